@@ -1,0 +1,68 @@
+"""Delta: the one thing that flows between operators.
+
+A Delta is an Arrow RecordBatch with one int64 weight per row (+1 inserted, -1 deleted; an update is a -1 row and a +1
+row).  `weights is None` says every row is +1: the append-only fast path, which costs nothing.  The model is the Z-set
+of DBSP (Budiu et al., VLDB 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Weights = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """`batch`: n rows; `weights`: int64[n], never 0, or None when all are +1."""
+
+    batch: pa.RecordBatch
+    weights: Weights | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """Rows in the batch, whatever their weights."""
+        return int(self.batch.num_rows)
+
+    def weight_array(self) -> Weights:
+        """The weights as an array even when they are implicit."""
+        if self.weights is None:
+            return np.ones(self.num_rows, dtype=np.int64)
+        return self.weights
+
+    def negated(self) -> Delta:
+        """The same rows with the opposite weights."""
+        return Delta(self.batch, -self.weight_array())
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Delta:
+        """The rows at the given positions, in that order."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Delta(self.batch.take(pa.array(rows)), weights)
+
+    def filter(self, mask: pa.BooleanArray) -> Delta:
+        """The rows where `mask` is true (null counts as false)."""
+        kept = self.batch.filter(mask)
+        if kept.num_rows == self.num_rows:
+            return self
+        if self.weights is None:
+            return Delta(kept)
+        keep = mask.fill_null(False).to_numpy(zero_copy_only=False)
+        return Delta(kept, self.weights[keep])
+
+
+def concat(deltas: Sequence[Delta]) -> Delta | None:
+    """One delta with the rows of all, in order; None when there are no rows."""
+    full = [d for d in deltas if d.num_rows]
+    if not full:
+        return None
+    if len(full) == 1:
+        return full[0]
+    batch = pa.concat_batches([d.batch for d in full])
+    if all(d.weights is None for d in full):
+        return Delta(batch)
+    return Delta(batch, np.concatenate([d.weight_array() for d in full]))

@@ -1,0 +1,255 @@
+"""The one tree of errors.
+
+Every error carries a five-character SQLSTATE, a lower-case message without a final stop (PostgreSQL's style), and,
+where known, a detail, a hint and the position in the statement's text (0-based character offset).  The first level
+of the tree is DB-API 2.0's, so `except sqlengine.ProgrammingError` works as PEP 249 readers expect; the leaves are one
+class per SQLSTATE we raise.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class Warning(Exception):  # noqa: A001 - the name is PEP 249's
+    """PEP 249 Warning; never raised by us, present because drivers must have it."""
+
+
+class Error(Exception):
+    """Base of every error.
+
+    `message` is one lower-case sentence; `position` is a 0-based character offset into the statement's text, or None;
+    `sqlstate` overrides the class's own code.
+    """
+
+    sqlstate = "XX000"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        sqlstate: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+        if sqlstate is not None:
+            self.sqlstate = sqlstate
+
+    def __str__(self) -> str:
+        return self.message
+
+    def at(self, position: int | None) -> Error:
+        """Fill in the position if none is known yet; returns self, so `raise err.at(p)` reads well."""
+        if self.position is None:
+            self.position = position
+        return self
+
+
+class InterfaceError(Error):
+    """Misuse of the Python API itself (closed cursor, wrong argument)."""
+
+    sqlstate = "08003"
+
+
+class DatabaseError(Error):
+    """Anything the database reports."""
+
+
+class DataError(DatabaseError):
+    """A value is at fault."""
+
+    sqlstate = "22000"
+
+
+class OperationalError(DatabaseError):
+    """The environment is at fault: disk, lock, limits."""
+
+    sqlstate = "58000"
+
+
+class IntegrityError(DatabaseError):
+    """A constraint is violated."""
+
+    sqlstate = "23000"
+
+
+class InternalError(DatabaseError):
+    """Our own fault."""
+
+    sqlstate = "XX000"
+
+
+class ProgrammingError(DatabaseError):
+    """The statement is at fault."""
+
+    sqlstate = "42000"
+
+
+class NotSupportedError(DatabaseError):
+    """A feature that is not there; the message names it."""
+
+    sqlstate = "0A000"
+
+
+class SyntaxError(ProgrammingError):  # noqa: A001 - SQL's word for it
+    sqlstate = "42601"
+
+
+class UndefinedTable(ProgrammingError):
+    sqlstate = "42P01"
+
+
+class UndefinedColumn(ProgrammingError):
+    sqlstate = "42703"
+
+
+class AmbiguousColumn(ProgrammingError):
+    sqlstate = "42702"
+
+
+class UndefinedFunction(ProgrammingError):
+    sqlstate = "42883"
+
+
+class UndefinedObject(ProgrammingError):
+    sqlstate = "42704"
+
+
+class DuplicateTable(ProgrammingError):
+    sqlstate = "42P07"
+
+
+class DuplicateColumn(ProgrammingError):
+    sqlstate = "42701"
+
+
+class DuplicateAlias(ProgrammingError):
+    sqlstate = "42712"
+
+
+class WrongObjectType(ProgrammingError):
+    sqlstate = "42809"
+
+
+class DatatypeMismatch(ProgrammingError):
+    sqlstate = "42804"
+
+
+class CannotCoerce(ProgrammingError):
+    sqlstate = "42846"
+
+
+class GroupingError(ProgrammingError):
+    sqlstate = "42803"
+
+
+class WindowingError(ProgrammingError):
+    sqlstate = "42P20"
+
+
+class InvalidDefinition(ProgrammingError):
+    sqlstate = "42P17"
+
+
+class InvalidParameter(ProgrammingError):
+    """A WITH option or setting has a bad name or value."""
+
+    sqlstate = "22023"
+
+
+class DependentObjects(ProgrammingError):
+    sqlstate = "2BP01"
+
+
+class TooComplex(OperationalError):
+    """Statement too long, nested too deep, or a list too large (guards of sql/)."""
+
+    sqlstate = "54001"
+
+
+class InvalidText(DataError):
+    """Text that is not a value of the wanted type."""
+
+    sqlstate = "22P02"
+
+
+class OutOfRange(DataError):
+    sqlstate = "22003"
+
+
+class DivisionByZero(DataError):
+    sqlstate = "22012"
+
+
+class InvalidDatetime(DataError):
+    sqlstate = "22007"
+
+
+class BadCopyFormat(DataError):
+    sqlstate = "22P04"
+
+
+class NotNullViolation(IntegrityError):
+    sqlstate = "23502"
+
+
+class UniqueViolation(IntegrityError):
+    sqlstate = "23505"
+
+
+class QueryCanceled(OperationalError):
+    sqlstate = "57014"
+
+
+class DiskFull(OperationalError):
+    sqlstate = "53100"
+
+
+class OutOfMemory(OperationalError):
+    sqlstate = "53200"
+
+
+class ObjectInUse(OperationalError):
+    """Another process has the data directory open."""
+
+    sqlstate = "55006"
+
+
+class FileUnavailable(OperationalError):
+    """A file is missing or cannot be read."""
+
+    sqlstate = "58P01"
+
+
+class DataCorrupted(OperationalError):
+    sqlstate = "XX001"
+
+
+class TransactionError(ProgrammingError):
+    sqlstate = "25000"
+
+
+class AssertionFailed(DatabaseError):
+    """`ASSERT ...` in a SQL script did not hold."""
+
+    sqlstate = "P0004"
+
+
+def nearest(name: str, candidates: Iterable[str], limit: int = 3) -> list[str]:
+    """The up to `limit` candidates that look most like `name`, best first."""
+    return difflib.get_close_matches(name, list(candidates), n=limit, cutoff=0.6)
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
+    """A hint such as `did you mean "orders" or "order"?`, or None when nothing is near."""
+    near = nearest(name, candidates)
+    if not near:
+        return None
+    return "did you mean " + " or ".join(f'"{n}"' for n in near) + "?"

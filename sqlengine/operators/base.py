@@ -1,0 +1,71 @@
+"""The one interface of physical operators.
+
+An operator is synchronous and deterministic: it never waits, sleeps, opens files or knows the time; it is given
+deltas and times and returns deltas.  One method is required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.delta import Delta
+
+NO_WATERMARK: int = int(np.iinfo(np.int64).min)
+"""The watermark before any event: nothing is closed."""
+
+END_OF_TIME: int = int(np.iinfo(np.int64).max)
+"""The watermark of an input that will never bring another row: everything is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """`watermarks_us`: one per input port, never going back; `now_us`: the tick's timestamp (processing time)."""
+
+    watermarks_us: tuple[int, ...]
+    now_us: int
+
+    @property
+    def watermark_us(self) -> int:
+        """The least of the inputs' watermarks; END_OF_TIME without inputs."""
+        return min(self.watermarks_us, default=END_OF_TIME)
+
+
+State = dict[str, pa.Table]
+"""A snapshot: named Arrow tables; small scalars travel in a table's schema metadata."""
+
+
+class Operator:
+    """Base of all operators.  Subclasses take (node, input schemas) in their constructor."""
+
+    schema: pa.Schema
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        """Take one delta on an input port; return the change of the output it causes, or None."""
+        raise AssertionError("process() is the one required method")
+
+    def advance(self, times: Times) -> Delta | None:
+        """Once per tick after all deltas of the tick: watermarks may have moved; return what that releases."""
+        return None
+
+    def output_watermark(self, times: Times) -> int:
+        """The watermark of the output, given the inputs'; held back by operators that delay rows."""
+        return times.watermark_us
+
+    def take_late(self) -> list[pa.RecordBatch]:
+        """Rows dropped as late since the last call."""
+        return []
+
+    def state_size(self) -> Mapping[str, int]:
+        """{"rows": kept rows or groups, "bytes": approximate bytes}, for EXPLAIN ANALYZE and system.operators."""
+        return {"rows": 0, "bytes": 0}
+
+    def snapshot(self) -> State:
+        """All state as Arrow tables; `restore` of it on a new operator of the same node continues exactly here."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Replace all state."""

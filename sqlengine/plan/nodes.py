@@ -1,0 +1,287 @@
+"""Physical plan nodes: frozen data that `operators/` (here) and later a distributed engine read.
+
+Every node knows its output `schema`.  Columns are positions in the input's schema.  A node that exists is valid:
+positions are in range and types agree, because only `plan/` makes them.  Times are int64 microseconds; event-time
+columns are Arrow timestamp[us] (with or without zone).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sqlengine.expr.tree import Expr
+
+WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """Base of all nodes.  `append_only`: never emits a negative weight.  `unique_keys`: column positions that identify
+    a row of the accumulated output, or None when nothing is known.  `time_columns`: columns that never fall behind
+    the watermark (event-time attributes)."""
+
+    schema: pa.Schema
+    append_only: bool = True
+    unique_keys: tuple[int, ...] | None = None
+    time_columns: tuple[int, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes this one reads, in port order."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unary(Node):
+    """A node with one input."""
+
+    input: Node
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.input,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan(Node):
+    """Rows of a catalog object (stream, table, materialized view).
+
+    `columns` are the object's column names read (pruned).  `watermark_column`: append an int64 column "$watermark": the
+    watermark of the row's own partition *before* this row, in microseconds (int64 minimum when none yet); a row's
+    lateness thereby depends on the order in its partition alone and not on how rows were batched.
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    watermark_column: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values(Node):
+    """Constant rows, emitted once; `rows` holds one tuple of expressions a row."""
+
+    rows: tuple[tuple[Expr, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter(Unary):
+    """Keeps rows where `predicate` is true."""
+
+    predicate: Expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project(Unary):
+    """One expression per output column."""
+
+    exprs: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Windowing of event time: `kind` tumble | hop | cumulate | session.
+
+    Sizes are (months, microseconds): exactly one of the two is non-zero.  Tumble: slide == size.  Hop: windows
+    [k*slide + offset, k*slide + offset + size).  Cumulate: windows start at k*size + offset and grow by `slide` up to
+    `size`.  Session: `size` is the gap; a session is [first ts, last ts + gap).  Origin is 1970-01-01 00:00.
+    """
+
+    kind: str
+    size: tuple[int, int]
+    slide: tuple[int, int]
+    offset_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropLate(Unary):
+    """Removes (and reports) rows that are too late for a closing window, then drops the "$watermark" column.
+
+    Sits just above a Scan (maybe with Filter/Project between) that has `watermark_column`.  Row r with time t and own
+    partition's earlier watermark w is late when every window it falls in ends at or before w - lateness_us; for
+    session windows and for `window=None` when t < w - lateness_us.  A row with NULL time is late too.  The operator
+    collects dropped rows (with the input's schema minus "$watermark") in `late: list[pa.RecordBatch]`, drained by the
+    dataflow.
+    """
+
+    time_column: int
+    watermark_column: int
+    window: Window | None
+    lateness_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignWindow(Unary):
+    """Appends window_start, window_end, window_time; a row falls in size/slide hop windows and is repeated for each.
+
+    Only used where the window columns are not directly grouped on (joins of windowed rows); never for sessions.
+    NULL times fall in no window and the row is dropped.
+    """
+
+    time_column: int
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateCall:
+    """One aggregate: `function` is a name of functions.aggregates; `args` are input columns.
+
+    `order_by`: ((column, descending, nulls_first), ...) for array_agg/string_agg; `filter` is a boolean column;
+    `constants` are trailing literal arguments (separator, percentile), already typed Python values.
+    """
+
+    function: str
+    args: tuple[int, ...]
+    type: pa.DataType
+    distinct: bool = False
+    filter: int | None = None
+    order_by: tuple[tuple[int, bool, bool], ...] = ()
+    constants: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupAggregate(Unary):
+    """GROUP BY `keys` (input columns); output = keys then aggregates.  No aggregates = DISTINCT.  No keys = one row."""
+
+    keys: tuple[int, ...]
+    aggregates: tuple[AggregateCall, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowAggregate(Unary):
+    """GROUP BY `keys` and a tumble/hop/cumulate window of `time_column`.
+
+    Output = keys, window_start, window_end, window_time, aggregates.  `emit` "changes": retract and insert as groups
+    change; "close": each window once, when the watermark reaches window_end (append-only unless lateness_us > 0).
+    `retention_us`: in changes mode, forget a window's state once the watermark is so far past its end (None = keep).
+    """
+
+    time_column: int
+    window: Window
+    keys: tuple[int, ...]
+    aggregates: tuple[AggregateCall, ...]
+    emit: str = "changes"
+    lateness_us: int = 0
+    retention_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionAggregate(Unary):
+    """GROUP BY `keys` and a session window of `time_column`; same output layout and emit modes as WindowAggregate."""
+
+    time_column: int
+    window: Window
+    keys: tuple[int, ...]
+    aggregates: tuple[AggregateCall, ...]
+    emit: str = "changes"
+    lateness_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join(Node):
+    """Equi-join kept up to date for inserts, updates and deletes on both sides.
+
+    `kind`: inner, left (right, full, semi and anti arrive with the issue on incremental SQL).  Output = left columns
+    then right columns.  `residual` is a further condition over the output's columns (it is part of ON: for a left join
+    a row without a match that satisfies it keeps its NULL row).  NULL keys never match unless `null_safe`.
+    `left_bound`/`right_bound`: when the condition bounds event time (b.ts BETWEEN a.ts + lo AND a.ts + hi) these say
+    how long a row must be kept: (time column position in that side, microseconds after which the watermark of the
+    *other* side lets the row go): row is forgotten when time + microseconds < that watermark.
+    """
+
+    left: Node
+    right: Node
+    kind: str
+    left_keys: tuple[int, ...]
+    right_keys: tuple[int, ...]
+    residual: Expr | None = None
+    left_bound: tuple[int, int] | None = None
+    right_bound: tuple[int, int] | None = None
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsofJoin(Node):
+    """Each left row with the one right row of equal keys whose time is nearest: `direction` "backward": the greatest
+    right_time <= left_time (< when `strict`); "forward": the least >=.  `kind` inner or left.  Corrects itself when
+    right rows arrive later or are deleted (retract + insert), so contents always equal the batch answer.  Equal right
+    times: the row that arrived last wins.  With `settle` (both inputs append-only and having watermarks) left rows are
+    held until the right watermark has passed them and leave once, append-only; state is then dropped as it passes.
+    """
+
+    left: Node
+    right: Node
+    kind: str
+    left_keys: tuple[int, ...]
+    right_keys: tuple[int, ...]
+    left_time: int
+    right_time: int
+    direction: str = "backward"
+    strict: bool = False
+    settle: bool = False
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnionAll(Node):
+    """All rows of all inputs (equal schemas)."""
+
+    branches: tuple[Node, ...]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.branches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopN(Unary):
+    """ROW_NUMBER/RANK/DENSE_RANK() OVER (PARTITION BY partition ORDER BY order) <= limit, incrementally.
+
+    `order`: ((column, descending, nulls_first), ...), ties of row_number broken by the remaining columns so that the
+    answer does not depend on arrival.  `rank_column`: append the rank as a bigint column.  LIMIT n OFFSET m is the
+    same with an empty partition (`offset` rows skipped).  `function`: row_number | rank | dense_rank.
+    """
+
+    partition: tuple[int, ...]
+    order: tuple[tuple[int, bool, bool], ...]
+    limit: int
+    offset: int = 0
+    function: str = "row_number"
+    rank_column: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseInOrder(Unary):
+    """EMIT ON WINDOW CLOSE without a window: rows wait until the watermark passes `time_column`, leave sorted by it."""
+
+    time_column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmitEvery(Unary):
+    """EMIT EVERY: coalesces changes (opposite weights cancel) and releases them every `every_us` of wall clock."""
+
+    every_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recompute(Node):
+    """No incremental operator exists: `sql` (DuckDB text over tables named in0, in1, ...) is run again over the
+    accumulated inputs whenever they changed, and the difference to the last answer is emitted.  `reason` names the
+    part that has no operator, for EXPLAIN and the NOTICE.  `time_dependent`: the text holds $now, run every tick."""
+
+    branches: tuple[Node, ...]
+    sql: str
+    reason: str
+    time_dependent: bool = False
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.branches

@@ -1,0 +1,84 @@
+"""Settings: one field each; SHOW SETTINGS, SET and docs come from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
+
+
+def setting(default: Any, help_text: str, *, choices: tuple[str, ...] = (), minimum: int | None = None) -> Any:
+    """A dataclass field with its one-line help, allowed words and lowest value."""
+    return field(default=default, metadata={"help": help_text, "choices": choices, "minimum": minimum})
+
+
+@dataclass
+class Settings:
+    """Per-session settings; `Settings.get/set/reset` take the SQL name."""
+
+    dialect: str = setting("postgres", "SQL dialect of the text that follows", choices=("postgres", "hive", "spark"))
+    timezone: str = setting("UTC", "time zone of timestamptz text")
+    read_consistency: str = setting(
+        "strict", "strict: a SELECT sees all acknowledged before it; latest: the newest finished tick",
+        choices=("strict", "latest"),
+    )
+    statement_timeout_ms: int = setting(0, "cancel a statement after so many milliseconds; 0 = never", minimum=0)
+    search_path: str = setting("public", "schemas searched for unqualified names")
+    application_name: str = setting("", "name of the client, for SHOW and logs")
+    max_result_rows: int = setting(0, "refuse results larger than this; 0 = no limit", minimum=0)
+    statement_length_max: int = setting(1_000_000, "longest statement text accepted, in characters", minimum=100)
+    nesting_depth_max: int = setting(200, "deepest nesting of parentheses, CASE and NOT accepted", minimum=10)
+    in_list_length_max: int = setting(20_000, "longest list of an IN accepted", minimum=1)
+    disabled_rules: str = setting("", "comma-separated optimizer rules to leave out (for finding faults)")
+
+    def get(self, name: str) -> Any:
+        """The value of a setting; UndefinedObject (42704) with near names for an unknown one."""
+        return getattr(self, _known(name))
+
+    def set(self, name: str, value: Any) -> None:
+        """Parse and store; InvalidParameter (22023) when the value does not fit."""
+        known = _known(name)
+        spec = next(f for f in fields(self) if f.name == known)
+        setattr(self, known, _parse(known, spec.type, spec.metadata, value))
+
+    def reset(self, name: str) -> None:
+        """Back to the default."""
+        known = _known(name)
+        setattr(self, known, next(f.default for f in fields(self) if f.name == known))
+
+
+def setting_names() -> list[str]:
+    """All setting names in declaration order."""
+    return [f.name for f in fields(Settings)]
+
+
+def setting_help(name: str) -> str:
+    """The one-line description of a setting."""
+    return str(next(f.metadata["help"] for f in fields(Settings) if f.name == _known(name)))
+
+
+def _known(name: str) -> str:
+    plain = name.lower().replace("-", "_")
+    plain = {"time_zone": "timezone", "statement_timeout": "statement_timeout_ms"}.get(plain, plain)
+    names = setting_names()
+    if plain not in names:
+        raise UndefinedObject(f'unrecognized setting "{name}"', hint=did_you_mean(plain, names))
+    return plain
+
+
+def _parse(name: str, kind: Any, metadata: Any, value: Any) -> Any:
+    if str(kind) in ("int", "<class 'int'>"):
+        try:
+            number = int(str(value))
+        except ValueError:
+            raise InvalidParameter(f'invalid value for setting "{name}": "{value}"', hint="a whole number is expected") from None
+        if metadata["minimum"] is not None and number < metadata["minimum"]:
+            raise InvalidParameter(f'{number} is below the least value of setting "{name}" ({metadata["minimum"]})')
+        return number
+    text = str(value)
+    if metadata["choices"] and text.lower() not in metadata["choices"]:
+        raise InvalidParameter(
+            f'invalid value for setting "{name}": "{text}"', hint="one of: " + ", ".join(metadata["choices"])
+        )
+    return text.lower() if metadata["choices"] else text

@@ -1,0 +1,224 @@
+"""The one table of types: SQL name | Arrow | PostgreSQL oid | Hive.
+
+The type of every expression and column is an Arrow DataType; this file is the only place that knows how SQL spells it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sqlengine.errors import UndefinedObject, did_you_mean
+
+DEFAULT_NUMERIC = pa.decimal128(38, 9)
+TIMESTAMP = pa.timestamp("us")
+TIMESTAMPTZ = pa.timestamp("us", "UTC")
+INTERVAL = pa.month_day_nano_interval()
+JSON = pa.json_(pa.string())
+UUID = pa.uuid()
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    """One row of the table: `sql` is PostgreSQL's name, `aliases` what else we accept."""
+
+    sql: str
+    arrow: pa.DataType
+    pg_oid: int
+    hive: str
+    aliases: tuple[str, ...] = ()
+
+
+TYPES: tuple[TypeRow, ...] = (
+    TypeRow("boolean", pa.bool_(), 16, "boolean", ("bool",)),
+    TypeRow("smallint", pa.int16(), 21, "smallint", ("int2", "tinyint")),
+    TypeRow("integer", pa.int32(), 23, "int", ("int", "int4", "signed")),
+    TypeRow("bigint", pa.int64(), 20, "bigint", ("int8", "long")),
+    TypeRow("real", pa.float32(), 700, "float", ("float4", "float")),
+    TypeRow("double precision", pa.float64(), 701, "double", ("double", "float8")),
+    TypeRow("numeric", DEFAULT_NUMERIC, 1700, "decimal", ("decimal", "dec")),
+    TypeRow("text", pa.string(), 25, "string", ("varchar", "char", "character varying", "character", "string", "bpchar", "name")),
+    TypeRow("bytea", pa.binary(), 17, "binary", ("bytes", "blob", "varbinary", "binary")),
+    TypeRow("date", pa.date32(), 1082, "date"),
+    TypeRow("time", pa.time64("us"), 1083, "string", ("time without time zone",)),
+    TypeRow("timestamp", TIMESTAMP, 1114, "timestamp", ("timestamp without time zone", "datetime", "timestampntz", "timestamp_ntz")),
+    TypeRow("timestamptz", TIMESTAMPTZ, 1184, "timestamp", ("timestamp with time zone", "timestamp_ltz", "timestampltz")),
+    TypeRow("interval", INTERVAL, 1186, "string"),
+    TypeRow("uuid", UUID, 2950, "string"),
+    TypeRow("json", JSON, 114, "string", ("jsonb", "variant")),
+)
+
+_BY_NAME: dict[str, TypeRow] = {name: row for row in TYPES for name in (row.sql, *row.aliases)}
+_BY_ARROW: dict[pa.DataType, TypeRow] = {row.arrow: row for row in reversed(TYPES)}
+_ARGS = re.compile(r"^([a-z_ 0-9]+?)\s*\(\s*([0-9]+)\s*(?:,\s*([0-9]+)\s*)?\)( with time zone| without time zone)?$")
+
+
+def from_sql(name: str, position: int | None = None) -> pa.DataType:
+    """The Arrow type of a SQL type name such as `numeric(10,2)`, `text[]` or `timestamp(3)`.
+
+    Nested types are written `struct<a bigint, b text>`, `row(a bigint)`, `map<text, bigint>`, `array<text>` or `T[]`.
+    Raises UndefinedObject (42704) with the nearest names.
+    """
+    return _TypeParser(name, position).parse()
+
+
+def _scalar(text: str, position: int | None) -> pa.DataType:
+    plain = " ".join(text.lower().split())
+    row = _BY_NAME.get(plain)
+    if row is not None:
+        return row.arrow
+    if (m := _ARGS.match(plain)) is not None:
+        base, first, second, zone = m.groups()
+        if base in ("numeric", "decimal", "dec"):
+            return pa.decimal128(int(first), int(second or 0))
+        row = _BY_NAME.get(base + (zone or ""))
+        if row is not None:
+            if row.sql == "real" and base == "float":
+                return pa.float64() if int(first) > 24 else pa.float32()
+            return row.arrow
+    raise UndefinedObject(f'type "{text}" does not exist', hint=did_you_mean(plain, _BY_NAME), position=position)
+
+
+class _TypeParser:
+    """Splits nested type text on its brackets; leaves go to `_scalar`."""
+
+    def __init__(self, text: str, position: int | None) -> None:
+        self.text = text.strip()
+        self.position = position
+
+    def parse(self) -> pa.DataType:
+        return self._parse(self.text)
+
+    def _parse(self, text: str) -> pa.DataType:
+        text = text.strip()
+        if text.endswith("[]"):
+            return pa.list_(self._parse(text[:-2]))
+        lower = text.lower()
+        for head, close in (("array<", ">"), ("list<", ">")):
+            if lower.startswith(head) and text.endswith(close):
+                return pa.list_(self._parse(text[len(head) : -1]))
+        if lower.startswith(("map<", "map(")):
+            key, value = split_top_level(text[4:-1])
+            return pa.map_(self._parse(key), self._parse(value))
+        if lower.startswith(("struct<", "struct(")):
+            return self._struct(text[7:-1])
+        if lower.startswith(("row<", "row(")):
+            return self._struct(text[4:-1])
+        return _scalar(text, self.position)
+
+    def _struct(self, body: str) -> pa.DataType:
+        fields = []
+        for part in split_top_level(body):
+            name, _, rest = part.strip().replace(":", " ", 1).partition(" ")
+            fields.append(pa.field(name.strip('"'), self._parse(rest)))
+        return pa.struct(fields)
+
+
+def split_top_level(text: str) -> list[str]:
+    """Split on commas that are not inside brackets."""
+    parts, depth, start = [], 0, 0
+    for i, ch in enumerate(text):
+        if ch in "<([":
+            depth += 1
+        elif ch in ">)]":
+            depth -= 1
+        elif ch == "," and depth == 0:
+            parts.append(text[start:i])
+            start = i + 1
+    parts.append(text[start:])
+    return parts
+
+
+def to_sql(dtype: pa.DataType) -> str:
+    """PostgreSQL's name of an Arrow type, as SHOW, DESCRIBE and EXPLAIN print it."""
+    row = _BY_ARROW.get(dtype)
+    if row is not None and not pa.types.is_decimal(dtype):
+        return row.sql
+    if pa.types.is_decimal(dtype):
+        return f"numeric({dtype.precision},{dtype.scale})"
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
+        return to_sql(dtype.value_type) + "[]"
+    if pa.types.is_struct(dtype):
+        return "struct<" + ", ".join(f"{f.name} {to_sql(f.type)}" for f in dtype) + ">"
+    if pa.types.is_map(dtype):
+        return f"map<{to_sql(dtype.key_type)}, {to_sql(dtype.item_type)}>"
+    if pa.types.is_timestamp(dtype):
+        return "timestamptz" if dtype.tz else "timestamp"
+    if pa.types.is_null(dtype):
+        return "unknown"
+    return _WIDENED.get(str(dtype), str(dtype))
+
+
+_WIDENED = {
+    "int8": "smallint", "uint8": "smallint", "uint16": "integer", "uint32": "bigint", "uint64": "numeric(20,0)",
+    "halffloat": "real", "large_string": "text", "string_view": "text", "large_binary": "bytea", "date64[ms]": "date",
+}
+
+
+def pg_oid(dtype: pa.DataType) -> int:
+    """The PostgreSQL type oid clients see; 25 (text) for what PostgreSQL has no type for."""
+    if pa.types.is_decimal(dtype):
+        return 1700
+    row = _BY_ARROW.get(dtype)
+    return row.pg_oid if row is not None else 25
+
+
+def storage_type(dtype: pa.DataType) -> pa.DataType:
+    """An extension type's physical type; any other type itself."""
+    return dtype.storage_type if isinstance(dtype, pa.BaseExtensionType) else dtype
+
+
+def is_integer(dtype: pa.DataType) -> bool:
+    """True for any whole-number type."""
+    return bool(pa.types.is_integer(dtype))
+
+
+def is_numeric(dtype: pa.DataType) -> bool:
+    """True for whole numbers, floats and decimals."""
+    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype))
+
+
+def is_text(dtype: pa.DataType) -> bool:
+    """True for text of any physical layout."""
+    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype))
+
+
+def common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
+    """The type two operands meet at (UNION, CASE, comparison), or None if they never do."""
+    if left == right:
+        return left
+    if pa.types.is_null(left):
+        return right
+    if pa.types.is_null(right):
+        return left
+    if is_numeric(left) and is_numeric(right):
+        return _common_number(left, right)
+    if is_text(left) and is_text(right):
+        return pa.string()
+    pair = {left, right}
+    if pair == {pa.date32(), TIMESTAMP}:
+        return TIMESTAMP
+    if TIMESTAMPTZ in pair and pair & {pa.date32(), TIMESTAMP}:
+        return TIMESTAMPTZ
+    return None
+
+
+def _common_number(left: pa.DataType, right: pa.DataType) -> pa.DataType:
+    if pa.types.is_floating(left) or pa.types.is_floating(right):
+        both32 = left == pa.float32() and right == pa.float32()
+        return pa.float32() if both32 else pa.float64()
+    if pa.types.is_decimal(left) or pa.types.is_decimal(right):
+        l_digits, l_scale = _digits(left)
+        r_digits, r_scale = _digits(right)
+        scale = max(l_scale, r_scale)
+        whole = max(l_digits - l_scale, r_digits - r_scale)
+        return pa.decimal128(min(38, whole + scale), scale)
+    return left if left.bit_width >= right.bit_width else right
+
+
+def _digits(dtype: pa.DataType) -> tuple[int, int]:
+    if pa.types.is_decimal(dtype):
+        return dtype.precision, dtype.scale
+    return {8: 3, 16: 5, 32: 10}.get(dtype.bit_width, 19), 0
