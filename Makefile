@@ -1,0 +1,56 @@
+# Every target works on a machine that has Python 3.11 or newer, pip and make; nothing else.
+# A target's environment is made once and again only when what it was made from has changed.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+SOURCES := pyproject.toml setup.py $(wildcard sqlengine/kernels/*.pyx)
+MINUTES ?= 10
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench soak docs clean
+
+help:
+	@echo "make demo    the main job on real data: the flights of 2013 (under two minutes after the install)"
+	@echo "make test    the whole test suite"
+	@echo "make check   style, types, who imports whom, and the tidy test"
+	@echo "make bench   the benchmarks; B=nexmark for one of them"
+	@echo "make soak    random tests with new seeds for MINUTES=10"
+	@echo "make docs    write the generated pages of docs/ again"
+	@echo "make clean   remove the environment, builds and caches"
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sqlengine needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp per set of extras: .venv/.installed-test, .venv/.installed-demo, ...
+$(VENV)/.installed-%: $(SOURCES) | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-demo
+	$(RUN) examples/flights.py
+
+test: $(VENV)/.installed-test
+	$(RUN) -m pytest -n 2 $(ARGS)
+	SQLENGINE_PURE=1 $(RUN) -m pytest -n 2 -q -m "not slow" tests/kernels tests/state tests/operators
+
+check: $(VENV)/.installed-test
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(RUN) -m pytest -q tests/test_tidy.py
+
+bench: $(VENV)/.installed-test $(VENV)/.installed-bench
+	$(RUN) benchmarks/run.py $(B)
+
+soak: $(VENV)/.installed-test
+	$(RUN) tests/soak.py --minutes $(MINUTES)
+
+docs: $(VENV)/.installed-test
+	$(RUN) -m docs.generate
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f sqlengine/kernels/*.so sqlengine/kernels/*.c
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
