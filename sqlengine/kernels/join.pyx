@@ -1,0 +1,187 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Hot loops of the joins: rows chained per key slot, and searches in runs sorted by (slot, time, row).
+
+A chain is two arrays: head[slot] = newest row of the slot or -1, prev[row] = the row of the same slot before it or -1.
+Inserting touches one random place per row; a probe walks newest to oldest and hands the rows out oldest first.
+`join_reference.py` holds the same functions in NumPy.  This file must not know Arrow, keys or weights' meaning:
+a row whose weight is 0 is dead and skipped, nothing more.
+"""
+
+from libc.stdint cimport int64_t
+
+
+def chain_insert(int64_t[::1] head, int64_t[::1] prev, const int64_t[::1] slots, int64_t first_row):
+    """Link rows first_row, first_row + 1, ... to the given slots; slot -1 leaves a row unlinked."""
+    cdef Py_ssize_t i
+    cdef int64_t slot
+    with nogil:
+        for i in range(slots.shape[0]):
+            slot = slots[i]
+            if slot < 0:
+                prev[first_row + i] = -1
+                continue
+            prev[first_row + i] = head[slot]
+            head[slot] = first_row + i
+
+
+def chain_probe(const int64_t[::1] head, const int64_t[::1] prev, const int64_t[::1] weights,
+                const int64_t[::1] slots, int64_t start, int64_t[::1] out_probe, int64_t[::1] out_row):
+    """Write (probe position, row) pairs from probe position `start` on, rows of one probe in arrival order.
+
+    `weights` is empty when no row is dead.  Returns (stop, count): positions [start, stop) are answered completely by
+    the first `count` pairs; stop < len(slots) says the output was full (stop == start: make it bigger).
+    """
+    cdef Py_ssize_t i = start, n = slots.shape[0], room = out_probe.shape[0]
+    cdef Py_ssize_t count = 0, begin, low, high
+    cdef int64_t row, slot, known = head.shape[0]
+    cdef bint dead = weights.shape[0] > 0
+    with nogil:
+        while i < n:
+            slot = slots[i]
+            row = head[slot] if 0 <= slot < known else -1
+            begin = count
+            while row >= 0:
+                if not dead or weights[row] != 0:
+                    if count == room:
+                        break
+                    out_row[count] = row
+                    out_probe[count] = i
+                    count += 1
+                row = prev[row]
+            if row >= 0:
+                count = begin
+                break
+            low = begin
+            high = count - 1
+            while low < high:
+                row = out_row[low]
+                out_row[low] = out_row[high]
+                out_row[high] = row
+                low += 1
+                high -= 1
+            i += 1
+    return i, count
+
+
+def chain_pop(int64_t[::1] head, const int64_t[::1] prev, const int64_t[::1] slots, const int64_t[::1] counts,
+              int64_t[::1] out_probe, int64_t[::1] out_row):
+    """Unlink up to counts[i] newest rows of slots[i] (slot -1: none); returns how many pairs were written."""
+    cdef Py_ssize_t i, count = 0
+    cdef int64_t row, left, known = head.shape[0]
+    with nogil:
+        for i in range(slots.shape[0]):
+            if slots[i] < 0 or slots[i] >= known:
+                continue
+            row = head[slots[i]]
+            left = counts[i]
+            while row >= 0 and left > 0:
+                out_probe[count] = i
+                out_row[count] = row
+                count += 1
+                left -= 1
+                row = prev[row]
+            head[slots[i]] = row
+    return count
+
+
+def chain_compact(int64_t[::1] head, const int64_t[::1] prev, const int64_t[::1] new_row, int64_t[::1] new_prev):
+    """Renumber rows by new_row[old] (-1: dropped) in every chain; writes `new_prev`, updates `head`."""
+    cdef Py_ssize_t slot
+    cdef int64_t row, newest, last
+    with nogil:
+        for slot in range(head.shape[0]):
+            row = head[slot]
+            newest = -1
+            last = -1
+            while row >= 0:
+                if new_row[row] >= 0:
+                    if last >= 0:
+                        new_prev[last] = new_row[row]
+                    else:
+                        newest = new_row[row]
+                    last = new_row[row]
+                row = prev[row]
+            if last >= 0:
+                new_prev[last] = -1
+            head[slot] = newest
+
+
+cdef inline Py_ssize_t bound(const int64_t[::1] run_slot, const int64_t[::1] run_time, int64_t slot, int64_t time,
+                             bint upper) noexcept nogil:
+    """First position whose (slot, time) is >= the given one (> when `upper`)."""
+    cdef Py_ssize_t low = 0, high = run_slot.shape[0], mid
+    while low < high:
+        mid = (low + high) >> 1
+        if run_slot[mid] < slot or (run_slot[mid] == slot and (run_time[mid] < time or (upper and run_time[mid] == time))):
+            low = mid + 1
+        else:
+            high = mid
+    return low
+
+
+def run_bounds(const int64_t[::1] run_slot, const int64_t[::1] run_time, const int64_t[::1] slots,
+               const int64_t[::1] times, bint upper, int64_t[::1] out):
+    """Lower (or upper) bound of each (slot, time) in a run sorted by them."""
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(slots.shape[0]):
+            out[i] = bound(run_slot, run_time, slots[i], times[i], upper)
+
+
+def run_last_before(const int64_t[::1] run_slot, const int64_t[::1] run_time, const int64_t[::1] run_row,
+                    const int64_t[::1] weights, const int64_t[::1] slots, const int64_t[::1] times,
+                    bint inclusive, int64_t[::1] out):
+    """Position of the last live entry of slots[i] with time < times[i] (<= when inclusive), or -1."""
+    cdef Py_ssize_t i, at
+    with nogil:
+        for i in range(slots.shape[0]):
+            at = bound(run_slot, run_time, slots[i], times[i], inclusive) - 1
+            while at >= 0 and run_slot[at] == slots[i] and weights[run_row[at]] == 0:
+                at -= 1
+            out[i] = at if at >= 0 and run_slot[at] == slots[i] else -1
+
+
+def run_first_after(const int64_t[::1] run_slot, const int64_t[::1] run_time, const int64_t[::1] run_row,
+                    const int64_t[::1] weights, const int64_t[::1] slots, const int64_t[::1] times,
+                    bint inclusive, int64_t[::1] out):
+    """Position of the first live time > times[i] (>= when inclusive) of slots[i]; of equal times the last entry; or -1."""
+    cdef Py_ssize_t i, at, best, m = run_slot.shape[0]
+    with nogil:
+        for i in range(slots.shape[0]):
+            at = bound(run_slot, run_time, slots[i], times[i], not inclusive)
+            best = -1
+            while at < m and run_slot[at] == slots[i]:
+                if best >= 0 and run_time[at] != run_time[best]:
+                    break
+                if weights[run_row[at]] != 0:
+                    best = at
+                at += 1
+            out[i] = best
+
+
+def run_merge(const int64_t[:, ::1] a, const int64_t[:, ::1] b, int64_t[:, ::1] out):
+    """Merge two runs (rows: slot, time, row; columns sorted) into `out`; entries of `a` first among equals."""
+    cdef Py_ssize_t i = 0, j = 0, k, n = a.shape[1], m = b.shape[1]
+    cdef bint left
+    with nogil:
+        for k in range(n + m):
+            if i == n:
+                left = False
+            elif j == m:
+                left = True
+            elif a[0, i] != b[0, j]:
+                left = a[0, i] < b[0, j]
+            elif a[1, i] != b[1, j]:
+                left = a[1, i] < b[1, j]
+            else:
+                left = a[2, i] <= b[2, j]
+            if left:
+                out[0, k] = a[0, i]
+                out[1, k] = a[1, i]
+                out[2, k] = a[2, i]
+                i += 1
+            else:
+                out[0, k] = b[0, j]
+                out[1, k] = b[1, j]
+                out[2, k] = b[2, j]
+                j += 1

@@ -1,0 +1,135 @@
+"""RowArena: rows kept in arrival order by reference to the batches they came in, addressed by row id.
+
+Why: stores and joins keep millions of rows; large batches (often memory-mapped) are held as they are, without a copy,
+and small ones are merged into larger ones so that a row is copied at most a few times, a lookup meets few chunks and a
+small slice does not hold a large buffer for ever.  Row ids are dense and stay valid until `compact`.
+The arena must not know which rows are dead: its owner does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.state.gather import Gatherer
+
+Ints = npt.NDArray[np.int64]
+
+FULL_CHUNK = 32_768
+"""Chunks of so many rows are never merged again."""
+FAN_IN = 16
+"""So many chunks of one size class become one chunk of the next."""
+
+
+class RowArena:
+    """An append-only list of batches of one schema."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._chunks: list[pa.RecordBatch] = []
+        self._starts: list[int] = [0]
+        self._bytes = 0
+        self._gatherer = Gatherer(schema, self._chunks, self._starts)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows appended since the last compaction, dead ones included; also the next row id."""
+        return self._starts[-1]
+
+    @property
+    def num_bytes(self) -> int:
+        """Approximate bytes of the rows' values (memory-mapped ones counted too)."""
+        return self._bytes
+
+    @property
+    def chunks(self) -> Sequence[pa.RecordBatch]:
+        """The rows as batches in row id order; do not modify."""
+        return self._chunks
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """Row id of each chunk's first row, and the end."""
+        return self._starts
+
+    def append(self, batch: pa.RecordBatch) -> int:
+        """Keep a batch; returns the row id of its first row."""
+        first = self.num_rows
+        if not batch.num_rows:
+            return first
+        if batch.schema != self.schema:
+            batch = pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+        self._push(_unpinned(batch))
+        self._merge_tail()
+        return first
+
+    def take(self, rows: Ints, columns: Sequence[int] | None = None) -> list[pa.Array]:
+        """The given rows' values, one array per column (all columns, or the positions given), in the order of `rows`."""
+        wanted = range(len(self.schema)) if columns is None else columns
+        return self._gatherer.take(rows, wanted)
+
+    def take_batch(self, rows: Ints) -> pa.RecordBatch:
+        """The given rows as a batch."""
+        if not len(self.schema):
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
+        return pa.RecordBatch.from_arrays(self.take(rows), schema=self.schema)
+
+    def compact(self, keep: npt.NDArray[np.bool_]) -> Ints:
+        """Drop the rows where `keep` is false; returns old row id -> new row id (-1: dropped)."""
+        new_row = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int64)
+        old = list(zip(self._chunks, self._starts, strict=False))
+        self.clear()
+        for chunk, start in old:
+            mask = keep[start : start + chunk.num_rows]
+            if mask.all():
+                self._push(chunk)
+            elif mask.any():
+                self._push(chunk.filter(pa.array(mask)))
+            self._merge_tail()
+        return new_row
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._chunks.clear()
+        self._starts[:] = [0]
+        self._bytes = 0
+        self._gatherer.truncate(0)
+
+    def _push(self, batch: pa.RecordBatch) -> None:
+        self._chunks.append(batch)
+        self._starts.append(self._starts[-1] + batch.num_rows)
+        self._bytes += batch.nbytes
+
+    def _merge_tail(self) -> None:
+        """Merge the last chunks while FAN_IN of them are no larger than the newest one's size class."""
+        while self._chunks:
+            limit = _class_limit(self._chunks[-1].num_rows)
+            run = 0
+            for chunk in reversed(self._chunks):
+                if chunk.num_rows > limit or limit > FULL_CHUNK:
+                    break
+                run += 1
+            if run < FAN_IN:
+                return
+            merged = pa.concat_batches(self._chunks[-run:])
+            self._bytes -= sum(c.nbytes for c in self._chunks[-run:])
+            del self._chunks[-run:], self._starts[-run:]
+            self._gatherer.truncate(len(self._chunks))
+            self._push(merged)
+
+
+def _class_limit(rows: int) -> int:
+    """The largest size of the size class of a chunk: 16, 256, 4096, FULL_CHUNK, then without end."""
+    limit = FAN_IN
+    while limit < rows:
+        limit *= FAN_IN
+    return FULL_CHUNK if FULL_CHUNK >= rows > FULL_CHUNK // FAN_IN else limit
+
+
+def _unpinned(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch, or a copy when it is a small slice that would keep far larger buffers alive."""
+    if batch.num_rows >= FULL_CHUNK or batch.get_total_buffer_size() <= 4 * batch.nbytes + 65_536:
+        return batch
+    return pa.concat_batches([batch, batch.slice(0, 0)])

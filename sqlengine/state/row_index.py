@@ -1,0 +1,62 @@
+"""RowIndex: whole rows to dense slots, by their 128-bit fingerprints.
+
+Why: a deletion carries the row it deletes; this finds it without keeping the row's values a second time.
+It must not keep rows: arenas do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.delta import Delta
+from sqlengine.kernels import HashIndex
+from sqlengine.state.fingerprint import batch_fingerprints
+
+Ints = npt.NDArray[np.int64]
+
+
+class RowIndex:
+    """Distinct rows seen so far, numbered 0, 1, ... in order of first appearance."""
+
+    def __init__(self) -> None:
+        self._index = HashIndex(2)
+
+    @property
+    def size(self) -> int:
+        """Distinct rows known."""
+        return int(self._index.size)
+
+    @property
+    def nbytes(self) -> int:
+        """Approximate bytes: two words a row and a table at most half full."""
+        return self.size * (16 + 48)
+
+    def insert(self, batch: pa.RecordBatch) -> Ints:
+        """int64[n] slots; new rows get the next ones."""
+        return self._index.insert(batch_fingerprints(batch))
+
+    def find(self, batch: pa.RecordBatch) -> Ints:
+        """int64[n] slots, -1 where the row is unknown."""
+        return self._index.find(batch_fingerprints(batch))
+
+    def compact(self, keep: npt.NDArray[np.bool_]) -> Ints:
+        """Forget the slots where `keep` is false; returns old slot -> new slot (-1: gone)."""
+        return self._index.compact(keep)
+
+
+def net_weights(delta: Delta) -> tuple[Ints, Ints]:
+    """(positions of the first appearance of each distinct row with a net weight, the net weights), both int64."""
+    slots = RowIndex().insert(delta.batch)
+    return _net(slots, delta.weight_array())
+
+
+def _net(slots: Ints, weights: Ints) -> tuple[Ints, Ints]:
+    distinct = int(slots.max()) + 1 if len(slots) else 0
+    total = np.zeros(distinct, dtype=np.int64)
+    np.add.at(total, slots, weights)
+    first = np.zeros(distinct, dtype=np.int64)
+    first[slots[::-1]] = np.arange(len(slots) - 1, -1, -1)
+    kept = total != 0
+    return first[kept], total[kept]

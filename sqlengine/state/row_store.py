@@ -1,0 +1,250 @@
+"""RowStore: the contents of a view or table, a multiset of rows that changes by deltas.
+
+Why: snapshots read a view as an Arrow table, point look-ups read it by key, recovery saves it.  Append-only contents
+are a list of batches and nothing else; indexes are built when the first deletion or look-up needs them.  A row that
+occurs n times is n physical rows; deleting marks one of them dead, and dead rows are reclaimed when they outnumber
+the living.  A snapshot shares all chunks that did not change with the snapshot before it.
+The store must not see half a tick as contents: deltas wait in `_pending` until something is read or `settle` is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.state.growable import Growable
+from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.row_arena import RowArena
+from sqlengine.state.row_chains import RowChains
+from sqlengine.state.row_index import RowIndex, net_weights
+
+Ints = npt.NDArray[np.int64]
+
+PENDING_LIMIT = 262_144
+"""Pending changes are folded in at the latest when they are so many rows."""
+COMPACT_AT = 4_096
+"""Fewer dead rows than this are not worth a compaction."""
+
+
+class RowStore:
+    """Rows of one schema; `key_columns`: positions that identify a row, or None when only the whole row does."""
+
+    def __init__(self, schema: pa.Schema, key_columns: tuple[int, ...] | None) -> None:
+        self.schema = schema
+        self.key_columns = key_columns
+        self._pending: list[Delta] = []
+        self._pending_rows = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        """Empty contents without indexes."""
+        self._arena = RowArena(self.schema)
+        self._live = Growable(1)
+        self._dead = 0
+        self._index: KeyIndex | RowIndex | None = None
+        self._chains = RowChains()
+        self._filtered: dict[int, tuple[pa.RecordBatch, pa.RecordBatch]] = {}
+        self._table: pa.Table | None = None
+
+    # ------------------------------------------------------------ changes
+
+    def apply(self, delta: Delta) -> None:
+        """Take part of a tick's changes; within the tick a row may be deleted before it is inserted."""
+        if not delta.num_rows:
+            return
+        self._table = None
+        self._pending.append(delta)
+        self._pending_rows += delta.num_rows
+        if self._pending_rows >= PENDING_LIMIT:
+            self._fold(final=False)
+
+    def settle(self) -> None:
+        """The tick ends here: fold its changes in; every deletion must have found its row (asserted)."""
+        if self._pending:
+            self._fold(final=True)
+
+    def clear(self) -> None:
+        """Remove all rows (TRUNCATE)."""
+        self._pending, self._pending_rows = [], 0
+        self._reset()
+
+    def _fold(self, final: bool) -> None:
+        """Apply the net of the pending deltas; what cannot be applied yet stays pending unless `final`."""
+        pending, self._pending, self._pending_rows = self._pending, [], 0
+        if all(d.weights is None for d in pending) and (self.key_columns is None or self._index is None):
+            for delta in pending:
+                self._append(delta.batch)
+            return
+        merged = concat(pending)
+        assert merged is not None
+        rows, weights = net_weights(merged)
+        gone, come = weights < 0, weights > 0
+        debts = self._delete(merged.batch.take(pa.array(rows[gone])), -weights[gone])
+        early = self._insert(merged.batch.take(pa.array(rows[come])), weights[come])
+        waiting = [d for d in (debts, early) if d is not None]
+        assert not (final and waiting), f"the contents of a finished tick are not a valid multiset: {waiting[0]}"
+        self._pending, self._pending_rows = waiting, sum(d.num_rows for d in waiting)
+        self._compact_if_worth_it()
+
+    def _append(self, batch: pa.RecordBatch, slots: Ints | None = None) -> None:
+        """Add rows, and to the index when there is one."""
+        if self._index is not None and slots is None:
+            slots = self._slots_of(batch)
+        first = self._arena.append(batch)
+        self._live.grow(self._arena.num_rows)
+        if slots is not None and self._index is not None:
+            self._chains.insert(slots, first, self._index.size)
+
+    def _insert(self, batch: pa.RecordBatch, counts: Ints) -> Delta | None:
+        """Add counts[i] copies of each row; returns the rows whose key another row still holds."""
+        if not batch.num_rows:
+            return None
+        early = None
+        if self.key_columns is not None:
+            batch, counts, early = self._split_taken(batch, counts)
+        if counts.size and int(counts.max()) > 1:
+            batch = batch.take(pa.array(np.repeat(np.arange(batch.num_rows), counts)))
+        self._append(batch)
+        return early
+
+    def _split_taken(self, batch: pa.RecordBatch, counts: Ints) -> tuple[pa.RecordBatch, Ints, Delta | None]:
+        """Separate rows that would be the second of their key: (rows to add, their counts, the others)."""
+        self._need_index()
+        assert self._index is not None
+        slots = self._slots_of(batch)
+        occupied = self._chains.used_slots(self._index.size)[slots]
+        second = np.ones(batch.num_rows, dtype=bool)
+        second[np.unique(slots, return_index=True)[1]] = False
+        late = occupied | second | (counts > 1)
+        if not late.any():
+            return batch, counts, None
+        ok, wait = pa.array(np.flatnonzero(~late)), pa.array(np.flatnonzero(late))
+        return batch.take(ok), counts[~late], Delta(batch.take(wait), counts[late])
+
+    def _delete(self, batch: pa.RecordBatch, counts: Ints) -> Delta | None:
+        """Mark counts[i] copies of each row dead; returns what was not there, with negative weights."""
+        if not batch.num_rows:
+            return None
+        self._need_index()
+        found, rows = self._chains.pop(self._find(batch), counts)
+        self._live.values[rows] = 0
+        self._dead += len(rows)
+        self._forget_filtered(rows)
+        missing = counts - np.bincount(found, minlength=len(counts))
+        at = np.flatnonzero(missing)
+        return Delta(batch.take(pa.array(at)), -missing[at]) if len(at) else None
+
+    # ------------------------------------------------------------ indexes
+
+    def _need_index(self) -> None:
+        """Build the index over the rows there are; only the first deletion or look-up pays."""
+        if self._index is not None:
+            return
+        if self.key_columns is None:
+            self._index = RowIndex()
+        else:
+            self._index = KeyIndex([self.schema.field(c).type for c in self.key_columns])
+        self._chains = RowChains()
+        for first, chunk in zip(self._arena.starts, self._arena.chunks, strict=False):
+            slots = self._slots_of(chunk)
+            self._chains.insert(slots, first, self._index.size)
+
+    def _slots_of(self, batch: pa.RecordBatch) -> Ints:
+        """Slots of the rows' identities, new ones included."""
+        if isinstance(self._index, RowIndex):
+            return self._index.insert(batch)
+        assert self._index is not None and self.key_columns is not None
+        return self._index.insert([batch.column(c) for c in self.key_columns])
+
+    def _find(self, batch: pa.RecordBatch) -> Ints:
+        """Slots of the rows' identities, -1 for unknown ones."""
+        if isinstance(self._index, RowIndex):
+            return self._index.find(batch)
+        assert self._index is not None and self.key_columns is not None
+        return self._index.find([batch.column(c) for c in self.key_columns])
+
+    def _compact_if_worth_it(self) -> None:
+        """Reclaim dead rows once they are the majority."""
+        if self._dead < COMPACT_AT or 2 * self._dead < self._arena.num_rows:
+            return
+        live = self._live.values != 0
+        new_row = self._arena.compact(live)
+        kept = self._arena.num_rows
+        self._live.replace(np.ones(kept, dtype=np.int64))
+        self._dead = 0
+        self._filtered = {}
+        self._chains.renumber_rows(new_row, kept)
+        assert self._index is not None
+        used = self._chains.used_slots(self._index.size)
+        if 2 * int(used.sum()) < len(used):
+            new_slot = self._index.compact(used)
+            self._chains.renumber_slots(new_slot, self._index.size)
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def num_rows(self) -> int:
+        """Rows in the contents, equal ones counted each."""
+        self.settle()
+        return self._arena.num_rows - self._dead
+
+    @property
+    def num_bytes(self) -> int:
+        """Approximate bytes held: rows (memory-mapped ones too), indexes, marks."""
+        index = 0 if self._index is None else self._chains.nbytes + self._index.nbytes
+        return self._arena.num_bytes + index + self._live.nbytes
+
+    def snapshot_table(self) -> pa.Table:
+        """The contents as an immutable table, in order of arrival; the same object until the next change."""
+        self.settle()
+        if self._table is None:
+            batches = [self._live_part(i) for i in range(len(self._arena.chunks))]
+            starts = set(self._arena.starts)
+            self._filtered = {first: part for first, part in self._filtered.items() if first in starts}
+            self._table = pa.Table.from_batches([b for b in batches if b.num_rows], schema=self.schema)
+        return self._table
+
+    def _live_part(self, i: int) -> pa.RecordBatch:
+        """The living rows of chunk i, remembered until a row of it dies."""
+        chunk, first = self._arena.chunks[i], self._arena.starts[i]
+        known = self._filtered.get(first)
+        if known is not None and known[0] is chunk:
+            return known[1]
+        live = self._live.values[first : first + chunk.num_rows] != 0
+        part = chunk if live.all() else chunk.filter(pa.array(live))
+        self._filtered[first] = (chunk, part)
+        return part
+
+    def _forget_filtered(self, rows: Ints) -> None:
+        """Rows died: the filtered copies of their chunks are stale."""
+        starts = np.array(self._arena.starts, dtype=np.int64)
+        for i in np.unique(np.searchsorted(starts, rows, side="right") - 1):
+            self._filtered.pop(int(starts[i]), None)
+
+    def lookup(self, keys: Sequence[pa.Array]) -> tuple[Ints, pa.RecordBatch]:
+        """The rows of the given keys (one array per key column): (positions in `keys`, rows), position order.
+
+        Keys without a row do not appear.  NULL finds NULL.  Needs `key_columns`.
+        """
+        assert self.key_columns is not None, "a store without a key has no look-up"
+        self.settle()
+        self._need_index()
+        assert isinstance(self._index, KeyIndex)
+        positions, rows = self._chains.rows(self._index.find(keys))
+        return positions, self._arena.take_batch(rows)
+
+    # ------------------------------------------------------------ recovery
+
+    def snapshot(self) -> dict[str, pa.Table]:
+        """The contents; indexes are rebuilt when needed."""
+        return {"rows": self.snapshot_table()}
+
+    def restore(self, state: dict[str, pa.Table]) -> None:
+        """Hold exactly the snapshot's rows."""
+        self.clear()
+        for batch in state["rows"].to_batches():
+            self._append(batch)
