@@ -1,0 +1,37 @@
+"""Build of the optional Cython kernels; everything else about the package is in pyproject.toml.
+
+Without a C compiler or Cython the install still succeeds: the extension is `optional`, and the NumPy references in
+`sqlengine/kernels/` take over at run time.  `python setup.py build_ext --inplace` compiles it for a checkout.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+KERNELS = Path(__file__).resolve().parent / "sqlengine" / "kernels"
+
+
+def kernel_extensions() -> list[Extension]:
+    """One optional extension per .pyx file of the kernels folder; none when Cython is missing."""
+    try:
+        from Cython.Build import cythonize  # lazy: only a build needs it, and a build may go without
+    except ImportError:
+        return []
+    flags = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-math-errno", "-fwrapv"]
+    sources = sorted(KERNELS.glob("*.pyx"))
+    extensions = [
+        Extension(
+            f"sqlengine.kernels.{path.stem}",
+            [str(path.relative_to(KERNELS.parent.parent))],
+            extra_compile_args=flags,
+            optional=True,
+        )
+        for path in sources
+    ]
+    return list(cythonize(extensions, language_level=3, quiet=True))
+
+
+setup(ext_modules=kernel_extensions())

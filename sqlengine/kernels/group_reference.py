@@ -1,0 +1,1 @@
+"""The scatter kernels of `group.pyx` in NumPy: same functions, same answers."""

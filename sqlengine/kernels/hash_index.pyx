@@ -1,0 +1,425 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Open-addressing hash tables from keys to dense slots 0, 1, 2, ... in order of first appearance.
+
+`HashIndex` maps a fixed number of int64 words, `BytesTable` byte strings.  Both use linear probing at a load of at
+most one half, and a table of (tag, slot + 1) pairs so that a probe touches one cache line: for one-word keys the tag
+is the key itself, otherwise it is the 64-bit hash.  Hashes of a block of keys are computed and their table lines
+prefetched before the block is probed.  `reference.py` holds the same classes in plain Python and NumPy.
+This file must not know Arrow or SQL: NULLs, types and collations are `state/`'s affair.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+import numpy as np
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define SQE_PREFETCH(p) __builtin_prefetch((p), 1, 1)
+    #else
+    #define SQE_PREFETCH(p) ((void)0)
+    #endif
+    """
+    void SQE_PREFETCH(const void* p) noexcept nogil
+
+ctypedef fused offset_t:
+    int32_t
+    int64_t
+
+cdef struct Entry:
+    uint64_t tag
+    int64_t slot1
+
+cdef enum:
+    BLOCK = 32
+    SMALLEST = 64
+
+
+cdef inline uint64_t finish(uint64_t h) noexcept nogil:
+    """The 64-bit finaliser of MurmurHash3 (Appleby, 2011): a bijection in which every input bit moves every output bit."""
+    h ^= h >> 33
+    h *= <uint64_t>0xFF51AFD7ED558CCDULL
+    h ^= h >> 33
+    h *= <uint64_t>0xC4CEB9FE1A85EC53ULL
+    return h ^ (h >> 33)
+
+
+cdef inline uint64_t hash_words(const int64_t* words, Py_ssize_t width) noexcept nogil:
+    cdef uint64_t h = 0
+    cdef Py_ssize_t j
+    for j in range(width):
+        h = finish(h ^ <uint64_t>words[j]) + <uint64_t>0x9E3779B97F4A7C15ULL
+    return h
+
+
+cdef inline uint64_t hash_bytes(const uint8_t* data, int64_t length) noexcept nogil:
+    cdef uint64_t h = <uint64_t>length * <uint64_t>0x9E3779B97F4A7C15ULL
+    cdef uint64_t word
+    cdef int64_t at = 0
+    while at + 8 <= length:
+        memcpy(&word, data + at, 8)
+        h = (h ^ word) * <uint64_t>0xD6E8FEB86659FD93ULL
+        h ^= h >> 32
+        at += 8
+    if at < length:
+        word = 0
+        memcpy(&word, data + at, length - at)
+        h = (h ^ word) * <uint64_t>0xD6E8FEB86659FD93ULL
+        h ^= h >> 32
+    return finish(h)
+
+
+cdef class _Table:
+    """The (tag, slot + 1) pairs; `slot1 == 0` is a free place."""
+
+    cdef Entry* entries
+    cdef uint64_t mask
+    cdef Py_ssize_t used
+
+    def __cinit__(self):
+        self.mask = SMALLEST - 1
+        self.entries = <Entry*>calloc(SMALLEST, sizeof(Entry))
+        if self.entries == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.entries)
+
+    cdef int clear(self, Py_ssize_t keys) except -1:
+        """Empty the table, with room for `keys` keys."""
+        cdef uint64_t places = SMALLEST
+        while places < <uint64_t>keys * 2:
+            places *= 2
+        cdef Entry* fresh = <Entry*>calloc(places, sizeof(Entry))
+        if fresh == NULL:
+            raise MemoryError()
+        free(self.entries)
+        self.entries = fresh
+        self.mask = places - 1
+        return 0
+
+
+cdef class HashIndex:
+    """Keys of `width` >= 1 int64 words to slots.  Not thread-safe; loops run without the GIL."""
+
+    cdef readonly Py_ssize_t width
+    cdef _Table table
+    cdef int64_t* words
+    cdef Py_ssize_t count
+    cdef Py_ssize_t room
+
+    def __cinit__(self, Py_ssize_t width):
+        if width < 1:
+            raise ValueError("width must be at least 1")
+        self.width = width
+        self.table = _Table()
+        self.room = SMALLEST
+        self.words = <int64_t*>malloc(self.room * width * sizeof(int64_t))
+        if self.words == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.words)
+
+    @property
+    def size(self):
+        """Number of keys."""
+        return self.count
+
+    @property
+    def nbytes(self):
+        """Bytes of the table and the keys."""
+        return (self.table.mask + 1) * sizeof(Entry) + self.room * self.width * sizeof(int64_t)
+
+    def insert(self, const int64_t[:, ::1] codes):
+        """Slots (int64[n]) of the keys codes[n, width]; a new key gets the next slot."""
+        self._check(codes)
+        out = np.empty(codes.shape[0], dtype=np.int64)
+        cdef int64_t[::1] slots = out
+        if codes.shape[0]:
+            self._insert(&codes[0, 0], codes.shape[0], &slots[0])
+        return out
+
+    def find(self, const int64_t[:, ::1] codes):
+        """Slots (int64[n]) of the keys codes[n, width]; -1 for a key that is absent."""
+        self._check(codes)
+        cdef Py_ssize_t n = codes.shape[0]
+        out = np.empty(n, dtype=np.int64)
+        cdef int64_t[::1] slots = out
+        cdef uint64_t hashes[BLOCK]
+        cdef Py_ssize_t start = 0, size, i
+        if n:
+            with nogil:
+                while start < n:
+                    size = min(BLOCK, n - start)
+                    self._hash_block(&codes[start, 0], size, hashes)
+                    for i in range(size):
+                        slots[start + i] = self._probe(&codes[start + i, 0], hashes[i]).slot1 - 1
+                    start += size
+        return out
+
+    def keys(self):
+        """All keys by slot: a copy, int64[size, width]."""
+        out = np.empty((self.count, self.width), dtype=np.int64)
+        cdef int64_t[:, ::1] view = out
+        if self.count:
+            memcpy(&view[0, 0], self.words, self.count * self.width * sizeof(int64_t))
+        return out
+
+    def take(self, const int64_t[::1] slots):
+        """The keys of the given slots, int64[n, width]; slots must be in range."""
+        cdef Py_ssize_t n = slots.shape[0], i
+        out = np.empty((n, self.width), dtype=np.int64)
+        cdef int64_t[:, ::1] view = out
+        if n:
+            with nogil:
+                for i in range(n):
+                    memcpy(&view[i, 0], self.words + slots[i] * self.width, self.width * sizeof(int64_t))
+        return out
+
+    def compact(self, keep):
+        """Keep the slots where keep (bool[size]) is true, in order; returns old slot -> new slot or -1, int64[size]."""
+        cdef const uint8_t[::1] kept = np.ascontiguousarray(keep, dtype=np.bool_).view(np.uint8)
+        if kept.shape[0] != self.count:
+            raise ValueError("keep must have one entry per key")
+        out = np.empty(self.count, dtype=np.int64)
+        cdef int64_t[::1] moved = out
+        cdef Py_ssize_t i, n = 0, old = self.count
+        for i in range(old):
+            moved[i] = n if kept[i] else -1
+            if kept[i]:
+                if i != n:
+                    memcpy(self.words + n * self.width, self.words + i * self.width, self.width * sizeof(int64_t))
+                n += 1
+        self.count = n
+        self._resize_words(max(n, SMALLEST))
+        self.table.clear(max(n, SMALLEST // 2))
+        self._rebuild()
+        return out
+
+    cdef int _check(self, const int64_t[:, ::1] codes) except -1:
+        if codes.shape[1] != self.width:
+            raise ValueError(f"expected {self.width} words a key, got {codes.shape[1]}")
+        return 0
+
+    cdef int _resize_words(self, Py_ssize_t room) except -1:
+        cdef int64_t* words = <int64_t*>realloc(self.words, room * self.width * sizeof(int64_t))
+        if words == NULL:
+            raise MemoryError()
+        self.words = words
+        self.room = room
+        return 0
+
+    cdef int _reserve(self, Py_ssize_t more) except -1:
+        """Room for `more` further keys in the words and, at half load, in the table."""
+        cdef Py_ssize_t wanted = self.count + more
+        if wanted > self.room:
+            self._resize_words(max(wanted, self.room * 2))
+        if <uint64_t>wanted * 2 > self.table.mask + 1:
+            self.table.clear(wanted)
+            self._rebuild()
+        return 0
+
+    cdef void _rebuild(self) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef uint64_t h, at
+        for i in range(self.count):
+            h = self._hash(self.words + i * self.width)
+            at = h & self.table.mask
+            while self.table.entries[at].slot1:
+                at = (at + 1) & self.table.mask
+            self.table.entries[at].tag = <uint64_t>self.words[i] if self.width == 1 else h
+            self.table.entries[at].slot1 = i + 1
+
+    cdef inline uint64_t _hash(self, const int64_t* key) noexcept nogil:
+        return finish(<uint64_t>key[0]) if self.width == 1 else hash_words(key, self.width)
+
+    cdef inline void _hash_block(self, const int64_t* keys, Py_ssize_t n, uint64_t* hashes) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n):
+            hashes[i] = self._hash(keys + i * self.width)
+            SQE_PREFETCH(&self.table.entries[hashes[i] & self.table.mask])
+
+    cdef inline Entry* _probe(self, const int64_t* key, uint64_t h) noexcept nogil:
+        """The entry of the key, or the free entry where it belongs."""
+        cdef uint64_t tag = <uint64_t>key[0] if self.width == 1 else h
+        cdef uint64_t at = h & self.table.mask
+        cdef Entry* entry
+        cdef const int64_t* other
+        cdef Py_ssize_t j
+        while True:
+            entry = &self.table.entries[at]
+            if entry.slot1 == 0:
+                return entry
+            if entry.tag == tag:
+                if self.width == 1:
+                    return entry
+                other = self.words + (entry.slot1 - 1) * self.width
+                j = 0
+                while j < self.width and other[j] == key[j]:
+                    j += 1
+                if j == self.width:
+                    return entry
+            at = (at + 1) & self.table.mask
+
+    cdef int _insert(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) except -1:
+        cdef uint64_t hashes[BLOCK]
+        cdef Py_ssize_t start = 0, size, i, j
+        cdef Entry* entry
+        cdef const int64_t* key
+        while start < n:
+            size = min(4096, n - start)
+            self._reserve(size)
+            size += start
+            with nogil:
+                while start < size:
+                    self._hash_block(keys + start * self.width, min(BLOCK, size - start), hashes)
+                    for i in range(min(BLOCK, size - start)):
+                        key = keys + (start + i) * self.width
+                        entry = self._probe(key, hashes[i])
+                        if entry.slot1 == 0:
+                            entry.tag = <uint64_t>key[0] if self.width == 1 else hashes[i]
+                            for j in range(self.width):
+                                self.words[self.count * self.width + j] = key[j]
+                            self.count += 1
+                            entry.slot1 = self.count
+                        slots[start + i] = entry.slot1 - 1
+                    start += min(BLOCK, size - start)
+        return 0
+
+
+cdef class BytesTable:
+    """Byte strings to dense codes; the bytes are kept in one arena.  Not thread-safe."""
+
+    cdef _Table table
+    cdef uint8_t* arena
+    cdef int64_t* ends
+    cdef Py_ssize_t count
+    cdef Py_ssize_t room
+    cdef int64_t arena_room
+
+    def __cinit__(self):
+        self.table = _Table()
+        self.room = SMALLEST
+        self.arena_room = 1024
+        self.ends = <int64_t*>malloc((self.room + 1) * sizeof(int64_t))
+        self.arena = <uint8_t*>malloc(self.arena_room)
+        if self.ends == NULL or self.arena == NULL:
+            raise MemoryError()
+        self.ends[0] = 0
+
+    def __dealloc__(self):
+        free(self.ends)
+        free(self.arena)
+
+    @property
+    def size(self):
+        """Number of distinct byte strings."""
+        return self.count
+
+    @property
+    def nbytes(self):
+        """Bytes of the table and the arena."""
+        return (self.table.mask + 1) * sizeof(Entry) + self.arena_room + self.room * sizeof(int64_t)
+
+    def insert(self, const offset_t[::1] offsets, const uint8_t[::1] data, bint add=True):
+        """Codes (int64[n]) of data[offsets[i]:offsets[i + 1]]; unknown strings are added, or -1 unless `add`."""
+        cdef Py_ssize_t n = offsets.shape[0] - 1, start = 0, size, i
+        out = np.empty(max(n, 0), dtype=np.int64)
+        cdef int64_t[::1] codes = out
+        cdef const uint8_t* bytes_ = &data[0] if data.shape[0] else NULL
+        cdef uint64_t hashes[BLOCK]
+        cdef Entry* entry
+        while start < n:
+            size = min(BLOCK, n - start)
+            if add:
+                self._reserve(size, <int64_t>offsets[start + size] - <int64_t>offsets[start])
+            with nogil:
+                for i in range(size):
+                    hashes[i] = hash_bytes(bytes_ + offsets[start + i], offsets[start + i + 1] - offsets[start + i])
+                    SQE_PREFETCH(&self.table.entries[hashes[i] & self.table.mask])
+                for i in range(size):
+                    codes[start + i] = self._place(
+                        bytes_ + offsets[start + i], offsets[start + i + 1] - offsets[start + i], hashes[i], add
+                    )
+                start += size
+        return out
+
+    def take(self, const int64_t[::1] codes):
+        """(offsets int64[n + 1], data uint8[...]) of the byte strings of the codes; a code of -1 gives an empty string."""
+        cdef Py_ssize_t n = codes.shape[0], i
+        offsets = np.empty(n + 1, dtype=np.int64)
+        cdef int64_t[::1] at = offsets
+        cdef int64_t code
+        at[0] = 0
+        with nogil:
+            for i in range(n):
+                code = codes[i]
+                at[i + 1] = at[i] + (self.ends[code + 1] - self.ends[code] if code >= 0 else 0)
+        data = np.empty(at[n], dtype=np.uint8)
+        cdef uint8_t[::1] view = data
+        if at[n]:
+            with nogil:
+                for i in range(n):
+                    code = codes[i]
+                    if code >= 0:
+                        memcpy(&view[0] + at[i], self.arena + self.ends[code], self.ends[code + 1] - self.ends[code])
+        return offsets, data
+
+    cdef int _reserve(self, Py_ssize_t keys, int64_t size) except -1:
+        cdef Py_ssize_t wanted = self.count + keys
+        cdef void* grown
+        if wanted > self.room:
+            self.room = max(wanted, self.room * 2)
+            grown = realloc(self.ends, (self.room + 1) * sizeof(int64_t))
+            if grown == NULL:
+                raise MemoryError()
+            self.ends = <int64_t*>grown
+        if self.ends[self.count] + size > self.arena_room:
+            self.arena_room = max(self.ends[self.count] + size, self.arena_room * 2)
+            grown = realloc(self.arena, self.arena_room)
+            if grown == NULL:
+                raise MemoryError()
+            self.arena = <uint8_t*>grown
+        if <uint64_t>wanted * 2 > self.table.mask + 1:
+            self.table.clear(wanted)
+            self._rebuild()
+        return 0
+
+    cdef void _rebuild(self) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef uint64_t h, at
+        for i in range(self.count):
+            h = hash_bytes(self.arena + self.ends[i], self.ends[i + 1] - self.ends[i])
+            at = h & self.table.mask
+            while self.table.entries[at].slot1:
+                at = (at + 1) & self.table.mask
+            self.table.entries[at].tag = h
+            self.table.entries[at].slot1 = i + 1
+
+    cdef int64_t _place(self, const uint8_t* key, int64_t length, uint64_t h, bint add) noexcept nogil:
+        cdef uint64_t at = h & self.table.mask
+        cdef Entry* entry
+        cdef int64_t code
+        while True:
+            entry = &self.table.entries[at]
+            if entry.slot1 == 0:
+                break
+            if entry.tag == h:
+                code = entry.slot1 - 1
+                if self.ends[code + 1] - self.ends[code] == length and (
+                    length == 0 or memcmp(self.arena + self.ends[code], key, length) == 0
+                ):
+                    return code
+            at = (at + 1) & self.table.mask
+        if not add:
+            return -1
+        if length:
+            memcpy(self.arena + self.ends[self.count], key, length)
+        self.ends[self.count + 1] = self.ends[self.count] + length
+        entry.tag = h
+        self.count += 1
+        entry.slot1 = self.count
+        return self.count - 1
