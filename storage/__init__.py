@@ -1,0 +1,75 @@
+"""A small, embeddable, Kafka-like log of Arrow batches: topics, partitions, offsets, snapshots.
+
+Usable without the rest of the project, which it must not import:
+
+    with storage.Storage.open("data") as s:
+        clicks = s.create_topic("clicks", pa.schema([("user", pa.int64()), ("url", pa.string())]))
+        clicks.partitions[0].append(batch)
+        for frame in clicks.partitions[0].read(0):
+            frame.batch
+
+README.md in this folder has the map of the code; log/FORMAT.md describes the files.
+"""
+
+from storage.config import BYTES_SCHEMA, Producer, TopicConfig
+from storage.env import Env, RealEnv
+from storage.errors import (
+    BatchTooLarge,
+    CorruptFile,
+    CorruptLog,
+    DiskFull,
+    InvalidConfig,
+    LogFailed,
+    OffsetOutOfRange,
+    OutOfOrderSequence,
+    ProducerFenced,
+    SchemaMismatch,
+    StorageClosed,
+    StorageError,
+    StorageLocked,
+    TopicExists,
+    TopicNotFound,
+    UnknownVersion,
+    UnsupportedConfig,
+)
+from storage.facade import Storage
+from storage.log.frame import Frame
+from storage.log.log import Log
+from storage.log.statistics import ColumnStatistics
+from storage.meta import MetaStore
+from storage.offsets.store import OffsetStore
+from storage.snapshots.store import SnapshotStore
+from storage.topic import Topic
+
+__all__ = [
+    "BYTES_SCHEMA",
+    "BatchTooLarge",
+    "ColumnStatistics",
+    "CorruptFile",
+    "CorruptLog",
+    "DiskFull",
+    "Env",
+    "Frame",
+    "InvalidConfig",
+    "Log",
+    "LogFailed",
+    "MetaStore",
+    "OffsetOutOfRange",
+    "OffsetStore",
+    "OutOfOrderSequence",
+    "Producer",
+    "ProducerFenced",
+    "RealEnv",
+    "SchemaMismatch",
+    "SnapshotStore",
+    "Storage",
+    "StorageClosed",
+    "StorageError",
+    "StorageLocked",
+    "Topic",
+    "TopicConfig",
+    "TopicExists",
+    "TopicNotFound",
+    "UnknownVersion",
+    "UnsupportedConfig",
+]

@@ -1,0 +1,107 @@
+"""Plain values callers hand to the log: topic settings, producer identity, the schema of key/value topics.
+
+Must not do I/O; validation of values lives here so that every way of making a config checks it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from storage.errors import InvalidConfig, UnsupportedConfig
+
+DURABILITIES = ("group", "os", "sync")
+CLEANUPS = ("delete", "compact")
+
+# Payload kind `bytes`: what a Kafka record is, as Arrow columns. Row timestamps are microseconds since 1970
+# UTC.
+BYTES_SCHEMA = pa.schema(
+    [
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+        ("timestamp", pa.timestamp("us")),
+        ("headers", pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))),
+    ]
+)
+
+_MIN_SEGMENT_BYTES = 4096
+_MAX_SEGMENT_BYTES = 1 << 40
+
+
+@dataclass(frozen=True)
+class TopicConfig:
+    """Settings of a topic. All but `replication_factor` can be changed later; partitions can only grow.
+
+    durability: `group` acknowledges after an fsync shared with other appenders, `sync` after one of its own,
+    `os` once the operating system has the bytes (a power failure may lose the last ones, a process crash does
+    not). retention_ms counts from the append, not from the record's own timestamp, so replayed history is not
+    dropped at once; None keeps everything. retention_bytes is per partition. cleanup `compact` exempts the
+    topic from both.
+    """
+
+    partitions: int = 1
+    replication_factor: int = 1
+    min_insync_replicas: int = 1
+    durability: str = "group"
+    retention_ms: int | None = None
+    retention_bytes: int | None = None
+    cleanup: str = "delete"
+    segment_bytes: int = 128 << 20
+    statistics: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self.partitions >= 1, "partitions must be at least 1", self.partitions)
+        _check(self.partitions <= 65_536, "partitions must be at most 65536", self.partitions)
+        _check(self.durability in DURABILITIES, "durability must be group, os or sync", self.durability)
+        _check(self.cleanup in CLEANUPS, "cleanup must be delete or compact", self.cleanup)
+        _check(
+            self.retention_ms is None or self.retention_ms >= 0, "retention_ms is negative", self.retention_ms
+        )
+        _check(
+            self.retention_bytes is None or self.retention_bytes >= 0,
+            "retention_bytes is negative",
+            self.retention_bytes,
+        )
+        _check(
+            _MIN_SEGMENT_BYTES <= self.segment_bytes <= _MAX_SEGMENT_BYTES,
+            f"segment_bytes must be between {_MIN_SEGMENT_BYTES} and {_MAX_SEGMENT_BYTES}",
+            self.segment_bytes,
+        )
+        if self.replication_factor != 1 or self.min_insync_replicas != 1:
+            raise UnsupportedConfig(
+                f"replication factor {self.replication_factor} needs as many replicas, this storage has one"
+            )
+
+    def changed(self, changes: dict[str, Any]) -> TopicConfig:
+        """A copy with `changes` applied; InvalidConfig for unknown names, bad values, fewer partitions."""
+        known = {field.name for field in dataclasses.fields(self)}
+        for name in changes:
+            if name not in known:
+                raise InvalidConfig(
+                    f'unknown topic setting "{name}"', hint=f"settings are {', '.join(sorted(known))}"
+                )
+        config = dataclasses.replace(self, **changes)
+        _check(config.partitions >= self.partitions, "partitions cannot be taken away", config.partitions)
+        return config
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Identity of an idempotent append: producer id, its epoch, and the sequence number of the batch's first
+    record.
+
+    Sequence numbers count records per (producer, partition) from 0 and wrap after 2^31 - 1, as in Kafka.
+    """
+
+    id: int
+    epoch: int
+    sequence: int
+
+
+def _check(holds: bool, rule: str, value: object) -> None:
+    """Raise InvalidConfig that names the rule and the value."""
+    if not holds:
+        raise InvalidConfig(f"{rule}, got {value!r}")

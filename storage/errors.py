@@ -1,0 +1,159 @@
+"""Errors of the storage package: one tree, each with a SQLSTATE.
+
+The messages are lower case without a final stop, as PostgreSQL writes them, so that a SQL layer above can
+hand them on unchanged. This module must not import anything of the package: every other module imports it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class StorageError(Exception):
+    """Base of every error raised by this package. `hint` says what the caller can do about it."""
+
+    sqlstate = "58000"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class StorageLocked(StorageError):
+    """Another process (or another `Storage` of this one) has the directory open. `pid` is the holder, if
+    known.
+    """
+
+    sqlstate = "55006"
+
+    def __init__(self, path: str, pid: int | None) -> None:
+        holder = f"process {pid}" if pid is not None else "another process"
+        super().__init__(
+            f'storage directory "{path}" is in use by {holder}',
+            hint="close the other process or open a different directory",
+        )
+        self.path = path
+        self.pid = pid
+
+
+class StorageClosed(StorageError):
+    """The storage, topic or log was used after it had been closed or dropped."""
+
+    sqlstate = "55000"
+
+
+class UnknownVersion(StorageError):
+    """The files were written by a newer version of the format than this code knows."""
+
+    sqlstate = "0A000"
+
+
+class CorruptFile(StorageError):
+    """A file of the storage (topic description, schema, journal, snapshot) does not match its checksum."""
+
+    sqlstate = "XX001"
+
+    def __init__(self, message: str, *, file: str, position: int = 0) -> None:
+        super().__init__(
+            message, hint="restore the file from a backup or a replica; nothing was changed on disk"
+        )
+        self.file = file
+        self.position = position
+
+
+class CorruptLog(CorruptFile):
+    """Bytes below the durable offset are missing or wrong.
+
+    `file` is the segment's path, `position` the byte in it, `offset` the first record that cannot be trusted.
+    """
+
+    def __init__(self, reason: str, *, file: str, position: int, offset: int) -> None:
+        super().__init__(
+            f'log is corrupt at offset {offset}: {reason} in file "{file}" at position {position}',
+            file=file,
+            position=position,
+        )
+        self.offset = offset
+        self.reason = reason
+
+
+class LogFailed(StorageError):
+    """A write or fsync of this log failed; the log stays stopped until the storage is opened again."""
+
+    sqlstate = "58030"
+
+
+class DiskFull(StorageError):
+    """The device has no space left; the append was rolled back, reads and later appends go on."""
+
+    sqlstate = "53100"
+
+
+class OffsetOutOfRange(StorageError):
+    """A read or truncation names an offset below the start or beyond the end of the log."""
+
+    sqlstate = "22003"
+
+
+class TopicExists(StorageError):
+    """A topic of that name exists already."""
+
+    sqlstate = "42710"
+
+
+class TopicNotFound(StorageError):
+    """No topic has that name."""
+
+    sqlstate = "42704"
+
+
+class SchemaMismatch(StorageError):
+    """A batch does not have the topic's newest schema."""
+
+    sqlstate = "42804"
+
+
+class InvalidConfig(StorageError):
+    """A topic setting has a value that makes no sense, or a name cannot be used."""
+
+    sqlstate = "22023"
+
+
+class UnsupportedConfig(StorageError):
+    """A topic setting asks for something this storage cannot give."""
+
+    sqlstate = "0A000"
+
+
+class BatchTooLarge(StorageError):
+    """A batch does not fit into one frame (4 GiB)."""
+
+    sqlstate = "54000"
+
+
+class OutOfOrderSequence(StorageError):
+    """An idempotent producer skipped a sequence number or repeated one that is no longer remembered."""
+
+    sqlstate = "55000"
+
+
+class ProducerFenced(StorageError):
+    """A newer epoch of the same producer id has written to the log."""
+
+    sqlstate = "55000"
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn an OSError of a file operation on `what` into DiskFull or LogFailed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise DiskFull(f"no space left on device for {what}", hint="free space and repeat") from error
+        raise LogFailed(f"writing {what} failed: {error.strerror}") from error

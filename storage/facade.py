@@ -1,0 +1,301 @@
+"""Storage: all topics, consumer offsets, snapshots and metadata of one directory (or of memory). The
+package's door.
+
+Must not know SQL. One process at a time may have a directory open.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+import pyarrow as pa
+
+from storage.config import TopicConfig
+from storage.env import Env, Lock, RealEnv, read_file, write_file
+from storage.errors import (
+    CorruptFile,
+    InvalidConfig,
+    StorageClosed,
+    StorageLocked,
+    TopicExists,
+    TopicNotFound,
+    UnknownVersion,
+    translated,
+)
+from storage.journal import FileJournal, MemoryJournal
+from storage.log.commit import GroupCommit
+from storage.log.log import Log, TopicContext, bytes_context
+from storage.meta import MetaStore
+from storage.offsets.store import OffsetStore
+from storage.snapshots.store import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
+from storage.topic import FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
+
+_FORMAT = b"sqlengine-storage 1\n"
+_MAX_NAME_BYTES = 150
+
+
+class Storage:
+    """An open storage. `damaged` maps names of topics whose description cannot be read to the error.
+
+    All methods may be called from any thread. Use `Storage.open`, and close it (or use it as a context
+    manager).
+    """
+
+    def __init__(self, env: Env, path: str | None, lock: Lock | None) -> None:
+        self._env = env
+        self._path = path
+        self._lock_file = lock
+        self._mutex = threading.RLock()
+        self._commit = GroupCommit()
+        self._topics: dict[str, Topic] = {}
+        self._closed = False
+        self.damaged: dict[str, CorruptFile] = {}
+        self.offsets: OffsetStore
+        self.snapshots: SnapshotStore
+        self.meta: MetaStore
+
+    @classmethod
+    def open(cls, path: str | None, *, env: Env | None = None) -> Storage:
+        """Open a directory, creating and recovering it as needed; None keeps everything in memory.
+
+        Raises StorageLocked, UnknownVersion, CorruptFile (metadata or offsets). Damaged topics do not stop
+        the others.
+        """
+        env = env or RealEnv()
+        if path is None:
+            storage = cls(env, None, None)
+            storage.offsets = OffsetStore(MemoryJournal())
+            storage.snapshots = MemorySnapshotStore()
+            storage.meta = MetaStore(MemoryJournal())
+            return storage
+        path = path.rstrip("/") or "/"
+        env.mkdir(path)
+        storage = cls(env, path, _lock(env, path))
+        try:
+            storage._open_directory(path)
+        except BaseException:
+            storage._release()
+            raise
+        return storage
+
+    def _open_directory(self, path: str) -> None:
+        """Check the version, open the stores and all topics."""
+        _check_version(self._env, path)
+        self.meta = MetaStore(FileJournal(self._env, f"{path}/meta.journal"))
+        self.offsets = OffsetStore(FileJournal(self._env, f"{path}/offsets.journal"))
+        self.snapshots = FileSnapshotStore(self._env, f"{path}/snapshots")
+        self._env.mkdir(self._topics_path)
+        self._env.sync_dir(path)
+        for entry in self._env.list(self._topics_path):
+            self._open_entry(entry)
+
+    def _open_entry(self, entry: str) -> None:
+        """Open one topic directory; remove it if it is what a crash left of a creation or a drop."""
+        directory = f"{self._topics_path}/{entry}"
+        if entry.endswith((".tmp", ".deleted")):
+            self._env.remove(directory)
+            return
+        try:
+            topic = load_topic(self._env, directory, self._commit)
+        except CorruptFile as error:
+            self.damaged[_name_of(entry)] = error
+            return
+        self._topics[topic.name] = topic
+
+    @property
+    def _topics_path(self) -> str:
+        """Directory of the topics."""
+        return f"{self._path}/topics"
+
+    # --- topics ---
+
+    def create_topic(self, name: str, schema: pa.Schema | None, config: TopicConfig | None = None) -> Topic:
+        """Create a topic for batches of `schema`, or with None for keys and values as bytes (BYTES_SCHEMA).
+
+        Raises TopicExists, InvalidConfig, DiskFull, CorruptFile (a damaged topic has that name).
+        """
+        with self._mutex:
+            self._require_open()
+            _check_name(name)
+            if name in self._topics:
+                raise TopicExists(f'topic "{name}" already exists')
+            if name in self.damaged:
+                raise self.damaged[name]
+            topic = self._make_topic(name, schema, config or TopicConfig())
+            self._topics[name] = topic
+            return topic
+
+    def _make_topic(self, name: str, schema: pa.Schema | None, config: TopicConfig) -> Topic:
+        """Build the topic in memory or on disk."""
+        if schema is None:
+            context = bytes_context(self._env, name, config, self._commit)
+        else:
+            context = TopicContext(self._env, name, config, self._commit)
+            context.add_schema(schema)
+        topic_id = str(UUID(bytes=self._env.random_bytes(16), version=4))
+        created_ms = self._env.now_us() // 1000
+        if self._path is None:
+            return MemoryTopic(topic_id, created_ms, context)
+        directory = f"{self._topics_path}/{_entry_of(name, topic_id)}"
+        description = describe(topic_id, created_ms, context, config)
+        with translated(f'topic "{name}"'):
+            create_directory(self._env, directory, description, schema)
+        return FileTopic(topic_id, created_ms, context, directory)
+
+    def topic(self, name: str) -> Topic:
+        """An existing topic; TopicNotFound, or the CorruptFile that keeps it from opening."""
+        topic = self._topics.get(name)
+        if topic is None:
+            self._require_open()
+            raise self.damaged.get(name) or TopicNotFound(f'topic "{name}" does not exist')
+        return topic
+
+    def topics(self) -> list[Topic]:
+        """All topics by name."""
+        with self._mutex:
+            return [self._topics[name] for name in sorted(self._topics)]
+
+    def drop_topic(self, name: str) -> None:
+        """Remove a topic, its records and its committed offsets. Batches already read stay valid."""
+        with self._mutex:
+            topic = self.topic(name)
+            topic.close()
+            if isinstance(topic, FileTopic):
+                with translated(f'topic "{name}"'):
+                    gone = f"{topic.directory}.deleted"
+                    self._env.rename(topic.directory, gone)
+                    self._env.sync_dir(self._topics_path)
+                    self._env.remove(gone)
+            del self._topics[name]
+            self.offsets.forget_topic(name)
+
+    def alter_topic(self, name: str, **changes: object) -> Topic:
+        """Change settings (fields of TopicConfig) of a topic while it is in use; InvalidConfig if they make
+        no sense.
+        """
+        with self._mutex:
+            topic = self.topic(name)
+            config = topic.config.changed(changes)
+            with translated(f'topic "{name}"'):
+                topic.alter(config)
+            return topic
+
+    def truncate_topic(self, name: str) -> None:
+        """Drop all records of a topic. Offsets go on from where they were, so committed positions stay
+        meaningful.
+        """
+        for log in self.topic(name).partitions:
+            log.delete_before(log.end_offset)
+
+    # --- records ---
+
+    def append_many(self, batches: Sequence[tuple[Log, pa.RecordBatch]]) -> list[int]:
+        """Append to several partitions and wait once; returns the base offsets.
+
+        Every record is durable when this returns. It is not a transaction: if a batch is refused, those
+        before it stay.
+        """
+        bases = [log.write(batch) for log, batch in batches]
+        waiting = [log for log, _ in batches if log.context.config.durability == "group"]
+        self._commit.wait_durable(log for log in waiting if log.durable_offset < log.end_offset)
+        for (log, batch), base in zip(batches, bases, strict=True):
+            log.acknowledge(base + batch.num_rows)
+        return bases
+
+    def maintain(self) -> int:
+        """Apply retention everywhere and flush topics of durability `os`; returns how many segments were
+        dropped.
+
+        To be called every now and then by whoever runs the storage. Stopped partitions are left alone.
+        """
+        dropped = 0
+        for topic in self.topics():
+            for log in topic.partitions:
+                if log.failure is not None:
+                    continue
+                dropped += log.apply_retention(self._env.now_us() // 1000)
+                if topic.config.durability == "os":
+                    log.flush()
+        return dropped
+
+    # --- lifetime ---
+
+    def close(self) -> None:
+        """Flush everything and give the directory free. Closing twice is fine."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                for topic in self._topics.values():
+                    topic.close()
+            finally:
+                self._topics = {}
+                self._release()
+
+    def _release(self) -> None:
+        """Close the stores that were opened, and the lock."""
+        for name in ("offsets", "meta"):
+            store = getattr(self, name, None)
+            if store is not None:
+                store.close()
+        if self._lock_file is not None:
+            self._lock_file.release()
+            self._lock_file = None
+
+    def _require_open(self) -> None:
+        """Raise StorageClosed after `close`."""
+        if self._closed:
+            raise StorageClosed("the storage is closed")
+
+    def __enter__(self) -> Storage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _lock(env: Env, path: str) -> Lock:
+    """Take the directory's lock; StorageLocked names who has it."""
+    try:
+        return env.lock(f"{path}/LOCK")
+    except BlockingIOError as error:
+        holder = str(error.strerror)
+        raise StorageLocked(path, int(holder) if holder.isdigit() else None) from error
+
+
+def _check_version(env: Env, path: str) -> None:
+    """Write the format mark into a new directory, refuse an unknown one."""
+    mark = f"{path}/FORMAT"
+    if not env.exists(mark):
+        write_file(env, mark, [_FORMAT])
+    found = read_file(env, mark)
+    if found != _FORMAT:
+        text = found[:60].decode("ascii", "replace").strip()
+        raise UnknownVersion(
+            f'storage directory "{path}" has unknown format "{text}"', hint="use a newer version"
+        )
+
+
+def _check_name(name: str) -> None:
+    """Raise InvalidConfig for a name that cannot be a topic's."""
+    if not name or len(quote(name, safe="").encode()) > _MAX_NAME_BYTES:
+        raise InvalidConfig(f'topic name "{name[:60]}" is empty or too long')
+
+
+def _entry_of(name: str, topic_id: str) -> str:
+    """Directory name of a topic: readable, free of dots and slashes, unlike that of an earlier topic of that
+    name.
+    """
+    return f"{quote(name, safe='').replace('.', '%2E')}-{topic_id[:8]}"
+
+
+def _name_of(entry: str) -> str:
+    """Topic name of a directory name."""
+    return unquote(entry.rpartition("-")[0])

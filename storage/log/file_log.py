@@ -1,0 +1,524 @@
+"""FileLog: a partition in a directory of segment files.
+
+Life of an append: encode and checksum outside the lock; under the lock check the sequence, write at the end
+of the active segment; then wait for the fsync round that the topic's durability asks for. Readers take no
+lock: they see the segments and the high watermark as they were when the read began.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from storage.env import Env
+from storage.errors import (
+    NO_SPACE,
+    BatchTooLarge,
+    CorruptFile,
+    CorruptLog,
+    DiskFull,
+    LogFailed,
+    StorageClosed,
+    StorageError,
+)
+from storage.log import recovery
+from storage.log.durable_point import DurablePoint, Point
+from storage.log.format import (
+    ALIGNMENT,
+    HEADER_SIZE,
+    KIND_ARROW,
+    KIND_BYTES,
+    MAX_PAYLOAD,
+    FrameHeader,
+    checksum,
+    pack_header,
+    padding,
+)
+from storage.log.frame import Frame
+from storage.log.index import SegmentIndex, save_index
+from storage.log.log import DEFAULT_MAX_ROWS, Log, Stamp, TopicContext
+from storage.log.message import decode, encode
+from storage.log.retention import expired_count
+from storage.log.segment import Segment
+from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
+
+
+class FileLog(Log):
+    """`Log` over segment files. Opening never raises for damaged data: every use of the log then does."""
+
+    def __init__(self, context: TopicContext, partition: int, directory: str) -> None:
+        super().__init__(context, partition)
+        self._env: Env = context.env
+        self._directory = directory
+        self._sync_lock = threading.Lock()
+        self._failure: StorageError | None = None
+        self._closed = False
+        self._segments: list[Segment] = []
+        self._unsynced: list[Segment] = []
+        self._directory_unsynced = False
+        self._point_file = self._env.open(f"{directory}/{recovery.DURABLE_FILE}", create=True)
+        self._durable = DurablePoint(self._point_file)
+        self._point = Point(0, 0, 0, 0)
+        try:
+            self._open()
+        except CorruptFile as error:
+            self._failure = error
+
+    def _open(self) -> None:
+        """Recover the directory and make the last segment ready for appends."""
+        found = recovery.recover(self._env, self._directory, self._durable)
+        self._point, self._producers = found.point, found.producers
+        self._start_offset, self._end_offset = found.point.start_offset, found.end_offset
+        self._segments = found.segments
+        if not self._segments:
+            self._add_segment(self.context.config.segment_bytes)
+            return
+        active = self._active
+        index = active.index
+        active.open_for_append(max(self.context.config.segment_bytes, index.position), index)
+        active.clear_tail()
+        self._unsynced = found.scanned
+        self.sync_now()
+
+    # --- positions ---
+
+    @property
+    def durable_offset(self) -> int:
+        """See `Log.durable_offset`."""
+        return self._point.offset
+
+    @property
+    def high_watermark(self) -> int:
+        """See `Log.high_watermark`: what is durable, or with durability `os` what is written."""
+        return self._end_offset if self.context.config.durability == "os" else self._point.offset
+
+    @property
+    def size_bytes(self) -> int:
+        """See `Log.size_bytes`."""
+        return sum(segment.index.position for segment in self._segments)
+
+    @property
+    def segment_count(self) -> int:
+        """Number of segment files."""
+        return len(self._segments)
+
+    @property
+    def failure(self) -> StorageError | None:
+        """Why the log no longer accepts appends, None while it does."""
+        return self._failure
+
+    @property
+    def _active(self) -> Segment:
+        """The segment that takes appends."""
+        return self._segments[-1]
+
+    # --- append ---
+
+    def _write(self, batch: pa.RecordBatch, schema_id: int, stamp: Stamp) -> int:
+        """See `Log._write`."""
+        payload = encode(batch, has_dictionary=self.context.dictionaries[schema_id])
+        if payload.length > MAX_PAYLOAD:
+            raise BatchTooLarge(
+                f"batch of {payload.length} bytes exceeds {MAX_PAYLOAD}", hint="split the batch"
+            )
+        trailer = encode_statistics(batch) if self.context.config.statistics else b""
+        body = [*payload.pieces, padding(payload.length), trailer]
+        body_crc = checksum(body)
+        kind = KIND_BYTES if self.context.bytes_payload and payload.kind == KIND_ARROW else payload.kind
+        sizes = (payload.length, len(trailer) // ALIGNMENT)
+        with self._lock:
+            self._require_writable()
+            repeated = self._repeated(stamp.producer, batch.num_rows)
+            if repeated is not None:
+                return repeated
+            header = self._header(kind, schema_id, batch.num_rows, stamp, sizes)
+            self._write_frame(header, [pack_header(header, body_crc), *body])
+            return header.base_offset
+
+    def _write_frame(self, header: FrameHeader, pieces: list[Any]) -> None:
+        """Put a frame at the end of the log, beginning a new segment if it does not fit; call with the lock
+        held.
+        """
+        active = self._active
+        if active.index.position + header.frame_size > active.capacity:
+            self._roll(header.frame_size)
+            active = self._active
+        try:
+            active.write(pieces, header)
+        except OSError as error:
+            raise self._write_failed(error, active) from error
+        self._end_offset = header.next_offset
+        self._producers.observe(header)
+
+    def _write_failed(self, error: OSError, active: Segment) -> StorageError:
+        """Roll a failed append back if only space was missing; otherwise stop the log."""
+        if error.errno not in NO_SPACE:
+            return self._fail(f"write failed: {error.strerror}")
+        try:
+            active.clear_tail()
+        except OSError as second:
+            return self._fail(f"rolling back a write to a full disk failed: {second.strerror}")
+        return self._disk_full()
+
+    def _disk_full(self) -> DiskFull:
+        """The error of an append that found no space."""
+        return DiskFull(
+            f'no space left on device for topic "{self.context.name}"',
+            hint="free space or lower the retention; reads continue, and appends when there is space again",
+        )
+
+    def _fail(self, reason: str) -> LogFailed:
+        """Stop the log: nothing more is appended until it has been opened, and so recovered, again."""
+        where = f'partition {self.partition} of topic "{self.context.name}"'
+        failure = LogFailed(
+            f"{where} stopped: {reason}", hint="open the storage again once the disk is in order"
+        )
+        self._failure = self._failure or failure
+        return failure
+
+    def _require_writable(self) -> None:
+        """Raise the log's failure, or StorageClosed."""
+        if self._failure is not None:
+            raise self._failure
+        if self._closed:
+            raise StorageClosed(f'topic "{self.context.name}" is closed')
+
+    # --- segments ---
+
+    def _add_segment(self, capacity: int) -> None:
+        """Begin a segment at the end offset."""
+        segment = Segment(self._env, self._directory, self._end_offset)
+        try:
+            segment.open_for_append(capacity, SegmentIndex(self._end_offset))
+        except OSError as error:
+            segment.remove()
+            raise (
+                self._disk_full() if error.errno in NO_SPACE else self._fail(f"{error.strerror}")
+            ) from error
+        self._segments = [*self._segments, segment]
+        self._directory_unsynced = True
+
+    def _roll(self, frame_size: int) -> None:
+        """Seal the active segment and begin one with room for a frame; call with the lock held."""
+        active, capacity = self._active, max(self.context.config.segment_bytes, frame_size)
+        if active.index.position == 0:
+            active.enlarge(capacity)
+            return
+        self._add_segment(capacity)
+        self._unsynced = [*self._unsynced, active]
+        try:
+            active.seal()
+        except OSError as error:
+            raise self._fail(f"sealing a segment failed: {error.strerror}") from error
+        self._save_index(active)
+
+    def _save_index(self, segment: Segment) -> None:
+        """Write a segment's index file with the producers as they are now (its frames are the newest)."""
+        # The file is derived: if it cannot be written now, the next start rebuilds it from the frames.
+        with contextlib.suppress(OSError):
+            save_index(self._env, segment.index_path, segment.index, self._producers.save())
+
+    # --- durability ---
+
+    def acknowledge(self, next_offset: int) -> None:
+        """See `Log.acknowledge`."""
+        durability = self.context.config.durability
+        if durability == "os" or next_offset <= self._point.offset:
+            return
+        if durability == "group":
+            self.context.commit.wait_durable([self])
+        else:
+            self.sync_now()
+        self.confirm(next_offset)
+
+    def confirm(self, next_offset: int) -> None:
+        """Raise the log's failure unless all records before `next_offset` are durable."""
+        if next_offset > self._point.offset and self.context.config.durability != "os":
+            raise self._failure or StorageClosed(
+                f'topic "{self.context.name}" was truncated during the append'
+            )
+
+    def flush(self) -> None:
+        """See `Log.flush`."""
+        self._require_writable()
+        end = self._end_offset
+        self.sync_now()
+        if self._failure is not None and self._point.offset < end:
+            raise self._failure
+
+    def sync_now(self) -> None:
+        """Sync everything written so far and move the durable point; a failure stops the log and is kept in
+        it.
+        """
+        with self._sync_lock:
+            self._sync()
+
+    def _sync(self) -> None:
+        """`sync_now` with the sync lock held."""
+        with self._lock:
+            sealed, self._unsynced = self._unsynced, []
+            new_files, self._directory_unsynced = self._directory_unsynced, False
+            active, end = self._active if self._segments else None, self._end_offset
+            position = active.index.position if active else 0
+        if active is None or self._failure is not None or (end == self._point.offset and not new_files):
+            return
+        try:
+            for segment in sealed:
+                segment.sync()
+            active.sync()
+            if new_files:
+                self._env.sync_dir(self._directory)
+        except OSError as error:
+            self._fail(f"fsync failed: {error.strerror}")
+            return
+        self._move_point(Point(self._start_offset, active.base_offset, position, end))
+
+    def _move_point(self, point: Point) -> None:
+        """Publish a durable point and note it on disk."""
+        with self._lock:
+            if point.offset > self._end_offset:
+                return
+            try:
+                self._durable.save(point)
+            except OSError as error:
+                # The note may lag behind: a later start then verifies more than it needed to.
+                if error.errno not in NO_SPACE:
+                    self._fail(f"write failed: {error.strerror}")
+                    return
+            self._point = point
+
+    def _persist_point(self, point: Point) -> None:
+        """Move the durable point and wait until the note itself is durable; call with both locks held."""
+        try:
+            self._durable.save(point)
+            self._point_file.sync()
+        except OSError as error:
+            raise self._fail(f"write failed: {error.strerror}") from error
+        self._point = point
+
+    # --- read ---
+
+    def read(
+        self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None
+    ) -> list[Frame]:
+        """See `Log.read`."""
+        self._require_readable()
+        segments, end = self._segments, self.high_watermark
+        self._check_range(offset, self._start_offset, max(end, self._end_offset))
+        end = min(end, offset + max_rows)
+        frames: list[Frame] = []
+        try:
+            for segment, position, header in self._frames(segments, offset, end):
+                frames.append(self._frame(segment, position, header, (offset, end), columns))
+        except CorruptLog as error:
+            self._failure = self._failure or error
+            if not frames:
+                raise
+        return frames
+
+    def _require_readable(self) -> None:
+        """Reads go on after a failed write, but not without segments."""
+        if self._closed or not self._segments:
+            raise self._failure or StorageClosed(f'topic "{self.context.name}" is closed')
+
+    def _frames(
+        self, segments: list[Segment], offset: int, end: int
+    ) -> Iterator[tuple[Segment, int, FrameHeader]]:
+        """(segment, position, header) of the verified frames that hold records of `offset` <= x < `end`."""
+        number = bisect_right(segments, offset, key=_base_offset) - 1
+        while offset < end and number < len(segments):
+            segment = segments[number]
+            try:
+                for position, header in self._segment_frames(segment, offset, end):
+                    yield segment, position, header
+                    offset = header.next_offset
+            except FileNotFoundError:
+                self._check_range(offset, self._start_offset, self._end_offset)
+                raise segment.missing(offset) from None
+            number += 1
+
+    def _segment_frames(self, segment: Segment, offset: int, end: int) -> Iterator[tuple[int, FrameHeader]]:
+        """The part of `_frames` within one segment; CorruptLog when it ends too early."""
+        limit = min(end, segment.index.next_offset)
+        position = segment.index.before_offset(offset)
+        for at, header in segment.walk(position):
+            position = at
+            if header.next_offset <= offset:
+                continue
+            if header.base_offset > offset or not segment.intact(position, header):
+                raise segment.corrupt("frame does not match its checksum", position, offset)
+            yield position, header
+            offset = header.next_offset
+            if offset >= limit:
+                return
+        if offset < limit:
+            raise segment.corrupt("frame is missing or damaged", position, offset)
+
+    def _frame(
+        self,
+        segment: Segment,
+        position: int,
+        header: FrameHeader,
+        bounds: tuple[int, int],
+        columns: list[str] | None,
+    ) -> Frame:
+        """The frame at `position`, cut to the offsets `bounds`."""
+        data, schema = segment.data, self.context.schemas[header.schema_id]
+        payload = data.slice(position + HEADER_SIZE, header.payload_length)
+        trailer = data.slice(position + header.trailer_start, header.trailer_units * ALIGNMENT)
+        first, end = max(bounds[0], header.base_offset), min(bounds[1], header.next_offset)
+        load = functools.partial(decode, header.kind, payload, schema)
+        return Frame(header, first, end, columns, load, functools.partial(_statistics, trailer, schema))
+
+    def offset_for_timestamp(self, timestamp_us: int) -> int | None:
+        """See `Log.offset_for_timestamp`."""
+        self._require_readable()
+        start, end = self._start_offset, self.high_watermark
+        for segment in self._segments:
+            if segment.index.max_timestamp_us < timestamp_us or segment.index.next_offset <= start:
+                continue
+            for position, header in segment.walk(segment.index.before_timestamp(timestamp_us)):
+                if header.base_offset >= end:
+                    return None
+                if header.max_timestamp_us >= timestamp_us and header.next_offset > start:
+                    frame = self._frame(segment, position, header, (start, end), None)
+                    return self._exact_timestamp_offset(frame, timestamp_us)
+        return None
+
+    # --- drop ---
+
+    def truncate_to(self, offset: int) -> None:
+        """See `Log.truncate_to`. Batches already read stay valid: their file is replaced, not cut."""
+        with self._sync_lock, self._lock:
+            self._require_writable()
+            self._check_range(offset, self._start_offset, self._end_offset)
+            if offset == self._end_offset:
+                return
+            try:
+                self._truncate(offset)
+            except OSError as error:
+                raise self._fail(f"truncation failed: {error.strerror}") from error
+
+    def _truncate(self, offset: int) -> None:
+        """Lower the durable point first, so that a crash on the way is not taken for corruption; then drop
+        frames.
+        """
+        number = bisect_right(self._segments, offset, key=_base_offset) - 1
+        segment = self._segments[number]
+        position, base, partial = self._cut_at(segment, offset)
+        if base < self._point.offset:
+            self._persist_point(Point(self._start_offset, segment.base_offset, position, base))
+        for later in reversed(self._segments[number + 1 :]):
+            later.remove()
+        kept = segment.replaced_by_prefix(position, self.context.config.segment_bytes)
+        self._env.sync_dir(self._directory)
+        self._segments = [*self._segments[:number], kept]
+        self._unsynced = [s for s in self._unsynced if s.base_offset < segment.base_offset]
+        self._producers = recovery.producers_before(self._env, self._segments, number)
+        for _, header in kept.walk(0):
+            self._producers.observe(header)
+        self._end_offset = base
+        if partial is not None:
+            self._rewrite(partial, base, offset)
+
+    def _cut_at(
+        self, segment: Segment, offset: int
+    ) -> tuple[int, int, tuple[FrameHeader, pa.RecordBatch] | None]:
+        """(position, base offset, frame that `offset` cuts in two) of the first frame to go."""
+        for position, header in segment.walk(segment.index.before_offset(offset)):
+            if header.next_offset <= offset:
+                continue
+            if header.base_offset == offset:
+                return position, offset, None
+            frame = self._frame(segment, position, header, (header.base_offset, header.next_offset), None)
+            return position, header.base_offset, (header, frame.batch)
+        return segment.index.position, offset, None
+
+    def _rewrite(self, partial: tuple[FrameHeader, pa.RecordBatch], base: int, end: int) -> None:
+        """Append the kept rows of a frame that was cut, with its own stamps, and make them durable."""
+        header, batch = partial
+        payload = encode(
+            batch.slice(0, end - base), has_dictionary=self.context.dictionaries[header.schema_id]
+        )
+        body = [*payload.pieces, padding(payload.length)]
+        shorter = header._replace(record_count=end - base, payload_length=payload.length, trailer_units=0)
+        self._write_frame(shorter, [pack_header(shorter, checksum(body)), *body])
+        self._sync()
+
+    def delete_before(self, offset: int) -> None:
+        """See `Log.delete_before`."""
+        self.flush()
+        with self._sync_lock, self._lock:
+            self._require_writable()
+            self._check_range(offset, 0, self._point.offset)
+            if offset <= self._start_offset:
+                return
+            if offset == self._end_offset:
+                self._begin_empty()
+            self._start_offset = offset
+            self._persist_point(self._point._replace(start_offset=offset))
+            self._drop_segments()
+
+    def _begin_empty(self) -> None:
+        """Roll to an empty segment, so that all that is full can go."""
+        if self._active.index.position:
+            self._roll(0)
+            self._env.sync_dir(self._directory)
+        self._point = Point(self._start_offset, self._active.base_offset, 0, self._end_offset)
+
+    def _drop_segments(self) -> None:
+        """Remove the segments that end at or below the start offset."""
+        gone = [s for s in self._segments[:-1] if s.index.next_offset <= self._start_offset]
+        self._segments = self._segments[len(gone) :]
+        self._unsynced = [s for s in self._unsynced if s not in gone]
+        for segment in gone:
+            try:
+                segment.remove()
+            except OSError as error:
+                raise self._fail(f"removing a segment failed: {error.strerror}") from error
+
+    def apply_retention(self, now_ms: int) -> int:
+        """See `Log.apply_retention`. The active segment goes too when all of it is too old."""
+        with self._lock:
+            self._require_writable()
+            indexes = [segment.index for segment in self._segments]
+            pieces = [(index.position, index.max_append_us) for index in indexes]
+            if not indexes[-1].position:
+                pieces.pop()
+            gone = expired_count(pieces, self.size_bytes, self.context.config, now_ms)
+            target = indexes[gone - 1].next_offset if gone else 0
+        if gone:
+            self.delete_before(target)
+        return gone
+
+    def close(self) -> None:
+        """See `Log.close`. Leaves an index beside the last segment, so the next start need not walk it."""
+        with self._lock:
+            if self._closed:
+                return
+        if self._failure is None:
+            self.sync_now()
+        with self._sync_lock, self._lock:
+            self._closed = True
+            if self._segments:
+                if self._failure is None:
+                    self._active.seal()
+                    self._save_index(self._active)
+                self._active.release()
+            self._point_file.close()
+
+
+def _base_offset(segment: Segment) -> int:
+    """Sort key of segments."""
+    return segment.base_offset
+
+
+def _statistics(trailer: pa.Buffer, schema: pa.Schema) -> dict[str, ColumnStatistics]:
+    """Statistics in a frame's trailer."""
+    return decode_statistics(memoryview(trailer), schema)

@@ -1,0 +1,98 @@
+"""Frame: what a read returns, one stored batch or a slice of it, decoded when first asked for.
+
+Must not do I/O: the bytes are a slice of a mapping or a batch in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from storage.log.format import FrameHeader
+from storage.log.statistics import ColumnStatistics
+
+
+class Frame:
+    """Consecutive records of one append.
+
+    base_offset and record_count describe the rows of `batch`; the timestamps (microseconds), leader_epoch,
+    producer_id and statistics are those of the stored frame, which may be longer when the read began or ended
+    inside it.
+    """
+
+    __slots__ = (
+        "_batch",
+        "_columns",
+        "_load",
+        "_load_statistics",
+        "_skip",
+        "base_offset",
+        "header",
+        "record_count",
+    )
+
+    def __init__(
+        self,
+        header: FrameHeader,
+        first: int,
+        end: int,
+        columns: list[str] | None,
+        load: Callable[[], pa.RecordBatch],
+        load_statistics: Callable[[], dict[str, ColumnStatistics]],
+    ) -> None:
+        """Records `first` <= offset < `end` of the stored frame, restricted to `columns` (None: all)."""
+        self.header = header
+        self.base_offset = first
+        self.record_count = end - first
+        self._skip = first - header.base_offset
+        self._columns = columns
+        self._load = load
+        self._load_statistics = load_statistics
+        self._batch: pa.RecordBatch | None = None
+
+    @property
+    def batch(self) -> pa.RecordBatch:
+        """The rows, zero-copy. KeyError if a requested column is not in the frame's own schema."""
+        batch = self._batch
+        if batch is None:
+            batch = self._load()
+            if self._columns is not None:
+                batch = batch.select(self._columns)
+            if self.record_count != batch.num_rows:
+                batch = batch.slice(self._skip, self.record_count)
+            self._batch = batch
+        return batch
+
+    @property
+    def statistics(self) -> dict[str, ColumnStatistics]:
+        """Bounds per column name of the whole stored frame; columns without statistics are missing."""
+        return self._load_statistics()
+
+    @property
+    def append_timestamp_us(self) -> int:
+        """When the frame was appended."""
+        return self.header.append_timestamp_us
+
+    @property
+    def max_timestamp_us(self) -> int:
+        """Largest record timestamp of the stored frame."""
+        return self.header.max_timestamp_us
+
+    @property
+    def leader_epoch(self) -> int:
+        """Epoch of the leader that appended the frame."""
+        return self.header.leader_epoch
+
+    @property
+    def producer_id(self) -> int:
+        """Idempotent producer of the frame, -1 if none."""
+        return self.header.producer_id
+
+    @property
+    def next_offset(self) -> int:
+        """Offset after the last row of `batch`."""
+        return self.base_offset + self.record_count
+
+    def __repr__(self) -> str:
+        return f"Frame(offsets {self.base_offset}..{self.next_offset - 1}, {self.record_count} rows)"

@@ -1,0 +1,289 @@
+"""Log: one partition as callers see it, whatever holds the bytes.
+
+The part that is the same for files and for memory: checking a batch against the topic's schema, idempotent
+producers, timestamps, the acknowledgement. Must not touch files.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.config import BYTES_SCHEMA, Producer, TopicConfig
+from storage.env import Env
+from storage.errors import OffsetOutOfRange, SchemaMismatch, StorageError
+from storage.log.commit import GroupCommit
+from storage.log.format import NO_PRODUCER, FrameHeader
+from storage.log.frame import Frame
+from storage.log.message import has_dictionary
+from storage.log.producers import ProducerTable
+
+DEFAULT_MAX_ROWS = 65_536 * 4
+
+
+@dataclass
+class TopicContext:
+    """What the partitions of a topic share: environment, settings (replaced by ALTER), schemas by id, group
+    commit.
+    """
+
+    env: Env
+    name: str
+    config: TopicConfig
+    commit: GroupCommit
+    bytes_payload: bool = False
+    schemas: list[pa.Schema] = field(default_factory=list)
+    dictionaries: list[bool] = field(default_factory=list)
+
+    def add_schema(self, schema: pa.Schema) -> int:
+        """Register the next schema; returns its id."""
+        self.dictionaries.append(has_dictionary(schema))
+        self.schemas.append(schema)
+        return len(self.schemas) - 1
+
+    def schema_id(self, batch: pa.RecordBatch) -> int:
+        """Id of the newest schema if the batch has it (names and types), else SchemaMismatch."""
+        newest = self.schemas[-1]
+        if (
+            batch.schema is not newest
+            and not batch.schema.equals(newest)
+            and not _same_columns(batch.schema, newest)
+        ):
+            raise SchemaMismatch(
+                f'batch does not fit topic "{self.name}": {_difference(batch.schema, newest)}',
+                hint="cast the batch, or evolve the topic's schema first",
+            )
+        return len(self.schemas) - 1
+
+
+class Stamp(NamedTuple):
+    """What an append says about a batch besides its rows."""
+
+    timestamp_us: int
+    max_timestamp_us: int
+    producer: Producer | None
+
+
+class Log(ABC):
+    """A partition: an append-only sequence of records, numbered from 0, readable up to the high watermark.
+
+    All methods may be called from any thread. `leader_epoch` is written into new frames.
+    """
+
+    def __init__(self, context: TopicContext, partition: int) -> None:
+        self.context = context
+        self.partition = partition
+        self.leader_epoch = 0
+        self._lock = threading.RLock()
+        self._producers = ProducerTable()
+        self._start_offset = 0
+        self._end_offset = 0
+
+    # --- positions ---
+
+    @property
+    def start_offset(self) -> int:
+        """Offset of the oldest record kept."""
+        return self._start_offset
+
+    @property
+    def end_offset(self) -> int:
+        """Offset the next record will get."""
+        return self._end_offset
+
+    @property
+    @abstractmethod
+    def durable_offset(self) -> int:
+        """All records before it would survive a power failure."""
+
+    @property
+    @abstractmethod
+    def high_watermark(self) -> int:
+        """All records before it are acknowledged and may be read."""
+
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """Bytes of all frames kept."""
+
+    @property
+    def failure(self) -> StorageError | None:
+        """Why the log no longer accepts appends, None while it does."""
+        return None
+
+    @property
+    def segment_count(self) -> int:
+        """Number of pieces that retention can drop."""
+        return 1
+
+    # --- writing ---
+
+    def append(
+        self,
+        batch: pa.RecordBatch,
+        *,
+        timestamp_us: int | None = None,
+        producer: Producer | None = None,
+        max_timestamp_us: int | None = None,
+    ) -> int:
+        """Append a batch, wait until it is as durable as the topic asks, return the offset of its first row.
+
+        timestamp_us: when it was appended (default: now). max_timestamp_us: the largest record timestamp
+        (default: the `timestamp` column of a bytes topic, else timestamp_us). A batch without rows is not
+        stored. Raises SchemaMismatch, DiskFull, LogFailed, CorruptLog, OutOfOrderSequence, ProducerFenced,
+        BatchTooLarge.
+        """
+        base = self.write(
+            batch, timestamp_us=timestamp_us, producer=producer, max_timestamp_us=max_timestamp_us
+        )
+        self.acknowledge(base + batch.num_rows)
+        return base
+
+    def write(
+        self,
+        batch: pa.RecordBatch,
+        *,
+        timestamp_us: int | None = None,
+        producer: Producer | None = None,
+        max_timestamp_us: int | None = None,
+    ) -> int:
+        """`append` without the wait: the rows are not readable (nor promised) before `acknowledge`."""
+        schema_id = self.context.schema_id(batch)
+        if batch.num_rows == 0:
+            return self._end_offset
+        now = self.context.env.now_us() if timestamp_us is None else timestamp_us
+        if max_timestamp_us is None:
+            max_timestamp_us = self._largest_timestamp(batch, now)
+        return self._write(batch, schema_id, Stamp(now, max_timestamp_us, producer))
+
+    @abstractmethod
+    def _write(self, batch: pa.RecordBatch, schema_id: int, stamp: Stamp) -> int:
+        """Store a checked batch of at least one row."""
+
+    @abstractmethod
+    def acknowledge(self, next_offset: int) -> None:
+        """Return when all records before `next_offset` are as durable as the topic asks."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Make everything appended durable, whatever the topic's durability."""
+
+    def _largest_timestamp(self, batch: pa.RecordBatch, default: int) -> int:
+        """Largest value of a bytes topic's timestamp column, else `default`."""
+        if not self.context.bytes_payload:
+            return default
+        largest = pc.max(batch.column("timestamp").cast(pa.int64())).as_py()
+        return default if largest is None else largest
+
+    def _repeated(self, producer: Producer | None, records: int) -> int | None:
+        """Base offset of the earlier append that this one repeats, None if it is new; call with the lock
+        held.
+        """
+        return None if producer is None else self._producers.check(producer, records)
+
+    def _header(
+        self, kind: int, schema_id: int, records: int, stamp: Stamp, sizes: tuple[int, int]
+    ) -> FrameHeader:
+        """Header of the next frame; `sizes` are payload bytes and trailer blocks. Call with the lock held."""
+        producer = stamp.producer or Producer(NO_PRODUCER, -1, -1)
+        return FrameHeader(
+            kind=kind,
+            flags=0,
+            schema_id=schema_id,
+            base_offset=self._end_offset,
+            record_count=records,
+            payload_length=sizes[0],
+            trailer_units=sizes[1],
+            producer_epoch=producer.epoch,
+            leader_epoch=self.leader_epoch,
+            producer_id=producer.id,
+            append_timestamp_us=stamp.timestamp_us,
+            max_timestamp_us=stamp.max_timestamp_us,
+            sequence=producer.sequence,
+            crc=0,
+        )
+
+    # --- reading ---
+
+    @abstractmethod
+    def read(
+        self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None
+    ) -> list[Frame]:
+        """Frames of the records from `offset` to the high watermark, at most `max_rows` rows together.
+
+        Batches share memory with the log. `columns` restricts and orders their columns. An empty list means
+        that there is nothing yet. Raises OffsetOutOfRange below the start or beyond the end, CorruptLog at a
+        damaged frame.
+        """
+
+    @abstractmethod
+    def offset_for_timestamp(self, timestamp_us: int) -> int | None:
+        """First offset with a record timestamp >= `timestamp_us`, None if there is none.
+
+        Exact for bytes topics; in other topics timestamps are known per batch, and the first row of the batch
+        counts.
+        """
+
+    @abstractmethod
+    def sync_now(self) -> None:
+        """Make everything written so far durable; a failure is kept and raised by `acknowledge`."""
+
+    # --- dropping ---
+
+    @abstractmethod
+    def truncate_to(self, offset: int) -> None:
+        """Drop all records from `offset` on, durably. OffsetOutOfRange if it is outside the log."""
+
+    @abstractmethod
+    def delete_before(self, offset: int) -> None:
+        """Drop all records before `offset`, durably; space is given back in whole segments."""
+
+    @abstractmethod
+    def apply_retention(self, now_ms: int) -> int:
+        """Drop the oldest segments that the topic's retention no longer covers; returns how many."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Flush and release files."""
+
+    def _check_range(self, offset: int, low: int, high: int) -> None:
+        """Raise OffsetOutOfRange unless low <= offset <= high."""
+        if not low <= offset <= high:
+            raise OffsetOutOfRange(
+                f'offset {offset} of partition {self.partition} of "{self.context.name}" is out of range',
+                hint=f"the partition holds offsets {low} to {high}",
+            )
+
+    def _exact_timestamp_offset(self, frame: Frame, timestamp_us: int) -> int:
+        """First offset of `frame` with a timestamp >= `timestamp_us`, given that the frame has one."""
+        if self.context.bytes_payload:
+            matches = pc.greater_equal(frame.batch.column("timestamp").cast(pa.int64()), timestamp_us)
+            row = pc.index(matches, True).as_py()
+            if row >= 0:
+                return int(frame.base_offset + row)
+        return frame.base_offset
+
+
+def bytes_context(env: Env, name: str, config: TopicConfig, commit: GroupCommit) -> TopicContext:
+    """Context of a key/value topic."""
+    context = TopicContext(env, name, config, commit, bytes_payload=True)
+    context.add_schema(BYTES_SCHEMA)
+    return context
+
+
+def _same_columns(left: pa.Schema, right: pa.Schema) -> bool:
+    """Whether names and types agree; nullability and metadata do not matter."""
+    return bool(left.names == right.names and left.types == right.types)
+
+
+def _difference(got: pa.Schema, want: pa.Schema) -> str:
+    """The first difference between two schemas in words."""
+    for number, (mine, theirs) in enumerate(zip(got, want, strict=False)):
+        if mine.name != theirs.name or mine.type != theirs.type:
+            return f"column {number + 1} is {mine.name} {mine.type}, expected {theirs.name} {theirs.type}"
+    return f"it has {len(got)} columns, expected {len(want)}"

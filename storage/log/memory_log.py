@@ -1,0 +1,167 @@
+"""MemoryLog: a partition that keeps the batches themselves, for storages without a directory.
+
+Nothing is encoded or copied; the interface and the errors are those of the file log. Must not do I/O.
+"""
+
+from __future__ import annotations
+
+import functools
+from bisect import bisect_right
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from storage.log.format import KIND_ARROW, KIND_BYTES, FrameHeader
+from storage.log.frame import Frame
+from storage.log.log import DEFAULT_MAX_ROWS, Log, Stamp, TopicContext
+from storage.log.producers import ProducerTable
+from storage.log.retention import expired_count
+from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
+
+
+class _Stored(NamedTuple):
+    """One append."""
+
+    header: FrameHeader
+    batch: pa.RecordBatch
+
+    def statistics(self) -> dict[str, ColumnStatistics]:
+        """Computed when asked for: there is no trailer to keep them in."""
+        return decode_statistics(encode_statistics(self.batch), self.batch.schema)
+
+
+class MemoryLog(Log):
+    """`Log` over a list of batches."""
+
+    def __init__(self, context: TopicContext, partition: int) -> None:
+        super().__init__(context, partition)
+        self._stored: list[_Stored] = []
+        self._bases: list[int] = []
+        self._size = 0
+
+    @property
+    def durable_offset(self) -> int:
+        """See `Log.durable_offset`; memory has nothing more durable to offer."""
+        return self._end_offset
+
+    @property
+    def high_watermark(self) -> int:
+        """See `Log.high_watermark`."""
+        return self._end_offset
+
+    @property
+    def size_bytes(self) -> int:
+        """See `Log.size_bytes`: the Arrow size of the batches."""
+        return self._size
+
+    @property
+    def segment_count(self) -> int:
+        """See `Log.segment_count`."""
+        return len(self._stored)
+
+    def _write(self, batch: pa.RecordBatch, schema_id: int, stamp: Stamp) -> int:
+        """See `Log._write`."""
+        kind = KIND_BYTES if self.context.bytes_payload else KIND_ARROW
+        size = batch.get_total_buffer_size()
+        with self._lock:
+            repeated = self._repeated(stamp.producer, batch.num_rows)
+            if repeated is not None:
+                return repeated
+            header = self._header(kind, schema_id, batch.num_rows, stamp, (size, 0))
+            self._keep(_Stored(header, batch))
+            return header.base_offset
+
+    def _keep(self, stored: _Stored) -> None:
+        """Add an entry at the end."""
+        self._producers.observe(stored.header)
+        self._stored.append(stored)
+        self._bases.append(stored.header.base_offset)
+        self._size += stored.header.payload_length
+        self._end_offset = stored.header.next_offset
+
+    def acknowledge(self, next_offset: int) -> None:
+        """See `Log.acknowledge`: nothing to wait for."""
+
+    def sync_now(self) -> None:
+        """See `Log.sync_now`: nothing to do."""
+
+    def flush(self) -> None:
+        """See `Log.flush`: nothing to do."""
+
+    def read(
+        self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None
+    ) -> list[Frame]:
+        """See `Log.read`."""
+        with self._lock:
+            self._check_range(offset, self._start_offset, self._end_offset)
+            limit = min(self._end_offset, offset + max_rows)
+            first = max(bisect_right(self._bases, offset) - 1, 0)
+            last = bisect_right(self._bases, limit - 1)
+            found = self._stored[first:last] if limit > offset else []
+        return [_frame(stored, offset, limit, columns) for stored in found]
+
+    def offset_for_timestamp(self, timestamp_us: int) -> int | None:
+        """See `Log.offset_for_timestamp`."""
+        with self._lock:
+            for stored in self._stored:
+                if (
+                    stored.header.max_timestamp_us >= timestamp_us
+                    and stored.header.next_offset > self._start_offset
+                ):
+                    frame = _frame(stored, self._start_offset, self._end_offset, None)
+                    return self._exact_timestamp_offset(frame, timestamp_us)
+        return None
+
+    def truncate_to(self, offset: int) -> None:
+        """See `Log.truncate_to`."""
+        with self._lock:
+            self._check_range(offset, self._start_offset, self._end_offset)
+            kept = self._stored[: bisect_right(self._bases, offset - 1)]
+            if kept and kept[-1].header.next_offset > offset:
+                header, batch = kept.pop()
+                rows = offset - header.base_offset
+                kept.append(_Stored(header._replace(record_count=rows), batch.slice(0, rows)))
+            self._replace(kept)
+            self._end_offset = offset
+
+    def _replace(self, kept: list[_Stored]) -> None:
+        """Make `kept` the whole content."""
+        self._stored, self._bases, self._size = [], [], 0
+        self._producers = ProducerTable()
+        for stored in kept:
+            self._keep(stored)
+
+    def delete_before(self, offset: int) -> None:
+        """See `Log.delete_before`; whole batches are let go, a part of one when the rest goes too."""
+        with self._lock:
+            self._check_range(offset, 0, self._end_offset)
+            self._start_offset = max(self._start_offset, offset)
+            gone = 0
+            while gone < len(self._stored) and self._stored[gone].header.next_offset <= self._start_offset:
+                self._size -= self._stored[gone].header.payload_length
+                gone += 1
+            del self._stored[:gone], self._bases[:gone]
+
+    def apply_retention(self, now_ms: int) -> int:
+        """See `Log.apply_retention`; every batch is a segment of its own."""
+        with self._lock:
+            pieces = [(s.header.payload_length, s.header.append_timestamp_us) for s in self._stored]
+            gone = expired_count(pieces, self._size, self.context.config, now_ms)
+            if gone:
+                self.delete_before(self._stored[gone - 1].header.next_offset)
+            return gone
+
+    def close(self) -> None:
+        """See `Log.close`: nothing to release."""
+
+
+def _frame(stored: _Stored, first: int, end: int, columns: list[str] | None) -> Frame:
+    """The part of an append within offsets `first`..`end`."""
+    header, batch = stored
+    low, high = max(first, header.base_offset), min(end, header.next_offset)
+    return Frame(header, low, high, columns, functools.partial(_same, batch), stored.statistics)
+
+
+def _same(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch itself, as a frame's loader."""
+    return batch

@@ -1,0 +1,223 @@
+"""Segment: one file of frames, its mapping, its index and which of its frames have been checked.
+
+A segment file has its full size from the start, as a hole: appends never change the file size, one mapping
+serves all reads, and no mapped page ever lies beyond the end of the file, so readers cannot be killed by
+SIGBUS. A file is only cut where no frame is (at the end of a sealed segment); dropping frames replaces the
+file (see `log.truncate_to`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from storage.env import Env, File
+from storage.errors import CorruptLog
+from storage.log.format import FrameHeader, frame_intact, header_version, unpack_header
+from storage.log.index import SegmentIndex, load_index
+
+LOG_SUFFIX = ".log"
+INDEX_SUFFIX = ".index"
+
+
+def segment_name(base_offset: int) -> str:
+    """File name without suffix: the base offset, so that names sort as offsets do."""
+    return f"{base_offset:020d}"
+
+
+class Segment:
+    """Frames from `base_offset` on. `index` covers all complete frames; `file` is open while the segment is
+    written.
+    """
+
+    def __init__(self, env: Env, directory: str, base_offset: int) -> None:
+        self.env = env
+        self.base_offset = base_offset
+        self.path = f"{directory}/{segment_name(base_offset)}{LOG_SUFFIX}"
+        self.index_path = f"{directory}/{segment_name(base_offset)}{INDEX_SUFFIX}"
+        self.file: File | None = None
+        self.capacity = 0
+        self._index: SegmentIndex | None = None
+        self._map: pa.Buffer | None = None
+        self._view: memoryview | None = None
+        self._checked = (0, 0)
+
+    # --- opening and closing ---
+
+    def open_for_append(self, capacity: int, index: SegmentIndex) -> None:
+        """Open (or create) the file with at least `capacity` bytes; `index` covers the frames it holds."""
+        file = self.env.open(self.path, create=True)
+        self.capacity = max(capacity, file.size())
+        if file.size() < self.capacity:
+            file.resize(self.capacity)
+        self.file = file
+        self._index = index
+        self._drop_map()
+
+    def seal(self) -> None:
+        """No more appends: give back the unused part of the file and close it."""
+        if self.file is not None:
+            self.file.resize(self.index.position)
+            self.release()
+
+    def release(self) -> None:
+        """Close the file and leave it as it is."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def enlarge(self, capacity: int) -> None:
+        """Make room in a segment that has no frame yet."""
+        assert self.file is not None and self.index.position == 0
+        self.file.resize(capacity)
+        self.capacity = capacity
+        self._drop_map()
+
+    def sync(self) -> None:
+        """Make the frames durable."""
+        if self.file is not None:
+            self.file.sync()
+            return
+        file = self.env.open(self.path)
+        try:
+            file.sync()
+        finally:
+            file.close()
+
+    def replaced_by_prefix(self, position: int, capacity: int) -> Segment:
+        """A segment of the same name with only the bytes before `position`, ready for appends.
+
+        The bytes are copied into a new file which then takes the name, so that mappings of the old one stay
+        whole. The caller syncs the directory.
+        """
+        kept = Segment(self.env, self.path.rpartition("/")[0], self.base_offset)
+        self.env.remove(self.index_path)
+        temporary = f"{self.path}.tmp"
+        self.env.remove(temporary)
+        copy = self.env.open(temporary, create=True)
+        try:
+            copy.write(0, [self.data.slice(0, position)])
+            copy.sync()
+        finally:
+            copy.close()
+        self.env.rename(temporary, self.path)
+        self.release()
+        kept.open_for_append(max(capacity, position), kept.rebuild_index())
+        return kept
+
+    def remove(self) -> None:
+        """Remove the files; batches read from the mapping stay valid."""
+        self.release()
+        self.env.remove(self.path)
+        self.env.remove(self.index_path)
+
+    @property
+    def index(self) -> SegmentIndex:
+        """The index, loaded or rebuilt when first asked for."""
+        if self._index is None:
+            loaded = load_index(self.env, self.index_path)
+            self._index = (
+                loaded[0] if loaded and loaded[0].base_offset == self.base_offset else self.rebuild_index()
+            )
+        return self._index
+
+    @index.setter
+    def index(self, index: SegmentIndex) -> None:
+        self._index = index
+
+    def rebuild_index(self) -> SegmentIndex:
+        """A fresh index from the frames' headers."""
+        index = SegmentIndex(self.base_offset)
+        for _, header in self.walk(0):
+            index.add(
+                header.next_offset, header.frame_size, header.max_timestamp_us, header.append_timestamp_us
+            )
+        return index
+
+    # --- bytes ---
+
+    @property
+    def data(self) -> pa.Buffer:
+        """The whole file, mapped read-only."""
+        if self._map is None:
+            file = self.file or self.env.open(self.path)
+            try:
+                self._map = file.map(file.size())
+            finally:
+                if file is not self.file:
+                    file.close()
+            self._view = memoryview(self._map)
+        return self._map
+
+    @property
+    def view(self) -> memoryview:
+        """The same bytes for fast header reads."""
+        self.data  # noqa: B018 - makes the mapping
+        assert self._view is not None
+        return self._view
+
+    def _drop_map(self) -> None:
+        """Forget the mapping (readers keep theirs)."""
+        self._map = self._view = None
+
+    def write(self, pieces: Sequence[Any], header: FrameHeader) -> None:
+        """Write a frame at the end. On an error nothing of it counts; the caller decides whether to go on."""
+        assert self.file is not None
+        position, size = self.index.position, header.frame_size
+        self.file.write(position, pieces)
+        low, high = self._checked
+        if high == position:
+            self._checked = (low, position + size)
+        self.index.add(header.next_offset, size, header.max_timestamp_us, header.append_timestamp_us)
+
+    def clear_tail(self) -> None:
+        """Zero whatever lies beyond the last frame, so that no later reader mistakes it for one."""
+        assert self.file is not None
+        self.file.resize(self.index.position)
+        self.file.resize(self.capacity)
+
+    # --- frames ---
+
+    def walk(self, position: int, next_offset: int | None = None) -> Iterator[tuple[int, FrameHeader]]:
+        """(position, header) of each frame from `position` on, as far as headers follow one another without a
+        gap.
+        """
+        view = self.view
+        while True:
+            header = unpack_header(view, position)
+            if header is None or (next_offset is not None and header.base_offset != next_offset):
+                return
+            if position + header.frame_size > len(view) or header.record_count == 0:
+                return
+            yield position, header
+            position += header.frame_size
+            next_offset = header.next_offset
+
+    def intact(self, position: int, header: FrameHeader) -> bool:
+        """Whether the frame matches its checksum; computed once for neighbouring reads."""
+        end = position + header.frame_size
+        low, high = self._checked
+        if low <= position and end <= high:
+            return True
+        if not frame_intact(self.data, position, header):
+            return False
+        if position == high:
+            self._checked = (low, end)
+        elif end == low:
+            self._checked = (position, high)
+        else:
+            self._checked = (position, end)
+        return True
+
+    def missing(self, offset: int) -> CorruptLog:
+        """The error for a file that is gone."""
+        return CorruptLog("segment is missing", file=self.path, position=0, offset=offset)
+
+    def corrupt(self, reason: str, position: int, offset: int) -> CorruptLog:
+        """The error for damage at `position`."""
+        version = header_version(self.view, position)
+        if version is not None and unpack_header(self.view, position) is None:
+            reason = f"frame of unknown version {version} or flags"
+        return CorruptLog(reason, file=self.path, position=position, offset=offset)

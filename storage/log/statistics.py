@@ -1,0 +1,134 @@
+"""Per-frame column statistics: smallest and largest value and null count of primitive columns.
+
+A reader can skip a frame whose range excludes a predicate without touching its columns. The section is
+optional and skippable (FORMAT.md section 3). Must not do I/O.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.log.format import ALIGNMENT, padded
+
+# Frames with fewer rows carry no statistics: skipping them saves less than computing costs.
+MIN_ROWS = 256
+
+_SECTION = struct.Struct("<HHI")
+_KIND_STATISTICS = 1
+_ENTRY = {"i": struct.Struct("<HBBIqq"), "u": struct.Struct("<HBBIQQ"), "f": struct.Struct("<HBBIdd")}
+_ENTRY_SIZE = 24
+_CODES = {"i": 1, "u": 2, "f": 3}
+_LETTERS = {code: letter for letter, code in _CODES.items()}
+_HAS_RANGE = 1
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """Bounds of one column over a whole frame.
+
+    min and max are the physical values: an int for integers and temporal types (in the column's own unit), a
+    float for floating point; both None if every value is null or one is NaN. null_count counts nulls.
+    """
+
+    min: int | float | None
+    max: int | float | None
+    null_count: int
+
+
+def encode_statistics(batch: pa.RecordBatch) -> bytes:
+    """The statistics section of `batch`, padded to the frame alignment; empty if there is nothing to say."""
+    if batch.num_rows < MIN_ROWS:
+        return b""
+    entries = []
+    for index, column in enumerate(batch.columns):
+        numpy_type = _numpy_type(column.type)
+        if numpy_type is not None:
+            entries.append(_encode_column(index, column, numpy_type))
+    if not entries or len(entries) > 0xFFFF:
+        return b""
+    section = _SECTION.pack(_KIND_STATISTICS, len(entries), _ENTRY_SIZE * len(entries)) + b"".join(entries)
+    return section + bytes(padded(len(section)) - len(section))
+
+
+def decode_statistics(trailer: Any, schema: pa.Schema) -> dict[str, ColumnStatistics]:
+    """Statistics by column name from a frame's trailer; empty if the trailer has no such section."""
+    found: dict[str, ColumnStatistics] = {}
+    for kind, count, start in _sections(trailer):
+        if kind != _KIND_STATISTICS:
+            continue
+        for number in range(count):
+            index, statistics = _decode_entry(trailer, start + number * _ENTRY_SIZE)
+            if index < len(schema):
+                found[schema.field(index).name] = statistics
+    return found
+
+
+def _sections(trailer: Any) -> Iterator[tuple[int, int, int]]:
+    """(kind, count, position of content) of each section; a kind of 0 is padding and ends the trailer."""
+    position = 0
+    while position + _SECTION.size <= len(trailer):
+        kind, count, length = _SECTION.unpack_from(trailer, position)
+        if kind == 0:
+            return
+        yield kind, count, position + _SECTION.size
+        position = (position + _SECTION.size + length + 7) & -8
+
+
+def _encode_column(index: int, column: pa.Array, numpy_type: np.dtype[Any]) -> bytes:
+    """One entry: column index, value class, flags, null count, min, max."""
+    letter = numpy_type.kind
+    nulls = column.null_count
+    low, high = _range(column, numpy_type, nulls)
+    entry = _ENTRY[letter]
+    if low is None or high is None or low != low or high != high:
+        zero = 0.0 if letter == "f" else 0
+        return entry.pack(index, _CODES[letter], 0, nulls, zero, zero)
+    return entry.pack(index, _CODES[letter], _HAS_RANGE, nulls, low, high)
+
+
+def _range(column: pa.Array, numpy_type: np.dtype[Any], nulls: int) -> tuple[Any, Any]:
+    """(min, max) as physical Python values; NaN if any value is NaN, None if there is no value."""
+    if nulls == 0:
+        values = np.frombuffer(column.buffers()[1], dtype=numpy_type)[
+            column.offset : column.offset + len(column)
+        ]
+        return values.min().item(), values.max().item()
+    if nulls == len(column):
+        return None, None
+    if numpy_type.kind == "f" and math.isnan(pc.sum(column).as_py()):
+        return None, None
+    bounds = pc.min_max(column.view(pa.from_numpy_dtype(numpy_type)))
+    return bounds["min"].as_py(), bounds["max"].as_py()
+
+
+def _decode_entry(trailer: Any, position: int) -> tuple[int, ColumnStatistics]:
+    """(column index, statistics) of the entry at `position`."""
+    letter = _LETTERS.get(trailer[position + 2], "i")
+    index, _, flags, nulls, low, high = _ENTRY[letter].unpack_from(trailer, position)
+    if flags & _HAS_RANGE:
+        return index, ColumnStatistics(low, high, nulls)
+    return index, ColumnStatistics(None, None, nulls)
+
+
+@functools.lru_cache(maxsize=256)
+def _numpy_type(kind: pa.DataType) -> np.dtype[Any] | None:
+    """The physical NumPy type of an integer, float or temporal column, None for any other type."""
+    types = pa.types
+    if types.is_integer(kind) or types.is_float32(kind) or types.is_float64(kind):
+        numpy_type: np.dtype[Any] = np.dtype(kind.to_pandas_dtype())
+        return numpy_type
+    if types.is_temporal(kind) and not types.is_interval(kind):
+        return np.dtype(f"i{kind.bit_width // 8}")
+    return None
+
+
+assert _ENTRY["i"].size == _ENTRY_SIZE and ALIGNMENT % 8 == 0

@@ -1,0 +1,1 @@
+"""Committed positions of consumer groups."""

@@ -1,0 +1,1 @@
+"""Atomic sets of Arrow tables with a manifest, for checkpoints."""

@@ -1,0 +1,206 @@
+"""Topic: a named set of partitions with one sequence of schemas.
+
+Knows the directory of a topic (description, schemas, partitions); must not know other topics.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from typing import Any
+
+import pyarrow as pa
+
+from storage import checked
+from storage.config import TopicConfig
+from storage.env import Env, write_file
+from storage.errors import CorruptFile, UnsupportedConfig
+from storage.log import recovery
+from storage.log.commit import GroupCommit
+from storage.log.file_log import FileLog
+from storage.log.log import Log, TopicContext, bytes_context
+from storage.log.memory_log import MemoryLog
+
+_DESCRIPTION = "topic.json"
+
+
+class Topic(ABC):
+    """id (uuid text), name, when it was created (ms since 1970 UTC), and its partitions."""
+
+    def __init__(self, topic_id: str, created_ms: int, context: TopicContext) -> None:
+        self.id = topic_id
+        self.created_ms = created_ms
+        self.context = context
+        self.partitions: list[Log] = []
+
+    @property
+    def name(self) -> str:
+        """Name of the topic."""
+        return self.context.name
+
+    @property
+    def config(self) -> TopicConfig:
+        """The settings in force."""
+        return self.context.config
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The newest schema, which appended batches must have."""
+        return self.context.schemas[-1]
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether the topic holds keys and values as bytes (BYTES_SCHEMA)."""
+        return self.context.bytes_payload
+
+    def evolve(self, schema: pa.Schema) -> int:
+        """Make `schema` the newest; returns its id. Older frames keep theirs; an equal schema changes
+        nothing.
+        """
+        if self.is_bytes:
+            raise UnsupportedConfig(f'topic "{self.name}" holds bytes, its schema is fixed')
+        if not schema.equals(self.schema, check_metadata=True):
+            self._store_schema(len(self.context.schemas), schema)
+            self.context.add_schema(schema)
+        return len(self.context.schemas) - 1
+
+    def alter(self, config: TopicConfig) -> None:
+        """Put new settings in force. Everything is flushed first, so that a stricter durability holds for all
+        records.
+        """
+        self.flush()
+        self._store_description(config)
+        self.context.config = config
+        for number in range(len(self.partitions), config.partitions):
+            self.partitions = [*self.partitions, self._open_partition(number)]
+        self.flush()
+
+    def flush(self) -> None:
+        """Make everything appended durable."""
+        for log in self.partitions:
+            log.flush()
+
+    def close(self) -> None:
+        """Close all partitions."""
+        for log in self.partitions:
+            log.close()
+
+    @abstractmethod
+    def _store_schema(self, schema_id: int, schema: pa.Schema) -> None:
+        """Keep a schema durably."""
+
+    @abstractmethod
+    def _store_description(self, config: TopicConfig) -> None:
+        """Keep the settings durably (and make the directories of new partitions)."""
+
+    @abstractmethod
+    def _open_partition(self, number: int) -> Log:
+        """The log of a partition."""
+
+
+class MemoryTopic(Topic):
+    """A topic without a directory."""
+
+    def __init__(self, topic_id: str, created_ms: int, context: TopicContext) -> None:
+        super().__init__(topic_id, created_ms, context)
+        self.partitions = [self._open_partition(number) for number in range(context.config.partitions)]
+
+    def _store_schema(self, schema_id: int, schema: pa.Schema) -> None:
+        """See `Topic._store_schema`: nothing to keep it in."""
+
+    def _store_description(self, config: TopicConfig) -> None:
+        """See `Topic._store_description`: nothing to keep it in."""
+
+    def _open_partition(self, number: int) -> Log:
+        """See `Topic._open_partition`."""
+        return MemoryLog(self.context, number)
+
+
+class FileTopic(Topic):
+    """A topic in a directory."""
+
+    def __init__(self, topic_id: str, created_ms: int, context: TopicContext, directory: str) -> None:
+        super().__init__(topic_id, created_ms, context)
+        self.directory = directory
+        self.partitions = [self._open_partition(number) for number in range(context.config.partitions)]
+
+    def _store_schema(self, schema_id: int, schema: pa.Schema) -> None:
+        """See `Topic._store_schema`."""
+        write_schema(self.context.env, self.directory, schema_id, schema)
+
+    def _store_description(self, config: TopicConfig) -> None:
+        """See `Topic._store_description`."""
+        for number in range(len(self.partitions), config.partitions):
+            recovery.create_log(self.context.env, f"{self.directory}/{number}")
+        description = describe(self.id, self.created_ms, self.context, config)
+        write_description(self.context.env, self.directory, description)
+
+    def _open_partition(self, number: int) -> Log:
+        """See `Topic._open_partition`."""
+        return FileLog(self.context, number, f"{self.directory}/{number}")
+
+
+def describe(topic_id: str, created_ms: int, context: TopicContext, config: TopicConfig) -> dict[str, Any]:
+    """What a topic's description file says."""
+    return {
+        "id": topic_id,
+        "name": context.name,
+        "created_ms": created_ms,
+        "payload": "bytes" if context.bytes_payload else "arrow",
+        "config": dataclasses.asdict(config),
+    }
+
+
+def write_description(env: Env, directory: str, description: dict[str, Any]) -> None:
+    """Replace the description file atomically."""
+    write_file(env, f"{directory}/{_DESCRIPTION}", [checked.seal_json(description)])
+
+
+def write_schema(env: Env, directory: str, schema_id: int, schema: pa.Schema) -> None:
+    """Write a schema as the IPC schema message that the frames of that id leave out."""
+    write_file(env, f"{directory}/{_schema_file(schema_id)}", [checked.seal(schema.serialize().to_pybytes())])
+
+
+def create_directory(env: Env, directory: str, description: dict[str, Any], schema: pa.Schema | None) -> None:
+    """Make a topic's directory appear whole: built under a temporary name, then renamed."""
+    temporary = f"{directory}.tmp"
+    env.remove(temporary)
+    env.mkdir(temporary)
+    for number in range(description["config"]["partitions"]):
+        recovery.create_log(env, f"{temporary}/{number}")
+    if schema is not None:
+        write_schema(env, temporary, 0, schema)
+    write_description(env, temporary, description)
+    env.rename(temporary, directory)
+    env.sync_dir(directory.rpartition("/")[0])
+
+
+def load_topic(env: Env, directory: str, commit: GroupCommit) -> FileTopic:
+    """Open a topic; CorruptFile if its description or a schema is damaged (damaged partitions fail on their
+    own).
+    """
+    description = checked.load_json(env, f"{directory}/{_DESCRIPTION}")
+    config = TopicConfig(**description["config"])
+    if description["payload"] == "bytes":
+        context = bytes_context(env, description["name"], config, commit)
+    else:
+        context = TopicContext(env, description["name"], config, commit)
+        for schema in _load_schemas(env, directory):
+            context.add_schema(schema)
+    return FileTopic(description["id"], description["created_ms"], context, directory)
+
+
+def _load_schemas(env: Env, directory: str) -> list[pa.Schema]:
+    """All schemas by id."""
+    count = sum(name.startswith("schema-") and name.endswith(".arrow") for name in env.list(directory))
+    if count == 0:
+        raise CorruptFile(
+            f'topic directory "{directory}" has no schema', file=f"{directory}/{_schema_file(0)}"
+        )
+    contents = [checked.load(env, f"{directory}/{_schema_file(number)}") for number in range(count)]
+    return [pa.ipc.read_schema(pa.py_buffer(content)) for content in contents]
+
+
+def _schema_file(schema_id: int) -> str:
+    """File name of a schema."""
+    return f"schema-{schema_id}.arrow"
