@@ -1,0 +1,142 @@
+"""What a stream case needs of an engine, and the embedded engine that gives it.
+
+The runner sees only the protocol, so the mechanics of cases are tested on plain DuckDB (test_case_run.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from sqlengine.errors import UndefinedTable
+from tests.collectors.clock import VirtualClock
+from tests.collectors.executor import Answer, EmbeddedExecutor, answer_of, failures
+
+CHANGE_SIGNS = {"insert": "+", "update_after": "+", "delete": "-", "update_before": "-"}
+
+
+class CaseEngine(Protocol):
+    """One open database with a virtual clock."""
+
+    clock: VirtualClock
+
+    def execute(self, sql: str) -> Answer:
+        """One statement; raises Failure."""
+        ...
+
+    def schema(self, target: str) -> pa.Schema:
+        """The columns of a stream, table or topic."""
+        ...
+
+    def insert(self, target: str, table: pa.Table, partition: int | None) -> None:
+        """One batch."""
+        ...
+
+    def relation(self, name: str) -> pa.Table:
+        """All rows of anything that can be read."""
+        ...
+
+    def follow(self, view: str) -> None:
+        """Begin to note the changes of `view`, if it exists and is not followed yet."""
+        ...
+
+    def changes(self, view: str) -> list[tuple[str | None, ...]]:
+        """(sign, row...) of every change since the last call, sorted within a tick."""
+        ...
+
+    def settle(self) -> None:
+        """The clock has moved: let everything that waits for it happen."""
+        ...
+
+    def reopen(self, how: str) -> None:
+        """`checkpoint`, `restart` or `crash`."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; idempotent."""
+        ...
+
+
+class EmbeddedEngine:
+    """A Database of this process under `path` (":memory:" when nothing is opened again)."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.clock = VirtualClock()
+        self._followed: dict[str, Any] = {}
+        self._open()
+
+    def _open(self) -> None:
+        import sqlengine  # lazy: the formats are tested without an engine
+
+        self.database = sqlengine.connect(self.path, clock=self.clock)
+        self._executor = EmbeddedExecutor(self.database)
+        self._followed.clear()
+
+    def execute(self, sql: str) -> Answer:
+        """One statement; raises Failure."""
+        return self._executor.execute(sql)
+
+    def schema(self, target: str) -> pa.Schema:
+        """The columns of `SELECT *`."""
+        with failures():
+            return self.database.execute(f"SELECT * FROM {target} LIMIT 0").to_arrow().schema
+
+    def insert(self, target: str, table: pa.Table, partition: int | None) -> None:
+        """One batch; raises Failure."""
+        chosen = {} if partition is None else {"partition": partition}
+        with failures():
+            self.database.insert(target, table, **chosen)
+
+    def relation(self, name: str) -> pa.Table:
+        """`SELECT *`."""
+        with failures():
+            return self.database.execute(f"SELECT * FROM {name}").to_arrow()
+
+    def follow(self, view: str) -> None:
+        """Subscribe without the snapshot: changes from now on."""
+        if view not in self._followed:
+            try:
+                self._followed[view] = self.database.subscribe(view, snapshot=False)
+            except UndefinedTable:
+                return  # not created yet: the next statement may do it
+
+    def changes(self, view: str) -> list[tuple[str | None, ...]]:
+        """Drain the subscription; the statement before has seen to it that everything acknowledged was
+        processed."""
+        self.settle()
+        found: list[tuple[str | None, ...]] = []
+        for batch in self._followed[view].drain():
+            answer = answer_of(pa.Table.from_batches([batch]).drop_columns(["time"]))
+            tick, op = answer.names.index("tick"), answer.names.index("op")
+            rows = [r for i, r in enumerate(zip(*answer.rows)) if i not in (tick, op)] if answer.rows else []
+            signs = [CHANGE_SIGNS[str(row[op])] for row in answer.rows]
+            ticks = [int(str(row[tick])) for row in answer.rows]
+            lines = sorted(zip(ticks, signs, zip(*rows)), key=_change_order)
+            found.extend((sign, *row) for _, sign, row in lines)
+        return found
+
+    def settle(self) -> None:
+        """Run what is due now."""
+        self.execute("WAIT")
+
+    def reopen(self, how: str) -> None:
+        """`checkpoint`, `restart` or `crash`."""
+        if how == "checkpoint":
+            self.database.checkpoint()
+            return
+        if how == "restart":
+            self.database.close()
+        else:
+            self.database.crash()
+        self._open()
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+
+def _change_order(change: tuple[int, str, tuple[str | None, ...]]) -> tuple[int, str, tuple[str, ...]]:
+    tick, sign, row = change
+    return tick, "0" if sign == "-" else "1", tuple(str(value) for value in row)

@@ -1,0 +1,188 @@
+"""The pytest plugin: which files are text tests, the items they become, and `--rewrite`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.collectors import case_format, plan_format, slt_format, slt_run
+from tests.collectors.case_engine import EmbeddedEngine
+from tests.collectors.case_run import CaseFailure, Run, needs_disk
+from tests.collectors.case_ways import ways
+from tests.collectors.executor import EmbeddedExecutor, Executor, Failure
+
+EXPLAIN_THE_DIFFERENCE = "rewritten; commit the file only if you can explain every line of the difference"
+
+
+class TextFailure(Exception):
+    """What a text test says when it fails; shown without a traceback."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--rewrite` writes what was got into the files instead of comparing."""
+    parser.addoption(
+        "--rewrite", action="store_true", help="write the answers of text tests into their files"
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """.slt, .case and tests/plans/*.txt."""
+    if file_path.suffix == ".slt":
+        return SltFile.from_parent(parent, path=file_path)
+    if file_path.suffix == ".case":
+        return CaseFile.from_parent(parent, path=file_path)
+    if file_path.suffix == ".txt" and file_path.parent.name == "plans":
+        return PlansFile.from_parent(parent, path=file_path)
+    return None
+
+
+def embedded_executor() -> Executor:
+    """A fresh in-memory database."""
+    import sqlengine  # lazy: the tests of the collectors run without an engine
+
+    return EmbeddedExecutor(sqlengine.connect(":memory:"))
+
+
+SLT_EXECUTORS = {"embedded": embedded_executor}
+"""Every .slt file runs once on each; the wire protocol adds its own entry."""
+
+
+class TextItem(pytest.Item):
+    """An item whose failure is a text of its own."""
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Only the message for what a text test found; a traceback for anything else."""
+        if isinstance(excinfo.value, (TextFailure, CaseFailure, slt_format.FormatError)):
+            return f"{self.path}: {excinfo.value}"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where pytest says the item is."""
+        return self.path, 0, f"{self.path.name}::{self.name}"
+
+    @property
+    def rewriting(self) -> bool:
+        """Whether `--rewrite` was given."""
+        return bool(self.config.getoption("--rewrite"))
+
+
+class SltFile(pytest.File):
+    """One .slt file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item per executor."""
+        for name in SLT_EXECUTORS:
+            yield SltItem.from_parent(self, name=name)
+
+
+class SltItem(TextItem):
+    """All records of a file, in order, on one executor."""
+
+    def runtest(self) -> None:
+        """Run, or rewrite the file from the embedded executor's answers."""
+        text = self.path.read_text(encoding="utf-8")
+        records = slt_format.parse(text)
+        executor = SLT_EXECUTORS[self.name]()
+        try:
+            if self.rewriting and self.name == "embedded":
+                _write_if_changed(self.path, text, slt_format.write(slt_run.rewrite(records, executor)))
+            elif (mismatch := slt_run.run(records, executor)) is not None:
+                raise TextFailure(str(mismatch))
+        finally:
+            executor.close()
+
+
+class CaseFile(pytest.File):
+    """One stream case."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item per way."""
+        case = case_format.parse(self.path.read_text(encoding="utf-8"))
+        for name, steps in ways(case):
+            if name == "as_written" or not self.config.getoption("--rewrite"):
+                yield CaseItem.from_parent(self, name=name, steps=steps)
+
+
+class CaseItem(TextItem):
+    """One way of a stream case."""
+
+    def __init__(self, *, steps: tuple[case_format.Step, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def runtest(self) -> None:
+        """Run on a fresh engine, on disk when it is opened again."""
+        with tempfile.TemporaryDirectory(prefix="case-") as folder:
+            engine = EmbeddedEngine(folder if needs_disk(self.steps) else ":memory:")
+            try:
+                if self.rewriting:
+                    self._rewrite(engine)
+                else:
+                    Run(engine).steps(self.steps)
+            finally:
+                engine.close()
+
+    def _rewrite(self, engine: EmbeddedEngine) -> None:
+        text = self.path.read_text(encoding="utf-8")
+        run = Run(engine, answers={})
+        run.steps(self.steps)
+        assert run.answers is not None
+        _write_if_changed(self.path, text, case_format.replace_rows(text, run.answers))
+
+
+class PlansFile(pytest.File):
+    """One file of plan goldens."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item per query; a single one for the whole file when rewriting."""
+        plans = plan_format.parse(self.path.read_text(encoding="utf-8"))
+        if self.config.getoption("--rewrite"):
+            yield PlanItem.from_parent(self, name="rewrite", setup=plans.setup, queries=plans.queries)
+            return
+        for query in plans.queries:
+            yield PlanItem.from_parent(self, name=query.name, setup=plans.setup, queries=(query,))
+
+
+class PlanItem(TextItem):
+    """The stages of one query, or of all when rewriting."""
+
+    def __init__(self, *, setup: str, queries: tuple[plan_format.PlanQuery, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.setup_sql = setup
+        self.queries = queries
+
+    def runtest(self) -> None:
+        """Explain every stage and compare, or rewrite."""
+        executor = embedded_executor()
+        try:
+            if self.setup_sql:
+                executor.execute(self.setup_sql)
+            got = {stage: _explain(executor, q, stage) for q in self.queries for stage in q.stages}
+        except Failure as failure:
+            raise TextFailure(f"line {self.queries[0].line}: failed with {failure}") from failure
+        finally:
+            executor.close()
+        if self.rewriting:
+            text = self.path.read_text(encoding="utf-8")
+            spans = {stage.span: lines for stage, lines in got.items()}
+            _write_if_changed(self.path, text, case_format.replace_rows(text, spans))
+            return
+        for stage, lines in got.items():
+            if list(stage.text) != lines:
+                difference = slt_run.difference(list(stage.text), lines)
+                raise TextFailure(f"line {stage.span[0]}: the {stage.name} plan differs\n{difference}")
+
+
+def _explain(executor: Executor, query: plan_format.PlanQuery, stage: plan_format.Stage) -> list[str]:
+    answer = executor.execute(f"EXPLAIN ({stage.name}) {query.sql}")
+    return [line.rstrip() for row in answer.rows for line in str(row[0]).split("\n")]
+
+
+def _write_if_changed(path: Path, before: str, after: str) -> None:
+    if after != before:
+        path.write_text(after, encoding="utf-8")
+        pytest.skip(EXPLAIN_THE_DIFFERENCE)

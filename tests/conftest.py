@@ -1,0 +1,17 @@
+"""What every test shares: the collectors of text tests and the depth of random ones."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.collectors.plugin", "pytester"]
+
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+# A test that names its own max_examples keeps them in both profiles; `soak` looks for what the short runs
+# miss.
+settings.register_profile("suite", deadline=None, max_examples=40, suppress_health_check=_QUIET)
+settings.register_profile("soak", deadline=None, max_examples=1000, suppress_health_check=_QUIET)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
