@@ -48,15 +48,19 @@ class RowIndex:
 
 def net_weights(delta: Delta) -> tuple[Ints, Ints]:
     """(positions of the first appearance of each distinct row with a net weight, the net weights), both int64."""
-    slots = RowIndex().insert(delta.batch)
-    return _net(slots, delta.weight_array())
-
-
-def _net(slots: Ints, weights: Ints) -> tuple[Ints, Ints]:
-    distinct = int(slots.max()) + 1 if len(slots) else 0
-    total = np.zeros(distinct, dtype=np.int64)
-    np.add.at(total, slots, weights)
-    first = np.zeros(distinct, dtype=np.int64)
-    first[slots[::-1]] = np.arange(len(slots) - 1, -1, -1)
+    index = RowIndex()
+    slots = index.insert(delta.batch)
+    total = np.zeros(index.size, dtype=np.int64)
+    np.add.at(total, slots, delta.weight_array())
     kept = total != 0
-    return first[kept], total[kept]
+    return first_positions(slots, 0, index.size)[kept], total[kept]
+
+
+def first_positions(slots: Ints, known: int, size: int) -> Ints:
+    """Where each of the slots known, known + 1, ..., size - 1 appears first; slots are given out in order of appearance."""
+    first = np.empty(size - known, dtype=np.int64)
+    at = np.flatnonzero(slots >= known)[::-1]
+    first[slots[at] - known] = at
+    return first
+
+

@@ -1,0 +1,244 @@
+"""Join: symmetric hash join, kept up to date for inserts, updates and deletes on both sides.
+
+Each arriving row is matched with what the other side holds, then kept itself, so the output at any moment is the join
+of the two inputs so far (Wilschut and Apers, 1991).  Both sides share one key index: a row's key is hashed once.
+Outer, semi and anti joins count each row's matches and speak when the count leaves or reaches zero.
+The operator must not order its inputs: rows of a tick may come on either port first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.expr.compile import compile_exprs
+from sqlengine.expr.tree import input_columns
+from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.row_errors import RowErrors
+from sqlengine.plan import nodes
+from sqlengine.plan.exprs import remap
+from sqlengine.state.arrow_buffers import null_array, validity
+from sqlengine.state.join_side import JoinSide
+from sqlengine.state.key_index import KeyIndex
+from sqlengine.types import common_type
+
+Ints = npt.NDArray[np.int64]
+LEFT, RIGHT = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class JoinKind:
+    """What a join emits: matched pairs, and per side the rows alone that have no match (True), have one (False)."""
+
+    pairs: bool = True
+    lonely: tuple[bool | None, bool | None] = (None, None)
+
+
+KINDS: dict[str, JoinKind] = {
+    "inner": JoinKind(),
+    "left": JoinKind(lonely=(True, None)),
+    "right": JoinKind(lonely=(None, True)),
+    "full": JoinKind(lonely=(True, True)),
+    "semi": JoinKind(pairs=False, lonely=(False, None)),
+    "anti": JoinKind(pairs=False, lonely=(True, None)),
+}
+
+
+class JoinOperator(Operator):
+    """Any kind of KINDS with equality keys (none: every row meets every row) and a residual condition.
+
+    Bounds are for inputs that are append-only: a row that was forgotten can not be retracted any more.
+    """
+
+    def __init__(self, node: nodes.Join) -> None:
+        self.schema = node.schema
+        self._kind = KINDS[node.kind]
+        self._schemas = (node.left.schema, node.right.schema)
+        self._key_columns = (node.left_keys, node.right_keys)
+        self._key_types = [
+            common_type(a, b) or a
+            for a, b in zip(self._types(LEFT), self._types(RIGHT), strict=True)
+        ]
+        self._names = [*node.left.schema.names, *node.right.schema.names]
+        self._residual_columns: list[int] = []
+        self.errors: RowErrors | None = None
+        if node.residual is not None:
+            self._residual_columns = sorted(input_columns(node.residual))
+            places = {c: i for i, c in enumerate(self._residual_columns)}
+            self.errors = RowErrors(compile_exprs([remap(node.residual, places)]))
+        self._inputs = (node.left, node.right)
+        self._bounds = (node.left_bound, node.right_bound)
+        self._clear()
+
+    def _types(self, port: int) -> list[pa.DataType]:
+        return [self._schemas[port].field(c).type for c in self._key_columns[port]]
+
+    def _clear(self) -> None:
+        """No rows on either side."""
+        self._index = KeyIndex(self._key_types)
+        self._sides = tuple(
+            JoinSide(
+                self._schemas[port], not self._inputs[port].append_only,
+                self._kind.lonely[port] is not None, self._bounds[port],
+            )
+            for port in (LEFT, RIGHT)
+        )
+
+    # ------------------------------------------------------------ data
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        out: list[Delta] = []
+        delta = self._without_null_keys(delta, port, out)
+        if not delta.num_rows:
+            return concat(out)
+        slots = self._slots(delta.batch, port)
+        matches = self._match(delta, slots, port, now_us, out)
+        if self._kind.lonely[port] is not None:
+            self._emit_own(delta, matches, port, out)
+        self._sides[port].add(delta, slots, self._index.size, matches)
+        return concat(out)
+
+    def advance(self, times: Times) -> Delta | None:
+        for port, side in enumerate(self._sides):
+            side.expire(times.watermarks_us[1 - port])
+            if side.worth_compacting():
+                side.compact()
+                self._compact_keys()
+        return None
+
+    def _without_null_keys(self, delta: Delta, port: int, out: list[Delta]) -> Delta:
+        """NULL keys never match: such rows are answered at once and not kept."""
+        masks = [validity(delta.batch.column(c)) for c in self._key_columns[port]]
+        present = [m for m in masks if m is not None]
+        if not present:
+            return delta
+        whole = np.logical_and.reduce(present)
+        if self._kind.lonely[port] is True:
+            out.append(self._alone(delta.filter(pa.array(~whole)), port))
+        return delta.filter(pa.array(whole))
+
+    def _slots(self, batch: pa.RecordBatch, port: int) -> Ints:
+        """The rows' slots in the shared key index."""
+        columns = [batch.column(c) for c in self._key_columns[port]]
+        keys = [k if k.type == t else k.cast(t) for k, t in zip(columns, self._key_types, strict=True)]
+        return self._index.insert(keys, batch.num_rows)
+
+    def _match(self, delta: Delta, slots: Ints, port: int, now_us: int, out: list[Delta]) -> Ints | None:
+        """Emit what the delta's matches with the other side change; returns each delta row's match count if kept."""
+        other = self._sides[1 - port]
+        own_counts = np.zeros(delta.num_rows, dtype=np.int64) if self._kind.lonely[port] is not None else None
+        touched: list[tuple[Ints, Ints]] = []
+        for probe, rows in self._pairs(delta.batch, slots, port, now_us):
+            theirs = other.weights(rows)
+            ours = None if delta.weights is None else delta.weights[probe]
+            if own_counts is not None:
+                np.add.at(own_counts, probe, 1 if theirs is None else theirs)
+            if self._kind.lonely[1 - port] is not None:
+                touched.append((rows, np.ones(len(rows), np.int64) if ours is None else ours))
+            if self._kind.pairs:
+                out.append(Delta(self._joined(delta.batch, probe, rows, port), _product(ours, theirs)))
+        if touched:
+            rows, by = (np.concatenate(column) for column in zip(*touched, strict=True))
+            self._emit_other(rows, by, 1 - port, out)
+        return own_counts
+
+    def _pairs(self, batch: pa.RecordBatch, slots: Ints, port: int, now_us: int) -> Iterator[tuple[Ints, Ints]]:
+        """(positions in the batch, rows of the other side) that match and satisfy the residual, in pieces."""
+        for probe, rows in self._sides[1 - port].probe(slots):
+            if self.errors is not None:
+                kept = self._satisfying(batch, probe, rows, port, now_us)
+                probe, rows = probe[kept], rows[kept]
+            if len(probe):
+                yield probe, rows
+
+    def _satisfying(self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int, now_us: int) -> Ints:
+        """Positions of the pairs for which the residual is true; a pair for which it raises is reported and left out."""
+        assert self.errors is not None
+        width = len(self._schemas[LEFT])
+        arrays = []
+        for column in self._residual_columns:
+            side, own = (LEFT, column) if column < width else (RIGHT, column - width)
+            if side == port:
+                arrays.append(batch.column(own).take(pa.array(probe)))
+            else:
+                arrays.append(self._sides[side].arena.take(rows, [own])[0])
+        names = [self._names[c] for c in self._residual_columns]
+        pairs = pa.RecordBatch.from_arrays([*arrays, pa.array(np.arange(len(probe)))], names=[*names, "$pair"])
+        (mask,), good = self.errors.evaluate(Delta(pairs), now_us)
+        return np.asarray(good.filter(mask).batch.column(len(arrays)))
+
+    # ------------------------------------------------------------ output
+
+    def _joined(self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int) -> pa.RecordBatch:
+        """The pairs' columns, left then right."""
+        whole = len(probe) == batch.num_rows and bool((probe == np.arange(len(probe))).all())
+        own = batch.columns if whole else batch.take(pa.array(probe)).columns
+        theirs = self._sides[1 - port].arena.take(rows)
+        columns = [*own, *theirs] if port == LEFT else [*theirs, *own]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _alone(self, delta: Delta, port: int) -> Delta:
+        """Rows of one side with NULLs for the other (semi and anti joins have no columns of the other)."""
+        columns = delta.batch.columns
+        if self._kind.pairs:
+            nulls = [null_array(f.type, delta.num_rows) for f in self._schemas[1 - port]]
+            columns = [*columns, *nulls] if port == LEFT else [*nulls, *columns]
+        return Delta(pa.RecordBatch.from_arrays(columns, schema=self.schema), delta.weights)
+
+    def _emit_own(self, delta: Delta, matches: Ints | None, port: int, out: list[Delta]) -> None:
+        """The delta's own rows that stand alone (or, for a semi join, have a match)."""
+        assert matches is not None
+        shown = (matches <= 0) == self._kind.lonely[port]
+        if shown.any():
+            out.append(self._alone(delta if shown.all() else delta.filter(pa.array(shown)), port))
+
+    def _emit_other(self, rows: Ints, by: Ints, port: int, out: list[Delta]) -> None:
+        """Rows of the other side whose first match came or last match went."""
+        side = self._sides[port]
+        distinct, before, after = side.add_matches(rows, by)
+        shown_before = (before <= 0) == self._kind.lonely[port]
+        shown_after = (after <= 0) == self._kind.lonely[port]
+        changed = np.flatnonzero(shown_before != shown_after)
+        if not len(changed):
+            return
+        sign = np.where(shown_after[changed], 1, -1)
+        weights = side.weights(distinct[changed])
+        batch = side.arena.take_batch(distinct[changed])
+        out.append(self._alone(Delta(batch, sign if weights is None else sign * weights), port))
+
+    # ------------------------------------------------------------ state
+
+    def _compact_keys(self) -> None:
+        """Forget keys neither side holds rows of, when they are the majority."""
+        size = self._index.size
+        used = self._sides[LEFT].chains.used_slots(size) | self._sides[RIGHT].chains.used_slots(size)
+        if 2 * int(used.sum()) < size:
+            new_slot = self._index.compact(used)
+            for side in self._sides:
+                side.chains.renumber_slots(new_slot, self._index.size)
+
+    def state_size(self) -> Mapping[str, int]:
+        rows = sum(side.num_rows for side in self._sides)
+        return {"rows": rows, "bytes": sum(side.num_bytes for side in self._sides) + self._index.nbytes}
+
+    def snapshot(self) -> State:
+        return {"left": self._sides[LEFT].snapshot(), "right": self._sides[RIGHT].snapshot()}
+
+    def restore(self, state: State) -> None:
+        self._clear()
+        for port, name in enumerate(("left", "right")):
+            for delta, matches in self._sides[port].restored(state[name]):
+                slots = self._slots(delta.batch, port)
+                self._sides[port].add(delta, slots, self._index.size, matches)
+
+
+def _product(ours: Ints | None, theirs: Ints | None) -> Ints | None:
+    """Weights of pairs; None stands for all +1."""
+    if ours is None:
+        return theirs
+    return ours if theirs is None else ours * theirs

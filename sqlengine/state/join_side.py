@@ -1,0 +1,196 @@
+"""JoinSide: everything one input of a join has brought, found by key slot.
+
+Rows live in an arena by reference; per row there is a weight (0 = dead) and, where the join needs it, the number of
+matches on the other side.  An input that can retract keeps equal rows as one row with a weight, found by fingerprint;
+an append-only input has neither weights nor an index of rows.  The side must not know the join's kind or condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.delta import Delta
+from sqlengine.state.arrow_buffers import fixed, plain, validity
+from sqlengine.state.growable import Growable
+from sqlengine.state.row_arena import RowArena
+from sqlengine.state.row_chains import NOTHING, RowChains
+from sqlengine.state.row_index import RowIndex, first_positions
+
+Ints = npt.NDArray[np.int64]
+WEIGHT, MATCHES = "$weight", "$matches"
+
+COMPACT_AT = 16_384
+"""Fewer dead rows than this are not worth a compaction."""
+
+
+class JoinSide:
+    """`retracting`: deletions may come; `counted`: keep `matches`; `bound`: see nodes.Join."""
+
+    def __init__(self, schema: pa.Schema, retracting: bool, counted: bool, bound: tuple[int, int] | None) -> None:
+        self.arena = RowArena(schema)
+        self.chains = RowChains()
+        self._bound = bound
+        self._weights: Growable | None = Growable() if retracting else None
+        self._matches: Growable | None = Growable() if counted else None
+        self._index: RowIndex | None = RowIndex() if retracting else None
+        self._row_of = Growable(-1)
+        self._dead = 0
+        self._oldest: dict[int, tuple[pa.RecordBatch, int]] = {}
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def num_rows(self) -> int:
+        """Living rows, equal ones of a retracting side counted once."""
+        return self.arena.num_rows - self._dead
+
+    @property
+    def num_bytes(self) -> int:
+        """Approximate bytes held."""
+        marks = sum(g.nbytes for g in (self._weights, self._matches, self._row_of) if g is not None)
+        index = self._index.nbytes if self._index is not None else 0
+        return self.arena.num_bytes + self.chains.nbytes + marks + index
+
+    def probe(self, slots: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """(positions in `slots`, living rows) in pieces; see RowChains.probe."""
+        dead_marks = self._weights.values if self._dead and self._weights is not None else NOTHING
+        return self.chains.probe(slots, dead_marks)
+
+    def weights(self, rows: Ints) -> Ints | None:
+        """The rows' weights, None when all are +1."""
+        return None if self._weights is None else self._weights.values[rows]
+
+    def matches(self, rows: Ints) -> Ints:
+        """The rows' match counts."""
+        assert self._matches is not None
+        return self._matches.values[rows]
+
+    # ------------------------------------------------------------ changes
+
+    def add(self, delta: Delta, slots: Ints, num_slots: int, matches: Ints | None) -> None:
+        """Take in a delta whose keys have these slots; `matches`: match count of each of its rows."""
+        if delta.weights is not None and self._weights is None:
+            self._weights = Growable()
+            self._weights.append(np.ones(self.arena.num_rows, dtype=np.int64))
+        if self._index is not None:
+            self._merge(delta, slots, num_slots, matches)
+            return
+        first = self.arena.append(delta.batch)
+        self.chains.insert(slots, first, num_slots)
+        if self._weights is not None:
+            self._weights.append(delta.weight_array())
+        if self._matches is not None and matches is not None:
+            self._matches.append(matches)
+
+    def _merge(self, delta: Delta, slots: Ints, num_slots: int, matches: Ints | None) -> None:
+        """Add to the weights of rows already known, append the others."""
+        assert self._index is not None and self._weights is not None
+        known = self._row_of.size
+        identity = self._index.insert(delta.batch)
+        row_of = self._row_of.grow(self._index.size)
+        new = first_positions(identity, known, self._index.size)
+        first = self.arena.num_rows
+        if len(new):
+            self.arena.append(delta.batch if len(new) == delta.num_rows else delta.batch.take(pa.array(new)))
+            row_of[known:] = np.arange(first, first + len(new))
+            self.chains.insert(slots[new], first, num_slots)
+        self._add_weights(row_of[identity], delta.weight_array(), first)
+        if self._matches is not None and matches is not None:
+            self._matches.grow(self.arena.num_rows)[row_of[identity]] = matches
+
+    def _add_weights(self, rows: Ints, by: Ints, first_new: int) -> None:
+        """Add to weights (rows may repeat) and keep the number of dead rows; rows from `first_new` on are new."""
+        assert self._weights is not None
+        weights = self._weights.grow(self.arena.num_rows)
+        old = rows[rows < first_new]
+        revived = old[weights[old] == 0]
+        np.add.at(weights, rows, by)
+        died = old[weights[old] == 0]
+        self._dead += len(np.unique(died)) - len(np.unique(revived)) + int((weights[first_new:] == 0).sum())
+
+    def add_matches(self, rows: Ints, by: Ints) -> tuple[Ints, Ints, Ints]:
+        """Add to match counts (rows may repeat): (distinct rows, counts before, counts after)."""
+        assert self._matches is not None
+        distinct = np.unique(rows)
+        before = self._matches.values[distinct]
+        np.add.at(self._matches.values, rows, by)
+        return distinct, before, self._matches.values[distinct]
+
+    # ------------------------------------------------------------ forgetting
+
+    def expire(self, watermark_us: int) -> None:
+        """Mark dead the rows whose time + bound is before the other side's watermark."""
+        if self._bound is None or not self.arena.num_rows:
+            return
+        column, keep_us = self._bound
+        limit = watermark_us - keep_us
+        seen: dict[int, tuple[pa.RecordBatch, int]] = {}
+        for start, chunk in zip(self.arena.starts, self.arena.chunks, strict=False):
+            known = self._oldest.get(start)
+            if known is None or known[0] is not chunk or known[1] < limit:
+                known = (chunk, self._expire_chunk(chunk, start, column, limit))
+            seen[start] = known
+        self._oldest = seen
+
+    def _expire_chunk(self, chunk: pa.RecordBatch, start: int, column: int, limit: int) -> int:
+        """Mark the chunk's rows before `limit` dead; returns the least time left.  NULL times never match: they go."""
+        times = plain(chunk.column(column))
+        values, valid = fixed(times, "i8"), validity(times)
+        old = values < limit if valid is None else (values < limit) | ~valid
+        if not old.any():
+            return int(values.min(initial=np.iinfo(np.int64).max))
+        if self._weights is None:
+            self._weights = Growable()
+            self._weights.append(np.ones(self.arena.num_rows, dtype=np.int64))
+        weights = self._weights.values[start : start + chunk.num_rows]
+        self._dead += int((old & (weights != 0)).sum())
+        weights[old] = 0
+        return int(values[~old].min(initial=np.iinfo(np.int64).max))
+
+    def worth_compacting(self) -> bool:
+        """True when dead rows are the majority."""
+        return self._dead >= COMPACT_AT and 2 * self._dead >= self.arena.num_rows
+
+    def compact(self) -> None:
+        """Drop dead rows."""
+        assert self._weights is not None
+        keep = self._weights.values != 0
+        new_row = self.arena.compact(keep)
+        kept = self.arena.num_rows
+        self.chains.renumber_rows(new_row, kept)
+        for marks in (self._weights, self._matches):
+            if marks is not None:
+                marks.replace(marks.values[keep])
+        self._dead = 0
+        self._oldest = {}
+        if self._index is not None:
+            rows = self._row_of.values
+            rows = np.where(rows >= 0, new_row[np.maximum(rows, 0)], -1)
+            self._index.compact(rows >= 0)
+            self._row_of.replace(rows[rows >= 0])
+        elif (self._weights.values == 1).all():
+            self._weights = None
+
+    # ------------------------------------------------------------ recovery
+
+    def snapshot(self) -> pa.Table:
+        """The living rows with their weights and match counts as further columns."""
+        keep = self._weights.values != 0 if self._weights is not None and self._dead else None
+        table = pa.Table.from_batches(self.arena.chunks, schema=self.arena.schema)
+        for name, marks in ((WEIGHT, self._weights), (MATCHES, self._matches)):
+            if marks is not None:
+                table = table.append_column(name, pa.array(marks.values))
+        return table if keep is None else table.filter(pa.array(keep))
+
+    def restored(self, table: pa.Table) -> Iterator[tuple[Delta, Ints | None]]:
+        """The snapshot's rows as deltas with match counts, for `add` on a new side."""
+        width = len(self.arena.schema)
+        names = table.schema.names[width:]
+        for batch in table.to_batches():
+            extra = {n: np.array(batch.column(width + i)) for i, n in enumerate(names)}
+            rows = pa.RecordBatch.from_arrays(batch.columns[:width], schema=self.arena.schema)
+            yield Delta(rows, extra.get(WEIGHT)), extra.get(MATCHES)

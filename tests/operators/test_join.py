@@ -1,0 +1,128 @@
+"""Joins against DuckDB over random histories, splits, interleavings and restarts."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sqlengine.expr.tree import Call, Expr, InputRef
+from sqlengine.operators.base import Times
+from sqlengine.operators.join import KINDS, JoinOperator
+from sqlengine.plan import nodes
+from tests.operators.histories import Case, Contents, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples
+
+INT, TEXT = pa.int64(), pa.string()
+LEFT = pa.schema([("k", INT), ("t", TEXT), ("v", INT)])
+RIGHT = pa.schema([("k", INT), ("t", TEXT), ("w", INT)])
+
+ROWS = st.tuples(
+    st.sampled_from([None, 0, 0, 0, 1, 2, 3]), st.sampled_from([None, "", "a", "é"]), st.sampled_from([None, 0, 1, 2])
+)
+LESS: Expr = Call(pa.bool_(), "lt", (InputRef(INT, 2, "v"), InputRef(INT, 5, "w")))
+
+SQL = {
+    "inner": "SELECT l.*, r.* FROM in0 l JOIN in1 r ON {on}",
+    "left": "SELECT l.*, r.* FROM in0 l LEFT JOIN in1 r ON {on}",
+    "right": "SELECT l.*, r.* FROM in0 l RIGHT JOIN in1 r ON {on}",
+    "full": "SELECT l.*, r.* FROM in0 l FULL JOIN in1 r ON {on}",
+    "semi": "SELECT l.* FROM in0 l WHERE EXISTS (SELECT 1 FROM in1 r WHERE {on})",
+    "anti": "SELECT l.* FROM in0 l WHERE NOT EXISTS (SELECT 1 FROM in1 r WHERE {on})",
+}
+KEYS = {"int": (0,), "text": (1,), "both": (0, 1), "none": ()}
+
+
+def node(kind: str, keys: tuple[int, ...], residual: bool, retracting: tuple[bool, bool]) -> nodes.Join:
+    schema = LEFT if kind in ("semi", "anti") else pa.schema([*LEFT, *RIGHT])
+    return nodes.Join(
+        schema=schema, left=source(LEFT, not retracting[0]), right=source(RIGHT, not retracting[1]), kind=kind,
+        left_keys=keys, right_keys=keys, residual=LESS if residual else None, append_only=False,
+    )
+
+
+def condition(keys: tuple[int, ...], residual: bool) -> str:
+    parts = [f"l.{LEFT.names[k]} = r.{RIGHT.names[k]}" for k in keys] + (["l.v < r.w"] if residual else [])
+    return " AND ".join(parts) or "true"
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data(), keys=st.sampled_from(sorted(KEYS)), retracting=st.tuples(st.booleans(), st.booleans()))
+@settings(max_examples=60, deadline=None)
+def test_equals_duckdb(kind: str, residual: bool, data: st.DataObject, keys: str, retracting: tuple[bool, bool]) -> None:
+    case: Case = data.draw(cases([ROWS, ROWS], retracting))
+    plan = node(kind, KEYS[keys], residual, retracting)
+    restart = data.draw(st.none() | st.integers(0, 60))
+    got = run(lambda: JoinOperator(plan), [LEFT, RIGHT], case, restart)
+    sql = SQL[kind].format(on=condition(KEYS[keys], residual))
+    assert got == duckdb_answer(sql, final_inputs([LEFT, RIGHT], case.events))
+
+
+def test_weights_of_appended_rows_multiply() -> None:
+    operator = JoinOperator(node("inner", (0,), False, (False, False)))
+    contents = Contents()
+    contents.add(operator.process(delta_of(LEFT, [(1, "a", 1)], [2]), 0, 0))
+    contents.add(operator.process(delta_of(RIGHT, [(1, "b", 1)], [3]), 1, 0))
+    assert contents.settled() == {(1, "a", 1, 1, "b", 1): 6}
+
+
+def test_keys_of_different_integer_widths_meet() -> None:
+    narrow = pa.schema([("k", pa.int32())])
+    plan = nodes.Join(
+        schema=pa.schema([*narrow, *RIGHT]), left=source(narrow, True), right=source(RIGHT, True), kind="inner",
+        left_keys=(0,), right_keys=(0,),
+    )
+    operator = JoinOperator(plan)
+    assert operator.process(delta_of(narrow, [(7,)], [1]), 0, 0) is None
+    out = operator.process(delta_of(RIGHT, [(7, "x", 1)], [1]), 1, 0)
+    assert out is not None and tuples(out.batch) == [(7, 7, "x", 1)]
+
+
+TIMED = pa.schema([("k", INT), ("ts", pa.timestamp("us"))])
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(-3, 3)), max_size=200),
+    kind=st.sampled_from(["inner", "left"]), tick=st.integers(1, 20),
+)
+@settings(max_examples=60, deadline=None)
+def test_bounds_forget_only_what_cannot_match(rows: list[tuple[int, int, int]], kind: str, tick: int) -> None:
+    """Rows come within 3 of their place in time; the watermark is 6 behind; |difference| <= 2 is joined."""
+    stamped = [(port, (k, 10 + i // 2 + jitter), i) for i, (port, k, jitter) in enumerate(rows)]
+    operator, contents = JoinOperator(_interval_join(kind)), Contents()
+    most = 0
+    for port, row, i in stamped:
+        contents.add(operator.process(delta_of(TIMED, [row], [1]), port, 0))
+        if i % tick == 0:
+            mark = 10 + i // 2 - 6
+            contents.add(operator.advance(Times((mark, mark), 0)))
+            contents.settled()
+            most = max(most, operator.state_size()["rows"])
+    sides = [pa.table([[r[c] for p, r, _ in stamped if p == port] for c in (0, 1)], schema=TIMED) for port in (0, 1)]
+    join = "JOIN" if kind == "inner" else "LEFT JOIN"
+    sql = f"SELECT * FROM in0 l {join} in1 r ON l.k = r.k AND abs(epoch_us(l.ts) - epoch_us(r.ts)) <= 2"
+    assert contents.settled() == duckdb_answer(sql, sides)
+    assert most <= 4 * (tick + 20)
+
+
+def _interval_join(kind: str) -> nodes.Join:
+    """r.ts BETWEEN l.ts - 2 us AND l.ts + 2 us, written with bounds of the same width."""
+    left, right = InputRef(TIMED.field(1).type, 1, "ts"), InputRef(TIMED.field(1).type, 3, "ts")
+    interval = pa.month_day_nano_interval()
+    from sqlengine.expr.tree import Const
+
+    def moved(ref: Expr, function: str) -> Expr:
+        return Call(ref.type, function, (ref, Const(interval, pa.scalar((0, 0, 2000), interval).as_py())))
+
+    residual = Call(
+        pa.bool_(), "and",
+        (
+            Call(pa.bool_(), "ge", (right, moved(left, "sub"))),
+            Call(pa.bool_(), "le", (right, moved(left, "add"))),
+        ),
+    )
+    return nodes.Join(
+        schema=pa.schema([*TIMED, *TIMED]), left=source(TIMED, True), right=source(TIMED, True), kind=kind,
+        left_keys=(0,), right_keys=(0,), residual=residual, left_bound=(1, 2), right_bound=(1, 2), append_only=False,
+    )
