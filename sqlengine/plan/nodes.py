@@ -115,12 +115,14 @@ class DropLate(Unary):
 class AssignWindow(Unary):
     """Appends window_start, window_end, window_time; a row falls in size/slide hop windows and is repeated for each.
 
-    Only used where the window columns are not directly grouped on (joins of windowed rows); never for sessions.
+    Only runs where the window columns are not directly grouped on (joins of windowed rows).  A session (with its
+    `partition` columns) exists in logical plans alone: it must end up fused into a SessionAggregate.
     NULL times fall in no window and the row is dropped.
     """
 
     time_column: int
     window: Window
+    partition: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,130 @@
+"""The catalog proper: objects by name, look-ups that explain themselves, dependents, durability through a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sqlengine.catalog.objects import CatalogObject, Namespace, from_json, to_json
+from sqlengine.errors import DependentObjects, DuplicateTable, UndefinedObject, UndefinedTable, WrongObjectType, did_you_mean
+
+T = TypeVar("T", bound=CatalogObject)
+Journal = Callable[[dict[str, Any]], None]
+DEFAULT_SCHEMA = "public"
+
+
+def object_name(parts: tuple[str, ...]) -> str:
+    """The catalog key of a possibly qualified name: schema public is not spelt out."""
+    kept = parts[-2:]
+    return kept[-1] if len(kept) == 1 or kept[0] == DEFAULT_SCHEMA else ".".join(kept)
+
+
+class Catalog:
+    """All objects; every change is first written to `journal` (which may raise), then visible.
+
+    Not thread-safe by itself: the engine's lock guards it.
+    """
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self._objects: dict[str, CatalogObject] = {}
+        self._journal = journal
+        self.version = 0
+
+    @classmethod
+    def load(cls, records: list[dict[str, Any]], journal: Journal) -> Catalog:
+        """Rebuild from journal records (`put` and `drop`), then go on journaling."""
+        catalog = cls()
+        for record in records:
+            if record["op"] == "put":
+                obj = from_json(record["object"])
+                catalog._objects[obj.name] = obj
+            elif record["op"] == "drop":
+                catalog._objects.pop(record["name"], None)
+        catalog._journal = journal
+        return catalog
+
+    def __iter__(self) -> Iterator[CatalogObject]:
+        return iter(list(self._objects.values()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._objects
+
+    def find(self, parts: tuple[str, ...]) -> CatalogObject | None:
+        """The object of that name, or None."""
+        return self._objects.get(object_name(parts))
+
+    def get(self, parts: tuple[str, ...], position: int | None = None) -> CatalogObject:
+        """The object of that name; UndefinedTable (42P01) with the nearest names."""
+        name = object_name(parts)
+        found = self._objects.get(name)
+        if found is None:
+            raise UndefinedTable(
+                f'relation "{name}" does not exist', hint=did_you_mean(name, self._objects), position=position
+            )
+        return found
+
+    def get_as(self, cls: type[T], parts: tuple[str, ...], position: int | None = None) -> T:
+        """`get`, and the object must be of class `cls`: WrongObjectType (42809) or, if absent, 42P01 / 42704."""
+        name = object_name(parts)
+        found = self._objects.get(name)
+        if found is None:
+            near = [o.name for o in self._objects.values() if isinstance(o, cls)]
+            error = UndefinedObject if cls.kind in ("sink", "function", "schema") else UndefinedTable
+            raise error(f'{cls.kind} "{name}" does not exist', hint=did_you_mean(name, near), position=position)
+        if not isinstance(found, cls):
+            raise WrongObjectType(
+                f'"{name}" is not a {cls.kind}', hint=f'it is a {found.kind}: use DROP {found.kind.upper()}', position=position
+            )
+        return found
+
+    def add(self, obj: CatalogObject, *, replace_existing: bool = False) -> None:
+        """Register; DuplicateTable (42P07) when the name is taken, UndefinedObject (3F000) for an unknown schema."""
+        if obj.name in self._objects and not replace_existing:
+            raise DuplicateTable(f'relation "{obj.name}" already exists')
+        schema, dot, _ = obj.name.rpartition(".")
+        if dot and not isinstance(obj, Namespace) and not isinstance(self._objects.get(schema), Namespace):
+            raise UndefinedObject(f'schema "{schema}" does not exist', sqlstate="3F000")
+        self._write({"op": "put", "object": to_json(obj)})
+        self._objects[obj.name] = obj
+
+    def update(self, obj: T, **changes: Any) -> T:
+        """Replace fields of an object (not its name)."""
+        new = replace(obj, **changes)
+        self._write({"op": "put", "object": to_json(new)})
+        self._objects[new.name] = new
+        return new
+
+    def drop(self, name: str) -> None:
+        """Forget an object; the caller has dealt with dependents."""
+        self._write({"op": "drop", "name": name})
+        del self._objects[name]
+
+    def dependents(self, name: str) -> list[CatalogObject]:
+        """Everything that reads `name`, directly or not, nearest last: the order to drop in is this list's."""
+        direct = [o for o in self._objects.values() if name in o.depends_on()]
+        found: list[CatalogObject] = []
+        for obj in direct:
+            for indirect in [*self.dependents(obj.name), obj]:
+                if indirect not in found:
+                    found.append(indirect)
+        return found
+
+    def refuse_if_needed(self, name: str, kind: str) -> None:
+        """DependentObjects (2BP01) naming what still reads `name`."""
+        users = self.dependents(name)
+        if users:
+            raise DependentObjects(
+                f"cannot drop {kind} {name} because other objects depend on it",
+                detail="; ".join(f"{o.kind} {o.name} depends on {kind} {name}" for o in users),
+                hint="use DROP ... CASCADE to drop the dependent objects too",
+            )
+
+    def records(self) -> list[dict[str, Any]]:
+        """The journal that would rebuild the present state, for compaction."""
+        return [{"op": "put", "object": to_json(o)} for o in self._objects.values()]
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if self._journal is not None:
+            self._journal(record)
+        self.version += 1

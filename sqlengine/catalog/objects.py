@@ -1,0 +1,195 @@
+"""Catalog objects as frozen data, and their JSON form.
+
+An object holds everything needed to run it again after a restart: names, types as SQL text where they are stored,
+expressions and queries as the text the user wrote.  Nothing here parses, plans or runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from sqlengine import types
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInfo:
+    """One column; at most one of `computed` (expression text), `metadata` (offset, partition, ...) is set."""
+
+    name: str
+    type: pa.DataType
+    not_null: bool = False
+    computed: str | None = None
+    metadata: str | None = None
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkInfo:
+    """`WATERMARK FOR column AS expr`."""
+
+    column: str
+    expr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogObject:
+    """Base: `name` is "name" in schema public, else "schema.name"."""
+
+    kind: ClassVar[str] = ""
+    name: str
+    columns: tuple[ColumnInfo, ...] = ()
+    comment: str | None = None
+    created_us: int = 0
+    sql: str = ""
+
+    def arrow_schema(self) -> pa.Schema:
+        """The visible columns as an Arrow schema."""
+        return pa.schema([pa.field(c.name, c.type, nullable=not c.not_null) for c in self.columns])
+
+    def depends_on(self) -> tuple[str, ...]:
+        """Names of the objects this one reads."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream(CatalogObject):
+    """Append-only and typed over a topic; `connector` fills the topic when it is not "topic".
+
+    `options` are the WITH options as given, lower-case keys.
+    """
+
+    kind: ClassVar[str] = "stream"
+    topic: str
+    format: str = "arrow"
+    connector: str = "topic"
+    watermark: WatermarkInfo | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    owns_topic: bool = True
+
+    def stored_columns(self) -> tuple[ColumnInfo, ...]:
+        """The columns that are in the topic's records."""
+        return tuple(c for c in self.columns if c.computed is None and c.metadata is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(CatalogObject):
+    """Mutable; its topic is its changelog.  Without a primary key a hidden row id stands in."""
+
+    kind: ClassVar[str] = "table"
+    topic: str
+    primary_key: tuple[str, ...] = ()
+    append_only: bool = False
+    watermark: WatermarkInfo | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+    def stored_columns(self) -> tuple[ColumnInfo, ...]:
+        """Every column that is not computed."""
+        return tuple(c for c in self.columns if c.computed is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View(CatalogObject):
+    """A name for a query, expanded at use."""
+
+    kind: ClassVar[str] = "view"
+    query: str
+    inputs: tuple[str, ...] = ()
+
+    def depends_on(self) -> tuple[str, ...]:
+        return self.inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmitInfo:
+    """When a continuous query speaks; intervals in microseconds."""
+
+    mode: str = "changes"
+    every_us: int | None = None
+    lateness_us: int | None = None
+    timeout_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterializedView(CatalogObject):
+    """A continuous query whose contents can be read; `query_id` names it in SHOW QUERIES."""
+
+    kind: ClassVar[str] = "materialized view"
+    query: str
+    query_id: str
+    emit: EmitInfo = field(default_factory=EmitInfo)
+    inputs: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+
+    def depends_on(self) -> tuple[str, ...]:
+        return self.inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink(CatalogObject):
+    """A continuous query whose changes leave through a connector or into a topic."""
+
+    kind: ClassVar[str] = "sink"
+    query: str
+    query_id: str
+    connector: str
+    emit: EmitInfo = field(default_factory=EmitInfo)
+    inputs: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+
+    def depends_on(self) -> tuple[str, ...]:
+        return self.inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlFunction(CatalogObject):
+    """CREATE FUNCTION ... LANGUAGE sql: `body` is an expression over the parameter names."""
+
+    kind: ClassVar[str] = "function"
+    params: tuple[tuple[str, str], ...]
+    returns: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace(CatalogObject):
+    """A schema."""
+
+    kind: ClassVar[str] = "schema"
+
+
+OBJECT_TYPES: tuple[type[CatalogObject], ...] = (
+    Stream, Table, View, MaterializedView, Sink, SqlFunction, Namespace,
+)
+_BY_KIND = {cls.kind: cls for cls in OBJECT_TYPES}
+
+
+def to_json(obj: CatalogObject) -> dict[str, Any]:
+    """The JSON form; types as SQL text."""
+    record = dataclasses.asdict(obj)
+    for column, info in zip(record["columns"], obj.columns, strict=True):
+        column["type"] = types.to_sql(info.type)
+    record["kind"] = obj.kind
+    return record
+
+
+def from_json(record: dict[str, Any]) -> CatalogObject:
+    """The inverse of `to_json`; unknown fields of newer versions are an error of the caller's format check."""
+    fields = dict(record)
+    cls = _BY_KIND[fields.pop("kind")]
+    fields["columns"] = tuple(
+        ColumnInfo(**{**c, "type": types.from_sql(c["type"])}) for c in fields["columns"]
+    )
+    if fields.get("watermark"):
+        fields["watermark"] = WatermarkInfo(**fields["watermark"])
+    if "emit" in fields:
+        fields["emit"] = EmitInfo(**fields["emit"])
+    if "params" in fields:
+        fields["params"] = tuple(tuple(p) for p in fields["params"])
+    for name in ("primary_key", "inputs"):
+        if name in fields:
+            fields[name] = tuple(fields[name])
+    return cls(**fields)

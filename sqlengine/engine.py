@@ -1,0 +1,134 @@
+"""The one page: what happens to a statement, stage by stage.
+
+    text --parse--> Statement --HANDLERS--> Result
+
+and, for a continuous query on the way (plan/pipeline.py, runtime/):
+
+    Query --lower--> syntax tree --bind--> plan --optimize--> plan --physical--> plan --build--> operators --tick--> changes
+
+A one-shot SELECT goes another way (snapshot/): its text is expanded down to stored objects and run by DuckDB over
+their Arrow rows at one tick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import storage
+from sqlengine import errors, sql
+from sqlengine.catalog.objects import MaterializedView, Sink, Stream, Table
+from sqlengine.result import Result
+from sqlengine.runtime.checkpoint import load_checkpoint
+from sqlengine.runtime.clock import Clock
+from sqlengine.runtime.instance import Instance
+from sqlengine.sql import ast
+from sqlengine.statements import HANDLERS
+from sqlengine.statements.context import Context
+
+Params = Sequence[Any] | Mapping[str, Any] | None
+
+
+def run_script(text: str, params: Params, context: Context) -> Iterator[Result]:
+    """Parse a script and carry its statements out one by one, each when the caller asks for the next result."""
+    for statement in parse(text, context):
+        yield run_statement(bind_params(statement, params), context)
+
+
+def parse(text: str, context: Context) -> list[ast.Statement]:
+    """text -> statements; guards and syntax errors carry their position in `text`."""
+    return sql.parse(text, context.settings)
+
+
+def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:
+    """Values take the places of `?`, `$1` and `:name` in the statement's queries."""
+    if not params:
+        return statement
+    changes = {
+        f.name: sql.bind_params(value, params)
+        for f in dataclasses.fields(statement)
+        if isinstance(value := getattr(statement, f.name), ast.Query)
+    }
+    return dataclasses.replace(statement, **changes)
+
+
+def run_statement(statement: ast.Statement, context: Context) -> Result:
+    """Statement -> result; errors of every layer come out as errors.Error with a position in the script."""
+    handler = HANDLERS[type(statement)]
+    _begin(context)
+    try:
+        result = handler(statement, context)
+    except errors.Error as error:
+        if error.position is not None:
+            error.position += statement.position
+        raise
+    except storage.StorageError as error:
+        raise from_storage(error) from error
+    notices, context.notices = context.notices, []
+    result.notices = [*result.notices, *notices]
+    return result
+
+
+def _begin(context: Context) -> None:
+    context.cancelled.clear()
+    context.notices = []
+    timeout_ms = context.settings.statement_timeout_ms
+    context.deadline_us = context.instance.clock.now_us() + timeout_ms * 1000 if timeout_ms else None
+
+
+def from_storage(error: storage.StorageError) -> errors.Error:
+    """A storage error as ours, of the class its SQLSTATE has."""
+    for kind in (errors.DiskFull, errors.ObjectInUse, errors.DataCorrupted, errors.NotSupportedError,
+                 errors.InvalidParameter, errors.DuplicateTable, errors.UndefinedTable):
+        if kind.sqlstate == error.sqlstate:
+            return kind(str(error))
+    return errors.OperationalError(str(error), sqlstate=error.sqlstate)
+
+
+# ---------------------------------------------------------------- opening a database
+
+
+def open_instance(path: str | None, clock: Clock | None) -> Instance:
+    """Open storage and catalog, bring back tables, connectors and continuous queries, then start the pump."""
+    try:
+        instance = Instance(path, clock)
+    except storage.StorageError as error:
+        raise from_storage(error) from error
+    try:
+        revive(instance)
+    except BaseException:
+        instance.close()
+        raise
+    if not instance.clock.virtual:
+        instance.pump.start()
+    return instance
+
+
+def revive(instance: Instance) -> None:
+    """Everything in the catalog runs again, from the newest checkpoint where there is one, else from the topics."""
+    checkpoint = load_checkpoint(instance)
+    with instance.lock:
+        for obj in instance.catalog:
+            if isinstance(obj, Table):
+                instance.start_table(obj, *checkpoint.table(obj))
+            elif isinstance(obj, Stream) and obj.connector != "topic":
+                instance.start_ingest(obj)
+        checkpoint.place_sources()
+        for obj in instance.catalog:
+            if isinstance(obj, (MaterializedView, Sink)):
+                restart_query(instance, obj, checkpoint)
+
+
+def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: Any) -> None:
+    """One view's or sink's query; a failure to plan it (its input is gone, say) leaves the others running."""
+    emit = ast.Emit(obj.emit.mode, obj.emit.every_us, obj.emit.lateness_us, obj.emit.timeout_us)
+    planned = instance.plan(sql.parse_query(obj.query), emit)
+    if isinstance(obj, Sink):
+        if obj.connector == "topic":
+            instance.storage.truncate_topic(obj.options["topic"])
+        instance.start_sink(obj, planned, emit)
+        return
+    planned = planned.renamed([c.name for c in obj.columns])
+    if not checkpoint.restore_query(obj, planned, emit):
+        instance.start_query(obj.query_id, obj.name, obj.sql, planned, emit)

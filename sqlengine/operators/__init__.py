@@ -1,0 +1,47 @@
+"""Physical operators: one file each; BUILDERS maps a plan node's class to its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlengine.operators.asof_join import AsofJoinOperator
+from sqlengine.operators.assign_window import AssignWindowOperator
+from sqlengine.operators.base import Operator
+from sqlengine.operators.drop_late import DropLateOperator
+from sqlengine.operators.emit_every import EmitEveryOperator
+from sqlengine.operators.filter import FilterOperator
+from sqlengine.operators.group_aggregate import GroupAggregateOperator
+from sqlengine.operators.join import JoinOperator
+from sqlengine.operators.project import ProjectOperator
+from sqlengine.operators.recompute import RecomputeOperator
+from sqlengine.operators.release_in_order import ReleaseInOrderOperator
+from sqlengine.operators.session_aggregate import SessionAggregateOperator
+from sqlengine.operators.top_n import TopNOperator
+from sqlengine.operators.union_all import UnionAllOperator
+from sqlengine.operators.values import ValuesOperator
+from sqlengine.operators.window_aggregate import WindowAggregateOperator
+from sqlengine.plan import nodes
+
+BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
+    nodes.AsofJoin: AsofJoinOperator,
+    nodes.AssignWindow: AssignWindowOperator,
+    nodes.DropLate: DropLateOperator,
+    nodes.EmitEvery: EmitEveryOperator,
+    nodes.Filter: FilterOperator,
+    nodes.GroupAggregate: GroupAggregateOperator,
+    nodes.Join: JoinOperator,
+    nodes.Project: ProjectOperator,
+    nodes.Recompute: RecomputeOperator,
+    nodes.ReleaseInOrder: ReleaseInOrderOperator,
+    nodes.SessionAggregate: SessionAggregateOperator,
+    nodes.TopN: TopNOperator,
+    nodes.UnionAll: UnionAllOperator,
+    nodes.Values: ValuesOperator,
+    nodes.WindowAggregate: WindowAggregateOperator,
+}
+
+
+def build_operator(node: nodes.Node) -> Operator:
+    """The operator of a node."""
+    return BUILDERS[type(node)](node)

@@ -1,0 +1,1 @@
+"""Planning: a lowered query and the catalog in, a physical plan (frozen data) out."""

@@ -1,0 +1,253 @@
+"""GROUP BY: window functions among the keys, the aggregates of a block, and what stands above them.
+
+The block's expressions are rewritten at the syntax level: every column to its position ("#3"), then every grouping
+expression to "$g0", ... and every aggregate call to "$a0", ...; a column that is left over is not grouped (42803).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from sqlengine import types
+from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFunction
+from sqlengine.expr.bind import bind as bind_scalar
+from sqlengine.expr.tree import Expr
+from sqlengine.functions.aggregates import aggregate
+from sqlengine.plan import build
+from sqlengine.plan.nodes import AggregateCall
+from sqlengine.plan.rewrite import transform, walk
+from sqlengine.plan.scope import Relation, Visible
+from sqlengine.plan.unplannable import Unplannable
+from sqlengine.plan.window import to_window, window_origin, window_relation
+from sqlengine.sql import ast, parse_interval
+
+GROUP_WINDOWS = {
+    "tumble": "tumble", "hop": "hop", "cumulate": "cumulate", "session": "session", "window": "window",
+    "session_window": "session",
+}
+_PARTS = {"start": 0, "end": 1, "rowtime": 2, "proctime": 2, "time": 2}
+
+
+def is_aggregate(expr: ast.Expr) -> bool:
+    """True for a call of an aggregate function that is not an OVER call."""
+    return isinstance(expr, ast.Call) and expr.over is None and (expr.star or aggregate(expr.name) is not None)
+
+
+def has_aggregates(items: tuple[ast.SelectItem, ...]) -> bool:
+    """True when a select list makes its block an aggregation."""
+    return any(is_aggregate(e) for e in walk(items))
+
+
+# ---------------------------------------------------------------- windows in GROUP BY
+
+
+def group_windows(relation: Relation, s: ast.Select) -> tuple[Relation, ast.Select]:
+    """`GROUP BY tumble(ts, INTERVAL ...)`: append the window columns, group by them, resolve tumble_start(...) etc."""
+    calls = [e for e in s.group_by if isinstance(e, ast.Call) and e.name in GROUP_WINDOWS]
+    if not calls:
+        return relation, s
+    if len(calls) > 1:
+        raise Unplannable("two window functions in one GROUP BY")
+    call = calls[0]
+    spec, time = _window_call(call)
+    at = relation.resolve(time)
+    if not pa.types.is_timestamp(at.type):
+        raise DatatypeMismatch(
+            f'window functions need a timestamp column, "{at.name}" is {types.to_sql(at.type)}', position=call.position
+        )
+    others = [e for e in s.group_by if e is not call]
+    partition: tuple[int, ...] = ()
+    if spec.kind == "session":
+        partition = tuple(relation.resolve(e).index for e in others if isinstance(e, ast.Column))
+        if len(partition) != len(others):
+            raise Unplannable("a session window grouped by an expression")
+    relation = window_relation(relation, at.index, to_window(spec), None, partition)
+    start = len(relation.columns) - 3
+    columns = [ast.Column((f"#{start + i}",)) for i in range(3)]
+    family = "tumble hop cumulate session window".split()
+
+    def replace_call(e: ast.Expr) -> ast.Expr | None:
+        if not isinstance(e, ast.Call):
+            return None
+        if e == call:
+            return ast.Row((columns[0], columns[1]), ("start", "end"))
+        head, _, part = e.name.rpartition("_")
+        if head in family and part in _PARTS and e.args[:1] == (time,):
+            return columns[_PARTS[part]]
+        return None
+
+    return relation, replace(
+        s, items=transform(s.items, replace_call), having=transform(s.having, replace_call),
+        order_by=transform(s.order_by, replace_call), group_by=(*others, *columns),
+    )
+
+
+def _window_call(call: ast.Call) -> tuple[ast.WindowSpec, ast.Column]:
+    """The window and time column of `tumble(ts, size[, offset])`, `hop(ts, slide, size)`, `window(ts, size[, slide])`..."""
+    kind = GROUP_WINDOWS[call.name]
+    if not call.args or not isinstance(call.args[0], ast.Column):
+        raise UndefinedFunction(
+            f"{call.name}() needs a time column and intervals", position=call.position,
+            hint=f"for example {call.name}(ts, INTERVAL '1 minute')",
+        )
+    sizes = [_interval(a, call) for a in call.args[1:]]
+    wanted = {"tumble": (1, 2), "hop": (2, 3), "cumulate": (2, 3), "session": (1, 1), "window": (1, 3)}[kind]
+    if not wanted[0] <= len(sizes) <= wanted[1]:
+        raise UndefinedFunction(f"{call.name}() does not take {len(sizes)} intervals", position=call.position)
+    if kind == "window":
+        slide = sizes[1] if len(sizes) > 1 else None
+        kind = "tumble" if slide is None or slide == sizes[0] else "hop"
+        return ast.WindowSpec(kind, sizes[0], slide, sizes[2] if len(sizes) > 2 else None), call.args[0]
+    if kind in ("hop", "cumulate"):
+        return ast.WindowSpec(kind, sizes[1], sizes[0], sizes[2] if len(sizes) > 2 else None), call.args[0]
+    return ast.WindowSpec(kind, sizes[0], None, sizes[1] if len(sizes) > 1 else None), call.args[0]
+
+
+def _interval(expr: ast.Expr, call: ast.Call) -> ast.Interval:
+    if isinstance(expr, ast.Interval):
+        return expr
+    if isinstance(expr, ast.Literal) and isinstance(expr.value, str):
+        return parse_interval(expr.value, position=call.position)
+    raise UndefinedFunction(f"{call.name}() takes constant intervals", position=call.position)
+
+
+# ---------------------------------------------------------------- the aggregation itself
+
+
+@dataclass
+class Aggregation:
+    """One aggregating block over `relation`."""
+
+    relation: Relation
+    select: ast.Select
+
+    def bind(self) -> tuple[Relation, ast.Select]:
+        """The grouped relation (columns $g0.., $a0..) and the select rewritten onto it, HAVING applied."""
+        s = self._canonical()
+        keys = self._with_window_keys(list(dict.fromkeys(s.group_by)))
+        calls = list(dict.fromkeys(e for e in walk((s.items, s.having or (), s.order_by)) if is_aggregate(e)))
+        inputs: list[Expr] = []
+        key_at = [self._input(inputs, bind_scalar(k, self.relation)) for k in keys]
+        bound = [self._call(inputs, c) for c in calls if isinstance(c, ast.Call)]
+        names = [e.name if hasattr(e, "name") else f"$e{i}" for i, e in enumerate(inputs)]
+        node = build.grouped(build.projected(self.relation.node, inputs, names), key_at, bound)
+        post = Relation(node, tuple(Visible(None, n) for n in node.schema.names))
+        places: dict[ast.Expr, str] = {k: f"$g{i}" for i, k in enumerate(keys)}
+        places |= {c: f"$a{i}" for i, c in enumerate(calls)}
+        s = replace(s, items=self._above(s.items, places), order_by=self._above(s.order_by, places),
+                    having=self._above(s.having, places), group_by=())
+        if s.having is not None:
+            condition = bind_scalar(s.having, post)
+            if not pa.types.is_boolean(condition.type):
+                raise DatatypeMismatch(
+                    f"argument of HAVING must be type boolean, not type {types.to_sql(condition.type)}"
+                )
+            post = post.on(build.filtered(node, condition))
+        return post, replace(s, having=None)
+
+    def _canonical(self) -> ast.Select:
+        """Every column by position; aliases of the select list where GROUP BY, HAVING or ORDER BY use them."""
+        s = self.select
+        aliases = {i.name: i.expr for i in s.items}
+
+        def by_position(e: ast.Expr) -> ast.Expr | None:
+            if isinstance(e, ast.Column) and not e.parts[0].startswith("#"):
+                return replace(e, parts=(f"#{self.relation.resolve(e).index}",))
+            return None
+
+        def by_alias(e: ast.Expr) -> ast.Expr | None:
+            if isinstance(e, ast.Column) and not e.parts[0].startswith("#"):
+                try:
+                    return by_position(e)
+                except Error:
+                    if len(e.parts) == 1 and e.parts[0] in aliases:
+                        return transform(aliases[e.parts[0]], by_position)
+                    raise
+            return None
+
+        items = tuple(replace(i, expr=transform(i.expr, by_position)) for i in s.items)
+        return replace(s, items=items, group_by=transform(s.group_by, by_alias), having=transform(s.having, by_alias),
+                       order_by=s.order_by)
+
+    def _with_window_keys(self, keys: list[ast.Expr]) -> list[ast.Expr]:
+        """A tumble or hop window is identified by its start or its end: grouping by one groups by all three."""
+        node = self.relation.node
+        origins = {}
+        for i in range(len(self.relation.columns)):
+            if (origin := window_origin(node, i)) is not None:
+                origins.setdefault((id(origin[0]), origin[1]), i)
+        for key in list(keys):
+            if not isinstance(key, ast.Column):
+                continue
+            origin = window_origin(node, int(key.parts[0][1:]))
+            if origin is None:
+                continue
+            for which in range(3):
+                at = origins.get((id(origin[0]), which))
+                column = ast.Column((f"#{at}",))
+                if at is not None and column not in keys:
+                    keys.append(column)
+        return keys
+
+    @staticmethod
+    def _input(inputs: list[Expr], expr: Expr) -> int:
+        """Position of the expression among the aggregate's inputs, added if new."""
+        if expr not in inputs:
+            inputs.append(expr)
+        return inputs.index(expr)
+
+    def _call(self, inputs: list[Expr], call: ast.Call) -> AggregateCall:
+        function = aggregate(call.name)
+        if function is None:
+            raise UndefinedFunction(f"aggregate function {call.name}(*) does not exist", position=call.position)
+        if any(is_aggregate(e) for a in call.args for e in walk(a)):
+            raise GroupingError("aggregate function calls cannot be nested", position=call.position)
+        args, constants = _split_constants(call)
+        bound = [bind_scalar(a, self.relation) for a in args]
+        try:
+            kind = function.result_type([b.type for b in bound], call.distinct)
+        except Error as error:
+            raise error.at(call.position) from None
+        flag = None if call.filter is None else self._input(inputs, bind_scalar(call.filter, self.relation))
+        order = tuple(
+            (self._input(inputs, bind_scalar(o.expr, self.relation)), o.descending,
+             o.nulls_first if o.nulls_first is not None else o.descending)
+            for o in (*call.order_by, *call.within_group)
+        )
+        at = tuple(self._input(inputs, b) for b in bound)
+        return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants))
+
+    def _above(self, node: object, places: dict[ast.Expr, str]) -> object:
+        """Rewrite onto the grouped relation; GroupingError (42803) for columns that are not grouped."""
+
+        def place(e: ast.Expr) -> ast.Expr | None:
+            if e in places:
+                return ast.Column((places[e],))
+            if isinstance(e, ast.Column) and e.parts[0].startswith("#"):
+                visible = self.relation.columns[int(e.parts[0][1:])]
+                spelt = f"{visible.table}.{visible.name}" if visible.table else visible.name
+                raise GroupingError(
+                    f'column "{spelt}" must appear in the GROUP BY clause or be used in an aggregate function',
+                    position=e.position,
+                )
+            return None
+
+        return transform(node, place)
+
+
+def _split_constants(call: ast.Call) -> tuple[list[ast.Expr], list[object]]:
+    """Column-like arguments, and trailing literals such as a separator or a percentile."""
+    if call.within_group:
+        return [o.expr for o in call.within_group], [a.value for a in call.args if isinstance(a, ast.Literal)]
+    if call.star:
+        return [], []
+    args, constants = list(call.args[:1]), []
+    for arg in call.args[1:]:
+        if isinstance(arg, ast.Literal):
+            constants.append(arg.value)
+        else:
+            args.append(arg)
+    return args, constants
+

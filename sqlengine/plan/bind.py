@@ -1,0 +1,246 @@
+"""Binding: a lowered query becomes a plan of nodes with every name resolved and every expression typed.
+
+What no incremental operator can do raises Unplannable, naming the part; the caller then maintains the view by
+recompute-and-diff.  User errors (unknown names, wrong types) are ordinary errors and end the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from sqlengine import types
+from sqlengine.catalog.catalog import Catalog
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
+from sqlengine.errors import DatatypeMismatch, NotSupportedError, SyntaxError, WrongObjectType
+from sqlengine.expr.bind import bind as bind_scalar
+from sqlengine.expr.tree import Cast, Const, Expr
+from sqlengine.plan import build, nodes
+from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
+from sqlengine.plan.join import bind_join
+from sqlengine.plan.rewrite import walk
+from sqlengine.plan.scope import Relation, Visible, named
+from sqlengine.plan.ranking import limited, order_output, qualified, ranked_subquery
+from sqlengine.plan.unplannable import Unplannable
+from sqlengine.plan.window import to_window, window_relation
+from sqlengine.sql import ast
+
+QueryText = Callable[[str], ast.Select | ast.SetOperation]
+
+
+@dataclass(frozen=True)
+class Binder:
+    """`catalog` names objects, `lowered(text)` parses a view's text, `properties(object)` says what the engine knows
+    of a materialized view's rows (append-only, unique keys, time columns)."""
+
+    catalog: Catalog
+    lowered: QueryText
+    properties: Callable[[MaterializedView], tuple[bool, tuple[int, ...] | None, tuple[int, ...]]]
+    ctes: Mapping[str, ast.Cte] = field(default_factory=dict)
+
+    def query(self, query: ast.Select | ast.SetOperation) -> Relation:
+        """Bind a whole query; the relation's visible names are its output names."""
+        binder = self._with_ctes(query.ctes)
+        if isinstance(query, ast.SetOperation):
+            relation = binder._set_operation(query)
+            return order_output(relation, query)
+        return binder._select(query)
+
+    def _with_ctes(self, ctes: tuple[ast.Cte, ...]) -> Binder:
+        if any(c.recursive and _mentions(c.query, c.name) for c in ctes):
+            raise Unplannable("a recursive query")
+        return replace(self, ctes={**self.ctes, **{c.name: c for c in ctes}}) if ctes else self
+
+    # ------------------------------------------------------------ FROM
+
+    def relation(self, rel: ast.Relation) -> Relation:
+        """Bind one FROM item."""
+        match rel:
+            case ast.TableRef():
+                return self._table(rel)
+            case ast.SubqueryRef(query=query, alias=alias, column_aliases=names, lateral=False):
+                return self.query(query).under(alias or "", names)
+            case ast.WindowRef():
+                return self._window(rel)
+            case ast.Join():
+                return bind_join(self, rel)
+            case ast.ValuesRef():
+                return self._values(rel)
+        raise Unplannable(f"{type(rel).__name__} in FROM")
+
+    def _table(self, table: ast.TableRef) -> Relation:
+        if table.as_of is not None:
+            raise NotSupportedError("FOR SYSTEM_TIME AS OF is not supported in a continuous query yet", position=table.position)
+        cte = self.ctes.get(table.parts[-1]) if len(table.parts) == 1 else None
+        if cte is not None:
+            outer = {k: v for k, v in self.ctes.items() if k != cte.name}
+            relation = replace(self, ctes=outer).query(cte.query).under(cte.name, cte.column_aliases)
+            return relation.under(table.alias or cte.name, table.column_aliases)
+        obj = self.catalog.get(table.parts, table.position)
+        alias = table.alias or table.parts[-1]
+        if isinstance(obj, View):
+            relation = replace(self, ctes={}).query(self.lowered(obj.query))
+            return relation.under(alias, tuple(c.name for c in obj.columns)).under(alias, table.column_aliases)
+        return named(self._scan(obj, table.position), alias).under(alias, table.column_aliases)
+
+    def _scan(self, obj: CatalogObject, position: int | None) -> nodes.Scan:
+        schema = pa.schema([pa.field(c.name, c.type) for c in obj.columns])
+        names = tuple(schema.names)
+        scan = nodes.Scan(schema=schema, source=obj.name, columns=names)
+        match obj:
+            case Stream(watermark=mark):
+                return replace(scan, time_columns=(names.index(mark.column),) if mark else ())
+            case Table(watermark=mark, primary_key=key, append_only=append_only):
+                return replace(
+                    scan, append_only=append_only, unique_keys=tuple(names.index(k) for k in key) or None,
+                    time_columns=(names.index(mark.column),) if mark else (),
+                )
+            case MaterializedView():
+                append_only, keys, times = self.properties(obj)
+                return replace(scan, append_only=append_only, unique_keys=keys, time_columns=times)
+        raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=position)
+
+    def _window(self, rel: ast.WindowRef) -> Relation:
+        below = self.relation(rel.input)
+        time = below.resolve(rel.time)
+        if not pa.types.is_timestamp(time.type):
+            raise DatatypeMismatch(
+                f'window functions need a timestamp column, "{time.name}" is {types.to_sql(time.type)}',
+                position=rel.time.position,
+            )
+        partition = tuple(below.resolve(c).index for c in rel.partition_by)
+        return window_relation(below, time.index, to_window(rel.window), rel.alias, partition)
+
+    def _values(self, rel: ast.ValuesRef) -> Relation:
+        nothing = Relation(EMPTY, ())
+        rows = [[bind_scalar(e, nothing) for e in row] for row in rel.rows]
+        merged = [_meet([row[i].type for row in rows]) for i in range(len(rows[0]))]
+        names = [*rel.column_aliases, *(f"column{i + 1}" for i in range(len(rel.column_aliases), len(merged)))]
+        schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
+        cast = tuple(tuple(_coerce(e, t) for e, t in zip(row, merged, strict=True)) for row in rows)
+        return named(nodes.Values(schema=schema, rows=cast, time_columns=()), rel.alias)
+
+    def cte_of(self, relation: ast.Relation | None) -> ast.SubqueryRef | None:
+        """The subquery a FROM item is, or stands for by naming a CTE; None for anything else."""
+        if isinstance(relation, ast.SubqueryRef) and not relation.lateral:
+            return relation
+        if isinstance(relation, ast.TableRef) and len(relation.parts) == 1 and relation.parts[0] in self.ctes:
+            cte = self.ctes[relation.parts[0]]
+            names = relation.column_aliases or cte.column_aliases
+            return ast.SubqueryRef(cte.query, relation.alias or cte.name, names)
+        return None
+
+    # ------------------------------------------------------------ SELECT
+
+    def _select(self, s: ast.Select) -> Relation:
+        if s.grouping_sets:
+            raise Unplannable("GROUPING SETS")
+        if s.qualify is not None:
+            return self._select(qualified(s))
+        if s.limit is not None or s.offset is not None:
+            return limited(self, s)
+        if (ranked := ranked_subquery(self, s)) is not None:
+            s, relation = ranked
+        else:
+            relation = self.relation(s.from_) if s.from_ is not None else Relation(EMPTY, ())
+        for expr in walk((s.items, s.where or (), s.having or (), s.group_by)):
+            if isinstance(expr, ast.Subquery):
+                raise Unplannable(f"a subquery ({expr.kind.upper()}) in an expression")
+        if s.where is not None:
+            relation = relation.on(build.filtered(relation.node, self.condition(s.where, relation, "WHERE")))
+        s = replace(s, items=_expand_stars(s.items, relation))
+        if s.group_by or s.having is not None or has_aggregates(s.items):
+            relation, s = group_windows(relation, s)
+            relation, s = Aggregation(relation, s).bind()
+        if any(isinstance(e, ast.Call) and e.over is not None for e in walk(s.items)):
+            raise Unplannable("an OVER window")
+        return self._output(relation, s)
+
+    def _output(self, relation: Relation, s: ast.Select) -> Relation:
+        exprs = [self._item(item.expr, relation) for item in s.items]
+        names = [item.name for item in s.items]
+        if s.distinct_on:
+            raise Unplannable("DISTINCT ON")
+        node = build.projected(relation.node, exprs, names)
+        if s.distinct:
+            node = build.renamed(build.grouped(node, range(len(names)), ()), names)
+        return named(node, None)
+
+    def _item(self, expr: ast.Expr, relation: Relation) -> Expr:
+        bound = bind_scalar(expr, relation)
+        if pa.types.is_null(bound.type):
+            return _coerce(bound, pa.string())
+        return bound
+
+    def condition(self, expr: ast.Expr, relation: Relation, clause: str) -> Expr:
+        """A bound boolean; DatatypeMismatch (42804) naming the clause otherwise."""
+        bound = bind_scalar(expr, relation)
+        if pa.types.is_null(bound.type):
+            return _coerce(bound, pa.bool_())
+        if not pa.types.is_boolean(bound.type):
+            raise DatatypeMismatch(
+                f"argument of {clause} must be type boolean, not type {types.to_sql(bound.type)}"
+            )
+        return bound
+
+    # ------------------------------------------------------------ UNION
+
+    def _set_operation(self, op: ast.SetOperation) -> Relation:
+        if op.op != "union":
+            raise Unplannable(op.op.upper())
+        left, right = self.query(op.left), self.query(op.right)
+        if len(left.columns) != len(right.columns):
+            raise SyntaxError("each UNION query must have the same number of columns")
+        merged = [_meet([a.type, b.type]) for a, b in zip(left.node.schema, right.node.schema, strict=True)]
+        names = [c.name for c in left.columns]
+        schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
+        both = build.union_all([build.cast_to(left.node, schema), build.cast_to(right.node, schema)])
+        if not op.all:
+            both = build.renamed(build.grouped(both, range(len(names)), ()), names)
+        return named(both, None)
+
+
+EMPTY = nodes.Values(schema=pa.schema([]), rows=((),))
+
+
+def _meet(kinds: list[pa.DataType]) -> pa.DataType:
+    merged = kinds[0]
+    for kind in kinds[1:]:
+        common = types.common_type(merged, kind)
+        if common is None:
+            raise DatatypeMismatch(f"types {types.to_sql(merged)} and {types.to_sql(kind)} cannot be matched")
+        merged = common
+    return pa.string() if pa.types.is_null(merged) else merged
+
+
+def _coerce(expr: Expr, kind: pa.DataType) -> Expr:
+    if expr.type == kind:
+        return expr
+    if isinstance(expr, Const) and expr.value is None:
+        return Const(type=kind, value=None)
+    return Cast(type=kind, arg=expr)
+
+
+def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tuple[ast.SelectItem, ...]:
+    """Each `*` becomes the columns it stands for."""
+    out: list[ast.SelectItem] = []
+    for item in items:
+        if not isinstance(item.expr, ast.Star):
+            out.append(item)
+            continue
+        star = item.expr
+        replaced = dict(star.replace)
+        chosen = [
+            (i, c) for i, c in enumerate(relation.columns)
+            if c.name not in star.except_ and (c.table == star.table if star.table else not c.merged)
+        ]
+        if star.table and not any(c.table == star.table for c in relation.columns):
+            relation.resolve(ast.Column((star.table, "*")))
+        out += [ast.SelectItem(replaced.get(c.name, ast.Column((f"#{i}",))), c.name) for i, c in chosen]
+    return tuple(out)
+
+
+def _mentions(query: object, name: str) -> bool:
+    return f"'{name}'" in repr(query)

@@ -1,0 +1,120 @@
+"""Makers of plan nodes: each computes the output schema and the properties, so that binding and rules need not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from sqlengine.expr.tree import Cast, Expr, InputRef, children
+from sqlengine.plan import nodes
+from sqlengine.plan.exprs import substitute
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.properties import derive, schema_of
+
+
+def ref(node: Node, index: int) -> InputRef:
+    """A reference to a column of the node's output."""
+    field = node.schema.field(index)
+    return InputRef(type=field.type, index=index, name=field.name)
+
+
+def refs(node: Node) -> list[Expr]:
+    """References to all columns."""
+    return [ref(node, i) for i in range(len(node.schema))]
+
+
+def filtered(node: Node, predicate: Expr) -> Node:
+    """`node` where `predicate`."""
+    return derive(nodes.Filter(schema=node.schema, input=node, predicate=predicate))
+
+
+def projected(node: Node, exprs: Sequence[Expr], names: Sequence[str]) -> Node:
+    """One column per expression; consecutive projections collapse, and one that changes nothing disappears."""
+    schema = schema_of(list(names), [e.type for e in exprs])
+    if isinstance(node, nodes.Project) and _cheap_to_inline(node.exprs, exprs):
+        exprs = [substitute(e, node.exprs) for e in exprs]
+        node = node.input
+    in_place = all(isinstance(e, InputRef) and e.index == i for i, e in enumerate(exprs))
+    if in_place and len(exprs) == len(node.schema) and schema.names == node.schema.names:
+        return node
+    return derive(nodes.Project(schema=schema, input=node, exprs=tuple(exprs)))
+
+
+def _cheap_to_inline(below: Sequence[Expr], above: Sequence[Expr]) -> bool:
+    """Composing must not evaluate a computed column twice, nor lose a name nobody else carries."""
+    uses: dict[int, int] = {}
+    stack: list[Expr] = list(above)
+    while stack:
+        expr = stack.pop()
+        if isinstance(expr, InputRef):
+            uses[expr.index] = uses.get(expr.index, 0) + 1
+        stack.extend(children(expr))
+    return all(isinstance(below[i], InputRef) or n == 1 for i, n in uses.items())
+
+
+def windowed(node: Node, time_column: int, window: nodes.Window, partition: tuple[int, ...] = ()) -> Node:
+    """Window columns appended."""
+    stamp = node.schema.field(time_column).type
+    fields = [*node.schema, *(pa.field(name, stamp) for name in nodes.WINDOW_COLUMNS)]
+    return derive(
+        nodes.AssignWindow(schema=pa.schema(fields), input=node, time_column=time_column, window=window,
+                           partition=partition)
+    )
+
+
+def grouped(node: Node, keys: Sequence[int], calls: Sequence[nodes.AggregateCall]) -> Node:
+    """GROUP BY; output = keys then aggregates, named $g0.. and $a0.."""
+    fields = [pa.field(f"$g{i}", node.schema.field(k).type) for i, k in enumerate(keys)]
+    fields += [pa.field(f"$a{i}", c.type) for i, c in enumerate(calls)]
+    return derive(
+        nodes.GroupAggregate(schema=pa.schema(fields), input=node, keys=tuple(keys), aggregates=tuple(calls))
+    )
+
+
+def joined(left: Node, right: Node, kind: str, left_keys: Sequence[int], right_keys: Sequence[int],
+           residual: Expr | None) -> Node:
+    """Equi-join; output = left columns then right columns."""
+    schema = pa.schema([*left.schema, *right.schema])
+    return derive(
+        nodes.Join(schema=schema, left=left, right=right, kind=kind, left_keys=tuple(left_keys),
+                   right_keys=tuple(right_keys), residual=residual)
+    )
+
+
+def cast_to(node: Node, schema: pa.Schema) -> Node:
+    """The node's columns under `schema`'s names and types, casting where types differ."""
+    exprs: list[Expr] = []
+    for i, field in enumerate(schema):
+        expr: Expr = ref(node, i)
+        exprs.append(expr if expr.type == field.type else Cast(type=field.type, arg=expr))
+    return projected(node, exprs, schema.names)
+
+
+def union_all(branches: Sequence[Node]) -> Node:
+    """All rows of all branches, which have equal schemas."""
+    return derive(nodes.UnionAll(schema=branches[0].schema, branches=tuple(branches)))
+
+
+def renamed(node: Node, names: Sequence[str]) -> Node:
+    """Other column names."""
+    return projected(node, refs(node), names)
+
+
+def top_n(node: Node, partition: Sequence[int], order: Sequence[tuple[int, bool, bool]], limit: int,
+          offset: int = 0, function: str = "row_number", rank_name: str | None = None) -> Node:
+    """The first `limit` rows of each partition."""
+    fields = list(node.schema)
+    if rank_name is not None:
+        fields.append(pa.field(rank_name, pa.int64()))
+    return derive(
+        nodes.TopN(schema=pa.schema(fields), input=node, partition=tuple(partition), order=tuple(order), limit=limit,
+                   offset=offset, function=function, rank_column=rank_name is not None)
+    )
+
+
+def with_schema_names(node: Node, names: Sequence[str]) -> Node:
+    """Rename in place, without a projection: only for a root whose names nobody refers to."""
+    fields = [f.with_name(n) for f, n in zip(node.schema, names, strict=True)]
+    return replace(node, schema=pa.schema(fields))

@@ -1,0 +1,181 @@
+"""Plans as text: the format of EXPLAIN and of the golden tests; also JSON and Graphviz dot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sqlengine.expr.text import to_text
+from sqlengine.plan import nodes
+from sqlengine.plan.nodes import AggregateCall, Node, Window
+
+Annotate = Callable[[Node], str]
+
+
+def explain(node: Node, annotate: Annotate | None = None) -> list[str]:
+    """One line a node, inputs indented below; a sub-plan that occurs again is written once and referred to."""
+    lines: list[str] = []
+    numbers: dict[Node, int] = {}
+    _lines(node, 0, lines, numbers, _repeated(node), annotate)
+    return lines
+
+
+def _repeated(root: Node) -> set[Node]:
+    seen: set[Node] = set()
+    twice: set[Node] = set()
+
+    def visit(node: Node) -> None:
+        if node in seen:
+            twice.add(node)
+            return
+        seen.add(node)
+        for below in node.inputs:
+            visit(below)
+
+    visit(root)
+    return twice
+
+
+def _lines(node: Node, depth: int, lines: list[str], numbers: dict[Node, int], repeated: set[Node],
+           annotate: Annotate | None) -> None:
+    indent = "  " * depth
+    if node in numbers:
+        lines.append(f"{indent}-> shared #{numbers[node]}")
+        return
+    mark = ""
+    if node in repeated and not isinstance(node, nodes.Scan):
+        numbers[node] = len(numbers) + 1
+        mark = f" #{numbers[node]}"
+    extra = f"  ({annotate(node)})" if annotate is not None else ""
+    lines.append(f"{indent}{describe(node)}{mark}{extra}")
+    for below in node.inputs:
+        _lines(below, depth + 1, lines, numbers, repeated, annotate)
+
+
+def describe(node: Node) -> str:
+    """One node in one line."""
+    head = type(node).__name__
+    detail = _detail(node)
+    flags = "" if node.append_only else " retracts"
+    return f"{head} {detail}{flags}".rstrip() if detail else head + flags
+
+
+def _detail(node: Node) -> str:
+    match node:
+        case nodes.Scan(source=source, columns=columns):
+            return f"{source} [{', '.join(columns)}]"
+        case nodes.Values(rows=rows):
+            return f"{len(rows)} rows"
+        case nodes.Filter(predicate=predicate):
+            return to_text(predicate)
+        case nodes.Project(exprs=exprs):
+            return ", ".join(
+                text if (text := to_text(e)) == name else f"{text} AS {name}"
+                for e, name in zip(exprs, node.schema.names, strict=True)
+            )
+        case nodes.AssignWindow(window=window, time_column=time):
+            return f"{window_text(window)} on {node.input.schema.names[time]}"
+        case nodes.DropLate(window=window, lateness_us=late):
+            return (window_text(window) if window else "behind the watermark") + _micros("lateness", late)
+        case nodes.GroupAggregate() | nodes.WindowAggregate() | nodes.SessionAggregate():
+            return _aggregate(node)
+        case nodes.Join() | nodes.AsofJoin():
+            return _join(node)
+        case nodes.TopN():
+            return _top_n(node)
+        case nodes.ReleaseInOrder(time_column=time):
+            return f"by {node.schema.names[time]}"
+        case nodes.EmitEvery(every_us=every):
+            return f"{every / 1e6:g} s"
+        case nodes.Recompute(reason=reason):
+            return f"because of {reason}"
+    return ""
+
+
+def window_text(window: Window) -> str:
+    """`tumble 1 minute`-like text."""
+    parts = [window.kind, _span(window.size)]
+    if window.slide != window.size:
+        parts.append("every " + _span(window.slide))
+    if window.offset_us:
+        parts.append(f"offset {window.offset_us / 1e6:g} s")
+    return " ".join(parts)
+
+
+def _span(span: tuple[int, int]) -> str:
+    return f"{span[0]} months" if span[0] else f"{span[1] / 1e6:g} s"
+
+
+def _micros(name: str, micros: int) -> str:
+    return f" {name} {micros / 1e6:g} s" if micros else ""
+
+
+def _aggregate(node: nodes.GroupAggregate | nodes.WindowAggregate | nodes.SessionAggregate) -> str:
+    names = node.input.schema.names
+    parts = [f"by [{', '.join(names[k] for k in node.keys)}]"]
+    if not isinstance(node, nodes.GroupAggregate):
+        parts.append(f"{window_text(node.window)} on {names[node.time_column]}")
+    parts.append("[" + ", ".join(call_text(c, names) for c in node.aggregates) + "]")
+    if not isinstance(node, nodes.GroupAggregate):
+        parts.append(f"emit {node.emit}" + _micros("lateness", node.lateness_us))
+    return " ".join(parts)
+
+
+def call_text(call: AggregateCall, names: list[str]) -> str:
+    """An aggregate call as SQL-like text."""
+    args = ", ".join([*(names[a] for a in call.args), *(repr(c) for c in call.constants)]) or "*"
+    text = f"{call.function}({'distinct ' if call.distinct else ''}{args})"
+    if call.order_by:
+        text += " order by " + ", ".join(names[c] + (" desc" if d else "") for c, d, _ in call.order_by)
+    if call.filter is not None:
+        text += f" filter {names[call.filter]}"
+    return text
+
+
+def _join(node: nodes.Join | nodes.AsofJoin) -> str:
+    left, right = node.left.schema.names, node.right.schema.names
+    keys = ", ".join(f"{left[a]} = {right[b]}" for a, b in zip(node.left_keys, node.right_keys, strict=True))
+    text = f"{node.kind} on [{keys}]"
+    if isinstance(node, nodes.AsofJoin):
+        sign = {"backward": ">", "forward": "<"}[node.direction] + ("" if node.strict else "=")
+        return f"{text} {left[node.left_time]} {sign} {right[node.right_time]}" + (" settled" if node.settle else "")
+    return text + (f" and {to_text(node.residual)}" if node.residual is not None else "")
+
+
+def _top_n(node: nodes.TopN) -> str:
+    names = node.input.schema.names
+    order = ", ".join(names[c] + (" desc" if d else "") for c, d, _ in node.order)
+    text = f"{node.function} <= {node.limit}" if node.limit < 2**62 else "all"
+    if node.offset:
+        text += f" offset {node.offset}"
+    return f"{text} by [{', '.join(names[p] for p in node.partition)}] order by {order}"
+
+
+def to_json(node: Node) -> str:
+    """The plan as nested JSON objects: node, detail, schema, inputs."""
+
+    def encode(n: Node) -> dict[str, Any]:
+        return {
+            "node": type(n).__name__, "detail": _detail(n), "append_only": n.append_only,
+            "columns": {f.name: str(f.type) for f in n.schema}, "inputs": [encode(i) for i in n.inputs],
+        }
+
+    return json.dumps(encode(node), indent=2)
+
+
+def to_dot(node: Node) -> str:
+    """The plan for Graphviz."""
+    ids: dict[Node, int] = {}
+    lines = ["digraph plan {", "  rankdir = BT;", '  node [shape = box, fontname = "monospace"];']
+
+    def visit(n: Node) -> int:
+        if n not in ids:
+            ids[n] = len(ids)
+            lines.append(f"  n{ids[n]} [label = {json.dumps(describe(n))}];")
+            for below in n.inputs:
+                lines.append(f"  n{visit(below)} -> n{ids[n]};")
+        return ids[n]
+
+    visit(node)
+    return "\n".join([*lines, "}"])

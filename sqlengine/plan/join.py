@@ -1,0 +1,194 @@
+"""Binding joins: which parts of the condition are keys, which a residual; ASOF's nearest-time condition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import pyarrow as pa
+
+from sqlengine import types
+from sqlengine.errors import DatatypeMismatch, InvalidDefinition, SyntaxError, UndefinedColumn
+from sqlengine.expr.bind import bind as bind_scalar
+from sqlengine.expr.tree import Call, Cast, Expr, InputRef, input_columns
+from sqlengine.plan import build, nodes
+from sqlengine.plan.exprs import map_refs, shift
+from sqlengine.plan.properties import derive
+from sqlengine.plan.rewrite import conjuncts
+from sqlengine.plan.scope import Relation
+from sqlengine.plan.unplannable import Unplannable
+from sqlengine.sql import ast
+
+_FLIPPED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
+
+
+class RelationBinder(Protocol):
+    """The part of the binder this file needs."""
+
+    def relation(self, rel: ast.Relation) -> Relation:
+        """Bind a FROM item."""
+        ...
+
+    def condition(self, expr: ast.Expr, relation: Relation, clause: str) -> Expr:
+        """Bind a boolean."""
+        ...
+
+
+@dataclass
+class _Side:
+    """One input while keys are being collected: computed keys become extra columns at its end."""
+
+    relation: Relation
+    extra: list[Expr]
+    keys: list[int]
+
+    @property
+    def width(self) -> int:
+        return len(self.relation.node.schema)
+
+    def add_key(self, expr: Expr) -> int:
+        """The column position of an expression over this side."""
+        if isinstance(expr, InputRef):
+            return expr.index
+        if expr not in self.extra:
+            self.extra.append(expr)
+        return self.width + self.extra.index(expr)
+
+    def node(self) -> nodes.Node:
+        """The input with the extra columns."""
+        node = self.relation.node
+        names = [*node.schema.names, *(f"$k{i}" for i in range(len(self.extra)))]
+        return build.projected(node, [*build.refs(node), *self.extra], names) if self.extra else node
+
+
+def bind_join(binder: RelationBinder, rel: ast.Join) -> Relation:
+    """Bind a join; output columns are the left's then the right's, under their own table names."""
+    if rel.kind == "right":
+        return _swapped(binder, rel)
+    if rel.kind not in ("inner", "cross", "left", "asof", "asof_left"):
+        raise Unplannable(f"a {rel.kind} join")
+    left, right = binder.relation(rel.left), binder.relation(rel.right)
+    both, conditions = _scope_and_conditions(left, right, rel)
+    sides = (_Side(left, [], []), _Side(right, [], []))
+    rest = [c for c in conditions if not _take_key(c, both, sides)]
+    if rel.kind.startswith("asof"):
+        node = _asof(both, rel, sides, rest)
+    else:
+        node = _hash(binder, both, rel, sides, rest)
+    return Relation(_without_extra(node, sides), both.columns)
+
+
+def _swapped(binder: RelationBinder, rel: ast.Join) -> Relation:
+    """RIGHT JOIN as a LEFT JOIN the other way round, its columns put back in order."""
+    relation = bind_join(binder, replace(rel, kind="left", left=rel.right, right=rel.left))
+    first = len(binder.relation(rel.right).columns)
+    order = [*range(first, len(relation.columns)), *range(first)]
+    node = build.projected(
+        relation.node, [build.ref(relation.node, i) for i in order], [relation.node.schema.names[i] for i in order]
+    )
+    return Relation(node, tuple(relation.columns[i] for i in order))
+
+
+def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tuple[Relation, list[ast.Expr]]:
+    """Both sides' names together, and the ON conjuncts (USING and NATURAL spelt out)."""
+    names = list(rel.using)
+    if rel.natural:
+        names = [c.name for c in left.columns if any(c.name == r.name for r in right.columns)]
+    offset = len(left.columns)
+    conditions = conjuncts(rel.on)
+    for name in names:
+        pair = []
+        for side, shift_by in ((left, 0), (right, offset)):
+            found = [i for i, c in enumerate(side.columns) if c.name == name and not c.merged]
+            if len(found) != 1:
+                raise UndefinedColumn(f'column "{name}" specified in USING clause does not exist exactly once on each side')
+            pair.append(ast.Column((f"#{found[0] + shift_by}",)))
+        conditions.append(ast.Binary("=", pair[0], pair[1]))
+    merged = tuple(replace(c, merged=c.merged or c.name in names) for c in right.columns)
+    schema = pa.schema([*left.node.schema, *right.node.schema])
+    placeholder = nodes.Values(schema=schema, rows=())
+    return Relation(placeholder, (*left.columns, *merged)), conditions
+
+
+def _take_key(condition: ast.Expr, both: Relation, sides: tuple[_Side, _Side]) -> bool:
+    """Record an equality between the two sides as a key; False when the condition is something else."""
+    if not (isinstance(condition, ast.Binary) and condition.op == "="):
+        return False
+    pair = _split(condition, both, sides[0].width)
+    if pair is None:
+        return False
+    a, b = pair
+    common = types.common_type(a.type, b.type)
+    if common is None:
+        raise DatatypeMismatch(
+            f"operator does not exist: {types.to_sql(a.type)} = {types.to_sql(b.type)}", sqlstate="42883",
+            position=condition.position, hint="cast one of the two sides",
+        )
+    for side, expr in zip(sides, (a, b), strict=True):
+        cast = expr if expr.type == common else Cast(type=common, arg=expr)
+        side.keys.append(side.add_key(cast))
+    return True
+
+
+def _split(condition: ast.Binary, both: Relation, width: int) -> tuple[Expr, Expr] | None:
+    """(left expression, right expression over the right side alone), whichever way they are written."""
+    a, b = bind_scalar(condition.left, both), bind_scalar(condition.right, both)
+    in_a, in_b = input_columns(a), input_columns(b)
+    if not in_a or not in_b:
+        return None
+    if max(in_a) < width <= min(in_b):
+        return a, shift(b, -width)
+    if max(in_b) < width <= min(in_a):
+        return b, shift(a, -width)
+    return None
+
+
+def _hash(binder: RelationBinder, both: Relation, rel: ast.Join, sides: tuple[_Side, _Side],
+          rest: list[ast.Expr]) -> nodes.Node:
+    residual: Expr | None = None
+    for condition in rest:
+        bound = _beyond_extra(binder.condition(condition, both, "JOIN/ON"), sides)
+        residual = bound if residual is None else Call(type=pa.bool_(), function="and", args=(residual, bound))
+    kind = "inner" if rel.kind == "cross" else rel.kind
+    return build.joined(sides[0].node(), sides[1].node(), kind, sides[0].keys, sides[1].keys, residual)
+
+
+def _asof(both: Relation, rel: ast.Join, sides: tuple[_Side, _Side], rest: list[ast.Expr]) -> nodes.Node:
+    if len(rest) != 1 or not (isinstance(rest[0], ast.Binary) and rest[0].op in _FLIPPED):
+        raise SyntaxError(
+            "an ASOF JOIN needs equalities and exactly one inequality between times",
+            hint="for example ON a.k = b.k AND a.ts >= b.ts", position=rel.position,
+        )
+    condition = rest[0]
+    pair = _split(condition, both, sides[0].width)
+    if pair is None:
+        raise SyntaxError("the inequality of an ASOF JOIN must compare the two sides", position=condition.position)
+    turned = input_columns(bind_scalar(condition.left, both)) == {c + sides[0].width for c in input_columns(pair[1])}
+    op = _FLIPPED[condition.op] if turned else condition.op
+    left_time, right_time = sides[0].add_key(pair[0]), sides[1].add_key(pair[1])
+    left, right = sides[0].node(), sides[1].node()
+    if left.schema.field(left_time).type != right.schema.field(right_time).type:
+        raise InvalidDefinition("the two times of an ASOF JOIN must have the same type", position=condition.position)
+    return derive(
+        nodes.AsofJoin(
+            schema=pa.schema([*left.schema, *right.schema]), left=left, right=right,
+            kind="left" if rel.kind == "asof_left" else "inner", left_keys=tuple(sides[0].keys),
+            right_keys=tuple(sides[1].keys), left_time=left_time, right_time=right_time,
+            direction="backward" if op in (">=", ">") else "forward", strict=op in (">", "<"),
+        )
+    )
+
+
+def _beyond_extra(expr: Expr, sides: tuple[_Side, _Side]) -> Expr:
+    """Renumber an expression over (left, right) for (left + its extra columns, right + its extra columns)."""
+    width, extra = sides[0].width, len(sides[0].extra)
+    return map_refs(expr, lambda r: r if r.index < width else replace(r, index=r.index + extra))
+
+
+def _without_extra(node: nodes.Node, sides: tuple[_Side, _Side]) -> nodes.Node:
+    """Only the two sides' own columns."""
+    first, skipped, second = sides[0].width, len(sides[0].extra), sides[1].width
+    kept = [*range(first), *range(first + skipped, first + skipped + second)]
+    if len(kept) == len(node.schema):
+        return node
+    return build.projected(node, [build.ref(node, i) for i in kept], [node.schema.names[i] for i in kept])

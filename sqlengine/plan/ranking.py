@@ -1,0 +1,187 @@
+"""Top-N shapes: `ROW_NUMBER() ... <= n` over a subquery, QUALIFY, and ORDER BY ... LIMIT."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from sqlengine.errors import InvalidParameter
+from sqlengine.plan import build
+from sqlengine.plan.rewrite import conjoin, conjuncts, transform, walk
+from sqlengine.plan.scope import Relation, named
+from sqlengine.plan.unplannable import Unplannable
+from sqlengine.sql import ast
+
+RANKINGS = ("row_number", "rank", "dense_rank")
+Order = tuple[int, bool, bool]
+
+
+class QueryBinder(Protocol):
+    """The part of the binder this file needs."""
+
+    def query(self, query: ast.Select | ast.SetOperation) -> Relation:
+        """Bind a query."""
+        ...
+
+    def cte_of(self, relation: ast.Relation | None) -> ast.SubqueryRef | None:
+        """The subquery a FROM item stands for when it names a CTE or is one."""
+        ...
+
+
+def qualified(s: ast.Select) -> ast.Select:
+    """QUALIFY as a filter over a subquery; window calls in it become hidden columns of the subquery."""
+    calls: list[ast.Call] = []
+    aliases = {i.name: i.expr for i in s.items if isinstance(i.expr, ast.Call) and i.expr.over is not None}
+    for e in walk(s.qualify):
+        if isinstance(e, ast.Call) and e.over is not None and e not in calls:
+            calls.append(e)
+    names = {call: f"$rank{i}" for i, call in enumerate(calls)}
+    def hide(e: ast.Expr) -> ast.Expr | None:
+        if isinstance(e, ast.Call) and e in names:
+            return ast.Column((names[e],))
+        return e if isinstance(e, ast.Column) and e.parts[-1] in aliases else None
+
+    where = transform(s.qualify, hide)
+    hidden = tuple(ast.SelectItem(call, name) for call, name in names.items())
+    inner = replace(s, items=(*s.items, *hidden), qualify=None, order_by=(), limit=None, offset=None, ctes=())
+    outer_items = tuple(ast.SelectItem(ast.Column((i.name,)), i.name) for i in s.items)
+    if any(isinstance(i.expr, ast.Star) for i in s.items):
+        outer_items = (ast.SelectItem(ast.Star(except_=tuple(names.values())), "*"),)
+    return ast.Select(
+        items=outer_items, from_=ast.SubqueryRef(inner, "$qualify"), where=where, order_by=s.order_by, limit=s.limit,
+        offset=s.offset,
+    )
+
+
+def ranked_subquery(binder: QueryBinder, s: ast.Select) -> tuple[ast.Select, Relation] | None:
+    """`SELECT ... FROM (SELECT ..., row_number() OVER (...) AS r ...) WHERE r <= n`: a TopN over the inner query.
+
+    Returns the outer select without the rank condition, and the relation that stands for its FROM.
+    """
+    sub = binder.cte_of(s.from_)
+    if sub is None or not isinstance(sub.query, ast.Select):
+        return None
+    inner = sub.query
+    over = [i for i in inner.items if isinstance(i.expr, ast.Call) and i.expr.over is not None]
+    if len(over) != 1 or inner.qualify is not None or inner.limit is not None or inner.distinct:
+        return None
+    item = over[0]
+    call = item.expr
+    assert isinstance(call, ast.Call) and call.over is not None
+    if call.name not in RANKINGS or not call.over.order_by:
+        return None
+    parts = conjuncts(s.where)
+    limits = [(p, n) for p in parts if (n := _upper_bound(p, item.name, sub.alias)) is not None]
+    if not limits:
+        return None
+    node = _ranked(binder, inner, item, call, call.over, min(n for _, n in limits))
+    rest = [p for p in parts if p not in [q for q, _ in limits]]
+    relation = named(node, None).under(sub.alias or "", sub.column_aliases)
+    return replace(s, where=conjoin(rest)), relation
+
+
+def _ranked(binder: QueryBinder, inner: ast.Select, item: ast.SelectItem, call: ast.Call, over: ast.WindowFrame,
+            limit: int) -> build.Node:
+    """The inner query with its ranking item made by a TopN; columns in the inner query's order."""
+    others = tuple(i for i in inner.items if i is not item)
+    keys = tuple(ast.SelectItem(e, f"$p{n}") for n, e in enumerate(over.partition_by))
+    sorts = tuple(ast.SelectItem(o.expr, f"$o{n}") for n, o in enumerate(over.order_by))
+    bare = replace(inner, items=(*others, *keys, *sorts), order_by=())
+    node = binder.query(bare).node
+    visible = len(node.schema) - len(keys) - len(sorts)
+    partition = range(visible, visible + len(keys))
+    order = [_direction(visible + len(keys) + n, o) for n, o in enumerate(over.order_by)]
+    ranked = build.top_n(node, partition, order, limit, function=call.name, rank_name=item.name)
+    rank_at = len(ranked.schema) - 1
+    before = _width_before(inner.items, item, visible)
+    columns = [*range(before), rank_at, *range(before, visible)]
+    return build.projected(ranked, [build.ref(ranked, c) for c in columns], [ranked.schema.names[c] for c in columns])
+
+
+def _width_before(items: tuple[ast.SelectItem, ...], item: ast.SelectItem, visible: int) -> int:
+    """How many output columns stand before the ranking item; a star's width is what the others leave over."""
+    at = items.index(item)
+    stars = sum(isinstance(i.expr, ast.Star) for i in items)
+    if stars > 1:
+        raise Unplannable("a ranking beside several stars")
+    star_width = visible - (len(items) - 1 - stars)
+    return sum(star_width if isinstance(i.expr, ast.Star) else 1 for i in items[:at])
+
+
+def _upper_bound(expr: ast.Expr, name: str, alias: str | None) -> int | None:
+    """n when the condition says rank <= n (also <, =1, and turned around)."""
+    if not isinstance(expr, ast.Binary) or expr.op not in ("<=", "<", "=", ">=", ">"):
+        return None
+    left, right, op = expr.left, expr.right, expr.op
+    if isinstance(left, ast.Literal):
+        left, right, op = right, left, {"<=": ">=", "<": ">", ">=": "<=", ">": "<"}.get(op, op)
+    if not (isinstance(left, ast.Column) and isinstance(right, ast.Literal) and isinstance(right.value, int)):
+        return None
+    if left.parts not in ((name,), (alias, name)) or op in (">=", ">"):
+        return None
+    if op == "=":
+        return 1 if right.value == 1 else None
+    return right.value if op == "<=" else right.value - 1
+
+
+def limited(binder: QueryBinder, s: ast.Select) -> Relation:
+    """ORDER BY ... LIMIT n OFFSET m: sort expressions that are not in the select list become hidden columns."""
+    hidden: list[ast.SelectItem] = []
+    names = [i.name for i in s.items]
+    places: list[int | str] = []
+    for item in s.order_by:
+        if isinstance(item.expr, ast.Literal) and isinstance(item.expr.value, int):
+            places.append(item.expr.value - 1)
+        elif isinstance(item.expr, ast.Column) and len(item.expr.parts) == 1 and names.count(item.expr.parts[0]) == 1:
+            places.append(item.expr.parts[0])
+        else:
+            places.append(f"$o{len(hidden)}")
+            hidden.append(ast.SelectItem(item.expr, f"$o{len(hidden)}"))
+    if hidden and s.distinct:
+        raise Unplannable("ORDER BY of a SELECT DISTINCT by something not selected")
+    bare = replace(s, items=(*s.items, *hidden), order_by=(), limit=None, offset=None)
+    relation = binder.query(bare)
+    order = [_direction(_place(p, relation), o) for p, o in zip(places, s.order_by, strict=True)]
+    node = build.top_n(relation.node, (), order, _count(s.limit, "LIMIT"), _count(s.offset, "OFFSET", 0))
+    kept = len(node.schema) - len(hidden)
+    node = build.projected(node, build.refs(node)[:kept], node.schema.names[:kept])
+    return named(node, None)
+
+
+def order_output(relation: Relation, op: ast.SetOperation) -> Relation:
+    """LIMIT over a set operation; its ORDER BY may name output columns only."""
+    if op.limit is None and op.offset is None:
+        return relation
+    order = []
+    for item in op.order_by:
+        if isinstance(item.expr, ast.Literal):
+            order.append(_direction(item.expr.value - 1, item))
+        elif isinstance(item.expr, ast.Column):
+            order.append(_direction(relation.resolve(item.expr).index, item))
+        else:
+            raise Unplannable("ORDER BY an expression over a UNION")
+    node = build.top_n(relation.node, (), order, _count(op.limit, "LIMIT"), _count(op.offset, "OFFSET", 0))
+    return relation.on(node)
+
+
+def _place(place: int | str, relation: Relation) -> int:
+    if isinstance(place, int):
+        if not 0 <= place < len(relation.columns):
+            raise InvalidParameter(f"ORDER BY position {place + 1} is not in select list", sqlstate="42P10")
+        return place
+    return relation.resolve(ast.Column((place,))).index
+
+
+def _direction(column: int, item: ast.OrderItem) -> Order:
+    nulls_first = item.nulls_first if item.nulls_first is not None else item.descending
+    return column, item.descending, nulls_first
+
+
+def _count(expr: ast.Expr | None, clause: str, default: int = 2**62) -> int:
+    if expr is None:
+        return default
+    if isinstance(expr, ast.Literal) and isinstance(expr.value, int) and expr.value >= 0:
+        return expr.value
+    if isinstance(expr, ast.Literal) and expr.value is None:
+        return default
+    raise InvalidParameter(f"{clause} of a continuous query must be a whole number, not negative", sqlstate="2201W")

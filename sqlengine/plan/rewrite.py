@@ -1,0 +1,69 @@
+"""Generic walks over the unbound syntax tree: search and replacement, without knowing each node's fields."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlengine.sql import ast
+
+
+def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
+    """Replace expressions top-down: where `fn` returns an expression it stands instead, else its parts are visited.
+
+    Subqueries are not entered: their names are their own.
+    """
+    if isinstance(node, ast.Expr):
+        replacement = fn(node)
+        if replacement is not None:
+            return replacement
+    if isinstance(node, tuple):
+        return tuple(transform(item, fn) for item in node)
+    if isinstance(node, (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.SelectItem)) and not isinstance(node, ast.Subquery):
+        changes = {}
+        for field in dataclasses.fields(node):
+            old = getattr(node, field.name)
+            new = transform(old, fn)
+            if new is not old:
+                changes[field.name] = new
+        return dataclasses.replace(node, **changes) if changes else node
+    return node
+
+
+def walk(node: Any) -> Iterator[ast.Expr]:
+    """Every expression in the tree, outermost first; subqueries are yielded but not entered."""
+    if isinstance(node, ast.Expr):
+        yield node
+    if isinstance(node, tuple):
+        for item in node:
+            yield from walk(item)
+    elif isinstance(node, (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.SelectItem)) and not isinstance(node, ast.Subquery):
+        for field in dataclasses.fields(node):
+            yield from walk(getattr(node, field.name))
+
+
+def contains(node: Any, kind: type[ast.Expr]) -> bool:
+    """True when an expression of that class is in the tree."""
+    return any(isinstance(e, kind) for e in walk(node))
+
+
+def conjuncts(expr: ast.Expr | None) -> list[ast.Expr]:
+    """The parts of an AND chain, left to right."""
+    parts: list[ast.Expr] = []
+    todo = [expr] if expr is not None else []
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Binary) and node.op == "and":
+            todo += [node.right, node.left]
+        else:
+            parts.append(node)
+    return parts
+
+
+def conjoin(parts: list[ast.Expr]) -> ast.Expr | None:
+    """The inverse of `conjuncts`."""
+    result: ast.Expr | None = None
+    for part in parts:
+        result = part if result is None else ast.Binary("and", result, part)
+    return result

@@ -1,0 +1,24 @@
+"""The optimizer: rules applied in order, one per file; each can be switched off by the setting `disabled_rules`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.rules.fuse_window_aggregate import fuse_window_aggregate
+from sqlengine.plan.rules.prune_columns import prune_columns
+from sqlengine.plan.rules.push_filters import push_filters
+
+Rule = Callable[[Node], Node]
+
+RULES: tuple[Rule, ...] = (push_filters, fuse_window_aggregate, prune_columns)
+
+
+def optimize(node: Node, disabled: Collection[str] = ()) -> Node:
+    """The plan after every rule that is not disabled; the output schema never changes."""
+    for rule in RULES:
+        if rule.__name__ not in disabled:
+            schema = node.schema
+            node = rule(node)
+            assert node.schema == schema, f"rule {rule.__name__} changed the schema"
+    return node

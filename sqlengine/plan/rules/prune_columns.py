@@ -1,0 +1,187 @@
+"""Columns nobody reads are not read: from the root down each node is asked only for what is used above it.
+
+`_prune(node, wanted)` returns the node with at least the wanted columns, and where each old column now is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pyarrow as pa
+
+from sqlengine.expr.tree import input_columns
+from sqlengine.plan import build, nodes
+from sqlengine.plan.exprs import remap
+from sqlengine.plan.nodes import AggregateCall, Node
+from sqlengine.plan.properties import derive, rebuild
+
+Mapping = dict[int, int]
+Pruned = tuple[Node, Mapping]
+
+
+def prune_columns(node: Node) -> Node:
+    """The plan reading only what its root needs; the root's schema stays."""
+    everything = range(len(node.schema))
+    pruned, mapping = _prune(node, set(everything))
+    refs = [build.ref(pruned, mapping[i]) for i in everything]
+    return build.projected(pruned, refs, node.schema.names)
+
+
+def _prune(node: Node, wanted: set[int]) -> Pruned:
+    for cls, prune in _PRUNERS.items():
+        if isinstance(node, cls):
+            return prune(node, wanted)
+    return _keep_all(node, wanted)
+
+
+def _identity(node: Node) -> Mapping:
+    return {i: i for i in range(len(node.schema))}
+
+
+def _keep_all(node: Node, wanted: set[int]) -> Pruned:
+    """Nodes whose every column matters: inputs are pruned on their own and put back in order."""
+    inputs = tuple(prune_columns(i) for i in node.inputs)
+    return rebuild(node, inputs), _identity(node)
+
+
+def _scan(node: nodes.Scan, wanted: set[int]) -> Pruned:
+    kept = sorted(wanted) or [_cheapest(node.schema)]
+    mapping = {old: new for new, old in enumerate(kept)}
+    keys = node.unique_keys
+    return replace(
+        node, schema=pa.schema([node.schema.field(i) for i in kept]), columns=tuple(node.columns[i] for i in kept),
+        unique_keys=tuple(mapping[k] for k in keys) if keys and all(k in mapping for k in keys) else None,
+        time_columns=tuple(mapping[t] for t in node.time_columns if t in mapping),
+    ), mapping
+
+
+def _cheapest(schema: pa.Schema) -> int:
+    """A fixed-width column when there is one: it only carries the row count."""
+    fixed = [i for i, f in enumerate(schema) if pa.types.is_primitive(f.type)]
+    return fixed[0] if fixed else 0
+
+
+def _filter(node: nodes.Filter, wanted: set[int]) -> Pruned:
+    below, mapping = _prune(node.input, wanted | input_columns(node.predicate))
+    return build.filtered(below, remap(node.predicate, mapping)), mapping
+
+
+def _project(node: nodes.Project, wanted: set[int]) -> Pruned:
+    kept = sorted(wanted) or [0]
+    reads = set().union(*(input_columns(node.exprs[i]) for i in kept))
+    below, mapping = _prune(node.input, reads)
+    exprs = [remap(node.exprs[i], mapping) for i in kept]
+    pruned = build.projected(below, exprs, [node.schema.names[i] for i in kept])
+    return pruned, {old: new for new, old in enumerate(kept)}
+
+
+def _assign(node: nodes.AssignWindow, wanted: set[int]) -> Pruned:
+    base = len(node.input.schema)
+    below, mapping = _prune(node.input, {c for c in wanted if c < base} | {node.time_column, *node.partition})
+    new = build.windowed(below, mapping[node.time_column], node.window, tuple(mapping[p] for p in node.partition))
+    return new, {**mapping, **{base + i: len(below.schema) + i for i in range(3)}}
+
+
+def _exactly(node: Node, columns: Iterable[int]) -> Pruned:
+    """The input cut down to just these columns, by a projection if need be."""
+    kept = sorted(set(columns))
+    below, mapping = _prune(node, set(kept))
+    if not kept:
+        return below, mapping
+    cut = build.projected(below, [build.ref(below, mapping[c]) for c in kept], [node.schema.names[c] for c in kept])
+    return cut, {old: new for new, old in enumerate(kept)}
+
+
+def _calls(calls: Iterable[AggregateCall], mapping: Mapping) -> tuple[AggregateCall, ...]:
+    return tuple(
+        replace(c, args=tuple(mapping[a] for a in c.args), filter=None if c.filter is None else mapping[c.filter],
+                order_by=tuple((mapping[o], d, f) for o, d, f in c.order_by))
+        for c in calls
+    )
+
+
+def _reads(calls: Iterable[AggregateCall]) -> set[int]:
+    found: set[int] = set()
+    for c in calls:
+        found |= {*c.args, *(o[0] for o in c.order_by)}
+        if c.filter is not None:
+            found.add(c.filter)
+    return found
+
+
+Aggregate = nodes.GroupAggregate | nodes.WindowAggregate | nodes.SessionAggregate
+
+
+def _aggregate(node: Aggregate, wanted: set[int]) -> Pruned:
+    windowed = not isinstance(node, nodes.GroupAggregate)
+    first = len(node.keys) + (3 if windowed else 0)
+    kept = [i for i in range(len(node.aggregates)) if first + i in wanted]
+    calls = [node.aggregates[i] for i in kept]
+    time = {node.time_column} if not isinstance(node, nodes.GroupAggregate) else set()
+    below, mapping = _exactly(node.input, {*node.keys, *time, *_reads(calls)})
+    columns = [*range(first), *(first + i for i in kept)]
+    changes = {
+        "schema": pa.schema([node.schema.field(c) for c in columns]), "input": below,
+        "keys": tuple(mapping[k] for k in node.keys), "aggregates": _calls(calls, mapping),
+    }
+    if not isinstance(node, nodes.GroupAggregate):
+        changes["time_column"] = mapping[node.time_column]
+    return derive(replace(node, **changes)), {old: new for new, old in enumerate(columns)}
+
+
+def _join(node: nodes.Join, wanted: set[int]) -> Pruned:
+    width = len(node.left.schema)
+    wanted = wanted | (input_columns(node.residual) if node.residual is not None else set())
+    bounds = [{b[0]} if b else set() for b in (node.left_bound, node.right_bound)]
+    left, on_left = _exactly(node.left, {c for c in wanted if c < width} | set(node.left_keys) | bounds[0])
+    right, on_right = _exactly(
+        node.right, {c - width for c in wanted if c >= width} | set(node.right_keys) | bounds[1]
+    )
+    mapping = {**on_left, **{c + width: new + len(left.schema) for c, new in on_right.items()}}
+    new = build.joined(
+        left, right, node.kind, [on_left[k] for k in node.left_keys], [on_right[k] for k in node.right_keys],
+        None if node.residual is None else remap(node.residual, mapping),
+    )
+    return new, mapping
+
+
+def _asof(node: nodes.AsofJoin, wanted: set[int]) -> Pruned:
+    width = len(node.left.schema)
+    left, on_left = _exactly(
+        node.left, {c for c in wanted if c < width} | {node.left_time, *node.left_keys}
+    )
+    right, on_right = _exactly(
+        node.right, {c - width for c in wanted if c >= width} | {node.right_time, *node.right_keys}
+    )
+    new = derive(replace(
+        node, schema=pa.schema([*left.schema, *right.schema]), left=left, right=right,
+        left_keys=tuple(on_left[k] for k in node.left_keys), right_keys=tuple(on_right[k] for k in node.right_keys),
+        left_time=on_left[node.left_time], right_time=on_right[node.right_time],
+    ))
+    return new, {**on_left, **{c + width: at + len(left.schema) for c, at in on_right.items()}}
+
+
+def _union(node: nodes.UnionAll, wanted: set[int]) -> Pruned:
+    kept = sorted(wanted) or [0]
+    branches = [_exactly(b, kept)[0] for b in node.branches]
+    return build.union_all(branches), {old: new for new, old in enumerate(kept)}
+
+
+def _in_order(node: nodes.ReleaseInOrder, wanted: set[int]) -> Pruned:
+    below, mapping = _prune(node.input, wanted | {node.time_column})
+    new = derive(replace(node, schema=below.schema, input=below, time_column=mapping[node.time_column]))
+    return new, mapping
+
+
+def _every(node: nodes.EmitEvery, wanted: set[int]) -> Pruned:
+    below, mapping = _prune(node.input, wanted)
+    return derive(replace(node, schema=below.schema, input=below)), mapping
+
+
+_PRUNERS: dict[type, Callable[..., Pruned]] = {
+    nodes.Scan: _scan, nodes.Filter: _filter, nodes.Project: _project, nodes.AssignWindow: _assign,
+    nodes.GroupAggregate: _aggregate, nodes.WindowAggregate: _aggregate, nodes.SessionAggregate: _aggregate,
+    nodes.Join: _join, nodes.AsofJoin: _asof, nodes.UnionAll: _union, nodes.ReleaseInOrder: _in_order,
+    nodes.EmitEvery: _every,
+}

@@ -1,0 +1,79 @@
+"""Name resolution: which column of a relation an unbound name means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlengine.errors import AmbiguousColumn, UndefinedColumn, UndefinedTable, did_you_mean
+from sqlengine.expr.tree import InputRef
+from sqlengine.plan.nodes import Node
+from sqlengine.sql import ast
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """One column a query can name; `merged` columns (the right side of USING) need their table's name."""
+
+    table: str | None
+    name: str
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A node and the names of its columns, position by position."""
+
+    node: Node
+    columns: tuple[Visible, ...]
+
+    def resolve(self, column: ast.Column) -> InputRef:
+        """UndefinedColumn (42703), UndefinedTable (42P01) or AmbiguousColumn (42702) when it cannot be."""
+        if column.parts[0].startswith("#"):
+            return self.at(int(column.parts[0][1:]))
+        *qualifier, name = column.parts
+        table = qualifier[-1] if qualifier else None
+        found = [
+            i for i, c in enumerate(self.columns)
+            if c.name == name and (c.table == table if table is not None else not c.merged)
+        ]
+        if len(found) == 1:
+            return self.at(found[0])
+        if found:
+            raise AmbiguousColumn(f'column reference "{name}" is ambiguous', position=column.position)
+        raise self._unknown(column, table, name)
+
+    def at(self, index: int) -> InputRef:
+        """A reference by position."""
+        return InputRef(type=self.node.schema.field(index).type, index=index, name=self.columns[index].name)
+
+    def _unknown(self, column: ast.Column, table: str | None, name: str) -> UndefinedColumn | UndefinedTable:
+        tables = {c.table for c in self.columns if c.table}
+        if table is not None and table not in tables:
+            return UndefinedTable(
+                f'missing FROM-clause entry for table "{table}"', hint=did_you_mean(table, tables),
+                position=column.position,
+            )
+        spelt = ".".join(column.parts)
+        names = [c.name for c in self.columns if table is None or c.table == table]
+        return UndefinedColumn(
+            f'column "{spelt}" does not exist', hint=did_you_mean(name, names), position=column.position
+        )
+
+    def under(self, alias: str | None, column_aliases: Sequence[str] = ()) -> Relation:
+        """The same relation under another table name, its first columns renamed."""
+        names = [*column_aliases, *(c.name for c in self.columns[len(column_aliases):])]
+        columns = tuple(
+            replace(c, table=alias if alias is not None else c.table, name=n, merged=False if alias else c.merged)
+            for c, n in zip(self.columns, names, strict=True)
+        )
+        return Relation(self.node, columns)
+
+    def on(self, node: Node) -> Relation:
+        """The same names over another node with the same columns (a filter, say)."""
+        return Relation(node, self.columns)
+
+
+def named(node: Node, table: str | None) -> Relation:
+    """A relation whose visible names are its node's."""
+    return Relation(node, tuple(Visible(table, n) for n in node.schema.names))

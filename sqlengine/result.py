@@ -1,0 +1,70 @@
+"""What a statement answers: rows (finite or endless), a tag, notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine.errors import InterfaceError
+
+
+class Result:
+    """The answer of one statement.
+
+    `schema` is None for statements without rows; `tag` is PostgreSQL's command tag ("SELECT 5", "CREATE STREAM");
+    an `endless` result must be read through `batches()` and closed.
+    """
+
+    def __init__(self, tag: str = "", table: pa.Table | None = None, *, schema: pa.Schema | None = None,
+                 batches: Iterator[pa.RecordBatch] | None = None, endless: bool = False,
+                 notices: list[str] | None = None, row_count: int | None = None,
+                 on_close: Callable[[], None] | None = None) -> None:
+        self.schema = table.schema if table is not None else schema
+        self.endless = endless
+        self.notices = notices or []
+        self._table = table
+        self._batches = batches
+        self._on_close = on_close
+        self.tag = tag or (f"SELECT {table.num_rows}" if table is not None else "")
+        self.row_count = row_count if row_count is not None else (table.num_rows if table is not None else -1)
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names; empty without rows."""
+        return list(self.schema.names) if self.schema is not None else []
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, batch by batch; of an endless result until it is closed or its query cancelled."""
+        if self._table is not None:
+            return iter(self._table.to_batches())
+        if self._batches is not None:
+            return self._batches
+        return iter(())
+
+    def to_arrow(self) -> pa.Table:
+        """All rows as one table; InterfaceError for endless or rowless results."""
+        if self.schema is None:
+            raise InterfaceError("the statement returned no rows")
+        if self.endless:
+            raise InterfaceError("the result is endless", hint="read it with batches()")
+        if self._table is None:
+            self._table = pa.Table.from_batches(list(self.batches()), self.schema)
+        return self._table
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows as Python tuples."""
+        columns = [c.to_pylist() for c in self.to_arrow().columns]
+        return list(zip(*columns, strict=True)) if columns else []
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        rows = self.to_arrow().slice(0, 1)
+        return tuple(c[0].as_py() for c in rows.columns) if rows.num_rows else None
+
+    def close(self) -> None:
+        """End an endless result; idempotent."""
+        if self._on_close is not None:
+            on_close, self._on_close = self._on_close, None
+            on_close()

@@ -1,0 +1,1 @@
+"""Running continuous queries: readers of topics, dataflows of operators, ticks, watermarks, checkpoints."""

@@ -1,0 +1,121 @@
+"""Checkpoints: source positions, operator state and view contents of one tick in one atomic manifest.
+
+Taken when a database closes and on demand.  On opening, the newest complete one is used for every query whose plan is
+still the same; everything else is rebuilt from the topics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine.catalog.objects import MaterializedView, Stream, Table
+from sqlengine.operators.base import State
+from sqlengine.plan.explain import explain
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.pipeline import Planned
+from sqlengine.runtime.instance import Instance
+from sqlengine.runtime.sources import make_store
+from sqlengine.sql import ast
+from sqlengine.state.row_store import RowStore
+
+NAME = "checkpoint"
+FORMAT = 1
+
+
+def fingerprint(plan: Node) -> str:
+    """Equal for equal plans, across processes."""
+    text = "\n".join([*explain(plan), str(plan.schema)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_checkpoint(instance: Instance) -> int:
+    """Write one of the present tick (caught up first); returns the bytes of state written."""
+    with instance.lock:
+        instance.scheduler.catch_up()
+        tables: dict[str, pa.Table] = {}
+        manifest: dict[str, Any] = {"format": FORMAT, "tick": instance.scheduler.tick_number, "sources": {}, "queries": {}}
+        for name, source in instance.scheduler.sources.items():
+            manifest["sources"][name] = {"topic": source.reader.topic.name, "positions": list(source.reader.positions)}
+            if source.store is not None:
+                _put(tables, f"source/{name}", source.store.snapshot())
+        for query in instance.scheduler.queries.values():
+            if query.store is None or query.status != "running":
+                continue
+            states, marks = query.dataflow.snapshot()
+            manifest["queries"][query.query_id] = {"fingerprint": fingerprint(query.plan), "marks": marks}
+            for step, state in states.items():
+                _put(tables, f"query/{query.query_id}/{step}", state)
+            _put(tables, f"query/{query.query_id}/store", query.store.snapshot())
+        instance.storage.snapshots.write(NAME, tables, manifest)
+        return sum(t.nbytes for t in tables.values())
+
+
+def _put(tables: dict[str, pa.Table], head: str, state: Mapping[str, pa.Table]) -> None:
+    tables.update({f"{head}/{name}": table for name, table in state.items()})
+
+
+class Checkpoint:
+    """What a database is revived from; empty when there is no usable one."""
+
+    def __init__(self, instance: Instance, manifest: dict[str, Any], tables: Mapping[str, pa.Table]) -> None:
+        self._instance = instance
+        self._manifest = manifest
+        self._tables = tables
+
+    def _state(self, head: str) -> State:
+        return {k.removeprefix(head + "/"): t for k, t in self._tables.items() if k.startswith(head + "/")}
+
+    def table(self, obj: Table) -> tuple[RowStore | None, list[int] | None]:
+        """A table's contents and the positions they stand for."""
+        known = self._manifest["sources"].get(obj.name)
+        state = self._state(f"source/{obj.name}")
+        if known is None or not state:
+            return None, None
+        store = make_store(obj)
+        store.restore(state)
+        return store, known["positions"]
+
+    def place_sources(self) -> None:
+        """Shared readers of streams stand where the checkpoint was taken."""
+        scheduler = self._instance.scheduler
+        scheduler.tick_number = self._manifest["tick"]
+        for name, known in self._manifest["sources"].items():
+            if name in scheduler.sources or name not in self._instance.catalog:
+                continue
+            obj = self._instance.catalog.get(tuple(name.split(".")))
+            if isinstance(obj, Stream):
+                scheduler.add_source(name, self._instance.reader(obj, known["positions"]), None)
+
+    def restore_query(self, view: MaterializedView, planned: Planned, emit: ast.Emit) -> bool:
+        """Continue a view from its state; False when the checkpoint has none that fits."""
+        known = self._manifest["queries"].get(view.query_id)
+        if known is None or known["fingerprint"] != fingerprint(planned.physical):
+            return False
+        head = f"query/{view.query_id}"
+        store = self._state(f"{head}/store")
+        states: dict[str, State] = {}
+        for key, table in self._state(head).items():
+            step, _, name = key.partition("/")
+            if step != "store":
+                states.setdefault(step, {})[name] = table
+        self._instance.continue_query(view, planned, emit, states, known["marks"], store)
+        return True
+
+
+def load_checkpoint(instance: Instance) -> Checkpoint:
+    """The newest checkpoint whose positions the topics still have, else an empty one."""
+    found = instance.storage.snapshots.latest(NAME)
+    empty = Checkpoint(instance, {"tick": 0, "sources": {}, "queries": {}}, {})
+    if found is None:
+        return empty
+    manifest, tables = found
+    topics = {t.name: t for t in instance.storage.topics()}
+    for known in manifest["sources"].values():
+        topic = topics.get(known["topic"])
+        if topic is None or any(p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)):
+            return empty
+    return Checkpoint(instance, manifest, tables)

@@ -1,0 +1,48 @@
+"""The engine's clock: real, or virtual for tests and replays."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """`virtual` clocks never move by themselves: no background work runs under them."""
+
+    virtual: bool
+
+    def now_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        ...
+
+
+class RealClock:
+    """The machine's clock, never going back within a process."""
+
+    virtual = False
+
+    def __init__(self) -> None:
+        self._latest_us = 0
+
+    def now_us(self) -> int:
+        """Wall-clock microseconds."""
+        self._latest_us = max(self._latest_us, time.time_ns() // 1000)
+        return self._latest_us
+
+
+class VirtualClock:
+    """Moves only by `advance`."""
+
+    virtual = True
+
+    def __init__(self, start_us: int = 0) -> None:
+        self._now_us = start_us
+
+    def now_us(self) -> int:
+        """The virtual time in microseconds."""
+        return self._now_us
+
+    def advance(self, by_us: int) -> None:
+        """Move forward; never back."""
+        assert by_us >= 0, "a clock does not go back"
+        self._now_us += by_us

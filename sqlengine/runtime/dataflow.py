@@ -1,0 +1,197 @@
+"""A plan's operators wired together, and one synchronous step of them.
+
+Equal sub-plans are one operator: nodes are frozen data, so equality finds them.  Nothing here reads files or clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.errors import Error
+from sqlengine.operators import build_operator
+from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
+from sqlengine.operators.consolidate import consolidate
+from sqlengine.plan import nodes
+from sqlengine.plan.nodes import Node
+from sqlengine.runtime.reader import SourceBatch
+from sqlengine.runtime.watermark import WatermarkTracker
+
+
+@dataclass(slots=True)
+class Step:
+    """One node at work: its operator (None for a scan), the steps it reads, and what it has done so far."""
+
+    node: Node
+    operator: Operator | None
+    inputs: list[int]
+    watermark_us: int = NO_WATERMARK
+    rows_in: int = 0
+    rows_out: int = 0
+    batches: int = 0
+    busy_ns: int = 0
+    output: list[Delta] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Feed:
+    """What one source brings to a tick: batches of a topic, or a delta of another view with its watermark."""
+
+    batches: Sequence[SourceBatch] = ()
+    deltas: Sequence[Delta] = ()
+    watermark_us: int | None = None
+
+
+class Dataflow:
+    """`trackers`: one per source that is read from a topic; `timeout_us`: EMIT ... TIMEOUT."""
+
+    def __init__(self, plan: Node, trackers: Mapping[str, WatermarkTracker], timeout_us: int | None = None) -> None:
+        self.plan = plan
+        self.trackers = trackers
+        self.steps: list[Step] = []
+        self.late_rows: list[pa.RecordBatch] = []
+        self.failures: list[tuple[pa.RecordBatch, Error]] = []
+        self._timeout_us = timeout_us
+        self._places: dict[Node, int] = {}
+        self._root = self._add(plan)
+        self._closing_span_us = max((_span_us(s.node) for s in self.steps), default=0)
+
+    def _add(self, node: Node) -> int:
+        place = self._places.get(node)
+        if place is None:
+            inputs = [self._add(i) for i in node.inputs]
+            operator = None if isinstance(node, nodes.Scan) else build_operator(node)
+            self.steps.append(Step(node, operator, inputs))
+            place = self._places[node] = len(self.steps) - 1
+        return place
+
+    @property
+    def watermark_us(self) -> int:
+        """The watermark of the output."""
+        return self.steps[self._root].watermark_us
+
+    def tick(self, feeds: Mapping[str, Feed], now_us: int) -> Delta | None:
+        """Push every source's new rows through all operators; returns the change of the plan's output."""
+        before = self._observe(feeds, now_us)
+        for step in self.steps:
+            started = perf_counter_ns()
+            if isinstance(step.node, nodes.Scan):
+                self._scan(step, step.node, feeds.get(step.node.source), before, now_us)
+            else:
+                self._run(step, now_us)
+            step.rows_out += sum(d.num_rows for d in step.output)
+            step.busy_ns += perf_counter_ns() - started
+        output = concat(self.steps[self._root].output)
+        for step in self.steps:
+            step.output = []
+        if output is None or self.plan.append_only:
+            return output
+        return consolidate(output)
+
+    def _observe(self, feeds: Mapping[str, Feed], now_us: int) -> dict[int, np.ndarray]:
+        """Watermarks take in the batches, once per source; returns each batch's running watermark by id(batch)."""
+        return {
+            id(batch): tracker.observe(batch.partition, batch.visible(), now_us)
+            for name, tracker in self.trackers.items()
+            for batch in (feeds[name].batches if name in feeds else ())
+        }
+
+    def _scan(self, step: Step, node: nodes.Scan, feed: Feed | None, before: dict[int, np.ndarray], now_us: int) -> None:
+        tracker = self.trackers.get(node.source)
+        if tracker is not None:
+            step.watermark_us = self._source_watermark(tracker, now_us)
+        if feed is None:
+            return
+        if feed.watermark_us is not None:
+            step.watermark_us = feed.watermark_us
+        step.output = [Delta(d.batch.select(list(node.columns)), d.weights) for d in feed.deltas if d.num_rows]
+        for source in feed.batches:
+            batch = source.select(node.columns)
+            if node.watermark_column:
+                arrays = [*batch.columns, pa.array(before[id(source)])]
+                batch = pa.RecordBatch.from_arrays(arrays, schema=node.schema)
+            step.output.append(Delta(batch, source.weights))
+        step.rows_in += sum(d.num_rows for d in step.output)
+        step.batches += len(step.output)
+
+    def _source_watermark(self, tracker: WatermarkTracker, now_us: int) -> int:
+        watermark = tracker.current(now_us)
+        since = tracker.idle_since_us()
+        if self._timeout_us is not None and since is not None and now_us - since >= self._timeout_us:
+            latest = tracker.latest()
+            if latest != NO_WATERMARK:
+                watermark = max(watermark, latest + self._closing_span_us)
+        return watermark
+
+    def _run(self, step: Step, now_us: int) -> None:
+        operator = step.operator
+        assert operator is not None
+        for port, place in enumerate(step.inputs):
+            for delta in self.steps[place].output:
+                step.rows_in += delta.num_rows
+                step.batches += 1
+                out = operator.process(delta, port, now_us)
+                if out is not None and out.num_rows:
+                    step.output.append(out)
+        times = Times(tuple(self.steps[p].watermark_us for p in step.inputs), now_us)
+        out = operator.advance(times)
+        if out is not None and out.num_rows:
+            step.output.append(out)
+        step.watermark_us = max(step.watermark_us, operator.output_watermark(times))
+        self.late_rows += operator.take_late()
+        errors = getattr(operator, "errors", None)
+        if errors is not None:
+            self.failures += errors.take()
+
+    def next_wakeup_us(self, now_us: int) -> int | None:
+        """When time alone will change something: an idle partition, a timeout, EMIT EVERY, now(); None = never."""
+        times = [t for tracker in self.trackers.values() if (t := tracker.next_idle_us(now_us)) is not None]
+        if self._timeout_us is not None:
+            times += [
+                since + self._timeout_us for tracker in self.trackers.values()
+                if (since := tracker.idle_since_us()) is not None and now_us - since < self._timeout_us
+            ]
+        for step in self.steps:
+            if isinstance(step.node, nodes.EmitEvery) and step.operator is not None and step.operator.state_size()["rows"]:
+                times.append(now_us + step.node.every_us)
+            if isinstance(step.node, nodes.Recompute) and step.node.time_dependent:
+                times.append(now_us + 1_000_000)
+        return min(times, default=None)
+
+    def state_size(self) -> dict[str, int]:
+        """Rows and bytes kept by all operators."""
+        sizes = [s.operator.state_size() for s in self.steps if s.operator is not None]
+        return {"rows": sum(s["rows"] for s in sizes), "bytes": sum(s["bytes"] for s in sizes)}
+
+    def snapshot(self) -> tuple[dict[str, State], dict[str, object]]:
+        """Operators' state by step number, and JSON-able watermarks."""
+        states = {str(i): s.operator.snapshot() for i, s in enumerate(self.steps) if s.operator is not None}
+        marks = {
+            "trackers": {name: t.snapshot() for name, t in self.trackers.items()},
+            "steps": [s.watermark_us for s in self.steps],
+        }
+        return states, marks
+
+    def restore(self, states: Mapping[str, State], marks: dict[str, object], now_us: int) -> None:
+        """Continue from a snapshot of a dataflow of an equal plan."""
+        trackers, steps = marks["trackers"], marks["steps"]
+        assert isinstance(trackers, dict) and isinstance(steps, list)
+        for name, tracker in self.trackers.items():
+            tracker.restore(trackers[name], now_us)
+        for i, step in enumerate(self.steps):
+            step.watermark_us = steps[i]
+            if step.operator is not None and str(i) in states:
+                step.operator.restore(states[str(i)])
+
+
+def _span_us(node: Node) -> int:
+    """How far past the last event a closing window of this node can end."""
+    if isinstance(node, (nodes.WindowAggregate, nodes.SessionAggregate)):
+        months, micros = node.window.size
+        return micros + months * 31 * 86_400_000_000 + node.lateness_us
+    return 0

@@ -1,0 +1,306 @@
+"""One open database: storage, catalog, scheduler, pump, and the objects brought to life from the catalog."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from sqlengine.catalog.catalog import Catalog
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table
+from sqlengine.connectors.base import BadRecord
+from sqlengine.delta import Delta
+from sqlengine.errors import Error
+from sqlengine.operators.base import State
+from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
+from sqlengine.runtime.clock import Clock, RealClock
+from sqlengine.runtime.dataflow import Dataflow, Feed
+from sqlengine.runtime.ingest import Ingest
+from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
+from sqlengine.runtime.pump import Pump
+from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
+from sqlengine.runtime.scheduler import OnProgress, Scheduler
+from sqlengine.runtime.side_topics import SideTopics
+from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
+from sqlengine.snapshot.expand import expand
+from sqlengine.sql import ast
+from sqlengine.state.row_store import RowStore
+from storage import Storage, Topic
+
+
+class Instance:
+    """Everything sessions share.  `lock` guards catalog and scheduler; statements that change them hold it."""
+
+    def __init__(self, path: str | None, clock: Clock | None = None) -> None:
+        self.clock = clock or RealClock()
+        self.path = path
+        self.storage = Storage.open(path)
+        self.catalog = Catalog.load(self.storage.meta.replay(), self.storage.meta.append)
+        self.scheduler = Scheduler(self.clock)
+        self.side_topics = SideTopics(self.storage)
+        self.ingests: dict[str, Ingest] = {}
+        self.outputs: dict[str, TopicOutput | ConnectorOutput] = {}
+        self.pump = Pump(self.scheduler)
+        self.closed = False
+        self._serial = 0
+        self._turns: dict[str, int] = {}
+        self._close_lock = threading.Lock()
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The one lock of the engine."""
+        return self.scheduler.lock
+
+    def next_id(self, head: str) -> str:
+        """A query id not used by any catalog object: q1, q2, ..."""
+        used = {getattr(o, "query_id", "") for o in self.catalog} | set(self.scheduler.queries)
+        while True:
+            self._serial += 1
+            if f"{head}{self._serial}" not in used:
+                return f"{head}{self._serial}"
+
+    def next_partition(self, topic: str, count: int) -> int:
+        """The partition whose turn it is for rows without a key."""
+        turn = self._turns.get(topic, 0)
+        self._turns[topic] = turn + 1
+        return turn % count
+
+    # ------------------------------------------------------------ planning
+
+    def planner(self, disabled_rules: str = "") -> Planner:
+        """What plan_query needs of this database."""
+        disabled = [r.strip() for r in disabled_rules.split(",") if r.strip()]
+        return Planner(self.catalog, self._view_properties, self._recompute_text, disabled)
+
+    def plan(self, query: ast.Query, emit: ast.Emit, disabled_rules: str = "") -> Planned:
+        """Plan a continuous query against the present catalog."""
+        return plan_query(query, emit, self.planner(disabled_rules))
+
+    def _view_properties(self, view: MaterializedView) -> tuple[bool, tuple[int, ...] | None, tuple[int, ...]]:
+        plan = self.scheduler.queries[view.query_id].plan
+        return plan.append_only, plan.unique_keys, plan.time_columns
+
+    def _recompute_text(self, query: ast.Query) -> RecomputeText:
+        expanded = expand(query, self.catalog)
+        inputs = tuple(
+            (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
+        )
+        return RecomputeText(expanded.text, inputs, expanded.describe(), expanded.time_dependent)
+
+    def _append_only(self, obj: CatalogObject) -> bool:
+        if isinstance(obj, MaterializedView):
+            return self.scheduler.queries[obj.query_id].plan.append_only
+        return is_append_only(obj)
+
+    # ------------------------------------------------------------ streams and tables
+
+    def topic_of(self, obj: Stream | Table) -> Topic:
+        """The topic an object's rows are in."""
+        return self.storage.topic(obj.topic)
+
+    def reader(self, obj: Stream | Table, positions: Sequence[int] | None = None) -> TopicReader:
+        """A private reader, from the object's own start unless positions are given."""
+        topic = self.topic_of(obj)
+        where = positions if positions is not None else start_positions(obj, topic, timestamp_us)
+        return make_reader(obj, topic, where, self._on_bad(obj))
+
+    def error_topic(self, obj: CatalogObject) -> str:
+        """The name of an object's error topic."""
+        options = getattr(obj, "options", {})
+        return str(options.get("error_topic", f"{obj.name}_errors"))
+
+    def _on_bad(self, obj: Stream | Table) -> Callable[[int, Sequence[tuple[int, BadRecord]]], None]:
+        def report(partition: int, found: Sequence[tuple[int, BadRecord]]) -> None:
+            if obj.options.get("on_error", "dead_letter") == "fail":
+                _, bad = found[0]
+                raise Error(bad.reason, sqlstate=bad.sqlstate)
+            if obj.options.get("on_error") != "skip":
+                self.side_topics.bad_records(self.error_topic(obj), partition, found, self.clock.now_us())
+
+        return report
+
+    def start_table(self, table: Table, store: RowStore | None = None, positions: Sequence[int] | None = None) -> None:
+        """Begin to hold a table's contents: its changelog is read from the start unless a checkpoint gave them."""
+        with self.lock:
+            reader = self.reader(table, positions)
+            source = self.scheduler.add_source(table.name, reader, store or make_store(table))
+            if store is None:
+                while batches := reader.poll():
+                    source.absorb(batches)
+
+    def start_ingest(self, stream: Stream) -> None:
+        """Begin to feed a stream's topic from its connector."""
+        with self.lock:
+            ingest = Ingest(stream, self.storage, self.side_topics, self.error_topic(stream))
+            self.ingests[stream.name] = ingest
+            self.scheduler.feeders.append(ingest.step)
+        self.pump.wake()
+
+    def stop_ingest(self, name: str) -> None:
+        """End feeding; idempotent."""
+        with self.lock:
+            ingest = self.ingests.pop(name, None)
+            if ingest is not None:
+                self.scheduler.feeders.remove(ingest.step)
+                ingest.close()
+
+    # ------------------------------------------------------------ continuous queries
+
+    def start_query(self, query_id: str, name: str, text: str, planned: Planned, emit: ast.Emit, *, keep: bool = True,
+                    snapshot: bool = True, on_progress: OnProgress | None = None,
+                    check: Callable[[], None] | None = None,
+                    prepare: Callable[[ContinuousQuery], None] | None = None) -> ContinuousQuery:
+        """Build a query's dataflow, bring it up to date, and add it to the ticks.
+
+        `keep`: hold its contents (a materialized view); `prepare` is called before the first row (to attach followers);
+        `snapshot` False skips history: only what comes from now on is seen.
+        """
+        with self.lock:
+            self.scheduler.catch_up(check)
+            query = self._build(query_id, name, text, planned, emit, keep)
+            if prepare is not None:
+                prepare(query)
+            readers, contents = self._histories(query, snapshot)
+            self.scheduler.backfill(query, readers, contents, on_progress, check)
+            for source, reader in readers.items():
+                if source not in self.scheduler.sources:
+                    self.scheduler.add_source(source, reader, None)
+            self.scheduler.add_query(query)
+        self.pump.wake()
+        return query
+
+    def _build(self, query_id: str, name: str, text: str, planned: Planned, emit: ast.Emit, keep: bool) -> ContinuousQuery:
+        objects = [self.catalog.get(tuple(n.split("."))) for n in planned.sources()]
+        stored = [o for o in objects if isinstance(o, (Stream, Table))]
+        trackers = {o.name: make_tracker(o) for o in stored}
+        dataflow = Dataflow(planned.physical, trackers, emit.timeout_us)
+        query = ContinuousQuery(
+            query_id=query_id, name=name, sql=text, plan=planned.physical, dataflow=dataflow,
+            sources=tuple(trackers), upstream=tuple(o.name for o in objects if isinstance(o, MaterializedView)),
+            store=RowStore(planned.schema, planned.physical.unique_keys) if keep else None, reason=planned.reason,
+            created_us=self.clock.now_us(),
+        )
+        query.on_failure = lambda row, error: self.side_topics.failed_row(f"{name}_errors", row, error, self.clock.now_us())
+        late = [topic for o in stored if (topic := o.options.get("late_topic"))]
+        if late:
+            query.on_late = lambda rows: self.side_topics.late(late[0], name, rows)
+        return query
+
+    def _histories(self, query: ContinuousQuery, snapshot: bool) -> tuple[dict[str, TopicReader], dict[str, Feed]]:
+        """What a new query must see first: topics to replay, and contents of tables and views as one change."""
+        readers: dict[str, TopicReader] = {}
+        contents: dict[str, Feed] = {}
+        for name in query.sources:
+            obj = self.catalog.get(tuple(name.split(".")))
+            assert isinstance(obj, (Stream, Table))
+            source = self.scheduler.sources.get(name)
+            if source is not None and source.store is not None and obj.watermark is None:
+                contents[name] = Feed(deltas=_as_deltas(source.store.snapshot_table()) if snapshot else [])
+            elif snapshot:
+                readers[name] = self.reader(obj)
+            else:
+                here = source.reader.positions if source is not None else [p.high_watermark for p in self.topic_of(obj).partitions]
+                readers[name] = self.reader(obj, here)
+        for name in query.upstream:
+            view = self.scheduler.by_name(name)
+            assert view is not None and view.store is not None
+            rows = _as_deltas(view.store.snapshot_table()) if snapshot else []
+            contents[name] = Feed(deltas=rows, watermark_us=view.dataflow.watermark_us)
+        return readers, contents
+
+    def continue_query(self, view: MaterializedView, planned: Planned, emit: ast.Emit, states: dict[str, State],
+                       marks: dict[str, object], store: State) -> None:
+        """Add a query whose state a checkpoint holds; the shared sources stand where it was taken."""
+        with self.lock:
+            query = self._build(view.query_id, view.name, view.sql, planned, emit, keep=True)
+            query.dataflow.restore(states, marks, self.clock.now_us())
+            assert query.store is not None
+            query.store.restore(store)
+            for name in query.sources:
+                if name not in self.scheduler.sources:
+                    obj = self.catalog.get(tuple(name.split(".")))
+                    assert isinstance(obj, (Stream, Table))
+                    self.scheduler.add_source(name, self.reader(obj), None)
+            self.scheduler.add_query(query)
+
+    def start_sink(self, sink: Sink, planned: Planned, emit: ast.Emit) -> None:
+        """Run a sink's query into its output."""
+        output = (
+            TopicOutput(self.storage, sink.options["topic"]) if sink.connector == "topic"
+            else ConnectorOutput(sink, planned.schema)
+        )
+        self.outputs[sink.name] = output
+        self.start_query(sink.query_id, sink.name, sink.sql, planned, emit, keep=False,
+                         prepare=lambda query: query.followers.append(output))
+
+    def release_sink(self, name: str) -> None:
+        """Close a sink's output; nothing for what is no sink."""
+        output = self.outputs.pop(name, None)
+        if output is not None:
+            output.close()
+
+    def stop_query(self, query_id: str) -> None:
+        """Remove a query from the ticks."""
+        self.scheduler.remove_query(query_id)
+
+    # ------------------------------------------------------------ reading
+
+    def catch_up(self, check: Callable[[], None] | None = None) -> None:
+        """Everything acknowledged before the call is seen by all views; bounded connectors have been read out."""
+        with self.lock:
+            while any(not i.exhausted and i.bounded for i in self.ingests.values()):
+                self.scheduler.tick()
+                if check is not None:
+                    check()
+            self.scheduler.catch_up(check)
+
+    def contents(self, obj: CatalogObject) -> pa.Table:
+        """The rows of a stream, table or view at the newest tick; the caller holds the lock."""
+        if isinstance(obj, MaterializedView):
+            query = self.scheduler.queries[obj.query_id]
+            if query.status == "failed" and query.error is not None:
+                raise Error(
+                    f'materialized view "{obj.name}" has failed: {query.error.message}', sqlstate=query.error.sqlstate,
+                    hint="SHOW QUERIES tells more; drop and create it again once the cause is gone",
+                )
+            assert query.store is not None
+            return query.store.snapshot_table()
+        assert isinstance(obj, (Stream, Table))
+        source = self.scheduler.sources.get(obj.name)
+        if source is not None and source.store is not None:
+            return source.store.snapshot_table()
+        until = source.reader.positions if source is not None else None
+        return read_all(self.reader(obj), until)
+
+    def close(self) -> None:
+        """Stop the pump, close connectors and storage; idempotent."""
+        with self._close_lock:
+            if self.closed:
+                return
+            self.closed = True
+        self.pump.stop()
+        with self.lock:
+            for name in list(self.ingests):
+                self.stop_ingest(name)
+            for name in list(self.outputs):
+                self.release_sink(name)
+            self.storage.close()
+
+
+def read_all(reader: TopicReader, until: Sequence[int] | None) -> pa.Table:
+    """Everything a reader sees up to `until`, as one table without copies of stored columns."""
+    batches: list[SourceBatch] = []
+    ends = list(until) if until is not None else reader.ends()
+    while not reader.at_end(ends):
+        found = reader.poll(until=ends)
+        batches += found
+        if not found and reader.at_end(ends):
+            break
+    schema = pa.schema([pa.field(c.name, c.type) for c in reader.obj.columns])
+    return pa.Table.from_batches([b.visible().cast(schema) for b in batches], schema)
+
+
+def _as_deltas(table: pa.Table) -> list[Delta]:
+    return [Delta(batch) for batch in table.to_batches() if batch.num_rows]

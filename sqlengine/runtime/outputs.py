@@ -1,0 +1,47 @@
+"""Where a sink's changes go: a connector's Sink, or a topic of this database."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sqlengine.catalog.objects import Sink
+from sqlengine.connectors import connector, parse_options
+from sqlengine.connectors.base import Sink as ConnectorSink
+from sqlengine.delta import Delta
+from storage import Storage
+
+
+class TopicOutput:
+    """Appends a query's rows to a topic's first partition."""
+
+    def __init__(self, storage: Storage, topic: str) -> None:
+        self._log = storage.topic(topic).partitions[0]
+        self._schema = storage.topic(topic).schema
+
+    def __call__(self, tick: int, now_us: int, delta: Delta | None) -> None:
+        """A follower of the query (see runtime/query.py)."""
+        if delta is not None:
+            self._log.append(delta.batch.cast(self._schema), timestamp_us=now_us)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ConnectorOutput:
+    """Writes a query's changes to a connector; every tick that changes something is an epoch of its own."""
+
+    def __init__(self, sink: Sink, schema: pa.Schema) -> None:
+        kind = connector(sink.connector)
+        options = parse_options(kind, {k: v for k, v in sink.options.items() if k not in ("connector", "envelope")})
+        self._sink: ConnectorSink = kind.sink(options, schema)
+
+    def __call__(self, tick: int, now_us: int, delta: Delta | None) -> None:
+        """A follower of the query (see runtime/query.py)."""
+        if delta is not None:
+            self._sink.write(delta.batch, delta.weights)
+            self._sink.prepare(tick)
+            self._sink.commit(tick)
+
+    def close(self) -> None:
+        """Release the connector."""
+        self._sink.close()

@@ -1,0 +1,54 @@
+"""The background thread: ticks when data came or time is due, sleeps otherwise."""
+
+from __future__ import annotations
+
+import threading
+
+from sqlengine.runtime.scheduler import Scheduler
+
+IDLE_WAIT_S = 0.5
+"""The longest sleep when nothing is known to be due; `wake()` ends it at once."""
+
+FEEDER_WAIT_S = 0.01
+"""The sleep while connectors feed topics and nothing came."""
+
+
+class Pump:
+    """Owns one daemon thread; `wake()` after every append, `stop()` before the storage closes."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="sqlengine-pump", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something was written or declared."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread and wait for it; called without the scheduler's lock held."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        scheduler = self._scheduler
+        while not self._stopping:
+            self._wake.clear()
+            wakeup = scheduler.next_wakeup_us()
+            now_us = scheduler.clock.now_us()
+            if wakeup is not None and now_us >= wakeup:
+                scheduler.run_timers()
+                continue
+            if scheduler.tick():
+                continue
+            wait_s = FEEDER_WAIT_S if scheduler.feeders else IDLE_WAIT_S
+            if wakeup is not None:
+                wait_s = min(wait_s, max(0.001, (wakeup - now_us) / 1e6))
+            self._wake.wait(wait_s)

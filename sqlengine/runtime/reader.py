@@ -1,0 +1,202 @@
+"""Reading topics as rows of streams and tables: positions, decoding, computed and metadata columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.catalog.objects import ColumnInfo, Stream, Table
+from sqlengine.connectors.base import BadRecord
+from sqlengine.delta import Weights
+from sqlengine.expr.compile import Evaluator
+from sqlengine.formats import Decoder
+from storage import Frame, Topic
+
+WEIGHT_COLUMN = "$weight"
+"""The int8 column of a table's changelog topic: +1 inserted, -1 deleted."""
+
+POLL_ROWS_MAX = 1 << 18
+"""Rows read from one partition in one tick at most, so that a tick stays short when far behind."""
+
+OnBad = Callable[[int, Sequence[tuple[int, BadRecord]]], None]
+"""Told of a partition and its (offset, bad record) pairs."""
+
+
+class SourceBatch:
+    """Rows of one frame of one partition; columns beyond the stored ones are made only when asked for."""
+
+    def __init__(self, reader: TopicReader, partition: int, stored: pa.RecordBatch, offsets: np.ndarray | int,
+                 frame: Frame, rows: np.ndarray | None, weights: Weights | None = None) -> None:
+        self.partition = partition
+        self.weights = weights
+        self.frame = frame
+        self.rows = rows
+        self._reader = reader
+        self._stored = stored
+        self._offsets = offsets
+        self._visible: pa.RecordBatch | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that were understood."""
+        return int(self._stored.num_rows)
+
+    def offsets(self) -> np.ndarray:
+        """int64[n]: each row's offset in its partition."""
+        if isinstance(self._offsets, np.ndarray):
+            return self._offsets
+        return np.arange(self._offsets, self._offsets + self.num_rows, dtype=np.int64)
+
+    def visible(self) -> pa.RecordBatch:
+        """All columns of the object, in its order."""
+        if self._visible is None:
+            self._visible = self._reader.complete(self, self._stored)
+        return self._visible
+
+    def select(self, names: Sequence[str]) -> pa.RecordBatch:
+        """Some columns of the object; no copy for stored ones."""
+        if self._visible is None and all(n in self._reader.stored_names for n in names):
+            return self._stored.select(list(names))
+        return self.visible().select(list(names))
+
+
+class TopicReader:
+    """Reads every partition of a topic as rows of a stream or table, from given positions on.
+
+    `computed` evaluates all computed columns over the stored and metadata columns; `decoder` turns record bytes into
+    rows (None: the topic's own Arrow payload).  Malformed records go to `on_bad`, never further.
+    """
+
+    def __init__(self, obj: Stream | Table, topic: Topic, decoder: Decoder | None, computed: Evaluator | None,
+                 positions: Sequence[int], on_bad: OnBad) -> None:
+        self.obj = obj
+        self.topic = topic
+        self.positions = list(positions)
+        self.rows_read = 0
+        self._decoder = decoder
+        self._computed = computed
+        self._on_bad = on_bad
+        self.stored_names = {c.name for c in obj.stored_columns()}
+        self._stored_order = [c.name for c in obj.stored_columns()]
+        self._is_table = isinstance(obj, Table)
+
+    def ends(self) -> list[int]:
+        """The offset after the last committed record of each partition."""
+        return [log.high_watermark for log in self.topic.partitions]
+
+    def at_end(self, ends: Sequence[int] | None = None) -> bool:
+        """Whether everything (up to `ends`) has been read."""
+        targets = ends if ends is not None else self.ends()
+        return all(p >= e for p, e in zip(self.positions, targets, strict=False))
+
+    def poll(self, max_rows: int = POLL_ROWS_MAX, until: Sequence[int] | None = None) -> list[SourceBatch]:
+        """The next rows of every partition (up to `until` offsets), positions moved past them."""
+        while len(self.positions) < len(self.topic.partitions):
+            self.positions.append(0)
+        ends = list(until) if until is not None else self.ends()
+        found: list[SourceBatch] = []
+        for partition, end in enumerate(ends):
+            found += self._poll_partition(partition, end, max_rows)
+        self.rows_read += sum(b.num_rows for b in found)
+        return found
+
+    def _poll_partition(self, partition: int, end: int, max_rows: int) -> list[SourceBatch]:
+        position = self.positions[partition]
+        if position >= end:
+            return []
+        log = self.topic.partitions[partition]
+        position = max(position, log.start_offset)
+        found = []
+        for frame in log.read(position, max_rows=min(max_rows, end - position)):
+            batch = frame.batch
+            if frame.base_offset + batch.num_rows > end:
+                batch = batch.slice(0, end - frame.base_offset)
+            position = frame.base_offset + batch.num_rows
+            source = self._decode(partition, frame, batch)
+            if source.num_rows:
+                found.append(source)
+        self.positions[partition] = position
+        return found
+
+    def _decode(self, partition: int, frame: Frame, batch: pa.RecordBatch) -> SourceBatch:
+        if self._decoder is None:
+            weights = None
+            if self._is_table:
+                column = batch.column(batch.schema.get_field_index(WEIGHT_COLUMN))
+                weights = np.asarray(column).astype(np.int64)
+                if (weights == 1).all():
+                    weights = None
+            stored = _conform(batch, self._stored_order, self.obj.stored_columns())
+            return SourceBatch(self, partition, stored, frame.base_offset, frame, None, weights)
+        decoded = self._decoder.decode(batch.column("value"))
+        if decoded.bad:
+            raws = batch.column("value")
+            self._on_bad(partition, [
+                (frame.base_offset + i, BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad
+            ])
+        offsets = frame.base_offset + np.asarray(decoded.rows, dtype=np.int64)
+        return SourceBatch(self, partition, decoded.batch, offsets, frame, np.asarray(decoded.rows, dtype=np.int64))
+
+    def complete(self, source: SourceBatch, stored: pa.RecordBatch) -> pa.RecordBatch:
+        """Stored columns plus metadata and computed ones, in the object's order."""
+        columns: dict[str, pa.Array] = dict(zip(stored.schema.names, stored.columns, strict=True))
+        for info in self.obj.columns:
+            if info.metadata is not None:
+                columns[info.name] = self._metadata(info, source)
+        if self._computed is not None:
+            base = [c for c in self.obj.columns if c.computed is None]
+            batch = pa.RecordBatch.from_arrays([columns[c.name] for c in base], names=[c.name for c in base])
+            values = self._computed(batch, source.frame.append_timestamp_us)
+            names = [c.name for c in self.obj.columns if c.computed is not None]
+            columns.update(zip(names, values, strict=True))
+        schema = pa.schema([pa.field(c.name, c.type) for c in self.obj.columns])
+        return pa.RecordBatch.from_arrays([columns[c.name] for c in self.obj.columns], schema=schema)
+
+    def _metadata(self, info: ColumnInfo, source: SourceBatch) -> pa.Array:
+        n = source.num_rows
+        match info.metadata:
+            case "offset":
+                return pa.array(source.offsets()).cast(info.type)
+            case "partition":
+                return pa.array(np.full(n, source.partition, dtype=np.int64)).cast(info.type)
+            case "topic":
+                return pa.repeat(self.topic.name, n).cast(info.type)
+            case "timestamp" if self._decoder is None:
+                stamps = np.full(n, source.frame.append_timestamp_us, dtype=np.int64)
+                return pa.array(stamps).cast(pa.timestamp("us")).cast(info.type)
+        rows = source.rows if source.rows is not None else np.arange(n)
+        field = info.metadata or ""
+        if field not in source.frame.batch.schema.names:
+            return pa.nulls(n, info.type)
+        return source.frame.batch.column(field).take(pa.array(rows)).cast(info.type)
+
+
+def _conform(batch: pa.RecordBatch, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:
+    """A frame's rows under the object's stored columns: a column a frame was written without is NULL."""
+    have = set(batch.schema.names)
+    if all(n in have for n in names):
+        return batch.select(list(names))
+    arrays = [batch.column(c.name) if c.name in have else pa.nulls(batch.num_rows, c.type) for c in columns]
+    return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def start_positions(stream: Stream | Table, topic: Topic, parse_time_us: Callable[[str], int]) -> list[int]:
+    """Where a stream begins, from its `start` option: earliest, latest, a timestamp, or 'offset:0=12,1=40'."""
+    start = stream.options.get("start", "earliest").strip()
+    logs = topic.partitions
+    if start == "earliest":
+        return [log.start_offset for log in logs]
+    if start == "latest":
+        return [log.high_watermark for log in logs]
+    if start.startswith("offset:"):
+        chosen = _offsets(start)
+        return [chosen.get(i, log.start_offset) for i, log in enumerate(logs)]
+    at = parse_time_us(start)
+    return [found if (found := log.offset_for_timestamp(at)) is not None else log.high_watermark for log in logs]
+
+
+def _offsets(text: str) -> Mapping[int, int]:
+    pairs = (part.split("=") for part in text.removeprefix("offset:").split(",") if part.strip())
+    return {int(p): int(o) for p, o in pairs}

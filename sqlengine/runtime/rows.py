@@ -1,0 +1,109 @@
+"""Bringing rows from outside under an object's columns: names, types, defaults, NOT NULL; and choosing partitions."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlengine import types
+from sqlengine.catalog.objects import ColumnInfo
+from sqlengine.errors import (
+    DatatypeMismatch,
+    InvalidText,
+    NotNullViolation,
+    OutOfRange,
+    UndefinedColumn,
+    did_you_mean,
+)
+
+Default = Callable[[ColumnInfo, int], pa.Array]
+"""A column's DEFAULT for n rows."""
+
+
+def conform(rows: pa.Table, columns: Sequence[ColumnInfo], named: Sequence[str] | None, default: Default) -> pa.Table:
+    """`rows` as a table of exactly `columns`, in their order and types.
+
+    `named`: the target column of each of the rows' columns (None: by position when INSERT had no list).  Columns not
+    named take their default, else NULL.  Raises UndefinedColumn, DatatypeMismatch, InvalidText, OutOfRange,
+    NotNullViolation (23502).
+    """
+    targets = list(named) if named is not None else [c.name for c in columns][: rows.num_columns]
+    known = {c.name: c for c in columns}
+    for name in targets:
+        if name not in known:
+            raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, known))
+    if rows.num_columns != len(targets):
+        more = "more expressions than target columns" if rows.num_columns > len(targets) else "more target columns than expressions"
+        raise DatatypeMismatch(f"INSERT has {more}", sqlstate="42601")
+    given = {name: rows.column(i) for i, name in enumerate(targets)}
+    arrays = []
+    for info in columns:
+        column = given.get(info.name)
+        if column is None:
+            column = pa.chunked_array([default(info, rows.num_rows)])
+        arrays.append(_checked(cast_column(column, info), info))
+    return pa.table(arrays, schema=pa.schema([pa.field(c.name, c.type) for c in columns]))
+
+
+def _checked(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
+    if info.not_null and column.null_count:
+        raise NotNullViolation(f'null value in column "{info.name}" violates not-null constraint')
+    return column
+
+
+def cast_column(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
+    """The column as the declared type, with SQL's errors."""
+    if column.type == info.type:
+        return column
+    wanted, have = types.storage_type(info.type), types.storage_type(column.type)
+    try:
+        plain = column if have == column.type else pa.chunked_array([c.storage for c in column.chunks], have)
+        return _wrap(_cast(plain, wanted), info.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise _cast_error(error, column.type, info) from None
+
+
+def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_fixed_size_binary(wanted) and types.is_text(column.type):
+        hexes = pc.replace_substring(column, "-", "")
+        raw = [None if h is None else bytes.fromhex(h) for h in hexes.to_pylist()]
+        return pa.chunked_array([pa.array(raw, wanted)])
+    if pa.types.is_integer(wanted) and pa.types.is_floating(column.type):
+        column = pc.round(column, 0, "half_to_even")
+    if pa.types.is_integer(wanted) and pa.types.is_decimal(column.type):
+        column = pc.round(column, 0, "half_towards_infinity")
+    return column.cast(wanted)
+
+
+def _wrap(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if not isinstance(kind, pa.BaseExtensionType):
+        return column
+    return pa.chunked_array([pa.ExtensionArray.from_storage(kind, c) for c in column.chunks], kind)
+
+
+def _cast_error(error: Exception, have: pa.DataType, info: ColumnInfo) -> InvalidText | OutOfRange | DatatypeMismatch:
+    text = str(error).splitlines()[0]
+    want = types.to_sql(info.type)
+    if types.is_text(have):
+        return InvalidText(f'invalid input syntax for type {want} in column "{info.name}"', detail=text)
+    if types.is_numeric(have) and types.is_numeric(info.type):
+        return OutOfRange(f'value out of range for type {want} in column "{info.name}"', detail=text)
+    return DatatypeMismatch(
+        f'column "{info.name}" is of type {want} but expression is of type {types.to_sql(have)}',
+        hint="you will need to rewrite or cast the expression",
+    )
+
+
+def partitions_of(column: pa.ChunkedArray | pa.Array, count: int) -> np.ndarray:
+    """int64[n]: the partition of each key, by CRC-32 of its text, stable across versions and processes; NULL -> 0."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    encoded = (array.storage if isinstance(array, pa.ExtensionArray) else array).dictionary_encode()
+    keys = encoded.dictionary.cast(pa.string()).to_pylist()
+    chosen = np.array([zlib.crc32(str(k).encode()) % count for k in keys] or [0], dtype=np.int64)
+    return chosen[encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)]

@@ -1,0 +1,210 @@
+"""Ticks: every source polled, every query pushed in dependency order, every follower told; then the tick has a number.
+
+One lock guards all of it.  A tick is run by whoever needs it: a statement that must see what was just written, or the
+background pump when data or time moved.  All queries see the same prefix of every source at the end of a tick.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlengine.delta import Delta
+from sqlengine.errors import Error, InternalError
+from sqlengine.runtime.clock import Clock
+from sqlengine.runtime.dataflow import Feed
+from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.reader import SourceBatch, TopicReader
+from sqlengine.state.row_store import RowStore
+
+OnProgress = Callable[[float], None]
+
+
+class Source:
+    """A stream or table being read: its shared reader and, for a table, its contents."""
+
+    def __init__(self, reader: TopicReader, store: RowStore | None) -> None:
+        self.reader = reader
+        self.store = store
+
+    def absorb(self, batches: Sequence[SourceBatch]) -> None:
+        """Keep a table's contents up to date with its changelog."""
+        if self.store is not None:
+            for batch in batches:
+                self.store.apply(Delta(batch.visible(), batch.weights))
+
+
+class Scheduler:
+    """All sources and continuous queries of one database."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.clock = clock
+        self.tick_number = 0
+        self.tick_time_us = 0
+        self.sources: dict[str, Source] = {}
+        self.queries: dict[str, ContinuousQuery] = {}
+        self.feeders: list[Callable[[int], bool]] = []
+        self._wakeup_us: int | None = None
+        self._force = False
+
+    # ------------------------------------------------------------ ticks
+
+    def tick(self) -> bool:
+        """One step of everything; False when nothing was there to do (no tick is numbered then)."""
+        with self.lock:
+            now_us = self.clock.now_us()
+            fed = [feeder(now_us) for feeder in list(self.feeders)]
+            polled = {name: batches for name, s in self.sources.items() if (batches := s.reader.poll())}
+            if not polled and not self._time_due(now_us):
+                return any(fed)
+            self.tick_number += 1
+            self.tick_time_us = now_us
+            for name, batches in polled.items():
+                self.sources[name].absorb(batches)
+            self._push({name: Feed(batches=b) for name, b in polled.items()}, now_us)
+            self.changed.notify_all()
+            return True
+
+    def _push(self, feeds: dict[str, Feed], now_us: int) -> None:
+        """Every query in dependency order; a view's change is the feed of those that read it."""
+        for query in list(self.queries.values()):
+            if query.status != "running":
+                continue
+            delta = self._step(query, feeds, now_us)
+            marks = query.dataflow.watermark_us
+            feeds[query.name] = Feed(deltas=[delta] if delta is not None else [], watermark_us=marks)
+
+    def _step(self, query: ContinuousQuery, feeds: Mapping[str, Feed], now_us: int) -> Delta | None:
+        """One query's part of a tick; a failure stops that query alone."""
+        try:
+            delta = query.dataflow.tick(feeds, now_us)
+        except Error as error:
+            query.status, query.error = "failed", error
+            return None
+        except Exception as error:  # a fault of ours must not take the other queries along
+            query.status = "failed"
+            query.error = InternalError(f"{type(error).__name__}: {error}")
+            query.error.__cause__ = error
+            return None
+        counters = query.counters
+        counters.ticks += 1
+        counters.rows_in += sum(
+            b.num_rows for name in query.sources if name in feeds for b in feeds[name].batches
+        )
+        query.drain()
+        query.apply(delta, self.tick_number, now_us)
+        return delta
+
+    def _time_due(self, now_us: int) -> bool:
+        """Whether the passing of time alone asks for a tick."""
+        wakeup = self._wakeup_us
+        return wakeup is not None and now_us >= wakeup or self._force
+
+    def next_wakeup_us(self) -> int | None:
+        """The earliest time at which a tick is due even without data; None = never."""
+        with self.lock:
+            now_us = self.clock.now_us()
+            times = [
+                t for q in self.queries.values()
+                if q.status == "running" and (t := q.dataflow.next_wakeup_us(now_us)) is not None
+            ]
+            self._wakeup_us = min(times, default=None)
+            return self._wakeup_us
+
+    def catch_up(self, deadline: Callable[[], None] | None = None) -> None:
+        """Ticks until everything committed before the call has been processed by every query.
+
+        `deadline` is called between ticks and may raise (cancel, timeout).
+        """
+        with self.lock:
+            targets = {name: s.reader.ends() for name, s in self.sources.items()}
+            self._force_if_due()
+            while True:
+                self.tick()
+                self._force = False
+                if all(s.reader.at_end(targets.get(name)) for name, s in self.sources.items()):
+                    return
+                if deadline is not None:
+                    deadline()
+
+    def _force_if_due(self) -> None:
+        wakeup = self.next_wakeup_us()
+        self._force = wakeup is not None and self.clock.now_us() >= wakeup
+
+    def run_timers(self) -> bool:
+        """A tick when time alone asks for one."""
+        with self.lock:
+            self._force = True
+            try:
+                return self.tick()
+            finally:
+                self._force = False
+
+    # ------------------------------------------------------------ queries
+
+    def add_source(self, name: str, reader: TopicReader, store: RowStore | None) -> Source:
+        """Begin to read a stream or table; its reader stands where its contents so far end."""
+        with self.lock:
+            source = self.sources[name] = Source(reader, store)
+            return source
+
+    def add_query(self, query: ContinuousQuery) -> None:
+        """Begin to maintain a query that has been brought up to the sources' present positions."""
+        with self.lock:
+            self.queries[query.query_id] = query
+            self.changed.notify_all()
+
+    def remove_query(self, query_id: str) -> ContinuousQuery:
+        """Stop and forget a query, and sources nobody reads any more."""
+        with self.lock:
+            query = self.queries.pop(query_id)
+            self._forget_unread()
+            return query
+
+    def _forget_unread(self) -> None:
+        read = {name for q in self.queries.values() for name in q.sources}
+        for name in [n for n, s in self.sources.items() if n not in read and s.store is None]:
+            del self.sources[name]
+
+    def by_name(self, name: str) -> ContinuousQuery | None:
+        """The query that maintains a view of that name."""
+        return next((q for q in self.queries.values() if q.name == name), None)
+
+    def backfill(self, query: ContinuousQuery, readers: Mapping[str, TopicReader], contents: Mapping[str, Feed],
+                 on_progress: OnProgress | None, check: Callable[[], None] | None) -> None:
+        """Bring a new query up to date on its own: history through private readers, views and tables as one change.
+
+        The caller holds the lock, so the shared sources do not move meanwhile.
+        """
+        now_us = self.clock.now_us()
+        feeds = dict(contents)
+        goals = {
+            name: list(self.sources[name].reader.positions) if name in self.sources else reader.ends()
+            for name, reader in readers.items()
+        }
+        total = sum(e - p for n, r in readers.items() for p, e in zip(r.positions, goals[n], strict=False)) or 1
+        done = 0
+        while True:
+            for name, reader in readers.items():
+                batches = reader.poll(until=goals[name])
+                done += sum(b.num_rows for b in batches)
+                feeds[name] = Feed(batches=batches)
+            delta = query.dataflow.tick(feeds, now_us)
+            query.counters.ticks += 1
+            query.drain()
+            query.apply(delta, self.tick_number, now_us)
+            feeds = {name: Feed(watermark_us=f.watermark_us) for name, f in contents.items()}
+            if on_progress is not None:
+                on_progress(min(1.0, done / total))
+            if check is not None:
+                check()
+            if all(r.at_end(goals[n]) for n, r in readers.items()):
+                query.counters.rows_in += done
+                return
+
+    def wait_for_change(self, after_tick: int, timeout_s: float | None) -> bool:
+        """Block until a tick later than `after_tick`, at most `timeout_s`; False on time-out."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self.tick_number > after_tick, timeout_s)

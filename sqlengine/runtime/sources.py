@@ -1,0 +1,138 @@
+"""From catalog objects to readers, watermark trackers and stores: their expressions compiled, their formats chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlengine import sql, types
+from sqlengine.catalog.objects import ColumnInfo, Stream, Table
+from sqlengine.errors import (
+    DatatypeMismatch,
+    InvalidDatetime,
+    InvalidDefinition,
+    InvalidParameter,
+    UndefinedColumn,
+    did_you_mean,
+)
+from sqlengine.expr.bind import bind
+from sqlengine.expr.compile import Evaluator, compile_exprs
+from sqlengine.expr.tree import Cast, Expr
+from sqlengine.formats import decoder
+from sqlengine.operators.base import NO_WATERMARK
+from sqlengine.plan import nodes
+from sqlengine.plan.rewrite import contains
+from sqlengine.plan.scope import Relation, Visible
+from sqlengine.runtime.reader import OnBad, TopicReader
+from sqlengine.runtime.watermark import Times, WatermarkTracker
+from sqlengine.sql import ast
+from sqlengine.state.row_store import RowStore
+from storage import Topic
+
+Relational = Stream | Table
+
+
+def columns_relation(columns: Sequence[ColumnInfo], table: str | None = None) -> Relation:
+    """A name scope of just these columns."""
+    schema = pa.schema([pa.field(c.name, c.type) for c in columns])
+    return Relation(nodes.Values(schema=schema, rows=()), tuple(Visible(table, c.name) for c in columns))
+
+
+def bind_over(text: str, columns: Sequence[ColumnInfo]) -> Expr:
+    """A stored expression text bound over an object's columns."""
+    return bind(sql.parse_expr(text), columns_relation(columns))
+
+
+def computed_evaluator(obj: Relational) -> Evaluator | None:
+    """Evaluates all computed columns over the others, or None when there are none."""
+    computed = [c for c in obj.columns if c.computed is not None]
+    if not computed:
+        return None
+    base = [c for c in obj.columns if c.computed is None]
+    exprs: list[Expr] = []
+    for info in computed:
+        expr = bind_over(info.computed or "", base)
+        exprs.append(expr if expr.type == info.type else Cast(type=info.type, arg=expr))
+    return compile_exprs(exprs)
+
+
+def make_reader(obj: Relational, topic: Topic, positions: Sequence[int], on_bad: OnBad) -> TopicReader:
+    """A reader of the object's topic from `positions` on."""
+    schema = pa.schema([pa.field(c.name, c.type) for c in obj.stored_columns()])
+    decode = None
+    if isinstance(obj, Stream) and obj.format != "arrow":
+        decode = decoder(obj.format, schema, format_options(obj))
+    return TopicReader(obj, topic, decode, computed_evaluator(obj), positions, on_bad)
+
+
+def format_options(stream: Stream) -> dict[str, str]:
+    """The WITH options that belong to the record format: `csv.delimiter` as `delimiter`."""
+    head = stream.format + "."
+    return {k.removeprefix(head): v for k, v in stream.options.items() if k.startswith(head)}
+
+
+def make_store(obj: Table) -> RowStore:
+    """An empty store for a table's contents."""
+    schema = pa.schema([pa.field(c.name, c.type) for c in obj.columns])
+    keys = tuple(schema.names.index(k) for k in obj.primary_key) or None
+    return RowStore(schema, keys)
+
+
+def make_tracker(obj: Relational) -> WatermarkTracker:
+    """The watermark of a stream as its declaration says."""
+    idle = duration_us(obj.options["idle_timeout"]) if "idle_timeout" in obj.options else None
+    if obj.watermark is None:
+        return WatermarkTracker(None)
+    expr = bind_over(obj.watermark.expr, obj.columns)
+    evaluate = compile_exprs([expr])
+
+    def values(batch: pa.RecordBatch) -> Times:
+        (stamps,) = evaluate(batch, 0)
+        micros = pc.fill_null(stamps.cast(pa.int64()), NO_WATERMARK)
+        return np.asarray(micros)
+
+    return WatermarkTracker(values, idle)
+
+
+def check_watermark(obj: Relational) -> None:
+    """UndefinedColumn, DatatypeMismatch or InvalidDefinition for a WATERMARK FOR that cannot work."""
+    mark = obj.watermark
+    if mark is None:
+        return
+    info = next((c for c in obj.columns if c.name == mark.column), None)
+    if info is None:
+        names = [c.name for c in obj.columns]
+        raise UndefinedColumn(f'column "{mark.column}" does not exist', hint=did_you_mean(mark.column, names))
+    if not pa.types.is_timestamp(info.type):
+        raise DatatypeMismatch(
+            f'watermark column "{mark.column}" must be timestamp or timestamptz, not {types.to_sql(info.type)}'
+        )
+    expr = bind_over(mark.expr, obj.columns)
+    if not pa.types.is_timestamp(expr.type):
+        raise DatatypeMismatch(f"a watermark must be a timestamp, not {types.to_sql(expr.type)}")
+    if info.computed is None and info.metadata is None and not contains(sql.parse_expr(mark.expr), ast.Column):
+        raise InvalidDefinition("a watermark must depend on a column", hint=f"for example {mark.column} - INTERVAL '5 seconds'")
+
+
+def duration_us(text: str) -> int:
+    """An option such as '10 seconds' in microseconds; InvalidParameter when it is in months or no interval."""
+    interval = sql.parse_interval(text)
+    if interval.months:
+        raise InvalidParameter(f'"{text}" is not a fixed length of time', hint="use days or shorter units")
+    return interval.days * 86_400_000_000 + interval.microseconds
+
+
+def timestamp_us(text: str) -> int:
+    """An ISO 8601 timestamp (UTC unless it says otherwise) in microseconds; InvalidDatetime (22007) if it is none."""
+    try:
+        stamp = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidDatetime(f'invalid input syntax for type timestamp: "{text}"') from None
+    if stamp.tzinfo is None:
+        stamp = stamp.replace(tzinfo=UTC)
+    delta = stamp - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

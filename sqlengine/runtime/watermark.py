@@ -1,0 +1,86 @@
+"""Watermarks of one source: per partition, the least over those that are not idle; never going back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK
+
+Times = npt.NDArray[np.int64]
+WatermarkValues = Callable[[pa.RecordBatch], Times]
+"""int64 microseconds per row of a batch: the WATERMARK FOR expression, int64 minimum for NULL."""
+
+
+class WatermarkTracker:
+    """`values` is None for a source without a watermark: it never holds anything back.
+
+    `idle_timeout_us`: a partition without records for so long is left out of the minimum until it has some again.
+    A partition that never had a record is left out too.
+    """
+
+    def __init__(self, values: WatermarkValues | None, idle_timeout_us: int | None = None) -> None:
+        self._values = values
+        self._idle_timeout_us = idle_timeout_us
+        self._latest: dict[int, int] = {}
+        self._active_us: dict[int, int] = {}
+        self._watermark = NO_WATERMARK
+
+    def observe(self, partition: int, batch: pa.RecordBatch, now_us: int) -> Times:
+        """Take a batch's times in; returns for each row the partition's watermark before that row (int64[n])."""
+        self._active_us[partition] = now_us
+        if self._values is None:
+            return np.full(batch.num_rows, NO_WATERMARK, dtype=np.int64)
+        running = np.empty(batch.num_rows + 1, dtype=np.int64)
+        running[0] = self._latest.get(partition, NO_WATERMARK)
+        running[1:] = self._values(batch)
+        np.maximum.accumulate(running, out=running)
+        self._latest[partition] = int(running[-1])
+        return running[:-1]
+
+    def current(self, now_us: int) -> int:
+        """The source's watermark now, in microseconds."""
+        if self._values is None:
+            return END_OF_TIME
+        held = [w for p, w in self._latest.items() if not self._is_idle(p, now_us)]
+        self._watermark = max(self._watermark, min(held, default=NO_WATERMARK))
+        return self._watermark
+
+    def idle_since_us(self) -> int | None:
+        """When the last record of any partition came, by the engine's clock; None before the first."""
+        return max(self._active_us.values(), default=None)
+
+    def latest(self) -> int:
+        """The greatest watermark any partition has reached."""
+        return max(self._latest.values(), default=NO_WATERMARK)
+
+    def by_partition(self) -> dict[int, int]:
+        """Each partition's own watermark."""
+        return dict(self._latest)
+
+    def next_idle_us(self, now_us: int) -> int | None:
+        """When the next partition turns idle, if nothing comes."""
+        if self._values is None or self._idle_timeout_us is None:
+            return None
+        waiting = [at + self._idle_timeout_us for p, at in self._active_us.items() if not self._is_idle(p, now_us)]
+        return min(waiting, default=None)
+
+    def _is_idle(self, partition: int, now_us: int) -> bool:
+        if self._idle_timeout_us is None:
+            return False
+        return now_us - self._active_us.get(partition, now_us) >= self._idle_timeout_us
+
+    def snapshot(self) -> dict[str, dict[str, int] | int]:
+        """JSON-able state."""
+        return {"latest": {str(p): w for p, w in self._latest.items()}, "watermark": self._watermark}
+
+    def restore(self, state: dict[str, dict[str, int] | int], now_us: int) -> None:
+        """Continue from a snapshot; partitions count as active now."""
+        latest, watermark = state["latest"], state["watermark"]
+        assert isinstance(latest, dict) and isinstance(watermark, int)
+        self._latest = {int(p): w for p, w in latest.items()}
+        self._active_us = dict.fromkeys(self._latest, now_us)
+        self._watermark = watermark

@@ -1,0 +1,39 @@
+"""Running an expanded query on DuckDB over Arrow tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine import duck
+from sqlengine.snapshot.expand import Expanded
+
+
+def now_literal(now_us: int) -> str:
+    """The statement's time as a DuckDB constant."""
+    return f"make_timestamptz({now_us})"
+
+
+def run(expanded: Expanded, tables: Mapping[str, pa.Table], now_us: int,
+        on_start: Callable[[Any], None] | None = None) -> pa.Table:
+    """The whole answer, with our types; `on_start` is handed the connection so that it can be interrupted.
+
+    Raises what `duck.translate_error` makes of DuckDB's errors.
+    """
+    connection = duck.connection()
+    names: dict[str, str] = {}
+    text = expanded.text.replace("$now", now_literal(now_us))
+    try:
+        for name, table in tables.items():
+            names[name] = name
+            connection.register(name, table)
+        if on_start is not None:
+            on_start(connection)
+        return duck.normalise(connection.execute(text).to_arrow_table())
+    except Exception as error:
+        raise duck.translate_error(error) from error
+    finally:
+        for name in names:
+            connection.unregister(name)

@@ -1,0 +1,66 @@
+"""A query's text for DuckDB: views expanded, stored objects replaced by registered tables' names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sqlengine import duck, sql
+from sqlengine.catalog.catalog import Catalog
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
+from sqlengine.errors import WrongObjectType
+from sqlengine.sql import ast
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """`text`: DuckDB SQL; `inputs`: the table name in the text -> the object it stands for."""
+
+    text: str
+    inputs: dict[str, CatalogObject]
+    time_dependent: bool = False
+
+    def schemas(self) -> dict[str, pa.Schema]:
+        """The inputs' schemas by table name."""
+        return {name: pa.schema([pa.field(c.name, c.type) for c in o.columns]) for name, o in self.inputs.items()}
+
+    def describe(self) -> pa.Schema:
+        """The answer's schema; binding errors of DuckDB come out as ours."""
+        return duck.describe(self.text.replace("$now", NOW_SAMPLE), self.schemas())
+
+
+NOW_SAMPLE = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
+
+
+@dataclass
+class _Expansion:
+    catalog: Catalog
+    prefix: str
+    inputs: dict[str, CatalogObject] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def relation(self, ref: ast.TableRef) -> str:
+        """What stands in the text for a named object."""
+        obj = self.catalog.get(ref.parts, ref.position)
+        if isinstance(obj, View):
+            columns = ", ".join(duck.quote(c.name) for c in obj.columns)
+            return f"(SELECT * FROM ({self.render(sql.parse_query(obj.query))}) AS v({columns}))"
+        if not isinstance(obj, (Stream, Table, MaterializedView)):
+            raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=ref.position)
+        if obj.name not in self.names:
+            name = f"{self.prefix}{len(self.inputs)}"
+            self.names[obj.name] = name
+            self.inputs[name] = obj
+        return duck.quote(self.names[obj.name])
+
+    def render(self, query: ast.Query) -> str:
+        """The query's DuckDB text."""
+        return sql.to_duckdb(query, self.relation)
+
+
+def expand(query: ast.Query, catalog: Catalog, prefix: str = "in") -> Expanded:
+    """Expand a query; unknown names raise UndefinedTable (42P01) with their position."""
+    expansion = _Expansion(catalog, prefix)
+    text = expansion.render(query)
+    return Expanded(text, expansion.inputs, "$now" in text)

@@ -1,0 +1,69 @@
+"""What each statement does: HANDLERS maps a statement's class to the function that carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlengine.errors import NotSupportedError
+from sqlengine.result import Result
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.copy import copy_from, copy_to
+from sqlengine.statements.drop import comment, create_schema, drop, rename
+from sqlengine.statements.explain import explain
+from sqlengine.statements.insert import delete, insert, update
+from sqlengine.statements.inspect import assert_, print_topic
+from sqlengine.statements.select import select
+from sqlengine.statements.session_state import control, reset, set_, transaction, wait
+from sqlengine.statements.show import describe, show
+from sqlengine.statements.sinks import create_sink
+from sqlengine.statements.streams import create_stream
+from sqlengine.statements.subscribe import subscribe
+from sqlengine.statements.tables import create_table
+from sqlengine.statements.topics import alter_topic, create_topic, truncate
+from sqlengine.statements.views import create_view
+
+Handler = Callable[[Any, Context], Result]
+
+
+def _create_function(statement: ast.CreateFunction, context: Context) -> Result:
+    raise NotSupportedError("CREATE FUNCTION is not supported yet", hint="register Python functions with @db.function")
+
+
+def _unsupported(statement: ast.Unsupported, context: Context) -> Result:
+    raise NotSupportedError(f"{statement.feature} is not supported yet", position=0)
+
+
+HANDLERS: dict[type[ast.Statement], Handler] = {
+    ast.AlterTopic: alter_topic,
+    ast.Assert: assert_,
+    ast.Comment: comment,
+    ast.ControlQuery: control,
+    ast.CopyFrom: copy_from,
+    ast.CopyTo: copy_to,
+    ast.CreateFunction: _create_function,
+    ast.CreateSchema: create_schema,
+    ast.CreateSink: create_sink,
+    ast.CreateStream: create_stream,
+    ast.CreateTable: create_table,
+    ast.CreateTopic: create_topic,
+    ast.CreateView: create_view,
+    ast.Delete: delete,
+    ast.Describe: describe,
+    ast.Drop: drop,
+    ast.Explain: explain,
+    ast.Insert: insert,
+    ast.Print: print_topic,
+    ast.Rename: rename,
+    ast.Reset: reset,
+    ast.SelectStatement: select,
+    ast.Set: set_,
+    ast.Show: show,
+    ast.Subscribe: subscribe,
+    ast.Transaction: transaction,
+    ast.Truncate: truncate,
+    ast.Unsupported: _unsupported,
+    ast.Update: update,
+    ast.Wait: wait,
+}

@@ -1,0 +1,58 @@
+"""What a handler works with: the shared instance and the calling session's own state."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine.catalog.objects import Stream, Table
+from sqlengine.errors import QueryCanceled
+from sqlengine.runtime.instance import Instance
+from sqlengine.settings import Settings
+
+
+@dataclass
+class Pending:
+    """Rows a transaction will write at COMMIT."""
+
+    target: Stream | Table
+    batch: pa.RecordBatch
+
+
+@dataclass
+class Context:
+    """One session's view: `transaction` is None outside BEGIN ... COMMIT; `notices` are drained by each result."""
+
+    instance: Instance
+    settings: Settings
+    notices: list[str] = field(default_factory=list)
+    transaction: list[Pending] | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    interrupt: Callable[[], None] | None = None
+    deadline_us: int | None = None
+    on_progress: Callable[[float], None] | None = None
+    copy_data: Any = None
+
+    def check(self) -> None:
+        """QueryCanceled (57014) when the statement was cancelled or ran out of time."""
+        if self.cancelled.is_set():
+            raise QueryCanceled("canceling statement due to user request")
+        if self.deadline_us is not None and self.instance.clock.now_us() > self.deadline_us:
+            raise QueryCanceled("canceling statement due to statement timeout")
+
+    def notice(self, text: str) -> None:
+        """Tell the user something that is no error."""
+        self.notices.append(text)
+
+    def prefer_path(self, name: tuple[str, ...]) -> tuple[str, ...]:
+        """A name as the catalog knows it under the session's search path."""
+        if len(name) > 1:
+            return name
+        for schema in (s.strip() for s in self.settings.search_path.split(",")):
+            if schema != "public" and f"{schema}.{name[0]}" in self.instance.catalog:
+                return (schema, name[0])
+        return name

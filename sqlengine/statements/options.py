@@ -1,0 +1,60 @@
+"""WITH options of topics: text to values, checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import Any
+
+from sqlengine.errors import InvalidParameter, did_you_mean
+from sqlengine.runtime.sources import duration_us
+from storage import TopicConfig
+
+_SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?i?b?)\s*$", re.IGNORECASE)
+_UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 2**20, "g": 10**9,
+          "gb": 10**9, "gib": 2**30, "t": 10**12, "tb": 10**12, "tib": 2**40}
+TOPIC_OPTIONS = ("partitions", "replication_factor", "min_insync_replicas", "durability", "retention", "retention_bytes",
+                 "cleanup", "segment_bytes")
+STREAM_OPTIONS = ("topic", "format", "key", "start", "idle_timeout", "late_topic", "error_topic", "on_error", "connector")
+
+
+def topic_changes(options: dict[str, str]) -> dict[str, Any]:
+    """TopicConfig fields from WITH options; InvalidParameter (22023) for unknown names and bad values."""
+    changes: dict[str, Any] = {}
+    known = {f.name for f in fields(TopicConfig)}
+    for name, text in options.items():
+        if name not in TOPIC_OPTIONS:
+            raise InvalidParameter(f'unrecognized topic option "{name}"', hint=did_you_mean(name, TOPIC_OPTIONS))
+        if name == "retention":
+            changes["retention_ms"] = None if text.lower() in ("none", "forever") else duration_us(text) // 1000
+        elif name in ("retention_bytes", "segment_bytes"):
+            changes[name] = None if text.lower() == "none" else size_bytes(text, name)
+        elif name in ("durability", "cleanup"):
+            changes[name] = text.lower()
+        elif name in known:
+            changes[name] = whole_number(text, name)
+    return changes
+
+
+def size_bytes(text: str, name: str) -> int:
+    """'10 GB' in bytes."""
+    found = _SIZE.match(text)
+    if found is None:
+        raise InvalidParameter(f'invalid value for option "{name}": "{text}"', hint="a size such as 512 MB or 10 GB is expected")
+    return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def whole_number(text: str, name: str) -> int:
+    """A whole number option."""
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidParameter(f'invalid value for option "{name}": "{text}"', hint="a whole number is expected") from None
+
+
+def split_options(options: dict[str, str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """(topic's, stream's, the connector's and format's) options."""
+    topic = {k: v for k, v in options.items() if k in TOPIC_OPTIONS}
+    stream = {k: v for k, v in options.items() if k in STREAM_OPTIONS}
+    rest = {k: v for k, v in options.items() if k not in topic and k not in stream}
+    return topic, stream, rest

@@ -1,0 +1,56 @@
+"""SELECT: a snapshot of all objects at one tick; with EMIT, a query that is followed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine.catalog.objects import CatalogObject
+from sqlengine.result import Result
+from sqlengine.snapshot.execute import run
+from sqlengine.snapshot.expand import Expanded, expand
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.subscribe import follow
+
+
+def select(statement: ast.SelectStatement, context: Context) -> Result:
+    """A query on its own."""
+    if statement.emit is not None:
+        return follow(context, statement.query, statement.emit, snapshot=True)
+    return Result(table=run_snapshot(context, statement.query))
+
+
+def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
+    """The query's answer over everything acknowledged before the call (`read_consistency` strict) or now (latest)."""
+    instance = context.instance
+    with instance.lock:
+        expanded = expand(query, instance.catalog)
+        if expanded.inputs and context.settings.read_consistency == "strict":
+            instance.catch_up(context.check)
+        tables = {name: instance.contents(obj) for name, obj in expanded.inputs.items()}
+        now_us = instance.clock.now_us()
+    return run_expanded(context, expanded, tables, now_us)
+
+
+def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Table], now_us: int) -> pa.Table:
+    """Run on the snapshot executor so that cancelling interrupts it."""
+
+    def started(connection: Any) -> None:
+        context.interrupt = connection.interrupt
+        context.check()
+
+    try:
+        table = run(expanded, tables, now_us, started)
+    finally:
+        context.interrupt = None
+    context.check()
+    return table
+
+
+def rows_of(context: Context, obj: CatalogObject) -> pa.Table:
+    """An object's rows, read strictly."""
+    with context.instance.lock:
+        context.instance.catch_up(context.check)
+        return context.instance.contents(obj)

@@ -1,0 +1,66 @@
+"""SET, RESET, BEGIN, COMMIT, ROLLBACK, WAIT, PAUSE/RESUME/CANCEL QUERY."""
+
+from __future__ import annotations
+
+from sqlengine.errors import NotSupportedError, UndefinedObject, did_you_mean
+from sqlengine.result import Result
+from sqlengine.settings import setting_names
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.write import flush
+
+
+def set_(statement: ast.Set, context: Context) -> Result:
+    """SET name = value."""
+    if statement.value is None:
+        context.settings.reset(statement.name)
+    else:
+        context.settings.set(statement.name, statement.value)
+    return Result("SET")
+
+
+def reset(statement: ast.Reset, context: Context) -> Result:
+    """RESET name | ALL."""
+    for name in setting_names() if statement.name is None else [statement.name]:
+        context.settings.reset(name)
+    return Result("RESET")
+
+
+def transaction(statement: ast.Transaction, context: Context) -> Result:
+    """BEGIN keeps what is written until COMMIT, which makes it visible together; ROLLBACK discards it."""
+    if statement.action == "begin":
+        if context.transaction is not None:
+            context.notice("there is already a transaction in progress")
+        else:
+            context.transaction = []
+        return Result("BEGIN")
+    pending, context.transaction = context.transaction, None
+    if pending is None:
+        context.notice("there is no transaction in progress")
+    elif statement.action == "commit":
+        with context.instance.lock:
+            flush(context, pending)
+    return Result(statement.action.upper())
+
+
+def wait(statement: ast.Wait, context: Context) -> Result:
+    """FLUSH | WAIT: every view has seen everything there is now, bounded connectors to their end."""
+    context.instance.catch_up(context.check)
+    return Result("WAIT")
+
+
+def control(statement: ast.ControlQuery, context: Context) -> Result:
+    """PAUSE | RESUME | CANCEL QUERY id."""
+    instance = context.instance
+    with instance.lock:
+        query = instance.scheduler.queries.get(statement.query_id) or instance.scheduler.by_name(statement.query_id)
+        if query is None:
+            known = [*instance.scheduler.queries, *(q.name for q in instance.scheduler.queries.values())]
+            raise UndefinedObject(f'query "{statement.query_id}" does not exist', hint=did_you_mean(statement.query_id, known))
+        if statement.action == "cancel" and query.query_id.startswith("follow"):
+            instance.stop_query(query.query_id)
+            return Result("CANCEL QUERY")
+        raise NotSupportedError(
+            f"{statement.action.upper()} QUERY is not supported yet for {query.name}",
+            hint="DROP the view or sink to end its query" if statement.action == "cancel" else None,
+        )

@@ -1,0 +1,97 @@
+"""CREATE SINK and CREATE STREAM ... AS: a continuous query whose changes leave, to a connector or into a topic."""
+
+from __future__ import annotations
+
+from sqlengine.catalog.catalog import object_name
+from sqlengine.catalog.objects import EmitInfo, Sink, Stream
+from sqlengine.connectors import connector, parse_options
+from sqlengine.errors import InvalidDefinition, InvalidParameter, NotSupportedError
+from sqlengine.plan.pipeline import Planned
+from sqlengine.result import Result
+from sqlengine.sql import ast, parse_query
+from sqlengine.statements.columns import infos_of_schema
+from sqlengine.statements.context import Context
+from sqlengine.statements.options import split_options
+from sqlengine.statements.topics import make_topic, topic_names
+from sqlengine.statements.views import direct_inputs
+
+
+def create_sink(statement: ast.CreateSink, context: Context) -> Result:
+    """CREATE SINK name FROM object | AS query WITH (connector = ...)."""
+    instance = context.instance
+    with instance.lock:
+        if statement.if_not_exists and instance.catalog.find(statement.name) is not None:
+            context.notice(f'relation "{object_name(statement.name)}" already exists, skipping')
+            return Result("CREATE SINK")
+        query = statement.query
+        if query is None:
+            assert statement.from_name is not None
+            instance.catalog.get(context.prefer_path(statement.from_name))
+            query = parse_query("SELECT * FROM " + ".".join(f'"{p}"' for p in statement.from_name))
+        options = dict(statement.options)
+        if "connector" not in options:
+            raise InvalidParameter("a sink needs a connector", hint="WITH (connector = 'file', path = ...)")
+        emit = statement.emit or ast.Emit()
+        planned = instance.plan(query, emit, context.settings.disabled_rules)
+        sink = Sink(
+            name=object_name(statement.name), query=query.text, query_id=instance.next_id("q"), sql=statement.text,
+            connector=options["connector"].lower(), options=options, columns=infos_of_schema(planned.schema),
+            emit=_emit_info(emit), inputs=direct_inputs(query, context), created_us=instance.clock.now_us(),
+        )
+        if sink.name in instance.catalog:
+            instance.catalog.add(sink)
+        _check(sink, planned)
+        instance.start_sink(sink, planned, emit)
+        instance.catalog.add(sink)
+    return Result("CREATE SINK")
+
+
+def _emit_info(emit: ast.Emit) -> EmitInfo:
+    return EmitInfo(mode=emit.mode, every_us=emit.every_us, lateness_us=emit.lateness_us, timeout_us=emit.timeout_us)
+
+
+def _check(sink: Sink, planned: Planned) -> None:
+    kind = connector(sink.connector)
+    if kind.sink is None:
+        raise NotSupportedError(f"connector {kind.name} cannot be written to")
+    parse_options(kind, {k: v for k, v in sink.options.items() if k not in ("connector", "envelope")})
+    if sink.connector == "file" and not planned.physical.append_only:
+        raise InvalidDefinition(
+            "a file sink needs a query that never takes a row back",
+            hint="use EMIT ON WINDOW CLOSE, or sink a windowed aggregate",
+        )
+
+
+def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
+    """CREATE STREAM s AS query: the query's rows are appended to the stream's topic."""
+    instance = context.instance
+    assert statement.query is not None
+    emit = statement.emit or ast.Emit()
+    planned = instance.plan(statement.query, emit, context.settings.disabled_rules)
+    if not planned.physical.append_only:
+        raise InvalidDefinition(
+            "a stream is append-only, and this query takes rows back",
+            hint="use EMIT ON WINDOW CLOSE, or CREATE MATERIALIZED VIEW",
+        )
+    topic_options, stream_options, rest = split_options(dict(statement.options))
+    if rest:
+        raise InvalidParameter(f'unrecognized stream option "{next(iter(rest))}"')
+    name = object_name(statement.name)
+    stream = Stream(
+        name=name, topic=stream_options.get("topic", name), columns=infos_of_schema(planned.schema), sql=statement.text,
+        options=stream_options, created_us=instance.clock.now_us(),
+    )
+    sink = Sink(
+        name=f"{name}$query", query=statement.query.text, query_id=instance.next_id("q"), connector="topic",
+        sql=statement.text, options={"topic": stream.topic}, columns=stream.columns, emit=_emit_info(emit),
+        inputs=direct_inputs(statement.query, context), created_us=instance.clock.now_us(),
+    )
+    if name in instance.catalog:
+        instance.catalog.add(stream)
+    if stream.topic in topic_names(context):
+        raise InvalidDefinition(f'topic "{stream.topic}" exists already', hint="CREATE STREAM ... AS makes its own topic")
+    make_topic(context, stream.topic, stream.arrow_schema(), topic_options)
+    instance.start_sink(sink, planned, emit)
+    instance.catalog.add(stream)
+    instance.catalog.add(sink)
+    return Result("CREATE STREAM")

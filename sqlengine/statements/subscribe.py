@@ -1,0 +1,174 @@
+"""SUBSCRIBE and SELECT ... EMIT: a query's changes, tick by tick, until closed."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.delta import Delta
+from sqlengine.errors import DuplicateColumn, Error, InvalidParameter, OperationalError, did_you_mean
+from sqlengine.result import Result
+from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+
+QUEUE_CHANGES_MAX = 10_000
+"""Ticks a follower may lie behind before it is dropped with an error."""
+
+POLL_S = 0.2
+"""How often a waiting follower looks whether it was cancelled."""
+
+HEAD = (pa.field("tick", pa.int64()), pa.field("time", pa.timestamp("us", "UTC")), pa.field("op", pa.string()))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One tick's change: `delta` None for a progress mark."""
+
+    tick: int
+    time_us: int
+    delta: Delta | None
+
+
+@dataclass
+class Subscription:
+    """Followers' end of a query: iterate for Changes; `close()` ends it from any thread."""
+
+    schema: pa.Schema
+    check: Callable[[], None]
+    virtual: bool
+    catch_up: Callable[[], None]
+    on_close: Callable[[], None]
+    queue: queue.Queue[Change | None] = field(default_factory=queue.Queue)
+    overflowed: bool = False
+    closed: bool = False
+    query: ContinuousQuery | None = None
+
+    def push(self, tick: int, time_us: int, delta: Delta | None) -> None:
+        """Called by the engine at the end of a tick."""
+        if delta is None or self.overflowed:
+            return
+        if self.queue.qsize() >= QUEUE_CHANGES_MAX:
+            self.overflowed = True
+            self.queue.put(None)
+        else:
+            self.queue.put(Change(tick, time_us, delta))
+
+    def next(self, timeout_s: float | None = None) -> Change | None:
+        """The next change, or None when nothing came within `timeout_s` or the subscription was closed.
+
+        Under a virtual clock nothing happens by itself: the engine is brought up to date first, and None says that
+        there is nothing more now.
+        """
+        if self.virtual:
+            self.catch_up()
+            timeout_s = 0.0
+        waited = 0.0
+        while not self.closed:
+            self.check()
+            step = POLL_S if timeout_s is None else min(POLL_S, timeout_s - waited)
+            try:
+                change = self.queue.get(timeout=step) if step > 0 else self.queue.get_nowait()
+            except queue.Empty:
+                waited += POLL_S
+                if self.query is not None and self.query.status == "failed" and self.query.error is not None:
+                    raise self.query.error from None
+                if timeout_s is not None and waited >= timeout_s:
+                    return None
+                continue
+            if change is None and self.overflowed:
+                raise OperationalError(
+                    "the follower was dropped: it lay too far behind", sqlstate="53400",
+                    hint="read faster, or subscribe to a view that changes less",
+                )
+            return change
+        return None
+
+    def __iter__(self) -> Iterator[Change]:
+        while (change := self.next()) is not None:
+            yield change
+
+    def close(self) -> None:
+        """Stop following; idempotent."""
+        if not self.closed:
+            self.closed = True
+            self.queue.put(None)
+            self.on_close()
+
+
+def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> Subscription:
+    """Follow a query: a query of its own whose changes are queued; with `snapshot` what is there already comes first."""
+    instance = context.instance
+    planned = instance.plan(query, emit, context.settings.disabled_rules)
+    query_id = instance.next_id("follow")
+    if planned.reason:
+        context.notice(f"recomputed on every change: {planned.reason} has no incremental operator")
+
+    def stop() -> None:
+        with instance.lock:
+            if query_id in instance.scheduler.queries:
+                instance.stop_query(query_id)
+
+    subscription = Subscription(planned.schema, context.check, instance.clock.virtual, instance.catch_up, stop)
+
+    def attach(running: ContinuousQuery) -> None:
+        subscription.query = running
+        running.followers.append(subscription.push)
+
+    instance.start_query(query_id, f"${query_id}", query.text, planned, emit, keep=False, snapshot=snapshot,
+                         on_progress=context.on_progress, check=context.check, prepare=attach)
+    return subscription
+
+
+def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, ticks: bool = False) -> Result:
+    """An endless result: the query's columns, with `op` in front (and tick and time when asked)."""
+    subscription = open_subscription(context, query, emit, snapshot)
+    head = HEAD if ticks else HEAD[2:]
+    clash = [f.name for f in head if f.name in subscription.schema.names]
+    if clash:
+        subscription.close()
+        raise DuplicateColumn(f'column "{clash[0]}" clashes with a column of the changelog', hint="give it another name with AS")
+    schema = pa.schema([*head, *subscription.schema])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for change in subscription:
+                assert change.delta is not None
+                yield changelog(change, schema, ticks)
+        finally:
+            subscription.close()
+
+    return Result("SUBSCRIBE" if ticks else "SELECT", schema=schema, batches=batches(), endless=True,
+                  notices=[], on_close=subscription.close)
+
+
+def changelog(change: Change, schema: pa.Schema, ticks: bool) -> pa.RecordBatch:
+    """A change as rows: deletions first; a row of weight n stands n times."""
+    assert change.delta is not None
+    weights = change.delta.weight_array()
+    order = np.argsort(weights > 0, kind="stable")
+    rows = np.repeat(order, np.abs(weights[order]))
+    batch = change.delta.batch.take(pa.array(rows))
+    ops = pa.array(np.where(weights[rows] > 0, "insert", "delete"), pa.string())
+    arrays = [ops, *batch.columns]
+    if ticks:
+        n = batch.num_rows
+        stamp = pa.array(np.full(n, change.time_us, dtype=np.int64)).cast(HEAD[1].type)
+        arrays = [pa.array(np.full(n, change.tick, dtype=np.int64)), stamp, *arrays]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def subscribe(statement: ast.Subscribe, context: Context) -> Result:
+    """SUBSCRIBE [TO] view | (query) [WITH (snapshot = ...)]."""
+    options = dict(statement.options)
+    for name in options:
+        if name not in ("snapshot", "progress"):
+            raise InvalidParameter(f'unrecognized option "{name}"', hint=did_you_mean(name, ("snapshot", "progress")))
+    snapshot = options.get("snapshot", "true").lower() in ("true", "on", "1", "yes")
+    if statement.as_of_tick is not None:
+        raise Error("SUBSCRIBE ... AS OF TICK is not supported yet", sqlstate="0A000")
+    return follow(context, statement.query, ast.Emit(), snapshot, ticks=True)

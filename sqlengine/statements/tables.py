@@ -1,0 +1,65 @@
+"""CREATE TABLE and CREATE TABLE AS."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sqlengine.catalog.catalog import object_name
+from sqlengine.catalog.objects import Table
+from sqlengine.errors import InvalidParameter, did_you_mean
+from sqlengine.result import Result
+from sqlengine.runtime.reader import WEIGHT_COLUMN
+from sqlengine.runtime.sources import check_watermark
+from sqlengine.sql import ast
+from sqlengine.statements.columns import column_infos, infos_of_schema, watermark_info
+from sqlengine.statements.context import Context
+from sqlengine.statements.drop import drop_object
+from sqlengine.statements.options import split_options
+from sqlengine.statements.select import run_snapshot
+from sqlengine.statements.topics import make_topic
+from sqlengine.statements.write import write_rows
+
+
+def create_table(statement: ast.CreateTable, context: Context) -> Result:
+    """CREATE [OR REPLACE] TABLE [IF NOT EXISTS], with columns or AS a query (a one-shot copy)."""
+    instance = context.instance
+    rows = run_snapshot(context, statement.query) if statement.query is not None else None
+    with instance.lock:
+        existing = instance.catalog.find(statement.name)
+        if existing is not None and statement.if_not_exists:
+            context.notice(f'relation "{existing.name}" already exists, skipping')
+            return Result("CREATE TABLE")
+        if existing is not None and statement.or_replace:
+            drop_object(context, instance.catalog.get_as(Table, statement.name), cascade=False)
+        table = _declare(statement, context, rows)
+        instance.catalog.add(table)
+        instance.start_table(table)
+    if rows is None:
+        return Result("CREATE TABLE")
+    count = write_rows(context, table, rows, None)
+    return Result(f"SELECT {count}", row_count=count)
+
+
+def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None) -> Table:
+    name = object_name(statement.name)
+    topic_options, stream_options, rest = split_options(dict(statement.options))
+    if rest:
+        wrong = next(iter(rest))
+        raise InvalidParameter(f'unrecognized table option "{wrong}"', hint=did_you_mean(wrong, ("topic", "partitions")))
+    key = statement.primary_key or tuple(c.name for c in statement.columns if c.primary_key)
+    columns = column_infos(statement.columns, key) if rows is None else infos_of_schema(rows.schema)
+    table = Table(
+        name=name, topic=stream_options.get("topic", name), columns=columns, primary_key=key, sql=statement.text,
+        append_only=statement.append_only, watermark=watermark_info(statement.watermark),
+        options={**topic_options, **stream_options}, created_us=context.instance.clock.now_us(),
+    )
+    check_watermark(table)
+    if name in context.instance.catalog:
+        context.instance.catalog.add(table)
+    make_topic(context, table.topic, changelog_schema(table), topic_options)
+    return table
+
+
+def changelog_schema(table: Table) -> pa.Schema:
+    """The schema of a table's topic: its stored columns and the weight of each row."""
+    return pa.schema([*(pa.field(c.name, c.type) for c in table.stored_columns()), pa.field(WEIGHT_COLUMN, pa.int8())])

@@ -1,0 +1,94 @@
+"""CREATE, ALTER, TRUNCATE TOPIC; and making topics on behalf of streams and tables."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sqlengine.catalog.catalog import object_name
+from sqlengine.catalog.objects import Stream, Table
+from sqlengine.errors import DependentObjects, DuplicateTable, InvalidParameter, UndefinedTable, did_you_mean
+from sqlengine.result import Result
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.options import topic_changes
+from storage import Topic, TopicConfig
+
+
+def topic_names(context: Context) -> set[str]:
+    """Names of all topics."""
+    return {t.name for t in context.instance.storage.topics()}
+
+
+def get_topic(context: Context, name: str, position: int | None = None) -> Topic:
+    """The topic, or UndefinedTable (42P01) with the nearest names."""
+    names = topic_names(context)
+    if name not in names:
+        raise UndefinedTable(f'topic "{name}" does not exist', hint=did_you_mean(name, names), position=position)
+    return context.instance.storage.topic(name)
+
+
+def make_topic(context: Context, name: str, schema: pa.Schema | None, options: dict[str, str]) -> Topic:
+    """A new topic; an empty untyped topic of that name takes the schema."""
+    storage = context.instance.storage
+    if name not in topic_names(context):
+        return storage.create_topic(name, schema, TopicConfig(**topic_changes(options)))
+    topic = storage.topic(name)
+    if options:
+        raise InvalidParameter(
+            f'topic "{name}" exists: its options cannot be given again ({", ".join(options)})',
+            hint=f"use ALTER TOPIC {name} SET (...)",
+        )
+    if schema is not None and topic.is_bytes and not any(log.end_offset for log in topic.partitions):
+        config = topic.config
+        storage.drop_topic(name)
+        return storage.create_topic(name, schema, config)
+    return topic
+
+
+def create_topic(statement: ast.CreateTopic, context: Context) -> Result:
+    """CREATE TOPIC."""
+    name = object_name(statement.name)
+    if name in topic_names(context):
+        if statement.if_not_exists:
+            context.notice(f'topic "{name}" already exists, skipping')
+            return Result("CREATE TOPIC")
+        raise DuplicateTable(f'topic "{name}" already exists')
+    context.instance.storage.create_topic(name, None, TopicConfig(**topic_changes(dict(statement.options))))
+    return Result("CREATE TOPIC")
+
+
+def alter_topic(statement: ast.AlterTopic, context: Context) -> Result:
+    """ALTER TOPIC SET (...) and ADD PARTITIONS n."""
+    topic = get_topic(context, object_name(statement.name))
+    changes = topic_changes(dict(statement.options))
+    if statement.add_partitions:
+        changes["partitions"] = topic.config.partitions + statement.add_partitions
+    with context.instance.lock:
+        context.instance.storage.alter_topic(topic.name, **changes)
+    return Result("ALTER TOPIC")
+
+
+def truncate(statement: ast.Truncate, context: Context) -> Result:
+    """TRUNCATE TOPIC or TABLE: refused while a continuous query reads it."""
+    name = object_name(statement.name)
+    instance = context.instance
+    with instance.lock:
+        if statement.kind == "topic":
+            readers = [o.name for o in instance.catalog if isinstance(o, (Stream, Table)) and o.topic == name]
+            get_topic(context, name)
+        else:
+            readers = [instance.catalog.get_as(Table, statement.name).name]
+            name = instance.catalog.get_as(Table, statement.name).topic
+        users = [q.name for q in instance.scheduler.queries.values() if set(q.sources) & set(readers)]
+        if users:
+            raise DependentObjects(
+                f"cannot truncate {statement.kind} {object_name(statement.name)} because continuous queries read it",
+                detail="; ".join(f"{u} reads it" for u in users),
+            )
+        instance.storage.truncate_topic(name)
+        for reader in readers:
+            instance.scheduler.sources.pop(reader, None)
+            obj = instance.catalog.get(tuple(reader.split(".")))
+            if isinstance(obj, Table):
+                instance.start_table(obj)
+    return Result(f"TRUNCATE {statement.kind.upper()}")

@@ -1,0 +1,98 @@
+"""CREATE VIEW and CREATE MATERIALIZED VIEW."""
+
+from __future__ import annotations
+
+from sqlengine.catalog.catalog import object_name
+from sqlengine.catalog.objects import CatalogObject, ColumnInfo, EmitInfo, MaterializedView, View
+from sqlengine.errors import InvalidDefinition
+from sqlengine.plan.pipeline import Planned
+from sqlengine.result import Result
+from sqlengine.snapshot.expand import expand
+from sqlengine.sql import ast, tables
+from sqlengine.statements.columns import infos_of_schema
+from sqlengine.statements.context import Context
+from sqlengine.statements.drop import drop_object
+
+
+def create_view(statement: ast.CreateView, context: Context) -> Result:
+    """CREATE [OR REPLACE] [MATERIALIZED] VIEW [IF NOT EXISTS]."""
+    instance = context.instance
+    tag = "CREATE MATERIALIZED VIEW" if statement.materialized else "CREATE VIEW"
+    with instance.lock:
+        existing = instance.catalog.find(statement.name)
+        if existing is not None and statement.if_not_exists:
+            context.notice(f'relation "{existing.name}" already exists, skipping')
+            return Result(tag)
+        if existing is not None and not statement.or_replace:
+            instance.catalog.add(View(name=existing.name, query=""))
+        if statement.materialized:
+            _materialized(statement, context, existing)
+        else:
+            _plain(statement, context, existing)
+    return Result(tag)
+
+
+def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject | None) -> None:
+    if statement.emit is not None:
+        raise InvalidDefinition("EMIT belongs to a materialized view", hint="use CREATE MATERIALIZED VIEW")
+    catalog = context.instance.catalog
+    expanded = expand(statement.query, catalog)
+    view = View(
+        name=object_name(statement.name), query=statement.query.text, sql=statement.text,
+        columns=_renamed(infos_of_schema(expanded.describe()), statement.column_aliases),
+        inputs=direct_inputs(statement.query, context), created_us=context.instance.clock.now_us(),
+    )
+    if existing is not None:
+        catalog.get_as(View, statement.name)
+    catalog.add(view, replace_existing=existing is not None)
+
+
+def _materialized(statement: ast.CreateView, context: Context, existing: CatalogObject | None) -> None:
+    instance = context.instance
+    emit = statement.emit or ast.Emit()
+    planned = instance.plan(statement.query, emit, context.settings.disabled_rules)
+    columns = _renamed(infos_of_schema(planned.schema), statement.column_aliases)
+    if existing is not None:
+        drop_object(context, instance.catalog.get_as(MaterializedView, statement.name), cascade=False)
+    _explain_costs(planned, context)
+    view = MaterializedView(
+        name=object_name(statement.name), query=statement.query.text, sql=statement.text, columns=columns,
+        query_id=instance.next_id("q"), inputs=direct_inputs(statement.query, context),
+        emit=EmitInfo(mode=emit.mode, every_us=emit.every_us, lateness_us=emit.lateness_us, timeout_us=emit.timeout_us),
+        options=dict(statement.options), created_us=instance.clock.now_us(),
+    )
+    start_view(context, view, planned, emit)
+    try:
+        instance.catalog.add(view)
+    except BaseException:
+        instance.stop_query(view.query_id)
+        raise
+
+
+def start_view(context: Context, view: MaterializedView, planned: Planned, emit: ast.Emit) -> None:
+    """Run a view's query; its columns take the view's names."""
+    context.instance.start_query(
+        view.query_id, view.name, view.sql, planned.renamed([c.name for c in view.columns]), emit,
+        on_progress=context.on_progress, check=context.check,
+    )
+
+
+def _explain_costs(planned: Planned, context: Context) -> None:
+    if planned.reason is not None:
+        context.notice(
+            f"this view is recomputed whenever its inputs change: {planned.reason} has no incremental operator"
+        )
+
+
+def direct_inputs(query: ast.Query, context: Context) -> tuple[str, ...]:
+    """Names of the catalog objects a query mentions (views count, not what they read)."""
+    names = [object_name(context.prefer_path(t.parts)) for t in tables(query)]
+    return tuple(dict.fromkeys(n for n in names if n in context.instance.catalog))
+
+
+def _renamed(columns: tuple[ColumnInfo, ...], names: tuple[str, ...]) -> tuple[ColumnInfo, ...]:
+    if len(names) > len(columns):
+        raise InvalidDefinition("CREATE VIEW specifies more column names than columns", sqlstate="42601")
+    return tuple(
+        ColumnInfo(names[i], c.type) if i < len(names) else c for i, c in enumerate(columns)
+    )

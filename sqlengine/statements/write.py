@@ -1,0 +1,167 @@
+"""Writing rows: to streams (encoded, partitioned, appended) and to tables (their changelog), now or at COMMIT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Stream, Table
+from sqlengine.errors import UniqueViolation, WrongObjectType
+from sqlengine.expr.compile import compile_exprs
+from sqlengine.expr.tree import Cast
+from sqlengine.formats import encoder
+from sqlengine.runtime.reader import WEIGHT_COLUMN
+from sqlengine.runtime.rows import Default, conform, partitions_of
+from sqlengine.runtime.sources import bind_over, format_options
+from sqlengine.state.row_store import RowStore
+from sqlengine.statements.context import Context, Pending
+from storage import BYTES_SCHEMA, Log
+
+APPEND_ROWS = 65_536
+"""Rows per appended frame."""
+
+
+def writable(context: Context, name: tuple[str, ...]) -> Stream | Table:
+    """The target of INSERT or COPY; WrongObjectType (42809) for what is maintained by a query or a connector."""
+    obj: CatalogObject = context.instance.catalog.get(context.prefer_path(name))
+    if isinstance(obj, (Stream, Table)):
+        if isinstance(obj, Stream) and obj.connector != "topic":
+            raise WrongObjectType(f'cannot insert into stream "{obj.name}": its connector {obj.connector} feeds it')
+        return obj
+    hint = "insert into the streams or tables it reads" if isinstance(obj, MaterializedView) else None
+    raise WrongObjectType(f'cannot insert into {obj.kind} "{obj.name}"', hint=hint)
+
+
+def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: Sequence[str] | None) -> int:
+    """Conform, then append (or keep for COMMIT); returns the number of rows."""
+    stored = conform(rows, target.stored_columns(), named, default_of(context))
+    if isinstance(target, Table):
+        check_unique(context, target, stored)
+        append_changes(context, target, stored, None)
+    else:
+        append_stream(context, target, stored)
+    return int(stored.num_rows)
+
+
+def default_of(context: Context) -> Default:
+    now_us = context.instance.clock.now_us()
+
+    def default(info: ColumnInfo, count: int) -> pa.Array:
+        if info.default is None:
+            return pa.nulls(count, info.type)
+        expr = bind_over(info.default, ())
+        evaluate = compile_exprs([expr if expr.type == info.type else Cast(type=info.type, arg=expr)])
+        dummy = pa.RecordBatch.from_arrays([pa.nulls(count, pa.int8())], names=["$n"])
+        return evaluate(dummy, now_us)[0]
+
+    return default
+
+
+def append_stream(context: Context, stream: Stream, rows: pa.Table) -> None:
+    """Append a stream's rows to its topic."""
+    for batch in rows.combine_chunks().to_batches(max_chunksize=APPEND_ROWS):
+        _pend_or_append(context, stream, batch)
+
+
+def append_changes(context: Context, table: Table, rows: pa.Table, weights: np.ndarray | None) -> None:
+    """Append rows with weights (None = all inserted) to a table's changelog."""
+    marks = np.ones(rows.num_rows, dtype=np.int8) if weights is None else weights.astype(np.int8)
+    changes = rows.append_column(WEIGHT_COLUMN, pa.array(marks))
+    for batch in changes.combine_chunks().to_batches(max_chunksize=APPEND_ROWS):
+        _pend_or_append(context, table, batch)
+
+
+def _pend_or_append(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> None:
+    if context.transaction is not None:
+        context.transaction.append(Pending(target, batch))
+    else:
+        flush(context, [Pending(target, batch)])
+
+
+def flush(context: Context, pending: Sequence[Pending]) -> None:
+    """Append everything with one acknowledgement; the pump or the next reader ticks."""
+    writes: list[tuple[Log, pa.RecordBatch]] = []
+    for item in pending:
+        writes += _placed(context, item.target, item.batch)
+    if writes:
+        context.instance.storage.append_many(writes)
+        context.instance.pump.wake()
+
+
+def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:
+    """The batch split over the topic's partitions: by key, else whole batches in turn."""
+    topic = context.instance.topic_of(target)
+    logs = topic.partitions
+    key = target.options.get("key") if isinstance(target, Stream) else ",".join(target.primary_key) or None
+    encoded = _encoded(context, target, batch, key)
+    if len(logs) == 1:
+        return [(logs[0], encoded)]
+    if key is None:
+        return [(logs[context.instance.next_partition(topic.name, len(logs))], encoded)]
+    columns = [batch.column(k) for k in key.split(",")]
+    column = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*(c.cast(pa.string()) for c in columns), "\x1f")
+    chosen = partitions_of(column, len(logs))
+    placed = []
+    for i, log in enumerate(logs):
+        part = encoded.filter(pa.array(chosen == i))
+        if part.num_rows:
+            placed.append((log, part))
+    return placed
+
+
+def _encoded(context: Context, target: Stream | Table, batch: pa.RecordBatch, key: str | None) -> pa.RecordBatch:
+    """The topic's payload: the batch itself, or records of the stream's format."""
+    if isinstance(target, Table) or target.format == "arrow":
+        return batch
+    values = encoder(target.format, batch.schema, format_options(target)).encode(batch)
+    n = batch.num_rows
+    keys = pa.nulls(n, pa.binary()) if key is None else batch.column(key).cast(pa.string()).cast(pa.binary())
+    now = pa.array(np.full(n, context.instance.clock.now_us(), dtype=np.int64)).cast(pa.timestamp("us"))
+    return pa.RecordBatch.from_arrays([keys, values, now, pa.nulls(n, BYTES_SCHEMA.field(3).type)], schema=BYTES_SCHEMA)
+
+
+# ---------------------------------------------------------------- keyed tables
+
+
+def table_store(context: Context, table: Table) -> RowStore:
+    """A table's contents; the caller holds the lock and has caught up."""
+    store = context.instance.scheduler.sources[table.name].store
+    assert store is not None
+    return store
+
+
+def existing_rows(context: Context, table: Table, rows: pa.Table) -> tuple[np.ndarray, pa.RecordBatch]:
+    """Positions of `rows` whose key is already in the table, and the rows that are there."""
+    keys = [rows.column(k).combine_chunks() for k in table.primary_key]
+    flat = [pa.concat_arrays(k.chunks) if isinstance(k, pa.ChunkedArray) else k for k in keys]
+    return table_store(context, table).lookup(flat)
+
+
+def check_unique(context: Context, table: Table, rows: pa.Table) -> None:
+    """UniqueViolation (23505) when a key is in the table already or twice among the rows."""
+    if not table.primary_key:
+        return
+    with context.instance.lock:
+        context.instance.catch_up(context.check)
+        positions, _ = existing_rows(context, table, rows)
+    duplicate = int(positions[0]) if len(positions) else first_repeat(table, rows)
+    if duplicate is not None:
+        values = ", ".join(str(rows.column(k)[duplicate].as_py()) for k in table.primary_key)
+        raise UniqueViolation(
+            f'duplicate key value violates unique constraint "{table.name}_pkey"',
+            detail=f"key ({', '.join(table.primary_key)})=({values}) already exists",
+            hint="use INSERT ... ON CONFLICT to update or skip",
+        )
+
+
+def first_repeat(table: Table, rows: pa.Table) -> int | None:
+    """The position of the first row whose key occurred before among the rows, or None."""
+    keys = rows.select(list(table.primary_key)).append_column("$row", pa.array(np.arange(rows.num_rows)))
+    firsts = keys.group_by(list(table.primary_key), use_threads=False).aggregate([("$row", "min")])
+    if firsts.num_rows == rows.num_rows:
+        return None
+    seen = set(firsts.column("$row_min").to_pylist())
+    return next(i for i in range(rows.num_rows) if i not in seen)
