@@ -6,7 +6,9 @@ A node that exists is well typed; binding (`expr/bind.py`) is the only maker.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -71,11 +73,13 @@ class InList(Expr):
 class DuckExpr(Expr):
     """An expression without an Arrow kernel, evaluated by embedded DuckDB.
 
-    `sql` is DuckDB text over columns named a0, a1, ... standing for `args`.
+    `sql` is DuckDB text over columns named a0, a1, ... standing for `args`; `volatility` is that of its worst function:
+    "immutable", "stable" (constant within a tick) or "volatile".
     """
 
     sql: str
     args: tuple[Expr, ...]
+    volatility: str = "immutable"
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
@@ -100,3 +104,51 @@ def input_columns(expr: Expr) -> set[int]:
             found.add(node.index)
         todo.extend(children(node))
     return found
+
+
+def with_children(expr: Expr, kids: Sequence[Expr]) -> Expr:
+    """The same node over other sub-expressions, given in the order of `children`."""
+    match expr:
+        case Call() | DuckExpr():
+            return replace(expr, args=tuple(kids))
+        case Cast() | InList():
+            return replace(expr, arg=kids[0])
+        case Case():
+            pairs = tuple((kids[i], kids[i + 1]) for i in range(0, len(kids) - 1, 2))
+            return replace(expr, whens=pairs, default=kids[-1])
+    return expr
+
+
+def remap(expr: Expr, positions: dict[int, int]) -> Expr:
+    """The expression over another input: column i becomes column `positions[i]`."""
+    if isinstance(expr, InputRef):
+        return replace(expr, index=positions[expr.index])
+    kids = children(expr)
+    return with_children(expr, [remap(kid, positions) for kid in kids]) if kids else expr
+
+
+def identity(expr: Expr) -> Any:
+    """A hashable key that equal expressions share; unlike ==, it tells 0.0 from -0.0 and ignores column names."""
+    kids = tuple(identity(kid) for kid in children(expr))
+    match expr:
+        case InputRef(type=dtype, index=index):
+            return ("input", dtype, index)
+        case Const(type=dtype, value=value):
+            return ("const", dtype, repr(value))
+        case Call(type=dtype, function=name):
+            return ("call", dtype, name, kids)
+        case Cast(type=dtype, safe=safe):
+            return ("cast", dtype, safe, kids)
+        case InList(values=values, negated=negated):
+            return ("in", negated, tuple(repr(v.value) for v in values), kids)
+        case DuckExpr(type=dtype, sql=sql):
+            return ("duck", dtype, sql, kids)
+    return (type(expr).__name__, expr.type, kids)
+
+
+_ARGUMENT = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\ba(\d+)\b""")
+
+
+def rename_args(sql: str, names: Sequence[str]) -> str:
+    """DuckDB text with a0, a1, ... replaced by the given texts; quoted text is left alone."""
+    return _ARGUMENT.sub(lambda m: m.group() if m.group(1) is None else names[int(m.group(1))], sql)

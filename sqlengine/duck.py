@@ -1,0 +1,376 @@
+"""The one door to embedded DuckDB: connection, errors, result types, literals, evaluation of expressions.
+
+Everything that needs DuckDB comes through here, so that its settings, its error texts and its own types meet the
+rest of the program in one place.  It must not know plans, views or storage: it sees SQL text and Arrow data.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine import errors
+from sqlengine.duck_macros import MACROS
+from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, storage_type
+
+if TYPE_CHECKING:
+    import duckdb
+
+_CONFIG: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+    "preserve_insertion_order": True,
+    "arrow_lossless_conversion": True,
+    "error_on_division_by_zero": True,
+    "ieee_floating_point_ops": False,
+    "integer_division": True,
+}
+"""PostgreSQL's meaning of arithmetic: `/` truncates on integers, x / 0 and ln(0) are errors; results keep input order."""
+
+_lock = threading.Lock()
+_local = threading.local()
+_root: Any = None
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    """This thread's cursor of the one in-memory database of the process (made on first use)."""
+    cursor = getattr(_local, "cursor", None)
+    if cursor is None:
+        cursor = _local.cursor = _database().cursor()
+    return cursor  # type: ignore[no-any-return]
+
+
+def _private() -> Any:
+    """This thread's cursor for the questions below: apart from `connection()`, whose result may still be open."""
+    cursor = getattr(_local, "private", None)
+    if cursor is None:
+        cursor = _local.private = _database().cursor()
+    return cursor
+
+
+def _database() -> Any:
+    global _root
+    with _lock:
+        if _root is None:
+            import duckdb  # heavy: 15 MB of code that a plain prompt never needs
+
+            spill = os.path.join(tempfile.gettempdir(), f"sqlengine-spill-{os.getpid()}")
+            root = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": spill})
+            root.execute("SET GLOBAL TimeZone = 'UTC'")
+            root.execute(";".join(MACROS))
+            _root = root
+        return _root
+
+
+# ---------------------------------------------------------------- types
+
+
+_TYPE_NAMES: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(), "tinyint": pa.int16(), "smallint": pa.int16(), "integer": pa.int32(), "bigint": pa.int64(),
+    "hugeint": pa.int64(), "uhugeint": pa.int64(), "utinyint": pa.int16(), "usmallint": pa.int32(),
+    "uinteger": pa.int64(), "ubigint": pa.decimal128(20, 0), "float": pa.float32(), "double": pa.float64(),
+    "varchar": pa.string(), "blob": pa.binary(), "date": pa.date32(), "time": pa.time64("us"), "interval": INTERVAL,
+    "timestamp": TIMESTAMP, "timestamp_s": TIMESTAMP, "timestamp_ms": TIMESTAMP, "timestamp_ns": TIMESTAMP,
+    "timestamp with time zone": TIMESTAMPTZ, "uuid": UUID, "enum": pa.string(), "time_ns": pa.time64("us"),
+    "json": JSON, "sqlnull": pa.string(), "null": pa.string(), "\"null\"": pa.string(),
+}
+
+_SQL_TYPES: dict[pa.DataType, str] = {
+    pa.bool_(): "BOOLEAN", pa.int8(): "TINYINT", pa.int16(): "SMALLINT", pa.int32(): "INTEGER", pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.date32(): "DATE",
+    pa.time64("us"): "TIME", TIMESTAMP: "TIMESTAMP", TIMESTAMPTZ: "TIMESTAMPTZ", INTERVAL: "INTERVAL", UUID: "UUID",
+    JSON: "JSON", pa.null(): "VARCHAR",
+}
+
+
+def sql_type(dtype: pa.DataType) -> str:
+    """DuckDB's spelling of one of our types."""
+    if pa.types.is_decimal(dtype):
+        return f"DECIMAL({dtype.precision},{dtype.scale})"
+    if pa.types.is_list(dtype):
+        return sql_type(dtype.value_type) + "[]"
+    if pa.types.is_struct(dtype):
+        return "STRUCT(" + ", ".join(f"{quote(f.name)} {sql_type(f.type)}" for f in dtype) + ")"
+    if pa.types.is_map(dtype):
+        return f"MAP({sql_type(dtype.key_type)}, {sql_type(dtype.item_type)})"
+    return _SQL_TYPES[dtype]
+
+
+def type_of(duck_type: Any) -> pa.DataType:
+    """Our type for a DuckDB type (an entry of `relation.types`), as `normalise` makes it.
+
+    Raises NotSupportedError for types without a counterpart (BIT, UNION, TIME WITH TIME ZONE ...).
+    """
+    kind, text = duck_type.id, str(duck_type).lower()
+    if kind == "decimal":
+        precision, scale = (value for _, value in duck_type.children)
+        return pa.decimal128(precision, scale)
+    if kind in ("list", "array"):
+        return pa.list_(type_of(duck_type.children[0][1]))
+    if kind == "struct":
+        return pa.struct([pa.field(name, type_of(child)) for name, child in duck_type.children])
+    if kind == "map":
+        key, value = (child for _, child in duck_type.children)
+        return pa.map_(type_of(key), type_of(value))
+    found = _TYPE_NAMES.get(text) or _TYPE_NAMES.get(kind)
+    if found is None:
+        raise errors.NotSupportedError(f"type {text} of the snapshot executor has no counterpart here")
+    return found
+
+
+def quote(name: str) -> str:
+    """A quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: Any, dtype: pa.DataType) -> str:
+    """DuckDB text of a typed constant; `value` is a Python value of `dtype` (None = NULL)."""
+    name = sql_type(dtype)
+    if value is None:
+        return f"CAST(NULL AS {name})"
+    if pa.types.is_boolean(dtype):
+        return "TRUE" if value else "FALSE"
+    if dtype == pa.int32() and -(2**31) < value:
+        return str(value) if value >= 0 else f"({value})"
+    if pa.types.is_string(dtype):
+        return _text_literal(value)
+    if pa.types.is_binary(dtype):
+        return "'" + "".join(f"\\x{byte:02X}" for byte in value) + "'::BLOB"
+    if dtype == INTERVAL:
+        return f"(to_months({value[0]}) + to_days({value[1]}) + to_microseconds({value[2] // 1000}))"
+    if pa.types.is_nested(dtype):
+        return f"CAST({_nested_literal(value, dtype)} AS {name})"
+    return f"CAST({_text_literal(str(value))} AS {name})"
+
+
+def _text_literal(text: str) -> str:
+    plain = "'" + text.replace("'", "''").replace("\0", "'||chr(0)||'") + "'"
+    return f"({plain})" if "\0" in text else plain
+
+
+def _nested_literal(value: Any, dtype: pa.DataType) -> str:
+    if pa.types.is_struct(dtype):
+        return "{" + ", ".join(f"{quote(f.name)}: {literal(value[f.name], f.type)}" for f in dtype) + "}"
+    if pa.types.is_map(dtype):
+        pairs = dict(value).items()
+        inner = ", ".join(f"{literal(k, dtype.key_type)}: {literal(v, dtype.item_type)}" for k, v in pairs)
+        return "MAP {" + inner + "}"
+    return "[" + ", ".join(literal(item, dtype.value_type) for item in value) + "]"
+
+
+# ---------------------------------------------------------------- results
+
+
+def normalise(table: pa.Table) -> pa.Table:
+    """A DuckDB result with our types: HUGEINT -> bigint (22003 when too large), unsigned and narrow integers widened,
+    views and enums -> text, nanoseconds -> microseconds, also inside arrays and structs."""
+    if all(_our_type(field.type) == field.type for field in table.schema):
+        return table
+    columns = [_convert_chunks(column) for column in table.columns]
+    return pa.table(columns, names=table.column_names) if columns else table
+
+
+def _convert_chunks(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    wanted = _our_type(column.type)
+    if wanted == column.type:
+        return column
+    return pa.chunked_array([_convert(chunk, wanted) for chunk in column.chunks], type=wanted)
+
+
+_NARROW: dict[pa.DataType, pa.DataType] = {
+    pa.int8(): pa.int16(), pa.uint8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64(),
+    pa.uint64(): pa.decimal128(20, 0), pa.null(): pa.string(), pa.large_string(): pa.string(),
+    pa.string_view(): pa.string(), pa.large_binary(): pa.binary(), pa.binary_view(): pa.binary(),
+    pa.time64("ns"): pa.time64("us"),
+}
+
+
+def _our_type(dtype: pa.DataType) -> pa.DataType:
+    if isinstance(dtype, pa.OpaqueType):
+        return pa.int64() if dtype.type_name in ("hugeint", "uhugeint") else _no_counterpart(dtype.type_name)
+    if isinstance(dtype, pa.BaseExtensionType):
+        return dtype
+    if pa.types.is_timestamp(dtype):
+        return TIMESTAMPTZ if dtype.tz else TIMESTAMP
+    if pa.types.is_dictionary(dtype):
+        return _our_type(dtype.value_type)
+    if pa.types.is_map(dtype):
+        return pa.map_(_our_type(dtype.key_type), _our_type(dtype.item_type))
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype) or pa.types.is_fixed_size_list(dtype):
+        return pa.list_(_our_type(dtype.value_type))
+    if pa.types.is_struct(dtype):
+        return pa.struct([pa.field(f.name, _our_type(f.type)) for f in dtype])
+    return _NARROW.get(dtype, dtype)
+
+
+def _no_counterpart(name: str) -> pa.DataType:
+    raise errors.NotSupportedError(f"type {name} of the snapshot executor has no counterpart here")
+
+
+def _convert(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """`array` as `wanted`; both came from `_our_type`, so only physical differences are left."""
+    dtype = array.type
+    if dtype == wanted:
+        return array
+    if isinstance(dtype, pa.OpaqueType):
+        return _hugeint(array, signed=dtype.type_name == "hugeint")
+    if pa.types.is_struct(dtype):
+        parts = [_convert(array.field(i), wanted.field(i).type) for i in range(dtype.num_fields)]
+        return pa.StructArray.from_arrays(parts, fields=list(wanted), mask=array.is_null())
+    if pa.types.is_map(dtype):
+        keys, items = _convert(array.keys, wanted.key_type), _convert(array.items, wanted.item_type)
+        return pa.MapArray.from_arrays(array.offsets, keys, items, mask=array.is_null())
+    if pa.types.is_fixed_size_list(dtype):
+        return _convert(array.cast(pa.list_(dtype.value_type)), wanted)
+    if pa.types.is_list(dtype):
+        values = _convert(array.values, wanted.value_type)
+        offsets = array.offsets if array.null_count == 0 else array.offsets.to_numpy()
+        mask = None if array.null_count == 0 else array.is_null()
+        return pa.ListArray.from_arrays(pa.array(offsets), values, mask=mask)
+    return array.cast(wanted, safe=not pa.types.is_timestamp(wanted))
+
+
+def _hugeint(array: pa.Array, *, signed: bool) -> pa.Array:
+    """int64 from 16-byte little-endian integers; OutOfRange (22003) when one does not fit."""
+    storage = array.storage
+    words = np.frombuffer(storage.buffers()[1], dtype=np.int64)[2 * storage.offset :][: 2 * len(storage)].reshape(-1, 2)
+    valid = storage.is_valid().to_numpy(zero_copy_only=False)
+    fits = words[:, 1] == (words[:, 0] >> 63) if signed else (words[:, 1] == 0) & (words[:, 0] >= 0)
+    if not bool((fits | ~valid).all()):
+        raise errors.OutOfRange("bigint out of range")
+    return pa.array(np.ascontiguousarray(words[:, 0]), mask=~valid)
+
+
+# ---------------------------------------------------------------- questions and evaluation
+
+
+def describe(sql: str, tables: Mapping[str, pa.Schema]) -> pa.Schema:
+    """The columns a query would give, after `normalise`; nothing is executed.  `tables` are the relations it names.
+
+    Raises what `translate_error` makes of DuckDB's complaint.
+    """
+    import duckdb  # heavy, loaded by connection() anyway
+
+    cursor = _private()
+    try:
+        for name, schema in tables.items():
+            cursor.register(name, schema.empty_table())
+        relation = cursor.sql(sql)
+        fields = [pa.field(n, type_of(t)) for n, t in zip(relation.columns, relation.types, strict=True)]
+    except duckdb.Error as err:
+        raise translate_error(err) from err
+    finally:
+        for name in tables:
+            cursor.unregister(name)
+    return pa.schema(fields)
+
+
+def evaluate(expressions: Sequence[str], columns: Mapping[str, pa.Array], rows: int) -> list[pa.Array]:
+    """Each DuckDB expression over the named columns, all of `rows` rows, in row order, in one call.
+
+    Raises what `translate_error` makes of DuckDB's complaint.
+    """
+    import duckdb  # heavy, loaded by connection() anyway
+
+    data = dict(columns) or {"_": pa.nulls(rows, pa.bool_())}
+    try:
+        relation = _private().from_arrow(pa.table(list(data.values()), names=list(data)))
+        named = ", ".join(f"({text}) AS c{i}" for i, text in enumerate(expressions))
+        table = relation.project(named).to_arrow_table()
+    except duckdb.Error as err:
+        raise translate_error(err) from err
+    return [column.combine_chunks() for column in normalise(table).columns]
+
+
+def function_kind(name: str) -> tuple[str, str] | None:
+    """(type, stability) of a DuckDB function, e.g. ("scalar", "CONSISTENT") or ("aggregate", ...); None if unknown."""
+    found = _private().execute(
+        "SELECT function_type, coalesce(stability, 'CONSISTENT') FROM duckdb_functions() WHERE function_name = ? "
+        "ORDER BY function_type = 'macro' LIMIT 1",
+        [name],
+    ).fetchall()
+    return (str(found[0][0]), str(found[0][1])) if found else None
+
+
+def function_names() -> list[str]:
+    """The names of all scalar functions DuckDB knows, for hints."""
+    rows = _private().execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'scalar'")
+    return [name for (name,) in rows.fetchall() if name.isidentifier()]
+
+
+# ---------------------------------------------------------------- errors
+
+
+_UNKNOWN_COLUMN = re.compile(r'referenced column "([^"]+)" not found', re.IGNORECASE)
+_CANDIDATES = re.compile(r"candidate bindings: (.+)", re.IGNORECASE)
+_SUGGESTION = re.compile(r'did you mean "([^"]+)"', re.IGNORECASE)
+
+_RULES: tuple[tuple[str, type[errors.Error]], ...] = (
+    (r"division by zero", errors.DivisionByZero),
+    (r"ambiguous reference to column", errors.AmbiguousColumn),
+    (r"table function with name .* does not exist", errors.UndefinedFunction),
+    (r"table with name .* does not exist", errors.UndefinedTable),
+    (r"function with name .* does not exist|no function matches|could not choose a best candidate", errors.UndefinedFunction),
+    (r"type with name .* does not exist", errors.UndefinedObject),
+    (r"must appear in the group by|aggregates? .*not (allowed|supported)|cannot contain aggregates", errors.GroupingError),
+    (r"window functions? .*not (allowed|supported)|cannot contain window functions", errors.WindowingError),
+    (r"cannot compare values of type|cannot mix values of type", errors.DatatypeMismatch),
+    (r"out of range for the destination|overflow|out of range\b(?!.*(date|time) field)|cannot take|undefined outside", errors.OutOfRange),
+    (r"(date|time|timestamp) field value out of range|invalid (date|time|timestamp) field", errors.InvalidDatetime),
+    (r"no files found|cannot open file", errors.FileUnavailable),
+)
+
+_BY_CLASS: tuple[tuple[str, type[errors.Error]], ...] = (
+    ("ParserException", errors.SyntaxError), ("SyntaxException", errors.SyntaxError),
+    ("ConversionException", errors.InvalidText), ("OutOfRangeException", errors.OutOfRange),
+    ("InterruptException", errors.QueryCanceled), ("OutOfMemoryException", errors.OutOfMemory),
+    ("NotImplementedException", errors.NotSupportedError), ("BinderException", errors.ProgrammingError),
+    ("CatalogException", errors.UndefinedObject), ("ConstraintException", errors.IntegrityError),
+    ("TypeMismatchException", errors.DatatypeMismatch), ("IOException", errors.OperationalError),
+    ("InvalidInputException", errors.DataError), ("InternalException", errors.InternalError),
+)
+
+
+def translate_error(err: Exception) -> errors.Error:
+    """One of our errors with SQLSTATE for a `duckdb.Error`; message without DuckDB's prefix and source excerpt."""
+    body = re.split(r"\n\s*\n?LINE \d+:", str(err))[0]
+    body = re.sub(r"^[A-Z][A-Za-z ]*(Error|Exception): ?", "", body).strip()
+    head, _, rest = body.partition("\n")
+    message = _plain(head)
+    if (m := _UNKNOWN_COLUMN.search(head)) is not None:
+        hint = _CANDIDATES.search(rest)
+        named = hint.group(1).strip() if hint else ""
+        return errors.UndefinedColumn(f'column "{m.group(1)}" does not exist', hint=f"did you mean {named}?" if named else None)
+    suggestion = _SUGGESTION.search(rest)
+    hint_text = f'did you mean "{suggestion.group(1)}"?' if suggestion else None
+    return _error_class(err, head)(message, hint=hint_text)
+
+
+def _error_class(err: Exception, head: str) -> type[errors.Error]:
+    for pattern, found in _RULES:
+        if re.search(pattern, head, re.IGNORECASE):
+            return found
+    names = {cls.__name__ for cls in type(err).__mro__}
+    return next((found for name, found in _BY_CLASS if name in names), errors.DatabaseError)
+
+
+def _plain(head: str) -> str:
+    """Lower-case start, no final stop, none of DuckDB's advice about its own settings."""
+    text = re.split(r" Use TRY\(| You might need to|\. In order to", head)[0].strip().rstrip(".!")
+    if text.lower().startswith("division by zero"):
+        return "division by zero"
+    return text[:1].lower() + text[1:] if not text[:2].isupper() else text
+
+
+__all__ = [
+    "connection", "describe", "evaluate", "function_kind", "function_names", "literal", "normalise", "quote",
+    "sql_type", "storage_type", "translate_error", "type_of",
+]

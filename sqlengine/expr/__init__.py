@@ -1,0 +1,1 @@
+"""Bound expressions: tree, binding, simplification, compilation to Arrow kernels, text for EXPLAIN."""

@@ -1,0 +1,103 @@
+"""Implicit conversions of bound expressions: literals take the other side's type, operands meet at a common type.
+
+A bare literal ('x' or NULL) has no type of its own until it is used (PostgreSQL's "unknown"); here it is a Const of type
+text or null that no cast has touched.  Errors carry no position: the binder adds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine import errors
+from sqlengine.expr import tree
+from sqlengine.expr.compile import compile_exprs
+from sqlengine.functions.casting import castable
+from sqlengine.functions.signature import Arg, implicit
+from sqlengine.types import common_type, is_text, to_sql
+
+_ONE_ROW = pa.RecordBatch.from_arrays([pa.array([0])], names=["_"])
+
+
+def untyped(expr: tree.Expr) -> bool:
+    """Whether an expression is a literal that takes any type: 'text' or NULL."""
+    return isinstance(expr, tree.Const) and (is_text(expr.type) or pa.types.is_null(expr.type) or expr.value is None)
+
+
+def as_arg(expr: tree.Expr) -> Arg:
+    """What overload resolution needs to know of an expression."""
+    constant = isinstance(expr, tree.Const)
+    value: Any = expr.value if isinstance(expr, tree.Const) else None
+    return Arg(expr.type, untyped(expr), constant, value)
+
+
+def type_name(expr: tree.Expr) -> str:
+    """The type for error messages: `unknown` for bare literals."""
+    return "unknown" if untyped(expr) else to_sql(expr.type)
+
+
+def cast(expr: tree.Expr, target: pa.DataType, *, safe: bool = False) -> tree.Expr:
+    """An explicit CAST, computed at once for constants.
+
+    Raises CannotCoerce (42846) when there is no such cast, DataError when a constant has no value of the type.
+    """
+    if expr.type == target:
+        return expr
+    if isinstance(expr, tree.Const) and expr.value is None:
+        return tree.Const(target, None)
+    if not castable(expr.type, target):
+        raise errors.CannotCoerce(f"cannot cast type {to_sql(expr.type)} to {to_sql(target)}")
+    made = tree.Cast(target, expr, safe)
+    return constant(made) if isinstance(expr, tree.Const) else made
+
+
+def constant(expr: tree.Expr) -> tree.Expr:
+    """The Const of an expression over constants; its DataError if it fails, itself when Python has no such value."""
+    try:
+        value = compile_exprs([expr])(_ONE_ROW)[0][0].as_py()
+    except (ValueError, OverflowError):
+        return expr  # a date beyond year 9999 stays a cast of text
+    return tree.Const(expr.type, frozen(value)) if not isinstance(value, dict) else expr
+
+
+def frozen(value: Any) -> Any:
+    """Lists as tuples, all the way down, so that a Const can be hashed."""
+    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def coerce(expr: tree.Expr, target: pa.DataType) -> tree.Expr:
+    """The expression as `target` by an implicit conversion; DatatypeMismatch (42804) when there is none."""
+    if expr.type == target:
+        return expr
+    if untyped(expr) or implicit(expr.type, target) or common_type(expr.type, target) == target:
+        return cast(expr, target)
+    raise errors.DatatypeMismatch(f"cannot convert type {to_sql(expr.type)} to {to_sql(target)} without a cast")
+
+
+def unify(exprs: Sequence[tree.Expr], what: str) -> list[tree.Expr]:
+    """All expressions at one type: that of the typed ones, text when none is typed.
+
+    Raises DatatypeMismatch: `CASE types integer and text cannot be matched`, with `what` for CASE.
+    """
+    found: pa.DataType | None = None
+    for expr in exprs:
+        if untyped(expr):
+            continue
+        met = expr.type if found is None else common_type(found, expr.type)
+        if met is None:
+            assert found is not None
+            raise errors.DatatypeMismatch(f"{what} types {to_sql(found)} and {to_sql(expr.type)} cannot be matched")
+        found = met
+    target = pa.string() if found is None else found
+    return [cast(expr, target) for expr in exprs]
+
+
+def boolean(expr: tree.Expr, what: str) -> tree.Expr:
+    """A condition; DatatypeMismatch (42804) `argument of WHERE must be type boolean, not type integer`."""
+    if untyped(expr):
+        return cast(expr, pa.bool_())
+    if not pa.types.is_boolean(expr.type):
+        raise errors.DatatypeMismatch(f"argument of {what} must be type boolean, not type {to_sql(expr.type)}")
+    return expr

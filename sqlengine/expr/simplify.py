@@ -1,0 +1,141 @@
+"""Rewrites of bound expressions that keep their value: constant folding, boolean laws, splitting of conjunctions.
+
+An expression that would raise is never evaluated here for good: what fails to fold stays as it is, and raises when (and
+if) a row reaches it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine import errors
+from sqlengine.expr import tree
+from sqlengine.expr.compile import compile_exprs
+from sqlengine.functions import BUILTINS, Registry
+
+TRUE = tree.Const(pa.bool_(), True)
+FALSE = tree.Const(pa.bool_(), False)
+_NEGATIONS = {"is_null": "is_not_null", "is_not_null": "is_null"}
+_ONE_ROW = pa.RecordBatch.from_arrays([pa.array([0])], names=["_"])
+
+
+def simplify(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
+    """An equal expression with constants folded and AND, OR, NOT, CASE reduced."""
+    kids = tree.children(expr)
+    new = [simplify(kid, functions) for kid in kids]
+    if any(a is not b for a, b in zip(kids, new, strict=True)):
+        expr = tree.with_children(expr, new)
+    if isinstance(expr, tree.Call) and expr.function in ("and", "or"):
+        return _logic(expr)
+    if isinstance(expr, tree.Call) and expr.function == "not":
+        return _negation(expr, functions)
+    if isinstance(expr, tree.Case):
+        return _case(expr)
+    if isinstance(expr, tree.Cast) and expr.arg.type == expr.type:
+        return expr.arg
+    return fold(expr, functions)
+
+
+def fold(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
+    """A Const when every leaf is one and nothing is volatile or fails; else the expression itself."""
+    kids = tree.children(expr)
+    foldable = kids or isinstance(expr, tree.Call)
+    if not foldable or not all(isinstance(kid, tree.Const) for kid in kids):
+        return expr
+    if volatility(expr, functions) != "immutable":
+        return expr
+    try:
+        value = compile_exprs([expr], functions)(_ONE_ROW)[0][0].as_py()
+    except (errors.Error, ValueError, OverflowError):
+        return expr  # raises when reached; or a date that Python's calendar does not have
+    return tree.Const(expr.type, tuple(value) if isinstance(value, list) else value) if _hashable(value) else expr
+
+
+def _hashable(value: Any) -> bool:
+    return not isinstance(value, dict) and (not isinstance(value, list) or all(_hashable(v) for v in value))
+
+
+def _logic(expr: tree.Call) -> tree.Expr:
+    """Flatten, drop neutral constants and repeats, stop at the absorbing constant (when nothing before it can raise)."""
+    absorbing, neutral = (FALSE, TRUE) if expr.function == "and" else (TRUE, FALSE)
+    parts: list[tree.Expr] = []
+    seen: set[Any] = set()
+    for arg in _flat(expr, expr.function):
+        if arg == absorbing:
+            return absorbing
+        key = tree.identity(arg)
+        if arg != neutral and key not in seen:
+            seen.add(key)
+            parts.append(arg)
+    if not parts:
+        return neutral
+    return parts[0] if len(parts) == 1 else replace(expr, args=tuple(parts))
+
+
+def _flat(expr: tree.Expr, function: str) -> list[tree.Expr]:
+    if isinstance(expr, tree.Call) and expr.function == function:
+        return [part for arg in expr.args for part in _flat(arg, function)]
+    return [expr]
+
+
+def _negation(expr: tree.Call, functions: Registry) -> tree.Expr:
+    """NOT NOT x, NOT IN, NOT IS NULL, NOT of a comparison."""
+    arg = expr.args[0]
+    if isinstance(arg, tree.InList):
+        return replace(arg, negated=not arg.negated)
+    if isinstance(arg, tree.Call):
+        if arg.function == "not":
+            return arg.args[0]
+        opposite = _NEGATIONS.get(arg.function) or _OPPOSITE.get(arg.function)
+        if opposite is not None:
+            return replace(arg, function=opposite)
+    return fold(expr, functions)
+
+
+_OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
+
+
+def _case(expr: tree.Case) -> tree.Expr:
+    """Drop branches that are never taken, end at one that always is."""
+    whens: list[tuple[tree.Expr, tree.Expr]] = []
+    default = expr.default
+    for condition, result in expr.whens:
+        if isinstance(condition, tree.Const) and condition.value is not True:
+            continue
+        if condition == TRUE:
+            default = result
+            break
+        whens.append((condition, result))
+    return replace(expr, whens=tuple(whens), default=default) if whens else default
+
+
+def conjuncts(expr: tree.Expr | None) -> list[tree.Expr]:
+    """The conditions an AND is made of; [] for None and TRUE."""
+    if expr is None or expr == TRUE:
+        return []
+    return [part for part in _flat(expr, "and") if part != TRUE]
+
+
+def conjunction(parts: list[tree.Expr]) -> tree.Expr | None:
+    """The AND of conditions; None for no condition."""
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else tree.Call(pa.bool_(), "and", tuple(parts))
+
+
+def volatility(expr: tree.Expr, functions: Registry = BUILTINS) -> str:
+    """The worst of all functions below: "immutable", "stable" (now(): constant within a tick) or "volatile"."""
+    order = ("immutable", "stable", "volatile")
+    worst, todo = 0, [expr]
+    while todo:
+        node = todo.pop()
+        todo.extend(tree.children(node))
+        if isinstance(node, tree.DuckExpr):
+            worst = max(worst, order.index(node.volatility))
+        elif isinstance(node, tree.Call):
+            found = functions.lookup(node.function)
+            worst = max(worst, *(order.index(f.volatility) for f in found), 0)
+    return order[worst]

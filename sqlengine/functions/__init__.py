@@ -1,0 +1,41 @@
+"""Scalar functions: one decorated function each, by family, and the registry of the built-in ones.
+
+FAMILIES names every module that declares functions; `BUILTINS` is the registry a database layers its own over.
+Aggregates are in aggregates.py.  Nothing here binds or evaluates; that is expr/.
+"""
+
+from __future__ import annotations
+
+from sqlengine.functions import (
+    arrays,
+    conditional,
+    json,
+    math,
+    operators,
+    patterns,
+    splitting,
+    strings,
+    time,
+    time_arithmetic,
+    time_format,
+)
+from sqlengine.functions.registry import Function, Registry, collect
+
+FAMILIES = (
+    operators, math, strings, splitting, patterns, time, time_arithmetic, time_format, conditional, arrays, json,
+)
+
+BUILTINS: Registry = collect(FAMILIES)
+
+
+def scalar(name: str) -> tuple[Function, ...]:
+    """The built-in overloads of a name; empty for an unknown one."""
+    return BUILTINS.lookup(name)
+
+
+def names() -> list[str]:
+    """The names of the built-in scalar functions, sorted."""
+    return BUILTINS.names()
+
+
+__all__ = ["BUILTINS", "FAMILIES", "Function", "Registry", "names", "scalar"]

@@ -1,0 +1,157 @@
+"""Functions of arrays, structs and maps.  Array positions count from 1; beyond the ends is NULL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlengine.functions.arrays_of import nulls
+from sqlengine.functions.registry import Kernel, Value, declare, scalar
+
+
+def _lengths(a: pa.Array) -> np.ndarray:
+    return np.diff(a.offsets.to_numpy()).astype(np.int64)
+
+
+@scalar(
+    "array_get(a anyarray, i bigint) -> anyelement", "the i-th element, NULL beyond the ends",
+    example="(ARRAY[10, 20])[2] = 20", operator="[]", duck="{0}[CASE WHEN {1} > 0 THEN {1} END]", broadcast=True,
+)
+def array_get(a: pa.Array, i: pa.Array) -> pa.Array:
+    index = pc.fill_null(i, 0).to_numpy(zero_copy_only=False)
+    inside = (index >= 1) & (index <= _lengths(a))
+    missing = nulls(a, i)
+    if missing is not None:
+        inside &= ~missing
+    starts = a.offsets.to_numpy()[:-1]
+    rows = pa.array(np.where(inside, starts + index - 1, 0), mask=~inside)
+    return a.values.take(rows) if len(a.values) else pa.nulls(len(a), a.type.value_type)
+
+
+@scalar(
+    "array_length(a anyarray, dimension integer) -> integer", "how many elements; NULL for an empty array",
+    example="array_length(ARRAY[1, 2], 1) = 2", constant_args=(1,), duck="nullif(len({0}), 0)::INTEGER",
+)
+def array_length(a: Value, dimension: Value) -> Value:
+    if dimension.as_py() != 1:
+        return pa.scalar(None, pa.int32())
+    size = pc.list_value_length(a)
+    return pc.if_else(pc.equal(size, 0), pa.scalar(None, pa.int32()), size)
+
+
+cardinality = scalar(
+    "cardinality(a anyarray) -> integer; array_length(a anyarray) -> integer", "how many elements, 0 for an empty array",
+    example="cardinality(ARRAY[1, 2]) = 2", aliases=("len", "array_size"), duck="len({0})::INTEGER",
+)(lambda a: pc.list_value_length(a))
+
+
+def _array_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
+    """Interleave n columns of one type into arrays of n elements."""
+
+    def kernel(*items: pa.Array) -> pa.Array:
+        width, rows = len(items), len(items[0])
+        order = (np.arange(rows)[:, None] + rows * np.arange(width)[None, :]).ravel()
+        values = pa.concat_arrays(items).take(pa.array(order))
+        return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32) * width), values).cast(result)
+
+    return kernel
+
+
+array_literal = scalar(
+    "array(VARIADIC items anyelement) -> anyarray", "an array of the arguments", example="cardinality(ARRAY[1, 2, 3]) = 3",
+    operator="array[]", duck="[{*}]", strict=False, factory=True, broadcast=True, aliases=("list_value",),
+)(_array_kernel)
+
+
+def _row_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
+    fields = list(result)
+    return lambda *items: pa.StructArray.from_arrays(list(items), fields=fields)
+
+
+row = scalar(
+    "row(VARIADIC items any) -> any", "a struct of the arguments", example="(ROW(1, 'a')).f2 = 'a'", operator="row()",
+    duck="row({*})", strict=False, factory=True, broadcast=True,
+)(_row_kernel)
+
+
+@scalar(
+    "struct_field(s any, name text) -> any", "a field of a struct", example="(ROW(1, 'a')).f1 = 1", operator=".",
+    duck="struct_extract({0}, {1})", constant_args=(1,),
+)
+def struct_field(s: Value, name: Value) -> Value:
+    return pc.struct_field(s, name.as_py())
+
+
+def _map_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
+    return lambda m, key: pc.map_lookup(m, query_key=key, occurrence="first")
+
+
+map_get = scalar(
+    "map_get(m any, key any) -> any", "the value of a key in a map, NULL when it is not there",
+    example="map_get(NULL, 'a') IS NULL", operator="map[]", duck="{0}[{1}]", factory=True, constant_args=(1,),
+)(_map_kernel)
+
+
+@scalar(
+    "array_contains(a anyarray, item anyelement) -> boolean", "whether an element is in the array",
+    example="array_contains(ARRAY[1, 2], 2)", aliases=("list_contains",), duck="list_contains({0}, {1})", broadcast=True,
+)
+def array_contains(a: pa.Array, item: pa.Array) -> pa.Array:
+    flat = pc.list_flatten(a)
+    parents = pc.list_parent_indices(a)
+    same = pc.fill_null(pc.equal(flat, item.take(parents)), False).to_numpy(zero_copy_only=False)
+    found = np.zeros(len(a), dtype=bool)
+    found[parents.to_numpy()[same]] = True
+    return pa.array(found, mask=nulls(a, item))
+
+
+array_position = declare(
+    "array_position(a anyarray, item anyelement) -> integer", "where an element first is, NULL when it is not",
+    example="array_position(ARRAY['a', 'b'], 'b') = 2", duck="nullif(list_position({0}, {1}), 0)::INTEGER",
+)
+array_append = declare(
+    "array_append(a anyarray, item anyelement) -> anyarray", "the array with one element more at the end", strict=False,
+    example="array_append(ARRAY[1], 2) = ARRAY[1, 2]", duck="list_append({0}, {1})",
+)
+array_prepend = declare(
+    "array_prepend(item anyelement, a anyarray) -> anyarray", "the array with one element more at the start", strict=False,
+    example="array_prepend(1, ARRAY[2]) = ARRAY[1, 2]", duck="list_prepend({0}, {1})",
+)
+array_cat = declare(
+    "array_cat(a anyarray, b anyarray) -> anyarray", "both arrays joined (also written ||)", strict=False,
+    example="ARRAY[1] || ARRAY[2] = ARRAY[1, 2]", duck="list_concat({0}, {1})", aliases=("array_concat",),
+)
+array_remove = declare(
+    "array_remove(a anyarray, item anyelement) -> anyarray", "the array without an element",
+    example="array_remove(ARRAY[1, 2], 1) = ARRAY[2]",
+    duck="CASE WHEN {0} IS NOT NULL THEN list_filter({0}, lambda x: x IS DISTINCT FROM {1}) END",
+)
+array_distinct = declare(
+    "array_distinct(a anyarray) -> anyarray", "each element once, in no particular order",
+    example="cardinality(array_distinct(ARRAY[1, 1])) = 1", duck="list_distinct({0})",
+)
+array_sort = declare(
+    "array_sort(a anyarray) -> anyarray", "the elements in order", example="array_sort(ARRAY[2, 1]) = ARRAY[1, 2]",
+    duck="list_sort({0}, 'ASC', 'NULLS LAST')",
+)
+array_reverse = declare(
+    "array_reverse(a anyarray) -> anyarray", "the elements from last to first",
+    example="array_reverse(ARRAY[1, 2]) = ARRAY[2, 1]", duck="list_reverse({0})",
+)
+array_to_string = declare(
+    "array_to_string(a text[], separator text) -> text", "the elements as one text, NULLs left out",
+    example="array_to_string(ARRAY['a', 'b'], '-') = 'a-b'",
+    duck="CASE WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN "
+    "coalesce(list_aggregate(list_filter({0}, lambda x: x IS NOT NULL), 'string_agg', {1}), '') END",
+)
+array_overlaps = declare(
+    "array_overlaps(a anyarray, b anyarray) -> boolean", "whether both have an element in common",
+    example="array_overlaps(ARRAY[1, 2], ARRAY[2])", duck="list_has_any({0}, {1})", aliases=("list_has_any",),
+)
+array_includes = declare(
+    "array_includes(a anyarray, b anyarray) -> boolean", "whether the first has every element of the second (@>)",
+    example="ARRAY[1, 2] @> ARRAY[2]", duck="list_has_all({0}, {1})", aliases=("list_has_all",),
+)

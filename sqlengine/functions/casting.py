@@ -1,0 +1,332 @@
+"""CAST between the types of types.py: which casts exist, and a vectorised kernel for each.
+
+PostgreSQL's meaning: doubles round half to even on their way to whole numbers, numeric half away from zero; text that is
+not a value is InvalidText (22P02) or InvalidDatetime (22007), a value that does not fit OutOfRange (22003).
+Text of a value is pgtext's.  Kernels see whole columns; a failing one is searched by halving, never row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlengine import duck, errors, pgtext
+from sqlengine.functions.arrays_of import from_int64s, int64s, interval_array, interval_parts, nulls
+from sqlengine.functions.kernel_errors import translate_arrow
+from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text, to_sql
+
+ArrayKernel = Callable[[pa.Array], pa.Array]
+_MOMENTS = frozenset({pa.date32(), TIMESTAMP, TIMESTAMPTZ})
+_TIME = pa.time64("us")
+
+
+def castable(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether an explicit CAST from one type to the other exists."""
+    if source == target or pa.types.is_null(source) or is_text(target) or is_text(source):
+        return True
+    if pa.types.is_list(source) and pa.types.is_list(target):
+        return castable(source.value_type, target.value_type)
+    if pa.types.is_struct(source) and pa.types.is_struct(target):
+        pairs = zip(source, target, strict=False)
+        return source.num_fields == target.num_fields and all(castable(a.type, b.type) for a, b in pairs)
+    if pa.types.is_boolean(source) or pa.types.is_boolean(target):
+        return is_integer(source) or is_integer(target) or source == JSON
+    if is_numeric(target):
+        return is_numeric(source) or source == JSON
+    pair = (source, target)
+    return (source in _MOMENTS and target in _MOMENTS) or pair in _PAIRS or (source, None) in _PAIRS
+
+
+_PAIRS: frozenset[tuple[pa.DataType, pa.DataType | None]] = frozenset(
+    {(TIMESTAMP, _TIME), (TIMESTAMPTZ, _TIME), (INTERVAL, _TIME), (_TIME, INTERVAL)}
+)
+
+
+def cast_kernel(source: pa.DataType, target: pa.DataType, *, safe: bool = False) -> ArrayKernel:
+    """The kernel of CAST(source AS target); with `safe`, of TRY_CAST: NULL where CAST would raise.
+
+    The kernel raises DataErrors only.  Precondition: castable(source, target).
+    """
+    plain = _kernel(source, target)
+    guarded = _translating(plain, target)
+    return (lambda array: _null_bad(guarded, array, target)) if safe else guarded
+
+
+def can_raise(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether some value of `source` cannot be cast to `target`."""
+    if source == target or pa.types.is_null(source) or is_text(target):
+        return False
+    if is_integer(source) and is_integer(target):
+        return source.bit_width > target.bit_width
+    if is_integer(source) and pa.types.is_floating(target):
+        return False
+    if source in _MOMENTS and target in _MOMENTS:
+        return source == pa.date32()
+    return True
+
+
+def _translating(plain: ArrayKernel, target: pa.DataType) -> ArrayKernel:
+    def kernel(array: pa.Array) -> pa.Array:
+        try:
+            return plain(array)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as err:
+            raise translate_arrow(err, target) from err
+
+    return kernel
+
+
+def _null_bad(kernel: ArrayKernel, array: pa.Array, target: pa.DataType) -> pa.Array:
+    """The kernel's result with NULL for the values it fails on, found by halving."""
+    try:
+        return kernel(array)
+    except errors.DataError:
+        if len(array) == 1:
+            return pa.nulls(1, target)
+        middle = len(array) // 2
+        halves = [_null_bad(kernel, part, target) for part in (array[:middle], array[middle:])]
+        return pa.concat_arrays(halves)
+
+
+def _kernel(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
+    if source == target:
+        return lambda a: a
+    if pa.types.is_null(source):
+        return lambda a: pa.nulls(len(a), target)
+    if is_text(target):
+        return _to_text(source)
+    if is_text(source):
+        return _from_text(target)
+    if source == JSON:
+        return lambda a: _from_text(target)(a.storage)
+    if pa.types.is_list(source):
+        return _lists(source, target)
+    if pa.types.is_struct(source):
+        return _structs(source, target)
+    if pa.types.is_boolean(target):
+        return lambda a: pc.not_equal(a, pa.scalar(0, source))
+    if is_numeric(target):
+        return _to_number(source, target)
+    return _to_moment(source, target)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def _to_number(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
+    if pa.types.is_boolean(source):
+        return lambda a: a.cast(pa.int32()).cast(target)
+    if is_integer(target) and pa.types.is_floating(source):
+        return lambda a: pc.round(a, round_mode="half_to_even").cast(target)
+    if is_integer(target) and pa.types.is_decimal(source):
+        return lambda a: _rescale(a, pa.decimal128(38, 0)).cast(target)
+    if pa.types.is_decimal(source) and pa.types.is_decimal(target):
+        return lambda a: _rescale(a, target)
+    if pa.types.is_decimal(target) and is_integer(source):
+        if target.precision - target.scale >= {16: 5, 32: 10}.get(source.bit_width, 19):
+            return lambda a: a.cast(target)
+        return lambda a: a.cast(pa.decimal256(76, target.scale)).cast(target)
+    if pa.types.is_decimal(source):
+        return _decimal_to_float(source, target)
+    if target == pa.float32() and source == pa.float64():
+        return _narrow_float
+    return lambda a: a.cast(target, safe=not pa.types.is_floating(target))
+
+
+def _decimal_to_float(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
+    """The nearest float.  Arrow multiplies by a power of ten that is not exact; one division of exact numbers rounds
+    once, and more than 15 digits go through their text."""
+    divisor = pa.scalar(float(10**source.scale))
+    if source.precision <= 15 and source.scale <= 22:
+        return lambda a: pc.divide(_unscaled(a), divisor).cast(target, safe=False)
+    return lambda a: a.cast(pa.string()).cast(target)
+
+
+def _unscaled(a: pa.Array) -> pa.Array:
+    """The digits of a decimal128 of at most 18 digits as whole numbers: the low word of each value."""
+    words = np.frombuffer(a.buffers()[1], dtype=np.int64)[2 * a.offset : 2 * (a.offset + len(a)) : 2]
+    return pa.array(words.astype(np.float64), mask=nulls(a))
+
+
+def _narrow_float(a: pa.Array) -> pa.Array:
+    out = a.cast(pa.float32(), safe=False)
+    if pc.any(pc.and_(pc.is_inf(out), pc.is_finite(a))).as_py():
+        raise errors.OutOfRange("real out of range")
+    return out
+
+
+def _rescale(a: pa.Array, target: pa.DataType) -> pa.Array:
+    """A decimal in another precision and scale, rounded half away from zero; fails when it does not fit."""
+    if a.type.scale <= target.scale:
+        return a.cast(target)
+    wide = a.cast(pa.decimal256(76, a.type.scale))
+    return pc.round(wide, ndigits=target.scale, round_mode="half_towards_infinity").cast(target)
+
+
+# ---------------------------------------------------------------- moments
+
+
+def _to_moment(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
+    if target == pa.date32():
+        return lambda a: pc.floor_temporal(a.cast(TIMESTAMP), unit="day").cast(target)
+    if source == INTERVAL:
+        return lambda a: from_int64s(interval_parts(a)[2] % 86_400_000_000, _TIME, nulls(a))
+    if target == INTERVAL:
+        return lambda a: interval_array(0, 0, int64s(a), nulls(a))
+    return lambda a: a.cast(target)
+
+
+# ---------------------------------------------------------------- nested
+
+
+def _lists(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
+    inner = _kernel(source.value_type, target.value_type)
+
+    def kernel(a: pa.Array) -> pa.Array:
+        first = a.offsets[0].as_py() if len(a.offsets) else 0
+        offsets = pc.subtract(a.offsets, pa.scalar(first, pa.int32()))
+        values = inner(a.values[first : a.offsets[-1].as_py() if len(a.offsets) else 0])
+        out = pa.ListArray.from_arrays(offsets, values, mask=a.is_null() if a.null_count else None)
+        return out if out.type == target else out.cast(target)
+
+    return kernel
+
+
+def _structs(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
+    inner = [_kernel(s.type, t.type) for s, t in zip(source, target, strict=True)]
+
+    def kernel(a: pa.Array) -> pa.Array:
+        parts = [cast(pc.struct_field(a, [i])) for i, cast in enumerate(inner)]
+        return pa.StructArray.from_arrays(parts, fields=list(target), mask=a.is_null())
+
+    return kernel
+
+
+# ---------------------------------------------------------------- text
+
+
+def _to_text(source: pa.DataType) -> ArrayKernel:
+    if is_text(source):
+        return lambda a: a.cast(pa.string())
+    if source == JSON:
+        return lambda a: a.storage.cast(pa.string())
+    if pa.types.is_boolean(source):
+        return lambda a: a.cast(pa.string())
+    return pgtext.to_text_array
+
+
+def _from_text(target: pa.DataType) -> ArrayKernel:
+    """Text to a value: quickly when every text is plain, else with blanks and other spellings allowed."""
+    quick, thorough = _text_kernels(target)
+
+    def kernel(a: pa.Array) -> pa.Array:
+        if quick is not None:
+            try:
+                return quick(a)
+            except pa.ArrowInvalid:
+                pass  # some text is not in the plain form: the thorough way decides
+        try:
+            return thorough(a)
+        except (pa.ArrowInvalid, errors.DataError):
+            raise _bad_text(thorough, a, target) from None
+
+    return kernel
+
+
+def _text_kernels(target: pa.DataType) -> tuple[ArrayKernel | None, ArrayKernel]:
+    if is_integer(target):
+        return (lambda a: a.cast(target)), (lambda a: _integer_text(a).cast(target))
+    if pa.types.is_floating(target):
+        return (lambda a: a.cast(target)), (lambda a: _number_text(a).cast(target))
+    if pa.types.is_decimal(target):
+        return None, lambda a: _rescale(_number_text(a).cast(pa.decimal256(76, 38)), target)
+    if pa.types.is_boolean(target):
+        return None, _boolean_text
+    if target in (TIMESTAMP, pa.date32()):
+        return (lambda a: a.cast(target)), _by_duckdb(target)
+    if pa.types.is_binary(target):
+        return None, _bytes_text
+    if pa.types.is_nested(target):
+        return None, _by_duckdb(target)
+    return None, _by_duckdb(target)
+
+
+def _integer_text(a: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(pc.ascii_trim_whitespace(a), pattern=r"^\+([0-9])", replacement="\\1")
+
+
+def _number_text(a: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(
+        pc.ascii_lower(pc.ascii_trim_whitespace(a)), pattern=r"^\+([0-9.i])", replacement="\\1"
+    )
+
+
+_TRUE = ["t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"]
+_FALSE = ["f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"]
+
+
+def _boolean_text(a: pa.Array) -> pa.Array:
+    words = pc.ascii_lower(pc.ascii_trim_whitespace(a))
+    true = pc.is_in(words, value_set=pa.array(_TRUE))
+    known = pc.or_(true, pc.is_in(words, value_set=pa.array(_FALSE)))
+    if not pc.all(pc.or_(known, pc.is_null(words)), min_count=0).as_py():
+        raise errors.InvalidText("invalid input syntax for type boolean")
+    return pc.if_else(pc.is_valid(words), true, pa.scalar(None, pa.bool_()))
+
+
+def _bytes_text(a: pa.Array) -> pa.Array:
+    """`\\x` and hexadecimal digits, else the text's own bytes (UTF-8)."""
+    in_hex = pc.match_substring_regex(a, pattern=r"^\\x([0-9a-fA-F]{2})*$")
+    if not pc.any(in_hex).as_py():
+        return a.cast(pa.binary())
+    digits = pc.if_else(in_hex, pc.utf8_slice_codeunits(a, start=2), "")
+    from_hex = duck.evaluate(["from_hex(a)"], {"a": digits}, len(a))[0]
+    return pc.if_else(in_hex, from_hex, a.cast(pa.binary()))
+
+
+def _by_duckdb(target: pa.DataType) -> ArrayKernel:
+    text = f"CAST(a AS {duck.sql_type(target)})"
+
+    def kernel(a: pa.Array) -> pa.Array:
+        out = duck.evaluate([text], {"a": a}, len(a))[0]
+        return out if out.type == target else out.cast(target)
+
+    return kernel
+
+
+def _bad_text(kernel: ArrayKernel, a: pa.Array, target: pa.DataType) -> errors.Error:
+    """The error that names the first text the kernel fails on."""
+    low, high = 0, len(a)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _fails(kernel, a[low:middle]) else (middle, high)
+    found = _failure(kernel, a[low:high])
+    value, name = a[low].as_py(), to_sql(target)
+    if isinstance(found, errors.OutOfRange) and not isinstance(found, errors.InvalidText):
+        return errors.OutOfRange(f'value "{value}" is out of range for type {name}')
+    kind = errors.InvalidDatetime if target in (*_MOMENTS, _TIME, INTERVAL) else errors.InvalidText
+    return kind(f'invalid input syntax for type {name}: "{value}"')
+
+
+def _fails(kernel: ArrayKernel, a: pa.Array) -> bool:
+    return _failure(kernel, a) is not None
+
+
+def _failure(kernel: ArrayKernel, a: pa.Array) -> errors.Error | None:
+    try:
+        kernel(a)
+    except pa.ArrowInvalid as err:
+        return _digits_only(a) or translate_arrow(err)
+    except errors.DataError as err:
+        return err
+    return None
+
+
+def _digits_only(a: pa.Array) -> errors.Error | None:
+    """Arrow calls an integer that is too large unparsable; digits alone mean it is out of range."""
+    only = pc.match_substring_regex(pc.ascii_trim_whitespace(a), pattern=r"^[+-]?[0-9]+$")
+    return errors.OutOfRange("out of range") if len(a) == 1 and only[0].as_py() else None
+
+

@@ -1,0 +1,80 @@
+"""Functions that choose among their arguments: coalesce, nullif, greatest, least, if, counts of NULLs.
+
+Laziness (an argument that is not needed must not raise) is the evaluator's business; the binder turns coalesce, nullif
+and if into CASE trees and only greatest, least and the counts have kernels here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlengine.functions.operators import _compare_factory
+from sqlengine.functions.registry import Kernel, Value, declare, scalar
+
+coalesce = declare(
+    "coalesce(VARIADIC a anyelement) -> anyelement", "the first argument that is not NULL",
+    example="coalesce(NULL, 2, 3) = 2", aliases=("ifnull", "nvl"), strict=False, duck="coalesce({*})",
+)
+nullif = declare(
+    "nullif(a anyelement, b anyelement) -> anyelement", "NULL when both are equal, else the first",
+    example="nullif(1, 1) IS NULL", strict=False, duck="nullif({0}, {1})",
+)
+if_ = declare(
+    "if(condition boolean, then_value anyelement, else_value anyelement) -> anyelement",
+    "the second argument when the condition is true, else the third", example="if(1 < 2, 'a', 'b') = 'a'",
+    aliases=("iff",), strict=False, duck="CASE WHEN {0} THEN {1} ELSE {2} END",
+)
+
+
+def _extreme(name: str) -> Kernel:
+    """A factory: greatest or least of any number of arguments, NULLs skipped, by the operators' order."""
+
+    def make(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
+        wins = _compare_factory("gt" if name == "max" else "lt")(arg_types, pa.bool_())
+
+        def kernel(first: Value, *rest: Value) -> Value:
+            best = first
+            for other in rest:
+                takes = pc.coalesce(wins(other, best), pc.is_null(best))
+                best = pc.if_else(takes, other, best)
+            return best
+
+        return kernel
+
+    return make
+
+
+greatest = scalar(
+    "greatest(VARIADIC a anyelement) -> anyelement", "the largest argument, NULLs skipped",
+    example="greatest(1, 3, NULL) = 3", strict=False, factory=True,
+)(_extreme("max"))
+least = scalar(
+    "least(VARIADIC a anyelement) -> anyelement", "the smallest argument, NULLs skipped", example="least(1, 3, NULL) = 1",
+    strict=False, factory=True,
+)(_extreme("min"))
+
+
+@scalar(
+    "num_nulls(VARIADIC a any) -> integer", "how many arguments are NULL", example="num_nulls(1, NULL) = 1",
+    strict=False, duck="list_count(list_filter([x IS NULL FOR x IN [{*}]], lambda b: b))::INTEGER",
+)
+def num_nulls(*args: Value) -> Value:
+    return _count(pc.is_null, args)
+
+
+@scalar(
+    "num_nonnulls(VARIADIC a any) -> integer", "how many arguments are not NULL", example="num_nonnulls(1, NULL) = 1",
+    strict=False, duck="list_count([{*}])::INTEGER",
+)
+def num_nonnulls(*args: Value) -> Value:
+    return _count(pc.is_valid, args)
+
+
+def _count(test: Kernel, args: Sequence[Value]) -> Value:
+    total: Value = pa.scalar(0, pa.int32())
+    for arg in args:
+        total = pc.add(total, test(arg).cast(pa.int32()))
+    return total
