@@ -1,0 +1,171 @@
+"""Writes the generated pages of docs/ from the code: errors.md, settings.md, connectors.md, aggregates.md.
+
+`make docs` runs it; `tests/test_docs.py` fails when a page is not what this would write.  The page of scalar
+functions is written by `sqlengine.functions.docs`, which this calls too.  It must not hold a fact the code
+does not hold.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import sqlengine.errors
+import storage.errors
+from sqlengine.connectors import CONNECTORS
+from sqlengine.functions import aggregates
+from sqlengine.settings import Settings
+
+FOLDER = Path(__file__).resolve().parent
+HEAD = "<!-- written by `make docs`; edit the code it comes from -->\n\n"
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A markdown table; bars inside cells are escaped."""
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def sentence(text: str | None) -> str:
+    """The first paragraph of a docstring in one line."""
+    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
+
+
+def errors_page() -> str:
+    """Every error class of both trees with its SQLSTATE."""
+    return (
+        "# Errors\n\n"
+        + HEAD
+        + "Every error has a SQLSTATE, a message, and where known a detail, a hint and the "
+        "position in the statement. In Python they are classes of `sqlengine`; the first level below "
+        "`DatabaseError` is that of DB-API 2.0.\n\n"
+        + _error_table(sqlengine.errors.Error)
+        + "\n## The log on its own\n\nThe `storage` package can be used without SQL and has a tree of its "
+        "own; a session turns its errors into those above.\n\n" + _error_table(storage.errors.StorageError)
+    )
+
+
+def _error_table(base: type[Any]) -> str:
+    rows = [
+        (f"`{cls.sqlstate}`", f"`{cls.__name__}`", f"`{cls.__bases__[0].__name__}`", sentence(_own_doc(cls)))
+        for cls in sorted(error_classes(base), key=lambda c: (c.sqlstate, c.__name__))
+    ]
+    return table(("SQLSTATE", "class", "is a", "when"), rows)
+
+
+def _own_doc(cls: type[Any]) -> str:
+    return cls.__dict__.get("__doc__") or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cls.__name__).lower()
+
+
+def error_classes(base: type[Any]) -> Iterator[type[Any]]:
+    """A class and everything below it."""
+    yield base
+    for cls in base.__subclasses__():
+        yield from error_classes(cls)
+
+
+def settings_page() -> str:
+    """Every setting with its default and what it accepts."""
+    rows = []
+    for spec in fields(Settings):
+        accepted = ", ".join(f"`{word}`" for word in spec.metadata["choices"])
+        if spec.metadata["minimum"] is not None:
+            accepted = f"a whole number from {spec.metadata['minimum']:,}"
+        rows.append((f"`{spec.name}`", _value(spec.default), accepted or "text", spec.metadata["help"]))
+    return (
+        "# Settings\n\n"
+        + HEAD
+        + "`SET name = value` changes a setting of the session, `SHOW name` shows it, `RESET name` "
+        "brings the default back, `SHOW SETTINGS` lists all. `sqlengine.connect(..., name=value)` sets it for "
+        "every session of a database.\n\n" + table(("setting", "default", "accepts", "meaning"), rows)
+    )
+
+
+def connectors_page() -> str:
+    """Every connector with its options."""
+    parts = [
+        "# Connectors\n\n"
+        + HEAD
+        + "`WITH (connector = '...', ...)` of a stream or a sink names one of these. Option "
+        "names are case-insensitive, and `-`, `.` and `_` are equal in them.\n"
+    ]
+    for connector in CONNECTORS:
+        roles = [
+            word
+            for word, made in (("source", connector.source), ("sink", connector.sink))
+            if made is not None
+        ]
+        rows = [_option_row(spec) for spec in fields(connector.options)]
+        parts.append(f"## {connector.name}\n\n{connector.description} ({' and '.join(roles)})\n")
+        if rows:
+            parts.append(table(("option", "default", "accepts", "meaning"), rows))
+    return "\n".join(parts)
+
+
+def _option_row(spec: Any) -> tuple[str, ...]:
+    names = [spec.name, *spec.metadata.get("aliases", ())]
+    has_default = spec.default is not MISSING or spec.default_factory is not MISSING
+    default = "required" if not has_default else _value(None if spec.default is MISSING else spec.default)
+    kind = re.sub(r"<class '(\w+)'>", r"\1", str(spec.type)).removesuffix(" | None")
+    choices = ", ".join(f"`{word}`" for word in spec.metadata.get("choices", ()))
+    shown = ", ".join(f"`{name}`" for name in names)
+    return shown, default, choices or _TYPE_WORDS.get(kind, kind), str(spec.metadata.get("help", ""))
+
+
+_TYPE_WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+def _value(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def aggregates_page() -> str:
+    """Every aggregate with its arguments."""
+    rows = []
+    for name in sorted(aggregates.names()):
+        found = aggregates.aggregate(name)
+        assert found is not None
+        rows.append((f"`{name}({found.arguments})`", "yes" if found.distinct_ok else "", found.description))
+    return (
+        "# Aggregates\n\n"
+        + HEAD
+        + "All of them are kept up to date incrementally, under inserts and deletes, in plain "
+        "groups and in windows, and take `FILTER (WHERE ...)`.\n\n"
+        + table(("aggregate", "DISTINCT", "meaning"), rows)
+    )
+
+
+def functions_page() -> str:
+    """Every scalar function; written by the package that holds them."""
+    from sqlengine.functions import docs  # lazy: the other pages do not need the examples run
+
+    return docs.page()
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "aggregates.md": aggregates_page,
+    "connectors.md": connectors_page,
+    "errors.md": errors_page,
+    "functions.md": functions_page,
+    "settings.md": settings_page,
+}
+
+
+def main() -> None:
+    """Write every page that is not yet what it should be."""
+    for name, page in PAGES.items():
+        path, text = FOLDER / name, page()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote docs/{name}")
+
+
+if __name__ == "__main__":
+    main()
