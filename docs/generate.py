@@ -81,8 +81,8 @@ def settings_page() -> str:
         "# Settings\n\n"
         + HEAD
         + "`SET name = value` changes a setting of the session, `SHOW name` shows it, `RESET name` "
-        "brings the default back, `SHOW SETTINGS` lists all. `sqlengine.connect(..., name=value)` sets it for "
-        "every session of a database.\n\n" + table(("setting", "default", "accepts", "meaning"), rows)
+        "brings the default back, `SHOW SETTINGS` lists all. `sqlengine.connect(..., name=value)` sets it "
+        "for every session of a database.\n\n" + table(("setting", "default", "accepts", "meaning"), rows)
     )
 
 

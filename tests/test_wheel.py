@@ -21,7 +21,8 @@ CREATE STREAM bids (auction BIGINT, price BIGINT, ts TIMESTAMP, WATERMARK FOR ts
 CREATE MATERIALIZED VIEW per_minute AS
   SELECT auction, window_start, count(*) AS bids, sum(price) AS total
   FROM TUMBLE(bids, ts, INTERVAL '1 minute') GROUP BY auction, window_start;
-INSERT INTO bids VALUES (1, 10, '2024-01-01 00:00:01'), (1, 20, '2024-01-01 00:00:59'), (2, 5, '2024-01-01 00:01:00');
+INSERT INTO bids VALUES
+  (1, 10, '2024-01-01 00:00:01'), (1, 20, '2024-01-01 00:00:59'), (2, 5, '2024-01-01 00:01:00');
 SELECT auction, window_start, bids, total FROM per_minute ORDER BY auction;
 """
 

@@ -1,0 +1,67 @@
+"""`make soak`: the random tests again and again with new seeds and many examples, until the time is over.
+
+Stops at the first failure and prints the seed that repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+
+from source_tree import ROOT
+
+FOLDERS = (
+    "kernels",
+    "state",
+    "operators",
+    "expr",
+    "functions",
+    "formats",
+    "connectors",
+    "storage",
+    "streams",
+    "sql_front",
+)
+
+
+def main() -> int:
+    """One round per seed; the status of the first failing round."""
+    parser = argparse.ArgumentParser(description="random tests with new seeds")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, help="repeat one round")
+    options = parser.parse_args()
+    folders = [f"tests/{name}" for name in FOLDERS if (ROOT / "tests" / name).exists()]
+    end = time.monotonic() + options.minutes * 60
+    rounds = 0
+    while time.monotonic() < end or rounds == 0:
+        seed = options.seed if options.seed is not None else random.randrange(2**32)
+        print(f"round {rounds + 1}, seed {seed}", flush=True)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-n",
+            "2",
+            f"--hypothesis-seed={seed}",
+            *folders,
+        ]
+        environment = {**os.environ, "HYPOTHESIS_PROFILE": "soak"}
+        status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        if status != 0:
+            print(f"failed; repeat with: python tests/soak.py --seed {seed}")
+            return status
+        rounds += 1
+        if options.seed is not None:
+            break
+    print(f"{rounds} rounds without a failure")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
