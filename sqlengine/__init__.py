@@ -1,0 +1,77 @@
+"""sqlengine: a SQL-first streaming database in one Python process.
+
+    import sqlengine
+
+    with sqlengine.connect("data") as db:
+        db.execute("CREATE STREAM clicks (page TEXT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5 seconds')")
+        db.execute("CREATE MATERIALIZED VIEW per_page AS SELECT page, count(*) AS n FROM clicks GROUP BY page")
+        db.insert("clicks", [("home", "2024-01-01 00:00:00")])
+        print(db.execute("SELECT * FROM per_page").fetchall())
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlengine.ownership import check_storage_is_ours
+
+check_storage_is_ours()
+
+from sqlengine.errors import (  # noqa: E402 - the check above must come first
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    Warning,
+)
+
+if TYPE_CHECKING:
+    from sqlengine.api.database import Database
+    from sqlengine.runtime.clock import Clock
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "Database",
+    "DatabaseError",
+    "Error",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+    "VirtualClock",
+    "Warning",
+    "connect",
+]
+
+
+def connect(path: str = ":memory:", *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any) -> Database:
+    """Open (or make) a database: a directory, or ":memory:".
+
+    Raises ObjectInUse (55006) when another process has the directory open, DataCorrupted (XX001) when its files are.
+    """
+    # Lazy: the engine's modules are many, and `import sqlengine` should cost nothing.
+    from sqlengine.api.database import Database
+
+    return Database(path, clock=clock, dialect=dialect, **settings)
+
+
+def __getattr__(name: str) -> Any:
+    """Database and VirtualClock are imported when first named."""
+    if name == "Database":
+        from sqlengine.api.database import Database
+
+        return Database
+    if name == "VirtualClock":
+        from sqlengine.runtime.clock import VirtualClock
+
+        return VirtualClock
+    raise AttributeError(f"module 'sqlengine' has no attribute {name!r}")

@@ -1,0 +1,128 @@
+"""Database: what `connect` returns."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine import sql
+from sqlengine.api.frames import to_table
+from sqlengine.api.subscription import Follower
+from sqlengine.engine import Params, from_storage, open_instance
+from sqlengine.errors import InterfaceError
+from sqlengine.result import Result
+from sqlengine.runtime.checkpoint import write_checkpoint
+from sqlengine.runtime.clock import Clock
+from sqlengine.session import Session
+from sqlengine.settings import Settings
+from sqlengine.sql import ast
+from sqlengine.statements.subscribe import open_subscription
+from sqlengine.statements.write import writable, write_rows
+from storage import StorageError
+
+MEMORY = ":memory:"
+
+
+class Database:
+    """An open database; all methods may be called from any thread.
+
+    `path` is a directory (made when missing) or ":memory:".  `clock` replaces the machine's clock (tests, replays);
+    further keywords are session settings.
+    """
+
+    def __init__(self, path: str = MEMORY, *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any) -> None:
+        self._defaults = {"dialect": dialect, **settings}
+        self._check_settings()
+        self._instance = open_instance(None if path == MEMORY else path, clock)
+        self._session = self.session()
+        self._lock = threading.RLock()
+        self.path = path
+
+    def _check_settings(self) -> None:
+        settings = Settings()
+        for name, value in self._defaults.items():
+            settings.set(name, value)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._instance.closed
+
+    def session(self) -> Session:
+        """A new session with its own settings and transaction."""
+        self._require_open()
+        settings = Settings()
+        for name, value in self._defaults.items():
+            settings.set(name, value)
+        return Session(self._instance, settings)
+
+    def _require_open(self) -> None:
+        if hasattr(self, "_instance") and self._instance.closed:
+            raise InterfaceError("the database is closed")
+
+    def execute(self, text: str, params: Params = None) -> Result:
+        """Run a script in the database's own session; the last statement's result.
+
+        `params`: a sequence for `?` and `$1`, a mapping for `:name`.
+        """
+        self._require_open()
+        with self._lock:
+            return self._session.execute(text, params)
+
+    def insert(self, name: str, rows: Any) -> int:
+        """Append rows to a stream or table; returns how many.
+
+        `rows`: a pyarrow Table, RecordBatch or reader, a pandas or Polars frame, a list of dicts, a list of tuples (in
+        column order), or anything with `__arrow_c_stream__`.
+        """
+        self._require_open()
+        with self._lock:
+            target = writable(self._session.context, tuple(name.split(".")))
+            table, named = to_table(rows, [c.name for c in target.stored_columns()])
+            try:
+                return write_rows(self._session.context, target, table, named)
+            except StorageError as error:
+                raise from_storage(error) from error
+
+    def table(self, name: str) -> pa.Table:
+        """The rows of a stream, table or view now."""
+        return self.execute(f'SELECT * FROM {".".join(sql.quote_identifier(p) for p in name.split("."))}').to_arrow()
+
+    def subscribe(self, view: str, *, snapshot: bool = True) -> Follower:
+        """Follow a view, stream, table or query: iterate (or `async for`) over its changes."""
+        self._require_open()
+        text = view if view.lstrip().lower().startswith(("select", "with", "values", "(")) else f"SELECT * FROM {view}"
+        session = self.session()
+        return Follower(open_subscription(session.context, sql.parse_query(text), ast.Emit(), snapshot))
+
+    def checkpoint(self) -> int:
+        """Write a checkpoint now; returns the bytes of state in it."""
+        self._require_open()
+        return write_checkpoint(self._instance)
+
+    def tick(self) -> None:
+        """Process what is there and what time alone makes due; only needed under a virtual clock."""
+        self._instance.scheduler.run_timers()
+        self._instance.catch_up()
+
+    def close(self) -> None:
+        """Checkpoint (a directory only), stop, release the directory; idempotent."""
+        if self._instance.closed:
+            return
+        self._session.close()
+        if self.path != MEMORY:
+            write_checkpoint(self._instance)
+        self._instance.close()
+
+    def crash(self) -> None:
+        """Test hook: let go of everything as a killed process would, without a checkpoint."""
+        self._instance.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
