@@ -1,12 +1,13 @@
 """Arrow values as PostgreSQL writes them: the one text form of every type.
 
-The prompt's tables, CSV output, COPY and the wire protocol's text format all read this file, so a value looks
-the same wherever it is seen.  Everything is computed a column at a time with Arrow kernels; only values that no
-kernel spells as PostgreSQL does (years before 1, floats between 1e10 and 1e15 with a fraction) are written one by
-one.  This module must not know settings, sessions or files: the time zone is an argument.
+The prompt's tables, CSV output, COPY and the wire protocol's text format all read this file, so a value
+looks the same wherever it is seen.  Everything is computed a column at a time with Arrow kernels; only
+values that no kernel spells as PostgreSQL does (years before 1, floats between 1e10 and 1e15 with a
+fraction) are written one by one.  This module must not know settings, sessions or files: the time zone is
+an argument.
 
-Types that PostgreSQL lacks take the form of its nearest relative: MAP is written as `hstore` does, STRUCT as a
-composite value, a duration as an interval.  Times finer than a microsecond keep their digits.
+Types that PostgreSQL lacks take the form of its nearest relative: MAP is written as `hstore` does, STRUCT
+as a composite value, a duration as an interval.  Times finer than a microsecond keep their digits.
 """
 
 from __future__ import annotations
@@ -363,7 +364,8 @@ def list_parts(array: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def join_lists(array: pa.Array, texts: pa.Array, separator: str) -> pa.Array:
-    """Each list's element texts joined, NULL where the list is NULL; `texts` are of `list_parts(array)[1]`."""
+    """Each list's element texts joined, NULL where the list is NULL; `texts` are of
+    `list_parts(array)[1]`."""
     offsets, _ = list_parts(array)
     mask = array.is_null() if array.null_count else None
     lists = pa.ListArray.from_arrays(offsets.cast(pa.int32()), texts, mask=mask)

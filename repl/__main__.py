@@ -1,0 +1,114 @@
+"""The command `sqlengine`: reads the command line, opens the database, hands over to the prompt or a script.
+
+Exit status: 0 all went well, 1 a statement failed, 2 the command line is wrong, 130 ended by Ctrl-C, 141
+the reader of standard output went away.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import repl.coldstart  # noqa: F401 - must be the first to touch pyarrow
+from repl.commands.base import Leave
+from repl.options import Options, parse_arguments
+from repl.render.base import Look
+from repl.render.error import error_text
+from repl.runner import Abandoned, Limits
+from repl.shell import Display, Shell
+from repl.terminal import screen_of, standard_output
+from sqlengine import __version__, connect
+from sqlengine.errors import Error
+
+SUCCESS, FAILED, INTERRUPTED, NO_READER = 0, 1, 130, 141
+_SHOWN_ROWS = 40
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status (SystemExit for --help and wrong command lines)."""
+    options = parse_arguments(sys.argv[1:] if argv is None else argv)
+    if options.version:
+        print(f"sqlengine {__version__}")
+        return SUCCESS
+    try:
+        return _with_database(options)
+    except Error as error:
+        sys.stderr.write(error_text(error, None, screen_of(sys.stderr)))
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # what is left in the buffer cannot be written; without this the interpreter complains at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except Abandoned:
+        # the session does not answer, so nothing can be closed; what was acknowledged is on disk
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+
+def _with_database(options: Options) -> int:
+    """Open, run, close."""
+    with connect(options.data_dir or ":memory:", dialect=options.dialect) as database:
+        session = database.session()
+        interactive = not options.scripts and sys.stdin.isatty()
+        shell = make_shell(session, options, interactive)
+        try:
+            if interactive:
+                # the prompt is heavy and only people need it
+                from repl.app import run_prompt
+
+                return run_prompt(shell, options)
+            return SUCCESS if _run_scripts(shell, options) else FAILED
+        finally:
+            shell.close()
+            session.close()
+
+
+def make_shell(session: Any, options: Options, interactive: bool) -> Shell:
+    """A Shell as the options want it."""
+    timing = interactive if options.timing is None else options.timing
+    look = Look(header=options.header, timing=timing, shown_rows=_SHOWN_ROWS if interactive else None)
+    display = Display(options.format or "table", look, options.quiet, _progress_mode(options))
+    limits = Limits(options.max_rows, options.timeout_s, options.idle_s)
+    return Shell(
+        session,
+        lambda: standard_output(sys.stdout),
+        sys.stderr,
+        display=display,
+        limits=limits,
+        keep_going=options.keep_going,
+        interactive=interactive,
+    )
+
+
+def _run_scripts(shell: Shell, options: Options) -> bool:
+    """-c and -f in the order typed, or standard input; False if a statement failed."""
+    good = True
+    try:
+        if not options.scripts:
+            return shell.run_file("-")
+        for script in options.scripts:
+            if script.kind == "file":
+                good = shell.run_file(script.value) and good
+            else:
+                good = shell.run_script(script.value.splitlines(keepends=True)) and good
+            if not good and not options.keep_going:
+                break
+    except Leave:
+        pass
+    return good
+
+
+def _progress_mode(options: Options) -> str:
+    """Whether to draw progress: never over a pager, which shares the terminal and sits behind a pipe."""
+    if options.quiet or options.progress == "auto" and stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+        return "never"
+    return options.progress
+
+
+if __name__ == "__main__":
+    sys.exit(main())

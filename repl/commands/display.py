@@ -1,0 +1,76 @@
+"""How results look: \\x, \\format, \\timing, \\rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from repl.commands.base import Command
+from repl.render import FORMATS
+from sqlengine.errors import InvalidParameter, did_you_mean
+
+if TYPE_CHECKING:
+    from repl.shell import Shell
+
+_USUAL_ROWS = 40
+
+
+def _expanded(shell: Shell, word: str) -> bool:
+    now = shell.display.look.expanded
+    wanted = word.lower() or ("off" if now == "on" else "on")
+    if wanted not in ("on", "off", "auto"):
+        raise InvalidParameter(f'\\x takes on, off or auto, not "{word}"')
+    _look(shell, expanded=wanted)
+    meaning = {
+        "on": "one line per value",
+        "off": "one line per row",
+        "auto": "one line per value when too wide",
+    }
+    shell.say(f"results have {meaning[wanted]}")
+    return True
+
+
+def _format(shell: Shell, name: str) -> bool:
+    if not name:
+        shell.say(f"format {shell.display.format}; there are: {', '.join(FORMATS)}")
+        return True
+    if name.lower() not in FORMATS:
+        hint = did_you_mean(name.lower(), FORMATS) or "one of: " + ", ".join(FORMATS)
+        raise InvalidParameter(f'unknown format "{name}"', hint=hint)
+    shell.display = dataclasses.replace(shell.display, format=name.lower())
+    shell.say(f"format {name.lower()}")
+    return True
+
+
+def _timing(shell: Shell, word: str) -> bool:
+    if word.lower() not in ("", "on", "off"):
+        raise InvalidParameter(f'\\timing takes on or off, not "{word}"')
+    wanted = not shell.display.look.timing if not word else word.lower() == "on"
+    _look(shell, timing=wanted)
+    shell.say(f"timing {'on' if wanted else 'off'}")
+    return True
+
+
+def _rows(shell: Shell, word: str) -> bool:
+    if word.lower() in ("all", "0"):
+        _look(shell, shown_rows=None)
+    elif word.isdigit():
+        _look(shell, shown_rows=int(word))
+    elif word:
+        raise InvalidParameter(f'\\rows takes a number or all, not "{word}"')
+    shown = shell.display.look.shown_rows
+    shell.say("tables show all rows" if shown is None else f"longer tables show {shown} rows, their head and tail")
+    return True
+
+
+def _look(shell: Shell, **changes: Any) -> None:
+    look = dataclasses.replace(shell.display.look, **changes)
+    shell.display = dataclasses.replace(shell.display, look=look)
+
+
+DISPLAY_COMMANDS = (
+    Command(("\\x",), "[on|off|auto]", "one line per value instead of one per row", _expanded),
+    Command(("\\format",), "[NAME]", "how results are written: " + ", ".join(FORMATS), _format),
+    Command(("\\rows",), "[N|all]", f"rows of a table on the screen (usually {_USUAL_ROWS})", _rows),
+    Command(("\\timing",), "[on|off]", "how long each statement took", _timing),
+)

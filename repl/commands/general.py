@@ -1,0 +1,40 @@
+"""Leaving and help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from repl.commands.base import Command, Leave
+
+if TYPE_CHECKING:
+    from repl.shell import Shell
+
+KEYS = (
+    ("Enter", "run the statement if it is complete, else begin a new line"),
+    ("Alt-Enter", "begin a new line"),
+    ("Tab", "complete"),
+    ("Up, Down", "earlier and later statements; Ctrl-R searches them"),
+    ("Ctrl-C", "clear the line; cancel the statement that runs"),
+    ("Ctrl-D", "leave"),
+)
+
+
+def _quit(_shell: Shell, _argument: str) -> bool:
+    raise Leave
+
+
+def general_commands(others: Callable[[], Iterable[Command]]) -> tuple[Command, ...]:
+    """\\q and \\?; `others()` are all commands, for \\? to list."""
+
+    def show_help(shell: Shell, _argument: str) -> bool:
+        listed = [(" ".join((", ".join(c.names), c.argument)), c.help) for c in others()]
+        lines = ["commands", *(f"  {usage:<26} {text}" for usage, text in listed)]
+        lines += ["keys", *(f"  {key:<26} {text}" for key, text in KEYS)]
+        shell.say("\n".join([*lines, "a statement ends with a semicolon and may take several lines"]))
+        return True
+
+    return (
+        Command(("\\q", "\\quit"), "", "leave", _quit),
+        Command(("\\?", "\\help"), "", "list commands and keys", show_help),
+    )

@@ -1,0 +1,172 @@
+"""Runs one statement: calls the session on the worker, listens for Ctrl-C and the limits, feeds a renderer.
+
+Limits end a result that has no end quietly (that is what they are for) and cancel any other statement with
+an error. This file must not print: results go to the renderer, waiting goes to the callbacks, outcomes to
+the caller.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from repl.render.base import Renderer, Summary
+from repl.worker import Job, Worker
+from sqlengine.errors import QueryCanceled
+
+_TICK_S = 0.1
+_IMPATIENCE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop; None = never.  Times in seconds, `max_rows` per result."""
+
+    max_rows: int | None = None
+    timeout_s: float | None = None
+    idle_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a statement that did not fail; `interrupted` = its result was ended by Ctrl-C."""
+
+    tag: str
+    has_rows: bool
+    notices: tuple[str, ...]
+    elapsed_ms: float
+    interrupted: bool = False
+
+
+class Interrupted(Exception):
+    """Ctrl-C cancelled a statement before it answered."""
+
+
+class Abandoned(BaseException):
+    """Ctrl-C again while a statement did not heed the first: the process should end without waiting for
+    it."""
+
+
+class Runner:
+    """Runs statements of one session, one at a time.
+
+    `on_wait(seconds_so_far)` is called about ten times a second while nothing comes, `on_answer()` before
+    anything is written (to clear what on_wait drew).
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        worker: Worker,
+        on_wait: Callable[[float], None] = lambda _seconds: None,
+        on_answer: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._session = session
+        self._worker = worker
+        self._on_wait = on_wait
+        self._on_answer = on_answer
+        self._began = 0.0
+
+    def call(self, work: Callable[[Any], Any]) -> Any:
+        """`work(session)` on the worker, waited for without limits."""
+        job = self._worker.submit(lambda: work(self._session))
+        self._finished(job, None)
+        return job.result()
+
+    def start(self, work: Callable[[Any], Any]) -> None:
+        """`work(session)` on the worker, not waited for; what it raises is lost, so it should not."""
+        self._worker.submit(lambda: work(self._session))
+
+    def run(self, sql: str, make_renderer: Callable[[Any], Renderer], limits: Limits) -> Outcome:
+        """Execute `sql`; `make_renderer(result)` is asked for when there are rows to show.
+
+        Raises sqlengine.errors.Error as the session does, QueryCanceled after a timeout, Interrupted after
+        Ctrl-C.
+        """
+        self._began = time.monotonic()
+        deadline = None if limits.timeout_s is None else self._began + limits.timeout_s
+        job = self._worker.submit(lambda: self._session.execute(sql))
+        try:
+            answered = self._finished(job, deadline)
+        except KeyboardInterrupt:
+            self._abort(job)
+            raise Interrupted from None
+        if not answered:
+            self._abort(job)
+            raise _timed_out(limits)
+        result = job.result()
+        ended = None
+        try:
+            if result.schema is not None:
+                ended = self._copy(result, make_renderer(result), limits, deadline)
+        finally:
+            self.call(lambda _session: result.close())
+        elapsed_ms = (time.monotonic() - self._began) * 1000
+        return Outcome(result.tag, result.schema is not None, tuple(result.notices), elapsed_ms, ended == "interrupted")
+
+    def _copy(self, result: Any, renderer: Renderer, limits: Limits, deadline: float | None) -> str | None:
+        """Write all rows, or those until a limit or Ctrl-C; returns why it ended early, if it did."""
+        batches = iter(result.batches())
+        rows, ended = 0, None
+        while ended is None:
+            job = self._worker.submit(lambda: next(batches, None))
+            try:
+                if not self._finished(job, _earlier(deadline, limits.idle_s if result.endless else None)):
+                    self._abort(job)
+                    if not result.endless:
+                        raise _timed_out(limits)
+                    ended = "ended"
+                    break
+                batch = job.result()
+                if batch is None:
+                    break
+                if limits.max_rows is not None and rows + batch.num_rows > limits.max_rows:
+                    batch, ended = batch.slice(0, limits.max_rows - rows), "more"
+                rows += batch.num_rows
+                renderer.write(batch)
+                if result.endless and rows == limits.max_rows:
+                    ended = "ended"
+            except KeyboardInterrupt:
+                self._abort(job)
+                ended = "interrupted"
+        renderer.finish(Summary(rows, (time.monotonic() - self._began) * 1000, ended))
+        return ended
+
+    def _finished(self, job: Job, until: float | None) -> bool:
+        """Wait for the job; False when `until` (monotonic seconds) passes first."""
+        while not job.wait(_TICK_S if until is None else max(0.0, min(_TICK_S, until - time.monotonic()))):
+            if until is not None and time.monotonic() >= until:
+                return False
+            self._on_wait(time.monotonic() - self._began)
+        self._on_answer()
+        return True
+
+    def _abort(self, job: Job) -> None:
+        """Cancel what runs and wait until it has stopped; what it raises while stopping no longer matters.
+
+        Ctrl-C within the first two seconds of waiting is taken for impatience, after them it raises
+        Abandoned.
+        """
+        began = time.monotonic()
+        while not job.wait(0):
+            self._session.cancel()
+            try:
+                job.wait(_IMPATIENCE_S)
+            except KeyboardInterrupt:
+                if time.monotonic() - began > _IMPATIENCE_S:
+                    raise Abandoned from None
+        self._on_answer()
+
+
+def _earlier(deadline: float | None, idle_s: float | None) -> float | None:
+    """The first of a moment and a span from now."""
+    if idle_s is None:
+        return deadline
+    idle = time.monotonic() + idle_s
+    return idle if deadline is None else min(idle, deadline)
+
+
+def _timed_out(limits: Limits) -> QueryCanceled:
+    return QueryCanceled(f"statement cancelled after {limits.timeout_s:g} s", hint="--timeout sets this limit")

@@ -1,0 +1,233 @@
+"""The heart of the command: runs statements and backslash commands, shows results, reports errors.
+
+The prompt and scripts are two ways to feed it.  It talks to one Session through a Runner; results go to
+`output`, everything else to `messages`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from repl.commands import run_command
+from repl.commands.base import Leave
+from repl.render import renderer
+from repl.render.base import Look, Renderer, Summary, Target, duration_text
+from repl.render.error import error_text
+from repl.render.progress import Progress
+from repl.runner import Interrupted, Limits, Outcome, Runner
+from repl.statements import Statement, read_statements
+from repl.terminal import Output, file_output, screen_of
+from repl.worker import Worker
+from sqlengine.errors import Error, FileUnavailable, InternalError, InvalidParameter
+
+_PROGRESS_AFTER_S = 0.5
+_DEEPEST_INCLUDE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How results are shown; backslash commands replace it."""
+
+    format: str = "table"
+    look: Look = Look()
+    quiet: bool = False
+    progress: str = "never"
+
+
+class Shell:
+    """Feeds statements to a session until one fails (or to the end, with `keep_going`)."""
+
+    def __init__(
+        self,
+        session: Any,
+        output: Callable[[], Output],
+        messages: TextIO,
+        *,
+        display: Display = Display(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        keep_going: bool = False,
+        interactive: bool = False,
+    ) -> None:
+        self.display = display
+        self.interactive = interactive
+        self.changed_catalog = True
+        self._session = session
+        self._standard_output = output
+        self._file_output: Output | None = None
+        self._messages = messages
+        self._limits = limits
+        self._keep_going = keep_going
+        self._depth = 0
+        self._progress: Progress | None = None
+        self._worker = Worker()
+        self.runner = Runner(session, self._worker, self._show_progress, self._clear_progress)
+
+    # ------------------------------------------------------------ statements
+
+    def run_script(self, lines: Iterable[str], name: str | None = None) -> bool:
+        """Run every statement of a script; False if one failed (the rest is then left out unless
+        keep_going)."""
+        good = True
+        for statement in read_statements(lines, name):
+            good = self.run(statement) and good
+            if not good and not self._keep_going:
+                return False
+        return good
+
+    def run_file(self, path: str) -> bool:
+        """Run a script file; `-` is standard input.  False if it cannot be read or a statement failed."""
+        if self._depth >= _DEEPEST_INCLUDE:
+            self.report(InvalidParameter(f'scripts include one another too deeply at "{path}"'))
+            return False
+        self._depth += 1
+        try:
+            if path == "-":
+                return self.run_script(sys.stdin)
+            with open(os.path.expanduser(path), encoding="utf-8-sig") as lines:
+                return self.run_script(lines, path)
+        except OSError as error:
+            self.report(FileUnavailable(f'cannot read "{path}": {(error.strerror or str(error)).lower()}'))
+        except UnicodeDecodeError as error:
+            self.report(FileUnavailable(f'cannot read "{path}": not UTF-8 text', detail=str(error)))
+        finally:
+            self._depth -= 1
+        return False
+
+    def run(self, statement: Statement) -> bool:
+        """Run one statement or backslash command; False if it failed, which has then been reported.
+
+        Raises Leave for \\q, KeyboardInterrupt when Ctrl-C ended it and this is no prompt.
+        """
+        try:
+            if statement.is_command:
+                return run_command(self, statement.text)
+            self._progress = self._new_progress()
+            outcome = self.runner.run(statement.text, self._renderer, self._limits)
+            self._conclude(outcome)
+            if outcome.interrupted and not self.interactive:
+                raise KeyboardInterrupt
+            return True
+        except Interrupted:
+            if not self.interactive:
+                raise KeyboardInterrupt from None
+            self.say("cancelled")
+            return False
+        except Error as error:
+            self.report(error, statement)
+        except (BrokenPipeError, Leave):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the prompt and the next statement must live
+            self.report(_internal(error), statement)
+        return False
+
+    def ask(self, sql: str) -> Any:
+        """The rows of a short query as an Arrow table, for the shell's own use; raises as the session
+        does."""
+        return self.runner.call(lambda session: session.execute(sql).to_arrow())
+
+    def _conclude(self, outcome: Outcome) -> None:
+        """Notices and the tag of a statement that went well."""
+        if outcome.tag.split(" ")[0] in ("CREATE", "DROP", "ALTER"):
+            self.changed_catalog = True
+        if self.display.quiet:
+            return
+        for notice in outcome.notices:
+            self.say(f"NOTICE: {notice}")
+        if not outcome.has_rows:
+            timing = f" ({duration_text(outcome.elapsed_ms)})" if self.display.look.timing else ""
+            self.say(f"{outcome.tag}{timing}")
+
+    # ------------------------------------------------------------ output
+
+    def say(self, text: str) -> None:
+        """A line for the reader that is no data."""
+        self._clear_progress()
+        self._messages.write(text + "\n")
+        self._messages.flush()
+
+    def report(self, error: Error, statement: Statement | None = None) -> None:
+        """Show an error."""
+        self._clear_progress()
+        self._messages.write(error_text(error, statement, screen_of(self._messages)))
+        self._messages.flush()
+
+    def show(self, table: Any, title: str | None = None) -> None:
+        """An Arrow table of the shell's own (\\d and the like), in the current format."""
+        look = dataclasses.replace(self.display.look, timing=False, footer=False)
+        output = self._output()
+        if title and self.display.format in ("table", "vertical"):
+            output.write(f"{title}\n")
+        target = Target(output, table.schema, look)
+        writer = renderer(self.display.format, target)
+        for batch in table.to_batches():
+            writer.write(batch)
+        writer.finish(Summary(table.num_rows, 0.0))
+
+    def send_to(self, path: str | None) -> None:
+        """Write results to a file from now on, or (None) to standard output again; OSError if it cannot be
+        written."""
+        fresh = file_output(os.path.expanduser(path)) if path else None
+        if self._file_output is not None:
+            self._file_output.close()
+        self._file_output = fresh
+
+    def close(self) -> None:
+        """Close what \\o opened and end the worker; the session stays with its owner."""
+        self.send_to(None)
+        self._worker.close()
+
+    def _output(self) -> Output:
+        return self._file_output or self._standard_output()
+
+    def _renderer(self, result: Any) -> Renderer:
+        output, display = self._output(), self.display
+        if display.format == "arrow" and output.screen.width is not None:
+            raise InvalidParameter(
+                "arrow results are bytes and would garble the terminal", hint="redirect them, or use \\o FILE"
+            )
+        look = display.look
+        if output.screen.width is None:
+            look = dataclasses.replace(look, shown_rows=None)
+        zone = getattr(getattr(self._session, "settings", None), "timezone", "UTC")
+        look = dataclasses.replace(look, timezone=zone, footer=look.footer and not display.quiet)
+        name = "vertical" if display.format == "table" and look.expanded == "on" else display.format
+        return renderer(name, Target(output, result.schema, look, bool(result.endless)))
+
+    # ------------------------------------------------------------ progress
+
+    def _new_progress(self) -> Progress | None:
+        if self.display.progress == "never":
+            return None
+        plain = self.display.progress == "always"
+        return Progress(self._messages, plain=plain, after_s=_PROGRESS_AFTER_S)
+
+    def _show_progress(self, _seconds: float) -> None:
+        """Called while a statement runs: draws how far the session says it is, or only that it runs."""
+        if self._progress is None:
+            return
+        ask = getattr(self._session, "progress", None)
+        amount = ask() if callable(ask) else None
+        if amount is None:
+            self._progress.update(0, note="running, Ctrl-C cancels")
+        else:
+            self._progress.update(amount.done, amount.total, amount.unit)
+
+    def _clear_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.clear()
+
+
+def _internal(error: Exception) -> Error:
+    """Our own fault, told as such; SQLENGINE_DEBUG=1 adds where."""
+    debug = os.environ.get("SQLENGINE_DEBUG")
+    return InternalError(
+        f"internal error: {type(error).__name__}: {error}",
+        detail="".join(traceback.format_exception(error)) if debug else None,
+        hint=None if debug else "this is a fault of sqlengine; SQLENGINE_DEBUG=1 shows where",
+    )
