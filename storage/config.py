@@ -57,9 +57,7 @@ class TopicConfig:
         _check(self.partitions <= 65_536, "partitions must be at most 65536", self.partitions)
         _check(self.durability in DURABILITIES, "durability must be group, os or sync", self.durability)
         _check(self.cleanup in CLEANUPS, "cleanup must be delete or compact", self.cleanup)
-        _check(
-            self.retention_ms is None or self.retention_ms >= 0, "retention_ms is negative", self.retention_ms
-        )
+        _check(self.retention_ms is None or self.retention_ms >= 0, "retention_ms is negative", self.retention_ms)
         _check(
             self.retention_bytes is None or self.retention_bytes >= 0,
             "retention_bytes is negative",
@@ -80,9 +78,7 @@ class TopicConfig:
         known = {field.name for field in dataclasses.fields(self)}
         for name in changes:
             if name not in known:
-                raise InvalidConfig(
-                    f'unknown topic setting "{name}"', hint=f"settings are {', '.join(sorted(known))}"
-                )
+                raise InvalidConfig(f'unknown topic setting "{name}"', hint=f"settings are {', '.join(sorted(known))}")
         config = dataclasses.replace(self, **changes)
         _check(config.partitions >= self.partitions, "partitions cannot be taken away", config.partitions)
         return config

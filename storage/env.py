@@ -70,7 +70,7 @@ class Env(Protocol):
         """Sorted names in a directory; empty if there is none."""
 
     def mkdir(self, path: str) -> None:
-        """Create a directory and its parents; no error if it exists."""
+        """Create a directory; no error if it exists."""
 
     def rename(self, source: str, target: str) -> None:
         """Atomically move `source` over `target`."""
@@ -218,6 +218,17 @@ class RealEnv:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return RealLock(descriptor)
+
+
+def make_dir(env: Env, path: str) -> None:
+    """Create a directory and its missing parents so that they survive a power failure."""
+    if env.exists(path):
+        return
+    parent = path.rpartition("/")[0]
+    if parent:
+        make_dir(env, parent)
+    env.mkdir(path)
+    env.sync_dir(parent or ("/" if path.startswith("/") else "."))
 
 
 def write_file(env: Env, path: str, pieces: Sequence[Any]) -> None:

@@ -59,9 +59,7 @@ class CorruptFile(StorageError):
     sqlstate = "XX001"
 
     def __init__(self, message: str, *, file: str, position: int = 0) -> None:
-        super().__init__(
-            message, hint="restore the file from a backup or a replica; nothing was changed on disk"
-        )
+        super().__init__(message, hint="restore the file from a backup or a replica; nothing was changed on disk")
         self.file = file
         self.position = position
 
@@ -84,6 +82,12 @@ class CorruptLog(CorruptFile):
 
 class LogFailed(StorageError):
     """A write or fsync of this log failed; the log stays stopped until the storage is opened again."""
+
+    sqlstate = "58030"
+
+
+class ReadFailed(StorageError):
+    """A file could not be read or mapped; the same read may succeed later."""
 
     sqlstate = "58030"
 

@@ -15,11 +15,12 @@ from uuid import UUID
 import pyarrow as pa
 
 from storage.config import TopicConfig
-from storage.env import Env, Lock, RealEnv, read_file, write_file
+from storage.env import Env, Lock, RealEnv, make_dir, read_file, write_file
 from storage.errors import (
     CorruptFile,
     InvalidConfig,
     StorageClosed,
+    StorageError,
     StorageLocked,
     TopicExists,
     TopicNotFound,
@@ -73,7 +74,8 @@ class Storage:
             storage.meta = MetaStore(MemoryJournal())
             return storage
         path = path.rstrip("/") or "/"
-        env.mkdir(path)
+        with translated(f'directory "{path}"'):
+            make_dir(env, path)
         storage = cls(env, path, _lock(env, path))
         try:
             storage._open_directory(path)
@@ -88,8 +90,7 @@ class Storage:
         self.meta = MetaStore(FileJournal(self._env, f"{path}/meta.journal"))
         self.offsets = OffsetStore(FileJournal(self._env, f"{path}/offsets.journal"))
         self.snapshots = FileSnapshotStore(self._env, f"{path}/snapshots")
-        self._env.mkdir(self._topics_path)
-        self._env.sync_dir(path)
+        make_dir(self._env, self._topics_path)
         for entry in self._env.list(self._topics_path):
             self._open_entry(entry)
 
@@ -230,12 +231,16 @@ class Storage:
             if self._closed:
                 return
             self._closed = True
-            try:
-                for topic in self._topics.values():
+            errors = []
+            for topic in self._topics.values():
+                try:
                     topic.close()
-            finally:
-                self._topics = {}
-                self._release()
+                except StorageError as error:
+                    errors.append(error)
+            self._topics = {}
+            self._release()
+            if errors:
+                raise errors[0]
 
     def _release(self) -> None:
         """Close the stores that were opened, and the lock."""
@@ -278,9 +283,7 @@ def _check_version(env: Env, path: str) -> None:
     found = read_file(env, mark)
     if found != _FORMAT:
         text = found[:60].decode("ascii", "replace").strip()
-        raise UnknownVersion(
-            f'storage directory "{path}" has unknown format "{text}"', hint="use a newer version"
-        )
+        raise UnknownVersion(f'storage directory "{path}" has unknown format "{text}"', hint="use a newer version")
 
 
 def _check_name(name: str) -> None:

@@ -146,9 +146,7 @@ class FileJournal(Journal):
                 error = second
             else:
                 return DiskFull(f'no space left on device for "{self._path}"', hint="free space and repeat")
-        self._failure = LogFailed(
-            f'writing "{self._path}" failed: {error.strerror}', hint="open the storage again"
-        )
+        self._failure = LogFailed(f'writing "{self._path}" failed: {error.strerror}', hint="open the storage again")
         return self._failure
 
     def replay(self) -> list[dict[str, Any]]:

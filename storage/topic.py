@@ -14,7 +14,7 @@ import pyarrow as pa
 from storage import checked
 from storage.config import TopicConfig
 from storage.env import Env, write_file
-from storage.errors import CorruptFile, UnsupportedConfig
+from storage.errors import CorruptFile, StorageError, UnsupportedConfig
 from storage.log import recovery
 from storage.log.commit import GroupCommit
 from storage.log.file_log import FileLog
@@ -81,9 +81,15 @@ class Topic(ABC):
             log.flush()
 
     def close(self) -> None:
-        """Close all partitions."""
+        """Close all partitions; raises the first failure after all have been closed."""
+        errors = []
         for log in self.partitions:
-            log.close()
+            try:
+                log.close()
+            except StorageError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     @abstractmethod
     def _store_schema(self, schema_id: int, schema: pa.Schema) -> None:
@@ -194,9 +200,7 @@ def _load_schemas(env: Env, directory: str) -> list[pa.Schema]:
     """All schemas by id."""
     count = sum(name.startswith("schema-") and name.endswith(".arrow") for name in env.list(directory))
     if count == 0:
-        raise CorruptFile(
-            f'topic directory "{directory}" has no schema', file=f"{directory}/{_schema_file(0)}"
-        )
+        raise CorruptFile(f'topic directory "{directory}" has no schema', file=f"{directory}/{_schema_file(0)}")
     contents = [checked.load(env, f"{directory}/{_schema_file(number)}") for number in range(count)]
     return [pa.ipc.read_schema(pa.py_buffer(content)) for content in contents]
 

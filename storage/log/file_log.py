@@ -24,6 +24,7 @@ from storage.errors import (
     CorruptLog,
     DiskFull,
     LogFailed,
+    ReadFailed,
     StorageClosed,
     StorageError,
 )
@@ -124,9 +125,7 @@ class FileLog(Log):
         """See `Log._write`."""
         payload = encode(batch, has_dictionary=self.context.dictionaries[schema_id])
         if payload.length > MAX_PAYLOAD:
-            raise BatchTooLarge(
-                f"batch of {payload.length} bytes exceeds {MAX_PAYLOAD}", hint="split the batch"
-            )
+            raise BatchTooLarge(f"batch of {payload.length} bytes exceeds {MAX_PAYLOAD}", hint="split the batch")
         trailer = encode_statistics(batch) if self.context.config.statistics else b""
         body = [*payload.pieces, padding(payload.length), trailer]
         body_crc = checksum(body)
@@ -176,9 +175,7 @@ class FileLog(Log):
     def _fail(self, reason: str) -> LogFailed:
         """Stop the log: nothing more is appended until it has been opened, and so recovered, again."""
         where = f'partition {self.partition} of topic "{self.context.name}"'
-        failure = LogFailed(
-            f"{where} stopped: {reason}", hint="open the storage again once the disk is in order"
-        )
+        failure = LogFailed(f"{where} stopped: {reason}", hint="open the storage again once the disk is in order")
         self._failure = self._failure or failure
         return failure
 
@@ -198,9 +195,7 @@ class FileLog(Log):
             segment.open_for_append(capacity, SegmentIndex(self._end_offset))
         except OSError as error:
             segment.remove()
-            raise (
-                self._disk_full() if error.errno in NO_SPACE else self._fail(f"{error.strerror}")
-            ) from error
+            raise (self._disk_full() if error.errno in NO_SPACE else self._fail(f"{error.strerror}")) from error
         self._segments = [*self._segments, segment]
         self._directory_unsynced = True
 
@@ -240,9 +235,7 @@ class FileLog(Log):
     def confirm(self, next_offset: int) -> None:
         """Raise the log's failure unless all records before `next_offset` are durable."""
         if next_offset > self._point.offset and self.context.config.durability != "os":
-            raise self._failure or StorageClosed(
-                f'topic "{self.context.name}" was truncated during the append'
-            )
+            raise self._failure or StorageClosed(f'topic "{self.context.name}" was truncated during the append')
 
     def flush(self) -> None:
         """See `Log.flush`."""
@@ -304,9 +297,7 @@ class FileLog(Log):
 
     # --- read ---
 
-    def read(
-        self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None
-    ) -> list[Frame]:
+    def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
         """See `Log.read`."""
         self._require_readable()
         segments, end = self._segments, self.high_watermark
@@ -327,9 +318,7 @@ class FileLog(Log):
         if self._closed or not self._segments:
             raise self._failure or StorageClosed(f'topic "{self.context.name}" is closed')
 
-    def _frames(
-        self, segments: list[Segment], offset: int, end: int
-    ) -> Iterator[tuple[Segment, int, FrameHeader]]:
+    def _frames(self, segments: list[Segment], offset: int, end: int) -> Iterator[tuple[Segment, int, FrameHeader]]:
         """(segment, position, header) of the verified frames that hold records of `offset` <= x < `end`."""
         number = bisect_right(segments, offset, key=_base_offset) - 1
         while offset < end and number < len(segments):
@@ -341,24 +330,24 @@ class FileLog(Log):
             except FileNotFoundError:
                 self._check_range(offset, self._start_offset, self._end_offset)
                 raise segment.missing(offset) from None
+            except OSError as error:
+                raise ReadFailed(f'reading "{segment.path}" failed: {error.strerror}') from error
             number += 1
 
     def _segment_frames(self, segment: Segment, offset: int, end: int) -> Iterator[tuple[int, FrameHeader]]:
         """The part of `_frames` within one segment; CorruptLog when it ends too early."""
         limit = min(end, segment.index.next_offset)
-        position = segment.index.before_offset(offset)
-        for at, header in segment.walk(position):
-            position = at
+        for position, header in segment.walk(segment.index.before_offset(offset)):
             if header.next_offset <= offset:
                 continue
             if header.base_offset > offset or not segment.intact(position, header):
-                raise segment.corrupt("frame does not match its checksum", position, offset)
+                raise segment.first_damage()
             yield position, header
             offset = header.next_offset
             if offset >= limit:
                 return
         if offset < limit:
-            raise segment.corrupt("frame is missing or damaged", position, offset)
+            raise segment.first_damage()
 
     def _frame(
         self,
@@ -411,45 +400,36 @@ class FileLog(Log):
         """
         number = bisect_right(self._segments, offset, key=_base_offset) - 1
         segment = self._segments[number]
-        position, base, partial = self._cut_at(segment, offset)
+        position, base, rest = self._cut_at(segment, offset)
         if base < self._point.offset:
             self._persist_point(Point(self._start_offset, segment.base_offset, position, base))
         for later in reversed(self._segments[number + 1 :]):
             later.remove()
-        kept = segment.replaced_by_prefix(position, self.context.config.segment_bytes)
+        kept = segment.replaced_by_prefix(position, rest, self.context.config.segment_bytes)
         self._env.sync_dir(self._directory)
         self._segments = [*self._segments[:number], kept]
         self._unsynced = [s for s in self._unsynced if s.base_offset < segment.base_offset]
         self._producers = recovery.producers_before(self._env, self._segments, number)
         for _, header in kept.walk(0):
             self._producers.observe(header)
-        self._end_offset = base
-        if partial is not None:
-            self._rewrite(partial, base, offset)
-
-    def _cut_at(
-        self, segment: Segment, offset: int
-    ) -> tuple[int, int, tuple[FrameHeader, pa.RecordBatch] | None]:
-        """(position, base offset, frame that `offset` cuts in two) of the first frame to go."""
-        for position, header in segment.walk(segment.index.before_offset(offset)):
-            if header.next_offset <= offset:
-                continue
-            if header.base_offset == offset:
-                return position, offset, None
-            frame = self._frame(segment, position, header, (header.base_offset, header.next_offset), None)
-            return position, header.base_offset, (header, frame.batch)
-        return segment.index.position, offset, None
-
-    def _rewrite(self, partial: tuple[FrameHeader, pa.RecordBatch], base: int, end: int) -> None:
-        """Append the kept rows of a frame that was cut, with its own stamps, and make them durable."""
-        header, batch = partial
-        payload = encode(
-            batch.slice(0, end - base), has_dictionary=self.context.dictionaries[header.schema_id]
-        )
-        body = [*payload.pieces, padding(payload.length)]
-        shorter = header._replace(record_count=end - base, payload_length=payload.length, trailer_units=0)
-        self._write_frame(shorter, [pack_header(shorter, checksum(body)), *body])
+        self._end_offset = offset
         self._sync()
+
+    def _cut_at(self, segment: Segment, offset: int) -> tuple[int, int, list[Any]]:
+        """(position, base offset) of the first frame to go, and what is kept of it as a shorter frame."""
+        for position, header in segment.walk(segment.index.before_offset(offset)):
+            if header.next_offset > offset:
+                rest = self._shortened(segment, position, header, offset) if header.base_offset < offset else []
+                return position, header.base_offset, rest
+        return segment.index.position, offset, []
+
+    def _shortened(self, segment: Segment, position: int, header: FrameHeader, end: int) -> list[Any]:
+        """The pieces of the frame at `position` without the records from `end` on; stamps stay."""
+        frame = self._frame(segment, position, header, (header.base_offset, end), None)
+        payload = encode(frame.batch, has_dictionary=self.context.dictionaries[header.schema_id])
+        body = [*payload.pieces, padding(payload.length)]
+        shorter = header._replace(record_count=frame.record_count, payload_length=payload.length, trailer_units=0)
+        return [pack_header(shorter, checksum(body)), *body]
 
     def delete_before(self, offset: int) -> None:
         """See `Log.delete_before`."""
@@ -459,11 +439,22 @@ class FileLog(Log):
             self._check_range(offset, 0, self._point.offset)
             if offset <= self._start_offset:
                 return
-            if offset == self._end_offset:
-                self._begin_empty()
-            self._start_offset = offset
-            self._persist_point(self._point._replace(start_offset=offset))
-            self._drop_segments()
+            try:
+                self._delete(offset)
+            except OSError as error:
+                raise self._fail(f"deletion failed: {error.strerror}") from error
+
+    def _delete(self, offset: int) -> None:
+        """Note the new start durably, then remove the segments that end at or below it."""
+        if offset == self._end_offset:
+            self._begin_empty()
+        self._persist_point(self._point._replace(start_offset=offset))
+        self._start_offset = offset
+        gone = [s for s in self._segments[:-1] if s.index.next_offset <= offset]
+        self._segments = self._segments[len(gone) :]
+        self._unsynced = [s for s in self._unsynced if s not in gone]
+        for segment in gone:
+            segment.remove()
 
     def _begin_empty(self) -> None:
         """Roll to an empty segment, so that all that is full can go."""
@@ -471,17 +462,6 @@ class FileLog(Log):
             self._roll(0)
             self._env.sync_dir(self._directory)
         self._point = Point(self._start_offset, self._active.base_offset, 0, self._end_offset)
-
-    def _drop_segments(self) -> None:
-        """Remove the segments that end at or below the start offset."""
-        gone = [s for s in self._segments[:-1] if s.index.next_offset <= self._start_offset]
-        self._segments = self._segments[len(gone) :]
-        self._unsynced = [s for s in self._unsynced if s not in gone]
-        for segment in gone:
-            try:
-                segment.remove()
-            except OSError as error:
-                raise self._fail(f"removing a segment failed: {error.strerror}") from error
 
     def apply_retention(self, now_ms: int) -> int:
         """See `Log.apply_retention`. The active segment goes too when all of it is too old."""
@@ -499,19 +479,23 @@ class FileLog(Log):
 
     def close(self) -> None:
         """See `Log.close`. Leaves an index beside the last segment, so the next start need not walk it."""
-        with self._lock:
-            if self._closed:
-                return
-        if self._failure is None:
+        failed_before = self._failure
+        if not self._closed:
             self.sync_now()
         with self._sync_lock, self._lock:
+            if self._closed:
+                return
             self._closed = True
-            if self._segments:
-                if self._failure is None:
+            if self._segments and self._failure is None:
+                # Cutting the unused end off is a courtesy: the next start would do it.
+                with contextlib.suppress(OSError):
                     self._active.seal()
-                    self._save_index(self._active)
-                self._active.release()
+                self._save_index(self._active)
+            for segment in self._segments[-1:]:
+                segment.release()
             self._point_file.close()
+        if self._failure is not None and self._failure is not failed_before:
+            raise self._failure
 
 
 def _base_offset(segment: Segment) -> int:

@@ -89,16 +89,14 @@ def save_index(env: Env, path: str, index: SegmentIndex, producers: list[Any]) -
 
 
 def load_index(env: Env, path: str) -> tuple[SegmentIndex, list[Any]] | None:
-    """The index and producer state in a file, or None if it is missing, damaged or of another version."""
+    """The index and producer state in a file, or None if that is missing, damaged or unreadable."""
     try:
         data = read_file(env, path)
-    except FileNotFoundError:
+    except OSError:
         return None
     if len(data) < _HEAD.size or data[:4] != _MAGIC:
         return None
-    _, crc, count, body_length, base, position, next_offset, newest, newest_append = _HEAD.unpack_from(
-        data, 0
-    )
+    _, crc, count, body_length, base, position, next_offset, newest, newest_append = _HEAD.unpack_from(data, 0)
     if len(data) != _HEAD.size + body_length or checksum([data[8:]]) != crc:
         return None
     index = SegmentIndex(base, position, next_offset, newest, newest_append)

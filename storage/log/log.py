@@ -46,19 +46,21 @@ class TopicContext:
         self.schemas.append(schema)
         return len(self.schemas) - 1
 
-    def schema_id(self, batch: pa.RecordBatch) -> int:
-        """Id of the newest schema if the batch has it (names and types), else SchemaMismatch."""
-        newest = self.schemas[-1]
-        if (
-            batch.schema is not newest
-            and not batch.schema.equals(newest)
-            and not _same_columns(batch.schema, newest)
-        ):
+    def fitted(self, batch: pa.RecordBatch) -> tuple[int, pa.RecordBatch]:
+        """(schema id, `batch` under the newest schema); SchemaMismatch unless names and types agree.
+
+        Nullability and metadata of the batch's own schema do not matter.
+        """
+        schema_id = len(self.schemas) - 1
+        newest = self.schemas[schema_id]
+        if batch.schema is newest or batch.schema.equals(newest, check_metadata=True):
+            return schema_id, batch
+        if not _same_columns(batch.schema, newest):
             raise SchemaMismatch(
                 f'batch does not fit topic "{self.name}": {_difference(batch.schema, newest)}',
                 hint="cast the batch, or evolve the topic's schema first",
             )
-        return len(self.schemas) - 1
+        return schema_id, pa.RecordBatch.from_arrays(batch.columns, schema=newest)
 
 
 class Stamp(NamedTuple):
@@ -138,9 +140,7 @@ class Log(ABC):
         stored. Raises SchemaMismatch, DiskFull, LogFailed, CorruptLog, OutOfOrderSequence, ProducerFenced,
         BatchTooLarge.
         """
-        base = self.write(
-            batch, timestamp_us=timestamp_us, producer=producer, max_timestamp_us=max_timestamp_us
-        )
+        base = self.write(batch, timestamp_us=timestamp_us, producer=producer, max_timestamp_us=max_timestamp_us)
         self.acknowledge(base + batch.num_rows)
         return base
 
@@ -153,7 +153,7 @@ class Log(ABC):
         max_timestamp_us: int | None = None,
     ) -> int:
         """`append` without the wait: the rows are not readable (nor promised) before `acknowledge`."""
-        schema_id = self.context.schema_id(batch)
+        schema_id, batch = self.context.fitted(batch)
         if batch.num_rows == 0:
             return self._end_offset
         now = self.context.env.now_us() if timestamp_us is None else timestamp_us
@@ -186,9 +186,7 @@ class Log(ABC):
         """
         return None if producer is None else self._producers.check(producer, records)
 
-    def _header(
-        self, kind: int, schema_id: int, records: int, stamp: Stamp, sizes: tuple[int, int]
-    ) -> FrameHeader:
+    def _header(self, kind: int, schema_id: int, records: int, stamp: Stamp, sizes: tuple[int, int]) -> FrameHeader:
         """Header of the next frame; `sizes` are payload bytes and trailer blocks. Call with the lock held."""
         producer = stamp.producer or Producer(NO_PRODUCER, -1, -1)
         return FrameHeader(
@@ -211,9 +209,7 @@ class Log(ABC):
     # --- reading ---
 
     @abstractmethod
-    def read(
-        self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None
-    ) -> list[Frame]:
+    def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
         """Frames of the records from `offset` to the high watermark, at most `max_rows` rows together.
 
         Batches share memory with the log. `columns` restricts and orders their columns. An empty list means
@@ -277,7 +273,7 @@ def bytes_context(env: Env, name: str, config: TopicConfig, commit: GroupCommit)
 
 
 def _same_columns(left: pa.Schema, right: pa.Schema) -> bool:
-    """Whether names and types agree; nullability and metadata do not matter."""
+    """Whether names and types agree."""
     return bool(left.names == right.names and left.types == right.types)
 
 

@@ -88,9 +88,7 @@ class MemoryLog(Log):
     def flush(self) -> None:
         """See `Log.flush`: nothing to do."""
 
-    def read(
-        self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None
-    ) -> list[Frame]:
+    def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
         """See `Log.read`."""
         with self._lock:
             self._check_range(offset, self._start_offset, self._end_offset)
@@ -104,10 +102,7 @@ class MemoryLog(Log):
         """See `Log.offset_for_timestamp`."""
         with self._lock:
             for stored in self._stored:
-                if (
-                    stored.header.max_timestamp_us >= timestamp_us
-                    and stored.header.next_offset > self._start_offset
-                ):
+                if stored.header.max_timestamp_us >= timestamp_us and stored.header.next_offset > self._start_offset:
                     frame = _frame(stored, self._start_offset, self._end_offset, None)
                     return self._exact_timestamp_offset(frame, timestamp_us)
         return None

@@ -237,9 +237,7 @@ def _parse_message(message: pa.Buffer) -> _Layout:
     pairs = list(_vector(flat, _field(flat, batch, 2), 2))
     variadic_field = _field(flat, batch, 4)
     variadic = tuple(_vector(flat, variadic_field, 1)) if variadic_field else ()
-    buffers = [
-        body.slice(at, size) if size else _EMPTY for at, size in zip(pairs[::2], pairs[1::2], strict=True)
-    ]
+    buffers = [body.slice(at, size) if size else _EMPTY for at, size in zip(pairs[::2], pairs[1::2], strict=True)]
     return _Layout(rows, nodes, buffers, variadic)
 
 

@@ -44,10 +44,7 @@ class ProducerTable:
 
     def save(self) -> list[Any]:
         """The table as JSON-able lists; the constructor's argument."""
-        return [
-            [pid, state.epoch, [list(b) for b in state.batches]]
-            for pid, state in sorted(self._states.items())
-        ]
+        return [[pid, state.epoch, [list(b) for b in state.batches]] for pid, state in sorted(self._states.items())]
 
     def check(self, producer: Producer, records: int) -> int | None:
         """Base offset of the earlier append if this one repeats it, None if it is the next one.

@@ -130,6 +130,8 @@ def _walk_durable(env: Env, segments: list[Segment], first: int, point: Point) -
     """Rebuild index and producers of the segment with the durable point, up to it, from the headers."""
     segment = segments[first]
     position = point.position if segment.base_offset == point.segment else 0
+    if segment.data.size < position:
+        raise segment.corrupt("file is too short", segment.data.size, point.start_offset)
     index, saved = _resume(env, segments, first, position)
     producers = ProducerTable(saved)
     next_offset = index.next_offset
@@ -140,7 +142,7 @@ def _walk_durable(env: Env, segments: list[Segment], first: int, point: Point) -
         producers.observe(header)
     segment.index = index
     if index.position != position or (position and index.next_offset != point.offset):
-        raise segment.corrupt("frame is missing or damaged", index.position, index.next_offset)
+        raise segment.first_damage()
     return producers
 
 

@@ -9,9 +9,7 @@ from collections.abc import Iterable
 from storage.config import TopicConfig
 
 
-def expired_count(
-    pieces: Iterable[tuple[int, int]], total_bytes: int, config: TopicConfig, now_ms: int
-) -> int:
+def expired_count(pieces: Iterable[tuple[int, int]], total_bytes: int, config: TopicConfig, now_ms: int) -> int:
     """How many of the leading `pieces` (size in bytes, newest append in us; oldest first) may go.
 
     A piece goes when all of it is older than retention_ms, or when what remains still reaches

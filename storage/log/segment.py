@@ -86,8 +86,8 @@ class Segment:
         finally:
             file.close()
 
-    def replaced_by_prefix(self, position: int, capacity: int) -> Segment:
-        """A segment of the same name with only the bytes before `position`, ready for appends.
+    def replaced_by_prefix(self, position: int, rest: Sequence[Any], capacity: int) -> Segment:
+        """A segment of the same name with the bytes before `position` and then `rest`, ready for appends.
 
         The bytes are copied into a new file which then takes the name, so that mappings of the old one stay
         whole. The caller syncs the directory.
@@ -98,13 +98,14 @@ class Segment:
         self.env.remove(temporary)
         copy = self.env.open(temporary, create=True)
         try:
-            copy.write(0, [self.data.slice(0, position)])
+            copy.write(0, [self.data.slice(0, position), *rest])
+            size = copy.size()
             copy.sync()
         finally:
             copy.close()
         self.env.rename(temporary, self.path)
         self.release()
-        kept.open_for_append(max(capacity, position), kept.rebuild_index())
+        kept.open_for_append(max(capacity, size), kept.rebuild_index())
         return kept
 
     def remove(self) -> None:
@@ -118,9 +119,7 @@ class Segment:
         """The index, loaded or rebuilt when first asked for."""
         if self._index is None:
             loaded = load_index(self.env, self.index_path)
-            self._index = (
-                loaded[0] if loaded and loaded[0].base_offset == self.base_offset else self.rebuild_index()
-            )
+            self._index = loaded[0] if loaded and loaded[0].base_offset == self.base_offset else self.rebuild_index()
         return self._index
 
     @index.setter
@@ -131,9 +130,7 @@ class Segment:
         """A fresh index from the frames' headers."""
         index = SegmentIndex(self.base_offset)
         for _, header in self.walk(0):
-            index.add(
-                header.next_offset, header.frame_size, header.max_timestamp_us, header.append_timestamp_us
-            )
+            index.add(header.next_offset, header.frame_size, header.max_timestamp_us, header.append_timestamp_us)
         return index
 
     # --- bytes ---
@@ -214,6 +211,15 @@ class Segment:
     def missing(self, offset: int) -> CorruptLog:
         """The error for a file that is gone."""
         return CorruptLog("segment is missing", file=self.path, position=0, offset=offset)
+
+    def first_damage(self) -> CorruptLog:
+        """The error for a chain of headers that breaks too early; an earlier frame may be the damaged one."""
+        position, offset = 0, self.base_offset
+        for at, header in self.walk(0, offset):
+            if not self.intact(at, header):
+                return self.corrupt("frame does not match its checksum", at, offset)
+            position, offset = at + header.frame_size, header.next_offset
+        return self.corrupt("frame is missing or damaged", position, offset)
 
     def corrupt(self, reason: str, position: int, offset: int) -> CorruptLog:
         """The error for damage at `position`."""

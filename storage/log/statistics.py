@@ -98,9 +98,7 @@ def _encode_column(index: int, column: pa.Array, numpy_type: np.dtype[Any]) -> b
 def _range(column: pa.Array, numpy_type: np.dtype[Any], nulls: int) -> tuple[Any, Any]:
     """(min, max) as physical Python values; NaN if any value is NaN, None if there is no value."""
     if nulls == 0:
-        values = np.frombuffer(column.buffers()[1], dtype=numpy_type)[
-            column.offset : column.offset + len(column)
-        ]
+        values = np.frombuffer(column.buffers()[1], dtype=numpy_type)[column.offset : column.offset + len(column)]
         return values.min().item(), values.max().item()
     if nulls == len(column):
         return None, None

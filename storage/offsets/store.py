@@ -94,9 +94,7 @@ class OffsetStore:
             self._groups.pop(record["group"], None)
         else:
             known = self._groups.setdefault(record["group"], _Group())
-            known.positions.update(
-                {(topic, partition): offset for topic, partition, offset in record["positions"]}
-            )
+            known.positions.update({(topic, partition): offset for topic, partition, offset in record["positions"]})
             known.metadata = record["metadata"]
 
     def _current(self) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import google_crc32c
 import pyarrow as pa
 
 from storage import checked
-from storage.env import Env, File
+from storage.env import Env, File, make_dir
 from storage.errors import NO_SPACE, CorruptFile, DiskFull, LogFailed
 
 KEPT = 2
@@ -77,7 +77,7 @@ class FileSnapshotStore(SnapshotStore):
     def __init__(self, env: Env, directory: str) -> None:
         self._env = env
         self._directory = directory
-        env.mkdir(directory)
+        make_dir(env, directory)
 
     def write(self, name: str, tables: dict[str, pa.Table], manifest: dict[str, Any]) -> None:
         """See `SnapshotStore.write`."""
@@ -97,14 +97,10 @@ class FileSnapshotStore(SnapshotStore):
         for number in numbers[: -(KEPT - 1)]:
             self._env.remove(f"{home}/{number:020d}")
 
-    def _write_files(
-        self, home: str, final: str, tables: dict[str, pa.Table], manifest: dict[str, Any]
-    ) -> None:
+    def _write_files(self, home: str, final: str, tables: dict[str, pa.Table], manifest: dict[str, Any]) -> None:
         """Write everything under a temporary name, make it durable, then give it the final name."""
         temporary = final + ".tmp"
-        if not self._env.exists(home):
-            self._env.mkdir(home)
-            self._env.sync_dir(self._directory)
+        make_dir(self._env, home)
         self._env.remove(temporary)
         self._env.mkdir(temporary)
         files = []
@@ -152,9 +148,7 @@ class FileSnapshotStore(SnapshotStore):
 
     def names(self) -> list[str]:
         """See `SnapshotStore.names`."""
-        stored = [
-            entry for entry in self._env.list(self._directory) if self._numbers(f"{self._directory}/{entry}")
-        ]
+        stored = [entry for entry in self._env.list(self._directory) if self._numbers(f"{self._directory}/{entry}")]
         return sorted(bytes.fromhex(e[1:]).decode() if e[0] == "%" else e for e in stored)
 
     def _home(self, name: str) -> str:
