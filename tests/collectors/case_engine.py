@@ -10,10 +10,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from sqlengine.errors import UndefinedTable
-from tests.collectors.clock import VirtualClock
+from sqlengine.runtime.clock import VirtualClock
+from tests.collectors.clock import START_US
 from tests.collectors.executor import Answer, EmbeddedExecutor, answer_of, failures
-
-CHANGE_SIGNS = {"insert": "+", "update_after": "+", "delete": "-", "update_before": "-"}
 
 
 class CaseEngine(Protocol):
@@ -63,7 +62,7 @@ class EmbeddedEngine:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.clock = VirtualClock()
+        self.clock = VirtualClock(START_US)
         self._followed: dict[str, Any] = {}
         self._open()
 
@@ -103,18 +102,13 @@ class EmbeddedEngine:
                 return  # not created yet: the next statement may do it
 
     def changes(self, view: str) -> list[tuple[str | None, ...]]:
-        """Drain the subscription; the statement before has seen to it that everything acknowledged was
-        processed."""
-        self.settle()
+        """Under a virtual clock a subscription ends its iteration when nothing more is due now."""
         found: list[tuple[str | None, ...]] = []
-        for batch in self._followed[view].drain():
-            answer = answer_of(pa.Table.from_batches([batch]).drop_columns(["time"]))
-            tick, op = answer.names.index("tick"), answer.names.index("op")
-            rows = [r for i, r in enumerate(zip(*answer.rows)) if i not in (tick, op)] if answer.rows else []
-            signs = [CHANGE_SIGNS[str(row[op])] for row in answer.rows]
-            ticks = [int(str(row[tick])) for row in answer.rows]
-            lines = sorted(zip(ticks, signs, zip(*rows)), key=_change_order)
-            found.extend((sign, *row) for _, sign, row in lines)
+        for change in self._followed[view]:
+            rows = answer_of(pa.Table.from_batches([change.delta.batch])).rows
+            signed = zip(rows, change.delta.weight_array().tolist())
+            lines = [("+" if n > 0 else "-", *row) for row, n in signed for _ in range(abs(n))]
+            found.extend(sorted(lines, key=_deletions_first))
         return found
 
     def settle(self) -> None:
@@ -137,6 +131,5 @@ class EmbeddedEngine:
         self.database.close()
 
 
-def _change_order(change: tuple[int, str, tuple[str | None, ...]]) -> tuple[int, str, tuple[str, ...]]:
-    tick, sign, row = change
-    return tick, "0" if sign == "-" else "1", tuple(str(value) for value in row)
+def _deletions_first(line: tuple[str | None, ...]) -> tuple[bool, tuple[str, ...]]:
+    return line[0] == "+", tuple(str(value) for value in line)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from tests.collectors.case_engine import CaseEngine
 from tests.collectors.case_format import Expect, Input, Oracle, Reopen, Sql, Step, Tick
 from tests.collectors.case_rows import SEPARATOR, input_table
+from tests.collectors.clock import move_to
 from tests.collectors.executor import Answer, Failure, answer_of, row_lines
 from tests.collectors.oracle import rows_differ, view_answer
 from tests.collectors.slt_run import difference
@@ -73,7 +74,7 @@ class Run:
 
     def _input(self, step: Input) -> None:
         if step.at_text is not None:
-            self.engine.clock.move_to(step.at_text)
+            move_to(self.engine.clock, step.at_text)
         schema = pa.schema([]) if step.raw else self.engine.schema(step.target)
         self.engine.insert(step.target, input_table(step, schema), step.partition)
 

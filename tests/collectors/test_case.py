@@ -5,12 +5,13 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from sqlengine.runtime.clock import VirtualClock
 from tests.collectors import case_format
 from tests.collectors.case_format import Expect, Input, Reopen, Sql, Tick
 from tests.collectors.case_rows import input_table
 from tests.collectors.case_run import CaseFailure, Run, needs_disk
 from tests.collectors.case_ways import boundaries, one_batch, restored, row_by_row, ways
-from tests.collectors.clock import START_US, VirtualClock
+from tests.collectors.clock import START_US
 from tests.collectors.executor import Answer, DuckDBExecutor
 from tests.collectors.oracle import rows_differ, view_query
 from tests.collectors.slt_format import FormatError
@@ -59,7 +60,7 @@ class DuckEngine:
     """Views are DuckDB's own, so every way must agree; it notes what it was asked to do."""
 
     def __init__(self) -> None:
-        self.clock = VirtualClock()
+        self.clock = VirtualClock(START_US)
         self.duck = DuckDBExecutor()
         self.log: list[str] = []
 
