@@ -41,8 +41,13 @@ def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:
 def _append_only(node: Node) -> bool:
     below = all(i.append_only for i in node.inputs)
     match node:
-        case nodes.GroupAggregate() | nodes.TopN() | nodes.Recompute():
+        case nodes.GroupAggregate(aggregates=calls, keys=keys):
+            # DISTINCT over rows that only come: a group appears once and never changes.
+            return below and not calls and bool(keys)
+        case nodes.TopN() | nodes.Recompute():
             return False
+        case nodes.WindowAggregate(emit="changes", aggregates=()):
+            return below
         case nodes.WindowAggregate(emit=emit, lateness_us=late) | nodes.SessionAggregate(emit=emit, lateness_us=late):
             return emit == "close" and late == 0
         case nodes.Join(kind=kind):
