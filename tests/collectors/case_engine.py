@@ -28,8 +28,12 @@ class CaseEngine(Protocol):
         """The columns of a stream, table or topic."""
         ...
 
-    def insert(self, target: str, table: pa.Table, partition: int | None) -> None:
+    def insert(self, target: str, table: pa.Table) -> None:
         """One batch."""
+        ...
+
+    def append(self, target: str, table: pa.Table, partition: int) -> None:
+        """One batch straight to a partition of a topic, or of the topic below a stream or table."""
         ...
 
     def relation(self, name: str) -> pa.Table:
@@ -82,11 +86,23 @@ class EmbeddedEngine:
         with failures():
             return self.database.execute(f"SELECT * FROM {target} LIMIT 0").to_arrow().schema
 
-    def insert(self, target: str, table: pa.Table, partition: int | None) -> None:
+    def insert(self, target: str, table: pa.Table) -> None:
         """One batch; raises Failure."""
-        chosen = {} if partition is None else {"partition": partition}
         with failures():
-            self.database.insert(target, table, **chosen)
+            self.database.insert(target, table)
+
+    def append(self, target: str, table: pa.Table, partition: int) -> None:
+        """As another producer would, past the engine; missing columns are NULL."""
+        instance = self.database._instance
+        found = instance.catalog.find((target,))
+        topic = instance.storage.topic(target) if found is None else instance.topic_of(found)
+        columns = [
+            table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(table.num_rows, f.type)
+            for f in topic.schema
+        ]
+        (batch,) = pa.table(columns, schema=topic.schema).combine_chunks().to_batches()
+        topic.partitions[partition].append(batch, timestamp_us=self.clock.now_us())
+        self.settle()
 
     def relation(self, name: str) -> pa.Table:
         """`SELECT *`."""
@@ -102,18 +118,18 @@ class EmbeddedEngine:
                 return  # not created yet: the next statement may do it
 
     def changes(self, view: str) -> list[tuple[str | None, ...]]:
-        """Under a virtual clock a subscription ends its iteration when nothing more is due now."""
+        """Under a virtual clock a follower ends its iteration when nothing more is due now."""
         found: list[tuple[str | None, ...]] = []
         for change in self._followed[view]:
-            rows = answer_of(pa.Table.from_batches([change.delta.batch])).rows
-            signed = zip(rows, change.delta.weight_array().tolist())
-            lines = [("+" if n > 0 else "-", *row) for row, n in signed for _ in range(abs(n))]
+            rows = answer_of(pa.Table.from_batches([change.rows])).rows
+            lines = [("+" if op == "insert" else "-", *row) for op, *row in rows]
             found.extend(sorted(lines, key=_deletions_first))
         return found
 
     def settle(self) -> None:
         """Run what is due now."""
-        self.execute("WAIT")
+        with failures():
+            self.database.tick()
 
     def reopen(self, how: str) -> None:
         """`checkpoint`, `restart` or `crash`."""

@@ -76,7 +76,11 @@ class Run:
         if step.at_text is not None:
             move_to(self.engine.clock, step.at_text)
         schema = pa.schema([]) if step.raw else self.engine.schema(step.target)
-        self.engine.insert(step.target, input_table(step, schema), step.partition)
+        table = input_table(step, schema)
+        if step.raw or step.partition is not None:
+            self.engine.append(step.target, table, step.partition or 0)
+        else:
+            self.engine.insert(step.target, table)
 
     def _expect(self, step: Expect) -> None:
         lines = self._actual(step)
@@ -100,9 +104,8 @@ class Run:
         if step.what == "query":
             return self.engine.execute(step.sql.rstrip().rstrip(";"))
         if step.what == "watermark":
-            return self.engine.execute(
-                f"SELECT watermark FROM system.watermarks WHERE object = '{step.name}'"
-            )
+            shown = self.engine.execute("SHOW WATERMARKS")
+            return Answer(shown.names[1:], shown.types[1:], tuple(r[1:] for r in shown.rows if r[0] == step.name))
         return answer_of(self.engine.relation(step.name))
 
     def _oracle(self, step: Oracle) -> None:

@@ -70,7 +70,10 @@ class DuckEngine:
     def schema(self, target: str) -> pa.Schema:
         return self.relation(target).schema
 
-    def insert(self, target: str, table: pa.Table, partition: int | None) -> None:
+    def append(self, target: str, table: pa.Table, partition: int) -> None:
+        self.log.append(f"append {target} {table.num_rows} to {partition}")
+
+    def insert(self, target: str, table: pa.Table) -> None:
         self.log.append(f"in {target} {table.num_rows}")
         self.duck.register("incoming", table)
         self.duck.execute(f"INSERT INTO {target} BY NAME SELECT * FROM incoming")
@@ -161,6 +164,11 @@ def test_changes_are_followed_from_the_start_and_only_as_written() -> None:
     text = "CREATE TABLE t (a INTEGER);\nin t\n1\n\nexpect changes v\n+ | a | NULL\n"
     assert run(text) == ["follow v", "in t 1"]
     assert run(text, "one_batch") == ["in t 1"]
+
+
+def test_partitions_and_raw_records_go_straight_to_the_topic() -> None:
+    text = "CREATE TABLE t (a INTEGER);\nin t partition 2\n1\n\nin t raw\n{bad\n{worse\n"
+    assert run(text) == ["append t 1 to 2", "append t 2 to 0"]
 
 
 def test_a_skipped_way_is_not_run() -> None:
