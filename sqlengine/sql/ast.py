@@ -376,11 +376,15 @@ class SetOperation:
 
 @dataclass(frozen=True)
 class Query:
-    """A query as text, as an opaque foreign tree, and lowered on demand by `sql.lower(query)`."""
+    """A query as text, as an opaque foreign tree, and lowered on demand by `sql.lower(query)`.
+
+    `grace_us` is the GRACE PERIOD of a ksqlDB WINDOW clause: how late a row may come, in microseconds.
+    """
 
     text: str
     tree: Any
     position: int = 0
+    grace_us: int | None = None
 
     def __hash__(self) -> int:
         return hash(self.text)

@@ -1,0 +1,45 @@
+"""SQL text -> Statement, and queries -> DuckDB text.  The only importer of sqlglot and lark.
+
+Both are loaded on the first call that needs them: importing this package or `sqlengine.sql.ast` loads neither.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlengine.sql.interval import parse_interval
+from sqlengine.sql.lexer import is_complete, split
+from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
+
+if TYPE_CHECKING:
+    from sqlengine.sql.params import bind_params
+    from sqlengine.sql.query import lower
+    from sqlengine.sql.render import render_expr, to_duckdb
+    from sqlengine.sql.references import tables
+    from sqlengine.sql.windows import grouping_window
+
+_LAZY = {
+    "lower": "query", "tables": "references", "to_duckdb": "render", "render_expr": "render", "bind_params": "params",
+    "grouping_window": "windows",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the functions that need sqlglot on first use."""
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # the module to load is known only now
+
+    return getattr(import_module(f"sqlengine.sql.{module}"), name)
+
+
+def quote_identifier(name: str) -> str:
+    """A name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+__all__ = [
+    "bind_params", "grouping_window", "is_complete", "lower", "parse", "parse_expr", "parse_interval", "parse_one", "parse_query",
+    "quote_identifier", "render_expr", "split", "tables", "to_duckdb",
+]

@@ -1,0 +1,255 @@
+"""Statements that make, change and drop objects: lark tree -> ast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlengine.errors import NotSupportedError, SyntaxError
+from sqlengine.sql import ast
+from sqlengine.sql.build import (
+    Node,
+    emit_of,
+    expr_text,
+    full_name,
+    ident,
+    kind_of,
+    make_checked,
+    name_of,
+    names_of,
+    option_pairs,
+    options_of,
+    query_of,
+    string_of,
+)
+
+# ---------------------------------------------------------------- columns
+
+
+def _columns(node: Node) -> dict[str, Any]:
+    """columns, watermark and primary_key of a column list."""
+    listed = node.node("columns")
+    columns: list[ast.ColumnDef] = []
+    watermark: ast.WatermarkDef | None = None
+    key: tuple[str, ...] = ()
+    for item in listed.nodes() if listed is not None else ():
+        if item.rule == "watermark":
+            if watermark is not None:
+                raise SyntaxError("WATERMARK FOR is given twice", position=watermark.position)
+            watermark = _watermark(item)
+        elif item.rule == "primary_key":
+            key = names_of(item)
+        elif item.rule == "computed":
+            columns.append(_computed(item))
+        else:
+            columns.append(_column(item))
+    inline = tuple(column.name for column in columns if column.primary_key)
+    if inline and key:
+        raise SyntaxError("PRIMARY KEY is given twice", position=columns[0].position, sqlstate="42P16")
+    return {"columns": tuple(columns), "watermark": watermark, "primary_key": key or inline}
+
+
+def _watermark(node: Node) -> ast.WatermarkDef:
+    """WATERMARK FOR ts AS expr; without AS the column itself."""
+    leaf, expr = node.leaf("IDENT"), node.leaf("EXPR")
+    assert leaf is not None
+    column = ident(node, leaf)
+    if expr is None:
+        return ast.WatermarkDef(column, ast.Column((column,), leaf.start_pos), node.text_of(leaf), leaf.start_pos)
+    made = make_checked(node, expr)
+    if made is None:
+        raise NotSupportedError("this watermark expression is not supported", hint="write column - INTERVAL '5 seconds'", position=expr.start_pos)
+    return ast.WatermarkDef(column, made, node.text_of(expr), leaf.start_pos)
+
+
+def _computed(node: Node) -> ast.ColumnDef:
+    leaf, expr = node.leaf("IDENT"), node.leaf("EXPR")
+    assert leaf is not None and expr is not None
+    return ast.ColumnDef(ident(node, leaf), None, expr=make_checked(node, expr), expr_text=node.text_of(expr), position=leaf.start_pos)
+
+
+def _column(node: Node) -> ast.ColumnDef:
+    leaf, type_leaf = node.leaf("IDENT"), node.leaf("TYPE")
+    assert leaf is not None and type_leaf is not None
+    values: dict[str, Any] = {"name": ident(node, leaf), "type_name": node.text_of(type_leaf), "position": leaf.start_pos}
+    for clause in node.spread():
+        values.update(_CLAUSES[clause.rule](clause, values["name"]))
+    return ast.ColumnDef(**values)
+
+
+def _generated(clause: Node, name: str) -> dict[str, Any]:
+    leaf = clause.leaf("EXPR")
+    assert leaf is not None
+    return {"expr": make_checked(clause, leaf), "expr_text": clause.text_of(leaf)}
+
+
+def _default(clause: Node, name: str) -> dict[str, Any]:
+    leaf = clause.leaf("EXPR")
+    assert leaf is not None
+    return {"default_text": expr_text(clause, leaf)}
+
+
+def _metadata(clause: Node, name: str) -> dict[str, Any]:
+    return {"metadata": (string_of(clause) or name).lower()}
+
+
+_CLAUSES: dict[str, Callable[[Node, str], dict[str, Any]]] = {
+    "is_key": lambda clause, name: {"primary_key": True},
+    "is_required": lambda clause, name: {"not_null": True},
+    "is_plain": lambda clause, name: {},
+    "default": _default,
+    "metadata": _metadata,
+    "generated": _generated,
+}
+
+
+# ---------------------------------------------------------------- CREATE
+
+
+def _create(node: Node) -> dict[str, Any]:
+    """What all CREATE statements share."""
+    create = node.node("create")
+    return {
+        "name": name_of(node),
+        "if_not_exists": node.has("if_not_exists"),
+        "or_replace": create is not None and create.has("or_replace"),
+        "temporary": create is not None and create.has("temporary"),
+    }
+
+
+def _only(values: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Without the flags a statement has no field for; a set flag among them is an error."""
+    for key in ("or_replace", "temporary", "if_not_exists"):
+        if key not in keys and values.pop(key, False):
+            raise NotSupportedError(f"{key.replace('_', ' ').upper()} is not supported here")
+    return values
+
+
+def create_topic(node: Node) -> ast.Statement:
+    """CREATE TOPIC."""
+    return ast.CreateTopic(**_only(_create(node), "if_not_exists"), options=options_of(node))
+
+
+def create_stream(node: Node) -> ast.Statement:
+    """CREATE STREAM | SOURCE, with columns or AS a query."""
+    values = _only({**_create(node), **_columns(node)}, "if_not_exists", "or_replace")
+    if values.pop("primary_key"):
+        raise SyntaxError("a stream has no primary key", hint="CREATE TABLE makes a keyed object", position=0, sqlstate="42P16")
+    query, emit = _as_query(node)
+    return ast.CreateStream(**values, options=options_of(node), query=query, emit=emit)
+
+
+def _as_query(node: Node) -> tuple[ast.Query | None, ast.Emit | None]:
+    found = node.node("as_query")
+    if found is None:
+        return None, None
+    query = query_of(found)
+    return query, emit_of(found, query)
+
+
+def create_table(node: Node) -> ast.Statement:
+    """CREATE TABLE, with columns or AS a query; ksqlDB's continuous CTAS (with EMIT) is a materialized view."""
+    values = {**_create(node), **_columns(node)}
+    query, emit = _as_query(node)
+    options = options_of(node)
+    if query is not None and emit is not None:
+        return ast.CreateView(
+            name=values["name"], query=query, emit=emit, options=options, materialized=True,
+            if_not_exists=values["if_not_exists"], or_replace=values["or_replace"],
+        )
+    if query is not None and values["columns"]:
+        raise NotSupportedError("CREATE TABLE with columns and a query is not supported", hint="name the columns in the query")
+    return ast.CreateTable(**values, append_only=node.has("append_only"), options=options, query=query)
+
+
+def create_view(node: Node) -> ast.Statement:
+    """CREATE [MATERIALIZED] VIEW; a temporary view is a plain one."""
+    values = _create(node)
+    values.pop("temporary")
+    query, emit = _as_query(node)
+    assert query is not None
+    materialized = node.has("materialized")
+    if not materialized and node.node("as_query").has("emit"):  # type: ignore[union-attr]
+        raise SyntaxError("a view without MATERIALIZED has no EMIT clause", hint="CREATE MATERIALIZED VIEW keeps its result up to date")
+    return ast.CreateView(
+        **values, query=query, column_aliases=names_of(node), emit=emit if materialized else None, options=options_of(node), materialized=materialized
+    )
+
+
+def create_sink(node: Node) -> ast.Statement:
+    """CREATE SINK FROM a view or AS a query."""
+    values = _only(_create(node), "if_not_exists")
+    source = node.node("from_name")
+    query, emit = _as_query(node)
+    return ast.CreateSink(
+        **values, from_name=name_of(source) if source is not None else None, query=query, emit=emit, options=options_of(node)
+    )
+
+
+def create_schema(node: Node) -> ast.Statement:
+    """CREATE SCHEMA | DATABASE."""
+    return ast.CreateSchema(**_only(_create(node), "if_not_exists"))
+
+
+def create_function(node: Node) -> ast.Statement:
+    """CREATE FUNCTION ... LANGUAGE sql AS '...'."""
+    values = _only(_create(node), "or_replace")
+    returns, language, body = node.leaf("TYPE"), node.node("language"), node.node("body")
+    if body is None:
+        raise SyntaxError("a function needs a body", hint="AS 'expression'", position=len(node.text))
+    leaf = language.leaf("IDENT") if language is not None else None
+    parameters = node.node("parameters")
+    return ast.CreateFunction(
+        **values,
+        params=tuple(_parameter(item) for item in parameters.nodes("parameter")) if parameters is not None else (),
+        returns=node.text_of(returns) if returns is not None else "",
+        language=ident(language, leaf) if language is not None and leaf is not None else "sql",
+        body=string_of(body) or "",
+    )
+
+
+def _parameter(node: Node) -> tuple[str, str]:
+    leaf, type_leaf = node.leaf("IDENT"), node.leaf("TYPE")
+    assert leaf is not None and type_leaf is not None
+    return ident(node, leaf), node.text_of(type_leaf)
+
+
+# ---------------------------------------------------------------- ALTER, DROP and the rest
+
+
+def alter(node: Node) -> ast.Statement:
+    """ALTER ... RENAME TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n."""
+    kind, name = kind_of(node), name_of(node)
+    rename = node.node("rename")
+    if rename is not None:
+        leaf = rename.leaf("IDENT")
+        assert leaf is not None
+        return ast.Rename(kind=kind, name=name, new_name=ident(rename, leaf))
+    if kind != "topic":
+        return ast.Unsupported(feature=f"ALTER {kind.upper()} ... SET")
+    added, changed = node.node("add_partitions"), node.node("set_options")
+    count = added.leaf("NUMBER") if added is not None else None
+    if count is not None and not (str(count).isdigit() and 0 < int(count) < 10**6):
+        raise SyntaxError(f"invalid number of partitions: {count}", position=count.start_pos)
+    return ast.AlterTopic(
+        name=name,
+        options=option_pairs(changed.node("option_list")) if changed is not None else (),
+        add_partitions=int(count) if count is not None else 0,
+    )
+
+
+def drop(node: Node) -> list[ast.Statement]:
+    """DROP kind name, ...: one statement for each name."""
+    kind = kind_of(node)
+    flags = {"if_exists": node.has("if_exists"), "cascade": node.has("cascade")}
+    return [ast.Drop(kind=kind, name=full_name(name), **flags) for name in node.nodes("name")]
+
+
+def truncate(node: Node) -> ast.Statement:
+    """TRUNCATE [TABLE | TOPIC | STREAM] name."""
+    return ast.Truncate(kind=kind_of(node) or "table", name=name_of(node))
+
+
+def comment_on(node: Node) -> ast.Statement:
+    """COMMENT ON kind name IS 'text' | NULL."""
+    return ast.Comment(kind=kind_of(node), name=name_of(node), comment=string_of(node))

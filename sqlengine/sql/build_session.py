@@ -1,0 +1,271 @@
+"""Statements that move data, read it and look inside: lark tree -> ast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lark
+
+from sqlengine.errors import NotSupportedError, SyntaxError
+from sqlengine.sql import ast
+from sqlengine.sql.build import (
+    Node,
+    emit_of,
+    expr_text,
+    ident,
+    key_text,
+    kind_of,
+    name_of,
+    names_of,
+    option_pairs,
+    query_leaf,
+    query_of,
+    select_all,
+    string_of,
+    value_text,
+)
+
+# ---------------------------------------------------------------- data in and out
+
+
+def insert(node: Node) -> ast.Statement:
+    """INSERT INTO target [(columns)] query [ON CONFLICT ...] [RETURNING ...]."""
+    query = query_of(node)
+    assert query is not None
+    conflict = node.node("conflict")
+    values: dict[str, Any] = {}
+    if conflict is not None:
+        values["conflict"] = "nothing" if conflict.has("nothing") else "update"
+        values["conflict_columns"] = names_of(conflict)
+        values["conflict_set"] = _assignments(conflict)
+    return ast.Insert(target=name_of(node), columns=names_of(node), query=query, returning=_returning(node), **values)
+
+
+def _assignments(node: Node) -> tuple[tuple[str, str], ...]:
+    listed = node.node("assignments")
+    if listed is None:
+        return ()
+    made = []
+    for item in listed.spread():
+        leaf, expr = item.leaf("IDENT"), item.leaf("EXPR")
+        assert leaf is not None and expr is not None
+        made.append((ident(item, leaf), expr_text(item, expr)))
+    repeated = {name for name, _ in made if [n for n, _ in made].count(name) > 1}
+    if repeated:
+        raise SyntaxError(f'multiple assignments to same column "{min(repeated)}"', position=_first(listed))
+    return tuple(made)
+
+
+def _first(node: Node) -> int | None:
+    return next((leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), None)
+
+
+def _returning(node: Node) -> tuple[str, ...]:
+    found = node.node("returning")
+    if found is None:
+        return ()
+    return tuple(_returned(found))
+
+
+def _returned(node: Node) -> list[str]:
+    out: list[str] = []
+    for child in node.tree.children:
+        if isinstance(child, lark.Token):
+            out.append(node.text_of(child))
+        elif child.data == "returning":
+            out += _returned(Node(child, node.text, node.tokens))
+        else:
+            out.append("*")
+    return out
+
+
+def _where(node: Node) -> str | None:
+    found = node.node("where")
+    leaf = found.leaf("EXPR") if found is not None else None
+    return expr_text(found, leaf) if found is not None and leaf is not None else None
+
+
+def _alias(node: Node) -> str | None:
+    found = node.node("alias")
+    leaf = found.leaf("IDENT") if found is not None else None
+    return ident(found, leaf) if found is not None and leaf is not None else None
+
+
+def _relations(node: Node, rule: str) -> str | None:
+    found = node.node(rule)
+    leaf = found.leaf("RELATIONS") if found is not None else None
+    return found.text_of(leaf) if found is not None and leaf is not None else None
+
+
+def update(node: Node) -> ast.Statement:
+    """UPDATE target SET ... [FROM ...] [WHERE ...] [RETURNING ...]."""
+    return ast.Update(
+        target=name_of(node), assignments=_assignments(node), where=_where(node), from_text=_relations(node, "relations_from"),
+        alias=_alias(node), returning=_returning(node),
+    )
+
+
+def delete(node: Node) -> ast.Statement:
+    """DELETE FROM target [USING ...] [WHERE ...] [RETURNING ...]."""
+    return ast.Delete(
+        target=name_of(node), where=_where(node), using_text=_relations(node, "relations_using"), alias=_alias(node),
+        returning=_returning(node),
+    )
+
+
+def copy_from(node: Node) -> ast.Statement:
+    """COPY target [(columns)] FROM 'path' | STDIN."""
+    return ast.CopyFrom(target=name_of(node), columns=names_of(node), path=_path(node), options=_settings(node))
+
+
+def copy_to(node: Node) -> ast.Statement:
+    """COPY target | (query) TO 'path' | STDOUT."""
+    query = query_of(node)
+    if query is None:
+        query = select_all(name_of(node), _first(node) or 0, names_of(node))
+    return ast.CopyTo(query=query, path=_path(node), options=_settings(node))
+
+
+def _path(node: Node) -> str | None:
+    found = node.node("path")
+    return string_of(found) if found is not None else None
+
+
+def _settings(node: Node) -> ast.Options:
+    """`(FORMAT csv, HEADER)`: a key without a value is true."""
+    listed = node.node("settings")
+    made = []
+    for item in listed.nodes("setting") if listed is not None else ():
+        leaf, value = item.leaf("IDENT"), item.node("option_value")
+        assert leaf is not None
+        made.append((ident(item, leaf).lower(), value_text(value) if value is not None else "true"))
+    return tuple(made)
+
+
+# ---------------------------------------------------------------- reading and following
+
+
+def select(node: Node) -> ast.Statement:
+    """A query, followed when it has EMIT."""
+    query = query_of(node)
+    assert query is not None
+    return ast.SelectStatement(query=query, emit=emit_of(node, query) if node.has("emit") else None)
+
+
+def subscribe(node: Node) -> ast.Statement:
+    """SUBSCRIBE [TO] view | (query) [WITH (...)] [AS OF TICK n]."""
+    query = query_of(node)
+    if query is None:
+        query = select_all(name_of(node), _first(node) or 0)
+    options, tick = node.node("options"), node.node("as_of_tick")
+    leaf = tick.leaf("NUMBER") if tick is not None else None
+    return ast.Subscribe(
+        query=query,
+        options=option_pairs(options.node("option_list")) if options is not None else (),
+        as_of_tick=_whole(leaf) if leaf is not None else None,
+    )
+
+
+def _whole(leaf: lark.Token) -> int:
+    text = str(leaf)
+    if not text.isdigit() or len(text) > 18:
+        raise SyntaxError(f"a whole number is expected, not {text}", position=leaf.start_pos)
+    return int(text)
+
+
+def print_topic(node: Node) -> ast.Statement:
+    """PRINT 'topic' [FROM BEGINNING] [LIMIT n]."""
+    leaf = next(node.flat())
+    limit = node.node("limit")
+    number = limit.leaf("NUMBER") if limit is not None else None
+    return ast.Print(
+        topic=ident(node, leaf), from_beginning=node.has("from_beginning"), limit=_whole(number) if number is not None else None
+    )
+
+
+def assert_(node: Node) -> ast.Statement:
+    """ASSERT [ORDERED] [ROWS] (query) = (query)."""
+    left, right = (query_leaf(node, leaf) for leaf in node.flat() if leaf.type == "QUERY")
+    return ast.Assert(left=left, right=right, ordered=node.has("ordered"))
+
+
+# ---------------------------------------------------------------- looking inside
+
+
+def explain(node: Node) -> ast.Statement:
+    """EXPLAIN [ANALYZE] [(options)] object; statements inside are built by parse.py."""
+    return ast.Explain(statement=None, target=name_of(node), **explain_head(node))
+
+
+def explain_head(node: Node) -> dict[str, Any]:
+    """analyze and options of EXPLAIN; `(stage x)` is another spelling of `(x)`."""
+    options = tuple((value.lower(), "true") if key == "stage" else (key, value) for key, value in _settings(node))
+    return {"analyze": node.has("analyze"), "options": options}
+
+
+def show(node: Node) -> ast.Statement:
+    """SHOW what [FOR target] [LIKE pattern]; SHOW CREATE target."""
+    create = node.node("show_create")
+    like = node.node("like")
+    pattern = string_of(like) if like is not None else None
+    if create is not None:
+        return ast.Show(what="create", target=name_of(create), like=pattern)
+    words = node.node("show_words")
+    assert words is not None
+    spelt = [ident(words, leaf) for leaf in words.flat()]
+    what = " ".join(spelt)
+    return ast.Show(what=_SHOWN.get(what, what), target=name_of(node) if node.has("name") else None, like=pattern)
+
+
+_SHOWN = {
+    "time zone": "timezone", "transaction isolation level": "transaction_isolation", "sources": "streams", "databases": "schemas",
+    "all": "settings",
+}
+
+
+def describe(node: Node) -> ast.Statement:
+    """DESCRIBE [EXTENDED] name."""
+    return ast.Describe(target=name_of(node), extended=node.has("extended"))
+
+
+def set_(node: Node) -> ast.Statement:
+    """SET name = value; SET TIME ZONE value."""
+    key, value = node.node("option_key"), node.node("set_value")
+    assert value is not None
+    text = ", ".join(value_text(item) for item in value.spread())
+    name = key_text(key) if key is not None else "timezone"
+    return ast.Set(name=name, value=None if text.lower() == "default" else text)
+
+
+def reset(node: Node) -> ast.Statement:
+    """RESET name | ALL."""
+    key = node.node("option_key")
+    return ast.Reset(name=key_text(key) if key is not None else None)
+
+
+def _transaction(action: str) -> Callable[[Node], ast.Statement]:
+    return lambda node: ast.Transaction(action=action)
+
+
+def control(node: Node) -> ast.Statement:
+    """PAUSE | RESUME | CANCEL QUERY id."""
+    verb = node.node("control_verb")
+    assert verb is not None
+    leaf = next(node.flat())
+    return ast.ControlQuery(action=str(next(verb.flat())).lower(), query_id=ident(node, leaf))
+
+
+def wait(node: Node) -> ast.Statement:
+    """FLUSH and WAIT."""
+    return ast.Wait()
+
+
+def reject_unread(node: Node) -> None:
+    """`ROLLBACK TO SAVEPOINT x` parses as words after ROLLBACK, but is another statement."""
+    words = {str(leaf).upper() for leaf in node.flat() if leaf.type == "IDENT"}
+    if words & {"SAVEPOINT", "TO", "PREPARED"}:
+        raise NotSupportedError("savepoints are not supported")
+
+
+begin, commit, rollback = _transaction("begin"), _transaction("commit"), _transaction("rollback")

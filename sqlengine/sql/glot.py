@@ -1,0 +1,259 @@
+"""The door to sqlglot: our tokens in, its tree out, its errors as ours.
+
+sqlglot is used unmodified (never subclassed).  It is given tokens instead of text, so that everything it would reshape or
+reject is settled before: strings are decoded, backquotes are identifiers, rewritten clauses keep their positions, and
+ordinary function names are marked so that they come out as `Anonymous` calls under the name the user wrote.  Positions
+in a tree (`meta["start"]`) are those of our tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.tokens import Token as GlotToken
+from sqlglot.tokens import TokenType
+
+from sqlengine.errors import NotSupportedError, SyntaxError
+from sqlengine.sql.hints import keyword_hint
+from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUOTED, STRING, WORD, Token
+from sqlengine.sql.lower_values import FILE, position_of
+from sqlengine.sql.rewrite import INDEX, rewrite
+
+MARK = "\u0192"
+"""Stands before function names in the tokens sqlglot sees; stripped from the tree."""
+
+QUERY_STARTS = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "FROM"))
+"""First words of a query; it may also begin with a parenthesis."""
+
+_POSTGRES = Dialect.get_or_raise("postgres")
+_TOKENIZER: Any = _POSTGRES.tokenizer_class
+_KEYWORDS: dict[str, TokenType] = {
+    word: kind for word, kind in _TOKENIZER.KEYWORDS.items() if " " not in word and "{" not in word and "}" not in word
+}
+_SINGLE: dict[str, TokenType] = {**_TOKENIZER.SINGLE_TOKENS, "?": TokenType.PLACEHOLDER}
+_PHRASES: dict[str, dict[tuple[str, ...], TokenType]] = {}
+for _words, _kind in _TOKENIZER.KEYWORDS.items():
+    if " " in _words:
+        _PHRASES.setdefault(_words.split()[0], {})[tuple(_words.split()[1:])] = _kind
+
+_SPLIT = {">>": ">>", "<<": "<<", "!~": "!~", "!~*": ("!", "~*"), "!~~": ("!", "~~"), "!~~*": ("!", "~~*")}
+"""Operators that sqlglot wants as several tokens (`>>` also closes nested types)."""
+
+_OWN_SYNTAX = frozenset(
+    "CAST TRY_CAST EXTRACT TRIM SUBSTRING POSITION OVERLAY MATERIALIZED EXCLUDE BERNOULLI SYSTEM RESERVOIR REPEATABLE "
+    "WITHIN SETS TIES".split()
+)
+"""Words before a parenthesis that are not plain function names: their arguments have a syntax of their own."""
+_KEYWORD_FUNCTIONS = frozenset(
+    "LEFT RIGHT REPLACE ROW WINDOW FORMAT FIRST RANGE LIST MAP STRUCT TRUNCATE INSERT DATE TIME TIMESTAMP TIMESTAMPTZ TEXT "
+    "CHAR JSON JSONB UUID NAME YEAR SESSION NEXT GLOB XOR".split()
+)
+"""Keywords of sqlglot that name a function when an opening parenthesis follows."""
+_INCOMPLETE = frozenset(("BY", ","))
+"""Words sqlglot accepts at the end of a query though something must follow."""
+_BEFORE_EXPRESSION = frozenset("BY TO ZONE PLACING".split())
+"""Words, not keywords to sqlglot, after which an expression may begin."""
+
+
+def parse_query(tokens: Sequence[Token], text: str) -> exp.Expr:
+    """The tree of a query (SELECT, WITH, VALUES, TABLE, FROM, set operations).
+
+    Raises SyntaxError (42601) with the position of the offending token.
+    """
+    if not (tokens[0].upper in QUERY_STARTS or tokens[0].value == "("):
+        raise _not_a_query(tokens)
+    tree = _parse(tokens, text)
+    if not isinstance(tree, exp.Query) and not isinstance(tree, exp.Values):
+        raise _not_a_query(tokens)
+    return tree
+
+
+def _not_a_query(tokens: Sequence[Token]) -> SyntaxError:
+    hint = keyword_hint(tokens, 0, tuple(QUERY_STARTS)) or "it begins with SELECT, WITH, VALUES or FROM"
+    return SyntaxError("a query is expected here", hint=hint, position=tokens[0].start)
+
+
+def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
+    """The tree of one scalar expression; same errors as `parse_query`."""
+    start = tokens[0].start
+    tree = _parse([Token(WORD, "SELECT", start, start), *tokens], text)
+    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or set(_present(tree)) != {"expressions"}:
+        raise SyntaxError("a single expression is expected here", position=start)
+    only = tree.expressions[0]
+    if isinstance(only, exp.Alias):
+        raise SyntaxError("an expression without a name is expected here", position=tokens[-1].start)
+    return only.pop()
+
+
+def _present(tree: exp.Expr) -> list[str]:
+    return [key for key, value in tree.args.items() if value]
+
+
+def _parse(tokens: Sequence[Token], text: str) -> exp.Expr:
+    rewritten = rewrite(tokens)
+    foreign = _convert(rewritten)
+    try:
+        trees = _POSTGRES.parser(error_level=ErrorLevel.IMMEDIATE).parse(foreign, text)
+    except SqlglotError as err:
+        raise _translate(err, tokens) from None
+    except RecursionError:
+        raise
+    except (ValueError, AttributeError, TypeError, IndexError, KeyError) as err:
+        raise SyntaxError("syntax error", detail=f"the query parser gave up: {err}", position=tokens[0].start) from err
+    if tokens[-1].upper in _INCOMPLETE:
+        raise SyntaxError("syntax error at end of input", detail="expected an expression", position=tokens[-1].end)
+    if len(trees) != 1 or trees[0] is None:
+        raise SyntaxError("a query is expected here", position=tokens[0].start if tokens else 0)
+    tree = trees[0]
+    _settle(tree, {token.start for token in rewritten if token.kind == STRING})
+    return tree
+
+
+# ---------------------------------------------------------------- tokens
+
+
+def _convert(tokens: Sequence[Token]) -> list[GlotToken]:
+    """Our tokens as sqlglot's; keyword phrases such as ORDER BY become one, as its tokenizer does."""
+    out: list[GlotToken] = []
+    at, count = 0, len(tokens)
+    while at < count:
+        token = tokens[at]
+        phrase = _phrase(tokens, at) if token.kind == WORD else None
+        if phrase is not None:
+            kind, length = phrase
+            words = " ".join(part.value for part in tokens[at : at + length])
+            out.append(GlotToken(kind, words, 1, token.start, token.start, tokens[at + length - 1].end - 1))
+            at += length
+            continue
+        if token.value in _SPLIT and token.kind == OP:
+            out += [GlotToken(_single(part, token), part, 1, token.start, token.start, token.end - 1) for part in _SPLIT[token.value]]
+        else:
+            kind, value = _kind_and_text(tokens, at)
+            out.append(GlotToken(kind, value, 1, token.start, token.start, token.end - 1))
+        at += 1
+    return out
+
+
+def _phrase(tokens: Sequence[Token], at: int) -> tuple[TokenType, int] | None:
+    """The keyword phrase that begins at a token, the longest first, and how many tokens it takes."""
+    candidates = _PHRASES.get(tokens[at].value.upper())
+    if candidates is None:
+        return None
+    for length in (2, 1):
+        rest = tuple(token.upper for token in tokens[at + 1 : at + 1 + length])
+        if len(rest) == length and rest in candidates:
+            return candidates[rest], length + 1
+    return None
+
+
+def _kind_and_text(tokens: Sequence[Token], at: int) -> tuple[TokenType, str]:
+    token = tokens[at]
+    if token.kind == WORD:
+        return _word(tokens, at)
+    if token.kind == QUOTED:
+        call = at + 1 < len(tokens) and tokens[at + 1].value == "(" and _may_begin_call(tokens, at)
+        return TokenType.IDENTIFIER, MARK + token.value if call else token.value
+    if token.kind == STRING:
+        return TokenType.STRING, token.value
+    if token.kind == NUMBER:
+        return TokenType.NUMBER, str(int(token.value, 16)) if token.value[:2] in ("0x", "0X") else token.value
+    if token.kind in (HEX, BIT):
+        return TokenType.HEX_STRING if token.kind == HEX else TokenType.BIT_STRING, token.value
+    return _single(token.value, token), token.value
+
+
+def _single(operator: str, token: Token) -> TokenType:
+    kind = _KEYWORDS.get(operator) or _SINGLE.get(operator)
+    if kind is None:
+        raise SyntaxError(f'operator "{token.value}" is not known', position=token.start)
+    return kind
+
+
+def _word(tokens: Sequence[Token], at: int) -> tuple[TokenType, str]:
+    token = tokens[at]
+    upper = token.value.upper()
+    kind = _KEYWORDS.get(upper, TokenType.VAR)
+    if at + 1 >= len(tokens) or tokens[at + 1].value != "(" or tokens[at + 1].kind != "op":
+        return kind, token.value
+    if upper == "MATCH_RECOGNIZE":
+        raise NotSupportedError("MATCH_RECOGNIZE is not supported", position=token.start)
+    names_function = upper not in _OWN_SYNTAX if kind is TokenType.VAR else upper in _KEYWORD_FUNCTIONS
+    if names_function and _may_begin_call(tokens, at):
+        return TokenType.VAR, MARK + token.value.lower()
+    return kind, token.value
+
+
+def _may_begin_call(tokens: Sequence[Token], at: int) -> bool:
+    """False where a name before a parenthesis is an alias with columns or a type with arguments."""
+    if at == 0:
+        return True
+    before = tokens[at - 1]
+    if before.kind == QUOTED or before.kind == STRING:
+        return False
+    if before.kind == WORD:
+        upper = before.value.upper()
+        return (upper in _KEYWORDS and upper != "AS" and upper not in _KEYWORD_FUNCTIONS) or upper in _BEFORE_EXPRESSION
+    if before.value == "*" and tokens[at].upper == "REPLACE":
+        return at > 1 and tokens[at - 2].upper not in ("SELECT", ",", ".", "DISTINCT", "ALL")
+    return before.value not in ("::", ")")
+
+
+def _settle(tree: exp.Expr, strings: set[int]) -> None:
+    """Take the marks off function names, give array indexes back their one-based numbers, and mark file names."""
+    brackets = []
+    for node in tree.walk():
+        if isinstance(node, (exp.Anonymous, exp.Identifier)):
+            this = node.args.get("this")
+            if isinstance(this, str) and this.startswith(MARK):
+                node.set("this", this[1:])
+        elif isinstance(node, exp.Bracket):
+            brackets.append(node)
+        elif isinstance(node, exp.Table) and position_of(node.this) in strings:
+            node.this.meta[FILE] = True
+    for bracket in brackets:
+        bracket.set("expressions", [_settle_index(index) for index in bracket.expressions])
+        bracket.set("offset", 1)
+
+
+def _settle_index(index: exp.Expr) -> exp.Expr:
+    if isinstance(index, exp.Anonymous) and index.name == INDEX:
+        return index.expressions[0]
+    if isinstance(index, exp.Literal) and not index.is_string and str(index.this).isdigit():
+        return exp.Literal.number(int(index.this) + 1)
+    if isinstance(index, exp.Neg) and isinstance(index.this, exp.Literal) and str(index.this.this).isdigit():
+        return exp.Literal.number(1 - int(index.this.this))
+    return index
+
+
+# ---------------------------------------------------------------- errors
+
+
+def _translate(err: SqlglotError, tokens: Sequence[Token]) -> SyntaxError:
+    """42601 in PostgreSQL's words: `syntax error at or near "x"`."""
+    details = getattr(err, "errors", None) or [{}]
+    description = str(details[0].get("description") or "")
+    position = details[0].get("col")
+    at = next((i for i, token in enumerate(tokens) if token.start == position), None)
+    expected = _expected(description)
+    if at is None or (at == len(tokens) - 1 and expected is not None):
+        last = tokens[-1]
+        hint = keyword_hint(tokens, len(tokens) - 1)
+        return SyntaxError("syntax error at end of input", detail=expected, hint=hint, position=last.end)
+    token = tokens[at]
+    near = token.value if token.kind != STRING else f"'{token.value}'"
+    return SyntaxError(
+        f'syntax error at or near "{near}"', detail=expected, hint=keyword_hint(tokens, at), position=token.start
+    )
+
+
+def _expected(description: str) -> str | None:
+    """What sqlglot says it wanted, without the names of its classes."""
+    if description.startswith("Expecting "):
+        return f"expected {description.removeprefix('Expecting ')}"
+    if description.startswith(("Required keyword", "Expected ")):
+        return "expected an expression" if description.startswith("Required") else description[0].lower() + description[1:]
+    return None

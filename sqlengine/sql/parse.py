@@ -1,0 +1,153 @@
+"""SQL text -> statements: lex, split, guard, and send each statement to the parser it needs.
+
+A plain query needs neither the shell grammar nor lark; everything else goes through shell.py and build*.py.  Known
+statements that are not there yet become `ast.Unsupported`.  Errors carry their position in the text that was given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlengine.errors import Error, SyntaxError
+from sqlengine.settings import Settings
+from sqlengine.sql import ast, deep, guard
+from sqlengine.sql.lexer import Piece, Token, lex, pieces
+from sqlengine.sql.unsupported import unsupported_feature
+
+if TYPE_CHECKING:
+    from sqlengine.sql.build import Node
+    from sqlengine.sql.shell import Shell
+
+_QUERY_STARTS = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "FROM", "("))
+
+
+def parse(text: str, settings: Settings | None = None) -> list[ast.Statement]:
+    """All statements of a script, in order; empty ones are skipped.
+
+    Raises SyntaxError (42601), TooComplex (54001) and other errors.Error with the position in `text`.
+    """
+    settings = settings or Settings()
+    guard.check_length(text, settings)
+    found = pieces(text, lex(text))
+    for _, tokens in found:
+        guard.check(tokens, settings)
+    if not found:
+        return []
+    return deep.run(_statements, found)
+
+
+def parse_one(text: str, settings: Settings | None = None) -> ast.Statement:
+    """The only statement of `text`; SyntaxError when there is none or more than one."""
+    statements = parse(text, settings)
+    if len(statements) == 1:
+        return statements[0]
+    if not statements:
+        raise SyntaxError("a statement is expected here", position=len(text))
+    raise SyntaxError("only one statement is expected here", position=statements[1].position)
+
+
+def parse_query(text: str) -> ast.Query:
+    """The Query of a text that is one query, without EMIT."""
+    statement = parse_one(text)
+    if isinstance(statement, ast.SelectStatement) and statement.emit is None:
+        return statement.query
+    raise SyntaxError("a query is expected here", position=0)
+
+
+def parse_expr(text: str) -> ast.Expr:
+    """The expression a text spells; same errors as `parse`."""
+    settings = Settings()
+    guard.check_length(text, settings)
+    tokens = lex(text)
+    guard.check(tokens, settings)
+    return deep.run(_expression, tokens, text)
+
+
+def _expression(tokens: Sequence[Token], text: str) -> ast.Expr:
+    from sqlengine.sql.query import make_expr  # sqlglot: heavy
+
+    return make_expr(tokens, text)
+
+
+# ---------------------------------------------------------------- one statement
+
+
+def _statements(found: Sequence[tuple[Piece, list[Token]]]) -> list[ast.Statement]:
+    made: list[ast.Statement] = []
+    for piece, tokens in found:
+        try:
+            built = _statement(piece.text, _moved(tokens, piece.position))
+        except Error as err:
+            if err.position is not None:
+                err.position += piece.position
+            raise
+        except RecursionError:
+            raise
+        for one in built:
+            made.append(dataclasses.replace(one, text=piece.text, position=piece.position))
+    return made
+
+
+def _moved(tokens: list[Token], by: int) -> list[Token]:
+    """Tokens with positions in the statement instead of the script."""
+    return [Token(kind, value, start - by, end - by) for kind, value, start, end in tokens] if by else tokens
+
+
+def _statement(text: str, tokens: list[Token]) -> list[ast.Statement]:
+    feature = unsupported_feature(tokens)
+    if feature is not None:
+        return [ast.Unsupported(feature=feature)]
+    if (tokens[0].upper or tokens[0].value) in _QUERY_STARTS:
+        from sqlengine.sql.query import make_query  # sqlglot: heavy
+
+        if not _has_clause_after(tokens):
+            return [ast.SelectStatement(query=make_query(tokens, text))]
+    from sqlengine.sql import shell  # lark: heavy
+
+    return _build(shell.parse_shell(tokens), text)
+
+
+_CLAUSE_WORDS = frozenset(("EMIT", "RETURNING"))
+
+
+def _has_clause_after(tokens: Sequence[Token]) -> bool:
+    """Whether a clause of ours may follow the query; only then is the shell grammar needed."""
+    return any(token.upper in _CLAUSE_WORDS for token in tokens)
+
+
+def _build(shell: Shell, text: str) -> list[ast.Statement]:
+    from sqlengine.sql.build import Node  # lark: heavy
+
+    node = next(Node(shell.tree, text, shell.tokens).nodes())
+    leaf = node.leaf("STATEMENT")
+    if leaf is not None:
+        return [_explain(node, text, list(shell.tokens[leaf.line : leaf.end_line]))]
+    built = _builders()[node.rule](node)
+    return built if isinstance(built, list) else [built]
+
+
+def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
+    from sqlengine.sql import build_session  # lark: heavy
+
+    inner = _statement(text, tokens)[0]
+    start, end = tokens[0].start, tokens[-1].end
+    inner = dataclasses.replace(inner, text=text[start:end], position=start)
+    return ast.Explain(statement=inner, **build_session.explain_head(node))
+
+
+def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement]]]:
+    from sqlengine.sql import build_objects as objects  # lark: heavy
+    from sqlengine.sql import build_session as session
+
+    return {
+        "create_topic": objects.create_topic, "create_stream": objects.create_stream, "create_table": objects.create_table,
+        "create_view": objects.create_view, "create_sink": objects.create_sink, "create_schema": objects.create_schema,
+        "create_function": objects.create_function, "alter": objects.alter, "drop": objects.drop, "truncate": objects.truncate,
+        "comment_on": objects.comment_on, "insert": session.insert, "update": session.update, "delete": session.delete,
+        "copy_from": session.copy_from, "copy_to": session.copy_to, "select": session.select, "subscribe": session.subscribe,
+        "explain": session.explain, "show": session.show, "describe": session.describe, "set": session.set_,
+        "reset": session.reset, "begin": session.begin, "commit": session.commit, "rollback": session.rollback,
+        "control": session.control, "print": session.print_topic, "assert": session.assert_, "wait": session.wait,
+    }

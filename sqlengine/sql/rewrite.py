@@ -1,0 +1,385 @@
+"""Token rewriting before sqlglot: what it cannot parse becomes what it can, positions kept.
+
+Rewritten: parameters (`?`, `$1`, `:name`), JSON keys after arrows, window table functions with TABLE, DESCRIPTOR and
+PARTITION BY, ksqlDB's WINDOW clause, ROW<...> types.  Every new token takes the position of the text it stands for.
+It must not change what a query means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlengine.errors import SyntaxError
+from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
+
+PARAMETER = "$parameter"
+"""Function name a parameter is parsed as; its one argument is the text of the key."""
+
+PARTITION = "$partition"
+"""Function name of PARTITION BY inside a window table function."""
+
+INDEX = "$index"
+"""Function name around an array index, which sqlglot would otherwise shift by one when it takes it for a whole number."""
+
+WINDOW_FUNCTIONS = frozenset(("TUMBLE", "HOP", "CUMULATE", "SESSION"))
+_KSQL_KINDS = {"TUMBLING": "TUMBLE", "HOPPING": "HOP", "SESSION": "SESSION"}
+_ARROWS = frozenset(("->", "->>"))
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+
+
+def rewrite(tokens: Sequence[Token]) -> list[Token]:
+    """All rewrites, each only when its trigger word is there."""
+    result = list(tokens)
+    words = {token.upper for token in tokens}
+    if words & {"?", "$", ":"}:
+        result = _parameters(result)
+    if words & _ARROWS:
+        result = _json_keys(result)
+    if "WINDOW" in words and words & _KSQL_KINDS.keys():
+        result = _ksql_window(result)
+    if words & WINDOW_FUNCTIONS or "TABLE" in words:
+        result = _table_functions(result)
+    if "ROW" in words and "<" in words:
+        result = _row_types(result)
+    if "MAP" in words:
+        result = _map_literals(result)
+    if "[" in words:
+        result = _indexes(result)
+    return result
+
+
+def matching(tokens: Sequence[Token], opener: int) -> int:
+    """The index of the bracket that closes the one at `opener`; SyntaxError (42601) when none does."""
+    stack: list[str] = []
+    for index in range(opener, len(tokens)):
+        token = tokens[index]
+        if token.kind != OP:
+            continue
+        if token.value in _CLOSERS:
+            stack.append(_CLOSERS[token.value])
+        elif stack and token.value == stack[-1]:
+            stack.pop()
+            if not stack:
+                return index
+    raise SyntaxError(f'"{tokens[opener].value}" is never closed', position=tokens[opener].start)
+
+
+def operator(value: str, like: Token) -> Token:
+    """An operator token standing where `like` stands."""
+    return Token(OP, value, like.start, like.end)
+
+
+def word(value: str, like: Token) -> Token:
+    """A word token standing where `like` stands."""
+    return Token(WORD, value, like.start, like.end)
+
+
+def call(name: str, arguments: Sequence[Token], like: Token) -> list[Token]:
+    """`name(arguments)`; the name is quoted so that it can be one no user writes."""
+    return [Token(QUOTED, name, like.start, like.end), operator("(", like), *arguments, operator(")", like)]
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def _parameters(tokens: list[Token]) -> list[Token]:
+    out: list[Token] = []
+    resume = 0
+    for start, end, key in parameter_spans(tokens):
+        out += [*tokens[resume:start], *_parameter(key, tokens[start])]
+        resume = end
+    return [*out, *tokens[resume:]]
+
+
+def _parameter(key: int | str, like: Token) -> list[Token]:
+    kind = NUMBER if isinstance(key, int) else STRING
+    return call(PARAMETER, [Token(kind, str(key), like.start, like.end)], like)
+
+
+def parameter_spans(tokens: Sequence[Token]) -> list[tuple[int, int, int | str]]:
+    """Parameters as (first token, one past the last, key): `?` numbered from 0 in order, `$1` -> 0, `:name` -> name."""
+    spans: list[tuple[int, int, int | str]] = []
+    brackets: list[str] = []
+    marks = 0
+    for at, token in enumerate(tokens):
+        if token.kind != OP:
+            continue
+        if token.value in _CLOSERS:
+            brackets.append(token.value)
+        elif token.value in ")]}" and brackets:
+            brackets.pop()
+        elif token.value == "?" and not (_ends_operand(tokens, at) and _begins_operand(tokens, at + 1)):
+            spans.append((at, at + 1, marks))
+            marks += 1
+        elif token.value == "$" and _adjacent(tokens, at, NUMBER) and tokens[at + 1].value.isdigit():
+            spans.append((at, at + 2, _dollar_key(tokens[at + 1])))
+        elif token.value == ":" and _adjacent(tokens, at, WORD) and (not brackets or brackets[-1] == "("):
+            spans.append((at, at + 2, tokens[at + 1].value))
+    return spans
+
+
+def _dollar_key(token: Token) -> int:
+    if len(token.value) > 5 or int(token.value) == 0:
+        raise SyntaxError(f"there is no parameter ${token.value}", position=token.start)
+    return int(token.value) - 1
+
+
+def _adjacent(tokens: Sequence[Token], at: int, kind: str) -> bool:
+    return at + 1 < len(tokens) and tokens[at + 1].kind == kind and tokens[at + 1].start == tokens[at].end
+
+
+_NO_OPERAND = frozenset(
+    "SELECT WHERE AND OR NOT ON HAVING QUALIFY BY LIMIT OFFSET FETCH FIRST NEXT WHEN THEN ELSE CASE IN LIKE ILIKE BETWEEN IS FROM "
+    "TO INTERVAL VALUES SET DISTINCT ALL ANY SOME RETURNING AS USING ESCAPE ZONE FOR PRECEDING FOLLOWING DATE TIMESTAMP TIME".split()
+)
+
+
+def _ends_operand(tokens: Sequence[Token], at: int) -> bool:
+    if at == 0:
+        return False
+    before = tokens[at - 1]
+    if before.kind == OP:
+        return before.value in ")]}"
+    return before.upper not in _NO_OPERAND
+
+
+def _begins_operand(tokens: Sequence[Token], at: int) -> bool:
+    """After the JSON operator `?` comes a key."""
+    if at >= len(tokens):
+        return False
+    return tokens[at].kind in (STRING, QUOTED) or tokens[at].value == "("
+
+
+# ---------------------------------------------------------------- JSON keys and types
+
+
+def _json_keys(tokens: list[Token]) -> list[Token]:
+    """`a -> 'x.y'` -> `a -> ('x.y')`: sqlglot would read a bare string as a path of two keys."""
+    out: list[Token] = []
+    for at, token in enumerate(tokens):
+        if token.kind in (STRING, NUMBER) and at and tokens[at - 1].kind == OP and tokens[at - 1].value in _ARROWS:
+            out += [operator("(", token), token, operator(")", token)]
+        else:
+            out.append(token)
+    return out
+
+
+def _row_types(tokens: list[Token]) -> list[Token]:
+    """`ROW<a INT>` -> `STRUCT<a INT>`."""
+    def is_type(at: int) -> bool:
+        return tokens[at].upper == "ROW" and at + 1 < len(tokens) and tokens[at + 1].value == "<"
+
+    return [word("STRUCT", token) if is_type(at) else token for at, token in enumerate(tokens)]
+
+
+def _map_literals(tokens: list[Token]) -> list[Token]:
+    """`MAP {k: v}` and `MAP[k, v]` -> `map(ARRAY[k], ARRAY[v])`."""
+    for at in range(len(tokens) - 1):
+        opener = tokens[at + 1]
+        if tokens[at].upper == "MAP" and opener.kind == OP and opener.value in "{[" and opener.value:
+            close = matching(tokens, at + 1)
+            separators = (",",) if opener.value == "[" else (",", ":")
+            entries = split_arguments(tokens[at + 2 : close], separators)
+            if len(entries) % 2:
+                raise SyntaxError("a map has a value for each key", position=opener.start)
+            keys, values = _array(entries[::2], opener), _array(entries[1::2], opener)
+            built = call("map", [*keys, operator(",", opener), *values], tokens[at])
+            return [*tokens[:at], *built, *_map_literals(tokens[close + 1 :])]
+    return tokens
+
+
+def _array(items: list[list[Token]], like: Token) -> list[Token]:
+    out = [word("ARRAY", like), operator("[", like)]
+    for number, item in enumerate(items):
+        out += [operator(",", like)] if number else []
+        out += _map_literals(item)
+    return [*out, operator("]", like)]
+
+
+def _indexes(tokens: list[Token]) -> list[Token]:
+    """`a[i]` -> `a["$index"(i)]`; slices, types and array literals are left alone."""
+    out: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        token = tokens[at]
+        if token.kind == OP and token.value == "[" and _is_subscript(tokens, at):
+            close = matching(tokens, at)
+            inner = tokens[at + 1 : close]
+            if inner and len(split_arguments(inner, (":",))) == 1 and not (len(inner) == 1 and inner[0].kind == NUMBER):
+                inner = call(INDEX, _indexes(inner), token)
+            out += [token, *inner, tokens[close]]
+            at = close + 1
+        else:
+            out.append(token)
+            at += 1
+    return out
+
+
+def _is_subscript(tokens: Sequence[Token], at: int) -> bool:
+    before = tokens[at - 1] if at else None
+    if before is None or before.kind in (STRING, NUMBER):
+        return False
+    return before.value in ")]}" if before.kind == OP else before.upper != "ARRAY" and before.upper not in _NO_OPERAND
+
+
+# ---------------------------------------------------------------- window table functions
+
+
+def _table_functions(tokens: list[Token]) -> list[Token]:
+    """`TABLE(f(...))` -> `f(...)`, and the arguments of window functions made plain."""
+    out: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        token = tokens[at]
+        opens = at + 1 < len(tokens) and tokens[at + 1].kind == OP and tokens[at + 1].value == "("
+        if opens and token.upper == "TABLE" and _in_from(tokens, at):
+            close = matching(tokens, at + 1)
+            inner = tokens[at + 2 : close]
+            out += [word("LATERAL", token)] if inner and inner[0].upper == "UNNEST" else []
+            out += _table_functions([tokens[at - 1], *inner])[1:]
+            at = close + 1
+        elif opens and token.upper in WINDOW_FUNCTIONS and _in_from(tokens, at):
+            close = matching(tokens, at + 1)
+            out += [token, tokens[at + 1], *_window_arguments(tokens[at + 2 : close]), tokens[close]]
+            at = close + 1
+        else:
+            out.append(token)
+            at += 1
+    return out
+
+
+_FROM_WORDS = frozenset(("FROM", "JOIN", "LATERAL", ",", "("))
+
+
+def _in_from(tokens: Sequence[Token], at: int) -> bool:
+    return at > 0 and tokens[at - 1].upper in _FROM_WORDS
+
+
+def _window_arguments(tokens: list[Token]) -> list[Token]:
+    out: list[Token] = []
+    for argument in split_arguments(tokens):
+        if out:
+            out.append(operator(",", argument[0] if argument else out[-1]))
+        out += _window_argument(argument)
+    return out
+
+
+def _window_argument(argument: list[Token]) -> list[Token]:
+    """One argument: the word TABLE left out, PARTITION BY moved to an argument of its own."""
+    start = 2 if len(argument) > 2 and argument[1].value == "=>" else 0
+    head, rest = argument[:start], argument[start:]
+    if not rest or rest[0].upper != "TABLE":
+        return [*head, *_table_functions(rest)] if rest else head
+    rest = rest[1:]
+    cut = next((i for i, token in enumerate(rest) if token.upper in ("PARTITION", "ORDER", "DISTRIBUTE")), len(rest))
+    relation, tail = rest[:cut], rest[cut:]
+    out = [*head, *_table_functions(relation)]
+    if tail:
+        keys = _partition_keys(tail)
+        out += [operator(",", tail[0]), *call(PARTITION, keys, tail[0])]
+    return out
+
+
+def _partition_keys(tail: list[Token]) -> list[Token]:
+    if tail[0].upper == "ORDER" or len(tail) < 3 or tail[1].upper != "BY":
+        raise SyntaxError("expected PARTITION BY and column names", position=tail[0].start)
+    keys = tail[2:]
+    if keys[0].value == "(" and matching(keys, 0) == len(keys) - 1:
+        keys = keys[1:-1]
+    return keys
+
+
+def split_arguments(tokens: Sequence[Token], separators: Sequence[str] = (",",)) -> list[list[Token]]:
+    """Cut at top-level separators; the columns of `TABLE t PARTITION BY a, b` stay together."""
+    parts: list[list[Token]] = [[]]
+    depth, partitioning = 0, False
+    for at, token in enumerate(tokens):
+        if token.kind == OP:
+            depth += (token.value in _CLOSERS) - (token.value in ")]}")
+        if depth == 0 and token.upper in ("PARTITION", "DISTRIBUTE"):
+            partitioning = True
+        cuts = depth == 0 and token.kind == OP and token.value in separators
+        if cuts and not (partitioning and not _new_argument(tokens, at + 1)):
+            parts.append([])
+            partitioning = False
+        else:
+            parts[-1].append(token)
+    return parts if parts != [[]] else []
+
+
+def _new_argument(tokens: Sequence[Token], at: int) -> bool:
+    """After PARTITION BY, the next real argument is DESCRIPTOR(...), an interval or a named one."""
+    if at >= len(tokens):
+        return False
+    named = at + 1 < len(tokens) and tokens[at + 1].value == "=>"
+    return named or tokens[at].upper in ("DESCRIPTOR", "INTERVAL")
+
+
+# ---------------------------------------------------------------- ksqlDB
+
+
+def _ksql_window(tokens: list[Token]) -> list[Token]:
+    """`FROM t [a] WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY k` -> `FROM TUMBLE(t, DESCRIPTOR(rowtime), ...) a GROUP BY
+    window_start, window_end, k`; WINDOWSTART and WINDOWEND become the columns' names."""
+    for at in range(len(tokens) - 2):
+        if tokens[at].upper == "WINDOW" and tokens[at + 1].upper in _KSQL_KINDS and tokens[at + 2].value == "(":
+            close = matching(tokens, at + 2)
+            start, name, alias = _relation_before(tokens, at)
+            arguments = _ksql_arguments(tokens[at + 1], tokens[at + 3 : close])
+            function = word(_KSQL_KINDS[tokens[at + 1].upper], tokens[at + 1])
+            descriptor = [word("DESCRIPTOR", function), operator("(", function), word("rowtime", function), operator(")", function)]
+            relation = [function, operator("(", function), *name, operator(",", function), *descriptor, *arguments, operator(")", function)]
+            renamed = [_ksql_column(token) for token in (*tokens[:start], *relation, *alias, *tokens[close + 1 :])]
+            return _ksql_window(_group_by_window(renamed))
+    return tokens
+
+
+def _relation_before(tokens: list[Token], at: int) -> tuple[int, list[Token], list[Token]]:
+    """Where the relation before WINDOW begins, its name and its alias."""
+    start = next((i for i in range(at - 1, -1, -1) if tokens[i].upper == "FROM"), None)
+    body = tokens[start + 1 : at] if start is not None else []
+    name_length = 3 if len(body) > 2 and body[1].value == "." else 1
+    name, alias = body[:name_length], [token for token in body[name_length:] if token.upper != "AS"]
+    if start is None or not name or len(alias) > 1 or any(token.kind not in (WORD, QUOTED) for token in (*name[::2], *alias)):
+        raise SyntaxError("a WINDOW clause follows the name of a stream", position=tokens[at].start)
+    return start + 1, name, alias or name[-1:]
+
+
+def _ksql_arguments(kind: Token, body: list[Token]) -> list[Token]:
+    """`, INTERVAL ..` arguments in our order (HOP: slide before size)."""
+    parts: dict[str, list[Token]] = {}
+    for clause in split_arguments(body):
+        words = [token.upper for token in clause]
+        length = 2 if words[:2] in (["GRACE", "PERIOD"], ["ADVANCE", "BY"]) else int(words[:1] in (["SIZE"], ["RETENTION"]))
+        parts[" ".join(words[:length])] = clause[length:]
+    wanted = {"TUMBLING": ("SIZE",), "HOPPING": ("ADVANCE BY", "SIZE"), "SESSION": ("",)}[kind.upper]
+    out: list[Token] = []
+    for name in wanted:
+        value = parts.get(name)
+        if not value or len(value) != 2:
+            raise SyntaxError(f"{name or 'a gap'} of a number and a unit is expected in WINDOW {kind.upper}", position=kind.start)
+        out += [operator(",", value[0]), word("INTERVAL", value[0]), Token(STRING, value[0].value, *value[0][2:]), value[1]]
+    return out
+
+
+def _ksql_column(token: Token) -> Token:
+    renamed = {"WINDOWSTART": "window_start", "WINDOWEND": "window_end"}.get(token.upper)
+    return token._replace(value=renamed) if renamed else token
+
+
+def _group_by_window(tokens: list[Token]) -> list[Token]:
+    """In ksqlDB a window is part of the key without being named in GROUP BY."""
+    for at in range(len(tokens) - 1):
+        if tokens[at].upper == "GROUP" and tokens[at + 1].upper == "BY":
+            like = tokens[at + 1]
+            names = [word("window_start", like), operator(",", like), word("window_end", like), operator(",", like)]
+            return [*tokens[: at + 2], *names, *tokens[at + 2 :]]
+    return tokens
+
+
+def ksql_grace(tokens: Sequence[Token]) -> tuple[str, str] | None:
+    """The (number, unit) of GRACE PERIOD in a WINDOW clause, or None."""
+    for at in range(len(tokens) - 3):
+        if tokens[at].upper == "GRACE" and tokens[at + 1].upper == "PERIOD" and tokens[at + 2].kind == NUMBER:
+            return tokens[at + 2].value, tokens[at + 3].value
+    return None

@@ -1,0 +1,72 @@
+"""Statements we know and do not have yet: recognised by their first words, answered 0A000 with the feature's name.
+
+A statement leaves this list when it gets a grammar rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlengine.sql.lexer import Token
+
+_BY_WORDS: dict[str, str] = {
+    **{words: words for words in (
+        "CREATE ROLE", "CREATE USER", "CREATE GROUP", "CREATE INDEX", "CREATE SUBSCRIPTION", "CREATE PUBLICATION", "CREATE SECRET",
+        "CREATE CONNECTION", "CREATE CONNECTOR", "CREATE CATALOG", "CREATE TYPE", "CREATE DOMAIN", "CREATE SEQUENCE", "CREATE TRIGGER",
+        "CREATE AGGREGATE", "CREATE EXTENSION", "CREATE PROCEDURE", "CREATE RULE", "CREATE POLICY", "CREATE FOREIGN", "CREATE EXTERNAL",
+        "CREATE MACRO", "CREATE CLUSTER", "CREATE CAST", "CREATE OPERATOR", "CREATE STATISTICS", "CREATE MODEL",
+        "DROP ROLE", "DROP USER", "DROP SECRET", "DROP CONNECTION", "DROP CONNECTOR", "DROP TYPE", "DROP SEQUENCE", "DROP TRIGGER",
+        "DROP EXTENSION", "DROP CATALOG", "DROP OWNED", "DROP POLICY",
+        "GRANT", "REVOKE", "MERGE", "DECLARE", "FETCH", "MOVE", "CLOSE", "LISTEN", "UNLISTEN", "NOTIFY", "PREPARE", "EXECUTE",
+        "DEALLOCATE", "DISCARD", "VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "SAVEPOINT", "RELEASE", "LOCK", "CALL", "DO", "USE",
+        "REFRESH", "LOAD", "MSCK", "IMPORT", "EXPORT", "ATTACH", "DETACH", "PIVOT", "UNPIVOT", "SUMMARIZE", "CHECKPOINT", "REASSIGN",
+        "SECURITY", "DEFINE", "UNDEFINE", "TERMINATE", "RUN", "SPOOL", "INSERT OVERWRITE", "ROLLBACK TO", "KILL", "RECOVER",
+    )},
+    "CREATE UNIQUE": "CREATE INDEX",
+    "CREATE UNLOGGED": "CREATE UNLOGGED TABLE",
+    "BEGIN STATEMENT": "statement sets",
+    "EXPLAIN PLAN": "EXPLAIN PLAN FOR",
+}
+_MODIFIERS = frozenset(("OR", "REPLACE", "TEMPORARY", "TEMP"))
+_OBJECTS = frozenset("TOPIC STREAM TABLE VIEW MATERIALIZED SINK SOURCE SCHEMA DATABASE FUNCTION INDEX SUBSCRIPTION".split())
+
+
+def unsupported_feature(tokens: Sequence[Token]) -> str | None:
+    """The feature a statement would need and we lack, or None."""
+    words = [token.upper for token in tokens[:8]]
+    first = words[0]
+    rest = [word for word in words[1:] if word not in _MODIFIERS] if first == "CREATE" else words[1:]
+    second = rest[0] if rest else ""
+    found = _BY_WORDS.get(f"{first} {second}") or _BY_WORDS.get(first)
+    if found is not None:
+        return found
+    if first == "ALTER":
+        return _alter(words, tokens)
+    if first == "COPY" and words[1:3] == ["(", "SUBSCRIBE"]:
+        return "COPY (SUBSCRIBE ...)"
+    return _clause(first, tokens)
+
+
+def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
+    """ALTER has RENAME for everything and SET, ADD PARTITIONS for topics."""
+    if len(words) < 2 or words[1] in ("TOPIC", "") or any(token.upper == "RENAME" for token in tokens):
+        return None
+    if words[1] not in _OBJECTS:
+        return f"ALTER {words[1]}" if words[1].isalpha() and len(tokens) > 2 else None
+    kind = "MATERIALIZED VIEW" if words[1] == "MATERIALIZED" else words[1]
+    verbs = ("ADD", "DROP", "ALTER", "SET", "RESET", "OWNER", "SWAP", "AS")
+    verb = next((token.upper for token in tokens[2:] if token.upper in verbs), None)
+    return f"ALTER {kind} ... {verb}" if verb is not None else None
+
+
+def _clause(first: str, tokens: Sequence[Token]) -> str | None:
+    """Clauses of queries that come later."""
+    if first == "WITH" and any(token.upper == "CHANGELOG" for token in tokens[:5]) and tokens[2:3] and tokens[2].upper == "AS":
+        return "WITH ... AS CHANGELOG"
+    if first not in ("SELECT", "WITH", "FROM"):
+        return None
+    for at in range(len(tokens) - 2):
+        words = [token.upper for token in tokens[at : at + 3]]
+        if words in (["AS", "OF", "TICK"], ["AS", "OF", "TIMESTAMP"]) and tokens[at - 1].upper != "SYSTEM_TIME":
+            return f"SELECT ... AS OF {words[2]}"
+    return None
