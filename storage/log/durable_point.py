@@ -49,9 +49,11 @@ class DurablePoint:
                 self._turn, best = turn, Point(*values)
         return best
 
-    def save(self, point: Point) -> None:
-        """Write `point` into the older slot, without an fsync."""
+    def save(self, point: Point, *, sync: bool = False) -> None:
+        """Write `point` into the older slot; `sync` waits until it is durable itself."""
         self._turn += 1
         tail = _SLOT.pack(_MAGIC, 0, self._turn, *point)[8:]
         slot = _MAGIC + struct.pack("<I", checksum([tail])) + tail
         self._file.write(self._turn % 2 * SLOT_BYTES, [slot])
+        if sync:
+            self._file.sync()

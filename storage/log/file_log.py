@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from storage.env import Env
+from storage.env import Env, File
 from storage.errors import (
     NO_SPACE,
     BatchTooLarge,
@@ -63,13 +63,16 @@ class FileLog(Log):
         self._segments: list[Segment] = []
         self._unsynced: list[Segment] = []
         self._directory_unsynced = False
-        self._point_file = self._env.open(f"{directory}/{recovery.DURABLE_FILE}", create=True)
-        self._durable = DurablePoint(self._point_file)
         self._point = Point(0, 0, 0, 0)
+        self._point_file: File | None = None
         try:
+            self._point_file = self._env.open(f"{directory}/{recovery.DURABLE_FILE}", create=True)
+            self._durable = DurablePoint(self._point_file)
             self._open()
         except CorruptFile as error:
             self._failure = error
+        except OSError as error:
+            self._fail(f"opening failed: {error.strerror}")
 
     def _open(self) -> None:
         """Recover the directory and make the last segment ready for appends."""
@@ -289,8 +292,7 @@ class FileLog(Log):
     def _persist_point(self, point: Point) -> None:
         """Move the durable point and wait until the note itself is durable; call with both locks held."""
         try:
-            self._durable.save(point)
-            self._point_file.sync()
+            self._durable.save(point, sync=True)
         except OSError as error:
             raise self._fail(f"write failed: {error.strerror}") from error
         self._point = point
@@ -493,7 +495,8 @@ class FileLog(Log):
                 self._save_index(self._active)
             for segment in self._segments[-1:]:
                 segment.release()
-            self._point_file.close()
+            if self._point_file is not None:
+                self._point_file.close()
         if self._failure is not None and self._failure is not failed_before:
             raise self._failure
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.env import Env, read_file, write_file
-from storage.log.format import checksum
+from storage.log.format import FrameHeader, checksum
 
 INTERVAL_BYTES = 4096
 NO_TIMESTAMP = -(1 << 63)
@@ -43,16 +43,16 @@ class SegmentIndex:
     def __post_init__(self) -> None:
         self.next_offset = max(self.next_offset, self.base_offset)
 
-    def add(self, next_offset: int, size: int, max_timestamp_us: int, append_timestamp_us: int) -> None:
-        """Cover the frame of `size` bytes that begins at `position` and ends before `next_offset`."""
+    def cover(self, header: FrameHeader) -> None:
+        """Cover one frame more, which begins at `position`."""
         if not self.positions or self.position - self.positions[-1] >= INTERVAL_BYTES:
             self.offsets.append(self.next_offset)
             self.positions.append(self.position)
             self.earlier_max_us.append(self.max_timestamp_us)
-        self.position += size
-        self.next_offset = next_offset
-        self.max_timestamp_us = max(self.max_timestamp_us, max_timestamp_us)
-        self.max_append_us = max(self.max_append_us, append_timestamp_us)
+        self.position += header.frame_size
+        self.next_offset = header.next_offset
+        self.max_timestamp_us = max(self.max_timestamp_us, header.max_timestamp_us)
+        self.max_append_us = max(self.max_append_us, header.append_timestamp_us)
 
     def before_offset(self, offset: int) -> int:
         """Position of an indexed frame at or before the frame that holds `offset`."""

@@ -110,6 +110,8 @@ def _scan(env: Env, directory: str, segments: list[Segment], point: Point, *, tr
     scanned = []
     for number in range(first, len(segments)):
         segment = segments[number]
+        if number > first:
+            segment.index = SegmentIndex(segment.base_offset)  # what its index file says was not verified
         before = segment.index.position
         _extend(segment, producers)
         if segment.index.position > before:
@@ -138,7 +140,7 @@ def _walk_durable(env: Env, segments: list[Segment], first: int, point: Point) -
     for at, header in segment.walk(index.position, next_offset):
         if at >= position:
             break
-        index.add(header.next_offset, header.frame_size, header.max_timestamp_us, header.append_timestamp_us)
+        index.cover(header)
         producers.observe(header)
     segment.index = index
     if index.position != position or (position and index.next_offset != point.offset):
@@ -152,7 +154,7 @@ def _resume(env: Env, segments: list[Segment], number: int, position: int) -> tu
     """
     segment = segments[number]
     own = load_index(env, segment.index_path)
-    if own is not None and own[0].base_offset == segment.base_offset and own[0].position <= position:
+    if own is not None and own[0].position <= position:
         return own
     fresh = SegmentIndex(segment.base_offset)
     return fresh, producers_before(env, segments, number).save()
@@ -162,18 +164,18 @@ def producers_before(env: Env, segments: list[Segment], number: int) -> Producer
     """The producer table at the start of segment `number`, from index files, from headers where they are
     missing.
     """
-    start = number
+    start, position = number, 0
     saved: list[Any] = []
-    while start > 0:
-        loaded = load_index(env, segments[start - 1].index_path)
-        if loaded is not None:
-            saved = loaded[1]
-            break
+    while start > 0 and not position:
         start -= 1
+        loaded = load_index(env, segments[start].index_path)
+        if loaded is not None:
+            position, saved = loaded[0].position, loaded[1]
     table = ProducerTable(saved)
     for segment in segments[start:number]:
-        for _, header in segment.walk(0):
+        for _, header in segment.walk(position):
             table.observe(header)
+        position = 0
     return table
 
 
@@ -183,7 +185,7 @@ def _extend(segment: Segment, producers: ProducerTable) -> None:
     for position, header in segment.walk(index.position, index.next_offset):
         if not segment.intact(position, header):
             return
-        index.add(header.next_offset, header.frame_size, header.max_timestamp_us, header.append_timestamp_us)
+        index.cover(header)
         producers.observe(header)
 
 

@@ -105,7 +105,7 @@ class Segment:
             copy.close()
         self.env.rename(temporary, self.path)
         self.release()
-        kept.open_for_append(max(capacity, size), kept.rebuild_index())
+        kept.open_for_append(max(capacity, size), kept.completed(SegmentIndex(kept.base_offset)))
         return kept
 
     def remove(self) -> None:
@@ -119,18 +119,17 @@ class Segment:
         """The index, loaded or rebuilt when first asked for."""
         if self._index is None:
             loaded = load_index(self.env, self.index_path)
-            self._index = loaded[0] if loaded and loaded[0].base_offset == self.base_offset else self.rebuild_index()
+            self._index = self.completed(loaded[0] if loaded else SegmentIndex(self.base_offset))
         return self._index
 
     @index.setter
     def index(self, index: SegmentIndex) -> None:
         self._index = index
 
-    def rebuild_index(self) -> SegmentIndex:
-        """A fresh index from the frames' headers."""
-        index = SegmentIndex(self.base_offset)
-        for _, header in self.walk(0):
-            index.add(header.next_offset, header.frame_size, header.max_timestamp_us, header.append_timestamp_us)
+    def completed(self, index: SegmentIndex) -> SegmentIndex:
+        """`index` extended to all frames by their headers: an index file may be from before the last ones."""
+        for _, header in self.walk(index.position, index.next_offset):
+            index.cover(header)
         return index
 
     # --- bytes ---
@@ -167,7 +166,7 @@ class Segment:
         low, high = self._checked
         if high == position:
             self._checked = (low, position + size)
-        self.index.add(header.next_offset, size, header.max_timestamp_us, header.append_timestamp_us)
+        self.index.cover(header)
 
     def clear_tail(self) -> None:
         """Zero whatever lies beyond the last frame, so that no later reader mistakes it for one."""
