@@ -1,0 +1,1 @@
+"""Made-up rows: sequences and seeded random values of any type."""

@@ -1,0 +1,8 @@
+"""The NEXMark benchmark's events as a source, and as a function."""
+
+from __future__ import annotations
+
+from sqlengine.connectors.nexmark.config import NexmarkConfig
+from sqlengine.connectors.nexmark.events import TABLES, events, schema
+
+__all__ = ["TABLES", "NexmarkConfig", "events", "schema"]
