@@ -1,7 +1,8 @@
 """Join: symmetric hash join, kept up to date for inserts, updates and deletes on both sides.
 
 Each arriving row is matched with what the other side holds, then kept itself, so the output at any moment is the join
-of the two inputs so far (Wilschut and Apers, 1991).  Both sides share one key index: a row's key is hashed once.
+of the two inputs so far (Wilschut and Apers, 1991).  Both sides share one key index, and a side's rows enter it only
+when that pays (state/join_side.py).
 Outer, semi and anti joins count each row's matches and speak when the count leaves or reaches zero.
 The operator must not order its inputs: rows of a tick may come on either port first.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +26,11 @@ from sqlengine.plan import nodes
 from sqlengine.plan.exprs import remap
 from sqlengine.state.arrow_buffers import null_array, validity
 from sqlengine.state.join_side import JoinSide
+from sqlengine.state.key_columns import meeting
 from sqlengine.state.key_index import KeyIndex
-from sqlengine.types import common_type
 
 Ints = npt.NDArray[np.int64]
+Pairs = Iterator[tuple[Ints, Ints]]
 LEFT, RIGHT = 0, 1
 
 
@@ -59,11 +62,7 @@ class JoinOperator(Operator):
         self.schema = node.schema
         self._kind = KINDS[node.kind]
         self._schemas = (node.left.schema, node.right.schema)
-        self._key_columns = (node.left_keys, node.right_keys)
-        self._key_types = [
-            common_type(a, b) or a
-            for a, b in zip(self._types(LEFT), self._types(RIGHT), strict=True)
-        ]
+        self._keys = meeting(self._schemas, (node.left_keys, node.right_keys))
         self._names = [*node.left.schema.names, *node.right.schema.names]
         self._residual_columns: list[int] = []
         self.errors: RowErrors | None = None
@@ -75,15 +74,12 @@ class JoinOperator(Operator):
         self._bounds = (node.left_bound, node.right_bound)
         self._clear()
 
-    def _types(self, port: int) -> list[pa.DataType]:
-        return [self._schemas[port].field(c).type for c in self._key_columns[port]]
-
     def _clear(self) -> None:
         """No rows on either side."""
-        self._index = KeyIndex(self._key_types)
+        self._index = KeyIndex(self._keys[LEFT].types)
         self._sides = tuple(
             JoinSide(
-                self._schemas[port], not self._inputs[port].append_only,
+                self._schemas[port], self._keys[port], not self._inputs[port].append_only,
                 self._kind.lonely[port] is not None, self._bounds[port],
             )
             for port in (LEFT, RIGHT)
@@ -96,11 +92,17 @@ class JoinOperator(Operator):
         delta = self._without_null_keys(delta, port, out)
         if not delta.num_rows:
             return concat(out)
-        slots = self._slots(delta.batch, port)
-        matches = self._match(delta, slots, port, now_us, out)
+        keys = self._keys[port].of(delta.batch)
+        pending = self._sides[1 - port].prepare(self._index, delta.num_rows)
+        eager = self._sides[port].eager
+        slots = (self._index.insert if eager else self._index.find)(keys, delta.num_rows)
+        found = self._sides[1 - port].probe(slots)
+        if pending:
+            found = chain(found, self._sides[1 - port].scan(keys, delta.num_rows))
+        matches = self._match(delta, found, port, now_us, out)
         if self._kind.lonely[port] is not None:
             self._emit_own(delta, matches, port, out)
-        self._sides[port].add(delta, slots, self._index.size, matches)
+        self._sides[port].add(delta, slots if eager else None, self._index.size, matches)
         return concat(out)
 
     def advance(self, times: Times) -> Delta | None:
@@ -113,7 +115,7 @@ class JoinOperator(Operator):
 
     def _without_null_keys(self, delta: Delta, port: int, out: list[Delta]) -> Delta:
         """NULL keys never match: such rows are answered at once and not kept."""
-        masks = [validity(delta.batch.column(c)) for c in self._key_columns[port]]
+        masks = [validity(delta.batch.column(c)) for c in self._keys[port].columns]
         present = [m for m in masks if m is not None]
         if not present:
             return delta
@@ -122,18 +124,20 @@ class JoinOperator(Operator):
             out.append(self._alone(delta.filter(pa.array(~whole)), port))
         return delta.filter(pa.array(whole))
 
-    def _slots(self, batch: pa.RecordBatch, port: int) -> Ints:
-        """The rows' slots in the shared key index."""
-        columns = [batch.column(c) for c in self._key_columns[port]]
-        keys = [k if k.type == t else k.cast(t) for k, t in zip(columns, self._key_types, strict=True)]
-        return self._index.insert(keys, batch.num_rows)
+    def _match(self, delta: Delta, found: Pairs, port: int, now_us: int, out: list[Delta]) -> Ints | None:
+        """Emit what the delta's matches with the other side change; returns each delta row's match count if kept.
 
-    def _match(self, delta: Delta, slots: Ints, port: int, now_us: int, out: list[Delta]) -> Ints | None:
-        """Emit what the delta's matches with the other side change; returns each delta row's match count if kept."""
+        `found`: pieces of (positions in the delta, rows of the other side) with equal keys.
+        """
         other = self._sides[1 - port]
         own_counts = np.zeros(delta.num_rows, dtype=np.int64) if self._kind.lonely[port] is not None else None
         touched: list[tuple[Ints, Ints]] = []
-        for probe, rows in self._pairs(delta.batch, slots, port, now_us):
+        for probe, rows in found:
+            if self.errors is not None:
+                kept = self._satisfying(delta.batch, probe, rows, port, now_us)
+                probe, rows = probe[kept], rows[kept]
+            if not len(probe):
+                continue
             theirs = other.weights(rows)
             ours = None if delta.weights is None else delta.weights[probe]
             if own_counts is not None:
@@ -146,15 +150,6 @@ class JoinOperator(Operator):
             rows, by = (np.concatenate(column) for column in zip(*touched, strict=True))
             self._emit_other(rows, by, 1 - port, out)
         return own_counts
-
-    def _pairs(self, batch: pa.RecordBatch, slots: Ints, port: int, now_us: int) -> Iterator[tuple[Ints, Ints]]:
-        """(positions in the batch, rows of the other side) that match and satisfy the residual, in pieces."""
-        for probe, rows in self._sides[1 - port].probe(slots):
-            if self.errors is not None:
-                kept = self._satisfying(batch, probe, rows, port, now_us)
-                probe, rows = probe[kept], rows[kept]
-            if len(probe):
-                yield probe, rows
 
     def _satisfying(self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int, now_us: int) -> Ints:
         """Positions of the pairs for which the residual is true; a pair for which it raises is reported and left out."""
@@ -233,8 +228,7 @@ class JoinOperator(Operator):
         self._clear()
         for port, name in enumerate(("left", "right")):
             for delta, matches in self._sides[port].restored(state[name]):
-                slots = self._slots(delta.batch, port)
-                self._sides[port].add(delta, slots, self._index.size, matches)
+                self._sides[port].add(delta, None, 0, matches)
 
 
 def _product(ours: Ints | None, theirs: Ints | None) -> Ints | None:

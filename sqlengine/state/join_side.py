@@ -2,27 +2,34 @@
 
 Rows live in an arena by reference; per row there is a weight (0 = dead) and, where the join needs it, the number of
 matches on the other side.  An input that can retract keeps equal rows as one row with a weight, found by fingerprint;
-an append-only input has neither weights nor an index of rows.  The side must not know the join's kind or condition.
+an append-only input has neither weights nor an index of rows.
+
+Rows are linked into the key index lazily.  A stream joined with a table that hardly changes is never looked up by key,
+so hashing its rows would be wasted: new rows stay `pending`, and a small delta of the other side scans them.  Once the
+scanned rows outweigh what linking would have cost (the rent-or-buy rule of ski rental), all rows are linked and the
+side stays eager.  The side must not know the join's kind or condition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta
 from sqlengine.state.arrow_buffers import fixed, plain, validity
-from sqlengine.state.growable import Growable
+from sqlengine.state.growable import Growable, Ints
+from sqlengine.state.key_columns import KeyColumns
+from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import NOTHING, RowChains
 from sqlengine.state.row_index import RowIndex, first_positions
 
-Ints = npt.NDArray[np.int64]
 WEIGHT, MATCHES = "$weight", "$matches"
 
+RENT = 8
+"""Scanning a row costs about an eighth of linking it."""
 COMPACT_AT = 16_384
 """Fewer dead rows than this are not worth a compaction."""
 
@@ -30,7 +37,14 @@ COMPACT_AT = 16_384
 class JoinSide:
     """`retracting`: deletions may come; `counted`: keep `matches`; `bound`: see nodes.Join."""
 
-    def __init__(self, schema: pa.Schema, retracting: bool, counted: bool, bound: tuple[int, int] | None) -> None:
+    def __init__(
+        self, schema: pa.Schema, keys: KeyColumns, retracting: bool, counted: bool, bound: tuple[int, int] | None
+    ) -> None:
+        self.keys = keys
+        self.eager = False
+        self._linked = 0
+        self._appended = 0
+        self._scanned = 0
         self.arena = RowArena(schema)
         self.chains = RowChains()
         self._bound = bound
@@ -56,9 +70,54 @@ class JoinSide:
         return self.arena.num_bytes + self.chains.nbytes + marks + index
 
     def probe(self, slots: Ints) -> Iterator[tuple[Ints, Ints]]:
-        """(positions in `slots`, living rows) in pieces; see RowChains.probe."""
+        """(positions in `slots`, living linked rows) in pieces; see RowChains.probe."""
         dead_marks = self._weights.values if self._dead and self._weights is not None else NOTHING
         return self.chains.probe(slots, dead_marks)
+
+    def scan(self, keys: Sequence[pa.Array], num_rows: int) -> Iterator[tuple[Ints, Ints]]:
+        """(positions in `keys`, living pending rows) in pieces, without linking."""
+        wanted = KeyIndex(self.keys.types)
+        slots = wanted.insert(keys, num_rows)
+        hit_slots, hit_rows = [NOTHING], [NOTHING]
+        for first, part in self._pending_parts():
+            found = wanted.find(self.keys.of(part), part.num_rows)
+            hits = np.flatnonzero(found >= 0)
+            if self._weights is not None and len(hits):
+                hits = hits[self._weights.values[first + hits] != 0]
+            hit_slots.append(found[hits])
+            hit_rows.append(first + hits)
+            self._scanned += part.num_rows
+        rows, chains = np.concatenate(hit_rows), RowChains()
+        chains.insert(np.concatenate(hit_slots), 0, wanted.size)
+        return ((probe, rows[hit]) for probe, hit in chains.probe(slots))
+
+    def prepare(self, index: KeyIndex, probes: int) -> bool:
+        """Before a delta of `probes` rows looks for its matches here: link pending rows if that pays.
+
+        Returns True when rows are left pending, and the delta must scan them.
+        """
+        pending = self.arena.num_rows - self._linked
+        if pending and (self.eager or 4 * probes > pending or self._scanned + pending > RENT * self._appended):
+            self.eager = True
+            self._link(index)
+            return False
+        return pending > 0
+
+    def _link(self, index: KeyIndex) -> None:
+        """Enter all pending rows into the key index."""
+        for first, part in self._pending_parts():
+            slots = index.insert(self.keys.of(part), part.num_rows)
+            self.chains.insert(slots, first, index.size)
+        self._linked = self.arena.num_rows
+
+    def _pending_parts(self) -> list[tuple[int, pa.RecordBatch]]:
+        """(row id of the first row, rows) of the rows that are not linked."""
+        parts = []
+        for start, chunk in zip(self.arena.starts, self.arena.chunks, strict=False):
+            if start + chunk.num_rows > self._linked:
+                skip = max(self._linked - start, 0)
+                parts.append((start + skip, chunk.slice(skip)))
+        return parts
 
     def weights(self, rows: Ints) -> Ints | None:
         """The rows' weights, None when all are +1."""
@@ -71,8 +130,10 @@ class JoinSide:
 
     # ------------------------------------------------------------ changes
 
-    def add(self, delta: Delta, slots: Ints, num_slots: int, matches: Ints | None) -> None:
-        """Take in a delta whose keys have these slots; `matches`: match count of each of its rows."""
+    def add(self, delta: Delta, slots: Ints | None, num_slots: int, matches: Ints | None) -> None:
+        """Take in a delta; `slots` of its keys in the shared index of `num_slots` (None: leave it pending);
+        `matches`: match count of each of its rows."""
+        self._appended += delta.num_rows
         if delta.weights is not None and self._weights is None:
             self._weights = Growable()
             self._weights.append(np.ones(self.arena.num_rows, dtype=np.int64))
@@ -80,13 +141,13 @@ class JoinSide:
             self._merge(delta, slots, num_slots, matches)
             return
         first = self.arena.append(delta.batch)
-        self.chains.insert(slots, first, num_slots)
+        self._enter(slots, first, num_slots)
         if self._weights is not None:
             self._weights.append(delta.weight_array())
         if self._matches is not None and matches is not None:
             self._matches.append(matches)
 
-    def _merge(self, delta: Delta, slots: Ints, num_slots: int, matches: Ints | None) -> None:
+    def _merge(self, delta: Delta, slots: Ints | None, num_slots: int, matches: Ints | None) -> None:
         """Add to the weights of rows already known, append the others."""
         assert self._index is not None and self._weights is not None
         known = self._row_of.size
@@ -97,10 +158,16 @@ class JoinSide:
         if len(new):
             self.arena.append(delta.batch if len(new) == delta.num_rows else delta.batch.take(pa.array(new)))
             row_of[known:] = np.arange(first, first + len(new))
-            self.chains.insert(slots[new], first, num_slots)
+            self._enter(None if slots is None else slots[new], first, num_slots)
         self._add_weights(row_of[identity], delta.weight_array(), first)
         if self._matches is not None and matches is not None:
             self._matches.grow(self.arena.num_rows)[row_of[identity]] = matches
+
+    def _enter(self, slots: Ints | None, first: int, num_slots: int) -> None:
+        """Link appended rows at once when nothing else is pending."""
+        if slots is not None and self._linked == first:
+            self.chains.insert(slots, first, num_slots)
+            self._linked = self.arena.num_rows
 
     def _add_weights(self, rows: Ints, by: Ints, first_new: int) -> None:
         """Add to weights (rows may repeat) and keep the number of dead rows; rows from `first_new` on are new."""
@@ -162,6 +229,7 @@ class JoinSide:
         new_row = self.arena.compact(keep)
         kept = self.arena.num_rows
         self.chains.renumber_rows(new_row, kept)
+        self._linked = int(keep[: self._linked].sum())
         for marks in (self._weights, self._matches):
             if marks is not None:
                 marks.replace(marks.values[keep])

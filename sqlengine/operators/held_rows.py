@@ -1,0 +1,73 @@
+"""HeldRows: deltas that wait, with opposite weights cancelled now and then.
+
+Why: EMIT EVERY and in-order release keep rows back; what was inserted and deleted meanwhile must neither leave nor
+pile up.  The operator that holds decides when rows leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.operators.consolidate import consolidate
+
+WEIGHT = "$weight"
+
+
+class HeldRows:
+    """An ordered list of deltas of one schema; consolidated each time it has doubled."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._deltas: list[Delta] = []
+        self.num_rows = 0
+        self._consolidate_at = 65_536
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the rows."""
+        return sum(d.batch.nbytes for d in self._deltas)
+
+    @property
+    def deltas(self) -> Sequence[Delta]:
+        """What is held, in order of arrival."""
+        return self._deltas
+
+    def add(self, delta: Delta) -> None:
+        """Hold a delta."""
+        self._deltas.append(delta)
+        self.num_rows += delta.num_rows
+        if self.num_rows >= self._consolidate_at:
+            self.replace(consolidate(concat(self._deltas)))
+            self._consolidate_at = max(65_536, 2 * self.num_rows)
+
+    def replace(self, delta: Delta | None) -> None:
+        """Hold exactly this."""
+        self._deltas = [] if delta is None else [delta]
+        self.num_rows = sum(d.num_rows for d in self._deltas)
+
+    def take(self) -> Delta | None:
+        """Everything held, consolidated, in order of arrival; nothing is held after."""
+        whole = consolidate(concat(self._deltas))
+        self.replace(None)
+        return whole
+
+    def snapshot(self, metadata: dict[str, str]) -> pa.Table:
+        """The rows and their weights, with small values of the holder in the metadata."""
+        table = pa.Table.from_batches([d.batch for d in self._deltas], self._schema)
+        weights = np.concatenate([np.empty(0, np.int64), *(d.weight_array() for d in self._deltas)])
+        table = table.append_column(WEIGHT, pa.array(weights))
+        return table.replace_schema_metadata(metadata)
+
+    def restore(self, table: pa.Table) -> dict[str, str]:
+        """Hold a snapshot's rows; returns its metadata."""
+        self.replace(None)
+        for batch in table.to_batches():
+            weights = np.array(batch.column(batch.num_columns - 1))
+            rows = pa.RecordBatch.from_arrays(batch.columns[:-1], schema=self._schema)
+            self.add(Delta(rows, None if (weights == 1).all() else weights))
+        return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+

@@ -1,0 +1,218 @@
+"""TopN: the rows of each partition whose row_number, rank or dense_rank is within a limit, kept up to date.
+
+Per partition a sorted buffer holds the best rows, more than are shown, so that deletions seldom reach further: all
+rows outside are worse than the last of the buffer, and only when a buffer runs short are the partition's rows sorted
+again.  Over an append-only input there is no outside: what falls off the limit can never return and is forgotten.
+A tick's changes are applied together in `advance`, and only partitions they touch are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.ranking import sort_codes, sort_rows
+from sqlengine.plan import nodes
+from sqlengine.state.arrow_buffers import validity
+from sqlengine.state.order_codes import has_order_codes, order_codes
+from sqlengine.state.ranked_rows import WORST, Ints, Mask, RankedRows
+
+SPARE = 64
+"""Rows a buffer holds beyond twice what is shown, over an input that can retract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Rows sorted by (partition slot, rank)."""
+
+    rows: Ints
+    slots: Ints
+    ranks: Ints
+
+    def where(self, mask: Mask) -> Ranked:
+        """The rows where the mask is true."""
+        return self if mask.all() else Ranked(self.rows[mask], self.slots[mask], self.ranks[mask])
+
+    def merged(self, other: Ranked) -> Ranked:
+        """These rows and those of other partitions."""
+        slots = np.concatenate([self.slots, other.slots])
+        order = np.argsort(slots, kind="stable")
+        rows, ranks = np.concatenate([self.rows, other.rows]), np.concatenate([self.ranks, other.ranks])
+        return Ranked(rows[order], slots[order], ranks[order])
+
+
+class TopNOperator(Operator):
+    """See nodes.TopN; LIMIT/OFFSET is the ranking of one partition without keys."""
+
+    def __init__(self, node: nodes.TopN) -> None:
+        self.schema = node.schema
+        self._node = node
+        self._input = node.input.schema
+        self._last = node.limit + node.offset
+        self._retracting = not node.input.append_only
+        self._room = 2 * self._last + SPARE if self._retracting else self._last
+        ordered = {column for column, _, _ in node.order} | set(node.partition)
+        self._ties = [c for c in range(len(self._input)) if c not in ordered] if node.function == "row_number" else []
+        first = node.order[0] if node.order else None
+        codable = first is not None and has_order_codes(self._input.field(first[0]).type)
+        self._reject_by = first if codable and not self._retracting else None
+        self._clear()
+
+    def _clear(self) -> None:
+        types = [self._input.field(c).type for c in self._node.partition]
+        self._rows = RankedRows(self._input, types, self._retracting)
+        self._pending: list[Delta] = []
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        self._pending.append(delta)
+        return None
+
+    def advance(self, times: Times) -> Delta | None:
+        delta, self._pending = consolidate(concat(self._pending)), []
+        if delta is None:
+            return None
+        removed, new = self._apply(delta)
+        touched = np.unique(self._rows.slots.values[np.concatenate([removed[self._rows.buffered(removed)], new])])
+        out = self._rerank(touched, new) if len(touched) else None
+        self._rows.compact_if_worth_it()
+        return out
+
+    # ------------------------------------------------------------ changes
+
+    def _apply(self, delta: Delta) -> tuple[Ints, Ints]:
+        """Remove and add rows; returns the ids of both."""
+        removed = np.empty(0, dtype=np.int64)
+        if delta.weights is not None:
+            gone = np.flatnonzero(delta.weights < 0)
+            if len(gone):
+                removed = self._rows.remove(delta.batch.take(pa.array(gone)), -delta.weights[gone])
+            come = np.flatnonzero(delta.weights > 0)
+            repeats = np.repeat(come, delta.weights[come])
+            batch = delta.batch.take(pa.array(repeats))
+        else:
+            batch = delta.batch
+        return removed, self._add(batch)
+
+    def _add(self, batch: pa.RecordBatch) -> Ints:
+        """Keep rows, except those that can be seen to be beyond the limit."""
+        slots = self._rows.slots_of([batch.column(c) for c in self._node.partition], batch.num_rows)
+        if self._reject_by is not None:
+            codes = self._codes(batch.column(self._reject_by[0]))
+            good = np.flatnonzero(codes <= self._rows.thresholds.values[slots])
+            if len(good) < batch.num_rows:
+                batch, slots = batch.take(pa.array(good)), slots[good]
+        return self._rows.add(batch, slots)
+
+    def _codes(self, array: pa.Array) -> Ints:
+        """Codes of values of the first ORDER BY column: greater is worse."""
+        assert self._reject_by is not None
+        _, descending, nulls_first = self._reject_by
+        codes, valid = order_codes(array), validity(array)
+        codes = ~codes if descending else codes
+        return codes if valid is None else np.where(valid, codes, ~WORST if nulls_first else WORST)
+
+    # ------------------------------------------------------------ ranking
+
+    def _rerank(self, touched: Ints, new: Ints) -> Delta | None:
+        """Rank the touched partitions again; returns the change of what is shown."""
+        rows = self._rows
+        _, before = rows.buffers.get(touched)
+        alive = before[rows.alive(before)]
+        candidates = np.concatenate([alive, new])
+        best = self._ranked(candidates, np.arange(len(candidates)) < len(alive))
+        if self._retracting:
+            best = self._refilled(best, touched)
+        best = best.where(best.ranks <= self._room)
+        counts = np.bincount(np.searchsorted(touched, best.slots), minlength=len(touched))
+        rows.set_buffers(touched, before, counts, best.rows)
+        if not self._retracting:
+            self._forget_losers(candidates, best, touched, counts)
+        return self._changes(before, best)
+
+    def _ranked(self, rows: Ints, old: Mask) -> Ranked:
+        """Sort and rank rows with the best first in each partition, partitions ascending.
+
+        Rows that are not `old` and come after the last old one of a partition with rows outside its buffer are left
+        out: they belong outside too.
+        """
+        slots = self._rows.slots.values[rows]
+        columns = [column for column, _, _ in self._node.order]
+        arrays = self._rows.arena.take(rows, [*columns, *self._ties])
+        keys = [
+            code for array, (_, descending, nulls_first) in zip(arrays, self._node.order, strict=False)
+            for code in sort_codes(array, descending, nulls_first)
+        ]
+        by = sort_rows(slots, keys, arrays[len(columns) :])
+        ranked = Ranked(rows[by.order], slots[by.order], by.ranks(self._node.function))
+        if not self._retracting or old.all() or not len(rows):
+            return ranked
+        outside = self._rows.partition_rows.values[ranked.slots[by.starts]] > np.diff(np.append(by.starts, len(rows)))
+        place = np.arange(len(rows)) if self._node.function == "row_number" else np.cumsum(by.differs)
+        last_old = np.maximum.reduceat(np.where(old[by.order], place, -1), by.starts)
+        return ranked.where(~outside[by.segment] | (place <= last_old[by.segment]))
+
+    def _refilled(self, best: Ranked, touched: Ints) -> Ranked:
+        """Rank partitions again from all their rows where the buffer has become too short."""
+        at = np.searchsorted(touched, best.slots)
+        have = np.bincount(at, minlength=len(touched))
+        reach = have.copy()
+        if self._node.function == "dense_rank":
+            reach[:] = 0
+            np.maximum.at(reach, at, best.ranks)
+        short = (reach < self._last) & (self._rows.partition_rows.values[touched] > have)
+        if not short.any():
+            return best
+        rows = self._rows.of_partitions(touched[short])
+        again = self._ranked(rows, np.ones(len(rows), dtype=bool))
+        return best.where(~short[at]).merged(again)
+
+    def _forget_losers(self, candidates: Ints, best: Ranked, touched: Ints, counts: Ints) -> None:
+        """Over an append-only input a row that is not among the best never will be."""
+        self._rows.kill(candidates[~self._rows.buffered(candidates)])
+        full = np.flatnonzero(counts >= max(self._last, 1))
+        if self._reject_by is None or not len(full) or self._node.function == "dense_rank":
+            return
+        last = best.rows[np.cumsum(counts)[full] - 1]
+        column = self._rows.arena.take(last, [self._reject_by[0]])
+        self._rows.thresholds.values[touched[full]] = self._codes(column[0])
+
+    def _changes(self, before: Ints, best: Ranked) -> Delta | None:
+        """Note the ranks now shown, and emit the difference: rows hidden or moved, then rows shown or moved."""
+        rank = np.where((best.ranks > self._node.offset) & (best.ranks <= self._last), best.ranks, 0)
+        shown = self._rows.shown.values
+        old = shown[before].copy()
+        was = shown[best.rows].copy()
+        shown[before] = 0
+        shown[best.rows] = rank
+        now = shown[before]
+        hidden = (old > 0) & ((old != now) if self._node.rank_column else (now == 0))
+        appears = (rank > 0) & ((was != rank) if self._node.rank_column else (was == 0))
+        rows = np.concatenate([before[hidden], best.rows[appears]])
+        if not len(rows):
+            return None
+        columns = self._rows.arena.take(rows)
+        if self._node.rank_column:
+            columns.append(pa.array(np.concatenate([old[hidden], rank[appears]])))
+        batch = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        gone = int(hidden.sum())
+        return Delta(batch, np.repeat([-1, 1], [gone, len(rows) - gone]) if gone else None)
+
+    # ------------------------------------------------------------ state
+
+    def state_size(self) -> Mapping[str, int]:
+        return {"rows": self._rows.num_rows, "bytes": self._rows.num_bytes}
+
+    def snapshot(self) -> State:
+        return {"rows": self._rows.table()}
+
+    def restore(self, state: State) -> None:
+        self._clear()
+        for batch in state["rows"].to_batches():
+            self._pending.append(Delta(batch))
+        self.advance(Times((), 0))
