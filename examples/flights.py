@@ -57,11 +57,18 @@ def flights_table() -> pa.Table:
     minutes = pc.multiply(raw["minute"].cast(pa.int64()), 60_000_000)
     stamp = raw["time_hour"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us")).cast(pa.int64())
     numbers = {n: raw[n].cast(pa.float64()) for n in ("dep_delay", "arr_delay", "air_time")}
-    table = pa.table({
-        "ts": pc.add(stamp, minutes).cast(pa.timestamp("us")), "carrier": raw["carrier"],
-        "flight": raw["flight"].cast(pa.int32()), "tailnum": raw["tailnum"], "origin": raw["origin"],
-        "dest": raw["dest"], **numbers, "distance": raw["distance"].cast(pa.int32()),
-    })
+    table = pa.table(
+        {
+            "ts": pc.add(stamp, minutes).cast(pa.timestamp("us")),
+            "carrier": raw["carrier"],
+            "flight": raw["flight"].cast(pa.int32()),
+            "tailnum": raw["tailnum"],
+            "origin": raw["origin"],
+            "dest": raw["dest"],
+            **numbers,
+            "distance": raw["distance"].cast(pa.int32()),
+        }
+    )
     return table.sort_by("ts").combine_chunks()
 
 
@@ -125,23 +132,43 @@ def show(db: Database, title: str, sql: str) -> None:
 
 def show_answers(db: Database) -> None:
     """What the views know."""
-    show(db, "1. Hours with the worst mean delay (at least 20 departures)", """
+    show(
+        db,
+        "1. Hours with the worst mean delay (at least 20 departures)",
+        """
         SELECT origin, window_start, departures, round(mean_delay, 1) AS mean_delay FROM departures_per_hour
-        WHERE departures >= 20 ORDER BY departures_per_hour.mean_delay DESC LIMIT 8""")
-    show(db, "2. The five most delayed carriers around the worst day", """
+        WHERE departures >= 20 ORDER BY departures_per_hour.mean_delay DESC LIMIT 8""",
+    )
+    show(
+        db,
+        "2. The five most delayed carriers around the worst day",
+        """
         SELECT window_start, window_end, rank, carrier, round(mean_delay, 1) AS mean_delay, flights
         FROM most_delayed_carriers
         WHERE window_start = (SELECT window_start FROM most_delayed_carriers ORDER BY mean_delay DESC LIMIT 1)
-        ORDER BY rank""")
-    show(db, "3. Airlines by punctuality", """
+        ORDER BY rank""",
+    )
+    show(
+        db,
+        "3. Airlines by punctuality",
+        """
         SELECT airline, flights, round(mean_arrival_delay, 1) AS mean_arrival_delay, over_an_hour_late
-        FROM airline_punctuality ORDER BY airline_punctuality.mean_arrival_delay""")
-    show(db, "4. Departure delay by wind at the origin", """
+        FROM airline_punctuality ORDER BY airline_punctuality.mean_arrival_delay""",
+    )
+    show(
+        db,
+        "4. Departure delay by wind at the origin",
+        """
         SELECT floor(wind_speed / 10)::int * 10 AS wind_from_mph, count(*) AS flights,
                round(avg(dep_delay), 1) AS mean_delay
-        FROM flights_with_weather WHERE wind_speed < 60 GROUP BY 1 ORDER BY 1""")
-    show(db, "5. The busiest flying days of a plane", """
-        SELECT tailnum, first_departure, legs, miles FROM plane_days ORDER BY legs DESC, miles DESC, tailnum LIMIT 8""")
+        FROM flights_with_weather WHERE wind_speed < 60 GROUP BY 1 ORDER BY 1""",
+    )
+    show(
+        db,
+        "5. The busiest flying days of a plane",
+        """
+        SELECT tailnum, first_departure, legs, miles FROM plane_days ORDER BY legs DESC, miles DESC, tailnum LIMIT 8""",
+    )
     by_hour = db.execute("""
         SELECT lpad(((extract(hour FROM window_start) + 19) % 24)::text, 2, '0') || ' h' AS new_york_hour,
                round(sum(mean_delay * departures) / sum(departures), 1) AS mean_delay
@@ -190,8 +217,9 @@ def same_sessions(db: Database, frame: pd.DataFrame) -> bool:
     flown = frame[frame.tailnum.notna()].sort_values(["tailnum", "ts"])
     gap = flown.groupby("tailnum").ts.diff() >= pd.Timedelta(hours=8)
     session = (gap | flown.tailnum.ne(flown.tailnum.shift())).cumsum()
-    want = flown.groupby(session).agg(tailnum=("tailnum", "first"), first=("ts", "min"), legs=("ts", "size"),
-                                      miles=("distance", "sum"))
+    want = flown.groupby(session).agg(
+        tailnum=("tailnum", "first"), first=("ts", "min"), legs=("ts", "size"), miles=("distance", "sum")
+    )
     got = db.table("plane_days").to_pandas()
     left = sorted(zip(got.tailnum, got.first_departure, got.legs, got.miles, strict=True))
     return left == sorted(zip(want.tailnum, want["first"], want.legs, want.miles, strict=True))

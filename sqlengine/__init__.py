@@ -1,12 +1,12 @@
 """sqlengine: a SQL-first streaming database in one Python process.
 
-    import sqlengine
+import sqlengine
 
-    with sqlengine.connect("data") as db:
-        db.execute("CREATE STREAM clicks (page TEXT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5 seconds')")
-        db.execute("CREATE MATERIALIZED VIEW per_page AS SELECT page, count(*) AS n FROM clicks GROUP BY page")
-        db.insert("clicks", [("home", "2024-01-01 00:00:00")])
-        print(db.execute("SELECT * FROM per_page").fetchall())
+with sqlengine.connect("data") as db:
+    db.execute("CREATE STREAM clicks (page TEXT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5 seconds')")
+    db.execute("CREATE MATERIALIZED VIEW per_page AS SELECT page, count(*) AS n FROM clicks GROUP BY page")
+    db.insert("clicks", [("home", "2024-01-01 00:00:00")])
+    print(db.execute("SELECT * FROM per_page").fetchall())
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sqlengine.errors import (  # noqa: E402 - the check above must come first
     NotSupportedError,
     OperationalError,
     ProgrammingError,
-    Warning,
+    Warning,  # noqa: A004 - the name is PEP 249's
 )
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ __all__ = [
 ]
 
 
-def connect(path: str = ":memory:", *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any) -> Database:
+def connect(
+    path: str = ":memory:", *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any
+) -> Database:
     """Open (or make) a database: a directory, or ":memory:".
 
     Raises ObjectInUse (55006) when another process has the directory open, DataCorrupted (XX001) when its files are.

@@ -4,7 +4,8 @@
 
 and, for a continuous query on the way (plan/pipeline.py, runtime/):
 
-    Query --lower--> syntax tree --bind--> plan --optimize--> plan --physical--> plan --build--> operators --tick--> changes
+    Query --lower--> syntax tree --bind--> plan --optimize--> plan --physical--> plan
+          --build--> operators --tick--> changes
 
 A one-shot SELECT goes another way (snapshot/): its text is expanded down to stored objects and run by DuckDB over
 their Arrow rows at one tick.
@@ -79,8 +80,15 @@ def _begin(context: Context) -> None:
 
 def from_storage(error: storage.StorageError) -> errors.Error:
     """A storage error as ours, of the class its SQLSTATE has."""
-    for kind in (errors.DiskFull, errors.ObjectInUse, errors.DataCorrupted, errors.NotSupportedError,
-                 errors.InvalidParameter, errors.DuplicateTable, errors.UndefinedTable):
+    for kind in (
+        errors.DiskFull,
+        errors.ObjectInUse,
+        errors.DataCorrupted,
+        errors.NotSupportedError,
+        errors.InvalidParameter,
+        errors.DuplicateTable,
+        errors.UndefinedTable,
+    ):
         if kind.sqlstate == error.sqlstate:
             return kind(str(error))
     return errors.OperationalError(str(error), sqlstate=error.sqlstate)

@@ -17,10 +17,18 @@ class Result:
     an `endless` result must be read through `batches()` and closed.
     """
 
-    def __init__(self, tag: str = "", table: pa.Table | None = None, *, schema: pa.Schema | None = None,
-                 batches: Iterator[pa.RecordBatch] | None = None, endless: bool = False,
-                 notices: list[str] | None = None, row_count: int | None = None,
-                 on_close: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        tag: str = "",
+        table: pa.Table | None = None,
+        *,
+        schema: pa.Schema | None = None,
+        batches: Iterator[pa.RecordBatch] | None = None,
+        endless: bool = False,
+        notices: list[str] | None = None,
+        row_count: int | None = None,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
         self.schema = table.schema if table is not None else schema
         self.endless = endless
         self.notices = notices or []

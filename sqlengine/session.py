@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from sqlengine.engine import Params, run_script
-from sqlengine.errors import InterfaceError, SyntaxError
+from sqlengine.errors import InterfaceError, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.result import Result
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings

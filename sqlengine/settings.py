@@ -20,7 +20,8 @@ class Settings:
     dialect: str = setting("postgres", "SQL dialect of the text that follows", choices=("postgres", "hive", "spark"))
     timezone: str = setting("UTC", "time zone of timestamptz text")
     read_consistency: str = setting(
-        "strict", "strict: a SELECT sees all acknowledged before it; latest: the newest finished tick",
+        "strict",
+        "strict: a SELECT sees all acknowledged before it; latest: the newest finished tick",
         choices=("strict", "latest"),
     )
     statement_timeout_ms: int = setting(0, "cancel a statement after so many milliseconds; 0 = never", minimum=0)
@@ -72,7 +73,9 @@ def _parse(name: str, kind: Any, metadata: Any, value: Any) -> Any:
         try:
             number = int(str(value))
         except ValueError:
-            raise InvalidParameter(f'invalid value for setting "{name}": "{value}"', hint="a whole number is expected") from None
+            raise InvalidParameter(
+                f'invalid value for setting "{name}": "{value}"', hint="a whole number is expected"
+            ) from None
         if metadata["minimum"] is not None and number < metadata["minimum"]:
             raise InvalidParameter(f'{number} is below the least value of setting "{name}" ({metadata["minimum"]})')
         return number

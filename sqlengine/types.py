@@ -39,12 +39,26 @@ TYPES: tuple[TypeRow, ...] = (
     TypeRow("real", pa.float32(), 700, "float", ("float4", "float")),
     TypeRow("double precision", pa.float64(), 701, "double", ("double", "float8")),
     TypeRow("numeric", DEFAULT_NUMERIC, 1700, "decimal", ("decimal", "dec")),
-    TypeRow("text", pa.string(), 25, "string", ("varchar", "char", "character varying", "character", "string", "bpchar", "name")),
+    TypeRow(
+        "text",
+        pa.string(),
+        25,
+        "string",
+        ("varchar", "char", "character varying", "character", "string", "bpchar", "name"),
+    ),
     TypeRow("bytea", pa.binary(), 17, "binary", ("bytes", "blob", "varbinary", "binary")),
     TypeRow("date", pa.date32(), 1082, "date"),
     TypeRow("time", pa.time64("us"), 1083, "string", ("time without time zone",)),
-    TypeRow("timestamp", TIMESTAMP, 1114, "timestamp", ("timestamp without time zone", "datetime", "timestampntz", "timestamp_ntz")),
-    TypeRow("timestamptz", TIMESTAMPTZ, 1184, "timestamp", ("timestamp with time zone", "timestamp_ltz", "timestampltz")),
+    TypeRow(
+        "timestamp",
+        TIMESTAMP,
+        1114,
+        "timestamp",
+        ("timestamp without time zone", "datetime", "timestampntz", "timestamp_ntz"),
+    ),
+    TypeRow(
+        "timestamptz", TIMESTAMPTZ, 1184, "timestamp", ("timestamp with time zone", "timestamp_ltz", "timestampltz")
+    ),
     TypeRow("interval", INTERVAL, 1186, "string"),
     TypeRow("uuid", UUID, 2950, "string"),
     TypeRow("json", JSON, 114, "string", ("jsonb", "variant")),
@@ -152,8 +166,16 @@ def to_sql(dtype: pa.DataType) -> str:
 
 
 _WIDENED = {
-    "int8": "smallint", "uint8": "smallint", "uint16": "integer", "uint32": "bigint", "uint64": "numeric(20,0)",
-    "halffloat": "real", "large_string": "text", "string_view": "text", "large_binary": "bytea", "date64[ms]": "date",
+    "int8": "smallint",
+    "uint8": "smallint",
+    "uint16": "integer",
+    "uint32": "bigint",
+    "uint64": "numeric(20,0)",
+    "halffloat": "real",
+    "large_string": "text",
+    "string_view": "text",
+    "large_binary": "bytea",
+    "date64[ms]": "date",
 }
 
 

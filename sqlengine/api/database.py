@@ -33,7 +33,9 @@ class Database:
     further keywords are session settings.
     """
 
-    def __init__(self, path: str = MEMORY, *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any) -> None:
+    def __init__(
+        self, path: str = MEMORY, *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any
+    ) -> None:
         self._defaults = {"dialect": dialect, **settings}
         self._check_settings()
         self._instance = open_instance(None if path == MEMORY else path, clock)
@@ -89,7 +91,7 @@ class Database:
 
     def table(self, name: str) -> pa.Table:
         """The rows of a stream, table or view now."""
-        return self.execute(f'SELECT * FROM {".".join(sql.quote_identifier(p) for p in name.split("."))}').to_arrow()
+        return self.execute(f"SELECT * FROM {'.'.join(sql.quote_identifier(p) for p in name.split('.'))}").to_arrow()
 
     def subscribe(self, view: str, *, snapshot: bool = True) -> Follower:
         """Follow a view, stream, table or query: iterate (or `async for`) over its changes."""
@@ -124,5 +126,7 @@ class Database:
     def __enter__(self) -> Database:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

@@ -44,4 +44,6 @@ def _listed(rows: list[Any], columns: Sequence[str]) -> tuple[pa.Table, list[str
             return pa.table(arrays, names=[f"column{i + 1}" for i in range(width)]), None
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DatatypeMismatch(f"the rows' values do not have one type per column: {error}") from None
-    raise InterfaceError(f"cannot insert rows of type {type(rows[0]).__name__}", hint="give tuples, dicts, Arrow or a data frame")
+    raise InterfaceError(
+        f"cannot insert rows of type {type(rows[0]).__name__}", hint="give tuples, dicts, Arrow or a data frame"
+    )

@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlengine.catalog.objects import CatalogObject, Namespace, from_json, to_json
-from sqlengine.errors import DependentObjects, DuplicateTable, UndefinedObject, UndefinedTable, WrongObjectType, did_you_mean
+from sqlengine.errors import (
+    DependentObjects,
+    DuplicateTable,
+    UndefinedObject,
+    UndefinedTable,
+    WrongObjectType,
+    did_you_mean,
+)
 
 T = TypeVar("T", bound=CatalogObject)
 Journal = Callable[[dict[str, Any]], None]
@@ -74,7 +81,9 @@ class Catalog:
             raise error(f'{cls.kind} "{name}" does not exist', hint=did_you_mean(name, near), position=position)
         if not isinstance(found, cls):
             raise WrongObjectType(
-                f'"{name}" is not a {cls.kind}', hint=f'it is a {found.kind}: use DROP {found.kind.upper()}', position=position
+                f'"{name}" is not a {cls.kind}',
+                hint=f"it is a {found.kind}: use DROP {found.kind.upper()}",
+                position=position,
             )
         return found
 

@@ -162,7 +162,13 @@ class Namespace(CatalogObject):
 
 
 OBJECT_TYPES: tuple[type[CatalogObject], ...] = (
-    Stream, Table, View, MaterializedView, Sink, SqlFunction, Namespace,
+    Stream,
+    Table,
+    View,
+    MaterializedView,
+    Sink,
+    SqlFunction,
+    Namespace,
 )
 _BY_KIND = {cls.kind: cls for cls in OBJECT_TYPES}
 
@@ -180,9 +186,7 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
     """The inverse of `to_json`; unknown fields of newer versions are an error of the caller's format check."""
     fields = dict(record)
     cls = _BY_KIND[fields.pop("kind")]
-    fields["columns"] = tuple(
-        ColumnInfo(**{**c, "type": types.from_sql(c["type"])}) for c in fields["columns"]
-    )
+    fields["columns"] = tuple(ColumnInfo(**{**c, "type": types.from_sql(c["type"])}) for c in fields["columns"])
     if fields.get("watermark"):
         fields["watermark"] = WatermarkInfo(**fields["watermark"])
     if "emit" in fields:

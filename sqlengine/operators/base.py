@@ -17,6 +17,9 @@ from sqlengine.delta import Delta
 NO_WATERMARK: int = int(np.iinfo(np.int64).min)
 """The watermark before any event: nothing is closed."""
 
+NEVER_HOLDS: int = int(np.iinfo(np.int64).max) - 1
+"""The watermark of an input without one (a table, a stream without WATERMARK FOR): it holds nothing back."""
+
 END_OF_TIME: int = int(np.iinfo(np.int64).max)
 """The watermark of an input that will never bring another row: everything is closed."""
 

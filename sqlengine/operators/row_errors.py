@@ -27,8 +27,8 @@ class RowErrors:
             return self._evaluator(delta.batch, now_us), delta
         except Error:
             arrays, good, errors = self._evaluator.try_eval(delta.batch, now_us)
-            self._failures += [(delta.batch.slice(row, 1), error) for row, error in errors]
-            return arrays, delta.filter(good)
+            self._failures += [(delta.batch.slice(e.row, 1), e.error) for e in errors]
+            return arrays, delta.filter(pa.array(good))
 
     def take(self) -> list[Failure]:
         """The failures since the last call."""

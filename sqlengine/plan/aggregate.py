@@ -7,6 +7,7 @@ expression to "$g0", ... and every aggregate call to "$a0", ...; a column that i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -24,9 +25,14 @@ from sqlengine.plan.window import to_window, window_origin, window_relation
 from sqlengine.sql import ast, parse_interval
 
 GROUP_WINDOWS = {
-    "tumble": "tumble", "hop": "hop", "cumulate": "cumulate", "session": "session", "window": "window",
+    "tumble": "tumble",
+    "hop": "hop",
+    "cumulate": "cumulate",
+    "session": "session",
+    "window": "window",
     "session_window": "session",
 }
+T = TypeVar("T")
 _PARTS = {"start": 0, "end": 1, "rowtime": 2, "proctime": 2, "time": 2}
 
 
@@ -79,17 +85,21 @@ def group_windows(relation: Relation, s: ast.Select) -> tuple[Relation, ast.Sele
         return None
 
     return relation, replace(
-        s, items=transform(s.items, replace_call), having=transform(s.having, replace_call),
-        order_by=transform(s.order_by, replace_call), group_by=(*others, *columns),
+        s,
+        items=transform(s.items, replace_call),
+        having=transform(s.having, replace_call),
+        order_by=transform(s.order_by, replace_call),
+        group_by=(*others, *columns),
     )
 
 
 def _window_call(call: ast.Call) -> tuple[ast.WindowSpec, ast.Column]:
-    """The window and time column of `tumble(ts, size[, offset])`, `hop(ts, slide, size)`, `window(ts, size[, slide])`..."""
+    """The window and time column of `tumble(ts, size[, offset])`, `hop(ts, slide, size)`, `window(ts, size)` ..."""
     kind = GROUP_WINDOWS[call.name]
     if not call.args or not isinstance(call.args[0], ast.Column):
         raise UndefinedFunction(
-            f"{call.name}() needs a time column and intervals", position=call.position,
+            f"{call.name}() needs a time column and intervals",
+            position=call.position,
             hint=f"for example {call.name}(ts, INTERVAL '1 minute')",
         )
     sizes = [_interval(a, call) for a in call.args[1:]]
@@ -136,8 +146,13 @@ class Aggregation:
         post = Relation(node, tuple(Visible(None, n) for n in node.schema.names))
         places: dict[ast.Expr, str] = {k: f"$g{i}" for i, k in enumerate(keys)}
         places |= {c: f"$a{i}" for i, c in enumerate(calls)}
-        s = replace(s, items=self._above(s.items, places), order_by=self._above(s.order_by, places),
-                    having=self._above(s.having, places), group_by=())
+        s = replace(
+            s,
+            items=self._above(s.items, places),
+            order_by=self._above(s.order_by, places),
+            having=self._above(s.having, places),
+            group_by=(),
+        )
         if s.having is not None:
             condition = bind_scalar(s.having, post)
             if not pa.types.is_boolean(condition.type):
@@ -168,13 +183,18 @@ class Aggregation:
             return None
 
         items = tuple(replace(i, expr=transform(i.expr, by_position)) for i in s.items)
-        return replace(s, items=items, group_by=transform(s.group_by, by_alias), having=transform(s.having, by_alias),
-                       order_by=s.order_by)
+        return replace(
+            s,
+            items=items,
+            group_by=transform(s.group_by, by_alias),
+            having=transform(s.having, by_alias),
+            order_by=s.order_by,
+        )
 
     def _with_window_keys(self, keys: list[ast.Expr]) -> list[ast.Expr]:
         """A tumble or hop window is identified by its start or its end: grouping by one groups by all three."""
         node = self.relation.node
-        origins = {}
+        origins: dict[tuple[int, int], int] = {}
         for i in range(len(self.relation.columns)):
             if (origin := window_origin(node, i)) is not None:
                 origins.setdefault((id(origin[0]), origin[1]), i)
@@ -212,14 +232,17 @@ class Aggregation:
             raise error.at(call.position) from None
         flag = None if call.filter is None else self._input(inputs, bind_scalar(call.filter, self.relation))
         order = tuple(
-            (self._input(inputs, bind_scalar(o.expr, self.relation)), o.descending,
-             o.nulls_first if o.nulls_first is not None else o.descending)
+            (
+                self._input(inputs, bind_scalar(o.expr, self.relation)),
+                o.descending,
+                o.nulls_first if o.nulls_first is not None else o.descending,
+            )
             for o in (*call.order_by, *call.within_group)
         )
         at = tuple(self._input(inputs, b) for b in bound)
         return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants))
 
-    def _above(self, node: object, places: dict[ast.Expr, str]) -> object:
+    def _above(self, node: T, places: dict[ast.Expr, str]) -> T:
         """Rewrite onto the grouped relation; GroupingError (42803) for columns that are not grouped."""
 
         def place(e: ast.Expr) -> ast.Expr | None:
@@ -234,7 +257,8 @@ class Aggregation:
                 )
             return None
 
-        return transform(node, place)
+        placed: T = transform(node, place)
+        return placed
 
 
 def _split_constants(call: ast.Call) -> tuple[list[ast.Expr], list[object]]:
@@ -250,4 +274,3 @@ def _split_constants(call: ast.Call) -> tuple[list[ast.Expr], list[object]]:
         else:
             args.append(arg)
     return args, constants
-

@@ -14,15 +14,15 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
-from sqlengine.errors import DatatypeMismatch, NotSupportedError, SyntaxError, WrongObjectType
+from sqlengine.errors import DatatypeMismatch, NotSupportedError, SyntaxError, WrongObjectType  # noqa: A004 - SQL's word
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Cast, Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
 from sqlengine.plan.join import bind_join
-from sqlengine.plan.rewrite import walk
-from sqlengine.plan.scope import Relation, Visible, named
 from sqlengine.plan.ranking import limited, order_output, qualified, ranked_subquery
+from sqlengine.plan.rewrite import walk
+from sqlengine.plan.scope import Relation, named
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_relation
 from sqlengine.sql import ast
@@ -72,7 +72,9 @@ class Binder:
 
     def _table(self, table: ast.TableRef) -> Relation:
         if table.as_of is not None:
-            raise NotSupportedError("FOR SYSTEM_TIME AS OF is not supported in a continuous query yet", position=table.position)
+            raise NotSupportedError(
+                "FOR SYSTEM_TIME AS OF is not supported in a continuous query yet", position=table.position
+            )
         cte = self.ctes.get(table.parts[-1]) if len(table.parts) == 1 else None
         if cte is not None:
             outer = {k: v for k, v in self.ctes.items() if k != cte.name}
@@ -94,7 +96,9 @@ class Binder:
                 return replace(scan, time_columns=(names.index(mark.column),) if mark else ())
             case Table(watermark=mark, primary_key=key, append_only=append_only):
                 return replace(
-                    scan, append_only=append_only, unique_keys=tuple(names.index(k) for k in key) or None,
+                    scan,
+                    append_only=append_only,
+                    unique_keys=tuple(names.index(k) for k in key) or None,
                     time_columns=(names.index(mark.column),) if mark else (),
                 )
             case MaterializedView():
@@ -180,9 +184,7 @@ class Binder:
         if pa.types.is_null(bound.type):
             return _coerce(bound, pa.bool_())
         if not pa.types.is_boolean(bound.type):
-            raise DatatypeMismatch(
-                f"argument of {clause} must be type boolean, not type {types.to_sql(bound.type)}"
-            )
+            raise DatatypeMismatch(f"argument of {clause} must be type boolean, not type {types.to_sql(bound.type)}")
         return bound
 
     # ------------------------------------------------------------ UNION
@@ -233,7 +235,8 @@ def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tupl
         star = item.expr
         replaced = dict(star.replace)
         chosen = [
-            (i, c) for i, c in enumerate(relation.columns)
+            (i, c)
+            for i, c in enumerate(relation.columns)
             if c.name not in star.except_ and (c.table == star.table if star.table else not c.merged)
         ]
         if star.table and not any(c.table == star.table for c in relation.columns):

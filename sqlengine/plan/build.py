@@ -59,8 +59,9 @@ def windowed(node: Node, time_column: int, window: nodes.Window, partition: tupl
     stamp = node.schema.field(time_column).type
     fields = [*node.schema, *(pa.field(name, stamp) for name in nodes.WINDOW_COLUMNS)]
     return derive(
-        nodes.AssignWindow(schema=pa.schema(fields), input=node, time_column=time_column, window=window,
-                           partition=partition)
+        nodes.AssignWindow(
+            schema=pa.schema(fields), input=node, time_column=time_column, window=window, partition=partition
+        )
     )
 
 
@@ -68,18 +69,24 @@ def grouped(node: Node, keys: Sequence[int], calls: Sequence[nodes.AggregateCall
     """GROUP BY; output = keys then aggregates, named $g0.. and $a0.."""
     fields = [pa.field(f"$g{i}", node.schema.field(k).type) for i, k in enumerate(keys)]
     fields += [pa.field(f"$a{i}", c.type) for i, c in enumerate(calls)]
-    return derive(
-        nodes.GroupAggregate(schema=pa.schema(fields), input=node, keys=tuple(keys), aggregates=tuple(calls))
-    )
+    return derive(nodes.GroupAggregate(schema=pa.schema(fields), input=node, keys=tuple(keys), aggregates=tuple(calls)))
 
 
-def joined(left: Node, right: Node, kind: str, left_keys: Sequence[int], right_keys: Sequence[int],
-           residual: Expr | None) -> Node:
+def joined(
+    left: Node, right: Node, kind: str, left_keys: Sequence[int], right_keys: Sequence[int], residual: Expr | None
+) -> Node:
     """Equi-join; output = left columns then right columns."""
     schema = pa.schema([*left.schema, *right.schema])
     return derive(
-        nodes.Join(schema=schema, left=left, right=right, kind=kind, left_keys=tuple(left_keys),
-                   right_keys=tuple(right_keys), residual=residual)
+        nodes.Join(
+            schema=schema,
+            left=left,
+            right=right,
+            kind=kind,
+            left_keys=tuple(left_keys),
+            right_keys=tuple(right_keys),
+            residual=residual,
+        )
     )
 
 
@@ -102,15 +109,30 @@ def renamed(node: Node, names: Sequence[str]) -> Node:
     return projected(node, refs(node), names)
 
 
-def top_n(node: Node, partition: Sequence[int], order: Sequence[tuple[int, bool, bool]], limit: int,
-          offset: int = 0, function: str = "row_number", rank_name: str | None = None) -> Node:
+def top_n(
+    node: Node,
+    partition: Sequence[int],
+    order: Sequence[tuple[int, bool, bool]],
+    limit: int,
+    offset: int = 0,
+    function: str = "row_number",
+    rank_name: str | None = None,
+) -> Node:
     """The first `limit` rows of each partition."""
     fields = list(node.schema)
     if rank_name is not None:
         fields.append(pa.field(rank_name, pa.int64()))
     return derive(
-        nodes.TopN(schema=pa.schema(fields), input=node, partition=tuple(partition), order=tuple(order), limit=limit,
-                   offset=offset, function=function, rank_column=rank_name is not None)
+        nodes.TopN(
+            schema=pa.schema(fields),
+            input=node,
+            partition=tuple(partition),
+            order=tuple(order),
+            limit=limit,
+            offset=offset,
+            function=function,
+            rank_column=rank_name is not None,
+        )
     )
 
 

@@ -37,8 +37,9 @@ def _repeated(root: Node) -> set[Node]:
     return twice
 
 
-def _lines(node: Node, depth: int, lines: list[str], numbers: dict[Node, int], repeated: set[Node],
-           annotate: Annotate | None) -> None:
+def _lines(
+    node: Node, depth: int, lines: list[str], numbers: dict[Node, int], repeated: set[Node], annotate: Annotate | None
+) -> None:
     indent = "  " * depth
     if node in numbers:
         lines.append(f"{indent}-> shared #{numbers[node]}")
@@ -157,8 +158,11 @@ def to_json(node: Node) -> str:
 
     def encode(n: Node) -> dict[str, Any]:
         return {
-            "node": type(n).__name__, "detail": _detail(n), "append_only": n.append_only,
-            "columns": {f.name: str(f.type) for f in n.schema}, "inputs": [encode(i) for i in n.inputs],
+            "node": type(n).__name__,
+            "detail": _detail(n),
+            "append_only": n.append_only,
+            "columns": {f.name: str(f.type) for f in n.schema},
+            "inputs": [encode(i) for i in n.inputs],
         }
 
     return json.dumps(encode(node), indent=2)

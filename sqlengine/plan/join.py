@@ -8,7 +8,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from sqlengine import types
-from sqlengine.errors import DatatypeMismatch, InvalidDefinition, SyntaxError, UndefinedColumn
+from sqlengine.errors import DatatypeMismatch, InvalidDefinition, SyntaxError, UndefinedColumn  # noqa: A004 - SQL's word
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Call, Cast, Expr, InputRef, input_columns
 from sqlengine.plan import build, nodes
@@ -101,7 +101,9 @@ def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tup
         for side, shift_by in ((left, 0), (right, offset)):
             found = [i for i, c in enumerate(side.columns) if c.name == name and not c.merged]
             if len(found) != 1:
-                raise UndefinedColumn(f'column "{name}" specified in USING clause does not exist exactly once on each side')
+                raise UndefinedColumn(
+                    f'column "{name}" specified in USING clause does not exist exactly once on each side'
+                )
             pair.append(ast.Column((f"#{found[0] + shift_by}",)))
         conditions.append(ast.Binary("=", pair[0], pair[1]))
     merged = tuple(replace(c, merged=c.merged or c.name in names) for c in right.columns)
@@ -121,8 +123,10 @@ def _take_key(condition: ast.Expr, both: Relation, sides: tuple[_Side, _Side]) -
     common = types.common_type(a.type, b.type)
     if common is None:
         raise DatatypeMismatch(
-            f"operator does not exist: {types.to_sql(a.type)} = {types.to_sql(b.type)}", sqlstate="42883",
-            position=condition.position, hint="cast one of the two sides",
+            f"operator does not exist: {types.to_sql(a.type)} = {types.to_sql(b.type)}",
+            sqlstate="42883",
+            position=condition.position,
+            hint="cast one of the two sides",
         )
     for side, expr in zip(sides, (a, b), strict=True):
         cast = expr if expr.type == common else Cast(type=common, arg=expr)
@@ -143,8 +147,9 @@ def _split(condition: ast.Binary, both: Relation, width: int) -> tuple[Expr, Exp
     return None
 
 
-def _hash(binder: RelationBinder, both: Relation, rel: ast.Join, sides: tuple[_Side, _Side],
-          rest: list[ast.Expr]) -> nodes.Node:
+def _hash(
+    binder: RelationBinder, both: Relation, rel: ast.Join, sides: tuple[_Side, _Side], rest: list[ast.Expr]
+) -> nodes.Node:
     residual: Expr | None = None
     for condition in rest:
         bound = _beyond_extra(binder.condition(condition, both, "JOIN/ON"), sides)
@@ -157,7 +162,8 @@ def _asof(both: Relation, rel: ast.Join, sides: tuple[_Side, _Side], rest: list[
     if len(rest) != 1 or not (isinstance(rest[0], ast.Binary) and rest[0].op in _FLIPPED):
         raise SyntaxError(
             "an ASOF JOIN needs equalities and exactly one inequality between times",
-            hint="for example ON a.k = b.k AND a.ts >= b.ts", position=rel.position,
+            hint="for example ON a.k = b.k AND a.ts >= b.ts",
+            position=rel.position,
         )
     condition = rest[0]
     pair = _split(condition, both, sides[0].width)
@@ -171,10 +177,16 @@ def _asof(both: Relation, rel: ast.Join, sides: tuple[_Side, _Side], rest: list[
         raise InvalidDefinition("the two times of an ASOF JOIN must have the same type", position=condition.position)
     return derive(
         nodes.AsofJoin(
-            schema=pa.schema([*left.schema, *right.schema]), left=left, right=right,
-            kind="left" if rel.kind == "asof_left" else "inner", left_keys=tuple(sides[0].keys),
-            right_keys=tuple(sides[1].keys), left_time=left_time, right_time=right_time,
-            direction="backward" if op in (">=", ">") else "forward", strict=op in (">", "<"),
+            schema=pa.schema([*left.schema, *right.schema]),
+            left=left,
+            right=right,
+            kind="left" if rel.kind == "asof_left" else "inner",
+            left_keys=tuple(sides[0].keys),
+            right_keys=tuple(sides[1].keys),
+            left_time=left_time,
+            right_time=right_time,
+            direction="backward" if op in (">=", ">") else "forward",
+            strict=op in (">", "<"),
         )
     )
 

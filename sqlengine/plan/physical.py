@@ -83,10 +83,16 @@ def _drop_late(node: Node, time_column: int, window: nodes.Window | None, latene
         case nodes.Scan() if time_column in node.time_columns:
             fields = [*node.schema, pa.field("$watermark", pa.int64())]
             marked = replace(node, schema=pa.schema(fields), watermark_column=True)
-            return derive(nodes.DropLate(
-                schema=node.schema, input=marked, time_column=time_column, watermark_column=len(node.schema),
-                window=window, lateness_us=lateness_us,
-            ))
+            return derive(
+                nodes.DropLate(
+                    schema=node.schema,
+                    input=marked,
+                    time_column=time_column,
+                    watermark_column=len(node.schema),
+                    window=window,
+                    lateness_us=lateness_us,
+                )
+            )
         case nodes.Filter():
             return rebuild(node, (_drop_late(node.input, time_column, window, lateness_us),))
         case nodes.Project(exprs=exprs) if isinstance(expr := exprs[time_column], InputRef):
@@ -96,13 +102,17 @@ def _drop_late(node: Node, time_column: int, window: nodes.Window | None, latene
 
 def recompute(scans: tuple[nodes.Scan, ...], schema: pa.Schema, sql: str, reason: str, time_dependent: bool) -> Node:
     """The plan of last resort: run the query again whenever an input changed, and emit the difference."""
-    return derive(nodes.Recompute(
-        schema=schema, branches=scans, sql=sql, reason=reason, time_dependent=time_dependent,
-    ))
+    return derive(
+        nodes.Recompute(
+            schema=schema,
+            branches=scans,
+            sql=sql,
+            reason=reason,
+            time_dependent=time_dependent,
+        )
+    )
 
 
 def scan_all(source: str, schema: pa.Schema, append_only: bool) -> nodes.Scan:
     """A scan of every column of an object."""
     return nodes.Scan(schema=schema, source=source, columns=tuple(schema.names), append_only=append_only)
-
-

@@ -1,6 +1,6 @@
 """The stages a continuous query goes through, each one call, each with text for EXPLAIN:
 
-    lower -> bind -> optimize -> physical
+lower -> bind -> optimize -> physical
 """
 
 from __future__ import annotations
@@ -118,5 +118,3 @@ def scanned(node: Node) -> list[str]:
 def is_append_only(obj: object) -> bool:
     """Whether a stored object never takes a row back."""
     return not isinstance(obj, (Table, MaterializedView)) or (isinstance(obj, Table) and obj.append_only)
-
-

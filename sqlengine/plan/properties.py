@@ -96,9 +96,7 @@ def _through_project(columns: tuple[int, ...] | None, exprs: tuple[object, ...])
 def _times(node: Node) -> tuple[int, ...]:
     match node:
         case nodes.Project(input=below, exprs=exprs):
-            return tuple(
-                at for at, e in enumerate(exprs) if isinstance(e, InputRef) and e.index in below.time_columns
-            )
+            return tuple(at for at, e in enumerate(exprs) if isinstance(e, InputRef) and e.index in below.time_columns)
         case nodes.WindowAggregate(keys=keys, emit="close") | nodes.SessionAggregate(keys=keys, emit="close"):
             return (len(keys) + 1, len(keys) + 2)
         case nodes.AssignWindow(input=below, time_column=time):

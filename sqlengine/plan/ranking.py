@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlengine.errors import InvalidParameter
 from sqlengine.plan import build
+from sqlengine.plan.nodes import Node
 from sqlengine.plan.rewrite import conjoin, conjuncts, transform, walk
 from sqlengine.plan.scope import Relation, named
 from sqlengine.plan.unplannable import Unplannable
@@ -36,6 +37,7 @@ def qualified(s: ast.Select) -> ast.Select:
         if isinstance(e, ast.Call) and e.over is not None and e not in calls:
             calls.append(e)
     names = {call: f"$rank{i}" for i, call in enumerate(calls)}
+
     def hide(e: ast.Expr) -> ast.Expr | None:
         if isinstance(e, ast.Call) and e in names:
             return ast.Column((names[e],))
@@ -48,7 +50,11 @@ def qualified(s: ast.Select) -> ast.Select:
     if any(isinstance(i.expr, ast.Star) for i in s.items):
         outer_items = (ast.SelectItem(ast.Star(except_=tuple(names.values())), "*"),)
     return ast.Select(
-        items=outer_items, from_=ast.SubqueryRef(inner, "$qualify"), where=where, order_by=s.order_by, limit=s.limit,
+        items=outer_items,
+        from_=ast.SubqueryRef(inner, "$qualify"),
+        where=where,
+        order_by=s.order_by,
+        limit=s.limit,
         offset=s.offset,
     )
 
@@ -80,8 +86,9 @@ def ranked_subquery(binder: QueryBinder, s: ast.Select) -> tuple[ast.Select, Rel
     return replace(s, where=conjoin(rest)), relation
 
 
-def _ranked(binder: QueryBinder, inner: ast.Select, item: ast.SelectItem, call: ast.Call, over: ast.WindowFrame,
-            limit: int) -> build.Node:
+def _ranked(
+    binder: QueryBinder, inner: ast.Select, item: ast.SelectItem, call: ast.Call, over: ast.WindowFrame, limit: int
+) -> Node:
     """The inner query with its ranking item made by a TopN; columns in the inner query's order."""
     others = tuple(i for i in inner.items if i is not item)
     keys = tuple(ast.SelectItem(e, f"$p{n}") for n, e in enumerate(over.partition_by))

@@ -20,7 +20,9 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
             return replacement
     if isinstance(node, tuple):
         return tuple(transform(item, fn) for item in node)
-    if isinstance(node, (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.SelectItem)) and not isinstance(node, ast.Subquery):
+    if isinstance(node, (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.SelectItem)) and not isinstance(
+        node, ast.Subquery
+    ):
         changes = {}
         for field in dataclasses.fields(node):
             old = getattr(node, field.name)
@@ -38,7 +40,9 @@ def walk(node: Any) -> Iterator[ast.Expr]:
     if isinstance(node, tuple):
         for item in node:
             yield from walk(item)
-    elif isinstance(node, (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.SelectItem)) and not isinstance(node, ast.Subquery):
+    elif isinstance(node, (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.SelectItem)) and not isinstance(
+        node, ast.Subquery
+    ):
         for field in dataclasses.fields(node):
             yield from walk(getattr(node, field.name))
 

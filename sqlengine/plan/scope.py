@@ -34,7 +34,8 @@ class Relation:
         *qualifier, name = column.parts
         table = qualifier[-1] if qualifier else None
         found = [
-            i for i, c in enumerate(self.columns)
+            i
+            for i, c in enumerate(self.columns)
             if c.name == name and (c.table == table if table is not None else not c.merged)
         ]
         if len(found) == 1:
@@ -51,7 +52,8 @@ class Relation:
         tables = {c.table for c in self.columns if c.table}
         if table is not None and table not in tables:
             return UndefinedTable(
-                f'missing FROM-clause entry for table "{table}"', hint=did_you_mean(table, tables),
+                f'missing FROM-clause entry for table "{table}"',
+                hint=did_you_mean(table, tables),
                 position=column.position,
             )
         spelt = ".".join(column.parts)
@@ -62,7 +64,7 @@ class Relation:
 
     def under(self, alias: str | None, column_aliases: Sequence[str] = ()) -> Relation:
         """The same relation under another table name, its first columns renamed."""
-        names = [*column_aliases, *(c.name for c in self.columns[len(column_aliases):])]
+        names = [*column_aliases, *(c.name for c in self.columns[len(column_aliases) :])]
         columns = tuple(
             replace(c, table=alias if alias is not None else c.table, name=n, merged=False if alias else c.merged)
             for c, n in zip(self.columns, names, strict=True)

@@ -39,8 +39,9 @@ def _pair(interval: ast.Interval, what: str) -> tuple[int, int]:
     return interval.months, micros
 
 
-def window_relation(below: Relation, time: int, window: Window, alias: str | None,
-                    partition: tuple[int, ...] = ()) -> Relation:
+def window_relation(
+    below: Relation, time: int, window: Window, alias: str | None, partition: tuple[int, ...] = ()
+) -> Relation:
     """`below` with window columns appended, all under `alias` when there is one."""
     node = build.windowed(below.node, time, window, partition)
     columns = tuple(replace(c, table=alias) if alias else c for c in below.columns)

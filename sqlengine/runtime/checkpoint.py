@@ -37,7 +37,12 @@ def write_checkpoint(instance: Instance) -> int:
     with instance.lock:
         instance.scheduler.catch_up()
         tables: dict[str, pa.Table] = {}
-        manifest: dict[str, Any] = {"format": FORMAT, "tick": instance.scheduler.tick_number, "sources": {}, "queries": {}}
+        manifest: dict[str, Any] = {
+            "format": FORMAT,
+            "tick": instance.scheduler.tick_number,
+            "sources": {},
+            "queries": {},
+        }
         for name, source in instance.scheduler.sources.items():
             manifest["sources"][name] = {"topic": source.reader.topic.name, "positions": list(source.reader.positions)}
             if source.store is not None:
@@ -116,6 +121,8 @@ def load_checkpoint(instance: Instance) -> Checkpoint:
     topics = {t.name: t for t in instance.storage.topics()}
     for known in manifest["sources"].values():
         topic = topics.get(known["topic"])
-        if topic is None or any(p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)):
+        if topic is None or any(
+            p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)
+        ):
             return empty
     return Checkpoint(instance, manifest, tables)

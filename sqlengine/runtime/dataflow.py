@@ -22,6 +22,9 @@ from sqlengine.plan.nodes import Node
 from sqlengine.runtime.reader import SourceBatch
 from sqlengine.runtime.watermark import WatermarkTracker
 
+NOW_INTERVAL_US = 1_000_000
+"""How often a query whose answer changes with now() is run again when nothing else happens."""
+
 
 @dataclass(slots=True)
 class Step:
@@ -57,6 +60,7 @@ class Dataflow:
         self.late_rows: list[pa.RecordBatch] = []
         self.failures: list[tuple[pa.RecordBatch, Error]] = []
         self._timeout_us = timeout_us
+        self._ticked_us = 0
         self._places: dict[Node, int] = {}
         self._root = self._add(plan)
         self._closing_span_us = max((_span_us(s.node) for s in self.steps), default=0)
@@ -77,6 +81,7 @@ class Dataflow:
 
     def tick(self, feeds: Mapping[str, Feed], now_us: int) -> Delta | None:
         """Push every source's new rows through all operators; returns the change of the plan's output."""
+        self._ticked_us = now_us
         before = self._observe(feeds, now_us)
         for step in self.steps:
             started = perf_counter_ns()
@@ -101,7 +106,9 @@ class Dataflow:
             for batch in (feeds[name].batches if name in feeds else ())
         }
 
-    def _scan(self, step: Step, node: nodes.Scan, feed: Feed | None, before: dict[int, np.ndarray], now_us: int) -> None:
+    def _scan(
+        self, step: Step, node: nodes.Scan, feed: Feed | None, before: dict[int, np.ndarray], now_us: int
+    ) -> None:
         tracker = self.trackers.get(node.source)
         if tracker is not None:
             step.watermark_us = self._source_watermark(tracker, now_us)
@@ -148,19 +155,23 @@ class Dataflow:
         if errors is not None:
             self.failures += errors.take()
 
-    def next_wakeup_us(self, now_us: int) -> int | None:
-        """When time alone will change something: an idle partition, a timeout, EMIT EVERY, now(); None = never."""
-        times = [t for tracker in self.trackers.values() if (t := tracker.next_idle_us(now_us)) is not None]
+    def next_wakeup_us(self) -> int | None:
+        """When time alone changes something after the last tick: idle partitions, timeouts, EMIT EVERY, now()."""
+        last_us = self._ticked_us
+        times = [t for tracker in self.trackers.values() if (t := tracker.next_idle_us(last_us)) is not None]
         if self._timeout_us is not None:
-            times += [
-                since + self._timeout_us for tracker in self.trackers.values()
-                if (since := tracker.idle_since_us()) is not None and now_us - since < self._timeout_us
+            ends = [
+                t + self._timeout_us for tracker in self.trackers.values() if (t := tracker.idle_since_us()) is not None
             ]
+            times += [end for end in ends if end > last_us]
         for step in self.steps:
-            if isinstance(step.node, nodes.EmitEvery) and step.operator is not None and step.operator.state_size()["rows"]:
-                times.append(now_us + step.node.every_us)
-            if isinstance(step.node, nodes.Recompute) and step.node.time_dependent:
-                times.append(now_us + 1_000_000)
+            match step.node:
+                case nodes.EmitEvery(every_us=every) if (
+                    step.operator is not None and step.operator.state_size()["rows"]
+                ):
+                    times.append((last_us // every + 1) * every)
+                case nodes.Recompute(time_dependent=True):
+                    times.append(last_us + NOW_INTERVAL_US)
         return min(times, default=None)
 
     def state_size(self) -> dict[str, int]:
@@ -171,7 +182,7 @@ class Dataflow:
     def snapshot(self) -> tuple[dict[str, State], dict[str, object]]:
         """Operators' state by step number, and JSON-able watermarks."""
         states = {str(i): s.operator.snapshot() for i, s in enumerate(self.steps) if s.operator is not None}
-        marks = {
+        marks: dict[str, object] = {
             "trackers": {name: t.snapshot() for name, t in self.trackers.items()},
             "steps": [s.watermark_us for s in self.steps],
         }

@@ -24,10 +24,26 @@ INGEST_ROWS = 65_536
 COMMIT_INTERVAL_US = 1_000_000
 """Positions are committed at most this often while rows flow, and when the connector is exhausted."""
 
-STREAM_OPTIONS = frozenset({
-    "topic", "format", "key", "start", "idle_timeout", "late_topic", "error_topic", "on_error", "connector", "partitions",
-    "replication_factor", "min_insync_replicas", "durability", "retention", "retention_bytes", "cleanup",
-})
+STREAM_OPTIONS = frozenset(
+    {
+        "topic",
+        "format",
+        "key",
+        "start",
+        "idle_timeout",
+        "late_topic",
+        "error_topic",
+        "on_error",
+        "connector",
+        "partitions",
+        "replication_factor",
+        "min_insync_replicas",
+        "durability",
+        "retention",
+        "retention_bytes",
+        "cleanup",
+    }
+)
 """WITH options that belong to the stream or its topic, not to the connector (`format` belongs to both)."""
 
 

@@ -148,10 +148,20 @@ class Instance:
 
     # ------------------------------------------------------------ continuous queries
 
-    def start_query(self, query_id: str, name: str, text: str, planned: Planned, emit: ast.Emit, *, keep: bool = True,
-                    snapshot: bool = True, on_progress: OnProgress | None = None,
-                    check: Callable[[], None] | None = None,
-                    prepare: Callable[[ContinuousQuery], None] | None = None) -> ContinuousQuery:
+    def start_query(
+        self,
+        query_id: str,
+        name: str,
+        text: str,
+        planned: Planned,
+        emit: ast.Emit,
+        *,
+        keep: bool = True,
+        snapshot: bool = True,
+        on_progress: OnProgress | None = None,
+        check: Callable[[], None] | None = None,
+        prepare: Callable[[ContinuousQuery], None] | None = None,
+    ) -> ContinuousQuery:
         """Build a query's dataflow, bring it up to date, and add it to the ticks.
 
         `keep`: hold its contents (a materialized view); `prepare` is called before the first row (to attach followers);
@@ -171,18 +181,28 @@ class Instance:
         self.pump.wake()
         return query
 
-    def _build(self, query_id: str, name: str, text: str, planned: Planned, emit: ast.Emit, keep: bool) -> ContinuousQuery:
+    def _build(
+        self, query_id: str, name: str, text: str, planned: Planned, emit: ast.Emit, keep: bool
+    ) -> ContinuousQuery:
         objects = [self.catalog.get(tuple(n.split("."))) for n in planned.sources()]
         stored = [o for o in objects if isinstance(o, (Stream, Table))]
         trackers = {o.name: make_tracker(o) for o in stored}
         dataflow = Dataflow(planned.physical, trackers, emit.timeout_us)
         query = ContinuousQuery(
-            query_id=query_id, name=name, sql=text, plan=planned.physical, dataflow=dataflow,
-            sources=tuple(trackers), upstream=tuple(o.name for o in objects if isinstance(o, MaterializedView)),
-            store=RowStore(planned.schema, planned.physical.unique_keys) if keep else None, reason=planned.reason,
+            query_id=query_id,
+            name=name,
+            sql=text,
+            plan=planned.physical,
+            dataflow=dataflow,
+            sources=tuple(trackers),
+            upstream=tuple(o.name for o in objects if isinstance(o, MaterializedView)),
+            store=RowStore(planned.schema, planned.physical.unique_keys) if keep else None,
+            reason=planned.reason,
             created_us=self.clock.now_us(),
         )
-        query.on_failure = lambda row, error: self.side_topics.failed_row(f"{name}_errors", row, error, self.clock.now_us())
+        query.on_failure = lambda row, error: self.side_topics.failed_row(
+            f"{name}_errors", row, error, self.clock.now_us()
+        )
         late = [topic for o in stored if (topic := o.options.get("late_topic"))]
         if late:
             query.on_late = lambda rows: self.side_topics.late(late[0], name, rows)
@@ -201,7 +221,11 @@ class Instance:
             elif snapshot:
                 readers[name] = self.reader(obj)
             else:
-                here = source.reader.positions if source is not None else [p.high_watermark for p in self.topic_of(obj).partitions]
+                here = (
+                    source.reader.positions
+                    if source is not None
+                    else [p.high_watermark for p in self.topic_of(obj).partitions]
+                )
                 readers[name] = self.reader(obj, here)
         for name in query.upstream:
             view = self.scheduler.by_name(name)
@@ -210,8 +234,15 @@ class Instance:
             contents[name] = Feed(deltas=rows, watermark_us=view.dataflow.watermark_us)
         return readers, contents
 
-    def continue_query(self, view: MaterializedView, planned: Planned, emit: ast.Emit, states: dict[str, State],
-                       marks: dict[str, object], store: State) -> None:
+    def continue_query(
+        self,
+        view: MaterializedView,
+        planned: Planned,
+        emit: ast.Emit,
+        states: dict[str, State],
+        marks: dict[str, object],
+        store: State,
+    ) -> None:
         """Add a query whose state a checkpoint holds; the shared sources stand where it was taken."""
         with self.lock:
             query = self._build(view.query_id, view.name, view.sql, planned, emit, keep=True)
@@ -228,12 +259,20 @@ class Instance:
     def start_sink(self, sink: Sink, planned: Planned, emit: ast.Emit) -> None:
         """Run a sink's query into its output."""
         output = (
-            TopicOutput(self.storage, sink.options["topic"]) if sink.connector == "topic"
+            TopicOutput(self.storage, sink.options["topic"])
+            if sink.connector == "topic"
             else ConnectorOutput(sink, planned.schema)
         )
         self.outputs[sink.name] = output
-        self.start_query(sink.query_id, sink.name, sink.sql, planned, emit, keep=False,
-                         prepare=lambda query: query.followers.append(output))
+        self.start_query(
+            sink.query_id,
+            sink.name,
+            sink.sql,
+            planned,
+            emit,
+            keep=False,
+            prepare=lambda query: query.followers.append(output),
+        )
 
     def release_sink(self, name: str) -> None:
         """Close a sink's output; nothing for what is no sink."""
@@ -262,7 +301,8 @@ class Instance:
             query = self.scheduler.queries[obj.query_id]
             if query.status == "failed" and query.error is not None:
                 raise Error(
-                    f'materialized view "{obj.name}" has failed: {query.error.message}', sqlstate=query.error.sqlstate,
+                    f'materialized view "{obj.name}" has failed: {query.error.message}',
+                    sqlstate=query.error.sqlstate,
                     hint="SHOW QUERIES tells more; drop and create it again once the cause is gone",
                 )
             assert query.store is not None

@@ -27,8 +27,16 @@ OnBad = Callable[[int, Sequence[tuple[int, BadRecord]]], None]
 class SourceBatch:
     """Rows of one frame of one partition; columns beyond the stored ones are made only when asked for."""
 
-    def __init__(self, reader: TopicReader, partition: int, stored: pa.RecordBatch, offsets: np.ndarray | int,
-                 frame: Frame, rows: np.ndarray | None, weights: Weights | None = None) -> None:
+    def __init__(
+        self,
+        reader: TopicReader,
+        partition: int,
+        stored: pa.RecordBatch,
+        offsets: np.ndarray | int,
+        frame: Frame,
+        rows: np.ndarray | None,
+        weights: Weights | None = None,
+    ) -> None:
         self.partition = partition
         self.weights = weights
         self.frame = frame
@@ -69,8 +77,15 @@ class TopicReader:
     rows (None: the topic's own Arrow payload).  Malformed records go to `on_bad`, never further.
     """
 
-    def __init__(self, obj: Stream | Table, topic: Topic, decoder: Decoder | None, computed: Evaluator | None,
-                 positions: Sequence[int], on_bad: OnBad) -> None:
+    def __init__(
+        self,
+        obj: Stream | Table,
+        topic: Topic,
+        decoder: Decoder | None,
+        computed: Evaluator | None,
+        positions: Sequence[int],
+        on_bad: OnBad,
+    ) -> None:
         self.obj = obj
         self.topic = topic
         self.positions = list(positions)
@@ -133,9 +148,10 @@ class TopicReader:
         decoded = self._decoder.decode(batch.column("value"))
         if decoded.bad:
             raws = batch.column("value")
-            self._on_bad(partition, [
-                (frame.base_offset + i, BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad
-            ])
+            self._on_bad(
+                partition,
+                [(frame.base_offset + i, BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad],
+            )
         offsets = frame.base_offset + np.asarray(decoded.rows, dtype=np.int64)
         return SourceBatch(self, partition, decoded.batch, offsets, frame, np.asarray(decoded.rows, dtype=np.int64))
 

@@ -37,7 +37,11 @@ def conform(rows: pa.Table, columns: Sequence[ColumnInfo], named: Sequence[str] 
         if name not in known:
             raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, known))
     if rows.num_columns != len(targets):
-        more = "more expressions than target columns" if rows.num_columns > len(targets) else "more target columns than expressions"
+        more = (
+            "more expressions than target columns"
+            if rows.num_columns > len(targets)
+            else "more target columns than expressions"
+        )
         raise DatatypeMismatch(f"INSERT has {more}", sqlstate="42601")
     given = {name: rows.column(i) for i, name in enumerate(targets)}
     arrays = []

@@ -90,9 +90,7 @@ class Scheduler:
             return None
         counters = query.counters
         counters.ticks += 1
-        counters.rows_in += sum(
-            b.num_rows for name in query.sources if name in feeds for b in feeds[name].batches
-        )
+        counters.rows_in += sum(b.num_rows for name in query.sources if name in feeds for b in feeds[name].batches)
         query.drain()
         query.apply(delta, self.tick_number, now_us)
         return delta
@@ -105,10 +103,10 @@ class Scheduler:
     def next_wakeup_us(self) -> int | None:
         """The earliest time at which a tick is due even without data; None = never."""
         with self.lock:
-            now_us = self.clock.now_us()
             times = [
-                t for q in self.queries.values()
-                if q.status == "running" and (t := q.dataflow.next_wakeup_us(now_us)) is not None
+                t
+                for q in self.queries.values()
+                if q.status == "running" and (t := q.dataflow.next_wakeup_us()) is not None
             ]
             self._wakeup_us = min(times, default=None)
             return self._wakeup_us
@@ -172,8 +170,14 @@ class Scheduler:
         """The query that maintains a view of that name."""
         return next((q for q in self.queries.values() if q.name == name), None)
 
-    def backfill(self, query: ContinuousQuery, readers: Mapping[str, TopicReader], contents: Mapping[str, Feed],
-                 on_progress: OnProgress | None, check: Callable[[], None] | None) -> None:
+    def backfill(
+        self,
+        query: ContinuousQuery,
+        readers: Mapping[str, TopicReader],
+        contents: Mapping[str, Feed],
+        on_progress: OnProgress | None,
+        check: Callable[[], None] | None,
+    ) -> None:
         """Bring a new query up to date on its own: history through private readers, views and tables as one change.
 
         The caller holds the lock, so the shared sources do not move meanwhile.

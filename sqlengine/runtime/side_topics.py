@@ -11,15 +11,17 @@ from sqlengine.connectors.base import BadRecord
 from sqlengine.errors import Error
 from storage import Storage, Topic, TopicConfig
 
-ERROR_SCHEMA = pa.schema([
-    pa.field("time", pa.timestamp("us", "UTC")),
-    pa.field("reason", pa.string()),
-    pa.field("sqlstate", pa.string()),
-    pa.field("partition", pa.int32()),
-    pa.field("offset", pa.int64()),
-    pa.field("raw", pa.binary()),
-    pa.field("origin", pa.string()),
-])
+ERROR_SCHEMA = pa.schema(
+    [
+        pa.field("time", pa.timestamp("us", "UTC")),
+        pa.field("reason", pa.string()),
+        pa.field("sqlstate", pa.string()),
+        pa.field("partition", pa.int32()),
+        pa.field("offset", pa.int64()),
+        pa.field("raw", pa.binary()),
+        pa.field("origin", pa.string()),
+    ]
+)
 """Columns of every error topic; partition and offset are NULL when the row did not come from a topic."""
 
 
@@ -39,9 +41,9 @@ class SideTopics:
             if not fresh:
                 return
             self._reported[topic, partition] = max(offset for offset, _ in fresh)
-        self._append(topic, [
-            (now_us, bad.reason, bad.sqlstate, partition, offset, bad.raw, bad.origin) for offset, bad in fresh
-        ])
+        self._append(
+            topic, [(now_us, bad.reason, bad.sqlstate, partition, offset, bad.raw, bad.origin) for offset, bad in fresh]
+        )
 
     def rejected(self, topic: str, found: Sequence[BadRecord], now_us: int) -> None:
         """Write records a connector could not understand: they are in no topic yet."""

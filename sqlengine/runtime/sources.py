@@ -115,7 +115,9 @@ def check_watermark(obj: Relational) -> None:
     if not pa.types.is_timestamp(expr.type):
         raise DatatypeMismatch(f"a watermark must be a timestamp, not {types.to_sql(expr.type)}")
     if info.computed is None and info.metadata is None and not contains(sql.parse_expr(mark.expr), ast.Column):
-        raise InvalidDefinition("a watermark must depend on a column", hint=f"for example {mark.column} - INTERVAL '5 seconds'")
+        raise InvalidDefinition(
+            "a watermark must depend on a column", hint=f"for example {mark.column} - INTERVAL '5 seconds'"
+        )
 
 
 def duration_us(text: str) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK
+from sqlengine.operators.base import NEVER_HOLDS, NO_WATERMARK
 
 Times = npt.NDArray[np.int64]
 WatermarkValues = Callable[[pa.RecordBatch], Times]
@@ -44,7 +44,7 @@ class WatermarkTracker:
     def current(self, now_us: int) -> int:
         """The source's watermark now, in microseconds."""
         if self._values is None:
-            return END_OF_TIME
+            return NEVER_HOLDS
         held = [w for p, w in self._latest.items() if not self._is_idle(p, now_us)]
         self._watermark = max(self._watermark, min(held, default=NO_WATERMARK))
         return self._watermark

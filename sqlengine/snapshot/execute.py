@@ -16,8 +16,9 @@ def now_literal(now_us: int) -> str:
     return f"make_timestamptz({now_us})"
 
 
-def run(expanded: Expanded, tables: Mapping[str, pa.Table], now_us: int,
-        on_start: Callable[[Any], None] | None = None) -> pa.Table:
+def run(
+    expanded: Expanded, tables: Mapping[str, pa.Table], now_us: int, on_start: Callable[[Any], None] | None = None
+) -> pa.Table:
     """The whole answer, with our types; `on_start` is handed the connection so that it can be interrupted.
 
     Raises what `duck.translate_error` makes of DuckDB's errors.

@@ -13,8 +13,12 @@ from sqlengine.runtime.sources import bind_over
 from sqlengine.sql import ast
 
 METADATA_TYPES = {
-    "offset": pa.int64(), "partition": pa.int32(), "key": pa.binary(), "timestamp": types.TIMESTAMPTZ,
-    "headers": pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())])), "topic": pa.string(),
+    "offset": pa.int64(),
+    "partition": pa.int32(),
+    "key": pa.binary(),
+    "timestamp": types.TIMESTAMPTZ,
+    "headers": pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())])),
+    "topic": pa.string(),
 }
 
 
@@ -36,13 +40,18 @@ def column_infos(columns: Sequence[ast.ColumnDef], key: Sequence[str] = ()) -> t
 def _plain(column: ast.ColumnDef, in_key: bool) -> ColumnInfo:
     if column.metadata is not None and column.metadata not in METADATA_TYPES:
         raise InvalidDefinition(
-            f'unknown metadata "{column.metadata}"', hint="one of: " + ", ".join(METADATA_TYPES), position=column.position
+            f'unknown metadata "{column.metadata}"',
+            hint="one of: " + ", ".join(METADATA_TYPES),
+            position=column.position,
         )
     kind = types.from_sql(column.type_name or "", column.position)
     if column.default_text is not None:
         bind_over(column.default_text, ())
     return ColumnInfo(
-        column.name, kind, not_null=column.not_null or column.primary_key or in_key, metadata=column.metadata,
+        column.name,
+        kind,
+        not_null=column.not_null or column.primary_key or in_key,
+        metadata=column.metadata,
         default=column.default_text,
     )
 

@@ -8,19 +8,25 @@ import pyarrow as pa
 
 from sqlengine.catalog.objects import Stream, Table
 from sqlengine.connectors import connector, parse_options
-from sqlengine.errors import FileUnavailable, InvalidParameter, NotSupportedError, UndefinedColumn, did_you_mean
+from sqlengine.errors import (
+    FileUnavailable,
+    InvalidParameter,
+    NotSupportedError,
+    UndefinedColumn,
+    did_you_mean,
+)
 from sqlengine.result import Result
+from sqlengine.runtime.rows import conform
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.write import append_changes, append_stream, check_unique, default_of, writable
-from sqlengine.runtime.rows import conform
 
 READ_ROWS = 65_536
 
 
 def copy_from(statement: ast.CopyFrom, context: Context) -> Result:
-    """COPY target [(columns)] FROM 'path' (FORMAT ..., HEADER ...): malformed records go to the target's error topic."""
+    """COPY target [(columns)] FROM 'path' (options): malformed records go to the target's error topic."""
     target = writable(context, statement.target)
     if statement.path is None:
         raise NotSupportedError("COPY FROM STDIN needs a client connection", hint="COPY ... FROM 'file'")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Namespace, Sink, SqlFunction, Stream, Table, View
+from sqlengine.catalog.objects import (
+    CatalogObject,
+    MaterializedView,
+    Namespace,
+    Sink,
+    SqlFunction,
+    Stream,
+    Table,
+    View,
+)
 from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, UndefinedTable
 from sqlengine.result import Result
 from sqlengine.sql import ast
@@ -13,8 +22,14 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.topics import get_topic, topic_names
 
 KINDS: dict[str, type[CatalogObject]] = {
-    "stream": Stream, "source": Stream, "table": Table, "view": View, "materialized view": MaterializedView,
-    "sink": Sink, "schema": Namespace, "function": SqlFunction,
+    "stream": Stream,
+    "source": Stream,
+    "table": Table,
+    "view": View,
+    "materialized view": MaterializedView,
+    "sink": Sink,
+    "schema": Namespace,
+    "function": SqlFunction,
 }
 
 

@@ -73,7 +73,9 @@ def _remarks(planned: Planned) -> list[str]:
 def _analyze(statement: ast.Explain, context: Context) -> list[str]:
     target = statement.target
     if target is None:
-        raise WrongObjectType("EXPLAIN ANALYZE tells of running queries", hint="EXPLAIN ANALYZE name-of-a-materialized-view")
+        raise WrongObjectType(
+            "EXPLAIN ANALYZE tells of running queries", hint="EXPLAIN ANALYZE name-of-a-materialized-view"
+        )
     with context.instance.lock:
         context.instance.catch_up(context.check)
         obj = context.instance.catalog.get(context.prefer_path(target))
@@ -89,7 +91,12 @@ def analyzed(query: ContinuousQuery) -> list[str]:
     def annotate(node: Node) -> str:
         step = steps[node]
         size = step.operator.state_size() if step.operator is not None else {"rows": 0, "bytes": 0}
-        parts = [f"in {step.rows_in}", f"out {step.rows_out}", f"batches {step.batches}", f"{step.busy_ns / 1e6:.1f} ms"]
+        parts = [
+            f"in {step.rows_in}",
+            f"out {step.rows_out}",
+            f"batches {step.batches}",
+            f"{step.busy_ns / 1e6:.1f} ms",
+        ]
         if step.busy_ns and step.rows_in:
             parts.append(f"{step.rows_in / step.busy_ns * 1e9:,.0f} rows/s")
         if size["rows"]:

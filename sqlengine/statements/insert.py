@@ -20,7 +20,14 @@ from sqlengine.runtime.rows import conform
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.select import run_snapshot
-from sqlengine.statements.write import default_of, append_changes, existing_rows, first_repeat, writable, write_rows
+from sqlengine.statements.write import (
+    append_changes,
+    default_of,
+    existing_rows,
+    first_repeat,
+    writable,
+    write_rows,
+)
 
 
 def insert(statement: ast.Insert, context: Context) -> Result:
@@ -56,7 +63,8 @@ def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement:
         raise WrongObjectType(f'"{target.name}" has no primary key to conflict with')
     if statement.conflict_columns and set(statement.conflict_columns) != set(target.primary_key):
         raise WrongObjectType(
-            "there is no unique constraint matching the ON CONFLICT specification", sqlstate="42P10",
+            "there is no unique constraint matching the ON CONFLICT specification",
+            sqlstate="42P10",
             hint=f"the primary key is ({', '.join(target.primary_key)})",
         )
     new = conform(rows, target.stored_columns(), statement.columns or None, default_of(context))
@@ -64,7 +72,8 @@ def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement:
         context.instance.catch_up(context.check)
         if (repeat := first_repeat(target, new)) is not None and statement.conflict == "update":
             raise WrongObjectType(
-                "ON CONFLICT DO UPDATE cannot affect a row a second time", sqlstate="21000",
+                "ON CONFLICT DO UPDATE cannot affect a row a second time",
+                sqlstate="21000",
                 detail=f"row {repeat + 1} has the key of an earlier one",
             )
         if repeat is not None:
@@ -100,7 +109,9 @@ def _merge(table: Table, old: pa.Table, new: pa.Table, statement: ast.Insert) ->
     _check_assigned(table, list(assigned))
     items = ", ".join(f"{assigned[n] if n in assigned else 'o.' + duck.quote(n)} AS {duck.quote(n)}" for n in names)
     relation = duck.quote(table.name.rpartition(".")[2])
-    text = f"SELECT {items.replace('o.', relation + '.')} FROM old_rows AS {relation} POSITIONAL JOIN new_rows AS excluded"
+    text = (
+        f"SELECT {items.replace('o.', relation + '.')} FROM old_rows AS {relation} POSITIONAL JOIN new_rows AS excluded"
+    )
     connection = duck.connection()
     connection.register("old_rows", old)
     connection.register("new_rows", new)
@@ -125,13 +136,17 @@ def _check_assigned(table: Table, names: list[str]) -> None:
     known = [c.name for c in table.stored_columns()]
     for name in names:
         if name not in known:
-            raise UndefinedColumn(f'column "{name}" of relation "{table.name}" does not exist', hint=did_you_mean(name, known))
+            raise UndefinedColumn(
+                f'column "{name}" of relation "{table.name}" does not exist', hint=did_you_mean(name, known)
+            )
 
 
 def _keyed_target(context: Context, name: tuple[str, ...], verb: str) -> Table:
     target = writable(context, name)
     if not isinstance(target, Table) or target.append_only:
-        raise WrongObjectType(f'cannot {verb} "{target.name}": a {target.kind} is append-only', hint="use a TABLE for rows that change")
+        raise WrongObjectType(
+            f'cannot {verb} "{target.name}": a {target.kind} is append-only', hint="use a TABLE for rows that change"
+        )
     return target
 
 
@@ -142,9 +157,11 @@ def update(statement: ast.Update, context: Context) -> Result:
     assigned = dict(statement.assignments)
     names = [c.name for c in table.stored_columns()]
     alias = statement.alias or table.name.rpartition(".")[2]
-    old_items = ", ".join(f'{duck.quote(alias)}.{duck.quote(n)}' for n in names)
+    old_items = ", ".join(f"{duck.quote(alias)}.{duck.quote(n)}" for n in names)
     new_items = ", ".join(
-        f"({assigned[n]}) AS {duck.quote('$new_' + n)}" if n in assigned else f"{duck.quote(alias)}.{duck.quote(n)} AS {duck.quote('$new_' + n)}"
+        f"({assigned[n]}) AS {duck.quote('$new_' + n)}"
+        if n in assigned
+        else f"{duck.quote(alias)}.{duck.quote(n)} AS {duck.quote('$new_' + n)}"
         for n in names
     )
     text = f"SELECT {old_items}, {new_items} FROM {_spelt(table)} AS {duck.quote(alias)}"
@@ -181,7 +198,7 @@ def delete(statement: ast.Delete, context: Context) -> Result:
         raise NotSupportedError("DELETE ... USING is not supported yet", hint="use WHERE ... IN (SELECT ...)")
     names = [c.name for c in table.stored_columns()]
     alias = statement.alias or table.name.rpartition(".")[2]
-    items = ", ".join(f'{duck.quote(alias)}.{duck.quote(n)}' for n in names)
+    items = ", ".join(f"{duck.quote(alias)}.{duck.quote(n)}" for n in names)
     text = f"SELECT {items} FROM {_spelt(table)} AS {duck.quote(alias)}"
     if statement.where:
         text += f" WHERE {statement.where}"

@@ -18,7 +18,11 @@ def print_topic(statement: ast.Print, context: Context) -> Result:
     """PRINT 'topic' [FROM BEGINNING] [LIMIT n]: records as they are, with partition, offset and time; endless without
     a limit."""
     topic = get_topic(context, statement.topic)
-    head = [pa.field("partition", pa.int32()), pa.field("offset", pa.int64()), pa.field("append_time", pa.timestamp("us", "UTC"))]
+    head = [
+        pa.field("partition", pa.int32()),
+        pa.field("offset", pa.int64()),
+        pa.field("append_time", pa.timestamp("us", "UTC")),
+    ]
     schema = pa.schema([*head, *topic.schema])
     positions = [log.start_offset if statement.from_beginning else log.high_watermark for log in topic.partitions]
     left = statement.limit
@@ -51,8 +55,10 @@ def print_topic(statement: ast.Print, context: Context) -> Result:
 def _printed(batch: pa.RecordBatch, partition: int, base: int, at_us: int, schema: pa.Schema) -> pa.RecordBatch:
     n = batch.num_rows
     arrays = [
-        pa.repeat(pa.scalar(partition, pa.int32()), n), pa.array(range(base, base + n), pa.int64()),
-        pa.repeat(pa.scalar(at_us, pa.int64()), n).cast(pa.timestamp("us", "UTC")), *batch.columns,
+        pa.repeat(pa.scalar(partition, pa.int32()), n),
+        pa.array(range(base, base + n), pa.int64()),
+        pa.repeat(pa.scalar(at_us, pa.int64()), n).cast(pa.timestamp("us", "UTC")),
+        *batch.columns,
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

@@ -11,11 +11,43 @@ from sqlengine.runtime.sources import duration_us
 from storage import TopicConfig
 
 _SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?i?b?)\s*$", re.IGNORECASE)
-_UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 2**20, "g": 10**9,
-          "gb": 10**9, "gib": 2**30, "t": 10**12, "tb": 10**12, "tib": 2**40}
-TOPIC_OPTIONS = ("partitions", "replication_factor", "min_insync_replicas", "durability", "retention", "retention_bytes",
-                 "cleanup", "segment_bytes")
-STREAM_OPTIONS = ("topic", "format", "key", "start", "idle_timeout", "late_topic", "error_topic", "on_error", "connector")
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 1000,
+    "kb": 1000,
+    "kib": 1024,
+    "m": 10**6,
+    "mb": 10**6,
+    "mib": 2**20,
+    "g": 10**9,
+    "gb": 10**9,
+    "gib": 2**30,
+    "t": 10**12,
+    "tb": 10**12,
+    "tib": 2**40,
+}
+TOPIC_OPTIONS = (
+    "partitions",
+    "replication_factor",
+    "min_insync_replicas",
+    "durability",
+    "retention",
+    "retention_bytes",
+    "cleanup",
+    "segment_bytes",
+)
+STREAM_OPTIONS = (
+    "topic",
+    "format",
+    "key",
+    "start",
+    "idle_timeout",
+    "late_topic",
+    "error_topic",
+    "on_error",
+    "connector",
+)
 
 
 def topic_changes(options: dict[str, str]) -> dict[str, Any]:
@@ -40,7 +72,9 @@ def size_bytes(text: str, name: str) -> int:
     """'10 GB' in bytes."""
     found = _SIZE.match(text)
     if found is None:
-        raise InvalidParameter(f'invalid value for option "{name}": "{text}"', hint="a size such as 512 MB or 10 GB is expected")
+        raise InvalidParameter(
+            f'invalid value for option "{name}": "{text}"', hint="a size such as 512 MB or 10 GB is expected"
+        )
     return int(float(found[1]) * _UNITS[found[2].lower()])
 
 
@@ -49,7 +83,9 @@ def whole_number(text: str, name: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InvalidParameter(f'invalid value for option "{name}": "{text}"', hint="a whole number is expected") from None
+        raise InvalidParameter(
+            f'invalid value for option "{name}": "{text}"', hint="a whole number is expected"
+        ) from None
 
 
 def split_options(options: dict[str, str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:

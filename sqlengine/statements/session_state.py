@@ -56,7 +56,9 @@ def control(statement: ast.ControlQuery, context: Context) -> Result:
         query = instance.scheduler.queries.get(statement.query_id) or instance.scheduler.by_name(statement.query_id)
         if query is None:
             known = [*instance.scheduler.queries, *(q.name for q in instance.scheduler.queries.values())]
-            raise UndefinedObject(f'query "{statement.query_id}" does not exist', hint=did_you_mean(statement.query_id, known))
+            raise UndefinedObject(
+                f'query "{statement.query_id}" does not exist', hint=did_you_mean(statement.query_id, known)
+            )
         if statement.action == "cancel" and query.query_id.startswith("follow"):
             instance.stop_query(query.query_id)
             return Result("CANCEL QUERY")

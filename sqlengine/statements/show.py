@@ -13,8 +13,8 @@ from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
 from sqlengine.connectors import CONNECTORS
 from sqlengine.errors import UndefinedObject, did_you_mean
-from sqlengine.functions import listing
-from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK
+from sqlengine.functions import BUILTINS
+from sqlengine.functions.aggregates import AGGREGATES
 from sqlengine.result import Result
 from sqlengine.settings import setting_help, setting_names
 from sqlengine.sql import ast
@@ -55,22 +55,41 @@ def _objects(context: Context, *kinds: type[CatalogObject]) -> list[CatalogObjec
 
 
 def _topics(context: Context, statement: ast.Show) -> Rows:
-    columns = [("name", TEXT), ("partitions", BIGINT), ("records", BIGINT), ("bytes", BIGINT), ("durability", TEXT),
-               ("payload", TEXT)]
+    columns = [
+        ("name", TEXT),
+        ("partitions", BIGINT),
+        ("records", BIGINT),
+        ("bytes", BIGINT),
+        ("durability", TEXT),
+        ("payload", TEXT),
+    ]
     return columns, [
-        (t.name, len(t.partitions), sum(p.end_offset - p.start_offset for p in t.partitions),
-         sum(p.size_bytes for p in t.partitions), t.config.durability, "bytes" if t.is_bytes else "arrow")
+        (
+            t.name,
+            len(t.partitions),
+            sum(p.end_offset - p.start_offset for p in t.partitions),
+            sum(p.size_bytes for p in t.partitions),
+            t.config.durability,
+            "bytes" if t.is_bytes else "arrow",
+        )
         for t in sorted(context.instance.storage.topics(), key=lambda t: t.name)
     ]
 
 
 def _partitions(context: Context, statement: ast.Show) -> Rows:
-    columns = [("topic", TEXT), ("partition", BIGINT), ("start_offset", BIGINT), ("end_offset", BIGINT),
-               ("high_watermark", BIGINT), ("bytes", BIGINT)]
+    columns = [
+        ("topic", TEXT),
+        ("partition", BIGINT),
+        ("start_offset", BIGINT),
+        ("end_offset", BIGINT),
+        ("high_watermark", BIGINT),
+        ("bytes", BIGINT),
+    ]
     wanted = object_name(statement.target) if statement.target else None
     return columns, [
         (t.name, i, p.start_offset, p.end_offset, p.high_watermark, p.size_bytes)
-        for t in sorted(context.instance.storage.topics(), key=lambda t: t.name) if wanted in (None, t.name)
+        for t in sorted(context.instance.storage.topics(), key=lambda t: t.name)
+        if wanted in (None, t.name)
         for i, p in enumerate(t.partitions)
     ]
 
@@ -79,7 +98,8 @@ def _streams(context: Context, statement: ast.Show) -> Rows:
     columns = [("name", TEXT), ("topic", TEXT), ("format", TEXT), ("connector", TEXT), ("watermark", TEXT)]
     return columns, [
         (s.name, s.topic, s.format, s.connector, f"{s.watermark.column} AS {s.watermark.expr}" if s.watermark else None)
-        for s in _objects(context, Stream) if isinstance(s, Stream)
+        for s in _objects(context, Stream)
+        if isinstance(s, Stream)
     ]
 
 
@@ -95,8 +115,11 @@ def _tables(context: Context, statement: ast.Show) -> Rows:
 
 def _views(context: Context, statement: ast.Show) -> Rows:
     columns = [("name", TEXT), ("kind", TEXT), ("query", TEXT)]
-    return columns, [(v.name, v.kind, v.query) for v in _objects(context, View, MaterializedView)
-                     if isinstance(v, (View, MaterializedView))]
+    return columns, [
+        (v.name, v.kind, v.query)
+        for v in _objects(context, View, MaterializedView)
+        if isinstance(v, (View, MaterializedView))
+    ]
 
 
 def _materialized(context: Context, statement: ast.Show) -> Rows:
@@ -112,28 +135,52 @@ def _materialized(context: Context, statement: ast.Show) -> Rows:
 
 def _sinks(context: Context, statement: ast.Show) -> Rows:
     columns = [("name", TEXT), ("connector", TEXT), ("query_id", TEXT), ("guarantee", TEXT)]
-    return columns, [(s.name, s.connector, s.query_id, "at least once") for s in _objects(context, Sink) if isinstance(s, Sink)]
+    return columns, [
+        (s.name, s.connector, s.query_id, "at least once") for s in _objects(context, Sink) if isinstance(s, Sink)
+    ]
 
 
 def _queries(context: Context, statement: ast.Show) -> Rows:
-    columns = [("query_id", TEXT), ("name", TEXT), ("status", TEXT), ("maintained", TEXT), ("rows_in", BIGINT),
-               ("rows_out", BIGINT), ("late_rows", BIGINT), ("errors", BIGINT), ("state_rows", BIGINT),
-               ("state_bytes", BIGINT), ("watermark", STAMP), ("error", TEXT)]
+    columns = [
+        ("query_id", TEXT),
+        ("name", TEXT),
+        ("status", TEXT),
+        ("maintained", TEXT),
+        ("rows_in", BIGINT),
+        ("rows_out", BIGINT),
+        ("late_rows", BIGINT),
+        ("errors", BIGINT),
+        ("state_rows", BIGINT),
+        ("state_bytes", BIGINT),
+        ("watermark", STAMP),
+        ("error", TEXT),
+    ]
     rows = []
     for q in context.instance.scheduler.queries.values():
         size = q.dataflow.state_size()
-        rows.append((
-            q.query_id, q.name, q.status, "incremental" if q.reason is None else f"recompute: {q.reason}",
-            q.counters.rows_in, q.counters.rows_out, q.counters.late_rows, q.counters.errors, size["rows"],
-            size["bytes"], visible_watermark(q.dataflow.watermark_us), q.error.message if q.error else None,
-        ))
+        rows.append(
+            (
+                q.query_id,
+                q.name,
+                q.status,
+                "incremental" if q.reason is None else f"recompute: {q.reason}",
+                q.counters.rows_in,
+                q.counters.rows_out,
+                q.counters.late_rows,
+                q.counters.errors,
+                size["rows"],
+                size["bytes"],
+                visible_watermark(q.dataflow.watermark_us),
+                q.error.message if q.error else None,
+            )
+        )
     return columns, rows
 
 
 def visible_watermark(watermark_us: int) -> int | None:
-    """A watermark people may see: None before the first event and where there is none."""
+    """A watermark people may see: None for the marks before any event, after all, and where there is none."""
     far = 250_000_000_000_000_000
-    return watermark_us if watermark_us not in (NO_WATERMARK, END_OF_TIME) and abs(watermark_us) < far else None
+    return watermark_us if abs(watermark_us) < far else None
 
 
 def _watermarks(context: Context, statement: ast.Show) -> Rows:
@@ -147,7 +194,11 @@ def _watermarks(context: Context, statement: ast.Show) -> Rows:
 
 
 def _functions(context: Context, statement: ast.Show) -> Rows:
-    return [("name", TEXT), ("signature", TEXT), ("kind", TEXT), ("description", TEXT)], listing()
+    columns = [("name", TEXT), ("arguments", TEXT), ("kind", TEXT), ("description", TEXT)]
+    rows: list[tuple[Any, ...]] = [(a.name, a.arguments, "aggregate", a.description) for a in AGGREGATES]
+    for name in BUILTINS.names():
+        rows += [(name, str(f.signatures[0]), "scalar", f.description) for f in BUILTINS.lookup(name)]
+    return columns, sorted(rows)
 
 
 def _connectors(context: Context, statement: ast.Show) -> Rows:
@@ -161,7 +212,14 @@ def _settings(context: Context, statement: ast.Show) -> Rows:
 
 
 def _errors(context: Context, statement: ast.Show) -> Rows:
-    columns = [("time", STAMP), ("reason", TEXT), ("sqlstate", TEXT), ("partition", BIGINT), ("offset", BIGINT), ("raw", TEXT)]
+    columns = [
+        ("time", STAMP),
+        ("reason", TEXT),
+        ("sqlstate", TEXT),
+        ("partition", BIGINT),
+        ("offset", BIGINT),
+        ("raw", TEXT),
+    ]
     assert statement.target is not None, "the grammar asks for FOR name"
     obj = context.instance.catalog.get(context.prefer_path(statement.target))
     context.instance.catch_up(context.check)
@@ -191,9 +249,18 @@ def _schemas(context: Context, statement: ast.Show) -> Rows:
 def _described(obj: CatalogObject) -> Rows:
     columns = [("column", TEXT), ("type", TEXT), ("nullable", pa.bool_()), ("extra", TEXT)]
     return columns, [
-        (c.name, types.to_sql(c.type), not c.not_null,
-         f"AS {c.computed}" if c.computed else f"METADATA {c.metadata}" if c.metadata else
-         f"DEFAULT {c.default}" if c.default else None)
+        (
+            c.name,
+            types.to_sql(c.type),
+            not c.not_null,
+            f"AS {c.computed}"
+            if c.computed
+            else f"METADATA {c.metadata}"
+            if c.metadata
+            else f"DEFAULT {c.default}"
+            if c.default
+            else None,
+        )
         for c in obj.columns
     ]
 
@@ -204,14 +271,17 @@ def describe(statement: ast.Describe, context: Context) -> Result:
         obj = context.instance.catalog.get(context.prefer_path(statement.target))
         columns, rows = _described(obj)
         if statement.extended:
-            rows = [*rows, *(( f"# {k}", str(v), None, None) for k, v in _facts(obj).items() if v)]
+            rows = [*rows, *((f"# {k}", str(v), None, None) for k, v in _facts(obj).items() if v)]
     return Result("DESCRIBE", table_of(columns, rows))
 
 
 def _facts(obj: CatalogObject) -> dict[str, Any]:
     facts: dict[str, Any] = {"kind": obj.kind, "name": obj.name, "comment": obj.comment}
     if isinstance(obj, (Stream, Table)):
-        facts |= {"topic": obj.topic, "watermark": f"{obj.watermark.column} AS {obj.watermark.expr}" if obj.watermark else None}
+        facts |= {
+            "topic": obj.topic,
+            "watermark": f"{obj.watermark.column} AS {obj.watermark.expr}" if obj.watermark else None,
+        }
         facts |= {f"option {k}": v for k, v in obj.options.items()}
     if isinstance(obj, Table):
         facts["primary key"] = ", ".join(obj.primary_key)
@@ -221,8 +291,23 @@ def _facts(obj: CatalogObject) -> dict[str, Any]:
 
 
 LISTS: dict[str, Callable[[Context, ast.Show], Rows]] = {
-    "topics": _topics, "partitions": _partitions, "streams": _streams, "tables": _tables, "views": _views,
-    "materialized views": _materialized, "sinks": _sinks, "queries": _queries, "watermarks": _watermarks,
-    "functions": _functions, "connectors": _connectors, "settings": _settings, "all": _settings, "errors": _errors,
-    "create": _create, "columns": _columns, "schemas": _schemas, "databases": _schemas, "sources": _streams,
+    "topics": _topics,
+    "partitions": _partitions,
+    "streams": _streams,
+    "tables": _tables,
+    "views": _views,
+    "materialized views": _materialized,
+    "sinks": _sinks,
+    "queries": _queries,
+    "watermarks": _watermarks,
+    "functions": _functions,
+    "connectors": _connectors,
+    "settings": _settings,
+    "all": _settings,
+    "errors": _errors,
+    "create": _create,
+    "columns": _columns,
+    "schemas": _schemas,
+    "databases": _schemas,
+    "sources": _streams,
 }

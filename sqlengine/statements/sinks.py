@@ -34,9 +34,16 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         emit = statement.emit or ast.Emit()
         planned = instance.plan(query, emit, context.settings.disabled_rules)
         sink = Sink(
-            name=object_name(statement.name), query=query.text, query_id=instance.next_id("q"), sql=statement.text,
-            connector=options["connector"].lower(), options=options, columns=infos_of_schema(planned.schema),
-            emit=_emit_info(emit), inputs=direct_inputs(query, context), created_us=instance.clock.now_us(),
+            name=object_name(statement.name),
+            query=query.text,
+            query_id=instance.next_id("q"),
+            sql=statement.text,
+            connector=options["connector"].lower(),
+            options=options,
+            columns=infos_of_schema(planned.schema),
+            emit=_emit_info(emit),
+            inputs=direct_inputs(query, context),
+            created_us=instance.clock.now_us(),
         )
         if sink.name in instance.catalog:
             instance.catalog.add(sink)
@@ -78,18 +85,31 @@ def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
         raise InvalidParameter(f'unrecognized stream option "{next(iter(rest))}"')
     name = object_name(statement.name)
     stream = Stream(
-        name=name, topic=stream_options.get("topic", name), columns=infos_of_schema(planned.schema), sql=statement.text,
-        options=stream_options, created_us=instance.clock.now_us(),
+        name=name,
+        topic=stream_options.get("topic", name),
+        columns=infos_of_schema(planned.schema),
+        sql=statement.text,
+        options=stream_options,
+        created_us=instance.clock.now_us(),
     )
     sink = Sink(
-        name=f"{name}$query", query=statement.query.text, query_id=instance.next_id("q"), connector="topic",
-        sql=statement.text, options={"topic": stream.topic}, columns=stream.columns, emit=_emit_info(emit),
-        inputs=direct_inputs(statement.query, context), created_us=instance.clock.now_us(),
+        name=f"{name}$query",
+        query=statement.query.text,
+        query_id=instance.next_id("q"),
+        connector="topic",
+        sql=statement.text,
+        options={"topic": stream.topic},
+        columns=stream.columns,
+        emit=_emit_info(emit),
+        inputs=direct_inputs(statement.query, context),
+        created_us=instance.clock.now_us(),
     )
     if name in instance.catalog:
         instance.catalog.add(stream)
     if stream.topic in topic_names(context):
-        raise InvalidDefinition(f'topic "{stream.topic}" exists already', hint="CREATE STREAM ... AS makes its own topic")
+        raise InvalidDefinition(
+            f'topic "{stream.topic}" exists already', hint="CREATE STREAM ... AS makes its own topic"
+        )
     make_topic(context, stream.topic, stream.arrow_schema(), topic_options)
     instance.start_sink(sink, planned, emit)
     instance.catalog.add(stream)

@@ -9,7 +9,13 @@ import pyarrow as pa
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import ColumnInfo, Stream
 from sqlengine.connectors import connector
-from sqlengine.errors import DatatypeMismatch, InvalidDefinition, InvalidParameter, UndefinedColumn, did_you_mean
+from sqlengine.errors import (
+    DatatypeMismatch,
+    InvalidDefinition,
+    InvalidParameter,
+    UndefinedColumn,
+    did_you_mean,
+)
 from sqlengine.formats import FORMATS
 from sqlengine.result import Result
 from sqlengine.runtime.ingest import open_source
@@ -49,8 +55,13 @@ def _declare(statement: ast.CreateStream, context: Context) -> Stream:
     topic_options, stream_options, rest = split_options(dict(statement.options))
     kind = stream_options.get("connector", "topic").lower()
     stream = Stream(
-        name=name, topic=stream_options.get("topic", name), connector=kind, columns=column_infos(statement.columns),
-        watermark=watermark_info(statement.watermark), options={**stream_options, **rest}, sql=statement.text,
+        name=name,
+        topic=stream_options.get("topic", name),
+        connector=kind,
+        columns=column_infos(statement.columns),
+        watermark=watermark_info(statement.watermark),
+        options={**stream_options, **rest},
+        sql=statement.text,
         created_us=context.instance.clock.now_us(),
         format=stream_options.get("format", "").lower() if kind == "topic" else "arrow",
     )
@@ -79,13 +90,29 @@ def _check_options(stream: Stream, rest: dict[str, str]) -> None:
     if start not in ("earliest", "latest") and not start.startswith("offset:"):
         timestamp_us(start)
     if "key" in options and stream.columns and options["key"] not in {c.name for c in stream.columns}:
-        raise UndefinedColumn(f'key column "{options["key"]}" does not exist',
-                              hint=did_you_mean(options["key"], [c.name for c in stream.columns]))
+        raise UndefinedColumn(
+            f'key column "{options["key"]}" does not exist',
+            hint=did_you_mean(options["key"], [c.name for c in stream.columns]),
+        )
     if stream.connector == "topic":
         for name in rest:
             if not name.startswith(f"{stream.format}."):
-                known = ("topic", "format", "key", "start", "idle_timeout", "late_topic", "error_topic", "on_error",
-                         "connector", "partitions", "durability", "retention", "retention_bytes", "cleanup")
+                known = (
+                    "topic",
+                    "format",
+                    "key",
+                    "start",
+                    "idle_timeout",
+                    "late_topic",
+                    "error_topic",
+                    "on_error",
+                    "connector",
+                    "partitions",
+                    "durability",
+                    "retention",
+                    "retention_bytes",
+                    "cleanup",
+                )
                 raise InvalidParameter(f'unrecognized stream option "{name}"', hint=did_you_mean(name, known))
 
 
@@ -95,17 +122,22 @@ def _over_topic(stream: Stream, topic_options: dict[str, str], context: Context)
     topic = context.instance.storage.topic(stream.topic) if exists else None
     empty = topic is None or not any(log.end_offset for log in topic.partitions)
     text = stream.format or ("arrow" if empty or topic is None or not topic.is_bytes else "json")
-    if text not in FORMATS and text != "arrow":
-        raise InvalidParameter(f'unknown format "{text}"', hint="one of: arrow, " + ", ".join(FORMATS))
+    known = ["arrow", *(f.name for f in FORMATS)]
+    if text not in known:
+        raise InvalidParameter(f'unknown format "{text}"', hint="one of: " + ", ".join(known))
     stream = replace(stream, format=text)
     if topic is not None and not topic.is_bytes and text != "arrow":
         raise InvalidDefinition(f'topic "{topic.name}" holds Arrow batches, not {text} records')
     if topic is not None and topic.is_bytes and text == "arrow" and not empty:
-        raise InvalidDefinition(f'topic "{topic.name}" holds records, not Arrow batches', hint="give a format such as json")
+        raise InvalidDefinition(
+            f'topic "{topic.name}" holds records, not Arrow batches', hint="give a format such as json"
+        )
     if topic is not None and not topic.is_bytes:
         return replace(stream, columns=_match_topic(stream, topic), owns_topic=False)
     if not stream.columns:
-        raise InvalidDefinition(f'stream "{stream.name}" needs columns', hint="name them, or use a topic that has a schema")
+        raise InvalidDefinition(
+            f'stream "{stream.name}" needs columns', hint="name them, or use a topic that has a schema"
+        )
     return replace(stream, owns_topic=topic is None or text == "arrow")
 
 
@@ -116,8 +148,9 @@ def _match_topic(stream: Stream, topic: Topic) -> tuple[ColumnInfo, ...]:
     for info in stream.stored_columns():
         at = topic.schema.get_field_index(info.name)
         if at < 0:
-            raise UndefinedColumn(f'topic "{topic.name}" has no column "{info.name}"',
-                                  hint=did_you_mean(info.name, topic.schema.names))
+            raise UndefinedColumn(
+                f'topic "{topic.name}" has no column "{info.name}"', hint=did_you_mean(info.name, topic.schema.names)
+            )
         if topic.schema.field(at).type != info.type:
             raise DatatypeMismatch(f'column "{info.name}" of topic "{topic.name}" is {topic.schema.field(at).type}')
     return stream.columns

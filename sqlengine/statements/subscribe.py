@@ -82,7 +82,8 @@ class Subscription:
                 continue
             if change is None and self.overflowed:
                 raise OperationalError(
-                    "the follower was dropped: it lay too far behind", sqlstate="53400",
+                    "the follower was dropped: it lay too far behind",
+                    sqlstate="53400",
                     hint="read faster, or subscribe to a view that changes less",
                 )
             return change
@@ -101,7 +102,7 @@ class Subscription:
 
 
 def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> Subscription:
-    """Follow a query: a query of its own whose changes are queued; with `snapshot` what is there already comes first."""
+    """Follow a query of one's own whose changes are queued; with `snapshot` what is there already comes first."""
     instance = context.instance
     planned = instance.plan(query, emit, context.settings.disabled_rules)
     query_id = instance.next_id("follow")
@@ -119,8 +120,18 @@ def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapsh
         subscription.query = running
         running.followers.append(subscription.push)
 
-    instance.start_query(query_id, f"${query_id}", query.text, planned, emit, keep=False, snapshot=snapshot,
-                         on_progress=context.on_progress, check=context.check, prepare=attach)
+    instance.start_query(
+        query_id,
+        f"${query_id}",
+        query.text,
+        planned,
+        emit,
+        keep=False,
+        snapshot=snapshot,
+        on_progress=context.on_progress,
+        check=context.check,
+        prepare=attach,
+    )
     return subscription
 
 
@@ -131,7 +142,9 @@ def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, t
     clash = [f.name for f in head if f.name in subscription.schema.names]
     if clash:
         subscription.close()
-        raise DuplicateColumn(f'column "{clash[0]}" clashes with a column of the changelog', hint="give it another name with AS")
+        raise DuplicateColumn(
+            f'column "{clash[0]}" clashes with a column of the changelog', hint="give it another name with AS"
+        )
     schema = pa.schema([*head, *subscription.schema])
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -142,8 +155,14 @@ def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, t
         finally:
             subscription.close()
 
-    return Result("SUBSCRIBE" if ticks else "SELECT", schema=schema, batches=batches(), endless=True,
-                  notices=[], on_close=subscription.close)
+    return Result(
+        "SUBSCRIBE" if ticks else "SELECT",
+        schema=schema,
+        batches=batches(),
+        endless=True,
+        notices=[],
+        on_close=subscription.close,
+    )
 
 
 def changelog(change: Change, schema: pa.Schema, ticks: bool) -> pa.RecordBatch:

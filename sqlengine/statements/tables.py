@@ -45,13 +45,21 @@ def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None
     topic_options, stream_options, rest = split_options(dict(statement.options))
     if rest:
         wrong = next(iter(rest))
-        raise InvalidParameter(f'unrecognized table option "{wrong}"', hint=did_you_mean(wrong, ("topic", "partitions")))
+        raise InvalidParameter(
+            f'unrecognized table option "{wrong}"', hint=did_you_mean(wrong, ("topic", "partitions"))
+        )
     key = statement.primary_key or tuple(c.name for c in statement.columns if c.primary_key)
     columns = column_infos(statement.columns, key) if rows is None else infos_of_schema(rows.schema)
     table = Table(
-        name=name, topic=stream_options.get("topic", name), columns=columns, primary_key=key, sql=statement.text,
-        append_only=statement.append_only, watermark=watermark_info(statement.watermark),
-        options={**topic_options, **stream_options}, created_us=context.instance.clock.now_us(),
+        name=name,
+        topic=stream_options.get("topic", name),
+        columns=columns,
+        primary_key=key,
+        sql=statement.text,
+        append_only=statement.append_only,
+        watermark=watermark_info(statement.watermark),
+        options={**topic_options, **stream_options},
+        created_us=context.instance.clock.now_us(),
     )
     check_watermark(table)
     if name in context.instance.catalog:

@@ -38,9 +38,12 @@ def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject 
     catalog = context.instance.catalog
     expanded = expand(statement.query, catalog)
     view = View(
-        name=object_name(statement.name), query=statement.query.text, sql=statement.text,
+        name=object_name(statement.name),
+        query=statement.query.text,
+        sql=statement.text,
         columns=_renamed(infos_of_schema(expanded.describe()), statement.column_aliases),
-        inputs=direct_inputs(statement.query, context), created_us=context.instance.clock.now_us(),
+        inputs=direct_inputs(statement.query, context),
+        created_us=context.instance.clock.now_us(),
     )
     if existing is not None:
         catalog.get_as(View, statement.name)
@@ -56,10 +59,15 @@ def _materialized(statement: ast.CreateView, context: Context, existing: Catalog
         drop_object(context, instance.catalog.get_as(MaterializedView, statement.name), cascade=False)
     _explain_costs(planned, context)
     view = MaterializedView(
-        name=object_name(statement.name), query=statement.query.text, sql=statement.text, columns=columns,
-        query_id=instance.next_id("q"), inputs=direct_inputs(statement.query, context),
+        name=object_name(statement.name),
+        query=statement.query.text,
+        sql=statement.text,
+        columns=columns,
+        query_id=instance.next_id("q"),
+        inputs=direct_inputs(statement.query, context),
         emit=EmitInfo(mode=emit.mode, every_us=emit.every_us, lateness_us=emit.lateness_us, timeout_us=emit.timeout_us),
-        options=dict(statement.options), created_us=instance.clock.now_us(),
+        options=dict(statement.options),
+        created_us=instance.clock.now_us(),
     )
     start_view(context, view, planned, emit)
     try:
@@ -72,8 +80,13 @@ def _materialized(statement: ast.CreateView, context: Context, existing: Catalog
 def start_view(context: Context, view: MaterializedView, planned: Planned, emit: ast.Emit) -> None:
     """Run a view's query; its columns take the view's names."""
     context.instance.start_query(
-        view.query_id, view.name, view.sql, planned.renamed([c.name for c in view.columns]), emit,
-        on_progress=context.on_progress, check=context.check,
+        view.query_id,
+        view.name,
+        view.sql,
+        planned.renamed([c.name for c in view.columns]),
+        emit,
+        on_progress=context.on_progress,
+        check=context.check,
     )
 
 
@@ -93,6 +106,4 @@ def direct_inputs(query: ast.Query, context: Context) -> tuple[str, ...]:
 def _renamed(columns: tuple[ColumnInfo, ...], names: tuple[str, ...]) -> tuple[ColumnInfo, ...]:
     if len(names) > len(columns):
         raise InvalidDefinition("CREATE VIEW specifies more column names than columns", sqlstate="42601")
-    return tuple(
-        ColumnInfo(names[i], c.type) if i < len(names) else c for i, c in enumerate(columns)
-    )
+    return tuple(ColumnInfo(names[i], c.type) if i < len(names) else c for i, c in enumerate(columns))

@@ -102,7 +102,11 @@ def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> 
     if key is None:
         return [(logs[context.instance.next_partition(topic.name, len(logs))], encoded)]
     columns = [batch.column(k) for k in key.split(",")]
-    column = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*(c.cast(pa.string()) for c in columns), "\x1f")
+    column = (
+        columns[0]
+        if len(columns) == 1
+        else pc.binary_join_element_wise(*(c.cast(pa.string()) for c in columns), "\x1f")
+    )
     chosen = partitions_of(column, len(logs))
     placed = []
     for i, log in enumerate(logs):

@@ -43,9 +43,9 @@ def _fuse(group: nodes.GroupAggregate) -> Node | None:
         return None
     low = [p for p in predicates if max(input_columns(p), default=0) < base]
     high = [p for p in predicates if p not in low]
-    if assign.window.kind == "session" and (high or not set(assign.partition) <= {
-        e.index for k in plain if isinstance(e := exprs[k], InputRef)
-    }):
+    if assign.window.kind == "session" and (
+        high or not set(assign.partition) <= {e.index for k in plain if isinstance(e := exprs[k], InputRef)}
+    ):
         return None
     fused, places = _aggregate(group, assign, exprs, plain, needed, low)
     return _above(group, fused, parts, plain, high, places, exprs, base)
@@ -94,8 +94,14 @@ def _columns_of(group: nodes.GroupAggregate) -> list[int]:
     return list(dict.fromkeys(columns))
 
 
-def _aggregate(group: nodes.GroupAggregate, assign: nodes.AssignWindow, exprs: list[Expr], plain: list[int],
-               needed: list[int], low: list[Expr]) -> tuple[Node, dict[int, int]]:
+def _aggregate(
+    group: nodes.GroupAggregate,
+    assign: nodes.AssignWindow,
+    exprs: list[Expr],
+    plain: list[int],
+    needed: list[int],
+    low: list[Expr],
+) -> tuple[Node, dict[int, int]]:
     """The fused operator over a projection of (time, what the aggregate needs)."""
     below = assign.input
     if low:
@@ -110,8 +116,13 @@ def _aggregate(group: nodes.GroupAggregate, assign: nodes.AssignWindow, exprs: l
     projected = build.projected(below, inputs, names)
     calls = tuple(
         nodes.AggregateCall(
-            c.function, tuple(at[a] for a in c.args), c.type, c.distinct, None if c.filter is None else at[c.filter],
-            tuple((at[o], desc, first) for o, desc, first in c.order_by), c.constants,
+            c.function,
+            tuple(at[a] for a in c.args),
+            c.type,
+            c.distinct,
+            None if c.filter is None else at[c.filter],
+            tuple((at[o], desc, first) for o, desc, first in c.order_by),
+            c.constants,
         )
         for c in group.aggregates
     )
@@ -120,14 +131,29 @@ def _aggregate(group: nodes.GroupAggregate, assign: nodes.AssignWindow, exprs: l
     fields += [pa.field(n, time.type) for n in nodes.WINDOW_COLUMNS]
     fields += [pa.field(f"$a{i}", c.type) for i, c in enumerate(calls)]
     cls = nodes.SessionAggregate if assign.window.kind == "session" else nodes.WindowAggregate
-    fused = derive(cls(
-        schema=pa.schema(fields), input=projected, time_column=0, window=assign.window, keys=keys, aggregates=calls,
-    ))
+    fused = derive(
+        cls(
+            schema=pa.schema(fields),
+            input=projected,
+            time_column=0,
+            window=assign.window,
+            keys=keys,
+            aggregates=calls,
+        )
+    )
     return fused, {k: i for i, k in enumerate(plain)}
 
 
-def _above(group: nodes.GroupAggregate, fused: Node, parts: list[int | None], plain: list[int], high: list[Expr],
-           places: dict[int, int], exprs: list[Expr], base: int) -> Node | None:
+def _above(
+    group: nodes.GroupAggregate,
+    fused: Node,
+    parts: list[int | None],
+    plain: list[int],
+    high: list[Expr],
+    places: dict[int, int],
+    exprs: list[Expr],
+    base: int,
+) -> Node | None:
     """Filters on window columns, and the aggregate's own column order."""
     first_window = len(plain)
     if high:

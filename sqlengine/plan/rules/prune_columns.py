@@ -50,7 +50,9 @@ def _scan(node: nodes.Scan, wanted: set[int]) -> Pruned:
     mapping = {old: new for new, old in enumerate(kept)}
     keys = node.unique_keys
     return replace(
-        node, schema=pa.schema([node.schema.field(i) for i in kept]), columns=tuple(node.columns[i] for i in kept),
+        node,
+        schema=pa.schema([node.schema.field(i) for i in kept]),
+        columns=tuple(node.columns[i] for i in kept),
         unique_keys=tuple(mapping[k] for k in keys) if keys and all(k in mapping for k in keys) else None,
         time_columns=tuple(mapping[t] for t in node.time_columns if t in mapping),
     ), mapping
@@ -95,8 +97,12 @@ def _exactly(node: Node, columns: Iterable[int]) -> Pruned:
 
 def _calls(calls: Iterable[AggregateCall], mapping: Mapping) -> tuple[AggregateCall, ...]:
     return tuple(
-        replace(c, args=tuple(mapping[a] for a in c.args), filter=None if c.filter is None else mapping[c.filter],
-                order_by=tuple((mapping[o], d, f) for o, d, f in c.order_by))
+        replace(
+            c,
+            args=tuple(mapping[a] for a in c.args),
+            filter=None if c.filter is None else mapping[c.filter],
+            order_by=tuple((mapping[o], d, f) for o, d, f in c.order_by),
+        )
         for c in calls
     )
 
@@ -122,8 +128,10 @@ def _aggregate(node: Aggregate, wanted: set[int]) -> Pruned:
     below, mapping = _exactly(node.input, {*node.keys, *time, *_reads(calls)})
     columns = [*range(first), *(first + i for i in kept)]
     changes = {
-        "schema": pa.schema([node.schema.field(c) for c in columns]), "input": below,
-        "keys": tuple(mapping[k] for k in node.keys), "aggregates": _calls(calls, mapping),
+        "schema": pa.schema([node.schema.field(c) for c in columns]),
+        "input": below,
+        "keys": tuple(mapping[k] for k in node.keys),
+        "aggregates": _calls(calls, mapping),
     }
     if not isinstance(node, nodes.GroupAggregate):
         changes["time_column"] = mapping[node.time_column]
@@ -135,12 +143,14 @@ def _join(node: nodes.Join, wanted: set[int]) -> Pruned:
     wanted = wanted | (input_columns(node.residual) if node.residual is not None else set())
     bounds = [{b[0]} if b else set() for b in (node.left_bound, node.right_bound)]
     left, on_left = _exactly(node.left, {c for c in wanted if c < width} | set(node.left_keys) | bounds[0])
-    right, on_right = _exactly(
-        node.right, {c - width for c in wanted if c >= width} | set(node.right_keys) | bounds[1]
-    )
+    right, on_right = _exactly(node.right, {c - width for c in wanted if c >= width} | set(node.right_keys) | bounds[1])
     mapping = {**on_left, **{c + width: new + len(left.schema) for c, new in on_right.items()}}
     new = build.joined(
-        left, right, node.kind, [on_left[k] for k in node.left_keys], [on_right[k] for k in node.right_keys],
+        left,
+        right,
+        node.kind,
+        [on_left[k] for k in node.left_keys],
+        [on_right[k] for k in node.right_keys],
         None if node.residual is None else remap(node.residual, mapping),
     )
     return new, mapping
@@ -148,17 +158,22 @@ def _join(node: nodes.Join, wanted: set[int]) -> Pruned:
 
 def _asof(node: nodes.AsofJoin, wanted: set[int]) -> Pruned:
     width = len(node.left.schema)
-    left, on_left = _exactly(
-        node.left, {c for c in wanted if c < width} | {node.left_time, *node.left_keys}
-    )
+    left, on_left = _exactly(node.left, {c for c in wanted if c < width} | {node.left_time, *node.left_keys})
     right, on_right = _exactly(
         node.right, {c - width for c in wanted if c >= width} | {node.right_time, *node.right_keys}
     )
-    new = derive(replace(
-        node, schema=pa.schema([*left.schema, *right.schema]), left=left, right=right,
-        left_keys=tuple(on_left[k] for k in node.left_keys), right_keys=tuple(on_right[k] for k in node.right_keys),
-        left_time=on_left[node.left_time], right_time=on_right[node.right_time],
-    ))
+    new = derive(
+        replace(
+            node,
+            schema=pa.schema([*left.schema, *right.schema]),
+            left=left,
+            right=right,
+            left_keys=tuple(on_left[k] for k in node.left_keys),
+            right_keys=tuple(on_right[k] for k in node.right_keys),
+            left_time=on_left[node.left_time],
+            right_time=on_right[node.right_time],
+        )
+    )
     return new, {**on_left, **{c + width: at + len(left.schema) for c, at in on_right.items()}}
 
 
@@ -180,8 +195,16 @@ def _every(node: nodes.EmitEvery, wanted: set[int]) -> Pruned:
 
 
 _PRUNERS: dict[type, Callable[..., Pruned]] = {
-    nodes.Scan: _scan, nodes.Filter: _filter, nodes.Project: _project, nodes.AssignWindow: _assign,
-    nodes.GroupAggregate: _aggregate, nodes.WindowAggregate: _aggregate, nodes.SessionAggregate: _aggregate,
-    nodes.Join: _join, nodes.AsofJoin: _asof, nodes.UnionAll: _union, nodes.ReleaseInOrder: _in_order,
+    nodes.Scan: _scan,
+    nodes.Filter: _filter,
+    nodes.Project: _project,
+    nodes.AssignWindow: _assign,
+    nodes.GroupAggregate: _aggregate,
+    nodes.WindowAggregate: _aggregate,
+    nodes.SessionAggregate: _aggregate,
+    nodes.Join: _join,
+    nodes.AsofJoin: _asof,
+    nodes.UnionAll: _union,
+    nodes.ReleaseInOrder: _in_order,
     nodes.EmitEvery: _every,
 }
