@@ -17,13 +17,13 @@ from repl.commands.base import Leave
 from repl.options import Options, parse_arguments
 from repl.render.base import Look
 from repl.render.error import error_text
-from repl.runner import Abandoned, Limits
-from repl.shell import Display, Shell
+from repl.runner import Limits
+from repl.shell import INTERRUPTED, Display, Shell
 from repl.terminal import screen_of, standard_output
 from sqlengine import __version__, connect
 from sqlengine.errors import Error
 
-SUCCESS, FAILED, INTERRUPTED, NO_READER = 0, 1, 130, 141
+SUCCESS, FAILED, NO_READER = 0, 1, 141
 _SHOWN_ROWS = 40
 
 
@@ -44,10 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # what is left in the buffer cannot be written; without this the interpreter complains at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_READER
-    except Abandoned:
-        # the session does not answer, so nothing can be closed; what was acknowledged is on disk
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
 
 
 def _with_database(options: Options) -> int:

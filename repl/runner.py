@@ -52,7 +52,7 @@ class Abandoned(BaseException):
 class Runner:
     """Runs statements of one session, one at a time.
 
-    `on_wait(seconds_so_far)` is called about ten times a second while nothing comes, `on_answer()` before
+    `on_wait(rows_so_far)` is called about ten times a second while nothing comes, `on_answer()` before
     anything is written (to clear what on_wait drew).
     """
 
@@ -60,7 +60,7 @@ class Runner:
         self,
         session: Any,
         worker: Worker,
-        on_wait: Callable[[float], None] = lambda _seconds: None,
+        on_wait: Callable[[int], None] = lambda _rows: None,
         on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self._session = session
@@ -68,6 +68,7 @@ class Runner:
         self._on_wait = on_wait
         self._on_answer = on_answer
         self._began = 0.0
+        self._rows = 0
 
     def call(self, work: Callable[[Any], Any]) -> Any:
         """`work(session)` on the worker, waited for without limits."""
@@ -85,7 +86,7 @@ class Runner:
         Raises sqlengine.errors.Error as the session does, QueryCanceled after a timeout, Interrupted after
         Ctrl-C.
         """
-        self._began = time.monotonic()
+        self._began, self._rows = time.monotonic(), 0
         deadline = None if limits.timeout_s is None else self._began + limits.timeout_s
         job = self._worker.submit(lambda: self._session.execute(sql))
         try:
@@ -101,15 +102,17 @@ class Runner:
         try:
             if result.schema is not None:
                 ended = self._copy(result, make_renderer(result), limits, deadline)
-        finally:
+        except Exception:
             self.call(lambda _session: result.close())
+            raise
+        self.call(lambda _session: result.close())
         elapsed_ms = (time.monotonic() - self._began) * 1000
         return Outcome(result.tag, result.schema is not None, tuple(result.notices), elapsed_ms, ended == "interrupted")
 
     def _copy(self, result: Any, renderer: Renderer, limits: Limits, deadline: float | None) -> str | None:
         """Write all rows, or those until a limit or Ctrl-C; returns why it ended early, if it did."""
         batches = iter(result.batches())
-        rows, ended = 0, None
+        ended = None
         while ended is None:
             job = self._worker.submit(lambda: next(batches, None))
             try:
@@ -122,16 +125,16 @@ class Runner:
                 batch = job.result()
                 if batch is None:
                     break
-                if limits.max_rows is not None and rows + batch.num_rows > limits.max_rows:
-                    batch, ended = batch.slice(0, limits.max_rows - rows), "more"
-                rows += batch.num_rows
+                if limits.max_rows is not None and self._rows + batch.num_rows > limits.max_rows:
+                    batch, ended = batch.slice(0, limits.max_rows - self._rows), "more"
+                self._rows += batch.num_rows
                 renderer.write(batch)
-                if result.endless and rows == limits.max_rows:
+                if result.endless and self._rows == limits.max_rows:
                     ended = "ended"
             except KeyboardInterrupt:
                 self._abort(job)
                 ended = "interrupted"
-        renderer.finish(Summary(rows, (time.monotonic() - self._began) * 1000, ended))
+        renderer.finish(Summary(self._rows, (time.monotonic() - self._began) * 1000, ended))
         return ended
 
     def _finished(self, job: Job, until: float | None) -> bool:
@@ -139,7 +142,7 @@ class Runner:
         while not job.wait(_TICK_S if until is None else max(0.0, min(_TICK_S, until - time.monotonic()))):
             if until is not None and time.monotonic() >= until:
                 return False
-            self._on_wait(time.monotonic() - self._began)
+            self._on_wait(self._rows)
         self._on_answer()
         return True
 

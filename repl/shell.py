@@ -20,12 +20,13 @@ from repl.render import renderer
 from repl.render.base import Look, Renderer, Summary, Target, duration_text
 from repl.render.error import error_text
 from repl.render.progress import Progress
-from repl.runner import Interrupted, Limits, Outcome, Runner
+from repl.runner import Abandoned, Interrupted, Limits, Outcome, Runner
 from repl.statements import Statement, read_statements
 from repl.terminal import Output, file_output, screen_of
 from repl.worker import Worker
 from sqlengine.errors import Error, FileUnavailable, InternalError, InvalidParameter
 
+INTERRUPTED = 130
 _PROGRESS_AFTER_S = 0.5
 _DEEPEST_INCLUDE = 16
 
@@ -65,6 +66,8 @@ class Shell:
         self._keep_going = keep_going
         self._depth = 0
         self._progress: Progress | None = None
+        self._fraction: float | None = None
+        session.on_progress(self._hear_progress)
         self._worker = Worker()
         self.runner = Runner(session, self._worker, self._show_progress, self._clear_progress)
 
@@ -118,6 +121,10 @@ class Shell:
                 raise KeyboardInterrupt from None
             self.say("cancelled")
             return False
+        except Abandoned:
+            # the session does not answer, so nothing can be closed in order; what was acknowledged is on disk
+            self.say("the statement does not stop; leaving without it")
+            os._exit(INTERRUPTED)
         except Error as error:
             self.report(error, statement)
         except (BrokenPipeError, Leave):
@@ -202,21 +209,24 @@ class Shell:
     # ------------------------------------------------------------ progress
 
     def _new_progress(self) -> Progress | None:
+        self._fraction = None
         if self.display.progress == "never":
             return None
         plain = self.display.progress == "always"
         return Progress(self._messages, plain=plain, after_s=_PROGRESS_AFTER_S)
 
-    def _show_progress(self, _seconds: float) -> None:
+    def _show_progress(self, rows: int) -> None:
         """Called while a statement runs: draws how far the session says it is, or only that it runs."""
         if self._progress is None:
             return
-        ask = getattr(self._session, "progress", None)
-        amount = ask() if callable(ask) else None
-        if amount is None:
-            self._progress.update(0, note="running, Ctrl-C cancels")
+        if self._fraction is None:
+            self._progress.update(rows, note="running, Ctrl-C ends it")
         else:
-            self._progress.update(amount.done, amount.total, amount.unit)
+            self._progress.update(round(self._fraction * 1000), 1000, unit="")
+
+    def _hear_progress(self, fraction: float) -> None:
+        """Called by the session, on the worker's thread, with the fraction done (0 to 1)."""
+        self._fraction = fraction
 
     def _clear_progress(self) -> None:
         if self._progress is not None:

@@ -63,9 +63,10 @@ def arrange(sizes: list[ColumnSize], available: int | None) -> Layout:
     if table_cells([s.least for s in sizes]) <= available:
         return Layout(everything, tuple(_share(sizes, available)))
     kept = _keep(sizes, available)
-    gap = sum(1 for place, column in enumerate(kept) if place == column)
+    hidden = len(kept) < len(sizes)
+    gap = sum(1 for place, column in enumerate(kept) if place == column) if hidden else None
     shown = [sizes[k] for k in kept]
-    room = available - (_GAP + 1)
+    room = available - (_GAP + 1 if hidden else 0)
     widths = _share(shown, room) if table_cells([s.least for s in shown]) <= room else _squeeze(shown, room)
     return Layout(tuple(kept), tuple(widths), gap)
 

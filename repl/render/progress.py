@@ -22,7 +22,8 @@ _CLEAR_LINE = "\r\x1b[K"
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How far the work is: `done` of `total` (None = not known), counted in `unit`."""
+    """How far the work is: `done` of `total` (None = not known), counted in `unit` ("" = the numbers mean
+    nothing by themselves and are not shown)."""
 
     done: int
     total: int | None = None
@@ -101,10 +102,11 @@ def progress_text(label: str, amount: Amount, seconds: float, note: str, screen:
     if amount.total:
         share = min(1.0, amount.done / amount.total)
         parts.append(f"{bar_text(share, 20, screen.unicode)} {share:4.0%}")
-        parts.append(f"{amount.done:,} of {amount.total:,} {amount.unit}")
+        if amount.unit:
+            parts.append(f"{amount.done:,} of {amount.total:,} {amount.unit}")
     elif amount.total is None and amount.done:
         parts.append(f"{amount.done:,} {amount.unit}")
-    if rate:
+    if rate and amount.unit:
         parts.append(f"{count_text(rate)} {amount.unit}/s")
     left = (amount.total or 0) - amount.done
     parts.append(f"ETA {time_text(left / rate)}" if rate and left > 0 else time_text(seconds))

@@ -70,7 +70,7 @@ class TableRenderer:
         head = _texts(kept.head(), target.look)
         tail = _texts(kept.tail(), target.look)
         if _is_document(kept.head()):
-            target.output.write_lines(kept.head().column(0).combine_chunks().cast(pa.string()).drop_null())
+            target.output.write_lines(cell_texts(kept.head().column(0), target.look.timezone, keep_lines=True))
             return []
         both = [pa.concat_arrays(pair) for pair in zip(head, tail)]
         layout = arrange(_sizes(target, both), target.screen.width)
@@ -83,7 +83,7 @@ class TableRenderer:
         table.write_rows(head)
         if kept.left_out:
             table.write_ellipsis()
-            table.write_rows(tail)
+        table.write_rows(tail)
         table.write_rule("bottom")
         shown = [f"{len(both[0])} shown"] if kept.left_out else []
         return [*shown, *([f"{len(both)} columns, {len(layout.columns)} shown"] if left_out else [])]
@@ -237,7 +237,7 @@ def _is_right(dtype: pa.DataType) -> bool:
 
 
 def _is_document(rows: pa.Table) -> bool:
-    """One column of text with line breaks (a plan, a definition) reads better as it is than in a box."""
-    if rows.num_columns != 1 or not types.is_text(rows.schema.field(0).type):
+    """One text of several lines (a plan, a definition) reads better as it is than in a box."""
+    if rows.shape != (1, 1) or not types.is_text(rows.schema.field(0).type):
         return False
     return pc.any(pc.match_substring(rows.column(0), "\n")).as_py() is True

@@ -74,6 +74,7 @@ def fit(text: pa.Array, width: int, right: bool, ellipsis: str) -> pa.Array:
 
 def fit_text(text: str, width: int, right: bool = False, ellipsis: str = "…") -> str:
     """As `fit`, for one text."""
+    text = text.rstrip(_JOINER)  # it would join the blank behind it
     size = text_width(text)
     if size > width:
         text = cut_text(text, max(0, width - len(ellipsis))) + ellipsis[:width]

@@ -54,6 +54,7 @@ class FakeSession:
         self.settings = Settings()
         self.executed: list[str] = []
         self.results: list[FakeResult] = []
+        self.told: Callable[[float], None] | None = None
         self.cancelled = threading.Event()
         self._duck = duckdb.connect()
 
@@ -63,6 +64,9 @@ class FakeSession:
         result = self._answer(sql)
         self.results.append(result)
         return result
+
+    def on_progress(self, callback: Callable[[float], None] | None) -> None:
+        self.told = callback
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -83,6 +87,8 @@ class FakeSession:
         return FakeResult(f"SELECT {table.num_rows}", table.schema, iter(table.to_batches(max_chunksize=1000)))
 
     def _sleep(self, sql: str) -> FakeResult:
+        if self.told is not None:
+            self.told(0.25)
         self._nap(60)
         return FakeResult("SLEEP")
 
