@@ -231,18 +231,23 @@ def make_dir(env: Env, path: str) -> None:
     env.sync_dir(parent or ("/" if path.startswith("/") else "."))
 
 
-def write_file(env: Env, path: str, pieces: Sequence[Any]) -> None:
-    """Replace `path` by `pieces` so that after a crash it holds either the old or the new content, whole."""
+def write_file(env: Env, path: str, pieces: Sequence[Any], *, durable: bool = True) -> None:
+    """Replace `path` by `pieces` so that after a crash it holds either the old or the new content, whole.
+
+    Without `durable` a power failure may leave neither: only for checksummed files that can be rebuilt.
+    """
     temporary = path + ".tmp"
     env.remove(temporary)
     file = env.open(temporary, create=True)
     try:
         file.write(0, pieces)
-        file.sync()
+        if durable:
+            file.sync()
     finally:
         file.close()
     env.rename(temporary, path)
-    env.sync_dir(path.rpartition("/")[0] or ".")
+    if durable:
+        env.sync_dir(path.rpartition("/")[0] or ".")
 
 
 def read_file(env: Env, path: str) -> bytes:

@@ -164,7 +164,7 @@ class Storage:
         """Remove a topic, its records and its committed offsets. Batches already read stay valid."""
         with self._mutex:
             topic = self.topic(name)
-            topic.close()
+            topic.close(flush=False)
             if isinstance(topic, FileTopic):
                 with translated(f'topic "{name}"'):
                     gone = f"{topic.directory}.deleted"

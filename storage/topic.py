@@ -80,12 +80,12 @@ class Topic(ABC):
         for log in self.partitions:
             log.flush()
 
-    def close(self) -> None:
+    def close(self, *, flush: bool = True) -> None:
         """Close all partitions; raises the first failure after all have been closed."""
         errors = []
         for log in self.partitions:
             try:
-                log.close()
+                log.close(flush=flush)
             except StorageError as error:
                 errors.append(error)
         if errors:

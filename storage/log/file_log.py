@@ -479,16 +479,16 @@ class FileLog(Log):
             self.delete_before(target)
         return gone
 
-    def close(self) -> None:
+    def close(self, *, flush: bool = True) -> None:
         """See `Log.close`. Leaves an index beside the last segment, so the next start need not walk it."""
         failed_before = self._failure
-        if not self._closed:
+        if flush and not self._closed:
             self.sync_now()
         with self._sync_lock, self._lock:
             if self._closed:
                 return
             self._closed = True
-            if self._segments and self._failure is None:
+            if flush and self._segments and self._failure is None:
                 # Cutting the unused end off is a courtesy: the next start would do it.
                 with contextlib.suppress(OSError):
                     self._active.seal()

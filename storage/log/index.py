@@ -85,7 +85,8 @@ def save_index(env: Env, path: str, index: SegmentIndex, producers: list[Any]) -
         index.max_append_us,
     )
     tail = _HEAD.pack(_MAGIC, 0, len(index.offsets), len(body), *fixed)[8:] + body
-    write_file(env, path, [_MAGIC + struct.pack("<I", checksum([tail])) + tail])
+    # An fsync here would hold up appends behind all that the file system has to write.
+    write_file(env, path, [_MAGIC + struct.pack("<I", checksum([tail])) + tail], durable=False)
 
 
 def load_index(env: Env, path: str) -> tuple[SegmentIndex, list[Any]] | None:

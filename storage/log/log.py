@@ -244,8 +244,8 @@ class Log(ABC):
         """Drop the oldest segments that the topic's retention no longer covers; returns how many."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Flush and release files."""
+    def close(self, *, flush: bool = True) -> None:
+        """Flush (unless the log is to be removed) and release files."""
 
     def _check_range(self, offset: int, low: int, high: int) -> None:
         """Raise OffsetOutOfRange unless low <= offset <= high."""

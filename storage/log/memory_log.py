@@ -146,7 +146,7 @@ class MemoryLog(Log):
                 self.delete_before(self._stored[gone - 1].header.next_offset)
             return gone
 
-    def close(self) -> None:
+    def close(self, *, flush: bool = True) -> None:
         """See `Log.close`: nothing to release."""
 
 
