@@ -289,7 +289,10 @@ class WindowSpec:
 
 @dataclass(frozen=True, slots=True)
 class WindowRef(Relation):
-    """A window table function over a relation, any spelling: adds window_start, window_end, window_time."""
+    """A window table function over a relation, any spelling: adds window_start, window_end, window_time.
+
+    `time` is `$rowtime` when the text leaves it to the stream's own time (ksqlDB's WINDOW clause).
+    """
 
     input: Relation
     time: Column

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from sqlengine.sql import ast, lower_calls, lower_expr, lower_query
+from sqlengine.sql import ast, lower_calls, lower_expr, lower_query, lower_relation
 from sqlengine.sql.lower_expr import Rule, opaque
 
 _RULES: dict[type[exp.Expr], Rule] = {**lower_expr.RULES, **lower_calls.RULES}
@@ -28,6 +28,10 @@ class Lowering:
     def query(self, node: exp.Expr) -> ast.Select | ast.SetOperation:
         """Lower a query."""
         return lower_query.query(node, self)
+
+    def window_spec(self, node: exp.Expr) -> ast.WindowSpec:
+        """The window of a window table function's call."""
+        return lower_relation.window_spec(node, self)
 
 
 def lower_tree(tree: exp.Expr) -> ast.Select | ast.SetOperation:

@@ -19,7 +19,7 @@ from sqlglot.tokens import TokenType
 
 from sqlengine.errors import NotSupportedError, SyntaxError
 from sqlengine.sql.hints import keyword_hint
-from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUOTED, STRING, WORD, Token
+from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.lower_values import FILE, position_of
 from sqlengine.sql.rewrite import INDEX, rewrite
 
@@ -87,6 +87,13 @@ def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
     if isinstance(only, exp.Alias):
         raise SyntaxError("an expression without a name is expected here", position=tokens[-1].start)
     return only.pop()
+
+
+def parse_type(name: str) -> exp.Expr:
+    """The tree of a type name."""
+    text = f"CAST(NULL AS {name})"
+    made = parse_expression(lex(text), text)
+    return made.args["to"]  # type: ignore[no-any-return]
 
 
 def _present(tree: exp.Expr) -> list[str]:

@@ -131,15 +131,22 @@ _POSITIONAL = {"tumble": ("SIZE", "OFFSET"), "hop": ("SLIDE", "SIZE", "OFFSET"),
 
 def window(node: exp.Expr, alias: str | None, ctx: Context) -> ast.WindowRef:
     """A window table function in any spelling; arguments by position or by name."""
-    kind = node.name.lower()
+    spec = window_spec(node, ctx)
     given, keys = window_arguments(node)
+    partition = tuple(_column(item, ctx) for item in keys)
+    return ast.WindowRef(_input(given["DATA"], ctx), _time(given["TIMECOL"], ctx), spec, partition, alias, position_of(node))
+
+
+def window_spec(node: exp.Expr, ctx: Context) -> ast.WindowSpec:
+    """Kind and sizes of a window table function; SyntaxError (42601) with its usage when an argument is missing."""
+    kind = node.name.lower()
+    given, _ = window_arguments(node)
     missing = next((name for name in ("DATA", "TIMECOL", *_POSITIONAL[kind]) if name not in given and name != "OFFSET"), None)
     if missing is not None:
         usage = ", ".join(("table", "DESCRIPTOR(time)", *(name.lower() for name in _POSITIONAL[kind] if name != "OFFSET")))
         raise SyntaxError(f"{kind} lacks an argument", hint=f"write {kind.upper()}({usage})", position=position_of(node))
-    spec = make_spec(kind, {name: ctx.expr(given[name]) for name in _POSITIONAL[kind] if name in given}, position_of(node))
-    partition = tuple(_column(item, ctx) for item in keys)
-    return ast.WindowRef(_input(given["DATA"], ctx), _time(given["TIMECOL"], ctx), spec, partition, alias, position_of(node))
+    sizes = {name: ctx.expr(given[name]) for name in _POSITIONAL[kind] if name in given}
+    return make_spec(kind, sizes, position_of(node))
 
 
 def window_arguments(node: exp.Expr) -> tuple[dict[str, exp.Expr], list[exp.Expr]]:

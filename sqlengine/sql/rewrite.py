@@ -18,6 +18,9 @@ PARAMETER = "$parameter"
 PARTITION = "$partition"
 """Function name of PARTITION BY inside a window table function."""
 
+ROWTIME = "$rowtime"
+"""Column name of a stream's own time, where a window does not say which column (ksqlDB, Arroyo)."""
+
 INDEX = "$index"
 """Function name around an array index, which sqlglot would otherwise shift by one when it takes it for a whole number."""
 
@@ -319,7 +322,7 @@ def _new_argument(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _ksql_window(tokens: list[Token]) -> list[Token]:
-    """`FROM t [a] WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY k` -> `FROM TUMBLE(t, DESCRIPTOR(rowtime), ...) a GROUP BY
+    """`FROM t [a] WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY k` -> `FROM TUMBLE(t, DESCRIPTOR($rowtime), ...) a GROUP BY
     window_start, window_end, k`; WINDOWSTART and WINDOWEND become the columns' names."""
     for at in range(len(tokens) - 2):
         if tokens[at].upper == "WINDOW" and tokens[at + 1].upper in _KSQL_KINDS and tokens[at + 2].value == "(":
@@ -327,7 +330,7 @@ def _ksql_window(tokens: list[Token]) -> list[Token]:
             start, name, alias = _relation_before(tokens, at)
             arguments = _ksql_arguments(tokens[at + 1], tokens[at + 3 : close])
             function = word(_KSQL_KINDS[tokens[at + 1].upper], tokens[at + 1])
-            descriptor = [word("DESCRIPTOR", function), operator("(", function), word("rowtime", function), operator(")", function)]
+            descriptor = [word("DESCRIPTOR", function), operator("(", function), Token(QUOTED, ROWTIME, function.start, function.end), operator(")", function)]
             relation = [function, operator("(", function), *name, operator(",", function), *descriptor, *arguments, operator(")", function)]
             renamed = [_ksql_column(token) for token in (*tokens[:start], *relation, *alias, *tokens[close + 1 :])]
             return _ksql_window(_group_by_window(renamed))

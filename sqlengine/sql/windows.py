@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from sqlengine.errors import WindowingError
 from sqlengine.sql import ast
 from sqlengine.sql.interval import parse_interval
+from sqlengine.sql.rewrite import ROWTIME
 
 GROUPING = {
     "tumble": ("SIZE", "OFFSET"),
@@ -56,7 +57,7 @@ def grouping_window(call: ast.Call) -> tuple[ast.Expr, ast.WindowSpec] | None:
         return None
     time, rest = call.args[0], call.args[1:]
     if isinstance(time, ast.Interval):  # Arroyo: tumble(interval '1 minute'), on the stream's own time
-        time, rest = ast.Column(("rowtime",), call.position), call.args
+        time, rest = ast.Column((ROWTIME,), call.position), call.args
     required = len(names) - (names[-1] == "OFFSET") - (kind == "window")
     if not required <= len(rest) <= len(names):
         usage = ", ".join(("time", *(name.lower() for name in names if name != "OFFSET")))

@@ -1,0 +1,246 @@
+"""Queries and expressions as DuckDB text of the same meaning.
+
+`to_duckdb` works on the query's own tree, so it serves every query, also those without an AST; `render_expr` turns one
+AST expression back into a tree and prints it.  Every base table becomes what the caller gives for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from sqlengine.errors import NotSupportedError
+from sqlengine.sql import ast, deep
+from sqlengine.sql.lower_query import output_name
+from sqlengine.sql.lower_relation import window_arguments
+from sqlengine.sql.lower_values import fold, position_of
+from sqlengine.sql.from_sqlglot import Lowering
+from sqlengine.sql.references import find
+from sqlengine.sql.render_functions import raw, rewrite_calls, text
+from sqlengine.sql.render_grouping import rewrite_grouping
+from sqlengine.sql.render_windows import windowed
+from sqlengine.sql.rewrite import ROWTIME, WINDOW_FUNCTIONS
+from sqlengine.sql.to_sqlglot import to_tree
+from sqlengine.sql.windows import GROUPING
+
+Relation = Callable[[ast.TableRef], str]
+TimeColumn = Callable[[ast.TableRef], str | None]
+NOW = "$now"
+"""The parameter of the rendered text that stands for the statement's time (a timestamptz)."""
+
+
+def _no_time(ref: ast.TableRef) -> str | None:
+    return None
+
+
+def to_duckdb(query: ast.Query, relation: Relation, *, now: str = NOW, time_column: TimeColumn = _no_time) -> str:
+    """DuckDB text of a query.
+
+    `relation` gives what stands for each base table (a quoted name or a sub-query in parentheses); `now` is the text of the
+    statement's time, a named parameter unless said otherwise; `time_column` names the time column of an object, for
+    FOR SYSTEM_TIME AS OF and for windows without a time of their own.  The connection runs with `integer_division` and
+    `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
+    """
+    return deep.run(lambda: _Rendering(relation, now, time_column).render(query.tree.copy()))
+
+
+def render_expr(expr: ast.Expr, column: Callable[[ast.Column], str], *, now: str = NOW) -> str:
+    """DuckDB text of one AST expression; `column` gives the text of each column."""
+    return deep.run(lambda: text(rewrite_calls(to_tree(expr, column), now)))
+
+
+class _Rendering:
+    """One rendering: the caller's answers and the steps, each in place on a copy of the tree."""
+
+    def __init__(self, relation: Relation, now: str, time_column: TimeColumn) -> None:
+        self.relation = relation
+        self.now = now
+        self.time_column = time_column
+        self.replaced: set[tuple[str, ...]] = set()
+        self.own_time: dict[int, str] = {}
+
+    def render(self, tree: exp.Expr) -> str:
+        """All steps; `tree` is consumed."""
+        _name_outputs(tree)
+        tree = _name_values(tree)
+        self._time_travel(tree)
+        self._replace_tables(tree)
+        _quote_names(tree)
+        self._strip_schemas(tree)
+        tree = rewrite_calls(tree, self.now)
+        self._windows(tree)
+        _drop_locks(tree)
+        return text(tree)
+
+    # ------------------------------------------------------------ base tables
+
+    def _replace_tables(self, tree: exp.Expr) -> None:
+        for node, ref in list(find(tree)):
+            if not isinstance(ref, ast.TableRef):
+                continue
+            made = raw(self.relation(ref))
+            self.replaced.add(ref.parts)
+            if isinstance(node, exp.Table):
+                node.set("this", made)
+                node.set("db", None)
+                node.set("catalog", None)
+                if node.args.get("alias") is None or node.args["alias"].this is None:
+                    _set_alias(node, ref.parts[-1])
+                self._remember_time(node, ref)
+            else:
+                self._window_input(node, ref, made)
+
+    def _window_input(self, node: exp.Expr, ref: ast.TableRef, made: exp.Expr) -> None:
+        """The table inside a window function: wrapped, so that the window knows its name and time."""
+        wrapped = exp.Table(this=made, alias=exp.TableAlias(this=exp.Identifier(this=ref.parts[-1], quoted=True)))
+        self._remember_time(wrapped, ref)
+        node.replace(wrapped)
+
+    def _remember_time(self, node: exp.Expr, ref: ast.TableRef) -> None:
+        own = self.time_column(ref)
+        if own is not None:
+            self.own_time[id(node)] = own
+
+    def _strip_schemas(self, tree: exp.Expr) -> None:
+        """`public.t.a` -> `t.a`: the schema went away with the table's name."""
+        for node in tree.find_all(exp.Column):
+            parts = tuple(part.name for part in node.parts)
+            if len(parts) > 2 and parts[:-1] in self.replaced:
+                node.set("db", None)
+                node.set("catalog", None)
+
+    def _time_travel(self, tree: exp.Expr) -> None:
+        """FOR SYSTEM_TIME AS OF x -> an ASOF join on the table's time; AS OF PROCTIME() -> the table as it is."""
+        for node, ref in list(find(tree)):
+            if not isinstance(ref, ast.TableRef) or ref.as_of is None or not isinstance(node, exp.Table):
+                continue
+            moment = node.args["version"].expression
+            node.set("version", None)
+            if ref.as_of == "proctime":
+                continue
+            own, join = self.time_column(ref), node.parent
+            if own is None:
+                raise NotSupportedError(f'"{ref.parts[-1]}" has no versions: it has no time column', position=ref.position)
+            if not isinstance(join, exp.Join) or join.args.get("on") is None:
+                raise NotSupportedError("FOR SYSTEM_TIME AS OF stands in a join with ON", position=ref.position)
+            column = exp.Column(
+                this=exp.Identifier(this=own, quoted=True), table=exp.Identifier(this=ref.alias or ref.parts[-1], quoted=True)
+            )
+            join.set("method", "ASOF")
+            join.set("on", exp.And(this=exp.Paren(this=join.args["on"]), expression=exp.GTE(this=moment.copy(), expression=column)))
+
+    # ------------------------------------------------------------ windows
+
+    def _windows(self, tree: exp.Expr) -> None:
+        """Window table functions innermost first, then grouping window functions."""
+        for node in reversed(list(tree.walk())):
+            if isinstance(node, exp.Table) and _is_window(node.this):
+                self._table_function(node)
+        for node in reversed(list(tree.find_all(exp.Select))):
+            if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)) or node.args.get("group"):
+                rewrite_grouping(node, self.now, lambda source: self.own_time.get(id(source)))
+
+    def _table_function(self, node: exp.Table) -> None:
+        call: Any = node.this
+        given, keys = window_arguments(call)
+        spec = Lowering().window_spec(call)
+        data, time = given["DATA"], given["TIMECOL"]
+        if isinstance(time, exp.Anonymous):
+            time = time.expressions[0]
+        if isinstance(data, exp.Anonymous) and _is_window(data):
+            inner = exp.Table(this=data.copy())
+            self._table_function(inner)
+            data = inner
+        if isinstance(time, exp.Column) and time.name == ROWTIME:
+            time = self._own_column(data, call)
+        name = _relation_name(data)
+        made = windowed(_relation_text(data), text(time), spec, [text(key) for key in keys])
+        node.set("this", raw(made))
+        if node.args.get("alias") is None:
+            _set_alias(node, name or call.name.lower())
+
+    def _own_column(self, data: exp.Expr, call: exp.Expr) -> exp.Expr:
+        own = self.own_time.get(id(data))
+        if own is None:
+            raise NotSupportedError("this window needs a time column", hint="declare WATERMARK FOR on the stream", position=position_of(call))
+        return exp.Column(this=exp.Identifier(this=own, quoted=True))
+
+
+def _is_window(node: Any) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.upper() in WINDOW_FUNCTIONS
+
+
+def _relation_text(data: exp.Expr) -> str:
+    """What stands in FROM for a window function's input."""
+    if isinstance(data, exp.Column):  # a CTE
+        return text(exp.Table(this=data.this.copy()))
+    if isinstance(data, exp.Anonymous):
+        return text(exp.Table(this=data.copy()))
+    return text(data)
+
+
+def _relation_name(data: exp.Expr) -> str | None:
+    if isinstance(data, exp.Column):
+        return data.name
+    return str(data.alias) or None
+
+
+def _set_alias(node: exp.Expr, name: str) -> None:
+    alias = node.args.get("alias")
+    identifier = exp.Identifier(this=name, quoted=True)
+    if alias is None:
+        node.set("alias", exp.TableAlias(this=identifier))
+    else:
+        alias.set("this", identifier)
+
+
+# ---------------------------------------------------------------- names
+
+
+def _name_outputs(tree: exp.Expr) -> None:
+    """Columns without a name get PostgreSQL's, which DuckDB would name otherwise."""
+    for select in tree.find_all(exp.Select):
+        items = []
+        for item in select.expressions:
+            name = output_name(item)
+            plain = isinstance(item, (exp.Alias, exp.Column, exp.Star)) or name == "*"
+            items.append(item if plain else exp.Alias(this=item, alias=exp.Identifier(this=name, quoted=True)))
+        select.set("expressions", items)
+
+
+def _name_values(tree: exp.Expr) -> exp.Expr:
+    """VALUES gets PostgreSQL's column names, and becomes a SELECT where it stands as a query."""
+    for node in list(tree.find_all(exp.Values)):
+        first = node.expressions[0] if node.expressions else None
+        width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+        columns = [exp.Identifier(this=f"column{number + 1}", quoted=True) for number in range(width)]
+        in_from = isinstance(node.parent, (exp.From, exp.Join))
+        alias = node.args.get("alias")
+        if alias is None or alias.this is None:
+            node.set("alias", exp.TableAlias(this=exp.Identifier(this="$values", quoted=True), columns=columns))
+        elif not alias.args.get("columns"):
+            alias.set("columns", columns)
+        if not in_from:
+            tail = {key: node.args.pop(key) for key in ("order", "limit", "offset", "with_") if node.args.get(key) is not None}
+            made = exp.Select(expressions=[exp.Star()], **tail)
+            if node is tree:
+                tree = made
+            else:
+                node.replace(made)
+            made.set("from_", exp.From(this=node))
+    return tree
+
+
+def _quote_names(tree: exp.Expr) -> None:
+    """Unquoted names fold to lower case, and every name is quoted: DuckDB keeps what it is given."""
+    for node in tree.find_all(exp.Identifier):
+        node.set("this", fold(node))
+        node.set("quoted", True)
+
+
+def _drop_locks(tree: exp.Expr) -> None:
+    """FOR UPDATE has no meaning for a snapshot."""
+    for select in tree.find_all(exp.Select):
+        select.set("locks", None)

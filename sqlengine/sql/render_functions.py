@@ -1,0 +1,198 @@
+"""Calls and operators whose DuckDB spelling differs from what the user wrote; applied to sqlglot trees in place.
+
+Scalar functions DuckDB lacks are macros of its connection (duck_macros.py); here is only what a macro cannot do:
+aggregates under other names, clauses, operators, literals, and the statement's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel
+
+from sqlengine.errors import Error, NotSupportedError
+from sqlengine.sql.interval import to_text
+from sqlengine.sql.lower_values import interval, position_of
+from sqlengine.sql.rewrite import PARAMETER
+
+AGGREGATE_NAMES: dict[str, str] = {
+    "every": "bool_and", "approx_percentile": "approx_quantile", "json_agg": "json_group_array", "jsonb_agg": "json_group_array",
+    "json_object_agg": "json_group_object", "jsonb_object_agg": "json_group_object", "variance": "var_samp",
+    "stddev": "stddev_samp", "collect_list": "list", "collect_set": "list", "listagg": "string_agg", "group_concat": "string_agg",
+}
+"""Aggregates under the name DuckDB has them."""
+
+
+def text(node: exp.Expr) -> str:
+    """DuckDB text of a tree."""
+    return str(node.sql(dialect="duckdb", comments=False, unsupported_level=ErrorLevel.IGNORE))
+
+
+def raw(sql: str) -> exp.Expr:
+    """A node that prints as it is."""
+    return exp.Var(this=sql)
+
+
+def rewrite_calls(tree: exp.Expr, now: str) -> exp.Expr:
+    """Apply every rule below, innermost nodes first; gives the tree back (its root may be new)."""
+    for node in reversed(list(tree.walk())):
+        rule = _RULES.get(type(node))
+        made = rule(node, now) if rule is not None else node
+        if made is not node:
+            if node is tree:
+                tree = made
+            node.replace(made)
+    return tree
+
+
+# ---------------------------------------------------------------- time of the statement
+
+
+_TIMES: dict[str, str] = {
+    "now": "TIMESTAMPTZ", "proctime": "TIMESTAMPTZ", "current_timestamp": "TIMESTAMPTZ", "transaction_timestamp": "TIMESTAMPTZ",
+    "statement_timestamp": "TIMESTAMPTZ", "current_date": "DATE", "localtimestamp": "TIMESTAMP", "localtime": "TIME",
+    "current_time": "TIME",
+}
+_TIME_NODES: dict[type[exp.Expr], str] = {
+    exp.CurrentTimestamp: "TIMESTAMPTZ", exp.CurrentDate: "DATE", exp.Localtimestamp: "TIMESTAMP", exp.Localtime: "TIME",
+    exp.CurrentTime: "TIME",
+}
+
+
+def time_of(kind: str, now: str) -> exp.Expr:
+    """The statement's time as one of the SQL types; `now` is text of a timestamptz."""
+    moment = f"CAST({now} AS TIMESTAMPTZ)"
+    return raw(moment if kind == "TIMESTAMPTZ" else f"CAST({moment} AS {kind})")
+
+
+def _moment(node: exp.Expr, now: str) -> exp.Expr:
+    return time_of(_TIME_NODES[type(node)], now)
+
+
+# ---------------------------------------------------------------- calls
+
+
+def _anonymous(node: Any, now: str) -> exp.Expr:
+    name = node.name if isinstance(node.this, exp.Identifier) else node.name.lower()
+    if name in _TIMES and len(node.expressions) <= 1:
+        return time_of(_TIMES[name], now)
+    if name == PARAMETER:
+        raise Error("a parameter has no value", sqlstate="42P02", hint="give values for all parameters", position=position_of(node))
+    if name == "collect_set":
+        return raw(f"list(DISTINCT {', '.join(text(item) for item in node.expressions)})")
+    node.set("this", AGGREGATE_NAMES.get(name, name) if isinstance(node.this, str) else node.this)
+    return node  # type: ignore[no-any-return]
+
+
+def _within_group(node: Any, now: str) -> exp.Expr:
+    """`f(x) WITHIN GROUP (ORDER BY y)`: the generator would put the order into the call."""
+    return raw(f"{text(node.this)} WITHIN GROUP ({text(node.expression).strip()})")
+
+
+def _qualified(node: Any, now: str) -> exp.Expr:
+    """`pg_catalog.f(x)` -> `f(x)`."""
+    if isinstance(node.expression, (exp.Anonymous, exp.Func)) and isinstance(node.this, (exp.Identifier, exp.Column)):
+        return node.expression  # type: ignore[no-any-return]
+    return node  # type: ignore[no-any-return]
+
+
+def _substring(node: Any, now: str) -> exp.Expr:
+    """PostgreSQL's meaning of positions before the first character is that of the macro `substr`."""
+    given = [node.args.get(key) for key in ("this", "start", "length")]
+    return exp.Anonymous(this="substr", expressions=[item for item in given if item is not None])
+
+
+# ---------------------------------------------------------------- operators
+
+
+def _like(node: Any, now: str) -> exp.Expr:
+    """In PostgreSQL a backslash in a pattern escapes without being asked to; in DuckDB it does not."""
+    pattern = node.expression
+    escaped = isinstance(node.parent, exp.Escape)
+    if escaped or not isinstance(pattern, exp.Literal) or "\\" not in str(pattern.this):
+        return node  # type: ignore[no-any-return]
+    like = node.copy()
+    like.set("negate", None)
+    made: exp.Expr = exp.Escape(this=like, expression=exp.Literal.string("\\"))
+    return exp.Paren(this=exp.Not(this=made)) if node.args.get("negate") else made
+
+
+def _division(node: Any, now: str) -> exp.Expr:
+    """DuckDB runs with `integer_division`: `/` as it stands has PostgreSQL's meaning."""
+    node.set("typed", False)
+    node.set("safe", False)
+    return node  # type: ignore[no-any-return]
+
+
+def _json_path(function: str) -> Callable[[Any, str], exp.Expr]:
+    """`a #> '{b,1}'` -> json_extract(a, '$."b"[1]')."""
+
+    def rule(node: Any, now: str) -> exp.Expr:
+        path = node.expression
+        if not isinstance(path, exp.Literal) or not path.is_string:
+            raise NotSupportedError("the path of #> and #>> must be a constant", position=position_of(path))
+        parts = [part.strip().strip('"') for part in str(path.this).strip("{}").split(",") if part.strip()]
+        steps = "".join(f"[{part}]" if part.lstrip("-").isdigit() else f'."{part}"' for part in parts)
+        return exp.Anonymous(this=function, expressions=[node.this, exp.Literal.string("$" + steps)])
+
+    return rule
+
+
+def _json_key(node: Any, now: str) -> exp.Expr:
+    """`a ? 'k'`."""
+    key = node.expression
+    if not isinstance(key, exp.Literal):
+        raise NotSupportedError("the key of ? must be a constant", position=position_of(key))
+    return exp.Anonymous(this="json_exists", expressions=[node.this, exp.Literal.string(f'$."{key.this}"')])
+
+
+# ---------------------------------------------------------------- literals and types
+
+
+def _interval(node: Any, now: str) -> exp.Expr:
+    constant = interval(node)
+    if constant is None:
+        return node  # type: ignore[no-any-return]
+    return exp.Interval(this=exp.Literal.string(to_text(constant)))
+
+
+_PLAIN_TYPES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.TIME,
+                exp.DType.VARBINARY)
+
+
+def _type(node: Any, now: str) -> exp.Expr:
+    """Types as types.py reads them: precisions of time and lengths of text are not kept, NUMERIC is numeric(38,9)."""
+    kind = node.this
+    if kind in _PLAIN_TYPES:
+        node.set("expressions", [])
+    if kind == exp.DType.TINYINT:
+        node.set("this", exp.DType.SMALLINT)
+    if kind == exp.DType.DECIMAL and not node.expressions:
+        node.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(number)) for number in (38, 9)])
+    if kind == exp.DType.USERDEFINED and _user_type(node) == "bytes":
+        return exp.DataType(this=exp.DType.VARBINARY)
+    return node  # type: ignore[no-any-return]
+
+
+def _user_type(node: Any) -> str:
+    kind = node.args.get("kind")
+    return str(kind.name if isinstance(kind, exp.Expr) else kind).lower()
+
+
+_RULES: dict[type[exp.Expr], Callable[[Any, str], exp.Expr]] = {
+    **dict.fromkeys(_TIME_NODES, _moment),
+    exp.Anonymous: _anonymous,
+    exp.WithinGroup: _within_group,
+    exp.Dot: _qualified,
+    exp.Substring: _substring,
+    exp.Like: _like,
+    exp.ILike: _like,
+    exp.Div: _division,
+    exp.JSONBExtract: _json_path("json_extract"),
+    exp.JSONBExtractScalar: _json_path("json_extract_string"),
+    exp.JSONBContainsTopKey: _json_key,
+    exp.Interval: _interval,
+    exp.DataType: _type,
+}

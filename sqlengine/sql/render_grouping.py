@@ -1,0 +1,144 @@
+"""Grouping window functions (`GROUP BY tumble(ts, ...)`, TUMBLE_START, Spark's `window`) in DuckDB text, in place.
+
+Works on one SELECT block of a sqlglot tree.  Tumbling windows are expressions of the row; hopping and cumulating ones
+come from a lateral list of starts; sessions are numbered in a sub-query below, over the rows WHERE lets through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from sqlengine.errors import NotSupportedError
+from sqlengine.sql import ast
+from sqlengine.sql.from_sqlglot import Lowering
+from sqlengine.sql.lower_values import position_of
+from sqlengine.sql.render_functions import raw, text, time_of
+from sqlengine.sql.render_windows import bounds, literal, session_rows, steps
+from sqlengine.sql.rewrite import ROWTIME
+from sqlengine.sql.windows import AUXILIARY, GROUPING, grouping_window
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One call of a grouping window function: the node, its time argument and its window."""
+
+    node: Any
+    time: exp.Expr
+    spec: ast.WindowSpec
+
+
+def rewrite_grouping(select: exp.Select, now: str, own_time: Callable[[exp.Expr], str | None]) -> None:
+    """Replace the block's grouping window functions; all must be of the same window.
+
+    `own_time` gives the time column of a relation of FROM, for calls that do not name theirs.
+    """
+    source = select.args.get("from_")
+    default = own_time(source.this) if source is not None else None
+    uses = [use for use in (_use(call, default) for call in _calls(select)) if use is not None]
+    if not uses:
+        return
+    first = uses[0]
+    key = (text(first.time), first.spec)
+    if any((text(use.time), use.spec) != key for use in uses):
+        raise NotSupportedError("a query groups by one window", hint="use sub-queries for several windows", position=position_of(uses[-1].node))
+    start, end = _window_text(select, first, uses)
+    for use in uses:
+        use.node.replace(_value(use.node, start, end, now))
+    if not _is_session(first):
+        select.where(raw(f"{text(first.time)} IS NOT NULL"), copy=False)
+
+
+def _calls(select: exp.Select) -> Iterator[exp.Expr]:
+    """The block's own calls, not those of sub-queries or of FROM."""
+    keys = ("expressions", "group", "having", "qualify", "order", "distinct")
+    stack = [part for key in keys for part in _parts(select.args.get(key))]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (exp.Select, exp.SetOperation)):
+            continue
+        if isinstance(node, exp.Anonymous) and node.name.lower() in (GROUPING.keys() | AUXILIARY.keys()):
+            yield node
+            continue
+        stack += node.iter_expressions()
+
+
+def _parts(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value] if isinstance(value, exp.Expr) else []
+
+
+def _use(node: Any, default: str | None) -> _Use | None:
+    call = Lowering().expr(node)
+    found = grouping_window(call) if isinstance(call, ast.Call) else None
+    if found is None or not isinstance(call, ast.Call):
+        return None
+    if found[0] != ast.Column((ROWTIME,)):
+        return _Use(node, node.expressions[0], found[1])
+    if default is None:
+        raise NotSupportedError(f"{call.name} needs the name of a time column here", position=position_of(node))
+    return _Use(node, exp.Column(this=exp.Identifier(this=default, quoted=True)), found[1])
+
+
+def _is_session(use: _Use) -> bool:
+    return use.spec.kind == "session"
+
+
+def _window_text(select: exp.Select, use: _Use, uses: list[_Use]) -> tuple[str, str]:
+    """(start, end) as expressions of the block; adds to its FROM what they need."""
+    if _is_session(use):
+        return _session(select, use, uses)
+    time = text(use.time)
+    if use.spec.kind == "tumble":
+        made = bounds(use.spec, time, "0")
+        return made.start, made.end
+    made = bounds(use.spec, time, '"$i"')
+    numbers = f"range({steps(use.spec)})"
+    if made.condition:
+        numbers = f'list_filter({numbers}, lambda "$i": {made.condition})'
+    windows = f'list_transform({numbers}, lambda "$i": struct_pack(s := {made.start}, e := {made.end}))'
+    select.append("joins", exp.Join(this=raw(f'LATERAL (SELECT unnest({windows}) AS "$w") AS "$windows"'), kind="CROSS"))
+    return '"$windows"."$w".s', '"$windows"."$w".e'
+
+
+def _session(select: exp.Select, use: _Use, uses: list[_Use]) -> tuple[str, str]:
+    """Sessions of the other grouping columns: FROM and WHERE move into a sub-query that numbers them."""
+    source = select.args.get("from_")
+    if source is None or select.args.get("joins"):
+        raise NotSupportedError("SESSION in GROUP BY over a join", hint="join in a sub-query", position=position_of(use.node))
+    group = select.args.get("group")
+    nodes = [node.node for node in uses]
+    keys = [text(item) for item in group.expressions if not any(item is node for node in nodes)] if group is not None else []
+    if any(key.isdigit() for key in keys):
+        raise NotSupportedError("GROUP BY positions beside SESSION", hint="name the columns")
+    where = select.args.get("where")
+    below = f"SELECT * FROM {text(source.this)}" + (f" {text(where).strip()}" if where is not None else "")
+    alias, time = _alias(source.this), text(use.time)
+    select.set("where", None)
+    source.set("this", raw(f"({session_rows(below, time, use.spec, keys, alias)}) AS {alias}"))
+    return f"min({time})", f"max({time}) + {literal(use.spec.size)}"
+
+
+def _alias(relation: exp.Expr) -> str:
+    alias = relation.args.get("alias")
+    if alias is None or alias.this is None:
+        return '"$rows"'
+    return text(alias.this)
+
+
+def _value(node: Any, start: str, end: str, now: str) -> exp.Expr:
+    """What a call stands for: the start where it groups, a struct for Spark's `window`, else what its name says."""
+    name = node.name.lower()
+    kind = AUXILIARY.get(name, ("", "start"))[1]
+    grouping = isinstance(node.find_ancestor(exp.Group, exp.Select), exp.Group)
+    if name in ("window", "session_window") and not grouping:
+        return raw(f'struct_pack("start" := {start}, "end" := {end})')
+    if kind == "proctime":
+        return time_of("TIMESTAMPTZ", now)
+    if grouping and start.startswith("min("):
+        return raw('"$session"')
+    if grouping and start.startswith('"$windows"'):
+        return raw('"$windows"."$w"')
+    return raw({"start": start, "end": end, "rowtime": f"{end} - INTERVAL '1 microseconds'"}[kind])
