@@ -195,6 +195,7 @@ class RowStore:
     @property
     def num_bytes(self) -> int:
         """Approximate bytes held: rows (memory-mapped ones too), indexes, marks."""
+        self.settle()
         index = 0 if self._index is None else self._chains.nbytes + self._index.nbytes
         return self._arena.num_bytes + index + self._live.nbytes
 

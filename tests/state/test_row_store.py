@@ -1,0 +1,143 @@
+"""RowStore against a Counter of tuples, and its promises about copies and memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sqlengine.delta import Delta
+from sqlengine.state import row_store
+from sqlengine.state.row_store import RowStore
+
+SCHEMA = pa.schema([("k", pa.int64()), ("v", pa.string())])
+Row = tuple[object, ...]
+
+
+def delta(rows: list[Row], weights: list[int] | None = None) -> Delta:
+    columns = [pa.array([r[i] for r in rows], f.type) for i, f in enumerate(SCHEMA)]
+    batch = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+    return Delta(batch, None if weights is None else np.array(weights, dtype=np.int64))
+
+
+def contents(store: RowStore) -> Counter[Row]:
+    table = store.snapshot_table()
+    table.validate(full=True)
+    return Counter(zip(*(c.to_pylist() for c in table.columns), strict=True))
+
+
+CHANGE = st.tuples(st.integers(0, 3), st.sampled_from([None, "", "a"]), st.integers(1, 3), st.booleans())
+
+
+@given(st.lists(st.tuples(st.lists(CHANGE, max_size=8), st.booleans(), st.integers(0, 99)), max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_a_bag_of_rows(ticks: list[tuple[list[tuple[int, str | None, int, bool]], bool, int]]) -> None:
+    """Within a tick deletions may come before the insertions they belong to; reads are at tick ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_store, "COMPACT_AT", 4)
+        patch.setattr(row_store, "PENDING_LIMIT", 6)
+        store, expected = RowStore(SCHEMA, None), Counter[Row]()
+        for changes, read, seed in ticks:
+            entries = []
+            for k, v, n, remove in changes:
+                n = min(n, expected[k, v]) if remove else n
+                if n:
+                    expected[k, v] += -n if remove else n
+                    entries.append(((k, v), -n if remove else n))
+            np.random.default_rng(seed).shuffle(entries)
+            for entry in entries:
+                store.apply(delta([entry[0]], [entry[1]]))
+            if read:
+                assert contents(store) == +expected
+                assert store.num_rows == sum(expected.values())
+            store.settle()
+            if seed % 7 == 0:
+                state, store = store.snapshot(), RowStore(SCHEMA, None)
+                store.restore(state)
+        assert contents(store) == +expected
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([None, "a", "b"])), max_size=12), max_size=20))
+@settings(max_examples=80, deadline=None)
+def test_rows_by_key(ticks: list[list[tuple[int, str | None]]]) -> None:
+    """None removes the key, anything else is an upsert whose two halves come in either order."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_store, "COMPACT_AT", 4)
+        store, expected = RowStore(SCHEMA, (0,)), dict[int, str]()
+        for number, changes in enumerate(ticks):
+            after = expected | {k: v for k, v in changes}
+            entries = [((k, v), -1) for k, v in expected.items() if after[k] != v]
+            entries += [((k, v), 1) for k, v in after.items() if v is not None and expected.get(k) != v]
+            for row, weight in entries if number % 2 else reversed(entries):
+                store.apply(delta([row], [weight]))
+            expected = {k: v for k, v in after.items() if v is not None}
+            keys = pa.array([3, 99, 0, 3], pa.int64())
+            positions, rows = store.lookup([keys])
+            wanted = [(i, k, expected[k]) for i, k in enumerate(keys.to_pylist()) if k in expected]
+            found = zip(positions.tolist(), *(c.to_pylist() for c in rows.columns), strict=True)
+            assert list(found) == wanted
+        assert contents(store) == Counter(expected.items())
+
+
+def test_append_only_contents_share_the_batches_memory_and_the_table_is_kept() -> None:
+    store = RowStore(SCHEMA, None)
+    batch = pa.RecordBatch.from_arrays([pa.array(range(50_000)), pa.array(["x"] * 50_000)], schema=SCHEMA)
+    store.apply(Delta(batch))
+    table = store.snapshot_table()
+    assert table is store.snapshot_table()
+    assert table.column(0).chunk(0).buffers()[1].address == batch.column(0).buffers()[1].address
+    store.apply(delta([(1, "y")]))
+    assert store.snapshot_table() is not table and table.num_rows == 50_000
+
+
+def test_a_deletion_leaves_older_snapshots_and_other_chunks_alone() -> None:
+    store = RowStore(SCHEMA, None)
+    for start in (0, 50_000):
+        batch = pa.RecordBatch.from_arrays([pa.array(range(start, start + 50_000)), pa.nulls(50_000, pa.string())], schema=SCHEMA)
+        store.apply(Delta(batch))
+    before = store.snapshot_table()
+    store.apply(delta([(7, None)], [-1]))
+    after = store.snapshot_table()
+    assert before.num_rows == 100_000 and after.num_rows == 99_999
+    assert after.column(0).chunk(1).buffers()[1].address == before.column(0).chunk(1).buffers()[1].address
+
+
+def test_small_slices_do_not_hold_the_batch_they_came_from() -> None:
+    big = pa.RecordBatch.from_arrays([pa.array(range(1_000_000)), pa.nulls(1_000_000, pa.string())], schema=SCHEMA)
+    store = RowStore(SCHEMA, None)
+    for start in range(0, 1_000_000, 1000):
+        store.apply(Delta(big.slice(start, 1)))
+    table = store.snapshot_table()
+    assert table.num_rows == 1000
+    assert table.get_total_buffer_size() < 200_000
+    assert table.column(0).num_chunks < 100
+
+
+def test_deleting_everything_gives_the_memory_back() -> None:
+    store = RowStore(SCHEMA, None)
+    rows: list[Row] = [(i, str(i)) for i in range(20_000)]
+    store.apply(delta(rows))
+    full = store.num_bytes
+    store.apply(delta(rows, [-1] * len(rows)))
+    assert store.num_rows == 0 and store.snapshot_table().num_rows == 0
+    assert store.num_bytes < full
+
+
+def test_a_tick_that_deletes_what_is_not_there_is_caught() -> None:
+    store = RowStore(SCHEMA, None)
+    store.apply(delta([(1, "a")], [-1]))
+    with pytest.raises(AssertionError, match="not a valid multiset"):
+        store.snapshot_table()
+
+
+def test_clear_forgets_everything() -> None:
+    store = RowStore(SCHEMA, (0,))
+    store.apply(delta([(1, "a")]))
+    store.clear()
+    assert store.num_rows == 0
+    store.apply(delta([(1, "b")]))
+    assert contents(store) == {(1, "b"): 1}
