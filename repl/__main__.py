@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import repl.coldstart  # noqa: F401 - must be the first to touch pyarrow
+from repl.coldstart import keep_pandas_out
 from repl.commands.base import Leave
 from repl.options import Options, parse_arguments
 from repl.render.base import Look
@@ -28,7 +28,12 @@ _SHOWN_ROWS = 40
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status (SystemExit for --help and wrong command lines)."""
+    """Run the command; returns its exit status (SystemExit for --help and wrong command lines).
+
+    `argv` None: the process is the command's own, and its arguments are sys.argv's.
+    """
+    if argv is None:
+        keep_pandas_out()
     options = parse_arguments(sys.argv[1:] if argv is None else argv)
     if options.version:
         print(f"sqlengine {__version__}")

@@ -1,9 +1,8 @@
 """Keeps pandas out of the command's first second.
 
 pyarrow asks, the first time it converts any Python value, whether pandas is there, and where it is
-installed that question alone loads it: 0.3 s and more, for nothing.  Importing this module asks the
-question while pandas cannot be found; it must therefore be imported before anything that makes Arrow
-values.  Later imports of pandas, and pyarrow's conversions to and from it, work as always.
+installed that question alone loads it: 0.3 s and more, for nothing.  For the command's own process only: an
+answer once given stays, and with it pyarrow takes a pandas Series for a plain sequence.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ class _HidePandas:
             raise ModuleNotFoundError("pandas is not needed yet", name=name)
 
 
-def _answer_pyarrow() -> None:
+def keep_pandas_out() -> None:
+    """Make pyarrow ask while pandas cannot be found; to be called before anything makes Arrow values."""
     if "pandas" in sys.modules:
         return
     hook = _HidePandas()
@@ -33,6 +33,3 @@ def _answer_pyarrow() -> None:
         pa.scalar(0)
     finally:
         sys.meta_path.remove(hook)
-
-
-_answer_pyarrow()
