@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -29,10 +30,10 @@ SELECT auction, window_start, bids, total FROM per_minute ORDER BY auction;
 PERMISSIVE = re.compile(r"apache|mit|bsd|isc|psf|python software|zlib|unlicense|cc0|mpl", re.IGNORECASE)
 
 
-def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run without anything of this environment but PATH and the settings of pip."""
     kept = ("PATH", "HOME", "TMPDIR", "LANG")
-    environment = {k: v for k, v in os.environ.items() if k in kept or k.startswith("PIP_")}
+    environment = {k: v for k, v in os.environ.items() if k in kept or k.startswith("PIP_")} | variables
     return subprocess.run(
         [str(part) for part in command],
         capture_output=True,
@@ -88,6 +89,12 @@ def test_the_wheel_holds_the_packages_and_their_data(wheel: Path) -> None:
     missing = [p for p in data if p.relative_to(ROOT).as_posix() not in names]
     assert not missing
     assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_without_a_compiler_the_build_succeeds(tmp_path: Path) -> None:
+    names = zipfile.ZipFile(build(tmp_path, CC="false", CXX="false")).namelist()
+    assert "sqlengine/kernels/__init__.py" in names
+    assert not [name for name in names if name.endswith(".so")]
 
 
 def test_a_query_runs(installed: Path, tmp_path: Path) -> None:
