@@ -11,6 +11,7 @@ from typing import Any
 from sqlengine.connectors.base import Connector
 from sqlengine.connectors.blackhole import BLACKHOLE
 from sqlengine.connectors.datagen.source import DATAGEN
+from sqlengine.connectors.file.source import FILE
 from sqlengine.connectors.nexmark.source import NEXMARK
 from sqlengine.connectors.printer import PRINT
 from sqlengine.errors import InvalidParameter, did_you_mean
@@ -18,7 +19,7 @@ from sqlengine.formats.options import option_names, parse
 
 __all__ = ["CONNECTORS", "Connector", "connector", "option_names", "parse_options"]
 
-CONNECTORS: tuple[Connector, ...] = (DATAGEN, NEXMARK, BLACKHOLE, PRINT)
+CONNECTORS: tuple[Connector, ...] = (FILE, DATAGEN, NEXMARK, BLACKHOLE, PRINT)
 
 
 def connector(name: str, position: int | None = None) -> Connector:

@@ -35,9 +35,7 @@ class CsvOptions:
     """How fields are written."""
 
     delimiter: str = option(",", "one character between fields (\\t for a tab)", aliases=("field_delimiter",))
-    quote: str = option(
-        '"', "one character around fields that hold the delimiter", aliases=("quote_character",)
-    )
+    quote: str = option('"', "one character around fields that hold the delimiter", aliases=("quote_character",))
     null_string: str = option("", "what an unquoted field holds for NULL", aliases=("null_literal",))
 
     def __post_init__(self) -> None:
@@ -72,9 +70,7 @@ class CsvDecoder:
         self.columns = list(columns) if columns is not None else list(schema.names)
         self._present = [f for f in schema if f.name in self.columns]
         self._all_text = pa.schema([(f.name, pa.string()) for f in self._present])
-        self._typed = pa.schema(
-            [(f.name, f.type if _read_directly(f.type) else pa.string()) for f in self._present]
-        )
+        self._typed = pa.schema([(f.name, f.type if _read_directly(f.type) else pa.string()) for f in self._present])
 
     def decode(self, values: pa.Array) -> Decoded:
         """See formats.base.Decoder."""
@@ -92,9 +88,7 @@ class CsvDecoder:
             return self._finish(fast.table, columns, rows, bad)
         return self._decode_slowly(records, rows, bad)
 
-    def _decode_slowly(
-        self, records: pa.BinaryArray, rows: np.ndarray, bad: list[tuple[int, str]]
-    ) -> Decoded:
+    def _decode_slowly(self, records: pa.BinaryArray, rows: np.ndarray, bad: list[tuple[int, str]]) -> Decoded:
         """All fields as text first; records that cannot be split into fields are found by halving."""
         tables, kept = [], []
         for low, high, part in isolate(
@@ -142,9 +136,7 @@ class CsvDecoder:
     ) -> tuple[pv.ReadOptions, pv.ParseOptions, pv.ConvertOptions]:
         options = self.options
         return (
-            pv.ReadOptions(
-                use_threads=False, block_size=max(size + 1, 64), column_names=[_MARKER, *self.columns]
-            ),
+            pv.ReadOptions(use_threads=False, block_size=max(size + 1, 64), column_names=[_MARKER, *self.columns]),
             pv.ParseOptions(
                 delimiter=options.delimiter,
                 quote_char=options.quote,

@@ -57,9 +57,7 @@ class JsonDecoder:
         bad = [(int(i), _not_an_object(records, int(i), bool(shaped[i]))) for i in np.flatnonzero(~good)]
         return self._decode_slowly(objects, np.flatnonzero(good), bad)
 
-    def _decode_slowly(
-        self, objects: pa.BinaryArray, rows: np.ndarray, bad: list[tuple[int, str]]
-    ) -> Decoded:
+    def _decode_slowly(self, objects: pa.BinaryArray, rows: np.ndarray, bad: list[tuple[int, str]]) -> Decoded:
         objects = objects.take(pa.array(rows))
         wrong = malformed(objects)
         bad = sorted([*bad, *((int(rows[i]), f"malformed JSON: {why}") for i, why in wrong.items())])
@@ -137,9 +135,7 @@ def _first_wire(dtype: pa.DataType) -> _Wire | None:
 
 def _second_wire(dtype: pa.DataType, kind: str) -> _Wire | None:
     """Another way the same column may be written, now that a value came as a JSON `kind`."""
-    if kind == "string" and (
-        pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_boolean(dtype)
-    ):
+    if kind == "string" and (pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_boolean(dtype)):
         return _Wire(pa.string(), final=False)
     if kind == "number" and pa.types.is_timestamp(dtype):
         return _Wire(pa.float64(), final=False)

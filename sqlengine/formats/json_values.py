@@ -20,13 +20,12 @@ from sqlengine.formats.records import as_text, spans_of, surrounded
 from sqlengine.formats.text import cast_each, check_supported, convert_text
 from sqlengine.types import JSON, TIMESTAMP
 
-_NULL = pa.scalar(b"null", pa.binary())
 _QUOTE, _BRACE, _BRACKET = ord('"'), ord("{"), ord("[")
 
 
 def convert(texts: pa.BinaryArray, dtype: pa.DataType) -> Converted:
     """Each (trimmed, well-formed) JSON text as a value of `dtype`; null and `null` are NULL."""
-    texts = pc.if_else(pc.equal(texts, _NULL), pa.scalar(None, pa.binary()), texts)
+    texts = pc.if_else(pc.equal(texts, pa.scalar(b"null", pa.binary())), pa.scalar(None, pa.binary()), texts)
     if dtype == JSON:
         return Converted(as_text(texts).cast(JSON), np.zeros(len(texts), dtype=bool))
     if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
@@ -131,9 +130,7 @@ def _convert_struct(texts: pa.BinaryArray, dtype: pa.DataType) -> Converted:
     columns = [convert(c, f.type) for c, f in zip(pick(texts, [f.name for f in fields]), fields, strict=True)]
     for column in columns:
         bad |= column.bad
-    return Converted(
-        pa.StructArray.from_arrays([c.values for c in columns], fields=fields, mask=pa.array(nulls)), bad
-    )
+    return Converted(pa.StructArray.from_arrays([c.values for c in columns], fields=fields, mask=pa.array(nulls)), bad)
 
 
 def _convert_map(texts: pa.BinaryArray, dtype: pa.DataType) -> Converted:
@@ -158,11 +155,7 @@ def _key_text(parts: Parts) -> pa.StringArray:
 def pick(objects: pa.BinaryArray, names: list[str]) -> list[pa.BinaryArray]:
     """For each name, that member's JSON text in each object (null where missing; of two the last counts)."""
     parts = members(objects)
-    wanted = (
-        pc.index_in(_key_text(parts), pa.array(names, pa.string()))
-        .fill_null(-1)
-        .to_numpy(zero_copy_only=False)
-    )
+    wanted = pc.index_in(_key_text(parts), pa.array(names, pa.string())).fill_null(-1).to_numpy(zero_copy_only=False)
     picked = []
     for index in range(len(names)):
         hits = np.flatnonzero(wanted == index)

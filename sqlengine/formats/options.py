@@ -118,9 +118,7 @@ def _collects(spec: Field[Any]) -> bool:
 def _require(options: type[Any], values: dict[str, Any], owner: str, position: int | None) -> None:
     for f in fields(options):
         if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise InvalidParameter(
-                f'{owner} needs option "{f.name}"', hint=f.metadata["help"], position=position
-            )
+            raise InvalidParameter(f'{owner} needs option "{f.name}"', hint=f.metadata["help"], position=position)
 
 
 def _value(spec: Field[Any], text: Any, position: int | None) -> Any:
@@ -135,13 +133,9 @@ def _value(spec: Field[Any], text: Any, position: int | None) -> Any:
         value = str(value).lower()
         if value not in choices:
             hint = did_you_mean(value, choices) or "one of: " + ", ".join(choices)
-            raise InvalidParameter(
-                f'invalid value for option "{spec.name}": "{text}"', hint=hint, position=position
-            )
+            raise InvalidParameter(f'invalid value for option "{spec.name}": "{text}"', hint=hint, position=position)
     if minimum is not None and value is not None and value < minimum:
-        raise InvalidParameter(
-            f'option "{spec.name}" must be at least {minimum:g}, not {text}', position=position
-        )
+        raise InvalidParameter(f'option "{spec.name}" must be at least {minimum:g}, not {text}', position=position)
     return value
 
 

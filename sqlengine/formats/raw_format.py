@@ -54,9 +54,7 @@ class RawEncoder:
 def one_column(schema: pa.Schema) -> pa.Schema:
     """The schema itself, if it fits: one column of text, bytea or JSON; InvalidParameter (22023) else."""
     fits = len(schema) == 1 and (
-        is_text(schema.field(0).type)
-        or pa.types.is_binary(schema.field(0).type)
-        or schema.field(0).type == JSON
+        is_text(schema.field(0).type) or pa.types.is_binary(schema.field(0).type) or schema.field(0).type == JSON
     )
     if not fits:
         raise InvalidParameter("format raw needs exactly one column of type text, bytea or json")

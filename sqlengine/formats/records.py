@@ -71,9 +71,7 @@ class Spans:
             return pa.array([], pa.binary())
         bounds = np.empty(2 * n, dtype=np.int32)
         bounds[0::2], bounds[1::2] = self.start, self.end
-        whole = pa.Array.from_buffers(
-            pa.binary(), 2 * n - 1, [None, pa.py_buffer(bounds), pa.py_buffer(self.data)]
-        )
+        whole = pa.Array.from_buffers(pa.binary(), 2 * n - 1, [None, pa.py_buffer(bounds), pa.py_buffer(self.data)])
         return whole.take(pa.array(np.arange(0, 2 * n, 2)))
 
 
@@ -91,9 +89,7 @@ def spans_of(values: pa.BinaryArray) -> Spans:
     if n == 0 or offsets_buffer is None:
         empty = np.zeros(n, dtype=np.int64)
         return Spans(np.zeros(0, dtype=np.uint8), empty, empty)
-    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[values.offset : values.offset + n + 1].astype(
-        np.int64
-    )
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[values.offset : values.offset + n + 1].astype(np.int64)
     data = np.zeros(0, np.uint8) if data_buffer is None else np.frombuffer(data_buffer, dtype=np.uint8)
     return Spans(data, offsets[:-1], offsets[1:])
 
@@ -106,9 +102,7 @@ def joined(values: pa.BinaryArray, separator: bytes = b"\n") -> pa.Buffer:
 
 def surrounded(values: pa.BinaryArray, before: bytes, after: bytes) -> pa.BinaryArray:
     """Each value with fixed bytes around it."""
-    return pc.binary_join_element_wise(
-        pa.scalar(before, pa.binary()), values, pa.scalar(after, pa.binary()), b""
-    )
+    return pc.binary_join_element_wise(pa.scalar(before, pa.binary()), values, pa.scalar(after, pa.binary()), b"")
 
 
 def as_text(values: pa.BinaryArray) -> pa.StringArray:

@@ -17,7 +17,7 @@ from sqlengine.types import JSON
 
 _NEEDS_ESCAPE = r'[\x00-\x1f"\\]'
 _ESCAPES = [("\\", "\\\\"), ('"', '\\"')] + [(chr(c), json.dumps(chr(c))[1:-1]) for c in range(32)]
-_NULL = pa.scalar("null")
+_NULL = "null"
 
 
 def to_text(values: pa.Array) -> pa.StringArray:

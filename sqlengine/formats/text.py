@@ -17,8 +17,8 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.formats.base import Converted, Mask, isolate, null_mask, true_mask
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, to_sql
 
-_TRUE = pa.array(["true", "t", "yes", "y", "on", "1"])
-_FALSE = pa.array(["false", "f", "no", "n", "off", "0"])
+_TRUE = ["true", "t", "yes", "y", "on", "1"]
+_FALSE = ["false", "f", "no", "n", "off", "0"]
 _ZONED = r":[0-9]{2}(\.[0-9]+)? ?([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$"
 _LONG_FRACTION = r"(:[0-9]{2}\.[0-9]{6})[0-9]+"
 _TIME = r"^[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?$"
@@ -82,8 +82,8 @@ def _float(text: pa.StringArray, dtype: pa.DataType) -> Converted:
 
 def _bool(text: pa.StringArray, dtype: pa.DataType) -> Converted:
     lower = pc.utf8_lower(text)
-    truth = pc.is_in(lower, _TRUE)
-    known = true_mask(truth) | true_mask(pc.is_in(lower, _FALSE))
+    truth = pc.is_in(lower, pa.array(_TRUE))
+    known = true_mask(truth) | true_mask(pc.is_in(lower, pa.array(_FALSE)))
     nulls = null_mask(text)
     values = pa.array(true_mask(truth), mask=nulls | ~known)
     return Converted(values, ~known & ~nulls)
@@ -138,9 +138,7 @@ def _timestamp(text: pa.StringArray, dtype: pa.DataType) -> Converted:
     if not zoned.any():
         plain = cast_each(text, TIMESTAMP)
         return Converted(plain.values.cast(dtype), plain.bad)
-    with_zone = cast_each(
-        pc.replace_substring(pc.if_else(pa.array(zoned), text, None), " +", "+"), TIMESTAMPTZ
-    )
+    with_zone = cast_each(pc.replace_substring(pc.if_else(pa.array(zoned), text, None), " +", "+"), TIMESTAMPTZ)
     without = cast_each(pc.if_else(pa.array(zoned), None, text), TIMESTAMP)
     values = pc.coalesce(with_zone.values.cast(TIMESTAMP), without.values)
     return Converted(values.cast(dtype), with_zone.bad | without.bad)
@@ -184,25 +182,19 @@ def _from_hex(digits: pa.StringArray) -> tuple[pa.BinaryArray, Mask]:
     offsets = np.zeros(len(digits) + 1, dtype=np.int32)
     np.cumsum(lengths, out=offsets[1:])
     kept = pc.binary_join(
-        pa.ListArray.from_arrays(
-            pa.array([0, len(digits)], pa.int32()), pc.if_else(pa.array(good), digits, "")
-        ),
+        pa.ListArray.from_arrays(pa.array([0, len(digits)], pa.int32()), pc.if_else(pa.array(good), digits, "")),
         "",
     )
     data = bytes.fromhex(kept[0].as_py() or "")
     valid = pa.array(good).buffers()[1]
-    return pa.Array.from_buffers(
-        pa.binary(), len(digits), [valid, pa.py_buffer(offsets), pa.py_buffer(data)]
-    ), bad
+    return pa.Array.from_buffers(pa.binary(), len(digits), [valid, pa.py_buffer(offsets), pa.py_buffer(data)]), bad
 
 
 def _is_bytes(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_binary(dtype) or pa.types.is_large_binary(dtype))
 
 
-_CONVERTERS: tuple[
-    tuple[Callable[[pa.DataType], bool], Callable[[pa.StringArray, pa.DataType], Converted]], ...
-] = (
+_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.StringArray, pa.DataType], Converted]], ...] = (
     (pa.types.is_boolean, _bool),
     (pa.types.is_integer, cast_each),
     (pa.types.is_floating, _float),

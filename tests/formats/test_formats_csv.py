@@ -228,10 +228,7 @@ def test_raw() -> None:
     assert decoded.batch.column(0).to_pylist() == ["a", None, ""]
     assert decoded.bad == [(1, "invalid byte sequence for encoding UTF8")]
     assert (
-        decoder("raw", pa.schema([("b", pa.binary())]), {})
-        .decode(records(b"\xff"))
-        .batch.column(0)[0]
-        .as_py()
+        decoder("raw", pa.schema([("b", pa.binary())]), {}).decode(records(b"\xff")).batch.column(0)[0].as_py()
         == b"\xff"
     )
     documents = decoder("raw", pa.schema([("doc", JSON)]), {}).decode(records('{"a":1}', "[1", "5", ""))

@@ -239,9 +239,7 @@ fitting = st.fixed_dictionaries(
         "doc": json_values,
     },
 ).map(json.dumps)
-broken = (
-    st.sampled_from([m for m in MALFORMED if m is not None]) | st.text(max_size=8) | st.binary(max_size=8)
-)
+broken = st.sampled_from([m for m in MALFORMED if m is not None]) | st.text(max_size=8) | st.binary(max_size=8)
 
 
 @settings(max_examples=60, deadline=None)

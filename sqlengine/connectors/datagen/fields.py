@@ -154,7 +154,7 @@ def _sequence(name: str, dtype: pa.DataType, options: FieldOptions) -> Column:
         count = int((last - first) / step) + 1
     if pa.types.is_integer(dtype):
         low, by = int(first), int(step)
-        if (low, by) != (first, step):
+        if low != first or by != step:
             raise InvalidParameter(f'field "{name}": whole numbers are expected')
         return Column(lambda rows: pa.array(low + rows * by).cast(dtype), count)
     if pa.types.is_floating(dtype):

@@ -1,0 +1,164 @@
+"""Reads one NDJSON or CSV file; with `follow`, goes on with what is appended to it.
+
+A position is {"offset": bytes read, "head": CRC-32 of the file's first (at most 256 of these) bytes}.  A
+file whose head is another one took its predecessor's name (rotation): a follower begins it from its start,
+any other reader refuses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+
+import pyarrow as pa
+import pyarrow.csv as pv
+
+from sqlengine.connectors.base import BadRecord, Polled, Position
+from sqlengine.connectors.columns import same_name
+from sqlengine.connectors.file.bytes_in import HEAD_BYTES, ByteStream, read_head
+from sqlengine.connectors.file.lines import LINE_BYTES_MAX, LineBuffer
+from sqlengine.connectors.file.options import FileOptions
+from sqlengine.connectors.file.paths import compression_of
+from sqlengine.errors import DataCorrupted, UndefinedColumn, did_you_mean
+from sqlengine.formats.base import Decoder
+from sqlengine.formats.csv_format import CsvDecoder
+from sqlengine.formats.json_format import JsonDecoder
+
+IDLE_US = 100_000
+"""How long a follower suggests to wait when nothing was appended."""
+
+
+class TextReader:
+    """See connectors.base.Reader."""
+
+    def __init__(
+        self, path: str, kind: str, schema: pa.Schema, options: FileOptions, position: Position | None
+    ) -> None:
+        self._path, self._kind, self._schema, self._options = path, kind, schema, options
+        self._compression = compression_of(path, options)
+        self._decoder: Decoder | None = JsonDecoder(schema) if kind == "json" else None
+        self._done = False
+        self._start(self._checked(position))
+
+    def poll(self, max_rows: int, now_us: int) -> Polled:
+        """See connectors.base.Reader."""
+        if not self._lines.ready and not self._done:
+            self._fill()
+        if self._decoder is None and not self._read_header():
+            return self._polled(None, [])
+        assert self._decoder is not None, "the header is read"
+        lines = self._lines.take(max_rows)
+        decoded = self._decoder.decode(lines.records)
+        bad = [
+            BadRecord(lines.records[i].as_py(), why, origin=f"{self._path}:{lines.start[i]}") for i, why in decoded.bad
+        ]
+        why = f"record is longer than {LINE_BYTES_MAX} bytes"
+        bad += [BadRecord(raw, why, "54000", f"{self._path}:{at}") for at, raw in lines.too_long]
+        return self._polled(decoded.batch if decoded.batch.num_rows else None, bad)
+
+    def progress(self) -> float | None:
+        """The fraction of the file's present size; None for a follower."""
+        return None if self._options.follow else self._stream.fraction(self._lines.offset)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._stream.close()
+
+    def _polled(self, batch: pa.RecordBatch | None, bad: list[BadRecord]) -> Polled:
+        done = self._done and not self._lines.ready
+        idle = batch is None and not bad and not done
+        return Polled(batch, self._position(), bad, done, IDLE_US if idle else None)
+
+    def _position(self) -> Position:
+        offset = self._lines.offset
+        return {"offset": offset, "head": zlib.crc32(self._head[:offset])}
+
+    def _checked(self, position: Position | None) -> int:
+        """The offset to begin at."""
+        offset = 0 if position is None else int(position["offset"])
+        if position is None or offset == 0:
+            return 0
+        if zlib.crc32(read_head(self._path, self._compression)[:offset]) == position["head"]:
+            return offset
+        if self._options.follow:
+            return 0
+        raise DataCorrupted(f'file "{self._path}" is not the one that was read before', hint="its beginning differs")
+
+    def _start(self, offset: int) -> None:
+        self._stream = ByteStream(self._path, self._compression, offset)
+        self._lines = LineBuffer(offset, self._options.quote if self._kind == "csv" else "")
+        self._head = read_head(self._path, self._compression) if offset else b""
+
+    def _fill(self) -> None:
+        """Read on; at the end, finish, or look for what became of the file."""
+        while not self._lines.ready:
+            data = self._stream.read()
+            if data:
+                before = self._lines.read
+                if before < HEAD_BYTES:
+                    self._head = (self._head[:before] + data)[:HEAD_BYTES]
+                self._lines.feed(data)
+                continue
+            if not self._options.follow:
+                self._lines.finish()
+                self._done = True
+            elif self._stream.replaced(self._lines.read):
+                self._lines.finish()
+                if not self._lines.ready:
+                    self._restart()
+                    continue
+            return
+
+    def _restart(self) -> None:
+        self._stream.close()
+        if self._kind == "csv":
+            self._decoder = None
+        self._start(0)
+
+    def _read_header(self) -> bool:
+        """The csv decoder, once its header is there: at the stream's start, or read anew when it begins
+        later."""
+        if not self._options.header:
+            self._decoder = CsvDecoder(self._schema, self._options.csv())
+            return True
+        if self._lines.offset:
+            line = _first_line(self._path, self._compression, self._options)
+        else:
+            if not self._lines.ready:
+                self._decoder = CsvDecoder(self._schema, self._options.csv()) if self._done else None
+                return self._done
+            line = self._lines.take(1).records
+        names = header_names(line, self._options)
+        self._decoder = CsvDecoder(self._schema, self._options.csv(), _matched(names, self._schema, self._path))
+        return True
+
+
+def _first_line(path: str, compression: str, options: FileOptions) -> pa.BinaryArray:
+    lines = LineBuffer(0, options.quote)
+    with contextlib.closing(ByteStream(path, compression)) as stream:
+        while not lines.ready:
+            data = stream.read(1 << 16)
+            if not data:
+                lines.finish()
+                break
+            lines.feed(data)
+    return lines.take(1).records
+
+
+def header_names(line: pa.BinaryArray, options: FileOptions) -> list[str]:
+    """The fields of a header line."""
+    text = line[0].as_py().removeprefix(b"\xef\xbb\xbf") + b"\n" if len(line) else b"\n"
+    parse = pv.ParseOptions(delimiter=options.csv().delimiter, quote_char=options.quote, newlines_in_values=True)
+    return list(pv.read_csv(pa.BufferReader(text), parse_options=parse).column_names)
+
+
+def _matched(names: list[str], schema: pa.Schema, path: str) -> list[str]:
+    """The header's names, each as the declared column it means; UndefinedColumn (42703) for a declared one
+    missing."""
+    declared = {same_name(n): n for n in schema.names}
+    matched = [n if n in schema.names else declared.get(same_name(n), n) for n in names]
+    for name in schema.names:
+        if name not in matched:
+            hint = did_you_mean(name, names) or "columns: " + ", ".join(names)
+            raise UndefinedColumn(f'file "{path}" has no column "{name}"', hint=hint)
+    return [n if n not in matched[:i] else f"{n}\0{i}" for i, n in enumerate(matched)]
