@@ -196,6 +196,8 @@ _NARROW: dict[pa.DataType, pa.DataType] = {
 def _our_type(dtype: pa.DataType) -> pa.DataType:
     if isinstance(dtype, pa.OpaqueType):
         return pa.int64() if dtype.type_name in ("hugeint", "uhugeint") else _no_counterpart(dtype.type_name)
+    if isinstance(dtype, pa.Bool8Type):
+        return pa.bool_()
     if isinstance(dtype, pa.BaseExtensionType):
         return dtype
     if pa.types.is_timestamp(dtype):
@@ -222,6 +224,8 @@ def _convert(array: pa.Array, wanted: pa.DataType) -> pa.Array:
         return array
     if isinstance(dtype, pa.OpaqueType):
         return _hugeint(array, signed=dtype.type_name == "hugeint")
+    if isinstance(dtype, pa.Bool8Type):
+        return array.storage.cast(pa.bool_())
     if pa.types.is_struct(dtype):
         parts = [_convert(array.field(i), wanted.field(i).type) for i in range(dtype.num_fields)]
         return pa.StructArray.from_arrays(parts, fields=list(wanted), mask=array.is_null())

@@ -11,7 +11,7 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO round(x DOUBLE) AS round_even(x, 0), (x FLOAT) AS round_even(x::DOUBLE, 0), "
     "(x DECIMAL) AS system.main.round(x), (x BIGINT) AS x::DOUBLE, (x, n) AS system.main.round(x, n)",
     "CREATE MACRO split_index(s, d, i) AS CASE WHEN i >= 0 AND s <> '' THEN string_split(s, d)[i + 1] END",
-    "CREATE MACRO count_char(s, c) AS CASE WHEN c = '' THEN 0 ELSE length(s) - length(replace(s, left(c, 1), '')) END",
+    "CREATE MACRO count_char(s, c) AS CASE WHEN c = '' THEN 0 * length(s) ELSE length(s) - length(replace(s, left(c, 1), '')) END",
     "CREATE MACRO char_length(s) AS length(s)",
     "CREATE MACRO character_length(s) AS length(s)",
     "CREATE MACRO octet_length(s VARCHAR) AS strlen(s), (s BLOB) AS system.main.octet_length(s)",
@@ -28,7 +28,12 @@ MACROS: tuple[str, ...] = (
     "(s, p, g) AS CASE WHEN regexp_matches(s, p) THEN system.main.regexp_extract(s, p, g) END",
     "CREATE MACRO regexp_like(s, p) AS regexp_matches(s, p)",
     "CREATE MACRO regexp_count(s, p) AS len(regexp_extract_all(s, p))",
-    "CREATE MACRO width_bucket(x, lo, hi, n) AS CASE WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 "
+    "CREATE MACRO width_bucket(x, lo, hi, n) AS CASE WHEN x + lo + hi + n IS NULL THEN NULL WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 "
     "ELSE floor((x - lo) / (hi - lo) * n)::INTEGER + 1 END",
+    "CREATE MACRO epoch_ms(t TIMESTAMP) AS epoch_us(t) // 1000, (t TIMESTAMPTZ) AS epoch_us(t) // 1000, "
+    "(n BIGINT) AS system.main.epoch_ms(n)",
+    # PostgreSQL's parts with fractions of seconds, which DuckDB cuts off.
+    "CREATE MACRO date_part_exact(p, t) AS CASE p WHEN 'second' THEN date_part('microseconds', t) / 1000000.0::DOUBLE "
+    "WHEN 'milliseconds' THEN date_part('microseconds', t) / 1000.0::DOUBLE ELSE date_part(p, t)::DOUBLE END",
     "CREATE MACRO cardinality(a) AS len(a)",
 )

@@ -9,10 +9,9 @@ call per batch.  This file must not know operators, plans or the clock: the tick
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine import errors
@@ -21,8 +20,7 @@ from sqlengine.expr.steps import Compiler, Frame, Step, as_array
 from sqlengine.functions import BUILTINS, Registry
 
 
-@dataclass(frozen=True, slots=True)
-class RowError:
+class RowError(NamedTuple):
     """Why one row of a batch failed: `row` counts from 0 in that batch."""
 
     row: int
@@ -46,20 +44,19 @@ class Evaluator:
 
     def try_eval(
         self, batch: pa.RecordBatch, now_us: int = 0
-    ) -> tuple[list[pa.Array], npt.NDArray[np.bool_], list[RowError]]:
+    ) -> tuple[list[pa.Array], pa.BooleanArray, list[RowError]]:
         """As a call, but rows that fail are left out: (arrays over the good rows, which rows are good, the errors).
 
         The failing rows are found by halving, so that good rows are computed in large pieces.
         """
         try:
-            return self(batch, now_us), np.ones(batch.num_rows, dtype=bool), []
+            return self(batch, now_us), pa.array(np.ones(batch.num_rows, dtype=bool)), []
         except errors.DataError:
             good = np.ones(batch.num_rows, dtype=bool)
             found: list[RowError] = []
             pieces = self._isolate(batch, 0, now_us, found)
             good[[e.row for e in found]] = False
-            columns = [pa.concat_arrays(parts) if parts else pa.nulls(0, t) for parts, t in zip(pieces, self.types, strict=True)]
-            return columns, good, found
+            return [_joined(p, t) for p, t in zip(pieces, self.types, strict=True)], pa.array(good), found
 
     def _isolate(
         self, batch: pa.RecordBatch, start: int, now_us: int, found: list[RowError]
@@ -75,6 +72,10 @@ class Evaluator:
         left = self._isolate(batch.slice(0, middle), start, now_us, found)
         right = self._isolate(batch.slice(middle), start + middle, now_us, found)
         return [a + b for a, b in zip(left, right, strict=True)]
+
+
+def _joined(pieces: Sequence[pa.Array], dtype: pa.DataType) -> pa.Array:
+    return pa.concat_arrays(pieces) if pieces else pa.nulls(0, dtype)
 
 
 def compile_exprs(exprs: Sequence[tree.Expr], functions: Registry = BUILTINS) -> Evaluator:

@@ -7,6 +7,7 @@ Aggregates are in aggregates.py.  Nothing here binds or evaluates; that is expr/
 from __future__ import annotations
 
 from sqlengine.functions import (
+    aggregates,
     arrays,
     conditional,
     json,
@@ -38,4 +39,15 @@ def names() -> list[str]:
     return BUILTINS.names()
 
 
-__all__ = ["BUILTINS", "FAMILIES", "Function", "Registry", "names", "scalar"]
+def listing(registry: Registry = BUILTINS) -> list[tuple[str, str, str, str]]:
+    """(name, signature, kind, description) of every function, for SHOW FUNCTIONS; kind: scalar, operator, aggregate."""
+    rows = [
+        (f.name, "; ".join(s.text for s in f.signatures), "scalar" if f.operator is None else "operator", f.description)
+        for f in registry.functions()
+    ]
+    found = (aggregates.aggregate(name) for name in aggregates.names())
+    rows += [(f.name, f"{f.name}({f.arguments})", "aggregate", f.description) for f in found if f is not None]
+    return sorted(rows)
+
+
+__all__ = ["BUILTINS", "FAMILIES", "Function", "Registry", "listing", "names", "scalar"]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine.functions.arrays_of import nulls
+from sqlengine.functions.operators import comparison_kernel
 from sqlengine.functions.registry import Kernel, Value, declare, scalar
 
 
@@ -91,7 +92,7 @@ def _map_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel
 
 map_get = scalar(
     "map_get(m any, key any) -> any", "the value of a key in a map, NULL when it is not there",
-    example="map_get(NULL, 'a') IS NULL", operator="map[]", duck="{0}[{1}]", factory=True, constant_args=(1,),
+    operator="map[]", duck="{0}[{1}]", factory=True, constant_args=(1,),
 )(_map_kernel)
 
 
@@ -102,7 +103,8 @@ map_get = scalar(
 def array_contains(a: pa.Array, item: pa.Array) -> pa.Array:
     flat = pc.list_flatten(a)
     parents = pc.list_parent_indices(a)
-    same = pc.fill_null(pc.equal(flat, item.take(parents)), False).to_numpy(zero_copy_only=False)
+    equal = comparison_kernel("eq", [flat.type])
+    same = pc.fill_null(equal(flat, item.take(parents)), False).to_numpy(zero_copy_only=False)
     found = np.zeros(len(a), dtype=bool)
     found[parents.to_numpy()[same]] = True
     return pa.array(found, mask=nulls(a, item))
@@ -141,12 +143,20 @@ array_reverse = declare(
     "array_reverse(a anyarray) -> anyarray", "the elements from last to first",
     example="array_reverse(ARRAY[1, 2]) = ARRAY[2, 1]", duck="list_reverse({0})",
 )
-array_to_string = declare(
-    "array_to_string(a text[], separator text) -> text", "the elements as one text, NULLs left out",
+
+
+@scalar(
+    "array_to_string(a text[], separator text) -> text", "the elements as one text, NULLs left out", broadcast=True,
     example="array_to_string(ARRAY['a', 'b'], '-') = 'a-b'",
-    duck="CASE WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN "
-    "coalesce(list_aggregate(list_filter({0}, lambda x: x IS NOT NULL), 'string_agg', {1}), '') END",
+    duck="CASE WHEN {0} IS NOT NULL THEN list_reduce(list_prepend('', list_filter({0}, lambda x: x IS NOT NULL)), "
+    "lambda x, y, i: x || CASE WHEN i > 2 THEN {1} ELSE left({1}, 0) END || y) || left({1}, 0) END",
 )
+def array_to_string(a: pa.Array, separator: pa.Array) -> pa.Array:
+    flat, lengths = pc.list_flatten(a), _lengths(a)
+    counts = np.bincount(pc.list_parent_indices(a).to_numpy()[flat.is_valid().to_numpy(zero_copy_only=False)], minlength=len(a))
+    offsets = pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
+    present = pa.ListArray.from_arrays(offsets, flat.drop_null(), mask=a.is_null() if a.null_count else None)
+    return pc.binary_join(present, separator) if len(lengths) else pa.nulls(0, pa.string())
 array_overlaps = declare(
     "array_overlaps(a anyarray, b anyarray) -> boolean", "whether both have an element in common",
     example="array_overlaps(ARRAY[1, 2], ARRAY[2])", duck="list_has_any({0}, {1})", aliases=("list_has_any",),

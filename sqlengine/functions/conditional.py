@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlengine.functions.operators import _compare_factory
+from sqlengine.functions.operators import comparison_kernel
 from sqlengine.functions.registry import Kernel, Value, declare, scalar
+from sqlengine.types import storage_type
 
 coalesce = declare(
     "coalesce(VARIADIC a anyelement) -> anyelement", "the first argument that is not NULL",
@@ -33,7 +34,8 @@ def _extreme(name: str) -> Kernel:
     """A factory: greatest or least of any number of arguments, NULLs skipped, by the operators' order."""
 
     def make(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
-        wins = _compare_factory("gt" if name == "max" else "lt")(arg_types, pa.bool_())
+        inner = storage_type(result)
+        wins = comparison_kernel("gt" if name == "max" else "lt", [inner])
 
         def kernel(first: Value, *rest: Value) -> Value:
             best = first
@@ -42,6 +44,8 @@ def _extreme(name: str) -> Kernel:
                 best = pc.if_else(takes, other, best)
             return best
 
+        if inner != result:
+            return lambda *args: pa.ExtensionArray.from_storage(result, kernel(*(a.storage for a in args)))
         return kernel
 
     return make
@@ -49,17 +53,17 @@ def _extreme(name: str) -> Kernel:
 
 greatest = scalar(
     "greatest(VARIADIC a anyelement) -> anyelement", "the largest argument, NULLs skipped",
-    example="greatest(1, 3, NULL) = 3", strict=False, factory=True,
+    example="greatest(1, 3, NULL) = 3", strict=False, factory=True, broadcast=True,
 )(_extreme("max"))
 least = scalar(
     "least(VARIADIC a anyelement) -> anyelement", "the smallest argument, NULLs skipped", example="least(1, 3, NULL) = 1",
-    strict=False, factory=True,
+    strict=False, factory=True, broadcast=True,
 )(_extreme("min"))
 
 
 @scalar(
     "num_nulls(VARIADIC a any) -> integer", "how many arguments are NULL", example="num_nulls(1, NULL) = 1",
-    strict=False, duck="list_count(list_filter([x IS NULL FOR x IN [{*}]], lambda b: b))::INTEGER",
+    strict=False, duck="",
 )
 def num_nulls(*args: Value) -> Value:
     return _count(pc.is_null, args)
@@ -67,7 +71,7 @@ def num_nulls(*args: Value) -> Value:
 
 @scalar(
     "num_nonnulls(VARIADIC a any) -> integer", "how many arguments are not NULL", example="num_nonnulls(1, NULL) = 1",
-    strict=False, duck="list_count([{*}])::INTEGER",
+    strict=False, duck="",
 )
 def num_nonnulls(*args: Value) -> Value:
     return _count(pc.is_valid, args)

@@ -33,9 +33,13 @@ abs_ = scalar(
 )(lambda x: pc.abs_checked(x))
 
 
-@scalar("sign(x anynumber) -> anynumber", "-1, 0 or 1", example="sign(-2.5) = -1", factory=True, duck="sign({0})")
-def sign(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
-    return lambda x: pc.sign(x).cast(result)
+sign = scalar("sign(x anynumber) -> anynumber", "-1, 0 or 1", example="sign(-2) = -1", factory=True)(
+    lambda arg_types, result: lambda x: pc.sign(x).cast(result)
+)
+sign_numeric = scalar(
+    "sign(x numeric) -> numeric", "-1, 0 or 1", example="sign(-2.5) = -1",
+    result_type=lambda args: pa.decimal128(19, 0),
+)(lambda x: pc.sign(x).cast(pa.decimal128(19, 0)))
 
 
 ceil_double = _double("ceil", "ceil", "the nearest whole number not below", "ceil(1.2) = 2", aliases=("ceiling",))
@@ -108,6 +112,17 @@ trunc_digits = scalar(
 )
 def round_double(x: Value) -> Value:
     return pc.round(x, ndigits=0, round_mode="half_to_even")
+
+
+@scalar(
+    "round(x double precision, digits integer) -> double precision", "to that many digits after the point",
+    example="round(2.345::double precision, 1) = 2.3", constant_args=(1,),
+)
+def round_double_digits(x: Value, digits: Value) -> Value:
+    places = digits.as_py()
+    if places is None:
+        return pa.scalar(None, pa.float64())
+    return pc.round(x, ndigits=places, round_mode="half_towards_infinity")
 
 
 trunc_double = _double("trunc", "trunc", "without the digits after the point", "trunc(-2.7::double precision) = -2")
@@ -202,8 +217,9 @@ def _integers(name: str, ufunc: Any, description: str, example: str) -> Function
     def make(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
         def kernel(a: pa.Array, b: pa.Array) -> Value:
             mask = _null_mask(a, b)
-            left, right = (pc.abs_checked(pc.fill_null(v, 0)).to_numpy(zero_copy_only=False) for v in (a, b))
-            out = ufunc(left.astype(np.int64), right.astype(np.int64))
+            wide = [pc.fill_null(v, 0).cast(pa.int64()) for v in (a, b)]
+            left, right = (pc.abs_checked(v).to_numpy(zero_copy_only=False) for v in wide)
+            out = ufunc(left, right)
             if name == "lcm":
                 _check_lcm(left, right, out)
             return pa.array(out, mask=mask).cast(result)
@@ -231,10 +247,13 @@ lcm = _integers("lcm", np.lcm, "least common multiple", "lcm(4, 6) = 12")
     example="width_bucket(5, 0, 10, 5) = 3", can_raise=True,
 )
 def width_bucket(x: Value, low: Value, high: Value, count: Value) -> Value:
-    share = pc.divide_checked(pc.subtract(x, low), pc.subtract(high, low))
+    width = pc.subtract(high, low)
+    share = pc.divide(pc.subtract(x, low), pc.if_else(pc.equal(width, 0.0), 1.0, width))
     inside = pc.add(pc.floor(pc.multiply(share, count.cast(pa.float64()))), 1.0)
     above = pc.if_else(pc.greater_equal(x, high), pc.add(count, 1), _clip(inside, count))
-    return pc.if_else(pc.less(x, low), 0, above).cast(pa.int32())
+    complete = pc.is_valid(pc.multiply(share, count.cast(pa.float64())))
+    bucket = pc.if_else(pc.less(x, low), 0, above).cast(pa.int32())
+    return pc.if_else(complete, bucket, pa.scalar(None, pa.int32()))
 
 
 def _clip(inside: Value, count: Value) -> Value:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlengine import duck
+from sqlengine import duck, errors
 from sqlengine.functions.arrays_of import interval_order
 from sqlengine.functions.registry import Function, Kernel, Value, declare, scalar
 from sqlengine.functions.signature import Arg
@@ -150,10 +150,14 @@ bit_not = _number("bit_not", "~", "bit_wise_not", "every bit turned over", "~5 =
 
 @scalar(
     "power(a double precision, b double precision) -> double precision", "a raised to b", example="2 ^ 10 = 1024",
-    operator="^", aliases=("pow",), duck="power({0}, {1})",
+    operator="^", aliases=("pow",), duck="power({0}, {1})", can_raise=True,
 )
 def power(a: Value, b: Value) -> Value:
-    return pc.power(a, b)
+    out = pc.power(a, b)
+    odd = pc.and_(pc.invert(pc.is_finite(out)), pc.and_(pc.is_finite(a), pc.is_finite(b)))
+    if odd.as_py() if isinstance(odd, pa.Scalar) else odd.true_count:
+        raise errors.OutOfRange("a power of this base is undefined or out of range", sqlstate="2201F")
+    return out
 
 
 @scalar(
@@ -232,6 +236,11 @@ def _compare_factory(name: str) -> Callable[[Sequence[pa.DataType], pa.DataType]
         return lambda a, b: arrow.call([a, b])
 
     return make
+
+
+def comparison_kernel(name: str, arg_types: Sequence[pa.DataType]) -> Kernel:
+    """The kernel of eq, ne, lt, le, gt or ge for one type, for functions that compare inside."""
+    return _compare_factory(name)(arg_types, pa.bool_())
 
 
 def _interval_key(value: Value) -> Value:

@@ -66,7 +66,9 @@ def concat(*parts: Value) -> Value:
     example="concat_ws('-', 'a', NULL, 'b') = 'a-b'", strict=False,
 )
 def concat_ws(separator: Value, *parts: Value) -> Value:
-    return pc.binary_join_element_wise(*parts, separator, null_handling="skip")
+    given = pc.fill_null(separator, "")  # Arrow loses rows whose separator is NULL
+    joined = pc.binary_join_element_wise(*parts, given, null_handling="skip")
+    return pc.if_else(pc.is_valid(separator), joined, _null_text())
 
 
 def _constant(value: Value) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlengine import errors
+from sqlengine import duck, errors
 from sqlengine.functions.arrays_of import (
     US_PER_DAY,
     from_int64s,
@@ -131,7 +131,7 @@ _extract_options: dict[str, Any] = {
 date_part_ts = scalar(
     "date_part(part text, t timestamp) -> bigint; date_part(part text, t timestamptz) -> bigint; "
     "date_part(part text, t date) -> bigint; date_part(part text, t time) -> bigint",
-    "one part of a date or time: year, month, day, hour, minute, second, epoch, dow, doy, week, quarter, ...",
+    "one part of a date or time: year, month, day, hour, minute, second, epoch, dow, doy, week, quarter",
     example="extract(hour FROM timestamp '2024-01-01 05:06') = 5", **_extract_options,
 )(_extract)
 
@@ -270,6 +270,9 @@ def _bucket(width: Value, t: Value, origin: Value | None) -> Value:
     can_raise=True, duck="time_bucket({0}, {1}, {2})",
 )
 def date_bin(width: Value, t: Value, origin: Value) -> Value:
+    parts = width.as_py()
+    if parts is not None and parts.months:
+        raise errors.NotSupportedError("timestamps cannot be binned into intervals containing months or years")
     return _bucket(width, t, origin)
 
 
@@ -321,10 +324,9 @@ def to_timestamp_seconds(seconds: Value) -> Value:
 
 @scalar(
     "epoch_ms(t timestamp) -> bigint; epoch_ms(t timestamptz) -> bigint", "milliseconds since 1970",
-    example="epoch_ms(timestamp '1970-01-01 00:00:01') = 1000", factory=True,
-)
-def epoch_ms(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
-    return lambda t: _floor(t.cast(pa.int64()), 1000)
+    example="epoch_ms(timestamp '1970-01-01 00:00:01') = 1000", )
+def epoch_ms(t: Value) -> Value:
+    return pc.divide(t.cast(pa.int64()), pa.scalar(1000))
 
 
 @scalar(
@@ -348,6 +350,8 @@ def to_timestamp_ltz(n: Value, digits: Value) -> Value:
 def to_zone(zone: Value, t: Value) -> Value:
     if zone.as_py() is None:
         return pa.scalar(None, TIMESTAMPTZ)
+    if _late(t):
+        return _zone_by_duckdb(zone, t)
     local = pc.assume_timezone(t, _zone(zone.as_py()), ambiguous="latest", nonexistent="latest")
     return local.cast(TIMESTAMPTZ)
 
@@ -360,7 +364,22 @@ def to_zone(zone: Value, t: Value) -> Value:
 def from_zone(zone: Value, t: Value) -> Value:
     if zone.as_py() is None:
         return pa.scalar(None, TIMESTAMP)
+    if _late(t):
+        return _zone_by_duckdb(zone, t)
     return pc.local_timestamp(t.cast(pa.timestamp("us", _zone(zone.as_py())))).cast(TIMESTAMP)
+
+
+def _late(t: Value) -> bool:
+    """Whether some moment is after 2036: Arrow knows no daylight saving from then on."""
+    last = (t if isinstance(t, pa.Scalar) else pc.max(t)).cast(pa.int64()).as_py()
+    return last is not None and last >= 2_114_380_800_000_000
+
+
+def _zone_by_duckdb(zone: Value, t: Value) -> Value:
+    array = pa.array([t.as_py()], t.type) if isinstance(t, pa.Scalar) else t
+    text = f"timezone({duck.literal(_zone(zone.as_py()), pa.string())}, a)"
+    out = duck.evaluate([text], {"a": array}, len(array))[0]
+    return out[0] if isinstance(t, pa.Scalar) else out
 
 
 def _zone(name: str) -> str:

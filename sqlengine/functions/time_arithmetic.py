@@ -192,8 +192,10 @@ def _scale(a: pa.Array, factor: pa.Array) -> pa.Array:
     whole_months = np.trunc(months)
     days_of_months = np.round((months - whole_months) * 30, 6)
     whole_days = np.trunc(days) + np.trunc(days_of_months)
-    clock = (days - np.trunc(days) + days_of_months - np.trunc(days_of_months)) * US_PER_DAY
-    total = np.rint(micros + np.rint(clock))
+    clock = np.round((days - np.trunc(days) + days_of_months - np.trunc(days_of_months)) * US_PER_DAY)
+    more = np.trunc(clock / US_PER_DAY)
+    whole_days, clock = whole_days + more, clock - more * US_PER_DAY
+    total = np.rint(micros + clock)
     if bool((np.abs(total) >= 2.0**63).any() | (np.abs(whole_days) >= 2.0**31).any()):
         raise errors.OutOfRange("interval out of range", sqlstate="22008")
     return interval_array(whole_months.astype(np.int64), whole_days.astype(np.int64), total.astype(np.int64), mask)
@@ -210,7 +212,7 @@ multiply_interval_right = scalar(
 
 
 @scalar(
-    "divide(a interval, b double precision) -> interval", "a part of the interval", operator="/", duck="({0} / {1})",
+    "divide(a interval, b double precision) -> interval", "a part of the interval", operator="/", duck="({0} * (1.0 / {1}))",
     broadcast=True, can_raise=True, example="INTERVAL '1 hour' / 4 = INTERVAL '15 minutes'",
 )
 def divide_interval(a: pa.Array, b: pa.Array) -> pa.Array:
@@ -239,8 +241,8 @@ subtract_time = scalar(
 
 
 @scalar(
-    "subtract(a time, b time) -> interval", "clock time between two times of day", operator="-", duck="({0} - {1})",
-    broadcast=True, example="time '10:30' - time '09:00' = INTERVAL '90 minutes'",
+    "subtract(a time, b time) -> interval", "clock time between two times of day", operator="-",
+    duck="to_microseconds(date_diff('microsecond', {1}, {0}))", broadcast=True, example="time '10:30' - time '09:00' = INTERVAL '90 minutes'",
 )
 def subtract_times(a: pa.Array, b: pa.Array) -> pa.Array:
     return interval_array(0, 0, int64s(a) - int64s(b), nulls(a, b))

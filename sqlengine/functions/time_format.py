@@ -72,7 +72,12 @@ def _fraction(digits: int) -> Piece:
 
 def _strftime(spec: str) -> Piece:
     unit = pa.timestamp("s")
-    return lambda t: pc.strftime(t.cast(TIMESTAMP).cast(unit, safe=False), format=spec, locale="C")
+    return lambda t: pc.strftime(_floor_second(t).cast(unit), format=spec, locale="C")
+
+
+def _floor_second(t: Value) -> Value:
+    """Rounded down (a cast would round moments before 1970 up)."""
+    return pc.floor_temporal(t.cast(TIMESTAMP), unit="second")
 
 
 def _field(spec: str) -> Piece:
