@@ -22,7 +22,7 @@ from sqlengine.plan import nodes
 
 @dataclass(frozen=True)
 class Shape:
-    """Two tables, their key columns, and how their batches alternate (`table_first`: all of the right, then the left)."""
+    """Two tables, their key columns, and whether all of the right comes before the left (`table_first`)."""
 
     name: str
     left: pa.Table

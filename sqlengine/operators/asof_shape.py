@@ -1,4 +1,4 @@
-"""AsofShape: the parts of an as-of join that do not change while it runs: columns, types, and how output is put together."""
+"""AsofShape: what of an as-of join does not change while it runs: columns, types, how output is put together."""
 
 from __future__ import annotations
 

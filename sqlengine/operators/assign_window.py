@@ -9,7 +9,8 @@ from sqlengine.delta import Delta
 from sqlengine.operators.base import Operator
 from sqlengine.operators.windows import window_ends
 from sqlengine.plan import nodes
-from sqlengine.state.arrow_buffers import fixed, from_ints, plain, validity
+from sqlengine.state.arrow_buffers import from_ints, plain, validity
+from sqlengine.state.order_codes import order_codes
 
 WIDTH = len(nodes.WINDOW_COLUMNS)
 
@@ -29,7 +30,7 @@ class AssignWindowOperator(Operator):
         if valid is not None:
             delta = delta.filter(pa.array(valid))
             times = plain(delta.batch.column(self._time_column))
-        rows, starts, ends = window_ends(fixed(times, "i8"), self._window)
+        rows, starts, ends = window_ends(order_codes(times), self._window)
         if not len(rows):
             return None
         if len(rows) != delta.num_rows or bool((rows != np.arange(len(rows))).any()):

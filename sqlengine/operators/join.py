@@ -152,7 +152,7 @@ class JoinOperator(Operator):
         return own_counts
 
     def _satisfying(self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int, now_us: int) -> Ints:
-        """Positions of the pairs for which the residual is true; a pair for which it raises is reported and left out."""
+        """Positions of the pairs for which the residual is true; pairs for which it raises are reported, left out."""
         assert self.errors is not None
         width = len(self._schemas[LEFT])
         arrays = []

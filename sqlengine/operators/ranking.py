@@ -85,7 +85,8 @@ def sort_codes(column: pa.Array, descending: bool, nulls_first: bool) -> list[In
     codes = [~c if descending else c for c in _value_codes(plain(column))]
     if valid is None:
         return codes
-    return [valid.astype(np.int64) if nulls_first else 1 - valid.astype(np.int64), *(np.where(valid, c, 0) for c in codes)]
+    present = valid.astype(np.int64)
+    return [present if nulls_first else 1 - present, *(np.where(valid, c, 0) for c in codes)]
 
 
 def _value_codes(column: pa.Array) -> list[Ints]:

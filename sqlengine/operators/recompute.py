@@ -23,7 +23,7 @@ from sqlengine.types import storage_type
 
 
 class RecomputeOperator(Operator):
-    """Runs at most once per tick, in `advance`.  Errors of the query are `sqlengine.errors` and leave state unchanged."""
+    """Runs at most once per tick, in `advance`.  An error of the query leaves the state unchanged."""
 
     def __init__(self, node: nodes.Recompute) -> None:
         self.schema = node.schema

@@ -12,7 +12,8 @@ from sqlengine.operators.base import END_OF_TIME, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.held_rows import HeldRows
 from sqlengine.plan import nodes
-from sqlengine.state.arrow_buffers import fixed, plain, validity
+from sqlengine.state.arrow_buffers import plain, validity
+from sqlengine.state.order_codes import order_codes
 
 
 class ReleaseInOrderOperator(Operator):
@@ -54,7 +55,7 @@ class ReleaseInOrderOperator(Operator):
     def _times(self, delta: Delta) -> np.ndarray:
         """The rows' times in microseconds, END_OF_TIME for NULL."""
         column = plain(delta.batch.column(self._time_column))
-        values, valid = fixed(column, "i8"), validity(column)
+        values, valid = order_codes(column), validity(column)
         return values if valid is None else np.where(valid, values, END_OF_TIME)
 
     def state_size(self) -> Mapping[str, int]:
@@ -65,4 +66,4 @@ class ReleaseInOrderOperator(Operator):
 
     def restore(self, state: State) -> None:
         self._held.restore(state["held"])
-        self._earliest = min((int(self._times(d).min(initial=END_OF_TIME)) for d in self._held.deltas), default=END_OF_TIME)
+        self._earliest = min((int(self._times(d).min()) for d in self._held.deltas if d.num_rows), default=END_OF_TIME)

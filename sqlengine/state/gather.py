@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,9 @@ import pyarrow as pa
 from sqlengine.kernels import COMPILED
 from sqlengine.types import storage_type
 
-if COMPILED:
+if TYPE_CHECKING:
+    kernel: Any
+elif COMPILED:
     from sqlengine.kernels import gather as kernel
 
 Ints = npt.NDArray[np.int64]

@@ -18,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.delta import Delta
-from sqlengine.state.arrow_buffers import fixed, plain, validity
+from sqlengine.state.arrow_buffers import plain, validity
 from sqlengine.state.growable import Growable, Ints
 from sqlengine.state.key_columns import KeyColumns
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.order_codes import order_codes
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import NOTHING, RowChains
 from sqlengine.state.row_index import RowIndex, first_positions
@@ -206,7 +207,7 @@ class JoinSide:
     def _expire_chunk(self, chunk: pa.RecordBatch, start: int, column: int, limit: int) -> int:
         """Mark the chunk's rows before `limit` dead; returns the least time left.  NULL times never match: they go."""
         times = plain(chunk.column(column))
-        values, valid = fixed(times, "i8"), validity(times)
+        values, valid = order_codes(times), validity(times)
         old = values < limit if valid is None else (values < limit) | ~valid
         if not old.any():
             return int(values.min(initial=np.iinfo(np.int64).max))

@@ -66,7 +66,7 @@ class RowArena:
         return first
 
     def take(self, rows: Ints, columns: Sequence[int] | None = None) -> list[pa.Array]:
-        """The given rows' values, one array per column (all columns, or the positions given), in the order of `rows`."""
+        """The given rows' values in the order of `rows`: one array per column (of all, or of the positions given)."""
         wanted = range(len(self.schema)) if columns is None else columns
         return self._gatherer.take(rows, wanted)
 

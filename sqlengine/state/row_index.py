@@ -57,7 +57,7 @@ def net_weights(delta: Delta) -> tuple[Ints, Ints]:
 
 
 def first_positions(slots: Ints, known: int, size: int) -> Ints:
-    """Where each of the slots known, known + 1, ..., size - 1 appears first; slots are given out in order of appearance."""
+    """Where each of the slots known, known + 1, ..., size - 1 (given out in order of appearance) appears first."""
     first = np.empty(size - known, dtype=np.int64)
     at = np.flatnonzero(slots >= known)[::-1]
     first[slots[at] - known] = at

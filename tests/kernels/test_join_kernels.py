@@ -24,7 +24,10 @@ def ints(values: list[int]) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-@given(batches=st.lists(SLOTS, min_size=1, max_size=4), probes=SLOTS, dead=st.sets(st.integers(0, 119)), room=st.integers(0, 40))
+@given(
+    batches=st.lists(SLOTS, min_size=1, max_size=4), probes=SLOTS, dead=st.sets(st.integers(0, 119)),
+    room=st.integers(0, 40),
+)
 @settings(max_examples=150, deadline=None)
 def test_chains(batches: list[list[int]], probes: list[int], dead: set[int], room: int) -> None:
     rows = sum(map(len, batches))
@@ -56,13 +59,14 @@ def test_chains(batches: list[list[int]], probes: list[int], dead: set[int], roo
     assert answers[0] == answers[1]
 
 
+Entries = list[tuple[int, int]]
 ENTRIES = st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 5)), max_size=30)
 
 
 @given(entries=ENTRIES, other=ENTRIES, probes=ENTRIES, dead=st.sets(st.integers(0, 29)), inclusive=st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_runs(
-    entries: list[tuple[int, int]], other: list[tuple[int, int]], probes: list[tuple[int, int]], dead: set[int], inclusive: bool
+    entries: Entries, other: Entries, probes: Entries, dead: set[int], inclusive: bool,
 ) -> None:
     run, late = _run(entries, 0), _run(other, len(entries))
     weights = ints([0 if row in dead else 1 for row in range(len(entries))])
@@ -88,7 +92,10 @@ def _run(entries: list[tuple[int, int]], first: int) -> Ints:
     return np.ascontiguousarray(ints([x for row in rows for x in row]).reshape(-1, 3).T)
 
 
-@given(st.lists(st.tuples(st.none() | st.binary(max_size=40), st.none() | st.integers(-(2**63), 2**63 - 1)), max_size=30))
+WORDS = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(st.tuples(st.none() | st.binary(max_size=40), st.none() | WORDS), max_size=30))
 @settings(max_examples=150, deadline=None)
 def test_row_hash(rows: list[tuple[bytes | None, int | None]]) -> None:
     texts = [b or b"" for b, _ in rows]
@@ -109,8 +116,8 @@ def test_row_hash(rows: list[tuple[bytes | None, int | None]]) -> None:
 
 
 TYPES = st.sampled_from([
-    pa.int8(), pa.int32(), pa.int64(), pa.float64(), pa.bool_(), pa.string(), pa.binary(), pa.decimal128(20, 3), pa.uuid(),
-    pa.list_(pa.int32()), pa.timestamp("us", "UTC"), pa.large_string(), pa.null(), pa.json_(pa.string()),
+    pa.int8(), pa.int32(), pa.int64(), pa.float64(), pa.bool_(), pa.string(), pa.binary(), pa.decimal128(20, 3),
+    pa.uuid(), pa.list_(pa.int32()), pa.timestamp("us", "UTC"), pa.large_string(), pa.null(), pa.json_(pa.string()),
 ])
 
 
@@ -136,8 +143,8 @@ def _column(data: st.DataObject, dtype: pa.DataType, size: int) -> pa.Array:
     plain = dtype.storage_type if isinstance(dtype, pa.BaseExtensionType) else dtype
     make = {
         pa.bool_(): lambda n: n > 4, pa.string(): lambda n: "é" * n, pa.large_string(): lambda n: "é" * n,
-        pa.binary(): lambda n: b"x" * n, pa.binary(16): lambda n: bytes([n]) * 16, pa.list_(pa.int32()): lambda n: [n] * n,
-        pa.null(): lambda n: None,
+        pa.binary(): lambda n: b"x" * n, pa.binary(16): lambda n: bytes([n]) * 16,
+        pa.list_(pa.int32()): lambda n: [n] * n, pa.null(): lambda n: None,
     }.get(plain, lambda n: n)
     array = pa.array([None if n is None else make(n) for n in numbers], plain)
     array = pa.ExtensionArray.from_storage(dtype, array) if plain != dtype else array

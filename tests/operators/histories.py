@@ -90,7 +90,7 @@ def run(
     make: Callable[[], Operator], schemas: Sequence[pa.Schema], case: Case, restart_after: int | None = None,
     watermark: Callable[[Sequence[Event]], int] | None = None,
 ) -> Counter[Row]:
-    """Run a history as the case splits it; `restart_after`: snapshot and restore at the first tick end from there on."""
+    """Run a history as the case splits it; `restart_after`: snapshot and restore at the next tick end."""
     operator, contents = make(), Contents()
     waiting: list[Event] = []
     final = len(case.events) - 1

@@ -14,7 +14,16 @@ from sqlengine.operators.asof_join import AsofJoinOperator
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Times
 from sqlengine.plan import nodes
 from tests.operators.histories import (
-    Contents, Event, Row, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples,
+    Contents,
+    Event,
+    Row,
+    cases,
+    delta_of,
+    duckdb_answer,
+    final_inputs,
+    run,
+    source,
+    tuples,
 )
 
 LEFT = pa.schema([("k", pa.string()), ("ts", pa.timestamp("us")), ("v", pa.int64())])

@@ -50,7 +50,9 @@ def condition(keys: tuple[int, ...], residual: bool) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data(), keys=st.sampled_from(sorted(KEYS)), retracting=st.tuples(st.booleans(), st.booleans()))
 @settings(max_examples=60, deadline=None)
-def test_equals_duckdb(kind: str, residual: bool, data: st.DataObject, keys: str, retracting: tuple[bool, bool]) -> None:
+def test_equals_duckdb(
+    kind: str, residual: bool, data: st.DataObject, keys: str, retracting: tuple[bool, bool]
+) -> None:
     case: Case = data.draw(cases([ROWS, ROWS], retracting))
     plan = node(kind, KEYS[keys], residual, retracting)
     restart = data.draw(st.none() | st.integers(0, 60))
@@ -112,5 +114,6 @@ def _interval_join(kind: str) -> nodes.Join:
     near = (Call(pa.bool_(), "ge", (apart, Const(INT, -2))), Call(pa.bool_(), "le", (apart, Const(INT, 2))))
     return nodes.Join(
         schema=pa.schema([*TIMED, *TIMED]), left=source(TIMED, True), right=source(TIMED, True), kind=kind,
-        left_keys=(0,), right_keys=(0,), residual=Call(pa.bool_(), "and", near), left_bound=(1, 2), right_bound=(1, 2), append_only=False,
+        left_keys=(0,), right_keys=(0,), residual=Call(pa.bool_(), "and", near),
+        left_bound=(1, 2), right_bound=(1, 2), append_only=False,
     )

@@ -1,4 +1,4 @@
-"""Operators that let rows pass, wait or repeat: UNION ALL, window assignment, ordered release, EMIT EVERY, consolidate."""
+"""Operators that let rows pass, wait or repeat, and consolidate."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sqlengine.delta import Delta
 from sqlengine.operators.assign_window import AssignWindowOperator
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Times
 from sqlengine.operators.consolidate import consolidate
@@ -42,7 +43,8 @@ def test_union_all(case) -> None:  # type: ignore[no-untyped-def]
     renamed = pa.schema([("x", SCHEMA.field(0).type), ("y", pa.string())])
     node = nodes.UnionAll(schema=renamed, branches=(source(SCHEMA, False), source(SCHEMA, False)))
     got = run(lambda: UnionAllOperator(node), [SCHEMA, SCHEMA], case)
-    assert got == duckdb_answer("SELECT * FROM in0 UNION ALL SELECT * FROM in1", final_inputs([SCHEMA] * 2, case.events))
+    sql = "SELECT * FROM in0 UNION ALL SELECT * FROM in1"
+    assert got == duckdb_answer(sql, final_inputs([SCHEMA] * 2, case.events))
 
 
 @given(case=cases([ROWS], [True]), slide=st.integers(1, 7), times=st.integers(1, 3), offset=st.integers(0, 5))
@@ -168,8 +170,6 @@ NESTED_ROWS = st.tuples(
 def test_consolidate_nets_rows_of_any_type(entries: list[tuple[tuple[object, ...], int]]) -> None:
     columns = [pa.array([row[i] for row, _ in entries], f.type) for i, f in enumerate(NESTED)]
     batch = pa.RecordBatch.from_arrays(columns, schema=NESTED)
-    from sqlengine.delta import Delta
-
     out = consolidate(Delta(batch, np.array([w for _, w in entries], dtype=np.int64)))
     expected: Counter[str] = Counter()
     for row, weight in entries:

@@ -22,10 +22,10 @@ DIRECTIONS = [(False, False), (False, True), (True, False), (True, True)]
 
 
 def order_sql(order: tuple[tuple[int, bool, bool], ...]) -> str:
-    words = [
-        f"{SCHEMA.names[c]} {'DESC' if desc else 'ASC'} NULLS {'FIRST' if first else 'LAST'}" for c, desc, first in order
-    ]
-    return ", ".join(words)
+    return ", ".join(
+        f"{SCHEMA.names[c]} {'DESC' if desc else 'ASC'} NULLS {'FIRST' if first else 'LAST'}"
+        for c, desc, first in order
+    )
 
 
 @pytest.mark.parametrize("append_only", [True, False])

@@ -69,7 +69,7 @@ def test_rows_by_key(ticks: list[list[tuple[int, str | None]]]) -> None:
         patch.setattr(row_store, "COMPACT_AT", 4)
         store, expected = RowStore(SCHEMA, (0,)), dict[int, str]()
         for number, changes in enumerate(ticks):
-            after = expected | {k: v for k, v in changes}
+            after = expected | dict(changes)
             entries = [((k, v), -1) for k, v in expected.items() if after[k] != v]
             entries += [((k, v), 1) for k, v in after.items() if v is not None and expected.get(k) != v]
             for row, weight in entries if number % 2 else reversed(entries):
@@ -97,7 +97,8 @@ def test_append_only_contents_share_the_batches_memory_and_the_table_is_kept() -
 def test_a_deletion_leaves_older_snapshots_and_other_chunks_alone() -> None:
     store = RowStore(SCHEMA, None)
     for start in (0, 50_000):
-        batch = pa.RecordBatch.from_arrays([pa.array(range(start, start + 50_000)), pa.nulls(50_000, pa.string())], schema=SCHEMA)
+        columns = [pa.array(range(start, start + 50_000)), pa.nulls(50_000, pa.string())]
+        batch = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
         store.apply(Delta(batch))
     before = store.snapshot_table()
     store.apply(delta([(7, None)], [-1]))
