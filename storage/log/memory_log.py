@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from storage.errors import StorageClosed
 from storage.log.format import KIND_ARROW, KIND_BYTES, FrameHeader
 from storage.log.frame import Frame
 from storage.log.log import DEFAULT_MAX_ROWS, Log, Stamp, TopicContext
@@ -38,6 +39,7 @@ class MemoryLog(Log):
         self._stored: list[_Stored] = []
         self._bases: list[int] = []
         self._size = 0
+        self._closed = False
 
     @property
     def durable_offset(self) -> int:
@@ -64,6 +66,7 @@ class MemoryLog(Log):
         kind = KIND_BYTES if self.context.bytes_payload else KIND_ARROW
         size = batch.get_total_buffer_size()
         with self._lock:
+            self._require_open()
             repeated = self._repeated(stamp.producer, batch.num_rows)
             if repeated is not None:
                 return repeated
@@ -91,6 +94,7 @@ class MemoryLog(Log):
     def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
         """See `Log.read`."""
         with self._lock:
+            self._require_open()
             self._check_range(offset, self._start_offset, self._end_offset)
             limit = min(self._end_offset, offset + max_rows)
             first = max(bisect_right(self._bases, offset) - 1, 0)
@@ -147,7 +151,15 @@ class MemoryLog(Log):
             return gone
 
     def close(self, *, flush: bool = True) -> None:
-        """See `Log.close`: nothing to release."""
+        """See `Log.close`: the batches are let go."""
+        with self._lock:
+            self._closed = True
+            self._replace([])
+
+    def _require_open(self) -> None:
+        """Raise StorageClosed after `close`."""
+        if self._closed:
+            raise StorageClosed(f'topic "{self.context.name}" is closed')
 
 
 def _frame(stored: _Stored, first: int, end: int, columns: list[str] | None) -> Frame:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import storage
+from tests.storage.conftest import numbers
+
+ROOT = Path(__file__).resolve().parents[2]
+CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "7"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["group", "os", "sync"])
+def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp_path: Path, durability: str) -> None:
+    rng = random.Random(durability)
+    acknowledged = committed = 0
+    for _ in range(CYCLES):
+        lines = _run_until_killed(tmp_path, durability, acks=rng.choice((1, 30, rng.randrange(600))))
+        for kind, *values in lines:
+            if kind == "ack":
+                base, first = map(int, values)
+                assert base == first, "a repeated or lost batch would move the offsets"
+                acknowledged = max(acknowledged, first + 5)
+            elif kind == "commit":
+                committed = int(values[0])
+        with storage.Storage.open(str(tmp_path)) as opened:
+            log = opened.topic("t").partitions[0]
+            assert log.failure is None
+            assert numbers(log) == list(range(log.start_offset, log.end_offset))
+            assert acknowledged <= log.end_offset <= acknowledged + 10
+            assert opened.offsets.fetch("g").get(("t", 0), 0) in (committed, committed + 1000)
+            newest = opened.snapshots.latest("s")
+            assert newest is None or newest[0]["end"] in (committed, committed + 1000)
+
+
+def _run_until_killed(path: Path, durability: str, acks: int) -> list[list[str]]:
+    """Lines of a writer that was killed some time after its `acks`-th line."""
+    command = [sys.executable, str(ROOT / "tests/storage/crash_writer.py"), str(path), durability]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
+        assert writer.stdout is not None
+        lines = [writer.stdout.readline() for _ in range(acks + 1)]
+        writer.kill()
+        lines += writer.stdout.readlines()
+    assert lines[0].startswith("open"), lines[:5]
+    return [line.split() for line in lines if line.endswith("\n")]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+import storage
+from storage.faults import FaultyEnv
+from tests.storage.conftest import SCHEMA, numbers, rows
+
+
+@pytest.fixture
+def env(scratch: Path) -> FaultyEnv:
+    """A disk to be broken."""
+    return FaultyEnv(str(scratch / "trash"))
+
+
+@pytest.mark.parametrize("durability", ["group", "os", "sync"])
+def test_a_full_disk_refuses_appends_and_recovers_without_restart(
+    scratch: Path, env: FaultyEnv, durability: str
+) -> None:
+    path = str(scratch / "data")
+    config = storage.TopicConfig(segment_bytes=4096, durability=durability)
+    written: list[int] = []
+    with storage.Storage.open(path, env=env) as opened:
+        log = opened.create_topic("t", SCHEMA, config).partitions[0]
+        for space in range(0, 4000, 150):
+            env.space = space
+            with pytest.raises(storage.DiskFull) as caught:
+                while True:
+                    written += range(log.append(rows(len(written), 7)), len(written) + 7)
+            assert caught.value.sqlstate == "53100" and caught.value.hint
+            assert numbers(log) == written, "reads go on, and nothing of the refused append is seen"
+            env.space = None
+            written += range(log.append(rows(len(written), 3)), len(written) + 3)
+    with storage.Storage.open(path, env=env) as opened:
+        assert numbers(opened.topic("t").partitions[0]) == written
+
+
+def test_a_full_disk_refuses_everything_else_too(scratch: Path, env: FaultyEnv) -> None:
+    with storage.Storage.open(str(scratch / "data"), env=env) as opened:
+        log = opened.create_topic("t", SCHEMA).partitions[0]
+        log.append(rows(0, 5))
+        attempts = [
+            lambda: opened.create_topic("u", SCHEMA),
+            lambda: opened.meta.append({"a": 1}),
+            lambda: opened.meta.rewrite([{"a": 1}]),
+            lambda: opened.offsets.commit("g", {("t", 0): 5}),
+            lambda: opened.snapshots.write("s", {"x": rows(0, 3)}, {}),
+            lambda: opened.alter_topic("t", retention_ms=5),
+        ]
+        env.space = 10
+        for attempt in attempts:
+            with pytest.raises(storage.DiskFull):
+                attempt()
+        assert numbers(log) == list(range(5))
+        env.space = None
+        assert opened.meta.replay() == [] and opened.offsets.groups() == []
+        assert opened.snapshots.latest("s") is None and opened.topic("t").config.retention_ms is None
+        for attempt in attempts[:4]:
+            attempt()
+        assert opened.meta.replay() == [{"a": 1}]
+
+
+def test_a_failed_fsync_stops_the_log_for_good(scratch: Path, env: FaultyEnv) -> None:
+    opened = storage.Storage.open(str(scratch / "data"), env=env)
+    log = opened.create_topic("t", SCHEMA).partitions[0]
+    other = opened.create_topic("other", SCHEMA).partitions[0]
+    log.append(rows(0, 5))
+    env.fail("sync")
+    syncs = env.calls["sync"]
+    with pytest.raises(storage.LogFailed) as caught:
+        log.append(rows(5, 5))
+    assert caught.value.sqlstate == "58030"
+    for _ in range(3):
+        with pytest.raises(storage.LogFailed):
+            log.append(rows(5, 5))
+    assert env.calls["sync"] == syncs + 1, "an fsync that failed is never tried again"
+    assert (log.high_watermark, numbers(log)) == (5, list(range(5))), "what was acknowledged stays readable"
+    other.append(rows(0, 1))
+    opened.maintain()
+    opened.close()
+    with storage.Storage.open(str(scratch / "data"), env=env) as again:
+        assert numbers(again.topic("t").partitions[0])[:5] == list(range(5))
+
+
+def test_a_failed_write_stops_the_log(scratch: Path, env: FaultyEnv) -> None:
+    opened = storage.Storage.open(str(scratch / "data"), env=env)
+    log = opened.create_topic("t", SCHEMA).partitions[0]
+    log.append(rows(0, 5))
+    env.fail("write", error=errno.EIO)
+    for _ in range(2):
+        with pytest.raises(storage.LogFailed, match="write failed"):
+            log.append(rows(5, 5))
+    assert numbers(log) == list(range(5))
+    opened.close()
+
+
+def test_a_failed_rollback_after_a_full_disk_stops_the_log(scratch: Path, env: FaultyEnv) -> None:
+    opened = storage.Storage.open(str(scratch / "data"), env=env)
+    log = opened.create_topic("t", SCHEMA).partitions[0]
+    env.fail("write", error=errno.ENOSPC)
+    env.fail("resize")
+    with pytest.raises(storage.LogFailed, match="rolling back"):
+        log.append(rows(0, 5))
+    opened.close()
+
+
+def test_a_failed_read_is_reported_and_may_succeed_later(scratch: Path, env: FaultyEnv) -> None:
+    with storage.Storage.open(str(scratch / "data"), env=env) as opened:
+        log = opened.create_topic("t", SCHEMA, storage.TopicConfig(segment_bytes=4096)).partitions[0]
+        for number in range(20):
+            log.append(rows(number * 10, 10))
+    with storage.Storage.open(str(scratch / "data"), env=env) as opened:
+        log = opened.topic("t").partitions[0]
+        env.fail("map")
+        with pytest.raises(storage.ReadFailed):
+            log.read(0)
+        assert numbers(log) == list(range(200))
+
+
+def test_what_a_refused_append_left_behind_is_never_taken_for_a_frame(scratch: Path, env: FaultyEnv) -> None:
+    """A value that looks like a frame of the log, cut where that frame begins, followed by a crash."""
+    with storage.Storage.open(str(scratch / "model"), env=env) as opened:
+        log = opened.create_topic("t", SCHEMA, storage.TopicConfig(durability="os")).partitions[0]
+        log.append(rows(0, 3))
+    forged = sorted((scratch / "model").glob("topics/*/0/*.log"))[0].read_bytes()
+    opened = storage.Storage.open(str(scratch / "data"), env=env)
+    log = opened.create_topic("t", SCHEMA, storage.TopicConfig(durability="os")).partitions[0]
+    payload = rows(0, 1).set_column(1, "s", [forged.decode("latin-1")])
+    env.space = 300
+    with pytest.raises(storage.DiskFull):
+        log.append(payload)
+    env.heal()
+    segment = sorted((scratch / "data").glob("topics/*/0/*.log"))[0]
+    assert segment.read_bytes().strip(b"\0") == b""
+    opened.close()
