@@ -33,14 +33,13 @@ abs_ = scalar(
 )(lambda x: pc.abs_checked(x))
 
 
-sign = scalar("sign(x anynumber) -> anynumber", "-1, 0 or 1", example="sign(-2) = -1", factory=True)(
-    lambda arg_types, result: lambda x: pc.sign(x).cast(result)
-)
 sign_numeric = scalar(
     "sign(x numeric) -> numeric", "-1, 0 or 1", example="sign(-2.5) = -1",
     result_type=lambda args: pa.decimal128(19, 0),
 )(lambda x: pc.sign(x).cast(pa.decimal128(19, 0)))
-
+sign = scalar("sign(x anynumber) -> anynumber", "-1, 0 or 1", example="sign(-2) = -1", factory=True)(
+    lambda arg_types, result: lambda x: pc.sign(x).cast(result)
+)
 
 ceil_double = _double("ceil", "ceil", "the nearest whole number not below", "ceil(1.2) = 2", aliases=("ceiling",))
 floor_double = _double("floor", "floor", "the nearest whole number not above", "floor(-1.2) = -2")

@@ -66,9 +66,11 @@ def concat(*parts: Value) -> Value:
     example="concat_ws('-', 'a', NULL, 'b') = 'a-b'", strict=False,
 )
 def concat_ws(separator: Value, *parts: Value) -> Value:
-    given = pc.fill_null(separator, "")  # Arrow loses rows whose separator is NULL
-    joined = pc.binary_join_element_wise(*parts, given, null_handling="skip")
-    return pc.if_else(pc.is_valid(separator), joined, _null_text())
+    joined = parts[0]
+    for part in parts[1:]:  # Arrow's own null_handling="skip" loses rows in which nothing is left to join
+        both = pc.binary_join_element_wise(joined, separator, part, "")
+        joined = pc.coalesce(both, joined, part)
+    return pc.if_else(pc.is_valid(separator), pc.coalesce(joined, pa.scalar("")), _null_text())
 
 
 def _constant(value: Value) -> Any:
