@@ -230,6 +230,34 @@ def improve(int64_t[::1] best, uint8_t[::1] seen, const int64_t[::1] slots, cons
     return better
 
 
+def improve_pair(int64_t[::1] best, int64_t[::1] ties, uint8_t[::1] seen, const int64_t[::1] slots,
+                 const int64_t[::1] values, const int64_t[::1] arrivals, const uint8_t[::1] valid, bint largest,
+                 bint latest):
+    """`improve` where of equal values the earliest arrival wins, or with `latest` the latest."""
+    cdef Py_ssize_t i, n = slots.shape[0]
+    cdef bint nulls = valid.shape[0] > 0, won
+    cdef int64_t slot
+    better = np.zeros(n, dtype=np.uint8)
+    cdef uint8_t[::1] out = better
+    with nogil:
+        for i in range(n):
+            if nulls and not valid[i]:
+                continue
+            slot = slots[i]
+            if not seen[slot]:
+                seen[slot] = 1
+                won = True
+            elif values[i] != best[slot]:
+                won = (values[i] > best[slot]) == largest
+            else:
+                won = arrivals[i] != ties[slot] and (arrivals[i] > ties[slot]) == latest
+            if won:
+                best[slot] = values[i]
+                ties[slot] = arrivals[i]
+                out[i] = 1
+    return better
+
+
 def assign_sessions(const int64_t[::1] keys, Py_ssize_t num_keys, const int64_t[::1] times, int64_t gap_us):
     """Cut rows into runs that surely belong to one session, without sorting.
 

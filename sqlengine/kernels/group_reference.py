@@ -138,6 +138,22 @@ def improve(best: Ints, seen: Bytes, slots: Ints, values: Ints, valid: Bytes, la
     return better
 
 
+def improve_pair(best: Ints, ties: Ints, seen: Bytes, slots: Ints, values: Ints, arrivals: Ints, valid: Bytes,
+                 largest: bool, latest: bool) -> Bytes:
+    """`improve` where of equal values the earliest arrival wins, or with `latest` the latest."""
+    better = np.zeros(len(slots), dtype=np.uint8)
+    rows, _ = _kept(slots, valid, np.empty(0, dtype=np.int64))
+    for group in _rounds(slots[rows]):
+        at, given, came = slots[rows[group]], values[rows[group]], arrivals[rows[group]]
+        equal = given == best[at]
+        ahead = np.where(equal, (came != ties[at]) & ((came > ties[at]) == latest), (given > best[at]) == largest)
+        won = (seen[at] == 0) | ahead
+        best[at[won]], ties[at[won]] = given[won], came[won]
+        seen[at[won]] = 1
+        better[rows[group][won]] = 1
+    return better
+
+
 def assign_sessions(keys: Ints, num_keys: int, times: Ints, gap_us: int) -> tuple[Ints, Ints, Ints, Ints]:
     """Cut rows into runs that surely belong to one session: here by sorting, so runs of one key never touch.
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK
 from sqlengine.plan.nodes import Window
+from sqlengine.state.ranges import expand
 
 Ints = npt.NDArray[np.int64]
 
@@ -83,13 +84,6 @@ class WindowGrid:
             return ALL_CLOSED
         pane = int(self.panes(np.array([watermark_us], dtype=np.int64))[0])
         return pane if self.cumulate else (pane - self.size) // self.slide
-
-
-def expand(first: Ints, last: Ints) -> tuple[Ints, Ints]:
-    """(row, value) for every value of first[row]..last[row] inclusive; rows ascending."""
-    counts = np.maximum(last - first + 1, 0)
-    rows = np.repeat(np.arange(len(first)), counts)
-    return rows, np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
 
 
 def window_ends(times_us: Ints, window: Window) -> tuple[Ints, Ints, Ints]:

@@ -51,7 +51,7 @@ def bitmap(valid: Mask | None) -> pa.Buffer | None:
 
 
 def from_fixed(values: npt.NDArray[np.generic], dtype: pa.DataType, valid: Mask | None = None) -> pa.Array:
-    """An array of a fixed-width type (not bool) over the values' memory."""
+    """An array of a fixed-width type (not bool) over the values' memory; one row of `values` per array element."""
     kept = np.ascontiguousarray(values)
     return pa.Array.from_buffers(dtype, len(kept), [bitmap(valid), pa.py_buffer(kept)])
 

@@ -101,6 +101,13 @@ class KeyIndex:
             self._renew_dictionaries()
         return moved
 
+    def replace_words(self, words: Ints) -> None:
+        """Hold exactly these encoded keys (all different, of this index's dictionaries), slots in their order."""
+        self._table = HashIndex(self._table.width)
+        self._table.insert(words)
+        if any(c.dictionary and c.size > 1024 + 2 * self.size for c in self._codecs):
+            self._renew_dictionaries()
+
     def snapshot(self) -> pa.Table:
         """The keys by slot as a table with columns k0, k1, ... and `slot`."""
         columns = [pa.array(np.arange(self.size, dtype=np.int64)), *self.columns()]

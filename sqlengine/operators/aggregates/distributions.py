@@ -1,0 +1,151 @@
+"""median, percentiles and mode: the group's values as a multiset, sorted when a result is wanted.
+
+All are exact, the "approximate" ones too: sketches cannot take values back.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.errors import InvalidParameter
+from sqlengine.operators.aggregates.base import Accumulator, Floats, Inputs, Ints, Mask, Spec
+from sqlengine.operators.base import State
+from sqlengine.state import arrow_buffers as buffers
+from sqlengine.state.multiset import Multiset
+from sqlengine.state.sort_words import comparable_words
+from sqlengine.types import storage_type
+
+
+class _Values(Accumulator):
+    """A multiset of the non-NULL values per group."""
+
+    def __init__(self, spec: Spec, kind: pa.DataType) -> None:
+        super().__init__(spec)
+        self._column = spec.call.args[0]
+        self._values = Multiset([kind])
+
+    @property
+    def nbytes(self) -> int:
+        return self._values.nbytes
+
+    def update(self, slots: Ints, inputs: Inputs) -> None:
+        valid, values, weights = inputs.valid(self._column), self._read(inputs), inputs.weights
+        if len(valid):
+            rows = np.flatnonzero(valid)
+            slots, values = slots[rows], values.take(pa.array(rows))
+            weights = weights[rows] if len(weights) else weights
+        self._values.apply(slots, [values], weights)
+        self._values.reclaim(self.slots.size)
+
+    def _read(self, inputs: Inputs) -> pa.Array:
+        return inputs.array(self._column)
+
+    def merge(self, slots: Ints, other: Self, other_slots: Ints) -> None:
+        self._values.merge(slots, other._values, other_slots)
+
+    def compact(self, keep: Mask, moved: Ints) -> None:
+        super().compact(keep, moved)
+        self._values.compact(moved)
+
+    def snapshot(self) -> State:
+        size = pa.table({"slot": pa.array(np.arange(self.slots.size))})
+        return {"slots": size, "values": self._values.snapshot()}
+
+    def restore(self, state: State) -> None:
+        self.slots.grow(state["slots"].num_rows)
+        self._values.restore(state["values"])
+
+    def _sorted(self, slots: Ints) -> tuple[Ints, pa.Array, Ints]:
+        """(position in `slots`, value, weight) sorted by position and value; weights are positive."""
+        position, entries = self._values.entries(slots)
+        alive = self._values.weights(entries) > 0
+        position, entries = position[alive], entries[alive]
+        values = self._values.values(entries)[0]
+        order = np.lexsort((comparable_words(values), position))
+        return position[order], values.take(pa.array(order)), self._values.weights(entries)[order]
+
+
+class _Ranked:
+    """Look-up of the k-th value of each slot in sorted weighted values."""
+
+    def __init__(self, position: Ints, weights: Ints, n: int) -> None:
+        self.totals = np.zeros(n, dtype=np.int64)
+        np.add.at(self.totals, position, weights)
+        self._upto = np.cumsum(weights)
+        self._before = np.cumsum(self.totals) - self.totals
+
+    def at(self, rank: Ints) -> Ints:
+        """Entry that holds the value of 0-based rank rank[slot]; any entry for slots without values."""
+        return np.searchsorted(self._upto, self._before + rank, side="right").astype(np.int64)
+
+
+def _fraction(spec: Spec) -> float:
+    """The percentile, turned round for ORDER BY ... DESC; InvalidParameter (22023) outside 0..1."""
+    constant = spec.call.constants[0] if spec.call.constants else 0.5
+    fraction = float(str(constant))
+    if not 0.0 <= fraction <= 1.0:
+        raise InvalidParameter(f"percentile value {fraction:g} is not between 0 and 1")
+    return fraction
+
+
+class PercentileCont(_Values):
+    """Interpolated percentile as double precision."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec, pa.float64())
+        fraction = _fraction(spec)
+        self._fraction = 1.0 - fraction if spec.call.order_by and spec.call.order_by[0][1] else fraction
+
+    def _read(self, inputs: Inputs) -> pa.Array:
+        return pa.array(inputs.floats(self._column))
+
+    def result(self, slots: Ints) -> pa.Array:
+        position, values, weights = self._sorted(slots)
+        ranked = _Ranked(position, weights, len(slots))
+        some = ranked.totals > 0
+        if not some.any():
+            return buffers.null_array(self.type, len(slots))
+        place = self._fraction * np.maximum(ranked.totals - 1, 0)
+        low = np.floor(place).astype(np.int64)
+        numbers: Floats = values.to_numpy()
+        last = len(numbers) - 1
+        below = numbers[np.minimum(ranked.at(low), last)]
+        above = numbers[np.minimum(ranked.at(np.ceil(place).astype(np.int64)), last)]
+        part = place - low
+        return buffers.from_fixed(np.where(part == 0, below, below + part * (above - below)), self.type, some)
+
+
+class PercentileDisc(_Values):
+    """The first value whose share of the group reaches the percentile."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec, storage_type(spec.types[0]))
+        self._fraction = _fraction(spec)
+        self._descending = bool(spec.call.order_by and spec.call.order_by[0][1])
+
+    def result(self, slots: Ints) -> pa.Array:
+        position, values, weights = self._sorted(slots)
+        ranked = _Ranked(position, weights, len(slots))
+        rank = np.maximum(np.ceil(self._fraction * ranked.totals).astype(np.int64) - 1, 0)
+        if self._descending:
+            rank = np.maximum(ranked.totals - 1 - rank, 0)
+        at = pa.array(ranked.at(rank), mask=ranked.totals <= 0)
+        return buffers.wrap(values.take(at), self.type)
+
+
+class Mode(_Values):
+    """The most frequent value; of equally frequent ones the least."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec, storage_type(spec.types[0]))
+
+    def result(self, slots: Ints) -> pa.Array:
+        position, values, weights = self._sorted(slots)
+        order = np.lexsort((np.arange(len(position)), -weights, position))
+        first = np.searchsorted(position[order], np.arange(len(slots) + 1))
+        none = np.diff(first) == 0
+        chosen = np.where(none, 0, order[np.minimum(first[:-1], max(len(order) - 1, 0))] if len(order) else 0)
+        return buffers.wrap(values.take(pa.array(chosen, mask=none)), self.type)

@@ -1,0 +1,70 @@
+"""stddev and variance: first and second moments about the group's first value, in compensated sums.
+
+Moments about a value of the data do not cancel when the mean is far from zero, they merge (by moving one side's origin
+to the other's), and they can be retracted, which Welford's recurrence cannot without loss.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.kernels import group
+from sqlengine.operators.aggregates.base import NO_BYTES, Accumulator, Floats, Inputs, Ints, Spec
+from sqlengine.operators.aggregates.sums import STRANGE_KINDS, Strange
+from sqlengine.state import arrow_buffers as buffers
+
+_SUMS = ("first", "first_low", "second", "second_low")
+
+
+class Moments(Accumulator):
+    """`sample`: divide by n - 1 (NULL of fewer than two values) rather than n; `root`: the standard deviation."""
+
+    def __init__(self, spec: Spec, sample: bool, root: bool) -> None:
+        kinds: dict[str, tuple[str, float]] = dict.fromkeys((*_SUMS, "shift"), ("f8", 0))
+        super().__init__(spec, shifted=("u1", 0), count=("i8", 0), **kinds, **STRANGE_KINDS)
+        self._column = spec.call.args[0]
+        self._sample = sample
+        self._root = root
+        self._strange = Strange(self)
+
+    def update(self, slots: Ints, inputs: Inputs) -> None:
+        own, values, valid = self.slots, inputs.floats(self._column), inputs.valid(self._column)
+        sums = [own[n] for n in _SUMS]
+        if group.moments(own["shift"], own["shifted"], own["count"], *sums, slots, values, valid, inputs.weights):
+            self._strange.update(slots, values, valid, inputs.weights)
+
+    def merge(self, slots: Ints, other: Self, other_slots: Ints) -> None:
+        own, theirs = self.slots, {n: a[other_slots] for n, a in other.slots.arrays.items()}
+        self._strange.merge(slots, other._strange, other_slots)
+        new = (own["shifted"][slots] == 0) & (theirs["shifted"] != 0)
+        own["shift"][slots[new]] = theirs["shift"][new]
+        own["shifted"][slots[new]] = 1
+        count = theirs["count"].astype(np.float64)
+        if self._strange.seen:
+            count -= sum(theirs[n] for n in Strange.NAMES)
+        group.count(own["count"], slots, NO_BYTES, theirs["count"])
+        d = np.where(theirs["shifted"] != 0, theirs["shift"] - own["shift"][slots], 0.0)
+        zero = np.zeros_like(d)
+        group.add_pairs(own["first"], own["first_low"], slots, theirs["first"], theirs["first_low"])
+        group.add_pairs(own["first"], own["first_low"], slots, count * d, zero)
+        group.add_pairs(own["second"], own["second_low"], slots, theirs["second"], theirs["second_low"])
+        cross = 2.0 * d * (theirs["first"] + theirs["first_low"])
+        group.add_pairs(own["second"], own["second_low"], slots, cross, zero)
+        group.add_pairs(own["second"], own["second_low"], slots, count * d * d, zero)
+
+    def result(self, slots: Ints) -> pa.Array:
+        own = self.slots
+        count = own["count"][slots]
+        n = np.maximum(count, 1).astype(np.float64)
+        first = own["first"][slots] + own["first_low"][slots]
+        second = own["second"][slots] + own["second_low"][slots]
+        spread = np.maximum(second - first * first / n, 0.0)
+        divisor = np.maximum(n - 1, 1.0) if self._sample else n
+        answer: Floats = np.sqrt(spread / divisor) if self._root else spread / divisor
+        if self._strange.seen:
+            nan, up, down = self._strange.counts(slots)
+            answer = np.where(nan | up | down, np.nan, answer)
+        return buffers.from_fixed(answer, self.type, count > (1 if self._sample else 0))

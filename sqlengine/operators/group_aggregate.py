@@ -1,0 +1,130 @@
+"""GROUP BY without windows: one accumulator row per group, changes emitted as groups change.
+
+A group exists while the weights of its rows add up to more than 0.  Without keys there is one group that always has a
+row, from the first `advance` on even over no input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.delta import Delta
+from sqlengine.kernels import group
+from sqlengine.operators.aggregates.aggregate_set import AggregateSet
+from sqlengine.operators.aggregates.base import NO_BYTES, NO_INTS, Inputs
+from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.changes import replacement
+from sqlengine.plan.nodes import GroupAggregate
+from sqlengine.state.densifier import Densifier
+from sqlengine.state.growable import Growable
+from sqlengine.state.key_index import KeyIndex
+
+Ints = npt.NDArray[np.int64]
+
+COMPACT_ABOVE = 1024
+"""Dead groups are kept until there are so many of them and they are the majority."""
+
+
+class GroupAggregateOperator(Operator):
+    """Keeps `node.keys` and one AggregateSet slot per group."""
+
+    def __init__(self, node: GroupAggregate) -> None:
+        self.node = node
+        self.schema = node.schema
+        source = node.input.schema
+        self._index = KeyIndex([source.field(k).type for k in node.keys])
+        self._aggregates = AggregateSet(node.aggregates, source, node.input.append_only)
+        self._weights = Growable()
+        self._densify = Densifier()
+        self._arrived = 0
+        self._announced = bool(node.keys)
+        if not node.keys:
+            self._index.insert([], 1)
+            self._grow()
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        if not delta.num_rows:
+            return None
+        known = self._index.size
+        slots = self._index.insert([delta.batch.column(k) for k in self.node.keys], delta.num_rows)
+        self._grow()
+        weights = NO_INTS if delta.weights is None else delta.weights
+        if not self.node.aggregates and delta.weights is None:
+            return self._new_keys(slots, known)
+        touched, _ = self._densify(slots, self._index.size)
+        fresh = not len(touched) or touched.min() >= known
+        had = self._weights.values[touched] > 0
+        old = None if fresh else self._aggregates.results(touched)
+        group.count(self._weights.values, slots, NO_BYTES, weights)
+        inputs = Inputs(delta.batch.columns, delta.num_rows, weights, self._arrived)
+        self._aggregates.update(slots, inputs)
+        self._arrived += delta.num_rows
+        return self._emit(touched, old, had)
+
+    def advance(self, times: Times) -> Delta | None:
+        self._reclaim()
+        if self._announced:
+            return None
+        self._announced = True
+        batch = pa.RecordBatch.from_arrays(self._aggregates.results(np.zeros(1, dtype=np.int64)), schema=self.schema)
+        return Delta(batch)
+
+    def state_size(self) -> Mapping[str, int]:
+        size = self._index.nbytes + self._aggregates.nbytes + self._weights.nbytes
+        return {"rows": int(np.count_nonzero(self._weights.values > 0)), "bytes": size}
+
+    def snapshot(self) -> State:
+        self._compact()
+        keys = self._index.snapshot().append_column("$weight", pa.array(self._weights.values))
+        scalars = {"arrived": str(self._arrived), "announced": str(int(self._announced))}
+        return {"keys": keys.replace_schema_metadata(scalars), **self._aggregates.snapshot()}
+
+    def restore(self, state: State) -> None:
+        keys = state["keys"]
+        scalars = keys.schema.metadata
+        self._arrived, self._announced = int(scalars[b"arrived"]), scalars[b"announced"] == b"1"
+        self._index.restore(keys)
+        self._weights.replace(keys.column("$weight").to_numpy())
+        self._aggregates.restore(state, self._index.size)
+
+    def _grow(self) -> None:
+        self._weights.grow(self._index.size)
+        self._aggregates.grow(self._index.size)
+
+    def _new_keys(self, slots: Ints, known: int) -> Delta | None:
+        """DISTINCT over inserted rows: keys that were absent; nothing else can change."""
+        touched, _ = self._densify(slots, self._index.size)
+        born = touched[self._weights.values[touched] <= 0]
+        group.count(self._weights.values, slots, NO_BYTES, NO_INTS)
+        if not len(born):
+            return None
+        return Delta(pa.RecordBatch.from_arrays(self._index.columns(born), schema=self.schema))
+
+    def _emit(self, touched: Ints, old: list[pa.Array] | None, had: npt.NDArray[np.bool_]) -> Delta | None:
+        """The change of the touched groups' rows."""
+        new = self._aggregates.results(touched)
+        if not self.node.keys:
+            announced, self._announced = self._announced, True
+            return replacement(self.schema, [], old if announced else None, new, None, None)
+        has = self._weights.values[touched] > 0
+        return replacement(self.schema, self._index.columns(touched), old, new, had, has)
+
+    def _reclaim(self) -> None:
+        """Forget dead groups once they are many and the majority; between ticks, when deletions have met their rows."""
+        if self.node.input.append_only:
+            return
+        dead = int(np.count_nonzero(self._weights.values == 0))
+        if dead > COMPACT_ABOVE and 2 * dead > self._index.size:
+            self._compact()
+
+    def _compact(self) -> None:
+        keep = self._weights.values != 0
+        if not self.node.keys or keep.all():
+            return
+        moved = self._index.compact(keep)
+        self._weights.replace(self._weights.values[keep])
+        self._aggregates.compact(keep, moved)

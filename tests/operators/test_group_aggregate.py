@@ -1,0 +1,266 @@
+"""GroupAggregate against DuckDB over random histories, splits and restarts."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.operators.aggregate_support import (
+    COLUMN,
+    SCHEMA,
+    Contents,
+    call,
+    delta_of,
+    duck,
+    finals,
+    histories,
+    restarted,
+    rows_strategy,
+    source,
+    splits,
+    times,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sqlengine.delta import Delta
+from sqlengine.errors import InvalidParameter, OutOfRange, UndefinedFunction
+from sqlengine.functions.aggregates import aggregate, names
+from sqlengine.operators.aggregates import FACTORIES
+from sqlengine.operators.base import NO_WATERMARK
+from sqlengine.operators.group_aggregate import GroupAggregateOperator
+from sqlengine.plan.nodes import AggregateCall, GroupAggregate
+
+FAMILIES: dict[str, list[tuple[AggregateCall, str]]] = {
+    "linear": [
+        (call("count"), "count(*)"),
+        (call("count", "s"), "count(s)"),
+        (call("count", where="flag"), "count(*) FILTER (flag)"),
+        (call("sum", "i"), "sum(i)::BIGINT"),
+        (call("sum", "f"), "sum(f)"),
+        (call("sum", "d", where="b"), "sum(d) FILTER (b)"),
+        (call("avg", "i"), "avg(i)"),
+        (call("avg", "f"), "avg(f)"),
+        (call("avg", "d"), "avg(d)"),
+        (call("bool_and", "b"), "bool_and(b)"),
+        (call("bool_or", "b", where="flag"), "bool_or(b) FILTER (flag)"),
+    ],
+    "moments": [
+        (call("stddev", "f"), "stddev(f)"),
+        (call("var_pop", "i"), "var_pop(i)"),
+        (call("stddev_pop", "d"), "stddev_pop(d::DOUBLE)"),
+        (call("var_samp", "i", where="flag"), "var_samp(i) FILTER (flag)"),
+    ],
+    "extremes": [
+        (call("min", "i"), "min(i)"),
+        (call("max", "f"), "max(f)"),
+        (call("min", "s"), "min(s)"),
+        (call("max", "d"), "max(d)"),
+        (call("max", "t", where="b"), "max(t) FILTER (b)"),
+        (call("max", "s", distinct=True), "max(s)"),
+    ],
+    "distinct": [
+        (call("count", "i", distinct=True), "count(DISTINCT i)"),
+        (call("count", "f", distinct=True), "count(DISTINCT f)"),
+        (call("sum", "i", distinct=True, where="b"), "(sum(DISTINCT i) FILTER (b))::BIGINT"),
+        (call("avg", "d", distinct=True), "avg(DISTINCT d)"),
+        (call("approx_count_distinct", "s"), "count(DISTINCT s)"),
+        (call("array_agg", "i", distinct=True), "list_sort(array_agg(DISTINCT i), 'ASC', 'NULLS LAST')"),
+        (call("string_agg", "s", distinct=True, order=[("s", True, False)], constants=(",",)),
+         "string_agg(DISTINCT s, ',' ORDER BY s DESC)"),
+        (call("count", "b", distinct=True), "count(DISTINCT b)"),
+    ],
+    "distributions": [
+        (call("median", "i"), "quantile_cont(i::DOUBLE, 0.5)"),
+        (call("percentile_cont", "f", constants=(0.3,)), "quantile_cont(f, 0.3)"),
+        (call("percentile_cont", "i", constants=(0.3,), order=[("i", True, True)]), "quantile_cont(i::DOUBLE, 0.7)"),
+        (call("percentile_disc", "s", constants=("0.75",)), "quantile_disc(s, 0.75)"),
+        (call("percentile_disc", "i", constants=(0.3,), order=[("i", True, True)]),
+         "percentile_disc(0.3) WITHIN GROUP (ORDER BY i DESC)"),
+        (call("approx_quantile", "d", constants=(0.0,)), "quantile_disc(d, 0.0)"),
+        (call("mode", "i"), "(SELECT list_min(list(v)) FROM (SELECT v, rank() OVER (ORDER BY count(*) DESC) r FROM "
+                            "(SELECT unnest(list(i) FILTER (i IS NOT NULL)) v) GROUP BY v) WHERE r = 1)"),
+    ],
+    "lists": [
+        (call("array_agg", "i"), "array_agg(i ORDER BY n)"),
+        (call("array_agg", "s", order=[("t", True, True), ("i", False, False)]),
+         "array_agg(s ORDER BY t DESC NULLS FIRST, i ASC NULLS LAST, n)"),
+        (call("string_agg", "s", constants=("; ",), where="flag"), "string_agg(s, '; ' ORDER BY n) FILTER (flag)"),
+        (call("listagg", "s", order=[("f", False, True)]), "string_agg(s, '' ORDER BY f NULLS FIRST, n)"),
+    ],
+    "picks": [
+        (call("first", "s"), "first(s ORDER BY n)"),
+        (call("last", "i", where="b"), "last(i ORDER BY n) FILTER (b)"),
+        (call("any_value", "d"), "any_value(d ORDER BY n)"),
+        (call("first_value", "s", order=[("i", False, False)]), "first(s ORDER BY i NULLS LAST, n)"),
+        (call("last_value", "s", order=[("t", False, False)]), "last(s ORDER BY t, n)"),
+        (call("first_value", "i", order=[("f", True, True)]), "first(i ORDER BY f DESC NULLS FIRST, n)"),
+        (call("last_value", "i", order=[("i", True, False), ("s", False, True)]),
+         "last(i ORDER BY i DESC NULLS LAST, s NULLS FIRST, n)"),
+        (call("arg_min", "s", "i"), "first(s ORDER BY i, n) FILTER (s IS NOT NULL AND i IS NOT NULL)"),
+        (call("arg_max", "i", "f"), "first(i ORDER BY f DESC, n) FILTER (i IS NOT NULL AND f IS NOT NULL)"),
+        (call("max_by", "f", "s"), "first(f ORDER BY s DESC, n) FILTER (s IS NOT NULL AND f IS NOT NULL)"),
+    ],
+}
+
+
+def node_of(keys: tuple[str, ...], calls: list[AggregateCall], append_only: bool) -> GroupAggregate:
+    fields = [SCHEMA.field(k) for k in keys] + [pa.field(f"a{i}", c.type) for i, c in enumerate(calls)]
+    return GroupAggregate(
+        schema=pa.schema(fields), input=source(append_only), keys=tuple(COLUMN[k] for k in keys),
+        aggregates=tuple(calls),
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("delete", [False, True], ids=["append", "retract"])
+@given(data=st.data(), keys=st.sampled_from([(), ("k",), ("g",), ("g", "k")]))
+@settings(max_examples=25, deadline=None)
+def test_equals_duckdb(family: str, delete: bool, data: st.DataObject, keys: tuple[str, ...]) -> None:
+    calls = [c for c, _ in FAMILIES[family]]
+    by_arrival = family in ("lists", "picks")
+    events = data.draw(rows_strategy().flatmap(lambda rows: histories(rows, delete, by_arrival)))
+    node = node_of(keys, calls, not delete)
+    operator, contents = GroupAggregateOperator(node), Contents()
+    restart = data.draw(st.integers(0, 4))
+    for i, (start, stop) in enumerate(data.draw(splits(len(events)))):
+        contents.add(operator.process(delta_of(events[start:stop]), 0, 0))
+        if data.draw(st.booleans()):
+            contents.add(operator.advance(times(NO_WATERMARK)))
+        if i == restart:
+            operator = restarted(operator, GroupAggregateOperator(node))
+    contents.add(operator.advance(times(NO_WATERMARK)))
+    group_by = f"GROUP BY {', '.join(keys)}" if keys else ""
+    sql = f"SELECT {', '.join([*keys, *(s for _, s in FAMILIES[family])])} FROM t {group_by}"
+    assert contents.rows == duck(sql, finals(events))
+
+
+def test_distinct_emits_each_key_once_and_takes_it_back() -> None:
+    node = node_of(("g", "i"), [], False)
+    operator, contents = GroupAggregateOperator(node), Contents()
+    row = (None, "x", 1, None, None, None, None, None, None)
+    contents.add(operator.process(delta_of([(row, 1), (row, 1)]), 0, 0))
+    assert contents.rows == {("x", 1): 1}
+    assert operator.process(delta_of([(row, -1)]), 0, 0) is None
+    contents.add(operator.process(delta_of([(row, -1)]), 0, 0))
+    assert not contents.rows
+
+
+def test_unchanged_groups_are_not_emitted() -> None:
+    operator = GroupAggregateOperator(node_of(("g",), [call("max", "i")], True))
+    rows = [(None, "x", 5, None, None, None, None, None, None), (None, "y", 1, None, None, None, None, None, None)]
+    operator.process(delta_of([(r, 1) for r in rows]), 0, 0)
+    lower = [(None, "x", 4, None, None, None, None, None, None), (None, "y", 2, None, None, None, None, None, None)]
+    change = operator.process(delta_of([(r, 1) for r in lower]), 0, 0)
+    assert change is not None
+    assert change.batch.to_pydict() == {"g": ["y", "y"], "a0": [1, 2]}
+    assert change.weight_array().tolist() == [-1, 1]
+
+
+def test_integer_sums_overflow_with_22003_but_may_pass_through_large_values() -> None:
+    schema = pa.schema([("v", pa.int64())])
+    total = AggregateCall("sum", (0,), pa.int64())
+    node = GroupAggregate(schema=pa.schema([("s", pa.int64())]), input=source(False, schema), keys=(), aggregates=(total,))
+    operator, top = GroupAggregateOperator(node), 2**63 - 1
+    values = pa.RecordBatch.from_pydict({"v": [top, top, -top, -5]}, schema=schema)
+    change = operator.process(Delta(values), 0, 0)
+    assert change is not None and change.batch.to_pydict() == {"s": [top - 5]}
+    with pytest.raises(OutOfRange, match="bigint out of range"):
+        operator.process(Delta(values.slice(0, 1)), 0, 0)
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(38, 0), pa.float64()], ids=str)
+def test_other_sums_overflow(kind: pa.DataType) -> None:
+    schema = pa.schema([("v", kind)])
+    found = aggregate("sum")
+    assert found is not None
+    total = AggregateCall("sum", (0,), found.result_type([kind]))
+    node = GroupAggregate(schema=pa.schema([("s", total.type)]), input=source(False, schema), keys=(), aggregates=(total,))
+    big = 10**38 - 1 if pa.types.is_decimal(kind) else 1.7e308
+    values = pa.RecordBatch.from_arrays([pa.array([big], kind)], schema=schema)
+    operator = GroupAggregateOperator(node)
+    operator.process(Delta(values), 0, 0)
+    with pytest.raises(OutOfRange):
+        operator.process(Delta(values), 0, 0)
+
+
+def test_infinities_and_nan_can_be_taken_back() -> None:
+    schema = pa.schema([("v", pa.float64())])
+    kinds = [("sum", pa.float64()), ("avg", pa.float64()), ("stddev", pa.float64()), ("max", pa.float64())]
+    calls = tuple(AggregateCall(name, (0,), t) for name, t in kinds)
+    node = GroupAggregate(
+        schema=pa.schema([(n, t) for n, t in kinds]), input=source(False, schema), keys=(), aggregates=calls
+    )
+    operator, contents = GroupAggregateOperator(node), Contents()
+
+    def feed(values: list[float], weights: list[int]) -> list[tuple[object, ...]]:
+        batch = pa.RecordBatch.from_pydict({"v": values}, schema=schema)
+        contents.add(operator.process(Delta(batch, np.array(weights)), 0, 0))
+        return list(contents.rows)
+
+    nan, inf = float("nan"), float("inf")
+    assert feed([1.0, 2.0, inf], [1, 1, 1]) == [(inf, inf, "nan", inf)]
+    assert feed([nan], [1]) == [("nan", "nan", "nan", "nan")]
+    assert feed([nan, inf, -inf], [-1, -1, 1]) == [(-inf, -inf, "nan", 2.0)]
+    assert feed([-inf], [-1]) == [(3.0, 1.5, 0.707106781, 2.0)]
+
+
+def test_large_groups_agree_with_duckdb() -> None:
+    rng = np.random.default_rng(3)
+    n = 200_000
+    rows = pa.table({
+        "k": rng.integers(0, 5_000, n), "v": rng.normal(1e5, 1.0, n), "w": rng.integers(0, 100, n),
+    })
+    kinds = [("count", ()), ("sum", (1,)), ("stddev", (1,)), ("max", (2,))]
+    calls = tuple(AggregateCall(f, a, pa.int64() if f in ("count", "max") else pa.float64()) for f, a in kinds)
+    schema = pa.schema([("k", pa.int64())] + [(f, c.type) for (f, _), c in zip(kinds, calls, strict=True)])
+    node = GroupAggregate(schema=schema, input=source(True, rows.schema), keys=(0,), aggregates=calls)
+    operator, latest = GroupAggregateOperator(node), {}
+    for batch in rows.to_batches(max_chunksize=7_000):
+        change = operator.process(Delta(batch), 0, 0)
+        assert change is not None
+        plus = change.filter(pa.array(change.weight_array() > 0)).batch
+        latest |= {row[0]: row for row in zip(*(c.to_pylist() for c in plus.columns), strict=True)}
+    want = duckdb.sql("SELECT k, count(*), sum(v), stddev(v), max(w) FROM rows GROUP BY k").fetchall()
+    for row in want:
+        assert latest.pop(row[0]) == pytest.approx(row, rel=1e-9)
+    assert not latest
+
+
+def test_dead_groups_are_forgotten() -> None:
+    schema = pa.schema([("k", pa.string())])
+    calls = (AggregateCall("count", (), pa.int64()), AggregateCall("min", (0,), pa.string()))
+    node = GroupAggregate(schema=pa.schema([("k", pa.string()), ("n", pa.int64()), ("m", pa.string())]),
+                          input=source(False, schema), keys=(0,), aggregates=calls)
+    operator, contents = GroupAggregateOperator(node), Contents()
+    for i in range(8):
+        batch = pa.RecordBatch.from_pydict({"k": [f"key {i} {j}" for j in range(1_000)]}, schema=schema)
+        contents.add(operator.process(Delta(batch), 0, 0))
+        contents.add(operator.process(Delta(batch.slice(1), np.full(999, -1)), 0, 0))
+        contents.add(operator.advance(times(NO_WATERMARK)))
+    assert sorted(contents.rows) == [(f"key {i} 0", 1, f"key {i} 0") for i in range(8)]
+    assert operator.state_size()["rows"] == 8
+    assert operator.state_size()["bytes"] < 2_000_000
+
+
+def test_registry_and_factories_name_the_same_aggregates() -> None:
+    assert set(names()) == set(FACTORIES)
+    covered = {c.function for family in FAMILIES.values() for c, _ in family}
+    aliases = {"mean", "every", "stddev_samp", "variance", "min_by", "quantile_cont", "quantile_disc", "approx_percentile"}
+    assert set(names()) == covered | aliases
+
+
+@pytest.mark.parametrize(("name", "args"), [("sum", [pa.string()]), ("bool_and", [pa.int64()]), ("avg", []),
+                                            ("string_agg", [pa.int64()]), ("min", [pa.list_(pa.int64())])])
+def test_wrong_arguments_are_42883(name: str, args: list[pa.DataType]) -> None:
+    found = aggregate(name)
+    assert found is not None
+    with pytest.raises(UndefinedFunction, match=rf"function {name}\(.*\) does not exist") as caught:
+        found.result_type(args)
+    assert caught.value.sqlstate == "42883"
+
+
+def test_percentiles_are_between_0_and_1() -> None:
+    with pytest.raises(InvalidParameter, match="not between 0 and 1"):
+        GroupAggregateOperator(node_of((), [call("percentile_cont", "i", constants=(1.5,))], True))
