@@ -60,11 +60,11 @@ def cut(block: str, line: int = 1, name: str | None = None) -> Iterator[Statemen
     if not block.strip():
         return
     try:
-        pieces = split(block)
+        pieces = [(piece.text, piece.position) for piece in split(block)]
     except Error:
         # what cannot be cut is one statement: running it says what is wrong with it, and where
-        pieces = [(block, 0, False)]
-    for text, position, _complete_piece in pieces:
+        pieces = [(block, 0)]
+    for text, position in pieces:
         yield Statement(text, block, position, line, name)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from collections.abc import Callable
 
 from repl.render.base import Renderer, Target
+from repl.render.markdown import MarkdownRenderer
+from repl.render.records import ArrowRenderer, CsvRenderer, JsonRenderer, NdjsonRenderer
+from repl.render.table import TableRenderer
+from repl.render.vertical import VerticalRenderer
 
-_RENDERERS = {
-    "table": ("repl.render.table", "TableRenderer"),
-    "vertical": ("repl.render.vertical", "VerticalRenderer"),
-    "markdown": ("repl.render.markdown", "MarkdownRenderer"),
-    "csv": ("repl.render.records", "CsvRenderer"),
-    "json": ("repl.render.records", "JsonRenderer"),
-    "ndjson": ("repl.render.records", "NdjsonRenderer"),
-    "arrow": ("repl.render.records", "ArrowRenderer"),
+_RENDERERS: dict[str, Callable[[Target], Renderer]] = {
+    "table": TableRenderer,
+    "vertical": VerticalRenderer,
+    "csv": CsvRenderer,
+    "json": JsonRenderer,
+    "ndjson": NdjsonRenderer,
+    "markdown": MarkdownRenderer,
+    "arrow": ArrowRenderer,
 }
 
 FORMATS = tuple(_RENDERERS)
@@ -22,7 +25,4 @@ FORMATS = tuple(_RENDERERS)
 
 def renderer(format_name: str, target: Target) -> Renderer:
     """A renderer that writes one result to `target`; `format_name` is one of FORMATS."""
-    module, name = _RENDERERS[format_name]
-    # loaded when first used: a command that prints one table should not pay for the encoders
-    make: Any = getattr(importlib.import_module(module), name)
-    return make(target)
+    return _RENDERERS[format_name](target)
