@@ -23,9 +23,15 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sqlengine needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp per set of extras: .venv/.installed-test, .venv/.installed-demo, ...
-$(VENV)/.installed-%: $(SOURCES) | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+# The package itself, with its compiled kernels: again only when what is compiled has changed.
+$(VENV)/.built: $(SOURCES) | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# The requirements of one set of extras; naming the package here would compile it once more.
+$(VENV)/.installed-%: $(VENV)/.built
+	$(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' > $(VENV)/$*.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement $(VENV)/$*.txt
 	@touch $@
 
 demo: $(VENV)/.installed-demo
