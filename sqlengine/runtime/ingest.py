@@ -171,6 +171,6 @@ def open_source(stream: Stream) -> tuple[Source, bool]:
     """The connector's source over the stream's stored columns, and whether it ever ends by itself."""
     kind = connector(stream.connector)
     options = parse_options(kind, connector_options(stream))
-    schema = pa.schema([pa.field(c.name, c.type) for c in stream.stored_columns()])
-    source = kind.source(options, schema)
+    declared = pa.schema([pa.field(c.name, c.type) for c in stream.stored_columns()]) if stream.columns else None
+    source = kind.source(options, declared)
     return source, bool(getattr(source, "bounded", not getattr(options, "follow", False)))

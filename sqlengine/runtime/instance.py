@@ -42,7 +42,7 @@ class Instance:
         self.side_topics = SideTopics(self.storage)
         self.ingests: dict[str, Ingest] = {}
         self.outputs: dict[str, TopicOutput | ConnectorOutput] = {}
-        self.pump = Pump(self.scheduler)
+        self.pump = Pump(self.scheduler, self.storage.maintain)
         self.closed = False
         self._serial = 0
         self._turns: dict[str, int] = {}
@@ -196,7 +196,7 @@ class Instance:
             dataflow=dataflow,
             sources=tuple(trackers),
             upstream=tuple(o.name for o in objects if isinstance(o, MaterializedView)),
-            store=RowStore(planned.schema, planned.physical.unique_keys) if keep else None,
+            store=RowStore(planned.schema, planned.physical.unique_keys or None) if keep else None,
             reason=planned.reason,
             created_us=self.clock.now_us(),
         )

@@ -1,13 +1,17 @@
-"""The background thread: ticks when data came or time is due, sleeps otherwise."""
+"""The background thread: ticks when data came or time is due, retention now and then, sleeps otherwise."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from sqlengine.runtime.scheduler import Scheduler
 
 IDLE_WAIT_S = 0.5
 """The longest sleep when nothing is known to be due; `wake()` ends it at once."""
+
+MAINTAIN_INTERVAL_US = 30_000_000
+"""How often retention looks for segments to delete."""
 
 FEEDER_WAIT_S = 0.01
 """The sleep while connectors feed topics and nothing came."""
@@ -16,8 +20,10 @@ FEEDER_WAIT_S = 0.01
 class Pump:
     """Owns one daemon thread; `wake()` after every append, `stop()` before the storage closes."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, maintain: Callable[[], object]) -> None:
         self._scheduler = scheduler
+        self._maintain = maintain
+        self._maintained_us = scheduler.clock.now_us()
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="sqlengine-pump", daemon=True)
@@ -48,6 +54,9 @@ class Pump:
                 continue
             if scheduler.tick():
                 continue
+            if now_us - self._maintained_us >= MAINTAIN_INTERVAL_US:
+                self._maintained_us = now_us
+                self._maintain()
             wait_s = FEEDER_WAIT_S if scheduler.feeders else IDLE_WAIT_S
             if wakeup is not None:
                 wait_s = min(wait_s, max(0.001, (wakeup - now_us) / 1e6))

@@ -32,7 +32,7 @@ def run(
             connection.register(name, table)
         if on_start is not None:
             on_start(connection)
-        return duck.normalise(connection.execute(text).to_arrow_table())
+        return duck.normalise(connection.sql(text).to_arrow_table())
     except Exception as error:
         raise duck.translate_error(error) from error
     finally:

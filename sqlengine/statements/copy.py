@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from sqlengine.catalog.objects import Stream, Table
 from sqlengine.connectors import connector, parse_options
+from sqlengine.connectors.file import write_table
 from sqlengine.errors import (
-    FileUnavailable,
     InvalidParameter,
     NotSupportedError,
     UndefinedColumn,
@@ -87,16 +87,5 @@ def copy_to(statement: ast.CopyTo, context: Context) -> Result:
     rows = run_snapshot(context, statement.query)
     if statement.path is None:
         return Result(f"COPY {rows.num_rows}", rows)
-    options = dict(statement.options)
-    path = Path(statement.path)
-    if not path.parent.is_dir():
-        raise FileUnavailable(f'could not open file "{path}" for writing: the directory does not exist')
-    write_file(rows, path, options)
+    write_table(rows, Path(statement.path), _file_options(statement.options))
     return Result(f"COPY {rows.num_rows}", row_count=rows.num_rows)
-
-
-def write_file(rows: pa.Table, path: Path, options: dict[str, str]) -> None:
-    """Write rows in the format of the options or the file's extension."""
-    from sqlengine.connectors.file import write_table
-
-    write_table(rows, path, options)

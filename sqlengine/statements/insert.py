@@ -116,7 +116,7 @@ def _merge(table: Table, old: pa.Table, new: pa.Table, statement: ast.Insert) ->
     connection.register("old_rows", old)
     connection.register("new_rows", new)
     try:
-        merged = duck.normalise(connection.execute(text).to_arrow_table())
+        merged = duck.normalise(connection.sql(text).to_arrow_table())
     except Exception as error:
         raise duck.translate_error(error) from error
     finally:
