@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlengine.connectors.base import Connector
 from sqlengine.connectors.blackhole import BLACKHOLE
-from sqlengine.connectors.datagen.source import DATAGEN
-from sqlengine.connectors.file.source import FILE
-from sqlengine.connectors.nexmark.source import NEXMARK
+from sqlengine.connectors.datagen import DATAGEN
+from sqlengine.connectors.file import FILE
+from sqlengine.connectors.nexmark import NEXMARK
 from sqlengine.connectors.printer import PRINT
 from sqlengine.errors import InvalidParameter, did_you_mean
 from sqlengine.formats.options import option_names, parse

@@ -22,6 +22,7 @@ from sqlengine.connectors.base import BadRecord, Position, Reader
 from sqlengine.connectors.file.infer import infer_schema
 from sqlengine.connectors.file.lines import LineBuffer
 from sqlengine.connectors.file.source import FileSource
+from sqlengine.connectors.file.writer import write_table
 from sqlengine.types import TIMESTAMP
 
 ROWS = [
@@ -412,6 +413,18 @@ def test_what_is_committed_can_be_read(tmp_path: pathlib.Path, options: dict[str
         sink.commit(epoch)
     sink.close()
     assert read_all(tmp_path / "out") == ROWS
+
+
+@pytest.mark.parametrize("name", ["o.json", "o.csv", "o.csv.gz", "o.parquet", "o.arrow"])
+def test_write_table_writes_one_whole_file(tmp_path: pathlib.Path, name: str) -> None:
+    write_table(TABLE, tmp_path / name, {"null": ""})
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert read_all(tmp_path) == ROWS
+    with pytest.raises(errors.InvalidParameter):
+        write_table(TABLE, tmp_path / name, {"format": "xml"})
+    with pytest.raises(errors.FileUnavailable):
+        write_table(TABLE, tmp_path / "nowhere" / name, {})
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def read_all(directory: pathlib.Path) -> list[dict]:

@@ -50,6 +50,11 @@ class DatagenSource:
         limits = [c.rows for c in self._columns if c.rows is not None]
         self.total = min([*limits, *([options.number_of_rows] if options.number_of_rows else [])], default=None)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a last row."""
+        return self.total is not None
+
     def schema(self) -> pa.Schema:
         """As declared."""
         return self._schema

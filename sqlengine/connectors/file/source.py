@@ -33,6 +33,11 @@ class FileSource:
         self._schema = schema
         self._replay_column = check_replay_column(schema, options.timestamp) if options.timestamp else None
 
+    @property
+    def bounded(self) -> bool:
+        """False when files are followed: they may always grow."""
+        return not self.options.follow
+
     def schema(self) -> pa.Schema:
         """As declared, or as inferred."""
         return self._schema
@@ -48,10 +53,7 @@ class FileSource:
         return ReplayReader(self._open_chain, self._replay_column, self.options.speed, position)
 
     def _open_chain(self, position: Position | None) -> Reader:
-        return ChainReader(lambda: files(self.options), self._open_file, position, self._follows_files())
-
-    def _follows_files(self) -> bool:
-        return self.options.follow
+        return ChainReader(lambda: files(self.options), self._open_file, position, self.options.follow)
 
     def _open_file(self, path: str, position: Position | None) -> Reader:
         kind = format_of(path, self.options)

@@ -94,6 +94,11 @@ class NexmarkSource:
         made = schema(options.table, options.naming)
         self.selection = Selection(made, declared, f"nexmark table {options.table}")
 
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a last event."""
+        return self.options.number_of_events > 0
+
     def schema(self) -> pa.Schema:
         """The declared columns, or all."""
         return self.selection.schema
