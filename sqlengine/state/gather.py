@@ -9,7 +9,6 @@ It must not decide which chunks exist: the arena tells it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,15 +27,25 @@ Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
 
-@dataclass(slots=True)
 class _Addresses:
-    """One column's buffers in every chunk: validity, first bit, values (or offsets) and, for text, bytes."""
+    """One column's buffers in every chunk: addresses of validity (0: no NULL), values (or offsets) and text bytes, and
+    the first bit of bitmaps."""
 
-    valid: list[int] = field(default_factory=list)
-    first: list[int] = field(default_factory=list)
-    values: list[int] = field(default_factory=list)
-    data: list[int] = field(default_factory=list)
-    arrays: tuple[Any, ...] | None = None
+    def __init__(self) -> None:
+        self.count = 0
+        self._table: Ints = np.zeros((4, 16), dtype=np.int64)
+
+    def add(self, valid: int, first: int, values: int, data: int) -> None:
+        """Note one more chunk."""
+        if self.count == self._table.shape[1]:
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)], axis=1)
+        self._table[:, self.count] = (valid, first, values, data)
+        self.count += 1
+
+    def arrays(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """(valid, first, values, data) of the chunks."""
+        valid, first, values, data = self._table[:, : self.count]
+        return valid, first, values, data
 
 
 class Gatherer:
@@ -52,9 +61,7 @@ class Gatherer:
     def truncate(self, chunks: int) -> None:
         """Only the first `chunks` chunks are still the same."""
         for known in self._addresses.values():
-            for column in (known.valid, known.first, known.values, known.data):
-                del column[chunks:]
-            known.arrays = None
+            known.count = min(known.count, chunks)
 
     def take(self, rows: Ints, columns: Sequence[int]) -> list[pa.Array]:
         """The columns' values of the given rows, in the order of `rows`."""
@@ -88,19 +95,12 @@ class Gatherer:
         index = pa.array(inverse)
         return [column.take(index) for column in joined]
 
-    def _known(self, column: int) -> tuple[Any, ...]:
+    def _known(self, column: int) -> tuple[Ints, Ints, Ints, Ints]:
         """(valid, first, values, data) address arrays of a column, extended by the chunks that are new."""
         known = self._addresses.setdefault(column, _Addresses())
-        if known.arrays is None or len(known.values) < len(self._chunks):
-            for chunk in self._chunks[len(known.values) :]:
-                _add_addresses(known, chunk.column(column), self._kinds[column])
-            known.arrays = (
-                np.array(known.valid, dtype=np.uintp),
-                np.array(known.first, dtype=np.int64),
-                np.array(known.values, dtype=np.uintp),
-                np.array(known.data, dtype=np.uintp),
-            )
-        return known.arrays
+        for chunk in self._chunks[known.count :]:
+            _add_addresses(known, chunk.column(column), self._kinds[column])
+        return known.arrays()
 
     def _gather(self, column: int, chunk: Ints, offset: Ints) -> pa.Array:
         """One column by the compiled kernel of its kind."""
@@ -148,7 +148,7 @@ def _kind(dtype: pa.DataType) -> str:
         return "other"
 
 
-def _gather_validity(valid: Any, first: Any, chunk: Ints, offset: Ints) -> tuple[pa.Buffer | None, int]:
+def _gather_validity(valid: Ints, first: Ints, chunk: Ints, offset: Ints) -> tuple[pa.Buffer | None, int]:
     """(validity bitmap or None, number of NULLs) of the gathered rows."""
     if not valid.any():
         return None, 0
@@ -164,9 +164,7 @@ def _add_addresses(known: _Addresses, array: pa.Array, kind: str) -> None:
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     buffers = array.buffers()
-    valid = buffers[0] if array.null_count else None
-    known.valid.append(valid.address if valid is not None else 0)
-    known.first.append(array.offset)
-    width = {"bits": 0, "bytes": 4}.get(kind) if kind != "fixed" else array.type.bit_width // 8
-    known.values.append(buffers[1].address + array.offset * width)
-    known.data.append(buffers[2].address if kind == "bytes" and buffers[2] is not None else 0)
+    valid = buffers[0].address if array.null_count else 0
+    width = {"bits": 0, "bytes": 4}[kind] if kind != "fixed" else array.type.bit_width // 8
+    data = buffers[2].address if kind == "bytes" and buffers[2] is not None else 0
+    known.add(valid, array.offset, buffers[1].address + array.offset * width, data)

@@ -31,7 +31,6 @@ class RowArena:
         self.schema = schema
         self._chunks: list[pa.RecordBatch] = []
         self._starts: list[int] = [0]
-        self._bytes = 0
         self._gatherer = Gatherer(schema, self._chunks, self._starts)
 
     @property
@@ -42,7 +41,7 @@ class RowArena:
     @property
     def num_bytes(self) -> int:
         """Approximate bytes of the rows' values (memory-mapped ones counted too)."""
-        return self._bytes
+        return sum(int(chunk.nbytes) for chunk in self._chunks)
 
     @property
     def chunks(self) -> Sequence[pa.RecordBatch]:
@@ -94,13 +93,11 @@ class RowArena:
         """Forget all rows."""
         self._chunks.clear()
         self._starts[:] = [0]
-        self._bytes = 0
         self._gatherer.truncate(0)
 
     def _push(self, batch: pa.RecordBatch) -> None:
         self._chunks.append(batch)
         self._starts.append(self._starts[-1] + batch.num_rows)
-        self._bytes += batch.nbytes
 
     def _merge_tail(self) -> None:
         """Merge the last chunks while FAN_IN of them are no larger than the newest one's size class."""
@@ -114,7 +111,6 @@ class RowArena:
             if run < FAN_IN:
                 return
             merged = pa.concat_batches(self._chunks[-run:])
-            self._bytes -= sum(c.nbytes for c in self._chunks[-run:])
             del self._chunks[-run:], self._starts[-run:]
             self._gatherer.truncate(len(self._chunks))
             self._push(merged)
@@ -129,7 +125,10 @@ def _class_limit(rows: int) -> int:
 
 
 def _unpinned(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch, or a copy when it is a small slice that would keep far larger buffers alive."""
-    if batch.num_rows >= FULL_CHUNK or batch.get_total_buffer_size() <= 4 * batch.nbytes + 65_536:
+    """The batch, or a copy when it is a small slice that would keep far larger buffers alive (seen by one column)."""
+    if batch.num_rows >= FULL_CHUNK or not batch.num_columns:
+        return batch
+    held = max((buffer.size for buffer in batch.column(0).buffers() if buffer is not None), default=0)
+    if held <= 65_536 or held <= 4 * batch.column(0).nbytes:
         return batch
     return pa.concat_batches([batch, batch.slice(0, 0)])

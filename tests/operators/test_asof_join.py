@@ -61,7 +61,7 @@ SHAPES = [(kind, direction, strict) for kind in ("inner", "left") for direction 
 
 @pytest.mark.parametrize(("kind", "direction", "strict"), SHAPES)
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_corrected_equals_duckdb(kind: str, direction: str, strict: bool, data: st.DataObject) -> None:
     case = data.draw(cases([LEFT_ROWS, RIGHT_TIMES], [True, True]))
     restart = data.draw(st.none() | st.integers(0, 60))
@@ -72,7 +72,7 @@ def test_corrected_equals_duckdb(kind: str, direction: str, strict: bool, data: 
 
 @pytest.mark.parametrize(("kind", "direction", "strict"), SHAPES)
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_settled_equals_duckdb_and_never_retracts(kind: str, direction: str, strict: bool, data: st.DataObject) -> None:
     case = data.draw(cases([LEFT_ROWS, RIGHT_TIMES], [False, False]))
     restart = data.draw(st.none() | st.integers(0, 60))

@@ -49,7 +49,7 @@ def condition(keys: tuple[int, ...], residual: bool) -> str:
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data(), keys=st.sampled_from(sorted(KEYS)), retracting=st.tuples(st.booleans(), st.booleans()))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_equals_duckdb(
     kind: str, residual: bool, data: st.DataObject, keys: str, retracting: tuple[bool, bool]
 ) -> None:

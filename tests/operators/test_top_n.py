@@ -36,7 +36,7 @@ def order_sql(order: tuple[tuple[int, bool, bool], ...]) -> str:
     keys=st.lists(st.tuples(st.sampled_from([1, 2]), st.sampled_from(DIRECTIONS)), min_size=1, max_size=2,
                   unique_by=lambda k: k[0]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_equals_duckdb(
     function: str, append_only: bool, data: st.DataObject, partition: tuple[int, ...], rank_column: bool, limit: int,
     offset: int, spare: int, keys: list[tuple[int, tuple[bool, bool]]],
