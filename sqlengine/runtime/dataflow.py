@@ -63,6 +63,8 @@ class Dataflow:
         self._ticked_us = 0
         self._places: dict[Node, int] = {}
         self._root = self._add(plan)
+        scans = [s.node for s in self.steps if isinstance(s.node, nodes.Scan)]
+        self._running = {scan.source for scan in scans if scan.watermark_column}
         self._closing_span_us = max((_span_us(s.node) for s in self.steps), default=0)
 
     def _add(self, node: Node) -> int:
@@ -99,12 +101,15 @@ class Dataflow:
         return consolidate(output)
 
     def _observe(self, feeds: Mapping[str, Feed], now_us: int) -> dict[int, np.ndarray]:
-        """Watermarks take in the batches, once per source; returns each batch's running watermark by id(batch)."""
-        return {
-            id(batch): tracker.observe(batch.partition, batch.visible(), now_us)
-            for name, tracker in self.trackers.items()
-            for batch in (feeds[name].batches if name in feeds else ())
-        }
+        """Watermarks take in the batches, once per source; returns batches' running watermarks by id where wanted."""
+        running: dict[int, np.ndarray] = {}
+        for name, tracker in self.trackers.items():
+            for batch in feeds[name].batches if name in feeds else ():
+                if name in self._running:
+                    running[id(batch)] = tracker.observe_running(batch.partition, batch.visible(), now_us)
+                else:
+                    tracker.observe(batch.partition, batch.visible(), now_us)
+        return running
 
     def _scan(
         self, step: Step, node: nodes.Scan, feed: Feed | None, before: dict[int, np.ndarray], now_us: int

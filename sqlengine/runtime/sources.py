@@ -21,7 +21,7 @@ from sqlengine.errors import (
 )
 from sqlengine.expr.bind import bind
 from sqlengine.expr.compile import Evaluator, compile_exprs
-from sqlengine.expr.tree import Cast, Expr
+from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef
 from sqlengine.formats import decoder
 from sqlengine.operators.base import NO_WATERMARK
 from sqlengine.plan import nodes
@@ -88,14 +88,27 @@ def make_tracker(obj: Relational) -> WatermarkTracker:
     if obj.watermark is None:
         return WatermarkTracker(None)
     expr = bind_over(obj.watermark.expr, obj.columns)
+    delayed = _column_and_delay(expr)
     evaluate = compile_exprs([expr])
 
     def values(batch: pa.RecordBatch) -> Times:
-        (stamps,) = evaluate(batch, 0)
-        micros = pc.fill_null(stamps.cast(pa.int64()), NO_WATERMARK)
-        return np.asarray(micros)
+        if delayed is None or batch.column(delayed[0]).null_count:
+            (stamps,) = evaluate(batch, 0)
+            return np.asarray(pc.fill_null(stamps.cast(pa.int64()), NO_WATERMARK))
+        micros = np.asarray(batch.column(delayed[0]).view(pa.int64()))
+        return micros - delayed[1] if delayed[1] else micros
 
     return WatermarkTracker(values, idle)
+
+
+def _column_and_delay(expr: Expr) -> tuple[int, int] | None:
+    """(column, microseconds) of the usual `ts` and `ts - INTERVAL '5 seconds'`, which need no expression kernel."""
+    match expr:
+        case InputRef(index=index):
+            return index, 0
+        case Call(function="subtract", args=(InputRef(index=index), Const(value=(months, days, nanos)))) if not months:
+            return index, days * 86_400_000_000 + nanos // 1000
+    return None
 
 
 def check_watermark(obj: Relational) -> None:

@@ -29,8 +29,15 @@ class WatermarkTracker:
         self._active_us: dict[int, int] = {}
         self._watermark = NO_WATERMARK
 
-    def observe(self, partition: int, batch: pa.RecordBatch, now_us: int) -> Times:
-        """Take a batch's times in; returns for each row the partition's watermark before that row (int64[n])."""
+    def observe(self, partition: int, batch: pa.RecordBatch, now_us: int) -> None:
+        """Take a batch's times in."""
+        self._active_us[partition] = now_us
+        if self._values is not None and batch.num_rows:
+            before = self._latest.get(partition, NO_WATERMARK)
+            self._latest[partition] = max(before, int(self._values(batch).max()))
+
+    def observe_running(self, partition: int, batch: pa.RecordBatch, now_us: int) -> Times:
+        """`observe`, and for each row the partition's watermark before that row (int64[n])."""
         self._active_us[partition] = now_us
         if self._values is None:
             return np.full(batch.num_rows, NO_WATERMARK, dtype=np.int64)
