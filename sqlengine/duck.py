@@ -33,7 +33,7 @@ _CONFIG: dict[str, Any] = {
     "ieee_floating_point_ops": False,
     "integer_division": True,
 }
-"""PostgreSQL's meaning of arithmetic: `/` truncates on integers, x / 0 and ln(0) are errors; results keep input order."""
+"""PostgreSQL's meaning of arithmetic: `/` truncates on integers, x / 0 and ln(0) are errors.  Input order is kept."""
 
 _lock = threading.Lock()
 _local = threading.local()
@@ -74,20 +74,56 @@ def _database() -> Any:
 
 
 _TYPE_NAMES: dict[str, pa.DataType] = {
-    "boolean": pa.bool_(), "tinyint": pa.int16(), "smallint": pa.int16(), "integer": pa.int32(), "bigint": pa.int64(),
-    "hugeint": pa.int64(), "uhugeint": pa.int64(), "utinyint": pa.int16(), "usmallint": pa.int32(),
-    "uinteger": pa.int64(), "ubigint": pa.decimal128(20, 0), "float": pa.float32(), "double": pa.float64(),
-    "varchar": pa.string(), "blob": pa.binary(), "date": pa.date32(), "time": pa.time64("us"), "interval": INTERVAL,
-    "timestamp": TIMESTAMP, "timestamp_s": TIMESTAMP, "timestamp_ms": TIMESTAMP, "timestamp_ns": TIMESTAMP,
-    "timestamp with time zone": TIMESTAMPTZ, "uuid": UUID, "enum": pa.string(), "time_ns": pa.time64("us"),
-    "json": JSON, "sqlnull": pa.string(), "null": pa.string(), "\"null\"": pa.string(),
+    "boolean": pa.bool_(),
+    "tinyint": pa.int16(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "hugeint": pa.int64(),
+    "uhugeint": pa.int64(),
+    "utinyint": pa.int16(),
+    "usmallint": pa.int32(),
+    "uinteger": pa.int64(),
+    "ubigint": pa.decimal128(20, 0),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "varchar": pa.string(),
+    "blob": pa.binary(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "interval": INTERVAL,
+    "timestamp": TIMESTAMP,
+    "timestamp_s": TIMESTAMP,
+    "timestamp_ms": TIMESTAMP,
+    "timestamp_ns": TIMESTAMP,
+    "timestamp with time zone": TIMESTAMPTZ,
+    "uuid": UUID,
+    "enum": pa.string(),
+    "time_ns": pa.time64("us"),
+    "json": JSON,
+    "sqlnull": pa.string(),
+    "null": pa.string(),
+    '"null"': pa.string(),
 }
 
 _SQL_TYPES: dict[pa.DataType, str] = {
-    pa.bool_(): "BOOLEAN", pa.int8(): "TINYINT", pa.int16(): "SMALLINT", pa.int32(): "INTEGER", pa.int64(): "BIGINT",
-    pa.float32(): "FLOAT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR", pa.binary(): "BLOB", pa.date32(): "DATE",
-    pa.time64("us"): "TIME", TIMESTAMP: "TIMESTAMP", TIMESTAMPTZ: "TIMESTAMPTZ", INTERVAL: "INTERVAL", UUID: "UUID",
-    JSON: "JSON", pa.null(): "VARCHAR",
+    pa.bool_(): "BOOLEAN",
+    pa.int8(): "TINYINT",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.date32(): "DATE",
+    pa.time64("us"): "TIME",
+    TIMESTAMP: "TIMESTAMP",
+    TIMESTAMPTZ: "TIMESTAMPTZ",
+    INTERVAL: "INTERVAL",
+    UUID: "UUID",
+    JSON: "JSON",
+    pa.null(): "VARCHAR",
 }
 
 
@@ -186,9 +222,16 @@ def _convert_chunks(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 _NARROW: dict[pa.DataType, pa.DataType] = {
-    pa.int8(): pa.int16(), pa.uint8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64(),
-    pa.uint64(): pa.decimal128(20, 0), pa.null(): pa.string(), pa.large_string(): pa.string(),
-    pa.string_view(): pa.string(), pa.large_binary(): pa.binary(), pa.binary_view(): pa.binary(),
+    pa.int8(): pa.int16(),
+    pa.uint8(): pa.int16(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.uint64(): pa.decimal128(20, 0),
+    pa.null(): pa.string(),
+    pa.large_string(): pa.string(),
+    pa.string_view(): pa.string(),
+    pa.large_binary(): pa.binary(),
+    pa.binary_view(): pa.binary(),
     pa.time64("ns"): pa.time64("us"),
 }
 
@@ -296,11 +339,15 @@ def evaluate(expressions: Sequence[str], columns: Mapping[str, pa.Array], rows: 
 
 def function_kind(name: str) -> tuple[str, str] | None:
     """(type, stability) of a DuckDB function, e.g. ("scalar", "CONSISTENT") or ("aggregate", ...); None if unknown."""
-    found = _private().execute(
-        "SELECT function_type, coalesce(stability, 'CONSISTENT') FROM duckdb_functions() WHERE function_name = ? "
-        "ORDER BY function_type = 'macro' LIMIT 1",
-        [name],
-    ).fetchall()
+    found = (
+        _private()
+        .execute(
+            "SELECT function_type, coalesce(stability, 'CONSISTENT') FROM duckdb_functions() WHERE function_name = ? "
+            "ORDER BY function_type = 'macro' LIMIT 1",
+            [name],
+        )
+        .fetchall()
+    )
     return (str(found[0][0]), str(found[0][1])) if found else None
 
 
@@ -322,24 +369,41 @@ _RULES: tuple[tuple[str, type[errors.Error]], ...] = (
     (r"ambiguous reference to column", errors.AmbiguousColumn),
     (r"table function with name .* does not exist", errors.UndefinedFunction),
     (r"table with name .* does not exist", errors.UndefinedTable),
-    (r"function with name .* does not exist|no function matches|could not choose a best candidate", errors.UndefinedFunction),
+    (
+        r"function with name .* does not exist|no function matches|could not choose a best candidate",
+        errors.UndefinedFunction,
+    ),
     (r"type with name .* does not exist", errors.UndefinedObject),
-    (r"must appear in the group by|aggregates? .*not (allowed|supported)|cannot contain aggregates", errors.GroupingError),
+    (
+        r"must appear in the group by|aggregates? .*not (allowed|supported)|cannot contain aggregates",
+        errors.GroupingError,
+    ),
     (r"window functions? .*not (allowed|supported)|cannot contain window functions", errors.WindowingError),
     (r"cannot compare values of type|cannot mix values of type", errors.DatatypeMismatch),
-    (r"out of range for the destination|overflow|out of range\b(?!.*(date|time) field)|cannot take|undefined outside", errors.OutOfRange),
+    (
+        r"out of range for the destination|overflow|out of range\b(?!.*(date|time) field)"
+        r"|cannot take|undefined outside",
+        errors.OutOfRange,
+    ),
     (r"(date|time|timestamp) field value out of range|invalid (date|time|timestamp) field", errors.InvalidDatetime),
     (r"no files found|cannot open file", errors.FileUnavailable),
 )
 
 _BY_CLASS: tuple[tuple[str, type[errors.Error]], ...] = (
-    ("ParserException", errors.SyntaxError), ("SyntaxException", errors.SyntaxError),
-    ("ConversionException", errors.InvalidText), ("OutOfRangeException", errors.OutOfRange),
-    ("InterruptException", errors.QueryCanceled), ("OutOfMemoryException", errors.OutOfMemory),
-    ("NotImplementedException", errors.NotSupportedError), ("BinderException", errors.ProgrammingError),
-    ("CatalogException", errors.UndefinedObject), ("ConstraintException", errors.IntegrityError),
-    ("TypeMismatchException", errors.DatatypeMismatch), ("IOException", errors.OperationalError),
-    ("InvalidInputException", errors.DataError), ("InternalException", errors.InternalError),
+    ("ParserException", errors.SyntaxError),
+    ("SyntaxException", errors.SyntaxError),
+    ("ConversionException", errors.InvalidText),
+    ("OutOfRangeException", errors.OutOfRange),
+    ("InterruptException", errors.QueryCanceled),
+    ("OutOfMemoryException", errors.OutOfMemory),
+    ("NotImplementedException", errors.NotSupportedError),
+    ("BinderException", errors.ProgrammingError),
+    ("CatalogException", errors.UndefinedObject),
+    ("ConstraintException", errors.IntegrityError),
+    ("TypeMismatchException", errors.DatatypeMismatch),
+    ("IOException", errors.OperationalError),
+    ("InvalidInputException", errors.DataError),
+    ("InternalException", errors.InternalError),
 )
 
 
@@ -352,7 +416,9 @@ def translate_error(err: Exception) -> errors.Error:
     if (m := _UNKNOWN_COLUMN.search(head)) is not None:
         hint = _CANDIDATES.search(rest)
         named = hint.group(1).strip() if hint else ""
-        return errors.UndefinedColumn(f'column "{m.group(1)}" does not exist', hint=f"did you mean {named}?" if named else None)
+        return errors.UndefinedColumn(
+            f'column "{m.group(1)}" does not exist', hint=f"did you mean {named}?" if named else None
+        )
     suggestion = _SUGGESTION.search(rest)
     hint_text = f'did you mean "{suggestion.group(1)}"?' if suggestion else None
     return _error_class(err, head)(message, hint=hint_text)
@@ -375,6 +441,16 @@ def _plain(head: str) -> str:
 
 
 __all__ = [
-    "connection", "describe", "evaluate", "function_kind", "function_names", "literal", "normalise", "quote",
-    "sql_type", "storage_type", "translate_error", "type_of",
+    "connection",
+    "describe",
+    "evaluate",
+    "function_kind",
+    "function_names",
+    "literal",
+    "normalise",
+    "quote",
+    "sql_type",
+    "storage_type",
+    "translate_error",
+    "type_of",
 ]

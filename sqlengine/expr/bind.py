@@ -17,6 +17,7 @@ from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.bind_duck import duck_call, opaque
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
+from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg
@@ -32,16 +33,14 @@ class Scope(Protocol):
         ...
 
 
-def bind(
-    expr: ast.Expr, scope: Scope, functions: Registry = BUILTINS, *, clause: str = "this clause"
-) -> tree.Expr:
-    """The bound expression; `clause` names where it stands, for messages about aggregates.
+def bind(expr: ast.Expr, scope: Scope, functions: Registry = BUILTINS, *, clause: str = "this clause") -> tree.Expr:
+    """The bound expression, constants folded; `clause` names where it stands, for messages about aggregates.
 
     Raises ProgrammingErrors with positions where the text is at fault, DataErrors for constants without a value,
     NotSupportedError for sub-queries.
     """
     try:
-        return _Binder(scope, functions, clause).bind(expr)
+        return simplify(_Binder(scope, functions, clause).bind(expr), functions)
     except RecursionError:
         raise errors.TooComplex("expression is nested too deeply") from None
 
@@ -52,20 +51,51 @@ def bind_predicate(expr: ast.Expr, scope: Scope, functions: Registry = BUILTINS,
 
 
 OPERATORS: dict[str, str] = {
-    "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "mod", "^": "power", "=": "eq", "<>": "ne",
-    "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "is distinct from": "is_distinct", "like": "like",
-    "ilike": "ilike", "similar to": "similar_to", "~": "regex_match", "~*": "regex_imatch", "~~": "like",
-    "&": "bit_and_op", "|": "bit_or_op", "#": "bit_xor_op", "<<": "shift_left", ">>": "shift_right",
-    "->": "json_get", "->>": "json_get_text", "@>": "array_includes", "&&": "array_overlaps",
+    "+": "add",
+    "-": "subtract",
+    "*": "multiply",
+    "/": "divide",
+    "%": "mod",
+    "^": "power",
+    "=": "eq",
+    "<>": "ne",
+    "!=": "ne",
+    "<": "lt",
+    "<=": "le",
+    ">": "gt",
+    ">=": "ge",
+    "is distinct from": "is_distinct",
+    "like": "like",
+    "ilike": "ilike",
+    "similar to": "similar_to",
+    "~": "regex_match",
+    "~*": "regex_imatch",
+    "~~": "like",
+    "&": "bit_and_op",
+    "|": "bit_or_op",
+    "#": "bit_xor_op",
+    "<<": "shift_left",
+    ">>": "shift_right",
+    "->": "json_get",
+    "->>": "json_get_text",
+    "@>": "array_includes",
+    "&&": "array_overlaps",
 }
 """ast.Binary.op -> function."""
 
 _NEGATED: dict[str, str] = {
-    "is not distinct from": "is distinct from", "!~": "~", "!~*": "~*", "not like": "like", "not ilike": "ilike",
+    "is not distinct from": "is distinct from",
+    "!~": "~",
+    "!~*": "~*",
+    "not like": "like",
+    "not ilike": "ilike",
     "!~~": "like",
 }
 _NOW_CASTS: dict[str, pa.DataType] = {
-    "current_date": pa.date32(), "localtimestamp": TIMESTAMP, "current_time": pa.time64("us"), "localtime": pa.time64("us"),
+    "current_date": pa.date32(),
+    "localtimestamp": TIMESTAMP,
+    "current_time": pa.time64("us"),
+    "localtime": pa.time64("us"),
 }
 _TYPE_CALLS = frozenset({"date", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bool", "timestamptz"})
 _LITERAL_TYPES: dict[str, pa.DataType] = {"unknown": pa.null(), "text": pa.string()}
@@ -101,7 +131,9 @@ class _Binder:
 
     def param(self, expr: ast.Param) -> tree.Expr:
         name = f"${expr.key + 1}" if isinstance(expr.key, int) else f":{expr.key}"
-        raise errors.ProgrammingError(f"there is no parameter {name}", sqlstate="42P02", hint="give it a value when executing")
+        raise errors.ProgrammingError(
+            f"there is no parameter {name}", sqlstate="42P02", hint="give it a value when executing"
+        )
 
     def subquery(self, expr: ast.Subquery) -> tree.Expr:
         raise errors.NotSupportedError(f"a sub-query in {self.clause} has no incremental form here")
@@ -161,7 +193,9 @@ class _Binder:
             shown = [type_name(a) for a in args]
             text = f"{shown[0]} {op} {shown[1]}" if len(shown) == 2 else f"{op} {shown[0]}"
             raise errors.UndefinedFunction(
-                f"operator does not exist: {text}", hint="an explicit cast of an operand may be needed", position=position
+                f"operator does not exist: {text}",
+                hint="an explicit cast of an operand may be needed",
+                position=position,
             )
         return self.call_of(found, name, args)
 
@@ -186,8 +220,10 @@ class _Binder:
         """|| of texts, of a text and anything, of arrays, of an array and an element."""
         lists = [pa.types.is_list(e.type) for e in (left, right)]
         if any(lists):
-            name = "array_cat" if all(lists) or untyped(left) or untyped(right) else (
-                "array_append" if lists[0] else "array_prepend"
+            name = (
+                "array_cat"
+                if all(lists) or untyped(left) or untyped(right)
+                else ("array_append" if lists[0] else "array_prepend")
             )
             return self.operator("||", name, [left, right], position)
         if is_text(left.type) or is_text(right.type):
@@ -200,7 +236,8 @@ class _Binder:
         """`j #> '{a,b}'`: the keys one after the other."""
         if left.type != JSON or not isinstance(right, tree.Const) or not isinstance(right.value, str):
             raise errors.UndefinedFunction(
-                f"operator does not exist: {type_name(left)} {op} {type_name(right)}", position=position,
+                f"operator does not exist: {type_name(left)} {op} {type_name(right)}",
+                position=position,
                 hint="the path must be a constant such as '{a,0,b}'",
             )
         keys = [k.strip().strip('"') for k in right.value.strip().strip("{}").split(",") if k.strip()]
@@ -437,13 +474,31 @@ def _numeric(value: Decimal) -> tree.Const:
 
 _Method = Callable[[_Binder, Any], tree.Expr]
 _METHODS: dict[type[ast.Expr], _Method] = {
-    ast.Column: _Binder.column, ast.Literal: _Binder.literal, ast.Interval: _Binder.interval, ast.Param: _Binder.param,
-    ast.Unary: _Binder.unary, ast.Binary: _Binder.binary, ast.IsTest: _Binder.is_test, ast.Between: _Binder.between,
-    ast.InList: _Binder.in_list, ast.Case: _Binder.case, ast.Cast: _Binder.cast, ast.Call: _Binder.call,
-    ast.FieldAccess: _Binder.field, ast.Subscript: _Binder.subscript, ast.ArrayLiteral: _Binder.array,
-    ast.Row: _Binder.row, ast.Star: _Binder.star, ast.Subquery: _Binder.subquery, ast.Opaque: _Binder.opaque,
+    ast.Column: _Binder.column,
+    ast.Literal: _Binder.literal,
+    ast.Interval: _Binder.interval,
+    ast.Param: _Binder.param,
+    ast.Unary: _Binder.unary,
+    ast.Binary: _Binder.binary,
+    ast.IsTest: _Binder.is_test,
+    ast.Between: _Binder.between,
+    ast.InList: _Binder.in_list,
+    ast.Case: _Binder.case,
+    ast.Cast: _Binder.cast,
+    ast.Call: _Binder.call,
+    ast.FieldAccess: _Binder.field,
+    ast.Subscript: _Binder.subscript,
+    ast.ArrayLiteral: _Binder.array,
+    ast.Row: _Binder.row,
+    ast.Star: _Binder.star,
+    ast.Subquery: _Binder.subquery,
+    ast.Opaque: _Binder.opaque,
 }
 _SPECIAL: dict[str, Callable[[_Binder, list[tree.Expr]], tree.Expr]] = {
-    "coalesce": _Binder.coalesce, "ifnull": _Binder.coalesce, "nvl": _Binder.coalesce, "nullif": _Binder.nullif,
-    "if": _Binder.if_, "iff": _Binder.if_,
+    "coalesce": _Binder.coalesce,
+    "ifnull": _Binder.coalesce,
+    "nvl": _Binder.coalesce,
+    "nullif": _Binder.nullif,
+    "if": _Binder.if_,
+    "iff": _Binder.if_,
 }

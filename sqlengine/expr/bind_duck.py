@@ -1,7 +1,8 @@
 """Binding of functions only DuckDB knows, and of expressions the SQL front keeps as DuckDB text.
 
-The result type is asked from DuckDB without running anything, and remembered per text and argument types.  Constants are
-written into the text (many of DuckDB's functions insist on constants); nested DuckDB expressions become one.
+The result type is asked from DuckDB without running anything, and remembered per text and argument types.
+Constants are written into the text (many of DuckDB's functions insist on constants); nested DuckDB expressions
+become one.
 """
 
 from __future__ import annotations

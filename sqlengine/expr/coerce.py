@@ -1,7 +1,7 @@
 """Implicit conversions of bound expressions: literals take the other side's type, operands meet at a common type.
 
-A bare literal ('x' or NULL) has no type of its own until it is used (PostgreSQL's "unknown"); here it is a Const of type
-text or null that no cast has touched.  Errors carry no position: the binder adds it.
+A bare literal ('x' or NULL) has no type of its own until it is used (PostgreSQL's "unknown"); here it is a
+Const of type text or null that no cast has touched. Errors carry no position: the binder adds it.
 """
 
 from __future__ import annotations

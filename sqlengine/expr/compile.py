@@ -1,9 +1,10 @@
 """Bound expressions -> an Evaluator that computes them over Arrow batches.
 
-Every distinct sub-expression becomes one Step, evaluated at most once per batch; input columns cost nothing, constants
-are folded when compiling.  A sub-expression that can raise and stands in a branch (CASE, AND, OR, COALESCE) is evaluated
-over the rows that take the branch only.  Expressions without an Arrow kernel are gathered and evaluated by DuckDB in one
-call per batch.  This file must not know operators, plans or the clock: the tick's time is an argument.
+Every distinct sub-expression becomes one Step, evaluated at most once per batch; input columns cost nothing,
+constants are folded when compiling. A sub-expression that can raise and stands in a branch (CASE, AND, OR,
+COALESCE) is evaluated over the rows that take the branch only. Expressions without an Arrow kernel are gathered
+and evaluated by DuckDB in one call per batch. This file must not know operators, plans or the clock: the tick's
+time is an argument.
 """
 
 from __future__ import annotations
@@ -58,9 +59,7 @@ class Evaluator:
             good[[e.row for e in found]] = False
             return [_joined(p, t) for p, t in zip(pieces, self.types, strict=True)], pa.array(good), found
 
-    def _isolate(
-        self, batch: pa.RecordBatch, start: int, now_us: int, found: list[RowError]
-    ) -> list[list[pa.Array]]:
+    def _isolate(self, batch: pa.RecordBatch, start: int, now_us: int, found: list[RowError]) -> list[list[pa.Array]]:
         """Per expression, the pieces of the good rows of `batch`, which begins at row `start`; errors go to `found`."""
         try:
             return [[array] for array in self(batch, now_us)]

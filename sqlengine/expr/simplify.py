@@ -59,7 +59,7 @@ def _hashable(value: Any) -> bool:
 
 
 def _logic(expr: tree.Call) -> tree.Expr:
-    """Flatten, drop neutral constants and repeats, stop at the absorbing constant (when nothing before it can raise)."""
+    """Flatten, drop neutral constants and repeats, stop at the absorbing constant."""
     absorbing, neutral = (FALSE, TRUE) if expr.function == "and" else (TRUE, FALSE)
     parts: list[tree.Expr] = []
     seen: set[Any] = set()

@@ -36,8 +36,12 @@ class Frame:
     __slots__ = ("_columns", "_mask", "_parent", "now_us", "rows", "values")
 
     def __init__(
-        self, columns: Sequence[pa.Array], rows: int, now_us: int,
-        parent: Frame | None = None, mask: pa.BooleanArray | None = None,
+        self,
+        columns: Sequence[pa.Array],
+        rows: int,
+        now_us: int,
+        parent: Frame | None = None,
+        mask: pa.BooleanArray | None = None,
     ) -> None:
         self._columns: list[pa.Array | None] = list(columns)
         self.rows = rows
@@ -75,6 +79,9 @@ class Step:
 
     __slots__ = ("can_raise", "cheap", "level", "number", "shared", "type")
     constant: pa.Scalar | None = None
+    can_raise: bool
+    cheap: bool
+    level: int
 
     def __init__(
         self, number: int, dtype: pa.DataType, children: Sequence[Step], can_raise: bool, cheap: bool = True
@@ -132,8 +139,14 @@ class CallStep(Step):
     __slots__ = ("args", "broadcast", "kernel")
 
     def __init__(
-        self, number: int, dtype: pa.DataType, kernel: Callable[..., Value], args: Sequence[Step],
-        can_raise: bool, broadcast: bool = False, cheap: bool = True,
+        self,
+        number: int,
+        dtype: pa.DataType,
+        kernel: Callable[..., Value],
+        args: Sequence[Step],
+        can_raise: bool,
+        broadcast: bool = False,
+        cheap: bool = True,
     ) -> None:
         super().__init__(number, dtype, args, can_raise, cheap)
         self.kernel = kernel
@@ -368,7 +381,9 @@ def as_array(value: Value, rows: int, dtype: pa.DataType) -> pa.Array:
         if isinstance(dtype, pa.BaseExtensionType):
             inner = value.value if isinstance(value, pa.ExtensionScalar) else value
             storage = storage_type(dtype)
-            plain = pa.nulls(rows, storage) if inner is None or not value.is_valid else pa.repeat(inner.cast(storage), rows)
+            plain = (
+                pa.nulls(rows, storage) if inner is None or not value.is_valid else pa.repeat(inner.cast(storage), rows)
+            )
             return pa.ExtensionArray.from_storage(dtype, plain)
         value = pa.nulls(rows, dtype) if not value.is_valid else scalar_array(value, rows)
     if value.type != dtype:
@@ -503,7 +518,8 @@ class Compiler:
         """The call as DuckDB text: constants are written into it, for many of DuckDB's functions insist on that."""
         if function.duck == "":
             raise errors.NotSupportedError(f"{expr.function}: the format must be a constant")
-        texts, columns = [], []
+        texts: list[str] = []
+        columns: list[Step] = []
         for arg in args:
             if arg.constant is not None:
                 texts.append(duck.literal(arg.constant.as_py(), arg.type))

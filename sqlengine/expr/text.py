@@ -51,7 +51,9 @@ class _Writer:
         if expr.function in _POSTFIX:
             return f"{self.write(expr.args[0], True)} {_POSTFIX[expr.function]}"
         operator = next((f.operator for f in self.functions.lookup(expr.function) if f.operator), None)
-        if expr.function in ("and", "or") or (operator and len(expr.args) == 2 and not operator.endswith(("]", ")", "."))):
+        if expr.function in ("and", "or") or (
+            operator and len(expr.args) == 2 and not operator.endswith(("]", ")", "."))
+        ):
             word = f" {(operator or expr.function).upper()} "
             text = word.join(self.write(a, True) for a in expr.args)
             return f"({text})" if nested else text

@@ -23,7 +23,17 @@ from sqlengine.functions import (
 from sqlengine.functions.registry import Function, Registry, collect
 
 FAMILIES = (
-    operators, math, strings, splitting, patterns, time, time_arithmetic, time_format, conditional, arrays, json,
+    operators,
+    math,
+    strings,
+    splitting,
+    patterns,
+    time,
+    time_arithmetic,
+    time_format,
+    conditional,
+    arrays,
+    json,
 )
 
 BUILTINS: Registry = collect(FAMILIES)

@@ -18,8 +18,12 @@ def _lengths(a: pa.Array) -> np.ndarray:
 
 
 @scalar(
-    "array_get(a anyarray, i bigint) -> anyelement", "the i-th element, NULL beyond the ends",
-    example="(ARRAY[10, 20])[2] = 20", operator="[]", duck="{0}[CASE WHEN {1} > 0 THEN {1} END]", broadcast=True,
+    "array_get(a anyarray, i bigint) -> anyelement",
+    "the i-th element, NULL beyond the ends",
+    example="(ARRAY[10, 20])[2] = 20",
+    operator="[]",
+    duck="{0}[CASE WHEN {1} > 0 THEN {1} END]",
+    broadcast=True,
 )
 def array_get(a: pa.Array, i: pa.Array) -> pa.Array:
     index = pc.fill_null(i, 0).to_numpy(zero_copy_only=False)
@@ -33,8 +37,11 @@ def array_get(a: pa.Array, i: pa.Array) -> pa.Array:
 
 
 @scalar(
-    "array_length(a anyarray, dimension integer) -> integer", "how many elements; NULL for an empty array",
-    example="array_length(ARRAY[1, 2], 1) = 2", constant_args=(1,), duck="nullif(len({0}), 0)::INTEGER",
+    "array_length(a anyarray, dimension integer) -> integer",
+    "how many elements; NULL for an empty array",
+    example="array_length(ARRAY[1, 2], 1) = 2",
+    constant_args=(1,),
+    duck="nullif(len({0}), 0)::INTEGER",
 )
 def array_length(a: Value, dimension: Value) -> Value:
     if dimension.as_py() != 1:
@@ -44,8 +51,11 @@ def array_length(a: Value, dimension: Value) -> Value:
 
 
 cardinality = scalar(
-    "cardinality(a anyarray) -> integer; array_length(a anyarray) -> integer", "how many elements, 0 for an empty array",
-    example="cardinality(ARRAY[1, 2]) = 2", aliases=("len", "array_size"), duck="len({0})::INTEGER",
+    "cardinality(a anyarray) -> integer; array_length(a anyarray) -> integer",
+    "how many elements, 0 for an empty array",
+    example="cardinality(ARRAY[1, 2]) = 2",
+    aliases=("len", "array_size"),
+    duck="len({0})::INTEGER",
 )(lambda a: pc.list_value_length(a))
 
 
@@ -62,8 +72,15 @@ def _array_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kern
 
 
 array_literal = scalar(
-    "array(VARIADIC items anyelement) -> anyarray", "an array of the arguments", example="cardinality(ARRAY[1, 2, 3]) = 3",
-    operator="array[]", duck="[{*}]", strict=False, factory=True, broadcast=True, aliases=("list_value",),
+    "array(VARIADIC items anyelement) -> anyarray",
+    "an array of the arguments",
+    example="cardinality(ARRAY[1, 2, 3]) = 3",
+    operator="array[]",
+    duck="[{*}]",
+    strict=False,
+    factory=True,
+    broadcast=True,
+    aliases=("list_value",),
 )(_array_kernel)
 
 
@@ -73,14 +90,24 @@ def _row_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel
 
 
 row = scalar(
-    "row(VARIADIC items any) -> any", "a struct of the arguments", example="(ROW(1, 'a')).f2 = 'a'", operator="row()",
-    duck="row({*})", strict=False, factory=True, broadcast=True,
+    "row(VARIADIC items any) -> any",
+    "a struct of the arguments",
+    example="(ROW(1, 'a')).f2 = 'a'",
+    operator="row()",
+    duck="row({*})",
+    strict=False,
+    factory=True,
+    broadcast=True,
 )(_row_kernel)
 
 
 @scalar(
-    "struct_field(s any, name text) -> any", "a field of a struct", example="(ROW(1, 'a')).f1 = 1", operator=".",
-    duck="struct_extract({0}, {1})", constant_args=(1,),
+    "struct_field(s any, name text) -> any",
+    "a field of a struct",
+    example="(ROW(1, 'a')).f1 = 1",
+    operator=".",
+    duck="struct_extract({0}, {1})",
+    constant_args=(1,),
 )
 def struct_field(s: Value, name: Value) -> Value:
     return pc.struct_field(s, name.as_py())
@@ -91,14 +118,22 @@ def _map_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel
 
 
 map_get = scalar(
-    "map_get(m any, key any) -> any", "the value of a key in a map, NULL when it is not there",
-    operator="map[]", duck="{0}[{1}]", factory=True, constant_args=(1,),
+    "map_get(m any, key any) -> any",
+    "the value of a key in a map, NULL when it is not there",
+    operator="map[]",
+    duck="{0}[{1}]",
+    factory=True,
+    constant_args=(1,),
 )(_map_kernel)
 
 
 @scalar(
-    "array_contains(a anyarray, item anyelement) -> boolean", "whether an element is in the array",
-    example="array_contains(ARRAY[1, 2], 2)", aliases=("list_contains",), duck="list_contains({0}, {1})", broadcast=True,
+    "array_contains(a anyarray, item anyelement) -> boolean",
+    "whether an element is in the array",
+    example="array_contains(ARRAY[1, 2], 2)",
+    aliases=("list_contains",),
+    duck="list_contains({0}, {1})",
+    broadcast=True,
 )
 def array_contains(a: pa.Array, item: pa.Array) -> pa.Array:
     flat = pc.list_flatten(a)
@@ -111,57 +146,88 @@ def array_contains(a: pa.Array, item: pa.Array) -> pa.Array:
 
 
 array_position = declare(
-    "array_position(a anyarray, item anyelement) -> integer", "where an element first is, NULL when it is not",
-    example="array_position(ARRAY['a', 'b'], 'b') = 2", duck="nullif(list_position({0}, {1}), 0)::INTEGER",
+    "array_position(a anyarray, item anyelement) -> integer",
+    "where an element first is, NULL when it is not",
+    example="array_position(ARRAY['a', 'b'], 'b') = 2",
+    duck="nullif(list_position({0}, {1}), 0)::INTEGER",
 )
 array_append = declare(
-    "array_append(a anyarray, item anyelement) -> anyarray", "the array with one element more at the end", strict=False,
-    example="array_append(ARRAY[1], 2) = ARRAY[1, 2]", duck="list_append({0}, {1})",
+    "array_append(a anyarray, item anyelement) -> anyarray",
+    "the array with one element more at the end",
+    strict=False,
+    example="array_append(ARRAY[1], 2) = ARRAY[1, 2]",
+    duck="list_append({0}, {1})",
 )
 array_prepend = declare(
-    "array_prepend(item anyelement, a anyarray) -> anyarray", "the array with one element more at the start", strict=False,
-    example="array_prepend(1, ARRAY[2]) = ARRAY[1, 2]", duck="list_prepend({0}, {1})",
+    "array_prepend(item anyelement, a anyarray) -> anyarray",
+    "the array with one element more at the start",
+    strict=False,
+    example="array_prepend(1, ARRAY[2]) = ARRAY[1, 2]",
+    duck="list_prepend({0}, {1})",
 )
 array_cat = declare(
-    "array_cat(a anyarray, b anyarray) -> anyarray", "both arrays joined (also written ||)", strict=False,
-    example="ARRAY[1] || ARRAY[2] = ARRAY[1, 2]", duck="list_concat({0}, {1})", aliases=("array_concat",),
+    "array_cat(a anyarray, b anyarray) -> anyarray",
+    "both arrays joined (also written ||)",
+    strict=False,
+    example="ARRAY[1] || ARRAY[2] = ARRAY[1, 2]",
+    duck="list_concat({0}, {1})",
+    aliases=("array_concat",),
 )
 array_remove = declare(
-    "array_remove(a anyarray, item anyelement) -> anyarray", "the array without an element",
+    "array_remove(a anyarray, item anyelement) -> anyarray",
+    "the array without an element",
     example="array_remove(ARRAY[1, 2], 1) = ARRAY[2]",
     duck="CASE WHEN {0} IS NOT NULL THEN list_filter({0}, lambda x: x IS DISTINCT FROM {1}) END",
 )
 array_distinct = declare(
-    "array_distinct(a anyarray) -> anyarray", "each element once, in no particular order",
-    example="cardinality(array_distinct(ARRAY[1, 1])) = 1", duck="list_distinct({0})",
+    "array_distinct(a anyarray) -> anyarray",
+    "each element once, in no particular order",
+    example="cardinality(array_distinct(ARRAY[1, 1])) = 1",
+    duck="list_distinct({0})",
 )
 array_sort = declare(
-    "array_sort(a anyarray) -> anyarray", "the elements in order", example="array_sort(ARRAY[2, 1]) = ARRAY[1, 2]",
+    "array_sort(a anyarray) -> anyarray",
+    "the elements in order",
+    example="array_sort(ARRAY[2, 1]) = ARRAY[1, 2]",
     duck="list_sort({0}, 'ASC', 'NULLS LAST')",
 )
 array_reverse = declare(
-    "array_reverse(a anyarray) -> anyarray", "the elements from last to first",
-    example="array_reverse(ARRAY[1, 2]) = ARRAY[2, 1]", duck="list_reverse({0})",
+    "array_reverse(a anyarray) -> anyarray",
+    "the elements from last to first",
+    example="array_reverse(ARRAY[1, 2]) = ARRAY[2, 1]",
+    duck="list_reverse({0})",
 )
 
 
 @scalar(
-    "array_to_string(a text[], separator text) -> text", "the elements as one text, NULLs left out", broadcast=True,
+    "array_to_string(a text[], separator text) -> text",
+    "the elements as one text, NULLs left out",
+    broadcast=True,
     example="array_to_string(ARRAY['a', 'b'], '-') = 'a-b'",
     duck="CASE WHEN {0} IS NOT NULL THEN list_reduce(list_prepend('', list_filter({0}, lambda x: x IS NOT NULL)), "
     "lambda x, y, i: x || CASE WHEN i > 2 THEN {1} ELSE left({1}, 0) END || y) || left({1}, 0) END",
 )
 def array_to_string(a: pa.Array, separator: pa.Array) -> pa.Array:
     flat, lengths = pc.list_flatten(a), _lengths(a)
-    counts = np.bincount(pc.list_parent_indices(a).to_numpy()[flat.is_valid().to_numpy(zero_copy_only=False)], minlength=len(a))
+    counts = np.bincount(
+        pc.list_parent_indices(a).to_numpy()[flat.is_valid().to_numpy(zero_copy_only=False)], minlength=len(a)
+    )
     offsets = pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
     present = pa.ListArray.from_arrays(offsets, flat.drop_null(), mask=a.is_null() if a.null_count else None)
     return pc.binary_join(present, separator) if len(lengths) else pa.nulls(0, pa.string())
+
+
 array_overlaps = declare(
-    "array_overlaps(a anyarray, b anyarray) -> boolean", "whether both have an element in common",
-    example="array_overlaps(ARRAY[1, 2], ARRAY[2])", duck="list_has_any({0}, {1})", aliases=("list_has_any",),
+    "array_overlaps(a anyarray, b anyarray) -> boolean",
+    "whether both have an element in common",
+    example="array_overlaps(ARRAY[1, 2], ARRAY[2])",
+    duck="list_has_any({0}, {1})",
+    aliases=("list_has_any",),
 )
 array_includes = declare(
-    "array_includes(a anyarray, b anyarray) -> boolean", "whether the first has every element of the second (@>)",
-    example="ARRAY[1, 2] @> ARRAY[2]", duck="list_has_all({0}, {1})", aliases=("list_has_all",),
+    "array_includes(a anyarray, b anyarray) -> boolean",
+    "whether the first has every element of the second (@>)",
+    example="ARRAY[1, 2] @> ARRAY[2]",
+    duck="list_has_all({0}, {1})",
+    aliases=("list_has_all",),
 )

@@ -1,8 +1,9 @@
 """CAST between the types of types.py: which casts exist, and a vectorised kernel for each.
 
-PostgreSQL's meaning: doubles round half to even on their way to whole numbers, numeric half away from zero; text that is
-not a value is InvalidText (22P02) or InvalidDatetime (22007), a value that does not fit OutOfRange (22003).
-Text of a value is pgtext's.  Kernels see whole columns; a failing one is searched by halving, never row by row.
+PostgreSQL's meaning: doubles round half to even on their way to whole numbers, numeric half away from zero;
+text that is not a value is InvalidText (22P02) or InvalidDatetime (22007), a value that does not fit OutOfRange
+(22003). Text of a value is pgtext's. Kernels see whole columns; a failing one is searched by halving, never row
+by row.
 """
 
 from __future__ import annotations
@@ -328,5 +329,3 @@ def _digits_only(a: pa.Array) -> errors.Error | None:
     """Arrow calls an integer that is too large unparsable; digits alone mean it is out of range."""
     only = pc.match_substring_regex(pc.ascii_trim_whitespace(a), pattern=r"^[+-]?[0-9]+$")
     return errors.OutOfRange("out of range") if len(a) == 1 and only[0].as_py() else None
-
-

@@ -16,17 +16,27 @@ from sqlengine.functions.registry import Kernel, Value, declare, scalar
 from sqlengine.types import storage_type
 
 coalesce = declare(
-    "coalesce(VARIADIC a anyelement) -> anyelement", "the first argument that is not NULL",
-    example="coalesce(NULL, 2, 3) = 2", aliases=("ifnull", "nvl"), strict=False, duck="coalesce({*})",
+    "coalesce(VARIADIC a anyelement) -> anyelement",
+    "the first argument that is not NULL",
+    example="coalesce(NULL, 2, 3) = 2",
+    aliases=("ifnull", "nvl"),
+    strict=False,
+    duck="coalesce({*})",
 )
 nullif = declare(
-    "nullif(a anyelement, b anyelement) -> anyelement", "NULL when both are equal, else the first",
-    example="nullif(1, 1) IS NULL", strict=False, duck="nullif({0}, {1})",
+    "nullif(a anyelement, b anyelement) -> anyelement",
+    "NULL when both are equal, else the first",
+    example="nullif(1, 1) IS NULL",
+    strict=False,
+    duck="nullif({0}, {1})",
 )
 if_ = declare(
     "if(condition boolean, then_value anyelement, else_value anyelement) -> anyelement",
-    "the second argument when the condition is true, else the third", example="if(1 < 2, 'a', 'b') = 'a'",
-    aliases=("iff",), strict=False, duck="CASE WHEN {0} THEN {1} ELSE {2} END",
+    "the second argument when the condition is true, else the third",
+    example="if(1 < 2, 'a', 'b') = 'a'",
+    aliases=("iff",),
+    strict=False,
+    duck="CASE WHEN {0} THEN {1} ELSE {2} END",
 )
 
 
@@ -52,26 +62,40 @@ def _extreme(name: str) -> Kernel:
 
 
 greatest = scalar(
-    "greatest(VARIADIC a anyelement) -> anyelement", "the largest argument, NULLs skipped",
-    example="greatest(1, 3, NULL) = 3", strict=False, factory=True, broadcast=True,
+    "greatest(VARIADIC a anyelement) -> anyelement",
+    "the largest argument, NULLs skipped",
+    example="greatest(1, 3, NULL) = 3",
+    strict=False,
+    factory=True,
+    broadcast=True,
 )(_extreme("max"))
 least = scalar(
-    "least(VARIADIC a anyelement) -> anyelement", "the smallest argument, NULLs skipped", example="least(1, 3, NULL) = 1",
-    strict=False, factory=True, broadcast=True,
+    "least(VARIADIC a anyelement) -> anyelement",
+    "the smallest argument, NULLs skipped",
+    example="least(1, 3, NULL) = 1",
+    strict=False,
+    factory=True,
+    broadcast=True,
 )(_extreme("min"))
 
 
 @scalar(
-    "num_nulls(VARIADIC a any) -> integer", "how many arguments are NULL", example="num_nulls(1, NULL) = 1",
-    strict=False, duck="",
+    "num_nulls(VARIADIC a any) -> integer",
+    "how many arguments are NULL",
+    example="num_nulls(1, NULL) = 1",
+    strict=False,
+    duck="",
 )
 def num_nulls(*args: Value) -> Value:
     return _count(pc.is_null, args)
 
 
 @scalar(
-    "num_nonnulls(VARIADIC a any) -> integer", "how many arguments are not NULL", example="num_nonnulls(1, NULL) = 1",
-    strict=False, duck="",
+    "num_nonnulls(VARIADIC a any) -> integer",
+    "how many arguments are not NULL",
+    example="num_nonnulls(1, NULL) = 1",
+    strict=False,
+    duck="",
 )
 def num_nonnulls(*args: Value) -> Value:
     return _count(pc.is_valid, args)

@@ -1,6 +1,7 @@
 """JSON functions, all evaluated by DuckDB: they are listed here so that names, types and help are ours.
 
-A JSON column keeps its text; `->` gives JSON, `->>` text.  Keys are literal names (never paths), positions count from 0.
+A JSON column keeps its text; `->` gives JSON, `->>` text. Keys are literal names (never paths), positions count
+from 0.
 """
 
 from __future__ import annotations
@@ -10,46 +11,74 @@ from sqlengine.functions.registry import declare
 _PATH = "'$.' || '\"' || replace({1}, '\"', '\\\"') || '\"'"
 
 get_key = declare(
-    "json_get(j json, key text) -> json", "a field of an object", operator="->",
-    example="('{\"a\": {\"b\": 1}}'::json -> 'a' ->> 'b') = '1'", duck=f"json_extract({{0}}, {_PATH})",
+    "json_get(j json, key text) -> json",
+    "a field of an object",
+    operator="->",
+    example="('{\"a\": {\"b\": 1}}'::json -> 'a' ->> 'b') = '1'",
+    duck=f"json_extract({{0}}, {_PATH})",
 )
 get_item = declare(
-    "json_get(j json, i bigint) -> json", "an element of an array, from the end when negative", operator="->",
-    example="('[1, 2]'::json -> 1) ->> 0 IS NULL", duck="json_extract({0}, '$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']')",
+    "json_get(j json, i bigint) -> json",
+    "an element of an array, from the end when negative",
+    operator="->",
+    example="('[1, 2]'::json -> 1) ->> 0 IS NULL",
+    duck="json_extract({0}, '$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']')",
 )
 get_key_text = declare(
-    "json_get_text(j json, key text) -> text", "a field of an object as text", operator="->>",
-    example="('{\"a\": \"x\"}'::json ->> 'a') = 'x'", duck=f"json_extract_string({{0}}, {_PATH})",
+    "json_get_text(j json, key text) -> text",
+    "a field of an object as text",
+    operator="->>",
+    example="('{\"a\": \"x\"}'::json ->> 'a') = 'x'",
+    duck=f"json_extract_string({{0}}, {_PATH})",
 )
 get_item_text = declare(
-    "json_get_text(j json, i bigint) -> text", "an element of an array as text", operator="->>",
+    "json_get_text(j json, i bigint) -> text",
+    "an element of an array as text",
+    operator="->>",
     example="('[1, 2]'::json ->> 1) = '2'",
     duck="json_extract_string({0}, '$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']')",
 )
 json_value = declare(
-    "json_value(j text, path text) -> text; json_value(j json, path text) -> text", "what a JSON path leads to, as text",
-    example="json_value('{\"a\": [7]}', '$.a[0]') = '7'", duck="json_extract_string({0}, {1})",
-    aliases=("json_extract_string",), can_raise=True,
+    "json_value(j text, path text) -> text; json_value(j json, path text) -> text",
+    "what a JSON path leads to, as text",
+    example="json_value('{\"a\": [7]}', '$.a[0]') = '7'",
+    duck="json_extract_string({0}, {1})",
+    aliases=("json_extract_string",),
+    can_raise=True,
 )
 json_query = declare(
-    "json_query(j text, path text) -> json; json_query(j json, path text) -> json", "what a JSON path leads to",
-    example="json_query('{\"a\": [7]}', '$.a') IS NOT NULL", duck="json_extract({0}, {1})", can_raise=True,
+    "json_query(j text, path text) -> json; json_query(j json, path text) -> json",
+    "what a JSON path leads to",
+    example="json_query('{\"a\": [7]}', '$.a') IS NOT NULL",
+    duck="json_extract({0}, {1})",
+    can_raise=True,
     aliases=("json_extract",),
 )
 json_array_length = declare(
-    "json_array_length(j json) -> integer", "how many elements a JSON array has",
-    example="json_array_length('[1, 2]'::json) = 2", duck="json_array_length({0})::INTEGER", can_raise=True,
+    "json_array_length(j json) -> integer",
+    "how many elements a JSON array has",
+    example="json_array_length('[1, 2]'::json) = 2",
+    duck="json_array_length({0})::INTEGER",
+    can_raise=True,
     aliases=("jsonb_array_length",),
 )
 json_typeof = declare(
-    "json_typeof(j json) -> text", "object, array, string, number, boolean or null",
-    example="json_typeof('[1]'::json) = 'array'", aliases=("jsonb_typeof",),
+    "json_typeof(j json) -> text",
+    "object, array, string, number, boolean or null",
+    example="json_typeof('[1]'::json) = 'array'",
+    aliases=("jsonb_typeof",),
     duck="CASE json_type({0}) WHEN 'VARCHAR' THEN 'string' WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' "
     "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE 'number' END",
 )
 json_valid = declare(
-    "json_valid(s text) -> boolean", "whether a text is JSON", example="json_valid('{}')", duck="json_valid({0})",
+    "json_valid(s text) -> boolean",
+    "whether a text is JSON",
+    example="json_valid('{}')",
+    duck="json_valid({0})",
 )
 to_json = declare(
-    "to_json(x any) -> json", "any value as JSON", example="to_json(1) ->> '$' IS NULL", aliases=("to_jsonb",),
+    "to_json(x any) -> json",
+    "any value as JSON",
+    example="to_json(1) ->> '$' IS NULL",
+    aliases=("to_jsonb",),
 )

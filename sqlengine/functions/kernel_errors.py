@@ -19,7 +19,11 @@ _RULES: tuple[tuple[str, type[errors.Error], str], ...] = (
     ("logarithm of negative", errors.OutOfRange, "cannot take logarithm of a negative number"),
     ("domain error", errors.OutOfRange, "input is out of range"),
     ("shift amount", errors.OutOfRange, "shift amount out of range"),
-    ("overflow|not in range|out of bounds|does not fit|precision|would lose|truncated|data loss", errors.OutOfRange, ""),
+    (
+        "overflow|not in range|out of bounds|does not fit|precision|would lose|truncated|data loss",
+        errors.OutOfRange,
+        "",
+    ),
     ("regular expression|regex", errors.DataError, ""),
     ("parse|convert|expected", errors.InvalidText, ""),
 )

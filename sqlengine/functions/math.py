@@ -23,18 +23,26 @@ def _double(name: str, arrow: str, description: str, example: str, **options: An
     function = pc.get_function(arrow)
     raises = arrow.endswith("_checked")
     return scalar(
-        f"{name}(x double precision) -> double precision", description, example=example,
-        can_raise=raises, **options,
+        f"{name}(x double precision) -> double precision",
+        description,
+        example=example,
+        can_raise=raises,
+        **options,
     )(lambda x: function.call([x]))
 
 
 abs_ = scalar(
-    "abs(x anynumber) -> anynumber", "the number without its sign", example="abs(-3) = 3", can_raise=True,
+    "abs(x anynumber) -> anynumber",
+    "the number without its sign",
+    example="abs(-3) = 3",
+    can_raise=True,
 )(lambda x: pc.abs_checked(x))
 
 
 sign_numeric = scalar(
-    "sign(x numeric) -> numeric", "-1, 0 or 1", example="sign(-2.5) = -1",
+    "sign(x numeric) -> numeric",
+    "-1, 0 or 1",
+    example="sign(-2.5) = -1",
     result_type=lambda args: pa.decimal128(19, 0),
 )(lambda x: pc.sign(x).cast(pa.decimal128(19, 0)))
 sign = scalar("sign(x anynumber) -> anynumber", "-1, 0 or 1", example="sign(-2) = -1", factory=True)(
@@ -80,33 +88,57 @@ def _rounded(args: Sequence[Arg]) -> pa.DataType:
 
 
 ceil_numeric = scalar(
-    "ceil(x numeric) -> numeric", "the nearest whole number not below", example="ceil(-1.5) = -1", factory=True,
-    aliases=("ceiling",), result_type=_whole,
+    "ceil(x numeric) -> numeric",
+    "the nearest whole number not below",
+    example="ceil(-1.5) = -1",
+    factory=True,
+    aliases=("ceiling",),
+    result_type=_whole,
 )(_round_decimal("up"))
 floor_numeric = scalar(
-    "floor(x numeric) -> numeric", "the nearest whole number not above", example="floor(-1.5) = -2", factory=True,
+    "floor(x numeric) -> numeric",
+    "the nearest whole number not above",
+    example="floor(-1.5) = -2",
+    factory=True,
     result_type=_whole,
 )(_round_decimal("down"))
 round_numeric = scalar(
-    "round(x numeric) -> numeric", "to the nearest whole number, halves away from zero", example="round(2.5) = 3",
-    factory=True, result_type=_whole,
+    "round(x numeric) -> numeric",
+    "to the nearest whole number, halves away from zero",
+    example="round(2.5) = 3",
+    factory=True,
+    result_type=_whole,
 )(_round_decimal("half_towards_infinity"))
 round_digits = scalar(
-    "round(x numeric, digits integer) -> numeric", "to that many digits after the point, halves away from zero",
-    example="round(2.345, 2) = 2.35", factory=True, result_type=_rounded, constant_args=(1,), can_raise=True,
+    "round(x numeric, digits integer) -> numeric",
+    "to that many digits after the point, halves away from zero",
+    example="round(2.345, 2) = 2.35",
+    factory=True,
+    result_type=_rounded,
+    constant_args=(1,),
+    can_raise=True,
 )(_round_decimal("half_towards_infinity"))
 trunc_numeric = scalar(
-    "trunc(x numeric) -> numeric", "without the digits after the point", example="trunc(-2.7) = -2", factory=True,
+    "trunc(x numeric) -> numeric",
+    "without the digits after the point",
+    example="trunc(-2.7) = -2",
+    factory=True,
     result_type=_whole,
 )(_round_decimal("towards_zero"))
 trunc_digits = scalar(
-    "trunc(x numeric, digits integer) -> numeric", "cut to that many digits after the point",
-    example="trunc(2.789, 2) = 2.78", factory=True, result_type=_rounded, constant_args=(1,), can_raise=True,
+    "trunc(x numeric, digits integer) -> numeric",
+    "cut to that many digits after the point",
+    example="trunc(2.789, 2) = 2.78",
+    factory=True,
+    result_type=_rounded,
+    constant_args=(1,),
+    can_raise=True,
 )(_round_decimal("towards_zero"))
 
 
 @scalar(
-    "round(x double precision) -> double precision", "to the nearest whole number, halves to even",
+    "round(x double precision) -> double precision",
+    "to the nearest whole number, halves to even",
     example="round(2.5::double precision) = 2",
 )
 def round_double(x: Value) -> Value:
@@ -114,8 +146,10 @@ def round_double(x: Value) -> Value:
 
 
 @scalar(
-    "round(x double precision, digits integer) -> double precision", "to that many digits after the point",
-    example="round(2.345::double precision, 1) = 2.3", constant_args=(1,),
+    "round(x double precision, digits integer) -> double precision",
+    "to that many digits after the point",
+    example="round(2.345::double precision, 1) = 2.3",
+    constant_args=(1,),
 )
 def round_double_digits(x: Value, digits: Value) -> Value:
     places = digits.as_py()
@@ -143,10 +177,14 @@ asinh = _double("asinh", "asinh", "inverse hyperbolic sine", "asinh(0) = 0")
 acosh = _double("acosh", "acosh_checked", "inverse hyperbolic cosine", "acosh(1) = 0")
 atanh = _double("atanh", "atanh_checked", "inverse hyperbolic tangent", "atanh(0) = 0")
 isnan = scalar(
-    "isnan(x double precision) -> boolean", "whether the value is not a number", example="isnan('NaN')",
+    "isnan(x double precision) -> boolean",
+    "whether the value is not a number",
+    example="isnan('NaN')",
 )(lambda x: pc.is_nan(x))
 isfinite_double = scalar(
-    "isfinite(x double precision) -> boolean", "neither infinite nor NaN", example="isfinite(1.5)",
+    "isfinite(x double precision) -> boolean",
+    "neither infinite nor NaN",
+    example="isfinite(1.5)",
 )(lambda x: pc.is_finite(x))
 isinf = scalar("isinf(x double precision) -> boolean", "whether infinite", example="isinf('-Infinity')")(
     lambda x: pc.is_inf(x)
@@ -154,7 +192,8 @@ isinf = scalar("isinf(x double precision) -> boolean", "whether infinite", examp
 
 
 @scalar(
-    "atan2(y double precision, x double precision) -> double precision", "angle of the point (x, y), in radians",
+    "atan2(y double precision, x double precision) -> double precision",
+    "angle of the point (x, y), in radians",
     example="atan2(0, 1) = 0",
 )
 def atan2(y: Value, x: Value) -> Value:
@@ -183,8 +222,11 @@ def cbrt(x: pa.Array) -> Value:
 
 
 @scalar(
-    "log(base double precision, x double precision) -> double precision", "logarithm of x to a base",
-    example="log(2, 8) = 3", can_raise=True, duck="(ln({1}) / ln({0}))",
+    "log(base double precision, x double precision) -> double precision",
+    "logarithm of x to a base",
+    example="log(2, 8) = 3",
+    can_raise=True,
+    duck="(ln({1}) / ln({0}))",
 )
 def log_base(base: Value, x: Value) -> Value:
     return pc.divide_checked(pc.ln_checked(x), pc.ln_checked(base))
@@ -192,7 +234,10 @@ def log_base(base: Value, x: Value) -> Value:
 
 @scalar(
     "div(a numeric, b numeric) -> numeric; div(a double precision, b double precision) -> double precision",
-    "quotient without its digits after the point", example="div(7, 2) = 3", can_raise=True, duck="trunc({0} / {1})",
+    "quotient without its digits after the point",
+    example="div(7, 2) = 3",
+    can_raise=True,
+    duck="trunc({0} / {1})",
     result_type=lambda args: args[0].type if not pa.types.is_decimal(args[0].type) else pa.decimal128(38, 0),
     factory=True,
 )
@@ -226,7 +271,12 @@ def _integers(name: str, ufunc: Any, description: str, example: str) -> Function
         return kernel
 
     return scalar(
-        f"{name}(a anyint, b anyint) -> anyint", description, example=example, factory=True, broadcast=True, can_raise=True,
+        f"{name}(a anyint, b anyint) -> anyint",
+        description,
+        example=example,
+        factory=True,
+        broadcast=True,
+        can_raise=True,
     )(make)
 
 
@@ -243,7 +293,8 @@ lcm = _integers("lcm", np.lcm, "least common multiple", "lcm(4, 6) = 12")
 @scalar(
     "width_bucket(x double precision, low double precision, high double precision, count integer) -> integer",
     "number of the bucket x falls in, of `count` equal ones between low and high; 0 below, count + 1 above",
-    example="width_bucket(5, 0, 10, 5) = 3", can_raise=True,
+    example="width_bucket(5, 0, 10, 5) = 3",
+    can_raise=True,
 )
 def width_bucket(x: Value, low: Value, high: Value, count: Value) -> Value:
     width = pc.subtract(high, low)
@@ -267,5 +318,9 @@ def _null_mask(*arrays: pa.Array) -> Any:
 
 
 factorial = declare("factorial(n integer) -> bigint", "product of 1..n", example="factorial(5) = 120", can_raise=True)
-cot = declare("cot(x double precision) -> double precision", "cotangent of radians", example="round(cot(1.0), 3) = 0.642")
-random = declare("random() -> double precision", "a random number from 0 up to 1", example="random() < 1", volatility="volatile")
+cot = declare(
+    "cot(x double precision) -> double precision", "cotangent of radians", example="round(cot(1.0), 3) = 0.642"
+)
+random = declare(
+    "random() -> double precision", "a random number from 0 up to 1", example="random() < 1", volatility="volatile"
+)

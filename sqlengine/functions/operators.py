@@ -92,24 +92,55 @@ def _divide_decimal(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Ke
 
 
 add_numeric = scalar(
-    "add(a numeric, b numeric) -> numeric", "sum of exact numbers", example="1.25 + 2.5 = 3.75",
-    operator="+", duck="({0} + {1})", can_raise=True, factory=True, result_type=_sum_type,
+    "add(a numeric, b numeric) -> numeric",
+    "sum of exact numbers",
+    example="1.25 + 2.5 = 3.75",
+    operator="+",
+    duck="({0} + {1})",
+    can_raise=True,
+    factory=True,
+    result_type=_sum_type,
 )(_decimal_kernel("add_checked"))
 subtract_numeric = scalar(
-    "subtract(a numeric, b numeric) -> numeric", "difference of exact numbers", example="2.5 - 1.25 = 1.25",
-    operator="-", duck="({0} - {1})", can_raise=True, factory=True, result_type=_sum_type,
+    "subtract(a numeric, b numeric) -> numeric",
+    "difference of exact numbers",
+    example="2.5 - 1.25 = 1.25",
+    operator="-",
+    duck="({0} - {1})",
+    can_raise=True,
+    factory=True,
+    result_type=_sum_type,
 )(_decimal_kernel("subtract_checked"))
 multiply_numeric = scalar(
-    "multiply(a numeric, b numeric) -> numeric", "product of exact numbers", example="1.5 * 1.5 = 2.25",
-    operator="*", duck="({0} * {1})", can_raise=True, factory=True, result_type=_product_type,
+    "multiply(a numeric, b numeric) -> numeric",
+    "product of exact numbers",
+    example="1.5 * 1.5 = 2.25",
+    operator="*",
+    duck="({0} * {1})",
+    can_raise=True,
+    factory=True,
+    result_type=_product_type,
 )(_decimal_kernel("multiply_checked"))
 mod_numeric = scalar(
-    "mod(a numeric, b numeric) -> numeric", "remainder with the sign of the dividend", example="-5.5 % 2.0 = -1.5",
-    operator="%", aliases=("modulo",), duck="({0} % {1})", can_raise=True, factory=True, result_type=_remainder_type,
+    "mod(a numeric, b numeric) -> numeric",
+    "remainder with the sign of the dividend",
+    example="-5.5 % 2.0 = -1.5",
+    operator="%",
+    aliases=("modulo",),
+    duck="({0} % {1})",
+    can_raise=True,
+    factory=True,
+    result_type=_remainder_type,
 )(_decimal_kernel("remainder_checked"))
 divide_numeric = scalar(
-    "divide(a numeric, b numeric) -> numeric", "quotient with at least 16 digits after the point",
-    example="1.0 / 4 = 0.25", operator="/", duck="({0} / {1})", can_raise=True, factory=True, result_type=_quotient_type,
+    "divide(a numeric, b numeric) -> numeric",
+    "quotient with at least 16 digits after the point",
+    example="1.0 / 4 = 0.25",
+    operator="/",
+    duck="({0} / {1})",
+    can_raise=True,
+    factory=True,
+    result_type=_quotient_type,
 )(_divide_decimal)
 
 
@@ -125,8 +156,12 @@ def _number(name: str, sql: str, arrow: str, description: str, example: str, **o
     two = lambda a, b: function.call([a, b])  # noqa: E731
     text = f"({sql}{{0}})" if arity == 1 else f"({{0}} {sql} {{1}})"
     return scalar(
-        f"{name}({params}) -> {kind}", description, example=example, operator=sql,
-        duck=options.pop("duck", text), **{"can_raise": True, **options},
+        f"{name}({params}) -> {kind}",
+        description,
+        example=example,
+        operator=sql,
+        duck=options.pop("duck", text),
+        **{"can_raise": True, **options},
     )(one if arity == 1 else two)
 
 
@@ -135,22 +170,37 @@ subtract = _number("subtract", "-", "subtract_checked", "difference", "2 - 3 = -
 multiply = _number("multiply", "*", "multiply_checked", "product", "2 * 3 = 6")
 divide = _number("divide", "/", "divide_checked", "quotient; of whole numbers truncated towards zero", "-7 / 2 = -3")
 mod = _number(
-    "mod", "%", "remainder_checked", "remainder with the sign of the dividend", "mod(-7, 2) = -1",
+    "mod",
+    "%",
+    "remainder_checked",
+    "remainder with the sign of the dividend",
+    "mod(-7, 2) = -1",
     aliases=("modulo",),
 )
 negate = _number("negate", "-", "negate_checked", "the number with the opposite sign", "-(3) = 0 - 3", duck="(- {0})")
 bit_and = _number("bit_and_op", "&", "bit_wise_and", "bits set in both", "6 & 3 = 2", kind="anyint", can_raise=False)
 bit_or = _number("bit_or_op", "|", "bit_wise_or", "bits set in either", "6 | 3 = 7", kind="anyint", can_raise=False)
 bit_xor = _number(
-    "bit_xor_op", "#", "bit_wise_xor", "bits set in one of the two", "6 # 3 = 5", kind="anyint", can_raise=False,
+    "bit_xor_op",
+    "#",
+    "bit_wise_xor",
+    "bits set in one of the two",
+    "6 # 3 = 5",
+    kind="anyint",
+    can_raise=False,
     duck="xor({0}, {1})",
 )
 bit_not = _number("bit_not", "~", "bit_wise_not", "every bit turned over", "~5 = -6", kind="anyint", can_raise=False)
 
 
 @scalar(
-    "power(a double precision, b double precision) -> double precision", "a raised to b", example="2 ^ 10 = 1024",
-    operator="^", aliases=("pow",), duck="power({0}, {1})", can_raise=True,
+    "power(a double precision, b double precision) -> double precision",
+    "a raised to b",
+    example="2 ^ 10 = 1024",
+    operator="^",
+    aliases=("pow",),
+    duck="power({0}, {1})",
+    can_raise=True,
 )
 def power(a: Value, b: Value) -> Value:
     out = pc.power(a, b)
@@ -161,16 +211,24 @@ def power(a: Value, b: Value) -> Value:
 
 
 @scalar(
-    "shift_left(a anyint, b anyint) -> anyint", "bits moved to the left", example="1 << 4 = 16", operator="<<",
-    duck="({0} << {1})", can_raise=True,
+    "shift_left(a anyint, b anyint) -> anyint",
+    "bits moved to the left",
+    example="1 << 4 = 16",
+    operator="<<",
+    duck="({0} << {1})",
+    can_raise=True,
 )
 def shift_left(a: Value, b: Value) -> Value:
     return pc.shift_left_checked(a, b)
 
 
 @scalar(
-    "shift_right(a anyint, b anyint) -> anyint", "bits moved to the right", example="16 >> 4 = 1", operator=">>",
-    duck="({0} >> {1})", can_raise=True,
+    "shift_right(a anyint, b anyint) -> anyint",
+    "bits moved to the right",
+    example="16 >> 4 = 1",
+    operator=">>",
+    duck="({0} >> {1})",
+    can_raise=True,
 )
 def shift_right(a: Value, b: Value) -> Value:
     return pc.shift_right_checked(a, b)
@@ -180,7 +238,12 @@ def shift_right(a: Value, b: Value) -> Value:
 
 
 _ARROW_COMPARE = {
-    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
 }
 _NEGATED = {"gt": "less_equal", "ge": "less"}
 
@@ -267,16 +330,24 @@ def _compare_nested(name: str) -> Kernel:
 
 _SQL_COMPARE = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _COMPARE_WORDS = {
-    "eq": ("equal", "1 = 1"), "ne": ("not equal", "1 <> 2"), "lt": ("less", "1 < 2"), "le": ("less or equal", "1 <= 1"),
-    "gt": ("greater", "2 > 1"), "ge": ("greater or equal", "2 >= 2"),
+    "eq": ("equal", "1 = 1"),
+    "ne": ("not equal", "1 <> 2"),
+    "lt": ("less", "1 < 2"),
+    "le": ("less or equal", "1 <= 1"),
+    "gt": ("greater", "2 > 1"),
+    "ge": ("greater or equal", "2 >= 2"),
 }
 
 
 def _comparison(name: str) -> Function:
     words, example = _COMPARE_WORDS[name]
     return scalar(
-        f"{name}(a anyelement, b anyelement) -> boolean", words, example=example, operator=_SQL_COMPARE[name],
-        duck=f"({{0}} {_SQL_COMPARE[name]} {{1}})", factory=True,
+        f"{name}(a anyelement, b anyelement) -> boolean",
+        words,
+        example=example,
+        operator=_SQL_COMPARE[name],
+        duck=f"({{0}} {_SQL_COMPARE[name]} {{1}})",
+        factory=True,
     )(_compare_factory(name))
 
 
@@ -284,8 +355,12 @@ eq, ne, lt, le, gt, ge = (_comparison(name) for name in _ARROW_COMPARE)
 
 
 @scalar(
-    "is_distinct(a anyelement, b anyelement) -> boolean", "not equal, where NULL equals NULL",
-    example="1 IS DISTINCT FROM NULL", operator="is distinct from", duck="({0} IS DISTINCT FROM {1})", strict=False,
+    "is_distinct(a anyelement, b anyelement) -> boolean",
+    "not equal, where NULL equals NULL",
+    example="1 IS DISTINCT FROM NULL",
+    operator="is distinct from",
+    duck="({0} IS DISTINCT FROM {1})",
+    strict=False,
     factory=True,
 )
 def is_distinct(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
@@ -302,11 +377,19 @@ def is_distinct(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel
 
 
 and_ = declare(
-    "and(VARIADIC a boolean) -> boolean", "true when all are", example="true AND true", operator="and", strict=False,
+    "and(VARIADIC a boolean) -> boolean",
+    "true when all are",
+    example="true AND true",
+    operator="and",
+    strict=False,
     duck="({0} AND {1})",
 )
 or_ = declare(
-    "or(VARIADIC a boolean) -> boolean", "true when any is", example="true OR false", operator="or", strict=False,
+    "or(VARIADIC a boolean) -> boolean",
+    "true when any is",
+    example="true OR false",
+    operator="or",
+    strict=False,
     duck="({0} OR {1})",
 )
 
@@ -317,32 +400,48 @@ def not_(a: Value) -> Value:
 
 
 @scalar(
-    "is_null(a any) -> boolean", "whether the value is NULL", example="NULL IS NULL", operator="is null",
-    duck="({0} IS NULL)", strict=False,
+    "is_null(a any) -> boolean",
+    "whether the value is NULL",
+    example="NULL IS NULL",
+    operator="is null",
+    duck="({0} IS NULL)",
+    strict=False,
 )
 def is_null(a: Value) -> Value:
     return pc.is_null(a)
 
 
 @scalar(
-    "is_not_null(a any) -> boolean", "whether the value is not NULL", example="1 IS NOT NULL", operator="is not null",
-    duck="({0} IS NOT NULL)", strict=False,
+    "is_not_null(a any) -> boolean",
+    "whether the value is not NULL",
+    example="1 IS NOT NULL",
+    operator="is not null",
+    duck="({0} IS NOT NULL)",
+    strict=False,
 )
 def is_not_null(a: Value) -> Value:
     return pc.is_valid(a)
 
 
 @scalar(
-    "is_true(a boolean) -> boolean", "whether the value is true, never NULL", example="(1 = 1) IS TRUE",
-    operator="is true", duck="({0} IS TRUE)", strict=False,
+    "is_true(a boolean) -> boolean",
+    "whether the value is true, never NULL",
+    example="(1 = 1) IS TRUE",
+    operator="is true",
+    duck="({0} IS TRUE)",
+    strict=False,
 )
 def is_true(a: Value) -> Value:
     return pc.coalesce(a, pa.scalar(False))
 
 
 @scalar(
-    "is_false(a boolean) -> boolean", "whether the value is false, never NULL", example="(1 = 2) IS FALSE",
-    operator="is false", duck="({0} IS FALSE)", strict=False,
+    "is_false(a boolean) -> boolean",
+    "whether the value is false, never NULL",
+    example="(1 = 2) IS FALSE",
+    operator="is false",
+    duck="({0} IS FALSE)",
+    strict=False,
 )
 def is_false(a: Value) -> Value:
     return pc.coalesce(pc.invert(a), pa.scalar(False))

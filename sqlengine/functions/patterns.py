@@ -73,16 +73,30 @@ def _plain_like(s: Value, head: bool, core: str, tail: bool) -> Value:
 
 
 like = scalar(
-    "like(s text, pattern text) -> boolean", "whether the text fits: % any characters, _ one, \\ escapes",
-    example="'abc' LIKE 'a%'", operator="like", duck="({0} LIKE {1} ESCAPE '\\')", constant_args=(1,), can_raise=True,
+    "like(s text, pattern text) -> boolean",
+    "whether the text fits: % any characters, _ one, \\ escapes",
+    example="'abc' LIKE 'a%'",
+    operator="like",
+    duck="({0} LIKE {1} ESCAPE '\\')",
+    constant_args=(1,),
+    can_raise=True,
 )(_like(False))
 ilike = scalar(
-    "ilike(s text, pattern text) -> boolean", "LIKE without regard to case", example="'ABC' ILIKE 'a%'",
-    operator="ilike", duck="({0} ILIKE {1} ESCAPE '\\')", constant_args=(1,), can_raise=True,
+    "ilike(s text, pattern text) -> boolean",
+    "LIKE without regard to case",
+    example="'ABC' ILIKE 'a%'",
+    operator="ilike",
+    duck="({0} ILIKE {1} ESCAPE '\\')",
+    constant_args=(1,),
+    can_raise=True,
 )(_like(True))
 like_escape = declare(
-    "like_escape(s text, pattern text, escape text) -> boolean", "LIKE with another escape character",
-    example="'a%' LIKE 'a!%' ESCAPE '!'", operator="like escape", duck="({0} LIKE {1} ESCAPE {2})", can_raise=True,
+    "like_escape(s text, pattern text, escape text) -> boolean",
+    "LIKE with another escape character",
+    example="'a%' LIKE 'a!%' ESCAPE '!'",
+    operator="like escape",
+    duck="({0} LIKE {1} ESCAPE {2})",
+    can_raise=True,
 )
 
 
@@ -97,20 +111,34 @@ def _match(ignore_case: bool) -> Any:
 def _regex(name: str, operator: str | None, ignore_case: bool, duck: str, example: str, **options: Any) -> Function:
     words = "whether a regular expression matches anywhere" + (", in any case" if ignore_case else "")
     return scalar(
-        f"{name}(s text, pattern text) -> boolean", words, example=example, operator=operator, duck=duck,
-        constant_args=(1,), can_raise=True, **options,
+        f"{name}(s text, pattern text) -> boolean",
+        words,
+        example=example,
+        operator=operator,
+        duck=duck,
+        constant_args=(1,),
+        can_raise=True,
+        **options,
     )(_match(ignore_case))
 
 
 regex_match = _regex("regex_match", "~", False, "regexp_matches({0}, {1})", "'abc' ~ 'b'")
 regex_imatch = _regex("regex_imatch", "~*", True, "regexp_matches({0}, {1}, 'i')", "'ABC' ~* 'b'")
 regexp_like = _regex(
-    "regexp_like", None, False, "regexp_matches({0}, {1})", "regexp_like('abc', '^a')", aliases=("regexp_matches",),
+    "regexp_like",
+    None,
+    False,
+    "regexp_matches({0}, {1})",
+    "regexp_like('abc', '^a')",
+    aliases=("regexp_matches",),
 )
 similar_to = declare(
-    "similar_to(s text, pattern text) -> boolean", "whether the whole text fits SQL's regular expression",
-    example="'abc' SIMILAR TO 'a(b|x)c'", operator="similar to",
-    duck="regexp_full_match({0}, replace(replace({1}, '%', '.*'), '_', '.'), 's')", can_raise=True,
+    "similar_to(s text, pattern text) -> boolean",
+    "whether the whole text fits SQL's regular expression",
+    example="'abc' SIMILAR TO 'a(b|x)c'",
+    operator="similar to",
+    duck="regexp_full_match({0}, replace(replace({1}, '%', '.*'), '_', '.'), 's')",
+    can_raise=True,
 )
 
 
@@ -142,7 +170,9 @@ def _extract(s: Value, pattern: str, group: int) -> Value:
 @scalar(
     "regexp_extract(s text, pattern text) -> text; regexp_extract(s text, pattern text, part integer) -> text",
     "the match, or one of its groups, of a regular expression; NULL when nothing matches (Flink)",
-    example="regexp_extract('k=v', '(\\w)=(\\w)', 2) = 'v'", constant_args=(1, 2), can_raise=True,
+    example="regexp_extract('k=v', '(\\w)=(\\w)', 2) = 'v'",
+    constant_args=(1, 2),
+    can_raise=True,
 )
 def regexp_extract(s: Value, pattern: Value, part: Value | None = None) -> Value:
     text, group = pattern.as_py(), 0 if part is None else part.as_py()
@@ -155,7 +185,9 @@ def regexp_extract(s: Value, pattern: Value, part: Value | None = None) -> Value
     "regexp_replace(s text, pattern text, new text) -> text; "
     "regexp_replace(s text, pattern text, new text, flags text) -> text",
     "the first match replaced, every match with flag g; \\1 stands for group 1",
-    example="regexp_replace('abab', 'b', 'x', 'g') = 'axax'", constant_args=(1, 2, 3), can_raise=True,
+    example="regexp_replace('abab', 'b', 'x', 'g') = 'axax'",
+    constant_args=(1, 2, 3),
+    can_raise=True,
 )
 def regexp_replace(s: Value, pattern: Value, new: Value, flags: Value | None = None) -> Value:
     text, replacement = pattern.as_py(), new.as_py()
@@ -170,12 +202,13 @@ def regexp_replace(s: Value, pattern: Value, new: Value, flags: Value | None = N
     return pc.replace_substring_regex(s, pattern=pattern_text, replacement=replacement, max_replacements=counted)
 
 
-
-
 @scalar(
     "regexp_match(s text, pattern text) -> text[]",
     "the groups of the first match (the match itself, without groups); NULL for none",
-    example="(regexp_match('k=v', '(\\w)=(\\w)'))[2] = 'v'", can_raise=True, constant_args=(1,), broadcast=True,
+    example="(regexp_match('k=v', '(\\w)=(\\w)'))[2] = 'v'",
+    can_raise=True,
+    constant_args=(1,),
+    broadcast=True,
     duck="regexp_match({0}, {1})",
 )
 def regexp_match(s: pa.Array, pattern: pa.Array) -> Value:
@@ -193,14 +226,23 @@ def regexp_match(s: pa.Array, pattern: pa.Array) -> Value:
 
 
 regexp_count = declare(
-    "regexp_count(s text, pattern text) -> bigint", "how many matches there are", example="regexp_count('abab', 'b') = 2",
-    can_raise=True, duck="len(regexp_extract_all({0}, {1}))",
+    "regexp_count(s text, pattern text) -> bigint",
+    "how many matches there are",
+    example="regexp_count('abab', 'b') = 2",
+    can_raise=True,
+    duck="len(regexp_extract_all({0}, {1}))",
 )
 regexp_substr = declare(
-    "regexp_substr(s text, pattern text) -> text", "the first match; NULL for none",
-    example="regexp_substr('a12', '[0-9]+') = '12'", can_raise=True, duck="regexp_extract({0}, {1})",
+    "regexp_substr(s text, pattern text) -> text",
+    "the first match; NULL for none",
+    example="regexp_substr('a12', '[0-9]+') = '12'",
+    can_raise=True,
+    duck="regexp_extract({0}, {1})",
 )
 regexp_split = declare(
-    "regexp_split_to_array(s text, pattern text) -> text[]", "the pieces between matches",
-    example="(regexp_split_to_array('a1b2c', '[0-9]'))[3] = 'c'", can_raise=True, duck="string_split_regex({0}, {1})",
+    "regexp_split_to_array(s text, pattern text) -> text[]",
+    "the pieces between matches",
+    example="(regexp_split_to_array('a1b2c', '[0-9]'))[3] = 'c'",
+    can_raise=True,
+    duck="string_split_regex({0}, {1})",
 )

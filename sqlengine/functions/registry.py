@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from sqlengine import errors
 from sqlengine.functions.signature import Arg, Match, Signature, parse
 from sqlengine.types import to_sql
 
-Value = pa.Array | pa.Scalar
+Value: TypeAlias = pa.Array | pa.Scalar
 Kernel = Callable[..., Any]
 ResultType = Callable[[Sequence[Arg]], pa.DataType]
 
@@ -26,12 +26,13 @@ ResultType = Callable[[Sequence[Arg]], pa.DataType]
 class Function:
     """One declared scalar function.
 
-    `kernel` None means DuckDB evaluates it always; `duck` is its DuckDB text with `{0}`, `{1}`... for the arguments and
-    `{*}` for all.  `constant_args` must be literals for the kernel (else DuckDB evaluates).  `strict`: NULL in, NULL out.
-    `can_raise`: some rows may be errors, so it must not see rows of branches not taken.  `factory`: `kernel` is
-    called once, `kernel(arg_types, result_type)`, and gives the kernel proper.  `broadcast`: the kernel wants arrays of one length, never scalars.  `context`: the kernel
-    takes the tick's time in microseconds and nothing else.  `operator` is the SQL operator's spelling (such functions
-    cannot be called by name).  `result_type` overrides the signature's result.
+    `kernel` None means DuckDB evaluates it always; `duck` is its DuckDB text with `{0}`, `{1}`... for the
+    arguments and `{*}` for all. `constant_args` must be literals for the kernel (else DuckDB evaluates).
+    `strict`: NULL in, NULL out. `can_raise`: some rows may be errors, so it must not see rows of branches not
+    taken. `factory`: `kernel` is called once, `kernel(arg_types, result_type)`, and gives the kernel proper.
+    `broadcast`: the kernel wants arrays of one length, never scalars. `context`: the kernel takes the tick's
+    time in microseconds and nothing else. `operator` is the SQL operator's spelling (such functions cannot be
+    called by name). `result_type` overrides the signature's result.
     """
 
     name: str
@@ -112,7 +113,9 @@ class Registry:
     def remove(self, name: str) -> None:
         """Forget this layer's functions of a name; UndefinedFunction when there are none."""
         if self._by_name.pop(name.lower(), None) is None:
-            raise errors.UndefinedFunction(f"function {name} does not exist", hint=errors.did_you_mean(name, self.names()))
+            raise errors.UndefinedFunction(
+                f"function {name} does not exist", hint=errors.did_you_mean(name, self.names())
+            )
 
     def lookup(self, name: str) -> tuple[Function, ...]:
         """All overloads of a name, this layer's first."""
@@ -160,14 +163,22 @@ class Registry:
     ) -> Function:
         """Register a user's Python function in this layer, replacing one of the same name and parameters.
 
-        `vectorised`: `body` takes and returns Arrow arrays; else it is called per row with Python values.  What it raises
-        becomes a DataError (38000) of the row or batch.
+        `vectorised`: `body` takes and returns Arrow arrays; else it is called per row with Python values.  What it
+        raises becomes a DataError (38000) of the row or batch.
         """
         kernel = _vectorised(name, body, returns) if vectorised else _per_row(name, body, returns, strict)
         signature = _typed_signature(name.lower(), params, returns)
         function = Function(
-            name.lower(), (signature,), description or "user function", "", kernel, broadcast=True,
-            can_raise=True, strict=strict, volatility=volatility, family="user",
+            name.lower(),
+            (signature,),
+            description or "user function",
+            "",
+            kernel,
+            broadcast=True,
+            can_raise=True,
+            strict=strict,
+            volatility=volatility,
+            family="user",
             result_type=lambda _args: returns,
         )
         overloads = self._by_name.setdefault(function.name, [])
@@ -221,13 +232,14 @@ def _per_row(name: str, body: Callable[..., Any], result: pa.DataType, strict: b
 
 def _user_error(name: str, err: Exception) -> errors.Error:
     return errors.DataError(
-        f"function {name} failed: {type(err).__name__}: {err}".rstrip(".: "), sqlstate="38000",
+        f"function {name} failed: {type(err).__name__}: {err}".rstrip(".: "),
+        sqlstate="38000",
         hint="the error comes from the Python function registered under this name",
     )
 
 
 def collect(modules: Iterable[Any]) -> Registry:
-    """A Registry of every Function that is a public or private global of the modules; the module's last name is the family."""
+    """A Registry of every Function that is a global of the modules; a module's last name is its family."""
     registry = Registry()
     for module in modules:
         family = module.__name__.rpartition(".")[2]

@@ -31,8 +31,10 @@ def _one_array(s: Value) -> pa.Array:
 
 @scalar(
     "split_part(s text, separator text, n integer) -> text",
-    "the n-th piece, from 1; from the end when negative; '' beyond the last", example="split_part('a,b', ',', 2) = 'b'",
-    constant_args=(1, 2), can_raise=True,
+    "the n-th piece, from 1; from the end when negative; '' beyond the last",
+    example="split_part('a,b', ',', 2) = 'b'",
+    constant_args=(1, 2),
+    can_raise=True,
     duck="CASE WHEN {2} = 0 THEN error('field position must not be zero')::VARCHAR "
     "WHEN {1} = '' THEN CASE WHEN {2} IN (1, -1) THEN {0} ELSE left({0}, 0) END ELSE split_part({0}, {1}, {2}) END",
 )
@@ -54,8 +56,10 @@ def split_part(s: Value, separator: Value, n: Value) -> Value:
 
 
 @scalar(
-    "split_index(s text, separator text, n integer) -> text", "the n-th piece, from 0; NULL beyond the last (Flink)",
-    example="split_index('a/b/c', '/', 1) = 'b'", constant_args=(1, 2),
+    "split_index(s text, separator text, n integer) -> text",
+    "the n-th piece, from 0; NULL beyond the last (Flink)",
+    example="split_index('a/b/c', '/', 1) = 'b'",
+    constant_args=(1, 2),
 )
 def split_index(s: Value, separator: Value, n: Value) -> Value:
     mark, number = separator.as_py(), n.as_py()
@@ -75,11 +79,15 @@ def _letters(texts: pa.Array) -> tuple[pa.ListArray, np.ndarray, np.ndarray]:
 
 
 @scalar(
-    "string_to_array(s text, separator text) -> text[]", "all pieces as an array",
-    example="string_to_array('a,b', ',') = ARRAY['a', 'b']", constant_args=(1,), strict=False,
+    "string_to_array(s text, separator text) -> text[]",
+    "all pieces as an array",
+    example="string_to_array('a,b', ',') = ARRAY['a', 'b']",
+    constant_args=(1,),
+    strict=False,
     duck="CASE WHEN {0} = '' THEN []::VARCHAR[] WHEN {1} = '' THEN [{0}] "
     "WHEN {1} IS NULL AND {0} IS NOT NULL THEN string_split({0}, '') ELSE string_split({0}, {1}) END",
-    aliases=("string_split",), factory=True,
+    aliases=("string_split",),
+    factory=True,
 )
 def string_to_array(arg_types: object, result: pa.DataType) -> object:
     def kernel(s: Value, separator: Value) -> Value:

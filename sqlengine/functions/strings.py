@@ -18,6 +18,7 @@ from sqlengine.functions.arrays_of import nulls, text_buffers
 from sqlengine.functions.registry import Function, Value, declare, scalar
 
 _TEXT = pa.string()
+_BLANK = pa.scalar(" ")
 
 
 def _text(name: str, arrow: str, result: str, description: str, example: str, **options: Any) -> Function:
@@ -30,40 +31,63 @@ upper = _text("upper", "utf8_upper", "text", "in capitals", "upper('ab') = 'AB'"
 lower = _text("lower", "utf8_lower", "text", "in small letters", "lower('AB') = 'ab'")
 reverse = _text("reverse", "utf8_reverse", "text", "the characters from last to first", "reverse('abc') = 'cba'")
 length = _text(
-    "length", "utf8_length", "integer", "number of characters", "length('héé') = 3",
-    aliases=("char_length", "character_length", "len"), duck="length({0})::INTEGER",
+    "length",
+    "utf8_length",
+    "integer",
+    "number of characters",
+    "length('héé') = 3",
+    aliases=("char_length", "character_length", "len"),
+    duck="length({0})::INTEGER",
 )
 octet_length = _text(
-    "octet_length", "binary_length", "integer", "number of bytes", "octet_length('é') = 2", duck="strlen({0})::INTEGER",
+    "octet_length",
+    "binary_length",
+    "integer",
+    "number of bytes",
+    "octet_length('é') = 2",
+    duck="strlen({0})::INTEGER",
 )
 bytes_length = scalar(
-    "length(s bytea) -> integer; octet_length(s bytea) -> integer", "number of bytes", aliases=("octet_length",),
-    example="length('abc'::bytea) = 3", duck="octet_length({0})::INTEGER",
+    "length(s bytea) -> integer; octet_length(s bytea) -> integer",
+    "number of bytes",
+    aliases=("octet_length",),
+    example="length('abc'::bytea) = 3",
+    duck="octet_length({0})::INTEGER",
 )(lambda s: pc.binary_length(s))
 bit_length = scalar(
-    "bit_length(s text) -> integer", "number of bits", example="bit_length('a') = 8", duck="bit_length({0})::INTEGER",
+    "bit_length(s text) -> integer",
+    "number of bits",
+    example="bit_length('a') = 8",
+    duck="bit_length({0})::INTEGER",
 )(lambda s: pc.multiply(pc.binary_length(s), pa.scalar(8, pa.int32())))
 
 
 @scalar(
-    "concat_op(a text, b text) -> text", "both texts joined; NULL when either is", example="'a' || 'b' = 'ab'",
-    operator="||", duck="({0} || {1})",
+    "concat_op(a text, b text) -> text",
+    "both texts joined; NULL when either is",
+    example="'a' || 'b' = 'ab'",
+    operator="||",
+    duck="({0} || {1})",
 )
 def concat_op(a: Value, b: Value) -> Value:
     return pc.binary_join_element_wise(a, b, "")
 
 
 @scalar(
-    "concat(VARIADIC parts text) -> text", "all arguments as one text, NULLs left out",
-    example="concat('a', NULL, 'b') = 'ab'", strict=False,
+    "concat(VARIADIC parts text) -> text",
+    "all arguments as one text, NULLs left out",
+    example="concat('a', NULL, 'b') = 'ab'",
+    strict=False,
 )
 def concat(*parts: Value) -> Value:
     return pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
 
 
 @scalar(
-    "concat_ws(separator text, VARIADIC parts text) -> text", "arguments with a separator between, NULLs left out",
-    example="concat_ws('-', 'a', NULL, 'b') = 'a-b'", strict=False,
+    "concat_ws(separator text, VARIADIC parts text) -> text",
+    "arguments with a separator between, NULLs left out",
+    example="concat_ws('-', 'a', NULL, 'b') = 'a-b'",
+    strict=False,
 )
 def concat_ws(separator: Value, *parts: Value) -> Value:
     joined = parts[0]
@@ -83,8 +107,12 @@ def _null_text() -> pa.Scalar:
 
 
 @scalar(
-    "substring(s text, start integer) -> text", "the text from a position on", example="substring('hello', 2) = 'ello'",
-    aliases=("substr",), constant_args=(1,), duck="substr({0}, {1})",
+    "substring(s text, start integer) -> text",
+    "the text from a position on",
+    example="substring('hello', 2) = 'ello'",
+    aliases=("substr",),
+    constant_args=(1,),
+    duck="substr({0}, {1})",
 )
 def substring_from(s: Value, start: Value) -> Value:
     first = _constant(start)
@@ -94,8 +122,12 @@ def substring_from(s: Value, start: Value) -> Value:
 
 
 @scalar(
-    "substring(s text, start integer, count integer) -> text", "`count` characters from a position on",
-    example="substring('hello', 2, 3) = 'ell'", aliases=("substr",), constant_args=(1, 2), can_raise=True,
+    "substring(s text, start integer, count integer) -> text",
+    "`count` characters from a position on",
+    example="substring('hello', 2, 3) = 'ell'",
+    aliases=("substr",),
+    constant_args=(1, 2),
+    can_raise=True,
     duck="substr({0}, {1}, {2})",
 )
 def substring(s: Value, start: Value, count: Value) -> Value:
@@ -109,8 +141,10 @@ def substring(s: Value, start: Value, count: Value) -> Value:
 
 
 @scalar(
-    "left(s text, count integer) -> text", "the first characters; without the last -count when negative",
-    example="left('hello', 2) = 'he'", constant_args=(1,),
+    "left(s text, count integer) -> text",
+    "the first characters; without the last -count when negative",
+    example="left('hello', 2) = 'he'",
+    constant_args=(1,),
 )
 def left(s: Value, count: Value) -> Value:
     size = _constant(count)
@@ -118,8 +152,10 @@ def left(s: Value, count: Value) -> Value:
 
 
 @scalar(
-    "right(s text, count integer) -> text", "the last characters; without the first -count when negative",
-    example="right('hello', 2) = 'lo'", constant_args=(1,),
+    "right(s text, count integer) -> text",
+    "the last characters; without the first -count when negative",
+    example="right('hello', 2) = 'lo'",
+    constant_args=(1,),
 )
 def right(s: Value, count: Value) -> Value:
     size = _constant(count)
@@ -131,8 +167,10 @@ def right(s: Value, count: Value) -> Value:
 
 
 @scalar(
-    "replace(s text, old text, new text) -> text", "every occurrence of a text replaced",
-    example="replace('abab', 'b', 'x') = 'axax'", constant_args=(1, 2),
+    "replace(s text, old text, new text) -> text",
+    "every occurrence of a text replaced",
+    example="replace('abab', 'b', 'x') = 'axax'",
+    constant_args=(1, 2),
 )
 def replace(s: Value, old: Value, new: Value) -> Value:
     pattern, with_ = _constant(old), _constant(new)
@@ -144,8 +182,11 @@ def replace(s: Value, old: Value, new: Value) -> Value:
 def _trim(name: str, arrow: str, where: str, **options: Any) -> tuple[Function, Function]:
     function = getattr(pc, arrow)
     blanks = scalar(
-        f"{name}(s text) -> text", f"without spaces {where}", example=f"length({name}(' a ')) < 3",
-        duck=f"{name}({{0}}, ' ')", **options,
+        f"{name}(s text) -> text",
+        f"without spaces {where}",
+        example=f"length({name}(' a ')) < 3",
+        duck=f"{name}({{0}}, ' ')",
+        **options,
     )(lambda s: function(s, characters=" "))
 
     def characters(s: Value, chars: Value) -> Value:
@@ -155,8 +196,11 @@ def _trim(name: str, arrow: str, where: str, **options: Any) -> tuple[Function, 
         return function(s, characters=wanted) if wanted else s
 
     given = scalar(
-        f"{name}(s text, characters text) -> text", f"without any of the characters {where}",
-        example=f"{name}('xax', 'x') LIKE '%a%'", constant_args=(1,), **options,
+        f"{name}(s text, characters text) -> text",
+        f"without any of the characters {where}",
+        example=f"{name}('xax', 'x') LIKE '%a%'",
+        constant_args=(1,),
+        **options,
     )(characters)
     return blanks, given
 
@@ -167,8 +211,12 @@ rtrim, rtrim_characters = _trim("rtrim", "utf8_rtrim", "at the end")
 
 
 @scalar(
-    "strpos(s text, part text) -> integer", "position of the first occurrence, 0 when there is none",
-    example="strpos('hello', 'l') = 3", constant_args=(1,), aliases=("instr",), duck="instr({0}, {1})::INTEGER",
+    "strpos(s text, part text) -> integer",
+    "position of the first occurrence, 0 when there is none",
+    example="strpos('hello', 'l') = 3",
+    constant_args=(1,),
+    aliases=("instr",),
+    duck="instr({0}, {1})::INTEGER",
 )
 def strpos(s: Value, part: Value) -> Value:
     wanted = _constant(part)
@@ -203,8 +251,10 @@ def _characters_before(s: Value, found: Value) -> Value:
 
 
 position = declare(
-    "position(part text, s text) -> integer", "position of the first occurrence, 0 when there is none",
-    example="position('l' IN 'hello') = 3", duck="instr({1}, {0})::INTEGER",
+    "position(part text, s text) -> integer",
+    "position of the first occurrence, 0 when there is none",
+    example="position('l' IN 'hello') = 3",
+    duck="instr({1}, {0})::INTEGER",
 )
 
 
@@ -216,7 +266,10 @@ def _test(name: str, arrow: str, description: str, example: str) -> Function:
         return pa.scalar(None, pa.bool_()) if wanted is None else function(s, pattern=wanted)
 
     return scalar(
-        f"{name}(s text, part text) -> boolean", description, example=example, constant_args=(1,),
+        f"{name}(s text, part text) -> boolean",
+        description,
+        example=example,
+        constant_args=(1,),
     )(kernel)
 
 
@@ -226,8 +279,11 @@ contains = _test("contains", "match_substring", "whether the text has this in it
 
 
 @scalar(
-    "count_char(s text, character text) -> bigint", "how often a character occurs", constant_args=(1,),
-    example="count_char('banana', 'a') = 3", duck="count_char({0}, {1})",
+    "count_char(s text, character text) -> bigint",
+    "how often a character occurs",
+    constant_args=(1,),
+    example="count_char('banana', 'a') = 3",
+    duck="count_char({0}, {1})",
 )
 def count_char(s: Value, character: Value) -> Value:
     wanted = _constant(character)
@@ -239,7 +295,9 @@ def count_char(s: Value, character: Value) -> Value:
 
 
 @scalar(
-    "repeat(s text, count integer) -> text", "the text so many times over", example="repeat('ab', 2) = 'abab'",
+    "repeat(s text, count integer) -> text",
+    "the text so many times over",
+    example="repeat('ab', 2) = 'abab'",
 )
 def repeat(s: Value, count: Value) -> Value:
     return pc.binary_repeat(s, pc.max_element_wise(count, 0, skip_nulls=False))
@@ -248,7 +306,7 @@ def repeat(s: Value, count: Value) -> Value:
 def _pad(name: str, arrow: str, side: str, example: str) -> tuple[Function, Function]:
     function = getattr(pc, arrow)
 
-    def padded(s: Value, width: Value, fill: Value = pa.scalar(" ")) -> Value:
+    def padded(s: Value, width: Value, fill: Value = _BLANK) -> Value:
         size, text = _constant(width), _constant(fill)
         if size is None or text is None:
             return _null_text()
@@ -256,11 +314,15 @@ def _pad(name: str, arrow: str, side: str, example: str) -> tuple[Function, Func
         return function(cut, width=size, padding=text) if len(text) == 1 else cut
 
     blanks = scalar(
-        f"{name}(s text, width integer) -> text", f"filled with spaces {side} or cut to the width",
-        example=example, constant_args=(1,), duck=f"{name}({{0}}, {{1}}, ' ')",
+        f"{name}(s text, width integer) -> text",
+        f"filled with spaces {side} or cut to the width",
+        example=example,
+        constant_args=(1,),
+        duck=f"{name}({{0}}, {{1}}, ' ')",
     )(padded)
     return blanks, declare(
-        f"{name}(s text, width integer, fill text) -> text", f"filled {side} or cut to the width",
+        f"{name}(s text, width integer, fill text) -> text",
+        f"filled {side} or cut to the width",
         example=f"length({name}('a', 3, 'xy')) = 3",
         duck=f"CASE WHEN {{2}} = '' THEN left({{0}}, greatest({{1}}, 0)) ELSE {name}({{0}}, {{1}}, {{2}}) END",
     )
@@ -271,23 +333,35 @@ rpad, rpad_fill = _pad("rpad", "utf8_rpad", "on the right", "rpad('a', 3) = 'a  
 
 initcap = declare("initcap(s text) -> text", "each word with a capital", example="initcap('two wOrds') = 'Two Words'")
 translate = declare(
-    "translate(s text, from_chars text, to_chars text) -> text", "characters replaced one for one",
+    "translate(s text, from_chars text, to_chars text) -> text",
+    "characters replaced one for one",
     example="translate('abc', 'ab', 'x') = 'xc'",
 )
 ascii_ = declare("ascii(s text) -> integer", "code point of the first character", example="ascii('a') = 97")
 chr_ = declare("chr(code integer) -> text", "the character of a code point", example="chr(97) = 'a'", can_raise=True)
-md5 = declare("md5(s text) -> text", "MD5 of the text, in hexadecimal", example="md5('a') = '0cc175b9c0f1b6a831c399e269772661'")
+md5 = declare(
+    "md5(s text) -> text", "MD5 of the text, in hexadecimal", example="md5('a') = '0cc175b9c0f1b6a831c399e269772661'"
+)
 sha256 = declare(
-    "sha256(s text) -> text", "SHA-256 of the text, in hexadecimal", example="left(sha256('a'), 6) = 'ca9781'",
+    "sha256(s text) -> text",
+    "SHA-256 of the text, in hexadecimal",
+    example="left(sha256('a'), 6) = 'ca9781'",
 )
 to_hex = declare("to_hex(n bigint) -> text", "in hexadecimal", example="to_hex(255) = 'ff'", duck="lower(to_hex({0}))")
 overlay = declare(
     "overlay(s text, new text, start integer, count integer) -> text; overlay(s text, new text, start integer) -> text",
-    "part of a text replaced by position", example="overlay('abcd', 'x', 2, 2) = 'axd'",
+    "part of a text replaced by position",
+    example="overlay('abcd', 'x', 2, 2) = 'axd'",
     duck="overlay({*})",
 )
 levenshtein = declare(
-    "levenshtein(a text, b text) -> bigint", "edits from one text to the other", example="levenshtein('ab', 'ac') = 1",
+    "levenshtein(a text, b text) -> bigint",
+    "edits from one text to the other",
+    example="levenshtein('ab', 'ac') = 1",
 )
-hash_ = declare("hash64(s text) -> text", "a 64-bit hash of the text, as a number in text", example="hash64('a') = hash64('a')",
-                duck="hash({0})::VARCHAR")
+hash_ = declare(
+    "hash64(s text) -> text",
+    "a 64-bit hash of the text, as a number in text",
+    example="hash64('a') = hash64('a')",
+    duck="hash({0})::VARCHAR",
+)

@@ -28,20 +28,48 @@ from sqlengine.functions.signature import Arg
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
 
 now = scalar(
-    "now() -> timestamptz", "the time of the tick (of the statement, in a snapshot query)",
-    example="now() = current_timestamp", volatility="stable", context=True,
-    aliases=("current_timestamp", "transaction_timestamp", "statement_timestamp", "proctime"), duck="now()",
+    "now() -> timestamptz",
+    "the time of the tick (of the statement, in a snapshot query)",
+    example="now() = current_timestamp",
+    volatility="stable",
+    context=True,
+    aliases=("current_timestamp", "transaction_timestamp", "statement_timestamp", "proctime"),
+    duck="now()",
 )(lambda now_us: pa.scalar(now_us, pa.int64()).cast(TIMESTAMPTZ))
 
 
 # ---------------------------------------------------------------- parts
 
 _UNITS: dict[str, str] = {
-    "y": "year", "yr": "year", "years": "year", "mon": "month", "months": "month", "d": "day", "days": "day",
-    "h": "hour", "hours": "hour", "m": "minute", "min": "minute", "minutes": "minute", "s": "second", "sec": "second",
-    "seconds": "second", "weeks": "week", "quarters": "quarter", "ms": "milliseconds", "millisecond": "milliseconds",
-    "us": "microseconds", "microsecond": "microseconds", "dayofweek": "dow", "weekday": "dow", "dayofyear": "doy",
-    "decades": "decade", "centuries": "century", "millennia": "millennium", "dayofmonth": "day", "weekofyear": "week",
+    "y": "year",
+    "yr": "year",
+    "years": "year",
+    "mon": "month",
+    "months": "month",
+    "d": "day",
+    "days": "day",
+    "h": "hour",
+    "hours": "hour",
+    "m": "minute",
+    "min": "minute",
+    "minutes": "minute",
+    "s": "second",
+    "sec": "second",
+    "seconds": "second",
+    "weeks": "week",
+    "quarters": "quarter",
+    "ms": "milliseconds",
+    "millisecond": "milliseconds",
+    "us": "microseconds",
+    "microsecond": "microseconds",
+    "dayofweek": "dow",
+    "weekday": "dow",
+    "dayofyear": "doy",
+    "decades": "decade",
+    "centuries": "century",
+    "millennia": "millennium",
+    "dayofmonth": "day",
+    "weekofyear": "week",
 }
 
 
@@ -84,12 +112,20 @@ def _year_group(size: int, from_one: bool) -> Callable[[Value], Value]:
 
 
 _PARTS: dict[str, Callable[[Value], Value]] = {
-    "year": _whole(pc.year), "month": _whole(pc.month), "day": _whole(pc.day), "hour": _whole(pc.hour),
-    "minute": _whole(pc.minute), "quarter": _whole(pc.quarter), "week": _whole(pc.iso_week),
-    "isoyear": _whole(pc.iso_year), "doy": _whole(pc.day_of_year),
+    "year": _whole(pc.year),
+    "month": _whole(pc.month),
+    "day": _whole(pc.day),
+    "hour": _whole(pc.hour),
+    "minute": _whole(pc.minute),
+    "quarter": _whole(pc.quarter),
+    "week": _whole(pc.iso_week),
+    "isoyear": _whole(pc.iso_year),
+    "doy": _whole(pc.day_of_year),
     "dow": lambda t: pc.day_of_week(t, count_from_zero=True, week_start=7).cast(pa.int64()),
     "isodow": lambda t: pc.day_of_week(t, count_from_zero=False, week_start=1).cast(pa.int64()),
-    "decade": _year_group(10, False), "century": _year_group(100, True), "millennium": _year_group(1000, True),
+    "decade": _year_group(10, False),
+    "century": _year_group(100, True),
+    "millennium": _year_group(1000, True),
     "microseconds": _in_minute,
     "milliseconds": lambda t: pc.divide(_in_minute(t).cast(pa.float64()), 1000.0),
     "second": lambda t: pc.divide(_in_minute(t).cast(pa.float64()), 1_000_000.0),
@@ -125,14 +161,19 @@ def _extract(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
 
 
 _extract_options: dict[str, Any] = {
-    "constant_args": (0,), "factory": True, "result_type": _part_type, "can_raise": True,
-    "aliases": ("extract", "datepart"), "duck": "date_part_exact({0}, {1})",
+    "constant_args": (0,),
+    "factory": True,
+    "result_type": _part_type,
+    "can_raise": True,
+    "aliases": ("extract", "datepart"),
+    "duck": "date_part_exact({0}, {1})",
 }
 date_part_ts = scalar(
     "date_part(part text, t timestamp) -> bigint; date_part(part text, t timestamptz) -> bigint; "
     "date_part(part text, t date) -> bigint; date_part(part text, t time) -> bigint",
     "one part of a date or time: year, month, day, hour, minute, second, epoch, dow, doy, week, quarter",
-    example="extract(hour FROM timestamp '2024-01-01 05:06') = 5", **_extract_options,
+    example="extract(hour FROM timestamp '2024-01-01 05:06') = 5",
+    **_extract_options,
 )(_extract)
 
 
@@ -165,14 +206,21 @@ def _interval_epoch(value: Value) -> Value:
 
 _IN_MINUTE = _interval_part(2, 1, 60_000_000)
 _INTERVAL_PARTS: dict[str, Callable[[Value], Value]] = {
-    "year": _interval_part(0, 12, None), "month": _interval_part(0, 1, 12), "day": _interval_part(1, 1, None),
-    "hour": _interval_part(2, 3_600_000_000, None), "minute": _interval_part(2, 60_000_000, 60),
-    "microseconds": _IN_MINUTE, "milliseconds": _divided(_IN_MINUTE, 1e3), "second": _divided(_IN_MINUTE, 1e6),
+    "year": _interval_part(0, 12, None),
+    "month": _interval_part(0, 1, 12),
+    "day": _interval_part(1, 1, None),
+    "hour": _interval_part(2, 3_600_000_000, None),
+    "minute": _interval_part(2, 60_000_000, 60),
+    "microseconds": _IN_MINUTE,
+    "milliseconds": _divided(_IN_MINUTE, 1e3),
+    "second": _divided(_IN_MINUTE, 1e6),
     "epoch": _interval_epoch,
 }
 date_part_interval = scalar(
-    "date_part(part text, t interval) -> bigint", "one part of an interval",
-    example="extract(epoch FROM INTERVAL '2 minutes') = 120", **_extract_options,
+    "date_part(part text, t interval) -> bigint",
+    "one part of an interval",
+    example="extract(epoch FROM INTERVAL '2 minutes') = 120",
+    **_extract_options,
 )(_extract)
 
 
@@ -191,7 +239,8 @@ dayofyear = _part_function("dayofyear", "doy", "the day of the year", "dayofyear
 hour = _part_function("hour", "hour", "the hour, 0 to 23", "hour(timestamp '2024-01-01 05:06') = 5")
 minute = _part_function("minute", "minute", "the minute", "minute(timestamp '2024-01-01 05:06') = 6")
 second = scalar(
-    "second(t timestamp) -> bigint; second(t timestamptz) -> bigint", "the whole seconds",
+    "second(t timestamp) -> bigint; second(t timestamptz) -> bigint",
+    "the whole seconds",
     example="second(timestamp '2024-01-01 05:06:07.5') = 7",
 )(lambda t: pc.second(t))
 
@@ -228,11 +277,14 @@ def _trunc_kernel(unit: Value, t: Value) -> Value:
 
 date_trunc = scalar(
     "date_trunc(unit text, t timestamp) -> timestamp; date_trunc(unit text, t timestamptz) -> timestamptz",
-    "the start of the year, month, week, day, hour, ... a moment is in", constant_args=(0,), can_raise=True,
+    "the start of the year, month, week, day, hour, ... a moment is in",
+    constant_args=(0,),
+    can_raise=True,
     example="date_trunc('hour', timestamp '2024-01-01 05:06') = timestamp '2024-01-01 05:00'",
 )(_trunc_kernel)
 date_trunc_interval = declare(
-    "date_trunc(unit text, t interval) -> interval", "the interval without its smaller units",
+    "date_trunc(unit text, t interval) -> interval",
+    "the interval without its smaller units",
     example="date_trunc('hour', INTERVAL '5 hours 3 minutes') = INTERVAL '5 hours'",
 )
 
@@ -253,7 +305,9 @@ def _bucket(width: Value, t: Value, origin: Value | None) -> Value:
         return pa.scalar(None, t.type)
     micros = parts.days * US_PER_DAY + parts.nanoseconds // 1000
     if (parts.months and micros) or parts.months < 0 or micros < 0 or not (parts.months or micros):
-        raise errors.DataError("the width must be a positive interval of either months or shorter units", sqlstate="22023")
+        raise errors.DataError(
+            "the width must be a positive interval of either months or shorter units", sqlstate="22023"
+        )
     array = pa.array([t.as_py()], t.type) if isinstance(t, pa.Scalar) else t
     mask = nulls(array)
     stamps = int64s(array) if mask is None else np.where(mask, 0, int64s(array))
@@ -265,9 +319,11 @@ def _bucket(width: Value, t: Value, origin: Value | None) -> Value:
 @scalar(
     "date_bin(width interval, t timestamp, origin timestamp) -> timestamp; "
     "date_bin(width interval, t timestamptz, origin timestamptz) -> timestamptz",
-    "the start of the interval of that width, counted from an origin, a moment is in", constant_args=(0, 2),
-    example="date_bin('15 minutes', timestamp '2024-01-01 05:40', timestamp '2024-01-01') = timestamp '2024-01-01 05:30'",
-    can_raise=True, duck="time_bucket({0}, {1}, {2})",
+    "the start of the interval of that width, counted from an origin, a moment is in",
+    constant_args=(0, 2),
+    example="date_bin('15 minutes', timestamp '2024-01-01 05:40', timestamp '2024-01-01')::time = time '05:30'",
+    can_raise=True,
+    duck="time_bucket({0}, {1}, {2})",
 )
 def date_bin(width: Value, t: Value, origin: Value) -> Value:
     parts = width.as_py()
@@ -278,7 +334,9 @@ def date_bin(width: Value, t: Value, origin: Value) -> Value:
 
 @scalar(
     "tumble_start(t timestamp, size interval) -> timestamp; tumble_start(t timestamptz, size interval) -> timestamptz",
-    "the start of the tumbling window a moment is in, counted from 1970-01-01", constant_args=(1,), can_raise=True,
+    "the start of the tumbling window a moment is in, counted from 1970-01-01",
+    constant_args=(1,),
+    can_raise=True,
     example="tumble_start(timestamp '2024-01-01 05:40', INTERVAL '1 hour') = timestamp '2024-01-01 05:00'",
     duck="time_bucket({1}, {0}, TIMESTAMP '1970-01-01')",
 )
@@ -290,8 +348,12 @@ def tumble_start(t: Value, size: Value) -> Value:
 
 
 @scalar(
-    "make_date(year integer, month integer, day integer) -> date", "a date from its parts",
-    example="make_date(2024, 2, 29) = date '2024-02-29'", broadcast=True, can_raise=True, duck="make_date({*})",
+    "make_date(year integer, month integer, day integer) -> date",
+    "a date from its parts",
+    example="make_date(2024, 2, 29) = date '2024-02-29'",
+    broadcast=True,
+    can_raise=True,
+    duck="make_date({*})",
 )
 def make_date(year: pa.Array, month: pa.Array, day: pa.Array) -> pa.Array:
     mask = nulls(year, month, day)
@@ -307,15 +369,19 @@ def make_date(year: pa.Array, month: pa.Array, day: pa.Array) -> pa.Array:
 
 
 make_timestamp = declare(
-    "make_timestamp(year bigint, month bigint, day bigint, hour bigint, minute bigint, second double precision) -> timestamp",
-    "a timestamp from its parts", example="make_timestamp(2024, 1, 2, 3, 4, 5) = timestamp '2024-01-02 03:04:05'",
+    "make_timestamp(year bigint, month bigint, day bigint, hour bigint, minute bigint, second double precision) "
+    "-> timestamp",
+    "a timestamp from its parts",
+    example="make_timestamp(2024, 1, 2, 3, 4, 5) = timestamp '2024-01-02 03:04:05'",
     can_raise=True,
 )
 
 
 @scalar(
-    "to_timestamp(seconds double precision) -> timestamptz", "the moment so many seconds after 1970",
-    example="to_timestamp(0) = timestamptz '1970-01-01'", can_raise=True,
+    "to_timestamp(seconds double precision) -> timestamptz",
+    "the moment so many seconds after 1970",
+    example="to_timestamp(0) = timestamptz '1970-01-01'",
+    can_raise=True,
 )
 def to_timestamp_seconds(seconds: Value) -> Value:
     micros = pc.round(pc.multiply(seconds, 1_000_000.0), round_mode="half_to_even")
@@ -323,16 +389,20 @@ def to_timestamp_seconds(seconds: Value) -> Value:
 
 
 @scalar(
-    "epoch_ms(t timestamp) -> bigint; epoch_ms(t timestamptz) -> bigint", "milliseconds since 1970",
-    example="epoch_ms(timestamp '1970-01-01 00:00:01') = 1000", )
+    "epoch_ms(t timestamp) -> bigint; epoch_ms(t timestamptz) -> bigint",
+    "milliseconds since 1970",
+    example="epoch_ms(timestamp '1970-01-01 00:00:01') = 1000",
+)
 def epoch_ms(t: Value) -> Value:
     return pc.divide(t.cast(pa.int64()), pa.scalar(1000))
 
 
 @scalar(
     "to_timestamp_ltz(n bigint, digits integer) -> timestamptz",
-    "the moment n seconds (digits 0) or milliseconds (digits 3) after 1970 (Flink)", constant_args=(1,),
-    example="to_timestamp_ltz(1000, 3) = to_timestamp(1)", can_raise=True,
+    "the moment n seconds (digits 0) or milliseconds (digits 3) after 1970 (Flink)",
+    constant_args=(1,),
+    example="to_timestamp_ltz(1000, 3) = to_timestamp(1)",
+    can_raise=True,
     duck="(TIMESTAMPTZ '1970-01-01' + to_microseconds({0} * CASE {1} WHEN 0 THEN 1000000 ELSE 1000 END))",
 )
 def to_timestamp_ltz(n: Value, digits: Value) -> Value:
@@ -343,9 +413,11 @@ def to_timestamp_ltz(n: Value, digits: Value) -> Value:
 
 
 @scalar(
-    "timezone(zone text, t timestamp) -> timestamptz", "the moment a clock in that zone shows this (AT TIME ZONE)",
+    "timezone(zone text, t timestamp) -> timestamptz",
+    "the moment a clock in that zone shows this (AT TIME ZONE)",
     example="timestamp '2024-01-01 01:00' AT TIME ZONE 'Europe/Paris' = timestamptz '2024-01-01 00:00+00'",
-    constant_args=(0,), can_raise=True,
+    constant_args=(0,),
+    can_raise=True,
 )
 def to_zone(zone: Value, t: Value) -> Value:
     if zone.as_py() is None:
@@ -357,9 +429,11 @@ def to_zone(zone: Value, t: Value) -> Value:
 
 
 @scalar(
-    "timezone(zone text, t timestamptz) -> timestamp", "what a clock in that zone shows at the moment (AT TIME ZONE)",
+    "timezone(zone text, t timestamptz) -> timestamp",
+    "what a clock in that zone shows at the moment (AT TIME ZONE)",
     example="timestamptz '2024-01-01 00:00+00' AT TIME ZONE 'Europe/Paris' = timestamp '2024-01-01 01:00'",
-    constant_args=(0,), can_raise=True,
+    constant_args=(0,),
+    can_raise=True,
 )
 def from_zone(zone: Value, t: Value) -> Value:
     if zone.as_py() is None:
@@ -391,7 +465,9 @@ def _zone(name: str) -> str:
 
 
 @scalar(
-    "justify_hours(i interval) -> interval", "24-hour stretches turned into days", broadcast=True,
+    "justify_hours(i interval) -> interval",
+    "24-hour stretches turned into days",
+    broadcast=True,
     example="extract(day FROM justify_hours(INTERVAL '25 hours')) = 1",
     duck="(to_months(date_part('year', {0})::INT * 12 + date_part('month', {0})::INT) + "
     "to_days((date_part('day', {0}) + date_part('hour', {0}) // 24)::INT) + "
@@ -405,15 +481,23 @@ def justify_hours(i: pa.Array) -> pa.Array:
 
 
 isfinite_ts = declare(
-    "isfinite(t timestamp) -> boolean", "neither infinity nor -infinity", example="isfinite(timestamp '2024-01-01')",
+    "isfinite(t timestamp) -> boolean",
+    "neither infinity nor -infinity",
+    example="isfinite(timestamp '2024-01-01')",
 )
 age = declare(
-    "age(a timestamp, b timestamp) -> interval", "years, months and days between two moments",
+    "age(a timestamp, b timestamp) -> interval",
+    "years, months and days between two moments",
     example="age(timestamp '2024-03-01', timestamp '2024-01-31') = INTERVAL '1 month 1 day'",
 )
 last_day = declare(
-    "last_day(d date) -> date", "the last day of the month", example="last_day(date '2024-02-03') = date '2024-02-29'",
+    "last_day(d date) -> date",
+    "the last day of the month",
+    example="last_day(date '2024-02-03') = date '2024-02-29'",
 )
-dayname = declare("dayname(d timestamp) -> text", "the weekday's name", example="dayname(timestamp '2024-01-01') = 'Monday'")
-monthname = declare("monthname(d timestamp) -> text", "the month's name", example="monthname(timestamp '2024-01-01') = 'January'")
-
+dayname = declare(
+    "dayname(d timestamp) -> text", "the weekday's name", example="dayname(timestamp '2024-01-01') = 'Monday'"
+)
+monthname = declare(
+    "monthname(d timestamp) -> text", "the month's name", example="monthname(timestamp '2024-01-01') = 'January'"
+)

@@ -81,12 +81,25 @@ def _declare_shift(moment: str, result: str, example: str) -> tuple[Function, Fu
     words = f"a {moment} moved by an interval"
     options: dict[str, Any] = {"can_raise": True}
     return (
-        scalar(f"add(a {moment}, b interval) -> {result}", words, example=example, operator="+", duck="({0} + {1})",
-               **options)(plus),
-        scalar(f"add(a interval, b {moment}) -> {result}", words, example="", operator="+", duck="({0} + {1})",
-               **options)(lambda a, b: plus(b, a)),
-        scalar(f"subtract(a {moment}, b interval) -> {result}", words, example="", operator="-", duck="({0} - {1})",
-               **options)(minus),
+        scalar(
+            f"add(a {moment}, b interval) -> {result}",
+            words,
+            example=example,
+            operator="+",
+            duck="({0} + {1})",
+            **options,
+        )(plus),
+        scalar(
+            f"add(a interval, b {moment}) -> {result}", words, example="", operator="+", duck="({0} + {1})", **options
+        )(lambda a, b: plus(b, a)),
+        scalar(
+            f"subtract(a {moment}, b interval) -> {result}",
+            words,
+            example="",
+            operator="-",
+            duck="({0} - {1})",
+            **options,
+        )(minus),
     )
 
 
@@ -114,7 +127,10 @@ def _difference(a: Value, b: Value) -> Value:
 
 subtract_ts = scalar(
     "subtract(a timestamp, b timestamp) -> interval; subtract(a timestamptz, b timestamptz) -> interval",
-    "days and clock time between two moments", operator="-", duck="({0} - {1})", can_raise=True,
+    "days and clock time between two moments",
+    operator="-",
+    duck="({0} - {1})",
+    can_raise=True,
     example="timestamp '2024-01-02 06:00' - timestamp '2024-01-01' = INTERVAL '1 day 6 hours'",
 )(_difference)
 
@@ -128,8 +144,12 @@ def _as_date(value: Value) -> Value:
 
 
 @scalar(
-    "subtract(a date, b date) -> integer", "days between two dates", operator="-", duck="({0} - {1})::INTEGER",
-    example="date '2024-03-01' - date '2024-02-01' = 29", can_raise=True,
+    "subtract(a date, b date) -> integer",
+    "days between two dates",
+    operator="-",
+    duck="({0} - {1})::INTEGER",
+    example="date '2024-03-01' - date '2024-02-01' = 29",
+    can_raise=True,
 )
 def subtract_dates(a: Value, b: Value) -> Value:
     return pc.subtract_checked(_days(a), _days(b))
@@ -141,15 +161,27 @@ def _date_plus(name: str) -> Kernel:
 
 
 add_days = scalar(
-    "add(a date, b integer) -> date", "a date so many days later", operator="+", duck="({0} + {1})", can_raise=True,
+    "add(a date, b integer) -> date",
+    "a date so many days later",
+    operator="+",
+    duck="({0} + {1})",
+    can_raise=True,
     example="date '2024-02-28' + 2 = date '2024-03-01'",
 )(_date_plus("add"))
 add_days_right = scalar(
-    "add(a integer, b date) -> date", "a date so many days later", operator="+", duck="({1} + {0})", can_raise=True,
+    "add(a integer, b date) -> date",
+    "a date so many days later",
+    operator="+",
+    duck="({1} + {0})",
+    can_raise=True,
 )(lambda a, b: _date_plus("add")(b, a))
 subtract_days = scalar(
-    "subtract(a date, b integer) -> date", "a date so many days earlier", operator="-", duck="({0} - {1})",
-    can_raise=True, example="date '2024-03-01' - 1 = date '2024-02-29'",
+    "subtract(a date, b integer) -> date",
+    "a date so many days earlier",
+    operator="-",
+    duck="({0} - {1})",
+    can_raise=True,
+    example="date '2024-03-01' - 1 = date '2024-02-29'",
 )(_date_plus("subtract"))
 
 
@@ -166,17 +198,29 @@ def _combine(sign: int) -> Kernel:
 
 
 add_intervals = scalar(
-    "add(a interval, b interval) -> interval", "both together", operator="+", duck="({0} + {1})", broadcast=True,
+    "add(a interval, b interval) -> interval",
+    "both together",
+    operator="+",
+    duck="({0} + {1})",
+    broadcast=True,
     example="INTERVAL '1 day' + INTERVAL '1 hour' = INTERVAL '25 hours'",
 )(_combine(1))
 subtract_intervals = scalar(
-    "subtract(a interval, b interval) -> interval", "one less the other", operator="-", duck="({0} - {1})",
-    broadcast=True, example="INTERVAL '1 day' - INTERVAL '1 hour' = INTERVAL '23 hours'",
+    "subtract(a interval, b interval) -> interval",
+    "one less the other",
+    operator="-",
+    duck="({0} - {1})",
+    broadcast=True,
+    example="INTERVAL '1 day' - INTERVAL '1 hour' = INTERVAL '23 hours'",
 )(_combine(-1))
 
 
 @scalar(
-    "negate(a interval) -> interval", "the interval backwards", operator="-", duck="(- {0})", broadcast=True,
+    "negate(a interval) -> interval",
+    "the interval backwards",
+    operator="-",
+    duck="(- {0})",
+    broadcast=True,
     example="- INTERVAL '1 day' = INTERVAL '-1 day'",
 )
 def negate_interval(a: pa.Array) -> pa.Array:
@@ -202,18 +246,32 @@ def _scale(a: pa.Array, factor: pa.Array) -> pa.Array:
 
 
 multiply_interval = scalar(
-    "multiply(a interval, b double precision) -> interval", "the interval so many times", operator="*",
-    duck="({0} * {1})", broadcast=True, can_raise=True, example="INTERVAL '1 hour' * 3 = INTERVAL '3 hours'",
+    "multiply(a interval, b double precision) -> interval",
+    "the interval so many times",
+    operator="*",
+    duck="({0} * {1})",
+    broadcast=True,
+    can_raise=True,
+    example="INTERVAL '1 hour' * 3 = INTERVAL '3 hours'",
 )(_scale)
 multiply_interval_right = scalar(
-    "multiply(a double precision, b interval) -> interval", "the interval so many times", operator="*",
-    duck="({1} * {0})", broadcast=True, can_raise=True,
+    "multiply(a double precision, b interval) -> interval",
+    "the interval so many times",
+    operator="*",
+    duck="({1} * {0})",
+    broadcast=True,
+    can_raise=True,
 )(lambda a, b: _scale(b, a))
 
 
 @scalar(
-    "divide(a interval, b double precision) -> interval", "a part of the interval", operator="/", duck="({0} * (1.0 / {1}))",
-    broadcast=True, can_raise=True, example="INTERVAL '1 hour' / 4 = INTERVAL '15 minutes'",
+    "divide(a interval, b double precision) -> interval",
+    "a part of the interval",
+    operator="/",
+    duck="({0} * (1.0 / {1}))",
+    broadcast=True,
+    can_raise=True,
+    example="INTERVAL '1 hour' / 4 = INTERVAL '15 minutes'",
 )
 def divide_interval(a: pa.Array, b: pa.Array) -> pa.Array:
     return _scale(a, pc.divide_checked(pa.scalar(1.0), b))
@@ -231,28 +289,42 @@ def _clock(sign: int) -> Kernel:
 
 
 add_time = scalar(
-    "add(a time, b interval) -> time", "a time of day later, past midnight from 0 again", operator="+",
-    duck="({0} + {1})", broadcast=True, example="time '23:30' + INTERVAL '1 hour' = time '00:30'",
+    "add(a time, b interval) -> time",
+    "a time of day later, past midnight from 0 again",
+    operator="+",
+    duck="({0} + {1})",
+    broadcast=True,
+    example="time '23:30' + INTERVAL '1 hour' = time '00:30'",
 )(_clock(1))
 subtract_time = scalar(
-    "subtract(a time, b interval) -> time", "a time of day earlier", operator="-", duck="({0} - {1})", broadcast=True,
+    "subtract(a time, b interval) -> time",
+    "a time of day earlier",
+    operator="-",
+    duck="({0} - {1})",
+    broadcast=True,
     example="time '00:30' - INTERVAL '1 hour' = time '23:30'",
 )(_clock(-1))
 
 
 @scalar(
-    "subtract(a time, b time) -> interval", "clock time between two times of day", operator="-",
-    duck="to_microseconds(date_diff('microsecond', {1}, {0}))", broadcast=True, example="time '10:30' - time '09:00' = INTERVAL '90 minutes'",
+    "subtract(a time, b time) -> interval",
+    "clock time between two times of day",
+    operator="-",
+    duck="to_microseconds(date_diff('microsecond', {1}, {0}))",
+    broadcast=True,
+    example="time '10:30' - time '09:00' = INTERVAL '90 minutes'",
 )
 def subtract_times(a: pa.Array, b: pa.Array) -> pa.Array:
     return interval_array(0, 0, int64s(a) - int64s(b), nulls(a, b))
 
 
 @scalar(
-    "add(a date, b time) -> timestamp", "the moment of a date and a time of day", operator="+", duck="({0} + {1})",
-    broadcast=True, example="date '2024-01-01' + time '10:00' = timestamp '2024-01-01 10:00'",
+    "add(a date, b time) -> timestamp",
+    "the moment of a date and a time of day",
+    operator="+",
+    duck="({0} + {1})",
+    broadcast=True,
+    example="date '2024-01-01' + time '10:00' = timestamp '2024-01-01 10:00'",
 )
 def add_date_time(a: pa.Array, b: pa.Array) -> pa.Array:
     return from_int64s(int64s(a.cast(TIMESTAMP)) + int64s(b), TIMESTAMP, nulls(a, b))
-
-

@@ -22,16 +22,70 @@ from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
 Piece = Callable[[Value], Value]
 
 _PG: dict[str, str] = {
-    "YYYY": "%Y", "YY": "%y", "IYYY": "%G", "MM": "%m", "DDD": "%j", "DD": "%d", "HH24": "%H", "HH12": "%I", "HH": "%I",
-    "MI": "%M", "SS": "%S", "MS": "<ms>", "US": "<us>", "AM": "%p", "PM": "%p", "am": "<ampm>", "pm": "<ampm>",
-    "Month": "%B", "MONTH": "<upper>%B", "month": "<lower>%B", "Mon": "%b", "MON": "<upper>%b", "mon": "<lower>%b",
-    "Day": "%A", "DAY": "<upper>%A", "day": "<lower>%A", "Dy": "%a", "DY": "<upper>%a", "dy": "<lower>%a", "IW": "%V",
-    "ID": "%u", "Q": "<q>", "yyyy": "%Y", "mm": "%m", "dd": "%d", "hh24": "%H", "mi": "%M", "ss": "%S",
+    "YYYY": "%Y",
+    "YY": "%y",
+    "IYYY": "%G",
+    "MM": "%m",
+    "DDD": "%j",
+    "DD": "%d",
+    "HH24": "%H",
+    "HH12": "%I",
+    "HH": "%I",
+    "MI": "%M",
+    "SS": "%S",
+    "MS": "<ms>",
+    "US": "<us>",
+    "AM": "%p",
+    "PM": "%p",
+    "am": "<ampm>",
+    "pm": "<ampm>",
+    "Month": "%B",
+    "MONTH": "<upper>%B",
+    "month": "<lower>%B",
+    "Mon": "%b",
+    "MON": "<upper>%b",
+    "mon": "<lower>%b",
+    "Day": "%A",
+    "DAY": "<upper>%A",
+    "day": "<lower>%A",
+    "Dy": "%a",
+    "DY": "<upper>%a",
+    "dy": "<lower>%a",
+    "IW": "%V",
+    "ID": "%u",
+    "Q": "<q>",
+    "yyyy": "%Y",
+    "mm": "%m",
+    "dd": "%d",
+    "hh24": "%H",
+    "mi": "%M",
+    "ss": "%S",
 }
 _JAVA: dict[str, str] = {
-    "yyyy": "%Y", "uuuu": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "<trim>%m", "dd": "%d",
-    "d": "<trim>%d", "DDD": "%j", "HH": "%H", "H": "<trim>%H", "hh": "%I", "h": "<trim>%I", "mm": "%M", "m": "<trim>%M",
-    "ss": "%S", "s": "<trim>%S", "SSSSSS": "<us>", "SSS": "<ms>", "a": "%p", "EEEE": "%A", "EEE": "%a", "E": "%a",
+    "yyyy": "%Y",
+    "uuuu": "%Y",
+    "yy": "%y",
+    "MMMM": "%B",
+    "MMM": "%b",
+    "MM": "%m",
+    "M": "<trim>%m",
+    "dd": "%d",
+    "d": "<trim>%d",
+    "DDD": "%j",
+    "HH": "%H",
+    "H": "<trim>%H",
+    "hh": "%I",
+    "h": "<trim>%I",
+    "mm": "%M",
+    "m": "<trim>%M",
+    "ss": "%S",
+    "s": "<trim>%S",
+    "SSSSSS": "<us>",
+    "SSS": "<ms>",
+    "a": "%p",
+    "EEEE": "%A",
+    "EEE": "%a",
+    "E": "%a",
 }
 _PADDED = {"Month": 9, "MONTH": 9, "month": 9, "Day": 9, "DAY": 9, "day": 9}
 
@@ -86,7 +140,8 @@ def _field(spec: str) -> Piece:
     if not mark.startswith("<"):
         return _strftime(spec)
     special: dict[str, Piece] = {
-        "<ms": _fraction(3), "<us": _fraction(6),
+        "<ms": _fraction(3),
+        "<us": _fraction(6),
         "<q": lambda t: pc.quarter(t).cast(pa.string()),
         "<ampm": lambda t: pc.ascii_lower(_strftime("%p")(t)),
         "<trim": lambda t: pc.replace_substring_regex(_strftime(rest)(t), pattern="^0+(.)", replacement="\\1"),
@@ -161,13 +216,17 @@ to_char = scalar(
     "to_char(t timestamp, format text) -> text; to_char(t timestamptz, format text) -> text",
     "a date or time as text: YYYY MM DD HH24 MI SS MS US Mon Month Dy Day Q IW AM, FM drops padding",
     example="to_char(timestamp '2024-01-02 03:04:05', 'YYYY-MM-DD HH24:MI:SS') = '2024-01-02 03:04:05'",
-    constant_args=(1,), factory=True, duck="",
+    constant_args=(1,),
+    factory=True,
+    duck="",
 )(_format(False))
 date_format = scalar(
     "date_format(t timestamp, format text) -> text; date_format(t timestamptz, format text) -> text",
     "a date or time as text, in Java's patterns (Flink, Hive, Spark): yyyy MM dd HH mm ss SSS",
     example="date_format(timestamp '2024-01-02 03:04:05', 'yyyy-MM-dd HH:mm') = '2024-01-02 03:04'",
-    constant_args=(1,), factory=True, duck="",
+    constant_args=(1,),
+    factory=True,
+    duck="",
 )(_format(True))
 
 
@@ -197,8 +256,11 @@ def _parse(s: Value, pattern: Value, result: pa.DataType, java: bool = False) ->
 
 
 @scalar(
-    "to_timestamp(s text, format text) -> timestamptz", "text in the given format as a moment (UTC)",
-    example="to_timestamp('02.01.2024', 'DD.MM.YYYY') = timestamptz '2024-01-02'", constant_args=(1,), can_raise=True,
+    "to_timestamp(s text, format text) -> timestamptz",
+    "text in the given format as a moment (UTC)",
+    example="to_timestamp('02.01.2024', 'DD.MM.YYYY') = timestamptz '2024-01-02'",
+    constant_args=(1,),
+    can_raise=True,
     duck="",
 )
 def to_timestamp_text(s: Value, pattern: Value) -> Value:
@@ -206,14 +268,20 @@ def to_timestamp_text(s: Value, pattern: Value) -> Value:
 
 
 @scalar(
-    "to_date(s text, format text) -> date", "text in the given format as a date",
-    example="to_date('02.01.2024', 'DD.MM.YYYY') = date '2024-01-02'", constant_args=(1,), can_raise=True, duck="",
+    "to_date(s text, format text) -> date",
+    "text in the given format as a date",
+    example="to_date('02.01.2024', 'DD.MM.YYYY') = date '2024-01-02'",
+    constant_args=(1,),
+    can_raise=True,
+    duck="",
 )
 def to_date(s: Value, pattern: Value) -> Value:
     return _parse(s, pattern, TIMESTAMP).cast(pa.date32())
 
 
 strftime = scalar(
-    "strftime(t timestamp, format text) -> text", "a moment as text in strftime's patterns",
-    example="strftime(timestamp '2024-01-02', '%d/%m/%Y') = '02/01/2024'", constant_args=(1,),
+    "strftime(t timestamp, format text) -> text",
+    "a moment as text in strftime's patterns",
+    example="strftime(timestamp '2024-01-02', '%d/%m/%Y') = '02/01/2024'",
+    constant_args=(1,),
 )(lambda t, pattern: pa.scalar(None, pa.string()) if pattern.as_py() is None else _strftime(pattern.as_py())(t))

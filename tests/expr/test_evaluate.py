@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -11,27 +12,35 @@ from hypothesis import strategies as st
 
 from sqlengine import duck, errors
 from sqlengine.expr.compile import can_raise, compile_exprs
-from sqlengine.expr.duck_text import to_duckdb
 from sqlengine.expr.simplify import conjunction, conjuncts, simplify, volatility
 from sqlengine.expr.text import to_text
 from sqlengine.functions import BUILTINS, Registry
 from tests.expr.scope import batch_of, bound, values
+from tests.functions.duck_text import to_duckdb
 
 BATCH = batch_of(
-    x=pa.array([1, 0, None, 4]), y=pa.array([10, 20, 30, None]), s=pa.array(["1", "x", None, "4"]), b=pa.array([True, False, None, True]),
+    x=pa.array([1, 0, None, 4]),
+    y=pa.array([10, 20, 30, None]),
+    s=pa.array(["1", "x", None, "4"]),
+    b=pa.array([True, False, None, True]),
     f=pa.array([0.0, -0.0, float("nan"), None]),
 )
 
 GUARDED = {
     "CASE WHEN x <> 0 THEN 100 / x ELSE -1 END": [100, -1, -1, 25],
     "CASE WHEN x = 0 THEN 0 WHEN 10 / x > 5 THEN 1 ELSE 2 END": [1, 0, 2, 2],
-    "x <> 0 AND 10 / x > 2": [True, False, None, False], "x = 0 OR 10 / x > 5": [True, True, None, False],
-    "10 / nullif(x, 0)": [10, None, None, 2], "coalesce(y, 1 / (x - 4))": [10, 20, 30, "error"],
-    "coalesce(x, y, 1 / 0)": [1, 0, 30, 4], "if(s ~ '^[0-9]+$', s::int, -1)": [1, -1, -1, 4],
+    "x <> 0 AND 10 / x > 2": [True, False, None, False],
+    "x = 0 OR 10 / x > 5": [True, True, None, False],
+    "10 / nullif(x, 0)": [10, None, None, 2],
+    "coalesce(y, 1 / (x - 4))": [10, 20, 30, "error"],
+    "coalesce(x, y, 1 / 0)": [1, 0, 30, 4],
+    "if(s ~ '^[0-9]+$', s::int, -1)": [1, -1, -1, 4],
     "CASE WHEN s = 'x' THEN NULL ELSE s::bigint END": [1, None, None, 4],
-    "CASE WHEN b THEN levenshtein(s, 'x') ELSE NULL END": [1, None, None, 1], "false AND 1 / 0 > 0": [False] * 4,
-    "CASE WHEN x > 0 THEN interval '1 day' * x END": "intervals", "b AND s::int > 0": [True, False, None, True],
-}  # fmt: skip
+    "CASE WHEN b THEN levenshtein(s, 'x') ELSE NULL END": [1, None, None, 1],
+    "false AND 1 / 0 > 0": [False] * 4,
+    "CASE WHEN x > 0 THEN interval '1 day' * x END": "intervals",
+    "b AND s::int > 0": [True, False, None, True],
+}
 
 
 @pytest.mark.parametrize("text", [t for t, v in GUARDED.items() if isinstance(v, list) and "error" not in v])
@@ -57,10 +66,14 @@ def test_failing_rows_are_isolated() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(-2, 2)), max_size=40), st.integers(0, 40))
 def test_isolation_equals_row_by_row(divisors: list[Any], cut: int) -> None:
-    batch = batch_of(x=pa.array(divisors, pa.int64()), y=pa.array(range(len(divisors)), pa.int64()))[min(cut, len(divisors)) :]
+    batch = batch_of(x=pa.array(divisors, pa.int64()), y=pa.array(range(len(divisors)), pa.int64()))[
+        min(cut, len(divisors)) :
+    ]
     evaluator = compile_exprs([bound("y / x", batch), bound("y", batch)])
     (quotients, ys), good, failures = evaluator.try_eval(batch)
-    expected = [(None if x is None else int(y / x), y) for x, y in zip(*(c.to_pylist() for c in batch.columns)) if x != 0]
+    expected = [
+        (None if x is None else int(y / x), y) for x, y in zip(*(c.to_pylist() for c in batch.columns)) if x != 0
+    ]
     assert list(zip(quotients.to_pylist(), ys.to_pylist())) == expected
     assert sorted(e.row for e in failures) == [i for i, ok in enumerate(good.to_pylist()) if not ok]
 
@@ -74,7 +87,10 @@ def test_common_parts_are_computed_once() -> None:
         return array
 
     mine.register_python("seen", [pa.int64()], pa.int64(), seen)
-    exprs = [bound(t, BATCH, mine) for t in ("seen(x) + 1", "seen(x) * 2", "CASE WHEN seen(x) > 0 THEN seen(x) ELSE seen(x) END")]
+    exprs = [
+        bound(t, BATCH, mine)
+        for t in ("seen(x) + 1", "seen(x) * 2", "CASE WHEN seen(x) > 0 THEN seen(x) ELSE seen(x) END")
+    ]
     compile_exprs(exprs, mine)(BATCH)
     assert calls == [4]
 
@@ -119,13 +135,28 @@ def test_empty_batches() -> None:
 
 
 SIMPLIFIED = {
-    "1 + 2 * 3": "7", "x > 1 AND true": "x > 1", "x > 1 AND false": "FALSE", "x > 1 OR true": "TRUE", "NOT NOT b": "b",
-    "NOT (x > 1)": "x <= 1", "NOT (x IS NULL)": "x IS NOT NULL", "NOT (x IN (1, 2))": "x NOT IN (1, 2)",
-    "CASE WHEN true THEN x ELSE y END": "x", "CASE WHEN false THEN x END": "NULL", "x > 1 AND (y > 2 AND x > 1)": "(x > 1) AND (y > 2)",
-    "1 / 0": "1 / 0", "lower('AB') || s": "'ab' || s", "x::bigint": "x", "now() > '2024-01-01'": "now() > timestamptz '2024-01-01 00:00:00+00:00'",
-    "interval '1 day' * 2": "INTERVAL '2 days'", "x::text": "CAST(x AS text)", "extract(hour FROM timestamp '2024-01-01 05:00')": "5",
-    "- x + 1": "-x + 1", "(ARRAY[x, y])[1]": "array(x, y)[1]", "x BETWEEN 1 AND 3": "(x >= 1) AND (x <= 3)",
-}  # fmt: skip
+    "1 + 2 * 3": "7",
+    "x > 1 AND true": "x > 1",
+    "x > 1 AND false": "FALSE",
+    "x > 1 OR true": "TRUE",
+    "NOT NOT b": "b",
+    "NOT (x > 1)": "x <= 1",
+    "NOT (x IS NULL)": "x IS NOT NULL",
+    "NOT (x IN (1, 2))": "x NOT IN (1, 2)",
+    "CASE WHEN true THEN x ELSE y END": "x",
+    "CASE WHEN false THEN x END": "NULL",
+    "x > 1 AND (y > 2 AND x > 1)": "(x > 1) AND (y > 2)",
+    "1 / 0": "1 / 0",
+    "lower('AB') || s": "'ab' || s",
+    "x::bigint": "x",
+    "now() > '2024-01-01'": "now() > timestamptz '2024-01-01 00:00:00+00:00'",
+    "interval '1 day' * 2": "INTERVAL '2 days'",
+    "x::text": "CAST(x AS text)",
+    "extract(hour FROM timestamp '2024-01-01 05:00')": "5",
+    "- x + 1": "-x + 1",
+    "(ARRAY[x, y])[1]": "array(x, y)[1]",
+    "x BETWEEN 1 AND 3": "(x >= 1) AND (x <= 3)",
+}
 
 
 @pytest.mark.parametrize("text", SIMPLIFIED)
@@ -153,15 +184,15 @@ def test_random_expressions_agree_with_duckdb(text: str) -> None:
     columns = dict(zip(BATCH.schema.names, BATCH.columns))
     for row in range(BATCH.num_rows):
         one = BATCH.slice(row, 1)
-        mine = attempt(lambda: compile_exprs([expr])(one)[0][0].as_py())
-        assert mine == attempt(lambda: compile_exprs([simplify(expr)])(one)[0][0].as_py())
+        mine = attempt(compile_exprs([expr]), one)
+        assert mine == attempt(compile_exprs([simplify(expr)]), one)
         parts = {name: column.slice(row, 1) for name, column in columns.items()}
-        assert mine == attempt(lambda: duck.evaluate([to_duckdb(expr, BATCH.schema.names)], parts, 1)[0][0].as_py())
+        assert mine == attempt(duck.evaluate, [to_duckdb(expr, BATCH.schema.names)], parts, 1)
 
 
-def attempt(run: Any) -> Any:
+def attempt(run: Callable[..., list[pa.Array]], *args: Any) -> Any:
     try:
-        return run()
+        return run(*args)[0][0].as_py()
     except errors.DataError:
         return "error"
 

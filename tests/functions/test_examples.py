@@ -8,10 +8,10 @@ import pytest
 from sqlengine import duck, errors, functions, sql
 from sqlengine.expr.bind import bind
 from sqlengine.expr.compile import compile_exprs
-from sqlengine.expr.duck_text import to_duckdb
 from sqlengine.expr.tree import InputRef
 from sqlengine.functions import BUILTINS, Function
 from sqlengine.sql import ast
+from tests.functions.duck_text import to_duckdb
 
 ONE_ROW = pa.RecordBatch.from_arrays([pa.array([0])], names=["_"])
 ALL = list(BUILTINS.functions())

@@ -19,11 +19,28 @@ from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, float("nan"), float("inf"), float("-inf"), 1e300, 1e-300, 0.1]
 LETTERS = "abcABC xyz,/%_.é☃𝄞0123"
 WORDS = [
-    "", "a", "abc", "a,b,,c", "http://x/y?channel_id=7", "éé", "☃a", "A b-c", "  pad ", "%_\\", "12", "ß", "b/c/", "a☃b☃",
+    "",
+    "a",
+    "abc",
+    "a,b,,c",
+    "http://x/y?channel_id=7",
+    "éé",
+    "☃a",
+    "A b-c",
+    "  pad ",
+    "%_\\",
+    "12",
+    "ß",
+    "b/c/",
+    "a☃b☃",
 ]
 MOMENTS = [
-    datetime.datetime(1970, 1, 1), datetime.datetime(1969, 12, 31, 23, 59, 59, 999999), datetime.datetime(2024, 2, 29, 12),
-    datetime.datetime(2000, 12, 31, 23, 59, 59), datetime.datetime(1900, 3, 1), datetime.datetime(2024, 1, 31, 1, 2, 3, 456),
+    datetime.datetime(1970, 1, 1),
+    datetime.datetime(1969, 12, 31, 23, 59, 59, 999999),
+    datetime.datetime(2024, 2, 29, 12),
+    datetime.datetime(2000, 12, 31, 23, 59, 59),
+    datetime.datetime(1900, 3, 1),
+    datetime.datetime(2024, 1, 31, 1, 2, 3, 456),
 ]
 JSONS = ['{"a": 1}', '{"a": {"b": [1, 2]}, "c d": "x"}', "[1, 2, 3]", "null", '"text"', "12", "true", "[]"]
 DAY = datetime.timedelta(days=1)
@@ -33,7 +50,9 @@ def _whole(bits: int) -> Callable[[Random], int]:
     top = 2 ** (bits - 1)
     edges = [0, 1, -1, 2, 3, 10, top - 1, -top]
     pick: list[Callable[[Random], int]] = [
-        lambda r: r.choice(edges), lambda r: r.randint(-50, 50), lambda r: r.randint(-top, top - 1)
+        lambda r: r.choice(edges),
+        lambda r: r.randint(-50, 50),
+        lambda r: r.randint(-top, top - 1),
     ]
     return lambda r: r.choice(pick)(r)
 
@@ -71,14 +90,21 @@ def value_of(dtype: pa.DataType) -> Callable[[Random], Any]:
 
 
 _BY_TYPE: dict[pa.DataType, Callable[[Random], Any]] = {
-    pa.bool_(): lambda r: r.random() < 0.5, pa.int16(): _whole(16), pa.int32(): _whole(32), pa.int64(): _whole(64),
+    pa.bool_(): lambda r: r.random() < 0.5,
+    pa.int16(): _whole(16),
+    pa.int32(): _whole(32),
+    pa.int64(): _whole(64),
     pa.float32(): lambda r: float(r.randint(-1000, 1000)) / 8,
     pa.float64(): lambda r: r.choice(FLOATS) if r.random() < 0.5 else r.uniform(-1e6, 1e6),
     pa.string(): lambda r: r.choice(WORDS) if r.random() < 0.5 else "".join(r.choices(LETTERS, k=r.randint(0, 9))),
-    pa.binary(): lambda r: r.randbytes(r.randint(0, 6)), pa.date32(): lambda r: _moment(r).date(),
-    pa.time64("us"): lambda r: _moment(r).time(), TIMESTAMP: _moment,
-    TIMESTAMPTZ: lambda r: _moment(r).replace(tzinfo=datetime.UTC), INTERVAL: _interval,
-    UUID: lambda r: r.choice([bytes(16), b"\xff" * 16, r.randbytes(16)]), JSON: lambda r: r.choice(JSONS),
+    pa.binary(): lambda r: r.randbytes(r.randint(0, 6)),
+    pa.date32(): lambda r: _moment(r).date(),
+    pa.time64("us"): lambda r: _moment(r).time(),
+    TIMESTAMP: _moment,
+    TIMESTAMPTZ: lambda r: _moment(r).replace(tzinfo=datetime.UTC),
+    INTERVAL: _interval,
+    UUID: lambda r: r.choice([bytes(16), b"\xff" * 16, r.randbytes(16)]),
+    JSON: lambda r: r.choice(JSONS),
 }
 
 

@@ -1,6 +1,5 @@
-"""Bound expressions as DuckDB text: what an expression means, said to the other executor.
+"""Bound expressions as DuckDB text: what an expression means, said to the other executor, for tests that compare both.
 
-Tests evaluate every kernel's expression this way too and compare; expressions are also pushed into DuckDB queries by it.
 Only functions with a DuckDB spelling can be written (to_char and its like cannot).
 """
 
