@@ -24,7 +24,7 @@ from sqlengine.state.order_codes import has_order_codes, order_codes
 from sqlengine.state.ranked_rows import WORST, Ints, Mask, RankedRows
 
 SPARE = 64
-"""Rows a buffer holds beyond twice what is shown, over an input that can retract."""
+"""Rows the buffer of a global ranking holds beyond twice what is shown, over an input that can retract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,13 @@ class TopNOperator(Operator):
         self._input = node.input.schema
         self._last = node.limit + node.offset
         self._retracting = not node.input.append_only
-        self._room = 2 * self._last + SPARE if self._retracting else self._last
+        spare = 4 if node.partition else SPARE
+        self._room = 2 * self._last + spare if self._retracting else self._last
         ordered = {column for column, _, _ in node.order} | set(node.partition)
         self._ties = [c for c in range(len(self._input)) if c not in ordered] if node.function == "row_number" else []
         first = node.order[0] if node.order else None
         codable = first is not None and has_order_codes(self._input.field(first[0]).type)
-        self._reject_by = first if codable and not self._retracting else None
+        self._reject_by = first if codable and node.function != "dense_rank" else None
         self._clear()
 
     def _clear(self) -> None:
@@ -100,11 +101,13 @@ class TopNOperator(Operator):
         return removed, self._add(batch)
 
     def _add(self, batch: pa.RecordBatch) -> Ints:
-        """Keep rows, except those that can be seen to be beyond the limit."""
+        """Keep rows; returns the ids of those not seen at once to be beyond the buffer of their partition."""
         slots = self._rows.slots_of([batch.column(c) for c in self._node.partition], batch.num_rows)
         if self._reject_by is not None:
             codes = self._codes(batch.column(self._reject_by[0]))
             good = np.flatnonzero(codes <= self._rows.thresholds.values[slots])
+            if self._retracting:
+                return self._rows.add(batch, slots)[good]
             if len(good) < batch.num_rows:
                 batch, slots = batch.take(pa.array(good)), slots[good]
         return self._rows.add(batch, slots)
@@ -132,7 +135,8 @@ class TopNOperator(Operator):
         counts = np.bincount(np.searchsorted(touched, best.slots), minlength=len(touched))
         rows.set_buffers(touched, before, counts, best.rows)
         if not self._retracting:
-            self._forget_losers(candidates, best, touched, counts)
+            rows.kill(candidates[~rows.buffered(candidates)])  # what is not among the best never will be
+        self._set_thresholds(best, touched, counts)
         return self._changes(before, best)
 
     def _ranked(self, rows: Ints, old: Mask) -> Ranked:
@@ -172,15 +176,15 @@ class TopNOperator(Operator):
         again = self._ranked(rows, np.ones(len(rows), dtype=bool))
         return best.where(~short[at]).merged(again)
 
-    def _forget_losers(self, candidates: Ints, best: Ranked, touched: Ints, counts: Ints) -> None:
-        """Over an append-only input a row that is not among the best never will be."""
-        self._rows.kill(candidates[~self._rows.buffered(candidates)])
-        full = np.flatnonzero(counts >= max(self._last, 1))
-        if self._reject_by is None or not len(full) or self._node.function == "dense_rank":
+    def _set_thresholds(self, best: Ranked, touched: Ints, counts: Ints) -> None:
+        """A row worse than the last of a long enough buffer need not be looked at when it comes."""
+        if self._reject_by is None:
             return
+        full = counts >= max(self._last, 1)
+        self._rows.thresholds.values[touched[~full]] = WORST
         last = best.rows[np.cumsum(counts)[full] - 1]
-        column = self._rows.arena.take(last, [self._reject_by[0]])
-        self._rows.thresholds.values[touched[full]] = self._codes(column[0])
+        (column,) = self._rows.arena.take(last, [self._reject_by[0]])
+        self._rows.thresholds.values[touched[full]] = self._codes(column)
 
     def _changes(self, before: Ints, best: Ranked) -> Delta | None:
         """Note the ranks now shown, and emit the difference: rows hidden or moved, then rows shown or moved."""
