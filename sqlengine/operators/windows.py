@@ -82,8 +82,12 @@ class WindowGrid:
             return NONE_CLOSED
         if watermark_us >= END_OF_TIME // 2:
             return ALL_CLOSED
-        pane = int(self.panes(np.array([watermark_us], dtype=np.int64))[0])
-        return pane if self.cumulate else (pane - self.size) // self.slide
+        return int(self.closed_windows(np.array([watermark_us], dtype=np.int64))[0])
+
+    def closed_windows(self, watermarks_us: Ints) -> Ints:
+        """The last window whose end is at or before each watermark (none of them at the extremes)."""
+        panes = self.panes(watermarks_us)
+        return panes if self.cumulate else (panes - self.size) // self.slide
 
 
 def window_ends(times_us: Ints, window: Window) -> tuple[Ints, Ints, Ints]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import math
 from collections import Counter
@@ -135,6 +136,9 @@ def _connection() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("SET threads = 1")
     return connection
+
+
+atexit.register(_connection.cache_clear)
 
 
 def duck(sql: str, rows: Sequence[Row], schema: pa.Schema = SCHEMA) -> Counter[Row]:

@@ -1,0 +1,298 @@
+"""GROUP BY over tumble, hop and cumulate windows.
+
+Two ways to keep state.  `ClosingPanes` (EMIT ON WINDOW CLOSE): one slot per (key, pane), each row added once; when the
+watermark passes window ends the panes of each closed window are merged, the rows leave once and the panes are dropped.
+`ChangingWindows` (EMIT CHANGES, and closing with allowed lateness): one slot per (key, window); a batch is reduced to
+(key, pane) partial results first, and these, not the rows, are added to every window of their pane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.delta import Delta
+from sqlengine.kernels import HashIndex, group
+from sqlengine.operators.aggregates.aggregate_set import AggregateSet
+from sqlengine.operators.aggregates.base import NO_BYTES
+from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Operator, State, Times
+from sqlengine.operators.changes import replacement
+from sqlengine.operators.window_input import Rows, WindowInput
+from sqlengine.operators.windows import ALL_CLOSED, NONE_CLOSED
+from sqlengine.plan.nodes import WindowAggregate
+from sqlengine.state.densifier import Densifier
+from sqlengine.state.growable import Growable
+from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.ranges import expand
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+COMPACT_ABOVE = 1024
+"""Dropped slots are kept until there are so many of them and they are the majority."""
+
+
+class WindowAggregateOperator(Operator):
+    """Chooses the state by the node's emit mode; keeps late rows for `take_late`."""
+
+    def __init__(self, node: WindowAggregate) -> None:
+        self.schema = node.schema
+        self._lateness_us = node.lateness_us if node.emit == "close" else 0
+        self._input = WindowInput(node)
+        once = node.emit == "close" and node.lateness_us == 0
+        self._state: _Windows = ClosingPanes(node, self._input) if once else ChangingWindows(node, self._input)
+        self._late: list[pa.RecordBatch] = []
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        rows = self._input.read(delta, self._state.final)
+        if rows.late is not None:
+            self._late.append(rows.late)
+        if not rows.batch.num_rows:
+            return None
+        return self._state.process(rows)
+
+    def advance(self, times: Times) -> Delta | None:
+        return self._state.advance(times.watermark_us)
+
+    def output_watermark(self, times: Times) -> int:
+        return earlier(times.watermark_us, self._lateness_us)
+
+    def take_late(self) -> list[pa.RecordBatch]:
+        taken, self._late = self._late, []
+        return taken
+
+    def state_size(self) -> Mapping[str, int]:
+        return {"rows": self._state.index.size, "bytes": self._state.nbytes}
+
+    def snapshot(self) -> State:
+        return self._state.snapshot()
+
+    def restore(self, state: State) -> None:
+        self._state.restore(state)
+
+
+def earlier(watermark_us: int, by_us: int) -> int:
+    """A watermark moved back; the extremes stay what they are."""
+    if watermark_us == END_OF_TIME:
+        return END_OF_TIME
+    return max(NO_WATERMARK, watermark_us - by_us)
+
+
+class _Windows:
+    """What both kinds of state share: slots keyed by (word, keys...), `final`: the last window that takes no rows."""
+
+    def __init__(self, node: WindowAggregate, source: WindowInput) -> None:
+        self.node = node
+        self.source = source
+        schema = node.input.schema
+        self.index = KeyIndex([pa.int64(), *(schema.field(k).type for k in node.keys)])
+        self.aggregates = AggregateSet(node.aggregates, schema, node.input.append_only)
+        self.weights = Growable()
+        self.final = NONE_CLOSED
+        self.emitted = NONE_CLOSED
+        self.arrived = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.index.nbytes + self.aggregates.nbytes + self.weights.nbytes
+
+    def process(self, rows: Rows) -> Delta | None:
+        """Add rows that fall in open windows."""
+        raise AssertionError("of the subclass")
+
+    def advance(self, watermark_us: int) -> Delta | None:
+        """Close and forget windows."""
+        raise AssertionError("of the subclass")
+
+    def snapshot(self) -> State:
+        """Keys with weights, the aggregates, and where the windows stand."""
+        keys = self.index.snapshot().append_column("$weight", pa.array(self.weights.values))
+        scalars = {"final": self.final, "emitted": self.emitted, "arrived": self.arrived}
+        metadata = {name: str(value) for name, value in scalars.items()}
+        return {"keys": keys.replace_schema_metadata(metadata), **self.aggregates.snapshot()}
+
+    def restore(self, state: State) -> None:
+        """Continue from a snapshot."""
+        keys = state["keys"]
+        scalars = {name.decode(): int(value) for name, value in keys.schema.metadata.items()}
+        self.final, self.emitted, self.arrived = (scalars[n] for n in ("final", "emitted", "arrived"))
+        self.index.restore(keys)
+        self.weights.replace(keys.column("$weight").to_numpy())
+        self.aggregates.restore(state, self.index.size)
+
+    def keys_of(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The grouping columns."""
+        return [batch.column(k) for k in self.node.keys]
+
+    def grow(self) -> None:
+        """The arrays follow the index."""
+        self.weights.grow(self.index.size)
+        self.aggregates.grow(self.index.size)
+
+    def group_columns(self, words: Ints) -> list[pa.Array]:
+        """Output columns of groups encoded as (window, keys...): keys, then window columns."""
+        keys = self.index.decode(words, range(1, len(self.node.keys) + 1))
+        return [*keys, *self.source.window_columns(np.ascontiguousarray(words[:, 0]))]
+
+    def drop(self, gone: Mask) -> None:
+        """Forget slots once they are many and the majority."""
+        dead = int(np.count_nonzero(gone))
+        if dead > COMPACT_ABOVE and 2 * dead > self.index.size:
+            moved = self.index.compact(~gone)
+            self.weights.replace(self.weights.values[~gone])
+            self.aggregates.compact(~gone, moved)
+
+
+class ClosingPanes(_Windows):
+    """One slot per (pane word, keys): every window leaves once."""
+
+    def process(self, rows: Rows) -> Delta | None:
+        slots = self.index.insert([rows.words, *self.keys_of(rows.batch)], len(rows.words))
+        self.grow()
+        if not self.node.input.append_only:
+            group.count(self.weights.values, slots, NO_BYTES, rows.weights)
+        self.aggregates.update(slots, rows.inputs(self.arrived))
+        self.arrived += len(slots)
+        return None
+
+    def advance(self, watermark_us: int) -> Delta | None:
+        closed = self.source.grid.closed_by(watermark_us)
+        if closed <= self.final:
+            return None
+        before, self.final = self.final, closed
+        if not self.index.size:
+            return None
+        words = self.index.words()
+        first, last = self.source.windows(words[:, 0])
+        change = self._closed(words, np.maximum(first, before + 1), np.minimum(last, closed))
+        self.drop(last <= closed)
+        return change
+
+    def _closed(self, words: Ints, first: Ints, last: Ints) -> Delta | None:
+        """Rows of the windows first..last of each slot, by window and then by first appearance of the key."""
+        slots, windows = expand(first, last)
+        if not len(slots):
+            return None
+        aggregates = self.aggregates
+        keys = words[slots]
+        keys[:, 0] = windows
+        if self.source.most == 1:
+            groups = slots
+            weights = self.weights.values[slots]
+        else:
+            merged = HashIndex(keys.shape[1])
+            ids = merged.insert(keys)
+            keys, groups = merged.keys(), np.arange(merged.size, dtype=np.int64)
+            aggregates = self.aggregates.fresh()
+            aggregates.grow(merged.size)
+            aggregates.merge(ids, self.aggregates, slots)
+            weights = np.zeros(merged.size, dtype=np.int64)
+            group.count(weights, ids, NO_BYTES, self.weights.values[slots])
+        if not self.node.input.append_only:
+            alive = weights > 0
+            keys, groups = keys[alive], groups[alive]
+        order = np.argsort(keys[:, 0], kind="stable")
+        keys, groups = np.ascontiguousarray(keys[order]), groups[order]
+        if not len(groups):
+            return None
+        columns = [*self.group_columns(keys), *aggregates.results(groups)]
+        return Delta(pa.RecordBatch.from_arrays(columns, schema=self.node.schema))
+
+
+class ChangingWindows(_Windows):
+    """One slot per (window, keys): rows are retracted and inserted as windows change once they have been emitted."""
+
+    def __init__(self, node: WindowAggregate, source: WindowInput) -> None:
+        super().__init__(node, source)
+        self._densify = Densifier()
+        if node.emit == "changes":
+            self.emitted = ALL_CLOSED
+            self._kept_us = node.retention_us
+        else:
+            self._kept_us = node.lateness_us
+
+    def process(self, rows: Rows) -> Delta | None:
+        columns = [rows.words, *self.keys_of(rows.batch)]
+        if self.source.most == 1:
+            slots, part, ids = self.index.insert(columns, len(rows.words)), None, None
+        else:
+            slots, part, ids = self._partial(columns, rows)
+        self.grow()
+        touched, _ = self._densify(slots, self.index.size)
+        shown = self._shown(touched)
+        had = self.weights.values[shown] > 0
+        old = self.aggregates.results(shown) if had.any() else None
+        if part is None or ids is None:
+            group.count(self.weights.values, slots, NO_BYTES, rows.weights)
+            self.aggregates.update(slots, rows.inputs(self.arrived))
+        else:
+            aggregates, weights = part
+            group.count(self.weights.values, slots, NO_BYTES, weights[ids])
+            self.aggregates.merge(slots, aggregates, ids)
+        self.arrived += len(rows.words)
+        if not len(shown):
+            return None
+        groups = self.group_columns(self.index.words(shown))
+        has = self.weights.values[shown] > 0
+        return replacement(self.node.schema, groups, old, self.aggregates.results(shown), had, has)
+
+    def advance(self, watermark_us: int) -> Delta | None:
+        grid = self.source.grid
+        before = self.emitted
+        if self.node.emit == "close":
+            self.emitted = max(before, grid.closed_by(watermark_us))
+        change = self._newly_closed(before) if self.emitted > before else None
+        final = self.final
+        if self._kept_us is not None:
+            final = max(final, grid.closed_by(earlier(watermark_us, self._kept_us)))
+        if final > self.final or not self.node.input.append_only:
+            self.final = final
+            gone = self._windows() <= final
+            if not self.node.input.append_only:
+                gone |= self.weights.values == 0
+            self.drop(gone)
+        return change
+
+    def _partial(self, columns: Sequence[pa.Array | Ints], rows: Rows) -> tuple[Ints, tuple[AggregateSet, Ints], Ints]:
+        """Reduce the batch to (key, pane) partial results.
+
+        Returns (window slot of each addition, the partial results and their weights, which of them each addition is).
+        """
+        codes = self.index.encode(columns, len(rows.words))
+        panes = HashIndex(codes.shape[1])
+        at = panes.insert(codes)
+        part = self.aggregates.fresh()
+        part.grow(panes.size)
+        part.update(at, rows.inputs(self.arrived))
+        weights = np.zeros(panes.size, dtype=np.int64)
+        group.count(weights, at, NO_BYTES, rows.weights)
+        keys = panes.keys()
+        first, last = self.source.windows(keys[:, 0])
+        ids, windows = expand(np.maximum(first, self.final + 1), last)
+        keys = keys[ids]
+        keys[:, 0] = windows
+        return self.index.insert_words(keys), (part, weights), ids
+
+    def _windows(self) -> Ints:
+        """The window of every slot."""
+        return np.ascontiguousarray(self.index.words()[:, 0])
+
+    def _shown(self, touched: Ints) -> Ints:
+        """Those of the touched slots whose window has been emitted."""
+        if self.emitted == ALL_CLOSED:
+            return touched
+        return touched[self.index.words(touched)[:, 0] <= self.emitted]
+
+    def _newly_closed(self, before: int) -> Delta | None:
+        """Rows of the windows that closed after `before`."""
+        windows = self._windows()
+        slots = np.flatnonzero((windows > before) & (windows <= self.emitted) & (self.weights.values > 0))
+        if not len(slots):
+            return None
+        slots = slots[np.argsort(windows[slots], kind="stable")]
+        columns = [*self.group_columns(self.index.words(slots)), *self.aggregates.results(slots)]
+        return Delta(pa.RecordBatch.from_arrays(columns, schema=self.node.schema))
