@@ -9,6 +9,7 @@ Fingerprints live in memory only: they must not be stored, so the function may c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from sqlengine.kernels import choose
 from sqlengine.state import arrow_buffers as buffers
-from sqlengine.state.codec import flat_codec
+from sqlengine.state.codec import BytesCodec, Codec, flat_codec
 
 if TYPE_CHECKING:
     from sqlengine.kernels import row_hash_reference as kernel
@@ -50,18 +51,25 @@ def _fold(state: State, column: pa.Array) -> None:
     """Fold one plain column of any type into the rows' state."""
     mask = buffers.validity(column)
     valid = _ALL_VALID if mask is None else mask.view(np.uint8)
-    if buffers.is_bytes_like(column.type):
+    codec = _codec(column.type)
+    if isinstance(codec, BytesCodec):
         offsets, data = buffers.bytes_of(column)
         kernel.fold_bytes(state, offsets.astype(np.int64), data, valid)
     elif pa.types.is_struct(column.type):
         fields = [column.field(i) for i in range(column.type.num_fields)]
         _fold_words(state, list(fingerprints(fields, len(column)).T), valid)
-    elif (codec := flat_codec(column.type)) is not None:
+    elif codec is not None:
         _fold_words(state, codec.encode(column, mask), valid)
     else:
         offsets, items = buffers.list_parts(column)
         data = fingerprints([items], len(items)).view(np.uint8).reshape(-1)
         kernel.fold_bytes(state, offsets * 16, data, valid)
+
+
+@lru_cache(maxsize=256)
+def _codec(dtype: pa.DataType) -> Codec | None:
+    """What turns values of a flat type into words; its dictionary (of texts) is never used.  None for nested types."""
+    return flat_codec(dtype)
 
 
 def _fold_words(state: State, words: Sequence[Ints], valid: npt.NDArray[np.uint8]) -> None:
