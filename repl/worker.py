@@ -12,6 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 
+_PATIENCE_S = 10.0
+"""How long close() waits for what still runs."""
+
+
 class Job:
     """One call on the worker: wait for it, then take its result."""
 
@@ -34,10 +38,15 @@ class Job:
         return self._done.wait(timeout_s)
 
     def result(self) -> Any:
-        """The call's value, or its exception raised here; call it after wait() said True."""
-        if self._error is not None:
-            raise self._error
-        return self._value
+        """The call's value, or its exception raised here; to be taken once, after wait() said True."""
+        value, error = self._value, self._error
+        self._value = self._error = None
+        if error is None:
+            return value
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame: without this neither would ever be freed by itself
 
 
 class Worker:
@@ -45,7 +54,8 @@ class Worker:
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        threading.Thread(target=self._run, name="sqlengine-session", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="sqlengine-session", daemon=True)
+        self._thread.start()
 
     def submit(self, call: Callable[[], Any]) -> Job:
         """Queue a call."""
@@ -54,8 +64,9 @@ class Worker:
         return job
 
     def close(self) -> None:
-        """End the thread after the jobs that are queued."""
+        """End the thread after the jobs that are queued, and with it what the session keeps per thread."""
         self._jobs.put(None)
+        self._thread.join(_PATIENCE_S)
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
