@@ -22,6 +22,9 @@ from sqlengine.plan.nodes import Node
 from sqlengine.runtime.reader import SourceBatch
 from sqlengine.runtime.watermark import WatermarkTracker
 
+COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate, nodes.TopN)
+"""Operators for which one large delta is cheaper than several small ones, copying included."""
+
 NOW_INTERVAL_US = 1_000_000
 """How often a query whose answer changes with now() is run again when nothing else happens."""
 
@@ -140,11 +143,19 @@ class Dataflow:
                 watermark = max(watermark, latest + self._closing_span_us)
         return watermark
 
+    @staticmethod
+    def _arriving(node: Node, deltas: list[Delta]) -> list[Delta]:
+        """The deltas one by one, or as one: operators that answer with changed groups then speak once a tick."""
+        if len(deltas) > 1 and isinstance(node, COALESCED):
+            together = concat(deltas)
+            return [together] if together is not None else []
+        return deltas
+
     def _run(self, step: Step, now_us: int) -> None:
         operator = step.operator
         assert operator is not None
         for port, place in enumerate(step.inputs):
-            for delta in self.steps[place].output:
+            for delta in self._arriving(step.node, self.steps[place].output):
                 step.rows_in += delta.num_rows
                 step.batches += 1
                 out = operator.process(delta, port, now_us)

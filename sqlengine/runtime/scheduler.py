@@ -19,6 +19,9 @@ from sqlengine.state.row_store import RowStore
 
 OnProgress = Callable[[float], None]
 
+BACKFILL_ROWS_MAX = 1 << 20
+"""Rows of one partition taken at once while a new query catches up: nobody waits for a single tick then."""
+
 
 class Source:
     """A stream or table being read: its shared reader and, for a table, its contents."""
@@ -192,7 +195,7 @@ class Scheduler:
         done = 0
         while True:
             for name, reader in readers.items():
-                batches = reader.poll(until=goals[name])
+                batches = reader.poll(BACKFILL_ROWS_MAX, until=goals[name])
                 done += sum(b.num_rows for b in batches)
                 feeds[name] = Feed(batches=batches)
             delta = query.dataflow.tick(feeds, now_us)
