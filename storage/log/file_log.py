@@ -11,8 +11,8 @@ import contextlib
 import functools
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -48,6 +48,8 @@ from storage.log.message import decode, encode
 from storage.log.retention import expired_count
 from storage.log.segment import Segment
 from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
+
+Result = TypeVar("Result")
 
 
 class FileLog(Log):
@@ -301,24 +303,44 @@ class FileLog(Log):
 
     def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
         """See `Log.read`."""
-        self._require_readable()
-        segments, end = self._segments, self.high_watermark
+        return self._consistently(lambda segments: self._read(segments, offset, max_rows, columns))
+
+    def _read(self, segments: list[Segment], offset: int, max_rows: int, columns: list[str] | None) -> list[Frame]:
+        """`read` over given segments; what comes before damage is returned, damage at the beginning raised."""
+        end = self.high_watermark
         self._check_range(offset, self._start_offset, max(end, self._end_offset))
         end = min(end, offset + max_rows)
         frames: list[Frame] = []
         try:
             for segment, position, header in self._frames(segments, offset, end):
                 frames.append(self._frame(segment, position, header, (offset, end), columns))
-        except CorruptLog as error:
-            self._failure = self._failure or error
+        except (CorruptLog, OSError):
             if not frames:
                 raise
         return frames
 
-    def _require_readable(self) -> None:
-        """Reads go on after a failed write, but not without segments."""
-        if self._closed or not self._segments:
-            raise self._failure or StorageClosed(f'topic "{self.context.name}" is closed')
+    def _consistently(self, work: Callable[[list[Segment]], Result]) -> Result:
+        """Run a read without a lock; again if what went wrong is explained by segments that were replaced.
+
+        Reads go on after a failed write. Damage that is real stops appends.
+        """
+        while True:
+            segments = self._segments
+            if self._closed or not segments:
+                raise self._failure or StorageClosed(f'topic "{self.context.name}" is closed')
+            try:
+                return work(segments)
+            except (CorruptLog, OSError) as error:
+                with self._lock:
+                    if self._segments is segments and not self._closed:
+                        raise self._read_failed(error) from error
+
+    def _read_failed(self, error: CorruptLog | OSError) -> StorageError:
+        """The error of a read that met damage or an operating system that refused."""
+        if isinstance(error, CorruptLog):
+            self._failure = self._failure or error
+            return error
+        return ReadFailed(f'reading "{self._directory}" failed: {error.strerror}')
 
     def _frames(self, segments: list[Segment], offset: int, end: int) -> Iterator[tuple[Segment, int, FrameHeader]]:
         """(segment, position, header) of the verified frames that hold records of `offset` <= x < `end`."""
@@ -330,16 +352,13 @@ class FileLog(Log):
                     yield segment, position, header
                     offset = header.next_offset
             except FileNotFoundError:
-                self._check_range(offset, self._start_offset, self._end_offset)
                 raise segment.missing(offset) from None
-            except OSError as error:
-                raise ReadFailed(f'reading "{segment.path}" failed: {error.strerror}') from error
             number += 1
 
     def _segment_frames(self, segment: Segment, offset: int, end: int) -> Iterator[tuple[int, FrameHeader]]:
         """The part of `_frames` within one segment; CorruptLog when it ends too early."""
         limit = min(end, segment.index.next_offset)
-        for position, header in segment.walk(segment.index.before_offset(offset)):
+        for position, header in segment.walk(segment.index.before_offset(offset), end_offset=limit):
             if header.next_offset <= offset:
                 continue
             if header.base_offset > offset or not segment.intact(position, header):
@@ -369,12 +388,16 @@ class FileLog(Log):
 
     def offset_for_timestamp(self, timestamp_us: int) -> int | None:
         """See `Log.offset_for_timestamp`."""
-        self._require_readable()
+        return self._consistently(lambda segments: self._find_timestamp(segments, timestamp_us))
+
+    def _find_timestamp(self, segments: list[Segment], timestamp_us: int) -> int | None:
+        """`offset_for_timestamp` over given segments."""
         start, end = self._start_offset, self.high_watermark
-        for segment in self._segments:
+        for segment in segments:
             if segment.index.max_timestamp_us < timestamp_us or segment.index.next_offset <= start:
                 continue
-            for position, header in segment.walk(segment.index.before_timestamp(timestamp_us)):
+            first, last = segment.index.before_timestamp(timestamp_us), segment.index.next_offset
+            for position, header in segment.walk(first, end_offset=last):
                 if header.base_offset >= end:
                     return None
                 if header.max_timestamp_us >= timestamp_us and header.next_offset > start:
@@ -419,7 +442,8 @@ class FileLog(Log):
 
     def _cut_at(self, segment: Segment, offset: int) -> tuple[int, int, list[Any]]:
         """(position, base offset) of the first frame to go, and what is kept of it as a shorter frame."""
-        for position, header in segment.walk(segment.index.before_offset(offset)):
+        end = segment.index.next_offset
+        for position, header in segment.walk(segment.index.before_offset(offset), end_offset=end):
             if header.next_offset > offset:
                 rest = self._shortened(segment, position, header, offset) if header.base_offset < offset else []
                 return position, header.base_offset, rest

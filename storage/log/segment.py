@@ -8,6 +8,8 @@ file (see `log.truncate_to`).
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +17,7 @@ import pyarrow as pa
 
 from storage.env import Env, File
 from storage.errors import CorruptLog
-from storage.log.format import FrameHeader, frame_intact, header_version, unpack_header
+from storage.log.format import HEADER_SIZE, FrameHeader, frame_intact, header_version, unpack_header
 from storage.log.index import SegmentIndex, load_index
 
 LOG_SUFFIX = ".log"
@@ -40,8 +42,9 @@ class Segment:
         self.file: File | None = None
         self.capacity = 0
         self._index: SegmentIndex | None = None
-        self._map: pa.Buffer | None = None
-        self._view: memoryview | None = None
+        self._mapped: tuple[pa.Buffer, memoryview] | None = None
+        # Held while the descriptor is used beside appends: a sync must not lose its file to a roll.
+        self._file_lock = threading.Lock()
         self._checked = (0, 0)
 
     # --- opening and closing ---
@@ -54,35 +57,44 @@ class Segment:
             file.resize(self.capacity)
         self.file = file
         self._index = index
-        self._drop_map()
+        self._mapped = None
 
     def seal(self) -> None:
-        """No more appends: give back the unused part of the file and close it."""
-        if self.file is not None:
-            self.file.resize(self.index.position)
-            self.release()
+        """No more appends: give back the unused part of the file, but for an empty header, and close it."""
+        with self._file_lock:
+            if self.file is not None:
+                self.file.resize(self.index.position + HEADER_SIZE)
+        self.release()
 
     def release(self) -> None:
         """Close the file and leave it as it is."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+        with self._file_lock:
+            if self.file is not None:
+                self.file.close()
+                self.file = None
 
     def enlarge(self, capacity: int) -> None:
         """Make room in a segment that has no frame yet."""
         assert self.file is not None and self.index.position == 0
-        self.file.resize(capacity)
-        self.capacity = capacity
-        self._drop_map()
+        with self._file_lock:
+            self.file.resize(capacity)
+            self.capacity = capacity
+            self._mapped = None
 
     def sync(self) -> None:
         """Make the frames durable."""
+        with self._file_lock, self._opened() as file:
+            file.sync()
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[File]:
+        """The open file, or the file opened for a moment; call with the file lock held."""
         if self.file is not None:
-            self.file.sync()
+            yield self.file
             return
         file = self.env.open(self.path)
         try:
-            file.sync()
+            yield file
         finally:
             file.close()
 
@@ -137,26 +149,21 @@ class Segment:
     @property
     def data(self) -> pa.Buffer:
         """The whole file, mapped read-only."""
-        if self._map is None:
-            file = self.file or self.env.open(self.path)
-            try:
-                self._map = file.map(file.size())
-            finally:
-                if file is not self.file:
-                    file.close()
-            self._view = memoryview(self._map)
-        return self._map
+        return self._mapping()[0]
 
     @property
     def view(self) -> memoryview:
         """The same bytes for fast header reads."""
-        self.data  # noqa: B018 - makes the mapping
-        assert self._view is not None
-        return self._view
+        return self._mapping()[1]
 
-    def _drop_map(self) -> None:
-        """Forget the mapping (readers keep theirs)."""
-        self._map = self._view = None
+    def _mapping(self) -> tuple[pa.Buffer, memoryview]:
+        """The mapping, made when first asked for."""
+        mapped = self._mapped
+        if mapped is None:
+            with self._file_lock, self._opened() as file:
+                data = file.map(file.size())
+            mapped = self._mapped = (data, memoryview(data))
+        return mapped
 
     def write(self, pieces: Sequence[Any], header: FrameHeader) -> None:
         """Write a frame at the end. On an error nothing of it counts; the caller decides whether to go on."""
@@ -171,14 +178,18 @@ class Segment:
     def clear_tail(self) -> None:
         """Zero whatever lies beyond the last frame, so that no later reader mistakes it for one."""
         assert self.file is not None
-        self.file.resize(self.index.position)
-        self.file.resize(self.capacity)
+        with self._file_lock:
+            self.file.resize(self.index.position)
+            self.file.resize(self.capacity)
 
     # --- frames ---
 
-    def walk(self, position: int, next_offset: int | None = None) -> Iterator[tuple[int, FrameHeader]]:
-        """(position, header) of each frame from `position` on, as far as headers follow one another without a
-        gap.
+    def walk(
+        self, position: int, next_offset: int | None = None, end_offset: int | None = None
+    ) -> Iterator[tuple[int, FrameHeader]]:
+        """(position, header) of each frame from `position` on, as long as headers follow without a gap.
+
+        Readers of a log in use pass `end_offset`: no byte after the frame that reaches it is touched.
         """
         view = self.view
         while True:
@@ -190,6 +201,8 @@ class Segment:
             yield position, header
             position += header.frame_size
             next_offset = header.next_offset
+            if end_offset is not None and next_offset >= end_offset:
+                return
 
     def intact(self, position: int, header: FrameHeader) -> bool:
         """Whether the frame matches its checksum; computed once for neighbouring reads."""
