@@ -291,3 +291,20 @@ def assign_sessions(const int64_t[::1] keys, Py_ssize_t num_keys, const int64_t[
                 last[run] = t
             out[i] = run
     return runs, run_keys[:count], firsts[:count], lasts[:count]
+
+
+def merge_runs(const int64_t[::1] keys, const int64_t[::1] firsts, const int64_t[::1] lasts, int64_t gap_us):
+    """Session of each run, numbered from 0: runs sorted by (key, first) join while less than `gap_us` apart."""
+    cdef Py_ssize_t n = keys.shape[0], i
+    cdef int64_t session = -1, end = 0
+    sessions = np.empty(n, dtype=np.int64)
+    cdef int64_t[::1] out = sessions
+    with nogil:
+        for i in range(n):
+            if i == 0 or keys[i] != keys[i - 1] or firsts[i] - gap_us >= end:
+                session += 1
+                end = lasts[i]
+            elif lasts[i] > end:
+                end = lasts[i]
+            out[i] = session
+    return sessions

@@ -168,3 +168,15 @@ def assign_sessions(keys: Ints, num_keys: int, times: Ints, gap_us: int) -> tupl
     runs[order] = np.cumsum(new) - 1
     stops = np.append(starts[1:], len(keys)) - 1
     return runs, key[starts], time[starts], time[stops[: len(starts)]]
+
+
+def merge_runs(keys: Ints, firsts: Ints, lasts: Ints, gap_us: int) -> Ints:
+    """Session of each run, numbered from 0: runs sorted by (key, first) join while less than `gap_us` apart."""
+    if not len(keys):
+        return np.empty(0, dtype=np.int64)
+    distinct, rank = np.unique(lasts, return_inverse=True)
+    key_rank = np.concatenate([[0], np.cumsum(keys[1:] != keys[:-1])])
+    latest = distinct[np.maximum.accumulate(key_rank * len(distinct) + rank) % len(distinct)]
+    new = np.ones(len(keys), dtype=bool)
+    new[1:] = (keys[1:] != keys[:-1]) | (firsts[1:] - gap_us >= latest[:-1])
+    return np.cumsum(new).astype(np.int64) - 1

@@ -89,12 +89,14 @@ def test_the_two_agree(rows: list[tuple[int, int, bool, int]], largest: bool) ->
     for module in (group, group_reference):
         best, seen = zeros(), zeros(np.uint8)
         better = module.improve(best, seen, slots, values, valid, largest)
+        pair = [zeros(), zeros(), zeros(np.uint8)]
+        won = module.improve_pair(*pair, slots, values, np.arange(len(slots)), valid, largest, True)
         moments = [zeros(np.float64) for _ in range(5)]
         shifted, counts = zeros(np.uint8), zeros()
         module.moments(moments[0], shifted, counts, *moments[1:], slots, values.astype(float), valid, weights)
         distinct, local = module.densify(slots, zeros() - 1, 0)
         assert np.array_equal(distinct[local], slots)
-        answers.append([x.tolist() for x in (best, seen, better, *moments, shifted, counts, distinct)])
+        answers.append([x.tolist() for x in (best, seen, better, won, *pair, *moments, shifted, counts, distinct)])
     assert answers[0] == answers[1]
     for k in range(SLOTS):
         own = [v for s, v, ok, _ in rows if ok and s == k]
@@ -107,6 +109,13 @@ def test_runs_never_join_what_a_gap_parts(rows: list[tuple[int, int]], gap: int)
     keys, times = (np.array([r[i] for r in rows], dtype=np.int64) for i in range(2))
     exact, *_ = group_reference.assign_sessions(keys, 3, times, gap)
     runs, run_keys, firsts, lasts = group.assign_sessions(keys, 3, times, gap)
+    order = np.lexsort((firsts, run_keys))
+    for module in (group, group_reference):
+        sessions = module.merge_runs(run_keys[order], firsts[order], lasts[order], gap)
+        of_run = np.empty(len(run_keys), dtype=np.int64)
+        of_run[order] = sessions
+        pairs = set(zip(of_run[runs].tolist(), exact.tolist(), strict=True))
+        assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
     for run in range(len(run_keys)):
         members = np.flatnonzero(runs == run)
         assert len(set(exact[members].tolist())) == 1

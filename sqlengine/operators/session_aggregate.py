@@ -1,0 +1,343 @@
+"""GROUP BY over session windows: a session is [first time, last time + gap) of one key, rows less than `gap` apart.
+
+A batch is cut into runs per key first (kernels/group), reduced to one partial result per run, and the runs are merged
+with the sessions they touch.  Rows mostly extend their key's latest session, so only that one is looked at unless a run
+begins before it.  Over an input that can delete, rows are kept and the sessions of touched keys are built again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.kernels import group
+from sqlengine.operators.aggregates.aggregate_set import AggregateSet
+from sqlengine.operators.aggregates.base import NO_INTS, Inputs
+from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
+from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.window_aggregate import COMPACT_ABOVE, earlier
+from sqlengine.plan.nodes import SessionAggregate
+from sqlengine.state import arrow_buffers as buffers
+from sqlengine.state.densifier import Densifier
+from sqlengine.state.growable import Growable
+from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.multiset import Multiset
+from sqlengine.state.row_chains import RowChains
+from sqlengine.state.slot_arrays import SlotArrays
+
+Ints = npt.NDArray[np.int64]
+
+NO_LIMIT = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Partial sessions of one batch: `keys` are places in `touched` (key slots); `part` has one slot per run."""
+
+    touched: Ints
+    keys: Ints
+    firsts: Ints
+    lasts: Ints
+    part: AggregateSet
+
+
+class SessionAggregateOperator(Operator):
+    """Sessions by slot: key slot, first and last time, whether alive and whether emitted."""
+
+    def __init__(self, node: SessionAggregate) -> None:
+        assert node.window.size[0] == 0, "a session gap is a span of time, not of months"
+        self.node = node
+        self.schema = node.schema
+        self._gap = node.window.size[1]
+        self._closing = node.emit == "close"
+        source = node.input.schema
+        self._keys = KeyIndex([source.field(k).type for k in node.keys])
+        self._rows = None if node.input.append_only else Multiset([f.type for f in source])
+        self._aggregates = AggregateSet(node.aggregates, source, append_only=True)
+        self._sessions = SlotArrays(key=("i8", 0), first=("i8", 0), last=("i8", 0), emitted=("u1", 0), alive=("i8", 0))
+        self._chains = RowChains()
+        self._chained = 0
+        self._latest = Growable(-1)
+        self._densify = Densifier()
+        self._horizon = NO_WATERMARK
+        self._next_end = NO_LIMIT
+        self._arrived = 0
+        self._late: list[pa.RecordBatch] = []
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        delta = self._in_time(delta)
+        if not delta.num_rows:
+            return None
+        keys = self._keys.insert([delta.batch.column(k) for k in self.node.keys], delta.num_rows)
+        self._latest.grow(self._keys.size)
+        touched, local = self._densify(keys, self._keys.size)
+        if self._rows is None:
+            inputs = Inputs(delta.batch.columns, delta.num_rows, NO_INTS, self._arrived)
+            self._arrived += delta.num_rows
+            return self._add(self._cut(touched, local, self._times(delta.batch.columns), inputs), rebuilt=False)
+        weights = NO_INTS if delta.weights is None else delta.weights
+        self._rows.apply(keys, delta.batch.columns, weights)
+        return self._rebuild(self._rows, touched)
+
+    def advance(self, times: Times) -> Delta | None:
+        if not self._closing:
+            self._reclaim()
+            return None
+        watermark = times.watermark_us
+        self._horizon = max(self._horizon, earlier(watermark, self.node.lateness_us))
+        if watermark < self._next_end:
+            return None
+        own, size = self._sessions, self._sessions.size
+        ends = own["last"][:size] + self._gap
+        alive = own["alive"][:size] != 0
+        due = np.flatnonzero(alive & (own["emitted"][:size] == 0) & (ends <= watermark))
+        due = due[np.lexsort((due, ends[due]))]
+        batch = self._output(due) if len(due) else None
+        own["emitted"][due] = 1
+        gone = alive & (own["emitted"][:size] != 0) & (ends <= self._horizon)
+        own["alive"][:size][gone] = 0
+        left = alive & ~gone
+        self._next_end = int(ends[left].min()) if left.any() else NO_LIMIT
+        if self._rows is not None and gone.any():
+            self._forget_rows(self._rows, np.flatnonzero(gone))
+        self._reclaim()
+        return None if batch is None else Delta(batch)
+
+    def output_watermark(self, times: Times) -> int:
+        return earlier(times.watermark_us, self.node.lateness_us if self._closing else 0)
+
+    def take_late(self) -> list[pa.RecordBatch]:
+        taken, self._late = self._late, []
+        return taken
+
+    def state_size(self) -> Mapping[str, int]:
+        size = self._keys.nbytes + self._aggregates.nbytes + self._sessions.nbytes + self._chains.nbytes
+        kept = self._rows.nbytes if self._rows is not None else 0
+        return {"rows": int(self._sessions["alive"][: self._sessions.size].sum()), "bytes": size + kept}
+
+    def snapshot(self) -> State:
+        self._compact()
+        scalars = {"horizon": self._horizon, "next_end": self._next_end, "arrived": self._arrived}
+        metadata = {name: str(value) for name, value in scalars.items()}
+        state = {"keys": self._keys.snapshot().replace_schema_metadata(metadata)}
+        state["sessions"] = self._sessions.snapshot()
+        if self._rows is not None:
+            state["rows"] = self._rows.snapshot()
+        return state | self._aggregates.snapshot()
+
+    def restore(self, state: State) -> None:
+        scalars = {name.decode(): int(value) for name, value in state["keys"].schema.metadata.items()}
+        self._horizon, self._next_end, self._arrived = (scalars[n] for n in ("horizon", "next_end", "arrived"))
+        self._keys.restore(state["keys"])
+        self._sessions.restore(state["sessions"])
+        self._aggregates.restore(state, self._sessions.size)
+        if self._rows is not None:
+            self._rows.restore(state["rows"])
+        self._relink()
+
+    # ------------------------------------------------------------------ rows to runs
+
+    def _in_time(self, delta: Delta) -> Delta:
+        """Rows that have a time and are not late; late ones are put aside."""
+        times = buffers.plain(delta.batch.column(self.node.time_column))
+        valid = buffers.validity(times)
+        if valid is not None:
+            delta = delta.take(np.flatnonzero(valid))
+            times = buffers.plain(delta.batch.column(self.node.time_column))
+        if self._horizon == NO_WATERMARK:
+            return delta
+        late = np.asarray(buffers.fixed(times, "i8")) < self._horizon
+        if not late.any():
+            return delta
+        self._late.append(delta.batch.filter(pa.array(late)))
+        return delta.filter(pa.array(~late))
+
+    def _times(self, columns: Sequence[pa.Array]) -> Ints:
+        return np.asarray(buffers.fixed(buffers.plain(columns[self.node.time_column]), "i8"))
+
+    def _cut(self, touched: Ints, local: Ints, times_us: Ints, inputs: Inputs) -> Runs:
+        """Rows (key `touched[local]`) as runs with their partial results."""
+        runs, keys, firsts, lasts = group.assign_sessions(local, len(touched), times_us, self._gap)
+        part = self._aggregates.fresh()
+        part.grow(len(keys))
+        part.update(runs, inputs)
+        return Runs(touched, keys, firsts, lasts, part)
+
+    def _rebuild(self, rows: Multiset, touched: Ints) -> Delta | None:
+        """The sessions of these keys anew, from the rows kept."""
+        places, entries = rows.entries(touched)
+        alive = rows.weights(entries) > 0
+        places, entries = places[alive], entries[alive]
+        columns = rows.values(entries)
+        inputs = Inputs(columns, len(entries), rows.weights(entries), entries)
+        change = self._add(self._cut(touched, places, self._times(columns), inputs), rebuilt=True)
+        rows.reclaim(self._keys.size)
+        return change
+
+    # ------------------------------------------------------------------ runs to sessions
+
+    def _candidates(self, runs: Runs) -> tuple[Ints, Ints]:
+        """(place in `touched`, session) of the living sessions the runs could touch, and each key's latest."""
+        latest = self._latest.values[runs.touched]
+        earliest = np.full(len(runs.touched), NO_LIMIT, dtype=np.int64)
+        np.minimum.at(earliest, runs.keys, runs.firsts)
+        has = (latest >= 0) & (self._sessions["alive"][np.maximum(latest, 0)] != 0)
+        after = has & (earliest >= self._sessions["first"][np.maximum(latest, 0)])
+        simple = np.flatnonzero(after)
+        others = np.flatnonzero(~after & (latest >= 0))
+        places, sessions = self._chains.rows(runs.touched[others], self._sessions["alive"][: self._sessions.size])
+        return np.concatenate([simple, others[places]]), np.concatenate([latest[simple], sessions])
+
+    def _add(self, runs: Runs, rebuilt: bool) -> Delta | None:
+        """Merge runs with the sessions they touch; `rebuilt`: replace all sessions of the keys by the runs."""
+        own = self._sessions
+        places, old = self._all_of(runs.touched) if rebuilt else self._candidates(runs)
+        kept = np.empty(0, dtype=np.int64) if rebuilt else old
+        keys = np.concatenate([places[: len(kept)], runs.keys])
+        firsts = np.concatenate([own["first"][kept], runs.firsts])
+        lasts = np.concatenate([own["last"][kept], runs.lasts])
+        order = np.lexsort((firsts, keys))
+        sessions = group.merge_runs(keys[order], firsts[order], lasts[order], self._gap)
+        group_of = np.empty(len(order), dtype=np.int64)
+        group_of[order] = sessions
+        count = int(sessions[-1]) + 1 if len(sessions) else 0
+        touched = np.zeros(count, dtype=bool)
+        touched[group_of[len(kept) :]] = True
+        targets = self._targets(group_of[: len(kept)], kept, count)
+        changed = old if rebuilt else kept[touched[group_of[: len(kept)]]]
+        before = self._retracted(changed)
+        if rebuilt:
+            own["alive"][old] = 0
+        self._fold(runs, kept, group_of, targets, touched)
+        self._set_bounds(order, sessions, firsts, lasts, targets)
+        self._set_latest(runs.touched, keys[order], sessions, targets, rebuilt)
+        self._next_end = min(self._next_end, int(runs.firsts.min(initial=NO_LIMIT - self._gap)) + self._gap)
+        return self._change(before, targets[touched])
+
+    def _all_of(self, touched: Ints) -> tuple[Ints, Ints]:
+        """(place, session) of every living session of the keys."""
+        return self._chains.rows(touched, self._sessions["alive"][: self._sessions.size])
+
+    def _targets(self, groups: Ints, kept: Ints, count: int) -> Ints:
+        """The session slot of each group: its first old session, else a new slot."""
+        targets = np.full(count, -1, dtype=np.int64)
+        targets[groups[::-1]] = kept[::-1]
+        fresh = np.flatnonzero(targets < 0)
+        size = self._sessions.size
+        targets[fresh] = size + np.arange(len(fresh))
+        self._sessions.grow(size + len(fresh))
+        self._aggregates.grow(size + len(fresh))
+        self._sessions["alive"][targets[fresh]] = 1
+        return targets
+
+    def _fold(self, runs: Runs, kept: Ints, group_of: Ints, targets: Ints, touched: npt.NDArray[np.bool_]) -> None:
+        """Add old sessions that were joined, then the runs, to their group's slot."""
+        into = targets[group_of[: len(kept)]]
+        joined = np.flatnonzero(into != kept)
+        if len(joined):
+            self._aggregates.merge(into[joined], self._aggregates, kept[joined])
+            self._sessions["alive"][kept[joined]] = 0
+        into = targets[group_of[len(kept) :]]
+        self._aggregates.merge(into, runs.part, np.arange(len(into), dtype=np.int64))
+        self._sessions["emitted"][targets[touched]] = 0
+
+    def _set_bounds(self, order: Ints, sessions: Ints, firsts: Ints, lasts: Ints, targets: Ints) -> None:
+        """First and last time of each group."""
+        if not len(order):
+            return
+        starts = np.flatnonzero(np.concatenate([[True], sessions[1:] != sessions[:-1]]))
+        self._sessions["first"][targets] = firsts[order][starts]
+        self._sessions["last"][targets] = np.maximum.reduceat(lasts[order], starts)
+
+    def _set_latest(self, touched: Ints, keys: Ints, sessions: Ints, targets: Ints, rebuilt: bool) -> None:
+        """Key of the new sessions, chains, and the latest session of each key."""
+        if rebuilt:
+            self._latest.values[touched] = -1
+        if not len(keys):
+            return
+        key_of = np.empty(len(targets), dtype=np.int64)
+        key_of[sessions] = touched[keys]
+        self._sessions["key"][targets] = key_of
+        self._latest.values[key_of] = targets
+        known = self._chained
+        fresh = np.arange(known, self._sessions.size, dtype=np.int64)
+        if len(fresh):
+            self._chains.insert(self._sessions["key"][fresh], known, self._keys.size)
+            self._chained = self._sessions.size
+
+    # ------------------------------------------------------------------ output
+
+    def _retracted(self, sessions: Ints) -> Delta | None:
+        """The rows, as they are, of those sessions that have been emitted."""
+        shown = sessions if not self._closing else sessions[self._sessions["emitted"][sessions] != 0]
+        if not len(shown):
+            return None
+        return Delta(self._output(shown), np.full(len(shown), -1, dtype=np.int64))
+
+    def _change(self, before: Delta | None, targets: Ints) -> Delta | None:
+        """Old rows out, new rows in; rows that are the same in both cancel."""
+        after = None if self._closing or not len(targets) else Delta(self._output(targets))
+        if before is None:
+            return after
+        return consolidate(concat([d for d in (before, after) if d is not None]))
+
+    def _output(self, sessions: Ints) -> pa.RecordBatch:
+        """Output rows of sessions."""
+        own = self._sessions
+        kind = self.schema.field(len(self.node.keys)).type
+        end = own["last"][sessions] + self._gap
+        window = [buffers.from_ints(v, kind) for v in (own["first"][sessions], end, end - 1)]
+        keys = self._keys.columns(own["key"][sessions])
+        return pa.RecordBatch.from_arrays([*keys, *window, *self._aggregates.results(sessions)], schema=self.schema)
+
+    # ------------------------------------------------------------------ reclaiming
+
+    def _forget_rows(self, rows: Multiset, gone: Ints) -> None:
+        """Drop the kept rows of sessions that are over."""
+        upto = np.full(self._keys.size, np.iinfo(np.int64).min, dtype=np.int64)
+        np.maximum.at(upto, self._sessions["key"][gone], self._sessions["last"][gone])
+        touched = np.unique(self._sessions["key"][gone])
+        places, entries = rows.entries(touched)
+        over = self._times(rows.values(entries)) <= upto[touched[places]]
+        entries = entries[over]
+        rows.apply(touched[places[over]], rows.values(entries), -rows.weights(entries))
+        rows.reclaim(self._keys.size)
+
+    def _reclaim(self) -> None:
+        """Forget dead sessions once they are many and the majority."""
+        dead = self._sessions.size - int(np.count_nonzero(self._sessions["alive"][: self._sessions.size]))
+        if dead > COMPACT_ABOVE and 2 * dead > self._sessions.size:
+            self._compact()
+
+    def _compact(self) -> None:
+        """Forget dead sessions, and keys that have none."""
+        keep = self._sessions["alive"][: self._sessions.size] != 0
+        if not keep.all():
+            moved = np.where(keep, np.cumsum(keep) - 1, -1)
+            self._sessions.compact(keep)
+            self._aggregates.compact(keep, moved)
+        used = np.zeros(self._keys.size, dtype=bool)
+        used[self._sessions["key"][: self._sessions.size]] = True
+        if self._rows is None and not used.all():
+            moved = self._keys.compact(used)
+            own = self._sessions["key"][: self._sessions.size]
+            own[:] = moved[own]
+        self._relink()
+
+    def _relink(self) -> None:
+        """Chains and latest sessions from the session arrays."""
+        size = self._sessions.size
+        keys, firsts = self._sessions["key"][:size], self._sessions["first"][:size]
+        self._chains = RowChains()
+        if size:
+            self._chains.insert(np.ascontiguousarray(keys), 0, self._keys.size)
+        self._chained = size
+        self._latest = Growable(-1)
+        latest = self._latest.grow(self._keys.size)
+        order = np.argsort(firsts, kind="stable")
+        latest[keys[order]] = order
