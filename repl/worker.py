@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-
 _PATIENCE_S = 10.0
 """How long close() waits for what still runs."""
 
