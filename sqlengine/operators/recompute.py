@@ -48,21 +48,19 @@ class RecomputeOperator(Operator):
 
     def _run(self, now_us: int) -> pa.Table:
         """The query's answer over the inputs as they are, in the declared schema."""
-        import duckdb  # heavy, and needed only where something is recomputed
-
         connection = duck.connection()
-        names = [f"in{i}" for i in range(len(self._inputs))]
+        tables = {f"in{i}": store.snapshot_table() for i, store in enumerate(self._inputs)}
+        text = self._sql.replace("$now", f"make_timestamptz({now_us})")
         try:
-            for name, store in zip(names, self._inputs, strict=True):
-                connection.register(name, store.snapshot_table())
-            text = self._sql.replace("$now", f"make_timestamptz({now_us})")
-            table = duck.normalise(connection.sql(text).to_arrow_table())
-        except duckdb.Error as error:
+            for name, table in tables.items():
+                connection.register(name, table)
+            answer = connection.sql(text).to_arrow_table()
+        except Exception as error:
             raise duck.translate_error(error) from error
         finally:
-            for name in names:
+            for name in tables:
                 connection.unregister(name)
-        return _as_declared(table, self.schema)
+        return _as_declared(duck.normalise(answer), self.schema)
 
     def state_size(self) -> Mapping[str, int]:
         rows = sum(store.num_rows for store in self._inputs) + self._answer.num_rows
