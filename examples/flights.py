@@ -26,7 +26,7 @@ from repl.render import renderer
 from repl.render.base import Look, Summary, Target
 from repl.render.chart import chart
 from repl.render.progress import Progress
-from repl.terminal import Output
+from repl.terminal import standard_output
 from sqlengine.api.database import Database
 
 CHUNK_ROWS = 4_096
@@ -123,8 +123,8 @@ def show(db: Database, title: str, sql: str) -> None:
     """A query's answer as a table."""
     started = time.perf_counter()
     table = db.execute(sql).to_arrow()
-    print(f"\n{title}")
-    out = renderer("table", Target(Output(sys.stdout), table.schema, Look(shown_rows=20)))
+    print(f"\n{title}", flush=True)
+    out = renderer("table", Target(standard_output(sys.stdout), table.schema, Look(shown_rows=20)))
     for batch in table.to_batches():
         out.write(batch)
     out.finish(Summary(table.num_rows, (time.perf_counter() - started) * 1000))
