@@ -159,11 +159,8 @@ class PlanItem(TextItem):
         """Explain every stage and compare, or rewrite."""
         executor = embedded_executor()
         try:
-            if self.setup_sql:
-                executor.execute(self.setup_sql)
+            _run_setup(executor, self.setup_sql)
             got = {stage: _explain(executor, q, stage) for q in self.queries for stage in q.stages}
-        except Failure as failure:
-            raise TextFailure(f"line {self.queries[0].line}: failed with {failure}") from failure
         finally:
             executor.close()
         if self.rewriting:
@@ -177,8 +174,19 @@ class PlanItem(TextItem):
                 raise TextFailure(f"line {stage.span[0]}: the {stage.name} plan differs\n{difference}")
 
 
+def _run_setup(executor: Executor, script: str) -> None:
+    try:
+        if script:
+            executor.execute(script)
+    except Failure as failure:
+        raise TextFailure(f"the set-up failed with {failure}") from failure
+
+
 def _explain(executor: Executor, query: plan_format.PlanQuery, stage: plan_format.Stage) -> list[str]:
-    answer = executor.execute(f"EXPLAIN ({stage.name}) {query.sql}")
+    try:
+        answer = executor.execute(f"EXPLAIN ({stage.name}) {query.sql}")
+    except Failure as failure:
+        raise TextFailure(f"line {query.line}: {query.name}: failed with {failure}") from failure
     return [line.rstrip() for row in answer.rows for line in str(row[0]).split("\n")]
 
 
