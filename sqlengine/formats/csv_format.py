@@ -8,7 +8,7 @@ beginning with the marker, can only be the records themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,7 @@ from sqlengine.types import JSON, to_sql
 
 _MARKER_BYTE = b"\x1f"
 _MARKER = "\x1fmarker"
+_FEW = 20
 _OPEN_QUOTE = "unterminated quoted field"
 
 
@@ -89,22 +90,34 @@ class CsvDecoder:
         return self._decode_slowly(records, rows, bad)
 
     def _decode_slowly(self, records: pa.BinaryArray, rows: np.ndarray, bad: list[tuple[int, str]]) -> Decoded:
-        """All fields as text first; records that cannot be split into fields are found by halving."""
+        """All fields as text first; records that cannot be split into fields are searched for."""
         tables, kept = [], []
-        for low, high, part in isolate(
-            len(records), lambda lo, hi: self._read(records.slice(lo, hi - lo), self._all_text)
-        ):
-            if part is None:
-                bad.append((int(rows[low]), self._why(records.slice(low, 1))))
-                continue
-            tables.append(part.table)
-            kept.append(part.rows + low)
-            bad += [(int(rows[low + i]), why) for i, why in part.ragged]
-            assert high - low == len(part.rows) + len(part.ragged), "every record is a row or ragged"
-        table = pa.concat_tables(tables) if tables else self._all_text.empty_table()
-        rows = rows[np.concatenate(kept)] if kept else rows[:0]
+        for at in self._shares(records):
+            share = records.take(pa.array(at))
+            for low, _, part in isolate(len(at), self._reading(share)):
+                if part is None:
+                    bad.append((int(rows[at[low]]), self._why(share.slice(low, 1))))
+                    continue
+                tables.append(part.table)
+                kept.append(at[part.rows + low])
+                bad += [(int(rows[at[low + i]]), why) for i, why in part.ragged]
+        found = np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64)
+        order = np.argsort(found)
+        table = pa.concat_tables(tables).take(pa.array(order)) if tables else self._all_text.empty_table()
         columns = [self._convert(table, f) for f in self.schema]
-        return self._finish(table, columns, rows, sorted(bad))
+        return self._finish(table, columns, rows[found[order]], sorted(bad))
+
+    def _reading(self, records: pa.BinaryArray) -> Callable[[int, int], _Rows | None]:
+        return lambda low, high: self._read(records.slice(low, high - low), self._all_text)
+
+    def _shares(self, records: pa.BinaryArray) -> list[np.ndarray]:
+        """Positions to be read together: a record with an odd number of quotes may swallow its neighbours,
+        so where these are few, each is read by itself."""
+        quotes = pc.count_substring(records, self.options.quote.encode()).to_numpy(zero_copy_only=False)
+        odd = np.flatnonzero(quotes % 2)
+        if len(odd) > len(records) // _FEW:
+            return [np.arange(len(records))]
+        return [np.flatnonzero(quotes % 2 == 0), *(odd[i : i + 1] for i in range(len(odd)))]
 
     def _read(self, records: pa.BinaryArray, schema: pa.Schema) -> _Rows | None:
         """The records as a table of `schema`, or None when they do not line up with rows or do not
@@ -126,7 +139,7 @@ class CsvDecoder:
             return None
         if table.num_rows + len(ragged) != len(records):
             return None
-        if not pc.all(pc.equal(table.column(_MARKER), begin)).as_py() and table.num_rows:
+        if table.num_rows and not pc.all(pc.equal(table.column(_MARKER), begin), skip_nulls=False).as_py():
             return None
         kept = np.delete(np.arange(len(records)), list(ragged)) if ragged else np.arange(len(records))
         return _Rows(table.drop_columns([_MARKER]), kept, list(ragged.items()))
