@@ -65,8 +65,10 @@ def bind_join(binder: RelationBinder, rel: ast.Join) -> Relation:
     """Bind a join; output columns are the left's then the right's, under their own table names."""
     if rel.kind == "right":
         return _swapped(binder, rel)
-    if rel.kind not in ("inner", "cross", "left", "asof", "asof_left"):
+    if rel.kind not in ("inner", "cross", "left", "full", "asof", "asof_left"):
         raise Unplannable(f"a {rel.kind} join")
+    if rel.kind == "full" and (rel.using or rel.natural):
+        raise Unplannable("a full join with USING")
     left, right = binder.relation(rel.left), binder.relation(rel.right)
     both, conditions = _scope_and_conditions(left, right, rel)
     sides = (_Side(left, [], []), _Side(right, [], []))

@@ -35,8 +35,6 @@ def _refuse(node: Node) -> None:
     match node:
         case nodes.AssignWindow(window=nodes.Window(kind="session")):
             raise Unplannable("a session window that is not grouped by")
-        case nodes.Join(left_keys=()):
-            raise Unplannable("a join without an equality")
     for below in node.inputs:
         _refuse(below)
 
