@@ -50,10 +50,26 @@ cdef extern from *:
         *high = sum;
         *low += error;
     }
+
+    static inline void sqe_difference(double a, double b, double* high, double* low) {
+        double difference = a - b;
+        double shadow = difference - a;
+        *high = difference;
+        *low = (a - (difference - shadow)) + (-b - shadow);
+    }
+
+    static inline void sqe_square(double* high, double* low) {
+        double a = *high, scaled = a * 134217729.0;
+        double top = scaled - (scaled - a), rest = a - top, product = a * a;
+        *low = (((top * top - product) + top * rest + rest * top) + rest * rest) + 2.0 * a * *low;
+        *high = product;
+    }
     """
     int sqe_add128(int64_t* low, int64_t* high, uint64_t add_low, int64_t add_high) noexcept nogil
     void sqe_mul128(uint64_t* low, int64_t* high, int64_t factor) noexcept nogil
     void sqe_two_sum(double* high, double* low, double value) noexcept nogil
+    void sqe_difference(double a, double b, double* high, double* low) noexcept nogil
+    void sqe_square(double* high, double* low) noexcept nogil
 
 
 def densify(const int64_t[::1] slots, int64_t[::1] marks, int64_t base):
@@ -179,12 +195,12 @@ def moments(double[::1] shift, uint8_t[::1] shifted, int64_t[::1] counts, double
     """Paired sums of d and d * d, d = value - shift[slot]; a slot's shift is the first value it sees.
 
     first + first_low and second + second_low are the two moments.  Infinities and NaN are counted but left out; returns
-    how many there were.  Moments about a value of the data itself do not cancel when the mean is far from 0.
+    how many there were.  Differences and squares are exact pairs too (see pairs.py).
     """
     cdef Py_ssize_t i, n = slots.shape[0], strange = 0
     cdef bint nulls = valid.shape[0] > 0, weighted = weights.shape[0] > 0
     cdef int64_t slot
-    cdef double d, w
+    cdef double d, rest, w
     with nogil:
         for i in range(n):
             if nulls and not valid[i]:
@@ -198,10 +214,13 @@ def moments(double[::1] shift, uint8_t[::1] shifted, int64_t[::1] counts, double
             if not shifted[slot]:
                 shifted[slot] = 1
                 shift[slot] = d
-            d -= shift[slot]
+            sqe_difference(d, shift[slot], &d, &rest)
             w = weights[i] if weighted else 1
             sqe_two_sum(&first[slot], &first_low[slot], d * w)
-            sqe_two_sum(&second[slot], &second_low[slot], d * d * w)
+            first_low[slot] += rest * w
+            sqe_square(&d, &rest)
+            sqe_two_sum(&second[slot], &second_low[slot], d * w)
+            second_low[slot] += rest * w
     return strange
 
 

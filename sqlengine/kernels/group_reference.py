@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from sqlengine.kernels import pairs
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
@@ -81,12 +83,9 @@ def _rounds(slots: Ints) -> Iterator[Ints]:
 
 
 def _two_sum(high: Floats, low: Floats, slots: Ints, values: Floats) -> None:
-    """Exact sum of two doubles as a pair (Knuth); slots are distinct."""
-    before = high[slots]
-    total = before + values
-    shadow = total - before
-    high[slots] = total
-    low[slots] += (before - (total - shadow)) + (values - shadow)
+    """Add to the pairs of distinct slots."""
+    high[slots], error = pairs.two_sum(high[slots], values)
+    low[slots] += error
 
 
 def sum_floats(high: Floats, low: Floats, counts: Ints, slots: Ints, values: Floats, valid: Bytes,
@@ -119,9 +118,12 @@ def moments(shift: Floats, shifted: Bytes, counts: Ints, first: Floats, first_lo
         at, given = slots[kept[group]], values[kept[group]]
         shift[at] = np.where(shifted[at] != 0, shift[at], given)
         shifted[at] = 1
-        d = given - shift[at]
+        d, rest = pairs.two_sum(given, -shift[at])
         _two_sum(first, first_low, at, d * factors[group])
-        _two_sum(second, second_low, at, d * d * factors[group])
+        first_low[at] += rest * factors[group]
+        square, low = pairs.two_product(d, d)
+        _two_sum(second, second_low, at, square * factors[group])
+        second_low[at] += (low + 2.0 * d * rest) * factors[group]
     return int(len(rows) - len(kept))
 
 

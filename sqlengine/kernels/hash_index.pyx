@@ -223,15 +223,19 @@ cdef class HashIndex:
         return 0
 
     cdef void _rebuild(self) noexcept nogil:
-        cdef Py_ssize_t i
-        cdef uint64_t h, at
-        for i in range(self.count):
-            h = self._hash(self.words + i * self.width)
-            at = h & self.table.mask
-            while self.table.entries[at].slot1:
-                at = (at + 1) & self.table.mask
-            self.table.entries[at].tag = <uint64_t>self.words[i] if self.width == 1 else h
-            self.table.entries[at].slot1 = i + 1
+        cdef Py_ssize_t start = 0, size, i
+        cdef uint64_t at
+        cdef uint64_t hashes[BLOCK]
+        while start < self.count:
+            size = min(BLOCK, self.count - start)
+            self._hash_block(self.words + start * self.width, size, hashes)
+            for i in range(size):
+                at = hashes[i] & self.table.mask
+                while self.table.entries[at].slot1:
+                    at = (at + 1) & self.table.mask
+                self.table.entries[at].tag = <uint64_t>self.words[start + i] if self.width == 1 else hashes[i]
+                self.table.entries[at].slot1 = start + i + 1
+            start += size
 
     cdef inline uint64_t _hash(self, const int64_t* key) noexcept nogil:
         return finish(<uint64_t>key[0]) if self.width == 1 else hash_words(key, self.width)

@@ -37,42 +37,41 @@ def differ(old: pa.Array, new: pa.Array) -> Mask:
     return np.asarray((was != now) | (was & now & other))
 
 
-def replacement(schema: pa.Schema, keys: Sequence[pa.Array], old: Sequence[pa.Array] | None, new: Sequence[pa.Array],
-                had: Mask | None, has: Mask | None) -> Delta | None:
-    """The change of groups from `old` to `new` values.
+def replacement(schema: pa.Schema, keys: Sequence[pa.Array], old: Sequence[pa.Array], new: Sequence[pa.Array],
+                had: int, has: Mask | None) -> Delta | None:
+    """The change of groups from `old` to `new` values; the output's columns are keys, then values.
 
-    `keys`, `old`, `new`: columns, one row per group; `had`/`has`: the group had a row before / has one now (None: all
-    do); `old` is None when no group had one.  The output's columns are keys, then values.
+    `keys`, `new`: columns, one row per group; the first `had` groups had a row before, with the values `old` (columns of
+    `had` rows, ignored when 0); `has`: which groups have a row now (None: all).
     """
     n = len(keys[0]) if keys else len(new[0])
-    if old is None:
-        rows = None if has is None or has.all() else np.flatnonzero(has)
-        return _side(schema, [*keys, *new], rows, None)
-    before = np.ones(n, dtype=bool) if had is None else had
     after = np.ones(n, dtype=bool) if has is None else has
-    changed = before != after
-    for was, now in zip(old, new, strict=True):
-        if changed.all():
+    changed = ~after[:had]
+    for was, now in zip(old, new, strict=False):
+        if not had or changed.all():
             break
-        changed |= differ(was, now)
-    minus = _side(schema, [*keys, *old], np.flatnonzero(changed & before), -1)
-    plus = _side(schema, [*keys, *new], np.flatnonzero(changed & after), 1)
-    if minus is None:
-        return None if plus is None else Delta(plus.batch)
-    if plus is None:
-        return minus
+        changed |= differ(was, now[:had])
+    minus = _side(schema, [*(k[:had] for k in keys), *old], changed, -1) if had else None
+    plus = _side(schema, [*keys, *new], np.concatenate([changed, np.ones(n - had, dtype=bool)]) & after, 1)
+    if minus is None or plus is None:
+        return Delta(plus.batch) if minus is None and plus is not None else minus
     weights = np.concatenate([minus.weight_array(), plus.weight_array()])
     return Delta(pa.concat_batches([minus.batch, plus.batch]), weights)
 
 
-def _side(schema: pa.Schema, columns: Sequence[pa.Array], rows: Ints | None, weight: int | None) -> Delta | None:
-    """The chosen rows (all when None) with one weight; None when there are none."""
-    if rows is not None and not len(rows):
+def _side(schema: pa.Schema, columns: Sequence[pa.Array], chosen: Mask, weight: int) -> Delta | None:
+    """The chosen rows with one weight; None when there are none."""
+    if not chosen.any():
         return None
-    if rows is not None and len(rows) < len(columns[0]):
-        at = pa.array(rows)
+    if not chosen.all():
+        at = pa.array(np.flatnonzero(chosen))
         columns = [c.take(at) for c in columns]
-    if not len(columns[0]):
-        return None
     batch = pa.RecordBatch.from_arrays(list(columns), schema=schema)
-    return Delta(batch, None if weight is None else np.full(batch.num_rows, weight, dtype=np.int64))
+    return Delta(batch, np.full(batch.num_rows, weight, dtype=np.int64))
+
+
+def had_first(slots: Ints, had: Mask) -> tuple[Ints, int]:
+    """(the slots with those that had a row in front, how many had one)."""
+    if had.all():
+        return slots, len(slots)
+    return np.concatenate([slots[had], slots[~had]]), int(np.count_nonzero(had))

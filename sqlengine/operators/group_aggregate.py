@@ -17,7 +17,7 @@ from sqlengine.kernels import group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES, NO_INTS, Inputs
 from sqlengine.operators.base import Operator, State, Times
-from sqlengine.operators.changes import replacement
+from sqlengine.operators.changes import had_first, replacement
 from sqlengine.plan.nodes import GroupAggregate
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
@@ -56,14 +56,18 @@ class GroupAggregateOperator(Operator):
         if not self.node.aggregates and delta.weights is None:
             return self._new_keys(slots, known)
         touched, _ = self._densify(slots, self._index.size)
-        fresh = not len(touched) or touched.min() >= known
-        had = self._weights.values[touched] > 0
-        old = None if fresh else self._aggregates.results(touched)
+        touched, had = had_first(touched, self._weights.values[touched] > 0)
+        if not self.node.keys:
+            had = int(self._announced)
+        old = self._aggregates.results(touched[:had]) if had else []
         group.count(self._weights.values, slots, NO_BYTES, weights)
         inputs = Inputs(delta.batch.columns, delta.num_rows, weights, self._arrived)
         self._aggregates.update(slots, inputs)
         self._arrived += delta.num_rows
-        return self._emit(touched, old, had)
+        self._announced = True
+        has = self._weights.values[touched] > 0 if self.node.keys else None
+        keys = self._index.columns(touched) if self.node.keys else []
+        return replacement(self.schema, keys, old, self._aggregates.results(touched), had, has)
 
     def advance(self, times: Times) -> Delta | None:
         self._reclaim()
@@ -103,15 +107,6 @@ class GroupAggregateOperator(Operator):
         if not len(born):
             return None
         return Delta(pa.RecordBatch.from_arrays(self._index.columns(born), schema=self.schema))
-
-    def _emit(self, touched: Ints, old: list[pa.Array] | None, had: npt.NDArray[np.bool_]) -> Delta | None:
-        """The change of the touched groups' rows."""
-        new = self._aggregates.results(touched)
-        if not self.node.keys:
-            announced, self._announced = self._announced, True
-            return replacement(self.schema, [], old if announced else None, new, None, None)
-        has = self._weights.values[touched] > 0
-        return replacement(self.schema, self._index.columns(touched), old, new, had, has)
 
     def _reclaim(self) -> None:
         """Forget dead groups once they are many and the majority; between ticks, when deletions have met their rows."""

@@ -211,13 +211,15 @@ class SessionAggregateOperator(Operator):
         targets = self._targets(group_of[: len(kept)], kept, count)
         changed = old if rebuilt else kept[touched[group_of[: len(kept)]]]
         before = self._retracted(changed)
+        bounds = own["first"][changed], own["last"][changed]
         if rebuilt:
             own["alive"][old] = 0
         self._fold(runs, kept, group_of, targets, touched)
         self._set_bounds(order, sessions, firsts, lasts, targets)
         self._set_latest(runs.touched, keys[order], sessions, targets, rebuilt)
         self._next_end = min(self._next_end, int(runs.firsts.min(initial=NO_LIMIT - self._gap)) + self._gap)
-        return self._change(before, targets[touched])
+        same = rebuilt or ((own["first"][changed] == bounds[0]) & (own["last"][changed] == bounds[1])).any()
+        return self._change(before, targets[touched], bool(same))
 
     def _all_of(self, touched: Ints) -> tuple[Ints, Ints]:
         """(place, session) of every living session of the keys."""
@@ -279,12 +281,13 @@ class SessionAggregateOperator(Operator):
             return None
         return Delta(self._output(shown), np.full(len(shown), -1, dtype=np.int64))
 
-    def _change(self, before: Delta | None, targets: Ints) -> Delta | None:
-        """Old rows out, new rows in; rows that are the same in both cancel."""
+    def _change(self, before: Delta | None, targets: Ints, may_cancel: bool) -> Delta | None:
+        """Old rows out, new rows in; rows that are the same in both cancel (only possible where bounds stayed)."""
         after = None if self._closing or not len(targets) else Delta(self._output(targets))
         if before is None:
             return after
-        return consolidate(concat([d for d in (before, after) if d is not None]))
+        both = concat([d for d in (before, after) if d is not None])
+        return consolidate(both) if may_cancel else both
 
     def _output(self, sessions: Ints) -> pa.RecordBatch:
         """Output rows of sessions."""

@@ -19,7 +19,7 @@ from sqlengine.kernels import HashIndex, group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Operator, State, Times
-from sqlengine.operators.changes import replacement
+from sqlengine.operators.changes import had_first, replacement
 from sqlengine.operators.window_input import Rows, WindowInput
 from sqlengine.operators.windows import ALL_CLOSED, NONE_CLOSED
 from sqlengine.plan.nodes import WindowAggregate
@@ -224,8 +224,8 @@ class ChangingWindows(_Windows):
         self.grow()
         touched, _ = self._densify(slots, self.index.size)
         shown = self._shown(touched)
-        had = self.weights.values[shown] > 0
-        old = self.aggregates.results(shown) if had.any() else None
+        shown, had = had_first(shown, self.weights.values[shown] > 0)
+        old = self.aggregates.results(shown[:had]) if had else []
         if part is None or ids is None:
             group.count(self.weights.values, slots, NO_BYTES, rows.weights)
             self.aggregates.update(slots, rows.inputs(self.arrived))

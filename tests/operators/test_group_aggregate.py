@@ -264,3 +264,19 @@ def test_wrong_arguments_are_42883(name: str, args: list[pa.DataType]) -> None:
 def test_percentiles_are_between_0_and_1() -> None:
     with pytest.raises(InvalidParameter, match="not between 0 and 1"):
         GroupAggregateOperator(node_of((), [call("percentile_cont", "i", constants=(1.5,))], True))
+
+
+def test_variance_survives_a_retracted_outlier_and_a_far_mean() -> None:
+    schema = pa.schema([("v", pa.float64())])
+    spread = AggregateCall("var_pop", (0,), pa.float64())
+    node = GroupAggregate(schema=pa.schema([("s", pa.float64())]), input=source(False, schema), keys=(), aggregates=(spread,))
+
+    def answer(values: list[float], weights: list[int]) -> float:
+        operator = GroupAggregateOperator(node)
+        batch = pa.RecordBatch.from_pydict({"v": values}, schema=schema)
+        change = operator.process(Delta(batch, np.array(weights)), 0, 0)
+        assert change is not None
+        return float(change.batch.column(0)[0].as_py())
+
+    assert answer([1e8, 0.0, 0.25, 1e8], [1, 1, 1, -1]) == pytest.approx(0.015625, rel=1e-12)
+    assert answer([1e15, 1e15 + 1, 1e15 + 2], [1, 1, 1]) == pytest.approx(2 / 3, rel=1e-12)

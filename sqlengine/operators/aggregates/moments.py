@@ -1,17 +1,20 @@
 """stddev and variance: first and second moments about the group's first value, in compensated sums.
 
-Moments about a value of the data do not cancel when the mean is far from zero, they merge (by moving one side's origin
-to the other's), and they can be retracted, which Welford's recurrence cannot without loss.
+Moments about a value of the data cancel little, they merge (by moving one side's origin to the other's), and they can
+be retracted, which Welford's recurrence cannot without loss; all of it in double-double arithmetic (kernels/pairs.py),
+so that an outlier that was taken back leaves nothing behind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.kernels import group
+from sqlengine.kernels import group, pairs
 from sqlengine.operators.aggregates.base import NO_BYTES, Accumulator, Floats, Inputs, Ints, Spec
 from sqlengine.operators.aggregates.sums import STRANGE_KINDS, Strange
 from sqlengine.state import arrow_buffers as buffers
@@ -46,25 +49,29 @@ class Moments(Accumulator):
         if self._strange.seen:
             count -= sum(theirs[n] for n in Strange.NAMES)
         group.count(own["count"], slots, NO_BYTES, theirs["count"])
-        d = np.where(theirs["shifted"] != 0, theirs["shift"] - own["shift"][slots], 0.0)
-        zero = np.zeros_like(d)
-        group.add_pairs(own["first"], own["first_low"], slots, theirs["first"], theirs["first_low"])
-        group.add_pairs(own["first"], own["first_low"], slots, count * d, zero)
-        group.add_pairs(own["second"], own["second_low"], slots, theirs["second"], theirs["second_low"])
-        cross = 2.0 * d * (theirs["first"] + theirs["first_low"])
-        group.add_pairs(own["second"], own["second_low"], slots, cross, zero)
-        group.add_pairs(own["second"], own["second_low"], slots, count * d * d, zero)
+        moved = np.where(theirs["shifted"] != 0, theirs["shift"], own["shift"][slots])
+        d = pairs.two_sum(moved, -own["shift"][slots])
+        n = (count, np.zeros_like(count))
+        first, second = _pair(theirs, "first"), _pair(theirs, "second")
+        cross = pairs.multiply(d, pairs.add(pairs.add(first, first), pairs.multiply(n, d)))
+        for name, news in (("first", pairs.add(first, pairs.multiply(n, d))), ("second", pairs.add(second, cross))):
+            group.add_pairs(own[name], own[f"{name}_low"], slots, *news)
 
     def result(self, slots: Ints) -> pa.Array:
         own = self.slots
         count = own["count"][slots]
         n = np.maximum(count, 1).astype(np.float64)
-        first = own["first"][slots] + own["first_low"][slots]
-        second = own["second"][slots] + own["second_low"][slots]
-        spread = np.maximum(second - first * first / n, 0.0)
+        first, second = (_pair({k: own[k][slots] for k in _SUMS}, name) for name in ("first", "second"))
+        rest = pairs.add(second, pairs.negate(pairs.divide(pairs.multiply(first, first), n)))
+        spread = np.maximum(rest[0] + rest[1], 0.0)
         divisor = np.maximum(n - 1, 1.0) if self._sample else n
         answer: Floats = np.sqrt(spread / divisor) if self._root else spread / divisor
         if self._strange.seen:
             nan, up, down = self._strange.counts(slots)
             answer = np.where(nan | up | down, np.nan, answer)
         return buffers.from_fixed(answer, self.type, count > (1 if self._sample else 0))
+
+
+def _pair(arrays: Mapping[str, npt.NDArray[np.float64]], name: str) -> pairs.Pair:
+    """A paired sum out of named arrays, normalised."""
+    return pairs.two_sum(arrays[name], arrays[f"{name}_low"])
