@@ -5,7 +5,7 @@ Equal sub-plans are one operator: nodes are frozen data, so equality finds them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 
@@ -19,7 +19,7 @@ from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
-from sqlengine.runtime.reader import SourceBatch
+from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.watermark import WatermarkTracker
 
 COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate, nodes.TopN)
@@ -42,15 +42,6 @@ class Step:
     batches: int = 0
     busy_ns: int = 0
     output: list[Delta] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Feed:
-    """What one source brings to a tick: batches of a topic, or a delta of another view with its watermark."""
-
-    batches: Sequence[SourceBatch] = ()
-    deltas: Sequence[Delta] = ()
-    watermark_us: int | None = None
 
 
 class Dataflow:

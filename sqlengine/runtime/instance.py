@@ -15,7 +15,7 @@ from sqlengine.errors import Error
 from sqlengine.operators.base import State
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
 from sqlengine.runtime.clock import Clock, RealClock
-from sqlengine.runtime.dataflow import Dataflow, Feed
+from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.ingest import Ingest
 from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
 from sqlengine.runtime.pump import Pump
@@ -184,6 +184,9 @@ class Instance:
     def _build(
         self, query_id: str, name: str, text: str, planned: Planned, emit: ast.Emit, keep: bool
     ) -> ContinuousQuery:
+        # Lazy: operators and their kernels are many modules, needed only once a continuous query exists.
+        from sqlengine.runtime.dataflow import Dataflow
+
         objects = [self.catalog.get(tuple(n.split("."))) for n in planned.sources()]
         stored = [o for o in objects if isinstance(o, (Stream, Table))]
         trackers = {o.name: make_tracker(o) for o in stored}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
 from sqlengine.plan.nodes import Node
-from sqlengine.runtime.dataflow import Dataflow
 from sqlengine.state.row_store import RowStore
+
+if TYPE_CHECKING:
+    from sqlengine.runtime.dataflow import Dataflow
 
 Follower = Callable[[int, int, Delta | None], None]
 """Called at the end of each tick that changed the query: (tick number, now_us, change); None = no change."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlengine.delta import Delta
 from sqlengine.errors import Error, InternalError
 from sqlengine.runtime.clock import Clock
-from sqlengine.runtime.dataflow import Feed
+from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.state.row_store import RowStore
