@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/ from the code: errors.md, settings.md, connectors.md, aggregates.md.
+"""Writes the generated pages of docs/ from the code: errors.md, settings.md, connectors.md.
 
 `make docs` runs it; `tests/test_docs.py` fails when a page is not what this would write.  The page of scalar
 functions is written by `sqlengine.functions.docs`, which this calls too.  It must not hold a fact the code
@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import sqlengine.errors
 import storage.errors
 from sqlengine.connectors import CONNECTORS
-from sqlengine.functions import aggregates
 from sqlengine.settings import Settings
 
 FOLDER = Path(__file__).resolve().parent
@@ -44,16 +44,17 @@ def errors_page() -> str:
         + "Every error has a SQLSTATE, a message, and where known a detail, a hint and the "
         "position in the statement. In Python they are classes of `sqlengine`; the first level below "
         "`DatabaseError` is that of DB-API 2.0.\n\n"
-        + _error_table(sqlengine.errors.Error)
+        + _error_table(sqlengine.errors, sqlengine.errors.Error)
         + "\n## The log on its own\n\nThe `storage` package can be used without SQL and has a tree of its "
-        "own; a session turns its errors into those above.\n\n" + _error_table(storage.errors.StorageError)
+        "own; a session turns its errors into those above.\n\n"
+        + _error_table(storage.errors, storage.errors.StorageError)
     )
 
 
-def _error_table(base: type[Any]) -> str:
+def _error_table(module: ModuleType, base: type[Any]) -> str:
     rows = [
         (f"`{cls.sqlstate}`", f"`{cls.__name__}`", f"`{cls.__bases__[0].__name__}`", sentence(_own_doc(cls)))
-        for cls in sorted(error_classes(base), key=lambda c: (c.sqlstate, c.__name__))
+        for cls in error_classes(module, base)
     ]
     return table(("SQLSTATE", "class", "is a", "when"), rows)
 
@@ -62,11 +63,10 @@ def _own_doc(cls: type[Any]) -> str:
     return cls.__dict__.get("__doc__") or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cls.__name__).lower()
 
 
-def error_classes(base: type[Any]) -> Iterator[type[Any]]:
-    """A class and everything below it."""
-    yield base
-    for cls in base.__subclasses__():
-        yield from error_classes(cls)
+def error_classes(module: ModuleType, base: type[Any]) -> list[type[Any]]:
+    """The classes of a module's tree of errors, by SQLSTATE."""
+    found = [cls for cls in vars(module).values() if inspect.isclass(cls) and issubclass(cls, base)]
+    return sorted(set(found), key=lambda cls: (cls.sqlstate, cls.__name__))
 
 
 def settings_page() -> str:
@@ -126,31 +126,14 @@ def _value(value: Any) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def aggregates_page() -> str:
-    """Every aggregate with its arguments."""
-    rows = []
-    for name in sorted(aggregates.names()):
-        found = aggregates.aggregate(name)
-        assert found is not None
-        rows.append((f"`{name}({found.arguments})`", "yes" if found.distinct_ok else "", found.description))
-    return (
-        "# Aggregates\n\n"
-        + HEAD
-        + "All of them are kept up to date incrementally, under inserts and deletes, in plain "
-        "groups and in windows, and take `FILTER (WHERE ...)`.\n\n"
-        + table(("aggregate", "DISTINCT", "meaning"), rows)
-    )
-
-
 def functions_page() -> str:
-    """Every scalar function; written by the package that holds them."""
-    from sqlengine.functions import docs  # lazy: the other pages do not need the examples run
+    """Every scalar function and aggregate; written by the package that holds them."""
+    from sqlengine.functions import docs  # lazy: it loads every family
 
-    return docs.page()
+    return docs.render()
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "aggregates.md": aggregates_page,
     "connectors.md": connectors_page,
     "errors.md": errors_page,
     "functions.md": functions_page,

@@ -48,7 +48,11 @@ def words_of(statement: type[ast.Statement]) -> str:
     return STATEMENT_WORDS.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).upper()
 
 
-STATEMENTS = [cls for cls in ast.Statement.__subclasses__() if cls is not ast.Unsupported]
+STATEMENTS = [
+    cls
+    for cls in vars(ast).values()
+    if isinstance(cls, type) and issubclass(cls, ast.Statement) and cls not in (ast.Statement, ast.Unsupported)
+]
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda cls: cls.__name__)
@@ -71,8 +75,8 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_error_is_documented() -> None:
-    names = [cls.__name__ for cls in generate.error_classes(sqlengine.errors.Error)]
-    states = [cls.sqlstate for cls in generate.error_classes(sqlengine.errors.Error)]
+    classes = generate.error_classes(sqlengine.errors, sqlengine.errors.Error)
+    names, states = [cls.__name__ for cls in classes], [cls.sqlstate for cls in classes]
     assert not named_in(all_text(), names + states)
 
 
@@ -92,7 +96,7 @@ def test_generated_pages_are_current(name: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of one page run in order in one database, in an empty folder."""
+    """The blocks of one page run in order over one data directory, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     runner = PageRunner(page)
     try:
@@ -103,11 +107,16 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
 
 
 class PageRunner:
-    """One page: its database, its Python names, and the last answer, which a `text` block may print."""
+    """One page: its database, its Python names, and the last answer, which a `text` block may print.
+
+    The database is the directory `my-data`, so that `python` blocks, which open their own, find there what the `sql`
+    blocks before them did; it is closed while they run.
+    """
 
     def __init__(self, page: Path) -> None:
         self.page = page
-        self.database = sqlengine.connect(":memory:", clock=VirtualClock(START_US))
+        self.clock = VirtualClock(START_US)
+        self.database: sqlengine.Database | None = None
         self.names: dict[str, Any] = {"__name__": "__example__"}
         self.answer: Answer | None = None
 
@@ -121,6 +130,7 @@ class PageRunner:
             self._sql(block)
             return
         elif block.language == "python":
+            self.close()
             exec(compile(block.text, f"{self.page.name}:{block.line}", "exec"), self.names)
         elif block.language == "text" and self.answer is not None:
             names = tuple(types.to_sql(dtype) for dtype in self.answer.types)
@@ -141,6 +151,8 @@ class PageRunner:
         assert block.error is None, f"{place}: should have failed with {block.error}"
 
     def _last_answer(self, script: str) -> Answer | None:
+        if self.database is None:
+            self.database = sqlengine.connect("my-data", clock=self.clock)
         answer = None
         session = self.database.session()
         for result in session.execute_script(script):
@@ -151,8 +163,10 @@ class PageRunner:
         return answer if answer is not None and answer.names else None
 
     def close(self) -> None:
-        """Close the database."""
-        self.database.close()
+        """Close the database; the next `sql` block opens it again."""
+        if self.database is not None:
+            self.database.close()
+            self.database = None
 
 
 # ---------------------------------------------------------------- the comparison itself is tested
@@ -174,6 +188,7 @@ def answer_for_test() -> Answer:
         ),
         (" n | word\n bigint | text\n---+------\n 1 | a\n 2 | NULL\n", True),
         (" n | word\n---+------\n 1 | a\n(1 row)\n", False),
+        (" 1 | a\n 2 | NULL\n", True),
         (" n | wort\n---+------\n 1 | a\n 2 | NULL\n", False),
         (" n | word\n---+------\n 2 | NULL\n 1 | a\n", False),
     ],
