@@ -366,6 +366,7 @@ _SUGGESTION = re.compile(r'did you mean "([^"]+)"', re.IGNORECASE)
 
 _RULES: tuple[tuple[str, type[errors.Error]], ...] = (
     (r"division by zero", errors.DivisionByZero),
+    (r"(date|time|timestamp) field value out of range|invalid (date|time|timestamp) field", errors.InvalidDatetime),
     (r"ambiguous reference to column", errors.AmbiguousColumn),
     (r"table function with name .* does not exist", errors.UndefinedFunction),
     (r"table with name .* does not exist", errors.UndefinedTable),
@@ -385,7 +386,6 @@ _RULES: tuple[tuple[str, type[errors.Error]], ...] = (
         r"|cannot take|undefined outside",
         errors.OutOfRange,
     ),
-    (r"(date|time|timestamp) field value out of range|invalid (date|time|timestamp) field", errors.InvalidDatetime),
     (r"no files found|cannot open file", errors.FileUnavailable),
 )
 
@@ -432,11 +432,20 @@ def _error_class(err: Exception, head: str) -> type[errors.Error]:
     return next((found for name, found in _BY_CLASS if name in names), errors.DatabaseError)
 
 
+_RESPELT = (
+    (r"^(?:Scalar |Table |Aggregate )?Function with name (\S+) does not exist", r"function \1 does not exist"),
+    (r"^Table with name (\S+) does not exist", r'relation "\1" does not exist'),
+    (r"^Type with name (\S+) does not exist", r'type "\1" does not exist'),
+)
+
+
 def _plain(head: str) -> str:
     """Lower-case start, no final stop, none of DuckDB's advice about its own settings."""
     text = re.split(r" Use TRY\(| You might need to|\. In order to", head)[0].strip().rstrip(".!")
     if text.lower().startswith("division by zero"):
         return "division by zero"
+    for pattern, plain in _RESPELT:
+        text = re.sub(pattern, plain, text)
     return text[:1].lower() + text[1:] if not text[:2].isupper() else text
 
 

@@ -21,7 +21,7 @@ from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg
-from sqlengine.sql import ast
+from sqlengine.sql import ast, deep
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, from_sql, is_text, to_sql
 
 
@@ -39,10 +39,14 @@ def bind(expr: ast.Expr, scope: Scope, functions: Registry = BUILTINS, *, clause
     Raises ProgrammingErrors with positions where the text is at fault, DataErrors for constants without a value,
     NotSupportedError for sub-queries.
     """
-    try:
+
+    def work() -> tree.Expr:
         return simplify(_Binder(scope, functions, clause).bind(expr), functions)
+
+    try:
+        return work()
     except RecursionError:
-        raise errors.TooComplex("expression is nested too deeply") from None
+        return deep.run(work)
 
 
 def bind_predicate(expr: ast.Expr, scope: Scope, functions: Registry = BUILTINS, *, clause: str = "WHERE") -> tree.Expr:
@@ -391,7 +395,7 @@ class _Binder:
         """A function-style cast, DuckDB's function, or 42883."""
         if name in _TYPE_CALLS and len(args) == 1:
             return cast(args[0], from_sql(name))
-        known = [f for f in self.functions.lookup(name) if f.operator is None or f.name != name]
+        known = [f for f in self.functions.lookup(name) if f.called(name)]
         nested = any(pa.types.is_nested(a.type) or a.type == JSON for a in args)
         if not known or nested:
             made = duck_call(name, args, self.clause)
@@ -411,20 +415,21 @@ class _Binder:
     # ------------------------------------------------------------ calls that are choices
 
     def coalesce(self, args: list[tree.Expr]) -> tree.Expr:
-        """CASE WHEN a IS NOT NULL THEN a ... ELSE last END."""
+        """One call over arguments of one type; the evaluator looks at each only where those before it are NULL."""
         if not args:
             raise errors.UndefinedFunction("function coalesce() does not exist", hint="it needs at least one argument")
-        *first, last = unify(args, "COALESCE")
-        whens = tuple((tree.Call(pa.bool_(), "is_not_null", (a,)), a) for a in first)
-        return tree.Case(last.type, whens, last) if whens else last
+        same = unify(args, "COALESCE")
+        return tree.Call(same[0].type, "coalesce", tuple(same))
 
     def nullif(self, args: list[tree.Expr]) -> tree.Expr:
-        """CASE WHEN a = b THEN NULL ELSE a END."""
+        """NULL where both are equal; the first keeps its own type, whatever the two are compared as."""
         if len(args) != 2:
             raise self._no_function("nullif", args, self.functions.lookup("nullif"))
-        same = self.operator("=", "eq", args, None)
-        kept = cast(args[0], pa.string()) if pa.types.is_null(args[0].type) else args[0]
-        return tree.Case(kept.type, ((same, tree.Const(kept.type, None)),), kept)
+        compared = self.operator("=", "eq", args, None)
+        assert isinstance(compared, tree.Call)
+        made = tree.Call(compared.args[0].type, "nullif", compared.args)
+        kept = args[0].type if not untyped(args[0]) else made.type
+        return cast(made, kept)
 
     def if_(self, args: list[tree.Expr]) -> tree.Expr:
         """CASE WHEN condition THEN a ELSE b END."""

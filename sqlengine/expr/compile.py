@@ -19,6 +19,7 @@ from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.steps import Compiler, Frame, Step, as_array
 from sqlengine.functions import BUILTINS, Registry
+from sqlengine.sql import deep
 
 
 class RowError(NamedTuple):
@@ -40,7 +41,13 @@ class Evaluator:
 
         Raises the first DataError of any row; `now_us` is what now() answers, in microseconds since 1970 UTC.
         """
-        frame = Frame(batch.columns, batch.num_rows, now_us)
+        try:
+            return self._evaluate(batch, now_us)
+        except RecursionError:
+            return deep.run(self._evaluate, batch, now_us)
+
+    def _evaluate(self, batch: pa.RecordBatch, now_us: int) -> list[pa.Array]:
+        frame = Frame(batch, batch.num_rows, now_us)
         return [as_array(step.value(frame), frame.rows, dtype) for step, dtype in self._steps]
 
     def try_eval(
@@ -79,8 +86,16 @@ def _joined(pieces: Sequence[pa.Array], dtype: pa.DataType) -> pa.Array:
 
 def compile_exprs(exprs: Sequence[tree.Expr], functions: Registry = BUILTINS) -> Evaluator:
     """An Evaluator for bound expressions; `functions` is the registry they were bound with."""
-    compiler = Compiler(functions)
-    return Evaluator([compiler.step(e) for e in exprs], [e.type for e in exprs])
+
+    def work() -> list[Step]:
+        compiler = Compiler(functions)
+        return [compiler.step(e) for e in exprs]
+
+    try:
+        steps = work()
+    except RecursionError:
+        steps = deep.run(work)
+    return Evaluator(steps, [e.type for e in exprs])
 
 
 def can_raise(expr: tree.Expr, functions: Registry = BUILTINS) -> bool:

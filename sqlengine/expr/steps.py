@@ -33,36 +33,34 @@ _CHEAP = frozenset({"operators", "math", "time_arithmetic", "conditional"})
 class Frame:
     """Rows being evaluated: `rows` of them, with values by step number; a narrowed frame knows its parent and mask."""
 
-    __slots__ = ("_columns", "_mask", "_parent", "now_us", "rows", "values")
+    __slots__ = ("_columns", "_mask", "_source", "now_us", "rows", "values")
 
     def __init__(
-        self,
-        columns: Sequence[pa.Array],
-        rows: int,
-        now_us: int,
-        parent: Frame | None = None,
-        mask: pa.BooleanArray | None = None,
+        self, source: pa.RecordBatch | Frame | None, rows: int, now_us: int, mask: pa.BooleanArray | None = None
     ) -> None:
-        self._columns: list[pa.Array | None] = list(columns)
+        self._source = source
+        self._mask = mask
+        self._columns: dict[int, pa.Array] = {}
         self.rows = rows
         self.now_us = now_us
         self.values: dict[int, Value] = {}
-        self._parent = parent
-        self._mask = mask
 
     def column(self, index: int) -> pa.Array:
         """Input column `index`, narrowed to this frame's rows on first use."""
-        found = self._columns[index]
+        found = self._columns.get(index)
         if found is None:
-            assert self._parent is not None
-            found = self._columns[index] = _FILTER.call([self._parent.column(index), self._mask])
+            assert self._source is not None
+            found = self._source.column(index)
+            if self._mask is not None:
+                found = _FILTER.call([found, self._mask])
+            self._columns[index] = found
         return found
 
     def known(self, number: int) -> Value | None:
         """The value of a step if it was computed here or outside, narrowed; else None."""
         found = self.values.get(number)
-        if found is None and self._parent is not None:
-            outer = self._parent.known(number)
+        if found is None and isinstance(self._source, Frame):
+            outer = self._source.known(number)
             if outer is not None:
                 found = outer if isinstance(outer, pa.Scalar) else _FILTER.call([outer, self._mask])
                 self.values[number] = found
@@ -70,7 +68,7 @@ class Frame:
 
     def narrow(self, mask: pa.BooleanArray, rows: int) -> Frame:
         """The frame of the `rows` rows where `mask` (no NULLs) is true."""
-        return Frame([None] * len(self._columns), rows, self.now_us, self, mask)
+        return Frame(self, rows, self.now_us, mask)
 
 
 class Step:
@@ -429,7 +427,7 @@ class Compiler:
         if not self._pure(expr) or not all(self._constant(kid) for kid in kids):
             return step
         try:
-            return ConstStep(step.number, as_array(step.value(Frame((), 1, 0)), 1, expr.type)[0])
+            return ConstStep(step.number, as_array(step.value(Frame(None, 1, 0)), 1, expr.type)[0])
         except errors.Error:
             return step
 
@@ -440,7 +438,7 @@ class Compiler:
     def _pure(self, expr: tree.Expr) -> bool:
         if isinstance(expr, tree.DuckExpr):
             return expr.volatility == "immutable"
-        if isinstance(expr, tree.Call) and expr.function not in ("and", "or"):
+        if isinstance(expr, tree.Call) and expr.function not in ("and", "or", "coalesce"):
             return self.resolve(expr).volatility == "immutable"
         return True
 
@@ -497,6 +495,8 @@ class Compiler:
             first = self.step(expr.args[0])
             others = [self._branch([a])[0] for a in expr.args[1:]]
             return LogicStep(self._number(), [first, *others], expr.function == "and")
+        if expr.function == "coalesce":
+            return self._coalesce(expr)
         function = self.resolve(expr)
         if function.context:
             assert function.kernel is not None
@@ -513,6 +513,18 @@ class Compiler:
         assert kernel is not None
         cheap = function.family in _CHEAP
         return CallStep(self._number(), expr.type, kernel, args, function.can_raise, function.broadcast, cheap)
+
+    def _coalesce(self, expr: tree.Call) -> Step:
+        """A CASE whose conditions test its results: each argument is computed once, on the rows that come to it."""
+        first = self.step(expr.args[0])
+        others = [self._branch([a])[0] for a in expr.args[1:]]
+        if not others:
+            return first
+        candidates = [first, *others[:-1]]
+        for step in candidates:
+            step.shared = True
+        tests = [CallStep(self._number(), pa.bool_(), pc.is_valid, [step], False) for step in candidates]
+        return CaseStep(self._number(), expr.type, tests, candidates, others[-1])
 
     def _duck_call(self, expr: tree.Call, function: Function, args: Sequence[Step]) -> Step:
         """The call as DuckDB text: constants are written into it, for many of DuckDB's functions insist on that."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from sqlengine.expr import tree
 from sqlengine.functions import BUILTINS, Registry
+from sqlengine.sql import deep
 from sqlengine.types import is_text, to_sql
 
 _POSTFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"}
@@ -16,7 +17,10 @@ _POSTFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS T
 
 def to_text(expr: tree.Expr, functions: Registry = BUILTINS) -> str:
     """One line; columns by name, casts as CAST(x AS type), constants as SQL literals."""
-    return _Writer(functions).write(expr)
+    try:
+        return _Writer(functions).write(expr)
+    except RecursionError:
+        return deep.run(_Writer(functions).write, expr)
 
 
 class _Writer:

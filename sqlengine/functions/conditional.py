@@ -1,7 +1,7 @@
 """Functions that choose among their arguments: coalesce, nullif, greatest, least, if, counts of NULLs.
 
-Laziness (an argument that is not needed must not raise) is the evaluator's business; the binder turns coalesce, nullif
-and if into CASE trees and only greatest, least and the counts have kernels here.
+Laziness (an argument that is not needed must not raise) is the evaluator's business; coalesce and if
+become CASE, so only the others have kernels here.
 """
 
 from __future__ import annotations
@@ -23,13 +23,28 @@ coalesce = declare(
     strict=False,
     duck="coalesce({*})",
 )
-nullif = declare(
+
+
+def _nullif(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
+    same = comparison_kernel("eq", arg_types)
+    inner = storage_type(result)
+
+    def kernel(a: pa.Array, b: pa.Array) -> Value:
+        kept = a.storage if inner != result else a
+        out = pc.if_else(pc.fill_null(same(a, b), False), pa.nulls(len(a), inner), kept)
+        return pa.ExtensionArray.from_storage(result, out) if inner != result else out
+
+    return kernel
+
+
+nullif = scalar(
     "nullif(a anyelement, b anyelement) -> anyelement",
     "NULL when both are equal, else the first",
     example="nullif(1, 1) IS NULL",
     strict=False,
-    duck="nullif({0}, {1})",
-)
+    factory=True,
+    broadcast=True,
+)(_nullif)
 if_ = declare(
     "if(condition boolean, then_value anyelement, else_value anyelement) -> anyelement",
     "the second argument when the condition is true, else the third",

@@ -126,7 +126,7 @@ mod_numeric = scalar(
     "remainder with the sign of the dividend",
     example="-5.5 % 2.0 = -1.5",
     operator="%",
-    aliases=("modulo",),
+    aliases=("mod", "modulo"),
     duck="({0} % {1})",
     can_raise=True,
     factory=True,
@@ -175,7 +175,7 @@ mod = _number(
     "remainder_checked",
     "remainder with the sign of the dividend",
     "mod(-7, 2) = -1",
-    aliases=("modulo",),
+    aliases=("mod", "modulo"),
 )
 negate = _number("negate", "-", "negate_checked", "the number with the opposite sign", "-(3) = 0 - 3", duck="(- {0})")
 bit_and = _number("bit_and_op", "&", "bit_wise_and", "bits set in both", "6 & 3 = 2", kind="anyint", can_raise=False)
@@ -198,7 +198,7 @@ bit_not = _number("bit_not", "~", "bit_wise_not", "every bit turned over", "~5 =
     "a raised to b",
     example="2 ^ 10 = 1024",
     operator="^",
-    aliases=("pow",),
+    aliases=("power", "pow"),
     duck="power({0}, {1})",
     can_raise=True,
 )

@@ -94,7 +94,6 @@ like_escape = declare(
     "like_escape(s text, pattern text, escape text) -> boolean",
     "LIKE with another escape character",
     example="'a%' LIKE 'a!%' ESCAPE '!'",
-    operator="like escape",
     duck="({0} LIKE {1} ESCAPE {2})",
     can_raise=True,
 )
@@ -146,25 +145,25 @@ _GROUP_OR_NOT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]|\((?!\?)|\(\?P?<[A-Za-
 
 
 @lru_cache(maxsize=256)
-def name_groups(pattern: str) -> tuple[str, int]:
+def name_groups(pattern: str, only: int | None = None) -> tuple[str, int]:
     """The pattern with every capturing group named g1, g2, ... and the whole as g0 (Arrow extracts named groups only),
-    and the number of groups without g0."""
-    out, at, count = ["(?P<g0>"], 0, 0
+    or with the group `only` named and no other capturing; and how many groups it has, not counting the whole."""
+    out, at, count = ["(?P<g0>" if only in (None, 0) else "(?:"], 0, 0
     for found in _GROUP_OR_NOT.finditer(pattern):
         if not found.group().startswith("("):
             continue
         count += 1
-        out += [pattern[at : found.start()], f"(?P<g{count}>"]
+        out += [pattern[at : found.start()], f"(?P<g{count}>" if only in (None, count) else "(?:"]
         at = found.end()
     return "".join([*out, pattern[at:], ")"]), count
 
 
 def _extract(s: Value, pattern: str, group: int) -> Value:
     """The group's text where the pattern matches, NULL elsewhere."""
-    text, count = name_groups(pattern)
+    text, count = name_groups(pattern, group)
     if not 0 <= group <= count:
         raise errors.DataError(f"regular expression has no group {group}", sqlstate="2201B")
-    return pc.struct_field(pc.extract_regex(s, pattern=text), [group])
+    return pc.struct_field(pc.extract_regex(s, pattern=text), [0])
 
 
 @scalar(

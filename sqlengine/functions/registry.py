@@ -64,6 +64,10 @@ class Function:
         bound = [replace(arg, type=t) for arg, t in zip(args, best.arg_types, strict=True)]
         return replace(best, result=self.result_type(bound))
 
+    def called(self, name: str) -> bool:
+        """Whether users may call it by this name: an operator's own name only when it is among the aliases too."""
+        return self.operator is None or name in self.aliases
+
     def duck_text(self, args: Sequence[str]) -> str:
         """DuckDB text of a call over the given argument texts."""
         template = self.duck or self.name + "({*})"
@@ -107,7 +111,7 @@ class Registry:
 
     def add(self, function: Function) -> None:
         """Make a function known by its name and aliases; several of one name are overloads."""
-        for name in (function.name, *function.aliases):
+        for name in dict.fromkeys((function.name, *function.aliases)):
             self._by_name.setdefault(name.lower(), []).append(function)
 
     def remove(self, name: str) -> None:
@@ -126,7 +130,7 @@ class Registry:
         """The cheapest fitting overload, earlier layers and declarations first; None when nothing fits."""
         best: tuple[int, Resolved] | None = None
         for function in self.lookup(name):
-            if function.operator is not None and not operators and function.name == name:
+            if not operators and not function.called(name):
                 continue
             match = function.match(args)
             if match is not None and (best is None or match.cost < best[0]):
@@ -144,7 +148,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """Names a user may call, sorted."""
-        return sorted(n for n in self._all_names() if any(f.operator is None or n != f.name for f in self.lookup(n)))
+        return sorted(n for n in self._all_names() if any(f.called(n) for f in self.lookup(n)))
 
     def _all_names(self) -> set[str]:
         return set(self._by_name) | (self.parent._all_names() if self.parent is not None else set())

@@ -12,9 +12,9 @@ from sqlengine.functions.registry import Value, scalar
 _TEXT = pa.string()
 
 
-def _pieces(s: pa.Array, separator: str) -> tuple[pa.ListArray, np.ndarray, np.ndarray]:
-    """The pieces of each text, where they begin in the flat values, and how many there are."""
-    lists = pc.split_pattern(s, pattern=separator)
+def _pieces(s: pa.Array, separator: str, most: int | None = None) -> tuple[pa.ListArray, np.ndarray, np.ndarray]:
+    """The pieces of each text (only the first `most` and the rest), where they begin in the flat values, how many."""
+    lists = pc.split_pattern(s, pattern=separator, max_splits=most)
     offsets = lists.offsets.to_numpy()
     return lists, offsets[:-1].astype(np.int64), np.diff(offsets)
 
@@ -47,7 +47,7 @@ def split_part(s: Value, separator: Value, n: Value) -> Value:
     if mark == "":
         return s if number in (1, -1) else pc.utf8_slice_codeunits(s, start=0, stop=0)
     texts = _one_array(s)
-    lists, starts, counts = _pieces(texts, mark)
+    lists, starts, counts = _pieces(texts, mark, number if number > 0 else None)
     place = number - 1 if number > 0 else counts + number
     inside = (place >= 0) & (place < counts)
     out = pc.fill_null(_pick(lists, starts + place, inside), "")
@@ -66,7 +66,7 @@ def split_index(s: Value, separator: Value, n: Value) -> Value:
     if mark is None or number is None or number < 0:
         return pa.scalar(None, _TEXT)
     texts = _one_array(s)
-    lists, starts, counts = _pieces(texts, mark) if mark else _letters(texts)
+    lists, starts, counts = _pieces(texts, mark, number + 1) if mark else _letters(texts)
     inside = (number < counts) & pc.greater(pc.fill_null(pc.binary_length(texts), 0), 0).to_numpy(zero_copy_only=False)
     out = _pick(lists, starts + number, inside)
     return out[0] if isinstance(s, pa.Scalar) else out

@@ -212,6 +212,21 @@ def test_properties() -> None:
     assert volatility(bound("random() < 0.5", BATCH)) == volatility(bound("uuid()::text || s", BATCH)) == "volatile"
 
 
+NESTED = {
+    "x" + " + x" * 249: [250, 0, None, 1000],
+    "coalesce(" * 80 + "x" + ", 1)" * 80: [1, 0, 1, 4],
+    "nullif(" * 80 + "x" + ", 9)" * 80: [1, 0, None, 4],
+    "abs(" * 100 + "x" + ")" * 100: [1, 0, None, 4],
+    "CASE WHEN x = 1 THEN " * 60 + "x" + " END" * 60: [1, None, None, None],
+}
+
+
+@pytest.mark.parametrize("text", NESTED, ids=lambda t: t[:12])
+def test_deep_expressions(text: str) -> None:
+    assert values(text, BATCH) == NESTED[text]
+    assert to_text(bound(text, BATCH))
+
+
 def test_many_terms() -> None:
     text = " OR ".join(f"x = {i}" for i in range(3000))
     assert values(text, BATCH) == [True, True, None, True]
