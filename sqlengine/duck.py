@@ -162,6 +162,11 @@ def type_of(duck_type: Any) -> pa.DataType:
     return found
 
 
+def now_literal(now_us: int) -> str:
+    """A moment in microseconds since 1970 UTC as a DuckDB timestamptz constant."""
+    return f"make_timestamptz({now_us})"
+
+
 def quote(name: str) -> str:
     """A quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

@@ -46,7 +46,7 @@ def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:
     """Values take the places of `?`, `$1` and `:name` in the statement's queries."""
     if not params:
         return statement
-    changes = {
+    changes: dict[str, Any] = {
         f.name: sql.bind_params(value, params)
         for f in dataclasses.fields(statement)
         if isinstance(value := getattr(statement, f.name), ast.Query)

@@ -50,7 +50,7 @@ class RecomputeOperator(Operator):
         """The query's answer over the inputs as they are, in the declared schema."""
         connection = duck.connection()
         tables = {f"in{i}": store.snapshot_table() for i, store in enumerate(self._inputs)}
-        text = self._sql.replace("$now", f"make_timestamptz({now_us})")
+        text = self._sql.replace("$now", duck.now_literal(now_us))
         try:
             for name, table in tables.items():
                 connection.register(name, table)

@@ -11,11 +11,6 @@ from sqlengine import duck
 from sqlengine.snapshot.expand import Expanded
 
 
-def now_literal(now_us: int) -> str:
-    """The statement's time as a DuckDB constant."""
-    return f"make_timestamptz({now_us})"
-
-
 def run(
     expanded: Expanded, tables: Mapping[str, pa.Table], now_us: int, on_start: Callable[[Any], None] | None = None
 ) -> pa.Table:
@@ -25,7 +20,7 @@ def run(
     """
     connection = duck.connection()
     names: dict[str, str] = {}
-    text = expanded.text.replace("$now", now_literal(now_us))
+    text = expanded.text.replace("$now", duck.now_literal(now_us))
     try:
         for name, table in tables.items():
             names[name] = name

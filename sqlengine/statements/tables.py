@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import Table
-from sqlengine.errors import InvalidParameter, did_you_mean
+from sqlengine.errors import InvalidParameter, NotSupportedError, did_you_mean
 from sqlengine.result import Result
 from sqlengine.runtime.reader import WEIGHT_COLUMN
 from sqlengine.runtime.sources import check_watermark
@@ -16,6 +16,7 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_object
 from sqlengine.statements.options import split_options
 from sqlengine.statements.select import run_snapshot
+from sqlengine.statements.streams import create_stream
 from sqlengine.statements.topics import make_topic
 from sqlengine.statements.write import write_rows
 
@@ -23,6 +24,8 @@ from sqlengine.statements.write import write_rows
 def create_table(statement: ast.CreateTable, context: Context) -> Result:
     """CREATE [OR REPLACE] TABLE [IF NOT EXISTS], with columns or AS a query (a one-shot copy)."""
     instance = context.instance
+    if dict(statement.options).get("connector", "topic") != "topic":
+        return create_stream(_as_stream(statement), context)
     rows = run_snapshot(context, statement.query) if statement.query is not None else None
     with instance.lock:
         existing = instance.catalog.find(statement.name)
@@ -38,6 +41,20 @@ def create_table(statement: ast.CreateTable, context: Context) -> Result:
         return Result("CREATE TABLE")
     count = write_rows(context, table, rows, None)
     return Result(f"SELECT {count}", row_count=count)
+
+
+def _as_stream(statement: ast.CreateTable) -> ast.CreateStream:
+    """CREATE TABLE ... WITH ('connector' = ...), as Flink and RisingWave write it, declares a stream here."""
+    if statement.primary_key or any(c.primary_key for c in statement.columns):
+        raise NotSupportedError(
+            "a table fed by a connector cannot have a primary key yet",
+            hint="leave the key out: rows are then appended, and a view can keep the last row of each key",
+        )
+    return ast.CreateStream(
+        name=statement.name, columns=statement.columns, watermark=statement.watermark, options=statement.options,
+        if_not_exists=statement.if_not_exists, or_replace=statement.or_replace, text=statement.text,
+        position=statement.position,
+    )
 
 
 def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None) -> Table:
