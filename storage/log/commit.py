@@ -41,17 +41,28 @@ class GroupCommit:
                     self._lead()
 
     def _lead(self) -> None:
-        """Run one round; called and left with the lock held, syncing without it."""
-        round_number, dirty = self._open_round, list(self._dirty.values())
-        self._open_round += 1
-        self._dirty.clear()
-        self._syncing = True
+        """Run one round; called and left with the lock held, syncing without it.
+
+        When it is broken off (Ctrl-C), the next waiter runs it again.
+        """
+        dirty = dict(self._dirty)
+        try:
+            self._syncing = True
+            round_number, self._open_round = self._open_round, self._open_round + 1
+            self._dirty.clear()
+            self._sync_unlocked(dirty)
+            self._finished_round = round_number
+            dirty = {}
+        finally:
+            self._dirty.update(dirty)
+            self._syncing = False
+            self._condition.notify_all()
+
+    def _sync_unlocked(self, targets: dict[int, Syncable]) -> None:
+        """Sync `targets` without the lock."""
         self._condition.release()
         try:
-            for target in dirty:
+            for target in targets.values():
                 target.sync_now()
         finally:
             self._condition.acquire()
-            self._syncing = False
-            self._finished_round = round_number
-            self._condition.notify_all()

@@ -64,7 +64,9 @@ class FileLog(Log):
         self._closed = False
         self._segments: list[Segment] = []
         self._unsynced: list[Segment] = []
-        self._directory_unsynced = False
+        # Segments begun, and how many of them had been when the directory was last synced.
+        self._begun = 0
+        self._begun_synced = 0
         self._point = Point(0, 0, 0, 0)
         self._point_file: File | None = None
         try:
@@ -155,10 +157,23 @@ class FileLog(Log):
             active = self._active
         try:
             active.write(pieces, header)
+            self._end_offset = header.next_offset
+            self._producers.observe(header)
         except OSError as error:
             raise self._write_failed(error, active) from error
-        self._end_offset = header.next_offset
-        self._producers.observe(header)
+        except BaseException:
+            self._interrupted(header, active)
+            raise
+
+    def _interrupted(self, header: FrameHeader, active: Segment) -> None:
+        """Make sense of an append that Ctrl-C (or a lack of memory) broke off: it counts wholly or not at all."""
+        if self._end_offset == header.next_offset:
+            self._producers.observe(header)
+            return
+        active.index = SegmentIndex(active.base_offset)
+        if header.base_offset > active.base_offset:
+            active.index = active.completed(active.index, header.base_offset)
+        active.clear_tail()
 
     def _write_failed(self, error: OSError, active: Segment) -> StorageError:
         """Roll a failed append back if only space was missing; otherwise stop the log."""
@@ -202,7 +217,7 @@ class FileLog(Log):
             segment.remove()
             raise (self._disk_full() if error.errno in NO_SPACE else self._fail(f"{error.strerror}")) from error
         self._segments = [*self._segments, segment]
-        self._directory_unsynced = True
+        self._begun += 1
 
     def _roll(self, frame_size: int) -> None:
         """Seal the active segment and begin one with room for a frame; call with the lock held."""
@@ -210,8 +225,8 @@ class FileLog(Log):
         if active.index.position == 0:
             active.enlarge(capacity)
             return
-        self._add_segment(capacity)
         self._unsynced = [*self._unsynced, active]
+        self._add_segment(capacity)
         try:
             active.seal()
         except OSError as error:
@@ -260,10 +275,10 @@ class FileLog(Log):
     def _sync(self) -> None:
         """`sync_now` with the sync lock held."""
         with self._lock:
-            sealed, self._unsynced = self._unsynced, []
-            new_files, self._directory_unsynced = self._directory_unsynced, False
+            sealed, begun = self._unsynced, self._begun
             active, end = self._active if self._segments else None, self._end_offset
             position = active.index.position if active else 0
+        new_files = begun != self._begun_synced
         if active is None or self._failure is not None or (end == self._point.offset and not new_files):
             return
         try:
@@ -272,10 +287,13 @@ class FileLog(Log):
             active.sync()
             if new_files:
                 self._env.sync_dir(self._directory)
+                self._begun_synced = begun
         except OSError as error:
             self._fail(f"fsync failed: {error.strerror}")
             return
         self._move_point(Point(self._start_offset, active.base_offset, position, end))
+        with self._lock:
+            self._unsynced = [segment for segment in self._unsynced if segment not in sealed]
 
     def _move_point(self, point: Point) -> None:
         """Publish a durable point and note it on disk."""

@@ -138,9 +138,12 @@ class Segment:
     def index(self, index: SegmentIndex) -> None:
         self._index = index
 
-    def completed(self, index: SegmentIndex) -> SegmentIndex:
-        """`index` extended to all frames by their headers: an index file may be from before the last ones."""
-        for _, header in self.walk(index.position, index.next_offset):
+    def completed(self, index: SegmentIndex, end_offset: int | None = None) -> SegmentIndex:
+        """`index` extended to all frames (before `end_offset`) by their headers.
+
+        Needed when there is no index file, or when it is from before the last frames.
+        """
+        for _, header in self.walk(index.position, index.next_offset, end_offset):
             index.cover(header)
         return index
 
