@@ -32,8 +32,8 @@ def main() -> None:
     random = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as path, sqlengine.connect(path) as db:
         db.execute(
-            "CREATE STREAM s (k BIGINT, v DOUBLE PRECISION, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1 second') "
-            "WITH (durability = 'os')"
+            "CREATE STREAM s (k BIGINT, v DOUBLE PRECISION, ts TIMESTAMP, "
+            "WATERMARK FOR ts AS ts - INTERVAL '1 second') WITH (durability = 'os')"
         )
         db.execute(
             "CREATE MATERIALIZED VIEW v AS SELECT k, window_start, count(*) AS n, avg(v) AS mean "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Sequence
 
@@ -47,6 +48,8 @@ class Instance:
         self._serial = 0
         self._turns: dict[str, int] = {}
         self._close_lock = threading.Lock()
+        # A database nobody closed must not leave its thread behind when the interpreter ends.
+        atexit.register(self.close)
 
     @property
     def lock(self) -> threading.RLock:
@@ -323,6 +326,7 @@ class Instance:
             if self.closed:
                 return
             self.closed = True
+        atexit.unregister(self.close)
         self.pump.stop()
         with self.lock:
             for name in list(self.ingests):
