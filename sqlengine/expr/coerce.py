@@ -14,11 +14,12 @@ import pyarrow as pa
 from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.compile import compile_exprs
+from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.casting import castable
 from sqlengine.functions.signature import Arg, implicit
 from sqlengine.types import common_type, is_text, to_sql
 
-_ONE_ROW = pa.RecordBatch.from_arrays([pa.array([0])], names=["_"])
+_ONE_ROW = pa.RecordBatch.from_arrays([pa.nulls(1)], names=["_"])
 
 
 def untyped(expr: tree.Expr) -> bool:
@@ -53,13 +54,15 @@ def cast(expr: tree.Expr, target: pa.DataType, *, safe: bool = False) -> tree.Ex
     return constant(made) if isinstance(expr, tree.Const) else made
 
 
-def constant(expr: tree.Expr) -> tree.Expr:
-    """The Const of an expression over constants; its DataError if it fails, itself when Python has no such value."""
+def constant(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
+    """The Const of an expression over constants; the expression itself when Python has no such value or none that can
+    be hashed (a date beyond year 9999, a struct).  Raises the DataError of its evaluation."""
     try:
-        value = compile_exprs([expr])(_ONE_ROW)[0][0].as_py()
-    except (ValueError, OverflowError):
-        return expr  # a date beyond year 9999 stays a cast of text
-    return tree.Const(expr.type, frozen(value)) if not isinstance(value, dict) else expr
+        value = frozen(compile_exprs([expr], functions)(_ONE_ROW)[0][0].as_py())
+        hash(value)
+    except (ValueError, OverflowError, TypeError):
+        return expr
+    return tree.Const(expr.type, value)
 
 
 def frozen(value: Any) -> Any:

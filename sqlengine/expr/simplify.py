@@ -13,13 +13,12 @@ import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.expr import tree
-from sqlengine.expr.compile import compile_exprs
+from sqlengine.expr.coerce import constant
 from sqlengine.functions import BUILTINS, Registry
 
 TRUE = tree.Const(pa.bool_(), True)
 FALSE = tree.Const(pa.bool_(), False)
 _NEGATIONS = {"is_null": "is_not_null", "is_not_null": "is_null"}
-_ONE_ROW = pa.RecordBatch.from_arrays([pa.array([0])], names=["_"])
 
 
 def simplify(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
@@ -48,14 +47,9 @@ def fold(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
     if volatility(expr, functions) != "immutable":
         return expr
     try:
-        value = compile_exprs([expr], functions)(_ONE_ROW)[0][0].as_py()
-    except (errors.Error, ValueError, OverflowError):
-        return expr  # raises when reached; or a date that Python's calendar does not have
-    return tree.Const(expr.type, tuple(value) if isinstance(value, list) else value) if _hashable(value) else expr
-
-
-def _hashable(value: Any) -> bool:
-    return not isinstance(value, dict) and (not isinstance(value, list) or all(_hashable(v) for v in value))
+        return constant(expr, functions)
+    except errors.Error:
+        return expr  # raises when a row reaches it
 
 
 def _logic(expr: tree.Call) -> tree.Expr:

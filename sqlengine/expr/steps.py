@@ -24,8 +24,9 @@ from sqlengine.functions.time_arithmetic import scalar_array
 from sqlengine.types import storage_type
 
 _FILTER = pc.get_function("array_filter")
-_FALSE, _TRUE = pa.scalar(False), pa.scalar(True)
-_NO_BOOL = pa.scalar(None, pa.bool_())
+# Made without pa.scalar and pa.array, which import pandas where it is installed.
+_NO_BOOL = pa.nulls(1, pa.bool_())[0]
+_FALSE, _TRUE = pc.is_valid(_NO_BOOL), pc.is_null(_NO_BOOL)
 _CHEAP = frozenset({"operators", "math", "time_arithmetic", "conditional"})
 """Families whose kernels cost about as much as picking rows out of a batch."""
 

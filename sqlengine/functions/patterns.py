@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from sqlengine import errors
 from sqlengine.functions.registry import Function, Value, declare, scalar
 
-_NULL_BOOL = pa.scalar(None, pa.bool_())
-_NULL_TEXT = pa.scalar(None, pa.string())
+# Made without pa.scalar, which imports pandas where it is installed.
+_NULL_BOOL = pa.nulls(1, pa.bool_())[0]
+_NULL_TEXT = pa.nulls(1, pa.string())[0]
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,6 @@ from sqlengine.functions.arrays_of import nulls, text_buffers
 from sqlengine.functions.registry import Function, Value, declare, scalar
 
 _TEXT = pa.string()
-_BLANK = pa.scalar(" ")
 
 
 def _text(name: str, arrow: str, result: str, description: str, example: str, **options: Any) -> Function:
@@ -306,8 +305,8 @@ def repeat(s: Value, count: Value) -> Value:
 def _pad(name: str, arrow: str, side: str, example: str) -> tuple[Function, Function]:
     function = getattr(pc, arrow)
 
-    def padded(s: Value, width: Value, fill: Value = _BLANK) -> Value:
-        size, text = _constant(width), _constant(fill)
+    def padded(s: Value, width: Value, fill: Value | None = None) -> Value:
+        size, text = _constant(width), " " if fill is None else _constant(fill)
         if size is None or text is None:
             return _null_text()
         cut = pc.utf8_slice_codeunits(s, start=0, stop=max(0, size))
