@@ -1,4 +1,4 @@
-"""Hash index and windowed aggregates: ns per row and rows per second, beside DuckDB on one thread over the same data."""
+"""Hash index and windowed aggregates: ns per row and rows per second, the index beside one thread of DuckDB."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta
@@ -38,7 +40,15 @@ SCHEMA = pa.schema([("k", pa.int64()), ("t", pa.timestamp("us")), ("v", pa.int64
 def report(case: str, value: float, unit: str, ratio: float | None = None, bar: float | None = None) -> None:
     """One measurement in the form `benchmarks/run.py` reads."""
     met = None if bar is None or ratio is None else ratio >= bar
-    line = {"case": case, "engine": "sqlengine", "value": value, "unit": unit, "ratio": ratio, "bar": bar, "met": met}
+    line = {
+        "case": case,
+        "engine": "sqlengine",
+        "value": value,
+        "unit": unit,
+        "ratio": ratio,
+        "bar": bar,
+        "met": met,
+    }
     print(json.dumps(line), flush=True)
 
 
@@ -52,6 +62,13 @@ def seconds(run: Callable[[], object], repeats: int = 3) -> float:
     return min(taken)
 
 
+def insert(codes: npt.NDArray[np.int64]) -> None:
+    """All keys into a new index, 65,536 at a time."""
+    index = HashIndex(1)
+    for at in range(0, len(codes), 65_536):
+        index.insert(codes[at : at + 65_536])
+
+
 def hash_index(rows: int) -> None:
     """Insert keys batch by batch, next to DuckDB's GROUP BY count of the same column."""
     connection = duckdb.connect(config={"threads": 1})
@@ -59,13 +76,10 @@ def hash_index(rows: int) -> None:
         keys = np.random.default_rng(0).integers(0, distinct, rows)
         connection.register("t", pa.table({"k": keys}))
 
-        def insert(codes: np.ndarray = keys.reshape(-1, 1)) -> None:
-            index = HashIndex(1)
-            for at in range(0, len(codes), 65_536):
-                index.insert(codes[at : at + 65_536])
-
-        ours = seconds(insert)
-        theirs = seconds(lambda: connection.execute("SELECT count(*) FROM (SELECT k, count(*) FROM t GROUP BY k)").fetchall())
+        ours = seconds(partial(insert, keys.reshape(-1, 1)))
+        theirs = seconds(
+            lambda: connection.execute("SELECT count(*) FROM (SELECT k, count(*) FROM t GROUP BY k)").fetchall()
+        )
         report(f"hash insert, {distinct} keys", ours / rows * 1e9, "ns/row", theirs / ours)
 
 
@@ -76,8 +90,10 @@ def nexmark_like(rows: int) -> pa.RecordBatch:
     newest = number * 3 // 50 + 1_000
     keys = np.where(rng.random(rows) < 0.5, newest // 100 * 100, newest - rng.integers(0, 100, rows))
     t = number * S // EVENTS_PER_S
-    return pa.RecordBatch.from_arrays([pa.array(keys), pa.array(t, pa.timestamp("us")), pa.array(rng.integers(0, 1000, rows))],
-                                      schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(keys), pa.array(t, pa.timestamp("us")), pa.array(rng.integers(0, 1000, rows))],
+        schema=SCHEMA,
+    )
 
 
 def bidders(rows: int) -> pa.RecordBatch:
@@ -87,7 +103,9 @@ def bidders(rows: int) -> pa.RecordBatch:
     newest = number // 50 + 1_000
     keys = np.where(rng.random(rows) < 0.75, newest // 100 * 100 + 1, newest - rng.integers(0, 1_010, rows))
     t = number * S // EVENTS_PER_S
-    return pa.RecordBatch.from_arrays([pa.array(keys), pa.array(t, pa.timestamp("us")), pa.array(number)], schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(keys), pa.array(t, pa.timestamp("us")), pa.array(number)], schema=SCHEMA
+    )
 
 
 def batches(data: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
@@ -96,13 +114,24 @@ def batches(data: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
         yield data.slice(at, size)
 
 
-def windowed(cls: type[WindowAggregate] | type[SessionAggregate], window: Window, calls: tuple[AggregateCall, ...],
-             emit: str) -> WindowAggregate | SessionAggregate:
+def windowed(
+    cls: type[WindowAggregate] | type[SessionAggregate],
+    window: Window,
+    calls: tuple[AggregateCall, ...],
+    emit: str,
+) -> WindowAggregate | SessionAggregate:
     """A node over SCHEMA grouped by k."""
     fields = [SCHEMA.field("k")] + [pa.field(n, pa.timestamp("us")) for n in WINDOW_COLUMNS]
     fields += [pa.field(f"a{i}", c.type) for i, c in enumerate(calls)]
-    return cls(schema=pa.schema(fields), input=Node(schema=SCHEMA), time_column=1, window=window, keys=(0,),
-               aggregates=calls, emit=emit)
+    return cls(
+        schema=pa.schema(fields),
+        input=Node(schema=SCHEMA),
+        time_column=1,
+        window=window,
+        keys=(0,),
+        aggregates=calls,
+        emit=emit,
+    )
 
 
 def stream(make: Callable[[], Operator], data: pa.RecordBatch, size: int) -> tuple[float, float]:
@@ -124,8 +153,12 @@ def operators(rows: int) -> None:
     hop = Window("hop", (0, 10 * S), (0, 2 * S))
     tumble = Window("tumble", (0, 10 * S), (0, 10 * S))
     gap = Window("session", (0, 10 * S), (0, 10 * S))
-    grouped = GroupAggregate(schema=pa.schema([("k", pa.int64()), ("n", pa.int64()), ("s", pa.int64())]),
-                             input=Node(schema=SCHEMA), keys=(0,), aggregates=(COUNT, SUM))
+    grouped = GroupAggregate(
+        schema=pa.schema([("k", pa.int64()), ("n", pa.int64()), ("s", pa.int64())]),
+        input=Node(schema=SCHEMA),
+        keys=(0,),
+        aggregates=(COUNT, SUM),
+    )
     nodes: list[tuple[str, Callable[[], Operator], pa.RecordBatch, float | None]] = []
     bids, people = nexmark_like(rows), bidders(rows)
     for emit in ("close", "changes"):

@@ -40,7 +40,8 @@ class AggregateFunction:
             word = "DISTINCT " if distinct else ""
             spelt = ", ".join(types.to_sql(t) for t in arg_types)
             raise UndefinedFunction(
-                f"function {self.name}({word}{spelt}) does not exist", hint=f"the arguments are {self.name}({self.arguments})"
+                f"function {self.name}({word}{spelt}) does not exist",
+                hint=f"the arguments are {self.name}({self.arguments})",
             )
         if isinstance(arg_types[0] if arg_types else None, pa.BaseExtensionType) and found == kinds[0]:
             return arg_types[0]
@@ -130,7 +131,9 @@ AGGREGATES: tuple[AggregateFunction, ...] = (
     AggregateFunction("listagg", "text [, separator]", _text, "the same as string_agg, the separator may be left out"),
     AggregateFunction("first", "any", _same, "value of the row that arrived first", distinct_ok=False),
     AggregateFunction("last", "any", _same, "value of the row that arrived last", distinct_ok=False),
-    AggregateFunction("first_value", "any", _same, "the same as first; ORDER BY says what comes first", distinct_ok=False),
+    AggregateFunction(
+        "first_value", "any", _same, "the same as first; ORDER BY says what comes first", distinct_ok=False
+    ),
     AggregateFunction("last_value", "any", _same, "the same as last; ORDER BY says what comes last", distinct_ok=False),
     AggregateFunction("any_value", "any", _same, "value that is not NULL of the earliest such row", distinct_ok=False),
     AggregateFunction("arg_min", "any, by", _picked, "value of the row whose `by` is least", distinct_ok=False),
@@ -145,7 +148,13 @@ AGGREGATES: tuple[AggregateFunction, ...] = (
     AggregateFunction("quantile_disc", "any ordered, fraction", _ordered, "the same as percentile_disc"),
     AggregateFunction("approx_percentile", "any ordered, fraction", _ordered, "percentile_disc; exact here"),
     AggregateFunction("approx_quantile", "any ordered, fraction", _ordered, "the same as approx_percentile"),
-    AggregateFunction("approx_count_distinct", "any", _any_to_bigint, "number of distinct values; exact here", distinct_ok=False),
+    AggregateFunction(
+        "approx_count_distinct",
+        "any",
+        _any_to_bigint,
+        "number of distinct values; exact here",
+        distinct_ok=False,
+    ),
 )
 
 _BY_NAME = {function.name: function for function in AGGREGATES}

@@ -49,8 +49,16 @@ def sum_ints(low: Ints, high: Ints, counts: Ints, slots: Ints, values: Ints, val
     sum_wide(low, high, counts, slots, values, values >> 63, valid, weights)
 
 
-def sum_wide(low: Ints, high: Ints, counts: Ints, slots: Ints, values_low: Ints, values_high: Ints, valid: Bytes,
-             weights: Ints) -> bool:
+def sum_wide(
+    low: Ints,
+    high: Ints,
+    counts: Ints,
+    slots: Ints,
+    values_low: Ints,
+    values_high: Ints,
+    valid: Bytes,
+    weights: Ints,
+) -> bool:
     """`sum_ints` of 128-bit values; true when a sum left 128 bits."""
     rows, amounts = _kept(slots, valid, weights)
     np.add.at(counts, slots[rows], amounts)
@@ -78,8 +86,7 @@ def _rounds(slots: Ints) -> Iterator[Ints]:
     starts = np.flatnonzero(np.concatenate([[True], sorted_slots[1:] != sorted_slots[:-1]]))
     rank = np.arange(len(slots)) - np.repeat(starts, np.diff(np.append(starts, len(slots))))
     by_rank = np.argsort(rank, kind="stable")
-    for group in np.split(order[by_rank], np.cumsum(np.bincount(rank))[:-1]):
-        yield group
+    yield from np.split(order[by_rank], np.cumsum(np.bincount(rank))[:-1])
 
 
 def _two_sum(high: Floats, low: Floats, slots: Ints, values: Floats) -> None:
@@ -88,15 +95,17 @@ def _two_sum(high: Floats, low: Floats, slots: Ints, values: Floats) -> None:
     low[slots] += error
 
 
-def sum_floats(high: Floats, low: Floats, counts: Ints, slots: Ints, values: Floats, valid: Bytes,
-               weights: Ints) -> int:
+def sum_floats(
+    high: Floats, low: Floats, counts: Ints, slots: Ints, values: Floats, valid: Bytes, weights: Ints
+) -> int:
     """Add value * weight to the paired sums and weight to the counts; infinities and NaN are only counted."""
     rows, amounts = _kept(slots, valid, weights)
     np.add.at(counts, slots[rows], amounts)
     finite = np.isfinite(values[rows])
     kept, factors = rows[finite], amounts[finite].astype(np.float64)
-    for group in _rounds(slots[kept]):
-        _two_sum(high, low, slots[kept[group]], values[kept[group]] * factors[group])
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow shows in the sums, as it does in C
+        for group in _rounds(slots[kept]):
+            _two_sum(high, low, slots[kept[group]], values[kept[group]] * factors[group])
     return int(len(rows) - len(kept))
 
 
@@ -107,23 +116,35 @@ def add_pairs(high: Floats, low: Floats, slots: Ints, add_high: Floats, add_low:
         low[slots[group]] += add_low[group]
 
 
-def moments(shift: Floats, shifted: Bytes, counts: Ints, first: Floats, first_low: Floats, second: Floats,
-            second_low: Floats, slots: Ints, values: Floats, valid: Bytes, weights: Ints) -> int:
+def moments(
+    shift: Floats,
+    shifted: Bytes,
+    counts: Ints,
+    first: Floats,
+    first_low: Floats,
+    second: Floats,
+    second_low: Floats,
+    slots: Ints,
+    values: Floats,
+    valid: Bytes,
+    weights: Ints,
+) -> int:
     """Paired sums of d and d * d, d = value - shift[slot]; a slot's shift is the first value it sees."""
     rows, amounts = _kept(slots, valid, weights)
     np.add.at(counts, slots[rows], amounts)
     finite = np.isfinite(values[rows])
     kept, factors = rows[finite], amounts[finite].astype(np.float64)
-    for group in _rounds(slots[kept]):
-        at, given = slots[kept[group]], values[kept[group]]
-        shift[at] = np.where(shifted[at] != 0, shift[at], given)
-        shifted[at] = 1
-        d, rest = pairs.two_sum(given, -shift[at])
-        _two_sum(first, first_low, at, d * factors[group])
-        first_low[at] += rest * factors[group]
-        square, low = pairs.two_product(d, d)
-        _two_sum(second, second_low, at, square * factors[group])
-        second_low[at] += (low + 2.0 * d * rest) * factors[group]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for group in _rounds(slots[kept]):
+            at, given = slots[kept[group]], values[kept[group]]
+            shift[at] = np.where(shifted[at] != 0, shift[at], given)
+            shifted[at] = 1
+            d, rest = pairs.two_sum(given, -shift[at])
+            _two_sum(first, first_low, at, d * factors[group])
+            first_low[at] += rest * factors[group]
+            square, low = pairs.two_product(d, d)
+            _two_sum(second, second_low, at, square * factors[group])
+            second_low[at] += (low + 2.0 * d * rest) * factors[group]
     return int(len(rows) - len(kept))
 
 
@@ -140,8 +161,17 @@ def improve(best: Ints, seen: Bytes, slots: Ints, values: Ints, valid: Bytes, la
     return better
 
 
-def improve_pair(best: Ints, ties: Ints, seen: Bytes, slots: Ints, values: Ints, arrivals: Ints, valid: Bytes,
-                 largest: bool, latest: bool) -> Bytes:
+def improve_pair(
+    best: Ints,
+    ties: Ints,
+    seen: Bytes,
+    slots: Ints,
+    values: Ints,
+    arrivals: Ints,
+    valid: Bytes,
+    largest: bool,
+    latest: bool,
+) -> Bytes:
     """`improve` where of equal values the earliest arrival wins, or with `latest` the latest."""
     better = np.zeros(len(slots), dtype=np.uint8)
     rows, _ = _kept(slots, valid, np.empty(0, dtype=np.int64))

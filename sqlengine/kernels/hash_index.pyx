@@ -38,7 +38,7 @@ cdef enum:
 
 
 cdef inline uint64_t finish(uint64_t h) noexcept nogil:
-    """The 64-bit finaliser of MurmurHash3 (Appleby, 2011): a bijection in which every input bit moves every output bit."""
+    """The 64-bit finaliser of MurmurHash3 (Appleby, 2011): a bijection; every input bit moves every output bit."""
     h ^= h >> 33
     h *= <uint64_t>0xFF51AFD7ED558CCDULL
     h ^= h >> 33
@@ -352,7 +352,7 @@ cdef class BytesTable:
         return out
 
     def take(self, const int64_t[::1] codes):
-        """(offsets int64[n + 1], data uint8[...]) of the byte strings of the codes; a code of -1 gives an empty string."""
+        """(offsets int64[n + 1], data uint8[...]) of the byte strings of the codes; -1 gives an empty string."""
         cdef Py_ssize_t n = codes.shape[0], i
         offsets = np.empty(n + 1, dtype=np.int64)
         cdef int64_t[::1] at = offsets

@@ -18,9 +18,10 @@ _SPLIT = 134217729.0  # 2**27 + 1
 
 def two_sum(a: Floats, b: Floats) -> Pair:
     """a + b exactly."""
-    total = a + b
-    shadow = total - a
-    return total, (a - (total - shadow)) + (b - shadow)
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow shows in the result, as it does in C
+        total = a + b
+        shadow = total - a
+        return total, (a - (total - shadow)) + (b - shadow)
 
 
 def _halves(a: Floats) -> Pair:
@@ -32,10 +33,11 @@ def _halves(a: Floats) -> Pair:
 
 def two_product(a: Floats, b: Floats) -> Pair:
     """a * b exactly (for magnitudes below 1e300)."""
-    product = a * b
-    a_high, a_low = _halves(a)
-    b_high, b_low = _halves(b)
-    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = a * b
+        a_high, a_low = _halves(a)
+        b_high, b_low = _halves(b)
+        return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
 def add(x: Pair, y: Pair) -> Pair:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +91,7 @@ class HashIndex:
         if not len(codes):
             return np.empty(0, dtype=np.int64)
         if self.width == 1:
-            flat = np.ascontiguousarray(codes[:, 0])
+            flat: npt.NDArray[Any] = np.ascontiguousarray(codes[:, 0])
         else:
             flat = np.ascontiguousarray(codes).view(np.dtype((np.void, 8 * self.width)))[:, 0]
         values, first, inverse = np.unique(flat, return_index=True, return_inverse=True)
@@ -131,7 +132,7 @@ class BytesTable:
         return out
 
     def take(self, codes: Int64s) -> tuple[Int64s, npt.NDArray[np.uint8]]:
-        """(offsets int64[n + 1], data uint8[...]) of the byte strings of the codes; a code of -1 gives an empty string."""
+        """(offsets int64[n + 1], data uint8[...]) of the byte strings of the codes; -1 gives an empty string."""
         strings = [self._strings[c] if c >= 0 else b"" for c in codes.tolist()]
         offsets = np.zeros(len(strings) + 1, dtype=np.int64)
         np.cumsum([len(s) for s in strings], out=offsets[1:])

@@ -37,12 +37,18 @@ def differ(old: pa.Array, new: pa.Array) -> Mask:
     return np.asarray((was != now) | (was & now & other))
 
 
-def replacement(schema: pa.Schema, keys: Sequence[pa.Array], old: Sequence[pa.Array], new: Sequence[pa.Array],
-                had: int, has: Mask | None) -> Delta | None:
+def replacement(
+    schema: pa.Schema,
+    keys: Sequence[pa.Array],
+    old: Sequence[pa.Array],
+    new: Sequence[pa.Array],
+    had: int,
+    has: Mask | None,
+) -> Delta | None:
     """The change of groups from `old` to `new` values; the output's columns are keys, then values.
 
-    `keys`, `new`: columns, one row per group; the first `had` groups had a row before, with the values `old` (columns of
-    `had` rows, ignored when 0); `has`: which groups have a row now (None: all).
+    `keys`, `new`: columns, one row per group; the first `had` groups had a row before, with the values `old`
+    (columns of `had` rows, ignored when 0); `has`: which groups have a row now (None: all).
     """
     n = len(keys[0]) if keys else len(new[0])
     after = np.ones(n, dtype=bool) if has is None else has

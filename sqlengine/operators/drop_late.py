@@ -43,7 +43,9 @@ class DropLateOperator(Operator):
             return Delta(self._without_watermark(delta.batch, self._keeps_watermark), delta.weights)
         self._late.append(self._without_watermark(delta.batch.filter(pa.array(late)), keep=False))
         kept = delta.filter(pa.array(~late))
-        return Delta(self._without_watermark(kept.batch, self._keeps_watermark), kept.weights) if kept.num_rows else None
+        return (
+            Delta(self._without_watermark(kept.batch, self._keeps_watermark), kept.weights) if kept.num_rows else None
+        )
 
     def take_late(self) -> list[pa.RecordBatch]:
         taken, self._late = self._late, []

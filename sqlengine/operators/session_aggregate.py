@@ -26,7 +26,7 @@ from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
-from sqlengine.state.multiset import Multiset
+from sqlengine.state.row_bag import RowBag
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.slot_arrays import SlotArrays
 
@@ -57,7 +57,7 @@ class SessionAggregateOperator(Operator):
         self._closing = node.emit == "close"
         source = node.input.schema
         self._keys = KeyIndex([source.field(k).type for k in node.keys])
-        self._rows = None if node.input.append_only else Multiset([f.type for f in source])
+        self._rows = None if node.input.append_only else RowBag([f.type for f in source])
         self._aggregates = AggregateSet(node.aggregates, source, append_only=True)
         self._sessions = SlotArrays(key=("i8", 0), first=("i8", 0), last=("i8", 0), emitted=("u1", 0), alive=("i8", 0))
         self._chains = RowChains()
@@ -81,7 +81,9 @@ class SessionAggregateOperator(Operator):
             self._arrived += delta.num_rows
             return self._add(self._cut(touched, local, self._times(delta.batch.columns), inputs), rebuilt=False)
         weights = NO_INTS if delta.weights is None else delta.weights
-        self._rows.apply(keys, delta.batch.columns, weights)
+        arrivals = self._arrived + np.arange(delta.num_rows, dtype=np.int64)
+        self._arrived += delta.num_rows
+        self._rows.apply(keys, delta.batch.columns, weights, arrivals)
         return self._rebuild(self._rows, touched)
 
     def advance(self, times: Times) -> Delta | None:
@@ -168,13 +170,11 @@ class SessionAggregateOperator(Operator):
         part.update(runs, inputs)
         return Runs(touched, keys, firsts, lasts, part)
 
-    def _rebuild(self, rows: Multiset, touched: Ints) -> Delta | None:
+    def _rebuild(self, rows: RowBag, touched: Ints) -> Delta | None:
         """The sessions of these keys anew, from the rows kept."""
-        places, entries = rows.entries(touched)
-        alive = rows.weights(entries) > 0
-        places, entries = places[alive], entries[alive]
-        columns = rows.values(entries)
-        inputs = Inputs(columns, len(entries), rows.weights(entries), entries)
+        places, kept = rows.rows(touched)
+        columns = rows.values(kept)
+        inputs = Inputs(columns, len(kept), NO_INTS, rows.arrivals(kept))
         change = self._add(self._cut(touched, places, self._times(columns), inputs), rebuilt=True)
         rows.reclaim(self._keys.size)
         return change
@@ -300,15 +300,15 @@ class SessionAggregateOperator(Operator):
 
     # ------------------------------------------------------------------ reclaiming
 
-    def _forget_rows(self, rows: Multiset, gone: Ints) -> None:
+    def _forget_rows(self, rows: RowBag, gone: Ints) -> None:
         """Drop the kept rows of sessions that are over."""
         upto = np.full(self._keys.size, np.iinfo(np.int64).min, dtype=np.int64)
         np.maximum.at(upto, self._sessions["key"][gone], self._sessions["last"][gone])
         touched = np.unique(self._sessions["key"][gone])
-        places, entries = rows.entries(touched)
-        over = self._times(rows.values(entries)) <= upto[touched[places]]
-        entries = entries[over]
-        rows.apply(touched[places[over]], rows.values(entries), -rows.weights(entries))
+        places, kept = rows.rows(touched)
+        over = self._times(rows.values(kept)) <= upto[touched[places]]
+        kept = kept[over]
+        rows.apply(touched[places[over]], rows.values(kept), np.full(len(kept), -1, dtype=np.int64), kept)
         rows.reclaim(self._keys.size)
 
     def _reclaim(self) -> None:

@@ -1,8 +1,9 @@
 """What windowed aggregates read of a delta: rows with a time, their pane, and the windows they may still enter.
 
-A pane word is pane * K + skip, K the most windows a pane falls in (the window itself when K is 1): `skip` leading windows of the pane are closed to the
-row because its own partition's watermark had passed their end before the row came ("$watermark" column, if the input
-has it).  So a window's contents do not depend on how rows were batched.  It must not keep state.
+A pane word is pane * K + skip, K the most windows a pane falls in (the window itself when K is 1): `skip` leading
+windows of the pane are closed to the row because its own partition's watermark had passed their end before the row
+came ("$watermark" column, if the input has it).  So a window's contents do not depend on how rows were batched.
+It must not keep state.
 """
 
 from __future__ import annotations

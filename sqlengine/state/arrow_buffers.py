@@ -6,6 +6,8 @@ It must not know keys, slots or SQL.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -35,7 +37,7 @@ def validity(column: pa.Array) -> Mask | None:
     return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def fixed(column: pa.Array, dtype: str) -> npt.NDArray[np.generic]:
+def fixed(column: pa.Array, dtype: str) -> npt.NDArray[Any]:
     """The values of a fixed-width column (not bool), a view of its buffer; NULLs hold anything."""
     buffer = column.buffers()[1]
     if buffer is None or not len(column):
@@ -68,7 +70,7 @@ def from_ints(values: Ints, dtype: pa.DataType, valid: Mask | None = None) -> pa
     return from_fixed(values.astype(f"{kind}{dtype.bit_width // 8}", copy=False), dtype, valid)
 
 
-def bytes_of(column: pa.Array) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8]]:
+def bytes_of(column: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
     """(offsets int32 or int64 [n + 1], data) of a string or binary column; NULL rows read as empty strings."""
     if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
         column = column.cast(pa.large_binary())
@@ -107,7 +109,7 @@ def is_bytes_like(dtype: pa.DataType) -> bool:
 
 
 def list_parts(column: pa.Array) -> tuple[Ints, pa.Array]:
-    """(offsets int64[n + 1] from 0, items) of a list, large list, fixed-size list or map column; NULL reads as empty."""
+    """(offsets int64[n + 1] from 0, items) of a list, large list, fixed-size list or map column; NULL is empty."""
     if pa.types.is_map(column.type):
         column = _map_as_list(column)
     elif pa.types.is_fixed_size_list(column.type):
@@ -122,9 +124,11 @@ def _map_as_list(column: pa.Array) -> pa.Array:
     items = pa.StructArray.from_arrays(
         [column.keys, column.items], fields=[column.type.key_field, column.type.item_field]
     )
-    whole = pa.Array.from_buffers(
-        entries, len(column) + column.offset, column.buffers()[:2], children=[items]
-    ) if not column.offset else None
+    whole = (
+        pa.Array.from_buffers(entries, len(column) + column.offset, column.buffers()[:2], children=[items])
+        if not column.offset
+        else None
+    )
     return whole if whole is not None else _map_as_list(pa.concat_arrays([column, column[:0]]))
 
 

@@ -9,6 +9,7 @@ the owner renumbers its arrays by the returned map.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from sqlengine.types import storage_type
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Column = pa.Array | Ints
+Column: TypeAlias = "pa.Array | Ints"
 """A key column: an Arrow array of the declared type, or int64 NumPy values of an integer or time type."""
 
 FLAGS_PER_WORD = 63

@@ -113,7 +113,11 @@ class Multiset:
         self.__init__(self.types)  # type: ignore[misc]
         if table.num_rows:
             batch = table.combine_chunks().to_batches()[0]
-            self.apply(batch.column(0).to_numpy(), batch.columns[1:-1], batch.column(batch.num_columns - 1).to_numpy())
+            self.apply(
+                batch.column(0).to_numpy(),
+                batch.columns[1:-1],
+                batch.column(batch.num_columns - 1).to_numpy(),
+            )
 
     def _link(self, known: int) -> None:
         """Chain the entries from number `known` on to their slots."""

@@ -107,7 +107,11 @@ class RowBag:
         new_kind = np.cumsum(used) - 1
         words[:, 0] = slot_of_kind
         base = np.minimum(self._deleted.values, self._arrived.values)
-        kinds, occurrence, arrival = self._kind.values[rows], self._occurrence.values[rows], self._arrival.values[rows]
+        kinds, occurrence, arrival = (
+            self._kind.values[rows],
+            self._occurrence.values[rows],
+            self._arrival.values[rows],
+        )
         self._kinds.replace_words(np.ascontiguousarray(words[used]))
         self._arrived.replace((self._arrived.values - base)[used])
         self._deleted.replace((self._deleted.values - base)[used])
@@ -132,7 +136,12 @@ class RowBag:
         which = np.concatenate([kinds[rows], pending])
         weight = np.concatenate([np.ones(len(rows), dtype=np.int64), -owed[pending]])
         arrival = np.concatenate([self._arrival.values[rows], np.zeros(len(pending), dtype=np.int64)])
-        columns = [pa.array(self._kinds.words(which)[:, 0]), *self._values(which), pa.array(weight), pa.array(arrival)]
+        columns = [
+            pa.array(self._kinds.words(which)[:, 0]),
+            *self._values(which),
+            pa.array(weight),
+            pa.array(arrival),
+        ]
         return pa.table(columns, names=["slot", *(f"k{i + 1}" for i in range(len(self.types))), "weight", "arrival"])
 
     def restore(self, table: pa.Table) -> None:
@@ -164,4 +173,3 @@ def _occurrences(kinds: Ints) -> Ints:
     out = np.empty(len(kinds), dtype=np.int64)
     out[order] = np.arange(len(kinds)) - np.repeat(starts, lengths)
     return out
-

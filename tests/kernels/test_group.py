@@ -67,7 +67,10 @@ FLOATS = st.floats(-1e16, 1e16) | st.sampled_from([0.1, 0.2, 1e16, 1.0, math.inf
 @given(rows=st.lists(st.tuples(st.integers(0, SLOTS - 1), FLOATS), max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_float_sums_are_nearly_exact_and_equal_in_both(rows: list[tuple[int, float]]) -> None:
-    slots, values = np.array([r[0] for r in rows], dtype=np.int64), np.array([r[1] for r in rows], dtype=np.float64)
+    slots, values = (
+        np.array([r[0] for r in rows], dtype=np.int64),
+        np.array([r[1] for r in rows], dtype=np.float64),
+    )
     answers = []
     for module in (group, group_reference):
         high, low, counts = zeros(np.float64), zeros(np.float64), zeros()

@@ -1,4 +1,4 @@
-"""What the tests of aggregating operators share: random histories, running an operator, DuckDB's answer to compare with."""
+"""What the tests of aggregating operators share: random histories, running an operator, DuckDB's answer."""
 
 from __future__ import annotations
 
@@ -21,10 +21,19 @@ from sqlengine.functions.aggregates import aggregate
 from sqlengine.operators.base import Operator, Times
 from sqlengine.plan.nodes import AggregateCall, Node
 
-SCHEMA = pa.schema([
-    ("k", pa.int64()), ("g", pa.string()), ("i", pa.int32()), ("f", pa.float64()), ("s", pa.string()),
-    ("d", pa.decimal128(10, 2)), ("b", pa.bool_()), ("flag", pa.bool_()), ("t", pa.timestamp("us")),
-])
+SCHEMA = pa.schema(
+    [
+        ("k", pa.int64()),
+        ("g", pa.string()),
+        ("i", pa.int32()),
+        ("f", pa.float64()),
+        ("s", pa.string()),
+        ("d", pa.decimal128(10, 2)),
+        ("b", pa.bool_()),
+        ("flag", pa.bool_()),
+        ("t", pa.timestamp("us")),
+    ]
+)
 COLUMN = {name: i for i, name in enumerate(SCHEMA.names)}
 EPOCH = dt.datetime(1970, 1, 1)
 
@@ -34,10 +43,14 @@ Row = tuple[Any, ...]
 def rows_strategy(max_size: int = 40, seconds: int = 60) -> st.SearchStrategy[list[Row]]:
     """Random rows of SCHEMA, NULL-heavy, with few distinct keys and times around the epoch."""
     row = st.tuples(
-        st.none() | st.integers(0, 3), st.sampled_from([None, "x", "y", "é"]), st.none() | st.integers(-5, 5),
-        st.none() | st.sampled_from([0.0, -0.0, 0.1, 0.2, -3.5, 1e6]), st.none() | st.sampled_from(["", "a", "b", "ab", "é"]),
+        st.none() | st.integers(0, 3),
+        st.sampled_from([None, "x", "y", "é"]),
+        st.none() | st.integers(-5, 5),
+        st.none() | st.sampled_from([0.0, -0.0, 0.1, 0.2, -3.5, 1e6]),
+        st.none() | st.sampled_from(["", "a", "b", "ab", "é"]),
         st.none() | st.sampled_from([Decimal("1.10"), Decimal("-2.25"), Decimal("99999999.99")]),
-        st.none() | st.booleans(), st.none() | st.booleans(),
+        st.none() | st.booleans(),
+        st.none() | st.booleans(),
         st.integers(-seconds, seconds).map(lambda s: EPOCH + dt.timedelta(seconds=s)),
     )
     return st.lists(row, max_size=max_size)
@@ -114,8 +127,14 @@ class Contents:
         self.rows = +self.rows
 
 
-def call(function: str, *args: str, distinct: bool = False, where: str | None = None,
-         order: Iterable[tuple[str, bool, bool]] = (), constants: tuple[object, ...] = ()) -> AggregateCall:
+def call(
+    function: str,
+    *args: str,
+    distinct: bool = False,
+    where: str | None = None,
+    order: Iterable[tuple[str, bool, bool]] = (),
+    constants: tuple[object, ...] = (),
+) -> AggregateCall:
     """An aggregate call by column names."""
     found = aggregate(function)
     assert found is not None

@@ -6,6 +6,16 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sqlengine.delta import Delta
+from sqlengine.errors import InvalidParameter, OutOfRange, UndefinedFunction
+from sqlengine.functions.aggregates import aggregate, names
+from sqlengine.operators.aggregates import FACTORIES
+from sqlengine.operators.base import NO_WATERMARK
+from sqlengine.operators.group_aggregate import GroupAggregateOperator
+from sqlengine.plan.nodes import AggregateCall, GroupAggregate
 from tests.operators.aggregate_support import (
     COLUMN,
     SCHEMA,
@@ -21,16 +31,6 @@ from tests.operators.aggregate_support import (
     splits,
     times,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from sqlengine.delta import Delta
-from sqlengine.errors import InvalidParameter, OutOfRange, UndefinedFunction
-from sqlengine.functions.aggregates import aggregate, names
-from sqlengine.operators.aggregates import FACTORIES
-from sqlengine.operators.base import NO_WATERMARK
-from sqlengine.operators.group_aggregate import GroupAggregateOperator
-from sqlengine.plan.nodes import AggregateCall, GroupAggregate
 
 FAMILIES: dict[str, list[tuple[AggregateCall, str]]] = {
     "linear": [
@@ -67,26 +67,41 @@ FAMILIES: dict[str, list[tuple[AggregateCall, str]]] = {
         (call("avg", "d", distinct=True), "avg(DISTINCT d)"),
         (call("approx_count_distinct", "s"), "count(DISTINCT s)"),
         (call("array_agg", "i", distinct=True), "list_sort(array_agg(DISTINCT i), 'ASC', 'NULLS LAST')"),
-        (call("string_agg", "s", distinct=True, order=[("s", True, False)], constants=(",",)),
-         "string_agg(DISTINCT s, ',' ORDER BY s DESC)"),
+        (
+            call("string_agg", "s", distinct=True, order=[("s", True, False)], constants=(",",)),
+            "string_agg(DISTINCT s, ',' ORDER BY s DESC)",
+        ),
         (call("count", "b", distinct=True), "count(DISTINCT b)"),
     ],
     "distributions": [
         (call("median", "i"), "quantile_cont(i::DOUBLE, 0.5)"),
         (call("percentile_cont", "f", constants=(0.3,)), "quantile_cont(f, 0.3)"),
-        (call("percentile_cont", "i", constants=(0.3,), order=[("i", True, True)]), "quantile_cont(i::DOUBLE, 0.7)"),
+        (
+            call("percentile_cont", "i", constants=(0.3,), order=[("i", True, True)]),
+            "quantile_cont(i::DOUBLE, 0.7)",
+        ),
         (call("percentile_disc", "s", constants=("0.75",)), "quantile_disc(s, 0.75)"),
-        (call("percentile_disc", "i", constants=(0.3,), order=[("i", True, True)]),
-         "percentile_disc(0.3) WITHIN GROUP (ORDER BY i DESC)"),
+        (
+            call("percentile_disc", "i", constants=(0.3,), order=[("i", True, True)]),
+            "percentile_disc(0.3) WITHIN GROUP (ORDER BY i DESC)",
+        ),
         (call("approx_quantile", "d", constants=(0.0,)), "quantile_disc(d, 0.0)"),
-        (call("mode", "i"), "(SELECT list_min(list(v)) FROM (SELECT v, rank() OVER (ORDER BY count(*) DESC) r FROM "
-                            "(SELECT unnest(list(i) FILTER (i IS NOT NULL)) v) GROUP BY v) WHERE r = 1)"),
+        (
+            call("mode", "i"),
+            "(SELECT list_min(list(v)) FROM (SELECT v, rank() OVER (ORDER BY count(*) DESC) r FROM "
+            "(SELECT unnest(list(i) FILTER (i IS NOT NULL)) v) GROUP BY v) WHERE r = 1)",
+        ),
     ],
     "lists": [
         (call("array_agg", "i"), "array_agg(i ORDER BY n)"),
-        (call("array_agg", "s", order=[("t", True, True), ("i", False, False)]),
-         "array_agg(s ORDER BY t DESC NULLS FIRST, i ASC NULLS LAST, n)"),
-        (call("string_agg", "s", constants=("; ",), where="flag"), "string_agg(s, '; ' ORDER BY n) FILTER (flag)"),
+        (
+            call("array_agg", "s", order=[("t", True, True), ("i", False, False)]),
+            "array_agg(s ORDER BY t DESC NULLS FIRST, i ASC NULLS LAST, n)",
+        ),
+        (
+            call("string_agg", "s", constants=("; ",), where="flag"),
+            "string_agg(s, '; ' ORDER BY n) FILTER (flag)",
+        ),
         (call("listagg", "s", order=[("f", False, True)]), "string_agg(s, '' ORDER BY f NULLS FIRST, n)"),
     ],
     "picks": [
@@ -96,8 +111,10 @@ FAMILIES: dict[str, list[tuple[AggregateCall, str]]] = {
         (call("first_value", "s", order=[("i", False, False)]), "first(s ORDER BY i NULLS LAST, n)"),
         (call("last_value", "s", order=[("t", False, False)]), "last(s ORDER BY t, n)"),
         (call("first_value", "i", order=[("f", True, True)]), "first(i ORDER BY f DESC NULLS FIRST, n)"),
-        (call("last_value", "i", order=[("i", True, False), ("s", False, True)]),
-         "last(i ORDER BY i DESC NULLS LAST, s NULLS FIRST, n)"),
+        (
+            call("last_value", "i", order=[("i", True, False), ("s", False, True)]),
+            "last(i ORDER BY i DESC NULLS LAST, s NULLS FIRST, n)",
+        ),
         (call("arg_min", "s", "i"), "first(s ORDER BY i, n) FILTER (s IS NOT NULL AND i IS NOT NULL)"),
         (call("arg_max", "i", "f"), "first(i ORDER BY f DESC, n) FILTER (i IS NOT NULL AND f IS NOT NULL)"),
         (call("max_by", "f", "s"), "first(f ORDER BY s DESC, n) FILTER (s IS NOT NULL AND f IS NOT NULL)"),
@@ -108,7 +125,9 @@ FAMILIES: dict[str, list[tuple[AggregateCall, str]]] = {
 def node_of(keys: tuple[str, ...], calls: list[AggregateCall], append_only: bool) -> GroupAggregate:
     fields = [SCHEMA.field(k) for k in keys] + [pa.field(f"a{i}", c.type) for i, c in enumerate(calls)]
     return GroupAggregate(
-        schema=pa.schema(fields), input=source(append_only), keys=tuple(COLUMN[k] for k in keys),
+        schema=pa.schema(fields),
+        input=source(append_only),
+        keys=tuple(COLUMN[k] for k in keys),
         aggregates=tuple(calls),
     )
 
@@ -149,9 +168,15 @@ def test_distinct_emits_each_key_once_and_takes_it_back() -> None:
 
 def test_unchanged_groups_are_not_emitted() -> None:
     operator = GroupAggregateOperator(node_of(("g",), [call("max", "i")], True))
-    rows = [(None, "x", 5, None, None, None, None, None, None), (None, "y", 1, None, None, None, None, None, None)]
+    rows = [
+        (None, "x", 5, None, None, None, None, None, None),
+        (None, "y", 1, None, None, None, None, None, None),
+    ]
     operator.process(delta_of([(r, 1) for r in rows]), 0, 0)
-    lower = [(None, "x", 4, None, None, None, None, None, None), (None, "y", 2, None, None, None, None, None, None)]
+    lower = [
+        (None, "x", 4, None, None, None, None, None, None),
+        (None, "y", 2, None, None, None, None, None, None),
+    ]
     change = operator.process(delta_of([(r, 1) for r in lower]), 0, 0)
     assert change is not None
     assert change.batch.to_pydict() == {"g": ["y", "y"], "a0": [1, 2]}
@@ -161,7 +186,9 @@ def test_unchanged_groups_are_not_emitted() -> None:
 def test_integer_sums_overflow_with_22003_but_may_pass_through_large_values() -> None:
     schema = pa.schema([("v", pa.int64())])
     total = AggregateCall("sum", (0,), pa.int64())
-    node = GroupAggregate(schema=pa.schema([("s", pa.int64())]), input=source(False, schema), keys=(), aggregates=(total,))
+    node = GroupAggregate(
+        schema=pa.schema([("s", pa.int64())]), input=source(False, schema), keys=(), aggregates=(total,)
+    )
     operator, top = GroupAggregateOperator(node), 2**63 - 1
     values = pa.RecordBatch.from_pydict({"v": [top, top, -top, -5]}, schema=schema)
     change = operator.process(Delta(values), 0, 0)
@@ -176,7 +203,9 @@ def test_other_sums_overflow(kind: pa.DataType) -> None:
     found = aggregate("sum")
     assert found is not None
     total = AggregateCall("sum", (0,), found.result_type([kind]))
-    node = GroupAggregate(schema=pa.schema([("s", total.type)]), input=source(False, schema), keys=(), aggregates=(total,))
+    node = GroupAggregate(
+        schema=pa.schema([("s", total.type)]), input=source(False, schema), keys=(), aggregates=(total,)
+    )
     big = 10**38 - 1 if pa.types.is_decimal(kind) else 1.7e308
     values = pa.RecordBatch.from_arrays([pa.array([big], kind)], schema=schema)
     operator = GroupAggregateOperator(node)
@@ -209,9 +238,13 @@ def test_infinities_and_nan_can_be_taken_back() -> None:
 def test_large_groups_agree_with_duckdb() -> None:
     rng = np.random.default_rng(3)
     n = 200_000
-    rows = pa.table({
-        "k": rng.integers(0, 5_000, n), "v": rng.normal(1e5, 1.0, n), "w": rng.integers(0, 100, n),
-    })
+    rows = pa.table(
+        {
+            "k": rng.integers(0, 5_000, n),
+            "v": rng.normal(1e5, 1.0, n),
+            "w": rng.integers(0, 100, n),
+        }
+    )
     kinds = [("count", ()), ("sum", (1,)), ("stddev", (1,)), ("max", (2,))]
     calls = tuple(AggregateCall(f, a, pa.int64() if f in ("count", "max") else pa.float64()) for f, a in kinds)
     schema = pa.schema([("k", pa.int64())] + [(f, c.type) for (f, _), c in zip(kinds, calls, strict=True)])
@@ -231,8 +264,12 @@ def test_large_groups_agree_with_duckdb() -> None:
 def test_dead_groups_are_forgotten() -> None:
     schema = pa.schema([("k", pa.string())])
     calls = (AggregateCall("count", (), pa.int64()), AggregateCall("min", (0,), pa.string()))
-    node = GroupAggregate(schema=pa.schema([("k", pa.string()), ("n", pa.int64()), ("m", pa.string())]),
-                          input=source(False, schema), keys=(0,), aggregates=calls)
+    node = GroupAggregate(
+        schema=pa.schema([("k", pa.string()), ("n", pa.int64()), ("m", pa.string())]),
+        input=source(False, schema),
+        keys=(0,),
+        aggregates=calls,
+    )
     operator, contents = GroupAggregateOperator(node), Contents()
     for i in range(8):
         batch = pa.RecordBatch.from_pydict({"k": [f"key {i} {j}" for j in range(1_000)]}, schema=schema)
@@ -247,12 +284,29 @@ def test_dead_groups_are_forgotten() -> None:
 def test_registry_and_factories_name_the_same_aggregates() -> None:
     assert set(names()) == set(FACTORIES)
     covered = {c.function for family in FAMILIES.values() for c, _ in family}
-    aliases = {"mean", "every", "stddev_samp", "variance", "min_by", "quantile_cont", "quantile_disc", "approx_percentile"}
+    aliases = {
+        "mean",
+        "every",
+        "stddev_samp",
+        "variance",
+        "min_by",
+        "quantile_cont",
+        "quantile_disc",
+        "approx_percentile",
+    }
     assert set(names()) == covered | aliases
 
 
-@pytest.mark.parametrize(("name", "args"), [("sum", [pa.string()]), ("bool_and", [pa.int64()]), ("avg", []),
-                                            ("string_agg", [pa.int64()]), ("min", [pa.list_(pa.int64())])])
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("sum", [pa.string()]),
+        ("bool_and", [pa.int64()]),
+        ("avg", []),
+        ("string_agg", [pa.int64()]),
+        ("min", [pa.list_(pa.int64())]),
+    ],
+)
 def test_wrong_arguments_are_42883(name: str, args: list[pa.DataType]) -> None:
     found = aggregate(name)
     assert found is not None
@@ -269,7 +323,9 @@ def test_percentiles_are_between_0_and_1() -> None:
 def test_variance_survives_a_retracted_outlier_and_a_far_mean() -> None:
     schema = pa.schema([("v", pa.float64())])
     spread = AggregateCall("var_pop", (0,), pa.float64())
-    node = GroupAggregate(schema=pa.schema([("s", pa.float64())]), input=source(False, schema), keys=(), aggregates=(spread,))
+    node = GroupAggregate(
+        schema=pa.schema([("s", pa.float64())]), input=source(False, schema), keys=(), aggregates=(spread,)
+    )
 
     def answer(values: list[float], weights: list[int]) -> float:
         operator = GroupAggregateOperator(node)
@@ -280,3 +336,44 @@ def test_variance_survives_a_retracted_outlier_and_a_far_mean() -> None:
 
     assert answer([1e8, 0.0, 0.25, 1e8], [1, 1, 1, -1]) == pytest.approx(0.015625, rel=1e-12)
     assert answer([1e15, 1e15 + 1, 1e15 + 2], [1, 1, 1]) == pytest.approx(2 / 3, rel=1e-12)
+
+
+EXTREMES = {
+    pa.uint64(): [0, 2**64 - 1, 2**63, None],
+    pa.bool_(): [True, False, None],
+    pa.binary(): [b"\x00", b"", b"\xff", None],
+    pa.float32(): [0.5, -1.5, float("inf"), None],
+    pa.decimal128(38, 0): [10**37, -(10**37), 0, None],
+    pa.date32(): [0, -1, 1, None],
+    pa.binary(16): [b"0123456789abcdef", b"0123456789abcdeg", None],
+    pa.null(): [None],
+}
+
+
+@pytest.mark.parametrize("kind", EXTREMES, ids=str)
+@pytest.mark.parametrize("append_only", [True, False])
+def test_min_and_max_of_every_ordered_type(kind: pa.DataType, append_only: bool) -> None:
+    schema = pa.schema([("v", kind)])
+    calls = tuple(AggregateCall(f, (0,), kind) for f in ("min", "max"))
+    node = GroupAggregate(
+        schema=pa.schema([("lo", kind), ("hi", kind)]), input=source(append_only, schema), keys=(), aggregates=calls
+    )
+    operator, contents = GroupAggregateOperator(node), Contents()
+    for value in EXTREMES[kind]:
+        batch = pa.RecordBatch.from_arrays([pa.array([value], kind)], schema=schema)
+        contents.add(operator.process(Delta(batch), 0, 0))
+    values = [v for v in pa.array(EXTREMES[kind], kind).to_pylist() if v is not None]
+    assert list(contents.rows) == [(min(values, default=None), max(values, default=None))]
+
+
+@pytest.mark.parametrize("value", [1e200, -1e308])
+def test_variances_overflow(value: float) -> None:
+    schema = pa.schema([("v", pa.float64())])
+    spread = AggregateCall("var_pop", (0,), pa.float64())
+    node = GroupAggregate(
+        schema=pa.schema([("s", pa.float64())]), input=source(False, schema), keys=(), aggregates=(spread,)
+    )
+    with pytest.raises(OutOfRange, match="overflow"):
+        GroupAggregateOperator(node).process(
+            Delta(pa.RecordBatch.from_pydict({"v": [value, 0.0]}, schema=schema)), 0, 0
+        )

@@ -35,14 +35,19 @@ from tests.operators.aggregate_support import (
 from tests.operators.test_window_aggregate import CALLS, S, micros, on_time
 
 
-def node_of(keys: tuple[str, ...], calls: list[AggregateCall], gap_s: int, append_only: bool = True,
-            **options: Any) -> SessionAggregate:
+def node_of(
+    keys: tuple[str, ...], calls: list[AggregateCall], gap_s: int, append_only: bool = True, **options: Any
+) -> SessionAggregate:
     fields = [SCHEMA.field(k) for k in keys] + [pa.field(n, pa.timestamp("us")) for n in WINDOW_COLUMNS]
     fields += [pa.field(f"a{i}", c.type) for i, c in enumerate(calls)]
     return SessionAggregate(
-        schema=pa.schema(fields), input=source(append_only), time_column=COLUMN["t"],
-        window=Window("session", (0, gap_s * S), (0, gap_s * S)), keys=tuple(COLUMN[k] for k in keys),
-        aggregates=tuple(calls), **options,
+        schema=pa.schema(fields),
+        input=source(append_only),
+        time_column=COLUMN["t"],
+        window=Window("session", (0, gap_s * S), (0, gap_s * S)),
+        keys=tuple(COLUMN[k] for k in keys),
+        aggregates=tuple(calls),
+        **options,
     )
 
 
@@ -53,18 +58,23 @@ def expected(keys: tuple[str, ...], selects: list[str], gap_s: int, rows: list[R
     return duck(
         f"""WITH cut AS (SELECT *, CASE WHEN t - lag(t) OVER {over} < {gap} THEN 0 ELSE 1 END AS fresh FROM t),
         numbered AS (SELECT *, sum(fresh) OVER {over} AS session FROM cut)
-        SELECT {', '.join(outs)} FROM numbered GROUP BY {', '.join([*keys, 'session'])}""",
+        SELECT {", ".join(outs)} FROM numbered GROUP BY {", ".join([*keys, "session"])}""",
         rows,
     )
 
 
 @pytest.mark.parametrize("family", CALLS)
 @pytest.mark.parametrize("delete", [False, True], ids=["append", "retract"])
-@given(data=st.data(), keys=st.sampled_from([(), ("k",), ("g", "k")]), gap=st.sampled_from([1, 5, 20]),
-       emit=st.sampled_from(["changes", "close"]))
+@given(
+    data=st.data(),
+    keys=st.sampled_from([(), ("k",), ("g", "k")]),
+    gap=st.sampled_from([1, 5, 20]),
+    emit=st.sampled_from(["changes", "close"]),
+)
 @settings(max_examples=40, deadline=None)
-def test_equals_duckdb(family: str, delete: bool, data: st.DataObject, keys: tuple[str, ...], gap: int,
-                       emit: str) -> None:
+def test_equals_duckdb(
+    family: str, delete: bool, data: st.DataObject, keys: tuple[str, ...], gap: int, emit: str
+) -> None:
     calls = [c for c, _ in CALLS[family]]
     events = data.draw(rows_strategy(25).flatmap(lambda rows: histories(rows, delete, oldest_first=True)))
     lateness = data.draw(st.sampled_from([0, 5 * S])) if emit == "close" else 0
@@ -82,7 +92,12 @@ def test_equals_duckdb(family: str, delete: bool, data: st.DataObject, keys: tup
     assert not operator.take_late()
 
 
-@given(data=st.data(), rows=rows_strategy(40, seconds=60), delay=st.sampled_from([0, 7]), lateness=st.sampled_from([0, 6]))
+@given(
+    data=st.data(),
+    rows=rows_strategy(40, seconds=60),
+    delay=st.sampled_from([0, 7]),
+    lateness=st.sampled_from([0, 6]),
+)
 @settings(max_examples=60, deadline=None)
 def test_late_rows_do_not_depend_on_batching(data: st.DataObject, rows: list[Row], delay: int, lateness: int) -> None:
     kept = [(row, mark) for row, mark in on_time(rows, delay) if micros(row) >= max(mark - lateness * S, NO_WATERMARK)]

@@ -47,22 +47,43 @@ WINDOWS = {
     "month": Window("tumble", (1, 0), (1, 0)),
 }
 CALLS = {
-    "cheap": [(call("count"), "count(*)"), (call("sum", "i", where="flag"), "(sum(i) FILTER (flag))::BIGINT"),
-              (call("avg", "f"), "avg(f)"), (call("max", "i"), "max(i)")],
-    "rich": [(call("count", "i", distinct=True), "count(DISTINCT i)"), (call("stddev", "f"), "stddev(f)"),
-             (call("min", "s"), "min(s)"), (call("last", "s"), "last(s ORDER BY n)"),
-             (call("array_agg", "i"), "array_agg(i ORDER BY n)"), (call("median", "f"), "quantile_cont(f, 0.5)"),
-             (call("bool_or", "b"), "bool_or(b)"), (call("sum", "d"), "sum(d)")],
+    "cheap": [
+        (call("count"), "count(*)"),
+        (call("sum", "i", where="flag"), "(sum(i) FILTER (flag))::BIGINT"),
+        (call("avg", "f"), "avg(f)"),
+        (call("max", "i"), "max(i)"),
+    ],
+    "rich": [
+        (call("count", "i", distinct=True), "count(DISTINCT i)"),
+        (call("stddev", "f"), "stddev(f)"),
+        (call("min", "s"), "min(s)"),
+        (call("last", "s"), "last(s ORDER BY n)"),
+        (call("array_agg", "i"), "array_agg(i ORDER BY n)"),
+        (call("median", "f"), "quantile_cont(f, 0.5)"),
+        (call("bool_or", "b"), "bool_or(b)"),
+        (call("sum", "d"), "sum(d)"),
+    ],
 }
 
 
-def node_of(window: Window, keys: tuple[str, ...], calls: list[AggregateCall], append_only: bool = True,
-            schema: pa.Schema = SCHEMA, **options: Any) -> WindowAggregate:
+def node_of(
+    window: Window,
+    keys: tuple[str, ...],
+    calls: list[AggregateCall],
+    append_only: bool = True,
+    schema: pa.Schema = SCHEMA,
+    **options: Any,
+) -> WindowAggregate:
     fields = [schema.field(k) for k in keys] + [pa.field(n, pa.timestamp("us")) for n in WINDOW_COLUMNS]
     fields += [pa.field(f"a{i}", c.type) for i, c in enumerate(calls)]
     return WindowAggregate(
-        schema=pa.schema(fields), input=source(append_only, schema), time_column=COLUMN["t"], window=window,
-        keys=tuple(COLUMN[k] for k in keys), aggregates=tuple(calls), **options,
+        schema=pa.schema(fields),
+        input=source(append_only, schema),
+        time_column=COLUMN["t"],
+        window=window,
+        keys=tuple(COLUMN[k] for k in keys),
+        aggregates=tuple(calls),
+        **options,
     )
 
 
@@ -73,19 +94,23 @@ def starts_sql(window: Window) -> str:
     (_, size), (_, slide), offset = window.size, window.slide, window.offset_us
     if window.kind == "cumulate":
         every = f"[{{'s': k * {size} + {offset}, 'e': k * {size} + {offset} + j * {slide}}} FOR k IN range(-30, 30) "
-        inner = f"list_transform(range(1, {size // slide + 1}), lambda j: {{'s': k * {size} + {offset}, " \
-                f"'e': k * {size} + {offset} + j * {slide}}})"
+        inner = (
+            f"list_transform(range(1, {size // slide + 1}), lambda j: {{'s': k * {size} + {offset}, "
+            f"'e': k * {size} + {offset} + j * {slide}}})"
+        )
         every = f"flatten(list_transform(range(-30, 30), lambda k: {inner}))"
     else:
-        every = f"list_transform(range(-60, 60), lambda k: {{'s': k * {slide} + {offset}, " \
-                f"'e': k * {slide} + {offset} + {size}}})"
+        every = (
+            f"list_transform(range(-60, 60), lambda k: {{'s': k * {slide} + {offset}, "
+            f"'e': k * {slide} + {offset} + {size}}})"
+        )
     return f"list_filter({every}, lambda w: w.s <= epoch_us(t) AND epoch_us(t) < w.e)"
 
 
 def expected(window: Window, keys: tuple[str, ...], selects: list[str], rows: list[Row]) -> Counter[Row]:
     columns = ", ".join([*keys, "make_timestamp(w.s)", "make_timestamp(w.e)", "make_timestamp(w.e - 1)", *selects])
-    sql = f"SELECT {columns} FROM (SELECT *, unnest({starts_sql(window)}) AS w FROM t) GROUP BY {', '.join([*keys, 'w'])}"
-    return duck(sql, rows)
+    spread = f"SELECT *, unnest({starts_sql(window)}) AS w FROM t"
+    return duck(f"SELECT {columns} FROM ({spread}) GROUP BY {', '.join([*keys, 'w'])}", rows)
 
 
 @pytest.mark.parametrize("kind", WINDOWS)
@@ -128,16 +153,34 @@ WITH_MARK = SCHEMA.append(pa.field("$watermark", pa.int64()))
 
 
 @pytest.mark.parametrize("kind", ["tumble", "hop", "cumulate"])
-@given(data=st.data(), rows=rows_strategy(40, seconds=40), delay=st.sampled_from([0, 7]), lateness=st.sampled_from([0, 6]))
+@given(
+    data=st.data(),
+    rows=rows_strategy(40, seconds=40),
+    delay=st.sampled_from([0, 7]),
+    lateness=st.sampled_from([0, 6]),
+)
 @settings(max_examples=30, deadline=None)
-def test_late_rows_do_not_depend_on_batching(kind: str, data: st.DataObject, rows: list[Row], delay: int,
-                                             lateness: int) -> None:
+def test_late_rows_do_not_depend_on_batching(
+    kind: str, data: st.DataObject, rows: list[Row], delay: int, lateness: int
+) -> None:
     """Rows enter exactly the windows their watermark leaves open; each split gives that same answer."""
     window, marked = WINDOWS[kind], on_time(rows, delay)
-    drop = DropLate(schema=WITH_MARK, input=source(True, WITH_MARK), time_column=COLUMN["t"],
-                    watermark_column=len(SCHEMA), window=window, lateness_us=lateness * S)
-    node = node_of(window, ("k",), [call("count"), call("max", "i")], schema=WITH_MARK, emit="close",
-                   lateness_us=lateness * S)
+    drop = DropLate(
+        schema=WITH_MARK,
+        input=source(True, WITH_MARK),
+        time_column=COLUMN["t"],
+        watermark_column=len(SCHEMA),
+        window=window,
+        lateness_us=lateness * S,
+    )
+    node = node_of(
+        window,
+        ("k",),
+        [call("count"), call("max", "i")],
+        schema=WITH_MARK,
+        emit="close",
+        lateness_us=lateness * S,
+    )
     dropper, operator, contents = DropLateOperator(drop), WindowAggregateOperator(node), Contents()
     for start, stop in data.draw(splits(len(rows))):
         batch = batch_of([(*row, mark) for row, mark in marked[start:stop]], WITH_MARK)
@@ -217,8 +260,13 @@ def test_lateness_holds_the_output_watermark_back() -> None:
 
 
 def test_null_times_are_late_for_drop_late_and_ignored_by_the_aggregate() -> None:
-    node = DropLate(schema=SCHEMA, input=source(True, WITH_MARK), time_column=COLUMN["t"],
-                    watermark_column=len(SCHEMA), window=None)
+    node = DropLate(
+        schema=SCHEMA,
+        input=source(True, WITH_MARK),
+        time_column=COLUMN["t"],
+        watermark_column=len(SCHEMA),
+        window=None,
+    )
     operator = DropLateOperator(node)
     batch = batch_of([(None,) * 9 + (NO_WATERMARK,), (None,) * 8 + (EPOCH, 0), (None,) * 8 + (EPOCH, 1)], WITH_MARK)
     kept = operator.process(Delta(batch), 0, 0)

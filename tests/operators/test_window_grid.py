@@ -25,8 +25,13 @@ def brute_force(t: int, kind: str, size: int, slide: int, offset: int) -> list[t
     return [(s, s + size) for s in starts if s <= t < s + size]
 
 
-@given(times=TIMES, kind=st.sampled_from(["tumble", "hop", "cumulate"]), a=st.integers(1, 12), b=st.integers(1, 5),
-       offset=st.integers(-20, 20))
+@given(
+    times=TIMES,
+    kind=st.sampled_from(["tumble", "hop", "cumulate"]),
+    a=st.integers(1, 12),
+    b=st.integers(1, 5),
+    offset=st.integers(-20, 20),
+)
 @settings(max_examples=60, deadline=None)
 def test_every_window_of_the_definition(times: list[int], kind: str, a: int, b: int, offset: int) -> None:
     size, slide = (a * b, b) if kind == "cumulate" else (a, a if kind == "tumble" else b)
@@ -40,7 +45,10 @@ def test_every_window_of_the_definition(times: list[int], kind: str, a: int, b: 
         assert grid.end_us(np.array([closed]))[0] <= watermark < grid.end_us(np.array([closed + 1]))[0]
 
 
-@given(times=st.lists(st.integers(-(10**16), 10**16), min_size=1, max_size=30), months=st.sampled_from([1, 3, 12]))
+@given(
+    times=st.lists(st.integers(-(10**16), 10**16), min_size=1, max_size=30),
+    months=st.sampled_from([1, 3, 12]),
+)
 @settings(max_examples=30, deadline=None)
 def test_calendar_windows_agree_with_duckdb(times: list[int], months: int) -> None:
     rows, starts, ends = window_ends(np.array(times, dtype=np.int64), Window("tumble", (months, 0), (months, 0)))

@@ -105,8 +105,6 @@ def test_extension_and_dictionary_columns(dtype: pa.DataType) -> None:
     assert len(index.columns()[0]) == 3
 
 
-
-
 def test_dictionaries_shrink_with_the_keys() -> None:
     index = KeyIndex([pa.string()])
     for i in range(10):

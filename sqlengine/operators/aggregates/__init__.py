@@ -16,7 +16,7 @@ from sqlengine.operators.aggregates.moments import Moments
 from sqlengine.operators.aggregates.picks import Pick, Rule
 from sqlengine.operators.aggregates.sums import sum_of
 from sqlengine.plan.nodes import AggregateCall
-from sqlengine.state.sort_words import has_order_words
+from sqlengine.state.order_codes import has_order_codes
 from sqlengine.types import storage_type
 
 Factory = Callable[[Spec], Accumulator]
@@ -27,7 +27,7 @@ def _first(spec: Spec, last: bool = False, skip_null: bool = False) -> Accumulat
     order = spec.call.order_by
     if spec.append_only and not order:
         return Pick(spec, Rule(largest=last, skip_null_value=skip_null))
-    if spec.append_only and len(order) == 1 and has_order_words(storage_type(spec.types[-1])):
+    if spec.append_only and len(order) == 1 and has_order_codes(storage_type(spec.types[-1])):
         by, descending, nulls_first = order[0]
         rule = Rule(by, descending != last, last, skip_null, null_by_last=descending == nulls_first)
         return Pick(spec, rule)
@@ -36,7 +36,7 @@ def _first(spec: Spec, last: bool = False, skip_null: bool = False) -> Accumulat
 
 def _arg(spec: Spec, largest: bool) -> Accumulator:
     """arg_min or arg_max: rows with a NULL in either argument take no part."""
-    if spec.append_only and has_order_words(storage_type(spec.types[1])):
+    if spec.append_only and has_order_codes(storage_type(spec.types[1])):
         return Pick(spec, Rule(spec.call.args[1], largest, skip_null_value=True, skip_null_by=True))
     return ordered_arg(spec, largest)
 

@@ -18,7 +18,8 @@ from sqlengine.operators.base import State
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.multiset import Changes, Multiset
-from sqlengine.state.sort_words import comparable_words, from_order_words, has_order_words, order_words
+from sqlengine.state.order_codes import has_order_codes, order_codes
+from sqlengine.state.sort_words import comparable_words, from_order_codes
 from sqlengine.state.value_store import ValueStore
 from sqlengine.types import storage_type
 
@@ -99,23 +100,23 @@ class _Extreme(Accumulator):
 
 
 class WordExtreme(_Extreme):
-    """Extremes as order words."""
+    """Extremes as order codes."""
 
     def __init__(self, spec: Spec, largest: bool) -> None:
         super().__init__(spec, largest, best=("i8", 0))
 
     def _improve(self, slots: Ints, values: pa.Array, valid: np.ndarray) -> None:
-        group.improve(self.slots["best"], self.slots["seen"], slots, order_words(values), valid, self._largest)
+        group.improve(self.slots["best"], self.slots["seen"], slots, order_codes(values), valid, self._largest)
 
     def _stale(self, slots: Ints, values: pa.Array) -> Ints:
-        return slots[(order_words(values) == self.slots["best"][slots]) & (self.slots["seen"][slots] != 0)]
+        return slots[(order_codes(values) == self.slots["best"][slots]) & (self.slots["seen"][slots] != 0)]
 
     def _best(self, slots: Ints) -> pa.Array:
-        return from_order_words(self.slots["best"][slots], self._storage)
+        return from_order_codes(self.slots["best"][slots], self._storage)
 
     def result(self, slots: Ints) -> pa.Array:
         words, seen = self.slots["best"][slots], self.slots["seen"][slots] != 0
-        return buffers.wrap(from_order_words(words, self._storage, seen), self.type)
+        return buffers.wrap(from_order_codes(words, self._storage, seen), self.type)
 
 
 class RankExtreme(_Extreme):
@@ -187,6 +188,4 @@ def _places(seen: pa.Array) -> pa.Array:
 
 def extreme_of(spec: Spec, largest: bool) -> Accumulator:
     """The accumulator of min or max for the argument's type."""
-    return (WordExtreme if has_order_words(storage_type(spec.types[0])) else RankExtreme)(spec, largest)
-
-
+    return (WordExtreme if has_order_codes(storage_type(spec.types[0])) else RankExtreme)(spec, largest)

@@ -26,8 +26,14 @@ class _Rows(Accumulator):
     """`columns`: the input columns kept, the value first; `order`: ORDER BY over positions in `columns`;
     `required`: positions in `columns` that must not be NULL."""
 
-    def __init__(self, spec: Spec, columns: tuple[int, ...], kinds: list[pa.DataType], order: Order,
-                 required: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        columns: tuple[int, ...],
+        kinds: list[pa.DataType],
+        order: Order,
+        required: tuple[int, ...],
+    ) -> None:
         super().__init__(spec)
         self._columns = columns
         self._order = order
@@ -108,8 +114,15 @@ class StringAgg(_Rows):
 class OrderedPick(_Rows):
     """The value of the first row in order."""
 
-    def __init__(self, spec: Spec, columns: tuple[int, ...], kinds: list[pa.DataType], order: Order,
-                 required: tuple[int, ...], last: bool) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        columns: tuple[int, ...],
+        kinds: list[pa.DataType],
+        order: Order,
+        required: tuple[int, ...],
+        last: bool,
+    ) -> None:
         super().__init__(spec, columns, kinds, order, required)
         self._last = last
 

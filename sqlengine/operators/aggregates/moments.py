@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sqlengine.errors import OutOfRange
 from sqlengine.kernels import group, pairs
 from sqlengine.operators.aggregates.base import NO_BYTES, Accumulator, Floats, Inputs, Ints, Spec
 from sqlengine.operators.aggregates.sums import STRANGE_KINDS, Strange
@@ -35,8 +36,20 @@ class Moments(Accumulator):
 
     def update(self, slots: Ints, inputs: Inputs) -> None:
         own, values, valid = self.slots, inputs.floats(self._column), inputs.valid(self._column)
-        sums = [own[n] for n in _SUMS]
-        if group.moments(own["shift"], own["shifted"], own["count"], *sums, slots, values, valid, inputs.weights):
+        strange = group.moments(
+            own["shift"],
+            own["shifted"],
+            own["count"],
+            own["first"],
+            own["first_low"],
+            own["second"],
+            own["second_low"],
+            slots,
+            values,
+            valid,
+            inputs.weights,
+        )
+        if strange:
             self._strange.update(slots, values, valid, inputs.weights)
 
     def merge(self, slots: Ints, other: Self, other_slots: Ints) -> None:
@@ -54,7 +67,10 @@ class Moments(Accumulator):
         n = (count, np.zeros_like(count))
         first, second = _pair(theirs, "first"), _pair(theirs, "second")
         cross = pairs.multiply(d, pairs.add(pairs.add(first, first), pairs.multiply(n, d)))
-        for name, news in (("first", pairs.add(first, pairs.multiply(n, d))), ("second", pairs.add(second, cross))):
+        for name, news in (
+            ("first", pairs.add(first, pairs.multiply(n, d))),
+            ("second", pairs.add(second, cross)),
+        ):
             group.add_pairs(own[name], own[f"{name}_low"], slots, *news)
 
     def result(self, slots: Ints) -> pa.Array:
@@ -62,8 +78,11 @@ class Moments(Accumulator):
         count = own["count"][slots]
         n = np.maximum(count, 1).astype(np.float64)
         first, second = (_pair({k: own[k][slots] for k in _SUMS}, name) for name in ("first", "second"))
-        rest = pairs.add(second, pairs.negate(pairs.divide(pairs.multiply(first, first), n)))
-        spread = np.maximum(rest[0] + rest[1], 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            rest = pairs.add(second, pairs.negate(pairs.divide(pairs.multiply(first, first), n)))
+            spread = np.maximum(rest[0] + rest[1], 0.0)
+        if not np.isfinite(spread[count != 0]).all():
+            raise OutOfRange("value out of range: overflow", detail="a variance exceeds double precision")
         divisor = np.maximum(n - 1, 1.0) if self._sample else n
         answer: Floats = np.sqrt(spread / divisor) if self._root else spread / divisor
         if self._strange.seen:

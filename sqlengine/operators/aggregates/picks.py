@@ -16,9 +16,8 @@ import pyarrow as pa
 from sqlengine.kernels import group
 from sqlengine.operators.aggregates.base import NO_BYTES, Accumulator, Bytes, Inputs, Ints, Mask, Spec
 from sqlengine.operators.base import State
-from sqlengine.state.sort_words import order_words
+from sqlengine.state.order_codes import order_codes
 from sqlengine.state.value_store import ValueStore
-
 
 _FIRST_OF_ALL, _LAST_OF_ALL = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
@@ -83,7 +82,7 @@ class Pick(Accumulator):
         """The order word of each row."""
         if self._rule.by is None:
             return inputs.arrivals
-        words, valid = order_words(inputs.array(self._rule.by)), inputs.valid(self._rule.by)
+        words, valid = order_codes(inputs.array(self._rule.by)), inputs.valid(self._rule.by)
         if not len(valid):
             return words
         return np.where(valid != 0, words, _LAST_OF_ALL if self._rule.null_by_last else _FIRST_OF_ALL)

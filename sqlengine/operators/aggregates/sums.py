@@ -34,7 +34,9 @@ class _WideSum(Accumulator):
         self._add(slots, low, high, NO_BYTES, NO_INTS, np.zeros_like(self.slots["count"]))
         group.count(self.slots["count"], slots, NO_BYTES, count)
 
-    def _add(self, slots: Ints, low: Ints, high: Ints, valid: npt.NDArray[np.uint8], weights: Ints, count: Ints) -> None:
+    def _add(
+        self, slots: Ints, low: Ints, high: Ints, valid: npt.NDArray[np.uint8], weights: Ints, count: Ints
+    ) -> None:
         """Add 128-bit values; OutOfRange when a sum leaves 128 bits."""
         if group.sum_wide(self.slots["low"], self.slots["high"], count, slots, low, high, valid, weights):
             raise OutOfRange("numeric field overflow", detail="a sum exceeds 128 bits")
@@ -69,8 +71,11 @@ class IntSum(_WideSum):
             return self._means(slots, 0)
         low, high, some = self.slots["low"][slots], self.slots["high"][slots], self.slots["count"][slots] != 0
         if (some & (high != low >> 63)).any():
-            raise OutOfRange("bigint out of range", detail="a sum of whole numbers does not fit in bigint",
-                             hint="cast the argument to numeric")
+            raise OutOfRange(
+                "bigint out of range",
+                detail="a sum of whole numbers does not fit in bigint",
+                hint="cast the argument to numeric",
+            )
         return buffers.from_ints(low, self.type, some)
 
 
@@ -151,7 +156,8 @@ class FloatSum(Accumulator):
 
     def result(self, slots: Ints) -> pa.Array:
         count = self.slots["count"][slots]
-        sums = self.slots["high"][slots] + self.slots["low"][slots]
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = self.slots["high"][slots] + self.slots["low"][slots]
         if not np.isfinite(sums[count != 0]).all():
             raise OutOfRange("value out of range: overflow", detail="a sum of floats exceeds double precision")
         if self._strange.seen:
