@@ -123,6 +123,7 @@ OWN_MEANING: dict[str, str] = {
     "factorial": "PostgreSQL's numeric result",
     "array_distinct": "no order",
     "hash64": "DuckDB's own",
+    "div": "DuckDB divides in double precision; see test_numeric.py",
     "make_timestamp": "tested by its example",
     "to_json": "tested by its example",
     "json_valid": "DuckDB's own",
