@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import storage
 from storage.log import format as frames
 from storage.log import message
+from storage.log.schema_plan import plan_schema
 from storage.log.statistics import encode_statistics
 
 ROWS = 65_536
@@ -119,10 +120,11 @@ def write_ipc(file: Path, batch: pa.RecordBatch, count: int) -> None:
 
 def append_costs(batch: pa.RecordBatch, repeats: int) -> None:
     """What an append of 64k rows spends where."""
-    payload = message.encode(batch, has_dictionary=False)
+    plan = plan_schema(batch.schema)
+    payload = message.encode(batch, plan)
     parts = {
-        "encode": lambda: message.encode(batch, has_dictionary=False),
-        "statistics": lambda: encode_statistics(batch),
+        "encode": lambda: message.encode(batch, plan),
+        "statistics": lambda: encode_statistics(batch, plan),
         "checksum": lambda: frames.checksum(payload.pieces),
     }
     for name, work in parts.items():

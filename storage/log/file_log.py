@@ -130,10 +130,11 @@ class FileLog(Log):
 
     def _write(self, batch: pa.RecordBatch, schema_id: int, stamp: Stamp) -> int:
         """See `Log._write`."""
-        payload = encode(batch, has_dictionary=self.context.dictionaries[schema_id])
+        plan = self.context.plans[schema_id]
+        payload = encode(batch, plan)
         if payload.length > MAX_PAYLOAD:
             raise BatchTooLarge(f"batch of {payload.length} bytes exceeds {MAX_PAYLOAD}", hint="split the batch")
-        trailer = encode_statistics(batch) if self.context.config.statistics else b""
+        trailer = encode_statistics(batch, plan) if self.context.config.statistics else b""
         body = [*payload.pieces, padding(payload.length), trailer]
         body_crc = checksum(body)
         kind = KIND_BYTES if self.context.bytes_payload and payload.kind == KIND_ARROW else payload.kind
@@ -470,7 +471,7 @@ class FileLog(Log):
     def _shortened(self, segment: Segment, position: int, header: FrameHeader, end: int) -> list[Any]:
         """The pieces of the frame at `position` without the records from `end` on; stamps stay."""
         frame = self._frame(segment, position, header, (header.base_offset, end), None)
-        payload = encode(frame.batch, has_dictionary=self.context.dictionaries[header.schema_id])
+        payload = encode(frame.batch, self.context.plans[header.schema_id])
         body = [*payload.pieces, padding(payload.length)]
         shorter = header._replace(record_count=frame.record_count, payload_length=payload.length, trailer_units=0)
         return [pack_header(shorter, checksum(body)), *body]

@@ -20,8 +20,8 @@ from storage.errors import OffsetOutOfRange, SchemaMismatch, StorageError
 from storage.log.commit import GroupCommit
 from storage.log.format import NO_PRODUCER, FrameHeader
 from storage.log.frame import Frame
-from storage.log.message import has_dictionary
 from storage.log.producers import ProducerTable
+from storage.log.schema_plan import SchemaPlan, plan_schema
 
 DEFAULT_MAX_ROWS = 65_536 * 4
 
@@ -38,11 +38,11 @@ class TopicContext:
     commit: GroupCommit
     bytes_payload: bool = False
     schemas: list[pa.Schema] = field(default_factory=list)
-    dictionaries: list[bool] = field(default_factory=list)
+    plans: list[SchemaPlan] = field(default_factory=list)
 
     def add_schema(self, schema: pa.Schema) -> int:
         """Register the next schema; returns its id."""
-        self.dictionaries.append(has_dictionary(schema))
+        self.plans.append(plan_schema(schema))
         self.schemas.append(schema)
         return len(self.schemas) - 1
 

@@ -17,6 +17,7 @@ from storage.log.frame import Frame
 from storage.log.log import DEFAULT_MAX_ROWS, Log, Stamp, TopicContext
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
+from storage.log.schema_plan import plan_schema
 from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
 
 
@@ -28,7 +29,7 @@ class _Stored(NamedTuple):
 
     def statistics(self) -> dict[str, ColumnStatistics]:
         """Computed when asked for: there is no trailer to keep them in."""
-        return decode_statistics(encode_statistics(self.batch), self.batch.schema)
+        return decode_statistics(encode_statistics(self.batch, plan_schema(self.batch.schema)), self.batch.schema)
 
 
 class MemoryLog(Log):

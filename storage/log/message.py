@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from storage.log.format import ALIGNMENT, KIND_ARROW, KIND_ARROW_STREAM, padded, padding
+from storage.log.schema_plan import SchemaPlan
 
 # Below this many rows alignment to 64 would cost more bytes than it is worth.
 SMALL_ROWS = 256
@@ -53,15 +54,15 @@ class _Layout:
     variadic: tuple[int, ...] = ()
 
 
-def encode(batch: pa.RecordBatch, *, has_dictionary: bool) -> Payload:
-    """The payload of `batch`; `has_dictionary` says whether any type in it is dictionary-encoded."""
-    if has_dictionary:
+def encode(batch: pa.RecordBatch, plan: SchemaPlan) -> Payload:
+    """The payload of `batch`, whose schema has that plan."""
+    if plan.has_dictionary:
         return _encode_stream(batch)
     if batch.num_rows <= SMALL_ROWS:
         message = batch.serialize()
         return Payload(KIND_ARROW, [message.slice(0)], message.size)
-    layout = _flat_layout(batch) or _parse_message(batch.serialize())
-    return _assemble(layout)
+    layout = _flat_layout(batch, plan.widths) if plan.widths is not None else None
+    return _assemble(layout or _parse_message(batch.serialize()))
 
 
 def decode(kind: int, payload: pa.Buffer, schema: pa.Schema) -> pa.RecordBatch:
@@ -69,22 +70,6 @@ def decode(kind: int, payload: pa.Buffer, schema: pa.Schema) -> pa.RecordBatch:
     if kind == KIND_ARROW_STREAM:
         return pa.ipc.open_stream(payload).read_next_batch()
     return pa.ipc.read_record_batch(payload, schema)
-
-
-def has_dictionary(schema: pa.Schema) -> bool:
-    """Whether a dictionary-encoded type appears anywhere in the schema."""
-    return any(_dictionary_inside(field.type) for field in schema)
-
-
-def _dictionary_inside(kind: pa.DataType) -> bool:
-    """Whether `kind` is or contains a dictionary-encoded type."""
-    if isinstance(kind, pa.BaseExtensionType):
-        kind = kind.storage_type
-    if pa.types.is_dictionary(kind):
-        return True
-    if pa.types.is_run_end_encoded(kind):
-        return _dictionary_inside(kind.value_type)
-    return any(_dictionary_inside(kind.field(i).type) for i in range(kind.num_fields))
 
 
 def _encode_stream(batch: pa.RecordBatch) -> Payload:
@@ -96,18 +81,16 @@ def _encode_stream(batch: pa.RecordBatch) -> Payload:
     return Payload(KIND_ARROW_STREAM, [stream.slice(0)], stream.size)
 
 
-# --- layout of columns that need no copy
-# -----------------------------------------------------------------------------
+# --- layout of columns that need no copy ---
 
 
-def _flat_layout(batch: pa.RecordBatch) -> _Layout | None:
-    """Layout over the batch's own buffers, or None if a column is nested, sliced or of a rarer type."""
+def _flat_layout(batch: pa.RecordBatch, widths: tuple[int, ...]) -> _Layout | None:
+    """Layout over the batch's own buffers, or None if a column is cut out of a longer one."""
     rows = batch.num_rows
     nodes: list[int] = []
     buffers: list[pa.Buffer] = []
-    for column in batch.columns:
-        width = _width(column.type)
-        if width is None or column.offset:
+    for column, width in zip(batch.columns, widths, strict=True):
+        if column.offset:
             return None
         nulls = column.null_count
         nodes += (rows, nulls)
@@ -130,23 +113,6 @@ def _add_variable(own: list[pa.Buffer], rows: int, offset_size: int, buffers: li
     buffers.append(offsets)
     buffers.append(own[2].slice(0, end) if end else _EMPTY)
     return True
-
-
-@functools.lru_cache(maxsize=256)
-def _width(kind: pa.DataType) -> int | None:
-    """Bits per value of a fixed-width type, minus the offset size of a string or binary type, None for the
-    others.
-    """
-    if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return -4
-    if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
-        return -8
-    if kind.num_fields or pa.types.is_null(kind) or isinstance(kind, pa.BaseExtensionType):
-        return None
-    try:
-        return kind.bit_width or None
-    except ValueError:
-        return None
 
 
 # --- flatbuffer

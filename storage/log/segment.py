@@ -136,6 +136,7 @@ class Segment:
 
     @index.setter
     def index(self, index: SegmentIndex) -> None:
+        """Replace the index by one that was checked or rebuilt."""
         self._index = index
 
     def completed(self, index: SegmentIndex, end_offset: int | None = None) -> SegmentIndex:

@@ -6,7 +6,6 @@ optional and skippable (FORMAT.md section 3). Must not do I/O.
 
 from __future__ import annotations
 
-import functools
 import math
 import struct
 from collections.abc import Iterator
@@ -18,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.log.format import ALIGNMENT, padded
+from storage.log.schema_plan import SchemaPlan
 
-# Frames with fewer rows carry no statistics: skipping them saves less than computing costs.
-MIN_ROWS = 256
+# Frames with fewer rows get no statistics: skipping them saves less than computing costs.
+MIN_ROWS = 2048
 
 _SECTION = struct.Struct("<HHI")
 _KIND_STATISTICS = 1
@@ -44,17 +44,11 @@ class ColumnStatistics:
     null_count: int
 
 
-def encode_statistics(batch: pa.RecordBatch) -> bytes:
+def encode_statistics(batch: pa.RecordBatch, plan: SchemaPlan) -> bytes:
     """The statistics section of `batch`, padded to the frame alignment; empty if there is nothing to say."""
-    if batch.num_rows < MIN_ROWS:
+    if batch.num_rows < MIN_ROWS or not 0 < len(plan.numeric) <= 0xFFFF:
         return b""
-    entries = []
-    for index, column in enumerate(batch.columns):
-        numpy_type = _numpy_type(column.type)
-        if numpy_type is not None:
-            entries.append(_encode_column(index, column, numpy_type))
-    if not entries or len(entries) > 0xFFFF:
-        return b""
+    entries = [_encode_column(index, batch.column(index), numpy_type) for index, numpy_type in plan.numeric]
     section = _SECTION.pack(_KIND_STATISTICS, len(entries), _ENTRY_SIZE * len(entries)) + b"".join(entries)
     return section + bytes(padded(len(section)) - len(section))
 
@@ -98,7 +92,8 @@ def _encode_column(index: int, column: pa.Array, numpy_type: np.dtype[Any]) -> b
 def _range(column: pa.Array, numpy_type: np.dtype[Any], nulls: int) -> tuple[Any, Any]:
     """(min, max) as physical Python values; NaN if any value is NaN, None if there is no value."""
     if nulls == 0:
-        values = np.frombuffer(column.buffers()[1], dtype=numpy_type)[column.offset : column.offset + len(column)]
+        start = column.offset * numpy_type.itemsize
+        values = np.frombuffer(column.buffers()[1], numpy_type, count=len(column), offset=start)
         return values.min().item(), values.max().item()
     if nulls == len(column):
         return None, None
@@ -115,18 +110,6 @@ def _decode_entry(trailer: Any, position: int) -> tuple[int, ColumnStatistics]:
     if flags & _HAS_RANGE:
         return index, ColumnStatistics(low, high, nulls)
     return index, ColumnStatistics(None, None, nulls)
-
-
-@functools.lru_cache(maxsize=256)
-def _numpy_type(kind: pa.DataType) -> np.dtype[Any] | None:
-    """The physical NumPy type of an integer, float or temporal column, None for any other type."""
-    types = pa.types
-    if types.is_integer(kind) or types.is_float32(kind) or types.is_float64(kind):
-        numpy_type: np.dtype[Any] = np.dtype(kind.to_pandas_dtype())
-        return numpy_type
-    if types.is_temporal(kind) and not types.is_interval(kind):
-        return np.dtype(f"i{kind.bit_width // 8}")
-    return None
 
 
 assert _ENTRY["i"].size == _ENTRY_SIZE and ALIGNMENT % 8 == 0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from storage.log import format as frames
 from storage.log import message
+from storage.log.schema_plan import plan_schema
 from storage.log.statistics import decode_statistics, encode_statistics
 from tests.storage.arrow_data import NESTED_TYPES, SIMPLE_TYPES, random_batch, random_schema
 
@@ -78,7 +79,7 @@ def test_any_batch_survives_encoding(seed: int, rows: int, nested: bool) -> None
     batch = random_batch(rng, schema, rows)
     if rng.random() < 0.3:
         batch = batch.slice(rng.randrange(rows + 1), rng.randrange(rows + 1))
-    payload = message.encode(batch, has_dictionary=message.has_dictionary(schema))
+    payload = message.encode(batch, plan_schema(schema))
     stored = pa.py_buffer(b"".join(payload.pieces))
     assert stored.size == payload.length
     found = message.decode(payload.kind, stored, schema)
@@ -91,14 +92,14 @@ def test_pyarrow_reads_our_messages_in_its_stream(seed: int) -> None:
     rng = random.Random(seed)
     schema = random_schema(rng, SIMPLE_TYPES)
     batch = random_batch(rng, schema, 2000)
-    payload = message.encode(batch, has_dictionary=False)
+    payload = message.encode(batch, plan_schema(batch.schema))
     stream = b"".join([schema.serialize().to_pybytes(), *map(bytes, payload.pieces)])
     assert pa.ipc.open_stream(stream).read_all().to_batches() == [batch]
 
 
 def test_buffers_of_large_batches_are_aligned_and_not_copied() -> None:
     batch = pa.record_batch({"a": np.arange(50_001), "b": np.arange(50_001) < 7, "c": ["text"] * 50_001})
-    payload = message.encode(batch, has_dictionary=False)
+    payload = message.encode(batch, plan_schema(batch.schema))
     pieces = {piece.address for piece in payload.pieces if isinstance(piece, pa.Buffer)}
     assert batch.column("a").buffers()[1].address in pieces
     assert batch.column("c").buffers()[2].address in pieces
@@ -113,8 +114,8 @@ def test_buffers_of_large_batches_are_aligned_and_not_copied() -> None:
 def test_statistics_are_those_of_pyarrow(seed: int) -> None:
     rng = random.Random(seed)
     schema = random_schema(rng, SIMPLE_TYPES, most=10)
-    batch = random_batch(rng, schema, rng.choice((256, 700)))
-    found = decode_statistics(encode_statistics(batch), schema)
+    batch = random_batch(rng, schema, rng.choice((2048, 2500)))
+    found = decode_statistics(encode_statistics(batch, plan_schema(batch.schema)), schema)
     for field, column in zip(schema, batch.columns, strict=True):
         numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         assert (field.name in found) >= (numeric or pa.types.is_timestamp(field.type))
@@ -128,8 +129,8 @@ def test_statistics_are_those_of_pyarrow(seed: int) -> None:
 
 
 def test_a_column_with_nan_has_no_bounds() -> None:
-    values = [1.0] * 299 + [float("nan")]
+    values = [1.0] * 2999 + [float("nan")]
     for column in (pa.array(values), pa.array([None, *values[1:]])):
         batch = pa.record_batch({"x": column})
-        statistics = decode_statistics(encode_statistics(batch), batch.schema)["x"]
+        statistics = decode_statistics(encode_statistics(batch, plan_schema(batch.schema)), batch.schema)["x"]
         assert (statistics.min, statistics.max, statistics.null_count) == (None, None, column.null_count)

@@ -109,11 +109,11 @@ def test_nullability_and_metadata_of_a_batch_do_not_matter(make_log: Make) -> No
 def test_frames_carry_timestamps_and_statistics(make_log: Make) -> None:
     log = make_log()
     log.leader_epoch = 4
-    log.append(rows(10, 300), timestamp_us=77, max_timestamp_us=99)
+    log.append(rows(10, 3000), timestamp_us=77, max_timestamp_us=99)
     (frame,) = log.read(5, max_rows=2)
     assert (frame.base_offset, frame.record_count, frame.append_timestamp_us) == (5, 2, 77)
     assert (frame.max_timestamp_us, frame.leader_epoch, frame.producer_id) == (99, 4, -1)
-    assert frame.statistics == {"n": storage.ColumnStatistics(10, 309, 0)}
+    assert frame.statistics == {"n": storage.ColumnStatistics(10, 3009, 0)}
 
 
 def test_producers_are_answered_refused_and_fenced(make_log: Make) -> None:

@@ -48,12 +48,12 @@ def main() -> None:
     with storage.Storage.open(str(HERE / "v1"), env=FixedEnv()) as opened:
         config = storage.TopicConfig(segment_bytes=16384, durability="os")
         log = opened.create_topic("plain.rows", plain(0, 1).schema, config).partitions[0]
-        for first, count in ((0, 3), (3, 400), (403, 1), (404, 300)):
+        for first, count in ((0, 3), (3, 2400), (2403, 1), (2404, 300)):
             log.append(plain(first, count), producer=storage.Producer(9, 1, first))
         log.delete_before(2)
         opened.create_topic("with dictionary", batch(0, 1).schema, config).partitions[0].append(batch(0, 10))
         opened.create_topic("bytes", None, config)
-        opened.offsets.commit("group", {("plain.rows", 0): 404}, "note")
+        opened.offsets.commit("group", {("plain.rows", 0): 2404}, "note")
         opened.snapshots.write("state", {"t": pa.table(plain(0, 5))}, {"tick": 3})
         opened.meta.append({"create": "view"})
 
