@@ -20,7 +20,7 @@ def kernel_extensions() -> list[Extension]:
         from Cython.Build import cythonize  # lazy: only a build needs it, and a build may go without
     except ImportError:
         return []
-    flags = ["/O2"] if sys.platform == "win32" else ["-O3", "-fno-math-errno", "-fwrapv"]
+    flags = ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-fno-math-errno", "-fwrapv"]
     sources = sorted(KERNELS.glob("*.pyx"))
     extensions = [
         Extension(
@@ -31,7 +31,10 @@ def kernel_extensions() -> list[Extension]:
         )
         for path in sources
     ]
-    return list(cythonize(extensions, language_level=3, quiet=True))
+    made = list(cythonize(extensions, language_level=3, quiet=True))
+    for extension in made:
+        extension.optional = True  # cythonize makes new objects and forgets it
+    return made
 
 
 setup(ext_modules=kernel_extensions())

@@ -99,62 +99,92 @@ class NotSupportedError(DatabaseError):
 
 
 class SyntaxError(ProgrammingError):  # noqa: A001 - SQL's word for it
+    """The text is not a statement."""
+
     sqlstate = "42601"
 
 
 class UndefinedTable(ProgrammingError):
+    """No relation or topic of that name."""
+
     sqlstate = "42P01"
 
 
 class UndefinedColumn(ProgrammingError):
+    """No column of that name in reach."""
+
     sqlstate = "42703"
 
 
 class AmbiguousColumn(ProgrammingError):
+    """A column name that means several columns."""
+
     sqlstate = "42702"
 
 
 class UndefinedFunction(ProgrammingError):
+    """No function or operator of that name for those argument types."""
+
     sqlstate = "42883"
 
 
 class UndefinedObject(ProgrammingError):
+    """No setting, type, query, sink or other named thing of that name."""
+
     sqlstate = "42704"
 
 
 class DuplicateTable(ProgrammingError):
+    """The name is taken."""
+
     sqlstate = "42P07"
 
 
 class DuplicateColumn(ProgrammingError):
+    """A column named twice."""
+
     sqlstate = "42701"
 
 
 class DuplicateAlias(ProgrammingError):
+    """A table name or alias used twice in one FROM."""
+
     sqlstate = "42712"
 
 
 class WrongObjectType(ProgrammingError):
+    """The object is of another kind than the statement needs."""
+
     sqlstate = "42809"
 
 
 class DatatypeMismatch(ProgrammingError):
+    """An expression has another type than its place asks for."""
+
     sqlstate = "42804"
 
 
 class CannotCoerce(ProgrammingError):
+    """No cast leads from one type to the other."""
+
     sqlstate = "42846"
 
 
 class GroupingError(ProgrammingError):
+    """A column that is neither grouped nor aggregated, or an aggregate where none may stand."""
+
     sqlstate = "42803"
 
 
 class WindowingError(ProgrammingError):
+    """A window function where none may stand."""
+
     sqlstate = "42P20"
 
 
 class InvalidDefinition(ProgrammingError):
+    """An object is declared in a way that cannot work."""
+
     sqlstate = "42P17"
 
 
@@ -165,6 +195,8 @@ class InvalidParameter(ProgrammingError):
 
 
 class DependentObjects(ProgrammingError):
+    """Other objects still need this one."""
+
     sqlstate = "2BP01"
 
 
@@ -181,38 +213,56 @@ class InvalidText(DataError):
 
 
 class OutOfRange(DataError):
+    """A number does not fit its type."""
+
     sqlstate = "22003"
 
 
 class DivisionByZero(DataError):
+    """A division by zero."""
+
     sqlstate = "22012"
 
 
 class InvalidDatetime(DataError):
+    """Text that is no date, time or interval."""
+
     sqlstate = "22007"
 
 
 class BadCopyFormat(DataError):
+    """A record that is not of the stated format."""
+
     sqlstate = "22P04"
 
 
 class NotNullViolation(IntegrityError):
+    """NULL in a NOT NULL column."""
+
     sqlstate = "23502"
 
 
 class UniqueViolation(IntegrityError):
+    """A second row of the same primary key."""
+
     sqlstate = "23505"
 
 
 class QueryCanceled(OperationalError):
+    """Cancelled by the user or by a time-out."""
+
     sqlstate = "57014"
 
 
 class DiskFull(OperationalError):
+    """No space left: appends are refused, reads go on."""
+
     sqlstate = "53100"
 
 
 class OutOfMemory(OperationalError):
+    """The memory limit is reached."""
+
     sqlstate = "53200"
 
 
@@ -229,10 +279,14 @@ class FileUnavailable(OperationalError):
 
 
 class DataCorrupted(OperationalError):
+    """A file does not hold what was written."""
+
     sqlstate = "XX001"
 
 
 class TransactionError(ProgrammingError):
+    """A transaction statement out of place."""
+
     sqlstate = "25000"
 
 

@@ -192,7 +192,7 @@ class Instance:
 
         objects = [self.catalog.get(tuple(n.split("."))) for n in planned.sources()]
         stored = [o for o in objects if isinstance(o, (Stream, Table))]
-        trackers = {o.name: make_tracker(o) for o in stored}
+        trackers = {o.name: make_tracker(o, self.topic_of(o)) for o in stored}
         dataflow = Dataflow(planned.physical, trackers, emit.timeout_us)
         query = ContinuousQuery(
             query_id=query_id,

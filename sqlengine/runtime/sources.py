@@ -35,6 +35,9 @@ from storage import Topic
 
 Relational = Stream | Table
 
+DEFAULT_IDLE_TIMEOUT = "1 minute"
+"""How long a partition without records holds the watermark back when the stream does not say."""
+
 
 def columns_relation(columns: Sequence[ColumnInfo], table: str | None = None) -> Relation:
     """A name scope of just these columns."""
@@ -82,9 +85,14 @@ def make_store(obj: Table) -> RowStore:
     return RowStore(schema, keys)
 
 
-def make_tracker(obj: Relational) -> WatermarkTracker:
+def idle_timeout_us(text: str) -> int | None:
+    """The option `idle_timeout`: an interval, or 'none' for partitions that hold the watermark for ever."""
+    return None if text.lower() == "none" else duration_us(text)
+
+
+def make_tracker(obj: Relational, topic: Topic) -> WatermarkTracker:
     """The watermark of a stream as its declaration says."""
-    idle = duration_us(obj.options["idle_timeout"]) if "idle_timeout" in obj.options else None
+    idle = idle_timeout_us(obj.options.get("idle_timeout", DEFAULT_IDLE_TIMEOUT))
     if obj.watermark is None:
         return WatermarkTracker(None)
     expr = bind_over(obj.watermark.expr, obj.columns)
@@ -98,7 +106,7 @@ def make_tracker(obj: Relational) -> WatermarkTracker:
         micros = np.asarray(batch.column(delayed[0]).view(pa.int64()))
         return micros - delayed[1] if delayed[1] else micros
 
-    return WatermarkTracker(values, idle)
+    return WatermarkTracker(values, idle, lambda: len(topic.partitions))
 
 
 def _column_and_delay(expr: Expr) -> tuple[int, int] | None:

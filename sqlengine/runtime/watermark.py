@@ -18,27 +18,35 @@ WatermarkValues = Callable[[pa.RecordBatch], Times]
 class WatermarkTracker:
     """`values` is None for a source without a watermark: it never holds anything back.
 
-    `idle_timeout_us`: a partition without records for so long is left out of the minimum until it has some again.
-    A partition that never had a record is left out too.
+    `idle_timeout_us`: a partition without records for so long (one that never had any: so long after the first record
+    of another) is left out of the minimum until it has some again; None = it holds for ever.
+    `partitions` tells how many there are now.
     """
 
-    def __init__(self, values: WatermarkValues | None, idle_timeout_us: int | None = None) -> None:
+    def __init__(
+        self,
+        values: WatermarkValues | None,
+        idle_timeout_us: int | None = None,
+        partitions: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._values = values
         self._idle_timeout_us = idle_timeout_us
+        self._partitions = partitions
+        self._first_us: int | None = None
         self._latest: dict[int, int] = {}
         self._active_us: dict[int, int] = {}
         self._watermark = NO_WATERMARK
 
     def observe(self, partition: int, batch: pa.RecordBatch, now_us: int) -> None:
         """Take a batch's times in."""
-        self._active_us[partition] = now_us
+        self._seen(partition, now_us)
         if self._values is not None and batch.num_rows:
             before = self._latest.get(partition, NO_WATERMARK)
             self._latest[partition] = max(before, int(self._values(batch).max()))
 
     def observe_running(self, partition: int, batch: pa.RecordBatch, now_us: int) -> Times:
         """`observe`, and for each row the partition's watermark before that row (int64[n])."""
-        self._active_us[partition] = now_us
+        self._seen(partition, now_us)
         if self._values is None:
             return np.full(batch.num_rows, NO_WATERMARK, dtype=np.int64)
         running = np.empty(batch.num_rows + 1, dtype=np.int64)
@@ -52,7 +60,8 @@ class WatermarkTracker:
         """The source's watermark now, in microseconds."""
         if self._values is None:
             return NEVER_HOLDS
-        held = [w for p, w in self._latest.items() if not self._is_idle(p, now_us)]
+        waiting = {p for p in (*range(self._partitions()), *self._latest) if not self._is_idle(p, now_us)}
+        held = [self._latest.get(p, NO_WATERMARK) for p in waiting]
         self._watermark = max(self._watermark, min(held, default=NO_WATERMARK))
         return self._watermark
 
@@ -72,13 +81,24 @@ class WatermarkTracker:
         """When the next partition turns idle, if nothing comes."""
         if self._values is None or self._idle_timeout_us is None:
             return None
-        waiting = [at + self._idle_timeout_us for p, at in self._active_us.items() if not self._is_idle(p, now_us)]
-        return min(waiting, default=None)
+        known = range(self._partitions())
+        ends = [self._active_since(p) for p in {*known, *self._active_us} if not self._is_idle(p, now_us)]
+        return min((at + self._idle_timeout_us for at in ends if at is not None), default=None)
+
+    def _seen(self, partition: int, now_us: int) -> None:
+        self._active_us[partition] = now_us
+        if self._first_us is None:
+            self._first_us = now_us
+
+    def _active_since(self, partition: int) -> int | None:
+        """When the partition last had a record, or could first have had one; None before any record of the source."""
+        return self._active_us.get(partition, self._first_us)
 
     def _is_idle(self, partition: int, now_us: int) -> bool:
-        if self._idle_timeout_us is None:
+        since = self._active_since(partition)
+        if self._idle_timeout_us is None or since is None:
             return False
-        return now_us - self._active_us.get(partition, now_us) >= self._idle_timeout_us
+        return now_us - since >= self._idle_timeout_us
 
     def snapshot(self) -> dict[str, dict[str, int] | int]:
         """JSON-able state."""
@@ -90,4 +110,5 @@ class WatermarkTracker:
         assert isinstance(latest, dict) and isinstance(watermark, int)
         self._latest = {int(p): w for p, w in latest.items()}
         self._active_us = dict.fromkeys(self._latest, now_us)
+        self._first_us = now_us if self._latest else None
         self._watermark = watermark

@@ -92,6 +92,8 @@ class IsTest(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Between(Expr):
+    """`arg [NOT] BETWEEN low AND high`."""
+
     arg: Expr
     low: Expr
     high: Expr
@@ -100,6 +102,8 @@ class Between(Expr):
 
 @dataclass(frozen=True, slots=True)
 class InList(Expr):
+    """`arg [NOT] IN (items)`."""
+
     arg: Expr
     items: tuple[Expr, ...]
     negated: bool = False
@@ -125,6 +129,8 @@ class Cast(Expr):
 
 @dataclass(frozen=True, slots=True)
 class OrderItem:
+    """One element of ORDER BY; `nulls_first` None = the default of the direction."""
+
     expr: Expr
     descending: bool = False
     nulls_first: bool | None = None
@@ -181,6 +187,8 @@ class Subscript(Expr):
 
 @dataclass(frozen=True, slots=True)
 class ArrayLiteral(Expr):
+    """`ARRAY[items]`."""
+
     items: tuple[Expr, ...]
 
 
@@ -249,6 +257,8 @@ class FileRef(Relation):
 
 @dataclass(frozen=True, slots=True)
 class SubqueryRef(Relation):
+    """A query in FROM."""
+
     query: Select | SetOperation
     alias: str | None
     column_aliases: tuple[str, ...] = ()
@@ -257,6 +267,8 @@ class SubqueryRef(Relation):
 
 @dataclass(frozen=True, slots=True)
 class ValuesRef(Relation):
+    """VALUES in FROM."""
+
     rows: tuple[tuple[Expr, ...], ...]
     alias: str | None = None
     column_aliases: tuple[str, ...] = ()
@@ -336,6 +348,8 @@ class GroupingSet:
 
 @dataclass(frozen=True, slots=True)
 class Cte:
+    """One common table expression of WITH."""
+
     name: str
     query: Select | SetOperation
     column_aliases: tuple[str, ...] = ()
@@ -452,6 +466,8 @@ class WatermarkDef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTopic(Statement):
+    """CREATE TOPIC."""
+
     name: Name
     options: Options = ()
     if_not_exists: bool = False
@@ -498,6 +514,8 @@ class CreateTable(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateView(Statement):
+    """CREATE [MATERIALIZED] VIEW."""
+
     name: Name
     query: Query
     column_aliases: tuple[str, ...] = ()
@@ -510,6 +528,8 @@ class CreateView(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSink(Statement):
+    """CREATE SINK FROM an object or AS a query."""
+
     name: Name
     from_name: Name | None = None
     query: Query | None = None
@@ -520,6 +540,8 @@ class CreateSink(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSchema(Statement):
+    """CREATE SCHEMA | DATABASE."""
+
     name: Name
     if_not_exists: bool = False
 
@@ -548,6 +570,8 @@ class Drop(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rename(Statement):
+    """ALTER kind name RENAME TO new_name."""
+
     kind: str
     name: Name
     new_name: str
@@ -555,6 +579,8 @@ class Rename(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Statement):
+    """COMMENT ON kind name IS text; None removes it."""
+
     kind: str
     name: Name
     comment: str | None
@@ -562,6 +588,8 @@ class Comment(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truncate(Statement):
+    """TRUNCATE kind name."""
+
     kind: str
     name: Name
 
@@ -593,6 +621,8 @@ class Update(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delete(Statement):
+    """DELETE FROM target; clauses as SQL text, as in Update."""
+
     target: Name
     where: str | None
     using_text: str | None = None
@@ -629,6 +659,8 @@ class SelectStatement(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribe(Statement):
+    """SUBSCRIBE [TO] a view or query."""
+
     query: Query
     options: Options = ()
     as_of_tick: int | None = None
@@ -656,12 +688,16 @@ class Show(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Describe(Statement):
+    """DESCRIBE [EXTENDED] target."""
+
     target: Name
     extended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set(Statement):
+    """SET name = value; None stands for DEFAULT."""
+
     name: str
     value: str | None
 

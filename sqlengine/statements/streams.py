@@ -19,7 +19,7 @@ from sqlengine.errors import (
 from sqlengine.formats import FORMATS
 from sqlengine.result import Result
 from sqlengine.runtime.ingest import open_source
-from sqlengine.runtime.sources import check_watermark, duration_us, timestamp_us
+from sqlengine.runtime.sources import check_watermark, idle_timeout_us, timestamp_us
 from sqlengine.sql import ast
 from sqlengine.statements.columns import column_infos, infos_of_schema, watermark_info
 from sqlengine.statements.context import Context
@@ -81,7 +81,7 @@ def _declare(statement: ast.CreateStream, context: Context) -> Stream:
 def _check_options(stream: Stream, rest: dict[str, str]) -> None:
     options = stream.options
     if "idle_timeout" in options:
-        duration_us(options["idle_timeout"])
+        idle_timeout_us(options["idle_timeout"])
     if options.get("on_error", "dead_letter") not in ("dead_letter", "skip", "fail"):
         raise InvalidParameter(
             f'invalid value for option "on_error": "{options["on_error"]}"', hint="one of: dead_letter, skip, fail"

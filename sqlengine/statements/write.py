@@ -47,6 +47,7 @@ def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: 
 
 
 def default_of(context: Context) -> Default:
+    """What columns that are not named take: their DEFAULT expression evaluated now, else NULL."""
     now_us = context.instance.clock.now_us()
 
     def default(info: ColumnInfo, count: int) -> pa.Array:
