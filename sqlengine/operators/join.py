@@ -19,11 +19,10 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.expr.compile import compile_exprs
-from sqlengine.expr.tree import input_columns
+from sqlengine.expr.tree import input_columns, remap
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
-from sqlengine.plan.exprs import remap
 from sqlengine.state.arrow_buffers import null_array, validity
 from sqlengine.state.join_side import JoinSide
 from sqlengine.state.key_columns import meeting

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sqlengine.expr.tree import Expr, InputRef, input_columns
+from sqlengine.expr.tree import Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
-from sqlengine.plan.exprs import remap, substitute
+from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.push_filters import conjoin, conjuncts

@@ -10,9 +10,8 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sqlengine.expr.tree import input_columns
+from sqlengine.expr.tree import input_columns, remap
 from sqlengine.plan import build, nodes
-from sqlengine.plan.exprs import remap
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.properties import derive, rebuild
 
