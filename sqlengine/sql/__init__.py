@@ -14,8 +14,8 @@ from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
 if TYPE_CHECKING:
     from sqlengine.sql.params import bind_params
     from sqlengine.sql.query import lower
-    from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.references import tables
+    from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {

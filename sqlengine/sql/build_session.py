@@ -15,7 +15,6 @@ from sqlengine.sql.build import (
     expr_text,
     ident,
     key_text,
-    kind_of,
     name_of,
     names_of,
     option_pairs,

@@ -21,7 +21,7 @@ from sqlengine.errors import NotSupportedError, SyntaxError
 from sqlengine.sql.hints import keyword_hint
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.lower_values import FILE, position_of
-from sqlengine.sql.rewrite import INDEX, rewrite
+from sqlengine.sql.rewrite import rewrite
 
 MARK = "\u0192"
 """Stands before function names in the tokens sqlglot sees; stripped from the tree."""
@@ -210,7 +210,7 @@ def _may_begin_call(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _settle(tree: exp.Expr, strings: set[int]) -> None:
-    """Take the marks off function names, give array indexes back their one-based numbers, and mark file names."""
+    """Take the marks off function names and the padding out of array indexes, and mark file names."""
     brackets = []
     for node in tree.walk():
         if isinstance(node, (exp.Anonymous, exp.Identifier)):
@@ -219,21 +219,16 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
                 node.set("this", this[1:])
         elif isinstance(node, exp.Bracket):
             brackets.append(node)
-        elif isinstance(node, exp.Table) and position_of(node.this) in strings:
-            node.this.meta[FILE] = True
+        elif isinstance(node, exp.Table):
+            if position_of(node.this) in strings:
+                node.this.meta[FILE] = True
+        elif isinstance(node, exp.Command) or (isinstance(node, exp.Version) and not isinstance(node.expression, exp.Expr)):
+            raise SyntaxError("syntax error in FOR SYSTEM_TIME" if isinstance(node, exp.Version) else "a query is expected in WITH")
     for bracket in brackets:
-        bracket.set("expressions", [_settle_index(index) for index in bracket.expressions])
+        if len(bracket.expressions) > 2:
+            raise SyntaxError("one index is expected", position=position_of(bracket.expressions[1]))
+        bracket.set("expressions", bracket.expressions[:1])
         bracket.set("offset", 1)
-
-
-def _settle_index(index: exp.Expr) -> exp.Expr:
-    if isinstance(index, exp.Anonymous) and index.name == INDEX:
-        return index.expressions[0]
-    if isinstance(index, exp.Literal) and not index.is_string and str(index.this).isdigit():
-        return exp.Literal.number(int(index.this) + 1)
-    if isinstance(index, exp.Neg) and isinstance(index.this, exp.Literal) and str(index.this.this).isdigit():
-        return exp.Literal.number(1 - int(index.this.this))
-    return index
 
 
 # ---------------------------------------------------------------- errors

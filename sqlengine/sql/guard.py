@@ -15,6 +15,8 @@ from sqlengine.sql.lexer import OP, WORD, Token
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 _CLOSE = frozenset(_OPEN.values())
 _SIGNS = frozenset("-+~")
+_JOIN_WORDS = frozenset(("JOIN", "ON", "USING", "SELECT", "WHERE"))
+_WAITING_JOINS_MAX = 8
 
 
 def check_length(text: str, settings: Settings) -> None:
@@ -34,12 +36,17 @@ def check(tokens: Sequence[Token], settings: Settings) -> None:
 
 
 class _Scan:
-    """One pass over tokens; `stack` holds, per open bracket or CASE, the state to go back to."""
+    """One pass over tokens; `stack` holds, per open bracket or CASE, the state to go back to.
+
+    `waiting` counts the joins of this level whose ON has not come yet.  sqlglot reads twice what follows a join without ON,
+    so `repeats`, how many such joins stand before another one on all open levels, must be small: the cost doubles with each.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.depth_max = settings.nesting_depth_max
         self.list_max = settings.in_list_length_max
-        self.stack: list[tuple[str, int, int]] = []
+        self.stack: list[tuple[str, int, int, int]] = []
+        self.waiting = self.repeats = 0
         self.prefixes = 0
         self.commas = -1  # commas of the IN list this level is, or -1
 
@@ -51,8 +58,9 @@ class _Scan:
                 self._operator(token, previous)
                 previous = token.value
             elif token.kind == WORD:
-                previous = token.value.upper()
-                self._word(token, previous)
+                word = token.value.upper()
+                self._word(token, word, previous)
+                previous = word
             else:
                 self.prefixes = 0
                 previous = ""
@@ -70,29 +78,50 @@ class _Scan:
             return
         self.prefixes = 0
 
-    def _word(self, token: Token, word: str) -> None:
+    def _word(self, token: Token, word: str, previous: str) -> None:
         if word == "NOT":
             self._prefix(token)
             return
         self.prefixes = 0
-        if word == "CASE":
+        if word in _JOIN_WORDS:
+            self._join(token, word, previous)
+        elif word == "CASE":
             self._push("END", token, -1)
         elif word == "END" and self.stack and self.stack[-1][0] == "END":
             self._pop("END")
+
+    def _join(self, token: Token, word: str, previous: str) -> None:
+        if word == "JOIN" and previous not in ("CROSS", "NATURAL", "ASOF"):
+            self._wait(self.waiting + 1)
+        elif word in ("ON", "USING") and self.waiting:
+            self._wait(self.waiting - 1)
+        elif word in ("SELECT", "WHERE"):
+            self._wait(0)
+        if self.repeats > _WAITING_JOINS_MAX:
+            raise TooComplex(
+                f"more than {_WAITING_JOINS_MAX} joins stand before their ON",
+                hint="write ON after each join",
+                position=token.start,
+            )
+
+    def _wait(self, count: int) -> None:
+        self.repeats += max(0, count - 1) - max(0, self.waiting - 1)
+        self.waiting = count
 
     def _prefix(self, token: Token) -> None:
         self.prefixes += 1
         self._check_depth(token)
 
     def _push(self, closer: str, token: Token, commas: int) -> None:
-        self.stack.append((closer, self.commas, self.prefixes))
+        self.stack.append((closer, self.commas, self.prefixes, self.waiting))
         self.commas = commas
-        self.prefixes = 0
+        self.prefixes = self.waiting = 0
         self._check_depth(token)
 
     def _pop(self, closer: str) -> None:
         if self.stack and self.stack[-1][0] == closer:
-            _, self.commas, self.prefixes = self.stack.pop()
+            self._wait(0)
+            _, self.commas, self.prefixes, self.waiting = self.stack.pop()
 
     def _check_depth(self, token: Token) -> None:
         if len(self.stack) + self.prefixes > self.depth_max:

@@ -224,8 +224,10 @@ def star(node: exp.Expr, ctx: Context) -> ast.Expr:
     if node.args.get("rename") or node.args.get("ilike"):
         raise NotSupportedError("RENAME of a star's columns has no incremental form")
     excluded = tuple(fold(item.this if isinstance(item, exp.Column) else item) for item in node.args.get("except_") or ())
-    replaced = tuple((fold(item.args["alias"]), ctx.expr(item.this)) for item in node.args.get("replace") or ())
-    return ast.Star(None, excluded, replaced)
+    replaced = node.args.get("replace") or ()
+    if not all(isinstance(item, exp.Alias) for item in replaced):
+        raise SyntaxError("REPLACE takes expressions with names", hint="write * REPLACE (expression AS column)")
+    return ast.Star(None, excluded, tuple((fold(item.args["alias"]), ctx.expr(item.this)) for item in replaced))
 
 
 def _interval(node: exp.Expr, ctx: Context) -> ast.Expr:

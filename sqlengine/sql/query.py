@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlengine.errors import SyntaxError
-from sqlengine.sql import ast
+from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import lower_expression, lower_tree
 from sqlengine.sql.glot import parse_expression, parse_query
 from sqlengine.sql.interval import fixed_us, parse_interval
@@ -38,4 +38,4 @@ def lower(query: ast.Query) -> ast.Select | ast.SetOperation:
 
     Raises NotSupportedError (0A000) naming a shape the AST has no words for, TooComplex (54001) for chains too long.
     """
-    return lower_tree(query.tree)
+    return deep.run(lower_tree, query.tree)

@@ -13,10 +13,10 @@ from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast, deep
+from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_query import output_name
 from sqlengine.sql.lower_relation import window_arguments
 from sqlengine.sql.lower_values import fold, position_of
-from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.references import find
 from sqlengine.sql.render_functions import raw, rewrite_calls, text
 from sqlengine.sql.render_grouping import rewrite_grouping

@@ -21,9 +21,6 @@ PARTITION = "$partition"
 ROWTIME = "$rowtime"
 """Column name of a stream's own time, where a window does not say which column (ksqlDB, Arroyo)."""
 
-INDEX = "$index"
-"""Function name around an array index, which sqlglot would otherwise shift by one when it takes it for a whole number."""
-
 WINDOW_FUNCTIONS = frozenset(("TUMBLE", "HOP", "CUMULATE", "SESSION"))
 _KSQL_KINDS = {"TUMBLING": "TUMBLE", "HOPPING": "HOP", "SESSION": "SESSION"}
 _ARROWS = frozenset(("->", "->>"))
@@ -46,8 +43,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _row_types(result)
     if "MAP" in words:
         result = _map_literals(result)
-    if "[" in words:
-        result = _indexes(result)
+    if words & {"[", "MAP"}:
+        result = _bare_arrays(_indexes(result))
     return result
 
 
@@ -200,17 +197,17 @@ def _array(items: list[list[Token]], like: Token) -> list[Token]:
 
 
 def _indexes(tokens: list[Token]) -> list[Token]:
-    """`a[i]` -> `a["$index"(i)]`; slices, types and array literals are left alone."""
+    """`a[i]` -> `a[i, 0]`: sqlglot shifts a lone index by one where it takes it for a whole number, at the price of typing
+    everything before it.  glot.py drops the second again.  Types and array literals are left alone."""
     out: list[Token] = []
     at = 0
     while at < len(tokens):
         token = tokens[at]
         if token.kind == OP and token.value == "[" and _is_subscript(tokens, at):
             close = matching(tokens, at)
-            inner = tokens[at + 1 : close]
-            if inner and len(split_arguments(inner, (":",))) == 1 and not (len(inner) == 1 and inner[0].kind == NUMBER):
-                inner = call(INDEX, _indexes(inner), token)
-            out += [token, *inner, tokens[close]]
+            inner = _indexes(tokens[at + 1 : close])
+            padding = [operator(",", token), Token(NUMBER, "0", token.start, token.end)] if inner else []
+            out += [token, *inner, *padding, tokens[close]]
             at = close + 1
         else:
             out.append(token)
@@ -218,9 +215,21 @@ def _indexes(tokens: list[Token]) -> list[Token]:
     return out
 
 
+def _bare_arrays(tokens: list[Token]) -> list[Token]:
+    """`ARRAY[1]` -> `[1]`: with the word, sqlglot tries a type first and takes twice as long for each level of nesting."""
+
+    def is_literal(at: int) -> bool:
+        typed = at > 0 and tokens[at - 1].upper in ("::", "AS")
+        return tokens[at].upper == "ARRAY" and not typed and at + 1 < len(tokens) and tokens[at + 1].value == "["
+
+    return [token for at, token in enumerate(tokens) if not is_literal(at)]
+
+
 def _is_subscript(tokens: Sequence[Token], at: int) -> bool:
     before = tokens[at - 1] if at else None
     if before is None or before.kind in (STRING, NUMBER):
+        return False
+    if before.kind == WORD and at > 1 and tokens[at - 2].upper in ("::", "AS"):
         return False
     return before.value in ")]}" if before.kind == OP else before.upper != "ARRAY" and before.upper not in _NO_OPERAND
 

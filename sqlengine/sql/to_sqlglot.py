@@ -59,7 +59,7 @@ def _literal(expr: ast.Literal, columns: Columns) -> exp.Expr:
         made = exp.Paren(this=exp.Neg(this=made)) if text.startswith("-") else made
         return made if name in ("integer", "bigint", "numeric", "unknown") else exp.Cast(this=made, to=parse_type(name))
     if isinstance(value, bytes):
-        return exp.Anonymous(this="unhex", expressions=[exp.Literal.string(value.hex())])
+        return exp.HexString(this=value.hex())
     string = exp.Literal.string(str(value))
     return string if name in ("text", "unknown") else exp.Cast(this=string, to=parse_type(name))
 

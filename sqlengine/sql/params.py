@@ -1,0 +1,201 @@
+"""Parameters: Python values take the places of `?`, `$1` and `:name`.
+
+Values go into the tree as typed literals; text is only ever changed by replacing the parameter's own span with a literal
+the generator has quoted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from sqlglot import exp
+
+from sqlengine.errors import InterfaceError, InvalidText, OutOfRange, ProgrammingError
+from sqlengine.sql import ast, deep
+from sqlengine.sql.lexer import Token, lex
+from sqlengine.sql.lower_values import parameter, whole
+from sqlengine.sql.rewrite import parameter_spans
+from sqlengine.sql.to_sqlglot import to_tree
+
+Params = Sequence[Any] | Mapping[str, Any]
+Bindable = TypeVar("Bindable", ast.Query, ast.Statement)
+
+_TEXT_FIELDS = ("assignments", "from_text", "using_text", "where", "conflict_set", "returning")
+"""Fields that hold SQL text, in the order they are written in."""
+
+
+def bind_params(target: Bindable, params: Params) -> Bindable:
+    """The query or statement with values for all its parameters.
+
+    Raises ProgrammingError (07001) when values are missing or left over, InterfaceError for a value without an SQL type.
+    """
+    values = _Values(params)
+    made = deep.run(_bind, target, values)
+    values.check_all_used()
+    return made
+
+
+def _bind(target: Bindable, values: _Values) -> Bindable:
+    if isinstance(target, ast.Query):
+        return values.query(target)  # type: ignore[return-value]
+    return _statement(target, values)
+
+
+def _statement(statement: Any, values: _Values) -> Any:
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(statement):
+        value = getattr(statement, field.name)
+        if isinstance(value, ast.Query):
+            changes[field.name] = values.query(value)
+        elif field.name == "statement" and isinstance(value, ast.Statement):
+            changes[field.name] = _statement(value, values)
+    for name in _TEXT_FIELDS:
+        value = getattr(statement, name, None)
+        if value:
+            changes[name] = _texts(value, values)
+    return dataclasses.replace(statement, **changes)
+
+
+def _texts(value: Any, values: _Values) -> Any:
+    """A text field: one text, several, or (name, text) pairs."""
+    if isinstance(value, str):
+        return values.text(value)
+    return tuple((item[0], values.text(item[1])) if isinstance(item, tuple) else values.text(item) for item in value)
+
+
+class _Values:
+    """The caller's values and which of them have been used."""
+
+    def __init__(self, params: Params) -> None:
+        if isinstance(params, (str, bytes)) or not isinstance(params, (Sequence, Mapping)):
+            raise InterfaceError("parameters are a sequence or a mapping", hint="write execute(sql, [value])")
+        self.params = params
+        self.used: set[int | str] = set()
+        self.marks = 0  # `?` passed so far in the statement
+
+    def query(self, query: ast.Query) -> ast.Query:
+        """The query with literals in its tree and, for people and catalogs, in its text."""
+        tokens = lex(query.text)
+        spans = parameter_spans(tokens)
+        if not spans:
+            return query
+        first = self.marks if _has_marks(tokens, spans) else 0
+        tree = query.tree.copy()
+        for node in list(tree.find_all(exp.Anonymous)):
+            param = parameter(node)
+            if param is not None:
+                key = param.key + first if isinstance(param.key, int) else param.key
+                node.replace(self.literal(key))
+        return dataclasses.replace(query, tree=tree, text=self.text(query.text))
+
+    def text(self, text: str) -> str:
+        """SQL text with its parameters' spans replaced."""
+        tokens = lex(text)
+        spans = parameter_spans(tokens)
+        first = self.marks if _has_marks(tokens, spans) else 0
+        out, resume = [], 0
+        for start, end, key in spans:
+            literal = self.literal(key + first if isinstance(key, int) else key)
+            out += [text[resume : tokens[start].start], str(literal.sql(dialect="postgres"))]
+            resume = tokens[end - 1].end
+            self.marks += tokens[start].value == "?"
+        return "".join([*out, text[resume:]])
+
+    def literal(self, key: int | str) -> exp.Expr:
+        """The literal of one value."""
+        self.used.add(key)
+        return to_tree(to_literal(self._value(key)), lambda column: "")
+
+    def _value(self, key: int | str) -> Any:
+        if isinstance(self.params, Mapping):
+            for name in (key, str(key + 1) if isinstance(key, int) else str(key).lower()):
+                if name in self.params:
+                    return self.params[name]  # type: ignore[index]
+            raise ProgrammingError(f"no value was given for parameter {_shown(key)}", sqlstate="07001")
+        if isinstance(key, str):
+            raise ProgrammingError(f"parameter :{key} needs a mapping of names to values", sqlstate="07001")
+        if key >= len(self.params):
+            raise ProgrammingError(
+                f"no value was given for parameter {_shown(key)}: {len(self.params)} values in all", sqlstate="07001"
+            )
+        return self.params[key]
+
+    def check_all_used(self) -> None:
+        """Positional values that no parameter took are a mistake; extra names are not."""
+        if not isinstance(self.params, Mapping) and len(self.used) < len(self.params):
+            raise ProgrammingError(
+                f"{len(self.params)} values were given for {len(self.used)} parameters", sqlstate="07001"
+            )
+
+
+def _has_marks(tokens: Sequence[Token], spans: Sequence[tuple[int, int, int | str]]) -> bool:
+    return any(tokens[start].value == "?" for start, _, _ in spans)
+
+
+def _shown(key: int | str) -> str:
+    return f"${key + 1}" if isinstance(key, int) else f":{key}"
+
+
+# ---------------------------------------------------------------- Python value -> literal
+
+
+def to_literal(value: Any) -> ast.Expr:
+    """The typed literal of a Python value (also NumPy and Arrow scalars).
+
+    Raises InterfaceError for a type without a counterpart, InvalidText (22021) for text with NUL.
+    """
+    for kind, make in _LITERALS:
+        if isinstance(value, kind):
+            return make(value)
+    for method in ("as_py", "item"):  # Arrow and NumPy scalars
+        if hasattr(value, method) and not isinstance(plain := getattr(value, method)(), type(value)):
+            return to_literal(plain)
+    raise InterfaceError(f"cannot use a value of type {type(value).__name__} as a parameter")
+
+
+def _text(value: str) -> ast.Expr:
+    if "\0" in value:
+        raise InvalidText("text cannot contain the character NUL", sqlstate="22021")
+    return ast.Literal(value, "text")
+
+
+def _decimal(value: Decimal) -> ast.Expr:
+    if not value.is_finite() or abs(value.adjusted()) > 1_000:
+        raise OutOfRange(f"{value} is out of range for numeric")
+    return ast.Literal(value, "numeric")
+
+
+def _datetime(value: dt.datetime) -> ast.Expr:
+    return ast.Literal(value.isoformat(sep=" "), "timestamp" if value.tzinfo is None else "timestamptz")
+
+
+def _timedelta(value: dt.timedelta) -> ast.Expr:
+    return ast.Interval(0, value.days, value.seconds * 1_000_000 + value.microseconds)
+
+
+def _mapping(value: Mapping[str, Any]) -> ast.Expr:
+    return ast.Row(tuple(to_literal(item) for item in value.values()), tuple(str(key) for key in value))
+
+
+_LITERALS: tuple[tuple[Any, Callable[[Any], ast.Expr]], ...] = (
+    (type(None), lambda value: ast.Literal(None, "unknown")),
+    (bool, lambda value: ast.Literal(value, "boolean")),
+    (int, lambda value: whole(int(value))),
+    (float, lambda value: ast.Literal(str(float(value)), "double precision")),
+    (Decimal, _decimal),
+    (str, _text),
+    ((bytes, bytearray, memoryview), lambda value: ast.Literal(bytes(value), "bytea")),
+    (dt.datetime, _datetime),
+    (dt.date, lambda value: ast.Literal(value.isoformat(), "date")),
+    (dt.time, lambda value: ast.Literal(value.isoformat(), "time")),
+    (dt.timedelta, _timedelta),
+    (uuid.UUID, lambda value: ast.Literal(str(value), "uuid")),
+    (Mapping, _mapping),
+    ((list, tuple), lambda value: ast.ArrayLiteral(tuple(to_literal(item) for item in value))),
+)
+"""Python type -> maker, the first that fits."""
