@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {
-    "lower": "query", "tables": "references", "to_duckdb": "render", "render_expr": "render", "bind_params": "params",
+    "lower": "query",
+    "tables": "references",
+    "to_duckdb": "render",
+    "render_expr": "render",
+    "bind_params": "params",
     "grouping_window": "windows",
 }
 
@@ -40,6 +44,18 @@ def quote_identifier(name: str) -> str:
 
 
 __all__ = [
-    "bind_params", "grouping_window", "is_complete", "lower", "parse", "parse_expr", "parse_interval", "parse_one", "parse_query",
-    "quote_identifier", "render_expr", "split", "tables", "to_duckdb",
+    "bind_params",
+    "grouping_window",
+    "is_complete",
+    "lower",
+    "parse",
+    "parse_expr",
+    "parse_interval",
+    "parse_one",
+    "parse_query",
+    "quote_identifier",
+    "render_expr",
+    "split",
+    "tables",
+    "to_duckdb",
 ]

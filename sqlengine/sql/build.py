@@ -170,7 +170,11 @@ def _encoding(node: Node, given: set[str]) -> list[tuple[str, str]]:
     pairs = [] if "format" in given else [("format", encoding)]
     if envelope not in _ENVELOPES:
         leaf = next(node.flat())
-        raise SyntaxError(f"FORMAT {envelope.upper()} is not known", hint="one of: PLAIN, UPSERT, DEBEZIUM", position=leaf.start_pos)
+        raise SyntaxError(
+            f"FORMAT {envelope.upper()} is not known",
+            hint="one of: PLAIN, UPSERT, DEBEZIUM",
+            position=leaf.start_pos,
+        )
     if envelope != "plain" and "envelope" not in given:
         pairs.append(("envelope", _ENVELOPES[envelope]))
     return pairs + list(option_pairs(node.node("option_list")))
@@ -264,7 +268,9 @@ def _interval_us(item: Node) -> int:
 
 
 def _start(node: Node) -> int:
-    return next((leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), 0)
+    return next(
+        (leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), 0
+    )
 
 
 def string_of(node: Node) -> str | None:

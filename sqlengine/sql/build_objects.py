@@ -55,23 +55,39 @@ def _watermark(node: Node) -> ast.WatermarkDef:
     assert leaf is not None
     column = ident(node, leaf)
     if expr is None:
-        return ast.WatermarkDef(column, ast.Column((column,), leaf.start_pos), node.text_of(leaf), leaf.start_pos)
+        return ast.WatermarkDef(
+            column, ast.Column((column,), leaf.start_pos), node.text_of(leaf), leaf.start_pos
+        )
     made = make_checked(node, expr)
     if made is None:
-        raise NotSupportedError("this watermark expression is not supported", hint="write column - INTERVAL '5 seconds'", position=expr.start_pos)
+        raise NotSupportedError(
+            "this watermark expression is not supported",
+            hint="write column - INTERVAL '5 seconds'",
+            position=expr.start_pos,
+        )
     return ast.WatermarkDef(column, made, node.text_of(expr), leaf.start_pos)
 
 
 def _computed(node: Node) -> ast.ColumnDef:
     leaf, expr = node.leaf("IDENT"), node.leaf("EXPR")
     assert leaf is not None and expr is not None
-    return ast.ColumnDef(ident(node, leaf), None, expr=make_checked(node, expr), expr_text=node.text_of(expr), position=leaf.start_pos)
+    return ast.ColumnDef(
+        ident(node, leaf),
+        None,
+        expr=make_checked(node, expr),
+        expr_text=node.text_of(expr),
+        position=leaf.start_pos,
+    )
 
 
 def _column(node: Node) -> ast.ColumnDef:
     leaf, type_leaf = node.leaf("IDENT"), node.leaf("TYPE")
     assert leaf is not None and type_leaf is not None
-    values: dict[str, Any] = {"name": ident(node, leaf), "type_name": node.text_of(type_leaf), "position": leaf.start_pos}
+    values: dict[str, Any] = {
+        "name": ident(node, leaf),
+        "type_name": node.text_of(type_leaf),
+        "position": leaf.start_pos,
+    }
     for clause in node.spread():
         values.update(_CLAUSES[clause.rule](clause, values["name"]))
     return ast.ColumnDef(**values)
@@ -134,7 +150,12 @@ def create_stream(node: Node) -> ast.Statement:
     """CREATE STREAM | SOURCE, with columns or AS a query."""
     values = _only({**_create(node), **_columns(node)}, "if_not_exists", "or_replace")
     if values.pop("primary_key"):
-        raise SyntaxError("a stream has no primary key", hint="CREATE TABLE makes a keyed object", position=0, sqlstate="42P16")
+        raise SyntaxError(
+            "a stream has no primary key",
+            hint="CREATE TABLE makes a keyed object",
+            position=0,
+            sqlstate="42P16",
+        )
     query, emit = _as_query(node)
     return ast.CreateStream(**values, options=options_of(node), query=query, emit=emit)
 
@@ -154,11 +175,18 @@ def create_table(node: Node) -> ast.Statement:
     options = options_of(node)
     if query is not None and emit is not None:
         return ast.CreateView(
-            name=values["name"], query=query, emit=emit, options=options, materialized=True,
-            if_not_exists=values["if_not_exists"], or_replace=values["or_replace"],
+            name=values["name"],
+            query=query,
+            emit=emit,
+            options=options,
+            materialized=True,
+            if_not_exists=values["if_not_exists"],
+            or_replace=values["or_replace"],
         )
     if query is not None and values["columns"]:
-        raise NotSupportedError("CREATE TABLE with columns and a query is not supported", hint="name the columns in the query")
+        raise NotSupportedError(
+            "CREATE TABLE with columns and a query is not supported", hint="name the columns in the query"
+        )
     return ast.CreateTable(**values, append_only=node.has("append_only"), options=options, query=query)
 
 
@@ -170,9 +198,17 @@ def create_view(node: Node) -> ast.Statement:
     assert query is not None
     materialized = node.has("materialized")
     if not materialized and node.node("as_query").has("emit"):  # type: ignore[union-attr]
-        raise SyntaxError("a view without MATERIALIZED has no EMIT clause", hint="CREATE MATERIALIZED VIEW keeps its result up to date")
+        raise SyntaxError(
+            "a view without MATERIALIZED has no EMIT clause",
+            hint="CREATE MATERIALIZED VIEW keeps its result up to date",
+        )
     return ast.CreateView(
-        **values, query=query, column_aliases=names_of(node), emit=emit if materialized else None, options=options_of(node), materialized=materialized
+        **values,
+        query=query,
+        column_aliases=names_of(node),
+        emit=emit if materialized else None,
+        options=options_of(node),
+        materialized=materialized,
     )
 
 
@@ -182,7 +218,11 @@ def create_sink(node: Node) -> ast.Statement:
     source = node.node("from_name")
     query, emit = _as_query(node)
     return ast.CreateSink(
-        **values, from_name=name_of(source) if source is not None else None, query=query, emit=emit, options=options_of(node)
+        **values,
+        from_name=name_of(source) if source is not None else None,
+        query=query,
+        emit=emit,
+        options=options_of(node),
     )
 
 
@@ -201,7 +241,9 @@ def create_function(node: Node) -> ast.Statement:
     parameters = node.node("parameters")
     return ast.CreateFunction(
         **values,
-        params=tuple(_parameter(item) for item in parameters.nodes("parameter")) if parameters is not None else (),
+        params=tuple(_parameter(item) for item in parameters.nodes("parameter"))
+        if parameters is not None
+        else (),
         returns=node.text_of(returns) if returns is not None else "",
         language=ident(language, leaf) if language is not None and leaf is not None else "sql",
         body=string_of(body) or "",
@@ -241,8 +283,9 @@ def alter(node: Node) -> ast.Statement:
 def drop(node: Node) -> list[ast.Statement]:
     """DROP kind name, ...: one statement for each name."""
     kind = kind_of(node)
-    flags = {"if_exists": node.has("if_exists"), "cascade": node.has("cascade")}
-    return [ast.Drop(kind=kind, name=full_name(name), **flags) for name in node.nodes("name")]
+    if_exists, cascade = node.has("if_exists"), node.has("cascade")
+    names = [full_name(name) for name in node.nodes("name")]
+    return [ast.Drop(kind=kind, name=name, if_exists=if_exists, cascade=cascade) for name in names]
 
 
 def truncate(node: Node) -> ast.Statement:

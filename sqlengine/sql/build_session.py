@@ -38,7 +38,9 @@ def insert(node: Node) -> ast.Statement:
         values["conflict"] = "nothing" if conflict.has("nothing") else "update"
         values["conflict_columns"] = names_of(conflict)
         values["conflict_set"] = _assignments(conflict)
-    return ast.Insert(target=name_of(node), columns=names_of(node), query=query, returning=_returning(node), **values)
+    return ast.Insert(
+        target=name_of(node), columns=names_of(node), query=query, returning=_returning(node), **values
+    )
 
 
 def _assignments(node: Node) -> tuple[tuple[str, str], ...]:
@@ -57,7 +59,9 @@ def _assignments(node: Node) -> tuple[tuple[str, str], ...]:
 
 
 def _first(node: Node) -> int | None:
-    return next((leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), None)
+    return next(
+        (leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), None
+    )
 
 
 def _returning(node: Node) -> tuple[str, ...]:
@@ -100,22 +104,31 @@ def _relations(node: Node, rule: str) -> str | None:
 def update(node: Node) -> ast.Statement:
     """UPDATE target SET ... [FROM ...] [WHERE ...] [RETURNING ...]."""
     return ast.Update(
-        target=name_of(node), assignments=_assignments(node), where=_where(node), from_text=_relations(node, "relations_from"),
-        alias=_alias(node), returning=_returning(node),
+        target=name_of(node),
+        assignments=_assignments(node),
+        where=_where(node),
+        from_text=_relations(node, "relations_from"),
+        alias=_alias(node),
+        returning=_returning(node),
     )
 
 
 def delete(node: Node) -> ast.Statement:
     """DELETE FROM target [USING ...] [WHERE ...] [RETURNING ...]."""
     return ast.Delete(
-        target=name_of(node), where=_where(node), using_text=_relations(node, "relations_using"), alias=_alias(node),
+        target=name_of(node),
+        where=_where(node),
+        using_text=_relations(node, "relations_using"),
+        alias=_alias(node),
         returning=_returning(node),
     )
 
 
 def copy_from(node: Node) -> ast.Statement:
     """COPY target [(columns)] FROM 'path' | STDIN."""
-    return ast.CopyFrom(target=name_of(node), columns=names_of(node), path=_path(node), options=_settings(node))
+    return ast.CopyFrom(
+        target=name_of(node), columns=names_of(node), path=_path(node), options=_settings(node)
+    )
 
 
 def copy_to(node: Node) -> ast.Statement:
@@ -179,7 +192,9 @@ def print_topic(node: Node) -> ast.Statement:
     limit = node.node("limit")
     number = limit.leaf("NUMBER") if limit is not None else None
     return ast.Print(
-        topic=ident(node, leaf), from_beginning=node.has("from_beginning"), limit=_whole(number) if number is not None else None
+        topic=ident(node, leaf),
+        from_beginning=node.has("from_beginning"),
+        limit=_whole(number) if number is not None else None,
     )
 
 
@@ -199,7 +214,9 @@ def explain(node: Node) -> ast.Statement:
 
 def explain_head(node: Node) -> dict[str, Any]:
     """analyze and options of EXPLAIN; `(stage x)` is another spelling of `(x)`."""
-    options = tuple((value.lower(), "true") if key == "stage" else (key, value) for key, value in _settings(node))
+    options = tuple(
+        (value.lower(), "true") if key == "stage" else (key, value) for key, value in _settings(node)
+    )
     return {"analyze": node.has("analyze"), "options": options}
 
 
@@ -214,11 +231,16 @@ def show(node: Node) -> ast.Statement:
     assert words is not None
     spelt = [ident(words, leaf) for leaf in words.flat()]
     what = " ".join(spelt)
-    return ast.Show(what=_SHOWN.get(what, what), target=name_of(node) if node.has("name") else None, like=pattern)
+    return ast.Show(
+        what=_SHOWN.get(what, what), target=name_of(node) if node.has("name") else None, like=pattern
+    )
 
 
 _SHOWN = {
-    "time zone": "timezone", "transaction isolation level": "transaction_isolation", "sources": "streams", "databases": "schemas",
+    "time zone": "timezone",
+    "transaction isolation level": "transaction_isolation",
+    "sources": "streams",
+    "databases": "schemas",
     "all": "settings",
 }
 

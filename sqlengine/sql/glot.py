@@ -14,8 +14,8 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, SqlglotError
-from sqlglot.tokens import Token as GlotToken
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import Token as GlotToken
+from sqlglot.tokenizer_core import TokenType
 
 from sqlengine.errors import NotSupportedError, SyntaxError
 from sqlengine.sql.hints import keyword_hint
@@ -32,7 +32,9 @@ QUERY_STARTS = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "FROM"))
 _POSTGRES = Dialect.get_or_raise("postgres")
 _TOKENIZER: Any = _POSTGRES.tokenizer_class
 _KEYWORDS: dict[str, TokenType] = {
-    word: kind for word, kind in _TOKENIZER.KEYWORDS.items() if " " not in word and "{" not in word and "}" not in word
+    word: kind
+    for word, kind in _TOKENIZER.KEYWORDS.items()
+    if " " not in word and "{" not in word and "}" not in word
 }
 _SINGLE: dict[str, TokenType] = {**_TOKENIZER.SINGLE_TOKENS, "?": TokenType.PLACEHOLDER}
 _PHRASES: dict[str, dict[tuple[str, ...], TokenType]] = {}
@@ -81,7 +83,11 @@ def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
     """The tree of one scalar expression; same errors as `parse_query`."""
     start = tokens[0].start
     tree = _parse([Token(WORD, "SELECT", start, start), *tokens], text)
-    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or set(_present(tree)) != {"expressions"}:
+    if (
+        not isinstance(tree, exp.Select)
+        or len(tree.expressions) != 1
+        or set(_present(tree)) != {"expressions"}
+    ):
         raise SyntaxError("a single expression is expected here", position=start)
     only = tree.expressions[0]
     if isinstance(only, exp.Alias):
@@ -110,9 +116,13 @@ def _parse(tokens: Sequence[Token], text: str) -> exp.Expr:
     except RecursionError:
         raise
     except (ValueError, AttributeError, TypeError, IndexError, KeyError) as err:
-        raise SyntaxError("syntax error", detail=f"the query parser gave up: {err}", position=tokens[0].start) from err
+        raise SyntaxError(
+            "syntax error", detail=f"the query parser gave up: {err}", position=tokens[0].start
+        ) from err
     if tokens[-1].upper in _INCOMPLETE:
-        raise SyntaxError("syntax error at end of input", detail="expected an expression", position=tokens[-1].end)
+        raise SyntaxError(
+            "syntax error at end of input", detail="expected an expression", position=tokens[-1].end
+        )
     if len(trees) != 1 or trees[0] is None:
         raise SyntaxError("a query is expected here", position=tokens[0].start if tokens else 0)
     tree = trees[0]
@@ -137,7 +147,10 @@ def _convert(tokens: Sequence[Token]) -> list[GlotToken]:
             at += length
             continue
         if token.value in _SPLIT and token.kind == OP:
-            out += [GlotToken(_single(part, token), part, 1, token.start, token.start, token.end - 1) for part in _SPLIT[token.value]]
+            out += [
+                GlotToken(_single(part, token), part, 1, token.start, token.start, token.end - 1)
+                for part in _SPLIT[token.value]
+            ]
         else:
             kind, value = _kind_and_text(tokens, at)
             out.append(GlotToken(kind, value, 1, token.start, token.start, token.end - 1))
@@ -203,7 +216,9 @@ def _may_begin_call(tokens: Sequence[Token], at: int) -> bool:
         return False
     if before.kind == WORD:
         upper = before.value.upper()
-        return (upper in _KEYWORDS and upper != "AS" and upper not in _KEYWORD_FUNCTIONS) or upper in _BEFORE_EXPRESSION
+        return (
+            upper in _KEYWORDS and upper != "AS" and upper not in _KEYWORD_FUNCTIONS
+        ) or upper in _BEFORE_EXPRESSION
     if before.value == "*" and tokens[at].upper == "REPLACE":
         return at > 1 and tokens[at - 2].upper not in ("SELECT", ",", ".", "DISTINCT", "ALL")
     return before.value not in ("::", ")")
@@ -222,8 +237,14 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
         elif isinstance(node, exp.Table):
             if position_of(node.this) in strings:
                 node.this.meta[FILE] = True
-        elif isinstance(node, exp.Command) or (isinstance(node, exp.Version) and not isinstance(node.expression, exp.Expr)):
-            raise SyntaxError("syntax error in FOR SYSTEM_TIME" if isinstance(node, exp.Version) else "a query is expected in WITH")
+        elif isinstance(node, exp.Command) or (
+            isinstance(node, exp.Version) and not isinstance(node.expression, exp.Expr)
+        ):
+            raise SyntaxError(
+                "syntax error in FOR SYSTEM_TIME"
+                if isinstance(node, exp.Version)
+                else "a query is expected in WITH"
+            )
     for bracket in brackets:
         if len(bracket.expressions) > 2:
             raise SyntaxError("one index is expected", position=position_of(bracket.expressions[1]))
@@ -248,7 +269,10 @@ def _translate(err: SqlglotError, tokens: Sequence[Token]) -> SyntaxError:
     token = tokens[at]
     near = token.value if token.kind != STRING else f"'{token.value}'"
     return SyntaxError(
-        f'syntax error at or near "{near}"', detail=expected, hint=keyword_hint(tokens, at), position=token.start
+        f'syntax error at or near "{near}"',
+        detail=expected,
+        hint=keyword_hint(tokens, at),
+        position=token.start,
     )
 
 
@@ -257,5 +281,9 @@ def _expected(description: str) -> str | None:
     if description.startswith("Expecting "):
         return f"expected {description.removeprefix('Expecting ')}"
     if description.startswith(("Required keyword", "Expected ")):
-        return "expected an expression" if description.startswith("Required") else description[0].lower() + description[1:]
+        return (
+            "expected an expression"
+            if description.startswith("Required")
+            else description[0].lower() + description[1:]
+        )
     return None

@@ -16,15 +16,38 @@ SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
 
 _UNITS: dict[str, tuple[str, int]] = {
-    "microsecond": ("us", 1), "millisecond": ("us", 1_000), "second": ("us", SECOND_US), "minute": ("us", 60 * SECOND_US),
-    "hour": ("us", 3_600 * SECOND_US), "day": ("days", 1), "week": ("days", 7), "month": ("months", 1),
-    "quarter": ("months", 3), "year": ("months", 12), "decade": ("months", 120), "century": ("months", 1_200),
+    "microsecond": ("us", 1),
+    "millisecond": ("us", 1_000),
+    "second": ("us", SECOND_US),
+    "minute": ("us", 60 * SECOND_US),
+    "hour": ("us", 3_600 * SECOND_US),
+    "day": ("days", 1),
+    "week": ("days", 7),
+    "month": ("months", 1),
+    "quarter": ("months", 3),
+    "year": ("months", 12),
+    "decade": ("months", 120),
+    "century": ("months", 1_200),
     "millennium": ("months", 12_000),
 }
 _SHORT = {
-    "us": "microsecond", "usec": "microsecond", "ms": "millisecond", "msec": "millisecond", "s": "second",
-    "sec": "second", "m": "minute", "min": "minute", "h": "hour", "hr": "hour", "d": "day", "w": "week",
-    "mon": "month", "y": "year", "yr": "year", "centuries": "century", "millennia": "millennium",
+    "us": "microsecond",
+    "usec": "microsecond",
+    "ms": "millisecond",
+    "msec": "millisecond",
+    "s": "second",
+    "sec": "second",
+    "m": "minute",
+    "min": "minute",
+    "h": "hour",
+    "hr": "hour",
+    "d": "day",
+    "w": "week",
+    "mon": "month",
+    "y": "year",
+    "yr": "year",
+    "centuries": "century",
+    "millennia": "millennium",
 }
 _PART = re.compile(
     r"\s*(?:(?P<sign>[+-])?(?P<hours>\d+):(?P<minutes>\d{1,2})(?::(?P<seconds>\d{1,2}(?:\.\d*)?))?"
@@ -52,7 +75,9 @@ def parse_interval(text: str, unit: str | None = None, position: int | None = No
         parsed = None
     if parsed is None or not (-_LIMIT <= parsed.months < _LIMIT and -_LIMIT <= parsed.days < _LIMIT):
         raise InvalidDatetime(
-            f'invalid interval: "{text}"', hint=_hint(body) or "write it as 10 seconds, 1 day or 01:30:00", position=position
+            f'invalid interval: "{text}"',
+            hint=_hint(body) or "write it as 10 seconds, 1 day or 01:30:00",
+            position=position,
         )
     return parsed
 
@@ -81,7 +106,11 @@ def _terms(found: re.Match[str], default: str | None) -> list[tuple[str, str]]:
     """(number, unit) pairs of one part."""
     if found["hours"] is not None:
         sign, seconds = found["sign"] or "", found["seconds"] or "0"
-        return [(sign + found["hours"], "hour"), (sign + found["minutes"], "minute"), (sign + seconds, "second")]
+        return [
+            (sign + found["hours"], "hour"),
+            (sign + found["minutes"], "minute"),
+            (sign + seconds, "second"),
+        ]
     if found["years"] is not None:
         sign = found["ysign"] or ""
         return [(sign + found["years"], "year"), (sign + found["months"], "month")]
@@ -125,7 +154,9 @@ def negate(value: Interval) -> Interval:
 
 def add(left: Interval, right: Interval) -> Interval:
     """Field by field."""
-    return Interval(left.months + right.months, left.days + right.days, left.microseconds + right.microseconds)
+    return Interval(
+        left.months + right.months, left.days + right.days, left.microseconds + right.microseconds
+    )
 
 
 def scale(value: Interval, factor: int) -> Interval:

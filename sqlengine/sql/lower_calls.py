@@ -27,7 +27,11 @@ def _anonymous(node: exp.Expr, ctx: Context) -> ast.Expr:
         return ast.Row(tuple(ctx.expr(item) for item in node.expressions))
     if any(isinstance(item, (exp.Kwarg, exp.PropertyEQ, exp.Lambda, exp.Alias)) for item in node.expressions):
         return opaque(node)
-    position = position_of(node) if position_of(node) is not None else position_of(node.this if isinstance(node.this, exp.Expr) else None)
+    position = (
+        position_of(node)
+        if position_of(node) is not None
+        else position_of(node.this if isinstance(node.this, exp.Expr) else None)
+    )
     return _arguments(ast.Call(name, (), position=position), node.expressions, ctx)
 
 
@@ -141,7 +145,9 @@ def _escape(node: exp.Expr, ctx: Context) -> ast.Expr:
     names = {exp.Like: "like_escape", exp.ILike: "ilike_escape"}
     if type(like) not in names:
         return opaque(node)
-    made = ast.Call(names[type(like)], (ctx.expr(like.this), ctx.expr(like.expression), ctx.expr(node.expression)))
+    made = ast.Call(
+        names[type(like)], (ctx.expr(like.this), ctx.expr(like.expression), ctx.expr(node.expression))
+    )
     return ast.Unary("not", made) if like.args.get("negate") else made
 
 

@@ -45,14 +45,41 @@ class Context(Protocol):
 Rule = Callable[[Any, Context], ast.Expr]
 
 OPERATORS: dict[type[exp.Expr], str] = {
-    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.Pow: "^", exp.DPipe: "||",
-    exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
-    exp.NullSafeEQ: "is not distinct from", exp.NullSafeNEQ: "is distinct from",
-    exp.Like: "like", exp.ILike: "ilike", exp.SimilarTo: "similar to", exp.RegexpLike: "~", exp.RegexpILike: "~*",
-    exp.BitwiseAnd: "&", exp.BitwiseOr: "|", exp.BitwiseXor: "#", exp.BitwiseLeftShift: "<<", exp.BitwiseRightShift: ">>",
-    exp.JSONExtract: "->", exp.JSONExtractScalar: "->>", exp.JSONBExtract: "#>", exp.JSONBExtractScalar: "#>>",
-    exp.ArrayContainsAll: "@>", exp.ArrayContainedBy: "<@", exp.ArrayOverlaps: "&&", exp.JSONBContainsTopKey: "?",
-    exp.And: "and", exp.Or: "or",
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+    exp.Pow: "^",
+    exp.DPipe: "||",
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.NullSafeEQ: "is not distinct from",
+    exp.NullSafeNEQ: "is distinct from",
+    exp.Like: "like",
+    exp.ILike: "ilike",
+    exp.SimilarTo: "similar to",
+    exp.RegexpLike: "~",
+    exp.RegexpILike: "~*",
+    exp.BitwiseAnd: "&",
+    exp.BitwiseOr: "|",
+    exp.BitwiseXor: "#",
+    exp.BitwiseLeftShift: "<<",
+    exp.BitwiseRightShift: ">>",
+    exp.JSONExtract: "->",
+    exp.JSONExtractScalar: "->>",
+    exp.JSONBExtract: "#>",
+    exp.JSONBExtractScalar: "#>>",
+    exp.ArrayContainsAll: "@>",
+    exp.ArrayContainedBy: "<@",
+    exp.ArrayOverlaps: "&&",
+    exp.JSONBContainsTopKey: "?",
+    exp.And: "and",
+    exp.Or: "or",
 }
 """sqlglot's class of a binary operator -> its spelling in `ast.Binary`."""
 
@@ -69,7 +96,9 @@ def binary(node: exp.Expr, ctx: Context) -> ast.Expr:
         spine.append(node)
         node = node.this
     if len(spine) > DEPTH_MAX:
-        raise TooComplex(f"an expression chains more than {DEPTH_MAX} operators", hint="break it up with sub-queries")
+        raise TooComplex(
+            f"an expression chains more than {DEPTH_MAX} operators", hint="break it up with sub-queries"
+        )
     left = ctx.expr(node)
     for step in reversed(spine):
         left = _operate(step, left, ctx)
@@ -192,7 +221,9 @@ def _case(node: exp.Expr, ctx: Context) -> ast.Expr:
     operand, default = node.args.get("this"), node.args.get("default")
     whens = tuple((ctx.expr(branch.this), ctx.expr(branch.args["true"])) for branch in node.args["ifs"])
     return ast.Case(
-        ctx.expr(operand) if operand is not None else None, whens, ctx.expr(default) if default is not None else None
+        ctx.expr(operand) if operand is not None else None,
+        whens,
+        ctx.expr(default) if default is not None else None,
     )
 
 
@@ -223,11 +254,17 @@ def star(node: exp.Expr, ctx: Context) -> ast.Expr:
     """`*` with EXCEPT/EXCLUDE and REPLACE."""
     if node.args.get("rename") or node.args.get("ilike"):
         raise NotSupportedError("RENAME of a star's columns has no incremental form")
-    excluded = tuple(fold(item.this if isinstance(item, exp.Column) else item) for item in node.args.get("except_") or ())
+    excluded = tuple(
+        fold(item.this if isinstance(item, exp.Column) else item) for item in node.args.get("except_") or ()
+    )
     replaced = node.args.get("replace") or ()
     if not all(isinstance(item, exp.Alias) for item in replaced):
-        raise SyntaxError("REPLACE takes expressions with names", hint="write * REPLACE (expression AS column)")
-    return ast.Star(None, excluded, tuple((fold(item.args["alias"]), ctx.expr(item.this)) for item in replaced))
+        raise SyntaxError(
+            "REPLACE takes expressions with names", hint="write * REPLACE (expression AS column)"
+        )
+    return ast.Star(
+        None, excluded, tuple((fold(item.args["alias"]), ctx.expr(item.this)) for item in replaced)
+    )
 
 
 def _interval(node: exp.Expr, ctx: Context) -> ast.Expr:
@@ -268,14 +305,20 @@ def _bracket(node: exp.Expr, ctx: Context) -> ast.Expr:
     if isinstance(index, exp.Slice):
         ends = [index.args.get("this"), index.args.get("expression")]
         bounds = tuple(ctx.expr(end) if end is not None else ast.Literal(None, "unknown") for end in ends)
-        return ast.Call("array_slice", (ctx.expr(node.this), *bounds)) if not index.args.get("step") else opaque(node)
+        return (
+            ast.Call("array_slice", (ctx.expr(node.this), *bounds))
+            if not index.args.get("step")
+            else opaque(node)
+        )
     return ast.Subscript(ctx.expr(node.this), ctx.expr(index))
 
 
 def _dot(node: exp.Expr, ctx: Context) -> ast.Expr:
     """A struct's field, or a call qualified by its schema."""
     member = node.expression
-    if isinstance(member, (exp.Anonymous, exp.Func)) and isinstance(node.this, (exp.Identifier, exp.Column, exp.Dot)):
+    if isinstance(member, (exp.Anonymous, exp.Func)) and isinstance(
+        node.this, (exp.Identifier, exp.Column, exp.Dot)
+    ):
         return ctx.expr(member)
     if not isinstance(member, exp.Identifier):
         return opaque(node)
@@ -301,14 +344,36 @@ AGGREGATES = frozenset(
     "jsonb_object_agg json_group_array entropy kurtosis skewness grouping grouping_id first_value last_value".split()
 )
 """Names that may not hide inside an Opaque."""
-VOLATILE = frozenset(("now", "proctime", "current_timestamp", "random", "gen_random_uuid", "uuid", "nextval", "clock_timestamp"))
-_HIDDEN = (exp.Window, exp.Query, exp.WithinGroup, exp.Filter, exp.Distinct, exp.Unnest, exp.CurrentTimestamp, exp.Localtimestamp)
+VOLATILE = frozenset(
+    (
+        "now",
+        "proctime",
+        "current_timestamp",
+        "random",
+        "gen_random_uuid",
+        "uuid",
+        "nextval",
+        "clock_timestamp",
+    )
+)
+_HIDDEN = (
+    exp.Window,
+    exp.Query,
+    exp.WithinGroup,
+    exp.Filter,
+    exp.Distinct,
+    exp.Unnest,
+    exp.CurrentTimestamp,
+    exp.Localtimestamp,
+)
 
 
 def opaque(node: exp.Expr) -> ast.Expr:
     """DuckDB text for an expression without a word; NotSupportedError when the planner must see inside."""
     for part in node.walk():
-        hidden = isinstance(part, exp.Anonymous) and (part.name.lower() in AGGREGATES | VOLATILE or part.name.startswith("$"))
+        hidden = isinstance(part, exp.Anonymous) and (
+            part.name.lower() in AGGREGATES | VOLATILE or part.name.startswith("$")
+        )
         if hidden or isinstance(part, _HIDDEN):
             what = part.name.lower() if isinstance(part, exp.Anonymous) else type(part).__name__.lower()
             raise NotSupportedError(f"{what} inside {type(node).__name__.lower()} has no incremental form")

@@ -19,11 +19,38 @@ Lowered = ast.Select | ast.SetOperation
 GROUPING_SETS_MAX = 4096
 
 _SELECT_WORDS = {
-    "with_", "expressions", "from_", "joins", "where", "group", "having", "qualify", "windows", "distinct", "order", "limit",
-    "offset", "this", "expression", "by_name", "side", "kind", "on", "alias",
+    "with_",
+    "expressions",
+    "from_",
+    "joins",
+    "where",
+    "group",
+    "having",
+    "qualify",
+    "windows",
+    "distinct",
+    "order",
+    "limit",
+    "offset",
+    "this",
+    "expression",
+    "by_name",
+    "side",
+    "kind",
+    "on",
+    "alias",
 }
-_NAMED = {"into": "SELECT INTO", "locks": "FOR UPDATE", "laterals": "LATERAL VIEW", "pivots": "PIVOT", "sample": "TABLESAMPLE",
-          "connect": "CONNECT BY", "cluster": "CLUSTER BY", "distribute": "DISTRIBUTE BY", "sort": "SORT BY"}
+_NAMED = {
+    "into": "SELECT INTO",
+    "locks": "FOR UPDATE",
+    "laterals": "LATERAL VIEW",
+    "pivots": "PIVOT",
+    "sample": "TABLESAMPLE",
+    "connect": "CONNECT BY",
+    "cluster": "CLUSTER BY",
+    "distribute": "DISTRIBUTE BY",
+    "sort": "SORT BY",
+}
 
 
 def query(node: exp.Expr, ctx: Context) -> Lowered:
@@ -126,7 +153,19 @@ def _item(node: exp.Expr, ctx: Context) -> ast.SelectItem:
 
 def output_name(node: exp.Expr) -> str:
     """The name PostgreSQL gives a column without an alias."""
-    while isinstance(node, (exp.Paren, exp.Filter, exp.Window, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls, exp.Bracket, exp.Collate)):
+    while isinstance(
+        node,
+        (
+            exp.Paren,
+            exp.Filter,
+            exp.Window,
+            exp.WithinGroup,
+            exp.IgnoreNulls,
+            exp.RespectNulls,
+            exp.Bracket,
+            exp.Collate,
+        ),
+    ):
         node = node.this
     if isinstance(node, exp.Column):
         return "*" if isinstance(node.this, exp.Star) else fold(node.this)
@@ -136,24 +175,55 @@ def output_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return "?column?" if node.name.startswith("$") else node.name.lower()
     if isinstance(node, exp.Dot):
-        return output_name(node.expression) if isinstance(node.expression, exp.Func) else fold(node.expression)
+        return (
+            output_name(node.expression) if isinstance(node.expression, exp.Func) else fold(node.expression)
+        )
     if isinstance(node, exp.Subquery):
         inner_query = node.this
-        return output_name(inner_query.expressions[0]) if isinstance(inner_query, exp.Select) and inner_query.expressions else "?column?"
+        return (
+            output_name(inner_query.expressions[0])
+            if isinstance(inner_query, exp.Select) and inner_query.expressions
+            else "?column?"
+        )
     if isinstance(node, exp.Alias):
         return fold(node.args["alias"])
     return _OUTPUT_NAMES.get(type(node), "?column?")
 
 
 _OUTPUT_NAMES: dict[type[exp.Expr], str] = {
-    exp.Star: "*", exp.Case: "case", exp.Exists: "exists", exp.Array: "array", exp.Tuple: "row", exp.Struct: "row", exp.Extract: "extract",
-    exp.Substring: "substring", exp.StrPosition: "position", exp.Overlay: "overlay", exp.Trim: "btrim", exp.Unnest: "unnest",
-    exp.AtTimeZone: "timezone", exp.CurrentTimestamp: "current_timestamp", exp.CurrentDate: "current_date", exp.Interval: "interval",
-    exp.CurrentTime: "current_time", exp.Localtime: "localtime", exp.Localtimestamp: "localtimestamp", exp.Boolean: "bool",
-    exp.CurrentUser: "current_user", exp.SessionUser: "session_user", exp.CurrentSchema: "current_schema",
+    exp.Star: "*",
+    exp.Case: "case",
+    exp.Exists: "exists",
+    exp.Array: "array",
+    exp.Tuple: "row",
+    exp.Struct: "row",
+    exp.Extract: "extract",
+    exp.Substring: "substring",
+    exp.StrPosition: "position",
+    exp.Overlay: "overlay",
+    exp.Trim: "btrim",
+    exp.Unnest: "unnest",
+    exp.AtTimeZone: "timezone",
+    exp.CurrentTimestamp: "current_timestamp",
+    exp.CurrentDate: "current_date",
+    exp.Interval: "interval",
+    exp.CurrentTime: "current_time",
+    exp.Localtime: "localtime",
+    exp.Localtimestamp: "localtimestamp",
+    exp.Boolean: "bool",
+    exp.CurrentUser: "current_user",
+    exp.SessionUser: "session_user",
+    exp.CurrentSchema: "current_schema",
     exp.CurrentCatalog: "current_catalog",
 }
-_TYPE_NAMES = {"boolean": "bool", "smallint": "int2", "int": "int4", "bigint": "int8", "real": "float4", "double precision": "float8"}
+_TYPE_NAMES = {
+    "boolean": "bool",
+    "smallint": "int2",
+    "int": "int4",
+    "bigint": "int8",
+    "real": "float4",
+    "double precision": "float8",
+}
 
 
 def _type_output_name(node: exp.Expr) -> str:
@@ -180,7 +250,10 @@ def _grouping(
         total *= len(sets)
         if total > GROUPING_SETS_MAX:
             raise TooComplex(f"more than {GROUPING_SETS_MAX} grouping sets")
-    expanded = [tuple(dict.fromkeys(expr for part in parts for expr in part)) for parts in product(*(sets for _, sets in factors))]
+    expanded = [
+        tuple(dict.fromkeys(expr for part in parts for expr in part))
+        for parts in product(*(sets for _, sets in factors))
+    ]
     every = tuple(dict.fromkeys(expr for exprs in expanded for expr in exprs))
     return every, tuple(ast.GroupingSet(exprs) for exprs in expanded)
 
@@ -204,13 +277,18 @@ def _factor(node: exp.Expr, items: tuple[ast.SelectItem, ...], ctx: Context) -> 
         return "sets", sets
     if isinstance(node, exp.Rollup):
         columns = [_columns(inner, items, ctx) for inner in node.expressions]
-        return "sets", [tuple(expr for part in columns[:n] for expr in part) for n in range(len(columns), -1, -1)]
+        return "sets", [
+            tuple(expr for part in columns[:n] for expr in part) for n in range(len(columns), -1, -1)
+        ]
     if isinstance(node, exp.Cube):
         columns = [_columns(inner, items, ctx) for inner in node.expressions]
         if len(columns) > 12:
             raise TooComplex(f"more than {GROUPING_SETS_MAX} grouping sets")
         chosen = product((True, False), repeat=len(columns))
-        return "sets", [tuple(expr for part, on in zip(columns, picks, strict=True) if on for expr in part) for picks in chosen]
+        return "sets", [
+            tuple(expr for part, on in zip(columns, picks, strict=True) if on for expr in part)
+            for picks in chosen
+        ]
     return "plain", [_columns(node, items, ctx)]
 
 
@@ -225,7 +303,11 @@ def _positional(node: exp.Expr, items: tuple[ast.SelectItem, ...], ctx: Context)
     made = ctx.expr(node)
     if isinstance(made, ast.Literal) and type(made.value) is int:
         if not 1 <= made.value <= len(items):
-            raise SyntaxError(f"GROUP BY position {made.value} is not in select list", position=position_of(node), sqlstate="42P10")
+            raise SyntaxError(
+                f"GROUP BY position {made.value} is not in select list",
+                position=position_of(node),
+                sqlstate="42P10",
+            )
         target = items[made.value - 1].expr
         if isinstance(target, ast.Star):
             raise NotSupportedError("GROUP BY position of a star has no incremental form")
@@ -273,13 +355,15 @@ def _has_tail(node: exp.Expr) -> bool:
 
 
 def _operation(node: exp.Expr) -> tuple[str, bool]:
-    names = {exp.Union: "union", exp.Intersect: "intersect", exp.Except: "except"}
+    names: dict[type[exp.Expr], str] = {exp.Union: "union", exp.Intersect: "intersect", exp.Except: "except"}
     return names[type(node)], not node.args.get("distinct")
 
 
 def _balanced(terms: list[Lowered], op: str, all_: bool) -> ast.SetOperation:
     while len(terms) > 2:
-        pairs: list[Lowered] = [ast.SetOperation(op, all_, terms[i], terms[i + 1]) for i in range(0, len(terms) - 1, 2)]
+        pairs: list[Lowered] = [
+            ast.SetOperation(op, all_, terms[i], terms[i + 1]) for i in range(0, len(terms) - 1, 2)
+        ]
         terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
     return ast.SetOperation(op, all_, terms[0], terms[1])
 

@@ -27,14 +27,23 @@ def relation(node: exp.Expr, ctx: Context) -> ast.Relation:
     """One item of FROM, nested joins included."""
     rule = _RULES.get(type(node))
     if rule is None:
-        raise NotSupportedError(f"{type(node).__name__.lower()} in FROM has no incremental form", position=position_of(node))
+        raise NotSupportedError(
+            f"{type(node).__name__.lower()} in FROM has no incremental form", position=position_of(node)
+        )
     _reject_modifiers(node)
     made = rule(node, ctx)
     return _with_joins(made, node.args.get("joins") or (), ctx)
 
 
-_MODIFIERS = {"pivots": "PIVOT", "sample": "TABLESAMPLE", "laterals": "LATERAL VIEW", "match_recognize": "MATCH_RECOGNIZE",
-              "ordinality": "WITH ORDINALITY", "changes": "CHANGES", "when": "AT/BEFORE"}
+_MODIFIERS = {
+    "pivots": "PIVOT",
+    "sample": "TABLESAMPLE",
+    "laterals": "LATERAL VIEW",
+    "match_recognize": "MATCH_RECOGNIZE",
+    "ordinality": "WITH ORDINALITY",
+    "changes": "CHANGES",
+    "when": "AT/BEFORE",
+}
 
 
 def _reject_modifiers(node: exp.Expr) -> None:
@@ -53,7 +62,9 @@ def _table(node: exp.Expr, ctx: Context) -> ast.Relation:
     if node.this.meta.get(FILE):
         return ast.FileRef(str(node.this.this), alias)
     first = next(node.args[key] for key in ("catalog", "db", "this") if node.args.get(key) is not None)
-    return ast.TableRef(parts_of(node), alias, columns, _as_of(node.args.get("version"), ctx), position_of(first))
+    return ast.TableRef(
+        parts_of(node), alias, columns, _as_of(node.args.get("version"), ctx), position_of(first)
+    )
 
 
 def _as_of(version: exp.Expr | None, ctx: Context) -> ast.Expr | str | None:
@@ -63,7 +74,9 @@ def _as_of(version: exp.Expr | None, ctx: Context) -> ast.Expr | str | None:
     if version.args.get("kind") != "AS OF" or version.args.get("this") != "TIMESTAMP":
         raise NotSupportedError("only FOR SYSTEM_TIME AS OF is supported of the time-travel clauses")
     time = version.expression
-    return "proctime" if isinstance(time, exp.Anonymous) and time.name.lower() == "proctime" else ctx.expr(time)
+    return (
+        "proctime" if isinstance(time, exp.Anonymous) and time.name.lower() == "proctime" else ctx.expr(time)
+    )
 
 
 def _function(
@@ -72,7 +85,9 @@ def _function(
     if isinstance(node, exp.Anonymous) and node.name.upper() in WINDOW_FUNCTIONS:
         return window(node, alias, ctx)
     if not isinstance(node, (exp.Anonymous, exp.Unnest)):
-        raise NotSupportedError(f"{type(node).__name__.lower()} in FROM has no incremental form", position=position_of(node))
+        raise NotSupportedError(
+            f"{type(node).__name__.lower()} in FROM has no incremental form", position=position_of(node)
+        )
     if node.args.get("offset"):
         raise NotSupportedError("WITH ORDINALITY has no incremental form")
     name = "unnest" if isinstance(node, exp.Unnest) else node.name.lower()
@@ -97,7 +112,11 @@ def value_rows(node: exp.Expr, ctx: Context) -> tuple[tuple[ast.Expr, ...], ...]
     """The rows of VALUES; SyntaxError (42601) when their lengths differ."""
     rows = []
     for row in node.expressions:
-        items = row.expressions if isinstance(row, exp.Tuple) else [row.this if isinstance(row, exp.Paren) else row]
+        items = (
+            row.expressions
+            if isinstance(row, exp.Tuple)
+            else [row.this if isinstance(row, exp.Paren) else row]
+        )
         rows.append(tuple(ctx.expr(item) for item in items))
     if len({len(row) for row in rows}) > 1:
         raise SyntaxError("VALUES lists must all be the same length")
@@ -126,7 +145,12 @@ _RULES: dict[type[exp.Expr], Callable[[Any, Context], ast.Relation]] = {
 # ---------------------------------------------------------------- windows
 
 
-_POSITIONAL = {"tumble": ("SIZE", "OFFSET"), "hop": ("SLIDE", "SIZE", "OFFSET"), "cumulate": ("STEP", "SIZE", "OFFSET"), "session": ("GAP",)}
+_POSITIONAL = {
+    "tumble": ("SIZE", "OFFSET"),
+    "hop": ("SLIDE", "SIZE", "OFFSET"),
+    "cumulate": ("STEP", "SIZE", "OFFSET"),
+    "session": ("GAP",),
+}
 
 
 def window(node: exp.Expr, alias: str | None, ctx: Context) -> ast.WindowRef:
@@ -134,17 +158,26 @@ def window(node: exp.Expr, alias: str | None, ctx: Context) -> ast.WindowRef:
     spec = window_spec(node, ctx)
     given, keys = window_arguments(node)
     partition = tuple(_column(item, ctx) for item in keys)
-    return ast.WindowRef(_input(given["DATA"], ctx), _time(given["TIMECOL"], ctx), spec, partition, alias, position_of(node))
+    return ast.WindowRef(
+        _input(given["DATA"], ctx), _time(given["TIMECOL"], ctx), spec, partition, alias, position_of(node)
+    )
 
 
 def window_spec(node: exp.Expr, ctx: Context) -> ast.WindowSpec:
     """Kind and sizes of a window table function; SyntaxError (42601) with its usage when an argument is missing."""
     kind = node.name.lower()
     given, _ = window_arguments(node)
-    missing = next((name for name in ("DATA", "TIMECOL", *_POSITIONAL[kind]) if name not in given and name != "OFFSET"), None)
+    missing = next(
+        (name for name in ("DATA", "TIMECOL", *_POSITIONAL[kind]) if name not in given and name != "OFFSET"),
+        None,
+    )
     if missing is not None:
-        usage = ", ".join(("table", "DESCRIPTOR(time)", *(name.lower() for name in _POSITIONAL[kind] if name != "OFFSET")))
-        raise SyntaxError(f"{kind} lacks an argument", hint=f"write {kind.upper()}({usage})", position=position_of(node))
+        usage = ", ".join(
+            ("table", "DESCRIPTOR(time)", *(name.lower() for name in _POSITIONAL[kind] if name != "OFFSET"))
+        )
+        raise SyntaxError(
+            f"{kind} lacks an argument", hint=f"write {kind.upper()}({usage})", position=position_of(node)
+        )
     sizes = {name: ctx.expr(given[name]) for name in _POSITIONAL[kind] if name in given}
     return make_spec(kind, sizes, position_of(node))
 
@@ -180,9 +213,16 @@ def _input(node: exp.Expr, ctx: Context) -> ast.Relation:
 
 
 def _time(node: exp.Expr, ctx: Context) -> ast.Column:
-    if isinstance(node, exp.Anonymous) and node.name.lower() == "descriptor" and len(node.expressions) == 1:
-        node = node.expressions[0]
-    return _column(node, ctx)
+    return _column(descriptor_column(node) if isinstance(node, exp.Anonymous) else node, ctx)
+
+
+def descriptor_column(node: exp.Expr) -> exp.Expr:
+    """The column of DESCRIPTOR(column)."""
+    if node.name.lower() != "descriptor" or len(node.expressions) != 1:
+        raise SyntaxError(
+            "a time column is expected here", hint="write DESCRIPTOR(column)", position=position_of(node)
+        )
+    return node.expressions[0]  # type: ignore[no-any-return]
 
 
 def _column(node: exp.Expr, ctx: Context) -> ast.Column:
@@ -221,7 +261,12 @@ def _join_kind(join: exp.Expr) -> str:
     if side in ("LEFT", "RIGHT", "FULL") and kind in ("", "OUTER"):
         return side.lower()
     if side == "" and kind in ("", "INNER", "CROSS"):
-        return "cross" if kind == "CROSS" or (not join.args.get("on") and not join.args.get("using") and method != "NATURAL") else "inner"
+        return (
+            "cross"
+            if kind == "CROSS"
+            or (not join.args.get("on") and not join.args.get("using") and method != "NATURAL")
+            else "inner"
+        )
     raise NotSupportedError(f"{side} {kind} JOIN".replace("  ", " ").strip() + " is not supported")
 
 
@@ -231,9 +276,27 @@ def _join(kind: str, left: ast.Relation, join: exp.Expr, ctx: Context) -> ast.Jo
         raise NotSupportedError(f"{method} JOIN is not supported")
     if join.args.get("match_condition") or join.args.get("global_"):
         raise NotSupportedError("MATCH_CONDITION is not supported", hint="put the inequality into ON")
-    using = tuple(fold(item.this if isinstance(item, exp.Column) else item) for item in join.args.get("using") or ())
+    using = tuple(
+        fold(item.this if isinstance(item, exp.Column) else item) for item in join.args.get("using") or ()
+    )
     right = relation(join.this, ctx)
-    if kind in ("inner", "left", "right", "full", "semi", "anti") and on is None and not using and method != "NATURAL":
-        raise SyntaxError(f"{kind.upper()} JOIN needs ON or USING", position=position_of(join.this.this) if join.this else None)
+    if (
+        kind in ("inner", "left", "right", "full", "semi", "anti")
+        and on is None
+        and not using
+        and method != "NATURAL"
+    ):
+        raise SyntaxError(
+            f"{kind.upper()} JOIN needs ON or USING",
+            position=position_of(join.this.this) if join.this else None,
+        )
     condition = ctx.expr(on) if on is not None else None
-    return ast.Join(kind, left, right, condition, using, method == "NATURAL", position_of(join.this.this if join.this else None))
+    return ast.Join(
+        kind,
+        left,
+        right,
+        condition,
+        using,
+        method == "NATURAL",
+        position_of(join.this.this if join.this else None),
+    )

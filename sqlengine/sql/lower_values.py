@@ -48,7 +48,10 @@ def alias_of(node: exp.Expr) -> tuple[str | None, tuple[str, ...]]:
     if isinstance(alias, exp.Identifier):
         return fold(alias), ()
     name = fold(alias.this) if alias.this is not None else None
-    columns = [column.this if isinstance(column, exp.ColumnDef) else column for column in alias.args.get("columns") or ()]
+    columns = [
+        column.this if isinstance(column, exp.ColumnDef) else column
+        for column in alias.args.get("columns") or ()
+    ]
     return name, tuple(fold(column) for column in columns)
 
 
@@ -94,8 +97,11 @@ def negated(value: ast.Literal) -> ast.Literal | None:
     """The literal of the opposite sign; None when it is not a number."""
     if isinstance(value.value, bool) or not isinstance(value.value, (int, float, Decimal)):
         return None
-    if isinstance(value.value, int) or (isinstance(value.value, Decimal) and value.value == value.value.to_integral_value()
-                                        and value.value.as_tuple().exponent == 0):
+    if isinstance(value.value, int) or (
+        isinstance(value.value, Decimal)
+        and value.value == value.value.to_integral_value()
+        and value.value.as_tuple().exponent == 0
+    ):
         return whole(-int(value.value))
     return ast.Literal(-value.value, value.type_name)
 
@@ -135,7 +141,9 @@ def interval(node: exp.Expr) -> ast.Interval | None:
 def _unit_text(unit: exp.Expr | None, node: exp.Expr) -> str | None:
     if unit is None:
         return None
-    if isinstance(unit, exp.IntervalSpan):  # '1-2' YEAR TO MONTH: the text itself says it; a bare number is the last unit
+    if isinstance(
+        unit, exp.IntervalSpan
+    ):  # '1-2' YEAR TO MONTH: the text itself says it; a bare number is the last unit
         return str(unit.expression.this)
     if not isinstance(unit, exp.Var):
         raise NotSupportedError("this spelling of INTERVAL is not supported", position=position_of(node.this))
@@ -169,7 +177,7 @@ def _field(node: exp.Expr) -> str:
         raise SyntaxError("a field of ROW or STRUCT has a name and a type")
     name = fold(node.this)
     plain = name.isidentifier() and name == name.lower()
-    return f'{name if plain else chr(34) + name + chr(34)} {type_name(node.args["kind"])}'
+    return f"{name if plain else chr(34) + name + chr(34)} {type_name(node.args['kind'])}"
 
 
 def flag(node: exp.Expr, key: str) -> bool:

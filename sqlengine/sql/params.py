@@ -65,7 +65,9 @@ def _texts(value: Any, values: _Values) -> Any:
     """A text field: one text, several, or (name, text) pairs."""
     if isinstance(value, str):
         return values.text(value)
-    return tuple((item[0], values.text(item[1])) if isinstance(item, tuple) else values.text(item) for item in value)
+    return tuple(
+        (item[0], values.text(item[1])) if isinstance(item, tuple) else values.text(item) for item in value
+    )
 
 
 class _Values:
@@ -121,7 +123,8 @@ class _Values:
             raise ProgrammingError(f"parameter :{key} needs a mapping of names to values", sqlstate="07001")
         if key >= len(self.params):
             raise ProgrammingError(
-                f"no value was given for parameter {_shown(key)}: {len(self.params)} values in all", sqlstate="07001"
+                f"no value was given for parameter {_shown(key)}: {len(self.params)} values in all",
+                sqlstate="07001",
             )
         return self.params[key]
 

@@ -15,7 +15,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_query import output_name
-from sqlengine.sql.lower_relation import window_arguments
+from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
 from sqlengine.sql.render_functions import raw, rewrite_calls, text
@@ -35,7 +35,9 @@ def _no_time(ref: ast.TableRef) -> str | None:
     return None
 
 
-def to_duckdb(query: ast.Query, relation: Relation, *, now: str = NOW, time_column: TimeColumn = _no_time) -> str:
+def to_duckdb(
+    query: ast.Query, relation: Relation, *, now: str = NOW, time_column: TimeColumn = _no_time
+) -> str:
     """DuckDB text of a query.
 
     `relation` gives what stands for each base table (a quoted name or a sub-query in parentheses); `now` is the text of the
@@ -94,7 +96,9 @@ class _Rendering:
 
     def _window_input(self, node: exp.Expr, ref: ast.TableRef, made: exp.Expr) -> None:
         """The table inside a window function: wrapped, so that the window knows its name and time."""
-        wrapped = exp.Table(this=made, alias=exp.TableAlias(this=exp.Identifier(this=ref.parts[-1], quoted=True)))
+        wrapped = exp.Table(
+            this=made, alias=exp.TableAlias(this=exp.Identifier(this=ref.parts[-1], quoted=True))
+        )
         self._remember_time(wrapped, ref)
         node.replace(wrapped)
 
@@ -122,14 +126,25 @@ class _Rendering:
                 continue
             own, join = self.time_column(ref), node.parent
             if own is None:
-                raise NotSupportedError(f'"{ref.parts[-1]}" has no versions: it has no time column', position=ref.position)
+                raise NotSupportedError(
+                    f'"{ref.parts[-1]}" has no versions: it has no time column', position=ref.position
+                )
             if not isinstance(join, exp.Join) or join.args.get("on") is None:
-                raise NotSupportedError("FOR SYSTEM_TIME AS OF stands in a join with ON", position=ref.position)
+                raise NotSupportedError(
+                    "FOR SYSTEM_TIME AS OF stands in a join with ON", position=ref.position
+                )
             column = exp.Column(
-                this=exp.Identifier(this=own, quoted=True), table=exp.Identifier(this=ref.alias or ref.parts[-1], quoted=True)
+                this=exp.Identifier(this=own, quoted=True),
+                table=exp.Identifier(this=ref.alias or ref.parts[-1], quoted=True),
             )
             join.set("method", "ASOF")
-            join.set("on", exp.And(this=exp.Paren(this=join.args["on"]), expression=exp.GTE(this=moment.copy(), expression=column)))
+            join.set(
+                "on",
+                exp.And(
+                    this=exp.Paren(this=join.args["on"]),
+                    expression=exp.GTE(this=moment.copy(), expression=column),
+                ),
+            )
 
     # ------------------------------------------------------------ windows
 
@@ -139,7 +154,9 @@ class _Rendering:
             if isinstance(node, exp.Table) and _is_window(node.this):
                 self._table_function(node)
         for node in reversed(list(tree.find_all(exp.Select))):
-            if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)) or node.args.get("group"):
+            if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)) or node.args.get(
+                "group"
+            ):
                 rewrite_grouping(node, self.now, lambda source: self.own_time.get(id(source)))
 
     def _table_function(self, node: exp.Table) -> None:
@@ -148,7 +165,7 @@ class _Rendering:
         spec = Lowering().window_spec(call)
         data, time = given["DATA"], given["TIMECOL"]
         if isinstance(time, exp.Anonymous):
-            time = time.expressions[0]
+            time = descriptor_column(time)
         if isinstance(data, exp.Anonymous) and _is_window(data):
             inner = exp.Table(this=data.copy())
             self._table_function(inner)
@@ -164,7 +181,11 @@ class _Rendering:
     def _own_column(self, data: exp.Expr, call: exp.Expr) -> exp.Expr:
         own = self.own_time.get(id(data))
         if own is None:
-            raise NotSupportedError("this window needs a time column", hint="declare WATERMARK FOR on the stream", position=position_of(call))
+            raise NotSupportedError(
+                "this window needs a time column",
+                hint="declare WATERMARK FOR on the stream",
+                position=position_of(call),
+            )
         return exp.Column(this=exp.Identifier(this=own, quoted=True))
 
 
@@ -206,7 +227,9 @@ def _name_outputs(tree: exp.Expr) -> None:
         for item in select.expressions:
             name = output_name(item)
             plain = isinstance(item, (exp.Alias, exp.Column, exp.Star)) or name == "*"
-            items.append(item if plain else exp.Alias(this=item, alias=exp.Identifier(this=name, quoted=True)))
+            items.append(
+                item if plain else exp.Alias(this=item, alias=exp.Identifier(this=name, quoted=True))
+            )
         select.set("expressions", items)
 
 
@@ -219,11 +242,17 @@ def _name_values(tree: exp.Expr) -> exp.Expr:
         in_from = isinstance(node.parent, (exp.From, exp.Join))
         alias = node.args.get("alias")
         if alias is None or alias.this is None:
-            node.set("alias", exp.TableAlias(this=exp.Identifier(this="$values", quoted=True), columns=columns))
+            node.set(
+                "alias", exp.TableAlias(this=exp.Identifier(this="$values", quoted=True), columns=columns)
+            )
         elif not alias.args.get("columns"):
             alias.set("columns", columns)
         if not in_from:
-            tail = {key: node.args.pop(key) for key in ("order", "limit", "offset", "with_") if node.args.get(key) is not None}
+            tail = {
+                key: node.args.pop(key)
+                for key in ("order", "limit", "offset", "with_")
+                if node.args.get(key) is not None
+            }
             made = exp.Select(expressions=[exp.Star()], **tail)
             if node is tree:
                 tree = made

@@ -18,9 +18,18 @@ from sqlengine.sql.lower_values import interval, position_of
 from sqlengine.sql.rewrite import PARAMETER
 
 AGGREGATE_NAMES: dict[str, str] = {
-    "every": "bool_and", "approx_percentile": "approx_quantile", "json_agg": "json_group_array", "jsonb_agg": "json_group_array",
-    "json_object_agg": "json_group_object", "jsonb_object_agg": "json_group_object", "variance": "var_samp",
-    "stddev": "stddev_samp", "collect_list": "list", "collect_set": "list", "listagg": "string_agg", "group_concat": "string_agg",
+    "every": "bool_and",
+    "approx_percentile": "approx_quantile",
+    "json_agg": "json_group_array",
+    "jsonb_agg": "json_group_array",
+    "json_object_agg": "json_group_object",
+    "jsonb_object_agg": "json_group_object",
+    "variance": "var_samp",
+    "stddev": "stddev_samp",
+    "collect_list": "list",
+    "collect_set": "list",
+    "listagg": "string_agg",
+    "group_concat": "string_agg",
 }
 """Aggregates under the name DuckDB has them."""
 
@@ -51,12 +60,21 @@ def rewrite_calls(tree: exp.Expr, now: str) -> exp.Expr:
 
 
 _TIMES: dict[str, str] = {
-    "now": "TIMESTAMPTZ", "proctime": "TIMESTAMPTZ", "current_timestamp": "TIMESTAMPTZ", "transaction_timestamp": "TIMESTAMPTZ",
-    "statement_timestamp": "TIMESTAMPTZ", "current_date": "DATE", "localtimestamp": "TIMESTAMP", "localtime": "TIME",
+    "now": "TIMESTAMPTZ",
+    "proctime": "TIMESTAMPTZ",
+    "current_timestamp": "TIMESTAMPTZ",
+    "transaction_timestamp": "TIMESTAMPTZ",
+    "statement_timestamp": "TIMESTAMPTZ",
+    "current_date": "DATE",
+    "localtimestamp": "TIMESTAMP",
+    "localtime": "TIME",
     "current_time": "TIME",
 }
 _TIME_NODES: dict[type[exp.Expr], str] = {
-    exp.CurrentTimestamp: "TIMESTAMPTZ", exp.CurrentDate: "DATE", exp.Localtimestamp: "TIMESTAMP", exp.Localtime: "TIME",
+    exp.CurrentTimestamp: "TIMESTAMPTZ",
+    exp.CurrentDate: "DATE",
+    exp.Localtimestamp: "TIMESTAMP",
+    exp.Localtime: "TIME",
     exp.CurrentTime: "TIME",
 }
 
@@ -79,7 +97,12 @@ def _anonymous(node: Any, now: str) -> exp.Expr:
     if name in _TIMES and len(node.expressions) <= 1:
         return time_of(_TIMES[name], now)
     if name == PARAMETER:
-        raise Error("a parameter has no value", sqlstate="42P02", hint="give values for all parameters", position=position_of(node))
+        raise Error(
+            "a parameter has no value",
+            sqlstate="42P02",
+            hint="give values for all parameters",
+            position=position_of(node),
+        )
     if name == "collect_set":
         return raw(f"list(DISTINCT {', '.join(text(item) for item in node.expressions)})")
     node.set("this", AGGREGATE_NAMES.get(name, name) if isinstance(node.this, str) else node.this)
@@ -93,7 +116,9 @@ def _within_group(node: Any, now: str) -> exp.Expr:
 
 def _qualified(node: Any, now: str) -> exp.Expr:
     """`pg_catalog.f(x)` -> `f(x)`."""
-    if isinstance(node.expression, (exp.Anonymous, exp.Func)) and isinstance(node.this, (exp.Identifier, exp.Column)):
+    if isinstance(node.expression, (exp.Anonymous, exp.Func)) and isinstance(
+        node.this, (exp.Identifier, exp.Column)
+    ):
         return node.expression  # type: ignore[no-any-return]
     return node  # type: ignore[no-any-return]
 
@@ -158,8 +183,15 @@ def _interval(node: Any, now: str) -> exp.Expr:
     return exp.Interval(this=exp.Literal.string(to_text(constant)))
 
 
-_PLAIN_TYPES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.TIME,
-                exp.DType.VARBINARY)
+_PLAIN_TYPES = (
+    exp.DType.TIMESTAMP,
+    exp.DType.TIMESTAMPTZ,
+    exp.DType.TIMESTAMPLTZ,
+    exp.DType.VARCHAR,
+    exp.DType.CHAR,
+    exp.DType.TIME,
+    exp.DType.VARBINARY,
+)
 
 
 def _type(node: Any, now: str) -> exp.Expr:

@@ -44,7 +44,11 @@ def rewrite_grouping(select: exp.Select, now: str, own_time: Callable[[exp.Expr]
     first = uses[0]
     key = (text(first.time), first.spec)
     if any((text(use.time), use.spec) != key for use in uses):
-        raise NotSupportedError("a query groups by one window", hint="use sub-queries for several windows", position=position_of(uses[-1].node))
+        raise NotSupportedError(
+            "a query groups by one window",
+            hint="use sub-queries for several windows",
+            position=position_of(uses[-1].node),
+        )
     start, end = _window_text(select, first, uses)
     for use in uses:
         use.node.replace(_value(use.node, start, end, now))
@@ -78,7 +82,9 @@ def _use(node: Any, default: str | None) -> _Use | None:
     if found[0] != ast.Column((ROWTIME,)):
         return _Use(node, node.expressions[0], found[1])
     if default is None:
-        raise NotSupportedError(f"{call.name} needs the name of a time column here", position=position_of(node))
+        raise NotSupportedError(
+            f"{call.name} needs the name of a time column here", position=position_of(node)
+        )
     return _Use(node, exp.Column(this=exp.Identifier(this=default, quoted=True)), found[1])
 
 
@@ -99,7 +105,9 @@ def _window_text(select: exp.Select, use: _Use, uses: list[_Use]) -> tuple[str, 
     if made.condition:
         numbers = f'list_filter({numbers}, lambda "$i": {made.condition})'
     windows = f'list_transform({numbers}, lambda "$i": struct_pack(s := {made.start}, e := {made.end}))'
-    select.append("joins", exp.Join(this=raw(f'LATERAL (SELECT unnest({windows}) AS "$w") AS "$windows"'), kind="CROSS"))
+    select.append(
+        "joins", exp.Join(this=raw(f'LATERAL (SELECT unnest({windows}) AS "$w") AS "$windows"'), kind="CROSS")
+    )
     return '"$windows"."$w".s', '"$windows"."$w".e'
 
 
@@ -107,10 +115,16 @@ def _session(select: exp.Select, use: _Use, uses: list[_Use]) -> tuple[str, str]
     """Sessions of the other grouping columns: FROM and WHERE move into a sub-query that numbers them."""
     source = select.args.get("from_")
     if source is None or select.args.get("joins"):
-        raise NotSupportedError("SESSION in GROUP BY over a join", hint="join in a sub-query", position=position_of(use.node))
+        raise NotSupportedError(
+            "SESSION in GROUP BY over a join", hint="join in a sub-query", position=position_of(use.node)
+        )
     group = select.args.get("group")
     nodes = [node.node for node in uses]
-    keys = [text(item) for item in group.expressions if not any(item is node for node in nodes)] if group is not None else []
+    keys = (
+        [text(item) for item in group.expressions if not any(item is node for node in nodes)]
+        if group is not None
+        else []
+    )
     if any(key.isdigit() for key in keys):
         raise NotSupportedError("GROUP BY positions beside SESSION", hint="name the columns")
     where = select.args.get("where")

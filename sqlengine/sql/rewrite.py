@@ -157,7 +157,12 @@ def _json_keys(tokens: list[Token]) -> list[Token]:
     """`a -> 'x.y'` -> `a -> ('x.y')`: sqlglot would read a bare string as a path of two keys."""
     out: list[Token] = []
     for at, token in enumerate(tokens):
-        if token.kind in (STRING, NUMBER) and at and tokens[at - 1].kind == OP and tokens[at - 1].value in _ARROWS:
+        if (
+            token.kind in (STRING, NUMBER)
+            and at
+            and tokens[at - 1].kind == OP
+            and tokens[at - 1].value in _ARROWS
+        ):
             out += [operator("(", token), token, operator(")", token)]
         else:
             out.append(token)
@@ -166,6 +171,7 @@ def _json_keys(tokens: list[Token]) -> list[Token]:
 
 def _row_types(tokens: list[Token]) -> list[Token]:
     """`ROW<a INT>` -> `STRUCT<a INT>`."""
+
     def is_type(at: int) -> bool:
         return tokens[at].upper == "ROW" and at + 1 < len(tokens) and tokens[at + 1].value == "<"
 
@@ -220,7 +226,9 @@ def _bare_arrays(tokens: list[Token]) -> list[Token]:
 
     def is_literal(at: int) -> bool:
         typed = at > 0 and tokens[at - 1].upper in ("::", "AS")
-        return tokens[at].upper == "ARRAY" and not typed and at + 1 < len(tokens) and tokens[at + 1].value == "["
+        return (
+            tokens[at].upper == "ARRAY" and not typed and at + 1 < len(tokens) and tokens[at + 1].value == "["
+        )
 
     return [token for at, token in enumerate(tokens) if not is_literal(at)]
 
@@ -231,7 +239,11 @@ def _is_subscript(tokens: Sequence[Token], at: int) -> bool:
         return False
     if before.kind == WORD and at > 1 and tokens[at - 2].upper in ("::", "AS"):
         return False
-    return before.value in ")]}" if before.kind == OP else before.upper != "ARRAY" and before.upper not in _NO_OPERAND
+    return (
+        before.value in ")]}"
+        if before.kind == OP
+        else before.upper != "ARRAY" and before.upper not in _NO_OPERAND
+    )
 
 
 # ---------------------------------------------------------------- window table functions
@@ -283,7 +295,9 @@ def _window_argument(argument: list[Token]) -> list[Token]:
     if not rest or rest[0].upper != "TABLE":
         return [*head, *_table_functions(rest)] if rest else head
     rest = rest[1:]
-    cut = next((i for i, token in enumerate(rest) if token.upper in ("PARTITION", "ORDER", "DISTRIBUTE")), len(rest))
+    cut = next(
+        (i for i, token in enumerate(rest) if token.upper in ("PARTITION", "ORDER", "DISTRIBUTE")), len(rest)
+    )
     relation, tail = rest[:cut], rest[cut:]
     out = [*head, *_table_functions(relation)]
     if tail:
@@ -334,14 +348,33 @@ def _ksql_window(tokens: list[Token]) -> list[Token]:
     """`FROM t [a] WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY k` -> `FROM TUMBLE(t, DESCRIPTOR($rowtime), ...) a GROUP BY
     window_start, window_end, k`; WINDOWSTART and WINDOWEND become the columns' names."""
     for at in range(len(tokens) - 2):
-        if tokens[at].upper == "WINDOW" and tokens[at + 1].upper in _KSQL_KINDS and tokens[at + 2].value == "(":
+        if (
+            tokens[at].upper == "WINDOW"
+            and tokens[at + 1].upper in _KSQL_KINDS
+            and tokens[at + 2].value == "("
+        ):
             close = matching(tokens, at + 2)
             start, name, alias = _relation_before(tokens, at)
             arguments = _ksql_arguments(tokens[at + 1], tokens[at + 3 : close])
             function = word(_KSQL_KINDS[tokens[at + 1].upper], tokens[at + 1])
-            descriptor = [word("DESCRIPTOR", function), operator("(", function), Token(QUOTED, ROWTIME, function.start, function.end), operator(")", function)]
-            relation = [function, operator("(", function), *name, operator(",", function), *descriptor, *arguments, operator(")", function)]
-            renamed = [_ksql_column(token) for token in (*tokens[:start], *relation, *alias, *tokens[close + 1 :])]
+            descriptor = [
+                word("DESCRIPTOR", function),
+                operator("(", function),
+                Token(QUOTED, ROWTIME, function.start, function.end),
+                operator(")", function),
+            ]
+            relation = [
+                function,
+                operator("(", function),
+                *name,
+                operator(",", function),
+                *descriptor,
+                *arguments,
+                operator(")", function),
+            ]
+            renamed = [
+                _ksql_column(token) for token in (*tokens[:start], *relation, *alias, *tokens[close + 1 :])
+            ]
             return _ksql_window(_group_by_window(renamed))
     return tokens
 
@@ -352,7 +385,12 @@ def _relation_before(tokens: list[Token], at: int) -> tuple[int, list[Token], li
     body = tokens[start + 1 : at] if start is not None else []
     name_length = 3 if len(body) > 2 and body[1].value == "." else 1
     name, alias = body[:name_length], [token for token in body[name_length:] if token.upper != "AS"]
-    if start is None or not name or len(alias) > 1 or any(token.kind not in (WORD, QUOTED) for token in (*name[::2], *alias)):
+    if (
+        start is None
+        or not name
+        or len(alias) > 1
+        or any(token.kind not in (WORD, QUOTED) for token in (*name[::2], *alias))
+    ):
         raise SyntaxError("a WINDOW clause follows the name of a stream", position=tokens[at].start)
     return start + 1, name, alias or name[-1:]
 
@@ -362,15 +400,27 @@ def _ksql_arguments(kind: Token, body: list[Token]) -> list[Token]:
     parts: dict[str, list[Token]] = {}
     for clause in split_arguments(body):
         words = [token.upper for token in clause]
-        length = 2 if words[:2] in (["GRACE", "PERIOD"], ["ADVANCE", "BY"]) else int(words[:1] in (["SIZE"], ["RETENTION"]))
+        length = (
+            2
+            if words[:2] in (["GRACE", "PERIOD"], ["ADVANCE", "BY"])
+            else int(words[:1] in (["SIZE"], ["RETENTION"]))
+        )
         parts[" ".join(words[:length])] = clause[length:]
     wanted = {"TUMBLING": ("SIZE",), "HOPPING": ("ADVANCE BY", "SIZE"), "SESSION": ("",)}[kind.upper]
     out: list[Token] = []
     for name in wanted:
         value = parts.get(name)
         if not value or len(value) != 2:
-            raise SyntaxError(f"{name or 'a gap'} of a number and a unit is expected in WINDOW {kind.upper}", position=kind.start)
-        out += [operator(",", value[0]), word("INTERVAL", value[0]), Token(STRING, value[0].value, *value[0][2:]), value[1]]
+            raise SyntaxError(
+                f"{name or 'a gap'} of a number and a unit is expected in WINDOW {kind.upper}",
+                position=kind.start,
+            )
+        out += [
+            operator(",", value[0]),
+            word("INTERVAL", value[0]),
+            Token(STRING, value[0].value, *value[0][2:]),
+            value[1],
+        ]
     return out
 
 
@@ -384,7 +434,12 @@ def _group_by_window(tokens: list[Token]) -> list[Token]:
     for at in range(len(tokens) - 1):
         if tokens[at].upper == "GROUP" and tokens[at + 1].upper == "BY":
             like = tokens[at + 1]
-            names = [word("window_start", like), operator(",", like), word("window_end", like), operator(",", like)]
+            names = [
+                word("window_start", like),
+                operator(",", like),
+                word("window_end", like),
+                operator(",", like),
+            ]
             return [*tokens[: at + 2], *names, *tokens[at + 2 :]]
     return tokens
 

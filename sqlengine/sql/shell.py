@@ -25,8 +25,17 @@ _KINDS = {QUOTED: "IDENT", STRING: "STRING", NUMBER: "NUMBER", WORD: "IDENT"}
 _OPENERS = frozenset("([{")
 _CLOSERS = frozenset(")]}")
 _EMIT_WORDS = frozenset("CHANGES FINAL ON EVERY ALLOWED TIMEOUT AND".split())
-_SHOWN = {"QUERY": "a query", "EXPR": "an expression", "RELATIONS": "a table", "TYPE": "a type", "IDENT": "a name",
-          "STRING": "a string", "NUMBER": "a number", "$END": "the end", "STATEMENT": "a statement"}
+_SHOWN = {
+    "QUERY": "a query",
+    "EXPR": "an expression",
+    "RELATIONS": "a table",
+    "TYPE": "a type",
+    "IDENT": "a name",
+    "STRING": "a string",
+    "NUMBER": "a number",
+    "$END": "the end",
+    "STATEMENT": "a statement",
+}
 _EXPECTED_MAX = 8
 
 
@@ -54,7 +63,9 @@ def _parser() -> lark.Lark:
 
 def keywords() -> list[str]:
     """All keywords of the shell, for completion."""
-    return sorted(term.name for term in _parser().terminals if term.name not in _PUNCTUATION and term.name not in _SHOWN)
+    return sorted(
+        term.name for term in _parser().terminals if term.name not in _PUNCTUATION and term.name not in _SHOWN
+    )
 
 
 # ---------------------------------------------------------------- tokens for lark
@@ -133,7 +144,9 @@ class _Accepted:
 def _token(kind: str, tokens: Sequence[Token], at: int, end: int) -> lark.Token:
     start, stop = tokens[at].start, tokens[end - 1].end
     value = tokens[at].value if end == at + 1 else ""
-    return lark.Token(kind, value, start_pos=start, line=at, column=0, end_line=end, end_column=0, end_pos=stop)
+    return lark.Token(
+        kind, value, start_pos=start, line=at, column=0, end_line=end, end_column=0, end_pos=stop
+    )
 
 
 # ---------------------------------------------------------------- stretches of text
@@ -163,7 +176,9 @@ def query_end(tokens: Sequence[Token], start: int) -> int:
         if word == "ON":
             return following == "CONFLICT"
         if word == "AS":
-            return following == "OF" and at + 2 < len(tokens) and tokens[at + 2].upper in ("TICK", "TIMESTAMP")
+            return (
+                following == "OF" and at + 2 < len(tokens) and tokens[at + 2].upper in ("TICK", "TIMESTAMP")
+            )
         return word == "RETURNING" or (word == "=" and compared)
 
     return _stretch(tokens, start, stops)
@@ -267,7 +282,11 @@ def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> SyntaxErr
     accepted = _Accepted(err.state)
     expected = sorted(name for name in set(err.expected) if name == "$END" or name in accepted)
     names = [_SHOWN.get(name) or _spelling(name) for name in expected]
-    detail = "expected " + (", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else "".join(names)) if names else None
+    detail = (
+        "expected " + (", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else "".join(names))
+        if names
+        else None
+    )
     if len(names) > _EXPECTED_MAX:
         detail = "expected one of " + ", ".join(names[:_EXPECTED_MAX]) + ", ..."
     if err.token.type == "$END":

@@ -10,25 +10,105 @@ from collections.abc import Sequence
 from sqlengine.sql.lexer import Token
 
 _BY_WORDS: dict[str, str] = {
-    **{words: words for words in (
-        "CREATE ROLE", "CREATE USER", "CREATE GROUP", "CREATE INDEX", "CREATE SUBSCRIPTION", "CREATE PUBLICATION", "CREATE SECRET",
-        "CREATE CONNECTION", "CREATE CONNECTOR", "CREATE CATALOG", "CREATE TYPE", "CREATE DOMAIN", "CREATE SEQUENCE", "CREATE TRIGGER",
-        "CREATE AGGREGATE", "CREATE EXTENSION", "CREATE PROCEDURE", "CREATE RULE", "CREATE POLICY", "CREATE FOREIGN", "CREATE EXTERNAL",
-        "CREATE MACRO", "CREATE CLUSTER", "CREATE CAST", "CREATE OPERATOR", "CREATE STATISTICS", "CREATE MODEL",
-        "DROP ROLE", "DROP USER", "DROP SECRET", "DROP CONNECTION", "DROP CONNECTOR", "DROP TYPE", "DROP SEQUENCE", "DROP TRIGGER",
-        "DROP EXTENSION", "DROP CATALOG", "DROP OWNED", "DROP POLICY",
-        "GRANT", "REVOKE", "MERGE", "DECLARE", "FETCH", "MOVE", "CLOSE", "LISTEN", "UNLISTEN", "NOTIFY", "PREPARE", "EXECUTE",
-        "DEALLOCATE", "DISCARD", "VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "SAVEPOINT", "RELEASE", "LOCK", "CALL", "DO", "USE",
-        "REFRESH", "LOAD", "MSCK", "IMPORT", "EXPORT", "ATTACH", "DETACH", "PIVOT", "UNPIVOT", "SUMMARIZE", "CHECKPOINT", "REASSIGN",
-        "SECURITY", "DEFINE", "UNDEFINE", "TERMINATE", "RUN", "SPOOL", "INSERT OVERWRITE", "ROLLBACK TO", "KILL", "RECOVER",
-    )},
+    **{
+        words: words
+        for words in (
+            "CREATE ROLE",
+            "CREATE USER",
+            "CREATE GROUP",
+            "CREATE INDEX",
+            "CREATE SUBSCRIPTION",
+            "CREATE PUBLICATION",
+            "CREATE SECRET",
+            "CREATE CONNECTION",
+            "CREATE CONNECTOR",
+            "CREATE CATALOG",
+            "CREATE TYPE",
+            "CREATE DOMAIN",
+            "CREATE SEQUENCE",
+            "CREATE TRIGGER",
+            "CREATE AGGREGATE",
+            "CREATE EXTENSION",
+            "CREATE PROCEDURE",
+            "CREATE RULE",
+            "CREATE POLICY",
+            "CREATE FOREIGN",
+            "CREATE EXTERNAL",
+            "CREATE MACRO",
+            "CREATE CLUSTER",
+            "CREATE CAST",
+            "CREATE OPERATOR",
+            "CREATE STATISTICS",
+            "CREATE MODEL",
+            "DROP ROLE",
+            "DROP USER",
+            "DROP SECRET",
+            "DROP CONNECTION",
+            "DROP CONNECTOR",
+            "DROP TYPE",
+            "DROP SEQUENCE",
+            "DROP TRIGGER",
+            "DROP EXTENSION",
+            "DROP CATALOG",
+            "DROP OWNED",
+            "DROP POLICY",
+            "GRANT",
+            "REVOKE",
+            "MERGE",
+            "DECLARE",
+            "FETCH",
+            "MOVE",
+            "CLOSE",
+            "LISTEN",
+            "UNLISTEN",
+            "NOTIFY",
+            "PREPARE",
+            "EXECUTE",
+            "DEALLOCATE",
+            "DISCARD",
+            "VACUUM",
+            "ANALYZE",
+            "REINDEX",
+            "CLUSTER",
+            "SAVEPOINT",
+            "RELEASE",
+            "LOCK",
+            "CALL",
+            "DO",
+            "USE",
+            "REFRESH",
+            "LOAD",
+            "MSCK",
+            "IMPORT",
+            "EXPORT",
+            "ATTACH",
+            "DETACH",
+            "PIVOT",
+            "UNPIVOT",
+            "SUMMARIZE",
+            "CHECKPOINT",
+            "REASSIGN",
+            "SECURITY",
+            "DEFINE",
+            "UNDEFINE",
+            "TERMINATE",
+            "RUN",
+            "SPOOL",
+            "INSERT OVERWRITE",
+            "ROLLBACK TO",
+            "KILL",
+            "RECOVER",
+        )
+    },
     "CREATE UNIQUE": "CREATE INDEX",
     "CREATE UNLOGGED": "CREATE UNLOGGED TABLE",
     "BEGIN STATEMENT": "statement sets",
     "EXPLAIN PLAN": "EXPLAIN PLAN FOR",
 }
 _MODIFIERS = frozenset(("OR", "REPLACE", "TEMPORARY", "TEMP"))
-_OBJECTS = frozenset("TOPIC STREAM TABLE VIEW MATERIALIZED SINK SOURCE SCHEMA DATABASE FUNCTION INDEX SUBSCRIPTION".split())
+_OBJECTS = frozenset(
+    "TOPIC STREAM TABLE VIEW MATERIALIZED SINK SOURCE SCHEMA DATABASE FUNCTION INDEX SUBSCRIPTION".split()
+)
 
 
 def unsupported_feature(tokens: Sequence[Token]) -> str | None:
@@ -61,12 +141,20 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
 
 def _clause(first: str, tokens: Sequence[Token]) -> str | None:
     """Clauses of queries that come later."""
-    if first == "WITH" and any(token.upper == "CHANGELOG" for token in tokens[:5]) and tokens[2:3] and tokens[2].upper == "AS":
+    if (
+        first == "WITH"
+        and any(token.upper == "CHANGELOG" for token in tokens[:5])
+        and tokens[2:3]
+        and tokens[2].upper == "AS"
+    ):
         return "WITH ... AS CHANGELOG"
     if first not in ("SELECT", "WITH", "FROM"):
         return None
     for at in range(len(tokens) - 2):
         words = [token.upper for token in tokens[at : at + 3]]
-        if words in (["AS", "OF", "TICK"], ["AS", "OF", "TIMESTAMP"]) and tokens[at - 1].upper != "SYSTEM_TIME":
+        if (
+            words in (["AS", "OF", "TICK"], ["AS", "OF", "TIMESTAMP"])
+            and tokens[at - 1].upper != "SYSTEM_TIME"
+        ):
             return f"SELECT ... AS OF {words[2]}"
     return None

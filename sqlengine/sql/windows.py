@@ -23,7 +23,9 @@ GROUPING = {
 """Grouping window functions and the names of what follows their time argument, in order."""
 
 AUXILIARY = {
-    f"{kind}_{suffix}": (kind, suffix) for kind in ("tumble", "hop", "cumulate", "session") for suffix in ("start", "end", "rowtime", "proctime")
+    f"{kind}_{suffix}": (kind, suffix)
+    for kind in ("tumble", "hop", "cumulate", "session")
+    for suffix in ("start", "end", "rowtime", "proctime")
 }
 """Flink's TUMBLE_START and relatives -> (kind, what they give)."""
 
@@ -40,9 +42,13 @@ def make_spec(kind: str, given: Mapping[str, ast.Expr], position: int | None = N
         if name != "OFFSET":
             _check_positive(name, value, position)
     if slide is not None and bool(slide.months) != bool(size.months):
-        raise WindowingError("window size and slide must both be months or both be shorter units", position=position)
+        raise WindowingError(
+            "window size and slide must both be months or both be shorter units", position=position
+        )
     if kind == "cumulate" and slide is not None and _length(size) % _length(slide):
-        raise WindowingError("the size of a cumulate window must be a multiple of its step", position=position)
+        raise WindowingError(
+            "the size of a cumulate window must be a multiple of its step", position=position
+        )
     return ast.WindowSpec(kind, size, slide, sizes.get("OFFSET"))
 
 
@@ -61,7 +67,11 @@ def grouping_window(call: ast.Call) -> tuple[ast.Expr, ast.WindowSpec] | None:
     required = len(names) - (names[-1] == "OFFSET") - (kind == "window")
     if not required <= len(rest) <= len(names):
         usage = ", ".join(("time", *(name.lower() for name in names if name != "OFFSET")))
-        raise WindowingError(f"wrong number of arguments for {call.name}", hint=f"write {kind}({usage})", position=call.position)
+        raise WindowingError(
+            f"wrong number of arguments for {call.name}",
+            hint=f"write {kind}({usage})",
+            position=call.position,
+        )
     given = dict(zip(names, rest, strict=False))
     if kind == "window":
         kind = "hop" if "SLIDE" in given and given["SLIDE"] != given["SIZE"] else "tumble"
@@ -76,12 +86,18 @@ def _constant(name: str, value: ast.Expr, position: int | None) -> ast.Interval:
         value = value.arg
     if isinstance(value, ast.Literal) and isinstance(value.value, str):
         return parse_interval(value.value, position=position)
-    raise WindowingError(f"the {name.lower()} of a window must be a constant interval", hint="write INTERVAL '1' MINUTE", position=position)
+    raise WindowingError(
+        f"the {name.lower()} of a window must be a constant interval",
+        hint="write INTERVAL '1' MINUTE",
+        position=position,
+    )
 
 
 def _check_positive(name: str, value: ast.Interval, position: int | None) -> None:
     if value.months and (value.days or value.microseconds):
-        raise WindowingError(f"the {name.lower()} of a window cannot mix months with days or time", position=position)
+        raise WindowingError(
+            f"the {name.lower()} of a window cannot mix months with days or time", position=position
+        )
     if _length(value) <= 0:
         raise WindowingError(f"the {name.lower()} of a window must be positive", position=position)
 
