@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sqlengine.errors import InvalidDefinition
 from sqlengine.expr.tree import InputRef
-from sqlengine.plan import nodes
+from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.unplannable import Unplannable
@@ -76,14 +76,16 @@ def _drop_late(node: Node, time_column: int, window: nodes.Window | None, latene
     """A DropLate above the scan the time column comes from, when only filters and projections lie between.
 
     Elsewhere (above a join, another aggregate) the closing operator's own check against the watermark is all there is.
+    A row may be late for some of its overlapping windows only: for those "$watermark" goes on to the aggregate, last.
     """
+    keep = window is not None and window.kind in ("hop", "cumulate")
     match node:
         case nodes.Scan() if time_column in node.time_columns:
             fields = [*node.schema, pa.field("$watermark", pa.int64())]
             marked = replace(node, schema=pa.schema(fields), watermark_column=True)
             return derive(
                 nodes.DropLate(
-                    schema=node.schema,
+                    schema=marked.schema if keep else node.schema,
                     input=marked,
                     time_column=time_column,
                     watermark_column=len(node.schema),
@@ -91,10 +93,14 @@ def _drop_late(node: Node, time_column: int, window: nodes.Window | None, latene
                     lateness_us=lateness_us,
                 )
             )
-        case nodes.Filter():
-            return rebuild(node, (_drop_late(node.input, time_column, window, lateness_us),))
+        case nodes.Filter(predicate=predicate):
+            return build.filtered(_drop_late(node.input, time_column, window, lateness_us), predicate)
         case nodes.Project(exprs=exprs) if isinstance(expr := exprs[time_column], InputRef):
-            return rebuild(node, (_drop_late(node.input, expr.index, window, lateness_us),))
+            below = _drop_late(node.input, expr.index, window, lateness_us)
+            names = node.schema.names
+            if below.schema.names[-1] == "$watermark":
+                exprs, names = (*exprs, build.ref(below, len(below.schema) - 1)), [*names, "$watermark"]
+            return build.projected(below, exprs, names)
     return node
 
 
