@@ -51,7 +51,7 @@ bench: $(VENV)/.installed-test $(VENV)/.installed-bench
 	$(RUN) benchmarks/run.py $(B)
 
 soak: $(VENV)/.installed-test
-	$(RUN) tests/soak.py --minutes $(MINUTES)
+	SQLENGINE_CRASH_CYCLES=70 $(RUN) tests/soak.py --minutes $(MINUTES)
 
 docs: $(VENV)/.installed-test
 	$(RUN) -m docs.generate

@@ -90,8 +90,8 @@ def from_storage(error: storage.StorageError) -> errors.Error:
         errors.UndefinedTable,
     ):
         if kind.sqlstate == error.sqlstate:
-            return kind(str(error))
-    return errors.OperationalError(str(error), sqlstate=error.sqlstate)
+            return kind(str(error), hint=error.hint)
+    return errors.OperationalError(str(error), hint=error.hint, sqlstate=error.sqlstate)
 
 
 # ---------------------------------------------------------------- opening a database

