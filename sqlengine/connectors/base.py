@@ -98,7 +98,8 @@ class Connector:
     """One entry of connectors.CONNECTORS.
 
     `options` is the frozen dataclass type of its WITH options: field name = option name; field metadata holds `help`
-    and, where options are words, `choices`.  `source(options, schema)` and `sink(options, schema)` build; None = cannot.
+    and, where options are words, `choices`.  `source(options, schema)` and `sink(options, schema)` build;
+    None = cannot.
     """
 
     name: str

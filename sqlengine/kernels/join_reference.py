@@ -122,7 +122,7 @@ def run_last_before(
 def run_first_after(
     run_slot: Ints, run_time: Ints, run_row: Ints, weights: Ints, slots: Ints, times: Ints, inclusive: bool, out: Ints
 ) -> None:
-    """Position of the first live time > times[i] (>= when inclusive) of slots[i]; of equal times the last entry; or -1."""
+    """Position of the first live time > times[i] (>= when inclusive) of slots[i]; the last of equal times; or -1."""
     live = np.flatnonzero(weights[run_row] != 0)
     if not len(live):
         out[:] = -1
