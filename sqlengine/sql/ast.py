@@ -34,7 +34,8 @@ class Column(Expr):
 @dataclass(frozen=True, slots=True)
 class Literal(Expr):
     """A constant; `type_name` is its SQL type ("integer", "bigint", "numeric", "double precision", "text", "boolean",
-    "unknown" for NULL, "timestamp", "date", ...); `value` a Python value (int, Decimal, float, str, bool, bytes, None)."""
+    "unknown" for NULL, "timestamp", "date", ...); `value` a Python value (int, Decimal, float, str, bool, bytes,
+    None)."""
 
     value: Any
     type_name: str
@@ -160,7 +161,16 @@ class Call(Expr):
     position: int | None = None
 
     def _key(self) -> tuple[Any, ...]:
-        return (self.name, self.args, self.distinct, self.star, self.filter, self.order_by, self.within_group, self.over)
+        return (
+            self.name,
+            self.args,
+            self.distinct,
+            self.star,
+            self.filter,
+            self.order_by,
+            self.within_group,
+            self.over,
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Call) and self._key() == other._key()
@@ -238,7 +248,8 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class TableRef(Relation):
-    """A named object or CTE; `as_of` is the expression of FOR SYSTEM_TIME AS OF (the string "proctime" for PROCTIME())."""
+    """A named object or CTE; `as_of` is the expression of FOR SYSTEM_TIME AS OF (the string "proctime" for
+    PROCTIME())."""
 
     parts: tuple[str, ...]
     alias: str | None = None
@@ -316,7 +327,8 @@ class WindowRef(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Join(Relation):
-    """`kind`: "inner", "left", "right", "full", "cross", "semi", "anti", "asof", "asof_left"; `lateral` marks CROSS APPLY etc."""
+    """`kind`: "inner", "left", "right", "full", "cross", "semi", "anti", "asof", "asof_left"; `lateral` marks CROSS
+    APPLY etc."""
 
     kind: str
     left: Relation
@@ -679,7 +691,8 @@ class Explain(Statement):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Show(Statement):
     """`what`: topics, streams, tables, views, "materialized views", sinks, queries, functions, connectors, settings,
-    errors, create, columns, watermarks, partitions, schemas, or a setting's name; `target` for FOR/CREATE; LIKE pattern."""
+    errors, create, columns, watermarks, partitions, schemas, or a setting's name; `target` for FOR/CREATE; LIKE
+    pattern."""
 
     what: str
     target: Name | None = None
