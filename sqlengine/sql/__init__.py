@@ -1,6 +1,7 @@
 """SQL text -> Statement, and queries -> DuckDB text.  The only importer of sqlglot and lark.
 
-Both are loaded on the first call that needs them: importing this package or `sqlengine.sql.ast` loads neither.
+Both are loaded on the first call that needs them: importing this package or `sqlengine.sql.ast` loads
+neither.
 """
 
 from __future__ import annotations

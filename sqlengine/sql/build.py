@@ -1,7 +1,7 @@
 """lark tree -> Statement: one function per statement, looked up by the grammar's rule names.
 
-Functions see a `Node`, which finds children by rule name; stretches of text (queries, expressions, types) are handed on
-to query.py.  Objects are in build_objects.py, everything else here and in build_session.py.
+Functions see a `Node`, which finds children by rule name; stretches of text (queries, expressions, types) are
+handed on to query.py.  Objects are in build_objects.py, everything else here and in build_session.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 import lark
 
-from sqlengine.errors import NotSupportedError, SyntaxError
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.interval import fixed_us, parse_interval
 from sqlengine.sql.lexer import STRING, Token
@@ -139,7 +140,8 @@ def key_text(node: Node) -> str:
 
 
 def options_of(node: Node) -> ast.Options:
-    """All options of a statement: WITH (...) and what FORMAT x ENCODE y stands for; SyntaxError for a repeated key."""
+    """All options of a statement: WITH (...) and what FORMAT x ENCODE y stands for; SyntaxError for a
+    repeated key."""
     pairs: list[tuple[str, str]] = []
     for child in node.nodes():
         if child.rule == "options":
@@ -149,7 +151,7 @@ def options_of(node: Node) -> ast.Options:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise SyntaxError(f'option "{key}" is given twice', position=next(iter(_positions(node))))
+            raise errors.SyntaxError(f'option "{key}" is given twice', position=next(iter(_positions(node))))
         seen.add(key)
     return tuple(pairs)
 
@@ -170,7 +172,7 @@ def _encoding(node: Node, given: set[str]) -> list[tuple[str, str]]:
     pairs = [] if "format" in given else [("format", encoding)]
     if envelope not in _ENVELOPES:
         leaf = next(node.flat())
-        raise SyntaxError(
+        raise errors.SyntaxError(
             f"FORMAT {envelope.upper()} is not known",
             hint="one of: PLAIN, UPSERT, DEBEZIUM",
             position=leaf.start_pos,
@@ -251,7 +253,9 @@ def emit_of(node: Node, query: ast.Query | None = None) -> ast.Emit | None:
         if item.node("interval") is not None:
             values[f"{key}_us"] = _interval_us(item)
     if modes > 1:
-        raise SyntaxError("EMIT says one of CHANGES, ON WINDOW CLOSE and EVERY", position=_start(found))
+        raise errors.SyntaxError(
+            "EMIT says one of CHANGES, ON WINDOW CLOSE and EVERY", position=_start(found)
+        )
     return ast.Emit(**values)
 
 
@@ -263,7 +267,7 @@ def _interval_us(item: Node) -> int:
     amount = interval.tokens[leaves[0].line or 0]
     value = fixed_us(parse_interval(amount.value, unit, amount.start), amount.start)
     if value < 0 or (value == 0 and item.rule == "emit_every"):
-        raise SyntaxError("an interval of EMIT must be positive", position=amount.start)
+        raise errors.SyntaxError("an interval of EMIT must be positive", position=amount.start)
     return value
 
 

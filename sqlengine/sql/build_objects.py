@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlengine.errors import NotSupportedError, SyntaxError
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.build import (
     Node,
@@ -35,7 +36,7 @@ def _columns(node: Node) -> dict[str, Any]:
     for item in listed.nodes() if listed is not None else ():
         if item.rule == "watermark":
             if watermark is not None:
-                raise SyntaxError("WATERMARK FOR is given twice", position=watermark.position)
+                raise errors.SyntaxError("WATERMARK FOR is given twice", position=watermark.position)
             watermark = _watermark(item)
         elif item.rule == "primary_key":
             key = names_of(item)
@@ -45,7 +46,7 @@ def _columns(node: Node) -> dict[str, Any]:
             columns.append(_column(item))
     inline = tuple(column.name for column in columns if column.primary_key)
     if inline and key:
-        raise SyntaxError("PRIMARY KEY is given twice", position=columns[0].position, sqlstate="42P16")
+        raise errors.SyntaxError("PRIMARY KEY is given twice", position=columns[0].position, sqlstate="42P16")
     return {"columns": tuple(columns), "watermark": watermark, "primary_key": key or inline}
 
 
@@ -150,7 +151,7 @@ def create_stream(node: Node) -> ast.Statement:
     """CREATE STREAM | SOURCE, with columns or AS a query."""
     values = _only({**_create(node), **_columns(node)}, "if_not_exists", "or_replace")
     if values.pop("primary_key"):
-        raise SyntaxError(
+        raise errors.SyntaxError(
             "a stream has no primary key",
             hint="CREATE TABLE makes a keyed object",
             position=0,
@@ -169,7 +170,8 @@ def _as_query(node: Node) -> tuple[ast.Query | None, ast.Emit | None]:
 
 
 def create_table(node: Node) -> ast.Statement:
-    """CREATE TABLE, with columns or AS a query; ksqlDB's continuous CTAS (with EMIT) is a materialized view."""
+    """CREATE TABLE, with columns or AS a query; ksqlDB's continuous CTAS (with EMIT) is a materialized
+    view."""
     values = {**_create(node), **_columns(node)}
     query, emit = _as_query(node)
     options = options_of(node)
@@ -198,7 +200,7 @@ def create_view(node: Node) -> ast.Statement:
     assert query is not None
     materialized = node.has("materialized")
     if not materialized and node.node("as_query").has("emit"):  # type: ignore[union-attr]
-        raise SyntaxError(
+        raise errors.SyntaxError(
             "a view without MATERIALIZED has no EMIT clause",
             hint="CREATE MATERIALIZED VIEW keeps its result up to date",
         )
@@ -236,7 +238,7 @@ def create_function(node: Node) -> ast.Statement:
     values = _only(_create(node), "or_replace")
     returns, language, body = node.leaf("TYPE"), node.node("language"), node.node("body")
     if body is None:
-        raise SyntaxError("a function needs a body", hint="AS 'expression'", position=len(node.text))
+        raise errors.SyntaxError("a function needs a body", hint="AS 'expression'", position=len(node.text))
     leaf = language.leaf("IDENT") if language is not None else None
     parameters = node.node("parameters")
     return ast.CreateFunction(
@@ -272,7 +274,7 @@ def alter(node: Node) -> ast.Statement:
     added, changed = node.node("add_partitions"), node.node("set_options")
     count = added.leaf("NUMBER") if added is not None else None
     if count is not None and not (str(count).isdigit() and 0 < int(count) < 10**6):
-        raise SyntaxError(f"invalid number of partitions: {count}", position=count.start_pos)
+        raise errors.SyntaxError(f"invalid number of partitions: {count}", position=count.start_pos)
     return ast.AlterTopic(
         name=name,
         options=option_pairs(changed.node("option_list")) if changed is not None else (),

@@ -7,7 +7,8 @@ from typing import Any
 
 import lark
 
-from sqlengine.errors import NotSupportedError, SyntaxError
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.build import (
     Node,
@@ -54,7 +55,9 @@ def _assignments(node: Node) -> tuple[tuple[str, str], ...]:
         made.append((ident(item, leaf), expr_text(item, expr)))
     repeated = {name for name, _ in made if [n for n, _ in made].count(name) > 1}
     if repeated:
-        raise SyntaxError(f'multiple assignments to same column "{min(repeated)}"', position=_first(listed))
+        raise errors.SyntaxError(
+            f'multiple assignments to same column "{min(repeated)}"', position=_first(listed)
+        )
     return tuple(made)
 
 
@@ -182,7 +185,7 @@ def subscribe(node: Node) -> ast.Statement:
 def _whole(leaf: lark.Token) -> int:
     text = str(leaf)
     if not text.isdigit() or len(text) > 18:
-        raise SyntaxError(f"a whole number is expected, not {text}", position=leaf.start_pos)
+        raise errors.SyntaxError(f"a whole number is expected, not {text}", position=leaf.start_pos)
     return int(text)
 
 

@@ -1,7 +1,9 @@
-"""Runs parsers and tree walks on one thread with a large stack, so that deep text cannot overflow the caller's.
+"""Runs parsers and tree walks on one thread with a large stack, so that deep text cannot overflow the
+caller's.
 
-The caller may itself be deep in recursion, and sqlglot needs about twenty frames per parenthesis.  The worker is shared
-by all sessions (parsing holds the interpreter lock anyway) and is made again after a fork.  It must run nothing that waits.
+The caller may itself be deep in recursion, and sqlglot needs about twenty frames per parenthesis.  The worker
+is shared by all sessions (parsing holds the interpreter lock anyway) and is made again after a fork.  It must
+run nothing that waits.
 """
 
 from __future__ import annotations
@@ -82,7 +84,8 @@ _worker: _Worker | None = None
 
 
 def run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """`call(*args, **kwargs)` on the large stack; its exceptions come back, RecursionError as TooComplex (54001)."""
+    """`call(*args, **kwargs)` on the large stack; its exceptions come back, RecursionError as TooComplex
+    (54001)."""
     worker = _current()
     if threading.current_thread() is worker.thread:
         return call(*args, **kwargs)

@@ -1,7 +1,7 @@
 """sqlglot tree -> our AST: the entry points; the rules are in lower_*.py.
 
-Expressions without a word become `ast.Opaque`; a relation without a word raises NotSupportedError, upon which the
-planner recomputes the whole query on DuckDB.
+Expressions without a word become `ast.Opaque`; a relation without a word raises NotSupportedError, upon which
+the planner recomputes the whole query on DuckDB.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """The door to sqlglot: our tokens in, its tree out, its errors as ours.
 
-sqlglot is used unmodified (never subclassed).  It is given tokens instead of text, so that everything it would reshape or
-reject is settled before: strings are decoded, backquotes are identifiers, rewritten clauses keep their positions, and
-ordinary function names are marked so that they come out as `Anonymous` calls under the name the user wrote.  Positions
-in a tree (`meta["start"]`) are those of our tokens.
+sqlglot is used unmodified (never subclassed).  It is given tokens instead of text, so that everything it
+would reshape or reject is settled before: strings are decoded, backquotes are identifiers, rewritten clauses
+keep their positions, and ordinary function names are marked so that they come out as `Anonymous` calls under
+the name the user wrote.  Positions in a tree (`meta["start"]`) are those of our tokens.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,11 +18,15 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.tokenizer_core import Token as GlotToken
 from sqlglot.tokenizer_core import TokenType
 
-from sqlengine.errors import NotSupportedError, SyntaxError
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError
 from sqlengine.sql.hints import keyword_hint
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.lower_values import FILE, position_of
 from sqlengine.sql.rewrite import rewrite
+
+# sqlglot logs what it could not parse; our errors say it instead, and a library writes nothing to stderr.
+logging.getLogger("sqlglot").addHandler(logging.NullHandler())
 
 MARK = "\u0192"
 """Stands before function names in the tokens sqlglot sees; stripped from the tree."""
@@ -46,12 +51,15 @@ _SPLIT = {">>": ">>", "<<": "<<", "!~": "!~", "!~*": ("!", "~*"), "!~~": ("!", "
 """Operators that sqlglot wants as several tokens (`>>` also closes nested types)."""
 
 _OWN_SYNTAX = frozenset(
-    "CAST TRY_CAST EXTRACT TRIM SUBSTRING POSITION OVERLAY MATERIALIZED EXCLUDE BERNOULLI SYSTEM RESERVOIR REPEATABLE "
+    "CAST TRY_CAST EXTRACT TRIM SUBSTRING POSITION OVERLAY MATERIALIZED EXCLUDE BERNOULLI SYSTEM RESERVOIR "
+    "REPEATABLE "
     "WITHIN SETS TIES".split()
 )
-"""Words before a parenthesis that are not plain function names: their arguments have a syntax of their own."""
+"""Words before a parenthesis that are not plain function names: their arguments have a syntax of their
+own."""
 _KEYWORD_FUNCTIONS = frozenset(
-    "LEFT RIGHT REPLACE ROW WINDOW FORMAT FIRST RANGE LIST MAP STRUCT TRUNCATE INSERT DATE TIME TIMESTAMP TIMESTAMPTZ TEXT "
+    "LEFT RIGHT REPLACE ROW WINDOW FORMAT FIRST RANGE LIST MAP STRUCT TRUNCATE INSERT DATE TIME TIMESTAMP "
+    "TIMESTAMPTZ TEXT "
     "CHAR JSON JSONB UUID NAME YEAR SESSION NEXT GLOB XOR".split()
 )
 """Keywords of sqlglot that name a function when an opening parenthesis follows."""
@@ -74,9 +82,9 @@ def parse_query(tokens: Sequence[Token], text: str) -> exp.Expr:
     return tree
 
 
-def _not_a_query(tokens: Sequence[Token]) -> SyntaxError:
+def _not_a_query(tokens: Sequence[Token]) -> errors.SyntaxError:
     hint = keyword_hint(tokens, 0, tuple(QUERY_STARTS)) or "it begins with SELECT, WITH, VALUES or FROM"
-    return SyntaxError("a query is expected here", hint=hint, position=tokens[0].start)
+    return errors.SyntaxError("a query is expected here", hint=hint, position=tokens[0].start)
 
 
 def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
@@ -88,10 +96,10 @@ def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
         or len(tree.expressions) != 1
         or set(_present(tree)) != {"expressions"}
     ):
-        raise SyntaxError("a single expression is expected here", position=start)
+        raise errors.SyntaxError("a single expression is expected here", position=start)
     only = tree.expressions[0]
     if isinstance(only, exp.Alias):
-        raise SyntaxError("an expression without a name is expected here", position=tokens[-1].start)
+        raise errors.SyntaxError("an expression without a name is expected here", position=tokens[-1].start)
     return only.pop()
 
 
@@ -116,15 +124,15 @@ def _parse(tokens: Sequence[Token], text: str) -> exp.Expr:
     except RecursionError:
         raise
     except (ValueError, AttributeError, TypeError, IndexError, KeyError) as err:
-        raise SyntaxError(
+        raise errors.SyntaxError(
             "syntax error", detail=f"the query parser gave up: {err}", position=tokens[0].start
         ) from err
     if tokens[-1].upper in _INCOMPLETE:
-        raise SyntaxError(
+        raise errors.SyntaxError(
             "syntax error at end of input", detail="expected an expression", position=tokens[-1].end
         )
     if len(trees) != 1 or trees[0] is None:
-        raise SyntaxError("a query is expected here", position=tokens[0].start if tokens else 0)
+        raise errors.SyntaxError("a query is expected here", position=tokens[0].start if tokens else 0)
     tree = trees[0]
     _settle(tree, {token.start for token in rewritten if token.kind == STRING})
     return tree
@@ -189,7 +197,7 @@ def _kind_and_text(tokens: Sequence[Token], at: int) -> tuple[TokenType, str]:
 def _single(operator: str, token: Token) -> TokenType:
     kind = _KEYWORDS.get(operator) or _SINGLE.get(operator)
     if kind is None:
-        raise SyntaxError(f'operator "{token.value}" is not known', position=token.start)
+        raise errors.SyntaxError(f'operator "{token.value}" is not known', position=token.start)
     return kind
 
 
@@ -240,14 +248,14 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
         elif isinstance(node, exp.Command) or (
             isinstance(node, exp.Version) and not isinstance(node.expression, exp.Expr)
         ):
-            raise SyntaxError(
+            raise errors.SyntaxError(
                 "syntax error in FOR SYSTEM_TIME"
                 if isinstance(node, exp.Version)
                 else "a query is expected in WITH"
             )
     for bracket in brackets:
         if len(bracket.expressions) > 2:
-            raise SyntaxError("one index is expected", position=position_of(bracket.expressions[1]))
+            raise errors.SyntaxError("one index is expected", position=position_of(bracket.expressions[1]))
         bracket.set("expressions", bracket.expressions[:1])
         bracket.set("offset", 1)
 
@@ -255,7 +263,7 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
 # ---------------------------------------------------------------- errors
 
 
-def _translate(err: SqlglotError, tokens: Sequence[Token]) -> SyntaxError:
+def _translate(err: SqlglotError, tokens: Sequence[Token]) -> errors.SyntaxError:
     """42601 in PostgreSQL's words: `syntax error at or near "x"`."""
     details = getattr(err, "errors", None) or [{}]
     description = str(details[0].get("description") or "")
@@ -265,10 +273,12 @@ def _translate(err: SqlglotError, tokens: Sequence[Token]) -> SyntaxError:
     if at is None or (at == len(tokens) - 1 and expected is not None):
         last = tokens[-1]
         hint = keyword_hint(tokens, len(tokens) - 1)
-        return SyntaxError("syntax error at end of input", detail=expected, hint=hint, position=last.end)
+        return errors.SyntaxError(
+            "syntax error at end of input", detail=expected, hint=hint, position=last.end
+        )
     token = tokens[at]
     near = token.value if token.kind != STRING else f"'{token.value}'"
-    return SyntaxError(
+    return errors.SyntaxError(
         f'syntax error at or near "{near}"',
         detail=expected,
         hint=keyword_hint(tokens, at),

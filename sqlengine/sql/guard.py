@@ -1,7 +1,8 @@
 """Guards that run before any parser: statement length, nesting depth, length of IN lists.
 
-Why: recursive-descent parsers overflow on deep nesting (pure Python near 50 parentheses, compiled ones by killing the
-process), so a quote- and comment-aware scan refuses first, with SQLSTATE 54001 and a position.  No grammar here.
+Why: recursive-descent parsers overflow on deep nesting (pure Python near 50 parentheses, compiled ones by
+killing the process), so a quote- and comment-aware scan refuses first, with SQLSTATE 54001 and a position.
+No grammar here.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def check(tokens: Sequence[Token], settings: Settings) -> None:
 class _Scan:
     """One pass over tokens; `stack` holds, per open bracket or CASE, the state to go back to.
 
-    `waiting` counts the joins of this level whose ON has not come yet.  sqlglot reads twice what follows a join without ON,
-    so `repeats`, how many such joins stand before another one on all open levels, must be small: the cost doubles with each.
+    `waiting` counts the joins of this level whose ON has not come yet.  sqlglot reads twice what follows a
+    join without ON, so `repeats`, how many such joins stand before another one on all open levels, must be
+    small: the cost doubles with each.
     """
 
     def __init__(self, settings: Settings) -> None:

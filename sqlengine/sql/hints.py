@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from sqlengine.sql.lexer import WORD, Token
 
 QUERY_KEYWORDS = (
-    "SELECT DISTINCT FROM WHERE GROUP HAVING QUALIFY WINDOW ORDER BY LIMIT OFFSET UNION INTERSECT EXCEPT JOIN INNER LEFT RIGHT "
-    "FULL CROSS OUTER NATURAL ASOF LATERAL USING ON AS AND OR NOT IN IS NULL BETWEEN LIKE EXISTS CASE WHEN THEN ELSE END WITH "
-    "RECURSIVE VALUES INTERVAL PARTITION OVER FILTER TUMBLE HOP CUMULATE SESSION DESCRIPTOR EMIT CHANGES ASC DESC"
+    "SELECT DISTINCT FROM WHERE GROUP HAVING QUALIFY WINDOW ORDER BY LIMIT OFFSET UNION INTERSECT EXCEPT "
+    "JOIN INNER LEFT RIGHT "
+    "FULL CROSS OUTER NATURAL ASOF LATERAL USING ON AS AND OR NOT IN IS NULL BETWEEN LIKE EXISTS CASE WHEN "
+    "THEN ELSE END WITH "
+    "RECURSIVE VALUES INTERVAL PARTITION OVER FILTER TUMBLE HOP CUMULATE SESSION DESCRIPTOR EMIT CHANGES "
+    "ASC DESC"
 ).split()
 _LOOK_BACK = 3
 
@@ -29,7 +32,8 @@ def nearest_keyword(word: str, keywords: Iterable[str]) -> str | None:
 def keyword_hint(
     tokens: Sequence[Token], at: int, keywords: Sequence[str] = tuple(QUERY_KEYWORDS)
 ) -> str | None:
-    """`did you mean FROM?` when the token at an error, or one just before it, looks like a misspelt keyword."""
+    """`did you mean FROM?` when the token at an error, or one just before it, looks like a misspelt
+    keyword."""
     for index in range(at, max(-1, at - 1 - _LOOK_BACK), -1):
         token = tokens[index]
         found = nearest_keyword(token.value, keywords) if token.kind == WORD else None

@@ -1,7 +1,8 @@
 """Interval text -> months, days, microseconds, as PostgreSQL reads it; the one place that knows its units.
 
-Accepts `5 minutes`, `1 month 2 days 03:00:00`, `-1 day`, `1.5 hours`, `1-2` (years-months), ISO `P1Y2DT3H`, and a bare
-number with the unit of `INTERVAL '10' SECOND`.  Months and days stay calendar units; they are never turned into seconds.
+Accepts `5 minutes`, `1 month 2 days 03:00:00`, `-1 day`, `1.5 hours`, `1-2` (years-months), ISO `P1Y2DT3H`,
+and a bare number with the unit of `INTERVAL '10' SECOND`.  Months and days stay calendar units; they are
+never turned into seconds.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ _LIMIT = 2**31
 
 
 def parse_interval(text: str, unit: str | None = None, position: int | None = None) -> Interval:
-    """The interval `text` spells; `unit` is the trailing word of `INTERVAL '10' SECOND`, for numbers without a unit.
+    """The interval `text` spells; `unit` is the trailing word of `INTERVAL '10' SECOND`, for numbers without
+    a unit.
 
     Raises InvalidDatetime (22007).
     """
@@ -172,7 +174,8 @@ def fixed_us(value: Interval, position: int | None = None) -> int:
 
 
 def to_text(value: Interval) -> str:
-    """Text that reads back as the same interval, here and in DuckDB: `1 months -2 days 3000000 microseconds`."""
+    """Text that reads back as the same interval, here and in DuckDB: `1 months -2 days 3000000
+    microseconds`."""
     fields = ((value.months, "months"), (value.days, "days"), (value.microseconds, "microseconds"))
     return " ".join(f"{number} {name}" for number, name in fields if number) or "0 days"
 

@@ -1,8 +1,9 @@
 """Our own lexer: SQL text -> tokens with positions; splits scripts into statements.
 
-Why our own: guards, statement splitting, clause cutting and rewriting all need quote- and comment-aware tokens before
-any parser sees the text, and they must be cheap (one regular expression, no tree).  It knows PostgreSQL's quoting
-('..', E'..', $tag$..$tag$, "..", nested comments) plus backquoted identifiers.  It must not judge grammar.
+Why our own: guards, statement splitting, clause cutting and rewriting all need quote- and comment-aware
+tokens before any parser sees the text, and they must be cheap (one regular expression, no tree).  It knows
+PostgreSQL's quoting ('..', E'..', $tag$..$tag$, "..", nested comments) plus backquoted identifiers.  It must
+not judge grammar.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlengine.errors import SyntaxError
+from sqlengine import errors
 
 WORD, QUOTED, STRING, NUMBER, OP, HEX, BIT = "word", "quoted", "string", "number", "op", "hex", "bit"
 
 
 class Token(NamedTuple):
-    """`kind` is one of the constants above; `value` is the decoded content (folded word, unescaped string, name);
-    `start`, `end` are the half-open character range in the lexed text."""
+    """`kind` is one of the constants above; `value` is the decoded content (folded word, unescaped string,
+    name); `start`, `end` are the half-open character range in the lexed text."""
 
     kind: str
     value: str
@@ -27,7 +28,8 @@ class Token(NamedTuple):
 
     @property
     def upper(self) -> str:
-        """The keyword this token spells, or "" for quoted names, strings and numbers; operators as they are."""
+        """The keyword this token spells, or "" for quoted names, strings and numbers; operators as they
+        are."""
         return self.value.upper() if self.kind in (WORD, OP) else ""
 
 
@@ -99,14 +101,15 @@ _UNICODE = re.compile(r"\\(?:\\|([0-9a-fA-F]{4})|\+([0-9a-fA-F]{6}))")
 _NAMED_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
-class Unterminated(SyntaxError):
+class Unterminated(errors.SyntaxError):
     """A quote or comment that never ends: at a prompt, more input is wanted."""
 
 
 def lex(text: str) -> list[Token]:
     """All tokens of `text`, comments and white space left out.
 
-    Raises Unterminated for an open quote or comment and SyntaxError (42601) for a character SQL has no use for.
+    Raises Unterminated for an open quote or comment and SyntaxError (42601) for a character SQL has no use
+    for.
     """
     tokens: list[Token] = []
     match, at, end = _TOKEN.match, 0, len(text)
@@ -127,11 +130,11 @@ def lex(text: str) -> list[Token]:
     return tokens
 
 
-def _stray(text: str, at: int) -> SyntaxError:
+def _stray(text: str, at: int) -> errors.SyntaxError:
     what = _UNTERMINATED.get(text[at])
     if what is not None:
         return Unterminated(f"unterminated {what}", position=at)
-    return SyntaxError(f"unexpected character {text[at]!r}", position=at)
+    return errors.SyntaxError(f"unexpected character {text[at]!r}", position=at)
 
 
 def _comment_end(text: str, start: int) -> int:
@@ -163,7 +166,9 @@ def _quoted(kind: str, found: re.Match[str], start: int, end: int) -> Token:
         return Token(QUOTED, _unicode(text[3:-1].replace('""', '"'), start), start, end)
     if kind in ("hex", "bit"):
         if not set(text[2:-1]) <= _DIGITS[kind]:
-            raise SyntaxError(f"invalid {'hexadecimal' if kind == HEX else 'binary'} string", position=start)
+            raise errors.SyntaxError(
+                f"invalid {'hexadecimal' if kind == HEX else 'binary'} string", position=start
+            )
         return Token(kind, text[2:-1], start, end)
     skip = len(found.group("tag")) + 2
     return Token(STRING, text[skip:-skip], start, end)
@@ -186,7 +191,7 @@ def _unicode(text: str, position: int) -> str:
         if code is None:
             return "\\"
         if int(code, 16) >= 0x110000:
-            raise SyntaxError("invalid Unicode escape value", position=position)
+            raise errors.SyntaxError("invalid Unicode escape value", position=position)
         return chr(int(code, 16))
 
     return _UNICODE.sub(replace, text)
@@ -196,7 +201,8 @@ def _unicode(text: str, position: int) -> str:
 
 
 class Piece(NamedTuple):
-    """One statement of a script: its text without the semicolon, where it starts, and whether a semicolon ended it."""
+    """One statement of a script: its text without the semicolon, where it starts, and whether a semicolon
+    ended it."""
 
     text: str
     position: int
@@ -204,7 +210,8 @@ class Piece(NamedTuple):
 
 
 def pieces(text: str, tokens: Iterable[Token]) -> list[tuple[Piece, list[Token]]]:
-    """Cut lexed text at its semicolons; empty statements are left out; token positions stay those of the script."""
+    """Cut lexed text at its semicolons; empty statements are left out; token positions stay those of the
+    script."""
     found: list[tuple[Piece, list[Token]]] = []
     current: list[Token] = []
     for token in tokens:
@@ -224,7 +231,8 @@ def _close(text: str, tokens: list[Token], complete: bool, into: list[tuple[Piec
 
 
 def split(text: str) -> list[Piece]:
-    """The statements of a script as (text, position, complete); an open quote makes the last one incomplete."""
+    """The statements of a script as (text, position, complete); an open quote makes the last one
+    incomplete."""
     try:
         return [piece for piece, _ in pieces(text, lex(text))]
     except Unterminated as err:
@@ -242,11 +250,12 @@ def _split_open(text: str, opened: int) -> list[Piece]:
 
 
 def is_complete(text: str) -> bool:
-    """True when nothing more need be typed: every statement ended by a semicolon, no quote or comment open."""
+    """True when nothing more need be typed: every statement ended by a semicolon, no quote or comment
+    open."""
     try:
         found = pieces(text, lex(text))
     except Unterminated:
         return False
-    except SyntaxError:
+    except errors.SyntaxError:
         return True
     return not found or found[-1][0].complete

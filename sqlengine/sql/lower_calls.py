@@ -1,7 +1,8 @@
 """Lowering of function calls, aggregates and OVER.
 
-Plain calls arrive as `Anonymous` under the written name (see glot.py); calls with a syntax of their own (EXTRACT, TRIM,
-CURRENT_DATE ...) are given the name and argument order of the plain function that means the same.
+Plain calls arrive as `Anonymous` under the written name (see glot.py); calls with a syntax of their own
+(EXTRACT, TRIM, CURRENT_DATE ...) are given the name and argument order of the plain function that means the
+same.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ def _nulls_treatment(node: exp.Expr, ctx: Context) -> ast.Expr:
 
 
 def _named_call(name: str, *keys: str) -> Rule:
-    """A rule that gives a node's arguments, in the order of `keys`, to a plain function; absent ones are left out."""
+    """A rule that gives a node's arguments, in the order of `keys`, to a plain function; absent ones are
+    left out."""
 
     def rule(node: exp.Expr, ctx: Context) -> ast.Expr:
         given = [node.args[key] for key in keys if isinstance(node.args.get(key), exp.Expr)]

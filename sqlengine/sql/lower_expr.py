@@ -1,18 +1,21 @@
 """Lowering of scalar expressions: a table from sqlglot's classes to functions that make `ast` nodes.
 
-Chains are walked by loops: AND and OR come out as balanced trees (20,000 terms are 15 levels deep), other operators
-keep their shape up to a depth every later walk can stand.  What has no word of its own becomes `ast.Opaque`, unless it
-holds an aggregate, a window or a sub-query, which the planner must see: then NotSupportedError names it.
+Chains are walked by loops: AND and OR come out as balanced trees (20,000 terms are 15 levels deep), other
+operators keep their shape up to a depth every later walk can stand.  What has no word of its own becomes
+`ast.Opaque`, unless it holds an aggregate, a window or a sub-query, which the planner must see: then
+NotSupportedError names it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from sqlglot import exp
 
-from sqlengine.errors import NotSupportedError, SyntaxError, TooComplex
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError, TooComplex
 from sqlengine.sql import ast
 from sqlengine.sql import interval as intervals
 from sqlengine.sql.lower_values import (
@@ -27,7 +30,8 @@ from sqlengine.sql.lower_values import (
 )
 
 DEPTH_MAX = 250
-"""Deepest chain of one operator that is passed on; later stages recurse over it within Python's default limit."""
+"""Deepest chain of one operator that is passed on; later stages recurse over it within Python's default
+limit."""
 
 
 class Context(Protocol):
@@ -170,9 +174,9 @@ def _given(node: exp.Expr) -> list[str]:
 def _not(node: exp.Expr, ctx: Context) -> ast.Expr:
     arg = ctx.expr(node.this)
     if isinstance(arg, (ast.IsTest, ast.Between, ast.InList)) and not arg.negated:
-        return type(arg)(*[True if name == "negated" else getattr(arg, name) for name in arg.__slots__])  # type: ignore[arg-type]
+        return replace(arg, negated=True)
     if isinstance(arg, ast.Subquery) and arg.kind in ("in", "exists"):
-        return ast.Subquery(arg.kind, arg.query, arg.arg, arg.op, not arg.negated)
+        return replace(arg, negated=not arg.negated)
     return ast.Unary("not", arg)
 
 
@@ -259,7 +263,7 @@ def star(node: exp.Expr, ctx: Context) -> ast.Expr:
     )
     replaced = node.args.get("replace") or ()
     if not all(isinstance(item, exp.Alias) for item in replaced):
-        raise SyntaxError(
+        raise errors.SyntaxError(
             "REPLACE takes expressions with names", hint="write * REPLACE (expression AS column)"
         )
     return ast.Star(
@@ -273,7 +277,9 @@ def _interval(node: exp.Expr, ctx: Context) -> ast.Expr:
         return constant
     unit = node.args.get("unit")
     if node.this is None or not isinstance(unit, exp.Var):
-        raise SyntaxError("an interval is written INTERVAL '5' MINUTE", position=position_of(node.this))
+        raise errors.SyntaxError(
+            "an interval is written INTERVAL '5' MINUTE", position=position_of(node.this)
+        )
     one = interval(exp.Interval(this=exp.Literal.string("1"), unit=unit.copy()))
     return ast.Binary("*", ctx.expr(node.this), one or opaque(node))
 
@@ -337,11 +343,16 @@ def _exists(node: exp.Expr, ctx: Context) -> ast.Expr:
 
 
 AGGREGATES = frozenset(
-    "count sum avg mean min max stddev stddev_samp stddev_pop variance var_samp var_pop array_agg list string_agg group_concat "
-    "bool_and bool_or every first last any_value arg_min arg_max min_by max_by median mode quantile quantile_cont quantile_disc "
-    "percentile_cont percentile_disc approx_quantile approx_percentile approx_count_distinct corr covar_pop covar_samp "
-    "regr_slope regr_intercept regr_r2 bit_and bit_or bit_xor histogram product json_agg jsonb_agg json_object_agg "
-    "jsonb_object_agg json_group_array entropy kurtosis skewness grouping grouping_id first_value last_value".split()
+    "count sum avg mean min max stddev stddev_samp stddev_pop variance var_samp var_pop array_agg list "
+    "string_agg group_concat "
+    "bool_and bool_or every first last any_value arg_min arg_max min_by max_by median mode quantile "
+    "quantile_cont quantile_disc "
+    "percentile_cont percentile_disc approx_quantile approx_percentile approx_count_distinct corr covar_pop "
+    "covar_samp "
+    "regr_slope regr_intercept regr_r2 bit_and bit_or bit_xor histogram product json_agg jsonb_agg "
+    "json_object_agg "
+    "jsonb_object_agg json_group_array entropy kurtosis skewness grouping grouping_id "
+    "first_value last_value".split()
 )
 """Names that may not hide inside an Opaque."""
 VOLATILE = frozenset(
@@ -394,7 +405,7 @@ def _quote_parts(node: exp.Expr) -> None:
 
 
 def _misplaced(node: exp.Expr, ctx: Context) -> ast.Expr:
-    raise SyntaxError("this is not an expression", position=position_of(node))
+    raise errors.SyntaxError("this is not an expression", position=position_of(node))
 
 
 RULES: dict[type[exp.Expr], Rule] = {

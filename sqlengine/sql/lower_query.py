@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from sqlengine.errors import NotSupportedError, SyntaxError, TooComplex
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError, TooComplex
 from sqlengine.sql import ast
 from sqlengine.sql.lower_calls import order_items
 from sqlengine.sql.lower_expr import DEPTH_MAX, Context
@@ -303,7 +304,7 @@ def _positional(node: exp.Expr, items: tuple[ast.SelectItem, ...], ctx: Context)
     made = ctx.expr(node)
     if isinstance(made, ast.Literal) and type(made.value) is int:
         if not 1 <= made.value <= len(items):
-            raise SyntaxError(
+            raise errors.SyntaxError(
                 f"GROUP BY position {made.value} is not in select list",
                 position=position_of(node),
                 sqlstate="42P10",

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from sqlengine.errors import NotSupportedError, SyntaxError
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.lower_expr import Context
 from sqlengine.sql.lower_values import FILE, alias_of, fold, parts_of, position_of
@@ -119,7 +120,7 @@ def value_rows(node: exp.Expr, ctx: Context) -> tuple[tuple[ast.Expr, ...], ...]
         )
         rows.append(tuple(ctx.expr(item) for item in items))
     if len({len(row) for row in rows}) > 1:
-        raise SyntaxError("VALUES lists must all be the same length")
+        raise errors.SyntaxError("VALUES lists must all be the same length")
     return tuple(rows)
 
 
@@ -164,7 +165,8 @@ def window(node: exp.Expr, alias: str | None, ctx: Context) -> ast.WindowRef:
 
 
 def window_spec(node: exp.Expr, ctx: Context) -> ast.WindowSpec:
-    """Kind and sizes of a window table function; SyntaxError (42601) with its usage when an argument is missing."""
+    """Kind and sizes of a window table function; SyntaxError (42601) with its usage when an argument is
+    missing."""
     kind = node.name.lower()
     given, _ = window_arguments(node)
     missing = next(
@@ -175,7 +177,7 @@ def window_spec(node: exp.Expr, ctx: Context) -> ast.WindowSpec:
         usage = ", ".join(
             ("table", "DESCRIPTOR(time)", *(name.lower() for name in _POSITIONAL[kind] if name != "OFFSET"))
         )
-        raise SyntaxError(
+        raise errors.SyntaxError(
             f"{kind} lacks an argument", hint=f"write {kind.upper()}({usage})", position=position_of(node)
         )
     sizes = {name: ctx.expr(given[name]) for name in _POSITIONAL[kind] if name in given}
@@ -196,11 +198,11 @@ def window_arguments(node: exp.Expr) -> tuple[dict[str, exp.Expr], list[exp.Expr
         else:
             name = next(names, None)
             if name is None:
-                raise SyntaxError(f"too many arguments of {kind}", position=position_of(item))
+                raise errors.SyntaxError(f"too many arguments of {kind}", position=position_of(item))
             given[name] = item
     unknown = set(given) - {"DATA", "TIMECOL", *_POSITIONAL[kind]}
     if unknown:
-        raise SyntaxError(f"{kind} has no argument {min(unknown).lower()}", position=position_of(node))
+        raise errors.SyntaxError(f"{kind} has no argument {min(unknown).lower()}", position=position_of(node))
     return given, keys
 
 
@@ -219,7 +221,7 @@ def _time(node: exp.Expr, ctx: Context) -> ast.Column:
 def descriptor_column(node: exp.Expr) -> exp.Expr:
     """The column of DESCRIPTOR(column)."""
     if node.name.lower() != "descriptor" or len(node.expressions) != 1:
-        raise SyntaxError(
+        raise errors.SyntaxError(
             "a time column is expected here", hint="write DESCRIPTOR(column)", position=position_of(node)
         )
     return node.expressions[0]  # type: ignore[no-any-return]
@@ -228,7 +230,7 @@ def descriptor_column(node: exp.Expr) -> exp.Expr:
 def _column(node: exp.Expr, ctx: Context) -> ast.Column:
     made = ctx.expr(node)
     if not isinstance(made, ast.Column):
-        raise SyntaxError("a column name is expected here", position=position_of(node))
+        raise errors.SyntaxError("a column name is expected here", position=position_of(node))
     return made
 
 
@@ -286,7 +288,7 @@ def _join(kind: str, left: ast.Relation, join: exp.Expr, ctx: Context) -> ast.Jo
         and not using
         and method != "NATURAL"
     ):
-        raise SyntaxError(
+        raise errors.SyntaxError(
             f"{kind.upper()} JOIN needs ON or USING",
             position=position_of(join.this.this) if join.this else None,
         )

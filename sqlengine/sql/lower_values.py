@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from sqlengine.errors import NotSupportedError, OutOfRange, SyntaxError
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError, OutOfRange
 from sqlengine.sql import ast
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.rewrite import PARAMETER
@@ -74,7 +75,7 @@ def number(text: str, position: int | None = None) -> ast.Literal:
             return _decimal(Decimal(text), position)
         value = int(text)
     except ArithmeticError:
-        raise SyntaxError(f'invalid number "{text}"', position=position) from None
+        raise errors.SyntaxError(f'invalid number "{text}"', position=position) from None
     return whole(value)
 
 
@@ -111,7 +112,9 @@ def hex_bytes(node: exp.Expr) -> ast.Literal:
     try:
         return ast.Literal(bytes.fromhex(str(node.this)), "bytea")
     except ValueError:
-        raise SyntaxError(f"invalid hexadecimal string X'{node.this}'", position=position_of(node)) from None
+        raise errors.SyntaxError(
+            f"invalid hexadecimal string X'{node.this}'", position=position_of(node)
+        ) from None
 
 
 def parameter(node: exp.Expr) -> ast.Param | None:
@@ -174,7 +177,7 @@ _RESPELT = {"timestampltz": "timestamptz"}
 
 def _field(node: exp.Expr) -> str:
     if not isinstance(node, exp.ColumnDef) or not isinstance(node.args.get("kind"), exp.DataType):
-        raise SyntaxError("a field of ROW or STRUCT has a name and a type")
+        raise errors.SyntaxError("a field of ROW or STRUCT has a name and a type")
     name = fold(node.this)
     plain = name.isidentifier() and name == name.lower()
     return f"{name if plain else chr(34) + name + chr(34)} {type_name(node.args['kind'])}"

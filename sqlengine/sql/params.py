@@ -1,7 +1,7 @@
 """Parameters: Python values take the places of `?`, `$1` and `:name`.
 
-Values go into the tree as typed literals; text is only ever changed by replacing the parameter's own span with a literal
-the generator has quoted.
+Values go into the tree as typed literals; text is only ever changed by replacing the parameter's own span
+with a literal the generator has quoted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _TEXT_FIELDS = ("assignments", "from_text", "using_text", "where", "conflict_set
 def bind_params(target: Bindable, params: Params) -> Bindable:
     """The query or statement with values for all its parameters.
 
-    Raises ProgrammingError (07001) when values are missing or left over, InterfaceError for a value without an SQL type.
+    Raises ProgrammingError (07001) when values are missing or left over, InterfaceError for a value without
+    an SQL type.
     """
     values = _Values(params)
     made = deep.run(_bind, target, values)

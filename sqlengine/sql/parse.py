@@ -1,7 +1,8 @@
 """SQL text -> statements: lex, split, guard, and send each statement to the parser it needs.
 
-A plain query needs neither the shell grammar nor lark; everything else goes through shell.py and build*.py.  Known
-statements that are not there yet become `ast.Unsupported`.  Errors carry their position in the text that was given.
+A plain query needs neither the shell grammar nor lark; everything else goes through shell.py and build*.py.
+Known statements that are not there yet become `ast.Unsupported`.  Errors carry their position in the text
+that was given.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sqlengine.errors import Error, SyntaxError
+from sqlengine import errors
+from sqlengine.errors import Error
 from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
 from sqlengine.sql.lexer import Piece, Token, lex, pieces
@@ -44,8 +46,8 @@ def parse_one(text: str, settings: Settings | None = None) -> ast.Statement:
     if len(statements) == 1:
         return statements[0]
     if not statements:
-        raise SyntaxError("a statement is expected here", position=len(text))
-    raise SyntaxError("only one statement is expected here", position=statements[1].position)
+        raise errors.SyntaxError("a statement is expected here", position=len(text))
+    raise errors.SyntaxError("only one statement is expected here", position=statements[1].position)
 
 
 def parse_query(text: str) -> ast.Query:
@@ -53,7 +55,7 @@ def parse_query(text: str) -> ast.Query:
     statement = parse_one(text)
     if isinstance(statement, ast.SelectStatement) and statement.emit is None:
         return statement.query
-    raise SyntaxError("a query is expected here", position=0)
+    raise errors.SyntaxError("a query is expected here", position=0)
 
 
 def parse_expr(text: str) -> ast.Expr:

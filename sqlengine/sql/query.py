@@ -1,13 +1,14 @@
 """Making `ast.Query` and expressions out of tokens, and what can be asked of a Query.
 
-A Query keeps sqlglot's tree; it is parsed eagerly, so that a syntax error in a statement shows when the statement is read.
+A Query keeps sqlglot's tree; it is parsed eagerly, so that a syntax error in a statement shows when the
+statement is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlengine.errors import SyntaxError
+from sqlengine import errors
 from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import lower_expression, lower_tree
 from sqlengine.sql.glot import parse_expression, parse_query
@@ -19,7 +20,7 @@ from sqlengine.sql.rewrite import ksql_grace
 def make_query(tokens: Sequence[Token], text: str) -> ast.Query:
     """The Query of a stretch of tokens of `text`; positions inside count from the start of `text`."""
     if not tokens:
-        raise SyntaxError("a query is expected here", position=len(text))
+        raise errors.SyntaxError("a query is expected here", position=len(text))
     start, end = tokens[0].start, tokens[-1].end
     grace = ksql_grace(tokens)
     grace_us = fixed_us(parse_interval(*grace)) if grace is not None else None
@@ -29,13 +30,14 @@ def make_query(tokens: Sequence[Token], text: str) -> ast.Query:
 def make_expr(tokens: Sequence[Token], text: str) -> ast.Expr:
     """The expression of a stretch of tokens."""
     if not tokens:
-        raise SyntaxError("an expression is expected here", position=len(text))
+        raise errors.SyntaxError("an expression is expected here", position=len(text))
     return lower_expression(parse_expression(tokens, text))
 
 
 def lower(query: ast.Query) -> ast.Select | ast.SetOperation:
     """The query as plain data.
 
-    Raises NotSupportedError (0A000) naming a shape the AST has no words for, TooComplex (54001) for chains too long.
+    Raises NotSupportedError (0A000) naming a shape the AST has no words for, TooComplex (54001) for chains
+    too long.
     """
     return deep.run(lower_tree, query.tree)

@@ -1,4 +1,5 @@
-"""Which objects a query reads: base names, files and table functions, however deeply nested; CTE names left out.
+"""Which objects a query reads: base names, files and table functions, however deeply nested; CTE names left
+out.
 
 Works on the tree, so it also answers for queries that have no AST.
 """
@@ -30,7 +31,8 @@ def references(query: ast.Query) -> list[Reference]:
 
 
 def find(tree: exp.Expr) -> Iterator[tuple[exp.Expr, Reference]]:
-    """(node, reference) of each: the node is the Table, or the Column that names a window function's input."""
+    """(node, reference) of each: the node is the Table, or the Column that names a window function's
+    input."""
     for node in list(tree.walk()):
         if isinstance(node, exp.Table):
             yield from _of_table(node)
@@ -80,7 +82,8 @@ def as_of(node: exp.Expr) -> ast.Expr | str | None:
 
 
 def is_cte(name: str, node: exp.Expr) -> bool:
-    """Whether a plain name means a WITH query there: one defined in an enclosing query, before the place if in the same WITH."""
+    """Whether a plain name means a WITH query there: one defined in an enclosing query, before the place
+    if in the same WITH."""
     below: exp.Expr = node
     above = node.parent
     while above is not None:

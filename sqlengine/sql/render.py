@@ -1,7 +1,8 @@
 """Queries and expressions as DuckDB text of the same meaning.
 
-`to_duckdb` works on the query's own tree, so it serves every query, also those without an AST; `render_expr` turns one
-AST expression back into a tree and prints it.  Every base table becomes what the caller gives for it.
+`to_duckdb` works on the query's own tree, so it serves every query, also those without an AST; `render_expr`
+turns one AST expression back into a tree and prints it.  Every base table becomes what the caller gives for
+it.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ def to_duckdb(
 ) -> str:
     """DuckDB text of a query.
 
-    `relation` gives what stands for each base table (a quoted name or a sub-query in parentheses); `now` is the text of the
-    statement's time, a named parameter unless said otherwise; `time_column` names the time column of an object, for
-    FOR SYSTEM_TIME AS OF and for windows without a time of their own.  The connection runs with `integer_division` and
-    `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
+    `relation` gives what stands for each base table (a quoted name or a sub-query in parentheses); `now` is
+    the text of the statement's time, a named parameter unless said otherwise; `time_column` names the time
+    column of an object, for FOR SYSTEM_TIME AS OF and for windows without a time of their own.  The
+    connection runs with `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for
+    what DuckDB cannot say.
     """
     return deep.run(lambda: _Rendering(relation, now, time_column).render(query.tree.copy()))
 
@@ -116,7 +118,8 @@ class _Rendering:
                 node.set("catalog", None)
 
     def _time_travel(self, tree: exp.Expr) -> None:
-        """FOR SYSTEM_TIME AS OF x -> an ASOF join on the table's time; AS OF PROCTIME() -> the table as it is."""
+        """FOR SYSTEM_TIME AS OF x -> an ASOF join on the table's time; AS OF PROCTIME() -> the table as it
+        is."""
         for node, ref in list(find(tree)):
             if not isinstance(ref, ast.TableRef) or ref.as_of is None or not isinstance(node, exp.Table):
                 continue

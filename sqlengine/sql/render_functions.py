@@ -1,7 +1,8 @@
-"""Calls and operators whose DuckDB spelling differs from what the user wrote; applied to sqlglot trees in place.
+"""Calls and operators whose DuckDB spelling differs from what the user wrote; applied to sqlglot trees in
+place.
 
-Scalar functions DuckDB lacks are macros of its connection (duck_macros.py); here is only what a macro cannot do:
-aggregates under other names, clauses, operators, literals, and the statement's time.
+Scalar functions DuckDB lacks are macros of its connection (duck_macros.py); here is only what a macro cannot
+do: aggregates under other names, clauses, operators, literals, and the statement's time.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ _PLAIN_TYPES = (
 
 
 def _type(node: Any, now: str) -> exp.Expr:
-    """Types as types.py reads them: precisions of time and lengths of text are not kept, NUMERIC is numeric(38,9)."""
+    """Types as types.py reads them: precisions of time and lengths of text are not kept, NUMERIC is
+    numeric(38,9)."""
     kind = node.this
     if kind in _PLAIN_TYPES:
         node.set("expressions", [])

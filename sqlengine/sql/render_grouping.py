@@ -1,7 +1,9 @@
-"""Grouping window functions (`GROUP BY tumble(ts, ...)`, TUMBLE_START, Spark's `window`) in DuckDB text, in place.
+"""Grouping window functions (`GROUP BY tumble(ts, ...)`, TUMBLE_START, Spark's `window`) in DuckDB text, in
+place.
 
-Works on one SELECT block of a sqlglot tree.  Tumbling windows are expressions of the row; hopping and cumulating ones
-come from a lateral list of starts; sessions are numbered in a sub-query below, over the rows WHERE lets through.
+Works on one SELECT block of a sqlglot tree.  Tumbling windows are expressions of the row; hopping and
+cumulating ones come from a lateral list of starts; sessions are numbered in a sub-query below, over the rows
+WHERE lets through.
 """
 
 from __future__ import annotations
@@ -143,7 +145,8 @@ def _alias(relation: exp.Expr) -> str:
 
 
 def _value(node: Any, start: str, end: str, now: str) -> exp.Expr:
-    """What a call stands for: the start where it groups, a struct for Spark's `window`, else what its name says."""
+    """What a call stands for: the start where it groups, a struct for Spark's `window`, else what its name
+    says."""
     name = node.name.lower()
     kind = AUXILIARY.get(name, ("", "start"))[1]
     grouping = isinstance(node.find_ancestor(exp.Group, exp.Select), exp.Group)

@@ -1,8 +1,8 @@
 """Windows in DuckDB text: each kind as a sub-query that adds window_start, window_end, window_time.
 
-Starts are multiples of the size counted from 1970-01-01 00:00 (plus the offset); a row belongs to the windows with
-start <= time < end; rows without a time belong to none.  A session ends when the next row of its key is `gap` or more
-later.  Pure text: the relation and the time come as DuckDB text already.
+Starts are multiples of the size counted from 1970-01-01 00:00 (plus the offset); a row belongs to the windows
+with start <= time < end; rows without a time belong to none.  A session ends when the next row of its key is
+`gap` or more later.  Pure text: the relation and the time come as DuckDB text already.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def _length(value: ast.Interval) -> int:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Text of a window's start and end, of the condition a row must meet, given the step number where there is one."""
+    """Text of a window's start and end, of the condition a row must meet, given the step number where
+    there is one."""
 
     start: str
     end: str
@@ -74,8 +75,8 @@ def bounds(spec: ast.WindowSpec, time: str, step: str) -> Bounds:
 def windowed(relation: str, time: str, spec: ast.WindowSpec, partition: Sequence[str]) -> str:
     """`(SELECT ...)`: the relation's columns and the three window columns.
 
-    `relation` is what may stand in FROM, `time` and `partition` are columns of it.  Window columns the relation has
-    already are hidden by the new ones.
+    `relation` is what may stand in FROM, `time` and `partition` are columns of it.  Window columns the
+    relation has already are hidden by the new ones.
     """
     if spec.kind == "session":
         return _sessions(relation, time, spec, partition)
@@ -105,8 +106,9 @@ def _sessions(relation: str, time: str, spec: ast.WindowSpec, partition: Sequenc
 def session_rows(
     query: str, time: str, spec: ast.WindowSpec, partition: Sequence[str], alias: str = '"$rows"'
 ) -> str:
-    """`query` with "$session", the number of the row's session within its key: a row opens a session when the row before
-    it in its key is a gap or more earlier.  `alias` is the name `time` and `partition` may be qualified with."""
+    """`query` with "$session", the number of the row's session within its key: a row opens a session when
+    the row before it in its key is a gap or more earlier.  `alias` is the name `time` and `partition` may
+    be qualified with."""
     if spec.size.months:
         raise NotSupportedError("a session's gap cannot be in months")
     keys = f"PARTITION BY {', '.join(partition)} " if partition else ""

@@ -1,15 +1,15 @@
 """Token rewriting before sqlglot: what it cannot parse becomes what it can, positions kept.
 
-Rewritten: parameters (`?`, `$1`, `:name`), JSON keys after arrows, window table functions with TABLE, DESCRIPTOR and
-PARTITION BY, ksqlDB's WINDOW clause, ROW<...> types.  Every new token takes the position of the text it stands for.
-It must not change what a query means.
+Rewritten: parameters (`?`, `$1`, `:name`), JSON keys after arrows, window table functions with TABLE,
+DESCRIPTOR and PARTITION BY, ksqlDB's WINDOW clause, ROW<...> types.  Every new token takes the position of
+the text it stands for. It must not change what a query means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlengine.errors import SyntaxError
+from sqlengine import errors
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
 
 PARAMETER = "$parameter"
@@ -61,7 +61,7 @@ def matching(tokens: Sequence[Token], opener: int) -> int:
             stack.pop()
             if not stack:
                 return index
-    raise SyntaxError(f'"{tokens[opener].value}" is never closed', position=tokens[opener].start)
+    raise errors.SyntaxError(f'"{tokens[opener].value}" is never closed', position=tokens[opener].start)
 
 
 def operator(value: str, like: Token) -> Token:
@@ -97,7 +97,8 @@ def _parameter(key: int | str, like: Token) -> list[Token]:
 
 
 def parameter_spans(tokens: Sequence[Token]) -> list[tuple[int, int, int | str]]:
-    """Parameters as (first token, one past the last, key): `?` numbered from 0 in order, `$1` -> 0, `:name` -> name."""
+    """Parameters as (first token, one past the last, key): `?` numbered from 0 in order, `$1` -> 0,
+    `:name` -> name."""
     spans: list[tuple[int, int, int | str]] = []
     brackets: list[str] = []
     marks = 0
@@ -120,7 +121,7 @@ def parameter_spans(tokens: Sequence[Token]) -> list[tuple[int, int, int | str]]
 
 def _dollar_key(token: Token) -> int:
     if len(token.value) > 5 or int(token.value) == 0:
-        raise SyntaxError(f"there is no parameter ${token.value}", position=token.start)
+        raise errors.SyntaxError(f"there is no parameter ${token.value}", position=token.start)
     return int(token.value) - 1
 
 
@@ -129,8 +130,10 @@ def _adjacent(tokens: Sequence[Token], at: int, kind: str) -> bool:
 
 
 _NO_OPERAND = frozenset(
-    "SELECT WHERE AND OR NOT ON HAVING QUALIFY BY LIMIT OFFSET FETCH FIRST NEXT WHEN THEN ELSE CASE IN LIKE ILIKE BETWEEN IS FROM "
-    "TO INTERVAL VALUES SET DISTINCT ALL ANY SOME RETURNING AS USING ESCAPE ZONE FOR PRECEDING FOLLOWING DATE TIMESTAMP TIME".split()
+    "SELECT WHERE AND OR NOT ON HAVING QUALIFY BY LIMIT OFFSET FETCH FIRST NEXT WHEN THEN ELSE CASE IN LIKE "
+    "ILIKE BETWEEN IS FROM "
+    "TO INTERVAL VALUES SET DISTINCT ALL ANY SOME RETURNING AS USING ESCAPE ZONE FOR PRECEDING FOLLOWING "
+    "DATE TIMESTAMP TIME".split()
 )
 
 
@@ -187,7 +190,7 @@ def _map_literals(tokens: list[Token]) -> list[Token]:
             separators = (",",) if opener.value == "[" else (",", ":")
             entries = split_arguments(tokens[at + 2 : close], separators)
             if len(entries) % 2:
-                raise SyntaxError("a map has a value for each key", position=opener.start)
+                raise errors.SyntaxError("a map has a value for each key", position=opener.start)
             keys, values = _array(entries[::2], opener), _array(entries[1::2], opener)
             built = call("map", [*keys, operator(",", opener), *values], tokens[at])
             return [*tokens[:at], *built, *_map_literals(tokens[close + 1 :])]
@@ -203,8 +206,9 @@ def _array(items: list[list[Token]], like: Token) -> list[Token]:
 
 
 def _indexes(tokens: list[Token]) -> list[Token]:
-    """`a[i]` -> `a[i, 0]`: sqlglot shifts a lone index by one where it takes it for a whole number, at the price of typing
-    everything before it.  glot.py drops the second again.  Types and array literals are left alone."""
+    """`a[i]` -> `a[i, 0]`: sqlglot shifts a lone index by one where it takes it for a whole number, at the
+    price of typing everything before it.  glot.py drops the second again.  Types and array literals are
+    left alone."""
     out: list[Token] = []
     at = 0
     while at < len(tokens):
@@ -222,7 +226,8 @@ def _indexes(tokens: list[Token]) -> list[Token]:
 
 
 def _bare_arrays(tokens: list[Token]) -> list[Token]:
-    """`ARRAY[1]` -> `[1]`: with the word, sqlglot tries a type first and takes twice as long for each level of nesting."""
+    """`ARRAY[1]` -> `[1]`: with the word, sqlglot tries a type first and takes twice as long for each
+    level of nesting."""
 
     def is_literal(at: int) -> bool:
         typed = at > 0 and tokens[at - 1].upper in ("::", "AS")
@@ -308,7 +313,7 @@ def _window_argument(argument: list[Token]) -> list[Token]:
 
 def _partition_keys(tail: list[Token]) -> list[Token]:
     if tail[0].upper == "ORDER" or len(tail) < 3 or tail[1].upper != "BY":
-        raise SyntaxError("expected PARTITION BY and column names", position=tail[0].start)
+        raise errors.SyntaxError("expected PARTITION BY and column names", position=tail[0].start)
     keys = tail[2:]
     if keys[0].value == "(" and matching(keys, 0) == len(keys) - 1:
         keys = keys[1:-1]
@@ -345,8 +350,8 @@ def _new_argument(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _ksql_window(tokens: list[Token]) -> list[Token]:
-    """`FROM t [a] WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY k` -> `FROM TUMBLE(t, DESCRIPTOR($rowtime), ...) a GROUP BY
-    window_start, window_end, k`; WINDOWSTART and WINDOWEND become the columns' names."""
+    """`FROM t [a] WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY k` -> `FROM TUMBLE(t, DESCRIPTOR($rowtime),
+    ...) a GROUP BY window_start, window_end, k`; WINDOWSTART and WINDOWEND become the columns' names."""
     for at in range(len(tokens) - 2):
         if (
             tokens[at].upper == "WINDOW"
@@ -391,7 +396,7 @@ def _relation_before(tokens: list[Token], at: int) -> tuple[int, list[Token], li
         or len(alias) > 1
         or any(token.kind not in (WORD, QUOTED) for token in (*name[::2], *alias))
     ):
-        raise SyntaxError("a WINDOW clause follows the name of a stream", position=tokens[at].start)
+        raise errors.SyntaxError("a WINDOW clause follows the name of a stream", position=tokens[at].start)
     return start + 1, name, alias or name[-1:]
 
 
@@ -411,7 +416,7 @@ def _ksql_arguments(kind: Token, body: list[Token]) -> list[Token]:
     for name in wanted:
         value = parts.get(name)
         if not value or len(value) != 2:
-            raise SyntaxError(
+            raise errors.SyntaxError(
                 f"{name or 'a gap'} of a number and a unit is expected in WINDOW {kind.upper}",
                 position=kind.start,
             )

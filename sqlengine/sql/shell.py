@@ -1,8 +1,9 @@
 """The statement shell: our tokens -> lark tree, with errors that say what was expected.
 
-lark's LALR parser runs on our own tokens.  The token source looks at the parser's state: a word is a keyword only where
-the grammar could accept it there, and where a QUERY, EXPR, RELATIONS or TYPE may stand, the whole stretch is cut out as
-one token (for sqlglot or types.py to read).  lark is imported on first use of this module only.
+lark's LALR parser runs on our own tokens.  The token source looks at the parser's state: a word is a keyword
+only where the grammar could accept it there, and where a QUERY, EXPR, RELATIONS or TYPE may stand, the whole
+stretch is cut out as one token (for sqlglot or types.py to read).  lark is imported on first use of this
+module only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import lark
 from lark.lexer import Lexer
 from lark.parsers.lalr_analysis import Shift
 
-from sqlengine.errors import SyntaxError
+from sqlengine import errors
 from sqlengine.sql.glot import QUERY_STARTS
 from sqlengine.sql.hints import nearest_keyword
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
@@ -40,7 +41,8 @@ _EXPECTED_MAX = 8
 
 
 class Shell:
-    """A parsed statement: lark's tree, whose tokens carry (first, one past last) index of `tokens` in line, end_line."""
+    """A parsed statement: lark's tree, whose tokens carry (first, one past last) index of `tokens` in
+    line, end_line."""
 
     def __init__(self, tree: lark.Tree[Any], tokens: Sequence[Token]) -> None:
         self.tree = tree
@@ -226,7 +228,8 @@ _ZONES = (("WITH", "TIME", "ZONE"), ("WITHOUT", "TIME", "ZONE"), ("WITH", "LOCAL
 
 
 def _type_end(tokens: Sequence[Token], start: int) -> int:
-    """One past a type such as `NUMERIC(10,2)`, `ROW<a INT>[]`, `TIMESTAMP(3) WITH TIME ZONE`; `start` when none begins."""
+    """One past a type such as `NUMERIC(10,2)`, `ROW<a INT>[]`, `TIMESTAMP(3) WITH TIME ZONE`; `start` when
+    none begins."""
     if tokens[start].kind not in (WORD, QUOTED) or tokens[start].upper in ("AS", "METADATA"):
         return start
     at = start + 1
@@ -263,8 +266,10 @@ def _statement_end(tokens: Sequence[Token], start: int) -> int:
 
 
 STATEMENT_STARTS = frozenset(
-    "CREATE ALTER DROP TRUNCATE COMMENT INSERT UPDATE DELETE COPY SUBSCRIBE EXPLAIN SHOW DESCRIBE DESC SET RESET BEGIN START "
-    "COMMIT END ROLLBACK ABORT PAUSE RESUME CANCEL PRINT ASSERT FLUSH WAIT SELECT WITH VALUES TABLE FROM".split()
+    "CREATE ALTER DROP TRUNCATE COMMENT INSERT UPDATE DELETE COPY SUBSCRIBE EXPLAIN SHOW DESCRIBE DESC SET "
+    "RESET BEGIN START "
+    "COMMIT END ROLLBACK ABORT PAUSE RESUME CANCEL PRINT ASSERT FLUSH WAIT SELECT WITH VALUES "
+    "TABLE FROM".split()
 )
 """First words of the statements of this grammar."""
 
@@ -278,7 +283,7 @@ _REGIONS: dict[str, Callable[[Sequence[Token], int], int]] = {
 # ---------------------------------------------------------------- errors
 
 
-def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> SyntaxError:
+def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> errors.SyntaxError:
     accepted = _Accepted(err.state)
     expected = sorted(name for name in set(err.expected) if name == "$END" or name in accepted)
     names = [_SHOWN.get(name) or _spelling(name) for name in expected]
@@ -291,14 +296,16 @@ def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> SyntaxErr
         detail = "expected one of " + ", ".join(names[:_EXPECTED_MAX]) + ", ..."
     if err.token.type == "$END":
         end = tokens[-1].end if tokens else 0
-        return SyntaxError("syntax error at end of input", detail=detail, position=end)
+        return errors.SyntaxError("syntax error at end of input", detail=detail, position=end)
     at = err.token.line or 0
     token = tokens[at]
     words = [name for name in expected if name not in _SHOWN and name not in _PUNCTUATION]
     meant = nearest_keyword(token.value, words) if token.kind == WORD else None
     near = token.value if token.kind != STRING else f"'{token.value}'"
     hint = f"did you mean {meant}?" if meant else None
-    return SyntaxError(f'syntax error at or near "{near}"', detail=detail, hint=hint, position=token.start)
+    return errors.SyntaxError(
+        f'syntax error at or near "{near}"', detail=detail, hint=hint, position=token.start
+    )
 
 
 def _spelling(terminal: str) -> str:

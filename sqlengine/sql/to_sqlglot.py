@@ -1,7 +1,7 @@
 """AST expression -> sqlglot tree: the way back, for printing an expression as DuckDB text.
 
-A table from AST classes to functions.  Columns become what the caller gives for them; the tree is then rewritten by the
-same rules as a whole query's (render_functions.py).
+A table from AST classes to functions.  Columns become what the caller gives for them; the tree is then
+rewritten by the same rules as a whole query's (render_functions.py).
 """
 
 from __future__ import annotations

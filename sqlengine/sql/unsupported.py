@@ -1,4 +1,5 @@
-"""Statements we know and do not have yet: recognised by their first words, answered 0A000 with the feature's name.
+"""Statements we know and do not have yet: recognised by their first words, answered 0A000 with the feature's
+name.
 
 A statement leaves this list when it gets a grammar rule.
 """

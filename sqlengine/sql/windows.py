@@ -31,7 +31,8 @@ AUXILIARY = {
 
 
 def make_spec(kind: str, given: Mapping[str, ast.Expr], position: int | None = None) -> ast.WindowSpec:
-    """The WindowSpec of arguments by name (SIZE, SLIDE, STEP, GAP, OFFSET), each a constant interval or its text.
+    """The WindowSpec of arguments by name (SIZE, SLIDE, STEP, GAP, OFFSET), each a constant interval or its
+    text.
 
     Raises WindowingError (42P20) for sizes that make no windows.
     """
