@@ -78,6 +78,7 @@ _TOKEN = re.compile(
     r"(?P<space>[\s\ufeff]+|--[^\n]*)"
     r"|(?P<comment>/\*)"
     r"|(?P<estring>[eE]'(?:[^'\\]|\\.|'')*')"
+    r"|(?P<eopen>[eE]')"
     r"|(?P<ustring>[uU]&'(?:[^']|'')*')"
     r"|(?P<uident>[uU]&\"(?:[^\"]|\"\")*\")"
     r"|(?P<hex>[xX]'[^']*')|(?P<bit>[bB]'[^']*')"
@@ -124,6 +125,8 @@ def lex(text: str) -> list[Token]:
             stop = _comment_end(text, at)
         elif kind == "open":
             raise Unterminated("unterminated dollar-quoted string", position=at)
+        elif kind == "eopen":
+            raise Unterminated("unterminated string", position=at)
         elif kind != "space":
             tokens.append(_quoted(str(kind), found, at, stop))
         at = stop

@@ -169,7 +169,8 @@ def type_name(node: exp.Expr) -> str:
     if kind == exp.DType.TINYINT:
         return "tinyint"
     text = str(node.sql(dialect="postgres")).lower()
-    return _RESPELT.get(text.partition("(")[0], text)
+    base, bracket, arguments = text.partition("(")
+    return _RESPELT.get(base, base) + bracket + arguments
 
 
 _RESPELT = {"timestampltz": "timestamptz"}

@@ -104,7 +104,7 @@ class _Values:
         out, resume = [], 0
         for start, end, key in spans:
             literal = self.literal(key + first if isinstance(key, int) else key)
-            out += [text[resume : tokens[start].start], str(literal.sql(dialect="postgres"))]
+            out += [text[resume : tokens[start].start], _spelt(literal)]
             resume = tokens[end - 1].end
             self.marks += tokens[start].value == "?"
         return "".join([*out, text[resume:]])
@@ -135,6 +135,11 @@ class _Values:
             raise ProgrammingError(
                 f"{len(self.params)} values were given for {len(self.used)} parameters", sqlstate="07001"
             )
+
+
+def _spelt(literal: exp.Expr) -> str:
+    """Text that reads back as the literal; PostgreSQL has none for a struct with names."""
+    return str(literal.sql(dialect="duckdb" if literal.find(exp.Struct) else "postgres"))
 
 
 def _has_marks(tokens: Sequence[Token], spans: Sequence[tuple[int, int, int | str]]) -> bool:

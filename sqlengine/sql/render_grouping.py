@@ -44,8 +44,7 @@ def rewrite_grouping(select: exp.Select, now: str, own_time: Callable[[exp.Expr]
     if not uses:
         return
     first = uses[0]
-    key = (text(first.time), first.spec)
-    if any((text(use.time), use.spec) != key for use in uses):
+    if any(use.spec != first.spec or not _same_time(use.time, first.time) for use in uses):
         raise NotSupportedError(
             "a query groups by one window",
             hint="use sub-queries for several windows",
@@ -88,6 +87,13 @@ def _use(node: Any, default: str | None) -> _Use | None:
             f"{call.name} needs the name of a time column here", position=position_of(node)
         )
     return _Use(node, exp.Column(this=exp.Identifier(this=default, quoted=True)), found[1])
+
+
+def _same_time(left: exp.Expr, right: exp.Expr) -> bool:
+    """Whether two time arguments are the same; `ts` may stand for `t.ts`."""
+    if isinstance(left, exp.Column) and isinstance(right, exp.Column) and not (left.table and right.table):
+        return left.name == right.name
+    return text(left) == text(right)
 
 
 def _is_session(use: _Use) -> bool:

@@ -141,6 +141,8 @@ class _Accepted:
             if rule.expansion:
                 del stack[-len(rule.expansion) :]
             stack.append(self.states[stack[-1]][rule.origin.name][1])
+            if terminal == "$END" and stack[-1] == self.parser_state.parse_conf.end_state:
+                return True
 
 
 def _token(kind: str, tokens: Sequence[Token], at: int, end: int) -> lark.Token:
@@ -285,7 +287,7 @@ _REGIONS: dict[str, Callable[[Sequence[Token], int], int]] = {
 
 def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> errors.SyntaxError:
     accepted = _Accepted(err.state)
-    expected = sorted(name for name in set(err.expected) if name == "$END" or name in accepted)
+    expected = sorted(name for name in set(err.expected) if name in accepted)
     names = [_SHOWN.get(name) or _spelling(name) for name in expected]
     detail = (
         "expected " + (", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else "".join(names))
