@@ -6,7 +6,7 @@ A chunk is given by the address of its first value's buffer; the caller keeps th
 `gather_reference.py` does the same with pyarrow alone.  This file must not know Arrow types, only widths.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
 
@@ -31,7 +31,7 @@ def locate(const int64_t[::1] starts, const int64_t[::1] rows, int64_t[::1] chun
             offset[i] = row - starts[last]
 
 
-def gather_fixed(const uintptr_t[::1] addresses, const int64_t[::1] chunk, const int64_t[::1] offset, int width,
+def gather_fixed(const int64_t[::1] addresses, const int64_t[::1] chunk, const int64_t[::1] offset, int width,
                  uint8_t[::1] out):
     """Copy `width`-byte values."""
     cdef Py_ssize_t i, n = chunk.shape[0]
@@ -40,16 +40,16 @@ def gather_fixed(const uintptr_t[::1] addresses, const int64_t[::1] chunk, const
     with nogil:
         if width == 8:
             for i in range(n):
-                out8[i] = (<int64_t*>addresses[chunk[i]])[offset[i]]
+                out8[i] = (<int64_t*><size_t>addresses[chunk[i]])[offset[i]]
         elif width == 4:
             for i in range(n):
-                out4[i] = (<int32_t*>addresses[chunk[i]])[offset[i]]
+                out4[i] = (<int32_t*><size_t>addresses[chunk[i]])[offset[i]]
         else:
             for i in range(n):
-                memcpy(&out[i * width], <uint8_t*>addresses[chunk[i]] + offset[i] * width, width)
+                memcpy(&out[i * width], <uint8_t*><size_t>addresses[chunk[i]] + offset[i] * width, width)
 
 
-def gather_bits(const uintptr_t[::1] addresses, const int64_t[::1] first_bit, const int64_t[::1] chunk,
+def gather_bits(const int64_t[::1] addresses, const int64_t[::1] first_bit, const int64_t[::1] chunk,
                 const int64_t[::1] offset, uint8_t[::1] out):
     """out[i] = 0 or 1: the bit of each row; address 0 stands for all ones (no validity bitmap).  Returns the ones."""
     cdef Py_ssize_t i
@@ -57,7 +57,7 @@ def gather_bits(const uintptr_t[::1] addresses, const int64_t[::1] first_bit, co
     cdef uint8_t* bits
     with nogil:
         for i in range(chunk.shape[0]):
-            bits = <uint8_t*>addresses[chunk[i]]
+            bits = <uint8_t*><size_t>addresses[chunk[i]]
             if bits == NULL:
                 out[i] = 1
             else:
@@ -67,7 +67,7 @@ def gather_bits(const uintptr_t[::1] addresses, const int64_t[::1] first_bit, co
     return ones
 
 
-def gather_lengths(const uintptr_t[::1] addresses, const int64_t[::1] chunk, const int64_t[::1] offset,
+def gather_lengths(const int64_t[::1] addresses, const int64_t[::1] chunk, const int64_t[::1] offset,
                    int32_t[::1] out_offsets):
     """Running end offsets (out_offsets[0] = 0) of int32-offset byte strings; returns the total bytes (may pass 2**31)."""
     cdef Py_ssize_t i
@@ -76,13 +76,13 @@ def gather_lengths(const uintptr_t[::1] addresses, const int64_t[::1] chunk, con
     with nogil:
         out_offsets[0] = 0
         for i in range(chunk.shape[0]):
-            at = <int32_t*>addresses[chunk[i]] + offset[i]
+            at = <int32_t*><size_t>addresses[chunk[i]] + offset[i]
             total += at[1] - at[0]
             out_offsets[i + 1] = <int32_t>total
     return total
 
 
-def gather_bytes(const uintptr_t[::1] addresses, const uintptr_t[::1] data, const int64_t[::1] chunk,
+def gather_bytes(const int64_t[::1] addresses, const int64_t[::1] data, const int64_t[::1] chunk,
                  const int64_t[::1] offset, const int32_t[::1] out_offsets, uint8_t[::1] out):
     """Copy the byte strings to where out_offsets says."""
     cdef Py_ssize_t i
@@ -92,5 +92,5 @@ def gather_bytes(const uintptr_t[::1] addresses, const uintptr_t[::1] data, cons
         for i in range(chunk.shape[0]):
             length = out_offsets[i + 1] - out_offsets[i]
             if length:
-                at = <int32_t*>addresses[chunk[i]] + offset[i]
-                memcpy(&out[out_offsets[i]], <uint8_t*>data[chunk[i]] + at[0], length)
+                at = <int32_t*><size_t>addresses[chunk[i]] + offset[i]
+                memcpy(&out[out_offsets[i]], <uint8_t*><size_t>data[chunk[i]] + at[0], length)

@@ -9,6 +9,19 @@ a row whose weight is 0 is dead and skipped, nothing more.
 
 from libc.stdint cimport int64_t
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define SQE_PREFETCH(p) __builtin_prefetch((p), 1, 1)
+    #else
+    #define SQE_PREFETCH(p) ((void)0)
+    #endif
+    """
+    void SQE_PREFETCH(const void* p) noexcept nogil
+
+cdef enum:
+    AHEAD = 16
+
 
 def chain_insert(int64_t[::1] head, int64_t[::1] prev, const int64_t[::1] slots, int64_t first_row):
     """Link rows first_row, first_row + 1, ... to the given slots; slot -1 leaves a row unlinked."""
@@ -16,6 +29,8 @@ def chain_insert(int64_t[::1] head, int64_t[::1] prev, const int64_t[::1] slots,
     cdef int64_t slot
     with nogil:
         for i in range(slots.shape[0]):
+            if i + AHEAD < slots.shape[0] and slots[i + AHEAD] >= 0:
+                SQE_PREFETCH(&head[slots[i + AHEAD]])
             slot = slots[i]
             if slot < 0:
                 prev[first_row + i] = -1
@@ -37,6 +52,8 @@ def chain_probe(const int64_t[::1] head, const int64_t[::1] prev, const int64_t[
     cdef bint dead = weights.shape[0] > 0
     with nogil:
         while i < n:
+            if i + AHEAD < n and 0 <= slots[i + AHEAD] < known:
+                SQE_PREFETCH(&head[slots[i + AHEAD]])
             slot = slots[i]
             row = head[slot] if 0 <= slot < known else -1
             begin = count
