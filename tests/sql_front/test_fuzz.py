@@ -12,7 +12,8 @@ from sqlengine.errors import Error
 
 CORPUS = Path(__file__).with_name("corpus.sql").read_text(encoding="utf-8").strip().split("\n")
 PIECES = (
-    "SELECT FROM WHERE ( ) , ' \" ; AS NOT CASE END IN JOIN ON GROUP BY ORDER INTERVAL '1' 5 a . * - [ ] { } :: ? $1 :x TABLE "
+    "SELECT FROM WHERE ( ) , ' \" ; AS NOT CASE END IN JOIN ON GROUP BY ORDER INTERVAL '1' 5 a . * - [ ] { "
+    "} :: ? $1 :x TABLE "
     "WITH WINDOW EMIT CHANGES VALUES NULL => -> || `b` /* */ -- $$ E'x' UNION OVER FILTER é 😀"
 ).split(" ")
 

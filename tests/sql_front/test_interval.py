@@ -11,7 +11,18 @@ from sqlengine.errors import InvalidDatetime
 from sqlengine.sql import ast, parse_expr, parse_interval
 from sqlengine.sql.interval import to_text
 
-UNITS = ["microseconds", "milliseconds", "seconds", "second", "minutes", "hours", "days", "weeks", "months", "years"]
+UNITS = [
+    "microseconds",
+    "milliseconds",
+    "seconds",
+    "second",
+    "minutes",
+    "hours",
+    "days",
+    "weeks",
+    "months",
+    "years",
+]
 
 
 def duckdb_interval(text: str) -> ast.Interval:
@@ -47,7 +58,9 @@ def test_other_spellings(text: str, expected: tuple[int, int, int]) -> None:
     assert parse_interval(text) == ast.Interval(*expected)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1 fortnight", "1 day 2", "P", "1:", "99999999999 years", "1e5 days", "--1 day"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1 fortnight", "1 day 2", "P", "1:", "99999999999 years", "1e5 days", "--1 day"]
+)
 def test_bad_text(text: str) -> None:
     if text == "1 day 2":  # a bare number is seconds
         assert parse_interval(text) == ast.Interval(0, 1, 2_000_000)

@@ -56,14 +56,26 @@ def test_split() -> None:
 
 @pytest.mark.parametrize(
     ("text", "complete"),
-    [("", True), ("-- x", True), ("select 1", False), ("select 1;", True), ("select ';", False), ("a; b", False), ("/* ; */", True)],
+    [
+        ("", True),
+        ("-- x", True),
+        ("select 1", False),
+        ("select 1;", True),
+        ("select ';", False),
+        ("a; b", False),
+        ("/* ; */", True),
+    ],
 )
 def test_is_complete(text: str, complete: bool) -> None:
     assert is_complete(text) is complete
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.sampled_from(["'", '"', "a", ";", "\\", "--", "\n", "/*", "*/", "$", "1", "E", " "]), max_size=12).map("".join))
+@given(
+    st.lists(
+        st.sampled_from(["'", '"', "a", ";", "\\", "--", "\n", "/*", "*/", "$", "1", "E", " "]), max_size=12
+    ).map("".join)
+)
 def test_positions_rebuild_the_text(text: str) -> None:
     """Tokens are ordered, do not overlap and cover everything but white space and comments."""
     try:

@@ -98,10 +98,16 @@ def test_expressions(text: str, expected: ast.Expr) -> None:
 def test_aggregates_and_over() -> None:
     made = sql.parse_expr("string_agg(DISTINCT a, ',' ORDER BY b DESC, c NULLS FIRST)")
     assert made == ast.Call(
-        "string_agg", (col("a"), lit(",", "text")), distinct=True,
+        "string_agg",
+        (col("a"), lit(",", "text")),
+        distinct=True,
         order_by=(ast.OrderItem(col("b"), True, True), ast.OrderItem(col("c"), False, True)),
-    ) or made.args[0] == col("a")
-    made = lower("SELECT sum(a) OVER (w ROWS 1 PRECEDING) FROM t WINDOW w AS (PARTITION BY b ORDER BY c)").items[0].expr
+    )
+    made = (
+        lower("SELECT sum(a) OVER (w ROWS 1 PRECEDING) FROM t WINDOW w AS (PARTITION BY b ORDER BY c)")
+        .items[0]
+        .expr
+    )
     assert made.over.partition_by == (col("b"),)
     assert made.over.order_by == (ast.OrderItem(col("c"), False, False),)
     assert made.over.frame == "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW"
@@ -111,14 +117,35 @@ def test_aggregates_and_over() -> None:
 
 WINDOWS = {
     "SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE))": ("tumble", MINUTE, None),
-    "SELECT * FROM TABLE(TUMBLE(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' MINUTE))": ("tumble", MINUTE, None),
+    "SELECT * FROM TABLE(TUMBLE(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' MINUTE))": (
+        "tumble",
+        MINUTE,
+        None,
+    ),
     "SELECT * FROM TUMBLE(t, ts, INTERVAL '1 minute')": ("tumble", MINUTE, None),
     "SELECT * FROM TUMBLE(t, ts, '60 seconds')": ("tumble", MINUTE, None),
-    "SELECT * FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE))": ("hop", MINUTE, TEN_SECONDS),
+    "SELECT * FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE))": (
+        "hop",
+        MINUTE,
+        TEN_SECONDS,
+    ),
     "SELECT * FROM HOP(t, ts, INTERVAL '10' SECOND, INTERVAL '1' MINUTE)": ("hop", MINUTE, TEN_SECONDS),
-    "SELECT * FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE))": ("cumulate", MINUTE, TEN_SECONDS),
-    "SELECT * FROM TABLE(SESSION(TABLE t PARTITION BY k, j, DESCRIPTOR(ts), INTERVAL '10' SECOND))": ("session", TEN_SECONDS, None),
-    "SELECT * FROM TABLE(SESSION(DATA => TABLE t PARTITION BY (k, j), TIMECOL => DESCRIPTOR(ts), GAP => INTERVAL '10' SECOND))": ("session", TEN_SECONDS, None),
+    "SELECT * FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE))": (
+        "cumulate",
+        MINUTE,
+        TEN_SECONDS,
+    ),
+    "SELECT * FROM TABLE(SESSION(TABLE t PARTITION BY k, j, DESCRIPTOR(ts), INTERVAL '10' SECOND))": (
+        "session",
+        TEN_SECONDS,
+        None,
+    ),
+    "SELECT * FROM TABLE(SESSION(DATA => TABLE t PARTITION BY (k, j), TIMECOL => DESCRIPTOR(ts), GAP => "
+    "INTERVAL '10' SECOND))": (
+        "session",
+        TEN_SECONDS,
+        None,
+    ),
 }
 
 
@@ -135,8 +162,12 @@ def test_window_table_functions(text: str) -> None:
 
 
 def test_windows_over_queries_and_names() -> None:
-    assert isinstance(lower("SELECT * FROM TUMBLE((SELECT 1), ts, INTERVAL '1' DAY) w").from_.input, ast.SubqueryRef)
-    made = lower("SELECT k, WINDOWEND FROM t x WINDOW HOPPING (SIZE 1 MINUTE, ADVANCE BY 10 SECONDS) GROUP BY k")
+    assert isinstance(
+        lower("SELECT * FROM TUMBLE((SELECT 1), ts, INTERVAL '1' DAY) w").from_.input, ast.SubqueryRef
+    )
+    made = lower(
+        "SELECT k, WINDOWEND FROM t x WINDOW HOPPING (SIZE 1 MINUTE, ADVANCE BY 10 SECONDS) GROUP BY k"
+    )
     assert made.from_.window == ast.WindowSpec("hop", MINUTE, TEN_SECONDS)
     assert (made.from_.time, made.from_.alias) == (col("$rowtime"), "x")
     assert made.group_by == (col("window_start"), col("window_end"), col("k"))
@@ -168,10 +199,24 @@ def test_joins() -> None:
         return made
 
     on = ast.Binary("=", col("t", "a"), col("p", "a"))
-    kinds = {"JOIN": "inner", "LEFT OUTER JOIN": "left", "RIGHT JOIN": "right", "FULL JOIN": "full", "SEMI JOIN": "semi",
-             "ANTI JOIN": "anti", "ASOF JOIN": "asof", "ASOF LEFT JOIN": "asof_left"}
+    kinds = {
+        "JOIN": "inner",
+        "LEFT OUTER JOIN": "left",
+        "RIGHT JOIN": "right",
+        "FULL JOIN": "full",
+        "SEMI JOIN": "semi",
+        "ANTI JOIN": "anti",
+        "ASOF JOIN": "asof",
+        "ASOF LEFT JOIN": "asof_left",
+    }
     for spelt, kind in kinds.items():
-        assert join(f"{spelt} p ON t.a = p.a") == ast.Join(kind, ast.TableRef(("t",), position=14), join(f"{spelt} p ON t.a = p.a").right, on, position=join(f"{spelt} p ON t.a = p.a").position)
+        assert join(f"{spelt} p ON t.a = p.a") == ast.Join(
+            kind,
+            ast.TableRef(("t",), position=14),
+            join(f"{spelt} p ON t.a = p.a").right,
+            on,
+            position=join(f"{spelt} p ON t.a = p.a").position,
+        )
     assert join("CROSS JOIN p").kind == join(", p").kind == "cross"
     assert join("JOIN p USING (a, b)").using == ("a", "b")
     assert join("NATURAL JOIN p").natural
@@ -179,12 +224,15 @@ def test_joins() -> None:
     assert (made.alias, made.as_of) == ("i", col("t", "ts"))  # type: ignore[attr-defined]
     assert join("JOIN p FOR SYSTEM_TIME AS OF PROCTIME() ON t.a = p.a").right.as_of == "proctime"  # type: ignore[attr-defined]
     assert join(", LATERAL (SELECT 1) x").right.lateral  # type: ignore[attr-defined]
-    assert join("CROSS JOIN UNNEST(t.a) AS u(x)").right == ast.FunctionRef("unnest", (col("t", "a"),), "u", ("x",), True)
+    assert join("CROSS JOIN UNNEST(t.a) AS u(x)").right == ast.FunctionRef(
+        "unnest", (col("t", "a"),), "u", ("x",), True
+    )
 
 
 def test_select_clauses() -> None:
     made = lower(
-        "WITH c(x) AS MATERIALIZED (SELECT 1) SELECT DISTINCT ON (a) a, sum(b) AS s FROM t GROUP BY 1 HAVING sum(b) > 1 "
+        "WITH c(x) AS MATERIALIZED (SELECT 1) SELECT DISTINCT ON (a) a, sum(b) AS s FROM t GROUP BY 1 "
+        "HAVING sum(b) > 1 "
         "QUALIFY row_number() OVER () = 1 ORDER BY a DESC, s LIMIT 5 OFFSET 2"
     )
     assert made.distinct_on == (col("a"),)
@@ -205,7 +253,11 @@ def test_select_clauses() -> None:
 
 def test_grouping_sets_expand() -> None:
     made = lower("SELECT 1 FROM t GROUP BY a, ROLLUP (b, c)")
-    assert [tuple(expr.parts[0] for expr in one.exprs) for one in made.grouping_sets] == [("a", "b", "c"), ("a", "b"), ("a",)]
+    assert [tuple(expr.parts[0] for expr in one.exprs) for one in made.grouping_sets] == [
+        ("a", "b", "c"),
+        ("a", "b"),
+        ("a",),
+    ]
     made = lower("SELECT 1 FROM t GROUP BY CUBE (a, b)")
     assert [len(one.exprs) for one in made.grouping_sets] == [2, 1, 1, 0]
     assert len(lower("SELECT 1 FROM t GROUP BY GROUPING SETS ((a, b), (a), ())").grouping_sets) == 3
@@ -214,9 +266,21 @@ def test_grouping_sets_expand() -> None:
 @pytest.mark.parametrize(
     ("item", "name"),
     [
-        ("a.B", "b"), ("a AS \"X\"", "X"), ("count(*)", "count"), ("1 + 1", "?column?"), ("a::int", "a"), ("'x'::date", "date"),
-        ("1::bigint", "int8"), ("CASE WHEN a THEN 1 END", "case"), ("(SELECT b FROM t)", "b"), ("EXISTS (SELECT 1)", "exists"),
-        ("sum(a) OVER ()", "sum"), ("(a).f", "f"), ("ARRAY[1]", "array"), ("current_date", "current_date"), ("now()", "now"),
+        ("a.B", "b"),
+        ('a AS "X"', "X"),
+        ("count(*)", "count"),
+        ("1 + 1", "?column?"),
+        ("a::int", "a"),
+        ("'x'::date", "date"),
+        ("1::bigint", "int8"),
+        ("CASE WHEN a THEN 1 END", "case"),
+        ("(SELECT b FROM t)", "b"),
+        ("EXISTS (SELECT 1)", "exists"),
+        ("sum(a) OVER ()", "sum"),
+        ("(a).f", "f"),
+        ("ARRAY[1]", "array"),
+        ("current_date", "current_date"),
+        ("now()", "now"),
     ],
 )
 def test_output_names(item: str, name: str) -> None:
@@ -250,9 +314,17 @@ def test_opaque_expressions() -> None:
     ("text", "names"),
     [
         ("SELECT * FROM a, b.c JOIN 'x.parquet' p ON true", ["a", "b.c"]),
-        ("WITH a AS (SELECT * FROM a), b AS (SELECT * FROM a) SELECT * FROM b, a, c WHERE x IN (SELECT y FROM d)", ["a", "c", "d"]),
+        (
+            "WITH a AS (SELECT * FROM a), b AS (SELECT * FROM a) SELECT * FROM b, a, c WHERE x IN (SELECT "
+            "y FROM d)",
+            ["a", "c", "d"],
+        ),
         ("WITH RECURSIVE a AS (SELECT 1 UNION ALL SELECT * FROM a) SELECT * FROM a", []),
-        ("SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY)), HOP((SELECT * FROM u), ts, INTERVAL '1' DAY, INTERVAL '2' DAY)", ["t", "u"]),
+        (
+            "SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY)), HOP((SELECT * FROM "
+            "u), ts, INTERVAL '1' DAY, INTERVAL '2' DAY)",
+            ["t", "u"],
+        ),
         ("WITH c AS (SELECT 1) SELECT * FROM TUMBLE(c, ts, INTERVAL '1' MINUTE)", []),
         ('SELECT * FROM "A" FOR SYSTEM_TIME AS OF x.ts UNION SELECT (SELECT 1 FROM b)', ["A", "b"]),
     ],

@@ -32,8 +32,23 @@ def _rows(query: Any) -> list[dict[str, Any]]:
 
 
 VALUES = [
-    None, True, 5, -7, 2**40, Decimal("1.50"), "x'; DROP TABLE t; --", "é\\n\n", b"\x00\xff", dt.date(1969, 1, 2),
-    dt.datetime(2024, 1, 2, 3, 4, 5, 6), dt.time(1, 2, 3), uuid.UUID(int=5), 1.5, float("inf"), [1, 2], {"a": 1},
+    None,
+    True,
+    5,
+    -7,
+    2**40,
+    Decimal("1.50"),
+    "x'; DROP TABLE t; --",
+    "é\\n\n",
+    b"\x00\xff",
+    dt.date(1969, 1, 2),
+    dt.datetime(2024, 1, 2, 3, 4, 5, 6),
+    dt.time(1, 2, 3),
+    uuid.UUID(int=5),
+    1.5,
+    float("inf"),
+    [1, 2],
+    {"a": 1},
 ]
 
 
@@ -45,11 +60,20 @@ def test_values_come_back(value: Any) -> None:
 def test_other_types() -> None:
     assert run("SELECT ?, ?", [np.int64(3), pa.scalar("x")]) == [3, "x"]
     assert run("SELECT ?", [dt.datetime(2024, 1, 1, tzinfo=dt.UTC)])[0].timestamp() == 1_704_067_200
-    assert run("SELECT TIMESTAMP '2024-01-02' + ?", [dt.timedelta(days=-1, seconds=5)]) == [dt.datetime(2024, 1, 1, 0, 0, 5)]
+    assert run("SELECT TIMESTAMP '2024-01-02' + ?", [dt.timedelta(days=-1, seconds=5)]) == [
+        dt.datetime(2024, 1, 1, 0, 0, 5)
+    ]
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.one_of(st.integers(-(2**62), 2**62), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8), st.binary(max_size=6), st.dates()))
+@given(
+    st.one_of(
+        st.integers(-(2**62), 2**62),
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
+        st.binary(max_size=6),
+        st.dates(),
+    )
+)
 def test_any_value(value: Any) -> None:
     assert run("SELECT ?", [value]) == [value]
 
@@ -89,10 +113,15 @@ def test_missing_values_are_noticed() -> None:
 
 
 def test_statements() -> None:
-    made = sql.bind_params(sql.parse_one("UPDATE t SET a = ?, b = ? WHERE c = ? RETURNING a + ?"), [1, "it's", 3, 4])
+    made = sql.bind_params(
+        sql.parse_one("UPDATE t SET a = ?, b = ? WHERE c = ? RETURNING a + ?"), [1, "it's", 3, 4]
+    )
     assert made.assignments == (("a", "1"), ("b", "'it''s'"))  # type: ignore[attr-defined]
     assert (made.where, made.returning) == ("c = 3", ("a + 4",))  # type: ignore[attr-defined]
-    made = sql.bind_params(sql.parse_one("INSERT INTO t VALUES (?, ?), (?, ?) ON CONFLICT (a) DO UPDATE SET b = ?"), [1, 2, 3, 4, 5])
+    made = sql.bind_params(
+        sql.parse_one("INSERT INTO t VALUES (?, ?), (?, ?) ON CONFLICT (a) DO UPDATE SET b = ?"),
+        [1, 2, 3, 4, 5],
+    )
     assert made.query.text == "VALUES (1, 2), (3, 4)"  # type: ignore[attr-defined]
     assert made.conflict_set == (("b", "5"),)  # type: ignore[attr-defined]
     made = sql.bind_params(sql.parse_one("EXPLAIN SELECT ?"), [1])

@@ -17,7 +17,10 @@ def one(text: str) -> Any:
 
 
 def test_topic() -> None:
-    made = one("create topic IF NOT EXISTS a.\"B\" with (partitions = 4, 'Quoted.Key' = 'x', a.b.c = -5, r = INTERVAL '7 days')")
+    made = one(
+        "create topic IF NOT EXISTS a.\"B\" with (partitions = 4, 'Quoted.Key' = 'x', a.b.c = -5, r = "
+        "INTERVAL '7 days')"
+    )
     assert made.name == ("a", "B")
     assert made.if_not_exists
     assert made.options == (("partitions", "4"), ("quoted.key", "x"), ("a.b.c", "-5"), ("r", "7 days"))
@@ -36,7 +39,10 @@ def test_stream_columns() -> None:
     made = one(text)
     columns = {column.name: column for column in made.columns}
     assert [column.type_name for column in made.columns][:4] == [
-        "BIGINT", "DOUBLE PRECISION", "TIMESTAMP(3) WITH TIME ZONE", "ROW<a INT, b ROW<c TEXT>>[]",
+        "BIGINT",
+        "DOUBLE PRECISION",
+        "TIMESTAMP(3) WITH TIME ZONE",
+        "ROW<a INT, b ROW<c TEXT>>[]",
     ]
     assert columns["total"].expr_text == "price * (1 + 2)"
     assert columns["doubled"].expr == ast.Binary("*", ast.Column(("id",)), ast.Literal(2, "integer"))
@@ -52,9 +58,14 @@ def test_stream_columns() -> None:
 
 
 def test_other_dialects_spellings() -> None:
-    source = one("CREATE SOURCE s (a INT) WITH (connector = 'nexmark', nexmark.table.type = 'Bid') FORMAT UPSERT ENCODE JSON")
+    source = one(
+        "CREATE SOURCE s (a INT) WITH (connector = 'nexmark', nexmark.table.type = 'Bid') FORMAT UPSERT "
+        "ENCODE JSON"
+    )
     assert source.options[2:] == (("format", "json"), ("envelope", "upsert"))
-    flink = one("CREATE TABLE p (a INT, b STRING, PRIMARY KEY (a) NOT ENFORCED) WITH ('connector' = 'blackhole')")
+    flink = one(
+        "CREATE TABLE p (a INT, b STRING, PRIMARY KEY (a) NOT ENFORCED) WITH ('connector' = 'blackhole')"
+    )
     assert flink.primary_key == ("a",)
     assert flink.options == (("connector", "blackhole"),)
     rising = one("CREATE TABLE t (a INT) APPEND ONLY WITH (ttl = '1 day')")
@@ -96,22 +107,37 @@ def test_sinks() -> None:
 
 
 def test_data_statements() -> None:
-    made = one("INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b + 1 RETURNING *, a + 1 AS x")
+    made = one(
+        "INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b + 1 RETURNING *, "
+        "a + 1 AS x"
+    )
     assert made.query.text == "VALUES (1, 2)"
-    assert (made.conflict, made.conflict_columns, made.conflict_set) == ("update", ("a",), (("b", "EXCLUDED.b + 1"),))
+    assert (made.conflict, made.conflict_columns, made.conflict_set) == (
+        "update",
+        ("a",),
+        (("b", "EXCLUDED.b + 1"),),
+    )
     assert made.returning == ("*", "a + 1 AS x")
     assert one("INSERT INTO t (SELECT 1)").columns == ()
-    made = one("UPDATE t x SET a = b IS DISTINCT FROM 2, c = (SELECT 1, 2) FROM u, v WHERE t.x = u.x RETURNING a")
+    made = one(
+        "UPDATE t x SET a = b IS DISTINCT FROM 2, c = (SELECT 1, 2) FROM u, v WHERE t.x = u.x RETURNING a"
+    )
     assert made.assignments == (("a", "b IS DISTINCT FROM 2"), ("c", "(SELECT 1, 2)"))
     assert (made.from_text, made.where, made.alias, made.returning) == ("u, v", "t.x = u.x", "x", ("a",))
     assert one("DELETE FROM t USING u WHERE a = 1").using_text == "u"
     assert one("COPY t (a) FROM STDIN WITH (FORMAT json)").options == (("format", "json"),)
-    assert one("COPY (SELECT 1) TO 'x.csv' (FORMAT csv, HEADER)").options == (("format", "csv"), ("header", "true"))
+    assert one("COPY (SELECT 1) TO 'x.csv' (FORMAT csv, HEADER)").options == (
+        ("format", "csv"),
+        ("header", "true"),
+    )
     assert one("COPY t (a, b) TO STDOUT").query.text == 'SELECT "a", "b" FROM "t"'
 
 
 def test_inside() -> None:
-    assert one("EXPLAIN ANALYZE (stage logical, format json) SELECT 1").options == (("logical", "true"), ("format", "json"))
+    assert one("EXPLAIN ANALYZE (stage logical, format json) SELECT 1").options == (
+        ("logical", "true"),
+        ("format", "json"),
+    )
     inner = one("EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT 1").statement
     assert (inner.name, inner.position, inner.query.position) == (("v",), 8, 38)
     assert one("EXPLAIN mv").target == ("mv",)
@@ -122,7 +148,12 @@ def test_inside() -> None:
     assert (one("SET TIME ZONE 'UTC'").name, one("SET dialect TO hive").value) == ("timezone", "hive")
     assert one("SET x = DEFAULT").value is None
     assert one("RESET ALL").name is None
-    assert [one(text).action for text in ("BEGIN", "START TRANSACTION", "END", "ABORT")] == ["begin", "begin", "commit", "rollback"]
+    assert [one(text).action for text in ("BEGIN", "START TRANSACTION", "END", "ABORT")] == [
+        "begin",
+        "begin",
+        "commit",
+        "rollback",
+    ]
     assert one("PRINT 't' FROM BEGINNING LIMIT 3").limit == 3
     assert one("SUBSCRIBE TO mv WITH (snapshot = true) AS OF TICK 7").as_of_tick == 7
     assert one("SUBSCRIBE (SELECT 1)").query.text == "(SELECT 1)"
