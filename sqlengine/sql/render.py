@@ -19,7 +19,7 @@ from sqlengine.sql.lower_query import output_name
 from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
-from sqlengine.sql.render_functions import raw, rewrite_calls, text
+from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, text
 from sqlengine.sql.render_grouping import rewrite_grouping
 from sqlengine.sql.render_windows import windowed
 from sqlengine.sql.rewrite import ROWTIME, WINDOW_FUNCTIONS
@@ -37,30 +37,43 @@ def _no_time(ref: ast.TableRef) -> str | None:
 
 
 def to_duckdb(
-    query: ast.Query, relation: Relation, *, now: str = NOW, time_column: TimeColumn = _no_time
+    query: ast.Query,
+    relation: Relation,
+    *,
+    now: str = NOW,
+    time_column: TimeColumn = _no_time,
+    functions: Functions = as_written,
 ) -> str:
     """DuckDB text of a query.
 
     `relation` gives what stands for each base table (a quoted name or a sub-query in parentheses); `now` is
     the text of the statement's time, a named parameter unless said otherwise; `time_column` names the time
-    column of an object, for FOR SYSTEM_TIME AS OF and for windows without a time of their own.  The
-    connection runs with `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for
-    what DuckDB cannot say.
+    column of an object, for FOR SYSTEM_TIME AS OF and for windows without a time of their own;
+    `functions` gives DuckDB text for calls that DuckDB knows under another name.  The connection runs with
+    `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
     """
-    return deep.run(lambda: _Rendering(relation, now, time_column).render(query.tree.copy()))
+    return deep.run(
+        lambda: _Rendering(relation, Spelling(now, functions), time_column).render(query.tree.copy())
+    )
 
 
-def render_expr(expr: ast.Expr, column: Callable[[ast.Column], str], *, now: str = NOW) -> str:
-    """DuckDB text of one AST expression; `column` gives the text of each column."""
-    return deep.run(lambda: text(rewrite_calls(to_tree(expr, column), now)))
+def render_expr(
+    expr: ast.Expr,
+    column: Callable[[ast.Column], str],
+    *,
+    now: str = NOW,
+    functions: Functions = as_written,
+) -> str:
+    """DuckDB text of one AST expression; `column` gives the text of each column, the rest is as in `to_duckdb`."""
+    return deep.run(lambda: text(rewrite_calls(to_tree(expr, column), Spelling(now, functions))))
 
 
 class _Rendering:
     """One rendering: the caller's answers and the steps, each in place on a copy of the tree."""
 
-    def __init__(self, relation: Relation, now: str, time_column: TimeColumn) -> None:
+    def __init__(self, relation: Relation, how: Spelling, time_column: TimeColumn) -> None:
         self.relation = relation
-        self.now = now
+        self.how = how
         self.time_column = time_column
         self.replaced: set[tuple[str, ...]] = set()
         self.own_time: dict[int, str] = {}
@@ -73,7 +86,7 @@ class _Rendering:
         self._replace_tables(tree)
         _quote_names(tree)
         self._strip_schemas(tree)
-        tree = rewrite_calls(tree, self.now)
+        tree = rewrite_calls(tree, self.how)
         self._windows(tree)
         _drop_locks(tree)
         return text(tree)
@@ -160,7 +173,7 @@ class _Rendering:
             if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)) or node.args.get(
                 "group"
             ):
-                rewrite_grouping(node, self.now, lambda source: self.own_time.get(id(source)))
+                rewrite_grouping(node, self.how.now, lambda source: self.own_time.get(id(source)))
 
     def _table_function(self, node: exp.Table) -> None:
         call: Any = node.this

@@ -7,7 +7,8 @@ do: aggregates under other names, clauses, operators, literals, and the statemen
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
@@ -45,11 +46,28 @@ def raw(sql: str) -> exp.Expr:
     return exp.Var(this=sql)
 
 
-def rewrite_calls(tree: exp.Expr, now: str) -> exp.Expr:
+Functions = Callable[[str, Sequence[str]], str | None]
+"""(lower-case name, argument texts) -> DuckDB text of the call, or None to leave it as it is."""
+
+
+def as_written(name: str, args: Sequence[str]) -> str | None:
+    """DuckDB has every function under the name it was written with."""
+    return None
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """What the caller decides: text of the statement's time (a timestamptz), and how functions are spelt."""
+
+    now: str
+    functions: Functions = as_written
+
+
+def rewrite_calls(tree: exp.Expr, how: Spelling) -> exp.Expr:
     """Apply every rule below, innermost nodes first; gives the tree back (its root may be new)."""
     for node in reversed(list(tree.walk())):
         rule = _RULES.get(type(node))
-        made = rule(node, now) if rule is not None else node
+        made = rule(node, how) if rule is not None else node
         if made is not node:
             if node is tree:
                 tree = made
@@ -83,20 +101,27 @@ _TIME_NODES: dict[type[exp.Expr], str] = {
 def time_of(kind: str, now: str) -> exp.Expr:
     """The statement's time as one of the SQL types; `now` is text of a timestamptz."""
     moment = f"CAST({now} AS TIMESTAMPTZ)"
-    return raw(moment if kind == "TIMESTAMPTZ" else f"CAST({moment} AS {kind})")
+    if kind == "TIMESTAMPTZ":
+        return raw(moment)
+    local = f"CAST({moment} AS TIMESTAMP)"
+    return raw(local if kind == "TIMESTAMP" else f"CAST({local} AS {kind})")
 
 
-def _moment(node: exp.Expr, now: str) -> exp.Expr:
-    return time_of(_TIME_NODES[type(node)], now)
+def _moment(node: Any, how: Spelling) -> exp.Expr:
+    return time_of(_TIME_NODES[type(node)], how.now)
 
 
 # ---------------------------------------------------------------- calls
 
 
-def _anonymous(node: Any, now: str) -> exp.Expr:
+_NOT_ARGUMENTS = (exp.Distinct, exp.Order, exp.Star, exp.Lambda, exp.Kwarg, exp.PropertyEQ)
+"""What stands among the arguments of calls that are more than a name and values."""
+
+
+def _anonymous(node: Any, how: Spelling) -> exp.Expr:
     name = node.name if isinstance(node.this, exp.Identifier) else node.name.lower()
     if name in _TIMES and len(node.expressions) <= 1:
-        return time_of(_TIMES[name], now)
+        return time_of(_TIMES[name], how.now)
     if name == PARAMETER:
         raise Error(
             "a parameter has no value",
@@ -106,16 +131,22 @@ def _anonymous(node: Any, now: str) -> exp.Expr:
         )
     if name == "collect_set":
         return raw(f"list(DISTINCT {', '.join(text(item) for item in node.expressions)})")
+    if how.functions is not as_written and not any(
+        isinstance(item, _NOT_ARGUMENTS) for item in node.expressions
+    ):
+        made = how.functions(name, [text(item) for item in node.expressions])
+        if made is not None:
+            return raw(f"({made})")
     node.set("this", AGGREGATE_NAMES.get(name, name) if isinstance(node.this, str) else node.this)
     return node  # type: ignore[no-any-return]
 
 
-def _within_group(node: Any, now: str) -> exp.Expr:
+def _within_group(node: Any, how: Spelling) -> exp.Expr:
     """`f(x) WITHIN GROUP (ORDER BY y)`: the generator would put the order into the call."""
     return raw(f"{text(node.this)} WITHIN GROUP ({text(node.expression).strip()})")
 
 
-def _qualified(node: Any, now: str) -> exp.Expr:
+def _qualified(node: Any, how: Spelling) -> exp.Expr:
     """`pg_catalog.f(x)` -> `f(x)`."""
     if isinstance(node.expression, (exp.Anonymous, exp.Func)) and isinstance(
         node.this, (exp.Identifier, exp.Column)
@@ -124,7 +155,7 @@ def _qualified(node: Any, now: str) -> exp.Expr:
     return node  # type: ignore[no-any-return]
 
 
-def _substring(node: Any, now: str) -> exp.Expr:
+def _substring(node: Any, how: Spelling) -> exp.Expr:
     """PostgreSQL's meaning of positions before the first character is that of the macro `substr`."""
     given = [node.args.get(key) for key in ("this", "start", "length")]
     return exp.Anonymous(this="substr", expressions=[item for item in given if item is not None])
@@ -133,7 +164,7 @@ def _substring(node: Any, now: str) -> exp.Expr:
 # ---------------------------------------------------------------- operators
 
 
-def _like(node: Any, now: str) -> exp.Expr:
+def _like(node: Any, how: Spelling) -> exp.Expr:
     """In PostgreSQL a backslash in a pattern escapes without being asked to; in DuckDB it does not."""
     pattern = node.expression
     escaped = isinstance(node.parent, exp.Escape)
@@ -145,17 +176,17 @@ def _like(node: Any, now: str) -> exp.Expr:
     return exp.Paren(this=exp.Not(this=made)) if node.args.get("negate") else made
 
 
-def _division(node: Any, now: str) -> exp.Expr:
+def _division(node: Any, how: Spelling) -> exp.Expr:
     """DuckDB runs with `integer_division`: `/` as it stands has PostgreSQL's meaning."""
     node.set("typed", False)
     node.set("safe", False)
     return node  # type: ignore[no-any-return]
 
 
-def _json_path(function: str) -> Callable[[Any, str], exp.Expr]:
+def _json_path(function: str) -> Callable[[Any, Spelling], exp.Expr]:
     """`a #> '{b,1}'` -> json_extract(a, '$."b"[1]')."""
 
-    def rule(node: Any, now: str) -> exp.Expr:
+    def rule(node: Any, how: Spelling) -> exp.Expr:
         path = node.expression
         if not isinstance(path, exp.Literal) or not path.is_string:
             raise NotSupportedError("the path of #> and #>> must be a constant", position=position_of(path))
@@ -166,7 +197,7 @@ def _json_path(function: str) -> Callable[[Any, str], exp.Expr]:
     return rule
 
 
-def _json_key(node: Any, now: str) -> exp.Expr:
+def _json_key(node: Any, how: Spelling) -> exp.Expr:
     """`a ? 'k'`."""
     key = node.expression
     if not isinstance(key, exp.Literal):
@@ -177,7 +208,7 @@ def _json_key(node: Any, now: str) -> exp.Expr:
 # ---------------------------------------------------------------- literals and types
 
 
-def _interval(node: Any, now: str) -> exp.Expr:
+def _interval(node: Any, how: Spelling) -> exp.Expr:
     constant = interval(node)
     if constant is None:
         return node  # type: ignore[no-any-return]
@@ -195,7 +226,7 @@ _PLAIN_TYPES = (
 )
 
 
-def _type(node: Any, now: str) -> exp.Expr:
+def _type(node: Any, how: Spelling) -> exp.Expr:
     """Types as types.py reads them: precisions of time and lengths of text are not kept, NUMERIC is
     numeric(38,9)."""
     kind = node.this
@@ -215,7 +246,7 @@ def _user_type(node: Any) -> str:
     return str(kind.name if isinstance(kind, exp.Expr) else kind).lower()
 
 
-_RULES: dict[type[exp.Expr], Callable[[Any, str], exp.Expr]] = {
+_RULES: dict[type[exp.Expr], Callable[[Any, Spelling], exp.Expr]] = {
     **dict.fromkeys(_TIME_NODES, _moment),
     exp.Anonymous: _anonymous,
     exp.WithinGroup: _within_group,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -121,8 +122,8 @@ SAME = [
         "SELECT a FROM in_t WHERE ts > TIMESTAMP '2024-01-01 00:00:30'",
     ),
     (
-        "SELECT CURRENT_DATE, localtimestamp, PROCTIME() = now()",
-        "SELECT DATE '2024-01-01', TIMESTAMP '2024-01-01 00:01:00', true",
+        "SELECT CURRENT_DATE, localtimestamp, PROCTIME() = now(), localtime",
+        "SELECT DATE '2024-01-01', TIMESTAMP '2024-01-01 00:01:00', true, TIME '00:01:00'",
     ),
     (
         "SELECT -7 / 2, 7 / 2.0, sum(a) / count(*), 2 ^ 3, 5 # 3, 'a' || 1 FROM t",
@@ -195,6 +196,19 @@ def test_output_names_are_postgresqls() -> None:
 def test_now_is_a_parameter() -> None:
     text = sql.to_duckdb(sql.parse_query("SELECT now()"), lambda ref: "")
     assert "$now" in text
+
+
+def test_the_caller_may_spell_functions() -> None:
+    def spelling(name: str, args: Sequence[str]) -> str | None:
+        return f"trunc({args[0]} / {args[1]})" if name == "div" else None
+
+    query = sql.parse_query("SELECT div(div(17, 2), 2), sum(DISTINCT x) FROM (VALUES (1)) t(x)")
+    text = sql.to_duckdb(query, lambda ref: "", functions=spelling)
+    assert rows(run_text(text)) == [(4, 1)]
+    assert (
+        sql.render_expr(sql.parse_expr("div(a, 2)"), lambda column: "x", functions=spelling)
+        == "(trunc(x / 2))"
+    )
 
 
 def test_files_and_functions_stay() -> None:
