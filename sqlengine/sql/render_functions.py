@@ -7,6 +7,7 @@ do: aggregates under other names, clauses, operators, literals, and the statemen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,9 @@ def rewrite_calls(tree: exp.Expr, how: Spelling) -> exp.Expr:
 
 # ---------------------------------------------------------------- time of the statement
 
+
+_HEX_BYTES = re.compile(r"\\x(?:[0-9a-fA-F]{2})*")
+"""The text of a bytea: `\\x` and two digits a byte."""
 
 _TIMES: dict[str, str] = {
     "now": "TIMESTAMPTZ",
@@ -246,7 +250,19 @@ def _user_type(node: Any) -> str:
     return str(kind.name if isinstance(kind, exp.Expr) else kind).lower()
 
 
+def _cast(cast: exp.Cast, how: Spelling) -> exp.Expr:
+    """PostgreSQL's hex form of bytea, which DuckDB would read as one escaped byte and letters."""
+    arg = cast.this
+    text = arg.this if isinstance(arg, exp.Literal) and arg.is_string else ""
+    kind = cast.to
+    binary = kind.this in (exp.DataType.Type.VARBINARY, exp.DataType.Type.BINARY) or kind.sql().upper() == "BLOB"
+    if binary and _HEX_BYTES.fullmatch(text):
+        return raw(f"unhex('{text[2:]}')")
+    return cast
+
+
 _RULES: dict[type[exp.Expr], Callable[[Any, Spelling], exp.Expr]] = {
+    exp.Cast: _cast,
     **dict.fromkeys(_TIME_NODES, _moment),
     exp.Anonymous: _anonymous,
     exp.WithinGroup: _within_group,
