@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+apilevel = "2.0"
+threadsafety = 2
+paramstyle = "qmark"
+
 __all__ = [
     "DataError",
     "Database",
@@ -49,7 +53,10 @@ __all__ = [
     "ProgrammingError",
     "VirtualClock",
     "Warning",
+    "apilevel",
     "connect",
+    "paramstyle",
+    "threadsafety",
 ]
 
 

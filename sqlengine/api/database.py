@@ -9,7 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine import sql
+from sqlengine.api.cursor import Cursor
 from sqlengine.api.frames import to_table
+from sqlengine.api.relation import Relation
 from sqlengine.api.subscription import Follower
 from sqlengine.engine import Params, from_storage, open_instance
 from sqlengine.errors import InterfaceError
@@ -73,6 +75,29 @@ class Database:
         self._require_open()
         with self._lock:
             return self._session.execute(text, params)
+
+    def sql(self, query: str) -> Relation:
+        """A lazy relation over a query, or over the object of that name."""
+        self._require_open()
+        return Relation(self.execute, query if " " in query.strip() else f"SELECT * FROM {query.strip()}")
+
+    def cursor(self) -> Cursor:
+        """A DB-API 2.0 cursor with a session of its own."""
+        return Cursor(self.session())
+
+    def commit(self) -> None:
+        """End a transaction begun with `execute("BEGIN")`, making its rows visible together; nothing without one."""
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        """Discard a transaction begun with `execute("BEGIN")`; nothing without one."""
+        self._end("ROLLBACK")
+
+    def _end(self, statement: str) -> None:
+        self._require_open()
+        with self._lock:
+            if self._session.in_transaction:
+                self._session.execute(statement)
 
     def insert(self, name: str, rows: Any) -> int:
         """Append rows to a stream or table; returns how many.

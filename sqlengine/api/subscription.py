@@ -15,7 +15,8 @@ from sqlengine.statements.subscribe import HEAD, Subscription, changelog
 
 @dataclass(frozen=True)
 class Change:
-    """One tick's change: `rows` has the query's columns with "op" ("insert" or "delete") in front."""
+    """One tick's change: `rows` has the query's columns with "op" (insert, delete, update_before or
+    update_after) in front."""
 
     tick: int
     time_us: int
@@ -38,7 +39,7 @@ class Follower:
         change = self._subscription.next(timeout_s)
         if change is None:
             return None
-        return Change(change.tick, change.time_us, changelog(change, self.schema, ticks=False))
+        return Change(change.tick, change.time_us, changelog(change, self.schema, False, self._subscription.keys))
 
     def __iter__(self) -> Iterator[Change]:
         while (change := self.next()) is not None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
-from sqlengine.delta import Delta
+from sqlengine.delta import Delta, Weights
 from sqlengine.errors import DuplicateColumn, Error, InvalidParameter, OperationalError, did_you_mean
 from sqlengine.result import Result
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.sql import ast
+from sqlengine.state.key_index import KeyIndex
 from sqlengine.statements.context import Context
 
 QUEUE_CHANGES_MAX = 10_000
@@ -47,6 +48,7 @@ class Subscription:
     overflowed: bool = False
     closed: bool = False
     query: ContinuousQuery | None = None
+    keys: tuple[int, ...] | None = None
 
     def push(self, tick: int, time_us: int, delta: Delta | None) -> None:
         """Called by the engine at the end of a tick."""
@@ -115,6 +117,7 @@ def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapsh
                 instance.stop_query(query_id)
 
     subscription = Subscription(planned.schema, context.check, instance.clock.virtual, instance.catch_up, stop)
+    subscription.keys = planned.physical.unique_keys
 
     def attach(running: ContinuousQuery) -> None:
         subscription.query = running
@@ -151,7 +154,7 @@ def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, t
         try:
             for change in subscription:
                 assert change.delta is not None
-                yield changelog(change, schema, ticks)
+                yield changelog(change, schema, ticks, subscription.keys)
         finally:
             subscription.close()
 
@@ -165,20 +168,43 @@ def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, t
     )
 
 
-def changelog(change: Change, schema: pa.Schema, ticks: bool) -> pa.RecordBatch:
-    """A change as rows: deletions first; a row of weight n stands n times."""
+OPS = pa.array(["delete", "update_before", "insert", "update_after"], pa.string())
+
+
+def changelog(change: Change, schema: pa.Schema, ticks: bool, keys: Sequence[int] | None = None) -> pa.RecordBatch:
+    """A change as rows, a row of weight n n times: deletions, then updates as before and after, then insertions.
+
+    `keys`: columns that identify a row of the result (None = unknown); a row that goes and one of the same key that
+    comes in one tick are an update.
+    """
     assert change.delta is not None
-    weights = change.delta.weight_array()
-    order = np.argsort(weights > 0, kind="stable")
+    delta = change.delta
+    weights = delta.weight_array()
+    paired, slots = _updates(delta, weights, keys)
+    comes = weights > 0
+    kinds = 2 * comes.astype(np.int64) + paired
+    phase = np.where(paired, 1, 2 * comes.astype(np.int64))
+    order = np.lexsort((comes, np.where(paired, slots, 0), phase))
     rows = np.repeat(order, np.abs(weights[order]))
-    batch = change.delta.batch.take(pa.array(rows))
-    ops = pa.array(np.where(weights[rows] > 0, "insert", "delete"), pa.string())
-    arrays = [ops, *batch.columns]
+    batch = delta.batch.take(pa.array(rows))
+    arrays = [OPS.take(pa.array(kinds[rows])), *batch.columns]
     if ticks:
         n = batch.num_rows
         stamp = pa.array(np.full(n, change.time_us, dtype=np.int64)).cast(HEAD[1].type)
         arrays = [pa.array(np.full(n, change.tick, dtype=np.int64)), stamp, *arrays]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _updates(delta: Delta, weights: Weights, keys: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
+    """(bool[n]: the row is half of an update, int64[n]: equal for rows of one key)."""
+    n = delta.num_rows
+    if not keys or (weights > 0).all() or (weights < 0).all():
+        return np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64)
+    index = KeyIndex([delta.batch.schema.field(k).type for k in keys])
+    slots = index.insert([delta.batch.column(k) for k in keys])
+    goes = np.bincount(slots[weights < 0], minlength=index.size)
+    comes = np.bincount(slots[weights > 0], minlength=index.size)
+    return ((goes == 1) & (comes == 1))[slots], slots
 
 
 def subscribe(statement: ast.Subscribe, context: Context) -> Result:

@@ -122,7 +122,7 @@ class EmbeddedEngine:
         found: list[tuple[str | None, ...]] = []
         for change in self._followed[view]:
             rows = answer_of(pa.Table.from_batches([change.rows])).rows
-            lines = [("+" if op == "insert" else "-", *row) for op, *row in rows]
+            lines = [("+" if op in ("insert", "update_after") else "-", *row) for op, *row in rows]
             found.extend(sorted(lines, key=_deletions_first))
         return found
 

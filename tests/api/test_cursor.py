@@ -1,0 +1,90 @@
+"""Cursors behave as PEP 249 says; sqlite3, which does, is asked the same where both can answer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import sqlengine
+from sqlengine.api.database import Database
+
+ROWS = [(1, "one", 1.5), (2, None, 2.5), (3, "three", None)]
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with sqlengine.connect() as database:
+        database.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, x DOUBLE PRECISION)")
+        yield database
+
+
+def both(db: Database) -> list[Any]:
+    lite = sqlite3.connect(":memory:")
+    lite.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, x REAL)")
+    return [db.cursor(), lite.cursor()]
+
+
+def test_module_surface() -> None:
+    assert (sqlengine.apilevel, sqlengine.paramstyle) == ("2.0", "qmark")
+    assert sqlengine.threadsafety in (1, 2, 3)
+    assert issubclass(sqlengine.IntegrityError, sqlengine.DatabaseError)
+    assert issubclass(sqlengine.DatabaseError, sqlengine.Error)
+
+
+def test_the_same_calls_give_the_same_rows_as_sqlite(db: Database) -> None:
+    seen = []
+    for cursor in both(db):
+        cursor.executemany("INSERT INTO t VALUES (?, ?, ?)", ROWS)
+        cursor.execute("SELECT id, name, x FROM t WHERE id >= ? ORDER BY id", (2,))
+        first = cursor.fetchone()
+        rest = cursor.fetchmany(5)
+        end = cursor.fetchone()
+        cursor.execute("SELECT id FROM t ORDER BY id")
+        cursor.arraysize = 2
+        seen.append((first, rest, end, cursor.fetchmany(), list(cursor), [d[0] for d in cursor.description]))
+    assert seen[0] == seen[1]
+
+
+def test_named_parameters(db: Database) -> None:
+    cursor = db.cursor()
+    cursor.execute("INSERT INTO t VALUES (:id, :name, NULL)", {"id": 7, "name": "it's"})
+    assert cursor.rowcount == 1
+    assert cursor.execute("SELECT name FROM t WHERE id = :id", {"id": 7}).fetchall() == [("it's",)]
+
+
+def test_description_and_rowcount(db: Database) -> None:
+    cursor = db.cursor()
+    cursor.execute("SELECT 1::NUMERIC(10, 2) AS n, 'x' AS s")
+    assert cursor.description is not None
+    assert [(d[0], d[1]) for d in cursor.description] == [("n", "numeric(10,2)"), ("s", "text")]
+    assert cursor.rowcount == 1
+    cursor.execute("CREATE TABLE u (a INT)")
+    assert cursor.description is None
+    with pytest.raises(sqlengine.InterfaceError):
+        cursor.fetchone()
+
+
+def test_transactions_make_rows_visible_together(db: Database) -> None:
+    db.execute("BEGIN")
+    db.insert("t", [(1, "a", 0.0)])
+    assert db.cursor().execute("SELECT count(*) FROM t").fetchone() == (0,)
+    db.commit()
+    assert db.cursor().execute("SELECT count(*) FROM t").fetchone() == (1,)
+    db.execute("BEGIN")
+    db.insert("t", [(2, "b", 0.0)])
+    db.rollback()
+    assert db.cursor().execute("SELECT count(*) FROM t").fetchone() == (1,)
+
+
+def test_closed_use_is_refused(db: Database) -> None:
+    cursor = db.cursor()
+    cursor.close()
+    cursor.close()
+    with pytest.raises(sqlengine.InterfaceError):
+        cursor.execute("SELECT 1")
+    db.close()
+    with pytest.raises(sqlengine.InterfaceError):
+        db.execute("SELECT 1")
