@@ -142,7 +142,9 @@ class Aggregation:
         key_at = [self._input(inputs, bind_scalar(k, self.relation)) for k in keys]
         bound = [self._call(inputs, c) for c in calls if isinstance(c, ast.Call)]
         names = [e.name if hasattr(e, "name") else f"$e{i}" for i, e in enumerate(inputs)]
-        node = build.grouped(build.projected(self.relation.node, inputs, names), key_at, bound)
+        # `SELECT count(*)` reads no column, and a batch without columns would not know its number of rows.
+        below = build.projected(self.relation.node, inputs, names) if inputs else self.relation.node
+        node = build.grouped(below, key_at, bound)
         post = Relation(node, tuple(Visible(None, n) for n in node.schema.names))
         places: dict[ast.Expr, str] = {k: f"$g{i}" for i, k in enumerate(keys)}
         places |= {c: f"$a{i}" for i, c in enumerate(calls)}

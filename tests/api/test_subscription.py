@@ -17,7 +17,8 @@ def test_changes_say_what_they_are() -> None:
         with db.subscribe("sums") as follower:
             first = follower.next(5)
             assert first is not None
-            assert sorted(map(tuple, (r.values() for r in first.to_pylist()))) == [("insert", "a", 1), ("insert", "b", 2)]
+            rows = sorted(tuple(r.values()) for r in first.to_pylist())
+            assert rows == [("insert", "a", 1), ("insert", "b", 2)]
             db.execute("INSERT INTO t VALUES ('a', 5), ('c', 9)")
             change = follower.next(5)
             assert change is not None
