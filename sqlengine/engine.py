@@ -14,6 +14,7 @@ their Arrow rows at one tick.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,6 +62,7 @@ def run_statement(statement: ast.Statement, context: Context) -> Result:
     try:
         result = handler(statement, context)
     except errors.Error as error:
+        error.at(_named_at(error, statement.text))
         if error.position is not None:
             error.position += statement.position
         raise
@@ -69,6 +71,16 @@ def run_statement(statement: ast.Statement, context: Context) -> Result:
     notices, context.notices = context.notices, []
     result.notices = [*result.notices, *notices]
     return result
+
+
+def _named_at(error: errors.Error, text: str) -> int | None:
+    """Where the statement names what an error of DuckDB complains about: such errors come without a position."""
+    named = re.search(r'"([^"]+)"', error.message)
+    if named is None or not isinstance(error, (errors.UndefinedColumn, errors.UndefinedTable)):
+        return None
+    name = re.escape(named[1].rpartition(".")[2])
+    found = re.search(rf'(?<![\w"]){name}(?![\w"])', text, re.IGNORECASE)
+    return found.start() if found is not None else None
 
 
 def _begin(context: Context) -> None:
