@@ -77,7 +77,7 @@ def run_duckdb(tables: dict[str, pa.Table], query: Query) -> tuple[float, pa.Tab
         connection.register(name, table)
     gc.collect()
     started = time.perf_counter()
-    answer = connection.execute(query.duckdb).to_arrow_table()
+    answer = connection.sql(query.duckdb).to_arrow_table()
     elapsed = time.perf_counter() - started
     connection.close()
     return elapsed, answer

@@ -100,9 +100,10 @@ class Dataflow:
         for name, tracker in self.trackers.items():
             for batch in feeds[name].batches if name in feeds else ():
                 if name in self._running:
-                    running[id(batch)] = tracker.observe_running(batch.partition, batch.visible(), now_us)
+                    read = batch.select(tracker.columns) if tracker.columns else batch.visible()
+                    running[id(batch)] = tracker.observe_running(batch.partition, read, now_us)
                 else:
-                    tracker.observe(batch.partition, batch.visible(), now_us)
+                    tracker.observe(batch.partition, batch.select(tracker.columns), now_us)
         return running
 
     def _scan(

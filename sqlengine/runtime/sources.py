@@ -21,7 +21,7 @@ from sqlengine.errors import (
 )
 from sqlengine.expr.bind import bind
 from sqlengine.expr.compile import Evaluator, compile_exprs
-from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef
+from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, input_columns
 from sqlengine.formats import decoder
 from sqlengine.operators.base import NO_WATERMARK
 from sqlengine.plan import nodes
@@ -95,7 +95,9 @@ def make_tracker(obj: Relational, topic: Topic) -> WatermarkTracker:
     idle = idle_timeout_us(obj.options.get("idle_timeout", DEFAULT_IDLE_TIMEOUT))
     if obj.watermark is None:
         return WatermarkTracker(None)
-    expr = bind_over(obj.watermark.expr, obj.columns)
+    read = sorted(input_columns(bind_over(obj.watermark.expr, obj.columns)))
+    columns = [obj.columns[i] for i in read]
+    expr = bind_over(obj.watermark.expr, columns)
     delayed = _column_and_delay(expr)
     evaluate = compile_exprs([expr])
 
@@ -106,7 +108,7 @@ def make_tracker(obj: Relational, topic: Topic) -> WatermarkTracker:
         micros = np.asarray(batch.column(delayed[0]).view(pa.int64()))
         return micros - delayed[1] if delayed[1] else micros
 
-    return WatermarkTracker(values, idle, lambda: len(topic.partitions))
+    return WatermarkTracker(values, idle, lambda: len(topic.partitions), [c.name for c in columns])
 
 
 def _column_and_delay(expr: Expr) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ class WatermarkTracker:
 
     `idle_timeout_us`: a partition without records for so long (one that never had any: so long after the first record
     of another) is left out of the minimum until it has some again; None = it holds for ever.
-    `partitions` tells how many there are now.
+    `partitions` tells how many there are now; `columns` are the names of those `values` reads, in its order.
     """
 
     def __init__(
@@ -28,7 +28,9 @@ class WatermarkTracker:
         values: WatermarkValues | None,
         idle_timeout_us: int | None = None,
         partitions: Callable[[], int] = lambda: 0,
+        columns: Sequence[str] = (),
     ) -> None:
+        self.columns = columns
         self._values = values
         self._idle_timeout_us = idle_timeout_us
         self._partitions = partitions
