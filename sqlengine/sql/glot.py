@@ -21,7 +21,7 @@ from sqlglot.tokenizer_core import TokenType
 from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql.hints import keyword_hint
-from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUOTED, STRING, WORD, Token, lex
+from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.lower_values import FILE, position_of
 from sqlengine.sql.rewrite import rewrite
 
@@ -30,9 +30,6 @@ logging.getLogger("sqlglot").addHandler(logging.NullHandler())
 
 MARK = "\u0192"
 """Stands before function names in the tokens sqlglot sees; stripped from the tree."""
-
-QUERY_STARTS = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "FROM"))
-"""First words of a query; it may also begin with a parenthesis."""
 
 _POSTGRES = Dialect.get_or_raise("postgres")
 _TOKENIZER: Any = _POSTGRES.tokenizer_class

@@ -17,6 +17,10 @@ from sqlengine import errors
 WORD, QUOTED, STRING, NUMBER, OP, HEX, BIT = "word", "quoted", "string", "number", "op", "hex", "bit"
 
 
+QUERY_STARTS = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "FROM"))
+"""First words of a query; it may also begin with a parenthesis."""
+
+
 class Token(NamedTuple):
     """`kind` is one of the constants above; `value` is the decoded content (folded word, unescaped string,
     name); `start`, `end` are the half-open character range in the lexed text."""

@@ -15,14 +15,12 @@ from sqlengine import errors
 from sqlengine.errors import Error
 from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
-from sqlengine.sql.lexer import Piece, Token, lex, pieces
+from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
 from sqlengine.sql.unsupported import unsupported_feature
 
 if TYPE_CHECKING:
     from sqlengine.sql.build import Node
     from sqlengine.sql.shell import Shell
-
-_QUERY_STARTS = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "FROM", "("))
 
 
 def parse(text: str, settings: Settings | None = None) -> list[ast.Statement]:
@@ -101,7 +99,7 @@ def _statement(text: str, tokens: list[Token]) -> list[ast.Statement]:
     feature = unsupported_feature(tokens)
     if feature is not None:
         return [ast.Unsupported(feature=feature)]
-    if (tokens[0].upper or tokens[0].value) in _QUERY_STARTS:
+    if tokens[0].upper in QUERY_STARTS or tokens[0].upper == "(":
         from sqlengine.sql.query import make_query  # sqlglot: heavy
 
         if not _has_clause_after(tokens):

@@ -255,7 +255,9 @@ def _cast(cast: exp.Cast, how: Spelling) -> exp.Expr:
     arg = cast.this
     text = arg.this if isinstance(arg, exp.Literal) and arg.is_string else ""
     kind = cast.to
-    binary = kind.this in (exp.DataType.Type.VARBINARY, exp.DataType.Type.BINARY) or kind.sql().upper() == "BLOB"
+    binary = (
+        kind.this in (exp.DataType.Type.VARBINARY, exp.DataType.Type.BINARY) or kind.sql().upper() == "BLOB"
+    )
     if binary and _HEX_BYTES.fullmatch(text):
         return raw(f"unhex('{text[2:]}')")
     return cast

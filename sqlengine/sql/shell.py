@@ -18,9 +18,8 @@ from lark.lexer import Lexer
 from lark.parsers.lalr_analysis import Shift
 
 from sqlengine import errors
-from sqlengine.sql.glot import QUERY_STARTS
 from sqlengine.sql.hints import nearest_keyword
-from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
+from sqlengine.sql.lexer import NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token
 
 _KINDS = {QUOTED: "IDENT", STRING: "STRING", NUMBER: "NUMBER", WORD: "IDENT"}
 _OPENERS = frozenset("([{")
