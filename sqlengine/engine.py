@@ -13,7 +13,6 @@ their Arrow rows at one tick.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -44,15 +43,8 @@ def parse(text: str, context: Context) -> list[ast.Statement]:
 
 
 def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:
-    """Values take the places of `?`, `$1` and `:name` in the statement's queries."""
-    if not params:
-        return statement
-    changes: dict[str, Any] = {
-        f.name: sql.bind_params(value, params)
-        for f in dataclasses.fields(statement)
-        if isinstance(value := getattr(statement, f.name), ast.Query)
-    }
-    return dataclasses.replace(statement, **changes)
+    """Values take the places of `?`, `$1` and `:name` anywhere in the statement."""
+    return sql.bind_params(statement, params) if params else statement
 
 
 def run_statement(statement: ast.Statement, context: Context) -> Result:

@@ -110,7 +110,7 @@ class Database:
             target = writable(self._session.context, tuple(name.split(".")))
             table, named = to_table(rows, [c.name for c in target.stored_columns()])
             try:
-                return write_rows(self._session.context, target, table, named)
+                return write_rows(self._session.context, target, table, named).num_rows
             except StorageError as error:
                 raise from_storage(error) from error
 

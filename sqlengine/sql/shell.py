@@ -219,9 +219,14 @@ def _stretch(tokens: Sequence[Token], start: int, stops: Callable[[int], bool]) 
             if depth == 0:
                 return at
             depth -= 1
-        elif depth == 0 and stops(at):
+        elif depth == 0 and not _names_parameter(tokens, at) and stops(at):
             return at
     return len(tokens)
+
+
+def _names_parameter(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the token is the name in `:name`, which may be a keyword."""
+    return at > 0 and tokens[at - 1].value == ":" and tokens[at - 1].end == tokens[at].start
 
 
 _TYPE_PHRASES = {"DOUBLE": ("PRECISION",), "CHARACTER": ("VARYING",), "CHAR": ("VARYING",)}

@@ -8,11 +8,12 @@ from typing import Any
 from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.sql import ast
+from sqlengine.statements.change import delete, update
 from sqlengine.statements.context import Context
 from sqlengine.statements.copy import copy_from, copy_to
 from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
-from sqlengine.statements.insert import delete, insert, update
+from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.select import select
 from sqlengine.statements.session_state import control, reset, set_, transaction, wait

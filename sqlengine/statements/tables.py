@@ -39,7 +39,7 @@ def create_table(statement: ast.CreateTable, context: Context) -> Result:
         instance.start_table(table)
     if rows is None:
         return Result("CREATE TABLE")
-    count = write_rows(context, table, rows, None)
+    count = write_rows(context, table, rows, None).num_rows
     return Result(f"SELECT {count}", row_count=count)
 
 
@@ -51,8 +51,13 @@ def _as_stream(statement: ast.CreateTable) -> ast.CreateStream:
             hint="leave the key out: rows are then appended, and a view can keep the last row of each key",
         )
     return ast.CreateStream(
-        name=statement.name, columns=statement.columns, watermark=statement.watermark, options=statement.options,
-        if_not_exists=statement.if_not_exists, or_replace=statement.or_replace, text=statement.text,
+        name=statement.name,
+        columns=statement.columns,
+        watermark=statement.watermark,
+        options=statement.options,
+        if_not_exists=statement.if_not_exists,
+        or_replace=statement.or_replace,
+        text=statement.text,
         position=statement.position,
     )
 

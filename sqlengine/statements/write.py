@@ -35,15 +35,15 @@ def writable(context: Context, name: tuple[str, ...]) -> Stream | Table:
     raise WrongObjectType(f'cannot insert into {obj.kind} "{obj.name}"', hint=hint)
 
 
-def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: Sequence[str] | None) -> int:
-    """Conform, then append (or keep for COMMIT); returns the number of rows."""
+def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: Sequence[str] | None) -> pa.Table:
+    """Conform, then append (or keep for COMMIT); returns the rows as they are stored."""
     stored = conform(rows, target.stored_columns(), named, default_of(context))
     if isinstance(target, Table):
         check_unique(context, target, stored)
         append_changes(context, target, stored, None)
     else:
         append_stream(context, target, stored)
-    return int(stored.num_rows)
+    return stored
 
 
 def default_of(context: Context) -> Default:
@@ -162,11 +162,21 @@ def check_unique(context: Context, table: Table, rows: pa.Table) -> None:
         )
 
 
+def first_of_each_key(table: Table, rows: pa.Table) -> pa.Table:
+    """The rows whose primary key did not occur earlier among them, in order."""
+    return rows.take(_firsts(table, rows))
+
+
 def first_repeat(table: Table, rows: pa.Table) -> int | None:
     """The position of the first row whose key occurred before among the rows, or None."""
-    keys = rows.select(list(table.primary_key)).append_column("$row", pa.array(np.arange(rows.num_rows)))
-    firsts = keys.group_by(list(table.primary_key), use_threads=False).aggregate([("$row", "min")])
-    if firsts.num_rows == rows.num_rows:
-        return None
-    seen = set(firsts.column("$row_min").to_pylist())
-    return next(i for i in range(rows.num_rows) if i not in seen)
+    firsts = _firsts(table, rows).to_pylist()
+    return (
+        next((i for i, first in enumerate([*firsts, -1]) if i != first), None) if len(firsts) < rows.num_rows else None
+    )
+
+
+def _firsts(table: Table, rows: pa.Table) -> pa.Array:
+    """Ascending positions of the first row of each primary key."""
+    numbered = rows.select(list(table.primary_key)).append_column("$row", pa.array(np.arange(rows.num_rows)))
+    firsts = numbered.group_by(list(table.primary_key), use_threads=False).aggregate([("$row", "min")])
+    return firsts.column("$row_min").combine_chunks().sort()

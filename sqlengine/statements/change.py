@@ -1,0 +1,138 @@
+"""UPDATE and DELETE, and the RETURNING clause of every statement that changes rows.
+
+Which rows change is a snapshot query over the table; the change itself is a batch of rows with weights appended to the
+table's changelog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine import duck, sql
+from sqlengine.catalog.objects import Stream, Table
+from sqlengine.errors import NotNullViolation, UndefinedColumn, UniqueViolation, WrongObjectType, did_you_mean
+from sqlengine.result import Result
+from sqlengine.runtime.rows import conform
+from sqlengine.snapshot.execute import run
+from sqlengine.snapshot.expand import Expanded
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.select import run_snapshot
+from sqlengine.statements.write import append_changes, existing_rows, first_of_each_key, first_repeat, writable
+
+
+def update(statement: ast.Update, context: Context) -> Result:
+    """UPDATE target SET ... [FROM ...] [WHERE ...] [RETURNING ...]."""
+    table = _changeable(context, statement.target, "update")
+    check_assigned(table, [n for n, _ in statement.assignments])
+    assigned = dict(statement.assignments)
+    names = [c.name for c in table.stored_columns()]
+    alias = duck.quote(statement.alias or _last(table))
+    after = [f"({assigned[n]})" if n in assigned else f"{alias}.{duck.quote(n)}" for n in names]
+    made = [f"{text} AS {duck.quote('$new_' + n)}" for n, text in zip(names, after, strict=True)]
+    with context.instance.lock:
+        both = _matching(context, table, alias, made, statement.from_text, statement.where)
+        old = conformed(table, both.select(range(len(names))))
+        new = conformed(table, both.select(range(len(names), 2 * len(names))).rename_columns(names))
+        _refuse_moved_keys(context, table, old, new)
+        weights = np.concatenate([-np.ones(old.num_rows, np.int8), np.ones(new.num_rows, np.int8)])
+        append_changes(context, table, pa.concat_tables([old, new]), weights)
+    return changed_rows(context, f"UPDATE {new.num_rows}", table, new, statement.returning, statement.alias)
+
+
+def delete(statement: ast.Delete, context: Context) -> Result:
+    """DELETE FROM target [USING ...] [WHERE ...] [RETURNING ...]."""
+    table = _changeable(context, statement.target, "delete from")
+    alias = duck.quote(statement.alias or _last(table))
+    with context.instance.lock:
+        old = conformed(table, _matching(context, table, alias, [], statement.using_text, statement.where))
+        append_changes(context, table, old, -np.ones(old.num_rows, np.int8))
+    return changed_rows(context, f"DELETE {old.num_rows}", table, old, statement.returning, statement.alias)
+
+
+def changed_rows(
+    context: Context,
+    tag: str,
+    target: Stream | Table,
+    rows: pa.Table,
+    returning: Sequence[str],
+    alias: str | None = None,
+) -> Result:
+    """The result of a change of `rows`, with what RETURNING asks of them."""
+    if not returning:
+        return Result(tag, row_count=rows.num_rows)
+    text = f"SELECT {', '.join(returning)} FROM {_spelt(target)} AS {duck.quote(alias or _last(target))}"
+    expanded = Expanded(sql.to_duckdb(sql.parse_query(text), lambda ref: "returned"), {})
+    answer = run(expanded, {"returned": rows}, context.instance.clock.now_us())
+    return Result(tag, answer, row_count=rows.num_rows)
+
+
+def check_assigned(table: Table, names: Sequence[str]) -> None:
+    """UndefinedColumn (42703) for a column in SET that the table does not have."""
+    known = [c.name for c in table.stored_columns()]
+    for name in names:
+        if name not in known:
+            raise UndefinedColumn(
+                f'column "{name}" of relation "{table.name}" does not exist', hint=did_you_mean(name, known)
+            )
+
+
+def conformed(table: Table, rows: pa.Table) -> pa.Table:
+    """Rows of all the table's columns, cast to their types and checked."""
+
+    def no_default(info: object, count: int) -> pa.Array:
+        raise NotNullViolation("a column is missing")
+
+    return conform(rows, table.stored_columns(), None, no_default)
+
+
+def _changeable(context: Context, name: tuple[str, ...], verb: str) -> Table:
+    target = writable(context, name)
+    if not isinstance(target, Table) or target.append_only:
+        raise WrongObjectType(
+            f'cannot {verb} "{target.name}": a {target.kind} is append-only', hint="use a TABLE for rows that change"
+        )
+    return target
+
+
+def _matching(
+    context: Context, table: Table, alias: str, more: Sequence[str], others: str | None, where: str | None
+) -> pa.Table:
+    """The table's columns, then `more` expressions, of the rows that meet the condition; each row once.
+
+    A row that joins several rows of `others` (FROM of an UPDATE, USING of a DELETE) is changed by the first.
+    """
+    names = [c.name for c in table.stored_columns()]
+    items = ", ".join([*(f"{alias}.{duck.quote(n)}" for n in names), *more])
+    text = f"SELECT {items} FROM {_spelt(table)} AS {alias}"
+    if others:
+        text += f", {others}"
+    if where:
+        text += f" WHERE {where}"
+    rows = run_snapshot(context, sql.parse_query(text))
+    if others and table.primary_key:
+        rows = first_of_each_key(table, rows)
+    return rows
+
+
+def _refuse_moved_keys(context: Context, table: Table, old: pa.Table, new: pa.Table) -> None:
+    """A changed primary key must not meet another row's."""
+    key = list(table.primary_key)
+    if not key or old.select(key).equals(new.select(key)):
+        return
+    positions, _ = existing_rows(context, table, new)
+    moved = {tuple(r.values()) for r in old.select(key).to_pylist()}
+    taken = [r for r in new.select(key).take(pa.array(positions)).to_pylist() if tuple(r.values()) not in moved]
+    if taken or first_repeat(table, new) is not None:
+        raise UniqueViolation(f'duplicate key value violates unique constraint "{table.name}_pkey"')
+
+
+def _last(target: Stream | Table) -> str:
+    return target.name.rpartition(".")[2]
+
+
+def _spelt(target: Stream | Table) -> str:
+    return ".".join(duck.quote(part) for part in target.name.split("."))
