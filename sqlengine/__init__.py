@@ -31,6 +31,8 @@ from sqlengine.errors import (  # noqa: E402 - the check above must come first
 )
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from sqlengine.api.database import Database
     from sqlengine.runtime.clock import Clock
 
@@ -61,7 +63,7 @@ __all__ = [
 
 
 def connect(
-    path: str = ":memory:", *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any
+    path: str | PathLike[str] = ":memory:", *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any
 ) -> Database:
     """Open (or make) a database: a directory, or ":memory:".
 

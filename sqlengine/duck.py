@@ -6,11 +6,13 @@ rest of the program in one place.  It must not know plans, views or storage: it 
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +48,67 @@ def connection() -> duckdb.DuckDBPyConnection:
     if cursor is None:
         cursor = _local.cursor = _database().cursor()
     return cursor  # type: ignore[no-any-return]
+
+
+def create_function(
+    name: str, params: Sequence[pa.DataType], returns: pa.DataType, body: Callable[..., pa.Array], *, volatile: bool
+) -> None:
+    """Make a function of Arrow arrays known to DuckDB in the whole process; nothing when it is already.
+
+    `body` is called with one array per parameter, NULLs included.
+    """
+    with _functions_lock:
+        if name in _functions:
+            return
+        if not _functions:
+            # Bodies hold interpreter objects: the database must end before the interpreter does.
+            atexit.register(_close)
+        _private().create_function(
+            name,
+            _received(body, params, returns),
+            [sql_type(p) for p in params],
+            sql_type(returns),
+            type="arrow",
+            null_handling="special",
+            side_effects=volatile,
+        )
+        _functions.add(name)
+
+
+_functions_lock = threading.Lock()
+_functions: set[str] = set()
+
+
+def _received(
+    body: Callable[..., pa.Array], params: Sequence[pa.DataType], returns: pa.DataType
+) -> Callable[..., pa.Array]:
+    """The body behind the types DuckDB hands over and wants back."""
+
+    def call(*columns: pa.ChunkedArray) -> pa.Array:
+        arrays = [pa.concat_arrays(c.chunks) if c.num_chunks else pa.array([], c.type) for c in columns]
+        mine = [a if a.type == p else _as_type(a, p) for a, p in zip(arrays, params, strict=True)]
+        answer = body(*mine)
+        storage = storage_type(returns)
+        return answer.storage.cast(storage) if isinstance(answer, pa.ExtensionArray) else answer.cast(storage)
+
+    # DuckDB counts the parameters it finds.
+    places = [Parameter(f"a{i}", Parameter.POSITIONAL_ONLY) for i in range(len(params))]
+    call.__signature__ = Signature(places)  # type: ignore[attr-defined]
+    return call
+
+
+def _as_type(array: pa.Array, dtype: pa.DataType) -> pa.Array:
+    if isinstance(dtype, pa.BaseExtensionType):
+        storage = array.storage if isinstance(array, pa.ExtensionArray) else array
+        return pa.ExtensionArray.from_storage(dtype, storage.cast(dtype.storage_type))
+    plain = array.storage if isinstance(array, pa.ExtensionArray) else array
+    return plain.cast(dtype)
+
+
+def _close() -> None:
+    with _lock:
+        if _root is not None:
+            _root.close()
 
 
 def _private() -> Any:
@@ -414,6 +477,11 @@ _BY_CLASS: tuple[tuple[str, type[errors.Error]], ...] = (
 
 def translate_error(err: Exception) -> errors.Error:
     """One of our errors with SQLSTATE for a `duckdb.Error`; message without DuckDB's prefix and source excerpt."""
+    failed = _USER_CODE.search(str(err))
+    if failed is not None:
+        return errors.DataError(
+            failed.group(1).strip(), sqlstate="38000", hint="the error comes from a Python function"
+        )
     body = re.split(r"\n\s*\n?LINE \d+:", str(err))[0]
     body = re.sub(r"^[A-Z][A-Za-z ]*(Error|Exception): ?", "", body).strip()
     head, _, rest = body.partition("\n")
@@ -437,6 +505,9 @@ def _error_class(err: Exception, head: str) -> type[errors.Error]:
     return next((found for name, found in _BY_CLASS if name in names), errors.DatabaseError)
 
 
+_USER_NAME = re.compile(r"\buser_(\w+)_\d+(?=\()")
+"""What functions/user.py calls a database's own function in DuckDB."""
+_USER_CODE = re.compile(r"exception occurred while executing the UDF: (?:DataError: )?(.*)", re.DOTALL)
 _RESPELT = (
     (r"^(?:Scalar |Table |Aggregate )?Function with name (\S+) does not exist", r"function \1 does not exist"),
     (r"^Table with name (\S+) does not exist", r'relation "\1" does not exist'),
@@ -449,6 +520,7 @@ def _plain(head: str) -> str:
     text = re.split(r" Use TRY\(| You might need to|\. In order to", head)[0].strip().rstrip(".!")
     if text.lower().startswith("division by zero"):
         return "division by zero"
+    text = _USER_NAME.sub(r"\1", text)
     for pattern, plain in _RESPELT:
         text = re.sub(pattern, plain, text)
     return text[:1].lower() + text[1:] if not text[:2].isupper() else text
@@ -456,6 +528,7 @@ def _plain(head: str) -> str:
 
 __all__ = [
     "connection",
+    "create_function",
     "describe",
     "evaluate",
     "function_kind",

@@ -21,7 +21,7 @@ import storage
 from sqlengine import errors, sql
 from sqlengine.catalog.objects import MaterializedView, Sink, Stream, Table
 from sqlengine.result import Result
-from sqlengine.runtime.checkpoint import load_checkpoint
+from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.instance import Instance
 from sqlengine.sql import ast
@@ -119,7 +119,7 @@ def open_instance(path: str | None, clock: Clock | None) -> Instance:
 
 def revive(instance: Instance) -> None:
     """Everything in the catalog runs again, from the newest checkpoint where there is one, else from the topics."""
-    checkpoint = load_checkpoint(instance)
+    checkpoint = instance.checkpoint = load_checkpoint(instance)
     with instance.lock:
         for obj in instance.catalog:
             if isinstance(obj, Table):
@@ -129,11 +129,37 @@ def revive(instance: Instance) -> None:
         checkpoint.place_sources()
         for obj in instance.catalog:
             if isinstance(obj, (MaterializedView, Sink)):
-                restart_query(instance, obj, checkpoint)
+                _restart(instance, obj, checkpoint)
 
 
-def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: Any) -> None:
-    """One view's or sink's query; a failure to plan it (its input is gone, say) leaves the others running."""
+def resume_waiting(instance: Instance) -> None:
+    """Try again what could not be planned: a Python function it needs may be there now.
+
+    A checkpoint's state serves as long as nothing was read since; else the view is rebuilt from its topics.
+    """
+    if not instance.waiting:
+        return
+    with instance.lock:
+        checkpoint = instance.checkpoint
+        assert checkpoint is not None
+        fresh = checkpoint.still_current()
+        for obj in list(instance.catalog):
+            if obj.name in instance.waiting and isinstance(obj, (MaterializedView, Sink)):
+                _restart(instance, obj, checkpoint if fresh else checkpoint.without_state())
+
+
+def _restart(instance: Instance, obj: MaterializedView | Sink, checkpoint: Checkpoint) -> None:
+    """Run a view or sink again; what cannot be planned (a function of it is missing) waits, the others run."""
+    try:
+        restart_query(instance, obj, checkpoint)
+    except errors.Error as error:
+        instance.waiting[obj.name] = error
+    else:
+        instance.waiting.pop(obj.name, None)
+
+
+def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: Checkpoint) -> None:
+    """One view's or sink's query, from the checkpoint's state where it has some."""
     emit = ast.Emit(obj.emit.mode, obj.emit.every_us, obj.emit.lateness_us, obj.emit.timeout_us)
     planned = instance.plan(sql.parse_query(obj.query), emit)
     if isinstance(obj, Sink):

@@ -182,6 +182,12 @@ class WindowingError(ProgrammingError):
     sqlstate = "42P20"
 
 
+class DuplicateFunction(ProgrammingError):
+    """A function of that name is there already."""
+
+    sqlstate = "42723"
+
+
 class InvalidDefinition(ProgrammingError):
     """An object is declared in a way that cannot work."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +15,7 @@ from sqlengine.api.cursor import Cursor
 from sqlengine.api.frames import to_table
 from sqlengine.api.relation import Relation
 from sqlengine.api.subscription import Follower
-from sqlengine.engine import Params, from_storage, open_instance
+from sqlengine.engine import Params, from_storage, open_instance, resume_waiting
 from sqlengine.errors import InterfaceError
 from sqlengine.result import Result
 from sqlengine.runtime.checkpoint import write_checkpoint
@@ -36,8 +38,14 @@ class Database:
     """
 
     def __init__(
-        self, path: str = MEMORY, *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any
+        self,
+        path: str | os.PathLike[str] = MEMORY,
+        *,
+        clock: Clock | None = None,
+        dialect: str = "postgres",
+        **settings: Any,
     ) -> None:
+        path = os.fspath(path)
         self._defaults = {"dialect": dialect, **settings}
         self._check_settings()
         self._instance = open_instance(None if path == MEMORY else path, clock)
@@ -118,6 +126,48 @@ class Database:
         """The rows of a stream, table or view now."""
         return self.execute(f"SELECT * FROM {'.'.join(sql.quote_identifier(p) for p in name.split('.'))}").to_arrow()
 
+    def function(
+        self,
+        body: Callable[..., Any] | str | None = None,
+        *,
+        vectorised: bool = False,
+        strict: bool = True,
+        volatility: str = "immutable",
+    ) -> Any:
+        """Register a Python function for SQL: `@db.function`, or `@db.function("f(x bigint) -> bigint")`.
+
+        Without a signature the body's annotations say the types.  It is called row by row with Python values, or, when
+        `vectorised`, with Arrow arrays and answers one.  `strict`: NULL for NULL arguments, without a call.
+        `volatility`: immutable, stable (may differ between statements) or volatile (may differ between calls).
+        Raises InvalidDefinition for missing types, DuplicateFunction for a built-in's name.
+        """
+        self._require_open()
+
+        def define(function: Callable[..., Any], signature: str | None = None) -> Callable[..., Any]:
+            self._instance.functions.define(
+                function, signature, vectorised=vectorised, strict=strict, volatility=volatility
+            )
+            resume_waiting(self._instance)
+            return function
+
+        return _decorated(body, define)
+
+    def aggregate(self, body: Any = None) -> Any:
+        """Register a Python aggregate: `@db.aggregate`, or `@db.aggregate("f(x bigint) -> bigint")`.
+
+        Decorates a class with `add(*values)` and `result()`, and maybe `remove(*values)` (take a row back) and
+        `merge(other)`, without which the rows of each group are kept; or a function that answers from Arrow arrays of
+        all of a group's values.  Rows with a NULL argument take no part.  Raises as `function` does.
+        """
+        self._require_open()
+
+        def define(aggregate: Any, signature: str | None = None) -> Any:
+            self._instance.functions.define_aggregate(aggregate, signature)
+            resume_waiting(self._instance)
+            return aggregate
+
+        return _decorated(body, define)
+
     def subscribe(self, view: str, *, snapshot: bool = True) -> Follower:
         """Follow a view, stream, table or query: iterate (or `async for`) over its changes."""
         self._require_open()
@@ -155,3 +205,10 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _decorated(given: Any, define: Callable[..., Any]) -> Any:
+    """`@decorator` as well as `@decorator()` and `@decorator("signature")`."""
+    if given is None or isinstance(given, str):
+        return lambda body: define(body, given)
+    return define(given)

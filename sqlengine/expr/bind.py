@@ -21,6 +21,7 @@ from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg
+from sqlengine.functions.user import UserFunction
 from sqlengine.sql import ast, deep
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, from_sql, is_text, to_sql
 
@@ -377,6 +378,8 @@ class _Binder:
         if name in _NOW_CASTS:
             return tree.Cast(_NOW_CASTS[name], tree.Call(TIMESTAMPTZ, "now", ()))
         args = self.bind_all(expr.args)
+        if expr.user is not None:
+            return self._user_call(expr, args)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(self, args)
@@ -385,6 +388,13 @@ class _Binder:
             self._check_constants(found.function, args)
             return self.call_of(found, name, args)
         return self._unregistered(expr, name, args)
+
+    def _user_call(self, expr: ast.Call, args: Sequence[tree.Expr]) -> tree.Expr:
+        """A call of one of the database's own functions."""
+        if expr.user.function is None:
+            raise self.aggregate_error(expr)
+        types = user_types(expr.user, args)
+        return tree.UserCall(expr.user.returns, expr.user.function, tuple(map(cast, args, types)))
 
     def _check_constants(self, function: Function, args: Sequence[tree.Expr]) -> None:
         if function.duck == "" and any(tree.input_columns(args[i]) for i in function.constant_args if i < len(args)):
@@ -437,6 +447,17 @@ class _Binder:
             raise self._no_function("if", args, self.functions.lookup("if"))
         yes, no = unify(args[1:], "IF")
         return tree.Case(no.type, ((boolean(args[0], "IF"), yes),), no)
+
+
+def user_types(user: UserFunction, args: Sequence[tree.Expr]) -> tuple[pa.DataType, ...]:
+    """What the arguments of a call of a database's own function are cast to; UndefinedFunction (42883) otherwise."""
+    match = user.signature.match([as_arg(a) for a in args])
+    if match is None:
+        shown = ", ".join(type_name(a) for a in args)
+        raise errors.UndefinedFunction(
+            f"function {user.name}({shown}) does not exist", hint=f"it is declared as {user.signature.text}"
+        )
+    return user.params
 
 
 def _flat(expr: ast.Expr, op: str) -> list[ast.Expr]:

@@ -41,7 +41,7 @@ def simplify(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
 def fold(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
     """A Const when every leaf is one and nothing is volatile or fails; else the expression itself."""
     kids = tree.children(expr)
-    foldable = kids or isinstance(expr, tree.Call)
+    foldable = kids or isinstance(expr, (tree.Call, tree.UserCall))
     if not foldable or not all(isinstance(kid, tree.Const) for kid in kids):
         return expr
     if volatility(expr, functions) != "immutable":
@@ -129,6 +129,8 @@ def volatility(expr: tree.Expr, functions: Registry = BUILTINS) -> str:
         todo.extend(tree.children(node))
         if isinstance(node, tree.DuckExpr):
             worst = max(worst, order.index(node.volatility))
+        elif isinstance(node, tree.UserCall):
+            worst = max(worst, order.index(node.function.volatility))
         elif isinstance(node, tree.Call):
             found = functions.lookup(node.function)
             worst = max(worst, *(order.index(f.volatility) for f in found), 0)

@@ -423,7 +423,8 @@ class Compiler:
     def _folded(self, expr: tree.Expr, step: Step) -> Step:
         """A ConstStep when everything below is constant; what raises is left to raise when it is reached."""
         kids = tree.children(expr)
-        if isinstance(step, (ConstStep, InputStep, NowStep)) or not kids and not isinstance(expr, tree.Call):
+        called = isinstance(expr, (tree.Call, tree.UserCall))
+        if isinstance(step, (ConstStep, InputStep, NowStep)) or not kids and not called:
             return step
         if not self._pure(expr) or not all(self._constant(kid) for kid in kids):
             return step
@@ -439,6 +440,8 @@ class Compiler:
     def _pure(self, expr: tree.Expr) -> bool:
         if isinstance(expr, tree.DuckExpr):
             return expr.volatility == "immutable"
+        if isinstance(expr, tree.UserCall):
+            return expr.function.volatility == "immutable"
         if isinstance(expr, tree.Call) and expr.function not in ("and", "or", "coalesce"):
             return self.resolve(expr).volatility == "immutable"
         return True
@@ -475,6 +478,10 @@ class Compiler:
                 return InListStep(self._number(), self.step(arg), constants, negated)
             case tree.DuckExpr(type=dtype, sql=sql, args=args):
                 return DuckStep(self._number(), dtype, sql, [self.step(a) for a in args])
+            case tree.UserCall(type=dtype, function=function, args=args):
+                assert function.kernel is not None
+                steps = [self.step(a) for a in args]
+                return CallStep(self._number(), dtype, function.kernel, steps, True, True, False)
             case tree.Call():
                 return self._call(expr)
         raise errors.InternalError(f"cannot evaluate {type(expr).__name__}")

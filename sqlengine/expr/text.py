@@ -43,6 +43,8 @@ class _Writer:
                 return f"{self.write(arg, True)} {'NOT ' if negated else ''}IN ({items})"
             case tree.DuckExpr(sql=sql, args=args):
                 return "duckdb(" + tree.rename_args(sql, [self.write(a, True) for a in args]) + ")"
+            case tree.UserCall(function=function, args=args):
+                return f"{function.name}({', '.join(self.write(a) for a in args)})"
             case tree.Call():
                 return self._call(expr, nested)
         return type(expr).__name__

@@ -13,6 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from sqlengine.functions.registry import Function
+
 
 @dataclass(frozen=True, slots=True)
 class Expr:
@@ -41,6 +43,14 @@ class Call(Expr):
     """A registered scalar function (operators are functions too: `add`, `eq`, `and`, ...)."""
 
     function: str
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UserCall(Expr):
+    """A call of a function the program registered in its database (functions/user.py)."""
+
+    function: Function
     args: tuple[Expr, ...]
 
 
@@ -85,7 +95,7 @@ class DuckExpr(Expr):
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct sub-expressions, left to right."""
     match expr:
-        case Call(args=args) | DuckExpr(args=args):
+        case Call(args=args) | UserCall(args=args) | DuckExpr(args=args):
             return args
         case Cast(arg=arg) | InList(arg=arg):
             return (arg,)
@@ -109,7 +119,7 @@ def input_columns(expr: Expr) -> set[int]:
 def with_children(expr: Expr, kids: Sequence[Expr]) -> Expr:
     """The same node over other sub-expressions, given in the order of `children`."""
     match expr:
-        case Call() | DuckExpr():
+        case Call() | UserCall() | DuckExpr():
             return replace(expr, args=tuple(kids))
         case Cast() | InList():
             return replace(expr, arg=kids[0])
@@ -137,6 +147,8 @@ def identity(expr: Expr) -> Any:
             return ("const", dtype, repr(value))
         case Call(type=dtype, function=name):
             return ("call", dtype, name, kids)
+        case UserCall(type=dtype, function=function):
+            return ("user", dtype, id(function), kids)
         case Cast(type=dtype, safe=safe):
             return ("cast", dtype, safe, kids)
         case InList(values=values, negated=negated):

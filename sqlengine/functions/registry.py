@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.functions.signature import Arg, Match, Signature, parse
-from sqlengine.types import to_sql
 
 Value: TypeAlias = pa.Array | pa.Scalar
 Kernel = Callable[..., Any]
@@ -153,47 +152,36 @@ class Registry:
     def _all_names(self) -> set[str]:
         return set(self._by_name) | (self.parent._all_names() if self.parent is not None else set())
 
-    def register_python(
-        self,
-        name: str,
-        params: Sequence[pa.DataType],
-        returns: pa.DataType,
-        body: Callable[..., Any],
-        *,
-        vectorised: bool = True,
-        strict: bool = True,
-        volatility: str = "immutable",
-        description: str = "",
-    ) -> Function:
-        """Register a user's Python function in this layer, replacing one of the same name and parameters.
 
-        `vectorised`: `body` takes and returns Arrow arrays; else it is called per row with Python values.  What it
-        raises becomes a DataError (38000) of the row or batch.
-        """
-        kernel = _vectorised(name, body, returns) if vectorised else _per_row(name, body, returns, strict)
-        signature = _typed_signature(name.lower(), params, returns)
-        function = Function(
-            name.lower(),
-            (signature,),
-            description or "user function",
-            "",
-            kernel,
-            broadcast=True,
-            can_raise=True,
-            strict=strict,
-            volatility=volatility,
-            family="user",
-            result_type=lambda _args: returns,
-        )
-        overloads = self._by_name.setdefault(function.name, [])
-        overloads[:] = [f for f in overloads if f.signatures[0].params != signature.params]
-        overloads.append(function)
-        return function
+def python_function(
+    signature: Signature,
+    returns: pa.DataType,
+    body: Callable[..., Any],
+    *,
+    vectorised: bool = True,
+    strict: bool = True,
+    volatility: str = "immutable",
+    description: str = "",
+) -> Function:
+    """A Function whose kernel is a user's Python function.
 
-
-def _typed_signature(name: str, params: Sequence[pa.DataType], returns: pa.DataType) -> Signature:
-    inner = ", ".join(f"a{i} {to_sql(p)}" for i, p in enumerate(params))
-    return parse(f"{name}({inner}) -> {to_sql(returns)}")
+    `vectorised`: `body` takes and returns Arrow arrays; else it is called per row with Python values.  What it raises
+    becomes a DataError (38000) of the row or batch.
+    """
+    name = signature.name
+    return Function(
+        name,
+        (signature,),
+        description or "user function",
+        "",
+        _vectorised(name, body, returns) if vectorised else _per_row(name, body, returns, strict),
+        broadcast=True,
+        can_raise=True,
+        strict=strict,
+        volatility=volatility,
+        family="user",
+        result_type=lambda _args: returns,
+    )
 
 
 def _vectorised(name: str, body: Callable[..., Any], result: pa.DataType) -> Kernel:
@@ -206,7 +194,7 @@ def _vectorised(name: str, body: Callable[..., Any], result: pa.DataType) -> Ker
         except errors.Error:
             raise
         except Exception as err:
-            raise _user_error(name, err) from err
+            raise user_error(name, err) from err
 
     return kernel
 
@@ -229,12 +217,13 @@ def _per_row(name: str, body: Callable[..., Any], result: pa.DataType, strict: b
         except errors.Error:
             raise
         except Exception as err:
-            raise _user_error(name, err) from err
+            raise user_error(name, err) from err
 
     return kernel
 
 
-def _user_error(name: str, err: Exception) -> errors.Error:
+def user_error(name: str, err: Exception) -> errors.Error:
+    """What a user's Python body raised, as a DataError 38000."""
     return errors.DataError(
         f"function {name} failed: {type(err).__name__}: {err}".rstrip(".: "),
         sqlstate="38000",

@@ -14,6 +14,8 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFunction
 from sqlengine.expr.bind import bind as bind_scalar
+from sqlengine.expr.bind import user_types
+from sqlengine.expr.coerce import cast
 from sqlengine.expr.tree import Expr
 from sqlengine.functions.aggregates import aggregate
 from sqlengine.plan import build
@@ -38,7 +40,11 @@ _PARTS = {"start": 0, "end": 1, "rowtime": 2, "proctime": 2, "time": 2}
 
 def is_aggregate(expr: ast.Expr) -> bool:
     """True for a call of an aggregate function that is not an OVER call."""
-    return isinstance(expr, ast.Call) and expr.over is None and (expr.star or aggregate(expr.name) is not None)
+    if not isinstance(expr, ast.Call) or expr.over is not None:
+        return False
+    if expr.user is not None:
+        return expr.user.aggregate is not None
+    return expr.star or aggregate(expr.name) is not None
 
 
 def has_aggregates(items: tuple[ast.SelectItem, ...]) -> bool:
@@ -221,15 +227,12 @@ class Aggregation:
         return inputs.index(expr)
 
     def _call(self, inputs: list[Expr], call: ast.Call) -> AggregateCall:
-        function = aggregate(call.name)
-        if function is None:
-            raise UndefinedFunction(f"aggregate function {call.name}(*) does not exist", position=call.position)
         if any(is_aggregate(e) for a in call.args for e in walk(a)):
             raise GroupingError("aggregate function calls cannot be nested", position=call.position)
         args, constants = _split_constants(call)
         bound = [bind_scalar(a, self.relation) for a in args]
         try:
-            kind = function.result_type([b.type for b in bound], call.distinct)
+            bound, kind = _typed(call, bound)
         except Error as error:
             raise error.at(call.position) from None
         flag = None if call.filter is None else self._input(inputs, bind_scalar(call.filter, self.relation))
@@ -242,7 +245,7 @@ class Aggregation:
             for o in (*call.order_by, *call.within_group)
         )
         at = tuple(self._input(inputs, b) for b in bound)
-        return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants))
+        return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants), call.user)
 
     def _above(self, node: T, places: dict[ast.Expr, str]) -> T:
         """Rewrite onto the grouped relation; GroupingError (42803) for columns that are not grouped."""
@@ -263,12 +266,24 @@ class Aggregation:
         return placed
 
 
+def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], pa.DataType]:
+    """The arguments as the aggregate wants them and its result's type; UndefinedFunction (42883) otherwise."""
+    if call.user is not None:
+        return list(map(cast, args, user_types(call.user, args))), call.user.returns
+    function = aggregate(call.name)
+    if function is None:
+        raise UndefinedFunction(f"aggregate function {call.name}(*) does not exist")
+    return args, function.result_type([a.type for a in args], call.distinct)
+
+
 def _split_constants(call: ast.Call) -> tuple[list[ast.Expr], list[object]]:
     """Column-like arguments, and trailing literals such as a separator or a percentile."""
     if call.within_group:
         return [o.expr for o in call.within_group], [a.value for a in call.args if isinstance(a, ast.Literal)]
     if call.star:
         return [], []
+    if call.user is not None:
+        return list(call.args), []
     args, constants = list(call.args[:1]), []
     for arg in call.args[1:]:
         if isinstance(arg, ast.Literal):

@@ -180,7 +180,7 @@ class Binder:
 
     def condition(self, expr: ast.Expr, relation: Relation, clause: str) -> Expr:
         """A bound boolean; DatatypeMismatch (42804) naming the clause otherwise."""
-        bound = bind_scalar(expr, relation)
+        bound = bind_scalar(expr, relation, clause=clause)
         if pa.types.is_null(bound.type):
             return _coerce(bound, pa.bool_())
         if not pa.types.is_boolean(bound.type):

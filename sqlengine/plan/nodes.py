@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from sqlengine.expr.tree import Expr
+from sqlengine.functions.user import UserFunction
 
 WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
 
@@ -130,7 +131,8 @@ class AggregateCall:
     """One aggregate: `function` is a name of functions.aggregates; `args` are input columns.
 
     `order_by`: ((column, descending, nulls_first), ...) for array_agg/string_agg; `filter` is a boolean column;
-    `constants` are trailing literal arguments (separator, percentile), already typed Python values.
+    `constants` are trailing literal arguments (separator, percentile), already typed Python values.  `user`: the
+    definition of an aggregate the program registered.
     """
 
     function: str
@@ -140,6 +142,7 @@ class AggregateCall:
     filter: int | None = None
     order_by: tuple[tuple[int, bool, bool], ...] = ()
     constants: tuple[object, ...] = ()
+    user: UserFunction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,14 @@ from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import MaterializedView, Table
 from sqlengine.errors import NotSupportedError
+from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
 from sqlengine.plan.bind import Binder
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.physical import recompute, to_physical
 from sqlengine.plan.rules import optimize
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.sql import ast
 
 Properties = tuple[bool, tuple[int, ...] | None, tuple[int, ...]]
@@ -43,6 +45,7 @@ class Planner:
     catalog: Catalog
     properties: Callable[[MaterializedView], Properties]
     expand: Callable[[ast.Query], RecomputeText]
+    functions: UserFunctions
     disabled_rules: Collection[str] = ()
 
 
@@ -82,9 +85,12 @@ def plan_query(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
 
 
 def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
-    lowered = sql.lower(query)
-    binder = Binder(planner.catalog, lambda text: sql.lower(sql.parse_query(text)), planner.properties)
-    bound = binder.query(lowered).node
+
+    def lowered(query: ast.Query) -> ast.Select | ast.SetOperation:
+        return mark_user_functions(sql.lower(query), planner.functions)
+
+    binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.properties)
+    bound = binder.query(lowered(query)).node
     optimized = optimize(bound, planner.disabled_rules)
     physical = to_physical(optimized, emit)
     return Planned(physical, {"bound": bound, "logical": optimized, "physical": physical})

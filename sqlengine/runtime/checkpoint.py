@@ -71,6 +71,16 @@ class Checkpoint:
         self._manifest = manifest
         self._tables = tables
 
+    def still_current(self) -> bool:
+        """Whether the shared sources stand where it was taken."""
+        scheduler = self._instance.scheduler
+        known = [name for name in self._manifest["sources"] if name in self._instance.catalog]
+        return bool(scheduler.tick_number == self._manifest["tick"]) and all(n in scheduler.sources for n in known)
+
+    def without_state(self) -> Checkpoint:
+        """The same without any query's state."""
+        return Checkpoint(self._instance, {**self._manifest, "queries": {}}, {})
+
     def _state(self, head: str) -> State:
         return {k.removeprefix(head + "/"): t for k, t in self._tables.items() if k.startswith(head + "/")}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -13,6 +14,7 @@ from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Str
 from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
+from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
 from sqlengine.runtime.clock import Clock, RealClock
@@ -30,6 +32,9 @@ from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from storage import Storage, Topic
 
+if TYPE_CHECKING:
+    from sqlengine.runtime.checkpoint import Checkpoint
+
 
 class Instance:
     """Everything sessions share.  `lock` guards catalog and scheduler; statements that change them hold it."""
@@ -39,9 +44,12 @@ class Instance:
         self.path = path
         self.storage = Storage.open(path)
         self.catalog = Catalog.load(self.storage.meta.replay(), self.storage.meta.append)
+        self.functions = UserFunctions()
         self.scheduler = Scheduler(self.clock)
         self.side_topics = SideTopics(self.storage)
         self.ingests: dict[str, Ingest] = {}
+        self.waiting: dict[str, Error] = {}
+        self.checkpoint: Checkpoint | None = None
         self.outputs: dict[str, TopicOutput | ConnectorOutput] = {}
         self.pump = Pump(self.scheduler, self.storage.maintain)
         self.closed = False
@@ -75,18 +83,18 @@ class Instance:
     def planner(self, disabled_rules: str = "") -> Planner:
         """What plan_query needs of this database."""
         disabled = [r.strip() for r in disabled_rules.split(",") if r.strip()]
-        return Planner(self.catalog, self._view_properties, self._recompute_text, disabled)
+        return Planner(self.catalog, self._view_properties, self._recompute_text, self.functions, disabled)
 
     def plan(self, query: ast.Query, emit: ast.Emit, disabled_rules: str = "") -> Planned:
         """Plan a continuous query against the present catalog."""
         return plan_query(query, emit, self.planner(disabled_rules))
 
     def _view_properties(self, view: MaterializedView) -> tuple[bool, tuple[int, ...] | None, tuple[int, ...]]:
-        plan = self.scheduler.queries[view.query_id].plan
+        plan = self.query_of(view).plan
         return plan.append_only, plan.unique_keys, plan.time_columns
 
     def _recompute_text(self, query: ast.Query) -> RecomputeText:
-        expanded = expand(query, self.catalog)
+        expanded = expand(query, self.catalog, self.functions)
         inputs = tuple(
             (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
         )
@@ -94,7 +102,7 @@ class Instance:
 
     def _append_only(self, obj: CatalogObject) -> bool:
         if isinstance(obj, MaterializedView):
-            return self.scheduler.queries[obj.query_id].plan.append_only
+            return self.query_of(obj).plan.append_only
         return is_append_only(obj)
 
     # ------------------------------------------------------------ streams and tables
@@ -286,9 +294,22 @@ class Instance:
         if output is not None:
             output.close()
 
+    def query_of(self, obj: MaterializedView | Sink) -> ContinuousQuery:
+        """The running query behind an object; the error it waits for when it could not be planned on opening."""
+        found = self.scheduler.queries.get(obj.query_id)
+        if found is None:
+            error = self.waiting[obj.name]
+            raise Error(
+                f'{obj.kind} "{obj.name}" is not running: {error.message}',
+                sqlstate=error.sqlstate,
+                hint="register its Python functions again, or drop it" if error.sqlstate == "42883" else error.hint,
+            )
+        return found
+
     def stop_query(self, query_id: str) -> None:
-        """Remove a query from the ticks."""
-        self.scheduler.remove_query(query_id)
+        """Remove a query from the ticks; nothing when it never ran."""
+        if query_id in self.scheduler.queries:
+            self.scheduler.remove_query(query_id)
 
     # ------------------------------------------------------------ reading
 
@@ -304,7 +325,7 @@ class Instance:
     def contents(self, obj: CatalogObject) -> pa.Table:
         """The rows of a stream, table or view at the newest tick; the caller holds the lock."""
         if isinstance(obj, MaterializedView):
-            query = self.scheduler.queries[obj.query_id]
+            query = self.query_of(obj)
             if query.status == "failed" and query.error is not None:
                 raise Error(
                     f'materialized view "{obj.name}" has failed: {query.error.message}',

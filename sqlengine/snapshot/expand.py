@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -9,7 +10,9 @@ import pyarrow as pa
 from sqlengine import duck, sql
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
-from sqlengine.errors import WrongObjectType
+from sqlengine.errors import UndefinedFunction, WrongObjectType
+from sqlengine.functions.user import UserFunctions
+from sqlengine.snapshot.user import register
 from sqlengine.sql import ast
 
 
@@ -36,6 +39,7 @@ NOW_SAMPLE = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
 @dataclass
 class _Expansion:
     catalog: Catalog
+    functions: UserFunctions
     prefix: str
     inputs: dict[str, CatalogObject] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -56,11 +60,30 @@ class _Expansion:
 
     def render(self, query: ast.Query) -> str:
         """The query's DuckDB text."""
-        return sql.to_duckdb(query, self.relation)
+        return sql.to_duckdb(query, self.relation, functions=self._call, aggregates=self._aggregate)
+
+    def _call(self, name: str, args: Sequence[str]) -> str | None:
+        """The database's own scalar functions, under the names DuckDB knows them by."""
+        found = self.functions.find(name)
+        if found is None or found.function is None:
+            return None
+        if len(args) != len(found.params):
+            raise UndefinedFunction(
+                f"function {name} does not take {len(args)} arguments", hint=f"it is declared as {found.signature.text}"
+            )
+        register(found)
+        return f"{found.duck_name}({', '.join(args)})"
+
+    def _aggregate(self, name: str) -> str | None:
+        found = self.functions.find(name)
+        if found is None or found.aggregate is None:
+            return None
+        register(found)
+        return found.duck_name
 
 
-def expand(query: ast.Query, catalog: Catalog, prefix: str = "in") -> Expanded:
+def expand(query: ast.Query, catalog: Catalog, functions: UserFunctions, prefix: str = "in") -> Expanded:
     """Expand a query; unknown names raise UndefinedTable (42P01) with their position."""
-    expansion = _Expansion(catalog, prefix)
+    expansion = _Expansion(catalog, functions, prefix)
     text = expansion.render(query)
     return Expanded(text, expansion.inputs, "$now" in text)

@@ -13,6 +13,7 @@ from sqlengine.sql.lexer import is_complete, split
 from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
 
 if TYPE_CHECKING:
+    from sqlengine.sql.glot import has_own_form
     from sqlengine.sql.params import bind_params
     from sqlengine.sql.query import lower
     from sqlengine.sql.references import tables
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "lower": "query",
+    "has_own_form": "glot",
     "tables": "references",
     "to_duckdb": "render",
     "render_expr": "render",
@@ -47,6 +49,7 @@ def quote_identifier(name: str) -> str:
 __all__ = [
     "bind_params",
     "grouping_window",
+    "has_own_form",
     "is_complete",
     "lower",
     "parse",

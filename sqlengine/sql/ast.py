@@ -148,7 +148,10 @@ class WindowFrame:
 
 @dataclass(frozen=True, slots=True)
 class Call(Expr):
-    """A function call, name lower-case as written (`count`, `date_trunc`, `tumble`); star for `count(*)`."""
+    """A function call, name lower-case as written (`count`, `date_trunc`, `tumble`); star for `count(*)`.
+
+    `user` is set before binding when the database has a function of its own by that name.
+    """
 
     name: str
     args: tuple[Expr, ...]
@@ -159,6 +162,7 @@ class Call(Expr):
     within_group: tuple[OrderItem, ...] = ()
     over: WindowFrame | None = None
     position: int | None = None
+    user: Any = None
 
     def _key(self) -> tuple[Any, ...]:
         return (

@@ -100,6 +100,12 @@ def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
     return only.pop()
 
 
+def has_own_form(function: str) -> bool:
+    """Whether sqlglot reads calls of this name into a class of its own, so that the name itself is lost."""
+    parser = _POSTGRES.parser_class
+    return function.upper() in parser.FUNCTIONS or function.upper() in parser.FUNCTION_PARSERS
+
+
 def parse_type(name: str) -> exp.Expr:
     """The tree of a type name."""
     text = f"CAST(NULL AS {name})"

@@ -19,6 +19,7 @@ from sqlengine.sql.lower_query import output_name
 from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
+from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, text
 from sqlengine.sql.render_grouping import rewrite_grouping
 from sqlengine.sql.render_windows import windowed
@@ -43,17 +44,19 @@ def to_duckdb(
     now: str = NOW,
     time_column: TimeColumn = _no_time,
     functions: Functions = as_written,
+    aggregates: Aggregates = no_aggregates,
 ) -> str:
     """DuckDB text of a query.
 
     `relation` gives what stands for each base table (a quoted name or a sub-query in parentheses); `now` is
     the text of the statement's time, a named parameter unless said otherwise; `time_column` names the time
     column of an object, for FOR SYSTEM_TIME AS OF and for windows without a time of their own;
-    `functions` gives DuckDB text for calls that DuckDB knows under another name.  The connection runs with
+    `functions` gives DuckDB text for calls that DuckDB knows under another name, `aggregates` a scalar function over
+    lists for aggregates that it does not know.  The connection runs with
     `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
     """
     return deep.run(
-        lambda: _Rendering(relation, Spelling(now, functions), time_column).render(query.tree.copy())
+        lambda: _Rendering(relation, Spelling(now, functions), time_column, aggregates).render(query.tree.copy())
     )
 
 
@@ -71,10 +74,11 @@ def render_expr(
 class _Rendering:
     """One rendering: the caller's answers and the steps, each in place on a copy of the tree."""
 
-    def __init__(self, relation: Relation, how: Spelling, time_column: TimeColumn) -> None:
+    def __init__(self, relation: Relation, how: Spelling, time_column: TimeColumn, aggregates: Aggregates) -> None:
         self.relation = relation
         self.how = how
         self.time_column = time_column
+        self.aggregates = aggregates
         self.replaced: set[tuple[str, ...]] = set()
         self.own_time: dict[int, str] = {}
 
@@ -86,6 +90,7 @@ class _Rendering:
         self._replace_tables(tree)
         _quote_names(tree)
         self._strip_schemas(tree)
+        spread_aggregates(tree, self.aggregates)
         tree = rewrite_calls(tree, self.how)
         self._windows(tree)
         _drop_locks(tree)

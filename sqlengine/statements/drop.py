@@ -92,6 +92,7 @@ def _drop_one(context: Context, obj: CatalogObject) -> None:
     instance = context.instance
     if isinstance(obj, (MaterializedView, Sink)):
         instance.stop_query(obj.query_id)
+        instance.waiting.pop(obj.name, None)
         instance.release_sink(obj.name)
     if isinstance(obj, (Stream, Table)):
         ingest = instance.ingests.get(obj.name)
@@ -117,7 +118,7 @@ def rename(statement: ast.Rename, context: Context) -> Result:
             raise DuplicateTable(f'relation "{new_name}" already exists')
         instance.catalog.refuse_if_needed(obj.name, obj.kind)
         if isinstance(obj, (MaterializedView, Sink)):
-            instance.scheduler.queries[obj.query_id].name = new_name
+            instance.query_of(obj).name = new_name
         if obj.name in instance.scheduler.sources:
             instance.scheduler.sources[new_name] = instance.scheduler.sources.pop(obj.name)
         if obj.name in instance.ingests:

@@ -27,7 +27,7 @@ def explain(statement: ast.Explain, context: Context) -> Result:
         return _text(_analyze(statement, context))
     query, emit = _query_of(statement, context)
     if stage == "sql":
-        return _text(expand(query, context.instance.catalog).text.splitlines())
+        return _text(expand(query, context.instance.catalog, context.instance.functions).text.splitlines())
     with context.instance.lock:
         planned = context.instance.plan(query, emit, context.settings.disabled_rules)
     node = planned.stages[stage]
@@ -81,7 +81,7 @@ def _analyze(statement: ast.Explain, context: Context) -> list[str]:
         obj = context.instance.catalog.get(context.prefer_path(target))
         if not isinstance(obj, (MaterializedView, Sink)):
             raise WrongObjectType(f'"{obj.name}" is a {obj.kind}: it does not run')
-        return analyzed(context.instance.scheduler.queries[obj.query_id])
+        return analyzed(context.instance.query_of(obj))
 
 
 def analyzed(query: ContinuousQuery) -> list[str]:

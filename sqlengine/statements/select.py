@@ -26,7 +26,7 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
     """The query's answer over everything acknowledged before the call (`read_consistency` strict) or now (latest)."""
     instance = context.instance
     with instance.lock:
-        expanded = expand(query, instance.catalog)
+        expanded = expand(query, instance.catalog, instance.functions)
         if expanded.inputs and context.settings.read_consistency == "strict":
             instance.catch_up(context.check)
         tables = {name: instance.contents(obj) for name, obj in expanded.inputs.items()}

@@ -13,8 +13,7 @@ from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
 from sqlengine.connectors import CONNECTORS
 from sqlengine.errors import UndefinedObject, did_you_mean
-from sqlengine.functions import BUILTINS
-from sqlengine.functions.aggregates import AGGREGATES
+from sqlengine.functions import listing
 from sqlengine.result import Result
 from sqlengine.settings import setting_help, setting_names
 from sqlengine.sql import ast
@@ -127,7 +126,10 @@ def _materialized(context: Context, statement: ast.Show) -> Rows:
     rows = []
     for v in _objects(context, MaterializedView):
         assert isinstance(v, MaterializedView)
-        query = context.instance.scheduler.queries[v.query_id]
+        if v.name in context.instance.waiting:
+            rows.append((v.name, v.query_id, 0, v.emit.mode, f"waiting: {context.instance.waiting[v.name].message}"))
+            continue
+        query = context.instance.query_of(v)
         kind = "incremental" if query.reason is None else f"recompute: {query.reason}"
         rows.append((v.name, v.query_id, query.store.num_rows if query.store else 0, v.emit.mode, kind))
     return columns, rows
@@ -155,7 +157,7 @@ def _queries(context: Context, statement: ast.Show) -> Rows:
         ("watermark", STAMP),
         ("error", TEXT),
     ]
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for q in context.instance.scheduler.queries.values():
         size = q.dataflow.state_size()
         rows.append(
@@ -174,6 +176,10 @@ def _queries(context: Context, statement: ast.Show) -> Rows:
                 q.error.message if q.error else None,
             )
         )
+    for obj in _objects(context, MaterializedView, Sink):
+        if isinstance(obj, (MaterializedView, Sink)) and obj.name in context.instance.waiting:
+            unknown = (None,) * 7
+            rows.append((obj.query_id, obj.name, "waiting", None, *unknown, context.instance.waiting[obj.name].message))
     return columns, rows
 
 
@@ -195,9 +201,10 @@ def _watermarks(context: Context, statement: ast.Show) -> Rows:
 
 def _functions(context: Context, statement: ast.Show) -> Rows:
     columns = [("name", TEXT), ("arguments", TEXT), ("kind", TEXT), ("description", TEXT)]
-    rows: list[tuple[Any, ...]] = [(a.name, a.arguments, "aggregate", a.description) for a in AGGREGATES]
-    for name in BUILTINS.names():
-        rows += [(name, str(f.signatures[0]), "scalar", f.description) for f in BUILTINS.lookup(name)]
+    rows: list[tuple[Any, ...]] = [row for row in listing() if row[2] != "operator"]
+    for user in context.instance.functions.all():
+        kind = "scalar" if user.function is not None else "aggregate"
+        rows.append((user.name, user.signature.text, f"user {kind}", user.description))
     return columns, sorted(rows)
 
 

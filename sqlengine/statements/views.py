@@ -36,7 +36,7 @@ def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject 
     if statement.emit is not None:
         raise InvalidDefinition("EMIT belongs to a materialized view", hint="use CREATE MATERIALIZED VIEW")
     catalog = context.instance.catalog
-    expanded = expand(statement.query, catalog)
+    expanded = expand(statement.query, catalog, context.instance.functions)
     view = View(
         name=object_name(statement.name),
         query=statement.query.text,

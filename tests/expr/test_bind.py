@@ -12,6 +12,8 @@ import pytest
 from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.functions import BUILTINS, Registry
+from sqlengine.functions.registry import python_function
+from sqlengine.functions.signature import parse
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, to_sql
 from tests.expr.scope import batch_of, bound, one, values
 
@@ -247,9 +249,9 @@ def test_every_constant_of_interval_type() -> None:
 
 def test_user_functions_are_layered() -> None:
     mine = Registry(BUILTINS)
-    mine.register_python("twice", [pa.int64()], pa.int64(), lambda x: pa.compute.multiply(x, 2))
-    mine.register_python("shout", [pa.string()], pa.string(), lambda s: s.upper() + "!", vectorised=False)
-    mine.register_python("upper", [pa.int64()], pa.string(), lambda n: "n" * n, vectorised=False)
+    mine.add(python_function(parse("twice(x bigint) -> bigint"), pa.int64(), lambda x: pa.compute.multiply(x, 2)))
+    mine.add(python_function(parse("shout(x text) -> text"), pa.string(), lambda s: s.upper() + "!", vectorised=False))
+    mine.add(python_function(parse("upper(x bigint) -> text"), pa.string(), lambda n: "n" * n, vectorised=False))
     assert values("twice(i8) + 1", BATCH, functions=mine) == [7]
     assert values("shout(t)", BATCH, functions=mine) == ["X!"]
     assert values("upper(i8) || upper(t)", BATCH, functions=mine) == ["nnnX"]
@@ -262,7 +264,7 @@ def test_user_functions_are_layered() -> None:
 
 def test_errors_of_user_functions_are_data_errors() -> None:
     mine = Registry(BUILTINS)
-    mine.register_python("bad", [pa.int64()], pa.int64(), lambda n: 1 // 0, vectorised=False)
+    mine.add(python_function(parse("bad(x bigint) -> bigint"), pa.int64(), lambda n: 1 // 0, vectorised=False))
     with pytest.raises(errors.DataError) as caught:
         values("bad(i8)", BATCH, functions=mine)
     assert caught.value.sqlstate == "38000"

@@ -15,6 +15,8 @@ from sqlengine.expr.compile import can_raise, compile_exprs
 from sqlengine.expr.simplify import conjunction, conjuncts, simplify, volatility
 from sqlengine.expr.text import to_text
 from sqlengine.functions import BUILTINS, Registry
+from sqlengine.functions.registry import python_function
+from sqlengine.functions.signature import parse
 from tests.expr.scope import batch_of, bound, values
 from tests.functions.duck_text import to_duckdb
 
@@ -86,7 +88,7 @@ def test_common_parts_are_computed_once() -> None:
         calls.append(len(array))
         return array
 
-    mine.register_python("seen", [pa.int64()], pa.int64(), seen)
+    mine.add(python_function(parse("seen(x bigint) -> bigint"), pa.int64(), seen))
     exprs = [
         bound(t, BATCH, mine)
         for t in ("seen(x) + 1", "seen(x) * 2", "CASE WHEN seen(x) > 0 THEN seen(x) ELSE seen(x) END")
@@ -103,7 +105,7 @@ def test_a_branch_sees_its_own_rows_only() -> None:
         calls.append(array.to_pylist())
         return array
 
-    mine.register_python("seen", [pa.int64()], pa.int64(), seen)
+    mine.add(python_function(parse("seen(x bigint) -> bigint"), pa.int64(), seen))
     assert values("CASE WHEN x > 0 THEN seen(y) END", BATCH, functions=mine) == [10, None, None, None]
     assert calls == [[10, None]]
 

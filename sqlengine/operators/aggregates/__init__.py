@@ -15,6 +15,7 @@ from sqlengine.operators.aggregates.lists import array_agg, ordered_arg, ordered
 from sqlengine.operators.aggregates.moments import Moments
 from sqlengine.operators.aggregates.picks import Pick, Rule
 from sqlengine.operators.aggregates.sums import sum_of
+from sqlengine.operators.aggregates.user import user_aggregate
 from sqlengine.plan.nodes import AggregateCall
 from sqlengine.state.order_codes import has_order_codes
 from sqlengine.types import storage_type
@@ -95,7 +96,7 @@ def accumulator(call: AggregateCall, schema: pa.Schema, append_only: bool) -> Ac
     """A new accumulator of a call over rows of `schema`."""
     columns = (*call.args, *(c for c, _, _ in call.order_by))
     spec = Spec(call, tuple(schema.field(c).type for c in columns), append_only)
-    factory = FACTORIES[call.function]
+    factory = user_aggregate if call.user is not None else FACTORIES[call.function]
     if not call.distinct or call.function in DISTINCT_IS_IDLE or not call.args:
         return factory(spec)
     return Distinct(spec, factory(inner_spec(spec)), call.function in KEEP_NULLS)

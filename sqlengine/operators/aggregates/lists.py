@@ -22,8 +22,10 @@ from sqlengine.types import storage_type
 Order = tuple[tuple[int, bool, bool], ...]
 
 
-class _Rows(Accumulator):
-    """`columns`: the input columns kept, the value first; `order`: ORDER BY over positions in `columns`;
+class KeptRows(Accumulator):
+    """Base: every row of a group is kept.
+
+    `columns`: the input columns kept, the value first; `order`: ORDER BY over positions in `columns`;
     `required`: positions in `columns` that must not be NULL."""
 
     def __init__(
@@ -72,13 +74,19 @@ class _Rows(Accumulator):
         self.slots.grow(state["slots"].num_rows)
         self._bag.restore(state["rows"])
 
-    def _sorted(self, slots: Ints) -> tuple[Ints, pa.Array]:
-        """(position in `slots`, value) of the living rows, in order within each slot."""
+    def sorted_rows(self, slots: Ints) -> tuple[Ints, list[pa.Array]]:
+        """(position in `slots`, the kept columns) of the living rows, in order within each slot."""
         position, rows = self._bag.rows(slots)
         columns = self._bag.values(rows)
         keys = [(columns[c], descending, nulls_first) for c, descending, nulls_first in self._order]
         order = sort_order([position], keys, self._bag.arrivals(rows))
-        return position[order], columns[0].take(pa.array(order))
+        at = pa.array(order)
+        return position[order], [c.take(at) for c in columns]
+
+    def _sorted(self, slots: Ints) -> tuple[Ints, pa.Array]:
+        """(position in `slots`, value) of the living rows, in order within each slot."""
+        position, columns = self.sorted_rows(slots)
+        return position, columns[0]
 
 
 def _offsets(position: Ints, n: int) -> Ints:
@@ -86,7 +94,7 @@ def _offsets(position: Ints, n: int) -> Ints:
     return np.searchsorted(position, np.arange(n + 1)).astype(np.int64)
 
 
-class ArrayAgg(_Rows):
+class ArrayAgg(KeptRows):
     """All values as a list; NULL of no rows."""
 
     def result(self, slots: Ints) -> pa.Array:
@@ -96,7 +104,7 @@ class ArrayAgg(_Rows):
         return buffers.from_list_parts(offsets, buffers.wrap(values, self.type.value_type), self.type, some)
 
 
-class StringAgg(_Rows):
+class StringAgg(KeptRows):
     """The texts joined by a separator; NULL of none."""
 
     def __init__(self, spec: Spec, columns: tuple[int, ...], kinds: list[pa.DataType], order: Order) -> None:
@@ -111,7 +119,7 @@ class StringAgg(_Rows):
         return pc.binary_join(texts, self._separator).cast(self.type)
 
 
-class OrderedPick(_Rows):
+class OrderedPick(KeptRows):
     """The value of the first row in order."""
 
     def __init__(

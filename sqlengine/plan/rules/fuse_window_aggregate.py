@@ -9,6 +9,8 @@ Filters on window columns between them move above the aggregate: they only look 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from sqlengine.expr.tree import Expr, InputRef, input_columns, remap
@@ -115,14 +117,11 @@ def _aggregate(
     names = [e.name if isinstance(e, InputRef) else f"$e{i}" for i, e in enumerate(inputs)]
     projected = build.projected(below, inputs, names)
     calls = tuple(
-        nodes.AggregateCall(
-            c.function,
-            tuple(at[a] for a in c.args),
-            c.type,
-            c.distinct,
-            None if c.filter is None else at[c.filter],
-            tuple((at[o], desc, first) for o, desc, first in c.order_by),
-            c.constants,
+        replace(
+            c,
+            args=tuple(at[a] for a in c.args),
+            filter=None if c.filter is None else at[c.filter],
+            order_by=tuple((at[o], desc, first) for o, desc, first in c.order_by),
         )
         for c in group.aggregates
     )
