@@ -33,7 +33,17 @@ now = scalar(
     example="now() = current_timestamp",
     volatility="stable",
     context=True,
-    aliases=("current_timestamp", "transaction_timestamp", "statement_timestamp", "proctime"),
+    aliases=("current_timestamp", "transaction_timestamp", "statement_timestamp"),
+    duck="now()",
+)(lambda now_us: pa.scalar(now_us, pa.int64()).cast(TIMESTAMPTZ))
+
+
+proctime = scalar(
+    "proctime() -> timestamptz",
+    "the time at which a row is processed: it stays with the row",
+    example="proctime() = now()",
+    volatility="stable",
+    context=True,
     duck="now()",
 )(lambda now_us: pa.scalar(now_us, pa.int64()).cast(TIMESTAMPTZ))
 

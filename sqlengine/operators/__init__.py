@@ -17,6 +17,7 @@ from sqlengine.operators.project import ProjectOperator
 from sqlengine.operators.recompute import RecomputeOperator
 from sqlengine.operators.release_in_order import ReleaseInOrderOperator
 from sqlengine.operators.session_aggregate import SessionAggregateOperator
+from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.operators.top_n import TopNOperator
 from sqlengine.operators.union_all import UnionAllOperator
 from sqlengine.operators.values import ValuesOperator
@@ -35,6 +36,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.Recompute: RecomputeOperator,
     nodes.ReleaseInOrder: ReleaseInOrderOperator,
     nodes.SessionAggregate: SessionAggregateOperator,
+    nodes.TemporalFilter: TemporalFilterOperator,
     nodes.TopN: TopNOperator,
     nodes.UnionAll: UnionAllOperator,
     nodes.Values: ValuesOperator,

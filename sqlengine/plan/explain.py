@@ -70,6 +70,9 @@ def _detail(node: Node) -> str:
             return f"{len(rows)} rows"
         case nodes.Filter(predicate=predicate):
             return to_text(predicate)
+        case nodes.TemporalFilter(bounds=bounds):
+            signs = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+            return " AND ".join(f"{to_text(b.row)} {signs[b.op]} {to_text(b.moment)}" for b in bounds)
         case nodes.Project(exprs=exprs):
             return ", ".join(
                 text if (text := to_text(e)) == name else f"{text} AS {name}"

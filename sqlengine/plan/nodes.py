@@ -73,6 +73,23 @@ class Filter(Unary):
     predicate: Expr
 
 
+@dataclass(frozen=True, slots=True)
+class TimeBound:
+    """`row op moment`: `op` is lt, le, gt or ge; `moment` an expression over one column, the time (timestamptz), whose
+    value never falls as time passes; both are of one type, a timestamp or a date."""
+
+    row: Expr
+    op: str
+    moment: Expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemporalFilter(Unary):
+    """Rows are in while every bound holds for the tick's time: they enter and leave without any input changing."""
+
+    bounds: tuple[TimeBound, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project(Unary):
     """One expression per output column."""

@@ -20,6 +20,7 @@ from sqlengine.plan.bind import Binder
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.physical import recompute, to_physical
 from sqlengine.plan.rules import optimize
+from sqlengine.plan.temporal import place_temporal_filters
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.sql import ast
@@ -92,7 +93,7 @@ def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.properties)
     bound = binder.query(lowered(query)).node
     optimized = optimize(bound, planner.disabled_rules)
-    physical = to_physical(optimized, emit)
+    physical = to_physical(place_temporal_filters(optimized), emit)
     return Planned(physical, {"bound": bound, "logical": optimized, "physical": physical})
 
 

@@ -46,6 +46,8 @@ def _append_only(node: Node) -> bool:
             return below and not calls and bool(keys)
         case nodes.TopN() | nodes.Recompute():
             return False
+        case nodes.TemporalFilter(bounds=bounds):
+            return below and all(b.op in ("lt", "le") for b in bounds)
         case nodes.WindowAggregate(emit="changes", aggregates=()):
             return below
         case nodes.WindowAggregate(emit=emit, lateness_us=late) | nodes.SessionAggregate(emit=emit, lateness_us=late):
@@ -78,7 +80,9 @@ def _unique(node: Node) -> tuple[int, ...] | None:
             return (*left.unique_keys, *(k + len(left.schema) for k in right.unique_keys))
         case nodes.AsofJoin(left=left):
             return left.unique_keys
-        case nodes.Filter() | nodes.TopN() | nodes.EmitEvery() | nodes.ReleaseInOrder() | nodes.DropLate():
+        case nodes.Filter() | nodes.TemporalFilter() | nodes.TopN() | nodes.EmitEvery():
+            return node.inputs[0].unique_keys
+        case nodes.ReleaseInOrder() | nodes.DropLate():
             return node.inputs[0].unique_keys
     return None
 
@@ -102,6 +106,9 @@ def _times(node: Node) -> tuple[int, ...]:
         case nodes.AssignWindow(input=below, time_column=time):
             start = len(below.schema)
             return (*below.time_columns, *((start + 1, start + 2) if time in below.time_columns else ()))
+        case nodes.TemporalFilter(input=below, bounds=bounds):
+            # A row that waits for its time comes behind the watermark.
+            return below.time_columns if all(b.op in ("gt", "ge") for b in bounds) else ()
         case nodes.Filter() | nodes.DropLate() | nodes.ReleaseInOrder() | nodes.EmitEvery():
             return node.inputs[0].time_columns
         case nodes.Join(left=left, right=right):

@@ -17,6 +17,7 @@ from sqlengine.errors import Error
 from sqlengine.operators import build_operator
 from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.runtime.feed import Feed
@@ -178,6 +179,10 @@ class Dataflow:
                     step.operator is not None and step.operator.state_size()["rows"]
                 ):
                     times.append((last_us // every + 1) * every)
+                case nodes.TemporalFilter():
+                    assert isinstance(step.operator, TemporalFilterOperator)
+                    next_us = step.operator.next_wakeup_us()
+                    times += [next_us] if next_us is not None else []
                 case nodes.Recompute(time_dependent=True):
                     times.append(last_us + NOW_INTERVAL_US)
         return min(times, default=None)

@@ -116,6 +116,7 @@ SMALL: dict[tuple[str, int], list[Any]] = {
 OWN_MEANING: dict[str, str] = {
     "random": "a new number at each call",
     "now": "the tick's time",
+    "proctime": "the tick's time",
     "struct_field": "needs a struct",
     "map_get": "needs a map",
     "row": "field names differ",

@@ -77,7 +77,9 @@ def _into_join(join: nodes.Join, parts: list[Expr]) -> Node:
     above: list[Expr] = []
     for part in parts:
         columns = input_columns(part)
-        if columns and max(columns) < width:
+        if join.kind == "full":
+            above.append(part)
+        elif columns and max(columns) < width:
             left.append(part)
         elif join.kind == "inner" and columns and min(columns) >= width:
             right.append(shift(part, -width))

@@ -1,0 +1,116 @@
+"""Temporal filters: conditions that compare a row with now(), so that rows enter and leave as time passes.
+
+`row op moment`, where `moment` is a function of now() that never goes back (now() - INTERVAL '5 minutes',
+date_trunc('hour', now()), current_date - 7), holds for one span of time per row.  Such conditions become a
+TemporalFilter, whose state the filter itself bounds.  now() anywhere else changes every row's answer all the time: it
+has no incremental operator.  proctime() is different: it is the time at which a row came, and stays.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children, input_columns, with_children
+from sqlengine.plan import build, nodes
+from sqlengine.plan.nodes import Node, TimeBound
+from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.push_filters import conjoin, conjuncts
+from sqlengine.plan.unplannable import Unplannable
+from sqlengine.types import TIMESTAMPTZ
+
+_FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
+
+
+def place_temporal_filters(node: Node) -> Node:
+    """The plan with its conditions on now() as TemporalFilters; Unplannable for now() in any other place."""
+    node = rebuild(node, tuple(place_temporal_filters(i) for i in node.inputs))
+    if isinstance(node, nodes.Filter) and calls(node.predicate, "now"):
+        node = _split(node)
+    elif any(calls(e, "now") for e in _expressions(node)):
+        raise Unplannable("now() outside a comparison with a column")
+    if not all(i.append_only for i in node.inputs) and any(calls(e, "proctime") for e in _expressions(node)):
+        raise Unplannable("proctime() over rows that are taken back")
+    return node
+
+
+def _split(node: nodes.Filter) -> Node:
+    """The plain conditions below, the temporal ones above."""
+    plain, bounds = [], []
+    for part in conjuncts(node.predicate):
+        if calls(part, "now"):
+            bounds += _bounds(part)
+        else:
+            plain.append(part)
+    below = build.filtered(node.input, conjoin(plain)) if plain else node.input
+    return derive(nodes.TemporalFilter(schema=below.schema, input=below, bounds=tuple(bounds)))
+
+
+def _bounds(part: Expr) -> list[TimeBound]:
+    """A comparison as bounds on the time at which a row is in."""
+    if isinstance(part, Call) and part.function in _FLIPPED:
+        op, (left, right) = part.function, part.args
+        if not calls(right, "now"):
+            op, left, right = _FLIPPED[op], right, left
+        left, right, op = _untangled(left, right, op)
+        if not calls(left, "now") and input_columns(left) and not input_columns(right) and _never_goes_back(right):
+            moment = _of_time(right)
+            if op == "eq":
+                return [TimeBound(left, "ge", moment), TimeBound(left, "le", moment)]
+            return [TimeBound(left, op, moment)]
+    raise Unplannable("a condition on now() that is not a comparison with a column")
+
+
+def _untangled(left: Expr, right: Expr, op: str) -> tuple[Expr, Expr, str]:
+    """`span op now() - t` as `t op now() - span`."""
+    match right:
+        case Call(function="subtract", args=(moment, row)) if (
+            isinstance(left, Const) and input_columns(row) and not calls(row, "now") and moment.type == row.type
+        ):
+            return row, Call(moment.type, "subtract", (moment, left)), op
+    return left, right, op
+
+
+def _never_goes_back(expr: Expr) -> bool:
+    """Whether an expression over now() alone grows, or stays, as time passes."""
+    match expr:
+        case Call(function="now"):
+            return True
+        case Cast(arg=arg, type=dtype):
+            return _is_moment(dtype) and _never_goes_back(arg)
+        case Call(function="add" | "subtract", args=(arg, Const())):
+            return _is_moment(arg.type) and _never_goes_back(arg)
+        case Call(function="add", args=(Const(), arg)):
+            return _is_moment(arg.type) and _never_goes_back(arg)
+        case Call(function="date_trunc", args=(Const(), arg)):
+            return _never_goes_back(arg)
+    return False
+
+
+def _is_moment(dtype: pa.DataType) -> bool:
+    return pa.types.is_timestamp(dtype) or pa.types.is_date32(dtype)
+
+
+def _of_time(expr: Expr) -> Expr:
+    """The expression with now() as input column 0."""
+    if isinstance(expr, Call) and expr.function == "now":
+        return InputRef(TIMESTAMPTZ, 0, "now")
+    kids = children(expr)
+    return with_children(expr, [_of_time(kid) for kid in kids]) if kids else expr
+
+
+def calls(expr: Expr, function: str) -> bool:
+    """Whether a function is called anywhere in the expression."""
+    return isinstance(expr, Call) and expr.function == function or any(calls(kid, function) for kid in children(expr))
+
+
+def _expressions(node: Node) -> tuple[Expr, ...]:
+    match node:
+        case nodes.Filter(predicate=predicate):
+            return (predicate,)
+        case nodes.Project(exprs=exprs):
+            return exprs
+        case nodes.Values(rows=rows):
+            return tuple(e for row in rows for e in row)
+        case nodes.Join(residual=residual) if residual is not None:
+            return (residual,)
+    return ()
