@@ -6,7 +6,7 @@ will leave.  A row taken back goes through the same queues with its weight, so t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,7 @@ class TemporalFilterOperator(Operator):
             self._entering.add(Delta(batch, waiting.weights), enter[later])
         return self._admit(delta, leave, np.flatnonzero((enter <= now_us) & (leave > now_us)))
 
-    def _span(self, columns: list[pa.Array], num_rows: int) -> tuple[Ints, Ints]:
+    def _span(self, columns: Sequence[pa.Array], num_rows: int) -> tuple[Ints, Ints]:
         """(enter, leave) of each row in microseconds: it is in while enter <= now < leave."""
         enter = np.full(num_rows, ALWAYS, dtype=np.int64)
         leave = np.full(num_rows, NEVER, dtype=np.int64)

@@ -46,9 +46,8 @@ class TimeQueue:
     @property
     def num_bytes(self) -> int:
         """Approximate bytes held."""
-        return sum(
-            run.rows.batch.nbytes + run.times.nbytes * (1 if run.rows.weights is None else 2) for run in self._runs
-        )
+        arrays = [part for run in self._runs for part in (run.rows.batch, run.times, run.rows.weights)]
+        return sum(part.nbytes for part in arrays if part is not None)
 
     @property
     def next_us(self) -> int | None:
