@@ -13,6 +13,7 @@ from sqlengine.operators.emit_every import EmitEveryOperator
 from sqlengine.operators.filter import FilterOperator
 from sqlengine.operators.group_aggregate import GroupAggregateOperator
 from sqlengine.operators.join import JoinOperator
+from sqlengine.operators.lookup_join import LookupJoinOperator
 from sqlengine.operators.project import ProjectOperator
 from sqlengine.operators.recompute import RecomputeOperator
 from sqlengine.operators.release_in_order import ReleaseInOrderOperator
@@ -21,6 +22,7 @@ from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.operators.top_n import TopNOperator
 from sqlengine.operators.union_all import UnionAllOperator
 from sqlengine.operators.values import ValuesOperator
+from sqlengine.operators.versions import VersionsOperator
 from sqlengine.operators.window_aggregate import WindowAggregateOperator
 from sqlengine.plan import nodes
 
@@ -32,6 +34,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.Filter: FilterOperator,
     nodes.GroupAggregate: GroupAggregateOperator,
     nodes.Join: JoinOperator,
+    nodes.LookupJoin: LookupJoinOperator,
     nodes.Project: ProjectOperator,
     nodes.Recompute: RecomputeOperator,
     nodes.ReleaseInOrder: ReleaseInOrderOperator,
@@ -40,6 +43,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.TopN: TopNOperator,
     nodes.UnionAll: UnionAllOperator,
     nodes.Values: ValuesOperator,
+    nodes.Versions: VersionsOperator,
     nodes.WindowAggregate: WindowAggregateOperator,
 }
 

@@ -73,7 +73,7 @@ class Binder:
     def _table(self, table: ast.TableRef) -> Relation:
         if table.as_of is not None:
             raise NotSupportedError(
-                "FOR SYSTEM_TIME AS OF is not supported in a continuous query yet", position=table.position
+                "FOR SYSTEM_TIME AS OF stands on the right side of a join in a view", position=table.position
             )
         cte = self.ctes.get(table.parts[-1]) if len(table.parts) == 1 else None
         if cte is not None:

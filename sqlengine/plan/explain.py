@@ -86,6 +86,9 @@ def _detail(node: Node) -> str:
             return _aggregate(node)
         case nodes.Join() | nodes.AsofJoin():
             return _join(node)
+        case nodes.Versions(keys=keys, time_column=time):
+            names = node.input.schema.names
+            return f"by [{', '.join(names[k] for k in keys)}] from {names[time]}"
         case nodes.TopN():
             return _top_n(node)
         case nodes.ReleaseInOrder(time_column=time):

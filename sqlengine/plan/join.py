@@ -8,6 +8,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from sqlengine import types
+from sqlengine.catalog.catalog import Catalog
 from sqlengine.errors import DatatypeMismatch, InvalidDefinition, SyntaxError, UndefinedColumn  # noqa: A004 - SQL's word
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Call, Cast, Expr, InputRef, input_columns
@@ -16,6 +17,7 @@ from sqlengine.plan.exprs import map_refs, shift
 from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import conjuncts
 from sqlengine.plan.scope import Relation
+from sqlengine.plan.temporal_join import bind_temporal_join, is_temporal
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
@@ -24,6 +26,11 @@ _FLIPPED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
 
 class RelationBinder(Protocol):
     """The part of the binder this file needs."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The objects names stand for."""
+        ...
 
     def relation(self, rel: ast.Relation) -> Relation:
         """Bind a FROM item."""
@@ -69,7 +76,15 @@ def bind_join(binder: RelationBinder, rel: ast.Join) -> Relation:
         raise Unplannable(f"a {rel.kind} join")
     if rel.kind == "full" and (rel.using or rel.natural):
         raise Unplannable("a full join with USING")
-    left, right = binder.relation(rel.left), binder.relation(rel.right)
+    if is_temporal(rel):
+        assert isinstance(rel.right, ast.TableRef)
+        left, right = binder.relation(rel.left), binder.relation(replace(rel.right, as_of=None))
+        return bind_temporal_join(rel, left, right, lambda *join: _joined(binder, *join), binder.catalog)
+    return _joined(binder, rel, binder.relation(rel.left), binder.relation(rel.right))
+
+
+def _joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relation) -> Relation:
+    """The join of two bound relations."""
     both, conditions = _scope_and_conditions(left, right, rel)
     sides = (_Side(left, [], []), _Side(right, [], []))
     rest = [c for c in conditions if not _take_key(c, both, sides)]

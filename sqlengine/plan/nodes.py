@@ -227,6 +227,24 @@ class Join(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookupJoin(Join):
+    """Each left row (they only come) joined with the right side as it is at that tick; never corrected afterwards.
+    `kind`: inner or left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions(Unary):
+    """The versions of a keyed changelog as rows that only come: the input's columns and "$deleted" (boolean).
+
+    `keys`: columns that identify a row; `time_column`: when a version begins.  A deletion is a version too, with the
+    deleted row's own columns and time.
+    """
+
+    keys: tuple[int, ...]
+    time_column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AsofJoin(Node):
     """Each left row with the one right row of equal keys whose time is nearest: `direction` "backward": the greatest
     right_time <= left_time (< when `strict`); "forward": the least >=.  `kind` inner or left.  Corrects itself when

@@ -52,6 +52,8 @@ def _append_only(node: Node) -> bool:
             return below
         case nodes.WindowAggregate(emit=emit, lateness_us=late) | nodes.SessionAggregate(emit=emit, lateness_us=late):
             return emit == "close" and late == 0
+        case nodes.LookupJoin() | nodes.Versions():
+            return True
         case nodes.Join(kind=kind):
             return below and kind == "inner"
         case nodes.AsofJoin(settle=settle):
@@ -74,6 +76,9 @@ def _unique(node: Node) -> tuple[int, ...] | None:
                 return None
             start = len(below.schema)
             return (*below.unique_keys, start, start + 1)
+        case nodes.LookupJoin(left=left, right=right, right_keys=keys):
+            once = right.unique_keys is not None and set(right.unique_keys) <= set(keys)
+            return left.unique_keys if once else None
         case nodes.Join(left=left, right=right, kind="inner" | "left"):
             if left.unique_keys is None or right.unique_keys is None:
                 return None
@@ -111,6 +116,10 @@ def _times(node: Node) -> tuple[int, ...]:
             return below.time_columns if all(b.op in ("gt", "ge") for b in bounds) else ()
         case nodes.Filter() | nodes.DropLate() | nodes.ReleaseInOrder() | nodes.EmitEvery():
             return node.inputs[0].time_columns
+        case nodes.LookupJoin(left=left):
+            return left.time_columns
+        case nodes.Versions(time_column=time):
+            return (time,)
         case nodes.Join(left=left, right=right):
             return (*left.time_columns, *(c + len(left.schema) for c in right.time_columns))
         case nodes.AsofJoin(left=left):

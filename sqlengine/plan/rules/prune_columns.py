@@ -68,6 +68,25 @@ def _filter(node: nodes.Filter, wanted: set[int]) -> Pruned:
     return build.filtered(below, remap(node.predicate, mapping)), mapping
 
 
+def _temporal(node: nodes.TemporalFilter, wanted: set[int]) -> Pruned:
+    below, mapping = _prune(node.input, wanted.union(*(input_columns(b.row) for b in node.bounds)))
+    bounds = tuple(replace(b, row=remap(b.row, mapping)) for b in node.bounds)
+    return derive(replace(node, schema=below.schema, input=below, bounds=bounds)), mapping
+
+
+def _versions(node: nodes.Versions, wanted: set[int]) -> Pruned:
+    flag = len(node.input.schema)
+    below, mapping = _prune(node.input, (wanted - {flag}) | {*node.keys, node.time_column})
+    new = replace(
+        node,
+        schema=below.schema.append(node.schema.field(flag)),
+        input=below,
+        keys=tuple(mapping[k] for k in node.keys),
+        time_column=mapping[node.time_column],
+    )
+    return derive(new), {**mapping, flag: len(below.schema)}
+
+
 def _project(node: nodes.Project, wanted: set[int]) -> Pruned:
     kept = sorted(wanted) or [0]
     reads = set().union(*(input_columns(node.exprs[i]) for i in kept))
@@ -144,15 +163,18 @@ def _join(node: nodes.Join, wanted: set[int]) -> Pruned:
     left, on_left = _exactly(node.left, {c for c in wanted if c < width} | set(node.left_keys) | bounds[0])
     right, on_right = _exactly(node.right, {c - width for c in wanted if c >= width} | set(node.right_keys) | bounds[1])
     mapping = {**on_left, **{c + width: new + len(left.schema) for c, new in on_right.items()}}
-    new = build.joined(
-        left,
-        right,
-        node.kind,
-        [on_left[k] for k in node.left_keys],
-        [on_right[k] for k in node.right_keys],
-        None if node.residual is None else remap(node.residual, mapping),
+    new = replace(
+        node,
+        schema=pa.schema([*left.schema, *right.schema]),
+        left=left,
+        right=right,
+        left_keys=tuple(on_left[k] for k in node.left_keys),
+        right_keys=tuple(on_right[k] for k in node.right_keys),
+        residual=None if node.residual is None else remap(node.residual, mapping),
+        left_bound=(on_left[node.left_bound[0]], node.left_bound[1]) if node.left_bound else None,
+        right_bound=(on_right[node.right_bound[0]], node.right_bound[1]) if node.right_bound else None,
     )
-    return new, mapping
+    return derive(new), mapping
 
 
 def _asof(node: nodes.AsofJoin, wanted: set[int]) -> Pruned:
@@ -202,6 +224,9 @@ _PRUNERS: dict[type, Callable[..., Pruned]] = {
     nodes.WindowAggregate: _aggregate,
     nodes.SessionAggregate: _aggregate,
     nodes.Join: _join,
+    nodes.LookupJoin: _join,
+    nodes.TemporalFilter: _temporal,
+    nodes.Versions: _versions,
     nodes.AsofJoin: _asof,
     nodes.UnionAll: _union,
     nodes.ReleaseInOrder: _in_order,

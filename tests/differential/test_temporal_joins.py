@@ -1,0 +1,125 @@
+"""FOR SYSTEM_TIME AS OF in views: against a model in Python of what each row saw."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sqlengine
+
+DAY = dt.datetime(2024, 1, 1)
+
+
+def at(second: int) -> dt.datetime:
+    return DAY + dt.timedelta(seconds=second)
+
+
+def make(db: sqlengine.Database, kind: str = "LEFT") -> None:
+    db.execute("CREATE TABLE rates (cur TEXT PRIMARY KEY, rate BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+    db.execute("CREATE STREAM orders (id INT, cur TEXT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+    db.execute(
+        f"CREATE MATERIALIZED VIEW then_ AS SELECT o.id, r.rate FROM orders o {kind} JOIN rates "
+        "FOR SYSTEM_TIME AS OF o.ts AS r ON o.cur = r.cur"
+    )
+    db.execute(
+        f"CREATE MATERIALIZED VIEW now_ AS SELECT o.id, r.rate FROM orders o {kind} JOIN rates "
+        "FOR SYSTEM_TIME AS OF PROCTIME() AS r ON o.cur = r.cur AND r.rate > 0"
+    )
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("order"), st.sampled_from("ab"), st.integers(0, 20)),
+        st.tuples(st.just("rate"), st.sampled_from("ab"), st.integers(0, 20)),
+        st.tuples(st.just("drop"), st.sampled_from("ab"), st.just(0)),
+    ),
+    max_size=14,
+)
+
+
+@pytest.mark.parametrize("kind", ["LEFT", "INNER"])
+@settings(max_examples=25, deadline=None)
+@given(steps=STEPS)
+def test_each_order_meets_the_version_of_its_time(tmp_path_factory, kind, steps):
+    path = tmp_path_factory.mktemp("temporal_join")
+    db = sqlengine.connect(path)
+    make(db, kind)
+    orders: dict[int, tuple[str, int]] = {}
+    seen: dict[int, int | None] = {}
+    versions: list[tuple[str, int, int | None]] = []
+    current: dict[str, tuple[int, int]] = {}
+    for n, (what, cur, second) in enumerate(steps):
+        if what == "order":
+            db.execute("INSERT INTO orders VALUES (?, ?, ?)", (n, cur, at(second)))
+            orders[n] = (cur, second)
+            rate = current.get(cur, (None, 0))[0]
+            seen[n] = rate if rate else None
+        elif what == "rate":
+            text = "INSERT INTO rates VALUES (?, ?, ?) ON CONFLICT (cur) DO UPDATE SET rate = excluded.rate, "
+            text += "ts = excluded.ts"
+            db.execute(text, (cur, n, at(second)))
+            versions.append((cur, second, n))
+            current[cur] = (n, second)
+        elif cur in current:
+            db.execute("DELETE FROM rates WHERE cur = ?", (cur,))
+            versions.append((cur, current.pop(cur)[1], None))
+        if n == len(steps) // 2:
+            db.close()
+            db = sqlengine.connect(path)
+        check(db, kind, orders, versions, seen)
+    db.close()
+
+
+def check(db, kind, orders, versions, seen):
+    def version(cur: str, second: int) -> int | None:
+        valid = [(s, i, rate) for i, (c, s, rate) in enumerate(versions) if c == cur and s <= second]
+        return max(valid)[2] if valid else None
+
+    then = {n: version(*order) for n, order in orders.items()}
+    for view, wanted in (("then_", then), ("now_", seen)):
+        got = dict(db.execute(f"SELECT id, rate FROM {view}").fetchall())
+        assert got == {n: r for n, r in wanted.items() if kind == "LEFT" or r is not None}, view
+
+
+def test_a_column_that_is_proctime_makes_a_lookup():
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE side (k INT PRIMARY KEY, v TEXT); CREATE STREAM s (k INT, at AS PROCTIME())")
+        for source in ("s", "(SELECT k, proctime() AS at FROM s)"):
+            plan = db.execute(
+                f"EXPLAIN SELECT b.k, d.v FROM {source} AS b JOIN side FOR SYSTEM_TIME AS OF b.at AS d ON b.k = d.k "
+                "EMIT CHANGES"
+            ).fetchall()
+            assert "LookupJoin" in str(plan)
+
+
+def test_an_append_only_side_is_its_own_versions():
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM r (k INT, v INT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+        db.execute("CREATE STREAM s (k INT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+        db.execute(
+            "CREATE MATERIALIZED VIEW v AS SELECT s.k, r.v FROM s JOIN r FOR SYSTEM_TIME AS OF s.ts AS r ON s.k = r.k"
+        )
+        db.execute("INSERT INTO r VALUES (1, 10, '2024-01-01 00:00:01'), (1, 20, '2024-01-01 00:00:05')")
+        db.execute("INSERT INTO s VALUES (1, '2024-01-01 00:00:03')")
+        assert db.execute("SELECT * FROM v").fetchall() == [(1, 10)]
+        db.execute("INSERT INTO r VALUES (1, 15, '2024-01-01 00:00:02')")
+        assert db.execute("SELECT * FROM v").fetchall() == [(1, 15)]
+
+
+@pytest.mark.parametrize(
+    ("query", "state"),
+    [
+        ("SELECT 1 FROM s JOIN plain FOR SYSTEM_TIME AS OF s.ts AS p ON s.k = p.k", "42P17"),
+        ("SELECT 1 FROM s JOIN t FOR SYSTEM_TIME AS OF s.nothing AS t ON s.k = t.k", "42703"),
+    ],
+)
+def test_what_has_no_versions_is_refused(query, state):
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM s (k INT, ts TIMESTAMP); CREATE TABLE plain (k INT PRIMARY KEY)")
+        db.execute("CREATE TABLE t (k INT PRIMARY KEY, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+        with pytest.raises(sqlengine.ProgrammingError) as caught:
+            db.execute(f"CREATE MATERIALIZED VIEW v AS {query}")
+        assert caught.value.sqlstate == state
