@@ -24,6 +24,7 @@ from sqlengine.operators.union_all import UnionAllOperator
 from sqlengine.operators.values import ValuesOperator
 from sqlengine.operators.versions import VersionsOperator
 from sqlengine.operators.window_aggregate import WindowAggregateOperator
+from sqlengine.operators.window_winners import WindowWinnersOperator
 from sqlengine.plan import nodes
 
 BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
@@ -45,6 +46,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.Values: ValuesOperator,
     nodes.Versions: VersionsOperator,
     nodes.WindowAggregate: WindowAggregateOperator,
+    nodes.WindowWinners: WindowWinnersOperator,
 }
 
 

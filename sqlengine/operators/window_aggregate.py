@@ -215,18 +215,25 @@ class ChangingWindows(_Windows):
         else:
             self._kept_us = node.lateness_us
 
-    def process(self, rows: Rows) -> Delta | None:
+    def absorb(self, rows: Rows) -> Ints:
+        """Add rows to their groups; returns the groups' slots, maybe several times."""
+        slots, part, ids = self._placed(rows)
+        self._add(rows, slots, part, ids)
+        return slots
+
+    def _placed(self, rows: Rows) -> tuple[Ints, tuple[AggregateSet, Ints] | None, Ints]:
+        """The slots that change, and for rows in several windows the partial results (see `_partial`)."""
         columns = [rows.words, *self.keys_of(rows.batch)]
         if self.source.most == 1:
-            slots, part, ids = self.index.insert(columns, len(rows.words)), None, None
+            slots = self.index.insert(columns, len(rows.words))
+            placed: tuple[Ints, tuple[AggregateSet, Ints] | None, Ints] = slots, None, slots
         else:
-            slots, part, ids = self._partial(columns, rows)
+            placed = self._partial(columns, rows)
         self.grow()
-        touched, _ = self._densify(slots, self.index.size)
-        shown = self._shown(touched)
-        shown, had = had_first(shown, self.weights.values[shown] > 0)
-        old = self.aggregates.results(shown[:had]) if had else []
-        if part is None or ids is None:
+        return placed
+
+    def _add(self, rows: Rows, slots: Ints, part: tuple[AggregateSet, Ints] | None, ids: Ints) -> None:
+        if part is None:
             group.count(self.weights.values, slots, NO_BYTES, rows.weights)
             self.aggregates.update(slots, rows.inputs(self.arrived))
         else:
@@ -234,6 +241,14 @@ class ChangingWindows(_Windows):
             group.count(self.weights.values, slots, NO_BYTES, weights[ids])
             self.aggregates.merge(slots, aggregates, ids)
         self.arrived += len(rows.words)
+
+    def process(self, rows: Rows) -> Delta | None:
+        slots, part, ids = self._placed(rows)
+        touched, _ = self._densify(slots, self.index.size)
+        shown = self._shown(touched)
+        shown, had = had_first(shown, self.weights.values[shown] > 0)
+        old = self.aggregates.results(shown[:had]) if had else []
+        self._add(rows, slots, part, ids)
         if not len(shown):
             return None
         groups = self.group_columns(self.index.words(shown))
@@ -287,12 +302,16 @@ class ChangingWindows(_Windows):
             return touched
         return touched[self.index.words(touched)[:, 0] <= self.emitted]
 
-    def _newly_closed(self, before: int) -> Delta | None:
-        """Rows of the windows that closed after `before`."""
+    def _closed_slots(self, before: int) -> Ints:
+        """The groups of the windows that closed after `before`, by window."""
         windows = self._windows()
         slots = np.flatnonzero((windows > before) & (windows <= self.emitted) & (self.weights.values > 0))
+        return slots[np.argsort(windows[slots], kind="stable")]
+
+    def _newly_closed(self, before: int) -> Delta | None:
+        """Rows of the windows that closed after `before`."""
+        slots = self._closed_slots(before)
         if not len(slots):
             return None
-        slots = slots[np.argsort(windows[slots], kind="stable")]
         columns = [*self.group_columns(self.index.words(slots)), *self.aggregates.results(slots)]
         return Delta(pa.RecordBatch.from_arrays(columns, schema=self.node.schema))

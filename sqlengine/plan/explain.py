@@ -126,6 +126,8 @@ def _aggregate(node: nodes.GroupAggregate | nodes.WindowAggregate | nodes.Sessio
     parts.append("[" + ", ".join(call_text(c, names) for c in node.aggregates) + "]")
     if not isinstance(node, nodes.GroupAggregate):
         parts.append(f"emit {node.emit}" + _micros("lateness", node.lateness_us))
+    if isinstance(node, nodes.WindowWinners):
+        parts.append(f"best {call_text(node.aggregates[node.best], names)}")
     return " ".join(parts)
 
 

@@ -189,6 +189,14 @@ class WindowAggregate(Unary):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowWinners(WindowAggregate):
+    """A WindowAggregate of which only the groups with the best value of aggregate `best` per window are output: the
+    least for min, else the greatest; several when they tie, none of them NULL.  Its input is append-only."""
+
+    best: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionAggregate(Unary):
     """GROUP BY `keys` and a session window of `time_column`; same output layout and emit modes as WindowAggregate."""
 

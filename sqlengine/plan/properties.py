@@ -48,6 +48,8 @@ def _append_only(node: Node) -> bool:
             return False
         case nodes.TemporalFilter(bounds=bounds):
             return below and all(b.op in ("lt", "le") for b in bounds)
+        case nodes.WindowWinners(emit="changes"):
+            return False
         case nodes.WindowAggregate(emit="changes", aggregates=()):
             return below
         case nodes.WindowAggregate(emit=emit, lateness_us=late) | nodes.SessionAggregate(emit=emit, lateness_us=late):

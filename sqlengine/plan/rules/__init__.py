@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection
 
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.rules.fuse_window_aggregate import fuse_window_aggregate
+from sqlengine.plan.rules.keep_winners import keep_winners
 from sqlengine.plan.rules.prune_columns import prune_columns
 from sqlengine.plan.rules.push_filters import push_filters
 
 Rule = Callable[[Node], Node]
 
-RULES: tuple[Rule, ...] = (push_filters, fuse_window_aggregate, prune_columns)
+RULES: tuple[Rule, ...] = (push_filters, fuse_window_aggregate, keep_winners, prune_columns)
 
 
 def optimize(node: Node, disabled: Collection[str] = ()) -> Node:

@@ -140,7 +140,8 @@ Aggregate = nodes.GroupAggregate | nodes.WindowAggregate | nodes.SessionAggregat
 def _aggregate(node: Aggregate, wanted: set[int]) -> Pruned:
     windowed = not isinstance(node, nodes.GroupAggregate)
     first = len(node.keys) + (3 if windowed else 0)
-    kept = [i for i in range(len(node.aggregates)) if first + i in wanted]
+    best = node.best if isinstance(node, nodes.WindowWinners) else -1
+    kept = [i for i in range(len(node.aggregates)) if first + i in wanted or i == best]
     calls = [node.aggregates[i] for i in kept]
     time = {node.time_column} if not isinstance(node, nodes.GroupAggregate) else set()
     below, mapping = _exactly(node.input, {*node.keys, *time, *_reads(calls)})
@@ -153,6 +154,8 @@ def _aggregate(node: Aggregate, wanted: set[int]) -> Pruned:
     }
     if not isinstance(node, nodes.GroupAggregate):
         changes["time_column"] = mapping[node.time_column]
+    if isinstance(node, nodes.WindowWinners):
+        changes["best"] = kept.index(best)
     return derive(replace(node, **changes)), {old: new for new, old in enumerate(columns)}
 
 
@@ -222,6 +225,7 @@ _PRUNERS: dict[type, Callable[..., Pruned]] = {
     nodes.AssignWindow: _assign,
     nodes.GroupAggregate: _aggregate,
     nodes.WindowAggregate: _aggregate,
+    nodes.WindowWinners: _aggregate,
     nodes.SessionAggregate: _aggregate,
     nodes.Join: _join,
     nodes.LookupJoin: _join,

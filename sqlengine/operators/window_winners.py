@@ -1,0 +1,124 @@
+"""WindowWinners: of the groups of each window only those with the best value of one aggregate.
+
+While rows only come, counts and maxima only grow, so a window's best value and the groups that have it follow from what
+they were and the groups a batch touched: nothing is sorted and no other group's row is ever made.  When windows close
+instead of changing, the best of the closed groups leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.operators.base import State, Times
+from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.window_aggregate import ChangingWindows, WindowAggregateOperator
+from sqlengine.operators.window_input import Rows
+from sqlengine.plan.nodes import WindowAggregate, WindowWinners
+from sqlengine.state.arrow_buffers import plain, validity
+from sqlengine.state.order_codes import order_codes
+
+Ints = npt.NDArray[np.int64]
+LEAST = int(np.iinfo(np.int64).min)
+
+
+class WindowWinnersOperator(WindowAggregateOperator):
+    """See nodes.WindowWinners."""
+
+    def __init__(self, node: WindowWinners) -> None:
+        plain_node = WindowAggregate(**{f.name: getattr(node, f.name) for f in fields(WindowAggregate)})
+        super().__init__(plain_node)
+        self._column = len(node.keys) + 3 + node.best
+        self._largest = node.aggregates[node.best].function != "min"
+        self._winners: _Winners | None = None
+        if isinstance(self._state, ChangingWindows):
+            self._winners = _Winners(plain_node, self._input, node.best, self._largest)
+            self._state = self._winners
+
+    def advance(self, times: Times) -> Delta | None:
+        change = super().advance(times)
+        if change is None or self._winners is not None:
+            return change
+        batch = change.batch
+        windows = order_codes(plain(batch.column(len(self._state.node.keys))))
+        values = codes_of(batch.column(self._column), self._largest)
+        _, group = np.unique(windows, return_inverse=True)
+        best = np.full(int(group.max()) + 1, LEAST)
+        np.maximum.at(best, group, values)
+        return Delta(batch.take(pa.array(np.flatnonzero((values == best[group]) & (values != LEAST)))))
+
+
+def codes_of(values: pa.Array, largest: bool) -> Ints:
+    """Values as int64 of which the greatest is the best; LEAST for NULL."""
+    codes, valid = order_codes(plain(values)), validity(values)
+    codes = codes if largest else ~codes
+    return codes if valid is None else np.where(valid, codes, LEAST)
+
+
+class _Winners(ChangingWindows):
+    """`_best`: window -> (best code, slots of the groups that have it, their rows as they were last emitted)."""
+
+    def __init__(self, node: WindowAggregate, source: object, best: int, largest: bool) -> None:
+        super().__init__(node, source)  # type: ignore[arg-type]
+        self._part = best
+        self._largest = largest
+        self._best: dict[int, tuple[int, Ints, pa.RecordBatch]] = {}
+
+    def process(self, rows: Rows) -> Delta | None:
+        touched, _ = self._densify(self.absorb(rows), self.index.size)
+        return consolidate(concat(self._challenge_all(self._shown(touched))))
+
+    def _newly_closed(self, before: int) -> Delta | None:
+        return concat(self._challenge_all(self._closed_slots(before)))
+
+    def _challenge_all(self, slots: Ints) -> list[Delta]:
+        """Groups that changed, of any windows, may be among the best now; returns what that changes."""
+        out: list[Delta] = []
+        if not len(slots):
+            return out
+        windows = np.ascontiguousarray(self.index.words(slots)[:, 0])
+        values = codes_of(self.aggregates.parts[self._part].result(slots), self._largest)
+        order = np.argsort(windows, kind="stable")
+        slots, windows, values = slots[order], windows[order], values[order]
+        starts = np.flatnonzero(np.diff(windows, prepend=windows[0] - 1))
+        tops = np.maximum.reduceat(values, starts).tolist()
+        for start, end, top in zip(starts, [*starts[1:], len(windows)], tops, strict=True):
+            self._challenge(int(windows[start]), top, slots[start:end], values[start:end], out)
+        return out
+
+    def _challenge(self, window: int, top: int, slots: Ints, values: Ints, out: list[Delta]) -> None:
+        """Groups of one window have new values, the best of them `top`."""
+        known = self._best.get(window)
+        if top == LEAST or (known is not None and top < known[0]):
+            return
+        challengers = slots[values == top]
+        if known is not None:
+            if top == known[0]:
+                challengers = np.concatenate([known[1][~np.isin(known[1], challengers)], challengers])
+            out.append(Delta(known[2]).negated())
+        columns = [*self.group_columns(self.index.words(challengers)), *self.aggregates.results(challengers)]
+        batch = pa.RecordBatch.from_arrays(columns, schema=self.node.schema)
+        self._best[window] = top, challengers, batch
+        out.append(Delta(batch))
+
+    def advance(self, watermark_us: int) -> Delta | None:
+        final, size = self.final, self.index.size
+        change = super().advance(watermark_us)
+        if self.final > final:  # winners of windows that take no more rows need not be known
+            self._best = {w: b for w, b in self._best.items() if w > self.final}
+        if self.index.size < size:
+            self._find_slots()
+        return change
+
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self._find_slots()
+
+    def _find_slots(self) -> None:
+        """Slots have other numbers: the winners are looked up again, by what they are."""
+        self._best = {}
+        self._challenge_all(self._shown(np.flatnonzero(self._windows() > self.final)))
