@@ -1,22 +1,30 @@
 """DuckDB macros for functions our SQL has and DuckDB lacks or means otherwise.
 
 Why: snapshot queries and expressions without an Arrow kernel run on DuckDB; with these names defined in its
-catalog both executors give a function one meaning (held by tests/functions/test_same_meaning.py). Pure text;
-nothing runs here.
+catalog (and calls spelt by functions/duck_spelling.py) both executors give a function one meaning (held by
+tests/functions/test_same_meaning.py). Pure text; nothing runs here.
+
+No parameter has a type: DuckDB chooses among typed overloads before it knows the type of an aggregate, of an alias or
+of a parameter, and then fails or takes the wrong one.  `typeof` is folded when binding: a CASE over it costs nothing.
 """
 
 from __future__ import annotations
 
+_OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
+_OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
+
 MACROS: tuple[str, ...] = (
     # The round of doubles is half to even (PostgreSQL rint); numeric rounds half away from zero.
-    "CREATE MACRO round(x DOUBLE) AS round_even(x, 0), (x FLOAT) AS round_even(x::DOUBLE, 0), "
-    "(x DECIMAL) AS system.main.round(x), (x BIGINT) AS x::DOUBLE, (x, n) AS system.main.round(x, n)",
+    "CREATE MACRO round(x) AS system.main.round(x) - CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') "
+    "AND abs(x - trunc(x)) = 0.5 AND system.main.round(x) % 2 <> 0 THEN sign(x) ELSE 0 END, "
+    "(x, n) AS system.main.round(x, n)",
     "CREATE MACRO split_index(s, d, i) AS CASE WHEN i >= 0 AND s <> '' THEN string_split(s, d)[i + 1] END",
-    "CREATE MACRO count_char(s, c) AS CASE WHEN c = '' THEN 0 * length(s) "
-    "ELSE length(s) - length(replace(s, left(c, 1), '')) END",
+    "CREATE MACRO count_char(s, c) AS CASE WHEN c = '' THEN 0 * strlen(s) "
+    "ELSE (length(s) - length(replace(s, left(c, 1), '')))::BIGINT END",
     "CREATE MACRO char_length(s) AS length(s)",
     "CREATE MACRO character_length(s) AS length(s)",
-    "CREATE MACRO octet_length(s VARCHAR) AS strlen(s), (s BLOB) AS system.main.octet_length(s)",
+    "CREATE MACRO octet_length(s) AS CASE typeof(s) WHEN 'BLOB' THEN system.main.octet_length(s::BLOB) "
+    "ELSE strlen(s::VARCHAR) END::INTEGER",
     "CREATE MACRO btrim(s) AS trim(s), (s, c) AS trim(s, c)",
     "CREATE MACRO substr(s, p) AS CASE WHEN p > 0 THEN substring(s, p::BIGINT) ELSE s END, "
     "(s, p, n) AS CASE WHEN n < 0 THEN error('negative substring length not allowed')::VARCHAR "
@@ -33,11 +41,34 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO regexp_count(s, p) AS len(regexp_extract_all(s, p))",
     "CREATE MACRO width_bucket(x, lo, hi, n) AS CASE WHEN x + lo + hi + n IS NULL THEN NULL "
     "WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 "
-    "ELSE floor((x - lo) / (hi - lo) * n)::INTEGER + 1 END",
-    "CREATE MACRO epoch_ms(t TIMESTAMP) AS epoch_us(t) // 1000, (t TIMESTAMPTZ) AS epoch_us(t) // 1000, "
-    "(n BIGINT) AS system.main.epoch_ms(n)",
+    "ELSE floor((x - lo)::DOUBLE / (hi - lo) * n)::INTEGER + 1 END",
+    "CREATE MACRO epoch_ms(t) AS epoch_us(t) // 1000",
     # PostgreSQL's parts with fractions of seconds, which DuckDB cuts off.
     "CREATE MACRO date_part_exact(p, t) AS CASE p WHEN 'second' THEN date_part('microseconds', t) / 1000000.0::DOUBLE "
     "WHEN 'milliseconds' THEN date_part('microseconds', t) / 1000.0::DOUBLE ELSE date_part(p, t)::DOUBLE END",
     "CREATE MACRO cardinality(a) AS len(a)",
+    # Positions before the first are NULL, not counted from the end.
+    "CREATE MACRO subscript(a, i) AS CASE WHEN typeof(a) LIKE '%[]' AND TRY_CAST(i AS BIGINT) <= 0 THEN NULL "
+    "ELSE a[i] END",
+    # What PostgreSQL raises outside their domain.
+    f"CREATE MACRO acosh(x) AS CASE WHEN x < 1 THEN {_OUT_OF_RANGE} ELSE system.main.acosh(x) END",
+    f"CREATE MACRO atanh(x) AS CASE WHEN abs(x) >= 1 THEN {_OUT_OF_RANGE} ELSE system.main.atanh(x) END",
+    *(
+        f"CREATE MACRO {name}(a, b) AS CASE WHEN isfinite(a::DOUBLE) AND isfinite(b::DOUBLE) AND NOT "
+        f"isfinite(system.main.power(a, b)) THEN {_OUT_OF_POWER} ELSE system.main.power(a, b) END"
+        for name in ("power", "pow")
+    ),
+    # Operators DuckDB has not for these types; sql/render_operators.py finds where they stand.
+    "CREATE MACRO time_difference(a, b) AS to_microseconds(date_diff('microsecond', b, a))",
+    "CREATE MACRO interval_divide(a, b) AS a * (1.0::DOUBLE / b)",
+    # The arrows of JSON: keys are names, never paths.
+    *(
+        f"CREATE MACRO {name}(j, k) AS {function}(j, CASE typeof(k) WHEN 'VARCHAR' THEN '$.' || '\"' || "
+        "replace(k::VARCHAR, '\"', '\\\"') || '\"' ELSE '$[' || CASE WHEN starts_with(k::VARCHAR, '-') THEN '#' "
+        "ELSE '' END || k || ']' END)"
+        for name, function in (("json_get", "json_extract"), ("json_get_text", "json_extract_string"))
+    ),
+    # Last, for the macros above use DuckDB's while they are made.
+    "CREATE MACRO length(s) AS CASE typeof(s) WHEN 'BLOB' THEN system.main.octet_length(s::BLOB) "
+    "WHEN 'VARCHAR' THEN system.main.length(s::VARCHAR) ELSE system.main.length(s::VARCHAR[]) END::INTEGER",
 )

@@ -209,7 +209,7 @@ def regexp_replace(s: Value, pattern: Value, new: Value, flags: Value | None = N
     can_raise=True,
     constant_args=(1,),
     broadcast=True,
-    duck="regexp_match({0}, {1})",
+    duck="",
 )
 def regexp_match(s: pa.Array, pattern: pa.Array) -> Value:
     text = pattern[0].as_py() if len(pattern) else None
@@ -237,7 +237,7 @@ regexp_substr = declare(
     "the first match; NULL for none",
     example="regexp_substr('a12', '[0-9]+') = '12'",
     can_raise=True,
-    duck="regexp_extract({0}, {1})",
+    duck="regexp_extract({0}, {1})",  # the macro of duck_macros.py: NULL for no match
 )
 regexp_split = declare(
     "regexp_split_to_array(s text, pattern text) -> text[]",

@@ -148,7 +148,12 @@ _CLOCK_PARTS = frozenset({"hour", "minute", "second", "milliseconds", "microseco
 def _part_type(args: Sequence[Arg]) -> pa.DataType:
     """double precision for parts with a fraction (and for a part not known when binding), bigint for whole ones."""
     part = args[0].value if args[0].constant else None
-    return pa.int64() if isinstance(part, str) and unit_name(part) not in _FRACTIONAL else pa.float64()
+    return pa.int64() if isinstance(part, str) and not has_fraction(part) else pa.float64()
+
+
+def has_fraction(part: str) -> bool:
+    """Whether a part of a moment, under any of its names, is a double precision."""
+    return unit_name(part) in _FRACTIONAL
 
 
 def _part_of(dtype: pa.DataType, name: str) -> Callable[[Value], Value]:

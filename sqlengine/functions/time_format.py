@@ -154,20 +154,54 @@ def _field(spec: str) -> Piece:
 
 
 @lru_cache(maxsize=256)
-def _pieces(pattern: str, java: bool) -> tuple[Piece | str, ...]:
-    """Fields and constant text; neighbouring plain strftime fields share one call."""
-    out: list[Piece | str] = []
+def _runs(pattern: str, java: bool) -> tuple[tuple[str, str], ...]:
+    """A format as (kind, text): kind "text" is constant, "strftime" a spec of neighbouring plain fields, "field" one
+    field of this file's own."""
+    out: list[tuple[str, str]] = []
     run = ""
     for text, is_field in (*tokens(pattern, java), ("<end>", True)):
         if not is_field or not text.startswith("<"):
             run += text if is_field else text.replace("%", "%%")
             continue
         if run:
-            out.append(_strftime(run) if re.search("%[^%]", run.replace("%%", "")) else run.replace("%%", "%"))
+            plain = not re.search("%[^%]", run.replace("%%", ""))
+            out.append(("text", run.replace("%%", "%")) if plain else ("strftime", run))
         run = ""
         if text != "<end>":
-            out.append(_field(text))
+            out.append(("field", text))
     return tuple(out)
+
+
+@lru_cache(maxsize=256)
+def _pieces(pattern: str, java: bool) -> tuple[Piece | str, ...]:
+    """Fields and constant text; neighbouring plain strftime fields share one call."""
+    make: dict[str, Callable[[str], Piece | str]] = {"text": str, "strftime": _strftime, "field": _field}
+    return tuple(make[kind](text) for kind, text in _runs(pattern, java))
+
+
+def strftime_text(pattern: str, java: bool, moment: str) -> str:
+    """DuckDB text of a timestamp (its text) in a format: what the kernels of to_char and date_format compute."""
+
+    def call(spec: str) -> str:
+        return f"strftime({moment}, {duck.literal(spec, pa.string())})"
+
+    def field(mark: str) -> str:
+        head, _, rest = mark.partition(">")
+        if head.startswith("<pad"):
+            return f"rpad({field(rest) if rest.startswith('<') else call(rest)}, {head[4:]}, ' ')"
+        return {
+            "<ms": call("%g"),
+            "<us": call("%f"),
+            "<q": f"CAST(quarter({moment}) AS VARCHAR)",
+            "<ampm": f"lower({call('%p')})",
+            "<trim": f"regexp_replace({call(rest)}, '^0+(.)', '\\1')",
+            "<upper": f"upper({call(rest)})",
+            "<lower": f"lower({call(rest)})",
+        }[head]
+
+    parts = [call(text.replace("%", "%%")) if kind == "text" else call(text) if kind == "strftime" else field(text)
+             for kind, text in _runs(pattern, java)]  # fmt: skip
+    return "(" + " || ".join(parts or [f"left({call('%Y')}, 0)"]) + ")"
 
 
 @lru_cache(maxsize=256)

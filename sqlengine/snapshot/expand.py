@@ -11,9 +11,11 @@ from sqlengine import duck, sql
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
 from sqlengine.errors import UndefinedFunction, WrongObjectType
+from sqlengine.functions.duck_spelling import spelling
 from sqlengine.functions.user import UserFunctions
 from sqlengine.snapshot.user import register
 from sqlengine.sql import ast
+from sqlengine.types import to_sql
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,18 @@ class _Expansion:
 
     def render(self, query: ast.Query) -> str:
         """The query's DuckDB text."""
-        return sql.to_duckdb(query, self.relation, functions=self._call, aggregates=self._aggregate)
+        return sql.to_duckdb(
+            query, self.relation, columns=self._columns, functions=self._call, aggregates=self._aggregate
+        )
+
+    def _columns(self, ref: ast.TableRef) -> dict[str, str]:
+        return {c.name: to_sql(c.type) for c in self.catalog.get(ref.parts, ref.position).columns}
 
     def _call(self, name: str, args: Sequence[str]) -> str | None:
-        """The database's own scalar functions, under the names DuckDB knows them by."""
+        """Built-in functions as DuckDB spells them, the database's own under the names DuckDB knows them by."""
         found = self.functions.find(name)
         if found is None or found.function is None:
-            return None
+            return spelling(name, args)
         if len(args) != len(found.params):
             raise UndefinedFunction(
                 f"function {name} does not take {len(args)} arguments", hint=f"it is declared as {found.signature.text}"

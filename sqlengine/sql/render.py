@@ -7,7 +7,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlglot import exp
@@ -20,8 +20,9 @@ from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
-from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, text
+from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
 from sqlengine.sql.render_grouping import rewrite_grouping
+from sqlengine.sql.render_operators import rewrite_operators
 from sqlengine.sql.render_windows import windowed
 from sqlengine.sql.rewrite import ROWTIME, WINDOW_FUNCTIONS
 from sqlengine.sql.to_sqlglot import to_tree
@@ -31,6 +32,13 @@ Relation = Callable[[ast.TableRef], str]
 TimeColumn = Callable[[ast.TableRef], str | None]
 NOW = "$now"
 """The parameter of the rendered text that stands for the statement's time (a timestamptz)."""
+
+
+Columns = Callable[[ast.TableRef], Mapping[str, str]]
+
+
+def _no_columns(ref: ast.TableRef) -> Mapping[str, str]:
+    return {}
 
 
 def _no_time(ref: ast.TableRef) -> str | None:
@@ -43,6 +51,7 @@ def to_duckdb(
     *,
     now: str = NOW,
     time_column: TimeColumn = _no_time,
+    columns: Columns = _no_columns,
     functions: Functions = as_written,
     aggregates: Aggregates = no_aggregates,
 ) -> str:
@@ -50,14 +59,14 @@ def to_duckdb(
 
     `relation` gives what stands for each base table (a quoted name or a sub-query in parentheses); `now` is
     the text of the statement's time, a named parameter unless said otherwise; `time_column` names the time
-    column of an object, for FOR SYSTEM_TIME AS OF and for windows without a time of their own;
+    column of an object, for FOR SYSTEM_TIME AS OF and for windows without a time of their own; `columns` gives its
+    columns' SQL types, for operators that depend on them;
     `functions` gives DuckDB text for calls that DuckDB knows under another name, `aggregates` a scalar function over
     lists for aggregates that it does not know.  The connection runs with
     `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
     """
-    return deep.run(
-        lambda: _Rendering(relation, Spelling(now, functions), time_column, aggregates).render(query.tree.copy())
-    )
+    how = _Rendering(relation, Spelling(now, functions), time_column, columns, aggregates)
+    return deep.run(lambda: how.render(query.tree.copy()))
 
 
 def render_expr(
@@ -74,10 +83,14 @@ def render_expr(
 class _Rendering:
     """One rendering: the caller's answers and the steps, each in place on a copy of the tree."""
 
-    def __init__(self, relation: Relation, how: Spelling, time_column: TimeColumn, aggregates: Aggregates) -> None:
+    def __init__(
+        self, relation: Relation, how: Spelling, time_column: TimeColumn, columns: Columns, aggregates: Aggregates
+    ) -> None:
         self.relation = relation
         self.how = how
         self.time_column = time_column
+        self.columns = columns
+        self.types: dict[tuple[str, str], str | None] = {}
         self.aggregates = aggregates
         self.replaced: set[tuple[str, ...]] = set()
         self.own_time: dict[int, str] = {}
@@ -91,8 +104,10 @@ class _Rendering:
         _quote_names(tree)
         self._strip_schemas(tree)
         spread_aggregates(tree, self.aggregates)
+        rewrite_operators(tree, lambda column: self.types.get((column.table, column.name)))
         tree = rewrite_calls(tree, self.how)
         self._windows(tree)
+        spell_rest(tree, self.how)
         _drop_locks(tree)
         return text(tree)
 
@@ -104,6 +119,7 @@ class _Rendering:
                 continue
             made = raw(self.relation(ref))
             self.replaced.add(ref.parts)
+            self._remember_types(node, ref)
             if isinstance(node, exp.Table):
                 node.set("this", made)
                 node.set("db", None)
@@ -116,9 +132,7 @@ class _Rendering:
 
     def _window_input(self, node: exp.Expr, ref: ast.TableRef, made: exp.Expr) -> None:
         """The table inside a window function: wrapped, so that the window knows its name and time."""
-        wrapped = exp.Table(
-            this=made, alias=exp.TableAlias(this=exp.Identifier(this=ref.parts[-1], quoted=True))
-        )
+        wrapped = exp.Table(this=made, alias=exp.TableAlias(this=exp.Identifier(this=ref.parts[-1], quoted=True)))
         self._remember_time(wrapped, ref)
         node.replace(wrapped)
 
@@ -126,6 +140,13 @@ class _Rendering:
         own = self.time_column(ref)
         if own is not None:
             self.own_time[id(node)] = own
+
+    def _remember_types(self, node: exp.Expr, ref: ast.TableRef) -> None:
+        """The columns' types under the table's name and under none; None where two tables disagree."""
+        table = fold(alias.this) if (alias := node.args.get("alias")) is not None and alias.this else ref.parts[-1]
+        for name, kind in self.columns(ref).items():
+            for key in ((table, name), ("", name)):
+                self.types[key] = kind if self.types.get(key, kind) == kind else None
 
     def _strip_schemas(self, tree: exp.Expr) -> None:
         """`public.t.a` -> `t.a`: the schema went away with the table's name."""
@@ -151,9 +172,7 @@ class _Rendering:
                     f'"{ref.parts[-1]}" has no versions: it has no time column', position=ref.position
                 )
             if not isinstance(join, exp.Join) or join.args.get("on") is None:
-                raise NotSupportedError(
-                    "FOR SYSTEM_TIME AS OF stands in a join with ON", position=ref.position
-                )
+                raise NotSupportedError("FOR SYSTEM_TIME AS OF stands in a join with ON", position=ref.position)
             column = exp.Column(
                 this=exp.Identifier(this=own, quoted=True),
                 table=exp.Identifier(this=ref.alias or ref.parts[-1], quoted=True),
@@ -175,9 +194,7 @@ class _Rendering:
             if isinstance(node, exp.Table) and _is_window(node.this):
                 self._table_function(node)
         for node in reversed(list(tree.find_all(exp.Select))):
-            if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)) or node.args.get(
-                "group"
-            ):
+            if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)):
                 rewrite_grouping(node, self.how.now, lambda source: self.own_time.get(id(source)))
 
     def _table_function(self, node: exp.Table) -> None:
@@ -248,9 +265,7 @@ def _name_outputs(tree: exp.Expr) -> None:
         for item in select.expressions:
             name = output_name(item)
             plain = isinstance(item, (exp.Alias, exp.Column, exp.Star)) or name == "*"
-            items.append(
-                item if plain else exp.Alias(this=item, alias=exp.Identifier(this=name, quoted=True))
-            )
+            items.append(item if plain else exp.Alias(this=item, alias=exp.Identifier(this=name, quoted=True)))
         select.set("expressions", items)
 
 
@@ -263,9 +278,7 @@ def _name_values(tree: exp.Expr) -> exp.Expr:
         in_from = isinstance(node.parent, (exp.From, exp.Join))
         alias = node.args.get("alias")
         if alias is None or alias.this is None:
-            node.set(
-                "alias", exp.TableAlias(this=exp.Identifier(this="$values", quoted=True), columns=columns)
-            )
+            node.set("alias", exp.TableAlias(this=exp.Identifier(this="$values", quoted=True), columns=columns))
         elif not alias.args.get("columns"):
             alias.set("columns", columns)
         if not in_from:

@@ -19,6 +19,7 @@ from sqlengine.errors import Error, NotSupportedError
 from sqlengine.sql.interval import to_text
 from sqlengine.sql.lower_values import interval, position_of
 from sqlengine.sql.rewrite import PARAMETER
+from sqlengine.sql.windows import AUXILIARY, GROUPING
 
 AGGREGATE_NAMES: dict[str, str] = {
     "every": "bool_and",
@@ -118,6 +119,7 @@ def _moment(node: Any, how: Spelling) -> exp.Expr:
 # ---------------------------------------------------------------- calls
 
 
+_WINDOWS = GROUPING.keys() | AUXILIARY.keys()
 _NOT_ARGUMENTS = (exp.Distinct, exp.Order, exp.Star, exp.Lambda, exp.Kwarg, exp.PropertyEQ)
 """What stands among the arguments of calls that are more than a name and values."""
 
@@ -135,14 +137,71 @@ def _anonymous(node: Any, how: Spelling) -> exp.Expr:
         )
     if name == "collect_set":
         return raw(f"list(DISTINCT {', '.join(text(item) for item in node.expressions)})")
-    if how.functions is not as_written and not any(
-        isinstance(item, _NOT_ARGUMENTS) for item in node.expressions
-    ):
-        made = how.functions(name, [text(item) for item in node.expressions])
-        if made is not None:
-            return raw(f"({made})")
+    if not any(isinstance(item, exp.Anonymous) and item.name.lower() in _WINDOWS for item in node.walk()):
+        made = _spelt(node, name, how)
+        if made is not node:
+            return made
     node.set("this", AGGREGATE_NAMES.get(name, name) if isinstance(node.this, str) else node.this)
     return node  # type: ignore[no-any-return]
+
+
+def _spelt(node: Any, name: str, how: Spelling) -> exp.Expr:
+    """The call as the caller spells it, or the node as it is."""
+    if how.functions is as_written or any(isinstance(item, _NOT_ARGUMENTS) for item in node.expressions):
+        return node  # type: ignore[no-any-return]
+    if name == "row" and isinstance(node.parent, exp.In):  # compared with the columns of a sub-query
+        return node  # type: ignore[no-any-return]
+    made = how.functions(name, [text(item) for item in node.expressions])
+    return node if made is None else raw(f"({made})")
+
+
+def spell_rest(tree: exp.Expr, how: Spelling) -> None:
+    """Spell the calls around window functions, which had to stay as they were until those were replaced; a window
+    function that is left groups nothing and is a plain function."""
+    for node in reversed(list(tree.find_all(exp.Anonymous))):
+        made = _spelt(node, node.name.lower(), how)
+        if made is not node:
+            node.replace(made)
+
+
+def _operator(name: str, *keys: str) -> Callable[[Any, Spelling], exp.Expr]:
+    """An operator, or a call with a syntax of its own, under the name the caller knows it by."""
+
+    def rule(node: Any, how: Spelling) -> exp.Expr:
+        if any(node.args.get(key) is None for key in keys):
+            return node  # type: ignore[no-any-return]
+        made = how.functions(name, [text(node.args[key]) for key in keys])
+        return node if made is None else raw(f"({made})")
+
+    return rule
+
+
+def _extract(node: Any, how: Spelling) -> exp.Expr:
+    """EXTRACT(part FROM moment)."""
+    part = exp.Literal.string(str(node.this.name).lower())
+    made = how.functions("extract", [text(part), text(node.expression)])
+    return node if made is None else raw(f"({made})")
+
+
+def _subscript(node: Any, how: Spelling) -> exp.Expr:
+    """`a[i]`: the macro `subscript` knows that positions before the first are NULL."""
+    index = node.expressions[0] if len(node.expressions) == 1 else None
+    if index is None or isinstance(index, (exp.Literal, exp.Slice)) or not isinstance(node.this, exp.Expr):
+        return node  # type: ignore[no-any-return]
+    return exp.Anonymous(this="subscript", expressions=[node.this, index])
+
+
+def _arrow(macro: str) -> Callable[[Any, Spelling], exp.Expr]:
+    """`j -> k`, where k is a name or a position, never a path."""
+    return lambda node, how: exp.Anonymous(this=macro, expressions=[node.this, node.expression])
+
+
+def _tuple(node: Any, how: Spelling) -> exp.Expr:
+    """`SELECT (a, b)` is a row with fields f1 and f2; elsewhere a list in parentheses is syntax."""
+    if not isinstance(node.parent, (exp.Select, exp.Alias)) or len(node.expressions) < 2:
+        return node  # type: ignore[no-any-return]
+    made = how.functions("row", [text(item) for item in node.expressions])
+    return node if made is None else raw(f"({made})")
 
 
 def _within_group(node: Any, how: Spelling) -> exp.Expr:
@@ -152,9 +211,7 @@ def _within_group(node: Any, how: Spelling) -> exp.Expr:
 
 def _qualified(node: Any, how: Spelling) -> exp.Expr:
     """`pg_catalog.f(x)` -> `f(x)`."""
-    if isinstance(node.expression, (exp.Anonymous, exp.Func)) and isinstance(
-        node.this, (exp.Identifier, exp.Column)
-    ):
+    if isinstance(node.expression, (exp.Anonymous, exp.Func)) and isinstance(node.this, (exp.Identifier, exp.Column)):
         return node.expression  # type: ignore[no-any-return]
     return node  # type: ignore[no-any-return]
 
@@ -255,9 +312,7 @@ def _cast(cast: exp.Cast, how: Spelling) -> exp.Expr:
     arg = cast.this
     text = arg.this if isinstance(arg, exp.Literal) and arg.is_string else ""
     kind = cast.to
-    binary = (
-        kind.this in (exp.DataType.Type.VARBINARY, exp.DataType.Type.BINARY) or kind.sql().upper() == "BLOB"
-    )
+    binary = kind.this in (exp.DataType.Type.VARBINARY, exp.DataType.Type.BINARY) or kind.sql().upper() == "BLOB"
     if binary and _HEX_BYTES.fullmatch(text):
         return raw(f"unhex('{text[2:]}')")
     return cast
@@ -278,4 +333,11 @@ _RULES: dict[type[exp.Expr], Callable[[Any, Spelling], exp.Expr]] = {
     exp.JSONBContainsTopKey: _json_key,
     exp.Interval: _interval,
     exp.DataType: _type,
+    exp.SimilarTo: _operator("similar to", "this", "expression"),
+    exp.StrPosition: _operator("strpos", "this", "substr"),
+    exp.Extract: _extract,
+    exp.Bracket: _subscript,
+    exp.JSONExtract: _arrow("json_get"),
+    exp.JSONExtractScalar: _arrow("json_get_text"),
+    exp.Tuple: _tuple,
 }

@@ -231,7 +231,15 @@ def by_duckdb(text: str, dtype: pa.DataType, batch: pa.RecordBatch) -> tuple[pa.
     try:
         return duck.evaluate([text], columns, batch.num_rows)[0], False
     except errors.DataError:
-        return duck.evaluate([f"TRY({text})"], columns, batch.num_rows)[0], True
+        return pa.concat_arrays([tried(text, dtype, batch.slice(i, 1)) for i in range(batch.num_rows)]), True
+
+
+def tried(text: str, dtype: pa.DataType, row: pa.RecordBatch) -> pa.Array:
+    """DuckDB's answer for one row, NULL for one that fails (TRY does not take calls of error())."""
+    try:
+        return duck.evaluate([text], dict(zip(row.schema.names, row.columns, strict=True)), 1)[0]
+    except errors.DataError:
+        return pa.nulls(1, dtype)
 
 
 def plain(array: pa.Array) -> list[Any]:

@@ -1,0 +1,87 @@
+"""Operators DuckDB lacks for some types (time - time, interval / number), made calls of macros, in place.
+
+Types are inferred only as far as the text and the columns of base tables show them: enough to tell an interval or a
+time from a number.  What stays unknown keeps its operator, so a wrong guess is impossible and a missed one is DuckDB's
+error, never another answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+ColumnType = Callable[[exp.Column], str | None]
+"""The SQL type name of a column, None where it is not known."""
+
+_KINDS: dict[exp.DType, str] = {
+    exp.DType.TIME: "time",
+    exp.DType.INTERVAL: "interval",
+    exp.DType.DATE: "date",
+    exp.DType.TIMESTAMP: "timestamp",
+    exp.DType.TIMESTAMPTZ: "timestamp",
+    exp.DType.TIMESTAMPLTZ: "timestamp",
+}
+_MOMENTS = frozenset(("date", "timestamp"))
+_LIKE_FIRST = frozenset(
+    "max min sum avg coalesce nullif greatest least any_value first last first_value last_value lag lead".split()
+)
+"""Functions whose result has the kind of their first argument."""
+_GIVES: dict[str, str] = {
+    "age": "interval",
+    "justify_hours": "interval",
+    "make_interval": "interval",
+    "time_difference": "interval",
+    "interval_divide": "interval",
+    "now": "timestamp",
+    "to_timestamp": "timestamp",
+}
+
+
+def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
+    """`time - time` -> `time_difference(a, b)` and `interval / number` -> `interval_divide(a, b)`, innermost first."""
+    for node in reversed(list(tree.find_all(exp.Sub, exp.Div))):
+        left = _kind(node.this, column_type)
+        if isinstance(node, exp.Div) and left == "interval":
+            node.replace(_call("interval_divide", node))
+        elif isinstance(node, exp.Sub) and left == "time" == _kind(node.expression, column_type):
+            node.replace(_call("time_difference", node))
+
+
+def _call(macro: str, node: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=macro, expressions=[node.this, node.expression])
+
+
+def _kind(node: Any, column_type: ColumnType) -> str | None:
+    """time, interval, date, timestamp, or None for any other or an unknown type."""
+    match node:
+        case exp.Paren() | exp.Neg() | exp.Window() | exp.Filter():
+            return _kind(node.this, column_type)
+        case exp.Interval():
+            return "interval"
+        case exp.Cast():
+            return _KINDS.get(node.to.this)
+        case exp.Column():
+            named = column_type(node)
+            return "timestamp" if named == "timestamptz" else named
+        case exp.Anonymous():
+            name = node.name.lower()
+            first = node.expressions[0] if node.expressions else None
+            return _kind(first, column_type) if name in _LIKE_FIRST else _GIVES.get(name)
+        case exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
+            return _of_operator(node, _kind(node.this, column_type), _kind(node.expression, column_type))
+    return None
+
+
+def _of_operator(node: exp.Expr, left: str | None, right: str | None) -> str | None:
+    if isinstance(node, (exp.Mul, exp.Div)):
+        return "interval" if "interval" in (left, right) else None
+    if isinstance(node, exp.Sub) and left in _MOMENTS and right in _MOMENTS:
+        return "interval" if "timestamp" in (left, right) else None
+    if left == right == "interval":
+        return "interval"
+    moments = [kind for kind in (left, right) if kind in ("time", "date", "timestamp")]
+    if len(moments) == 1 and "interval" in (left, right):
+        return "timestamp" if moments[0] == "date" else moments[0]
+    return None
