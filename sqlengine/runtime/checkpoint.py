@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.catalog.objects import MaterializedView, Stream, Table
+from sqlengine.errors import DataCorrupted
 from sqlengine.operators.base import State
 from sqlengine.plan.explain import explain
 from sqlengine.plan.nodes import Node
@@ -21,6 +22,7 @@ from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.sources import make_store
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
+from storage import CorruptFile
 
 NAME = "checkpoint"
 FORMAT = 1
@@ -122,8 +124,21 @@ class Checkpoint:
 
 
 def load_checkpoint(instance: Instance) -> Checkpoint:
-    """The newest checkpoint whose positions the topics still have, else an empty one."""
-    found = instance.storage.snapshots.latest(NAME)
+    """The newest checkpoint whose files are whole and whose positions the topics still have, else an empty one.
+
+    Without one everything is rebuilt from the topics.  DataCorrupted (XX001) when the only ones are damaged and
+    retention has already deleted part of what a rebuild would need.
+    """
+    try:
+        found = instance.storage.snapshots.latest(NAME)
+    except CorruptFile as error:
+        if any(log.start_offset for topic in instance.storage.topics() for log in topic.partitions):
+            raise DataCorrupted(
+                f"the checkpoint is damaged: {error}",
+                hint="restore the file; or delete the directory snapshots/checkpoint to rebuild every view from what "
+                "the topics still hold",
+            ) from error
+        found = None
     empty = Checkpoint(instance, {"tick": 0, "sources": {}, "queries": {}}, {})
     if found is None:
         return empty

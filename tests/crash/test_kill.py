@@ -1,0 +1,80 @@
+"""kill -9 at any moment: every acknowledged statement is there once, and every view is what its query says."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sqlengine
+from tests.crash.worker import change, rows_of
+
+ROOT = Path(__file__).resolve().parents[2]
+CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "6"))
+
+VIEWS = {
+    "counts": "SELECT k, count(*) AS c, max(n) AS newest FROM events GROUP BY k",
+    "joined": "SELECT e.n, i.step FROM events AS e JOIN items AS i ON e.k = i.id WHERE e.n % 7 = 0",
+    "ranked": "SELECT k, count(*) AS c FROM events GROUP BY k ORDER BY c DESC, k LIMIT 3",
+    "closed": """SELECT k, count(*) AS c, start FROM (SELECT *, date_trunc('minute', ts) + INTERVAL '10 s' *
+        (extract(second FROM ts)::int / 10) AS start FROM events) AS e
+        WHERE start + INTERVAL '10 s' <= (SELECT max(ts) FROM events) GROUP BY k, start""",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["a", "b"])
+def test_a_killed_engine_comes_back_whole(tmp_path: Path, seed: str) -> None:
+    rng = random.Random(seed)
+    acknowledged = -1
+    for cycle in range(CYCLES):
+        found = run_until_killed(tmp_path, f"{seed}{cycle}", lines=rng.choice((1, 5, 20, rng.randrange(60))))
+        acknowledged = max(acknowledged, found)
+        with sqlengine.connect(tmp_path) as db:
+            check(db, acknowledged)
+            if cycle % 3 == 2:
+                db.execute("DROP MATERIALIZED VIEW ranked")
+                db.execute("CREATE MATERIALIZED VIEW ranked AS SELECT k, c FROM counts ORDER BY c DESC, k LIMIT 3")
+
+
+def run_until_killed(path: Path, seed: str, lines: int) -> int:
+    """The last step a worker acknowledged before it was killed, some time after its `lines`-th line."""
+    command = [sys.executable, str(ROOT / "tests/crash/worker.py"), str(path), seed]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as worker:
+        assert worker.stdout is not None
+        printed = [worker.stdout.readline() for _ in range(lines + 1)]
+        worker.kill()
+        printed += worker.stdout.readlines()
+    whole = [line.split() for line in printed if line.endswith("\n")]
+    assert whole and whole[0][0] == "open", printed[:3]
+    return max(int(n) for _, n in whole)
+
+
+def check(db: sqlengine.Database, acknowledged: int) -> None:
+    """The stream holds steps 0..last, the table their changes, the views their queries' answers."""
+    stored = [n for (n,) in db.execute("SELECT n FROM events ORDER BY n").fetchall()]
+    last = len(stored) // 5 - 1
+    assert stored == [n for step in range(last + 1) for n, _, _ in rows_of(step)]
+    assert acknowledged <= last <= acknowledged + 1
+    possible = [items_after(last), items_after(last + 1)]
+    assert dict(db.execute("SELECT id, step FROM items").fetchall()) in possible
+    for view, query in VIEWS.items():
+        got = sorted(db.execute(f"SELECT * FROM {view}").fetchall())
+        assert got == sorted(db.execute(query).fetchall()), view
+
+
+def items_after(last: int) -> dict[int, int]:
+    """The table after the changes of steps 0..last."""
+    items: dict[int, int] = {}
+    for step in range(last + 1):
+        item, delete = change(step)
+        if delete:
+            items.pop(item, None)
+        else:
+            items[item] = step
+    return items
