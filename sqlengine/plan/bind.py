@@ -92,8 +92,9 @@ class Binder:
         names = tuple(schema.names)
         scan = nodes.Scan(schema=schema, source=obj.name, columns=names)
         match obj:
-            case Stream(watermark=mark):
-                return replace(scan, time_columns=(names.index(mark.column),) if mark else ())
+            case Stream(watermark=mark, options=options):
+                times = (names.index(mark.column),) if mark else ()
+                return replace(scan, time_columns=times, whole="late_topic" in options)
             case Table(watermark=mark, primary_key=key, append_only=append_only):
                 return replace(
                     scan,

@@ -52,11 +52,13 @@ class Scan(Node):
     `columns` are the object's column names read (pruned).  `watermark_column`: append an int64 column "$watermark": the
     watermark of the row's own partition *before* this row, in microseconds (int64 minimum when none yet); a row's
     lateness thereby depends on the order in its partition alone and not on how rows were batched.
+    `whole`: every column is read, because late rows go to a topic with all of them.
     """
 
     source: str
     columns: tuple[str, ...]
     watermark_column: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

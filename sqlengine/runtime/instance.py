@@ -93,8 +93,23 @@ class Instance:
         plan = self.query_of(view).plan
         return plan.append_only, plan.unique_keys, plan.time_columns
 
+    def expanded(self, query: ast.Query) -> Expanded:
+        """A query's text for the snapshot executor."""
+        return expand(query, self.catalog, self.functions, self._time_column)
+
+    def _time_column(self, obj: CatalogObject) -> str | None:
+        """A stream's or table's declared time; a view's as its plan knows it."""
+        if isinstance(obj, MaterializedView):
+            plan = self.query_of(obj).plan
+        elif isinstance(obj, View):
+            plan = self.plan(sql.parse_query(obj.query), ast.Emit()).physical
+        else:
+            return declared_time(obj)
+        at = own_time(plan)
+        return None if at is None else obj.columns[at].name
+
     def _recompute_text(self, query: ast.Query) -> RecomputeText:
-        expanded = expand(query, self.catalog, self.functions)
+        expanded = self.expanded(query)
         inputs = tuple(
             (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
         )
@@ -217,9 +232,11 @@ class Instance:
         query.on_failure = lambda row, error: self.side_topics.failed_row(
             f"{name}_errors", row, error, self.clock.now_us()
         )
-        late = [topic for o in stored if (topic := o.options.get("late_topic"))]
+        late = [(topic, o) for o in stored if (topic := o.options.get("late_topic"))]
         if late:
-            query.on_late = lambda rows: self.side_topics.late(late[0], name, rows)
+            topic, stream = late[0]
+            schema = pa.schema([pa.field(c.name, c.type) for c in stream.columns])
+            query.on_late = lambda rows: self.side_topics.late(topic, name, rows, schema)
         return query
 
     def _histories(self, query: ContinuousQuery, snapshot: bool) -> tuple[dict[str, TopicReader], dict[str, Feed]]:

@@ -55,11 +55,20 @@ class SideTopics:
         raw = repr(row.to_pylist()[0]).encode()
         self._append(topic, [(now_us, error.message, error.sqlstate, None, None, raw, "query")])
 
-    def late(self, topic: str, query: str, rows: pa.RecordBatch) -> None:
-        """Write late rows, with the name of the query they were late for."""
-        schema = pa.schema([pa.field("query", pa.string()), *rows.schema])
-        batch = pa.RecordBatch.from_arrays([pa.array([query] * rows.num_rows), *rows.columns], schema=schema)
-        self._topic(topic, schema).partitions[0].append(batch)
+    def late(self, topic: str, query: str, rows: pa.RecordBatch, schema: pa.Schema) -> None:
+        """Write late rows with the name of the query they were late for, as rows of the stream's `schema`.
+
+        A row that was found late above other operators has only the columns those passed on; the others are NULL.
+        """
+        columns = [
+            rows.column(f.name)
+            if f.name in rows.schema.names and rows.schema.field(f.name).type == f.type
+            else pa.nulls(rows.num_rows, f.type)
+            for f in schema
+        ]
+        named = pa.schema([pa.field("query", pa.string()), *schema])
+        batch = pa.RecordBatch.from_arrays([pa.array([query] * rows.num_rows), *columns], schema=named)
+        self._topic(topic, named).partitions[0].append(batch)
 
     def errors(self, topic: str) -> pa.Table:
         """Everything in an error topic, oldest first; empty when there is none."""

@@ -49,6 +49,7 @@ class Run:
             case Input():
                 self._input(step)
             case Tick():
+                self.engine.settle()  # what came before is seen at the time it came, as a running engine would
                 self.engine.clock.advance(step.duration_us)
                 self.engine.settle()
             case Reopen():

@@ -45,7 +45,7 @@ def _keep_all(node: Node, wanted: set[int]) -> Pruned:
 
 
 def _scan(node: nodes.Scan, wanted: set[int]) -> Pruned:
-    kept = sorted(wanted) or [_cheapest(node.schema)]
+    kept = list(range(len(node.schema))) if node.whole else sorted(wanted) or [_cheapest(node.schema)]
     mapping = {old: new for new, old in enumerate(kept)}
     keys = node.unique_keys
     return replace(
