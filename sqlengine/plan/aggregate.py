@@ -24,7 +24,7 @@ from sqlengine.plan.rewrite import transform, walk
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_origin, window_relation
-from sqlengine.sql import ast, parse_interval
+from sqlengine.sql import ast, grouping_window
 
 GROUP_WINDOWS = {
     "tumble": "tumble",
@@ -57,6 +57,7 @@ def has_aggregates(items: tuple[ast.SelectItem, ...]) -> bool:
 
 def group_windows(relation: Relation, s: ast.Select) -> tuple[Relation, ast.Select]:
     """`GROUP BY tumble(ts, INTERVAL ...)`: append the window columns, group by them, resolve tumble_start(...) etc."""
+    s = _windows_spelt_out(relation, s)
     calls = [e for e in s.group_by if isinstance(e, ast.Call) and e.name in GROUP_WINDOWS]
     if not calls:
         return relation, s
@@ -81,12 +82,14 @@ def group_windows(relation: Relation, s: ast.Select) -> tuple[Relation, ast.Sele
     family = "tumble hop cumulate session window".split()
 
     def replace_call(e: ast.Expr) -> ast.Expr | None:
+        if isinstance(e, ast.Column) and e.parts[:-1] == (call.name,) and e.parts[-1] in ("start", "end"):
+            return columns[_PARTS[e.parts[-1]]]  # Spark: window.start
         if not isinstance(e, ast.Call):
             return None
         if e == call:
             return ast.Row((columns[0], columns[1]), ("start", "end"))
         head, _, part = e.name.rpartition("_")
-        if head in family and part in _PARTS and e.args[:1] == (time,):
+        if head in family and part in _PARTS and (found := grouping_window(e)) is not None and found[0] == time:
             return columns[_PARTS[part]]
         return None
 
@@ -99,34 +102,28 @@ def group_windows(relation: Relation, s: ast.Select) -> tuple[Relation, ast.Sele
     )
 
 
+def _windows_spelt_out(relation: Relation, s: ast.Select) -> ast.Select:
+    """`GROUP BY w` where w is the output name of a window function, and no column's."""
+    named = {i.name: i.expr for i in s.items if isinstance(i.expr, ast.Call) and i.expr.name in GROUP_WINDOWS}
+    columns = {c.name for c in relation.columns}
+
+    def meant(e: ast.Expr) -> ast.Expr:
+        single = isinstance(e, ast.Column) and len(e.parts) == 1 and e.parts[0] not in columns
+        return named.get(e.parts[0], e) if single and isinstance(e, ast.Column) else e
+
+    return replace(s, group_by=tuple(map(meant, s.group_by)))
+
+
 def _window_call(call: ast.Call) -> tuple[ast.WindowSpec, ast.Column]:
     """The window and time column of `tumble(ts, size[, offset])`, `hop(ts, slide, size)`, `window(ts, size)` ..."""
-    kind = GROUP_WINDOWS[call.name]
-    if not call.args or not isinstance(call.args[0], ast.Column):
+    found = grouping_window(call)
+    if found is None or not isinstance(found[0], ast.Column):
         raise UndefinedFunction(
             f"{call.name}() needs a time column and intervals",
             position=call.position,
             hint=f"for example {call.name}(ts, INTERVAL '1 minute')",
         )
-    sizes = [_interval(a, call) for a in call.args[1:]]
-    wanted = {"tumble": (1, 2), "hop": (2, 3), "cumulate": (2, 3), "session": (1, 1), "window": (1, 3)}[kind]
-    if not wanted[0] <= len(sizes) <= wanted[1]:
-        raise UndefinedFunction(f"{call.name}() does not take {len(sizes)} intervals", position=call.position)
-    if kind == "window":
-        slide = sizes[1] if len(sizes) > 1 else None
-        kind = "tumble" if slide is None or slide == sizes[0] else "hop"
-        return ast.WindowSpec(kind, sizes[0], slide, sizes[2] if len(sizes) > 2 else None), call.args[0]
-    if kind in ("hop", "cumulate"):
-        return ast.WindowSpec(kind, sizes[1], sizes[0], sizes[2] if len(sizes) > 2 else None), call.args[0]
-    return ast.WindowSpec(kind, sizes[0], None, sizes[1] if len(sizes) > 1 else None), call.args[0]
-
-
-def _interval(expr: ast.Expr, call: ast.Call) -> ast.Interval:
-    if isinstance(expr, ast.Interval):
-        return expr
-    if isinstance(expr, ast.Literal) and isinstance(expr.value, str):
-        return parse_interval(expr.value, position=call.position)
-    raise UndefinedFunction(f"{call.name}() takes constant intervals", position=call.position)
+    return found[1], found[0]
 
 
 # ---------------------------------------------------------------- the aggregation itself

@@ -12,9 +12,17 @@ import pyarrow as pa
 
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
-from sqlengine.plan.nodes import Node
+from sqlengine.plan.nodes import WINDOW_COLUMNS, Node
 
 N = TypeVar("N", bound=Node)
+
+
+def own_time(node: Node) -> int | None:
+    """The column that is the rows' own time where a query does not name one: the time of their window, else the first
+    event-time column; None when there is none."""
+    times = node.time_columns
+    windows = [at for at in times if node.schema.field(at).name == WINDOW_COLUMNS[2]]
+    return windows[-1] if windows else times[0] if times else None
 
 
 def derive(node: N) -> N:

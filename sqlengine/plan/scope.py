@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from sqlengine.errors import AmbiguousColumn, UndefinedColumn, UndefinedTable, did_you_mean
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan.nodes import Node
-from sqlengine.sql import ast
+from sqlengine.plan.properties import own_time
+from sqlengine.sql import ROWTIME, ast
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Relation:
         """UndefinedColumn (42703), UndefinedTable (42P01) or AmbiguousColumn (42702) when it cannot be."""
         if column.parts[0].startswith("#"):
             return self.at(int(column.parts[0][1:]))
+        if column.parts == (ROWTIME,):
+            return self._own_time(column)
         *qualifier, name = column.parts
         table = qualifier[-1] if qualifier else None
         found = [
@@ -47,6 +50,16 @@ class Relation:
     def at(self, index: int) -> InputRef:
         """A reference by position."""
         return InputRef(type=self.node.schema.field(index).type, index=index, name=self.columns[index].name)
+
+    def _own_time(self, column: ast.Column) -> InputRef:
+        at = own_time(self.node)
+        if at is None:
+            raise UndefinedColumn(
+                "this window needs a time column, and its input has none",
+                hint="declare WATERMARK FOR on the stream, or name the column in the window function",
+                position=column.position,
+            )
+        return self.at(at)
 
     def _unknown(self, column: ast.Column, table: str | None, name: str) -> UndefinedColumn | UndefinedTable:
         tables = {c.table for c in self.columns if c.table}

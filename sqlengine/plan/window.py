@@ -42,9 +42,17 @@ def _pair(interval: ast.Interval, what: str) -> tuple[int, int]:
 def window_relation(
     below: Relation, time: int, window: Window, alias: str | None, partition: tuple[int, ...] = ()
 ) -> Relation:
-    """`below` with window columns appended, all under `alias` when there is one."""
+    """`below` with window columns appended, all under `alias` when there is one; window columns it has already are
+    hidden by the new ones."""
     node = build.windowed(below.node, time, window, partition)
-    columns = tuple(replace(c, table=alias) if alias else c for c in below.columns)
+    columns = tuple(
+        Visible(None, f"${c.name}", merged=True)
+        if c.name in WINDOW_COLUMNS
+        else replace(c, table=alias)
+        if alias
+        else c
+        for c in below.columns
+    )
     table = alias or (below.columns[0].table if below.columns else None)
     return Relation(node, (*columns, *(Visible(table, n) for n in WINDOW_COLUMNS)))
 

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
 from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
 from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
+from sqlengine.plan.properties import own_time
 from sqlengine.runtime.clock import Clock, RealClock
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.ingest import Ingest
@@ -27,7 +29,7 @@ from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
 from sqlengine.runtime.scheduler import OnProgress, Scheduler
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
-from sqlengine.snapshot.expand import expand
+from sqlengine.snapshot.expand import Expanded, declared_time, expand
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from storage import Storage, Topic

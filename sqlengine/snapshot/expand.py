@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -38,11 +38,22 @@ class Expanded:
 NOW_SAMPLE = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
 
 
+TimeColumn = Callable[[CatalogObject], str | None]
+"""The column that is an object's own time, None when it has none."""
+
+
+def declared_time(obj: CatalogObject) -> str | None:
+    """The column WATERMARK FOR names; what a view's is only its plan knows."""
+    mark = obj.watermark if isinstance(obj, (Stream, Table)) else None
+    return mark.column if mark is not None else None
+
+
 @dataclass
 class _Expansion:
     catalog: Catalog
     functions: UserFunctions
     prefix: str
+    time_column: TimeColumn
     inputs: dict[str, CatalogObject] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
 
@@ -63,7 +74,12 @@ class _Expansion:
     def render(self, query: ast.Query) -> str:
         """The query's DuckDB text."""
         return sql.to_duckdb(
-            query, self.relation, columns=self._columns, functions=self._call, aggregates=self._aggregate
+            query,
+            self.relation,
+            time_column=lambda ref: self.time_column(self.catalog.get(ref.parts, ref.position)),
+            columns=self._columns,
+            functions=self._call,
+            aggregates=self._aggregate,
         )
 
     def _columns(self, ref: ast.TableRef) -> dict[str, str]:
@@ -89,8 +105,10 @@ class _Expansion:
         return found.duck_name
 
 
-def expand(query: ast.Query, catalog: Catalog, functions: UserFunctions, prefix: str = "in") -> Expanded:
+def expand(
+    query: ast.Query, catalog: Catalog, functions: UserFunctions, time_column: TimeColumn = declared_time
+) -> Expanded:
     """Expand a query; unknown names raise UndefinedTable (42P01) with their position."""
-    expansion = _Expansion(catalog, functions, prefix)
+    expansion = _Expansion(catalog, functions, "in", time_column)
     text = expansion.render(query)
     return Expanded(text, expansion.inputs, "$now" in text)

@@ -63,9 +63,7 @@ def _table(node: exp.Expr, ctx: Context) -> ast.Relation:
     if node.this.meta.get(FILE):
         return ast.FileRef(str(node.this.this), alias)
     first = next(node.args[key] for key in ("catalog", "db", "this") if node.args.get(key) is not None)
-    return ast.TableRef(
-        parts_of(node), alias, columns, _as_of(node.args.get("version"), ctx), position_of(first)
-    )
+    return ast.TableRef(parts_of(node), alias, columns, _as_of(node.args.get("version"), ctx), position_of(first))
 
 
 def _as_of(version: exp.Expr | None, ctx: Context) -> ast.Expr | str | None:
@@ -75,9 +73,7 @@ def _as_of(version: exp.Expr | None, ctx: Context) -> ast.Expr | str | None:
     if version.args.get("kind") != "AS OF" or version.args.get("this") != "TIMESTAMP":
         raise NotSupportedError("only FOR SYSTEM_TIME AS OF is supported of the time-travel clauses")
     time = version.expression
-    return (
-        "proctime" if isinstance(time, exp.Anonymous) and time.name.lower() == "proctime" else ctx.expr(time)
-    )
+    return "proctime" if isinstance(time, exp.Anonymous) and time.name.lower() == "proctime" else ctx.expr(time)
 
 
 def _function(
@@ -113,11 +109,7 @@ def value_rows(node: exp.Expr, ctx: Context) -> tuple[tuple[ast.Expr, ...], ...]
     """The rows of VALUES; SyntaxError (42601) when their lengths differ."""
     rows = []
     for row in node.expressions:
-        items = (
-            row.expressions
-            if isinstance(row, exp.Tuple)
-            else [row.this if isinstance(row, exp.Paren) else row]
-        )
+        items = row.expressions if isinstance(row, exp.Tuple) else [row.this if isinstance(row, exp.Paren) else row]
         rows.append(tuple(ctx.expr(item) for item in items))
     if len({len(row) for row in rows}) > 1:
         raise errors.SyntaxError("VALUES lists must all be the same length")
@@ -211,6 +203,8 @@ def _input(node: exp.Expr, ctx: Context) -> ast.Relation:
         return ast.TableRef(parts_of(node), position=position_of(node.this))
     if isinstance(node, exp.Anonymous):
         return _function(node, None, (), ctx)
+    if isinstance(node, exp.Alias) and isinstance(node.this, exp.Subquery):  # TUMBLE((SELECT ...) AS q, ...)
+        return ast.SubqueryRef(ctx.query(node.this.this), fold(node.args["alias"]))
     return relation(node, ctx)
 
 
@@ -265,8 +259,7 @@ def _join_kind(join: exp.Expr) -> str:
     if side == "" and kind in ("", "INNER", "CROSS"):
         return (
             "cross"
-            if kind == "CROSS"
-            or (not join.args.get("on") and not join.args.get("using") and method != "NATURAL")
+            if kind == "CROSS" or (not join.args.get("on") and not join.args.get("using") and method != "NATURAL")
             else "inner"
         )
     raise NotSupportedError(f"{side} {kind} JOIN".replace("  ", " ").strip() + " is not supported")
@@ -278,16 +271,9 @@ def _join(kind: str, left: ast.Relation, join: exp.Expr, ctx: Context) -> ast.Jo
         raise NotSupportedError(f"{method} JOIN is not supported")
     if join.args.get("match_condition") or join.args.get("global_"):
         raise NotSupportedError("MATCH_CONDITION is not supported", hint="put the inequality into ON")
-    using = tuple(
-        fold(item.this if isinstance(item, exp.Column) else item) for item in join.args.get("using") or ()
-    )
+    using = tuple(fold(item.this if isinstance(item, exp.Column) else item) for item in join.args.get("using") or ())
     right = relation(join.this, ctx)
-    if (
-        kind in ("inner", "left", "right", "full", "semi", "anti")
-        and on is None
-        and not using
-        and method != "NATURAL"
-    ):
+    if kind in ("inner", "left", "right", "full", "semi", "anti") and on is None and not using and method != "NATURAL":
         raise errors.SyntaxError(
             f"{kind.upper()} JOIN needs ON or USING",
             position=position_of(join.this.this) if join.this else None,

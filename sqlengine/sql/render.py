@@ -21,7 +21,7 @@ from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
-from sqlengine.sql.render_grouping import rewrite_grouping
+from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
 from sqlengine.sql.render_operators import rewrite_operators
 from sqlengine.sql.render_windows import windowed
 from sqlengine.sql.rewrite import ROWTIME, WINDOW_FUNCTIONS
@@ -93,7 +93,7 @@ class _Rendering:
         self.types: dict[tuple[str, str], str | None] = {}
         self.aggregates = aggregates
         self.replaced: set[tuple[str, ...]] = set()
-        self.own_time: dict[int, str] = {}
+        self.base: dict[int, ast.TableRef] = {}
 
     def render(self, tree: exp.Expr) -> str:
         """All steps; `tree` is consumed."""
@@ -126,20 +126,20 @@ class _Rendering:
                 node.set("catalog", None)
                 if node.args.get("alias") is None or node.args["alias"].this is None:
                     _set_alias(node, ref.parts[-1])
-                self._remember_time(node, ref)
+                self.base[id(node)] = ref
             else:
                 self._window_input(node, ref, made)
 
     def _window_input(self, node: exp.Expr, ref: ast.TableRef, made: exp.Expr) -> None:
         """The table inside a window function: wrapped, so that the window knows its name and time."""
         wrapped = exp.Table(this=made, alias=exp.TableAlias(this=exp.Identifier(this=ref.parts[-1], quoted=True)))
-        self._remember_time(wrapped, ref)
+        self.base[id(wrapped)] = ref
         node.replace(wrapped)
 
-    def _remember_time(self, node: exp.Expr, ref: ast.TableRef) -> None:
-        own = self.time_column(ref)
-        if own is not None:
-            self.own_time[id(node)] = own
+    def _own_time(self, node: exp.Expr) -> str | None:
+        """The time column of a relation in FROM: asked for only where a window does not name one."""
+        ref = self.base.get(id(node))
+        return None if ref is None else self.time_column(ref)
 
     def _remember_types(self, node: exp.Expr, ref: ast.TableRef) -> None:
         """The columns' types under the table's name and under none; None where two tables disagree."""
@@ -195,7 +195,7 @@ class _Rendering:
                 self._table_function(node)
         for node in reversed(list(tree.find_all(exp.Select))):
             if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)):
-                rewrite_grouping(node, self.how.now, lambda source: self.own_time.get(id(source)))
+                rewrite_grouping(node, self.how.now, self._own_time)
 
     def _table_function(self, node: exp.Table) -> None:
         call: Any = node.this
@@ -217,13 +217,9 @@ class _Rendering:
             _set_alias(node, name or call.name.lower())
 
     def _own_column(self, data: exp.Expr, call: exp.Expr) -> exp.Expr:
-        own = self.own_time.get(id(data))
+        own = self._own_time(data)
         if own is None:
-            raise NotSupportedError(
-                "this window needs a time column",
-                hint="declare WATERMARK FOR on the stream",
-                position=position_of(call),
-            )
+            raise no_own_time(position_of(call))
         return exp.Column(this=exp.Identifier(this=own, quoted=True))
 
 

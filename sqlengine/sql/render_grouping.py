@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from sqlengine.errors import NotSupportedError
+from sqlengine.errors import NotSupportedError, UndefinedColumn, UndefinedFunction
 from sqlengine.sql import ast
 from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_values import position_of
@@ -38,12 +38,18 @@ def rewrite_grouping(select: exp.Select, now: str, own_time: Callable[[exp.Expr]
 
     `own_time` gives the time column of a relation of FROM, for calls that do not name theirs.
     """
+    _spell_out_groups(select)
     source = select.args.get("from_")
-    default = own_time(source.this) if source is not None else None
-    uses = [use for use in (_use(call, default) for call in _calls(select)) if use is not None]
+    uses = [use for use in (_use(call, source, own_time) for call in _calls(select)) if use is not None]
     if not uses:
         return
     first = uses[0]
+    if not any(_is_grouping(use.node) for use in uses):
+        raise UndefinedFunction(
+            f"function {first.node.name.lower()}() stands in GROUP BY only",
+            hint="group by it, or use tumble_start(time, size)",
+            position=position_of(first.node),
+        )
     if any(use.spec != first.spec or not _same_time(use.time, first.time) for use in uses):
         raise NotSupportedError(
             "a query groups by one window",
@@ -55,6 +61,43 @@ def rewrite_grouping(select: exp.Select, now: str, own_time: Callable[[exp.Expr]
         use.node.replace(_value(use.node, start, end, now))
     if not _is_session(first):
         select.where(raw(f"{text(first.time)} IS NOT NULL"), copy=False)
+
+
+def no_own_time(position: int | None) -> UndefinedColumn:
+    """The error of a window without a time column over an input that has none."""
+    return UndefinedColumn(
+        "this window needs a time column, and its input has none",
+        hint="declare WATERMARK FOR on the stream, or name the column in the window function",
+        position=position,
+    )
+
+
+def _spell_out_groups(select: exp.Select) -> None:
+    """Positions and output names in GROUP BY that mean a window become the window; so do Spark's `window.start`."""
+    group = select.args.get("group")
+    if group is None:
+        return
+    items = [item.unalias() for item in select.expressions]
+    named = {item.alias: item.unalias() for item in select.expressions if isinstance(item, exp.Alias)}
+    windowed = any(_holds_window(item) for item in items)
+    for key in list(group.expressions):
+        if isinstance(key, exp.Literal) and windowed and str(key.this).isdigit():
+            if 0 < int(key.this) <= len(items):
+                key.replace(items[int(key.this) - 1].copy())
+        elif isinstance(key, exp.Column) and not key.table and _is_window_call(named.get(key.name)):
+            key.replace(named[key.name].copy())
+    calls = {str(key.name).lower(): key for key in group.expressions if _is_window_call(key)}
+    for column in list(select.find_all(exp.Column)):
+        if column.table in ("window", "session_window") and column.table in calls:
+            column.replace(exp.Dot(this=exp.Paren(this=calls[column.table].copy()), expression=column.this))
+
+
+def _is_window_call(node: exp.Expr | None) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.lower() in GROUPING
+
+
+def _holds_window(node: exp.Expr) -> bool:
+    return any(call.name.lower() in (GROUPING.keys() | AUXILIARY.keys()) for call in node.find_all(exp.Anonymous))
 
 
 def _calls(select: exp.Select) -> Iterator[exp.Expr]:
@@ -75,18 +118,20 @@ def _parts(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list) else [value] if isinstance(value, exp.Expr) else []
 
 
-def _use(node: Any, default: str | None) -> _Use | None:
+def _use(node: Any, source: exp.Expr | None, own_time: Callable[[exp.Expr], str | None]) -> _Use | None:
     call = Lowering().expr(node)
     found = grouping_window(call) if isinstance(call, ast.Call) else None
     if found is None or not isinstance(call, ast.Call):
         return None
     if found[0] != ast.Column((ROWTIME,)):
         return _Use(node, node.expressions[0], found[1])
+    default = own_time(source.this) if source is not None else None
     if default is None:
-        raise NotSupportedError(
-            f"{call.name} needs the name of a time column here", position=position_of(node)
-        )
-    return _Use(node, exp.Column(this=exp.Identifier(this=default, quoted=True)), found[1])
+        raise no_own_time(position_of(node))
+    time = exp.Column(this=exp.Identifier(this=default, quoted=True))
+    if source is not None and source.this.alias:
+        time.set("table", exp.Identifier(this=source.this.alias, quoted=True))
+    return _Use(node, time, found[1])
 
 
 def _same_time(left: exp.Expr, right: exp.Expr) -> bool:
@@ -133,8 +178,6 @@ def _session(select: exp.Select, use: _Use, uses: list[_Use]) -> tuple[str, str]
         if group is not None
         else []
     )
-    if any(key.isdigit() for key in keys):
-        raise NotSupportedError("GROUP BY positions beside SESSION", hint="name the columns")
     where = select.args.get("where")
     below = f"SELECT * FROM {text(source.this)}" + (f" {text(where).strip()}" if where is not None else "")
     alias, time = _alias(source.this), text(use.time)
@@ -150,13 +193,16 @@ def _alias(relation: exp.Expr) -> str:
     return text(alias.this)
 
 
+def _is_grouping(node: Any) -> bool:
+    return isinstance(node.find_ancestor(exp.Group, exp.Select), exp.Group)
+
+
 def _value(node: Any, start: str, end: str, now: str) -> exp.Expr:
-    """What a call stands for: the start where it groups, a struct for Spark's `window`, else what its name
-    says."""
+    """What a call stands for: the start where it groups, else a struct of start and end, or what its name says."""
     name = node.name.lower()
     kind = AUXILIARY.get(name, ("", "start"))[1]
-    grouping = isinstance(node.find_ancestor(exp.Group, exp.Select), exp.Group)
-    if name in ("window", "session_window") and not grouping:
+    grouping = _is_grouping(node)
+    if name in GROUPING and not grouping:
         return raw(f'struct_pack("start" := {start}, "end" := {end})')
     if kind == "proctime":
         return time_of("TIMESTAMPTZ", now)

@@ -160,12 +160,7 @@ def _json_keys(tokens: list[Token]) -> list[Token]:
     """`a -> 'x.y'` -> `a -> ('x.y')`: sqlglot would read a bare string as a path of two keys."""
     out: list[Token] = []
     for at, token in enumerate(tokens):
-        if (
-            token.kind in (STRING, NUMBER)
-            and at
-            and tokens[at - 1].kind == OP
-            and tokens[at - 1].value in _ARROWS
-        ):
+        if token.kind in (STRING, NUMBER) and at and tokens[at - 1].kind == OP and tokens[at - 1].value in _ARROWS:
             out += [operator("(", token), token, operator(")", token)]
         else:
             out.append(token)
@@ -231,9 +226,7 @@ def _bare_arrays(tokens: list[Token]) -> list[Token]:
 
     def is_literal(at: int) -> bool:
         typed = at > 0 and tokens[at - 1].upper in ("::", "AS")
-        return (
-            tokens[at].upper == "ARRAY" and not typed and at + 1 < len(tokens) and tokens[at + 1].value == "["
-        )
+        return tokens[at].upper == "ARRAY" and not typed and at + 1 < len(tokens) and tokens[at + 1].value == "["
 
     return [token for at, token in enumerate(tokens) if not is_literal(at)]
 
@@ -244,11 +237,7 @@ def _is_subscript(tokens: Sequence[Token], at: int) -> bool:
         return False
     if before.kind == WORD and at > 1 and tokens[at - 2].upper in ("::", "AS"):
         return False
-    return (
-        before.value in ")]}"
-        if before.kind == OP
-        else before.upper != "ARRAY" and before.upper not in _NO_OPERAND
-    )
+    return before.value in ")]}" if before.kind == OP else before.upper != "ARRAY" and before.upper not in _NO_OPERAND
 
 
 # ---------------------------------------------------------------- window table functions
@@ -286,23 +275,57 @@ def _in_from(tokens: Sequence[Token], at: int) -> bool:
 
 def _window_arguments(tokens: list[Token]) -> list[Token]:
     out: list[Token] = []
-    for argument in split_arguments(tokens):
+    for argument in _time_apart(split_arguments(tokens)):
         if out:
             out.append(operator(",", argument[0] if argument else out[-1]))
         out += _window_argument(argument)
     return out
 
 
+def _time_apart(arguments: list[list[Token]]) -> list[list[Token]]:
+    """`t PARTITION BY k, ts` and an interval behind it: the last column is the time, not a key."""
+    out: list[list[Token]] = []
+    for at, argument in enumerate(arguments):
+        keyed = _partition_at(argument) < len(argument)
+        follows = arguments[at + 1][0].upper if at + 1 < len(arguments) and arguments[at + 1] else ""
+        comma = _last_comma(argument)
+        if keyed and follows == "INTERVAL" and comma is not None and argument[comma + 1].upper != "DESCRIPTOR":
+            out += [argument[:comma], argument[comma + 1 :]]
+        else:
+            out.append(argument)
+    return out
+
+
+def _last_comma(tokens: Sequence[Token]) -> int | None:
+    """The last comma outside brackets that something follows."""
+    depth, found = 0, None
+    for at, token in enumerate(tokens[:-1]):
+        if token.kind == OP:
+            depth += (token.value in _CLOSERS) - (token.value in ")]}")
+            found = at if token.value == "," and depth == 0 else found
+    return found
+
+
+def _partition_at(tokens: Sequence[Token]) -> int:
+    """Where PARTITION BY and its like begin in a window's input; its length when they do not."""
+    depth = 0
+    for at, token in enumerate(tokens):
+        if token.kind == OP:
+            depth += (token.value in _CLOSERS) - (token.value in ")]}")
+        if depth == 0 and token.upper in ("PARTITION", "ORDER", "DISTRIBUTE"):
+            return at
+    return len(tokens)
+
+
 def _window_argument(argument: list[Token]) -> list[Token]:
     """One argument: the word TABLE left out, PARTITION BY moved to an argument of its own."""
     start = 2 if len(argument) > 2 and argument[1].value == "=>" else 0
     head, rest = argument[:start], argument[start:]
-    if not rest or rest[0].upper != "TABLE":
+    cut = _partition_at(rest)
+    if not rest or (rest[0].upper != "TABLE" and cut == len(rest)):
         return [*head, *_table_functions(rest)] if rest else head
-    rest = rest[1:]
-    cut = next(
-        (i for i, token in enumerate(rest) if token.upper in ("PARTITION", "ORDER", "DISTRIBUTE")), len(rest)
-    )
+    if rest[0].upper == "TABLE":
+        rest, cut = rest[1:], cut - 1
     relation, tail = rest[:cut], rest[cut:]
     out = [*head, *_table_functions(relation)]
     if tail:
@@ -353,11 +376,7 @@ def _ksql_window(tokens: list[Token]) -> list[Token]:
     """`FROM t [a] WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY k` -> `FROM TUMBLE(t, DESCRIPTOR($rowtime),
     ...) a GROUP BY window_start, window_end, k`; WINDOWSTART and WINDOWEND become the columns' names."""
     for at in range(len(tokens) - 2):
-        if (
-            tokens[at].upper == "WINDOW"
-            and tokens[at + 1].upper in _KSQL_KINDS
-            and tokens[at + 2].value == "("
-        ):
+        if tokens[at].upper == "WINDOW" and tokens[at + 1].upper in _KSQL_KINDS and tokens[at + 2].value == "(":
             close = matching(tokens, at + 2)
             start, name, alias = _relation_before(tokens, at)
             arguments = _ksql_arguments(tokens[at + 1], tokens[at + 3 : close])
@@ -368,20 +387,36 @@ def _ksql_window(tokens: list[Token]) -> list[Token]:
                 Token(QUOTED, ROWTIME, function.start, function.end),
                 operator(")", function),
             ]
+            keys = _session_keys(function, tokens[close + 1 :])
             relation = [
                 function,
                 operator("(", function),
                 *name,
+                *keys,
                 operator(",", function),
                 *descriptor,
                 *arguments,
                 operator(")", function),
             ]
-            renamed = [
-                _ksql_column(token) for token in (*tokens[:start], *relation, *alias, *tokens[close + 1 :])
-            ]
+            renamed = [_ksql_column(token) for token in (*tokens[:start], *relation, *alias, *tokens[close + 1 :])]
             return _ksql_window(_group_by_window(renamed))
     return tokens
+
+
+def _session_keys(function: Token, tail: Sequence[Token]) -> list[Token]:
+    """`PARTITION BY` the columns of GROUP BY: ksqlDB's sessions are those of a key."""
+    at = next((i for i in range(len(tail) - 1) if tail[i].upper == "GROUP" and tail[i + 1].upper == "BY"), None)
+    if function.upper != "SESSION" or at is None:
+        return []
+    keys: list[Token] = []
+    for token in tail[at + 2 :]:
+        if token.upper in _AFTER_GROUP_BY:
+            break
+        keys.append(token)
+    return [word("PARTITION", function), word("BY", function), *keys] if keys else []
+
+
+_AFTER_GROUP_BY = frozenset("HAVING ORDER LIMIT OFFSET EMIT UNION EXCEPT INTERSECT WINDOW ) ;".split())
 
 
 def _relation_before(tokens: list[Token], at: int) -> tuple[int, list[Token], list[Token]]:
@@ -406,9 +441,7 @@ def _ksql_arguments(kind: Token, body: list[Token]) -> list[Token]:
     for clause in split_arguments(body):
         words = [token.upper for token in clause]
         length = (
-            2
-            if words[:2] in (["GRACE", "PERIOD"], ["ADVANCE", "BY"])
-            else int(words[:1] in (["SIZE"], ["RETENTION"]))
+            2 if words[:2] in (["GRACE", "PERIOD"], ["ADVANCE", "BY"]) else int(words[:1] in (["SIZE"], ["RETENTION"]))
         )
         parts[" ".join(words[:length])] = clause[length:]
     wanted = {"TUMBLING": ("SIZE",), "HOPPING": ("ADVANCE BY", "SIZE"), "SESSION": ("",)}[kind.upper]

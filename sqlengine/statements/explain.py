@@ -13,7 +13,6 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned
 from sqlengine.result import Result
 from sqlengine.runtime.query import ContinuousQuery
-from sqlengine.snapshot.expand import expand
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 
@@ -27,7 +26,7 @@ def explain(statement: ast.Explain, context: Context) -> Result:
         return _text(_analyze(statement, context))
     query, emit = _query_of(statement, context)
     if stage == "sql":
-        return _text(expand(query, context.instance.catalog, context.instance.functions).text.splitlines())
+        return _text(context.instance.expanded(query).text.splitlines())
     with context.instance.lock:
         planned = context.instance.plan(query, emit, context.settings.disabled_rules)
     node = planned.stages[stage]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlengine.catalog.objects import CatalogObject
 from sqlengine.result import Result
 from sqlengine.snapshot.execute import run
-from sqlengine.snapshot.expand import Expanded, expand
+from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.subscribe import follow
@@ -26,7 +26,7 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
     """The query's answer over everything acknowledged before the call (`read_consistency` strict) or now (latest)."""
     instance = context.instance
     with instance.lock:
-        expanded = expand(query, instance.catalog, instance.functions)
+        expanded = instance.expanded(query)
         if expanded.inputs and context.settings.read_consistency == "strict":
             instance.catch_up(context.check)
         tables = {name: instance.contents(obj) for name, obj in expanded.inputs.items()}

@@ -7,7 +7,6 @@ from sqlengine.catalog.objects import CatalogObject, ColumnInfo, EmitInfo, Mater
 from sqlengine.errors import InvalidDefinition
 from sqlengine.plan.pipeline import Planned
 from sqlengine.result import Result
-from sqlengine.snapshot.expand import expand
 from sqlengine.sql import ast, tables
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
@@ -36,7 +35,7 @@ def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject 
     if statement.emit is not None:
         raise InvalidDefinition("EMIT belongs to a materialized view", hint="use CREATE MATERIALIZED VIEW")
     catalog = context.instance.catalog
-    expanded = expand(statement.query, catalog, context.instance.functions)
+    expanded = context.instance.expanded(statement.query)
     view = View(
         name=object_name(statement.name),
         query=statement.query.text,

@@ -9,6 +9,7 @@ Filters on window columns between them move above the aggregate: they only look 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -45,12 +46,19 @@ def _fuse(group: nodes.GroupAggregate) -> Node | None:
         return None
     low = [p for p in predicates if max(input_columns(p), default=0) < base]
     high = [p for p in predicates if p not in low]
-    if assign.window.kind == "session" and (
-        high or not set(assign.partition) <= {e.index for k in plain if isinstance(e := exprs[k], InputRef)}
-    ):
+    if assign.window.kind == "session" and (high or not _sessions_are_groups(assign, exprs, plain, low)):
         return None
     fused, places = _aggregate(group, assign, exprs, plain, needed, low)
     return _above(group, fused, parts, plain, high, places, exprs, base)
+
+
+def _sessions_are_groups(
+    assign: nodes.AssignWindow, exprs: Sequence[Expr], keys: Sequence[int], predicates: Sequence[Expr]
+) -> bool:
+    """Whether each group holds whole sessions: grouped by exactly what divides them, filtered by nothing else."""
+    divides = set(assign.partition)
+    grouped = {e.index if isinstance(e := exprs[k], InputRef) else None for k in keys}
+    return grouped == divides and all(set(input_columns(p)) <= divides for p in predicates)
 
 
 def _down_to_window(node: Node) -> tuple[nodes.AssignWindow, list[Expr], list[Expr]] | None:
