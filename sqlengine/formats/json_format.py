@@ -1,9 +1,9 @@
 """The `json` format: one object per record.
 
 A missing field is NULL, extra fields are ignored, a value that does not fit its column makes the record
-bad.  A batch goes through Arrow's JSON reader in one call; what that refuses (numbers in strings, epoch
-timestamps among words, bad records) is converted by json_values.py, which accepts all the reader accepts,
-with the same values.
+bad; a column's key may differ from its name in case (json_keys.py).  A batch goes through Arrow's JSON
+reader in one call; what that refuses (numbers in strings, epoch timestamps among words, bad records) is
+converted by json_values.py, which accepts all the reader accepts, with the same values.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.formats.base import Converted, Decoded, assemble, batch_of, null_mask, snippet
+from sqlengine.formats.json_keys import foldable, only_spelling, other_spelling
 from sqlengine.formats.json_syntax import malformed, object_shaped, read_objects
 from sqlengine.formats.json_values import check_type, convert, from_number, pick
 from sqlengine.formats.records import as_binary, as_text, spans_of, valid_utf8
@@ -43,6 +44,8 @@ class JsonDecoder:
         self.schema = schema
         self._wire = {f.name: wire for f in schema if (wire := _first_wire(f.type)) is not None}
         self._others = [f.name for f in schema if f.name not in self._wire]
+        self._any_case = foldable(schema.names)
+        self._spelt: dict[str, str] = {}
 
     def decode(self, values: pa.Array) -> Decoded:
         """See formats.base.Decoder."""
@@ -64,7 +67,7 @@ class JsonDecoder:
         if wrong:
             kept = np.delete(np.arange(len(rows)), list(wrong))
             objects, rows = objects.take(pa.array(kept)), rows[kept]
-        texts = pick(objects, self.schema.names)
+        texts = pick(objects, self.schema.names, self._any_case)
         columns = [convert(t, f.type) for t, f in zip(texts, self.schema, strict=True)]
 
         def show(column: int, i: int) -> str:
@@ -76,19 +79,39 @@ class JsonDecoder:
 
     def _read(self, objects: pa.BinaryArray) -> list[pa.Array] | None:
         """All columns by Arrow's reader, or None when some record needs a closer look."""
+        self._spelt = {name: key for name, key in self._spelt.items() if only_spelling(objects, name, key)}
         for _ in range(_RETRIES):
+            wires = [(self._spelt.get(name, name), w.dtype) for name, w in self._wire.items()]
             try:
-                table = read_objects(objects, pa.schema([(name, w.dtype) for name, w in self._wire.items()]))
+                table = read_objects(objects, pa.schema(wires))
             except pa.ArrowInvalid as error:
                 changed = _CHANGED.search(str(error))
                 if changed is None or not self._rewire(changed[1], changed[2]):
                     return None
                 continue
-            return self._columns(objects, table)
+            found = self._other_spellings(objects, table)
+            if not found:
+                return self._columns(objects, table)
+            if not all(only_spelling(objects, name, key) for name, key in found.items()):
+                return None
+            self._spelt = {**self._spelt, **found}
         return None
+
+    def _other_spellings(self, objects: pa.BinaryArray, table: pa.Table) -> dict[str, str]:
+        """Columns that stand under a key of another case in this batch, and that key."""
+        found = {}
+        for name in self._any_case & self._wire.keys() - self._spelt.keys():
+            column = table.column(name)
+            if column.null_count:
+                missing = objects.filter(column.is_null().combine_chunks())
+                key = other_spelling(missing, self.schema.names, name)
+                if key is not None:
+                    found[name] = key
+        return found
 
     def _rewire(self, name: str, kind: str) -> bool:
         """The column comes as `kind` here: remember it, unless it has been changed back and forth."""
+        name = next((column for column, key in self._spelt.items() if key == name), name)
         other = _second_wire(self.schema.field(name).type, kind) if name in self._wire else None
         if other is None or other == self._wire[name]:
             return False
@@ -96,13 +119,16 @@ class JsonDecoder:
         return True
 
     def _columns(self, objects: pa.BinaryArray, table: pa.Table) -> list[pa.Array] | None:
-        picked = dict(zip(self._others, pick(objects, self._others), strict=True)) if self._others else {}
+        any_case = self._any_case & set(self._others)
+        texts = pick(objects, self._others, any_case, self.schema.names) if self._others else []
+        picked = dict(zip(self._others, texts, strict=True))
         columns = []
         for field in self.schema:
             if field.name in picked:
                 column = convert(picked[field.name], field.type)
             else:
-                column = _own(table.column(field.name).combine_chunks(), field.type, self._wire[field.name])
+                key = self._spelt.get(field.name, field.name)
+                column = _own(table.column(key).combine_chunks(), field.type, self._wire[field.name])
             if column.bad.any():
                 return None
             columns.append(column.values)

@@ -7,6 +7,7 @@ the epoch for timestamps, days for dates.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import cast
 
 import numpy as np
@@ -152,18 +153,48 @@ def _key_text(parts: Parts) -> pa.StringArray:
     return as_text(keys)
 
 
-def pick(objects: pa.BinaryArray, names: list[str]) -> list[pa.BinaryArray]:
-    """For each name, that member's JSON text in each object (null where missing; of two the last counts)."""
+def pick(
+    objects: pa.BinaryArray, names: list[str], any_case: Collection[str] = (), taken: Sequence[str] = ()
+) -> list[pa.BinaryArray]:
+    """For each name, that member's JSON text in each object (null where missing; of two the last counts).
+
+    Names in `any_case` are also found as json_keys.py says; `taken` are further names whose keys are not free.
+    """
     parts = members(objects)
-    wanted = pc.index_in(_key_text(parts), pa.array(names, pa.string())).fill_null(-1).to_numpy(zero_copy_only=False)
+    keys = _key_text(parts)
+    wanted = _positions(keys, [*names, *taken])
+    folded = _positions(pc.utf8_lower(keys), [n.lower() if n in any_case else "" for n in names]) if any_case else None
     picked = []
-    for index in range(len(names)):
-        hits = np.flatnonzero(wanted == index)
-        owner = parts.owner[hits]
-        last = np.ones(len(hits), dtype=bool)
-        last[:-1] = owner[1:] != owner[:-1]
-        picked.append(_spread(parts, hits[last], owner[last], len(objects)))
+    for index, name in enumerate(names):
+        hits = _last_of_each(parts, np.flatnonzero(wanted == index))
+        if folded is not None and name in any_case:
+            others = np.flatnonzero((folded == index) & (wanted < 0))
+            hits = np.sort(np.concatenate((hits, _unambiguous(parts, keys, others, parts.owner[hits]))))
+        picked.append(_spread(parts, hits, parts.owner[hits], len(objects)))
     return picked
+
+
+def _positions(keys: pa.StringArray, names: list[str]) -> np.ndarray:
+    found = pc.index_in(keys, pa.array(names, pa.string())).fill_null(-1)
+    return cast(np.ndarray, found.to_numpy(zero_copy_only=False))
+
+
+def _last_of_each(parts: Parts, hits: np.ndarray) -> np.ndarray:
+    owner = parts.owner[hits]
+    last = np.ones(len(hits), dtype=bool)
+    last[:-1] = owner[1:] != owner[:-1]
+    return hits[last]
+
+
+def _unambiguous(parts: Parts, keys: pa.StringArray, hits: np.ndarray, served: np.ndarray) -> np.ndarray:
+    """The last hit of each object that is not served already and spells the key one way only."""
+    hits = hits[~np.isin(parts.owner[hits], served)]
+    if not len(hits):
+        return hits
+    owner, spelt = parts.owner[hits], keys.take(pa.array(hits))
+    differs = np.asarray(pc.not_equal(spelt[1:], spelt[:-1]).to_numpy(zero_copy_only=False), dtype=bool)
+    doubtful = owner[1:][differs & (owner[1:] == owner[:-1])]
+    return _last_of_each(parts, hits[~np.isin(owner, doubtful)])
 
 
 def _spread(parts: Parts, hits: np.ndarray, owner: np.ndarray, n: int) -> pa.BinaryArray:

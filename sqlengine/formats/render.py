@@ -1,4 +1,4 @@
-"""Typed values to JSON text, a column at a time; the scalars' text is pgtext.py's.
+"""Typed values to JSON text, a column at a time; the scalars' text and the joining of lists are pgtext.py's.
 
 The inverse of text.py and json_values.py: what is rendered here is read back there as the same value.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine.formats.base import true_mask
-from sqlengine.pgtext import to_text_array
+from sqlengine.pgtext import join_lists, list_parts, to_text_array
 from sqlengine.types import JSON
 
 _NEEDS_ESCAPE = r'[\x00-\x1f"\\]'
@@ -30,6 +29,8 @@ def to_text(values: pa.Array) -> pa.StringArray:
 def to_json(values: pa.Array) -> pa.StringArray:
     """Each value as JSON text; null is `null`."""
     dtype = values.type
+    if not len(values):
+        return pa.array([], pa.string())
     if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
         return _list(values)
     if pa.types.is_struct(dtype):
@@ -76,28 +77,17 @@ def _or_null(text: pa.StringArray, values: pa.Array) -> pa.StringArray:
 
 
 def _list(values: pa.Array) -> pa.StringArray:
-    inner = to_json(values.flatten())
-    return _or_null(pc.binary_join_element_wise("[", _join_groups(inner, values), "]", ""), values)
+    _, items = list_parts(values)
+    return _enclosed("[", join_lists(values, to_json(items), ","), "]")
 
 
 def _map(values: pa.MapArray) -> pa.StringArray:
-    entries = pa.ListArray.from_arrays(
-        values.offsets, pa.StructArray.from_arrays([values.keys, values.items], ["k", "v"])
-    )
-    flat = entries.flatten() if not values.null_count else entries.filter(values.is_valid()).flatten()
-    keys, items = flat.flatten()
+    _, entries = list_parts(values)
+    keys, items = entries.flatten()
     members = pc.binary_join_element_wise(quoted(to_text(keys)), to_json(items), ":")
-    return _or_null(pc.binary_join_element_wise("{", _join_groups(members, values), "}", ""), values)
+    return _enclosed("{", join_lists(values, members, ","), "}")
 
 
-def _join_groups(inner: pa.StringArray, values: pa.Array) -> pa.StringArray:
-    """The rendered children of each row, joined by commas (`inner` holds those of non-null rows, in
-    order)."""
-    if pa.types.is_map(values.type):
-        lengths = np.diff(values.offsets.to_numpy(zero_copy_only=False))
-    else:
-        lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False)
-    lengths = np.where(values.is_valid().to_numpy(zero_copy_only=False), lengths, 0)
-    offsets = np.zeros(len(values) + 1, dtype=np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), inner), ",")
+def _enclosed(opening: str, text: pa.StringArray, closing: str) -> pa.StringArray:
+    """The text in brackets, `null` for NULL."""
+    return pc.coalesce(pc.binary_join_element_wise(opening, text, closing, ""), _NULL)
