@@ -43,6 +43,7 @@ test: $(VENV)/.installed-test
 
 check: $(VENV)/.installed-test
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check --quiet .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) -m pytest -q tests/test_tidy.py

@@ -136,10 +136,7 @@ def main() -> None:
     cases = [case for name in chosen.names or names() for case in run(name, passed_on)]
     missed = [case.case for case in cases if case.met is False]
     bars = sum(case.bar is not None for case in cases)
-    print(
-        f"\n{len(cases)} cases, {bars} bars, {len(missed)} missed"
-        + (": " + ", ".join(missed) if missed else "")
-    )
+    print(f"\n{len(cases)} cases, {bars} bars, {len(missed)} missed" + (": " + ", ".join(missed) if missed else ""))
 
 
 if __name__ == "__main__":

@@ -39,9 +39,7 @@ def sentence(text: str | None) -> str:
 def errors_page() -> str:
     """Every error class of both trees with its SQLSTATE."""
     return (
-        "# Errors\n\n"
-        + HEAD
-        + "Every error has a SQLSTATE, a message, and where known a detail, a hint and the "
+        "# Errors\n\n" + HEAD + "Every error has a SQLSTATE, a message, and where known a detail, a hint and the "
         "position in the statement. In Python they are classes of `sqlengine`; the first level below "
         "`DatabaseError` is that of DB-API 2.0.\n\n"
         + _error_table(sqlengine.errors, sqlengine.errors.Error)
@@ -89,17 +87,11 @@ def settings_page() -> str:
 def connectors_page() -> str:
     """Every connector with its options."""
     parts = [
-        "# Connectors\n\n"
-        + HEAD
-        + "`WITH (connector = '...', ...)` of a stream or a sink names one of these. Option "
+        "# Connectors\n\n" + HEAD + "`WITH (connector = '...', ...)` of a stream or a sink names one of these. Option "
         "names are case-insensitive, and `-`, `.` and `_` are equal in them.\n"
     ]
     for connector in CONNECTORS:
-        roles = [
-            word
-            for word, made in (("source", connector.source), ("sink", connector.sink))
-            if made is not None
-        ]
+        roles = [word for word, made in (("source", connector.source), ("sink", connector.sink)) if made is not None]
         rows = [_option_row(spec) for spec in fields(connector.options)]
         parts.append(f"## {connector.name}\n\n{connector.description} ({' and '.join(roles)})\n")
         if rows:

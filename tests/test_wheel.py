@@ -83,8 +83,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _registry_is_missing(stderr: str) -> bool:
     return any(
-        word in stderr
-        for word in ("NewConnectionError", "Temporary failure in name", "No matching distribution")
+        word in stderr for word in ("NewConnectionError", "Temporary failure in name", "No matching distribution")
     )
 
 

@@ -48,9 +48,19 @@ def main() -> None:
         assert counted == ROWS, f"the view counts {counted} rows"
         used = anonymous_bytes()
         ratio = BAR_BYTES / used
-        print(json.dumps({"case": f"memory: {ROWS:,} rows, {rows:,} windows", "engine": "sqlengine",
-                          "value": round(used / 1e6, 1), "unit": "MB", "ratio": round(ratio, 3), "bar": 1.0,
-                          "met": ratio >= 1.0}))
+        print(
+            json.dumps(
+                {
+                    "case": f"memory: {ROWS:,} rows, {rows:,} windows",
+                    "engine": "sqlengine",
+                    "value": round(used / 1e6, 1),
+                    "unit": "MB",
+                    "ratio": round(ratio, 3),
+                    "bar": 1.0,
+                    "met": ratio >= 1.0,
+                }
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -42,8 +42,9 @@ def shapes(rows: int) -> Iterator[Shape]:
     payments = pa.table({"order": rng.permutation(n // 2), "paid": rng.random(n // 2)})
     yield Shape("stream-stream, one to one", orders, payments, (0, 0), False)
     prices = (10 ** (rng.random(n) * 6) * 100).round().astype(np.int64)
-    bids = pa.table({"auction": rng.integers(0, 10**6, n), "bidder": rng.integers(0, 10**5, n), "price": prices,
-                     "ts": np.arange(n)})
+    bids = pa.table(
+        {"auction": rng.integers(0, 10**6, n), "bidder": rng.integers(0, 10**5, n), "price": prices, "ts": np.arange(n)}
+    )
     tops = pa.table({"top": np.sort(prices)[-200:], "end": np.arange(200)})
     yield Shape("q7: bids with few tops", bids, tops, (2, 0), False)
     people = pa.table({"id": rng.permutation(n // 50), "name": pa.array([f"person {i}" for i in range(n // 50)])})
@@ -55,8 +56,11 @@ def ours(shape: Shape, batch_rows: int) -> tuple[float, int]:
     """(seconds, output rows) of the operator over batches of `batch_rows`."""
     plan = nodes.Join(
         schema=pa.schema([*shape.left.schema, *shape.right.schema]),
-        left=nodes.Values(schema=shape.left.schema, rows=()), right=nodes.Values(schema=shape.right.schema, rows=()),
-        kind="inner", left_keys=(shape.keys[0],), right_keys=(shape.keys[1],),
+        left=nodes.Values(schema=shape.left.schema, rows=()),
+        right=nodes.Values(schema=shape.right.schema, rows=()),
+        kind="inner",
+        left_keys=(shape.keys[0],),
+        right_keys=(shape.keys[1],),
     )
     operator, found = JoinOperator(plan), 0
     sides = [t.combine_chunks().to_batches(max_chunksize=batch_rows) for t in (shape.left, shape.right)]

@@ -28,8 +28,13 @@ def seconds(arguments: list[str]) -> float:
     """Wall-clock seconds of one run of the command, in a fresh process."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "repl", *arguments], cwd=folder, check=True, capture_output=True,
-                       env={"PYTHONPATH": str(ROOT), "HOME": folder, "PATH": "/usr/bin:/bin"})
+        subprocess.run(
+            [sys.executable, "-m", "repl", *arguments],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            env={"PYTHONPATH": str(ROOT), "HOME": folder, "PATH": "/usr/bin:/bin"},
+        )
         return time.perf_counter() - started
 
 
@@ -39,8 +44,19 @@ def main() -> None:
         seconds(arguments)
         median = statistics.median(seconds(arguments) for _ in range(ROUNDS))
         ratio = bar_s / median
-        print(json.dumps({"case": f"start: {case}", "engine": "sqlengine", "value": round(median, 3), "unit": "s",
-                          "ratio": round(ratio, 3), "bar": 1.0, "met": ratio >= 1.0}))
+        print(
+            json.dumps(
+                {
+                    "case": f"start: {case}",
+                    "engine": "sqlengine",
+                    "value": round(median, 3),
+                    "unit": "s",
+                    "ratio": round(ratio, 3),
+                    "bar": 1.0,
+                    "met": ratio >= 1.0,
+                }
+            )
+        )
 
 
 if __name__ == "__main__":

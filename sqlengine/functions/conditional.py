@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.errors import DataError
 from sqlengine.functions.operators import comparison_kernel
 from sqlengine.functions.registry import Kernel, Value, declare, scalar
 from sqlengine.types import storage_type
@@ -121,3 +122,20 @@ def _count(test: Kernel, args: Sequence[Value]) -> Value:
     for arg in args:
         total = pc.add(total, test(arg).cast(pa.int32()))
     return total
+
+
+def _only_row(value: pa.Array, rows: pa.Array) -> Value:
+    if pc.any(pc.greater(rows, 1)).as_py():
+        raise DataError("more than one row returned by a subquery used as an expression", sqlstate="21000")
+    return value
+
+
+only_row = scalar(
+    "only_row(value anyelement, rows bigint) -> anyelement",
+    "the value, unless it stands for more than one row: then error 21000",
+    example="only_row(7, 1) = 7",
+    strict=False,
+    can_raise=True,
+    broadcast=True,
+    duck="CASE WHEN {1} > 1 THEN error('more than one row returned by a subquery used as an expression') ELSE {0} END",
+)(_only_row)

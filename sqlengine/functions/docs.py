@@ -25,6 +25,9 @@ Every scalar and aggregate function, written by `python -m sqlengine.functions.d
 `anyelement`, `anynumber` and `anyint` stand for one type in all their places; `numeric` for any precision and scale.
 A function marked * has no Arrow kernel: the embedded DuckDB evaluates it, in views as in snapshot queries. Other scalar
 functions of DuckDB can be called by their names too.
+
+A function means the same in a view and in a snapshot SELECT, with one exception: a snapshot SELECT divides `numeric` by
+`numeric` in double precision (about 16 digits), a view exactly.
 """
 
 

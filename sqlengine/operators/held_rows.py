@@ -70,4 +70,3 @@ class HeldRows:
             rows = pa.RecordBatch.from_arrays(batch.columns[:-1], schema=self._schema)
             self.add(Delta(rows, None if (weights == 1).all() else weights))
         return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-

@@ -78,8 +78,11 @@ class JoinOperator(Operator):
         self._index = KeyIndex(self._keys[LEFT].types)
         self._sides = tuple(
             JoinSide(
-                self._schemas[port], self._keys[port], not self._inputs[port].append_only,
-                self._kind.lonely[port] is not None, self._bounds[port],
+                self._schemas[port],
+                self._keys[port],
+                not self._inputs[port].append_only,
+                self._kind.lonely[port] is not None,
+                self._bounds[port],
             )
             for port in (LEFT, RIGHT)
         )

@@ -149,7 +149,8 @@ class TopNOperator(Operator):
         columns = [column for column, _, _ in self._node.order]
         arrays = self._rows.arena.take(rows, [*columns, *self._ties])
         keys = [
-            code for array, (_, descending, nulls_first) in zip(arrays, self._node.order, strict=False)
+            code
+            for array, (_, descending, nulls_first) in zip(arrays, self._node.order, strict=False)
             for code in sort_codes(array, descending, nulls_first)
         ]
         by = sort_rows(slots, keys, arrays[len(columns) :])

@@ -19,10 +19,11 @@ from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Cast, Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
-from sqlengine.plan.join import bind_join
+from sqlengine.plan.join import bind_join, joined
 from sqlengine.plan.ranking import limited, order_output, qualified, ranked_subquery
-from sqlengine.plan.rewrite import walk
+from sqlengine.plan.rewrite import contains, walk
 from sqlengine.plan.scope import Relation, named
+from sqlengine.plan.subquery import Subqueries
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_relation
 from sqlengine.sql import ast
@@ -93,7 +94,7 @@ class Binder:
         scan = nodes.Scan(schema=schema, source=obj.name, columns=names)
         match obj:
             case Stream(watermark=mark, options=options):
-                times = (names.index(mark.column),) if mark else ()
+                times: tuple[int, ...] = (names.index(mark.column),) if mark else ()
                 return replace(scan, time_columns=times, whole="late_topic" in options)
             case Table(watermark=mark, primary_key=key, append_only=append_only):
                 return replace(
@@ -150,18 +151,36 @@ class Binder:
             s, relation = ranked
         else:
             relation = self.relation(s.from_) if s.from_ is not None else Relation(EMPTY, ())
-        for expr in walk((s.items, s.where or (), s.having or (), s.group_by)):
-            if isinstance(expr, ast.Subquery):
-                raise Unplannable(f"a subquery ({expr.kind.upper()}) in an expression")
         if s.where is not None:
-            relation = relation.on(build.filtered(relation.node, self.condition(s.where, relation, "WHERE")))
+            relation = Subqueries(self).restricted(relation, s.where, "WHERE")
         s = replace(s, items=_expand_stars(s.items, relation))
-        if s.group_by or s.having is not None or has_aggregates(s.items):
-            relation, s = group_windows(relation, s)
-            relation, s = Aggregation(relation, s).bind()
+        grouped = bool(s.group_by) or s.having is not None or has_aggregates(s.items)
+        if grouped:
+            relation, s = Subqueries(self).below_aggregates(relation, s)
+            relation, s = self._aggregated(relation, s)
+        relation, s = Subqueries(self, grouped).of_items(relation, s)
         if any(isinstance(e, ast.Call) and e.over is not None for e in walk(s.items)):
             raise Unplannable("an OVER window")
         return self._output(relation, s)
+
+    def _aggregated(self, relation: Relation, s: ast.Select) -> tuple[Relation, ast.Select]:
+        """GROUP BY and HAVING; a HAVING with subqueries is a condition over the groups."""
+        relation, s = group_windows(relation, s)
+        if s.having is None or not contains(s.having, ast.Subquery):
+            return Aggregation(relation, s).bind()
+        with_having = replace(s, items=(*s.items, ast.SelectItem(s.having, "$having")), having=None)
+        relation, placed = Aggregation(relation, with_having).bind()
+        condition = placed.items[-1].expr
+        relation = Subqueries(self, grouped=True).restricted(relation, condition, "HAVING")
+        return relation, replace(placed, items=placed.items[:-1])
+
+    def joined(self, rel: ast.Join, left: Relation, right: Relation) -> Relation:
+        """A join of two bound relations."""
+        return joined(self, rel, left, right)
+
+    def kept(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
+        """The rows for which a condition holds."""
+        return relation.on(build.filtered(relation.node, self.condition(condition, relation, clause)))
 
     def _output(self, relation: Relation, s: ast.Select) -> Relation:
         exprs = [self._item(item.expr, relation) for item in s.items]

@@ -75,8 +75,8 @@ def grouped(node: Node, keys: Sequence[int], calls: Sequence[nodes.AggregateCall
 def joined(
     left: Node, right: Node, kind: str, left_keys: Sequence[int], right_keys: Sequence[int], residual: Expr | None
 ) -> Node:
-    """Equi-join; output = left columns then right columns."""
-    schema = pa.schema([*left.schema, *right.schema])
+    """Equi-join; output = left columns then right columns, of a semi or anti join the left's only."""
+    schema = left.schema if kind in ("semi", "anti") else pa.schema([*left.schema, *right.schema])
     return derive(
         nodes.Join(
             schema=schema,

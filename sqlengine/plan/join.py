@@ -21,6 +21,9 @@ from sqlengine.plan.temporal_join import bind_temporal_join, is_temporal
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
+LEFT_ONLY = ("semi", "anti")
+"""Joins whose rows are the left side's."""
+
 _FLIPPED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
 
 
@@ -72,19 +75,19 @@ def bind_join(binder: RelationBinder, rel: ast.Join) -> Relation:
     """Bind a join; output columns are the left's then the right's, under their own table names."""
     if rel.kind == "right":
         return _swapped(binder, rel)
-    if rel.kind not in ("inner", "cross", "left", "full", "asof", "asof_left"):
+    if rel.kind not in ("inner", "cross", "left", "full", "asof", "asof_left", *LEFT_ONLY):
         raise Unplannable(f"a {rel.kind} join")
     if rel.kind == "full" and (rel.using or rel.natural):
         raise Unplannable("a full join with USING")
     if is_temporal(rel):
         assert isinstance(rel.right, ast.TableRef)
         left, right = binder.relation(rel.left), binder.relation(replace(rel.right, as_of=None))
-        return bind_temporal_join(rel, left, right, lambda *join: _joined(binder, *join), binder.catalog)
-    return _joined(binder, rel, binder.relation(rel.left), binder.relation(rel.right))
+        return bind_temporal_join(rel, left, right, lambda *join: joined(binder, *join), binder.catalog)
+    return joined(binder, rel, binder.relation(rel.left), binder.relation(rel.right))
 
 
-def _joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relation) -> Relation:
-    """The join of two bound relations."""
+def joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relation) -> Relation:
+    """The join of two bound relations; a semi or anti join has the left's columns only."""
     both, conditions = _scope_and_conditions(left, right, rel)
     sides = (_Side(left, [], []), _Side(right, [], []))
     rest = [c for c in conditions if not _take_key(c, both, sides)]
@@ -92,6 +95,10 @@ def _joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relati
         node = _asof(both, rel, sides, rest)
     else:
         node = _hash(binder, both, rel, sides, rest)
+    if rel.kind in LEFT_ONLY:
+        width = sides[0].width
+        kept = build.projected(node, build.refs(node)[:width], node.schema.names[:width])
+        return Relation(kept, left.columns)
     return Relation(_without_extra(node, sides), both.columns)
 
 

@@ -65,7 +65,7 @@ def _append_only(node: Node) -> bool:
         case nodes.LookupJoin() | nodes.Versions():
             return True
         case nodes.Join(kind=kind):
-            return below and kind == "inner"
+            return below and kind in ("inner", "semi")
         case nodes.AsofJoin(settle=settle):
             return settle
         case nodes.ReleaseInOrder():
@@ -89,6 +89,8 @@ def _unique(node: Node) -> tuple[int, ...] | None:
         case nodes.LookupJoin(left=left, right=right, right_keys=keys):
             once = right.unique_keys is not None and set(right.unique_keys) <= set(keys)
             return left.unique_keys if once else None
+        case nodes.Join(left=left, kind="semi" | "anti"):
+            return left.unique_keys
         case nodes.Join(left=left, right=right, kind="inner" | "left"):
             if left.unique_keys is None or right.unique_keys is None:
                 return None
@@ -130,6 +132,10 @@ def _times(node: Node) -> tuple[int, ...]:
             return left.time_columns
         case nodes.Versions(time_column=time):
             return (time,)
+        case nodes.Join(left=left, kind="anti"):
+            return left.time_columns
+        case nodes.Join(kind="semi"):
+            return ()  # a left row may wait long for its first match
         case nodes.Join(left=left, right=right):
             return (*left.time_columns, *(c + len(left.schema) for c in right.time_columns))
         case nodes.AsofJoin(left=left):

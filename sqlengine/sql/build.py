@@ -253,9 +253,7 @@ def emit_of(node: Node, query: ast.Query | None = None) -> ast.Emit | None:
         if item.node("interval") is not None:
             values[f"{key}_us"] = _interval_us(item)
     if modes > 1:
-        raise errors.SyntaxError(
-            "EMIT says one of CHANGES, ON WINDOW CLOSE and EVERY", position=_start(found)
-        )
+        raise errors.SyntaxError("EMIT says one of CHANGES, ON WINDOW CLOSE and EVERY", position=_start(found))
     return ast.Emit(**values)
 
 
@@ -272,9 +270,7 @@ def _interval_us(item: Node) -> int:
 
 
 def _start(node: Node) -> int:
-    return next(
-        (leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), 0
-    )
+    return next((leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), 0)
 
 
 def string_of(node: Node) -> str | None:

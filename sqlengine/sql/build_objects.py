@@ -56,9 +56,7 @@ def _watermark(node: Node) -> ast.WatermarkDef:
     assert leaf is not None
     column = ident(node, leaf)
     if expr is None:
-        return ast.WatermarkDef(
-            column, ast.Column((column,), leaf.start_pos), node.text_of(leaf), leaf.start_pos
-        )
+        return ast.WatermarkDef(column, ast.Column((column,), leaf.start_pos), node.text_of(leaf), leaf.start_pos)
     made = make_checked(node, expr)
     if made is None:
         raise NotSupportedError(
@@ -243,9 +241,7 @@ def create_function(node: Node) -> ast.Statement:
     parameters = node.node("parameters")
     return ast.CreateFunction(
         **values,
-        params=tuple(_parameter(item) for item in parameters.nodes("parameter"))
-        if parameters is not None
-        else (),
+        params=tuple(_parameter(item) for item in parameters.nodes("parameter")) if parameters is not None else (),
         returns=node.text_of(returns) if returns is not None else "",
         language=ident(language, leaf) if language is not None and leaf is not None else "sql",
         body=string_of(body) or "",

@@ -39,9 +39,7 @@ def insert(node: Node) -> ast.Statement:
         values["conflict"] = "nothing" if conflict.has("nothing") else "update"
         values["conflict_columns"] = names_of(conflict)
         values["conflict_set"] = _assignments(conflict)
-    return ast.Insert(
-        target=name_of(node), columns=names_of(node), query=query, returning=_returning(node), **values
-    )
+    return ast.Insert(target=name_of(node), columns=names_of(node), query=query, returning=_returning(node), **values)
 
 
 def _assignments(node: Node) -> tuple[tuple[str, str], ...]:
@@ -55,16 +53,12 @@ def _assignments(node: Node) -> tuple[tuple[str, str], ...]:
         made.append((ident(item, leaf), expr_text(item, expr)))
     repeated = {name for name, _ in made if [n for n, _ in made].count(name) > 1}
     if repeated:
-        raise errors.SyntaxError(
-            f'multiple assignments to same column "{min(repeated)}"', position=_first(listed)
-        )
+        raise errors.SyntaxError(f'multiple assignments to same column "{min(repeated)}"', position=_first(listed))
     return tuple(made)
 
 
 def _first(node: Node) -> int | None:
-    return next(
-        (leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), None
-    )
+    return next((leaf.start_pos for leaf in node.tree.scan_values(lambda value: isinstance(value, lark.Token))), None)
 
 
 def _returning(node: Node) -> tuple[str, ...]:
@@ -129,9 +123,7 @@ def delete(node: Node) -> ast.Statement:
 
 def copy_from(node: Node) -> ast.Statement:
     """COPY target [(columns)] FROM 'path' | STDIN."""
-    return ast.CopyFrom(
-        target=name_of(node), columns=names_of(node), path=_path(node), options=_settings(node)
-    )
+    return ast.CopyFrom(target=name_of(node), columns=names_of(node), path=_path(node), options=_settings(node))
 
 
 def copy_to(node: Node) -> ast.Statement:
@@ -217,9 +209,7 @@ def explain(node: Node) -> ast.Statement:
 
 def explain_head(node: Node) -> dict[str, Any]:
     """analyze and options of EXPLAIN; `(stage x)` is another spelling of `(x)`."""
-    options = tuple(
-        (value.lower(), "true") if key == "stage" else (key, value) for key, value in _settings(node)
-    )
+    options = tuple((value.lower(), "true") if key == "stage" else (key, value) for key, value in _settings(node))
     return {"analyze": node.has("analyze"), "options": options}
 
 
@@ -234,9 +224,7 @@ def show(node: Node) -> ast.Statement:
     assert words is not None
     spelt = [ident(words, leaf) for leaf in words.flat()]
     what = " ".join(spelt)
-    return ast.Show(
-        what=_SHOWN.get(what, what), target=name_of(node) if node.has("name") else None, like=pattern
-    )
+    return ast.Show(what=_SHOWN.get(what, what), target=name_of(node) if node.has("name") else None, like=pattern)
 
 
 _SHOWN = {

@@ -34,9 +34,7 @@ MARK = "\u0192"
 _POSTGRES = Dialect.get_or_raise("postgres")
 _TOKENIZER: Any = _POSTGRES.tokenizer_class
 _KEYWORDS: dict[str, TokenType] = {
-    word: kind
-    for word, kind in _TOKENIZER.KEYWORDS.items()
-    if " " not in word and "{" not in word and "}" not in word
+    word: kind for word, kind in _TOKENIZER.KEYWORDS.items() if " " not in word and "{" not in word and "}" not in word
 }
 _SINGLE: dict[str, TokenType] = {**_TOKENIZER.SINGLE_TOKENS, "?": TokenType.PLACEHOLDER}
 _PHRASES: dict[str, dict[tuple[str, ...], TokenType]] = {}
@@ -88,11 +86,7 @@ def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
     """The tree of one scalar expression; same errors as `parse_query`."""
     start = tokens[0].start
     tree = _parse([Token(WORD, "SELECT", start, start), *tokens], text)
-    if (
-        not isinstance(tree, exp.Select)
-        or len(tree.expressions) != 1
-        or set(_present(tree)) != {"expressions"}
-    ):
+    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or set(_present(tree)) != {"expressions"}:
         raise errors.SyntaxError("a single expression is expected here", position=start)
     only = tree.expressions[0]
     if isinstance(only, exp.Alias):
@@ -227,9 +221,7 @@ def _may_begin_call(tokens: Sequence[Token], at: int) -> bool:
         return False
     if before.kind == WORD:
         upper = before.value.upper()
-        return (
-            upper in _KEYWORDS and upper != "AS" and upper not in _KEYWORD_FUNCTIONS
-        ) or upper in _BEFORE_EXPRESSION
+        return (upper in _KEYWORDS and upper != "AS" and upper not in _KEYWORD_FUNCTIONS) or upper in _BEFORE_EXPRESSION
     if before.value == "*" and tokens[at].upper == "REPLACE":
         return at > 1 and tokens[at - 2].upper not in ("SELECT", ",", ".", "DISTINCT", "ALL")
     return before.value not in ("::", ")")
@@ -252,9 +244,7 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
             isinstance(node, exp.Version) and not isinstance(node.expression, exp.Expr)
         ):
             raise errors.SyntaxError(
-                "syntax error in FOR SYSTEM_TIME"
-                if isinstance(node, exp.Version)
-                else "a query is expected in WITH"
+                "syntax error in FOR SYSTEM_TIME" if isinstance(node, exp.Version) else "a query is expected in WITH"
             )
     for bracket in brackets:
         if len(bracket.expressions) > 2:
@@ -276,9 +266,7 @@ def _translate(err: SqlglotError, tokens: Sequence[Token]) -> errors.SyntaxError
     if at is None or (at == len(tokens) - 1 and expected is not None):
         last = tokens[-1]
         hint = keyword_hint(tokens, len(tokens) - 1)
-        return errors.SyntaxError(
-            "syntax error at end of input", detail=expected, hint=hint, position=last.end
-        )
+        return errors.SyntaxError("syntax error at end of input", detail=expected, hint=hint, position=last.end)
     token = tokens[at]
     near = token.value if token.kind != STRING else f"'{token.value}'"
     return errors.SyntaxError(
@@ -295,8 +283,6 @@ def _expected(description: str) -> str | None:
         return f"expected {description.removeprefix('Expecting ')}"
     if description.startswith(("Required keyword", "Expected ")):
         return (
-            "expected an expression"
-            if description.startswith("Required")
-            else description[0].lower() + description[1:]
+            "expected an expression" if description.startswith("Required") else description[0].lower() + description[1:]
         )
     return None

@@ -29,9 +29,7 @@ def nearest_keyword(word: str, keywords: Iterable[str]) -> str | None:
     return near[0] if near else None
 
 
-def keyword_hint(
-    tokens: Sequence[Token], at: int, keywords: Sequence[str] = tuple(QUERY_KEYWORDS)
-) -> str | None:
+def keyword_hint(tokens: Sequence[Token], at: int, keywords: Sequence[str] = tuple(QUERY_KEYWORDS)) -> str | None:
     """`did you mean FROM?` when the token at an error, or one just before it, looks like a misspelt
     keyword."""
     for index in range(at, max(-1, at - 1 - _LOOK_BACK), -1):

@@ -156,9 +156,7 @@ def negate(value: Interval) -> Interval:
 
 def add(left: Interval, right: Interval) -> Interval:
     """Field by field."""
-    return Interval(
-        left.months + right.months, left.days + right.days, left.microseconds + right.microseconds
-    )
+    return Interval(left.months + right.months, left.days + right.days, left.microseconds + right.microseconds)
 
 
 def scale(value: Interval, factor: int) -> Interval:

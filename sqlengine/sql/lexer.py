@@ -99,9 +99,7 @@ _TOKEN = re.compile(
 _UNTERMINATED = {"'": "string", '"': "quoted identifier", "`": "quoted identifier"}
 _DIGITS = {HEX: frozenset("0123456789abcdefABCDEF"), BIT: frozenset("01")}
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-_ESCAPE = re.compile(
-    r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))|''", re.DOTALL
-)
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))|''", re.DOTALL)
 _UNICODE = re.compile(r"\\(?:\\|([0-9a-fA-F]{4})|\+([0-9a-fA-F]{6}))")
 _NAMED_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -173,9 +171,7 @@ def _quoted(kind: str, found: re.Match[str], start: int, end: int) -> Token:
         return Token(QUOTED, _unicode(text[3:-1].replace('""', '"'), start), start, end)
     if kind in ("hex", "bit"):
         if not set(text[2:-1]) <= _DIGITS[kind]:
-            raise errors.SyntaxError(
-                f"invalid {'hexadecimal' if kind == HEX else 'binary'} string", position=start
-            )
+            raise errors.SyntaxError(f"invalid {'hexadecimal' if kind == HEX else 'binary'} string", position=start)
         return Token(kind, text[2:-1], start, end)
     skip = len(found.group("tag")) + 2
     return Token(STRING, text[skip:-skip], start, end)

@@ -147,9 +147,7 @@ def _escape(node: exp.Expr, ctx: Context) -> ast.Expr:
     names = {exp.Like: "like_escape", exp.ILike: "ilike_escape"}
     if type(like) not in names:
         return opaque(node)
-    made = ast.Call(
-        names[type(like)], (ctx.expr(like.this), ctx.expr(like.expression), ctx.expr(node.expression))
-    )
+    made = ast.Call(names[type(like)], (ctx.expr(like.this), ctx.expr(like.expression), ctx.expr(node.expression)))
     return ast.Unary("not", made) if like.args.get("negate") else made
 
 

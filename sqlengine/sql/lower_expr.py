@@ -100,9 +100,7 @@ def binary(node: exp.Expr, ctx: Context) -> ast.Expr:
         spine.append(node)
         node = node.this
     if len(spine) > DEPTH_MAX:
-        raise TooComplex(
-            f"an expression chains more than {DEPTH_MAX} operators", hint="break it up with sub-queries"
-        )
+        raise TooComplex(f"an expression chains more than {DEPTH_MAX} operators", hint="break it up with sub-queries")
     left = ctx.expr(node)
     for step in reversed(spine):
         left = _operate(step, left, ctx)
@@ -263,12 +261,8 @@ def star(node: exp.Expr, ctx: Context) -> ast.Expr:
     )
     replaced = node.args.get("replace") or ()
     if not all(isinstance(item, exp.Alias) for item in replaced):
-        raise errors.SyntaxError(
-            "REPLACE takes expressions with names", hint="write * REPLACE (expression AS column)"
-        )
-    return ast.Star(
-        None, excluded, tuple((fold(item.args["alias"]), ctx.expr(item.this)) for item in replaced)
-    )
+        raise errors.SyntaxError("REPLACE takes expressions with names", hint="write * REPLACE (expression AS column)")
+    return ast.Star(None, excluded, tuple((fold(item.args["alias"]), ctx.expr(item.this)) for item in replaced))
 
 
 def _interval(node: exp.Expr, ctx: Context) -> ast.Expr:
@@ -277,9 +271,7 @@ def _interval(node: exp.Expr, ctx: Context) -> ast.Expr:
         return constant
     unit = node.args.get("unit")
     if node.this is None or not isinstance(unit, exp.Var):
-        raise errors.SyntaxError(
-            "an interval is written INTERVAL '5' MINUTE", position=position_of(node.this)
-        )
+        raise errors.SyntaxError("an interval is written INTERVAL '5' MINUTE", position=position_of(node.this))
     one = interval(exp.Interval(this=exp.Literal.string("1"), unit=unit.copy()))
     return ast.Binary("*", ctx.expr(node.this), one or opaque(node))
 
@@ -311,20 +303,14 @@ def _bracket(node: exp.Expr, ctx: Context) -> ast.Expr:
     if isinstance(index, exp.Slice):
         ends = [index.args.get("this"), index.args.get("expression")]
         bounds = tuple(ctx.expr(end) if end is not None else ast.Literal(None, "unknown") for end in ends)
-        return (
-            ast.Call("array_slice", (ctx.expr(node.this), *bounds))
-            if not index.args.get("step")
-            else opaque(node)
-        )
+        return ast.Call("array_slice", (ctx.expr(node.this), *bounds)) if not index.args.get("step") else opaque(node)
     return ast.Subscript(ctx.expr(node.this), ctx.expr(index))
 
 
 def _dot(node: exp.Expr, ctx: Context) -> ast.Expr:
     """A struct's field, or a call qualified by its schema."""
     member = node.expression
-    if isinstance(member, (exp.Anonymous, exp.Func)) and isinstance(
-        node.this, (exp.Identifier, exp.Column, exp.Dot)
-    ):
+    if isinstance(member, (exp.Anonymous, exp.Func)) and isinstance(node.this, (exp.Identifier, exp.Column, exp.Dot)):
         return ctx.expr(member)
     if not isinstance(member, exp.Identifier):
         return opaque(node)

@@ -176,9 +176,7 @@ def output_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return "?column?" if node.name.startswith("$") else node.name.lower()
     if isinstance(node, exp.Dot):
-        return (
-            output_name(node.expression) if isinstance(node.expression, exp.Func) else fold(node.expression)
-        )
+        return output_name(node.expression) if isinstance(node.expression, exp.Func) else fold(node.expression)
     if isinstance(node, exp.Subquery):
         inner_query = node.this
         return (
@@ -278,17 +276,14 @@ def _factor(node: exp.Expr, items: tuple[ast.SelectItem, ...], ctx: Context) -> 
         return "sets", sets
     if isinstance(node, exp.Rollup):
         columns = [_columns(inner, items, ctx) for inner in node.expressions]
-        return "sets", [
-            tuple(expr for part in columns[:n] for expr in part) for n in range(len(columns), -1, -1)
-        ]
+        return "sets", [tuple(expr for part in columns[:n] for expr in part) for n in range(len(columns), -1, -1)]
     if isinstance(node, exp.Cube):
         columns = [_columns(inner, items, ctx) for inner in node.expressions]
         if len(columns) > 12:
             raise TooComplex(f"more than {GROUPING_SETS_MAX} grouping sets")
         chosen = product((True, False), repeat=len(columns))
         return "sets", [
-            tuple(expr for part, on in zip(columns, picks, strict=True) if on for expr in part)
-            for picks in chosen
+            tuple(expr for part, on in zip(columns, picks, strict=True) if on for expr in part) for picks in chosen
         ]
     return "plain", [_columns(node, items, ctx)]
 
@@ -362,9 +357,7 @@ def _operation(node: exp.Expr) -> tuple[str, bool]:
 
 def _balanced(terms: list[Lowered], op: str, all_: bool) -> ast.SetOperation:
     while len(terms) > 2:
-        pairs: list[Lowered] = [
-            ast.SetOperation(op, all_, terms[i], terms[i + 1]) for i in range(0, len(terms) - 1, 2)
-        ]
+        pairs: list[Lowered] = [ast.SetOperation(op, all_, terms[i], terms[i + 1]) for i in range(0, len(terms) - 1, 2)]
         terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
     return ast.SetOperation(op, all_, terms[0], terms[1])
 

@@ -50,8 +50,7 @@ def alias_of(node: exp.Expr) -> tuple[str | None, tuple[str, ...]]:
         return fold(alias), ()
     name = fold(alias.this) if alias.this is not None else None
     columns = [
-        column.this if isinstance(column, exp.ColumnDef) else column
-        for column in alias.args.get("columns") or ()
+        column.this if isinstance(column, exp.ColumnDef) else column for column in alias.args.get("columns") or ()
     ]
     return name, tuple(fold(column) for column in columns)
 
@@ -112,9 +111,7 @@ def hex_bytes(node: exp.Expr) -> ast.Literal:
     try:
         return ast.Literal(bytes.fromhex(str(node.this)), "bytea")
     except ValueError:
-        raise errors.SyntaxError(
-            f"invalid hexadecimal string X'{node.this}'", position=position_of(node)
-        ) from None
+        raise errors.SyntaxError(f"invalid hexadecimal string X'{node.this}'", position=position_of(node)) from None
 
 
 def parameter(node: exp.Expr) -> ast.Param | None:

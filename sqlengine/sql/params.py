@@ -66,9 +66,7 @@ def _texts(value: Any, values: _Values) -> Any:
     """A text field: one text, several, or (name, text) pairs."""
     if isinstance(value, str):
         return values.text(value)
-    return tuple(
-        (item[0], values.text(item[1])) if isinstance(item, tuple) else values.text(item) for item in value
-    )
+    return tuple((item[0], values.text(item[1])) if isinstance(item, tuple) else values.text(item) for item in value)
 
 
 class _Values:

@@ -88,11 +88,7 @@ def is_cte(name: str, node: exp.Expr) -> bool:
     above = node.parent
     while above is not None:
         with_ = above.args.get("with_")
-        if (
-            with_ is not None
-            and with_ is not below
-            and any(_cte_name(cte) == name for cte in with_.expressions)
-        ):
+        if with_ is not None and with_ is not below and any(_cte_name(cte) == name for cte in with_.expressions):
             return True
         if isinstance(above, exp.With) and _defined_before(name, above, below):
             return True
@@ -104,9 +100,7 @@ def _defined_before(name: str, with_: exp.Expr, inside: exp.Expr) -> bool:
     """A CTE sees those before it, and itself when the WITH is recursive."""
     for cte in with_.expressions:
         if cte is inside:
-            return bool(with_.args.get("recursive")) and any(
-                _cte_name(other) == name for other in with_.expressions
-            )
+            return bool(with_.args.get("recursive")) and any(_cte_name(other) == name for other in with_.expressions)
         if _cte_name(cte) == name:
             return True
     return False

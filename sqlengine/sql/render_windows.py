@@ -103,9 +103,7 @@ def _sessions(relation: str, time: str, spec: ast.WindowSpec, partition: Sequenc
     return _outer(f"SELECT *, {ends} FROM ({numbered})", '"$start"', '"$end"')
 
 
-def session_rows(
-    query: str, time: str, spec: ast.WindowSpec, partition: Sequence[str], alias: str = '"$rows"'
-) -> str:
+def session_rows(query: str, time: str, spec: ast.WindowSpec, partition: Sequence[str], alias: str = '"$rows"') -> str:
     """`query` with "$session", the number of the row's session within its key: a row opens a session when
     the row before it in its key is a gap or more earlier.  `alias` is the name `time` and `partition` may
     be qualified with."""

@@ -147,9 +147,7 @@ class _Accepted:
 def _token(kind: str, tokens: Sequence[Token], at: int, end: int) -> lark.Token:
     start, stop = tokens[at].start, tokens[end - 1].end
     value = tokens[at].value if end == at + 1 else ""
-    return lark.Token(
-        kind, value, start_pos=start, line=at, column=0, end_line=end, end_column=0, end_pos=stop
-    )
+    return lark.Token(kind, value, start_pos=start, line=at, column=0, end_line=end, end_column=0, end_pos=stop)
 
 
 # ---------------------------------------------------------------- stretches of text
@@ -179,9 +177,7 @@ def query_end(tokens: Sequence[Token], start: int) -> int:
         if word == "ON":
             return following == "CONFLICT"
         if word == "AS":
-            return (
-                following == "OF" and at + 2 < len(tokens) and tokens[at + 2].upper in ("TICK", "TIMESTAMP")
-            )
+            return following == "OF" and at + 2 < len(tokens) and tokens[at + 2].upper in ("TICK", "TIMESTAMP")
         return word == "RETURNING" or (word == "=" and compared)
 
     return _stretch(tokens, start, stops)
@@ -309,9 +305,7 @@ def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> errors.Sy
     meant = nearest_keyword(token.value, words) if token.kind == WORD else None
     near = token.value if token.kind != STRING else f"'{token.value}'"
     hint = f"did you mean {meant}?" if meant else None
-    return errors.SyntaxError(
-        f'syntax error at or near "{near}"', detail=detail, hint=hint, position=token.start
-    )
+    return errors.SyntaxError(f'syntax error at or near "{near}"', detail=detail, hint=hint, position=token.start)
 
 
 def _spelling(terminal: str) -> str:

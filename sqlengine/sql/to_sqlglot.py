@@ -67,11 +67,7 @@ def _literal(expr: ast.Literal, columns: Columns) -> exp.Expr:
         text = format(value, "f") if isinstance(value, Decimal) else str(value)
         made: exp.Expr = exp.Literal.number(text.lstrip("-"))
         made = exp.Paren(this=exp.Neg(this=made)) if text.startswith("-") else made
-        return (
-            made
-            if name in ("integer", "bigint", "numeric", "unknown")
-            else exp.Cast(this=made, to=parse_type(name))
-        )
+        return made if name in ("integer", "bigint", "numeric", "unknown") else exp.Cast(this=made, to=parse_type(name))
     if isinstance(value, bytes):
         return exp.HexString(this=value.hex())
     string = exp.Literal.string(str(value))
@@ -91,10 +87,7 @@ _NAME = re.compile(r'"(?:[^"]|"")*"(?:\."(?:[^"]|"")*")*|\'(?:[^\']|\'\')*\'')
 
 def _opaque(expr: ast.Opaque, columns: Columns) -> exp.Expr:
     """Its columns are quoted in its text, which nothing else of that spelling is."""
-    spelt = {
-        ".".join('"' + part.replace('"', '""') + '"' for part in column.parts): column
-        for column in expr.columns
-    }
+    spelt = {".".join('"' + part.replace('"', '""') + '"' for part in column.parts): column for column in expr.columns}
 
     def replace(found: re.Match[str]) -> str:
         column = spelt.get(found.group())
@@ -177,9 +170,7 @@ def _call(expr: ast.Call, columns: Columns) -> exp.Expr:
         items[-1] = exp.Order(this=items[-1], expressions=_order(expr.order_by, columns))
     made: exp.Expr = exp.Anonymous(this=expr.name, expressions=items)
     if expr.within_group:
-        made = exp.WithinGroup(
-            this=made, expression=exp.Order(expressions=_order(expr.within_group, columns))
-        )
+        made = exp.WithinGroup(this=made, expression=exp.Order(expressions=_order(expr.within_group, columns)))
     if expr.filter is not None:
         made = exp.Filter(this=made, expression=exp.Where(this=to_tree(expr.filter, columns)))
     return _over(made, expr.over, columns) if expr.over is not None else made
@@ -191,9 +182,7 @@ def _special(expr: ast.Call, columns: Columns) -> exp.Expr:
         return exp.Paren(this=exp.AtTimeZone(this=_wrap(second), zone=first))
     if expr.name == "extract":
         return exp.Extract(this=exp.Var(this=str(first.this)), expression=second)
-    like = (exp.Like if expr.name == "like_escape" else exp.ILike)(
-        this=_wrap(first), expression=_wrap(second)
-    )
+    like = (exp.Like if expr.name == "like_escape" else exp.ILike)(this=_wrap(first), expression=_wrap(second))
     return exp.Paren(this=exp.Escape(this=like, expression=to_tree(expr.args[2], columns)))
 
 
@@ -201,9 +190,7 @@ def _order(items: tuple[ast.OrderItem, ...], columns: Columns) -> list[exp.Expr]
     made: list[exp.Expr] = []
     for item in items:
         nulls_first = item.nulls_first if item.nulls_first is not None else item.descending
-        made.append(
-            exp.Ordered(this=to_tree(item.expr, columns), desc=item.descending, nulls_first=nulls_first)
-        )
+        made.append(exp.Ordered(this=to_tree(item.expr, columns), desc=item.descending, nulls_first=nulls_first))
     return made
 
 
@@ -237,9 +224,7 @@ def _array(expr: ast.ArrayLiteral, columns: Columns) -> exp.Expr:
 
 
 def _subscript(expr: ast.Subscript, columns: Columns) -> exp.Expr:
-    return exp.Bracket(
-        this=_wrap(to_tree(expr.arg, columns)), expressions=[to_tree(expr.index, columns)], offset=1
-    )
+    return exp.Bracket(this=_wrap(to_tree(expr.arg, columns)), expressions=[to_tree(expr.index, columns)], offset=1)
 
 
 def _field(expr: ast.FieldAccess, columns: Columns) -> exp.Expr:

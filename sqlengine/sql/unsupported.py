@@ -153,9 +153,6 @@ def _clause(first: str, tokens: Sequence[Token]) -> str | None:
         return None
     for at in range(len(tokens) - 2):
         words = [token.upper for token in tokens[at : at + 3]]
-        if (
-            words in (["AS", "OF", "TICK"], ["AS", "OF", "TIMESTAMP"])
-            and tokens[at - 1].upper != "SYSTEM_TIME"
-        ):
+        if words in (["AS", "OF", "TICK"], ["AS", "OF", "TIMESTAMP"]) and tokens[at - 1].upper != "SYSTEM_TIME":
             return f"SELECT ... AS OF {words[2]}"
     return None

@@ -43,13 +43,9 @@ def make_spec(kind: str, given: Mapping[str, ast.Expr], position: int | None = N
         if name != "OFFSET":
             _check_positive(name, value, position)
     if slide is not None and bool(slide.months) != bool(size.months):
-        raise WindowingError(
-            "window size and slide must both be months or both be shorter units", position=position
-        )
+        raise WindowingError("window size and slide must both be months or both be shorter units", position=position)
     if kind == "cumulate" and slide is not None and _length(size) % _length(slide):
-        raise WindowingError(
-            "the size of a cumulate window must be a multiple of its step", position=position
-        )
+        raise WindowingError("the size of a cumulate window must be a multiple of its step", position=position)
     return ast.WindowSpec(kind, size, slide, sizes.get("OFFSET"))
 
 
@@ -96,9 +92,7 @@ def _constant(name: str, value: ast.Expr, position: int | None) -> ast.Interval:
 
 def _check_positive(name: str, value: ast.Interval, position: int | None) -> None:
     if value.months and (value.days or value.microseconds):
-        raise WindowingError(
-            f"the {name.lower()} of a window cannot mix months with days or time", position=position
-        )
+        raise WindowingError(f"the {name.lower()} of a window cannot mix months with days or time", position=position)
     if _length(value) <= 0:
         raise WindowingError(f"the {name.lower()} of a window must be positive", position=position)
 

@@ -62,5 +62,3 @@ def first_positions(slots: Ints, known: int, size: int) -> Ints:
     at = np.flatnonzero(slots >= known)[::-1]
     first[slots[at] - known] = at
     return first
-
-

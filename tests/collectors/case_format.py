@@ -216,9 +216,7 @@ class _Parser:
         sql = self._query(number) if what == "query" else ""
         span, rows = self._block()
         name = names[0] if names else ""
-        return Expect(
-            line=number, what=what, name=name, rows=tuple(rows), span=span, ordered=ordered, sql=sql
-        )
+        return Expect(line=number, what=what, name=name, rows=tuple(rows), span=span, ordered=ordered, sql=sql)
 
     def _query(self, number: int) -> str:
         start = self.at

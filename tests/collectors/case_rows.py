@@ -63,9 +63,7 @@ def typed_array(values: Sequence[Any], dtype: pa.DataType) -> pa.Array:
     if isinstance(dtype, pa.UuidType):
         return pa.array([None if v is None else uuid.UUID(v).bytes for v in values], plain).cast(dtype)
     if isinstance(dtype, pa.JsonType):
-        return pa.array(
-            [v if v is None or isinstance(v, str) else json.dumps(v) for v in values], plain
-        ).cast(dtype)
+        return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], plain).cast(dtype)
     if pa.types.is_nested(plain):
         return pa.array([json.loads(v) if isinstance(v, str) else v for v in values], plain)
     if pa.types.is_binary(plain):

@@ -24,9 +24,7 @@ _EMIT = re.compile(r"\bemit\s+(changes|final|on\s+window\s+close|every)\b.*$", r
 _TOLERANCE = 1e-9
 
 
-def view_answer(
-    statements: Sequence[str], view: str, sql: str, relation: Callable[[str], pa.Table]
-) -> Answer:
+def view_answer(statements: Sequence[str], view: str, sql: str, relation: Callable[[str], pa.Table]) -> Answer:
     """DuckDB's rows for `view`: its inputs' rows come from `relation`, its query from its CREATE, or from
     `sql`."""
     executor = DuckDBExecutor()
@@ -39,9 +37,7 @@ def view_answer(
         executor.close()
 
 
-def _load(
-    executor: DuckDBExecutor, statements: Sequence[str], relation: Callable[[str], pa.Table]
-) -> dict[str, str]:
+def _load(executor: DuckDBExecutor, statements: Sequence[str], relation: Callable[[str], pa.Table]) -> dict[str, str]:
     """Register every stream and table, define every view DuckDB understands; the queries by view."""
     queries: dict[str, str] = {}
     for statement in statements:
@@ -75,9 +71,7 @@ def _without_comments(sql: str) -> str:
     return "\n".join(line.split("--")[0] for line in sql.split("\n"))
 
 
-def rows_differ(
-    expected: Sequence[Sequence[str | None]], actual: Sequence[Sequence[str | None]]
-) -> str | None:
+def rows_differ(expected: Sequence[Sequence[str | None]], actual: Sequence[Sequence[str | None]]) -> str | None:
     """Why two multisets of rows differ, or None; numbers may differ by one part in 10^9."""
     left, right = sorted(expected, key=_order), sorted(actual, key=_order)
     if len(left) == len(right) and all(_same_row(a, b) for a, b in zip(left, right)):

@@ -24,9 +24,7 @@ class TextFailure(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--rewrite` writes what was got into the files instead of comparing."""
-    parser.addoption(
-        "--rewrite", action="store_true", help="write the answers of text tests into their files"
-    )
+    parser.addoption("--rewrite", action="store_true", help="write the answers of text tests into their files")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -221,18 +221,14 @@ def rows_of(text: str, schema: pa.Schema) -> list[dict[str, object]]:
 
 
 def test_rows_take_the_types_of_their_columns() -> None:
-    schema = pa.schema(
-        [("b", pa.bool_()), ("ts", pa.timestamp("us")), ("d", pa.decimal128(6, 2)), ("x", pa.binary())]
-    )
+    schema = pa.schema([("b", pa.bool_()), ("ts", pa.timestamp("us")), ("d", pa.decimal128(6, 2)), ("x", pa.binary())])
     (row,) = rows_of("in t\ntrue | 2024-01-01 00:00:01.5 | 12.34 | \\\\x00ff\n", schema)
     assert row["b"] is True and str(row["d"]) == "12.34" and row["x"] == b"\x00\xff"
     assert str(row["ts"]) == "2024-01-01 00:00:01.500000"
 
 
 def test_nested_rows_are_json() -> None:
-    schema = pa.schema(
-        [("a", pa.list_(pa.int64())), ("s", pa.struct([("k", pa.string())])), ("n", pa.int32())]
-    )
+    schema = pa.schema([("a", pa.list_(pa.int64())), ("s", pa.struct([("k", pa.string())])), ("n", pa.int32())])
     assert rows_of('in t\n{"a": [1, 2], "s": {"k": "v"}}\n{"n": 3}\n', schema) == [
         {"a": [1, 2], "s": {"k": "v"}, "n": None},
         {"a": None, "s": None, "n": 3},

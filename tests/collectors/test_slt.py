@@ -111,9 +111,7 @@ def test_a_malformed_file_is_refused_with_its_line(text: str, message: str) -> N
 
 def test_rewrite_writes_answers_errors_and_types(duck: DuckDBExecutor) -> None:
     wrong = "query T rowsort\nSELECT unnest([2, 1])\n----\n9\n\nstatement ok\nSELECT * FROM missing\n"
-    right = (
-        "query I rowsort\nSELECT unnest([2, 1])\n----\n1\n2\n\nstatement error 42P01\nSELECT * FROM missing\n"
-    )
+    right = "query I rowsort\nSELECT unnest([2, 1])\n----\n1\n2\n\nstatement error 42P01\nSELECT * FROM missing\n"
     assert slt_format.write(slt_run.rewrite(slt_format.parse(wrong), duck)) == right
 
 
@@ -158,9 +156,7 @@ def test_expected_errors(text: str, failure: Failure, fits: bool) -> None:
     assert (ExpectedError.parse(text).mismatch(failure) is None) == fits
 
 
-def test_pytest_runs_and_rewrites_slt_files(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pytest_runs_and_rewrites_slt_files(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin, "SLT_EXECUTORS", {"embedded": DuckDBExecutor})
     path = pytester.makefile(".slt", wrong="query I\nSELECT 1\n----\n2")
     options = ("-p", "tests.collectors.plugin", "-p", "no:cacheprovider")

@@ -23,7 +23,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS closed AS
   SELECT k, count(*) AS c, window_start FROM TUMBLE(events, ts, INTERVAL '10 s') GROUP BY k, window_start, window_end
   EMIT ON WINDOW CLOSE;
 CREATE MATERIALIZED VIEW IF NOT EXISTS counts AS SELECT k, count(*) AS c, max(n) AS newest FROM events GROUP BY k;
-CREATE MATERIALIZED VIEW IF NOT EXISTS joined AS SELECT e.n, i.step FROM events AS e JOIN items AS i ON e.k = i.id WHERE e.n % 7 = 0;
+CREATE MATERIALIZED VIEW IF NOT EXISTS joined AS
+  SELECT e.n, i.step FROM events AS e JOIN items AS i ON e.k = i.id WHERE e.n % 7 = 0;
 CREATE MATERIALIZED VIEW IF NOT EXISTS ranked AS SELECT k, c FROM counts ORDER BY c DESC, k LIMIT 3;
 """
 

@@ -25,15 +25,22 @@ def ints(values: list[int]) -> Ints:
 
 
 @given(
-    batches=st.lists(SLOTS, min_size=1, max_size=4), probes=SLOTS, dead=st.sets(st.integers(0, 119)),
+    batches=st.lists(SLOTS, min_size=1, max_size=4),
+    probes=SLOTS,
+    dead=st.sets(st.integers(0, 119)),
     room=st.integers(0, 40),
 )
 @settings(max_examples=150, deadline=None)
 def test_chains(batches: list[list[int]], probes: list[int], dead: set[int], room: int) -> None:
     rows = sum(map(len, batches))
     weights = ints([0 if row in dead else 1 for row in range(rows)])
-    expected = [(i, row) for i, slot in enumerate(probes) if slot >= 0
-                for row, s in enumerate(s for batch in batches for s in batch) if s == slot]
+    expected = [
+        (i, row)
+        for i, slot in enumerate(probes)
+        if slot >= 0
+        for row, s in enumerate(s for batch in batches for s in batch)
+        if s == slot
+    ]
     answers = []
     for kernel in (join, join_reference):
         head, prev = np.full(6, -1, dtype=np.int64), np.full(rows, -7, dtype=np.int64)
@@ -66,7 +73,11 @@ ENTRIES = st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 5)), max_size=30
 @given(entries=ENTRIES, other=ENTRIES, probes=ENTRIES, dead=st.sets(st.integers(0, 29)), inclusive=st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_runs(
-    entries: Entries, other: Entries, probes: Entries, dead: set[int], inclusive: bool,
+    entries: Entries,
+    other: Entries,
+    probes: Entries,
+    dead: set[int],
+    inclusive: bool,
 ) -> None:
     run, late = _run(entries, 0), _run(other, len(entries))
     weights = ints([0 if row in dead else 1 for row in range(len(entries))])
@@ -82,8 +93,11 @@ def test_runs(
         answers.append([*(o.tolist() for o in outs[:3]), merged.tolist()])
     assert answers[0] == answers[1]
     for (slot, time), found in zip(probes, answers[0][1], strict=True):
-        good = [(t, i) for i, (s, t) in enumerate(entries)
-                if s == slot and i not in dead and (t <= time if inclusive else t < time)]
+        good = [
+            (t, i)
+            for i, (s, t) in enumerate(entries)
+            if s == slot and i not in dead and (t <= time if inclusive else t < time)
+        ]
         assert found == (-1 if not good else list(run[2]).index(max(good)[1]))
 
 
@@ -115,10 +129,24 @@ def test_row_hash(rows: list[tuple[bytes | None, int | None]]) -> None:
     assert len(set(map(tuple, answers[0]))) == len(set(rows))
 
 
-TYPES = st.sampled_from([
-    pa.int8(), pa.int32(), pa.int64(), pa.float64(), pa.bool_(), pa.string(), pa.binary(), pa.decimal128(20, 3),
-    pa.uuid(), pa.list_(pa.int32()), pa.timestamp("us", "UTC"), pa.large_string(), pa.null(), pa.json_(pa.string()),
-])
+TYPES = st.sampled_from(
+    [
+        pa.int8(),
+        pa.int32(),
+        pa.int64(),
+        pa.float64(),
+        pa.bool_(),
+        pa.string(),
+        pa.binary(),
+        pa.decimal128(20, 3),
+        pa.uuid(),
+        pa.list_(pa.int32()),
+        pa.timestamp("us", "UTC"),
+        pa.large_string(),
+        pa.null(),
+        pa.json_(pa.string()),
+    ]
+)
 
 
 @given(data=st.data(), dtype=TYPES, sizes=st.lists(st.integers(1, 12), min_size=2, max_size=5))
@@ -142,9 +170,13 @@ def _column(data: st.DataObject, dtype: pa.DataType, size: int) -> pa.Array:
     numbers = data.draw(st.lists(st.none() | st.integers(0, 9), min_size=size + 3, max_size=size + 3))
     plain = dtype.storage_type if isinstance(dtype, pa.BaseExtensionType) else dtype
     make = {
-        pa.bool_(): lambda n: n > 4, pa.string(): lambda n: "é" * n, pa.large_string(): lambda n: "é" * n,
-        pa.binary(): lambda n: b"x" * n, pa.binary(16): lambda n: bytes([n]) * 16,
-        pa.list_(pa.int32()): lambda n: [n] * n, pa.null(): lambda n: None,
+        pa.bool_(): lambda n: n > 4,
+        pa.string(): lambda n: "é" * n,
+        pa.large_string(): lambda n: "é" * n,
+        pa.binary(): lambda n: b"x" * n,
+        pa.binary(16): lambda n: bytes([n]) * 16,
+        pa.list_(pa.int32()): lambda n: [n] * n,
+        pa.null(): lambda n: None,
     }.get(plain, lambda n: n)
     array = pa.array([None if n is None else make(n) for n in numbers], plain)
     array = pa.ExtensionArray.from_storage(dtype, array) if plain != dtype else array

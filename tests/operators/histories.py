@@ -87,7 +87,10 @@ def tuples(table: pa.RecordBatch | pa.Table) -> list[Row]:
 
 
 def run(
-    make: Callable[[], Operator], schemas: Sequence[pa.Schema], case: Case, restart_after: int | None = None,
+    make: Callable[[], Operator],
+    schemas: Sequence[pa.Schema],
+    case: Case,
+    restart_after: int | None = None,
     watermark: Callable[[Sequence[Event]], int] | None = None,
 ) -> Counter[Row]:
     """Run a history as the case splits it; `restart_after`: snapshot and restore at the next tick end."""

@@ -42,9 +42,18 @@ RIGHT_TIMES = st.builds(lambda k, t: (k, stamp(t), t), KEYS, st.none() | st.inte
 
 def node(kind: str, direction: str, strict: bool, settle: bool = False, append_only: bool = False) -> nodes.AsofJoin:
     return nodes.AsofJoin(
-        schema=pa.schema([*LEFT, *RIGHT]), left=source(LEFT, append_only or settle),
-        right=source(RIGHT, append_only or settle), kind=kind, left_keys=(0,), right_keys=(0,), left_time=1,
-        right_time=1, direction=direction, strict=strict, settle=settle, append_only=False,
+        schema=pa.schema([*LEFT, *RIGHT]),
+        left=source(LEFT, append_only or settle),
+        right=source(RIGHT, append_only or settle),
+        kind=kind,
+        left_keys=(0,),
+        right_keys=(0,),
+        left_time=1,
+        right_time=1,
+        direction=direction,
+        strict=strict,
+        settle=settle,
+        append_only=False,
     )
 
 
@@ -55,8 +64,12 @@ def sql(kind: str, direction: str, strict: bool) -> str:
     return f"SELECT l.*, r.* FROM in0 l ASOF {join} {distinct} r ON l.k = r.k AND l.ts {compare} r.ts"
 
 
-SHAPES = [(kind, direction, strict) for kind in ("inner", "left") for direction in ("backward", "forward")
-          for strict in (False, True)]
+SHAPES = [
+    (kind, direction, strict)
+    for kind in ("inner", "left")
+    for direction in ("backward", "forward")
+    for strict in (False, True)
+]
 
 
 @pytest.mark.parametrize(("kind", "direction", "strict"), SHAPES)
@@ -141,15 +154,22 @@ def test_corrections_leave_the_rest_alone() -> None:
     out = operator.advance(Times((0, 0), 0))
     assert out is not None
     assert [(row[2], row[5], int(w)) for row, w in zip(tuples(out.batch), out.weight_array(), strict=True)] == [
-        (5, 0, -1), (5, 4, 1),
+        (5, 0, -1),
+        (5, 4, 1),
     ]
 
 
 def test_a_time_without_a_64_bit_order_is_refused() -> None:
     schema = pa.schema([("k", pa.string()), ("ts", pa.decimal128(30, 2))])
     plan = nodes.AsofJoin(
-        schema=pa.schema([*schema, *schema]), left=source(schema, True), right=source(schema, True), kind="inner",
-        left_keys=(0,), right_keys=(0,), left_time=1, right_time=1,
+        schema=pa.schema([*schema, *schema]),
+        left=source(schema, True),
+        right=source(schema, True),
+        kind="inner",
+        left_keys=(0,),
+        right_keys=(0,),
+        left_time=1,
+        right_time=1,
     )
     with pytest.raises(NotSupportedError, match="numeric"):
         AsofJoinOperator(plan)

@@ -36,8 +36,14 @@ KEYS = {"int": (0,), "text": (1,), "both": (0, 1), "none": ()}
 def node(kind: str, keys: tuple[int, ...], residual: bool, retracting: tuple[bool, bool]) -> nodes.Join:
     schema = LEFT if kind in ("semi", "anti") else pa.schema([*LEFT, *RIGHT])
     return nodes.Join(
-        schema=schema, left=source(LEFT, not retracting[0]), right=source(RIGHT, not retracting[1]), kind=kind,
-        left_keys=keys, right_keys=keys, residual=LESS if residual else None, append_only=False,
+        schema=schema,
+        left=source(LEFT, not retracting[0]),
+        right=source(RIGHT, not retracting[1]),
+        kind=kind,
+        left_keys=keys,
+        right_keys=keys,
+        residual=LESS if residual else None,
+        append_only=False,
     )
 
 
@@ -72,8 +78,12 @@ def test_weights_of_appended_rows_multiply() -> None:
 def test_keys_of_different_integer_widths_meet() -> None:
     narrow = pa.schema([("k", pa.int32())])
     plan = nodes.Join(
-        schema=pa.schema([*narrow, *RIGHT]), left=source(narrow, True), right=source(RIGHT, True), kind="inner",
-        left_keys=(0,), right_keys=(0,),
+        schema=pa.schema([*narrow, *RIGHT]),
+        left=source(narrow, True),
+        right=source(RIGHT, True),
+        kind="inner",
+        left_keys=(0,),
+        right_keys=(0,),
     )
     operator = JoinOperator(plan)
     assert operator.process(delta_of(narrow, [(7,)], [1]), 0, 0) is None
@@ -86,7 +96,8 @@ TIMED = pa.schema([("k", INT), ("ts", INT)])
 
 @given(
     rows=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(-3, 3)), max_size=200),
-    kind=st.sampled_from(["inner", "left"]), tick=st.integers(1, 20),
+    kind=st.sampled_from(["inner", "left"]),
+    tick=st.integers(1, 20),
 )
 @settings(max_examples=60, deadline=None)
 def test_bounds_forget_only_what_cannot_match(rows: list[tuple[int, int, int]], kind: str, tick: int) -> None:
@@ -113,7 +124,14 @@ def _interval_join(kind: str) -> nodes.Join:
     apart = Call(INT, "subtract", (InputRef(INT, 3, "ts"), InputRef(INT, 1, "ts")))
     near = (Call(pa.bool_(), "ge", (apart, Const(INT, -2))), Call(pa.bool_(), "le", (apart, Const(INT, 2))))
     return nodes.Join(
-        schema=pa.schema([*TIMED, *TIMED]), left=source(TIMED, True), right=source(TIMED, True), kind=kind,
-        left_keys=(0,), right_keys=(0,), residual=Call(pa.bool_(), "and", near),
-        left_bound=(1, 2), right_bound=(1, 2), append_only=False,
+        schema=pa.schema([*TIMED, *TIMED]),
+        left=source(TIMED, True),
+        right=source(TIMED, True),
+        kind=kind,
+        left_keys=(0,),
+        right_keys=(0,),
+        residual=Call(pa.bool_(), "and", near),
+        left_bound=(1, 2),
+        right_bound=(1, 2),
+        append_only=False,
     )

@@ -20,10 +20,16 @@ from sqlengine.plan import nodes
 from tests.operators.histories import Contents, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples
 
 SCHEMA = pa.schema([("ts", pa.timestamp("us")), ("v", pa.string())])
-NESTED = pa.schema([
-    ("f", pa.float64()), ("l", pa.list_(pa.int32())), ("s", pa.struct([("a", pa.string()), ("b", pa.bool_())])),
-    ("d", pa.decimal128(20, 2)), ("m", pa.map_(pa.string(), pa.int64())), ("u", pa.uuid()),
-])
+NESTED = pa.schema(
+    [
+        ("f", pa.float64()),
+        ("l", pa.list_(pa.int32())),
+        ("s", pa.struct([("a", pa.string()), ("b", pa.bool_())])),
+        ("d", pa.decimal128(20, 2)),
+        ("m", pa.map_(pa.string(), pa.int64())),
+        ("u", pa.uuid()),
+    ]
+)
 
 
 def stamp(us: int | None) -> object:
@@ -53,7 +59,9 @@ def test_hop_windows_repeat_rows(case, slide: int, times: int, offset: int) -> N
     size = slide * times
     stamps = [pa.field(name, pa.timestamp("us")) for name in nodes.WINDOW_COLUMNS]
     node = nodes.AssignWindow(
-        schema=pa.schema([*SCHEMA, *stamps]), input=source(SCHEMA, False), time_column=0,
+        schema=pa.schema([*SCHEMA, *stamps]),
+        input=source(SCHEMA, False),
+        time_column=0,
         window=nodes.Window("hop", (0, size), (0, slide), offset),
     )
     got = run(lambda: AssignWindowOperator(node), [SCHEMA], case)
@@ -68,7 +76,9 @@ def test_hop_windows_repeat_rows(case, slide: int, times: int, offset: int) -> N
 def test_null_times_fall_in_no_window() -> None:
     stamps = [pa.field(name, pa.timestamp("us")) for name in nodes.WINDOW_COLUMNS]
     node = nodes.AssignWindow(
-        schema=pa.schema([*SCHEMA, *stamps]), input=source(SCHEMA, False), time_column=0,
+        schema=pa.schema([*SCHEMA, *stamps]),
+        input=source(SCHEMA, False),
+        time_column=0,
         window=nodes.Window("tumble", (0, 5), (0, 5)),
     )
     operator = AssignWindowOperator(node)
@@ -132,7 +142,8 @@ def test_changes_leave_once_per_interval_and_cancel() -> None:
     out = operator.advance(Times((7,), 12))
     assert out is not None
     assert list(zip(tuples(out.batch), out.weight_array().tolist(), strict=True)) == [
-        ((stamp(0), "a"), -1), ((stamp(0), "c"), 1),
+        ((stamp(0), "a"), -1),
+        ((stamp(0), "c"), 1),
     ]
     assert operator.output_watermark(Times((7,), 12)) == 7
 
@@ -158,9 +169,11 @@ def test_emit_every_keeps_the_sum(case, every_us: int) -> None:  # type: ignore[
 
 
 NESTED_ROWS = st.tuples(
-    st.sampled_from([None, 0.0, -0.0, 1.5]), st.sampled_from([None, [], [None], [1], [1, 2]]),
+    st.sampled_from([None, 0.0, -0.0, 1.5]),
+    st.sampled_from([None, [], [None], [1], [1, 2]]),
     st.sampled_from([None, {"a": None, "b": True}, {"a": "x", "b": None}]),
-    st.sampled_from([None, 1, -1]), st.sampled_from([None, [], [("a", 1)], [("a", None)]]),
+    st.sampled_from([None, 1, -1]),
+    st.sampled_from([None, [], [("a", 1)], [("a", None)]]),
     st.sampled_from([None, b"0123456789abcdef", b"0123456789abcdeF"]),
 )
 

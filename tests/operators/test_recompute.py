@@ -28,9 +28,16 @@ ANSWER = pa.schema([("k", pa.string()), ("v", pa.int64()), ("n", pa.int64()), ("
 
 def recompute(sql: str, schema: pa.Schema, inputs: tuple[pa.Schema, ...], timed: bool = False) -> RecomputeOperator:
     branches = tuple(source(s, False) for s in inputs)
-    return RecomputeOperator(nodes.Recompute(
-        schema=schema, branches=branches, sql=sql, reason="a test", time_dependent=timed, append_only=False,
-    ))
+    return RecomputeOperator(
+        nodes.Recompute(
+            schema=schema,
+            branches=branches,
+            sql=sql,
+            reason="a test",
+            time_dependent=timed,
+            append_only=False,
+        )
+    )
 
 
 @given(case=cases([ROWS_A, ROWS_B], [True, True], size=30), restart=st.none() | st.integers(0, 30))

@@ -15,8 +15,10 @@ from tests.operators.histories import Contents, cases, delta_of, duckdb_answer, 
 
 SCHEMA = pa.schema([("p", pa.string()), ("a", pa.float64()), ("b", pa.string()), ("c", pa.int64())])
 ROWS = st.tuples(
-    st.sampled_from([None, "x", "x", "y"]), st.sampled_from([None, -1.5, 0.0, 1.0, 2.0, float("inf")]),
-    st.sampled_from([None, "", "a", "é", "zz"]), st.integers(0, 3) | st.none(),
+    st.sampled_from([None, "x", "x", "y"]),
+    st.sampled_from([None, -1.5, 0.0, 1.0, 2.0, float("inf")]),
+    st.sampled_from([None, "", "a", "é", "zz"]),
+    st.integers(0, 3) | st.none(),
 )
 DIRECTIONS = [(False, False), (False, True), (True, False), (True, True)]
 
@@ -31,22 +33,44 @@ def order_sql(order: tuple[tuple[int, bool, bool], ...]) -> str:
 @pytest.mark.parametrize("append_only", [True, False])
 @pytest.mark.parametrize("function", ["row_number", "rank", "dense_rank"])
 @given(
-    data=st.data(), partition=st.sampled_from([(), (0,), (0, 3)]), rank_column=st.booleans(),
-    limit=st.integers(0, 4), offset=st.integers(0, 2), spare=st.sampled_from([0, 64]),
-    keys=st.lists(st.tuples(st.sampled_from([1, 2]), st.sampled_from(DIRECTIONS)), min_size=1, max_size=2,
-                  unique_by=lambda k: k[0]),
+    data=st.data(),
+    partition=st.sampled_from([(), (0,), (0, 3)]),
+    rank_column=st.booleans(),
+    limit=st.integers(0, 4),
+    offset=st.integers(0, 2),
+    spare=st.sampled_from([0, 64]),
+    keys=st.lists(
+        st.tuples(st.sampled_from([1, 2]), st.sampled_from(DIRECTIONS)),
+        min_size=1,
+        max_size=2,
+        unique_by=lambda k: k[0],
+    ),
 )
 @settings(max_examples=40, deadline=None)
 def test_equals_duckdb(
-    function: str, append_only: bool, data: st.DataObject, partition: tuple[int, ...], rank_column: bool, limit: int,
-    offset: int, spare: int, keys: list[tuple[int, tuple[bool, bool]]],
+    function: str,
+    append_only: bool,
+    data: st.DataObject,
+    partition: tuple[int, ...],
+    rank_column: bool,
+    limit: int,
+    offset: int,
+    spare: int,
+    keys: list[tuple[int, tuple[bool, bool]]],
 ) -> None:
     order = tuple((column, *direction) for column, direction in keys)
     offset = offset if function == "row_number" else 0
     schema = pa.schema([*SCHEMA, ("r", pa.int64())]) if rank_column else SCHEMA
     node = nodes.TopN(
-        schema=schema, input=source(SCHEMA, append_only), partition=partition, order=order, limit=limit, offset=offset,
-        function=function, rank_column=rank_column, append_only=False,
+        schema=schema,
+        input=source(SCHEMA, append_only),
+        partition=partition,
+        order=order,
+        limit=limit,
+        offset=offset,
+        function=function,
+        rank_column=rank_column,
+        append_only=False,
     )
     case = data.draw(cases([ROWS], [not append_only]))
     restart = data.draw(st.none() | st.integers(0, 60))
@@ -69,10 +93,16 @@ def _sql(node: nodes.TopN) -> str:
 
 def leaders(append_only: bool, limit: int = 2) -> TopNOperator:
     schema = pa.schema([("v", pa.int64())])
-    return TopNOperator(nodes.TopN(
-        schema=schema, input=source(schema, append_only), partition=(), order=((0, True, False),), limit=limit,
-        append_only=False,
-    ))
+    return TopNOperator(
+        nodes.TopN(
+            schema=schema,
+            input=source(schema, append_only),
+            partition=(),
+            order=((0, True, False),),
+            limit=limit,
+            append_only=False,
+        )
+    )
 
 
 def test_append_only_keeps_only_candidates() -> None:

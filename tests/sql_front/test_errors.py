@@ -128,9 +128,7 @@ def test_guards(name: str) -> None:
 
 
 def test_guards_see_through_quotes_and_comments() -> None:
-    sql.parse(
-        "SELECT '" + "(" * 5_000 + "', \"" + "(" * 5_000 + '" /*' + "(" * 5_000 + "*/ -- " + "(" * 5_000
-    )
+    sql.parse("SELECT '" + "(" * 5_000 + "', \"" + "(" * 5_000 + '" /*' + "(" * 5_000 + "*/ -- " + "(" * 5_000)
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def test_is_complete(text: str, complete: bool) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(
-        st.sampled_from(["'", '"', "a", ";", "\\", "--", "\n", "/*", "*/", "$", "1", "E", " "]), max_size=12
-    ).map("".join)
+    st.lists(st.sampled_from(["'", '"', "a", ";", "\\", "--", "\n", "/*", "*/", "$", "1", "E", " "]), max_size=12).map(
+        "".join
+    )
 )
 def test_positions_rebuild_the_text(text: str) -> None:
     """Tokens are ordered, do not overlap and cover everything but white space and comments."""

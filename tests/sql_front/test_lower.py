@@ -103,11 +103,7 @@ def test_aggregates_and_over() -> None:
         distinct=True,
         order_by=(ast.OrderItem(col("b"), True, True), ast.OrderItem(col("c"), False, True)),
     )
-    made = (
-        lower("SELECT sum(a) OVER (w ROWS 1 PRECEDING) FROM t WINDOW w AS (PARTITION BY b ORDER BY c)")
-        .items[0]
-        .expr
-    )
+    made = lower("SELECT sum(a) OVER (w ROWS 1 PRECEDING) FROM t WINDOW w AS (PARTITION BY b ORDER BY c)").items[0].expr
     assert made.over.partition_by == (col("b"),)
     assert made.over.order_by == (ast.OrderItem(col("c"), False, False),)
     assert made.over.frame == "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW"
@@ -162,12 +158,8 @@ def test_window_table_functions(text: str) -> None:
 
 
 def test_windows_over_queries_and_names() -> None:
-    assert isinstance(
-        lower("SELECT * FROM TUMBLE((SELECT 1), ts, INTERVAL '1' DAY) w").from_.input, ast.SubqueryRef
-    )
-    made = lower(
-        "SELECT k, WINDOWEND FROM t x WINDOW HOPPING (SIZE 1 MINUTE, ADVANCE BY 10 SECONDS) GROUP BY k"
-    )
+    assert isinstance(lower("SELECT * FROM TUMBLE((SELECT 1), ts, INTERVAL '1' DAY) w").from_.input, ast.SubqueryRef)
+    made = lower("SELECT k, WINDOWEND FROM t x WINDOW HOPPING (SIZE 1 MINUTE, ADVANCE BY 10 SECONDS) GROUP BY k")
     assert made.from_.window == ast.WindowSpec("hop", MINUTE, TEN_SECONDS)
     assert (made.from_.time, made.from_.alias) == (col("$rowtime"), "x")
     assert made.group_by == (col("window_start"), col("window_end"), col("k"))
@@ -315,8 +307,7 @@ def test_opaque_expressions() -> None:
     [
         ("SELECT * FROM a, b.c JOIN 'x.parquet' p ON true", ["a", "b.c"]),
         (
-            "WITH a AS (SELECT * FROM a), b AS (SELECT * FROM a) SELECT * FROM b, a, c WHERE x IN (SELECT "
-            "y FROM d)",
+            "WITH a AS (SELECT * FROM a), b AS (SELECT * FROM a) SELECT * FROM b, a, c WHERE x IN (SELECT y FROM d)",
             ["a", "c", "d"],
         ),
         ("WITH RECURSIVE a AS (SELECT 1 UNION ALL SELECT * FROM a) SELECT * FROM a", []),

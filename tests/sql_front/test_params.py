@@ -113,9 +113,7 @@ def test_missing_values_are_noticed() -> None:
 
 
 def test_statements() -> None:
-    made = sql.bind_params(
-        sql.parse_one("UPDATE t SET a = ?, b = ? WHERE c = ? RETURNING a + ?"), [1, "it's", 3, 4]
-    )
+    made = sql.bind_params(sql.parse_one("UPDATE t SET a = ?, b = ? WHERE c = ? RETURNING a + ?"), [1, "it's", 3, 4])
     assert made.assignments == (("a", "1"), ("b", "'it''s'"))  # type: ignore[attr-defined]
     assert (made.where, made.returning) == ("c = 3", ("a + 4",))  # type: ignore[attr-defined]
     made = sql.bind_params(

@@ -59,13 +59,10 @@ def test_stream_columns() -> None:
 
 def test_other_dialects_spellings() -> None:
     source = one(
-        "CREATE SOURCE s (a INT) WITH (connector = 'nexmark', nexmark.table.type = 'Bid') FORMAT UPSERT "
-        "ENCODE JSON"
+        "CREATE SOURCE s (a INT) WITH (connector = 'nexmark', nexmark.table.type = 'Bid') FORMAT UPSERT ENCODE JSON"
     )
     assert source.options[2:] == (("format", "json"), ("envelope", "upsert"))
-    flink = one(
-        "CREATE TABLE p (a INT, b STRING, PRIMARY KEY (a) NOT ENFORCED) WITH ('connector' = 'blackhole')"
-    )
+    flink = one("CREATE TABLE p (a INT, b STRING, PRIMARY KEY (a) NOT ENFORCED) WITH ('connector' = 'blackhole')")
     assert flink.primary_key == ("a",)
     assert flink.options == (("connector", "blackhole"),)
     rising = one("CREATE TABLE t (a INT) APPEND ONLY WITH (ttl = '1 day')")
@@ -108,8 +105,7 @@ def test_sinks() -> None:
 
 def test_data_statements() -> None:
     made = one(
-        "INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b + 1 RETURNING *, "
-        "a + 1 AS x"
+        "INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b + 1 RETURNING *, a + 1 AS x"
     )
     assert made.query.text == "VALUES (1, 2)"
     assert (made.conflict, made.conflict_columns, made.conflict_set) == (
@@ -119,9 +115,7 @@ def test_data_statements() -> None:
     )
     assert made.returning == ("*", "a + 1 AS x")
     assert one("INSERT INTO t (SELECT 1)").columns == ()
-    made = one(
-        "UPDATE t x SET a = b IS DISTINCT FROM 2, c = (SELECT 1, 2) FROM u, v WHERE t.x = u.x RETURNING a"
-    )
+    made = one("UPDATE t x SET a = b IS DISTINCT FROM 2, c = (SELECT 1, 2) FROM u, v WHERE t.x = u.x RETURNING a")
     assert made.assignments == (("a", "b IS DISTINCT FROM 2"), ("c", "(SELECT 1, 2)"))
     assert (made.from_text, made.where, made.alias, made.returning) == ("u, v", "t.x = u.x", "x", ("a",))
     assert one("DELETE FROM t USING u WHERE a = 1").using_text == "u"

@@ -168,7 +168,7 @@ def _join(node: nodes.Join, wanted: set[int]) -> Pruned:
     mapping = {**on_left, **{c + width: new + len(left.schema) for c, new in on_right.items()}}
     new = replace(
         node,
-        schema=pa.schema([*left.schema, *right.schema]),
+        schema=left.schema if node.kind in ("semi", "anti") else pa.schema([*left.schema, *right.schema]),
         left=left,
         right=right,
         left_keys=tuple(on_left[k] for k in node.left_keys),
