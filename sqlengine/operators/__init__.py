@@ -12,6 +12,7 @@ from sqlengine.operators.drop_late import DropLateOperator
 from sqlengine.operators.emit_every import EmitEveryOperator
 from sqlengine.operators.filter import FilterOperator
 from sqlengine.operators.group_aggregate import GroupAggregateOperator
+from sqlengine.operators.iterate import IterateOperator
 from sqlengine.operators.join import JoinOperator
 from sqlengine.operators.lookup_join import LookupJoinOperator
 from sqlengine.operators.project import ProjectOperator
@@ -34,6 +35,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.EmitEvery: EmitEveryOperator,
     nodes.Filter: FilterOperator,
     nodes.GroupAggregate: GroupAggregateOperator,
+    nodes.Iterate: lambda node: IterateOperator(node, build_operator),
     nodes.Join: JoinOperator,
     nodes.LookupJoin: LookupJoinOperator,
     nodes.Project: ProjectOperator,

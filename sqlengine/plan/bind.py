@@ -21,6 +21,7 @@ from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
 from sqlengine.plan.join import bind_join, joined
 from sqlengine.plan.ranking import limited, order_output, qualified, ranked_subquery
+from sqlengine.plan.recursion import bind_recursion, mentions
 from sqlengine.plan.rewrite import contains, walk
 from sqlengine.plan.scope import Relation, named
 from sqlengine.plan.subquery import Subqueries
@@ -34,12 +35,14 @@ QueryText = Callable[[str], ast.Select | ast.SetOperation]
 @dataclass(frozen=True)
 class Binder:
     """`catalog` names objects, `lowered(text)` parses a view's text, `properties(object)` says what the engine knows
-    of a materialized view's rows (append-only, unique keys, time columns)."""
+    of a materialized view's rows (append-only, unique keys, time columns).  `ctes`: the WITH items in scope;
+    `recurring`: those of them whose own step is being bound, as the rows so far."""
 
     catalog: Catalog
     lowered: QueryText
     properties: Callable[[MaterializedView], tuple[bool, tuple[int, ...] | None, tuple[int, ...]]]
     ctes: Mapping[str, ast.Cte] = field(default_factory=dict)
+    recurring: Mapping[str, Relation] = field(default_factory=dict)
 
     def query(self, query: ast.Select | ast.SetOperation) -> Relation:
         """Bind a whole query; the relation's visible names are its output names."""
@@ -50,9 +53,11 @@ class Binder:
         return binder._select(query)
 
     def _with_ctes(self, ctes: tuple[ast.Cte, ...]) -> Binder:
-        if any(c.recursive and _mentions(c.query, c.name) for c in ctes):
-            raise Unplannable("a recursive query")
-        return replace(self, ctes={**self.ctes, **{c.name: c for c in ctes}}) if ctes else self
+        if not ctes:
+            return self
+        named = {c.name: c for c in ctes}
+        recurring = {n: r for n, r in self.recurring.items() if n not in named}
+        return replace(self, ctes={**self.ctes, **named}, recurring=recurring)
 
     # ------------------------------------------------------------ FROM
 
@@ -76,17 +81,29 @@ class Binder:
             raise NotSupportedError(
                 "FOR SYSTEM_TIME AS OF stands on the right side of a join in a view", position=table.position
             )
-        cte = self.ctes.get(table.parts[-1]) if len(table.parts) == 1 else None
-        if cte is not None:
-            outer = {k: v for k, v in self.ctes.items() if k != cte.name}
-            relation = replace(self, ctes=outer).query(cte.query).under(cte.name, cte.column_aliases)
-            return relation.under(table.alias or cte.name, table.column_aliases)
+        name = table.parts[-1] if len(table.parts) == 1 else ""
+        if name in self.recurring:
+            return self.recurring[name].under(table.alias or name, table.column_aliases)
+        if name in self.ctes:
+            return self._cte(self.ctes[name]).under(table.alias or name, table.column_aliases)
         obj = self.catalog.get(table.parts, table.position)
         alias = table.alias or table.parts[-1]
         if isinstance(obj, View):
-            relation = replace(self, ctes={}).query(self.lowered(obj.query))
+            relation = replace(self, ctes={}, recurring={}).query(self.lowered(obj.query))
             return relation.under(alias, tuple(c.name for c in obj.columns)).under(alias, table.column_aliases)
         return named(self._scan(obj, table.position), alias).under(alias, table.column_aliases)
+
+    def _cte(self, cte: ast.Cte) -> Relation:
+        """The rows of a WITH item; those of equal items are equal plans and run once."""
+        binder = replace(self, ctes={k: v for k, v in self.ctes.items() if k != cte.name})
+        if cte.recursive and mentions(cte.query, cte.name):
+            level = len(self.recurring)
+
+            def inside(rows: Relation) -> Binder:
+                return replace(binder, recurring={**self.recurring, cte.name: rows})
+
+            return bind_recursion(cte, binder, inside, level)
+        return binder.query(cte.query).under(cte.name, cte.column_aliases)
 
     def _scan(self, obj: CatalogObject, position: int | None) -> nodes.Scan:
         schema = pa.schema([pa.field(c.name, c.type) for c in obj.columns])
@@ -133,6 +150,8 @@ class Binder:
         if isinstance(relation, ast.SubqueryRef) and not relation.lateral:
             return relation
         if isinstance(relation, ast.TableRef) and len(relation.parts) == 1 and relation.parts[0] in self.ctes:
+            if relation.parts[0] in self.recurring:
+                return None
             cte = self.ctes[relation.parts[0]]
             names = relation.column_aliases or cte.column_aliases
             return ast.SubqueryRef(cte.query, relation.alias or cte.name, names)
@@ -263,7 +282,3 @@ def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tupl
             relation.resolve(ast.Column((star.table, "*")))
         out += [ast.SelectItem(replaced.get(c.name, ast.Column((f"#{i}",))), c.name) for i, c in chosen]
     return tuple(out)
-
-
-def _mentions(query: object, name: str) -> bool:
-    return f"'{name}'" in repr(query)

@@ -52,6 +52,9 @@ def _lines(
     lines.append(f"{indent}{describe(node)}{mark}{extra}")
     for below in node.inputs:
         _lines(below, depth + 1, lines, numbers, repeated, annotate)
+    if isinstance(node, nodes.Iterate):
+        lines.append(f"{indent}  step:")
+        _lines(node.step, depth + 2, lines, {}, set(), None)
 
 
 def describe(node: Node) -> str:
@@ -95,6 +98,12 @@ def _detail(node: Node) -> str:
             return f"by {node.schema.names[time]}"
         case nodes.EmitEvery(every_us=every):
             return f"{every / 1e6:g} s"
+        case nodes.RecursiveRef(name=name):
+            return name
+        case nodes.Port(index=index):
+            return str(index)
+        case nodes.Recursion(all=every) | nodes.Iterate(all=every):
+            return "union all" if every else "union"
         case nodes.Recompute(reason=reason):
             return f"because of {reason}"
     return ""

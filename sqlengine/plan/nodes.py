@@ -335,3 +335,49 @@ class Recompute(Node):
     @property
     def inputs(self) -> tuple[Node, ...]:
         return self.branches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecursiveRef(Node):
+    """Inside the step of a Recursion: its rows so far.  `name` is the CTE's, `level` the depth of nesting."""
+
+    name: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recursion(Node):
+    """WITH RECURSIVE: the least rows that hold `base` and `step` applied to themselves; `step` reads them through a
+    RecursiveRef of `name` and `level`.  `all`: UNION ALL, every derivation is a row; else every row is there once.
+    Logical only: an Iterate in physical plans."""
+
+    base: Node
+    step: Node
+    all: bool
+    name: str
+    level: int
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.base, self.step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port(Node):
+    """Inside the step of an Iterate: its rows so far (`index` 0) or what its input `index` brings."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iterate(Node):
+    """A Recursion cut loose from what does not recur: `branches` are the base and the inputs of the step, `step` is a
+    plan over Ports, linear in port 0."""
+
+    branches: tuple[Node, ...]
+    step: Node
+    all: bool
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.branches

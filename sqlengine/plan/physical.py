@@ -15,6 +15,7 @@ from sqlengine.expr.tree import InputRef
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.recursion import cut_recursion
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
@@ -24,6 +25,7 @@ Windowed = nodes.WindowAggregate | nodes.SessionAggregate
 def to_physical(node: Node, emit: ast.Emit) -> Node:
     """The physical plan; Unplannable for shapes without an operator, InvalidDefinition (42P17) for a bad EMIT."""
     _refuse(node)
+    node = cut_recursion(node)
     if emit.mode == "final":
         return _closing(node, emit)
     if emit.mode == "every" and emit.every_us is not None:

@@ -27,7 +27,7 @@ def own_time(node: Node) -> int | None:
 
 def derive(node: N) -> N:
     """The node with its properties recomputed from its inputs (a Scan's are the catalog's and stay)."""
-    if isinstance(node, (nodes.Scan, nodes.Values)):
+    if isinstance(node, (nodes.Scan, nodes.Values, nodes.RecursiveRef, nodes.Port)):
         return node
     return replace(node, append_only=_append_only(node), unique_keys=_unique(node), time_columns=_times(node))
 
@@ -39,7 +39,9 @@ def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:
     match node:
         case nodes.Join() | nodes.AsofJoin():
             return derive(replace(node, left=inputs[0], right=inputs[1]))
-        case nodes.UnionAll() | nodes.Recompute():
+        case nodes.Recursion():
+            return derive(replace(node, base=inputs[0], step=inputs[1]))
+        case nodes.UnionAll() | nodes.Recompute() | nodes.Iterate():
             return derive(replace(node, branches=inputs))
         case nodes.Unary():
             return derive(replace(node, input=inputs[0]))
@@ -75,6 +77,8 @@ def _append_only(node: Node) -> bool:
 
 def _unique(node: Node) -> tuple[int, ...] | None:
     match node:
+        case nodes.Recursion(all=False) | nodes.Iterate(all=False):
+            return tuple(range(len(node.schema)))
         case nodes.GroupAggregate(keys=keys):
             return tuple(range(len(keys)))
         case nodes.WindowAggregate(keys=keys) | nodes.SessionAggregate(keys=keys):

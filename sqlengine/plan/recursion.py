@@ -1,0 +1,147 @@
+"""WITH RECURSIVE: binding its two halves, and cutting the half that recurs loose from what does not.
+
+The step must be linear in the rows so far: it reads them once in each branch of a union, through filters, projections
+and joins, as SQL:1999 and PostgreSQL have it.  Anything else is Unplannable and left to recompute-and-diff.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import pyarrow as pa
+
+from sqlengine import types
+from sqlengine.errors import DatatypeMismatch, SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.plan import build, nodes
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.scope import Relation, named
+from sqlengine.plan.unplannable import Unplannable
+from sqlengine.sql import ast
+
+WIDENINGS_MAX = 4
+"""How often the rows' types may widen (int, bigint, numeric, double precision) before they must agree."""
+
+
+class QueryBinder(Protocol):
+    """The part of the binder this file needs."""
+
+    def query(self, query: ast.Select | ast.SetOperation) -> Relation:
+        """Bind a query."""
+        ...
+
+
+def mentions(node: object, name: str) -> bool:
+    """Whether a query reads a table of that plain name anywhere, subqueries included."""
+    if isinstance(node, ast.TableRef):
+        return node.parts == (name,)
+    if isinstance(node, tuple):
+        return any(mentions(item, name) for item in node)
+    if dataclasses.is_dataclass(node):
+        return any(mentions(getattr(node, f.name), name) for f in dataclasses.fields(node))
+    return False
+
+
+def bind_recursion(
+    cte: ast.Cte, binder: QueryBinder, inside: Callable[[Relation], QueryBinder], level: int
+) -> Relation:
+    """Bind a WITH item that reads itself: `binder` for its first half, `inside(rows so far)` for its second.
+
+    SyntaxError (42P19) when it is not `first UNION [ALL] second` with the name in the second half only.
+    """
+    query = cte.query
+    if not isinstance(query, ast.SetOperation) or query.op != "union" or mentions(query.left, cte.name):
+        raise SyntaxError(
+            f'recursive query "{cte.name}" does not have the form non-recursive-term UNION [ALL] recursive-term',
+            sqlstate="42P19",
+        )
+    if query.order_by or query.limit is not None or query.offset is not None:
+        raise Unplannable("ORDER BY or LIMIT in a recursive query")
+    base = binder.query(replace(query.left, ctes=(*query.ctes, *query.left.ctes)))
+    names = base.under(cte.name, cte.column_aliases).columns
+    schema = pa.schema([pa.field(c.name, f.type) for c, f in zip(names, base.node.schema, strict=True)])
+    right = replace(query.right, ctes=(*query.ctes, *query.right.ctes))
+    for _ in range(WIDENINGS_MAX):
+        rows = named(nodes.RecursiveRef(schema=schema, name=cte.name, level=level, append_only=False), cte.name)
+        step = inside(rows).query(right)
+        wider = _common(schema, step.node.schema, cte.name)
+        if wider == schema:
+            break
+        schema = wider
+    first, second = (build.cast_to(side.node, schema) for side in (base, step))
+    node = nodes.Recursion(schema=schema, base=first, step=second, all=query.all, name=cte.name, level=level)
+    return named(derive(node), cte.name)
+
+
+def _common(rows: pa.Schema, step: pa.Schema, name: str) -> pa.Schema:
+    """The types that hold both halves' columns, under the first half's names."""
+    if len(rows) != len(step):
+        raise SyntaxError("each UNION query must have the same number of columns")
+    fields = []
+    for i, (a, b) in enumerate(zip(rows, step, strict=True)):
+        common = types.common_type(a.type, b.type)
+        if common is None:
+            raise DatatypeMismatch(
+                f'recursive query "{name}" column {i + 1} has type {types.to_sql(a.type)} in non-recursive term'
+                f" but type {types.to_sql(b.type)} overall",
+                hint="cast the output of the non-recursive term to the correct type",
+            )
+        fields.append(pa.field(a.name, common))
+    return pa.schema(fields)
+
+
+# ---------------------------------------------------------------- physical
+
+
+def cut_recursion(node: Node) -> Node:
+    """Every Recursion as an Iterate: what its step reads besides its own rows becomes inputs of the operator."""
+    node = rebuild(node, tuple(cut_recursion(i) for i in node.inputs))
+    if not isinstance(node, nodes.Recursion):
+        return node
+    outer: list[Node] = []
+    step = _cut(node.step, node, outer)
+    branches = (node.base, *outer)
+    return derive(nodes.Iterate(schema=node.schema, branches=branches, step=step, all=node.all))
+
+
+def _cut(node: Node, recursion: nodes.Recursion, outer: list[Node]) -> Node:
+    """The step over Ports; `outer` collects the plans behind ports 1, 2, ..."""
+    if _is_own(node, recursion):
+        return nodes.Port(schema=node.schema, index=0, append_only=False)
+    if not _recurs(node, recursion):
+        if node not in outer:
+            outer.append(node)
+        return nodes.Port(
+            schema=node.schema,
+            index=1 + outer.index(node),
+            append_only=node.append_only,
+            unique_keys=node.unique_keys,
+        )
+    if not _linear(node, recursion):
+        raise Unplannable(f"a recursive query with {type(node).__name__} over its own rows")
+    return rebuild(node, tuple(_cut(i, recursion, outer) for i in node.inputs))
+
+
+def _is_own(node: Node, recursion: nodes.Recursion) -> bool:
+    return isinstance(node, nodes.RecursiveRef) and (node.name, node.level) == (recursion.name, recursion.level)
+
+
+def _recurs(node: Node, recursion: nodes.Recursion) -> bool:
+    return _is_own(node, recursion) or any(_recurs(i, recursion) for i in node.inputs)
+
+
+def _linear(node: Node, recursion: nodes.Recursion) -> bool:
+    """Whether a node's output is linear in the recursive input it has."""
+    match node:
+        case nodes.LookupJoin():
+            return False
+        case nodes.Join(left=left, right=right, kind=kind):
+            if not _recurs(left, recursion):
+                return kind == "inner"
+            return kind in ("inner", "left", "semi", "anti") and not _recurs(right, recursion)
+        case nodes.Filter() | nodes.Project() | nodes.UnionAll() | nodes.AssignWindow():
+            return True
+    return False
