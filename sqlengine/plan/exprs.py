@@ -1,4 +1,4 @@
-"""Moving bound expressions between inputs: shifting and substituting their column references."""
+"""Bound expressions of plan nodes: which there are, and moving them between inputs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlengine.expr.tree import Expr, InputRef, children, with_children
+from sqlengine.plan import nodes
+from sqlengine.plan.nodes import Node
 
 
 def map_refs(expr: Expr, fn: Callable[[InputRef], Expr]) -> Expr:
@@ -24,3 +26,19 @@ def shift(expr: Expr, by: int) -> Expr:
 def substitute(expr: Expr, exprs: Sequence[Expr]) -> Expr:
     """Replace each column reference by the expression of that position: composes two projections."""
     return map_refs(expr, lambda ref: exprs[ref.index])
+
+
+def expressions(node: Node) -> tuple[Expr, ...]:
+    """The expressions a node evaluates, those of its inputs not included."""
+    match node:
+        case nodes.Filter(predicate=predicate):
+            return (predicate,)
+        case nodes.Project(exprs=exprs):
+            return exprs
+        case nodes.TemporalFilter(bounds=bounds):
+            return tuple(b.row for b in bounds)
+        case nodes.Values(rows=rows):
+            return tuple(e for row in rows for e in row)
+        case nodes.Join(residual=residual) if residual is not None:
+            return (residual,)
+    return ()

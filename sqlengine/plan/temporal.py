@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children, input_columns, with_children
 from sqlengine.plan import build, nodes
+from sqlengine.plan.exprs import expressions
 from sqlengine.plan.nodes import Node, TimeBound
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.push_filters import conjoin, conjuncts
@@ -26,9 +27,9 @@ def place_temporal_filters(node: Node) -> Node:
     node = rebuild(node, tuple(place_temporal_filters(i) for i in node.inputs))
     if isinstance(node, nodes.Filter) and calls(node.predicate, "now"):
         node = _split(node)
-    elif any(calls(e, "now") for e in _expressions(node)):
+    elif any(calls(e, "now") for e in expressions(node)):
         raise Unplannable("now() outside a comparison with a column")
-    if not all(i.append_only for i in node.inputs) and any(calls(e, "proctime") for e in _expressions(node)):
+    if not all(i.append_only for i in node.inputs) and any(calls(e, "proctime") for e in expressions(node)):
         raise Unplannable("proctime() over rows that are taken back")
     return node
 
@@ -101,16 +102,3 @@ def _of_time(expr: Expr) -> Expr:
 def calls(expr: Expr, function: str) -> bool:
     """Whether a function is called anywhere in the expression."""
     return isinstance(expr, Call) and expr.function == function or any(calls(kid, function) for kid in children(expr))
-
-
-def _expressions(node: Node) -> tuple[Expr, ...]:
-    match node:
-        case nodes.Filter(predicate=predicate):
-            return (predicate,)
-        case nodes.Project(exprs=exprs):
-            return exprs
-        case nodes.Values(rows=rows):
-            return tuple(e for row in rows for e in row)
-        case nodes.Join(residual=residual) if residual is not None:
-            return (residual,)
-    return ()

@@ -49,11 +49,16 @@ def write_checkpoint(instance: Instance) -> int:
             manifest["sources"][name] = {"topic": source.reader.topic.name, "positions": list(source.reader.positions)}
             if source.store is not None:
                 _put(tables, f"source/{name}", source.store.snapshot())
+        owners: dict[int, str] = {}
         for query in instance.scheduler.queries.values():
             if query.store is None or query.status != "running":
                 continue
-            states, marks = query.dataflow.snapshot()
-            manifest["queries"][query.query_id] = {"fingerprint": fingerprint(query.plan), "marks": marks}
+            entry: dict[str, Any] = {"fingerprint": fingerprint(query.plan)}
+            manifest["queries"][query.query_id] = entry
+            entry["state"] = owners.setdefault(id(query.dataflow), query.query_id)
+            if entry["state"] != query.query_id:
+                continue
+            states, entry["marks"] = query.dataflow.snapshot()
             for step, state in states.items():
                 _put(tables, f"query/{query.query_id}/{step}", state)
             _put(tables, f"query/{query.query_id}/store", query.store.snapshot())
@@ -112,14 +117,15 @@ class Checkpoint:
         known = self._manifest["queries"].get(view.query_id)
         if known is None or known["fingerprint"] != fingerprint(planned.physical):
             return False
-        head = f"query/{view.query_id}"
+        owner = known.get("state", view.query_id)
+        head = f"query/{owner}"
         store = self._state(f"{head}/store")
         states: dict[str, State] = {}
         for key, table in self._state(head).items():
             step, _, name = key.partition("/")
             if step != "store":
                 states.setdefault(step, {})[name] = table
-        self._instance.continue_query(view, planned, emit, states, known["marks"], store)
+        self._instance.continue_query(view, planned, emit, states, self._manifest["queries"][owner]["marks"], store)
         return True
 
 

@@ -54,7 +54,7 @@ class Dataflow:
         self.steps: list[Step] = []
         self.late_rows: list[pa.RecordBatch] = []
         self.failures: list[tuple[pa.RecordBatch, Error]] = []
-        self._timeout_us = timeout_us
+        self.timeout_us = timeout_us
         self._ticked_us = 0
         self._places: dict[Node, int] = {}
         self._root = self._add(plan)
@@ -130,7 +130,7 @@ class Dataflow:
     def _source_watermark(self, tracker: WatermarkTracker, now_us: int) -> int:
         watermark = tracker.current(now_us)
         since = tracker.idle_since_us()
-        if self._timeout_us is not None and since is not None and now_us - since >= self._timeout_us:
+        if self.timeout_us is not None and since is not None and now_us - since >= self.timeout_us:
             latest = tracker.latest()
             if latest != NO_WATERMARK:
                 watermark = max(watermark, latest + self._closing_span_us)
@@ -168,9 +168,9 @@ class Dataflow:
         """When time alone changes something after the last tick: idle partitions, timeouts, EMIT EVERY, now()."""
         last_us = self._ticked_us
         times = [t for tracker in self.trackers.values() if (t := tracker.next_idle_us(last_us)) is not None]
-        if self._timeout_us is not None:
+        if self.timeout_us is not None:
             ends = [
-                t + self._timeout_us for tracker in self.trackers.values() if (t := tracker.idle_since_us()) is not None
+                t + self.timeout_us for tracker in self.trackers.values() if (t := tracker.idle_since_us()) is not None
             ]
             times += [end for end in ends if end > last_us]
         for step in self.steps:

@@ -19,6 +19,7 @@ from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
 from sqlengine.plan.properties import own_time
+from sqlengine.plan.sharing import is_repeatable, unnamed
 from sqlengine.runtime.clock import Clock, RealClock
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.ingest import Ingest
@@ -200,6 +201,8 @@ class Instance:
             query = self._build(query_id, name, text, planned, emit, keep)
             if prepare is not None:
                 prepare(query)
+            if keep and self._join_twin(query):
+                return query
             readers, contents = self._histories(query, snapshot)
             self.scheduler.backfill(query, readers, contents, on_progress, check)
             for source, reader in readers.items():
@@ -241,6 +244,23 @@ class Instance:
             query.on_late = lambda rows: self.side_topics.late(topic, name, rows, schema)
         return query
 
+    def _join_twin(self, query: ContinuousQuery) -> bool:
+        """Let a new materialized view share the dataflow and the contents of one that answers the same.
+
+        Whichever is dropped first, the other goes on.
+        """
+        if not is_repeatable(query.plan):
+            return False
+        plan = unnamed(query.plan)
+        for other in self.scheduler.queries.values():
+            if other.store is None or other.status != "running" or unnamed(other.plan) != plan:
+                continue
+            if other.dataflow.timeout_us == query.dataflow.timeout_us:
+                query.dataflow, query.store = other.dataflow, other.store
+                self.scheduler.add_query(query)
+                return True
+        return False
+
     def _histories(self, query: ContinuousQuery, snapshot: bool) -> tuple[dict[str, TopicReader], dict[str, Feed]]:
         """What a new query must see first: topics to replay, and contents of tables and views as one change."""
         readers: dict[str, TopicReader] = {}
@@ -263,7 +283,7 @@ class Instance:
         for name in query.upstream:
             view = self.scheduler.by_name(name)
             assert view is not None and view.store is not None
-            rows = _as_deltas(view.store.snapshot_table()) if snapshot else []
+            rows = _as_deltas(view.contents()) if snapshot else []
             contents[name] = Feed(deltas=rows, watermark_us=view.dataflow.watermark_us)
         return readers, contents
 
@@ -279,6 +299,8 @@ class Instance:
         """Add a query whose state a checkpoint holds; the shared sources stand where it was taken."""
         with self.lock:
             query = self._build(view.query_id, view.name, view.sql, planned, emit, keep=True)
+            if self._join_twin(query):
+                return
             query.dataflow.restore(states, marks, self.clock.now_us())
             assert query.store is not None
             query.store.restore(store)
@@ -351,8 +373,7 @@ class Instance:
                     sqlstate=query.error.sqlstate,
                     hint="SHOW QUERIES tells more; drop and create it again once the cause is gone",
                 )
-            assert query.store is not None
-            return query.store.snapshot_table()
+            return query.contents()
         assert isinstance(obj, (Stream, Table))
         source = self.scheduler.sources.get(obj.name)
         if source is not None and source.store is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
 from sqlengine.plan.nodes import Node
+from sqlengine.runtime.feed import Feed
 from sqlengine.state.row_store import RowStore
 
 if TYPE_CHECKING:
@@ -32,11 +33,22 @@ class Counters:
     errors: int = 0
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a tick of a dataflow brought: the change of its output, rows too late, rows that raised, rows read."""
+
+    delta: Delta | None
+    late: list[pa.RecordBatch]
+    failures: list[tuple[pa.RecordBatch, Error]]
+    rows_in: int
+
+
 @dataclass
 class ContinuousQuery:
     """`sources`: names of streams and tables it reads from topics; `upstream`: views it reads.
 
-    `store` holds the contents of a materialized view; a sink or a followed SELECT has none.
+    `store` holds the contents of a materialized view; a sink or a followed SELECT has none.  Queries that answer the
+    same share one dataflow and one store, whose columns have the first one's names: read `contents()`.
     `status`: running | paused | failed | backfilling.
     """
 
@@ -65,26 +77,49 @@ class ContinuousQuery:
         """Whether some part of it is maintained by recompute-and-diff."""
         return self.reason is not None
 
-    def apply(self, delta: Delta | None, tick: int, now_us: int) -> None:
-        """Take the change of one tick into the contents and tell the followers."""
+    def contents(self) -> pa.Table:
+        """The rows of a materialized view under its own column names."""
+        assert self.store is not None
+        table = self.store.snapshot_table()
+        names = self.plan.schema.names
+        return table if table.schema.names == names else table.rename_columns(names)
+
+    def step(self, feeds: Mapping[str, Feed], now_us: int) -> Outcome:
+        """Run the dataflow through a tick and take the change into the contents: once for all who share them."""
+        delta = self.dataflow.tick(feeds, now_us)
+        if delta is not None and self.store is not None:
+            self.store.apply(delta)
+        late, self.dataflow.late_rows = self.dataflow.late_rows, []
+        failures, self.dataflow.failures = self.dataflow.failures, []
+        rows_in = sum(b.num_rows for name in self.sources if name in feeds for b in feeds[name].batches)
+        return Outcome(delta, late, failures, rows_in)
+
+    def take(self, outcome: Outcome, tick: int, now_us: int) -> Delta | None:
+        """Count a tick, hand on what it set aside, tell the followers; the change under the query's own names."""
+        self.counters.ticks += 1
+        self.counters.rows_in += outcome.rows_in
+        self._hand_on(outcome)
+        delta = self._renamed(outcome.delta)
         if delta is not None:
             self.counters.rows_out += delta.num_rows
             self.last_change_us = now_us
             self.last_change_tick = tick
-            if self.store is not None:
-                self.store.apply(delta)
         for follower in list(self.followers):
             follower(tick, now_us, delta)
+        return delta
 
-    def drain(self) -> None:
-        """Hand over what the dataflow set aside: late rows and rows that raised."""
-        late, self.dataflow.late_rows = self.dataflow.late_rows, []
-        for batch in late:
+    def _renamed(self, delta: Delta | None) -> Delta | None:
+        if delta is None or delta.batch.schema.names == self.plan.schema.names:
+            return delta
+        return Delta(pa.RecordBatch.from_arrays(delta.batch.columns, schema=self.plan.schema), delta.weights)
+
+    def _hand_on(self, outcome: Outcome) -> None:
+        """Late rows and rows that raised go to the query's own topics."""
+        for batch in outcome.late:
             self.counters.late_rows += batch.num_rows
             if self.on_late is not None:
                 self.on_late(batch)
-        failures, self.dataflow.failures = self.dataflow.failures, []
-        self.counters.errors += len(failures)
-        for row, error in failures:
+        self.counters.errors += len(outcome.failures)
+        for row, error in outcome.failures:
             if self.on_failure is not None:
                 self.on_failure(row, error)

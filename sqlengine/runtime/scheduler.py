@@ -13,7 +13,7 @@ from sqlengine.delta import Delta
 from sqlengine.errors import Error, InternalError
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.feed import Feed
-from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.query import ContinuousQuery, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.state.row_store import RowStore
 
@@ -72,31 +72,32 @@ class Scheduler:
 
     def _push(self, feeds: dict[str, Feed], now_us: int) -> None:
         """Every query in dependency order; a view's change is the feed of those that read it."""
+        stepped: dict[int, Outcome | None] = {}
         for query in list(self.queries.values()):
             if query.status != "running":
                 continue
-            delta = self._step(query, feeds, now_us)
-            marks = query.dataflow.watermark_us
-            feeds[query.name] = Feed(deltas=[delta] if delta is not None else [], watermark_us=marks)
+            shared = id(query.dataflow)
+            if shared not in stepped:
+                stepped[shared] = self._step(query, feeds, now_us)
+            outcome = stepped[shared]
+            if outcome is not None:
+                delta = query.take(outcome, self.tick_number, now_us)
+                watermark_us = query.dataflow.watermark_us
+                feeds[query.name] = Feed(deltas=[delta] if delta is not None else [], watermark_us=watermark_us)
 
-    def _step(self, query: ContinuousQuery, feeds: Mapping[str, Feed], now_us: int) -> Delta | None:
-        """One query's part of a tick; a failure stops that query alone."""
+    def _step(self, query: ContinuousQuery, feeds: Mapping[str, Feed], now_us: int) -> Outcome | None:
+        """The dataflow of a query through a tick; a failure stops those that share it alone."""
         try:
-            delta = query.dataflow.tick(feeds, now_us)
+            return query.step(feeds, now_us)
         except Error as error:
-            query.status, query.error = "failed", error
-            return None
+            failure = error
         except Exception as error:  # a fault of ours must not take the other queries along
-            query.status = "failed"
-            query.error = InternalError(f"{type(error).__name__}: {error}")
-            query.error.__cause__ = error
-            return None
-        counters = query.counters
-        counters.ticks += 1
-        counters.rows_in += sum(b.num_rows for name in query.sources if name in feeds for b in feeds[name].batches)
-        query.drain()
-        query.apply(delta, self.tick_number, now_us)
-        return delta
+            failure = InternalError(f"{type(error).__name__}: {error}")
+            failure.__cause__ = error
+        for other in self.queries.values():
+            if other.dataflow is query.dataflow:
+                other.status, other.error = "failed", failure
+        return None
 
     def _time_due(self, now_us: int) -> bool:
         """Whether the passing of time alone asks for a tick."""
@@ -106,11 +107,8 @@ class Scheduler:
     def next_wakeup_us(self) -> int | None:
         """The earliest time at which a tick is due even without data; None = never."""
         with self.lock:
-            times = [
-                t
-                for q in self.queries.values()
-                if q.status == "running" and (t := q.dataflow.next_wakeup_us()) is not None
-            ]
+            flows = {id(q.dataflow): q.dataflow for q in self.queries.values() if q.status == "running"}
+            times = [t for flow in flows.values() if (t := flow.next_wakeup_us()) is not None]
             self._wakeup_us = min(times, default=None)
             return self._wakeup_us
 
@@ -198,17 +196,13 @@ class Scheduler:
                 batches = reader.poll(BACKFILL_ROWS_MAX, until=goals[name])
                 done += sum(b.num_rows for b in batches)
                 feeds[name] = Feed(batches=batches)
-            delta = query.dataflow.tick(feeds, now_us)
-            query.counters.ticks += 1
-            query.drain()
-            query.apply(delta, self.tick_number, now_us)
+            query.take(query.step(feeds, now_us), self.tick_number, now_us)
             feeds = {name: Feed(watermark_us=f.watermark_us) for name, f in contents.items()}
             if on_progress is not None:
                 on_progress(min(1.0, done / total))
             if check is not None:
                 check()
             if all(r.at_end(goals[n]) for n, r in readers.items()):
-                query.counters.rows_in += done
                 return
 
     def wait_for_change(self, after_tick: int, timeout_s: float | None) -> bool:

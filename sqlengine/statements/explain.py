@@ -104,7 +104,7 @@ def analyzed(query: ContinuousQuery) -> list[str]:
 
     counters = query.counters
     return [
-        *explain_lines(query.plan, annotate),
+        *explain_lines(query.dataflow.plan, annotate),
         f"ticks {counters.ticks}, rows in {counters.rows_in}, rows out {counters.rows_out}, "
         f"late rows {counters.late_rows}, errors {counters.errors}",
     ]

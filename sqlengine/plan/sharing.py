@@ -1,0 +1,47 @@
+"""Whether two queries may be one: equal plans but for the names of their output columns, with answers that do not
+depend on when a query began."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from sqlengine.expr.tree import Call, DuckExpr, Expr, InputRef, UserCall, children
+from sqlengine.functions import BUILTINS
+from sqlengine.plan import nodes
+from sqlengine.plan.exprs import expressions
+from sqlengine.plan.nodes import Node
+
+
+def unnamed(plan: Node) -> Node:
+    """The plan without a projection that only renames, its output columns called c0, c1, ..."""
+    while isinstance(plan, nodes.Project) and _only_renames(plan):
+        plan = plan.input
+    fields = [pa.field(f"c{i}", f.type) for i, f in enumerate(plan.schema)]
+    return replace(plan, schema=pa.schema(fields))
+
+
+def _only_renames(node: nodes.Project) -> bool:
+    in_place = all(isinstance(e, InputRef) and e.index == i for i, e in enumerate(node.exprs))
+    return in_place and len(node.exprs) == len(node.input.schema)
+
+
+def is_repeatable(node: Node) -> bool:
+    """Whether the query would answer the same had it begun at another time."""
+    if isinstance(node, nodes.LookupJoin) or any(_depends_on_arrival(e) for e in expressions(node)):
+        return False
+    return all(is_repeatable(i) for i in node.inputs)
+
+
+def _depends_on_arrival(expr: Expr) -> bool:
+    match expr:
+        case Call(function="proctime"):
+            return True
+        case Call(function=name) if any(f.volatility == "volatile" for f in BUILTINS.lookup(name)):
+            return True
+        case UserCall(function=function) if function.volatility == "volatile":
+            return True
+        case DuckExpr(volatility="volatile"):
+            return True
+    return any(_depends_on_arrival(kid) for kid in children(expr))
