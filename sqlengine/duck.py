@@ -393,11 +393,22 @@ def evaluate(expressions: Sequence[str], columns: Mapping[str, pa.Array], rows: 
 
     Raises what `translate_error` makes of DuckDB's complaint.
     """
+    return _projected(expressions, dict(columns) or {"_": pa.nulls(rows, pa.bool_())})
+
+
+def windowed(expressions: Sequence[str], columns: Mapping[str, pa.Array], place: str) -> list[pa.Array]:
+    """Each window expression over the named columns, in the order of the column `place`, which holds 0, 1, 2, ..."""
+    *found, order = _projected([*expressions, quote(place)], columns)
+    back = np.argsort(order.to_numpy(), kind="stable")
+    return [column.take(pa.array(back)) for column in found]
+
+
+def _projected(expressions: Sequence[str], columns: Mapping[str, pa.Array]) -> list[pa.Array]:
+    """The expressions' values, rows in whatever order DuckDB gives them."""
     import duckdb  # heavy, loaded by connection() anyway
 
-    data = dict(columns) or {"_": pa.nulls(rows, pa.bool_())}
     try:
-        relation = _private().from_arrow(pa.table(list(data.values()), names=list(data)))
+        relation = _private().from_arrow(pa.table(list(columns.values()), names=list(columns)))
         named = ", ".join(f"({text}) AS c{i}" for i, text in enumerate(expressions))
         table = relation.project(named).to_arrow_table()
     except duckdb.Error as err:

@@ -15,6 +15,7 @@ from sqlengine.operators.group_aggregate import GroupAggregateOperator
 from sqlengine.operators.iterate import IterateOperator
 from sqlengine.operators.join import JoinOperator
 from sqlengine.operators.lookup_join import LookupJoinOperator
+from sqlengine.operators.over.operator import OverOperator
 from sqlengine.operators.project import ProjectOperator
 from sqlengine.operators.recompute import RecomputeOperator
 from sqlengine.operators.release_in_order import ReleaseInOrderOperator
@@ -38,6 +39,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.Iterate: lambda node: IterateOperator(node, build_operator),
     nodes.Join: JoinOperator,
     nodes.LookupJoin: LookupJoinOperator,
+    nodes.Over: OverOperator,
     nodes.Project: ProjectOperator,
     nodes.Recompute: RecomputeOperator,
     nodes.ReleaseInOrder: ReleaseInOrderOperator,

@@ -21,7 +21,7 @@ from sqlengine.operators.ranking import sort_codes, sort_rows
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import validity
 from sqlengine.state.order_codes import has_order_codes, order_codes
-from sqlengine.state.ranked_rows import WORST, Ints, Mask, RankedRows
+from sqlengine.state.ranked_rows import WORST, Ints, Mask, RankedRows, sides
 
 SPARE = 64
 """Rows the buffer of a global ranking holds beyond twice what is shown, over an input that can retract."""
@@ -88,17 +88,9 @@ class TopNOperator(Operator):
 
     def _apply(self, delta: Delta) -> tuple[Ints, Ints]:
         """Remove and add rows; returns the ids of both."""
-        removed = np.empty(0, dtype=np.int64)
-        if delta.weights is not None:
-            gone = np.flatnonzero(delta.weights < 0)
-            if len(gone):
-                removed = self._rows.remove(delta.batch.take(pa.array(gone)), -delta.weights[gone])
-            come = np.flatnonzero(delta.weights > 0)
-            repeats = np.repeat(come, delta.weights[come])
-            batch = delta.batch.take(pa.array(repeats))
-        else:
-            batch = delta.batch
-        return removed, self._add(batch)
+        gone, counts, come = sides(delta)
+        removed = self._rows.remove(gone, counts) if gone.num_rows else np.empty(0, dtype=np.int64)
+        return removed, self._add(come)
 
     def _add(self, batch: pa.RecordBatch) -> Ints:
         """Keep rows; returns the ids of those not seen at once to be beyond the buffer of their partition."""
@@ -190,7 +182,7 @@ class TopNOperator(Operator):
     def _changes(self, before: Ints, best: Ranked) -> Delta | None:
         """Note the ranks now shown, and emit the difference: rows hidden or moved, then rows shown or moved."""
         rank = np.where((best.ranks > self._node.offset) & (best.ranks <= self._last), best.ranks, 0)
-        shown = self._rows.shown.values
+        shown = self._rows.marks.values
         old = shown[before].copy()
         was = shown[best.rows].copy()
         shown[before] = 0

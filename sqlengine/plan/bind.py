@@ -20,9 +20,10 @@ from sqlengine.expr.tree import Cast, Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
 from sqlengine.plan.join import bind_join, joined
+from sqlengine.plan.over import over_windows
 from sqlengine.plan.ranking import limited, order_output, qualified, ranked_subquery
 from sqlengine.plan.recursion import bind_recursion, mentions
-from sqlengine.plan.rewrite import contains, walk
+from sqlengine.plan.rewrite import contains
 from sqlengine.plan.scope import Relation, named
 from sqlengine.plan.subquery import Subqueries
 from sqlengine.plan.unplannable import Unplannable
@@ -178,8 +179,7 @@ class Binder:
             relation, s = Subqueries(self).below_aggregates(relation, s)
             relation, s = self._aggregated(relation, s)
         relation, s = Subqueries(self, grouped).of_items(relation, s)
-        if any(isinstance(e, ast.Call) and e.over is not None for e in walk(s.items)):
-            raise Unplannable("an OVER window")
+        relation, s = over_windows(relation, s)
         return self._output(relation, s)
 
     def _aggregated(self, relation: Relation, s: ast.Select) -> tuple[Relation, ast.Select]:

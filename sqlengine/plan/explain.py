@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlengine.expr.text import to_text
+from sqlengine.expr.tree import rename_args
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import AggregateCall, Node, Window
 
@@ -94,6 +95,8 @@ def _detail(node: Node) -> str:
             return f"by [{', '.join(names[k] for k in keys)}] from {names[time]}"
         case nodes.TopN():
             return _top_n(node)
+        case nodes.Over():
+            return _over(node)
         case nodes.ReleaseInOrder(time_column=time):
             return f"by {node.schema.names[time]}"
         case nodes.EmitEvery(every_us=every):
@@ -168,6 +171,13 @@ def _top_n(node: nodes.TopN) -> str:
     if node.offset:
         text += f" offset {node.offset}"
     return f"{text} by [{', '.join(names[p] for p in node.partition)}] order by {order}"
+
+
+def _over(node: nodes.Over) -> str:
+    names = node.input.schema.names
+    calls = ", ".join(rename_args(f"{c.sql} {c.frame_sql}".rstrip(), [names[i] for i in c.reads]) for c in node.calls)
+    order = ", ".join(names[c] + (" desc" if d else "") for c, d, _ in node.order)
+    return f"[{calls}] by [{', '.join(names[p] for p in node.partition)}]" + (f" order by {order}" if order else "")
 
 
 def to_json(node: Node) -> str:

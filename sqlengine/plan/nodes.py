@@ -307,6 +307,55 @@ class TopN(Unary):
     rank_column: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FrameBound:
+    """One end of a frame, as in ast.FrameBound; `offset`: rows, groups, or a distance of the ORDER BY column's values
+    (microseconds of a timestamp, days of a date)."""
+
+    kind: str
+    offset: int | float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`mode`: rows | range | groups."""
+
+    mode: str
+    start: FrameBound
+    end: FrameBound
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCall:
+    """One function of an Over: `args` are input columns, `constants` trailing literal arguments, `filter` a boolean
+    column.  `frame` is None when only DuckDB computes the call; `sql` and `frame_sql` are its text, where a0, a1, ...
+    are the columns `reads`.  `by_row`: its answer depends on the order of rows that ORDER BY leaves equal."""
+
+    function: str
+    args: tuple[int, ...]
+    constants: tuple[object, ...]
+    filter: int | None
+    type: pa.DataType
+    frame: Frame | None
+    reads: tuple[int, ...]
+    sql: str
+    frame_sql: str
+    by_row: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over(Unary):
+    """Window functions over partitions: output = input columns, then one column a call.
+
+    `order`: ((column, descending, nulls_first), ...); rows it leaves equal are taken in the order of their remaining
+    columns, so that the answer does not depend on arrival.
+    """
+
+    partition: tuple[int, ...]
+    order: tuple[tuple[int, bool, bool], ...]
+    calls: tuple[WindowCall, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseInOrder(Unary):
     """EMIT ON WINDOW CLOSE without a window: rows wait until the watermark passes `time_column`, leave sorted by it."""

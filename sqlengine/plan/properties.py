@@ -54,7 +54,7 @@ def _append_only(node: Node) -> bool:
         case nodes.GroupAggregate(aggregates=calls, keys=keys):
             # DISTINCT over rows that only come: a group appears once and never changes.
             return below and not calls and bool(keys)
-        case nodes.TopN() | nodes.Recompute():
+        case nodes.TopN() | nodes.Over() | nodes.Recompute():
             return False
         case nodes.TemporalFilter(bounds=bounds):
             return below and all(b.op in ("lt", "le") for b in bounds)
@@ -101,7 +101,7 @@ def _unique(node: Node) -> tuple[int, ...] | None:
             return (*left.unique_keys, *(k + len(left.schema) for k in right.unique_keys))
         case nodes.AsofJoin(left=left):
             return left.unique_keys
-        case nodes.Filter() | nodes.TemporalFilter() | nodes.TopN() | nodes.EmitEvery():
+        case nodes.Filter() | nodes.TemporalFilter() | nodes.TopN() | nodes.Over() | nodes.EmitEvery():
             return node.inputs[0].unique_keys
         case nodes.ReleaseInOrder() | nodes.DropLate():
             return node.inputs[0].unique_keys

@@ -32,16 +32,16 @@ class QueryBinder(Protocol):
 def qualified(s: ast.Select) -> ast.Select:
     """QUALIFY as a filter over a subquery; window calls in it become hidden columns of the subquery."""
     calls: list[ast.Call] = []
-    aliases = {i.name: i.expr for i in s.items if isinstance(i.expr, ast.Call) and i.expr.over is not None}
     for e in walk(s.qualify):
         if isinstance(e, ast.Call) and e.over is not None and e not in calls:
             calls.append(e)
-    names = {call: f"$rank{i}" for i, call in enumerate(calls)}
+    names: dict[ast.Expr, str] = {call: f"$rank{i}" for i, call in enumerate(calls)}
+    computed = {i.name for i in s.items if not isinstance(i.expr, (ast.Column, ast.Star))}
 
     def hide(e: ast.Expr) -> ast.Expr | None:
-        if isinstance(e, ast.Call) and e in names:
-            return ast.Column((names[e],))
-        return e if isinstance(e, ast.Column) and e.parts[-1] in aliases else None
+        if isinstance(e, ast.Column) and not (len(e.parts) == 1 and e.parts[0] in computed):
+            names.setdefault(e, f"$column{len(names)}")
+        return ast.Column((names[e],)) if e in names else e if isinstance(e, ast.Column) else None
 
     where = transform(s.qualify, hide)
     hidden = tuple(ast.SelectItem(call, name) for call, name in names.items())

@@ -8,6 +8,9 @@ from typing import Any
 
 from sqlengine.sql import ast
 
+PARTS = (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.FrameClause, ast.FrameBound, ast.SelectItem)
+"""What expressions stand in."""
+
 
 def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
     """Replace expressions top-down: where `fn` returns an expression it stands instead, else its parts are visited.
@@ -20,9 +23,7 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
             return replacement
     if isinstance(node, tuple):
         return tuple(transform(item, fn) for item in node)
-    if isinstance(node, (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.SelectItem)) and not isinstance(
-        node, ast.Subquery
-    ):
+    if isinstance(node, PARTS) and not isinstance(node, ast.Subquery):
         changes = {}
         for field in dataclasses.fields(node):
             old = getattr(node, field.name)
@@ -40,9 +41,7 @@ def walk(node: Any) -> Iterator[ast.Expr]:
     if isinstance(node, tuple):
         for item in node:
             yield from walk(item)
-    elif isinstance(node, (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.SelectItem)) and not isinstance(
-        node, ast.Subquery
-    ):
+    elif isinstance(node, PARTS) and not isinstance(node, ast.Subquery):
         for field in dataclasses.fields(node):
             yield from walk(getattr(node, field.name))
 

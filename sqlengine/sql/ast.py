@@ -138,12 +138,32 @@ class OrderItem:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameBound:
+    """One end of a window frame: "unbounded preceding", "preceding", "current row", "following" or "unbounded
+    following"; `offset` goes with "preceding" and "following"."""
+
+    kind: str
+    offset: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameClause:
+    """`mode`: rows | range | groups; `exclude`: "" | current row | group | ties."""
+
+    mode: str
+    start: FrameBound
+    end: FrameBound
+    exclude: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowFrame:
-    """OVER (...): `frame` is None for the default; its text is kept for the snapshot executor."""
+    """OVER (...): `frame` is None for the default; `frame_text` is its text for the snapshot executor."""
 
     partition_by: tuple[Expr, ...]
     order_by: tuple[OrderItem, ...]
-    frame: str | None = None
+    frame_text: str | None = None
+    frame: FrameClause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +183,7 @@ class Call(Expr):
     over: WindowFrame | None = None
     position: int | None = None
     user: Any = None
+    ignore_nulls: bool = False
 
     def _key(self) -> tuple[Any, ...]:
         return (
@@ -174,6 +195,7 @@ class Call(Expr):
             self.order_by,
             self.within_group,
             self.over,
+            self.ignore_nulls,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -43,6 +43,9 @@ def _arguments(call: ast.Call, given: list[exp.Expr], ctx: Context) -> ast.Call:
     if items and isinstance(items[-1], exp.Order):
         order = order_items(items[-1], ctx)
         items = [*items[:-1], items[-1].this] if items[-1].this is not None else items[:-1]
+    ignored = bool(items) and isinstance(items[-1], exp.IgnoreNulls)
+    if ignored:
+        call, items = replace(call, ignore_nulls=True), [*items[:-1], items[-1].this]
     distinct = bool(items) and isinstance(items[0], exp.Distinct)
     if distinct:
         items = [*items[0].expressions, *items[1:]]
@@ -94,10 +97,36 @@ def _frame(node: exp.Expr, ctx: Context) -> ast.WindowFrame:
     partition = tuple(ctx.expr(item) for item in node.args.get("partition_by") or ())
     order = order_items(node.args.get("order"), ctx)
     spec = node.args.get("spec")
-    frame = str(spec.sql(dialect="duckdb")) if spec is not None else None
+    text = str(spec.sql(dialect="duckdb")) if spec is not None else None
+    frame = _clause(spec, ctx) if spec is not None else None
     if base is None:
-        return ast.WindowFrame(partition, order, frame)
-    return ast.WindowFrame(base.partition_by or partition, base.order_by or order, frame or base.frame)
+        return ast.WindowFrame(partition, order, text, frame)
+    partition, order = base.partition_by or partition, base.order_by or order
+    return ast.WindowFrame(partition, order, text or base.frame_text, frame or base.frame)
+
+
+def _clause(spec: exp.Expr, ctx: Context) -> ast.FrameClause:
+    """`ROWS | RANGE | GROUPS [BETWEEN] start [AND end] [EXCLUDE ...]`; without an end it is the current row."""
+    start = _bound(spec.args.get("start"), spec.args.get("start_side"), ctx)
+    end = _bound(spec.args.get("end"), spec.args.get("end_side"), ctx)
+    exclude = spec.args.get("exclude")
+    left_out = str(exclude.name if isinstance(exclude, exp.Expr) else exclude or "").lower()
+    return ast.FrameClause(
+        str(spec.args.get("kind") or "rows").lower(),
+        start,
+        end if spec.args.get("end") is not None else ast.FrameBound("current row"),
+        "" if left_out == "no others" else left_out,
+    )
+
+
+def _bound(value: object, side: object, ctx: Context) -> ast.FrameBound:
+    text = str(value).lower()
+    if text == "unbounded":
+        return ast.FrameBound(f"unbounded {str(side).lower()}")
+    if value is None or text == "current row":
+        return ast.FrameBound("current row")
+    assert isinstance(value, exp.Expr)
+    return ast.FrameBound(str(side).lower(), ctx.expr(value))
 
 
 def _named(node: exp.Expr, ctx: Context) -> ast.WindowFrame | None:
@@ -111,7 +140,7 @@ def _named(node: exp.Expr, ctx: Context) -> ast.WindowFrame | None:
 
 
 def _nulls_treatment(node: exp.Expr, ctx: Context) -> ast.Expr:
-    raise NotSupportedError("IGNORE NULLS has no incremental form", position=position_of(node.this))
+    return replace(_as_call(node.this, ctx, "IGNORE NULLS"), ignore_nulls=True)
 
 
 # ---------------------------------------------------------------- calls with a syntax of their own

@@ -318,10 +318,25 @@ def _cast(cast: exp.Cast, how: Spelling) -> exp.Expr:
     return cast
 
 
+_NULL_SKIPPING = frozenset(("lag", "lead", "first_value", "last_value", "nth_value"))
+
+
+def _ignore_nulls(node: exp.Expr, how: Spelling) -> exp.Expr:
+    """DuckDB wants IGNORE NULLS among the arguments, and sqlglot prints it for calls of classes of its own only."""
+    call = node.this
+    if not isinstance(call, exp.Anonymous):
+        return raw(f"{text(call)} IGNORE NULLS")
+    if call.name.lower() not in _NULL_SKIPPING:
+        raise NotSupportedError(f"IGNORE NULLS is not supported for {call.name.lower()}()", position=position_of(call))
+    args = list(call.expressions)
+    return exp.Anonymous(this=call.this, expressions=[*args[:-1], raw(f"{text(args[-1])} IGNORE NULLS")])
+
+
 _RULES: dict[type[exp.Expr], Callable[[Any, Spelling], exp.Expr]] = {
     exp.Cast: _cast,
     **dict.fromkeys(_TIME_NODES, _moment),
     exp.Anonymous: _anonymous,
+    exp.IgnoreNulls: _ignore_nulls,
     exp.WithinGroup: _within_group,
     exp.Dot: _qualified,
     exp.Substring: _substring,

@@ -173,6 +173,8 @@ def _call(expr: ast.Call, columns: Columns) -> exp.Expr:
         made = exp.WithinGroup(this=made, expression=exp.Order(expressions=_order(expr.within_group, columns)))
     if expr.filter is not None:
         made = exp.Filter(this=made, expression=exp.Where(this=to_tree(expr.filter, columns)))
+    if expr.ignore_nulls:
+        made = exp.IgnoreNulls(this=made)
     return _over(made, expr.over, columns) if expr.over is not None else made
 
 
@@ -200,7 +202,7 @@ def _over(call: exp.Expr, over: ast.WindowFrame, columns: Columns) -> exp.Expr:
         this=call,
         partition_by=_several(over.partition_by, columns),
         order=exp.Order(expressions=order) if order else None,
-        spec=exp.Var(this=over.frame) if over.frame else None,
+        spec=exp.Var(this=over.frame_text) if over.frame_text else None,
         over="OVER",
     )
 

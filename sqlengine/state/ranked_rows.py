@@ -1,4 +1,4 @@
-"""RankedRows: the rows of a ranking by partition, which of them its buffers hold, and the rank each is shown with.
+"""RankedRows: rows by partition, a note about each, and which of them a ranking's buffers hold.
 
 Rows removed or beaten are marked dead and stay readable until `compact_if_worth_it`.  It must not know the order of
 rows: the ranking operator sorts them and says which ones its buffers hold.
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sqlengine.delta import Delta
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_arena import RowArena
@@ -26,14 +27,25 @@ COMPACT_AT = 16_384
 """Fewer dead rows than this are not worth a compaction."""
 
 
-class RankedRows:
-    """`retracting`: rows can be removed by value, and all rows of a partition can be listed."""
+def sides(delta: Delta) -> tuple[pa.RecordBatch, Ints, pa.RecordBatch]:
+    """(rows that go, how many of each, rows that come, as often as they do) of a net change."""
+    if delta.weights is None:
+        return delta.batch.slice(0, 0), np.empty(0, dtype=np.int64), delta.batch
+    gone, come = np.flatnonzero(delta.weights < 0), np.flatnonzero(delta.weights > 0)
+    repeated = np.repeat(come, delta.weights[come])
+    return delta.batch.take(pa.array(gone)), -delta.weights[gone], delta.batch.take(pa.array(repeated))
 
-    def __init__(self, schema: pa.Schema, partition_types: Sequence[pa.DataType], retracting: bool) -> None:
+
+class RankedRows:
+    """`retracting`: rows can be removed by value; `listed` (or retracting): all rows of a partition can be listed."""
+
+    def __init__(
+        self, schema: pa.Schema, partition_types: Sequence[pa.DataType], retracting: bool, listed: bool = False
+    ) -> None:
         self.arena = RowArena(schema)
         self.slots = Growable()
-        self.shown = Growable()
-        """Per row: the rank it is shown with, 0 when it is not."""
+        self.marks = Growable()
+        """Per row: what its owner notes of it (the rank it is shown with, the place of its values), 0 at first."""
         self.thresholds = Growable(WORST)
         """Per partition: a row whose first ORDER BY code is greater can not be shown."""
         self.partition_rows = Growable()
@@ -43,7 +55,7 @@ class RankedRows:
         self._live = Growable()
         self._dead = 0
         self._partitions = KeyIndex(partition_types)
-        self._members = RowChains() if retracting else None
+        self._members = RowChains() if retracting or listed else None
         self._index = RowIndex() if retracting else None
         self._equal = RowChains()
 
@@ -55,8 +67,8 @@ class RankedRows:
     @property
     def num_bytes(self) -> int:
         """Approximate bytes held."""
-        arrays = (self.slots, self.shown, self.thresholds, self.partition_rows, self.buffers, self._live, self._equal)
-        index = 0 if self._index is None or self._members is None else self._index.nbytes + self._members.nbytes
+        arrays = (self.slots, self.marks, self.thresholds, self.partition_rows, self.buffers, self._live, self._equal)
+        index = sum(part.nbytes for part in (self._index, self._members) if part is not None)
         return self.arena.num_bytes + sum(a.nbytes for a in arrays) + self._partitions.nbytes + index
 
     def slots_of(self, columns: Sequence[pa.Array], num_rows: int) -> Ints:
@@ -72,13 +84,20 @@ class RankedRows:
         rows = np.arange(first, first + batch.num_rows, dtype=np.int64)
         self.slots.append(slots)
         self._live.append(np.ones(len(rows), dtype=np.int64))
-        for marks in (self.shown, self._buffered):
+        for marks in (self.marks, self._buffered):
             marks.grow(self.arena.num_rows)[first:] = 0
         np.add.at(self.partition_rows.values, slots, 1)
-        if self._index is not None and self._members is not None:
+        if self._members is not None:
             self._members.insert(slots, first, self._partitions.size)
+        if self._index is not None:
             self._equal.insert(self._index.insert(batch), first, self._index.size)
         return rows
+
+    def apply(self, delta: Delta, partition: Sequence[int]) -> tuple[Ints, Ints]:
+        """Remove and add the rows of a net change; returns the ids of both."""
+        gone, counts, come = sides(delta)
+        removed = self.remove(gone, counts) if gone.num_rows else np.empty(0, dtype=np.int64)
+        return removed, self.add(come, self.slots_of([come.column(c) for c in partition], come.num_rows))
 
     def remove(self, batch: pa.RecordBatch, counts: Ints) -> Ints:
         """Mark counts[i] rows equal to row i dead; returns their ids."""
@@ -97,6 +116,10 @@ class RankedRows:
     def alive(self, rows: Ints) -> Mask:
         """Which of the rows live."""
         return self._live.values[rows] != 0
+
+    def living(self) -> Ints:
+        """All living rows, in order of arrival."""
+        return np.flatnonzero(self._live.values)
 
     def buffered(self, rows: Ints) -> Mask:
         """Which of the rows a buffer holds."""
@@ -119,12 +142,13 @@ class RankedRows:
             return
         keep = self._live.values != 0
         new_row = self.arena.compact(keep)
-        for marks in (self.slots, self.shown, self._buffered, self._live):
+        for marks in (self.slots, self.marks, self._buffered, self._live):
             marks.replace(marks.values[keep])
         self._dead = 0
         self.buffers.renumber_rows(new_row)
-        if self._index is not None and self._members is not None:
+        if self._members is not None:
             self._members.renumber_rows(new_row, self.arena.num_rows)
+        if self._index is not None:
             self._equal.renumber_rows(new_row, self.arena.num_rows)
             new_slot = self._index.compact(self._equal.used_slots(self._index.size))
             self._equal.renumber_slots(new_slot, self._index.size)

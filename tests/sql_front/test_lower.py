@@ -106,7 +106,12 @@ def test_aggregates_and_over() -> None:
     made = lower("SELECT sum(a) OVER (w ROWS 1 PRECEDING) FROM t WINDOW w AS (PARTITION BY b ORDER BY c)").items[0].expr
     assert made.over.partition_by == (col("b"),)
     assert made.over.order_by == (ast.OrderItem(col("c"), False, False),)
-    assert made.over.frame == "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW"
+    assert made.over.frame_text == "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW"
+    bounds = ast.FrameBound("preceding", lit(1)), ast.FrameBound("current row")
+    assert made.over.frame == ast.FrameClause("rows", *bounds)
+    made = lower("SELECT lag(a) IGNORE NULLS OVER () FROM t").items[0].expr
+    assert made == lower("SELECT lag(a IGNORE NULLS) OVER () FROM t").items[0].expr
+    assert made.ignore_nulls
     made = sql.parse_expr("percentile_cont(0.5) WITHIN GROUP (ORDER BY a)")
     assert made.within_group == (ast.OrderItem(col("a"), False, False),)
 
@@ -285,7 +290,6 @@ def test_output_names(item: str, name: str) -> None:
         "SELECT a FROM t GROUP BY ALL",
         "SELECT * FROM t PIVOT (sum(a) FOR b IN (1, 2))",
         "SELECT ARRAY(SELECT 1)",
-        "SELECT lag(a) IGNORE NULLS OVER () FROM t",
         "SELECT list_transform(array_agg(a), x -> x + 1) FROM t",
         "SELECT a FROM t FOR UPDATE",
     ],

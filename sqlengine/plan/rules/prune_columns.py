@@ -207,6 +207,33 @@ def _union(node: nodes.UnionAll, wanted: set[int]) -> Pruned:
     return build.union_all(branches), {old: new for new, old in enumerate(kept)}
 
 
+def _over(node: nodes.Over, wanted: set[int]) -> Pruned:
+    width = len(node.input.schema)
+    kept = [i for i in range(len(node.calls)) if width + i in wanted]
+    if not kept:
+        return _prune(node.input, wanted)
+    calls = [node.calls[i] for i in kept]
+    own = {*node.partition, *(c for c, _, _ in node.order), *(c for call in calls for c in call.reads)}
+    below, mapping = _prune(node.input, {c for c in wanted if c < width} | own)
+    new = replace(
+        node,
+        schema=pa.schema([*below.schema, *(node.schema.field(width + i) for i in kept)]),
+        input=below,
+        partition=tuple(mapping[p] for p in node.partition),
+        order=tuple((mapping[c], d, f) for c, d, f in node.order),
+        calls=tuple(
+            replace(
+                c,
+                args=tuple(mapping[a] for a in c.args),
+                filter=None if c.filter is None else mapping[c.filter],
+                reads=tuple(mapping[r] for r in c.reads),
+            )
+            for c in calls
+        ),
+    )
+    return derive(new), {**mapping, **{width + i: len(below.schema) + at for at, i in enumerate(kept)}}
+
+
 def _in_order(node: nodes.ReleaseInOrder, wanted: set[int]) -> Pruned:
     below, mapping = _prune(node.input, wanted | {node.time_column})
     new = derive(replace(node, schema=below.schema, input=below, time_column=mapping[node.time_column]))
@@ -233,6 +260,7 @@ _PRUNERS: dict[type, Callable[..., Pruned]] = {
     nodes.Versions: _versions,
     nodes.AsofJoin: _asof,
     nodes.UnionAll: _union,
+    nodes.Over: _over,
     nodes.ReleaseInOrder: _in_order,
     nodes.EmitEvery: _every,
 }

@@ -53,6 +53,12 @@ def _push(node: Node, parts: list[Expr]) -> Node:
             if node.window.kind != "session" and low:
                 rest = [p for p in parts if p not in low]
                 return _stay(rebuild(node, (_push(below, low),)), rest)
+        case nodes.Over(input=below, partition=partition):
+            # A condition on the partition keeps or drops whole partitions, so no other row's answer changes.
+            low = [p for p in parts if input_columns(p) and input_columns(p) <= set(partition)]
+            if low:
+                rest = [p for p in parts if p not in low]
+                return _stay(rebuild(node, (_push(below, low),)), rest)
         case nodes.UnionAll(branches=branches):
             return rebuild(node, tuple(_push(b, parts) for b in branches))
         case nodes.Join():

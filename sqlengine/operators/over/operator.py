@@ -1,0 +1,180 @@
+"""Over: window functions kept up to date by computing the partitions again that a tick touches.
+
+The rows of the touched partitions are sorted together and every function is computed for all of them in a few
+vectorized steps; what differs from the value a row was last given is emitted.  Values given are kept, one column a
+call, so that a retraction takes back exactly what was said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine import duck
+from sqlengine.delta import Delta, concat
+from sqlengine.expr.tree import rename_args
+from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.changes import differ
+from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.over.bounds import frame_ranges, order_values, places
+from sqlengine.operators.over.functions import Frames, compute
+from sqlengine.operators.ranking import Sorted, sort_codes, sort_rows
+from sqlengine.plan import nodes
+from sqlengine.state.ranked_rows import RankedRows
+from sqlengine.state.row_arena import RowArena
+
+Ints = npt.NDArray[np.int64]
+COMPACT_AT = 16_384
+"""Fewer stale values than this are not worth a compaction."""
+
+
+class OverOperator(Operator):
+    """Keeps every row of its input and the values it was given."""
+
+    def __init__(self, node: nodes.Over) -> None:
+        self.schema = node.schema
+        self._node = node
+        self._input = node.input.schema
+        self._answers = pa.schema([pa.field(f"v{i}", c.type) for i, c in enumerate(node.calls)])
+        ordered = {column for column, _, _ in node.order} | set(node.partition)
+        self._ties = [c for c in range(len(self._input)) if c not in ordered]
+        self._clear()
+
+    def _clear(self) -> None:
+        types = [self._input.field(c).type for c in self._node.partition]
+        self._rows = RankedRows(self._input, types, retracting=not self._node.input.append_only, listed=True)
+        self._values = RowArena(self._answers)
+        self._pending: list[Delta] = []
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        self._pending.append(delta)
+        return None
+
+    def advance(self, times: Times) -> Delta | None:
+        delta, self._pending = consolidate(concat(self._pending)), []
+        if delta is None:
+            return None
+        removed, new = self._rows.apply(delta, self._node.partition)
+        touched = np.unique(self._rows.slots.values[np.concatenate([removed, new])])
+        rows = self._rows.of_partitions(touched)
+        out = self._replaced(removed, *self._answered(rows))
+        self._compact()
+        return out
+
+    # ------------------------------------------------------------ values
+
+    def _answered(self, rows: Ints) -> tuple[Ints, list[pa.Array]]:
+        """The rows sorted by partition and ORDER BY, and each call's value for them."""
+        taken = dict(zip(range(len(self._input)), self._rows.arena.take(rows), strict=True))
+        keys = [code for c, down, first in self._node.order for code in sort_codes(taken[c], down, first)]
+        by = sort_rows(self._rows.slots.values[rows], keys, [taken[c] for c in self._ties])
+        at = pa.array(by.order)
+        columns = [taken[c].take(at) for c in range(len(self._input))]
+        found: list[pa.Array | None] = [self._own(call, by, columns) for call in self._node.calls]
+        left = [i for i, values in enumerate(found) if values is None]
+        if left:
+            for i, values in zip(left, self._asked([self._node.calls[i] for i in left], by, columns), strict=True):
+                found[i] = values
+        return rows[by.order], [v for v in found if v is not None]
+
+    def _own(self, call: nodes.WindowCall, by: Sorted, columns: list[pa.Array]) -> pa.Array | None:
+        """A call computed here; None when DuckDB must be asked."""
+        if call.frame is None:
+            return None
+        values = None
+        distances = call.frame.mode == "range" and any(
+            b.kind in ("preceding", "following") for b in (call.frame.start, call.frame.end)
+        )
+        if distances:
+            column, descending, nulls_first = self._node.order[0]
+            values = order_values(columns[column], descending, nulls_first)
+            if values is None:
+                return None
+        at = places(by)
+        lo, hi = frame_ranges(call.frame, at, values)
+        kept = None
+        if call.filter is not None:
+            kept = np.asarray(columns[call.filter].fill_null(False).to_numpy(zero_copy_only=False))
+        made = compute(call, Frames(at, lo, hi, [columns[a] for a in call.args], kept))
+        return made if made.type == call.type else made.cast(call.type)
+
+    def _asked(self, calls: list[nodes.WindowCall], by: Sorted, columns: list[pa.Array]) -> list[pa.Array]:
+        """The values of calls that DuckDB computes, for rows already sorted."""
+        keys = [f"c{c}{' DESC' if d else ''} NULLS {'FIRST' if f else 'LAST'}" for c, d, f in self._node.order]
+        texts = []
+        for call in calls:
+            order = [*keys, '"$place"'] if call.by_row else keys
+            clause = f'PARTITION BY "$partition"{" ORDER BY " + ", ".join(order) if order else ""} {call.frame_sql}'
+            texts.append(f"{rename_args(call.sql, [f'c{r}' for r in call.reads])} OVER ({clause})")
+        given = {f"c{i}": column for i, column in enumerate(columns)}
+        given |= {"$partition": pa.array(by.segment), "$place": pa.array(np.arange(len(by.order)))}
+        answers = duck.windowed(texts, given, "$place")
+        return [a if a.type == c.type else a.cast(c.type) for a, c in zip(answers, calls, strict=True)]
+
+    # ------------------------------------------------------------ changes
+
+    def _replaced(self, removed: Ints, rows: Ints, values: list[pa.Array]) -> Delta | None:
+        """Give the rows their values; returns what changes: rows gone or different taken back, then what is new."""
+        given = self._rows.marks.values
+        known = np.flatnonzero(given[rows] > 0)
+        old = self._values.take(given[rows[known]] - 1)
+        at = pa.array(known)
+        different = np.zeros(len(known), dtype=bool)
+        for was, now in zip(old, values, strict=True):
+            different |= differ(was, now.take(at))
+        stale = known[different]
+        fresh = np.sort(np.concatenate([np.flatnonzero(given[rows] == 0), stale]))
+        gone = np.concatenate([removed, rows[stale]])
+        minus = self._joined(gone, self._values.take(given[gone] - 1))
+        chosen = pa.array(fresh)
+        answers = [v.take(chosen) for v in values]
+        first = self._values.append(pa.RecordBatch.from_arrays(answers, schema=self._answers))
+        given[rows[fresh]] = first + 1 + np.arange(len(fresh))
+        plus = self._joined(rows[fresh], answers)
+        if minus is None:
+            return None if plus is None else Delta(plus)
+        if plus is None:
+            return Delta(minus, np.full(minus.num_rows, -1, dtype=np.int64))
+        weights = np.repeat(np.array([-1, 1]), [minus.num_rows, plus.num_rows])
+        return Delta(pa.concat_batches([minus, plus]), weights)
+
+    def _joined(self, rows: Ints, values: list[pa.Array]) -> pa.RecordBatch | None:
+        """Rows with their values as output rows; None without rows."""
+        if not len(rows):
+            return None
+        return pa.RecordBatch.from_arrays([*self._rows.arena.take(rows), *values], schema=self.schema)
+
+    # ------------------------------------------------------------ state
+
+    def _compact(self) -> None:
+        """Forget dead rows, and values nobody has any more."""
+        self._rows.compact_if_worth_it()
+        stale = self._values.num_rows - self._rows.num_rows
+        if stale < COMPACT_AT or 2 * stale < self._values.num_rows:
+            return
+        keep = np.zeros(self._values.num_rows, dtype=bool)
+        alive = self._rows.living()
+        given = self._rows.marks.values
+        keep[given[alive] - 1] = True
+        moved = self._values.compact(keep)
+        given[alive] = moved[given[alive] - 1] + 1
+
+    def state_size(self) -> Mapping[str, int]:
+        return {"rows": self._rows.num_rows, "bytes": self._rows.num_bytes + self._values.num_bytes}
+
+    def snapshot(self) -> State:
+        alive = self._rows.living()
+        batch = self._joined(alive, self._values.take(self._rows.marks.values[alive] - 1))
+        return {"rows": pa.Table.from_batches([] if batch is None else [batch], schema=self.schema)}
+
+    def restore(self, state: State) -> None:
+        self._clear()
+        width = len(self._input)
+        for batch in state["rows"].to_batches():
+            rows = pa.RecordBatch.from_arrays(batch.columns[:width], schema=self._input)
+            _, new = self._rows.apply(Delta(rows), self._node.partition)
+            values = pa.RecordBatch.from_arrays(batch.columns[width:], schema=self._answers)
+            self._rows.marks.values[new] = self._values.append(values) + 1 + np.arange(len(new))
