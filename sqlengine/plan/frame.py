@@ -11,7 +11,6 @@ from sqlengine.expr.tree import Const, Expr
 from sqlengine.plan import nodes
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
-from sqlengine.state.order_codes import has_order_codes
 
 DAY_US = 86_400_000_000
 START, END = ast.FrameBound("unbounded preceding"), ast.FrameBound("unbounded following")
@@ -75,8 +74,7 @@ def _distance(offset: Const, order: pa.DataType) -> int | float | None:
         if pa.types.is_date(order):
             return None if micros % DAY_US else micros // DAY_US
         return int(micros)
-    if not has_order_codes(order) or pa.types.is_temporal(order):
-        return None
     if pa.types.is_floating(order):
         return float(value) if isinstance(value, (int, float)) else None
-    return value if isinstance(value, int) else None
+    whole = pa.types.is_integer(order) and not pa.types.is_uint64(order)
+    return value if whole and isinstance(value, int) else None
