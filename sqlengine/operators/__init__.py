@@ -19,6 +19,7 @@ from sqlengine.operators.over.operator import OverOperator
 from sqlengine.operators.project import ProjectOperator
 from sqlengine.operators.recompute import RecomputeOperator
 from sqlengine.operators.release_in_order import ReleaseInOrderOperator
+from sqlengine.operators.repeat import RepeatOperator
 from sqlengine.operators.session_aggregate import SessionAggregateOperator
 from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.operators.top_n import TopNOperator
@@ -43,6 +44,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.Project: ProjectOperator,
     nodes.Recompute: RecomputeOperator,
     nodes.ReleaseInOrder: ReleaseInOrderOperator,
+    nodes.Repeat: RepeatOperator,
     nodes.SessionAggregate: SessionAggregateOperator,
     nodes.TemporalFilter: TemporalFilterOperator,
     nodes.TopN: TopNOperator,

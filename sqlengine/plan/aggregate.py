@@ -16,10 +16,10 @@ from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFu
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.bind import user_types
 from sqlengine.expr.coerce import cast
-from sqlengine.expr.tree import Expr
+from sqlengine.expr.tree import Const, Expr
 from sqlengine.functions.aggregates import aggregate
 from sqlengine.plan import build
-from sqlengine.plan.nodes import AggregateCall
+from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.rewrite import transform, walk
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.unplannable import Unplannable
@@ -34,6 +34,8 @@ GROUP_WINDOWS = {
     "window": "window",
     "session_window": "session",
 }
+GROUPING = ("grouping", "grouping_id")
+"""Functions that tell which keys a grouping set has."""
 T = TypeVar("T")
 _PARTS = {"start": 0, "end": 1, "rowtime": 2, "proctime": 2, "time": 2}
 
@@ -147,16 +149,19 @@ class Aggregation:
         names = [e.name if hasattr(e, "name") else f"$e{i}" for i, e in enumerate(inputs)]
         # `SELECT count(*)` reads no column, and a batch without columns would not know its number of rows.
         below = build.projected(self.relation.node, inputs, names) if inputs else self.relation.node
-        node = build.grouped(below, key_at, bound)
+        groupings = self._groupings(s, keys)
+        node = self._grouped(below, s, keys, key_at, bound, groupings)
         post = Relation(node, tuple(Visible(None, n) for n in node.schema.names))
         places: dict[ast.Expr, str] = {k: f"$g{i}" for i, k in enumerate(keys)}
         places |= {c: f"$a{i}" for i, c in enumerate(calls)}
+        places |= {c: f"$q{i}" for i, c in enumerate(groupings)}
         s = replace(
             s,
             items=self._above(s.items, places),
             order_by=self._above(s.order_by, places),
             having=self._above(s.having, places),
             group_by=(),
+            grouping_sets=(),
         )
         if s.having is not None:
             condition = bind_scalar(s.having, post)
@@ -192,9 +197,52 @@ class Aggregation:
             s,
             items=items,
             group_by=transform(s.group_by, by_alias),
+            grouping_sets=tuple(ast.GroupingSet(transform(g.exprs, by_alias)) for g in s.grouping_sets),
             having=transform(s.having, by_alias),
             order_by=s.order_by,
         )
+
+    def _groupings(self, s: ast.Select, keys: list[ast.Expr]) -> list[ast.Call]:
+        """The calls of grouping(...), whose arguments must be among the keys (42803)."""
+        found = [
+            e for e in walk((s.items, s.having or (), s.order_by)) if isinstance(e, ast.Call) and e.name in GROUPING
+        ]
+        for call in found:
+            if any(a not in keys for a in call.args):
+                raise GroupingError(
+                    "arguments to GROUPING must be grouping expressions of the associated query level",
+                    position=call.position,
+                )
+        return list(dict.fromkeys(found))
+
+    def _grouped(
+        self,
+        below: Node,
+        s: ast.Select,
+        keys: list[ast.Expr],
+        key_at: list[int],
+        calls: list[AggregateCall],
+        groupings: list[ast.Call],
+    ) -> Node:
+        """The groups; of several grouping sets, one grouping each over the same input, all in one layout."""
+        if not s.grouping_sets and not groupings:
+            return build.grouped(below, key_at, calls)
+        sets = [g.exprs for g in s.grouping_sets] or [tuple(keys)]
+        branches = []
+        for exprs in sets:
+            own = [i for i, k in enumerate(keys) if k in self._with_window_keys(list(exprs))]
+            # Without keys and calls there would be no row: the empty set has one, even of no input.
+            some = calls or [AggregateCall("count", (), pa.int64())]
+            node = build.grouped(below, [key_at[i] for i in own], some if not own else calls)
+            columns: list[Expr] = [
+                build.ref(node, own.index(i)) if i in own else Const(below.schema.field(at).type, None)
+                for i, at in enumerate(key_at)
+            ]
+            columns += [build.ref(node, len(own) + i) for i in range(len(calls))]
+            columns += [Const(pa.int64(), _mask(call, [keys[i] for i in own])) for call in groupings]
+            names = [f"$g{i}" for i in range(len(keys))] + [f"$a{i}" for i in range(len(calls))]
+            branches.append(build.projected(node, columns, [*names, *(f"$q{i}" for i in range(len(groupings)))]))
+        return build.union_all(branches) if len(branches) > 1 else branches[0]
 
     def _with_window_keys(self, keys: list[ast.Expr]) -> list[ast.Expr]:
         """A tumble or hop window is identified by its start or its end: grouping by one groups by all three."""
@@ -261,6 +309,14 @@ class Aggregation:
 
         placed: T = transform(node, place)
         return placed
+
+
+def _mask(call: ast.Call, keys: list[ast.Expr]) -> int:
+    """grouping(a, b, ...): one bit an argument, the last the lowest, 1 where it is not grouped by."""
+    mask = 0
+    for arg in call.args:
+        mask = mask << 1 | (arg not in keys)
+    return mask
 
 
 def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], pa.DataType]:

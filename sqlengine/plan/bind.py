@@ -14,18 +14,20 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
-from sqlengine.errors import DatatypeMismatch, NotSupportedError, SyntaxError, WrongObjectType  # noqa: A004 - SQL's word
+from sqlengine.errors import DatatypeMismatch, NotSupportedError, WrongObjectType  # noqa: A004 - SQL's word
 from sqlengine.expr.bind import bind as bind_scalar
-from sqlengine.expr.tree import Cast, Const, Expr
+from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
 from sqlengine.plan.join import bind_join, joined
 from sqlengine.plan.over import over_windows
-from sqlengine.plan.ranking import limited, order_output, qualified, ranked_subquery
+from sqlengine.plan.ranking import first_of_each, limited, order_output, qualified, ranked_subquery
 from sqlengine.plan.recursion import bind_recursion, mentions
 from sqlengine.plan.rewrite import contains
 from sqlengine.plan.scope import Relation, named
+from sqlengine.plan.set_operations import bind_set_operation
 from sqlengine.plan.subquery import Subqueries
+from sqlengine.plan.unify import coerce, meet
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_relation
 from sqlengine.sql import ast
@@ -49,8 +51,7 @@ class Binder:
         """Bind a whole query; the relation's visible names are its output names."""
         binder = self._with_ctes(query.ctes)
         if isinstance(query, ast.SetOperation):
-            relation = binder._set_operation(query)
-            return order_output(relation, query)
+            return order_output(bind_set_operation(binder, query), query)
         return binder._select(query)
 
     def _with_ctes(self, ctes: tuple[ast.Cte, ...]) -> Binder:
@@ -140,10 +141,10 @@ class Binder:
     def _values(self, rel: ast.ValuesRef) -> Relation:
         nothing = Relation(EMPTY, ())
         rows = [[bind_scalar(e, nothing) for e in row] for row in rel.rows]
-        merged = [_meet([row[i].type for row in rows]) for i in range(len(rows[0]))]
+        merged = [meet([row[i].type for row in rows]) for i in range(len(rows[0]))]
         names = [*rel.column_aliases, *(f"column{i + 1}" for i in range(len(rel.column_aliases), len(merged)))]
         schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
-        cast = tuple(tuple(_coerce(e, t) for e, t in zip(row, merged, strict=True)) for row in rows)
+        cast = tuple(tuple(coerce(e, t) for e, t in zip(row, merged, strict=True)) for row in rows)
         return named(nodes.Values(schema=schema, rows=cast, time_columns=()), rel.alias)
 
     def cte_of(self, relation: ast.Relation | None) -> ast.SubqueryRef | None:
@@ -161,8 +162,8 @@ class Binder:
     # ------------------------------------------------------------ SELECT
 
     def _select(self, s: ast.Select) -> Relation:
-        if s.grouping_sets:
-            raise Unplannable("GROUPING SETS")
+        if s.distinct_on:
+            s = first_of_each(s)
         if s.qualify is not None:
             return self._select(qualified(s))
         if s.limit is not None or s.offset is not None:
@@ -174,7 +175,7 @@ class Binder:
         if s.where is not None:
             relation = Subqueries(self).restricted(relation, s.where, "WHERE")
         s = replace(s, items=_expand_stars(s.items, relation))
-        grouped = bool(s.group_by) or s.having is not None or has_aggregates(s.items)
+        grouped = bool(s.group_by or s.grouping_sets) or s.having is not None or has_aggregates(s.items)
         if grouped:
             relation, s = Subqueries(self).below_aggregates(relation, s)
             relation, s = self._aggregated(relation, s)
@@ -204,8 +205,6 @@ class Binder:
     def _output(self, relation: Relation, s: ast.Select) -> Relation:
         exprs = [self._item(item.expr, relation) for item in s.items]
         names = [item.name for item in s.items]
-        if s.distinct_on:
-            raise Unplannable("DISTINCT ON")
         node = build.projected(relation.node, exprs, names)
         if s.distinct:
             node = build.renamed(build.grouped(node, range(len(names)), ()), names)
@@ -214,54 +213,20 @@ class Binder:
     def _item(self, expr: ast.Expr, relation: Relation) -> Expr:
         bound = bind_scalar(expr, relation)
         if pa.types.is_null(bound.type):
-            return _coerce(bound, pa.string())
+            return coerce(bound, pa.string())
         return bound
 
     def condition(self, expr: ast.Expr, relation: Relation, clause: str) -> Expr:
         """A bound boolean; DatatypeMismatch (42804) naming the clause otherwise."""
         bound = bind_scalar(expr, relation, clause=clause)
         if pa.types.is_null(bound.type):
-            return _coerce(bound, pa.bool_())
+            return coerce(bound, pa.bool_())
         if not pa.types.is_boolean(bound.type):
             raise DatatypeMismatch(f"argument of {clause} must be type boolean, not type {types.to_sql(bound.type)}")
         return bound
 
-    # ------------------------------------------------------------ UNION
-
-    def _set_operation(self, op: ast.SetOperation) -> Relation:
-        if op.op != "union":
-            raise Unplannable(op.op.upper())
-        left, right = self.query(op.left), self.query(op.right)
-        if len(left.columns) != len(right.columns):
-            raise SyntaxError("each UNION query must have the same number of columns")
-        merged = [_meet([a.type, b.type]) for a, b in zip(left.node.schema, right.node.schema, strict=True)]
-        names = [c.name for c in left.columns]
-        schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
-        both = build.union_all([build.cast_to(left.node, schema), build.cast_to(right.node, schema)])
-        if not op.all:
-            both = build.renamed(build.grouped(both, range(len(names)), ()), names)
-        return named(both, None)
-
 
 EMPTY = nodes.Values(schema=pa.schema([]), rows=((),))
-
-
-def _meet(kinds: list[pa.DataType]) -> pa.DataType:
-    merged = kinds[0]
-    for kind in kinds[1:]:
-        common = types.common_type(merged, kind)
-        if common is None:
-            raise DatatypeMismatch(f"types {types.to_sql(merged)} and {types.to_sql(kind)} cannot be matched")
-        merged = common
-    return pa.string() if pa.types.is_null(merged) else merged
-
-
-def _coerce(expr: Expr, kind: pa.DataType) -> Expr:
-    if expr.type == kind:
-        return expr
-    if isinstance(expr, Const) and expr.value is None:
-        return Const(type=kind, value=None)
-    return Cast(type=kind, arg=expr)
 
 
 def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tuple[ast.SelectItem, ...]:

@@ -16,8 +16,9 @@ from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import map_refs, shift
 from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import conjuncts
-from sqlengine.plan.scope import Relation
+from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.temporal_join import bind_temporal_join, is_temporal
+from sqlengine.plan.unify import coerce, meet
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
@@ -77,8 +78,6 @@ def bind_join(binder: RelationBinder, rel: ast.Join) -> Relation:
         return _swapped(binder, rel)
     if rel.kind not in ("inner", "cross", "left", "full", "asof", "asof_left", *LEFT_ONLY):
         raise Unplannable(f"a {rel.kind} join")
-    if rel.kind == "full" and (rel.using or rel.natural):
-        raise Unplannable("a full join with USING")
     if is_temporal(rel):
         assert isinstance(rel.right, ast.TableRef)
         left, right = binder.relation(rel.left), binder.relation(replace(rel.right, as_of=None))
@@ -99,7 +98,29 @@ def joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relatio
         width = sides[0].width
         kept = build.projected(node, build.refs(node)[:width], node.schema.names[:width])
         return Relation(kept, left.columns)
-    return Relation(_without_extra(node, sides), both.columns)
+    made = Relation(_without_extra(node, sides), both.columns)
+    return _coalesced(made, left, right) if rel.kind == "full" and (rel.using or rel.natural) else made
+
+
+def _coalesced(joined: Relation, left: Relation, right: Relation) -> Relation:
+    """A full join USING: its merged columns are those of whichever side has a row, before all others."""
+    node, width = joined.node, len(left.columns)
+    pairs = []
+    for i, column in enumerate(joined.columns[width:]):
+        if column.merged and not right.columns[i].merged:
+            at = next(n for n, c in enumerate(left.columns) if c.name == column.name and not c.merged)
+            pairs.append((at, width + i))
+    kinds = [meet([node.schema.field(a).type, node.schema.field(b).type]) for a, b in pairs]
+    values: list[Expr] = [
+        Call(kind, "coalesce", (coerce(build.ref(node, a), kind), coerce(build.ref(node, b), kind)))
+        for (a, b), kind in zip(pairs, kinds, strict=True)
+    ]
+    names = [left.columns[a].name for a, _ in pairs]
+    own = {a for a, _ in pairs}
+    columns = [Visible(None, n) for n in names]
+    columns += [replace(c, merged=c.merged or i in own) for i, c in enumerate(joined.columns)]
+    made = build.projected(node, [*values, *build.refs(node)], [*names, *node.schema.names])
+    return Relation(made, tuple(columns))
 
 
 def _swapped(binder: RelationBinder, rel: ast.Join) -> Relation:

@@ -291,6 +291,14 @@ class UnionAll(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat(Unary):
+    """Each row as often as its last column `count` (bigint) says, not at all when that is not above 0; the output has
+    the columns before it."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TopN(Unary):
     """ROW_NUMBER/RANK/DENSE_RANK() OVER (PARTITION BY partition ORDER BY order) <= limit, incrementally.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from sqlengine.errors import InvalidParameter
+from sqlengine.errors import InvalidParameter, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.plan import build
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.rewrite import conjoin, conjuncts, transform, walk
@@ -36,7 +36,7 @@ def qualified(s: ast.Select) -> ast.Select:
         if isinstance(e, ast.Call) and e.over is not None and e not in calls:
             calls.append(e)
     names: dict[ast.Expr, str] = {call: f"$rank{i}" for i, call in enumerate(calls)}
-    computed = {i.name for i in s.items if not isinstance(i.expr, (ast.Column, ast.Star))}
+    computed = {i.name for i in s.items if not _is_column_of_that_name(i)}
 
     def hide(e: ast.Expr) -> ast.Expr | None:
         if isinstance(e, ast.Column) and not (len(e.parts) == 1 and e.parts[0] in computed):
@@ -44,8 +44,18 @@ def qualified(s: ast.Select) -> ast.Select:
         return ast.Column((names[e],)) if e in names else e if isinstance(e, ast.Column) else None
 
     where = transform(s.qualify, hide)
+    order_by = transform(s.order_by, hide)
     hidden = tuple(ast.SelectItem(call, name) for call, name in names.items())
-    inner = replace(s, items=(*s.items, *hidden), qualify=None, order_by=(), limit=None, offset=None, ctes=())
+    inner = replace(
+        s,
+        items=(*s.items, *hidden),
+        qualify=None,
+        distinct=False,
+        order_by=(),
+        limit=None,
+        offset=None,
+        ctes=(),
+    )
     outer_items = tuple(ast.SelectItem(ast.Column((i.name,)), i.name) for i in s.items)
     if any(isinstance(i.expr, ast.Star) for i in s.items):
         outer_items = (ast.SelectItem(ast.Star(except_=tuple(names.values())), "*"),)
@@ -53,10 +63,35 @@ def qualified(s: ast.Select) -> ast.Select:
         items=outer_items,
         from_=ast.SubqueryRef(inner, "$qualify"),
         where=where,
-        order_by=s.order_by,
+        distinct=s.distinct,
+        order_by=order_by,
         limit=s.limit,
         offset=s.offset,
     )
+
+
+def _is_column_of_that_name(item: ast.SelectItem) -> bool:
+    return isinstance(item.expr, ast.Star) or isinstance(item.expr, ast.Column) and item.expr.parts[-1] == item.name
+
+
+def first_of_each(s: ast.Select) -> ast.Select:
+    """DISTINCT ON (...) ORDER BY ... as a QUALIFY: the first row of each group of equal values."""
+    items = {i.name: i.expr for i in s.items if not _is_column_of_that_name(i)}
+
+    def meant(e: ast.Expr) -> ast.Expr:
+        if isinstance(e, ast.Literal) and isinstance(e.value, int) and 1 <= e.value <= len(s.items):
+            return s.items[e.value - 1].expr
+        return items.get(e.parts[0], e) if isinstance(e, ast.Column) and len(e.parts) == 1 else e
+
+    partition = tuple(map(meant, s.distinct_on))
+    order = tuple(replace(o, expr=meant(o.expr)) for o in s.order_by)
+    if any(o.expr not in partition for o in order[: len(partition)]):
+        raise SyntaxError("SELECT DISTINCT ON expressions must match initial ORDER BY expressions", sqlstate="42P10")
+    rest = tuple(o for o in order if o.expr not in partition)
+    first = ast.Call("row_number", (), over=ast.WindowFrame(partition, rest))
+    condition = ast.Binary("<=", first, ast.Literal(1, "integer"))
+    qualify = condition if s.qualify is None else ast.Binary("and", s.qualify, condition)
+    return replace(s, distinct_on=(), qualify=qualify)
 
 
 def ranked_subquery(binder: QueryBinder, s: ast.Select) -> tuple[ast.Select, Relation] | None:
@@ -166,7 +201,10 @@ def order_output(relation: Relation, op: ast.SetOperation) -> Relation:
         elif isinstance(item.expr, ast.Column):
             order.append(_direction(relation.resolve(item.expr).index, item))
         else:
-            raise Unplannable("ORDER BY an expression over a UNION")
+            raise SyntaxError(
+                "ORDER BY of a set operation takes output columns only",
+                hint="add the expression to each of its queries",
+            )
     node = build.top_n(relation.node, (), order, _count(op.limit, "LIMIT"), _count(op.offset, "OFFSET", 0))
     return relation.on(node)
 

@@ -142,6 +142,8 @@ def _aggregate(node: Aggregate, wanted: set[int]) -> Pruned:
     first = len(node.keys) + (3 if windowed else 0)
     best = node.best if isinstance(node, nodes.WindowWinners) else -1
     kept = [i for i in range(len(node.aggregates)) if first + i in wanted or i == best]
+    if not kept and not first and node.aggregates:
+        kept = [0]  # the one row of a grouping without keys needs a column
     calls = [node.aggregates[i] for i in kept]
     time = {node.time_column} if not isinstance(node, nodes.GroupAggregate) else set()
     below, mapping = _exactly(node.input, {*node.keys, *time, *_reads(calls)})

@@ -1,0 +1,73 @@
+"""UNION, INTERSECT and EXCEPT, with ALL and without.
+
+INTERSECT and EXCEPT count each distinct row's copies on both sides in one grouping (NULLs are equal there, as the
+standard has it) and keep it, or as many copies of it, as the counts say.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pyarrow as pa
+
+from sqlengine.errors import SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.expr.tree import Call, Const, Expr
+from sqlengine.plan import build, nodes
+from sqlengine.plan.nodes import AggregateCall, Node
+from sqlengine.plan.properties import derive
+from sqlengine.plan.scope import Relation, named
+from sqlengine.plan.unify import meet
+from sqlengine.sql import ast
+
+
+class QueryBinder(Protocol):
+    """The part of the binder this file needs."""
+
+    def query(self, query: ast.Select | ast.SetOperation) -> Relation:
+        """Bind a query."""
+        ...
+
+
+def bind_set_operation(binder: QueryBinder, op: ast.SetOperation) -> Relation:
+    """The rows of both queries together, in both, or in the first alone; names are the first query's."""
+    left, right = binder.query(op.left), binder.query(op.right)
+    if len(left.columns) != len(right.columns):
+        raise SyntaxError(f"each {op.op.upper()} query must have the same number of columns")
+    merged = [meet([a.type, b.type]) for a, b in zip(left.node.schema, right.node.schema, strict=True)]
+    names = [c.name for c in left.columns]
+    schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
+    sides = [build.cast_to(left.node, schema), build.cast_to(right.node, schema)]
+    if op.op != "union":
+        return named(_counted(sides, op), None)
+    both = build.union_all(sides)
+    return named(both if op.all else build.renamed(build.grouped(both, range(len(names)), ()), names), None)
+
+
+def _counted(sides: list[Node], op: ast.SetOperation) -> Node:
+    """INTERSECT and EXCEPT: the distinct rows of both sides with their copies on each, filtered or repeated."""
+    names, width = sides[0].schema.names, len(sides[0].schema)
+    flags = [[Const(pa.bool_(), True), Const(pa.bool_(), None)], [Const(pa.bool_(), None), Const(pa.bool_(), True)]]
+    marked = [
+        build.projected(side, [*build.refs(side), *flag], [*names, "$left", "$right"])
+        for side, flag in zip(sides, flags, strict=True)
+    ]
+    calls = [AggregateCall("count", (width + i,), pa.int64()) for i in range(2)]
+    grouped = build.grouped(build.union_all(marked), range(width), calls)
+    copies = _copies(op, build.ref(grouped, width), build.ref(grouped, width + 1))
+    rows = [build.ref(grouped, i) for i in range(width)]
+    if not op.all:
+        kept = build.filtered(grouped, Call(pa.bool_(), "gt", (copies, Const(pa.int64(), 0))))
+        return build.projected(kept, rows, names)
+    counted = build.projected(grouped, [*rows, copies], [*names, "$copies"])
+    schema = pa.schema(list(counted.schema)[:width])
+    return derive(nodes.Repeat(schema=schema, input=counted, count=width))
+
+
+def _copies(op: ast.SetOperation, left: Expr, right: Expr) -> Expr:
+    """How many copies of a row the operation has, given those of its sides; not above 0 for none."""
+    zero = Const(pa.int64(), 0)
+    if op.op == "intersect":
+        return Call(pa.int64(), "least", (left, right))
+    if op.all:
+        return Call(pa.int64(), "subtract", (left, right))
+    return Call(pa.int64(), "if", (Call(pa.bool_(), "eq", (right, zero)), left, zero))

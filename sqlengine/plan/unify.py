@@ -1,0 +1,31 @@
+"""One type for values of several: of VALUES rows, set operations, CASE-like choices in plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from sqlengine import types
+from sqlengine.errors import DatatypeMismatch
+from sqlengine.expr.tree import Cast, Const, Expr
+
+
+def meet(kinds: Sequence[pa.DataType]) -> pa.DataType:
+    """The type all values can have, text when nothing is known; DatatypeMismatch (42804) when there is none."""
+    merged = kinds[0]
+    for kind in kinds[1:]:
+        common = types.common_type(merged, kind)
+        if common is None:
+            raise DatatypeMismatch(f"types {types.to_sql(merged)} and {types.to_sql(kind)} cannot be matched")
+        merged = common
+    return pa.string() if pa.types.is_null(merged) else merged
+
+
+def coerce(expr: Expr, kind: pa.DataType) -> Expr:
+    """The expression as a value of the type; NULL is a NULL of it."""
+    if expr.type == kind:
+        return expr
+    if isinstance(expr, Const) and expr.value is None:
+        return Const(type=kind, value=None)
+    return Cast(type=kind, arg=expr)
