@@ -133,6 +133,7 @@ map_get = scalar(
     example="array_contains(ARRAY[1, 2], 2)",
     aliases=("list_contains",),
     duck="list_contains({0}, {1})",
+    strict=False,
     broadcast=True,
 )
 def array_contains(a: pa.Array, item: pa.Array) -> pa.Array:
@@ -142,7 +143,10 @@ def array_contains(a: pa.Array, item: pa.Array) -> pa.Array:
     same = pc.fill_null(equal(flat, item.take(parents)), False).to_numpy(zero_copy_only=False)
     found = np.zeros(len(a), dtype=bool)
     found[parents.to_numpy()[same]] = True
-    return pa.array(found, mask=nulls(a, item))
+    # Nothing is in an empty array, not even what is not known.
+    empty = pc.fill_null(pc.equal(pc.list_value_length(a), 0), False).to_numpy(zero_copy_only=False)
+    unknown = nulls(a, item)
+    return pa.array(found, mask=None if unknown is None else unknown & ~empty)
 
 
 array_position = declare(
