@@ -83,7 +83,7 @@ def reference(db: Database, query: Query) -> tuple[dict[str, pa.Table], str]:
 
 def run_duckdb(tables: dict[str, pa.Table], text: str) -> tuple[float, pa.Table]:
     """Seconds for one answer over the whole input, to an Arrow table."""
-    connection = duckdb.connect(config={"threads": 1})
+    connection = duckdb.connect(config={"threads": 1, "integer_division": True})
     connection.execute(";".join(["SET TimeZone = 'UTC'", *MACROS]))
     for name, table in tables.items():
         connection.register(name, table)
