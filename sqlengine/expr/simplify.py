@@ -66,7 +66,23 @@ def _logic(expr: tree.Call) -> tree.Expr:
             parts.append(arg)
     if not parts:
         return neutral
-    return parts[0] if len(parts) == 1 else replace(expr, args=tuple(parts))
+    if len(parts) == 1:
+        return parts[0]
+    return _factored(expr, parts) if expr.function == "or" else replace(expr, args=tuple(parts))
+
+
+def _factored(expr: tree.Call, alternatives: list[tree.Expr]) -> tree.Expr:
+    """(a AND b) OR (a AND c) as a AND (b OR c): what every alternative asks for may become the key of a join."""
+    branches = [conjuncts(alternative) for alternative in alternatives]
+    keys = [{tree.identity(part) for part in branch} for branch in branches]
+    shared = set.intersection(*keys)
+    if not shared:
+        return replace(expr, args=tuple(alternatives))
+    common = [part for part in branches[0] if tree.identity(part) in shared]
+    rests = [conjunction([p for p in branch if tree.identity(p) not in shared]) for branch in branches]
+    if all(rest is not None for rest in rests):  # an alternative that asks for nothing more makes the others moot
+        common.append(replace(expr, args=tuple(rest for rest in rests if rest is not None)))
+    return conjunction(common) or TRUE
 
 
 def _flat(expr: tree.Expr, function: str) -> list[tree.Expr]:

@@ -145,6 +145,9 @@ SIMPLIFIED = {
     "NOT (x > 1)": "x <= 1",
     "NOT (x IS NULL)": "x IS NOT NULL",
     "NOT (x IN (1, 2))": "x NOT IN (1, 2)",
+    "(x > 1 AND y > 2) OR (y > 3 AND x > 1)": "(x > 1) AND ((y > 2) OR (y > 3))",
+    "(x > 1 AND y > 2) OR x > 1": "x > 1",
+    "x > 1 OR y > 2 AND x > 1 OR y > 2": "(x > 1) OR ((y > 2) AND (x > 1)) OR (y > 2)",
     "CASE WHEN true THEN x ELSE y END": "x",
     "CASE WHEN false THEN x END": "NULL",
     "x > 1 AND (y > 2 AND x > 1)": "(x > 1) AND (y > 2)",
@@ -190,6 +193,24 @@ def test_random_expressions_agree_with_duckdb(text: str) -> None:
         assert mine == attempt(compile_exprs([simplify(expr)]), one)
         parts = {name: column.slice(row, 1) for name, column in columns.items()}
         assert mine == attempt(duck.evaluate, [to_duckdb(expr, BATCH.schema.names)], parts, 1)
+
+
+CONDITIONS = st.recursive(
+    st.sampled_from(["x > 1", "y > 2", "b", "x IS NULL", "NULL::boolean", "true"]),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: "(" + " OR ".join(parts) + ")"),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: "(" + " AND ".join(parts) + ")"),
+        inner.map("NOT {}".format),
+    ),
+    max_leaves=8,
+)
+
+
+@given(CONDITIONS)
+def test_simplified_conditions_are_true_false_and_null_for_the_same_rows(text: str) -> None:
+    expr = bound(text, BATCH)
+    plain, simplified = (compile_exprs([e])(BATCH)[0].to_pylist() for e in (expr, simplify(expr)))
+    assert plain == simplified
 
 
 def attempt(run: Callable[..., list[pa.Array]], *args: Any) -> Any:
