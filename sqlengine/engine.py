@@ -162,11 +162,11 @@ def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: 
     """One view's or sink's query, from the checkpoint's state where it has some."""
     emit = ast.Emit(obj.emit.mode, obj.emit.every_us, obj.emit.lateness_us, obj.emit.timeout_us)
     planned = instance.plan(sql.parse_query(obj.query), emit)
-    if isinstance(obj, Sink):
-        if obj.connector == "topic":
-            instance.storage.truncate_topic(obj.options["topic"])
-        instance.start_sink(obj, planned, emit)
+    if isinstance(obj, MaterializedView):
+        planned = planned.renamed([c.name for c in obj.columns])
+    if checkpoint.restore_query(obj, planned, emit):
         return
-    planned = planned.renamed([c.name for c in obj.columns])
-    if not checkpoint.restore_query(obj, planned, emit):
+    if isinstance(obj, Sink):
+        instance.start_sink(obj, planned, emit)
+    else:
         instance.start_query(obj.query_id, obj.name, obj.sql, planned, emit)

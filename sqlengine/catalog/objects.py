@@ -27,6 +27,10 @@ class ColumnInfo:
     default: str | None = None
 
 
+STREAM_QUERY = "$query"
+"""Behind a stream's name: the name of the sink that writes it, for CREATE STREAM ... AS."""
+
+
 @dataclass(frozen=True, slots=True)
 class WatermarkInfo:
     """`WATERMARK FOR column AS expr`."""

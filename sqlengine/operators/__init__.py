@@ -8,6 +8,7 @@ from typing import Any
 from sqlengine.operators.asof_join import AsofJoinOperator
 from sqlengine.operators.assign_window import AssignWindowOperator
 from sqlengine.operators.base import Operator
+from sqlengine.operators.changelog import ChangelogOperator
 from sqlengine.operators.drop_late import DropLateOperator
 from sqlengine.operators.emit_every import EmitEveryOperator
 from sqlengine.operators.filter import FilterOperator
@@ -33,6 +34,7 @@ from sqlengine.plan import nodes
 BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.AsofJoin: AsofJoinOperator,
     nodes.AssignWindow: AssignWindowOperator,
+    nodes.Changelog: ChangelogOperator,
     nodes.DropLate: DropLateOperator,
     nodes.EmitEvery: EmitEveryOperator,
     nodes.Filter: FilterOperator,

@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
-from sqlengine.errors import DatatypeMismatch, NotSupportedError, WrongObjectType  # noqa: A004 - SQL's word
+from sqlengine.errors import DatatypeMismatch, DuplicateColumn, NotSupportedError, WrongObjectType  # noqa: A004 - SQL's word
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
@@ -24,7 +24,7 @@ from sqlengine.plan.over import over_windows
 from sqlengine.plan.ranking import first_of_each, limited, order_output, qualified, ranked_subquery
 from sqlengine.plan.recursion import bind_recursion, mentions
 from sqlengine.plan.rewrite import contains
-from sqlengine.plan.scope import Relation, named
+from sqlengine.plan.scope import Relation, Visible, named
 from sqlengine.plan.set_operations import bind_set_operation
 from sqlengine.plan.subquery import Subqueries
 from sqlengine.plan.unify import coerce, meet
@@ -72,6 +72,8 @@ class Binder:
                 return self.query(query).under(alias or "", names)
             case ast.WindowRef():
                 return self._window(rel)
+            case ast.ChangelogRef(input=read):
+                return self._changelog(self.relation(read))
             case ast.Join():
                 return bind_join(self, rel)
             case ast.ValuesRef():
@@ -94,6 +96,15 @@ class Binder:
             relation = replace(self, ctes={}, recurring={}).query(self.lowered(obj.query))
             return relation.under(alias, tuple(c.name for c in obj.columns)).under(alias, table.column_aliases)
         return named(self._scan(obj, table.position), alias).under(alias, table.column_aliases)
+
+    def _changelog(self, below: Relation) -> Relation:
+        for name in nodes.CHANGELOG_COLUMNS:
+            if any(c.name == name for c in below.columns):
+                raise DuplicateColumn(
+                    f'column "{name}" clashes with a column of the changelog', hint="give it another name in a view"
+                )
+        added = (Visible(below.columns[0].table, name) for name in nodes.CHANGELOG_COLUMNS)
+        return Relation(build.changelog(below.node), (*below.columns, *added))
 
     def _cte(self, cte: ast.Cte) -> Relation:
         """The rows of a WITH item; those of equal items are equal plans and run once."""

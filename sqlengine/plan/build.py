@@ -65,6 +65,13 @@ def windowed(node: Node, time_column: int, window: nodes.Window, partition: tupl
     )
 
 
+def changelog(node: Node) -> Node:
+    """The node's changes as rows, with what happened and a number."""
+    kinds = (pa.int16(), pa.int64())
+    fields = [pa.field(name, kind) for name, kind in zip(nodes.CHANGELOG_COLUMNS, kinds, strict=True)]
+    return derive(nodes.Changelog(schema=pa.schema([*node.schema, *fields]), input=node))
+
+
 def grouped(node: Node, keys: Sequence[int], calls: Sequence[nodes.AggregateCall]) -> Node:
     """GROUP BY; output = keys then aggregates, named $g0.. and $a0.."""
     fields = [pa.field(f"$g{i}", node.schema.field(k).type) for i, k in enumerate(keys)]

@@ -15,6 +15,7 @@ from sqlengine.expr.tree import Expr
 from sqlengine.functions.user import UserFunction
 
 WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
+CHANGELOG_COLUMNS = ("changelog_op", "_changelog_row_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +253,14 @@ class Versions(Unary):
 
     keys: tuple[int, ...]
     time_column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changelog(Unary):
+    """The input's changes as rows that only come: its columns, what happened (smallint) and a growing number (bigint).
+
+    It sees every column of its input: which rows are updates would otherwise depend on what is read above it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,12 +31,14 @@ Properties = tuple[bool, tuple[int, ...] | None, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class RecomputeText:
-    """What recompute-and-diff needs of a query: DuckDB text over in0, in1, ..., their objects, the answer's schema."""
+    """What recompute-and-diff needs of a query: DuckDB text over in0, in1, ..., their objects, the answer's schema;
+    `changes`: it reads a CHANGELOG, which cannot be recomputed."""
 
     text: str
     inputs: tuple[tuple[str, pa.Schema, bool], ...]
     schema: pa.Schema
     time_dependent: bool
+    changes: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str)
             hint="put the windowed part into a materialized view of its own and read that",
         )
     text = planner.expand(query)
+    if text.changes:
+        raise NotSupportedError(f"AS CHANGELOG cannot be read with {reason}, which has no incremental operator")
     branches = tuple(
         nodes.Scan(schema=schema, source=name, columns=tuple(schema.names), append_only=append_only)
         for name, schema, append_only in text.inputs

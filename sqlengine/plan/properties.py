@@ -64,7 +64,7 @@ def _append_only(node: Node) -> bool:
             return below
         case nodes.WindowAggregate(emit=emit, lateness_us=late) | nodes.SessionAggregate(emit=emit, lateness_us=late):
             return emit == "close" and late == 0
-        case nodes.LookupJoin() | nodes.Versions():
+        case nodes.LookupJoin() | nodes.Versions() | nodes.Changelog():
             return True
         case nodes.Join(kind=kind):
             return below and kind in ("inner", "semi")
@@ -83,6 +83,8 @@ def _unique(node: Node) -> tuple[int, ...] | None:
             return tuple(range(len(keys)))
         case nodes.WindowAggregate(keys=keys) | nodes.SessionAggregate(keys=keys):
             return tuple(range(len(keys) + 2))
+        case nodes.Changelog():
+            return (len(node.schema) - 1,)
         case nodes.Project(input=below, exprs=exprs):
             return _through_project(below.unique_keys, exprs)
         case nodes.AssignWindow(input=below):
@@ -136,6 +138,9 @@ def _times(node: Node) -> tuple[int, ...]:
             return left.time_columns
         case nodes.Versions(time_column=time):
             return (time,)
+        case nodes.Changelog(input=below):
+            # What is taken back was there before: its time lies behind the watermark.
+            return below.time_columns if below.append_only else ()
         case nodes.Join(left=left, kind="anti"):
             return left.time_columns
         case nodes.Join(kind="semi"):

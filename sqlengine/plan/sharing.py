@@ -29,7 +29,7 @@ def _only_renames(node: nodes.Project) -> bool:
 
 def is_repeatable(node: Node) -> bool:
     """Whether the query would answer the same had it begun at another time."""
-    if isinstance(node, nodes.LookupJoin) or any(_depends_on_arrival(e) for e in expressions(node)):
+    if isinstance(node, (nodes.LookupJoin, nodes.Changelog)) or any(_depends_on_arrival(e) for e in expressions(node)):
         return False
     return all(is_repeatable(i) for i in node.inputs)
 

@@ -1,4 +1,5 @@
-"""Checkpoints: source positions, operator state and view contents of one tick in one atomic manifest.
+"""Checkpoints: source positions, operator state, view contents and how far sinks had written, of one tick in one
+atomic manifest.
 
 Taken when a database closes and on demand.  On opening, the newest complete one is used for every query whose plan is
 still the same; everything else is rebuilt from the topics.
@@ -12,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import MaterializedView, Stream, Table
+from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Stream, Table
 from sqlengine.errors import DataCorrupted
 from sqlengine.operators.base import State
 from sqlengine.plan.explain import explain
@@ -51,9 +52,12 @@ def write_checkpoint(instance: Instance) -> int:
                 _put(tables, f"source/{name}", source.store.snapshot())
         owners: dict[int, str] = {}
         for query in instance.scheduler.queries.values():
-            if query.store is None or query.status != "running":
+            output = instance.outputs.get(query.name)
+            if (query.store is None and output is None) or query.status != "running":
                 continue
             entry: dict[str, Any] = {"fingerprint": fingerprint(query.plan)}
+            if output is not None:
+                entry["end"] = output.end
             manifest["queries"][query.query_id] = entry
             entry["state"] = owners.setdefault(id(query.dataflow), query.query_id)
             if entry["state"] != query.query_id:
@@ -61,7 +65,8 @@ def write_checkpoint(instance: Instance) -> int:
             states, entry["marks"] = query.dataflow.snapshot()
             for step, state in states.items():
                 _put(tables, f"query/{query.query_id}/{step}", state)
-            _put(tables, f"query/{query.query_id}/store", query.store.snapshot())
+            if query.store is not None:
+                _put(tables, f"query/{query.query_id}/store", query.store.snapshot())
         instance.storage.snapshots.write(NAME, tables, manifest)
         return sum(t.nbytes for t in tables.values())
 
@@ -77,6 +82,7 @@ class Checkpoint:
         self._instance = instance
         self._manifest = manifest
         self._tables = tables
+        self._anew: set[str] = set()
 
     def still_current(self) -> bool:
         """Whether the shared sources stand where it was taken."""
@@ -112,12 +118,15 @@ class Checkpoint:
             if isinstance(obj, Stream):
                 scheduler.add_source(name, self._instance.reader(obj, known["positions"]), None)
 
-    def restore_query(self, view: MaterializedView, planned: Planned, emit: ast.Emit) -> bool:
-        """Continue a view from its state; False when the checkpoint has none that fits."""
-        known = self._manifest["queries"].get(view.query_id)
-        if known is None or known["fingerprint"] != fingerprint(planned.physical):
+    def restore_query(self, obj: MaterializedView | Sink, planned: Planned, emit: ast.Emit) -> bool:
+        """Continue a view or sink from its state; False when the checkpoint has none that fits, or when what it
+        reads is made anew."""
+        known = self._manifest["queries"].get(obj.query_id)
+        stale = any(name in self._anew for name in planned.sources())
+        if stale or known is None or known["fingerprint"] != fingerprint(planned.physical):
+            self._make_anew(obj)
             return False
-        owner = known.get("state", view.query_id)
+        owner = known.get("state", obj.query_id)
         head = f"query/{owner}"
         store = self._state(f"{head}/store")
         states: dict[str, State] = {}
@@ -125,8 +134,20 @@ class Checkpoint:
             step, _, name = key.partition("/")
             if step != "store":
                 states.setdefault(step, {})[name] = table
-        self._instance.continue_query(view, planned, emit, states, self._manifest["queries"][owner]["marks"], store)
+        marks = self._manifest["queries"][owner]["marks"]
+        if isinstance(obj, Sink):
+            self._instance.continue_sink(obj, planned, emit, states, marks, known["end"])
+        else:
+            self._instance.continue_view(obj, planned, emit, states, marks, store)
         return True
+
+    def _make_anew(self, obj: MaterializedView | Sink) -> None:
+        """Whoever reads the object has seen rows that will come again."""
+        name = obj.name
+        if isinstance(obj, Sink) and obj.connector == "topic":
+            name = obj.name.removesuffix(STREAM_QUERY)
+            self._instance.scheduler.sources.pop(name, None)
+        self._anew.add(name)
 
 
 def load_checkpoint(instance: Instance) -> Checkpoint:

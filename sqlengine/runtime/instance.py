@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
+from sqlengine.catalog.objects import STREAM_QUERY, CatalogObject, MaterializedView, Sink, Stream, Table, View
 from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
@@ -116,7 +116,7 @@ class Instance:
         inputs = tuple(
             (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
         )
-        return RecomputeText(expanded.text, inputs, expanded.describe(), expanded.time_dependent)
+        return RecomputeText(expanded.text, inputs, expanded.describe(), expanded.time_dependent, expanded.changes)
 
     def _append_only(self, obj: CatalogObject) -> bool:
         if isinstance(obj, MaterializedView):
@@ -287,7 +287,7 @@ class Instance:
             contents[name] = Feed(deltas=rows, watermark_us=view.dataflow.watermark_us)
         return readers, contents
 
-    def continue_query(
+    def continue_view(
         self,
         view: MaterializedView,
         planned: Planned,
@@ -296,29 +296,47 @@ class Instance:
         marks: dict[str, object],
         store: State,
     ) -> None:
-        """Add a query whose state a checkpoint holds; the shared sources stand where it was taken."""
+        """Add a view whose state a checkpoint holds; the shared sources stand where it was taken."""
         with self.lock:
             query = self._build(view.query_id, view.name, view.sql, planned, emit, keep=True)
             if self._join_twin(query):
                 return
-            query.dataflow.restore(states, marks, self.clock.now_us())
             assert query.store is not None
             query.store.restore(store)
-            for name in query.sources:
-                if name not in self.scheduler.sources:
-                    obj = self.catalog.get(tuple(name.split(".")))
-                    assert isinstance(obj, (Stream, Table))
-                    self.scheduler.add_source(name, self.reader(obj), None)
-            self.scheduler.add_query(query)
+            self._continue(query, states, marks)
+
+    def continue_sink(
+        self,
+        sink: Sink,
+        planned: Planned,
+        emit: ast.Emit,
+        states: dict[str, State],
+        marks: dict[str, object],
+        end: int | None,
+    ) -> None:
+        """Add a sink whose state a checkpoint holds; what its topic got after that is written again."""
+        with self.lock:
+            query = self._build(sink.query_id, sink.name, sink.sql, planned, emit, keep=False)
+            output = self._open_output(sink, planned)
+            if isinstance(output, TopicOutput) and end is not None:
+                output.cut(end)
+            query.followers.append(output)
+            self._continue(query, states, marks)
+
+    def _continue(self, query: ContinuousQuery, states: dict[str, State], marks: dict[str, object]) -> None:
+        query.dataflow.restore(states, marks, self.clock.now_us())
+        for name in query.sources:
+            if name not in self.scheduler.sources:
+                obj = self.catalog.get(tuple(name.split(".")))
+                assert isinstance(obj, (Stream, Table))
+                self.scheduler.add_source(name, self.reader(obj), None)
+        self.scheduler.add_query(query)
 
     def start_sink(self, sink: Sink, planned: Planned, emit: ast.Emit) -> None:
-        """Run a sink's query into its output."""
-        output = (
-            TopicOutput(self.storage, sink.options["topic"])
-            if sink.connector == "topic"
-            else ConnectorOutput(sink, planned.schema)
-        )
-        self.outputs[sink.name] = output
+        """Run a sink's query into its output; what a topic has got from an earlier run is written anew."""
+        output = self._open_output(sink, planned)
+        if isinstance(output, TopicOutput):
+            output.clear()
         self.start_query(
             sink.query_id,
             sink.name,
@@ -329,9 +347,20 @@ class Instance:
             prepare=lambda query: query.followers.append(output),
         )
 
+    def _open_output(self, sink: Sink, planned: Planned) -> TopicOutput | ConnectorOutput:
+        output: TopicOutput | ConnectorOutput
+        if sink.connector == "topic":
+            output = TopicOutput(self.storage, sink.options["topic"])
+            self.scheduler.derived.add(sink.name.removesuffix(STREAM_QUERY))
+        else:
+            output = ConnectorOutput(sink, planned.schema)
+        self.outputs[sink.name] = output
+        return output
+
     def release_sink(self, name: str) -> None:
         """Close a sink's output; nothing for what is no sink."""
         output = self.outputs.pop(name, None)
+        self.scheduler.derived.discard(name.removesuffix(STREAM_QUERY))
         if output is not None:
             output.close()
 

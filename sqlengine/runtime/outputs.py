@@ -23,6 +23,19 @@ class TopicOutput:
         if delta is not None:
             self._log.append(delta.batch.cast(self._schema), timestamp_us=now_us)
 
+    @property
+    def end(self) -> int | None:
+        """How far it has written: the topic's end offset."""
+        return self._log.end_offset
+
+    def cut(self, end: int) -> None:
+        """Take away what lies behind an offset: it will be written again."""
+        self._log.truncate_to(end)
+
+    def clear(self) -> None:
+        """Take everything away; offsets go on from where they were."""
+        self._log.delete_before(self._log.end_offset)
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -41,6 +54,11 @@ class ConnectorOutput:
             self._sink.write(delta.batch, delta.weights)
             self._sink.prepare(tick)
             self._sink.commit(tick)
+
+    @property
+    def end(self) -> int | None:
+        """Nothing is known of what others hold: after a crash they may get rows twice."""
+        return None
 
     def close(self) -> None:
         """Release the connector."""

@@ -38,7 +38,7 @@ class Source:
 
 
 class Scheduler:
-    """All sources and continuous queries of one database."""
+    """All sources and continuous queries of one database.  `derived`: streams whose rows ticks write."""
 
     def __init__(self, clock: Clock) -> None:
         self.lock = threading.RLock()
@@ -49,6 +49,7 @@ class Scheduler:
         self.sources: dict[str, Source] = {}
         self.queries: dict[str, ContinuousQuery] = {}
         self.feeders: list[Callable[[int], bool]] = []
+        self.derived: set[str] = set()
         self._wakeup_us: int | None = None
         self._force = False
 
@@ -113,7 +114,8 @@ class Scheduler:
             return self._wakeup_us
 
     def catch_up(self, deadline: Callable[[], None] | None = None) -> None:
-        """Ticks until everything committed before the call has been processed by every query.
+        """Ticks until everything committed before the call has been processed by every query, what queries write into
+        streams in answer to it included.
 
         `deadline` is called between ticks and may raise (cancel, timeout).
         """
@@ -123,6 +125,7 @@ class Scheduler:
             while True:
                 self.tick()
                 self._force = False
+                targets |= {name: self.sources[name].reader.ends() for name in self.derived & self.sources.keys()}
                 if all(s.reader.at_end(targets.get(name)) for name, s in self.sources.items()):
                     return
                 if deadline is not None:

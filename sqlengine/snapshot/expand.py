@@ -20,11 +20,13 @@ from sqlengine.types import to_sql
 
 @dataclass(frozen=True)
 class Expanded:
-    """`text`: DuckDB SQL; `inputs`: the table name in the text -> the object it stands for."""
+    """`text`: DuckDB SQL; `inputs`: the table name in the text -> the object it stands for; `changes`: it reads a
+    CHANGELOG, which has no rows at one moment."""
 
     text: str
     inputs: dict[str, CatalogObject]
     time_dependent: bool = False
+    changes: bool = False
 
     def schemas(self) -> dict[str, pa.Schema]:
         """The inputs' schemas by table name."""
@@ -56,6 +58,7 @@ class _Expansion:
     time_column: TimeColumn
     inputs: dict[str, CatalogObject] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    changes: bool = False
 
     def relation(self, ref: ast.TableRef) -> str:
         """What stands in the text for a named object."""
@@ -73,6 +76,7 @@ class _Expansion:
 
     def render(self, query: ast.Query) -> str:
         """The query's DuckDB text."""
+        self.changes = self.changes or sql.reads_changes(query)
         return sql.to_duckdb(
             query,
             self.relation,
@@ -111,4 +115,4 @@ def expand(
     """Expand a query; unknown names raise UndefinedTable (42P01) with their position."""
     expansion = _Expansion(catalog, functions, "in", time_column)
     text = expansion.render(query)
-    return Expanded(text, expansion.inputs, "$now" in text)
+    return Expanded(text, expansion.inputs, "$now" in text, expansion.changes)

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from sqlengine.sql.glot import has_own_form
     from sqlengine.sql.params import bind_params
     from sqlengine.sql.query import lower
-    from sqlengine.sql.references import tables
+    from sqlengine.sql.references import reads_changes, tables
     from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {
     "lower": "query",
     "has_own_form": "glot",
+    "reads_changes": "references",
     "tables": "references",
     "to_duckdb": "render",
     "render_expr": "render",
@@ -60,6 +61,7 @@ __all__ = [
     "parse_one",
     "parse_query",
     "quote_identifier",
+    "reads_changes",
     "render_expr",
     "split",
     "tables",

@@ -352,6 +352,13 @@ class WindowRef(Relation):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangelogRef(Relation):
+    """`c AS CHANGELOG FROM t` in WITH: what c reads."""
+
+    input: Relation
+
+
+@dataclass(frozen=True, slots=True)
 class Join(Relation):
     """`kind`: "inner", "left", "right", "full", "cross", "semi", "anti", "asof", "asof_left"; `lateral` marks CROSS
     APPLY etc."""

@@ -12,7 +12,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.lower_expr import Context
 from sqlengine.sql.lower_values import FILE, alias_of, fold, parts_of, position_of
-from sqlengine.sql.rewrite import PARTITION, WINDOW_FUNCTIONS
+from sqlengine.sql.rewrite import CHANGELOG, PARTITION, WINDOW_FUNCTIONS
 from sqlengine.sql.windows import make_spec
 
 
@@ -81,6 +81,8 @@ def _function(
 ) -> ast.Relation:
     if isinstance(node, exp.Anonymous) and node.name.upper() in WINDOW_FUNCTIONS:
         return window(node, alias, ctx)
+    if isinstance(node, exp.Anonymous) and node.name == CHANGELOG:
+        return ast.ChangelogRef(_input(node.expressions[0], ctx))
     if not isinstance(node, (exp.Anonymous, exp.Unnest)):
         raise NotSupportedError(
             f"{type(node).__name__.lower()} in FROM has no incremental form", position=position_of(node)

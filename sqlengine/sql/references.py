@@ -14,7 +14,7 @@ from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_relation import window_arguments
 from sqlengine.sql.lower_values import FILE, alias_of, fold, parts_of, position_of
-from sqlengine.sql.rewrite import WINDOW_FUNCTIONS
+from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
 
 Reference = ast.TableRef | ast.FileRef | ast.FunctionRef
 
@@ -28,6 +28,11 @@ def tables(query: ast.Query) -> list[ast.TableRef]:
 def references(query: ast.Query) -> list[Reference]:
     """Every base table, file and table function, once for each place it stands in."""
     return deep.run(lambda: [reference for _, reference in find(query.tree)])
+
+
+def reads_changes(query: ast.Query) -> bool:
+    """Whether the query itself reads a CHANGELOG; what the views it names read is not looked at."""
+    return deep.run(lambda: any(call.name == CHANGELOG for call in query.tree.find_all(exp.Anonymous)))
 
 
 def find(tree: exp.Expr) -> Iterator[tuple[exp.Expr, Reference]]:
@@ -58,10 +63,13 @@ def _start(node: exp.Expr) -> int | None:
 
 
 def _of_function(node: exp.Table, call: exp.Anonymous) -> Iterator[tuple[exp.Expr, Reference]]:
-    if call.name.upper() not in WINDOW_FUNCTIONS:
+    if call.name == CHANGELOG:
+        data = call.expressions[0]
+    elif call.name.upper() in WINDOW_FUNCTIONS:
+        data = window_arguments(call)[0].get("DATA")
+    else:
         yield node, ast.FunctionRef(call.name.lower(), (), *alias_of(node))
         return
-    data = window_arguments(call)[0].get("DATA")
     if isinstance(data, exp.Column):
         parts = parts_of(data)
         if len(parts) > 1 or not is_cte(parts[0], node):

@@ -24,7 +24,7 @@ from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw,
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
 from sqlengine.sql.render_operators import rewrite_operators
 from sqlengine.sql.render_windows import windowed
-from sqlengine.sql.rewrite import ROWTIME, WINDOW_FUNCTIONS
+from sqlengine.sql.rewrite import CHANGELOG, ROWTIME, WINDOW_FUNCTIONS
 from sqlengine.sql.to_sqlglot import to_tree
 from sqlengine.sql.windows import GROUPING
 
@@ -193,6 +193,8 @@ class _Rendering:
         for node in reversed(list(tree.walk())):
             if isinstance(node, exp.Table) and _is_window(node.this):
                 self._table_function(node)
+            elif isinstance(node, exp.Table) and isinstance(node.this, exp.Anonymous) and node.this.name == CHANGELOG:
+                node.set("this", raw(_as_inserted(node.this.expressions[0])))
         for node in reversed(list(tree.find_all(exp.Select))):
             if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)):
                 rewrite_grouping(node, self.how.now, self._own_time)
@@ -225,6 +227,12 @@ class _Rendering:
 
 def _is_window(node: Any) -> bool:
     return isinstance(node, exp.Anonymous) and node.name.upper() in WINDOW_FUNCTIONS
+
+
+def _as_inserted(data: exp.Expr) -> str:
+    """The present rows in the shape of a changelog: what its columns are, not what it tells."""
+    columns = "CAST(1 AS SMALLINT) AS changelog_op, row_number() OVER () AS _changelog_row_id"
+    return f"(SELECT *, {columns} FROM {_relation_text(data)})"
 
 
 def _relation_text(data: exp.Expr) -> str:

@@ -21,6 +21,9 @@ PARTITION = "$partition"
 ROWTIME = "$rowtime"
 """Column name of a stream's own time, where a window does not say which column (ksqlDB, Arroyo)."""
 
+CHANGELOG = "$changelog"
+"""Function name of `c AS CHANGELOG FROM t` in WITH; its one argument is t."""
+
 WINDOW_FUNCTIONS = frozenset(("TUMBLE", "HOP", "CUMULATE", "SESSION"))
 _KSQL_KINDS = {"TUMBLING": "TUMBLE", "HOPPING": "HOP", "SESSION": "SESSION"}
 _ARROWS = frozenset(("->", "->>"))
@@ -35,6 +38,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _parameters(result)
     if words & _ARROWS:
         result = _json_keys(result)
+    if {"WITH", "CHANGELOG"} <= words:
+        result = _changelogs(result)
     if "WINDOW" in words and words & _KSQL_KINDS.keys():
         result = _ksql_window(result)
     if words & WINDOW_FUNCTIONS or "TABLE" in words:
@@ -238,6 +243,68 @@ def _is_subscript(tokens: Sequence[Token], at: int) -> bool:
     if before.kind == WORD and at > 1 and tokens[at - 2].upper in ("::", "AS"):
         return False
     return before.value in ")]}" if before.kind == OP else before.upper != "ARRAY" and before.upper not in _NO_OPERAND
+
+
+# ---------------------------------------------------------------- AS CHANGELOG FROM
+
+
+def _changelogs(tokens: list[Token]) -> list[Token]:
+    """`WITH c AS CHANGELOG FROM t` -> `WITH c AS (SELECT * FROM $changelog(t))`; elsewhere it is a column's alias."""
+    out: list[Token] = []
+    copied = 0
+    for start, end in _changelog_spans(tokens):
+        like, name = tokens[start], tokens[start + 2 : end]
+        read = call(CHANGELOG, name, like)
+        query = [word("SELECT", like), operator("*", like), word("FROM", like), *read]
+        out += [*tokens[copied:start], operator("(", like), *query, operator(")", like)]
+        copied = end
+    return [*out, *tokens[copied:]]
+
+
+def _changelog_spans(tokens: list[Token]) -> list[tuple[int, int]]:
+    """(the word CHANGELOG, one past the name behind FROM) of every such item of a WITH list."""
+    spans: list[tuple[int, int]] = []
+    for at, token in enumerate(tokens):
+        if token.upper != "WITH":
+            continue
+        item = at + (2 if at + 1 < len(tokens) and tokens[at + 1].upper == "RECURSIVE" else 1)
+        while (body := _with_body(tokens, item)) is not None:
+            if tokens[body].value == "(":
+                end = matching(tokens, body) + 1
+            elif [t.upper for t in tokens[body : body + 2]] == ["CHANGELOG", "FROM"]:
+                end = _name_end(tokens, body + 2)
+                spans.append((body, end))
+            else:
+                break
+            if end >= len(tokens) or tokens[end].value != ",":
+                break
+            item = end + 1
+    return sorted(spans)
+
+
+def _with_body(tokens: list[Token], item: int) -> int | None:
+    """Where the query of the WITH item that begins at `item` begins; None when there is no such item."""
+    if item + 1 >= len(tokens) or tokens[item].kind not in (WORD, QUOTED):
+        return None
+    at = item + 1
+    if tokens[at].value == "(":
+        at = matching(tokens, at) + 1
+    if at + 1 >= len(tokens) or tokens[at].upper != "AS":
+        return None
+    at += 1
+    while tokens[at].upper in ("NOT", "MATERIALIZED") and at + 1 < len(tokens):
+        at += 1
+    return at
+
+
+def _name_end(tokens: list[Token], at: int) -> int:
+    """One past the dotted name that begins at `at`; SyntaxError (42601) when there is none."""
+    if at >= len(tokens) or tokens[at].kind not in (WORD, QUOTED):
+        raise errors.SyntaxError("the name of a table or view is expected", position=tokens[at - 1].end)
+    end = at + 1
+    while end + 1 < len(tokens) and tokens[end].value == "." and tokens[end + 1].kind in (WORD, QUOTED):
+        end += 2
+    return end
 
 
 # ---------------------------------------------------------------- window table functions

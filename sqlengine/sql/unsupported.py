@@ -142,13 +142,6 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
 
 def _clause(first: str, tokens: Sequence[Token]) -> str | None:
     """Clauses of queries that come later."""
-    if (
-        first == "WITH"
-        and any(token.upper == "CHANGELOG" for token in tokens[:5])
-        and tokens[2:3]
-        and tokens[2].upper == "AS"
-    ):
-        return "WITH ... AS CHANGELOG"
     if first not in ("SELECT", "WITH", "FROM"):
         return None
     for at in range(len(tokens) - 2):

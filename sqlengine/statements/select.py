@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject
+from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
@@ -27,6 +28,11 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
     instance = context.instance
     with instance.lock:
         expanded = instance.expanded(query)
+        if expanded.changes:
+            raise NotSupportedError(
+                "AS CHANGELOG tells of changes, and a SELECT asks for rows at one moment",
+                hint="create a materialized view over it, or follow it: SUBSCRIBE (WITH c AS CHANGELOG FROM t ...)",
+            )
         if expanded.inputs and context.settings.read_consistency == "strict":
             instance.catch_up(context.check)
         tables = {name: instance.contents(obj) for name, obj in expanded.inputs.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import EmitInfo, Sink, Stream
+from sqlengine.catalog.objects import STREAM_QUERY, EmitInfo, Sink, Stream
 from sqlengine.connectors import connector, parse_options
 from sqlengine.errors import InvalidDefinition, InvalidParameter, NotSupportedError
 from sqlengine.plan.pipeline import Planned
@@ -93,7 +93,7 @@ def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
         created_us=instance.clock.now_us(),
     )
     sink = Sink(
-        name=f"{name}$query",
+        name=name + STREAM_QUERY,
         query=statement.query.text,
         query_id=instance.next_id("q"),
         connector="topic",

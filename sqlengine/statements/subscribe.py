@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from sqlengine.delta import Delta, Weights
+from sqlengine.delta import Delta
 from sqlengine.errors import DuplicateColumn, Error, InvalidParameter, OperationalError, did_you_mean
+from sqlengine.operators.operations import operations
 from sqlengine.result import Result
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.sql import ast
-from sqlengine.state.key_index import KeyIndex
 from sqlengine.statements.context import Context
 
 QUEUE_CHANGES_MAX = 10_000
@@ -168,43 +168,20 @@ def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, t
     )
 
 
-OPS = pa.array(["delete", "update_before", "insert", "update_after"], pa.string())
+OPS = pa.array([None, "insert", "delete", "update_after", "update_before"], pa.string())
+"""By the number of an operation."""
 
 
 def changelog(change: Change, schema: pa.Schema, ticks: bool, keys: Sequence[int] | None = None) -> pa.RecordBatch:
-    """A change as rows, a row of weight n n times: deletions, then updates as before and after, then insertions.
-
-    `keys`: columns that identify a row of the result (None = unknown); a row that goes and one of the same key that
-    comes in one tick are an update.
-    """
+    """A change as rows (see operators/operations.py), with `tick` and `time` in front when asked."""
     assert change.delta is not None
-    delta = change.delta
-    weights = delta.weight_array()
-    paired, slots = _updates(delta, weights, keys)
-    comes = weights > 0
-    kinds = 2 * comes.astype(np.int64) + paired
-    phase = np.where(paired, 1, 2 * comes.astype(np.int64))
-    order = np.lexsort((comes, np.where(paired, slots, 0), phase))
-    rows = np.repeat(order, np.abs(weights[order]))
-    batch = delta.batch.take(pa.array(rows))
-    arrays = [OPS.take(pa.array(kinds[rows])), *batch.columns]
+    rows, ops = operations(change.delta, keys)
+    arrays = [OPS.take(pa.array(ops)), *change.delta.batch.take(pa.array(rows)).columns]
     if ticks:
-        n = batch.num_rows
+        n = len(rows)
         stamp = pa.array(np.full(n, change.time_us, dtype=np.int64)).cast(HEAD[1].type)
         arrays = [pa.array(np.full(n, change.tick, dtype=np.int64)), stamp, *arrays]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _updates(delta: Delta, weights: Weights, keys: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
-    """(bool[n]: the row is half of an update, int64[n]: equal for rows of one key)."""
-    n = delta.num_rows
-    if not keys or (weights > 0).all() or (weights < 0).all():
-        return np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64)
-    index = KeyIndex([delta.batch.schema.field(k).type for k in keys])
-    slots = index.insert([delta.batch.column(k) for k in keys])
-    goes = np.bincount(slots[weights < 0], minlength=index.size)
-    comes = np.bincount(slots[weights > 0], minlength=index.size)
-    return ((goes == 1) & (comes == 1))[slots], slots
 
 
 def subscribe(statement: ast.Subscribe, context: Context) -> Result:
