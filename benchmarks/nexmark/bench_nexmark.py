@@ -12,55 +12,21 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 import sqlengine
+from benchmarks.nexmark.queries import QUERIES, Query
+from benchmarks.nexmark.streams import declare, fill
+from benchmarks.side_by_side import report, run_duckdb, same
 from sqlengine.api.database import Database
-from sqlengine.connectors.nexmark.config import NexmarkConfig
-from sqlengine.connectors.nexmark.events import events, schema
-from sqlengine.duck import normalise
 from sqlengine.duck_macros import MACROS
 from sqlengine.sql import parse_query
-from sqlengine.types import to_sql
 
-sys.path.insert(0, str(Path(__file__).parent))
-from queries import QUERIES, Query  # noqa: E402 - found beside this script
-
-TABLES = ("person", "auction", "bid")
 BAR = 0.5
-
-
-def declare(db: Database) -> None:
-    """The three streams, with the benchmark's four seconds of watermark delay."""
-    for table in TABLES:
-        columns = ", ".join(f"{f.name} {to_sql(f.type)}" for f in schema(table, "snake"))
-        db.execute(
-            f"CREATE STREAM {table} ({columns}, WATERMARK FOR date_time AS date_time - INTERVAL '4 seconds') "
-            f"WITH (topic = '{table}', durability = 'os')"
-        )
-
-
-def fill(db: Database, count: int, batch_rows: int) -> None:
-    """Append `count` events to the three topics in frames of `batch_rows` rows."""
-    config = NexmarkConfig()
-    for table in TABLES:
-        stored = db.execute(f"SELECT * FROM {table} LIMIT 0").schema
-        rows: list[pa.RecordBatch] = []
-        for first in range(0, count, 500_000):
-            rows.append(events(table, first, min(count, first + 500_000), config))
-        whole = pa.Table.from_batches(rows).cast(stored).combine_chunks()
-        log = db._instance.storage.topic(table).partitions[0]
-        for chunk in whole.to_batches(max_chunksize=batch_rows):
-            log.append(chunk)
 
 
 def run_ours(db: Database, query: Query) -> tuple[float, pa.Table]:
@@ -81,30 +47,7 @@ def reference(db: Database, query: Query) -> tuple[dict[str, pa.Table], str]:
     return {name: db.table(obj.name) for name, obj in expanded.inputs.items()}, expanded.text
 
 
-def run_duckdb(tables: dict[str, pa.Table], text: str) -> tuple[float, pa.Table]:
-    """Seconds for one answer over the whole input, to an Arrow table."""
-    connection = duckdb.connect(config={"threads": 1, "integer_division": True})
-    connection.execute(";".join(["SET TimeZone = 'UTC'", *MACROS]))
-    for name, table in tables.items():
-        connection.register(name, table)
-    gc.collect()
-    started = time.perf_counter()
-    answer = connection.sql(text).to_arrow_table()
-    elapsed = time.perf_counter() - started
-    connection.close()
-    return elapsed, answer
-
-
-def same(ours: pa.Table, theirs: pa.Table) -> bool:
-    """Equal as multisets of rows, types aside."""
-    check = duckdb.connect()
-    check.register("a", ours.rename_columns([f"c{i}" for i in range(ours.num_columns)]))
-    check.register("b", normalise(theirs).rename_columns([f"c{i}" for i in range(theirs.num_columns)]))
-    (missing,) = check.execute("SELECT count(*) FROM (FROM a EXCEPT ALL FROM b)").fetchone() or (1,)
-    return ours.num_rows == theirs.num_rows and missing == 0
-
-
-def measure(db: Database, query: Query, count: int, rounds: int, report: Callable[[dict[str, object]], None]) -> None:
+def measure(db: Database, query: Query, count: int, rounds: int) -> None:
     """Alternate the engines, compare their answers, report medians."""
     tables, text = reference(db, query)
     ours: list[float] = []
@@ -112,33 +55,15 @@ def measure(db: Database, query: Query, count: int, rounds: int, report: Callabl
     for _ in range(rounds):
         seconds, contents = run_ours(db, query)
         ours.append(seconds)
-        seconds, answer = run_duckdb(tables, text)
+        seconds, answer = run_duckdb(tables, text, MACROS)
         theirs.append(seconds)
     if not same(contents, answer):
         raise SystemExit(
             f"{query.name}: the view ({contents.num_rows} rows) differs from DuckDB ({answer.num_rows} rows)"
         )
-    rate, reference_rate = count / statistics.median(ours), count / statistics.median(theirs)
-    ratio = rate / reference_rate
-    report(
-        {
-            "case": query.name,
-            "engine": "sqlengine",
-            "value": round(rate / 1e6, 3),
-            "unit": "M events/s",
-            "ratio": round(ratio, 3),
-            "bar": BAR,
-            "met": ratio >= BAR,
-        }
-    )
-    report(
-        {
-            "case": query.name,
-            "engine": "duckdb, once, 1 thread",
-            "value": round(reference_rate / 1e6, 3),
-            "unit": "M events/s",
-        }
-    )
+    rate, reference_rate = count / statistics.median(ours) / 1e6, count / statistics.median(theirs) / 1e6
+    report(query.name, "sqlengine", rate, "M events/s", rate / reference_rate, BAR)
+    report(query.name, "duckdb, once, 1 thread", reference_rate, "M events/s")
 
 
 def main() -> None:
@@ -154,7 +79,7 @@ def main() -> None:
         declare(db)
         fill(db, options.events, options.batch)
         for query in chosen:
-            measure(db, query, options.events, options.rounds, lambda row: print(json.dumps(row), flush=True))
+            measure(db, query, options.events, options.rounds)
         db.execute("DROP MATERIALIZED VIEW IF EXISTS answer")
 
 

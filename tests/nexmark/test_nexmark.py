@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections import Counter
 
 import pytest
 
 import sqlengine
 from benchmarks.nexmark.queries import QUERIES
-from sqlengine.connectors.nexmark.config import NexmarkConfig
-from sqlengine.connectors.nexmark.events import events, schema
+from benchmarks.nexmark.streams import declare
 from sqlengine.runtime.clock import VirtualClock
-from sqlengine.types import to_sql
+from tests.nexmark.steps import feed, rows
 
 DELAY = datetime.timedelta(seconds=4)
 CLOSING = {
@@ -30,38 +28,12 @@ CLOSING = {
 }
 
 
-def declare(db: sqlengine.Database) -> None:
-    """The three streams with the benchmark's watermark."""
-    for table in ("person", "auction", "bid"):
-        columns = ", ".join(f"{f.name} {to_sql(f.type)}" for f in schema(table, "snake"))
-        db.execute(
-            f"CREATE STREAM {table} ({columns}, WATERMARK FOR date_time AS date_time - INTERVAL '4 seconds')"
-            f" WITH (topic = '{table}', durability = 'os')"
-        )
-
-
-def feed(db: sqlengine.Database, count: int, step: int) -> None:
-    """Append `count` events, a minute of event time, a tick after every `step` of them."""
-    config = NexmarkConfig(event_rate=max(10, count // 60))
-    for first in range(0, count, step):
-        for table in ("person", "auction", "bid"):
-            batch = events(table, first, min(count, first + step), config)
-            if batch.num_rows:
-                stored = db.execute(f"SELECT * FROM {table} LIMIT 0").schema if first == 0 else batch.schema
-                db._instance.storage.topic(table).partitions[0].append(batch.cast(stored))
-        db._instance.catch_up()
-
-
-def rows(db: sqlengine.Database, text: str) -> Counter[str]:
-    """A query's rows as a multiset."""
-    return Counter(map(repr, db.execute(text).fetchall()))
-
-
 SIZES = [(600, 1), (30_000, 1_000)]
 if os.environ.get("HYPOTHESIS_PROFILE") == "soak":
     SIZES += [(5_000, 1), (500_000, 1_000)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "step"), SIZES)
 def test_every_view_holds_what_its_query_answers(count, step):
     with sqlengine.connect(clock=VirtualClock(0)) as db:
