@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/ from the code: errors.md, settings.md, connectors.md.
+"""Writes the generated pages of docs/ from the code: errors.md, settings.md, connectors.md, system.md.
 
 `make docs` runs it; `tests/test_docs.py` fails when a page is not what this would write.  The page of scalar
 functions is written by `sqlengine.functions.docs`, which this calls too.  It must not hold a fact the code
@@ -17,8 +17,10 @@ from typing import Any
 
 import sqlengine.errors
 import storage.errors
+from sqlengine.catalog.system import SYSTEM_TABLES
 from sqlengine.connectors import CONNECTORS
 from sqlengine.settings import Settings
+from sqlengine.types import to_sql
 
 FOLDER = Path(__file__).resolve().parent
 HEAD = "<!-- written by `make docs`; edit the code it comes from -->\n\n"
@@ -125,11 +127,25 @@ def functions_page() -> str:
     return docs.render()
 
 
+def system_page() -> str:
+    """Every table of the schema `system` with its columns."""
+    rows = []
+    for system_table in SYSTEM_TABLES.values():
+        columns = ", ".join(f"`{column.name}` {to_sql(column.type)}" for column in system_table.columns)
+        rows.append((f"`{system_table.name}`", system_table.comment or "", columns))
+    return (
+        "# The schema system\n\n" + HEAD + "What the engine tells of itself, as tables that can be read in any SELECT, "
+        "joined, ordered and aggregated. They tell of the moment they are read, so a materialized view cannot follow "
+        "them.\n\n" + table(("table", "rows", "columns"), rows)
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "connectors.md": connectors_page,
     "errors.md": errors_page,
     "functions.md": functions_page,
     "settings.md": settings_page,
+    "system.md": system_page,
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlengine.catalog.objects import CatalogObject, Namespace, from_json, to_json
+from sqlengine.catalog.system import SYSTEM_TABLES
 from sqlengine.errors import (
     DependentObjects,
     DuplicateTable,
@@ -62,13 +63,12 @@ class Catalog:
         return self._objects.get(object_name(parts))
 
     def get(self, parts: tuple[str, ...], position: int | None = None) -> CatalogObject:
-        """The object of that name; UndefinedTable (42P01) with the nearest names."""
+        """The object or system table of that name; UndefinedTable (42P01) with the nearest names."""
         name = object_name(parts)
-        found = self._objects.get(name)
+        found = self._objects.get(name) or SYSTEM_TABLES.get(name)
         if found is None:
-            raise UndefinedTable(
-                f'relation "{name}" does not exist', hint=did_you_mean(name, self._objects), position=position
-            )
+            near = did_you_mean(name, [*self._objects, *SYSTEM_TABLES])
+            raise UndefinedTable(f'relation "{name}" does not exist', hint=near, position=position)
         return found
 
     def get_as(self, cls: type[T], parts: tuple[str, ...], position: int | None = None) -> T:

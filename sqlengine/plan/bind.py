@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
+from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import DatatypeMismatch, DuplicateColumn, NotSupportedError, WrongObjectType  # noqa: A004 - SQL's word
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Expr
@@ -136,6 +137,10 @@ class Binder:
             case MaterializedView():
                 append_only, keys, times = self.properties(obj)
                 return replace(scan, append_only=append_only, unique_keys=keys, time_columns=times)
+            case SystemTable():
+                raise WrongObjectType(
+                    f'"{obj.name}" tells of this moment and cannot be followed', hint="SELECT it", position=position
+                )
         raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=position)
 
     def _window(self, rel: ast.WindowRef) -> Relation:

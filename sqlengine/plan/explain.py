@@ -61,12 +61,13 @@ def _lines(
 def describe(node: Node) -> str:
     """One node in one line."""
     head = type(node).__name__
-    detail = _detail(node)
+    text = detail(node)
     flags = "" if node.append_only else " retracts"
-    return f"{head} {detail}{flags}".rstrip() if detail else head + flags
+    return f"{head} {text}{flags}".rstrip() if text else head + flags
 
 
-def _detail(node: Node) -> str:
+def detail(node: Node) -> str:
+    """What the node does, without its name."""
     match node:
         case nodes.Scan(source=source, columns=columns):
             return f"{source} [{', '.join(columns)}]"
@@ -180,22 +181,23 @@ def _over(node: nodes.Over) -> str:
     return f"[{calls}] by [{', '.join(names[p] for p in node.partition)}]" + (f" order by {order}" if order else "")
 
 
-def to_json(node: Node) -> str:
-    """The plan as nested JSON objects: node, detail, schema, inputs."""
+def to_json(node: Node, figures: Callable[[Node], dict[str, Any]] | None = None) -> str:
+    """The plan as nested JSON objects: node, detail, schema, inputs, and what `figures` tells of each."""
 
     def encode(n: Node) -> dict[str, Any]:
         return {
             "node": type(n).__name__,
-            "detail": _detail(n),
+            "detail": detail(n),
             "append_only": n.append_only,
             "columns": {f.name: str(f.type) for f in n.schema},
+            **({"figures": figures(n)} if figures is not None else {}),
             "inputs": [encode(i) for i in n.inputs],
         }
 
     return json.dumps(encode(node), indent=2)
 
 
-def to_dot(node: Node) -> str:
+def to_dot(node: Node, annotate: Annotate | None = None) -> str:
     """The plan for Graphviz."""
     ids: dict[Node, int] = {}
     lines = ["digraph plan {", "  rankdir = BT;", '  node [shape = box, fontname = "monospace"];']
@@ -203,7 +205,8 @@ def to_dot(node: Node) -> str:
     def visit(n: Node) -> int:
         if n not in ids:
             ids[n] = len(ids)
-            lines.append(f"  n{ids[n]} [label = {json.dumps(describe(n))}];")
+            label = describe(n) if annotate is None else f"{describe(n)}\n{annotate(n)}"
+            lines.append(f"  n{ids[n]} [label = {json.dumps(label)}];")
             for below in n.inputs:
                 lines.append(f"  n{visit(below)} -> n{ids[n]};")
         return ids[n]

@@ -42,6 +42,7 @@ class Step:
     rows_out: int = 0
     batches: int = 0
     busy_ns: int = 0
+    late_rows: int = 0
     output: list[Delta] = field(default_factory=list)
 
 
@@ -159,7 +160,9 @@ class Dataflow:
         if out is not None and out.num_rows:
             step.output.append(out)
         step.watermark_us = max(step.watermark_us, operator.output_watermark(times))
-        self.late_rows += operator.take_late()
+        late = operator.take_late()
+        step.late_rows += sum(b.num_rows for b in late)
+        self.late_rows += late
         errors = getattr(operator, "errors", None)
         if errors is not None:
             self.failures += errors.take()

@@ -241,6 +241,7 @@ class Instance:
         if late:
             topic, stream = late[0]
             schema = pa.schema([pa.field(c.name, c.type) for c in stream.columns])
+            query.late_topic = topic
             query.on_late = lambda rows: self.side_topics.late(topic, name, rows, schema)
         return query
 

@@ -65,6 +65,7 @@ class ContinuousQuery:
     reason: str | None = None
     counters: Counters = field(default_factory=Counters)
     followers: list[Follower] = field(default_factory=list)
+    late_topic: str | None = None
     on_late: Callable[[pa.RecordBatch], None] | None = None
     on_failure: Callable[[pa.RecordBatch, Error], None] | None = None
     created_us: int = 0

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlengine import duck, sql
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
+from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import UndefinedFunction, WrongObjectType
 from sqlengine.functions.duck_spelling import spelling
 from sqlengine.functions.user import UserFunctions
@@ -66,7 +67,7 @@ class _Expansion:
         if isinstance(obj, View):
             columns = ", ".join(duck.quote(c.name) for c in obj.columns)
             return f"(SELECT * FROM ({self.render(sql.parse_query(obj.query))}) AS v({columns}))"
-        if not isinstance(obj, (Stream, Table, MaterializedView)):
+        if not isinstance(obj, (Stream, Table, MaterializedView, SystemTable)):
             raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=ref.position)
         if obj.name not in self.names:
             name = f"{self.prefix}{len(self.inputs)}"

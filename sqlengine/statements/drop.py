@@ -15,6 +15,7 @@ from sqlengine.catalog.objects import (
     Table,
     View,
 )
+from sqlengine.catalog.system import SYSTEM_SCHEMA
 from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, UndefinedTable
 from sqlengine.result import Result
 from sqlengine.sql import ast
@@ -144,7 +145,7 @@ def create_schema(statement: ast.CreateSchema, context: Context) -> Result:
     """CREATE SCHEMA | DATABASE."""
     name = object_name(statement.name)
     with context.instance.lock:
-        if name == "public" or name in context.instance.catalog:
+        if name in ("public", SYSTEM_SCHEMA) or name in context.instance.catalog:
             if statement.if_not_exists:
                 context.notice(f'schema "{name}" already exists, skipping')
                 return Result("CREATE SCHEMA")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
 import pyarrow as pa
 
 from sqlengine import sql
-from sqlengine.catalog.objects import MaterializedView, Sink
+from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Stream
 from sqlengine.errors import InvalidParameter, WrongObjectType
 from sqlengine.plan.explain import explain as explain_lines
 from sqlengine.plan.explain import to_dot, to_json
-from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned
 from sqlengine.result import Result
+from sqlengine.runtime.figures import Figures, figures
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
@@ -23,7 +27,7 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     """EXPLAIN [ANALYZE] [(stage, format text|json|dot)] statement | object."""
     stage, form = _options(statement)
     if statement.analyze:
-        return _text(_analyze(statement, context))
+        return _text(_analyze(statement, context, form))
     query, emit = _query_of(statement, context)
     if stage == "sql":
         return _text(context.instance.expanded(query).text.splitlines())
@@ -69,45 +73,91 @@ def _remarks(planned: Planned) -> list[str]:
     return [f"recomputed on every change: {planned.reason} has no incremental operator"]
 
 
-def _analyze(statement: ast.Explain, context: Context) -> list[str]:
-    target = statement.target
-    if target is None:
-        raise WrongObjectType(
-            "EXPLAIN ANALYZE tells of running queries", hint="EXPLAIN ANALYZE name-of-a-materialized-view"
-        )
+# ---------------------------------------------------------------- ANALYZE
+
+
+def _analyze(statement: ast.Explain, context: Context, form: str) -> list[str]:
+    """What a running query has done; a query that does not run is run over what is there now, and ends."""
     with context.instance.lock:
-        context.instance.catch_up(context.check)
-        obj = context.instance.catalog.get(context.prefer_path(target))
-        if not isinstance(obj, (MaterializedView, Sink)):
-            raise WrongObjectType(f'"{obj.name}" is a {obj.kind}: it does not run')
-        return analyzed(context.instance.query_of(obj))
+        if statement.target is not None:
+            context.instance.catch_up(context.check)
+            return _analyzed(_running(statement.target, context), context, form)
+        query, emit = _query_of(statement, context)
+        planned = context.instance.plan(query, emit, context.settings.disabled_rules)
+        query_id = context.instance.next_id("explain")
+        try:
+            once = context.instance.start_query(
+                query_id,
+                f"${query_id}",
+                query.text,
+                planned,
+                emit,
+                keep=False,
+                on_progress=context.on_progress,
+                check=context.check,
+                prepare=_keep_to_itself,
+            )
+            remarks = [*_remarks(planned), "ran once, over what was there"] if form == "text" else []
+            return [*_analyzed(once, context, form), *remarks]
+        finally:
+            context.instance.stop_query(query_id)
 
 
-def analyzed(query: ContinuousQuery) -> list[str]:
-    """A running query's operators with what each has done: rows, batches, state, time."""
-    steps = {step.node: step for step in query.dataflow.steps}
+def _keep_to_itself(query: ContinuousQuery) -> None:
+    """Late rows and rows that raised are counted and written nowhere."""
+    query.on_late = query.on_failure = None
 
-    def annotate(node: Node) -> str:
-        step = steps[node]
-        size = step.operator.state_size() if step.operator is not None else {"rows": 0, "bytes": 0}
-        parts = [
-            f"in {step.rows_in}",
-            f"out {step.rows_out}",
-            f"batches {step.batches}",
-            f"{step.busy_ns / 1e6:.1f} ms",
-        ]
-        if step.busy_ns and step.rows_in:
-            parts.append(f"{step.rows_in / step.busy_ns * 1e9:,.0f} rows/s")
-        if size["rows"]:
-            parts.append(f"state {size['rows']} rows {size['bytes']} bytes")
-        return ", ".join(parts)
 
-    counters = query.counters
+def _running(target: tuple[str, ...], context: Context) -> ContinuousQuery:
+    """The query behind a view, a sink, a stream AS or an id of SHOW QUERIES."""
+    instance = context.instance
+    if target[-1] in instance.scheduler.queries:
+        return instance.scheduler.queries[target[-1]]
+    obj = instance.catalog.get(context.prefer_path(target))
+    if isinstance(obj, Stream):
+        obj = instance.catalog.find((obj.name + STREAM_QUERY,)) or obj
+    if not isinstance(obj, (MaterializedView, Sink)):
+        raise WrongObjectType(f'"{obj.name}" is a {obj.kind}: it does not run')
+    return instance.query_of(obj)
+
+
+def _analyzed(query: ContinuousQuery, context: Context, form: str) -> list[str]:
+    """The query's operators with what each has done and keeps."""
+    known = {f.node: f for f in figures(query.dataflow, context.instance.clock.now_us())}
+    plan, counters = query.dataflow.plan, query.counters
+    if form == "json":
+        return to_json(plan, lambda node: _as_json(known[node])).splitlines()
+    if form == "dot":
+        return to_dot(plan, lambda node: _as_text(known[node])).splitlines()
     return [
-        *explain_lines(query.dataflow.plan, annotate),
+        *explain_lines(plan, lambda node: _as_text(known[node])),
         f"ticks {counters.ticks}, rows in {counters.rows_in}, rows out {counters.rows_out}, "
         f"late rows {counters.late_rows}, errors {counters.errors}",
     ]
+
+
+def _as_text(f: Figures) -> str:
+    parts = [f"in {f.rows_in}", f"out {f.rows_out}", f"batches {f.batches}"]
+    if f.state_rows:
+        parts.append(f"state {f.state_rows} rows {f.state_bytes} bytes")
+    if f.late_rows:
+        parts.append(f"late {f.late_rows}")
+    if f.watermark_us is not None and f.lag_us is not None:
+        parts.append(f"watermark {_stamp(f.watermark_us)} lag {timedelta(seconds=f.lag_us // 1_000_000)}")
+    parts.append(f"{f.busy_ms:.1f} ms {f.busy_share:.0%}")
+    if f.rows_per_second is not None:
+        parts.append(f"{f.rows_per_second:,.0f} rows/s")
+    return ", ".join(parts)
+
+
+def _as_json(f: Figures) -> dict[str, Any]:
+    values = {field.name: getattr(f, field.name) for field in fields(f) if field.name not in ("node", "inputs")}
+    watermark_us = values.pop("watermark_us")
+    return {**values, "watermark": None if watermark_us is None else _stamp(watermark_us)}
+
+
+def _stamp(micros: int) -> str:
+    return str(pa.scalar(micros, pa.timestamp("us")))
 
 
 def _text(lines: list[str]) -> Result:

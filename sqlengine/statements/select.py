@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject
+from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.snapshot.execute import run
@@ -14,6 +15,7 @@ from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.subscribe import follow
+from sqlengine.statements.system_rows import system_rows
 
 
 def select(statement: ast.SelectStatement, context: Context) -> Result:
@@ -35,9 +37,13 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
             )
         if expanded.inputs and context.settings.read_consistency == "strict":
             instance.catch_up(context.check)
-        tables = {name: instance.contents(obj) for name, obj in expanded.inputs.items()}
+        tables = {name: _contents(context, obj) for name, obj in expanded.inputs.items()}
         now_us = instance.clock.now_us()
     return run_expanded(context, expanded, tables, now_us)
+
+
+def _contents(context: Context, obj: CatalogObject) -> pa.Table:
+    return system_rows(context, obj) if isinstance(obj, SystemTable) else context.instance.contents(obj)
 
 
 def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Table], now_us: int) -> pa.Table:
@@ -53,10 +59,3 @@ def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Tabl
         context.interrupt = None
     context.check()
     return table
-
-
-def rows_of(context: Context, obj: CatalogObject) -> pa.Table:
-    """An object's rows, read strictly."""
-    with context.instance.lock:
-        context.instance.catch_up(context.check)
-        return context.instance.contents(obj)

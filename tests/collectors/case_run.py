@@ -106,7 +106,7 @@ class Run:
             return self.engine.execute(step.sql.rstrip().rstrip(";"))
         if step.what == "watermark":
             shown = self.engine.execute("SHOW WATERMARKS")
-            return Answer(shown.names[1:], shown.types[1:], tuple(r[1:] for r in shown.rows if r[0] == step.name))
+            return Answer(shown.names[1:4], shown.types[1:4], tuple(r[1:4] for r in shown.rows if r[0] == step.name))
         return answer_of(self.engine.relation(step.name))
 
     def _oracle(self, step: Oracle) -> None:

@@ -1,0 +1,145 @@
+"""The schema `system`: what the engine tells of itself, as tables that can be read in any SELECT and not be changed.
+
+Only their columns are here; `statements/system_rows.py` has their rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pyarrow as pa
+
+from sqlengine import types
+from sqlengine.catalog.objects import CatalogObject, ColumnInfo
+
+SYSTEM_SCHEMA = "system"
+
+TEXT, BIGINT, DOUBLE, STAMP, SPAN = pa.string(), pa.int64(), pa.float64(), types.TIMESTAMPTZ, types.INTERVAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemTable(CatalogObject):
+    """A table of the schema `system`; its `name` is qualified."""
+
+    kind: ClassVar[str] = "system table"
+
+
+def _table(name: str, comment: str, /, **columns: pa.DataType) -> SystemTable:
+    infos = tuple(ColumnInfo(column, kind) for column, kind in columns.items())
+    return SystemTable(name=f"{SYSTEM_SCHEMA}.{name}", comment=comment, columns=infos)
+
+
+_TABLES = (
+    _table(
+        "topics",
+        "topics of the log",
+        name=TEXT,
+        partitions=BIGINT,
+        records=BIGINT,
+        bytes=BIGINT,
+        durability=TEXT,
+        payload=TEXT,
+    ),
+    _table(
+        "partitions",
+        "partitions of topics, with their offsets",
+        topic=TEXT,
+        partition=BIGINT,
+        start_offset=BIGINT,
+        end_offset=BIGINT,
+        high_watermark=BIGINT,
+        bytes=BIGINT,
+    ),
+    _table("streams", "streams", name=TEXT, topic=TEXT, format=TEXT, connector=TEXT, watermark=TEXT),
+    _table("tables", "tables", name=TEXT, primary_key=TEXT, topic=TEXT, rows=BIGINT),
+    _table("views", "views and materialized views", name=TEXT, kind=TEXT, query=TEXT),
+    _table(
+        "materialized_views",
+        "materialized views and how they are maintained",
+        name=TEXT,
+        query_id=TEXT,
+        rows=BIGINT,
+        emit=TEXT,
+        maintained=TEXT,
+    ),
+    _table("sinks", "sinks", name=TEXT, connector=TEXT, query_id=TEXT, guarantee=TEXT),
+    _table(
+        "queries",
+        "queries that run: of views, sinks, streams AS and followers; figures since the database was opened",
+        query_id=TEXT,
+        name=TEXT,
+        status=TEXT,
+        maintained=TEXT,
+        rows_in=BIGINT,
+        rows_out=BIGINT,
+        late_rows=BIGINT,
+        errors=BIGINT,
+        state_rows=BIGINT,
+        state_bytes=BIGINT,
+        watermark=STAMP,
+        error=TEXT,
+        ticks=BIGINT,
+        rows_behind=BIGINT,
+        busy_ms=DOUBLE,
+        last_change=STAMP,
+    ),
+    _table(
+        "operators",
+        "operators of running queries: rows, state, watermark and its distance from the clock, busy time and share",
+        query_id=TEXT,
+        query=TEXT,
+        operator=BIGINT,
+        node=TEXT,
+        detail=TEXT,
+        inputs=pa.list_(BIGINT),
+        rows_in=BIGINT,
+        rows_out=BIGINT,
+        batches=BIGINT,
+        late_rows=BIGINT,
+        state_rows=BIGINT,
+        state_bytes=BIGINT,
+        watermark=STAMP,
+        watermark_lag=SPAN,
+        busy_ms=DOUBLE,
+        busy_share=DOUBLE,
+        rows_per_second=DOUBLE,
+    ),
+    _table(
+        "watermarks",
+        "the watermark of each partition a query reads, and how far it is behind the clock",
+        query=TEXT,
+        source=TEXT,
+        partition=BIGINT,
+        watermark=STAMP,
+        lag=SPAN,
+    ),
+    _table(
+        "late_rows",
+        "rows dropped for being late, by the operator that dropped them",
+        query_id=TEXT,
+        query=TEXT,
+        operator=BIGINT,
+        node=TEXT,
+        rows=BIGINT,
+        late_topic=TEXT,
+    ),
+    _table(
+        "errors",
+        "bad records, and rows on which a query's expression raised",
+        object=TEXT,
+        time=STAMP,
+        reason=TEXT,
+        sqlstate=TEXT,
+        partition=BIGINT,
+        offset=BIGINT,
+        raw=TEXT,
+        origin=TEXT,
+    ),
+    _table("functions", "functions and aggregates", name=TEXT, arguments=TEXT, kind=TEXT, description=TEXT),
+    _table("connectors", "connectors", name=TEXT, source=pa.bool_(), sink=pa.bool_(), description=TEXT),
+    _table("settings", "settings of this session", name=TEXT, value=TEXT, description=TEXT),
+)
+
+SYSTEM_TABLES: dict[str, SystemTable] = {table.name: table for table in _TABLES}
+"""By qualified name."""

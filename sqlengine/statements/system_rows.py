@@ -1,0 +1,257 @@
+"""The rows of the schema `system` at this moment; the caller holds the lock.  SHOW reads the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
+from sqlengine.catalog.system import SYSTEM_SCHEMA, SystemTable
+from sqlengine.connectors import CONNECTORS
+from sqlengine.functions import listing
+from sqlengine.plan.explain import detail
+from sqlengine.runtime.figures import figures, visible_watermark
+from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.settings import setting_help, setting_names
+from sqlengine.statements.context import Context
+
+Rows = list[tuple[Any, ...]]
+DAY_US = 86_400_000_000
+
+
+def system_rows(context: Context, table: SystemTable) -> pa.Table:
+    """All rows of a system table."""
+    rows = ROWS[table.name.removeprefix(f"{SYSTEM_SCHEMA}.")](context)
+    return table_of([(c.name, c.type) for c in table.columns], rows)
+
+
+def table_of(columns: Sequence[tuple[str, pa.DataType]], rows: Sequence[Sequence[Any]]) -> pa.Table:
+    """A result table from Python rows."""
+    arrays = [pa.array([r[i] for r in rows], t) for i, (_, t) in enumerate(columns)]
+    return pa.table(arrays, schema=pa.schema([pa.field(n, t) for n, t in columns]))
+
+
+def _objects(context: Context, *kinds: type[CatalogObject]) -> list[CatalogObject]:
+    return [o for o in sorted(context.instance.catalog, key=lambda o: o.name) if isinstance(o, kinds)]
+
+
+def _span(micros: int | None) -> pa.MonthDayNano | None:
+    """A distance in time as PostgreSQL writes it: whole days and the rest."""
+    if micros is None:
+        return None
+    days, rest = divmod(abs(micros), DAY_US)
+    sign = -1 if micros < 0 else 1
+    return pa.MonthDayNano([0, sign * days, sign * rest * 1000])
+
+
+# ---------------------------------------------------------------- the log
+
+
+def _topics(context: Context) -> Rows:
+    return [
+        (
+            t.name,
+            len(t.partitions),
+            sum(p.end_offset - p.start_offset for p in t.partitions),
+            sum(p.size_bytes for p in t.partitions),
+            t.config.durability,
+            "bytes" if t.is_bytes else "arrow",
+        )
+        for t in sorted(context.instance.storage.topics(), key=lambda t: t.name)
+    ]
+
+
+def _partitions(context: Context) -> Rows:
+    return [
+        (t.name, i, p.start_offset, p.end_offset, p.high_watermark, p.size_bytes)
+        for t in sorted(context.instance.storage.topics(), key=lambda t: t.name)
+        for i, p in enumerate(t.partitions)
+    ]
+
+
+# ---------------------------------------------------------------- objects
+
+
+def _streams(context: Context) -> Rows:
+    return [
+        (s.name, s.topic, s.format, s.connector, f"{s.watermark.column} AS {s.watermark.expr}" if s.watermark else None)
+        for s in _objects(context, Stream)
+        if isinstance(s, Stream)
+    ]
+
+
+def _tables(context: Context) -> Rows:
+    rows: Rows = []
+    for t in _objects(context, Table):
+        assert isinstance(t, Table)
+        store = context.instance.scheduler.sources[t.name].store
+        rows.append((t.name, ", ".join(t.primary_key) or None, t.topic, store.num_rows if store else 0))
+    return rows
+
+
+def _views(context: Context) -> Rows:
+    return [
+        (v.name, v.kind, v.query)
+        for v in _objects(context, View, MaterializedView)
+        if isinstance(v, (View, MaterializedView))
+    ]
+
+
+def _maintained(query: ContinuousQuery) -> str:
+    return "incremental" if query.reason is None else f"recompute: {query.reason}"
+
+
+def _materialized(context: Context) -> Rows:
+    rows: Rows = []
+    for v in _objects(context, MaterializedView):
+        assert isinstance(v, MaterializedView)
+        if v.name in context.instance.waiting:
+            rows.append((v.name, v.query_id, 0, v.emit.mode, f"waiting: {context.instance.waiting[v.name].message}"))
+            continue
+        query = context.instance.query_of(v)
+        rows.append((v.name, v.query_id, query.store.num_rows if query.store else 0, v.emit.mode, _maintained(query)))
+    return rows
+
+
+def _sinks(context: Context) -> Rows:
+    return [(s.name, s.connector, s.query_id, "at least once") for s in _objects(context, Sink) if isinstance(s, Sink)]
+
+
+# ---------------------------------------------------------------- what runs
+
+
+def _queries(context: Context) -> Rows:
+    rows: Rows = []
+    for q in context.instance.scheduler.queries.values():
+        size = q.dataflow.state_size()
+        rows.append(
+            (
+                q.query_id,
+                q.name,
+                q.status,
+                _maintained(q),
+                q.counters.rows_in,
+                q.counters.rows_out,
+                q.counters.late_rows,
+                q.counters.errors,
+                size["rows"],
+                size["bytes"],
+                visible_watermark(q.dataflow.watermark_us),
+                q.error.message if q.error else None,
+                q.counters.ticks,
+                _behind(context, q),
+                sum(step.busy_ns for step in q.dataflow.steps) / 1e6,
+                q.last_change_us,
+            )
+        )
+    for obj in _objects(context, MaterializedView, Sink):
+        if isinstance(obj, (MaterializedView, Sink)) and obj.name in context.instance.waiting:
+            unknown = (None,) * 7
+            message = context.instance.waiting[obj.name].message
+            rows.append((obj.query_id, obj.name, "waiting", None, *unknown, message, *(None,) * 4))
+    return rows
+
+
+def _behind(context: Context, query: ContinuousQuery) -> int:
+    """Records in the topics it reads that no tick has taken yet."""
+    readers = [context.instance.scheduler.sources[name].reader for name in query.sources]
+    return sum(end - at for r in readers for end, at in zip(r.ends(), r.positions, strict=False))
+
+
+def _operators(context: Context) -> Rows:
+    now_us = context.instance.clock.now_us()
+    return [
+        (
+            q.query_id,
+            q.name,
+            f.number,
+            type(f.node).__name__,
+            detail(f.node),
+            list(f.inputs),
+            f.rows_in,
+            f.rows_out,
+            f.batches,
+            f.late_rows,
+            f.state_rows,
+            f.state_bytes,
+            f.watermark_us,
+            _span(f.lag_us),
+            f.busy_ms,
+            f.busy_share,
+            f.rows_per_second,
+        )
+        for q in context.instance.scheduler.queries.values()
+        for f in figures(q.dataflow, now_us)
+    ]
+
+
+def _watermarks(context: Context) -> Rows:
+    now_us = context.instance.clock.now_us()
+    return [
+        (q.name, name, partition, at_us, _span(None if at_us is None else now_us - at_us))
+        for q in context.instance.scheduler.queries.values()
+        for name, tracker in q.dataflow.trackers.items()
+        for partition, at_us in ((p, visible_watermark(at)) for p, at in sorted(tracker.by_partition().items()))
+    ]
+
+
+def _late_rows(context: Context) -> Rows:
+    return [
+        (q.query_id, q.name, number, type(step.node).__name__, step.late_rows, q.late_topic)
+        for q in context.instance.scheduler.queries.values()
+        for number, step in enumerate(q.dataflow.steps)
+        if step.late_rows
+    ]
+
+
+def _errors(context: Context) -> Rows:
+    return [
+        (o.name, r["time"], r["reason"], r["sqlstate"], r["partition"], r["offset"], _text(r["raw"]), r["origin"])
+        for o in _objects(context, Stream, Table, MaterializedView, Sink)
+        for r in context.instance.side_topics.errors(context.instance.error_topic(o)).to_pylist()
+    ]
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+# ---------------------------------------------------------------- what there is to use
+
+
+def _functions(context: Context) -> Rows:
+    rows: Rows = [row for row in listing() if row[2] != "operator"]
+    for user in context.instance.functions.all():
+        kind = "scalar" if user.function is not None else "aggregate"
+        rows.append((user.name, user.signature.text, f"user {kind}", user.description))
+    return sorted(rows)
+
+
+def _connectors(context: Context) -> Rows:
+    return [(c.name, c.source is not None, c.sink is not None, c.description) for c in CONNECTORS]
+
+
+def _settings(context: Context) -> Rows:
+    return [(n, str(context.settings.get(n)), setting_help(n)) for n in setting_names()]
+
+
+ROWS: dict[str, Callable[[Context], Rows]] = {
+    "topics": _topics,
+    "partitions": _partitions,
+    "streams": _streams,
+    "tables": _tables,
+    "views": _views,
+    "materialized_views": _materialized,
+    "sinks": _sinks,
+    "queries": _queries,
+    "operators": _operators,
+    "watermarks": _watermarks,
+    "late_rows": _late_rows,
+    "errors": _errors,
+    "functions": _functions,
+    "connectors": _connectors,
+    "settings": _settings,
+}
+"""By the table's name in the schema."""
