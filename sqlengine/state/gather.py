@@ -28,24 +28,25 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class _Addresses:
-    """One column's buffers in every chunk: addresses of validity (0: no NULL), values (or offsets) and text bytes, and
-    the first bit of bitmaps."""
+    """One column's buffers in the chunks read so far: addresses of validity (0: no NULL), values (or offsets) and text
+    bytes, and the first bit of bitmaps."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self._table: Ints = np.zeros((4, 16), dtype=np.int64)
+        self.noted: npt.NDArray[np.bool_] = np.zeros(16, dtype=np.bool_)
+        self.table: Ints = np.zeros((4, 16), dtype=np.int64)
 
-    def add(self, valid: int, first: int, values: int, data: int) -> None:
-        """Note one more chunk."""
-        if self.count == self._table.shape[1]:
-            self._table = np.concatenate([self._table, np.zeros_like(self._table)], axis=1)
-        self._table[:, self.count] = (valid, first, values, data)
-        self.count += 1
+    def missing(self, chunk: Ints, chunks: int) -> Ints:
+        """Which of the named chunks, of `chunks` there are, have not been noted."""
+        if chunks > len(self.noted):
+            room = max(chunks, 2 * len(self.noted)) - len(self.noted)
+            self.noted = np.concatenate([self.noted, np.zeros(room, dtype=np.bool_)])
+            self.table = np.concatenate([self.table, np.zeros((4, room), dtype=np.int64)], axis=1)
+        return chunk[:0] if self.noted[:chunks].all() else np.unique(chunk[~self.noted[chunk]])
 
-    def arrays(self) -> tuple[Ints, Ints, Ints, Ints]:
-        """(valid, first, values, data) of the chunks."""
-        valid, first, values, data = self._table[:, : self.count]
-        return valid, first, values, data
+    def note(self, chunk: int, valid: int, first: int, values: int, data: int) -> None:
+        """Where the buffers of a chunk are."""
+        self.table[:, chunk] = (valid, first, values, data)
+        self.noted[chunk] = True
 
 
 class Gatherer:
@@ -61,7 +62,7 @@ class Gatherer:
     def truncate(self, chunks: int) -> None:
         """Only the first `chunks` chunks are still the same."""
         for known in self._addresses.values():
-            known.count = min(known.count, chunks)
+            known.noted[chunks:] = False
 
     def take(self, rows: Ints, columns: Sequence[int]) -> list[pa.Array]:
         """The columns' values of the given rows, in the order of `rows`."""
@@ -95,16 +96,19 @@ class Gatherer:
         index = pa.array(inverse)
         return [column.take(index) for column in joined]
 
-    def _known(self, column: int) -> tuple[Ints, Ints, Ints, Ints]:
-        """(valid, first, values, data) address arrays of a column, extended by the chunks that are new."""
+    def _known(self, column: int, chunk: Ints) -> Ints:
+        """(valid, first, values, data) of a column by chunk, where only the named chunks need be right.
+
+        A take that touches few of many small chunks must not pay for the others.
+        """
         known = self._addresses.setdefault(column, _Addresses())
-        for chunk in self._chunks[known.count :]:
-            _add_addresses(known, chunk.column(column), self._kinds[column])
-        return known.arrays()
+        for c in known.missing(chunk, len(self._chunks)):
+            known.note(int(c), *_addresses(self._chunks[c].column(column), self._kinds[column]))
+        return known.table
 
     def _gather(self, column: int, chunk: Ints, offset: Ints) -> pa.Array:
         """One column by the compiled kernel of its kind."""
-        valid, first, values, data = self._known(column)
+        valid, first, values, data = self._known(column, chunk)
         dtype = storage_type(self.schema.field(column).type)
         n = len(chunk)
         bitmap, nulls = _gather_validity(valid, first, chunk, offset)
@@ -159,12 +163,12 @@ def _gather_validity(valid: Ints, first: Ints, chunk: Ints, offset: Ints) -> tup
     return pa.py_buffer(np.packbits(bits, bitorder="little")), len(chunk) - int(ones)
 
 
-def _add_addresses(known: _Addresses, array: pa.Array, kind: str) -> None:
-    """Note where one chunk's buffers are."""
+def _addresses(array: pa.Array, kind: str) -> tuple[int, int, int, int]:
+    """Where one chunk's buffers are: (valid, first, values, data)."""
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     buffers = array.buffers()
     valid = buffers[0].address if array.null_count else 0
     width = {"bits": 0, "bytes": 4}[kind] if kind != "fixed" else array.type.bit_width // 8
     data = buffers[2].address if kind == "bytes" and buffers[2] is not None else 0
-    known.add(valid, array.offset, buffers[1].address + array.offset * width, data)
+    return valid, array.offset, buffers[1].address + array.offset * width, data
