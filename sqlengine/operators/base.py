@@ -24,6 +24,13 @@ END_OF_TIME: int = int(np.iinfo(np.int64).max)
 """The watermark of an input that will never bring another row: everything is closed."""
 
 
+def earlier(watermark_us: int, by_us: int) -> int:
+    """A watermark moved back; the extremes stay what they are."""
+    if watermark_us == END_OF_TIME:
+        return END_OF_TIME
+    return max(NO_WATERMARK, watermark_us - by_us)
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """`watermarks_us`: one per input port, never going back; `now_us`: the tick's timestamp (processing time)."""

@@ -18,6 +18,7 @@ from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES, NO_INTS, Inputs
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.changes import had_first, replacement
+from sqlengine.operators.forgetting import Forgetting
 from sqlengine.plan.nodes import GroupAggregate
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
@@ -40,6 +41,7 @@ class GroupAggregateOperator(Operator):
         self._aggregates = AggregateSet(node.aggregates, source, node.input.append_only)
         self._weights = Growable()
         self._densify = Densifier()
+        self._forgetting = Forgetting(node.forget)
         self._arrived = 0
         self._announced = bool(node.keys)
         if not node.keys:
@@ -47,6 +49,7 @@ class GroupAggregateOperator(Operator):
             self._grow()
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        delta = self._forgetting.in_time(delta)
         if not delta.num_rows:
             return None
         known = self._index.size
@@ -70,12 +73,16 @@ class GroupAggregateOperator(Operator):
         return replacement(self.schema, keys, old, self._aggregates.results(touched), had, has)
 
     def advance(self, times: Times) -> Delta | None:
+        self._forgetting.advance(times.watermark_us)
         self._reclaim()
         if self._announced:
             return None
         self._announced = True
         batch = pa.RecordBatch.from_arrays(self._aggregates.results(np.zeros(1, dtype=np.int64)), schema=self.schema)
         return Delta(batch)
+
+    def take_late(self) -> list[pa.RecordBatch]:
+        return self._forgetting.take_late()
 
     def state_size(self) -> Mapping[str, int]:
         size = self._index.nbytes + self._aggregates.nbytes + self._weights.nbytes
@@ -84,13 +91,18 @@ class GroupAggregateOperator(Operator):
     def snapshot(self) -> State:
         self._compact()
         keys = self._index.snapshot().append_column("$weight", pa.array(self._weights.values))
-        scalars = {"arrived": str(self._arrived), "announced": str(int(self._announced))}
+        scalars = {
+            "arrived": str(self._arrived),
+            "announced": str(int(self._announced)),
+            "horizon": str(self._forgetting.horizon_us),
+        }
         return {"keys": keys.replace_schema_metadata(scalars), **self._aggregates.snapshot()}
 
     def restore(self, state: State) -> None:
         keys = state["keys"]
         scalars = keys.schema.metadata
         self._arrived, self._announced = int(scalars[b"arrived"]), scalars[b"announced"] == b"1"
+        self._forgetting.horizon_us = int(scalars[b"horizon"])
         self._index.restore(keys)
         self._weights.replace(keys.column("$weight").to_numpy())
         self._aggregates.restore(state, self._index.size)
@@ -109,7 +121,11 @@ class GroupAggregateOperator(Operator):
         return Delta(pa.RecordBatch.from_arrays(self._index.columns(born), schema=self.schema))
 
     def _reclaim(self) -> None:
-        """Forget dead groups once they are many and the majority; between ticks, when deletions have met their rows."""
+        """Forget dead groups once they are many and the majority; between ticks, when deletions have met their rows.
+        And those whose time has passed."""
+        if self._forgetting.is_due(self._index.size):
+            self._compact()
+            self._forgetting.looked(self._index.size)
         if self.node.input.append_only:
             return
         dead = int(np.count_nonzero(self._weights.values == 0))
@@ -118,6 +134,9 @@ class GroupAggregateOperator(Operator):
 
     def _compact(self) -> None:
         keep = self._weights.values != 0
+        if self.node.forget is not None:
+            at = self.node.keys.index(self.node.forget.column)
+            keep &= ~self._forgetting.gone(self._index.decode(self._index.words(), [at])[0])
         if not self.node.keys or keep.all():
             return
         moved = self._index.compact(keep)

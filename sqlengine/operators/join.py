@@ -20,7 +20,7 @@ import pyarrow as pa
 from sqlengine.delta import Delta, concat
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.expr.tree import input_columns, remap
-from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.base import Operator, State, Times, earlier
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import null_array, validity
@@ -54,7 +54,7 @@ KINDS: dict[str, JoinKind] = {
 class JoinOperator(Operator):
     """Any kind of KINDS with equality keys (none: every row meets every row) and a residual condition.
 
-    Bounds are for inputs that are append-only: a row that was forgotten can not be retracted any more.
+    A side's rows are forgotten by its bound, when neither a match nor a deletion of them can come any more.
     """
 
     def __init__(self, node: nodes.Join) -> None:
@@ -71,6 +71,7 @@ class JoinOperator(Operator):
             self.errors = RowErrors(compile_exprs([remap(node.residual, places)]))
         self._inputs = (node.left, node.right)
         self._bounds = (node.left_bound, node.right_bound)
+        self._hold_us = node.hold_us
         self._clear()
 
     def _clear(self) -> None:
@@ -109,11 +110,14 @@ class JoinOperator(Operator):
 
     def advance(self, times: Times) -> Delta | None:
         for port, side in enumerate(self._sides):
-            side.expire(times.watermarks_us[1 - port])
+            side.expire(times.watermarks_us[1 - port] if self._inputs[port].append_only else times.watermark_us)
             if side.worth_compacting():
                 side.compact()
                 self._compact_keys()
         return None
+
+    def output_watermark(self, times: Times) -> int:
+        return earlier(times.watermark_us, self._hold_us)
 
     def _without_null_keys(self, delta: Delta, port: int, out: list[Delta]) -> Delta:
         """NULL keys never match: such rows are answered at once and not kept."""

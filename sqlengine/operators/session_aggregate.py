@@ -18,9 +18,9 @@ from sqlengine.delta import Delta, concat
 from sqlengine.kernels import group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_INTS, Inputs
-from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
+from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times, earlier
 from sqlengine.operators.consolidate import consolidate
-from sqlengine.operators.window_aggregate import COMPACT_ABOVE, earlier
+from sqlengine.operators.window_aggregate import COMPACT_ABOVE
 from sqlengine.plan.nodes import SessionAggregate
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.densifier import Densifier
@@ -87,28 +87,40 @@ class SessionAggregateOperator(Operator):
         return self._rebuild(self._rows, touched)
 
     def advance(self, times: Times) -> Delta | None:
-        if not self._closing:
-            self._reclaim()
-            return None
         watermark = times.watermark_us
-        self._horizon = max(self._horizon, earlier(watermark, self.node.lateness_us))
-        if watermark < self._next_end:
-            return None
+        change = None
+        kept_us = self.node.lateness_us if self._closing else self.node.retention_us
+        if kept_us is not None:
+            self._horizon = max(self._horizon, earlier(watermark, kept_us))
+            if self._next_end > (watermark if self._closing else self._horizon):
+                return None
+            change = self._close(watermark) if self._closing else None
+            self._forget()
+        self._reclaim()
+        return change
+
+    def _close(self, watermark_us: int) -> Delta | None:
+        """The sessions that ended and were not emitted yet, by their end."""
+        own, size = self._sessions, self._sessions.size
+        ends = own["last"][:size] + self._gap
+        due = np.flatnonzero((own["alive"][:size] != 0) & (own["emitted"][:size] == 0) & (ends <= watermark_us))
+        due = due[np.lexsort((due, ends[due]))]
+        own["emitted"][due] = 1
+        return Delta(self._output(due)) if len(due) else None
+
+    def _forget(self) -> None:
+        """Sessions no row can reach any more die."""
         own, size = self._sessions, self._sessions.size
         ends = own["last"][:size] + self._gap
         alive = own["alive"][:size] != 0
-        due = np.flatnonzero(alive & (own["emitted"][:size] == 0) & (ends <= watermark))
-        due = due[np.lexsort((due, ends[due]))]
-        batch = self._output(due) if len(due) else None
-        own["emitted"][due] = 1
-        gone = alive & (own["emitted"][:size] != 0) & (ends <= self._horizon)
+        gone = alive & (ends <= self._horizon)
+        if self._closing:
+            gone &= own["emitted"][:size] != 0
         own["alive"][:size][gone] = 0
         left = alive & ~gone
         self._next_end = int(ends[left].min()) if left.any() else NO_LIMIT
         if self._rows is not None and gone.any():
             self._forget_rows(self._rows, np.flatnonzero(gone))
-        self._reclaim()
-        return None if batch is None else Delta(batch)
 
     def output_watermark(self, times: Times) -> int:
         return earlier(times.watermark_us, self.node.lateness_us if self._closing else 0)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.forgetting import Forgetting
 from sqlengine.operators.ranking import sort_codes, sort_rows
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import validity
@@ -68,13 +69,33 @@ class TopNOperator(Operator):
     def _clear(self) -> None:
         types = [self._input.field(c).type for c in self._node.partition]
         self._rows = RankedRows(self._input, types, self._retracting)
+        self._forgetting = Forgetting(self._node.forget)
         self._pending: list[Delta] = []
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
-        self._pending.append(delta)
+        self._pending.append(self._forgetting.in_time(delta))
         return None
 
     def advance(self, times: Times) -> Delta | None:
+        change = self._apply_pending()
+        self._forgetting.advance(times.watermark_us)
+        if self._forgetting.is_due(self._rows.num_rows):
+            self._forget()
+        return change
+
+    def _forget(self) -> None:
+        """Partitions whose time has passed go; what was shown of them stays."""
+        assert self._node.forget is not None
+        living = self._rows.living()
+        (times,) = self._rows.arena.take(living, [self._node.forget.column])
+        self._rows.forget(living[self._forgetting.gone(times)])
+        self._rows.compact_if_worth_it()
+        self._forgetting.looked(self._rows.num_rows)
+
+    def take_late(self) -> list[pa.RecordBatch]:
+        return self._forgetting.take_late()
+
+    def _apply_pending(self) -> Delta | None:
         delta, self._pending = consolidate(concat(self._pending)), []
         if delta is None:
             return None
@@ -206,10 +227,11 @@ class TopNOperator(Operator):
         return {"rows": self._rows.num_rows, "bytes": self._rows.num_bytes}
 
     def snapshot(self) -> State:
-        return {"rows": self._rows.table()}
+        return {"rows": self._rows.table().replace_schema_metadata({"horizon": str(self._forgetting.horizon_us)})}
 
     def restore(self, state: State) -> None:
         self._clear()
         for batch in state["rows"].to_batches():
             self._pending.append(Delta(batch))
-        self.advance(Times((), 0))
+        self._apply_pending()
+        self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])

@@ -18,7 +18,7 @@ from sqlengine.delta import Delta
 from sqlengine.kernels import HashIndex, group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES
-from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Operator, State, Times
+from sqlengine.operators.base import Operator, State, Times, earlier
 from sqlengine.operators.changes import had_first, replacement
 from sqlengine.operators.window_input import Rows, WindowInput
 from sqlengine.operators.windows import ALL_CLOSED, NONE_CLOSED
@@ -72,13 +72,6 @@ class WindowAggregateOperator(Operator):
 
     def restore(self, state: State) -> None:
         self._state.restore(state)
-
-
-def earlier(watermark_us: int, by_us: int) -> int:
-    """A watermark moved back; the extremes stay what they are."""
-    if watermark_us == END_OF_TIME:
-        return END_OF_TIME
-    return max(NO_WATERMARK, watermark_us - by_us)
 
 
 class _Windows:

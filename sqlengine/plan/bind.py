@@ -21,6 +21,7 @@ from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
 from sqlengine.plan.join import bind_join, joined
+from sqlengine.plan.late import slack_us
 from sqlengine.plan.over import over_windows
 from sqlengine.plan.ranking import first_of_each, limited, order_output, qualified, ranked_subquery
 from sqlengine.plan.recursion import bind_recursion, mentions
@@ -38,13 +39,13 @@ QueryText = Callable[[str], ast.Select | ast.SetOperation]
 
 @dataclass(frozen=True)
 class Binder:
-    """`catalog` names objects, `lowered(text)` parses a view's text, `properties(object)` says what the engine knows
-    of a materialized view's rows (append-only, unique keys, time columns).  `ctes`: the WITH items in scope;
+    """`catalog` names objects, `lowered(text)` parses a view's text, `view_plan(object)` is the plan a materialized
+    view runs by, which knows its rows' properties.  `ctes`: the WITH items in scope;
     `recurring`: those of them whose own step is being bound, as the rows so far."""
 
     catalog: Catalog
     lowered: QueryText
-    properties: Callable[[MaterializedView], tuple[bool, tuple[int, ...] | None, tuple[int, ...]]]
+    view_plan: Callable[[MaterializedView], nodes.Node]
     ctes: Mapping[str, ast.Cte] = field(default_factory=dict)
     recurring: Mapping[str, Relation] = field(default_factory=dict)
 
@@ -135,8 +136,14 @@ class Binder:
                     time_columns=(names.index(mark.column),) if mark else (),
                 )
             case MaterializedView():
-                append_only, keys, times = self.properties(obj)
-                return replace(scan, append_only=append_only, unique_keys=keys, time_columns=times)
+                plan = self.view_plan(obj)
+                return replace(
+                    scan,
+                    append_only=plan.append_only,
+                    unique_keys=plan.unique_keys,
+                    time_columns=plan.time_columns,
+                    slacks_us=tuple(slack_us(plan, c) for c in range(len(names))),
+                )
             case SystemTable():
                 raise WrongObjectType(
                     f'"{obj.name}" tells of this moment and cannot be followed', hint="SELECT it", position=position

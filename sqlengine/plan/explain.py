@@ -49,7 +49,8 @@ def _lines(
     if node in repeated and not isinstance(node, nodes.Scan):
         numbers[node] = len(numbers) + 1
         mark = f" #{numbers[node]}"
-    extra = f"  ({annotate(node)})" if annotate is not None else ""
+    note = annotate(node) if annotate is not None else ""
+    extra = f"  ({note})" if note else ""
     lines.append(f"{indent}{describe(node)}{mark}{extra}")
     for below in node.inputs:
         _lines(below, depth + 1, lines, numbers, repeated, annotate)
@@ -88,16 +89,16 @@ def detail(node: Node) -> str:
         case nodes.DropLate(window=window, lateness_us=late):
             return (window_text(window) if window else "behind the watermark") + _micros("lateness", late)
         case nodes.GroupAggregate() | nodes.WindowAggregate() | nodes.SessionAggregate():
-            return _aggregate(node)
+            return _aggregate(node) + _forgets(node)
         case nodes.Join() | nodes.AsofJoin():
             return _join(node)
         case nodes.Versions(keys=keys, time_column=time):
             names = node.input.schema.names
             return f"by [{', '.join(names[k] for k in keys)}] from {names[time]}"
         case nodes.TopN():
-            return _top_n(node)
+            return _top_n(node) + _forgets(node)
         case nodes.Over():
-            return _over(node)
+            return _over(node) + _forgets(node)
         case nodes.ReleaseInOrder(time_column=time):
             return f"by {node.schema.names[time]}"
         case nodes.EmitEvery(every_us=every):
@@ -131,6 +132,22 @@ def _micros(name: str, micros: int) -> str:
     return f" {name} {micros / 1e6:g} s" if micros else ""
 
 
+def _forgets(node: Node) -> str:
+    """Until when a node keeps what is of a time."""
+    match node:
+        case nodes.GroupAggregate(forget=nodes.Forget() as forget) | nodes.TopN(forget=nodes.Forget() as forget):
+            return " until " + _passed(node.input.schema.names[forget.column], forget.slack_us)
+        case nodes.Over(forget=nodes.Forget() as forget):
+            return " until " + _passed(node.input.schema.names[forget.column], forget.slack_us)
+        case nodes.WindowAggregate(retention_us=int(kept)) | nodes.SessionAggregate(retention_us=int(kept)):
+            return " until " + _passed(nodes.WINDOW_COLUMNS[1], kept)
+    return ""
+
+
+def _passed(time: str, micros: int) -> str:
+    return time + (f" {'+' if micros > 0 else '-'} {abs(micros) / 1e6:g} s" if micros else "")
+
+
 def _aggregate(node: nodes.GroupAggregate | nodes.WindowAggregate | nodes.SessionAggregate) -> str:
     names = node.input.schema.names
     parts = [f"by [{', '.join(names[k] for k in node.keys)}]"]
@@ -162,7 +179,10 @@ def _join(node: nodes.Join | nodes.AsofJoin) -> str:
     if isinstance(node, nodes.AsofJoin):
         sign = {"backward": ">", "forward": "<"}[node.direction] + ("" if node.strict else "=")
         return f"{text} {left[node.left_time]} {sign} {right[node.right_time]}" + (" settled" if node.settle else "")
-    return text + (f" and {to_text(node.residual)}" if node.residual is not None else "")
+    text += f" and {to_text(node.residual)}" if node.residual is not None else ""
+    bounds = ((left, node.left_bound), (right, node.right_bound))
+    kept = [_passed(names[b[0]], b[1]) for names, b in bounds if b is not None]
+    return text + (f" until {', '.join(kept)}" if kept else "") + _micros("hold", node.hold_us)
 
 
 def _top_n(node: nodes.TopN) -> str:
@@ -181,8 +201,11 @@ def _over(node: nodes.Over) -> str:
     return f"[{calls}] by [{', '.join(names[p] for p in node.partition)}]" + (f" order by {order}" if order else "")
 
 
-def to_json(node: Node, figures: Callable[[Node], dict[str, Any]] | None = None) -> str:
-    """The plan as nested JSON objects: node, detail, schema, inputs, and what `figures` tells of each."""
+def to_json(
+    node: Node, annotate: Annotate | None = None, figures: Callable[[Node], dict[str, Any]] | None = None
+) -> str:
+    """The plan as nested JSON objects: node, detail, schema, inputs, a note of those that have one, and what `figures`
+    tells of each."""
 
     def encode(n: Node) -> dict[str, Any]:
         return {
@@ -190,6 +213,7 @@ def to_json(node: Node, figures: Callable[[Node], dict[str, Any]] | None = None)
             "detail": detail(n),
             "append_only": n.append_only,
             "columns": {f.name: str(f.type) for f in n.schema},
+            **({"note": note} if annotate is not None and (note := annotate(n)) else {}),
             **({"figures": figures(n)} if figures is not None else {}),
             "inputs": [encode(i) for i in n.inputs],
         }

@@ -46,6 +46,15 @@ class Unary(Node):
         return (self.input,)
 
 
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """What is kept of a time is forgotten once the watermark has passed it by more than `slack_us`: nothing of that
+    time comes any more, and what comes all the same is late.  `column`: the time, a column of the input."""
+
+    column: int
+    slack_us: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan(Node):
     """Rows of a catalog object (stream, table, materialized view).
@@ -53,13 +62,15 @@ class Scan(Node):
     `columns` are the object's column names read (pruned).  `watermark_column`: append an int64 column "$watermark": the
     watermark of the row's own partition *before* this row, in microseconds (int64 minimum when none yet); a row's
     lateness thereby depends on the order in its partition alone and not on how rows were batched.
-    `whole`: every column is read, because late rows go to a topic with all of them.
+    `whole`: every column is read, because late rows go to a topic with all of them.  `slacks_us`: of a view, how far
+    behind its watermark each column can come (see plan/late.py), None for any distance.
     """
 
     source: str
     columns: tuple[str, ...]
     watermark_column: bool = False
     whole: bool = False
+    slacks_us: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +178,13 @@ class AggregateCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupAggregate(Unary):
-    """GROUP BY `keys` (input columns); output = keys then aggregates.  No aggregates = DISTINCT.  No keys = one row."""
+    """GROUP BY `keys` (input columns); output = keys then aggregates.  No aggregates = DISTINCT.  No keys = one row.
+
+    `forget`: see Forget; its column is one of the keys."""
 
     keys: tuple[int, ...]
     aggregates: tuple[AggregateCall, ...]
+    forget: Forget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,18 +223,21 @@ class SessionAggregate(Unary):
     aggregates: tuple[AggregateCall, ...]
     emit: str = "changes"
     lateness_us: int = 0
+    retention_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join(Node):
     """Equi-join kept up to date for inserts, updates and deletes on both sides.
 
-    `kind`: inner, left (right, full, semi and anti arrive with the issue on incremental SQL).  Output = left columns
-    then right columns.  `residual` is a further condition over the output's columns (it is part of ON: for a left join
-    a row without a match that satisfies it keeps its NULL row).  NULL keys never match unless `null_safe`.
+    `kind`: inner, left, right, full, semi, anti.  Output = left columns then right columns (semi, anti: the left's).
+    `residual` is a further condition over the output's columns (it is part of ON: for a left join a row without a match
+    that satisfies it keeps its NULL row).  NULL keys never match unless `null_safe`.
     `left_bound`/`right_bound`: when the condition bounds event time (b.ts BETWEEN a.ts + lo AND a.ts + hi) these say
     how long a row must be kept: (time column position in that side, microseconds after which the watermark of the
-    *other* side lets the row go): row is forgotten when time + microseconds < that watermark.
+    *other* side lets the row go): row is forgotten when time + microseconds < that watermark (a row that can be taken
+    back waits for its own side's watermark too).  `hold_us`: the output's watermark stays so far behind, because a row
+    may meet its match so much later.
     """
 
     left: Node
@@ -231,6 +248,7 @@ class Join(Node):
     residual: Expr | None = None
     left_bound: tuple[int, int] | None = None
     right_bound: tuple[int, int] | None = None
+    hold_us: int = 0
 
     @property
     def inputs(self) -> tuple[Node, ...]:
@@ -314,6 +332,7 @@ class TopN(Unary):
     `order`: ((column, descending, nulls_first), ...), ties of row_number broken by the remaining columns so that the
     answer does not depend on arrival.  `rank_column`: append the rank as a bigint column.  LIMIT n OFFSET m is the
     same with an empty partition (`offset` rows skipped).  `function`: row_number | rank | dense_rank.
+    `forget`: see Forget; its column is one of the partition's.
     """
 
     partition: tuple[int, ...]
@@ -322,6 +341,7 @@ class TopN(Unary):
     offset: int = 0
     function: str = "row_number"
     rank_column: bool = False
+    forget: Forget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,12 +385,13 @@ class Over(Unary):
     """Window functions over partitions: output = input columns, then one column a call.
 
     `order`: ((column, descending, nulls_first), ...); rows it leaves equal are taken in the order of their remaining
-    columns, so that the answer does not depend on arrival.
+    columns, so that the answer does not depend on arrival.  `forget`: see Forget; its column is one of the partition's.
     """
 
     partition: tuple[int, ...]
     order: tuple[tuple[int, bool, bool], ...]
     calls: tuple[WindowCall, ...]
+    forget: Forget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

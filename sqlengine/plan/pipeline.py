@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import MaterializedView, Table
+from sqlengine.catalog.objects import MaterializedView, Stream, Table
 from sqlengine.errors import NotSupportedError
 from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
@@ -24,9 +24,6 @@ from sqlengine.plan.temporal import place_temporal_filters
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.sql import ast
-
-Properties = tuple[bool, tuple[int, ...] | None, tuple[int, ...]]
-"""Of a materialized view's rows: append-only, unique keys, time columns."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,10 @@ class RecomputeText:
 
 @dataclass(frozen=True)
 class Planner:
-    """`expand` renders a query for DuckDB (the snapshot executor's own text); `properties` knows running views."""
+    """`expand` renders a query for DuckDB (the snapshot executor's own text); `view_plan`: a running view's plan."""
 
     catalog: Catalog
-    properties: Callable[[MaterializedView], Properties]
+    view_plan: Callable[[MaterializedView], Node]
     expand: Callable[[ast.Query], RecomputeText]
     functions: UserFunctions
     disabled_rules: Collection[str] = ()
@@ -54,11 +51,13 @@ class Planner:
 
 @dataclass(frozen=True)
 class Planned:
-    """`stages`: name -> plan, in order; `reason` names what has no incremental operator, None when all has one."""
+    """`stages`: name -> plan, in order; `reason` names what has no incremental operator, None when all has one;
+    `streams`: the scanned objects whose rows come for ever."""
 
     physical: Node
     stages: dict[str, Node] = field(default_factory=dict)
     reason: str | None = None
+    streams: frozenset[str] = frozenset()
 
     @property
     def schema(self) -> pa.Schema:
@@ -92,11 +91,12 @@ def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     def lowered(query: ast.Query) -> ast.Select | ast.SetOperation:
         return mark_user_functions(sql.lower(query), planner.functions)
 
-    binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.properties)
+    binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.view_plan)
     bound = binder.query(lowered(query)).node
     optimized = optimize(bound, planner.disabled_rules)
     physical = to_physical(place_temporal_filters(optimized), emit)
-    return Planned(physical, {"bound": bound, "logical": optimized, "physical": physical})
+    stages = {"bound": bound, "logical": optimized, "physical": physical}
+    return Planned(physical, stages, streams=_streams(physical, planner.catalog))
 
 
 def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str) -> Planned:
@@ -115,7 +115,13 @@ def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str)
     )
     node = recompute(branches, text.schema, text.text, reason, text.time_dependent)
     physical = to_physical(node, emit)
-    return Planned(physical, {"bound": node, "logical": node, "physical": physical}, reason)
+    stages = {"bound": node, "logical": node, "physical": physical}
+    return Planned(physical, stages, reason, _streams(physical, planner.catalog))
+
+
+def _streams(plan: Node, catalog: Catalog) -> frozenset[str]:
+    """Those of the scanned objects that are streams."""
+    return frozenset(n for n in scanned(plan) if isinstance(catalog.get(tuple(n.split("."))), Stream))
 
 
 def scanned(node: Node) -> list[str]:

@@ -53,8 +53,12 @@ def _append_only(node: Node) -> bool:
     match node:
         case nodes.GroupAggregate(aggregates=calls, keys=keys):
             # DISTINCT over rows that only come: a group appears once and never changes.
-            return below and not calls and bool(keys)
-        case nodes.TopN() | nodes.Over() | nodes.Recompute():
+            return below and bool(keys) and (not calls or _at_once(node.input, keys))
+        case nodes.TopN(partition=partition, input=source):
+            return below and (_at_once(source, partition) or _first_comes_first(node))
+        case nodes.Over(partition=partition, input=source):
+            return below and _at_once(source, partition)
+        case nodes.Recompute():
             return False
         case nodes.TemporalFilter(bounds=bounds):
             return below and all(b.op in ("lt", "le") for b in bounds)
@@ -75,18 +79,53 @@ def _append_only(node: Node) -> bool:
     return below
 
 
+def _at_once(node: Node, keys: tuple[int, ...]) -> bool:
+    """Whether rows with equal `keys` all come in one tick: those of a window that closes do, so that an operator above
+    that speaks once a tick says nothing of them twice."""
+    return any(_tells_when(node, key) for key in keys)
+
+
+def _tells_when(node: Node, column: int) -> bool:
+    """Whether rows that agree on a column come in the same tick."""
+    match node:
+        case nodes.WindowAggregate(keys=keys, emit="close", lateness_us=0):
+            # Windows that cumulate share their start.
+            return column - len(keys) in (1, 2) or (column == len(keys) and node.window.kind != "cumulate")
+        case nodes.SessionAggregate(keys=keys, emit="close", lateness_us=0):
+            return column - len(keys) in (1, 2)
+        case nodes.Filter(input=below):
+            return _tells_when(below, column)
+        case nodes.Project(input=below, exprs=exprs):
+            expr = exprs[column]
+            return isinstance(expr, InputRef) and _tells_when(below, expr.index)
+        case nodes.GroupAggregate(input=below, keys=keys):
+            return column < len(keys) and _tells_when(below, keys[column])
+        case nodes.TopN(input=below, partition=keys) | nodes.Over(input=below, partition=keys):
+            return column in keys and _tells_when(below, column)
+    return False
+
+
+def _first_comes_first(node: nodes.TopN) -> bool:
+    """Whether rows come in the very order that is ranked, so that none of the first can be displaced."""
+    match node:
+        case nodes.TopN(order=((time, False, _), *_), limit=1, offset=0, input=nodes.ReleaseInOrder(time_column=by)):
+            return time == by
+    return False
+
+
 def _unique(node: Node) -> tuple[int, ...] | None:
     match node:
         case nodes.Recursion(all=False) | nodes.Iterate(all=False):
             return tuple(range(len(node.schema)))
         case nodes.GroupAggregate(keys=keys):
             return tuple(range(len(keys)))
-        case nodes.WindowAggregate(keys=keys) | nodes.SessionAggregate(keys=keys):
-            return tuple(range(len(keys) + 2))
+        case nodes.WindowAggregate(keys=keys, window=window) | nodes.SessionAggregate(keys=keys, window=window):
+            return tuple(range(len(keys) + (2 if window.kind == "cumulate" else 1)))
         case nodes.Changelog():
             return (len(node.schema) - 1,)
         case nodes.Project(input=below, exprs=exprs):
-            return _through_project(below.unique_keys, exprs)
+            found = (_through_project(columns, exprs) for columns in _unique_sets(below))
+            return next((columns for columns in found if columns is not None), None)
         case nodes.AssignWindow(input=below):
             if below.unique_keys is None:
                 return None
@@ -97,17 +136,43 @@ def _unique(node: Node) -> tuple[int, ...] | None:
             return left.unique_keys if once else None
         case nodes.Join(left=left, kind="semi" | "anti"):
             return left.unique_keys
-        case nodes.Join(left=left, right=right, kind="inner" | "left"):
-            if left.unique_keys is None or right.unique_keys is None:
-                return None
-            return (*left.unique_keys, *(k + len(left.schema) for k in right.unique_keys))
+        case nodes.Join(kind="inner" | "left" | "right"):
+            return _unique_of_join(node)
         case nodes.AsofJoin(left=left):
             return left.unique_keys
+        case nodes.TopN(limit=1, offset=0, function="row_number", partition=partition):
+            return tuple(sorted(set(partition)))
         case nodes.Filter() | nodes.TemporalFilter() | nodes.TopN() | nodes.Over() | nodes.EmitEvery():
             return node.inputs[0].unique_keys
         case nodes.ReleaseInOrder() | nodes.DropLate():
             return node.inputs[0].unique_keys
     return None
+
+
+def _unique_sets(node: Node) -> tuple[tuple[int, ...], ...]:
+    """Every set of columns known to identify a row: a window is known by its start and by its end."""
+    known = () if node.unique_keys is None else (node.unique_keys,)
+    match node:
+        case nodes.WindowAggregate(keys=keys, window=window) if window.kind != "cumulate":
+            groups = tuple(range(len(keys)))
+            return tuple((*groups, len(keys) + part) for part in range(3))
+        case nodes.SessionAggregate(keys=keys):
+            groups = tuple(range(len(keys)))
+            return tuple((*groups, len(keys) + part) for part in range(3))
+        case nodes.Filter(input=below):
+            return _unique_sets(below)
+    return known
+
+
+def _unique_of_join(join: nodes.Join) -> tuple[int, ...] | None:
+    """One side's keys when a row of it meets at most one of the other, else both sides'."""
+    left, right, width = join.left.unique_keys, join.right.unique_keys, len(join.left.schema)
+    moved = None if right is None else tuple(k + width for k in right)
+    if left is not None and right is not None and set(right) <= set(join.right_keys) and join.kind != "right":
+        return left
+    if left is not None and moved is not None and set(left) <= set(join.left_keys) and join.kind != "left":
+        return moved
+    return None if left is None or moved is None or join.kind == "right" else (*left, *moved)
 
 
 def _through_project(columns: tuple[int, ...] | None, exprs: tuple[object, ...]) -> tuple[int, ...] | None:
@@ -134,6 +199,8 @@ def _times(node: Node) -> tuple[int, ...]:
             return below.time_columns if all(b.op in ("gt", "ge") for b in bounds) else ()
         case nodes.Filter() | nodes.DropLate() | nodes.ReleaseInOrder() | nodes.EmitEvery():
             return node.inputs[0].time_columns
+        case nodes.TopN(input=below) | nodes.Over(input=below):
+            return below.time_columns if _append_only(node) else ()
         case nodes.LookupJoin(left=left):
             return left.time_columns
         case nodes.Versions(time_column=time):
@@ -143,8 +210,9 @@ def _times(node: Node) -> tuple[int, ...]:
             return below.time_columns if below.append_only else ()
         case nodes.Join(left=left, kind="anti"):
             return left.time_columns
-        case nodes.Join(kind="semi"):
-            return ()  # a left row may wait long for its first match
+        case nodes.Join(kind="semi", left=left, left_bound=bound):
+            # Without a bound a left row may wait long for its first match.
+            return () if bound is None else left.time_columns
         case nodes.Join(left=left, right=right):
             return (*left.time_columns, *(c + len(left.schema) for c in right.time_columns))
         case nodes.AsofJoin(left=left):

@@ -86,15 +86,13 @@ class Instance:
     def planner(self, disabled_rules: str = "") -> Planner:
         """What plan_query needs of this database."""
         disabled = [r.strip() for r in disabled_rules.split(",") if r.strip()]
-        return Planner(self.catalog, self._view_properties, self._recompute_text, self.functions, disabled)
+        return Planner(
+            self.catalog, lambda view: self.query_of(view).plan, self._recompute_text, self.functions, disabled
+        )
 
     def plan(self, query: ast.Query, emit: ast.Emit, disabled_rules: str = "") -> Planned:
         """Plan a continuous query against the present catalog."""
         return plan_query(query, emit, self.planner(disabled_rules))
-
-    def _view_properties(self, view: MaterializedView) -> tuple[bool, tuple[int, ...] | None, tuple[int, ...]]:
-        plan = self.query_of(view).plan
-        return plan.append_only, plan.unique_keys, plan.time_columns
 
     def expanded(self, query: ast.Query) -> Expanded:
         """A query's text for the snapshot executor."""

@@ -28,6 +28,7 @@ from sqlengine.state.row_chains import NOTHING, RowChains
 from sqlengine.state.row_index import RowIndex, first_positions
 
 WEIGHT, MATCHES = "$weight", "$matches"
+NO_LIMIT = int(np.iinfo(np.int64).min)
 
 RENT = 8
 """Scanning a row costs about an eighth of linking it."""
@@ -191,11 +192,11 @@ class JoinSide:
     # ------------------------------------------------------------ forgetting
 
     def expire(self, watermark_us: int) -> None:
-        """Mark dead the rows whose time + bound is before the other side's watermark."""
+        """Mark dead the rows whose time + bound is before the watermark."""
         if self._bound is None or not self.arena.num_rows:
             return
         column, keep_us = self._bound
-        limit = watermark_us - keep_us
+        limit = max(NO_LIMIT, watermark_us - keep_us)
         seen: dict[int, tuple[pa.RecordBatch, int]] = {}
         for start, chunk in zip(self.arena.starts, self.arena.chunks, strict=False):
             known = self._oldest.get(start)

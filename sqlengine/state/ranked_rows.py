@@ -113,6 +113,14 @@ class RankedRows:
         self._dead += len(rows)
         np.subtract.at(self.partition_rows.values, self.slots.values[rows], 1)
 
+    def forget(self, rows: Ints) -> None:
+        """Mark living rows dead that are all the rows of their partitions."""
+        slots = np.unique(self.slots.values[rows])
+        _, before = self.buffers.get(slots)
+        self.set_buffers(slots, before, np.zeros(len(slots), dtype=np.int64), np.empty(0, dtype=np.int64))
+        self.thresholds.values[slots] = WORST
+        self.kill(rows)
+
     def alive(self, rows: Ints) -> Mask:
         """Which of the rows live."""
         return self._live.values[rows] != 0

@@ -14,6 +14,7 @@ from sqlengine.errors import InvalidParameter, WrongObjectType
 from sqlengine.plan.explain import explain as explain_lines
 from sqlengine.plan.explain import to_dot, to_json
 from sqlengine.plan.pipeline import Planned
+from sqlengine.plan.state import StateAnalysis
 from sqlengine.result import Result
 from sqlengine.runtime.figures import Figures, figures
 from sqlengine.runtime.query import ContinuousQuery
@@ -34,11 +35,12 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     with context.instance.lock:
         planned = context.instance.plan(query, emit, context.settings.disabled_rules)
     node = planned.stages[stage]
+    annotate = StateAnalysis(planned.streams).annotate if stage == "physical" else None
     if form == "json":
-        return _text(to_json(node).splitlines())
+        return _text(to_json(node, annotate).splitlines())
     if form == "dot":
         return _text(to_dot(node).splitlines())
-    return _text([*explain_lines(node), *_remarks(planned)])
+    return _text([*explain_lines(node, annotate), *_remarks(planned)])
 
 
 def _options(statement: ast.Explain) -> tuple[str, str]:
@@ -126,7 +128,7 @@ def _analyzed(query: ContinuousQuery, context: Context, form: str) -> list[str]:
     known = {f.node: f for f in figures(query.dataflow, context.instance.clock.now_us())}
     plan, counters = query.dataflow.plan, query.counters
     if form == "json":
-        return to_json(plan, lambda node: _as_json(known[node])).splitlines()
+        return to_json(plan, figures=lambda node: _as_json(known[node])).splitlines()
     if form == "dot":
         return to_dot(plan, lambda node: _as_text(known[node])).splitlines()
     return [

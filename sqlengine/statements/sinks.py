@@ -13,7 +13,7 @@ from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
 from sqlengine.statements.options import split_options
 from sqlengine.statements.topics import make_topic, topic_names
-from sqlengine.statements.views import direct_inputs
+from sqlengine.statements.views import direct_inputs, explain_costs
 
 
 def create_sink(statement: ast.CreateSink, context: Context) -> Result:
@@ -48,6 +48,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         if sink.name in instance.catalog:
             instance.catalog.add(sink)
         _check(sink, planned)
+        explain_costs(planned, context)
         instance.start_sink(sink, planned, emit)
         instance.catalog.add(sink)
     return Result("CREATE SINK")
@@ -110,6 +111,7 @@ def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
         raise InvalidDefinition(
             f'topic "{stream.topic}" exists already', hint="CREATE STREAM ... AS makes its own topic"
         )
+    explain_costs(planned, context)
     make_topic(context, stream.topic, stream.arrow_schema(), topic_options)
     instance.start_sink(sink, planned, emit)
     instance.catalog.add(stream)

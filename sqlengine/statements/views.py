@@ -5,7 +5,9 @@ from __future__ import annotations
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo, EmitInfo, MaterializedView, View
 from sqlengine.errors import InvalidDefinition
+from sqlengine.plan.explain import describe
 from sqlengine.plan.pipeline import Planned
+from sqlengine.plan.state import growing, how_to_bound
 from sqlengine.result import Result
 from sqlengine.sql import ast, tables
 from sqlengine.statements.columns import infos_of_schema
@@ -56,7 +58,7 @@ def _materialized(statement: ast.CreateView, context: Context, existing: Catalog
     columns = _renamed(infos_of_schema(planned.schema), statement.column_aliases)
     if existing is not None:
         drop_object(context, instance.catalog.get_as(MaterializedView, statement.name), cascade=False)
-    _explain_costs(planned, context)
+    explain_costs(planned, context)
     view = MaterializedView(
         name=object_name(statement.name),
         query=statement.query.text,
@@ -89,11 +91,16 @@ def start_view(context: Context, view: MaterializedView, planned: Planned, emit:
     )
 
 
-def _explain_costs(planned: Planned, context: Context) -> None:
+def explain_costs(planned: Planned, context: Context) -> None:
+    """Notices of what a continuous query will cost: it is computed again and again, or its state grows for ever."""
     if planned.reason is not None:
         context.notice(
             f"this view is recomputed whenever its inputs change: {planned.reason} has no incremental operator"
         )
+        return
+    for node, size in growing(planned.physical, planned.streams):
+        hint = how_to_bound(node, planned.streams)
+        context.notice(f"state {size.text()}, for ever: {describe(node)}\nHINT: {hint}")
 
 
 def direct_inputs(query: ast.Query, context: Context) -> tuple[str, ...]:

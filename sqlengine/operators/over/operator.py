@@ -19,6 +19,7 @@ from sqlengine.expr.tree import rename_args
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.changes import differ
 from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.forgetting import Forgetting
 from sqlengine.operators.over.bounds import frame_ranges, order_values, places
 from sqlengine.operators.over.functions import Frames, compute
 from sqlengine.operators.ranking import Sorted, sort_codes, sort_rows
@@ -47,13 +48,33 @@ class OverOperator(Operator):
         types = [self._input.field(c).type for c in self._node.partition]
         self._rows = RankedRows(self._input, types, retracting=not self._node.input.append_only, listed=True)
         self._values = RowArena(self._answers)
+        self._forgetting = Forgetting(self._node.forget)
         self._pending: list[Delta] = []
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
-        self._pending.append(delta)
+        self._pending.append(self._forgetting.in_time(delta))
         return None
 
     def advance(self, times: Times) -> Delta | None:
+        change = self._apply_pending()
+        self._forgetting.advance(times.watermark_us)
+        if self._forgetting.is_due(self._rows.num_rows):
+            self._forget()
+        return change
+
+    def _forget(self) -> None:
+        """Partitions whose time has passed go; the answers given for them stay."""
+        assert self._node.forget is not None
+        living = self._rows.living()
+        (times,) = self._rows.arena.take(living, [self._node.forget.column])
+        self._rows.forget(living[self._forgetting.gone(times)])
+        self._compact()
+        self._forgetting.looked(self._rows.num_rows)
+
+    def take_late(self) -> list[pa.RecordBatch]:
+        return self._forgetting.take_late()
+
+    def _apply_pending(self) -> Delta | None:
         delta, self._pending = consolidate(concat(self._pending)), []
         if delta is None:
             return None
@@ -168,7 +189,8 @@ class OverOperator(Operator):
     def snapshot(self) -> State:
         alive = self._rows.living()
         batch = self._joined(alive, self._values.take(self._rows.marks.values[alive] - 1))
-        return {"rows": pa.Table.from_batches([] if batch is None else [batch], schema=self.schema)}
+        table = pa.Table.from_batches([] if batch is None else [batch], schema=self.schema)
+        return {"rows": table.replace_schema_metadata({"horizon": str(self._forgetting.horizon_us)})}
 
     def restore(self, state: State) -> None:
         self._clear()
@@ -178,3 +200,4 @@ class OverOperator(Operator):
             _, new = self._rows.apply(Delta(rows), self._node.partition)
             values = pa.RecordBatch.from_arrays(batch.columns[width:], schema=self._answers)
             self._rows.marks.values[new] = self._values.append(values) + 1 + np.arange(len(new))
+        self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])

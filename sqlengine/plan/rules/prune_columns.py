@@ -54,6 +54,7 @@ def _scan(node: nodes.Scan, wanted: set[int]) -> Pruned:
         columns=tuple(node.columns[i] for i in kept),
         unique_keys=tuple(mapping[k] for k in keys) if keys and all(k in mapping for k in keys) else None,
         time_columns=tuple(mapping[t] for t in node.time_columns if t in mapping),
+        slacks_us=tuple(node.slacks_us[i] for i in kept) if node.slacks_us else (),
     ), mapping
 
 

@@ -1,0 +1,220 @@
+"""Dead-state analysis: how large the state of each operator of a plan may become, and what bounds it.
+
+`state_of` answers for one node, from what its inputs amount to (`contents_of`): rows of a stream come for ever, rows of
+a table or a view are as many as somebody keeps anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from sqlengine.expr.tree import InputRef
+from sqlengine.plan import nodes
+from sqlengine.plan.nodes import AggregateCall, Node
+from sqlengine.plan.time_bounds import time_distances
+
+ENDLESS = 1 << 62
+"""A LIMIT from here on is none."""
+
+_KEEP_VALUES = {"array_agg", "string_agg", "listagg", "median", "mode", "percentile_cont", "percentile_disc"}
+_KEEP_VALUES |= {"quantile_cont", "quantile_disc", "approx_percentile", "approx_quantile"}
+_NEED_VALUES_TO_RETRACT = {"min", "max", "first", "last", "first_value", "last_value", "any_value"}
+_NEED_VALUES_TO_RETRACT |= {"arg_min", "arg_max", "min_by", "max_by"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What something grows with: `rows`: streams of which every row adds to it; `keys`: what it has an entry for each
+    distinct value of; and what bounds the rest of it."""
+
+    rows: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    bounds: frozenset[str] = frozenset()
+
+    def __or__(self, other: Size) -> Size:
+        return Size(self.rows | other.rows, self.keys | other.keys, self.bounds | other.bounds)
+
+    @property
+    def grows(self) -> bool:
+        """Whether it grows for ever."""
+        return bool(self.rows or self.keys)
+
+    def text(self) -> str:
+        """For people: the worst that is true."""
+        if self.rows:
+            return f"grows with every row of {_listed(self.rows)}"
+        if self.keys:
+            return f"grows with {_listed(self.keys)}"
+        return f"bounded by {_listed(self.bounds)}"
+
+
+def _listed(parts: Collection[str]) -> str:
+    return " and ".join(sorted(parts))
+
+
+def _bounded(by: str) -> Size:
+    return Size(bounds=frozenset({by}))
+
+
+def _name(node: Node, column: int) -> str:
+    """What a user calls a column: a name the planner made up gives way to the one it stands for."""
+    name = node.schema.names[column]
+    if name.startswith("$") and isinstance(node, nodes.Project) and isinstance(expr := node.exprs[column], InputRef):
+        return _name(node.input, expr.index)
+    if name.startswith("$") and isinstance(node, (nodes.Filter, nodes.ReleaseInOrder)):
+        return _name(node.input, column)
+    return name
+
+
+def _watermark(node: Node, column: int) -> Size:
+    return _bounded(f"the watermark of {_name(node, column)}")
+
+
+@dataclass(frozen=True)
+class StateAnalysis:
+    """`streams`: names of the scanned objects whose rows come for ever."""
+
+    streams: Collection[str]
+
+    def annotate(self, node: Node) -> str:
+        """`state: ...` for EXPLAIN; empty for an operator that keeps nothing."""
+        size = self.state_of(node)
+        return "" if size is None else f"state: {size.text()}"
+
+    def state_of(self, node: Node) -> Size | None:
+        """What an operator's own state may amount to; None when it has none."""
+        match node:
+            case nodes.LookupJoin(right=right):
+                return self.contents_of(right)
+            case nodes.Join(left=left, right=right, left_bound=left_bound, right_bound=right_bound):
+                return self._side(left, left_bound) | self._side(right, right_bound)
+            case nodes.AsofJoin(left=left, right=right, right_time=time, settle=settle):
+                return _watermark(right, time) if settle else self.contents_of(left) | self.contents_of(right)
+            case nodes.GroupAggregate():
+                return self._of_groups(node)
+            case nodes.WindowAggregate() | nodes.SessionAggregate():
+                return self._of_windows(node)
+            case nodes.TopN() | nodes.Over():
+                return self._of_ranking(node)
+            case nodes.TemporalFilter():
+                return _bounded("the condition on now()")
+            case nodes.ReleaseInOrder(time_column=time):
+                return _watermark(node, time)
+            case nodes.EmitEvery():
+                return _bounded("the changes of an interval")
+            case nodes.Recompute(branches=branches) | nodes.Iterate(branches=branches):
+                return self._all(branches)
+        return None
+
+    def contents_of(self, node: Node) -> Size:
+        """What the rows a node has put out, less those it took back, may amount to."""
+        match node:
+            case nodes.Scan(source=source):
+                endless = source in self.streams
+                return Size(rows=frozenset({source})) if endless else _bounded(f"the rows of {source}")
+            case nodes.TemporalFilter(input=below, bounds=bounds):
+                leaves = any(b.op in ("gt", "ge") for b in bounds)
+                return _bounded("the condition on now()") if leaves else self.contents_of(below)
+            case nodes.Versions(input=below) | nodes.Changelog(input=below):
+                return self._changes(below)
+            case nodes.GroupAggregate(keys=()):
+                return _bounded("a single row")
+            case nodes.GroupAggregate(input=below, keys=keys):
+                return self._distinct(below, keys)
+            case nodes.WindowAggregate(input=below, keys=keys) | nodes.SessionAggregate(input=below, keys=keys):
+                return self._distinct(
+                    below, keys, "sessions" if isinstance(node, nodes.SessionAggregate) else "windows"
+                )
+            case nodes.TopN(input=below, partition=partition, limit=limit) if limit < ENDLESS:
+                return self._distinct(below, partition) if partition else _bounded(f"{limit} rows")
+            case nodes.Join(kind="semi" | "anti", left=left) | nodes.LookupJoin(left=left) | nodes.AsofJoin(left=left):
+                return self.contents_of(left)
+        return self._all(node.inputs) if node.inputs else _bounded("constants")
+
+    def _all(self, inputs: Collection[Node]) -> Size:
+        size = Size()
+        for below in inputs:
+            size |= self.contents_of(below)
+        return size
+
+    def _changes(self, node: Node) -> Size:
+        """A history keeps every change of what it is of."""
+        size = self.contents_of(node)
+        changed = {f"the changes of {b.removeprefix('the rows of ')}" for b in size.bounds}
+        return replace(size, rows=size.rows | changed, bounds=frozenset())
+
+    def _distinct(self, below: Node, keys: Collection[int], windows: str = "") -> Size:
+        """One entry for each distinct value of columns, and for each window."""
+        size = self.contents_of(below)
+        if not size.grows:
+            return size
+        named = f"the distinct ({', '.join(_name(below, k) for k in keys)})" if keys else ""
+        parts = [f"the {windows}" if windows else "", named]
+        return Size(keys=frozenset({" and ".join(p for p in parts if p)}), bounds=size.bounds)
+
+    def _side(self, side: Node, bound: tuple[int, int] | None) -> Size:
+        return _watermark(side, bound[0]) if bound is not None else self.contents_of(side)
+
+    def _of_groups(self, node: nodes.GroupAggregate) -> Size:
+        if node.forget is not None:
+            return _watermark(node.input, node.forget.column)
+        return self.contents_of(node) | self._values(node.input, node.keys, node.aggregates)
+
+    def _of_windows(self, node: nodes.WindowAggregate | nodes.SessionAggregate) -> Size:
+        if node.emit == "close" or node.retention_us is not None:
+            return _watermark(node.input, node.time_column)
+        return self.contents_of(node) | self._values(node.input, node.keys, node.aggregates)
+
+    def _of_ranking(self, node: nodes.TopN | nodes.Over) -> Size:
+        if node.forget is not None:
+            return _watermark(node.input, node.forget.column)
+        if isinstance(node, nodes.TopN) and node.input.append_only:
+            return self.contents_of(node)
+        return self.contents_of(node.input)
+
+    def _values(self, below: Node, keys: tuple[int, ...], calls: tuple[AggregateCall, ...]) -> Size:
+        """What aggregates keep beside one value a group."""
+        size = Size()
+        for call in calls:
+            needs = not below.append_only and call.function in _NEED_VALUES_TO_RETRACT
+            if call.user is not None or call.function in _KEEP_VALUES:
+                size |= self.contents_of(below)
+            elif needs or call.distinct or call.function == "approx_count_distinct":
+                size |= self._distinct(below, dict.fromkeys([*keys, *call.args]))
+        return size
+
+
+def growing(root: Node, streams: Collection[str]) -> list[tuple[Node, Size]]:
+    """The operators whose state grows with every row of a stream, the lowest first."""
+    analysis = StateAnalysis(streams)
+    found: dict[Node, Size] = {}
+
+    def visit(node: Node) -> None:
+        for below in node.inputs:
+            visit(below)
+        size = analysis.state_of(node)
+        if size is not None and size.rows:
+            found.setdefault(node, size)
+
+    visit(root)
+    return list(found.items())
+
+
+def how_to_bound(node: Node, streams: Collection[str]) -> str:
+    """What a query can say so that such an operator forgets."""
+    newest = "WHERE ts > now() - INTERVAL '1 day' keeps the newest rows only"
+    match node:
+        case nodes.Join(left=left, right=right):
+            analysis = StateAnalysis(streams)
+            if time_distances(node):
+                return "EMIT ON WINDOW CLOSE, or EMIT CHANGES ALLOWED LATENESS INTERVAL '1 hour', lets them go"
+            if analysis.contents_of(left).rows and analysis.contents_of(right).rows:
+                return (
+                    "say how far apart the times of the two sides may be (b.ts BETWEEN a.ts AND a.ts + INTERVAL "
+                    "'1 hour') and EMIT ON WINDOW CLOSE or EMIT CHANGES ALLOWED LATENESS INTERVAL '1 hour'; " + newest
+                )
+            return "FOR SYSTEM_TIME AS OF PROCTIME() keeps no row that waits for the table to change; " + newest
+        case nodes.AsofJoin():
+            return "EMIT ON WINDOW CLOSE lets go of what the watermark has passed; " + newest
+    return "group by windows and EMIT ON WINDOW CLOSE; " + newest
