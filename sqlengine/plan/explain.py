@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
+
 from sqlengine.expr.text import to_text
 from sqlengine.expr.tree import rename_args
 from sqlengine.plan import nodes
@@ -70,8 +72,9 @@ def describe(node: Node) -> str:
 def detail(node: Node) -> str:
     """What the node does, without its name."""
     match node:
-        case nodes.Scan(source=source, columns=columns):
-            return f"{source} [{', '.join(columns)}]"
+        case nodes.Scan(source=source, columns=columns, pushed=pushed):
+            tests = " AND ".join(_test(test, node.schema) for test in pushed)
+            return f"{source} [{', '.join(columns)}]" + (f" pushed: {tests}" if tests else "")
         case nodes.Values(rows=rows):
             return f"{len(rows)} rows"
         case nodes.Filter(predicate=predicate):
@@ -112,6 +115,22 @@ def detail(node: Node) -> str:
         case nodes.Recompute(reason=reason):
             return f"because of {reason}"
     return ""
+
+
+def _test(test: nodes.BatchTest, schema: pa.Schema) -> str:
+    """What batches are left out by."""
+    if not test.values:
+        return f"{test.column} {test.op.replace('_', ' ').upper()}"
+    kind = schema.field(test.column).type
+    stamps = pa.types.is_temporal(kind)
+    values = [str(pa.scalar(v, pa.int64()).cast(_storage(kind)).cast(kind)) if stamps else repr(v) for v in test.values]
+    sign = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}[test.op]
+    return f"{test.column} {sign} {values[0]}" if len(values) == 1 else f"{test.column} IN ({', '.join(values)})"
+
+
+def _storage(kind: pa.DataType) -> pa.DataType:
+    """The integer type a temporal one is stored as."""
+    return pa.int32() if pa.types.is_date32(kind) else pa.int64()
 
 
 def window_text(window: Window) -> str:

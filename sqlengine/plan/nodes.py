@@ -55,6 +55,16 @@ class Forget:
     slack_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class BatchTest:
+    """`column op value` (eq, lt, le, gt, ge; eq of several values: any of them), is_null or is_not_null; values are as
+    a column stores them, times and dates as whole numbers."""
+
+    column: str
+    op: str
+    values: tuple[int | float, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan(Node):
     """Rows of a catalog object (stream, table, materialized view).
@@ -63,7 +73,8 @@ class Scan(Node):
     watermark of the row's own partition *before* this row, in microseconds (int64 minimum when none yet); a row's
     lateness thereby depends on the order in its partition alone and not on how rows were batched.
     `whole`: every column is read, because late rows go to a topic with all of them.  `slacks_us`: of a view, how far
-    behind its watermark each column can come (see plan/late.py), None for any distance.
+    behind its watermark each column can come (see plan/late.py), None for any distance.  `pushed`: what every row that
+    matters passes, for leaving out batches whose statistics exclude it.
     """
 
     source: str
@@ -71,6 +82,7 @@ class Scan(Node):
     watermark_column: bool = False
     whole: bool = False
     slacks_us: tuple[int | None, ...] = ()
+    pushed: tuple[BatchTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

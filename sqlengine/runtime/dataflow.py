@@ -21,6 +21,7 @@ from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
 
 COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate, nodes.TopN)
@@ -41,6 +42,7 @@ class Step:
     rows_in: int = 0
     rows_out: int = 0
     batches: int = 0
+    skipped: int = 0
     busy_ns: int = 0
     late_rows: int = 0
     output: list[Delta] = field(default_factory=list)
@@ -58,9 +60,12 @@ class Dataflow:
         self.timeout_us = timeout_us
         self._ticked_us = 0
         self._places: dict[Node, int] = {}
+        self._reading: set[tuple[int, int]] = set()
         self._root = self._add(plan)
-        scans = [s.node for s in self.steps if isinstance(s.node, nodes.Scan)]
-        self._running = {scan.source for scan in scans if scan.watermark_column}
+        self._scans: dict[str, list[tuple[int, nodes.Scan]]] = {}
+        for place, step in enumerate(self.steps):
+            if isinstance(step.node, nodes.Scan):
+                self._scans.setdefault(step.node.source, []).append((place, step.node))
         self._closing_span_us = max((_span_us(s.node) for s in self.steps), default=0)
 
     def _add(self, node: Node) -> int:
@@ -81,10 +86,10 @@ class Dataflow:
         """Push every source's new rows through all operators; returns the change of the plan's output."""
         self._ticked_us = now_us
         before = self._observe(feeds, now_us)
-        for step in self.steps:
+        for place, step in enumerate(self.steps):
             started = perf_counter_ns()
             if isinstance(step.node, nodes.Scan):
-                self._scan(step, step.node, feeds.get(step.node.source), before, now_us)
+                self._scan(place, step.node, feeds.get(step.node.source), before, now_us)
             else:
                 self._run(step, now_us)
             step.rows_out += sum(d.num_rows for d in step.output)
@@ -97,20 +102,31 @@ class Dataflow:
         return consolidate(output)
 
     def _observe(self, feeds: Mapping[str, Feed], now_us: int) -> dict[int, np.ndarray]:
-        """Watermarks take in the batches, once per source; returns batches' running watermarks by id where wanted."""
+        """Watermarks take in the batches, once per source; returns batches' running watermarks by id where wanted.
+        Notes which scans read which batches."""
         running: dict[int, np.ndarray] = {}
+        self._reading.clear()
         for name, tracker in self.trackers.items():
             for batch in feeds[name].batches if name in feeds else ():
-                if name in self._running:
+                scans = self._scans.get(name, ())
+                reading = {place for place, scan in scans if not is_excluded(scan, batch)}
+                marked = {place for place, scan in scans if scan.watermark_column}
+                if marked:
                     read = batch.select(tracker.columns) if tracker.columns else batch.visible()
-                    running[id(batch)] = tracker.observe_running(batch.partition, read, now_us)
-                else:
+                    marks = running[id(batch)] = tracker.observe_running(batch.partition, read, now_us)
+                    if not marked <= reading and has_late(batch, tracker, marks):
+                        reading |= marked
+                elif reading:
                     tracker.observe(batch.partition, batch.select(tracker.columns), now_us)
+                else:
+                    observe_unread(batch, tracker, now_us)
+                self._reading.update((place, id(batch)) for place in reading)
         return running
 
     def _scan(
-        self, step: Step, node: nodes.Scan, feed: Feed | None, before: dict[int, np.ndarray], now_us: int
+        self, place: int, node: nodes.Scan, feed: Feed | None, before: dict[int, np.ndarray], now_us: int
     ) -> None:
+        step = self.steps[place]
         tracker = self.trackers.get(node.source)
         if tracker is not None:
             step.watermark_us = self._source_watermark(tracker, now_us)
@@ -120,6 +136,9 @@ class Dataflow:
             step.watermark_us = feed.watermark_us
         step.output = [Delta(d.batch.select(list(node.columns)), d.weights) for d in feed.deltas if d.num_rows]
         for source in feed.batches:
+            if (place, id(source)) not in self._reading:
+                step.skipped += 1
+                continue
             batch = source.select(node.columns)
             if node.watermark_column:
                 arrays = [*batch.columns, pa.array(before[id(source)])]

@@ -15,6 +15,7 @@ FAR_US = 250_000_000_000_000_000
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Of one operator, since the query began in this process.  `number` and `inputs` are places in the dataflow;
+    `skipped`: batches left out by their statistics.
     `watermark_us` is None where there is none yet, `lag_us` how far it is behind the clock; `busy_share` of the
     query's busy time, 0 to 1; `rows_per_second` of its own busy time, None before it did anything."""
 
@@ -24,6 +25,7 @@ class Figures:
     rows_in: int
     rows_out: int
     batches: int
+    skipped: int
     late_rows: int
     state_rows: int
     state_bytes: int
@@ -50,6 +52,7 @@ def _of_step(number: int, step: Step, total_ns: int, now_us: int) -> Figures:
         rows_in=step.rows_in,
         rows_out=step.rows_out,
         batches=step.batches,
+        skipped=step.skipped,
         late_rows=step.late_rows,
         state_rows=size["rows"],
         state_bytes=size["bytes"],

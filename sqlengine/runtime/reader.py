@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Weights
 from sqlengine.expr.compile import Evaluator
 from sqlengine.formats import Decoder
-from storage import Frame, Topic
+from storage import ColumnStatistics, Frame, Topic
 
 WEIGHT_COLUMN = "$weight"
 """The int8 column of a table's changelog topic: +1 inserted, -1 deleted."""
@@ -25,31 +26,54 @@ OnBad = Callable[[int, Sequence[tuple[int, BadRecord]]], None]
 
 
 class SourceBatch:
-    """Rows of one frame of one partition; columns beyond the stored ones are made only when asked for."""
+    """Rows of one frame of one partition; columns beyond the stored ones are made only when asked for.
+
+    `load` gives the stored columns of the batch's `num_rows` rows, and is called when the first of them is read.
+    `as_stored`: the frame's columns are the object's, so that its statistics tell of them.
+    """
 
     def __init__(
         self,
         reader: TopicReader,
         partition: int,
-        stored: pa.RecordBatch,
+        num_rows: int,
+        load: Callable[[], pa.RecordBatch],
         offsets: np.ndarray | int,
         frame: Frame,
         rows: np.ndarray | None,
         weights: Weights | None = None,
+        as_stored: bool = False,
     ) -> None:
         self.partition = partition
         self.weights = weights
         self.frame = frame
         self.rows = rows
+        self.num_rows = num_rows
         self._reader = reader
-        self._stored = stored
+        self._load = load
         self._offsets = offsets
+        self._as_stored = as_stored
+        self._loaded: pa.RecordBatch | None = None
         self._visible: pa.RecordBatch | None = None
+        self._statistics: dict[str, ColumnStatistics] | None = None
 
     @property
-    def num_rows(self) -> int:
-        """Rows that were understood."""
-        return int(self._stored.num_rows)
+    def _stored(self) -> pa.RecordBatch:
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    @property
+    def is_whole_frame(self) -> bool:
+        """Whether the frame has no other rows than these."""
+        return self.num_rows == self.frame.header.record_count
+
+    def statistics(self) -> dict[str, ColumnStatistics]:
+        """Bounds of stored columns over the whole frame; {} where there are none."""
+        if self._statistics is None:
+            found = self.frame.statistics if self._as_stored else {}
+            self._statistics = {n: s for n, s in found.items() if n in self._reader.stored_names}
+        return self._statistics
 
     def offsets(self) -> np.ndarray:
         """int64[n]: each row's offset in its partition."""
@@ -96,6 +120,7 @@ class TopicReader:
         self.stored_names = {c.name for c in obj.stored_columns()}
         self._stored_order = [c.name for c in obj.stored_columns()]
         self._is_table = isinstance(obj, Table)
+        self._keeps_statistics = all(log.keeps_statistics for log in topic.partitions)
 
     def ends(self) -> list[int]:
         """The offset after the last committed record of each partition."""
@@ -125,26 +150,28 @@ class TopicReader:
         position = max(position, log.start_offset)
         found = []
         for frame in log.read(position, max_rows=min(max_rows, end - position)):
-            batch = frame.batch
-            if frame.base_offset + batch.num_rows > end:
-                batch = batch.slice(0, end - frame.base_offset)
-            position = frame.base_offset + batch.num_rows
-            source = self._decode(partition, frame, batch)
+            rows = min(frame.record_count, end - frame.base_offset)
+            position = frame.base_offset + rows
+            source = self._decode(partition, frame, rows)
             if source.num_rows:
                 found.append(source)
         self.positions[partition] = position
         return found
 
-    def _decode(self, partition: int, frame: Frame, batch: pa.RecordBatch) -> SourceBatch:
+    def _decode(self, partition: int, frame: Frame, rows: int) -> SourceBatch:
+        """The first `rows` records of a frame as rows of the object."""
         if self._decoder is None:
             weights = None
             if self._is_table:
-                column = batch.column(batch.schema.get_field_index(WEIGHT_COLUMN))
-                weights = np.asarray(column).astype(np.int64)
+                column = frame.batch.column(frame.batch.schema.get_field_index(WEIGHT_COLUMN))
+                weights = np.asarray(column.slice(0, rows)).astype(np.int64)
                 if (weights == 1).all():
                     weights = None
-            stored = _conform(batch, self._stored_order, self.obj.stored_columns())
-            return SourceBatch(self, partition, stored, frame.base_offset, frame, None, weights)
+            load = partial(_conform, frame, rows, self._stored_order, self.obj.stored_columns())
+            return SourceBatch(
+                self, partition, rows, load, frame.base_offset, frame, None, weights, self._keeps_statistics
+            )
+        batch = frame.batch.slice(0, rows)
         decoded = self._decoder.decode(batch.column("value"))
         if decoded.bad:
             raws = batch.column("value")
@@ -153,7 +180,8 @@ class TopicReader:
                 [(frame.base_offset + i, BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad],
             )
         offsets = frame.base_offset + np.asarray(decoded.rows, dtype=np.int64)
-        return SourceBatch(self, partition, decoded.batch, offsets, frame, np.asarray(decoded.rows, dtype=np.int64))
+        places = np.asarray(decoded.rows, dtype=np.int64)
+        return SourceBatch(self, partition, len(places), lambda: decoded.batch, offsets, frame, places)
 
     def complete(self, source: SourceBatch, stored: pa.RecordBatch) -> pa.RecordBatch:
         """Stored columns plus metadata and computed ones, in the object's order."""
@@ -189,8 +217,9 @@ class TopicReader:
         return source.frame.batch.column(field).take(pa.array(rows)).cast(info.type)
 
 
-def _conform(batch: pa.RecordBatch, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:
-    """A frame's rows under the object's stored columns: a column a frame was written without is NULL."""
+def _conform(frame: Frame, rows: int, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:
+    """A frame's first rows under the object's stored columns: a column a frame was written without is NULL."""
+    batch = frame.batch if frame.record_count == rows else frame.batch.slice(0, rows)
     have = set(batch.schema.names)
     if all(n in have for n in names):
         return batch.select(list(names))

@@ -108,7 +108,9 @@ def make_tracker(obj: Relational, topic: Topic) -> WatermarkTracker:
         micros = np.asarray(batch.column(delayed[0]).view(pa.int64()))
         return micros - delayed[1] if delayed[1] else micros
 
-    return WatermarkTracker(values, idle, lambda: len(topic.partitions), [c.name for c in columns])
+    stored = delayed is not None and columns[delayed[0]] in obj.stored_columns()
+    delay_us = delayed[1] if delayed is not None and stored else None
+    return WatermarkTracker(values, idle, lambda: len(topic.partitions), [c.name for c in columns], delay_us)
 
 
 def _column_and_delay(expr: Expr) -> tuple[int, int] | None:

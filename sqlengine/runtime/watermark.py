@@ -20,7 +20,8 @@ class WatermarkTracker:
 
     `idle_timeout_us`: a partition without records for so long (one that never had any: so long after the first record
     of another) is left out of the minimum until it has some again; None = it holds for ever.
-    `partitions` tells how many there are now; `columns` are the names of those `values` reads, in its order.
+    `partitions` tells how many there are now; `columns` are the names of those `values` reads, in its order;
+    `delay_us`: the values are the first column's less so much, None when they are anything else.
     """
 
     def __init__(
@@ -29,8 +30,10 @@ class WatermarkTracker:
         idle_timeout_us: int | None = None,
         partitions: Callable[[], int] = lambda: 0,
         columns: Sequence[str] = (),
+        delay_us: int | None = None,
     ) -> None:
         self.columns = columns
+        self.delay_us = delay_us
         self._values = values
         self._idle_timeout_us = idle_timeout_us
         self._partitions = partitions
@@ -41,14 +44,29 @@ class WatermarkTracker:
 
     def observe(self, partition: int, batch: pa.RecordBatch, now_us: int) -> None:
         """Take a batch's times in."""
-        self._seen(partition, now_us)
+        self.seen(partition, now_us)
         if self._values is not None and batch.num_rows:
             before = self._latest.get(partition, NO_WATERMARK)
             self._latest[partition] = max(before, int(self._values(batch).max()))
 
+    @property
+    def has_times(self) -> bool:
+        """Whether batches move it at all."""
+        return self._values is not None
+
+    def observe_greatest(self, partition: int, greatest_us: int, now_us: int) -> None:
+        """`observe` of a batch of which only the greatest time is known."""
+        assert self.delay_us is not None
+        self.seen(partition, now_us)
+        self._latest[partition] = max(self.latest_of(partition), greatest_us - self.delay_us)
+
+    def latest_of(self, partition: int) -> int:
+        """The greatest watermark a partition has reached."""
+        return self._latest.get(partition, NO_WATERMARK)
+
     def observe_running(self, partition: int, batch: pa.RecordBatch, now_us: int) -> Times:
         """`observe`, and for each row the partition's watermark before that row (int64[n])."""
-        self._seen(partition, now_us)
+        self.seen(partition, now_us)
         if self._values is None:
             return np.full(batch.num_rows, NO_WATERMARK, dtype=np.int64)
         running = np.empty(batch.num_rows + 1, dtype=np.int64)
@@ -87,7 +105,8 @@ class WatermarkTracker:
         ends = [self._active_since(p) for p in {*known, *self._active_us} if not self._is_idle(p, now_us)]
         return min((at + self._idle_timeout_us for at in ends if at is not None), default=None)
 
-    def _seen(self, partition: int, now_us: int) -> None:
+    def seen(self, partition: int, now_us: int) -> None:
+        """A record of the partition came."""
         self._active_us[partition] = now_us
         if self._first_us is None:
             self._first_us = now_us

@@ -55,6 +55,8 @@ Result = TypeVar("Result")
 class FileLog(Log):
     """`Log` over segment files. Opening never raises for damaged data: every use of the log then does."""
 
+    keeps_statistics = True
+
     def __init__(self, context: TopicContext, partition: int, directory: str) -> None:
         super().__init__(context, partition)
         self._env: Env = context.env

@@ -75,7 +75,10 @@ class Log(ABC):
     """A partition: an append-only sequence of records, numbered from 0, readable up to the high watermark.
 
     All methods may be called from any thread. `leader_epoch` is written into new frames.
+    `keeps_statistics`: frames' statistics are stored with them; else they are computed whenever asked for.
     """
+
+    keeps_statistics = False
 
     def __init__(self, context: TopicContext, partition: int) -> None:
         self.context = context

@@ -9,10 +9,11 @@ from sqlengine.plan.rules.fuse_window_aggregate import fuse_window_aggregate
 from sqlengine.plan.rules.keep_winners import keep_winners
 from sqlengine.plan.rules.prune_columns import prune_columns
 from sqlengine.plan.rules.push_filters import push_filters
+from sqlengine.plan.rules.push_to_log import push_to_log
 
 Rule = Callable[[Node], Node]
 
-RULES: tuple[Rule, ...] = (push_filters, fuse_window_aggregate, keep_winners, prune_columns)
+RULES: tuple[Rule, ...] = (push_filters, fuse_window_aggregate, keep_winners, prune_columns, push_to_log)
 
 
 def optimize(node: Node, disabled: Collection[str] = ()) -> Node:
