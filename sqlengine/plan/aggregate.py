@@ -6,7 +6,7 @@ expression to "$g0", ... and every aggregate call to "$a0", ...; a column that i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import pyarrow as pa
@@ -137,6 +137,8 @@ class Aggregation:
 
     relation: Relation
     select: ast.Select
+    listed: list[ast.Call] = field(default_factory=list)
+    """Calls that DuckDB makes of the group's list, because of their arguments' types."""
 
     def bind(self) -> tuple[Relation, ast.Select]:
         """The grouped relation (columns $g0.., $a0..) and the select rewritten onto it, HAVING applied."""
@@ -146,15 +148,17 @@ class Aggregation:
         inputs: list[Expr] = []
         key_at = [self._input(inputs, bind_scalar(k, self.relation)) for k in keys]
         bound = [self._call(inputs, c) for c in calls if isinstance(c, ast.Call)]
+        if not keys and not bound:  # `SELECT 1 HAVING true`: one group, whatever there is
+            bound = [AggregateCall("count", (), pa.int64())]
         names = [e.name if hasattr(e, "name") else f"$e{i}" for i, e in enumerate(inputs)]
         # `SELECT count(*)` reads no column, and a batch without columns would not know its number of rows.
         below = build.projected(self.relation.node, inputs, names) if inputs else self.relation.node
         groupings = self._groupings(s, keys)
         node = self._grouped(below, s, keys, key_at, bound, groupings)
         post = Relation(node, tuple(Visible(None, n) for n in node.schema.names))
-        places: dict[ast.Expr, str] = {k: f"$g{i}" for i, k in enumerate(keys)}
-        places |= {c: f"$a{i}" for i, c in enumerate(calls)}
-        places |= {c: f"$q{i}" for i, c in enumerate(groupings)}
+        places: dict[ast.Expr, ast.Expr] = {k: ast.Column((f"$g{i}",)) for i, k in enumerate(keys)}
+        places |= {c: self._value(c, f"$a{i}") for i, c in enumerate(calls)}
+        places |= {c: ast.Column((f"$q{i}",)) for i, c in enumerate(groupings)}
         s = replace(
             s,
             items=self._above(s.items, places),
@@ -276,6 +280,9 @@ class Aggregation:
             raise GroupingError("aggregate function calls cannot be nested", position=call.position)
         args, constants = _split_constants(call)
         bound = [bind_scalar(a, self.relation) for a in args]
+        if _only_over_list(call, bound):
+            self.listed.append(call)
+            call = replace(call, name="array_agg")
         try:
             bound, kind = _typed(call, bound)
         except Error as error:
@@ -292,12 +299,18 @@ class Aggregation:
         at = tuple(self._input(inputs, b) for b in bound)
         return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants), call.user)
 
-    def _above(self, node: T, places: dict[ast.Expr, str]) -> T:
+    def _value(self, call: ast.Expr, name: str) -> ast.Expr:
+        """What stands for a call above the groups."""
+        column = ast.Column((name,))
+        assert isinstance(call, ast.Call)
+        return ast.Call("list_aggr", (column, ast.Literal(call.name, "text"))) if call in self.listed else column
+
+    def _above(self, node: T, places: dict[ast.Expr, ast.Expr]) -> T:
         """Rewrite onto the grouped relation; GroupingError (42803) for columns that are not grouped."""
 
         def place(e: ast.Expr) -> ast.Expr | None:
             if e in places:
-                return ast.Column((places[e],))
+                return places[e]
             if isinstance(e, ast.Column) and e.parts[0].startswith("#"):
                 visible = self.relation.columns[int(e.parts[0][1:])]
                 spelt = f"{visible.table}.{visible.name}" if visible.table else visible.name
@@ -317,6 +330,16 @@ def _mask(call: ast.Call, keys: list[ast.Expr]) -> int:
     for arg in call.args:
         mask = mask << 1 | (arg not in keys)
     return mask
+
+
+def _only_over_list(call: ast.Call, args: list[Expr]) -> bool:
+    """min and max of arrays and structs, avg of intervals: no accumulator orders or adds those."""
+    if call.user is not None or len(args) != 1:
+        return False
+    kind = types.storage_type(args[0].type)
+    if call.name in ("min", "max"):
+        return bool(pa.types.is_nested(kind))
+    return call.name in ("avg", "mean") and bool(pa.types.is_interval(kind))
 
 
 def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], pa.DataType]:

@@ -20,6 +20,7 @@ from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
+from sqlengine.plan.aggregate_forms import spelt_out
 from sqlengine.plan.join import bind_join, joined
 from sqlengine.plan.late import slack_us
 from sqlengine.plan.over import over_windows
@@ -185,6 +186,7 @@ class Binder:
     # ------------------------------------------------------------ SELECT
 
     def _select(self, s: ast.Select) -> Relation:
+        s = spelt_out(s)
         if s.distinct_on:
             s = first_of_each(s)
         if s.qualify is not None:
@@ -198,6 +200,8 @@ class Binder:
         if s.where is not None:
             relation = Subqueries(self).restricted(relation, s.where, "WHERE")
         s = replace(s, items=_expand_stars(s.items, relation))
+        if s.group_by == (ast.Star(),):
+            s = replace(s, group_by=tuple(i.expr for i in s.items if not has_aggregates((i,))))
         grouped = bool(s.group_by or s.grouping_sets) or s.having is not None or has_aggregates(s.items)
         if grouped:
             relation, s = Subqueries(self).below_aggregates(relation, s)

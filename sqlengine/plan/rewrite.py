@@ -15,7 +15,7 @@ PARTS = (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.FrameClause, ast.FrameBou
 def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
     """Replace expressions top-down: where `fn` returns an expression it stands instead, else its parts are visited.
 
-    Subqueries are not entered: their names are their own.
+    Subqueries are not entered: their names are their own; what stands before IN is not theirs.
     """
     if isinstance(node, ast.Expr):
         replacement = fn(node)
@@ -23,7 +23,10 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
             return replacement
     if isinstance(node, tuple):
         return tuple(transform(item, fn) for item in node)
-    if isinstance(node, PARTS) and not isinstance(node, ast.Subquery):
+    if isinstance(node, ast.Subquery):
+        arg = transform(node.arg, fn)
+        return node if arg is node.arg else dataclasses.replace(node, arg=arg)
+    if isinstance(node, PARTS):
         changes = {}
         for field in dataclasses.fields(node):
             old = getattr(node, field.name)
@@ -35,13 +38,16 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
 
 
 def walk(node: Any) -> Iterator[ast.Expr]:
-    """Every expression in the tree, outermost first; subqueries are yielded but not entered."""
+    """Every expression in the tree, outermost first; subqueries are yielded, of them only what stands before IN is
+    entered."""
     if isinstance(node, ast.Expr):
         yield node
     if isinstance(node, tuple):
         for item in node:
             yield from walk(item)
-    elif isinstance(node, PARTS) and not isinstance(node, ast.Subquery):
+    elif isinstance(node, ast.Subquery):
+        yield from walk(node.arg)
+    elif isinstance(node, PARTS):
         for field in dataclasses.fields(node):
             yield from walk(getattr(node, field.name))
 

@@ -16,6 +16,7 @@ from typing import Protocol
 from sqlengine.errors import SyntaxError, UndefinedColumn, UndefinedTable  # noqa: A004 - SQL's word
 from sqlengine.plan import build
 from sqlengine.plan.aggregate import has_aggregates, is_aggregate
+from sqlengine.plan.aggregate_forms import spelt_out
 from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
 from sqlengine.plan.scope import Relation
 from sqlengine.plan.unplannable import Unplannable
@@ -286,6 +287,7 @@ class Subqueries:
 
     def _cut(self, query: ast.Select, outer: Relation) -> _Cut:
         """Move the correlated conditions of the subquery's WHERE to the ON of the join to come."""
+        query = spelt_out(query)
         cut = _Cut(query, self._alias())
         inner = self.binder.relation(query.from_) if query.from_ is not None else None
         scope = _Scope(inner, outer, self.binder, self.grouped)
@@ -406,10 +408,7 @@ def _knows(relation: Relation, column: ast.Column) -> bool:
 
 def _columns(node: object) -> list[ast.Column]:
     """Columns named in expressions; the operands of IN among them, what stands inside subqueries not."""
-    found = [e for e in walk(node) if isinstance(e, ast.Column)]
-    for sub in (e for e in walk(node) if isinstance(e, ast.Subquery)):
-        found += _columns(sub.arg or ())
-    return found
+    return [e for e in walk(node) if isinstance(e, ast.Column)]
 
 
 def _as_test(part: ast.Expr) -> ast.Subquery | None:

@@ -239,8 +239,10 @@ def _grouping(
     """GROUP BY's expressions, and its grouping sets expanded when it has any."""
     if node is None:
         return (), ()
-    if node.args.get("all") or node.args.get("totals"):
-        raise NotSupportedError("GROUP BY ALL has no incremental form", hint="name the columns")
+    if node.args.get("totals"):
+        raise NotSupportedError("GROUP BY ... WITH TOTALS has no incremental form")
+    if node.args.get("all"):
+        return (ast.Star(),), ()
     factors = [_factor(item, items, ctx) for item in _elements(node)]
     if all(len(sets) == 1 and kind == "plain" for kind, sets in factors):
         return tuple(dict.fromkeys(expr for _, sets in factors for expr in sets[0])), ()

@@ -1,6 +1,8 @@
-"""Aggregates DuckDB has no way to register: each becomes a scalar function over the lists of its arguments.
+"""Aggregates DuckDB has no way to register, has under a wrong meaning, or does not know.
 
-`f(x) FILTER (WHERE c)` -> `udf(list(x) FILTER (WHERE c))`; DISTINCT, ORDER BY and OVER stay with the list.
+A program's own: `f(x) FILTER (WHERE c)` -> `udf(list(x) FILTER (WHERE c))`; DISTINCT, ORDER BY and OVER stay with the
+list.  JSON aggregates become to_json of lists; correlations are NULL, not NaN, where there is no spread (PostgreSQL);
+first_value and last_value without OVER are first and last; WITHIN GROUP of texts is their ORDER BY.
 """
 
 from __future__ import annotations
@@ -15,6 +17,14 @@ from sqlengine.errors import NotSupportedError
 Aggregates = Callable[[str], str | None]
 """Lower-case name -> the scalar function over lists that stands for an aggregate, or None."""
 
+_JSON_LISTS = ("json_agg", "jsonb_agg")
+_JSON_MAPS = ("json_object_agg", "jsonb_object_agg")
+_NO_SPREAD = ("corr", "regr_slope")
+_PICKS = {"first_value": "first", "last_value": "last"}
+_BY_OFFSET = {"earliest_by_offset": "first", "latest_by_offset": "last"}
+_COUNTED = ("count_if", "countif")
+_TEXTS = ("listagg", "string_agg", "group_concat")
+
 
 def no_aggregates(name: str) -> str | None:
     """Every aggregate is DuckDB's own."""
@@ -23,20 +33,86 @@ def no_aggregates(name: str) -> str | None:
 
 def spread_aggregates(tree: exp.Expr, aggregates: Aggregates) -> None:
     """Rewrite the calls in place."""
-    if aggregates is no_aggregates:
-        return
     for call in list(tree.find_all(exp.Anonymous)):
         target = aggregates(call.name.lower())
         if target is not None:
             _spread(call, target)
+        else:
+            _spell(call, call.name.lower())
 
 
-def _spread(call: exp.Anonymous, target: str) -> None:
+def _spell(call: exp.Anonymous, name: str) -> None:
+    if name in _TEXTS:
+        _texts(call)
+    elif name in _COUNTED and len(call.expressions) == 1:
+        call.set("this", "count")
+        call.set("expressions", [exp.Case(ifs=[exp.If(this=call.expressions[0], true=exp.Literal.number(1))])])
+    elif name in _JSON_LISTS:
+        call.set("this", "list")
+        _wrap(call, lambda whole: exp.Anonymous(this="to_json", expressions=[whole]))
+    elif name in _JSON_MAPS and len(call.expressions) == 2:
+        _json_map(call)
+    elif name in _NO_SPREAD:
+        nan = exp.Cast(this=exp.Literal.string("nan"), to=exp.DataType.build("double"))
+        _wrap(call, lambda whole: exp.Anonymous(this="nullif", expressions=[whole, nan]))
+    elif name in _PICKS and not isinstance(_whole(call), exp.Window) and not isinstance(call.parent, exp.IgnoreNulls):
+        call.set("this", _PICKS[name])
+    elif name in _BY_OFFSET and len(call.expressions) == 1 and not isinstance(call.parent, exp.Filter):
+        call.set("this", _BY_OFFSET[name])
+        present = exp.Where(this=exp.Not(this=exp.Is(this=call.expressions[0].copy(), expression=exp.Null())))
+        _wrap(call, lambda whole: exp.Filter(this=whole, expression=present))
+
+
+def _whole(call: exp.Expr) -> Any:
+    """The call with its FILTER and OVER."""
     whole: Any = call
     while isinstance(whole.parent, (exp.Filter, exp.Window)) and whole.parent.this is whole:
         whole = whole.parent
+    return whole
+
+
+def _wrap(call: exp.Expr, around: Callable[[exp.Expr], exp.Expr]) -> None:
+    whole = _whole(call)
+    place = exp.Placeholder()
+    if whole.parent is not None:
+        whole.replace(place)
+    place.replace(around(whole))
+
+
+def _json_map(call: exp.Anonymous) -> None:
+    """json_object_agg(k, v ORDER BY o) -> to_json(map(list(k ORDER BY o), list(v ORDER BY o)))."""
+    key, value = call.expressions
+    order = value if isinstance(value, exp.Order) else None
+    key = exp.Cast(this=key, to=exp.DataType.build("text"))
+    if order is not None:
+        key = exp.Order(this=key, expressions=[item.copy() for item in order.expressions])
+    call.set("expressions", [key, value])
+    spread = _spread(call, "map", ordered=True)
+    spread.replace(exp.Anonymous(this="to_json", expressions=[spread.copy()]))
+
+
+def _texts(call: exp.Anonymous) -> None:
+    """Texts and separator as plain arguments, DISTINCT with the first alone, an ORDER BY inside."""
     args = list(call.expressions)
-    if len(args) > 1 and any(isinstance(a, (exp.Distinct, exp.Order)) for a in args):
+    order: list[exp.Expr] = []
+    if isinstance(args[-1], exp.Order):
+        order = args[-1].expressions
+        args[-1] = args[-1].this
+    if isinstance(args[0], exp.Distinct) and len(args[0].expressions) > 1:
+        first, *rest = args[0].expressions
+        args = [exp.Distinct(expressions=[first]), *rest, *args[1:]]
+    group = call.parent
+    if isinstance(group, exp.WithinGroup):
+        order = group.expression.expressions
+        group.replace(call)
+    call.set("expressions", [*args[:-1], exp.Order(this=args[-1], expressions=order)] if order else args)
+
+
+def _spread(call: exp.Anonymous, target: str, ordered: bool = False) -> exp.Expr:
+    """The scalar function over a list of each argument, each with the call's FILTER and OVER."""
+    whole = _whole(call)
+    args = list(call.expressions)
+    if not ordered and len(args) > 1 and any(isinstance(a, (exp.Distinct, exp.Order)) for a in args):
         raise NotSupportedError(f"{call.name} of several arguments with DISTINCT or ORDER BY")
     place = exp.Placeholder()
     if whole.parent is not None:
@@ -46,4 +122,6 @@ def _spread(call: exp.Anonymous, target: str) -> None:
         call.set("this", "list")
         call.set("expressions", [arg.copy()])
         lists.append(whole.copy())
-    place.replace(exp.Anonymous(this=target, expressions=lists))
+    made = exp.Anonymous(this=target, expressions=lists)
+    place.replace(made)
+    return made

@@ -287,7 +287,6 @@ def test_output_names(item: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT a FROM t GROUP BY ALL",
         "SELECT * FROM t PIVOT (sum(a) FOR b IN (1, 2))",
         "SELECT ARRAY(SELECT 1)",
         "SELECT list_transform(array_agg(a), x -> x + 1) FROM t",

@@ -1,0 +1,228 @@
+"""Aggregates that are expressions over others: each call becomes what `operators/aggregates` has accumulators for.
+
+Aliases of other systems take the known name.  Covariance, correlation and regression are written with variances, whose
+accumulators lose nothing to large means: cov(y, x) = (var(y + x) - var(y - x)) / 4.  Any other aggregate DuckDB has is
+applied to the group's list: its state is the group's values, and only groups that a change touches are computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sqlengine import duck
+from sqlengine.functions.aggregates import aggregate
+from sqlengine.plan.rewrite import transform
+from sqlengine.plan.unplannable import Unplannable
+from sqlengine.sql import ast
+
+ALIASES = {
+    "approx_distinct": "approx_count_distinct",
+    "arbitrary": "any_value",
+    "argmax": "arg_max",
+    "argmin": "arg_min",
+    "collect_list": "array_agg",
+    "fsum": "sum",
+    "group_concat": "string_agg",
+    "kahan_sum": "sum",
+    "list": "array_agg",
+    "logical_and": "bool_and",
+    "logical_or": "bool_or",
+    "quantile": "quantile_disc",
+    "topk": "max",
+    "sumkahan": "sum",
+}
+JSON_LISTS = ("json_agg", "jsonb_agg")
+JSON_MAPS = ("json_object_agg", "jsonb_object_agg")
+GEOMETRIC = ("geomean", "geometric_mean")
+BY_OFFSET = {"earliest_by_offset": "first", "latest_by_offset": "last"}
+COUNTED = ("count_if", "countif")
+LEAST_COUNT = {"min": 2, "max": 2, "arg_min": 3, "arg_max": 3, "min_by": 3, "max_by": 3}
+"""From how many arguments on these give the n best values as a list."""
+
+
+def spelt_out(s: ast.Select) -> ast.Select:
+    """The block with every such call replaced."""
+    return replace(
+        s,
+        items=transform(s.items, _form),
+        having=transform(s.having, _form),
+        qualify=transform(s.qualify, _form),
+        order_by=transform(s.order_by, _form),
+    )
+
+
+def _form(expr: ast.Expr) -> ast.Expr | None:
+    """What a call stands for, or None for any other expression."""
+    if not isinstance(expr, ast.Call) or expr.over is not None or expr.user is not None or expr.star:
+        return None
+    name = ALIASES.get(expr.name, expr.name)
+    call = replace(expr, name=name)
+    if expr.name == "group_concat" and len(call.args) == 1:
+        call = replace(call, args=(*call.args, ast.Literal(",", "text")))
+    if name in COUNTED and len(call.args) == 1:
+        return replace(call, name="count", args=(), star=True, filter=_both(call.args[0], call.filter))
+    if name in BY_OFFSET and len(call.args) == 1:
+        present = ast.IsTest(call.args[0], "null", True)
+        return replace(call, name=BY_OFFSET[name], filter=_both(present, call.filter))
+    if name in GEOMETRIC and len(call.args) == 1:
+        return ast.Call("exp", (replace(call, name="avg", args=(ast.Call("ln", call.args),)),))
+    if name in JSON_LISTS and len(call.args) == 1:
+        return ast.Call("to_json", (replace(call, name="array_agg"),))
+    if name in JSON_MAPS and len(call.args) == 2:
+        keys, values = (replace(call, name="array_agg", args=(a,)) for a in (_text(call.args[0]), call.args[1]))
+        return ast.Call("to_json", (ast.Call("map", (keys, values)),))
+    if name in REGRESSIONS and len(call.args) == 2 and not call.distinct:
+        return REGRESSIONS[name](_Pair(call))
+    if name in PERCENTILES and (fractions := _several_fractions(call)) is not None:
+        return _percentiles(call, fractions)
+    if name in LEAST_COUNT and len(call.args) >= LEAST_COUNT[name]:
+        return _over_list(call)
+    if aggregate(name) is None and _is_duck_aggregate(name) and call.args:
+        return _over_list(call)
+    return call if name != expr.name else None
+
+
+def _is_duck_aggregate(name: str) -> bool:
+    kind = duck.function_kind(name)
+    return kind is not None and kind[0] == "aggregate"
+
+
+PERCENTILES = ("percentile_cont", "percentile_disc", "quantile_cont", "quantile_disc")
+
+
+def _several_fractions(call: ast.Call) -> tuple[ast.Expr, ...] | None:
+    """The fractions of percentile_cont(ARRAY[0.1, 0.9]); None for a single one."""
+    found = next(iter(call.args[:1] if call.within_group else call.args[1:2]), None)
+    return found.items if isinstance(found, ast.ArrayLiteral) else None
+
+
+def _percentiles(call: ast.Call, fractions: tuple[ast.Expr, ...]) -> ast.Expr:
+    """One percentile a fraction as an array; NULL of no values."""
+    value = call.within_group[0].expr if call.within_group else call.args[0]
+    before = () if call.within_group else call.args[:1]
+    each = ast.ArrayLiteral(tuple(replace(call, args=(*before, f)) for f in fractions))
+    some = replace(call, name="count", args=(value,), within_group=())
+    return ast.Case(None, ((ast.Binary(">", some, ast.Literal(0, "integer")), each),), None)
+
+
+def _over_list(call: ast.Call) -> ast.Expr:
+    """DuckDB's aggregate of a list; Unplannable for one of several columns."""
+    args, order = call.args, call.order_by
+    if call.within_group or not all(isinstance(a, ast.Literal) for a in args[1:]):
+        raise Unplannable(f"the aggregate {call.name} of several columns")
+    values = ast.Call(
+        "array_agg", args[:1], distinct=call.distinct, filter=call.filter, order_by=order, position=call.position
+    )
+    name = ast.Literal(call.name, "text")
+    return ast.Call("list_aggr", (values, name, *args[1:]), position=call.position)
+
+
+# ---------------------------------------------------------------- two variables
+
+
+class _Pair:
+    """The terms of an aggregate of (y, x), over the rows that have both."""
+
+    def __init__(self, call: ast.Call) -> None:
+        self._call = call
+        self._y, self._x = (_double(a) for a in call.args)
+
+    def of(self, name: str, value: ast.Expr) -> ast.Call:
+        """Another aggregate of the same rows."""
+        return replace(self._call, name=name, args=(value,))
+
+    @property
+    def count(self) -> ast.Expr:
+        """Number of rows."""
+        return self.of("count", ast.Binary("+", self._y, self._x))
+
+    @property
+    def x(self) -> ast.Expr:
+        """x, NULL where y is."""
+        return _where(self._y, self._x)
+
+    @property
+    def y(self) -> ast.Expr:
+        """y, NULL where x is."""
+        return _where(self._x, self._y)
+
+    @property
+    def covariance(self) -> ast.Expr:
+        """Of the population."""
+        total, difference = (self.of("var_pop", ast.Binary(op, self._y, self._x)) for op in "+-")
+        return _divide(ast.Binary("-", total, difference), ast.Literal(4, "integer"))
+
+    @property
+    def slope(self) -> ast.Expr:
+        """Of the line through the points by least squares; NULL when all x are equal."""
+        return _divide(self.covariance, self.of("var_pop", self.x))
+
+    @property
+    def intercept(self) -> ast.Expr:
+        """Where that line crosses x = 0."""
+        return ast.Binary("-", self.of("avg", self.y), ast.Binary("*", self.slope, self.of("avg", self.x)))
+
+    @property
+    def correlation(self) -> ast.Expr:
+        """NULL when all x or all y are equal."""
+        zero, one = ast.Literal(0, "integer"), ast.Literal(1, "integer")
+        spread = ast.Binary("*", self.of("stddev_pop", self.x), self.of("stddev_pop", self.y))
+        at_most = ast.Call("least", (ast.Binary("/", self.covariance, spread), one))
+        bounded = ast.Call("greatest", (at_most, ast.Literal(-1, "integer")))
+        return ast.Case(None, ((ast.Binary(">", spread, zero), bounded),), None)
+
+    @property
+    def determination(self) -> ast.Expr:
+        """correlation squared; 1 when all y are equal, NULL when all x are."""
+        flat_x, flat_y = (ast.Binary("=", self.of("var_pop", v), ast.Literal(0, "integer")) for v in (self.x, self.y))
+        whens = ((flat_x, ast.Literal(None, "unknown")), (flat_y, ast.Literal(1, "integer")))
+        return ast.Case(None, whens, ast.Binary("*", self.correlation, self.correlation))
+
+    @property
+    def sample_covariance(self) -> ast.Expr:
+        """NULL of fewer than two rows."""
+        fewer = ast.Binary("-", self.count, ast.Literal(1, "integer"))
+        return _divide(ast.Binary("*", self.covariance, _double(self.count)), fewer)
+
+    def sum_of(self, mean: ast.Expr) -> ast.Expr:
+        """A mean times the number of rows, NULL of none."""
+        return ast.Binary("*", mean, _double(self.count))
+
+
+REGRESSIONS: dict[str, Callable[[_Pair], ast.Expr]] = {
+    "corr": lambda p: p.correlation,
+    "covar_pop": lambda p: p.covariance,
+    "covar_samp": lambda p: p.sample_covariance,
+    "regr_avgx": lambda p: p.of("avg", p.x),
+    "regr_avgy": lambda p: p.of("avg", p.y),
+    "regr_count": lambda p: p.count,
+    "regr_intercept": lambda p: p.intercept,
+    "regr_r2": lambda p: p.determination,
+    "regr_slope": lambda p: p.slope,
+    "regr_sxx": lambda p: p.sum_of(p.of("var_pop", p.x)),
+    "regr_sxy": lambda p: p.sum_of(p.covariance),
+    "regr_syy": lambda p: p.sum_of(p.of("var_pop", p.y)),
+}
+
+
+def _double(expr: ast.Expr) -> ast.Expr:
+    return ast.Cast(expr, "double precision")
+
+
+def _text(expr: ast.Expr) -> ast.Expr:
+    return ast.Cast(expr, "text")
+
+
+def _divide(a: ast.Expr, b: ast.Expr) -> ast.Expr:
+    """a / b, NULL when b is 0."""
+    return ast.Binary("/", a, ast.Call("nullif", (b, ast.Literal(0, "integer"))))
+
+
+def _where(test: ast.Expr, value: ast.Expr) -> ast.Expr:
+    return ast.Case(None, ((ast.IsTest(test, "null", True), value),), None)
+
+
+def _both(condition: ast.Expr, other: Any) -> ast.Expr:
+    return condition if other is None else ast.Binary("and", condition, other)
