@@ -1,27 +1,40 @@
 """Sorting rows inside partitions by SQL's ORDER BY, and row_number, rank and dense_rank of the sorted rows.
 
-Values become int64 codes that sort as the values do (texts: their rank among the rows at hand), so every sort is one
-numeric lexsort.  Only rows that tie in ORDER BY look at the remaining columns.  NaN is above all numbers.
+Values become int64 codes that sort as the values do (texts: their rank among the rows at hand).  One pass brings
+partitions together and sorts them by the first column; every further column is looked at, and fetched, only for rows
+that still tie.  NaN is above all numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.kernels import choose
 from sqlengine.state.arrow_buffers import plain, validity
 from sqlengine.state.fingerprint import fingerprints
 from sqlengine.state.order_codes import has_order_codes, order_codes
+
+if TYPE_CHECKING:
+    from sqlengine.kernels import sorting_reference as kernel
+else:
+    kernel = choose("sorting", "sorting_reference")
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 OrderKey = tuple[int, bool, bool]
 """Column, descending, nulls first."""
+Take = Callable[[int, "Ints | None"], pa.Array]
+"""The values of a column: of the rows at the given positions, or of all."""
+
+SPARSE = 8
+"""Partition numbers so many times as many as rows are made dense before rows are counted by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +59,84 @@ class Sorted:
         return groups - (groups[begin] if len(place) else 0) + 1
 
 
-def sort_rows(slots: Ints, keys: Sequence[Ints], ties: Sequence[pa.Array]) -> Sorted:
-    """Sort rows by partition slot, then by `keys` (codes, most significant first), then by the columns `ties`."""
-    order = np.lexsort((*reversed(keys), slots))
-    segment_start, differs = _changes(slots, keys, order)
+def sort_rows(slots: Ints, order_by: Sequence[OrderKey], ties: Sequence[int], take: Take) -> Sorted:
+    """Sort rows by partition slot, then by `order_by`, rows it leaves equal by the columns `ties`, NULLs last."""
+    order, begins, led = _by_partition(slots, order_by, take)
+    starts = np.flatnonzero(begins)
+    differs = begins.copy()
+    if led is not None:
+        differs[1:] |= np.diff(led[order]) != 0
+    for key in order_by[led is not None :]:
+        _refine(order, differs, key, take)
     if ties and not differs.all():
-        order = _break_ties(order, differs, ties)
-    starts = np.flatnonzero(segment_start)
-    return Sorted(order, starts, np.cumsum(segment_start) - 1, differs)
+        apart = differs.copy()
+        for column in ties:
+            _refine(order, apart, (column, False, False), take)
+    return Sorted(order, starts, np.cumsum(begins) - 1, differs)
 
 
-def _changes(slots: Ints, keys: Sequence[Ints], order: Ints) -> tuple[Mask, Mask]:
-    """For sorted rows: does the slot, does the slot or a key, differ from the row before."""
-    start = np.ones(len(order), dtype=bool)
-    start[1:] = np.diff(slots[order]) != 0
-    differs = start.copy()
-    for key in keys:
-        differs[1:] |= np.diff(key[order]) != 0
-    return start, differs
+def _by_partition(slots: Ints, order_by: Sequence[OrderKey], take: Take) -> tuple[Ints, Mask, Ints | None]:
+    """(rows by partition and first key, where a partition begins, the first key's codes if it was sorted by)."""
+    led = None
+    if order_by:
+        column, descending, nulls_first = order_by[0]
+        values = take(column, None)
+        if has_order_codes(values.type):
+            codes = sort_codes(values, descending, nulls_first)
+            led = codes[0] if len(codes) == 1 else None
+    segments, size = slots, int(slots.max(initial=-1)) + 1
+    if size > SPARSE * len(slots):
+        known, segments = np.unique(slots, return_inverse=True)
+        size = len(known)
+    order, bounds = kernel.sort_segments(segments, size, np.zeros_like(slots) if led is None else led)
+    begins = np.zeros(len(slots), dtype=bool)
+    begins[bounds[:-1][np.diff(bounds) > 0]] = True
+    return order, begins, led
 
 
-def _break_ties(order: Ints, differs: Mask, ties: Sequence[pa.Array]) -> Ints:
-    """Sort each run of equal keys by the tie columns, ascending, NULLs last."""
-    group = np.cumsum(differs)
-    tied = np.flatnonzero(~differs)
-    places = np.union1d(tied, tied - 1)
+def _refine(order: Ints, differs: Mask, key: OrderKey, take: Take) -> None:
+    """Sort each run of equal rows by one more key, in place; rows that differ in it are marked."""
+    tied = ~differs
+    if not tied.any():
+        return
+    tied[:-1] |= tied[1:]
+    places = np.flatnonzero(tied)
     rows = order[places]
-    index = pa.array(rows)
-    codes = [code for column in ties for code in sort_codes(column.take(index), False, False)]
-    order = order.copy()
-    order[places] = rows[np.lexsort((*reversed(codes), group[places]))]
-    return order
+    column, descending, nulls_first = key
+    codes = sort_codes(take(column, rows), descending, nulls_first)
+    runs = np.cumsum(differs[places]) - 1
+    if len(codes) == 1:
+        at, _ = kernel.sort_segments(runs, int(runs[-1]) + 1, codes[0])
+    else:
+        at = np.lexsort((*reversed(codes), runs))
+    order[places] = rows[at]
+    apart = np.zeros(len(places), dtype=bool)
+    for code in codes:
+        apart[1:] |= np.diff(code[at]) != 0
+    differs[places] |= apart
 
 
 def sort_codes(column: pa.Array, descending: bool, nulls_first: bool) -> list[Ints]:
-    """A column as int64 keys (most significant first) whose ascending order is the order asked for."""
+    """A column as int64 keys (most significant first) whose ascending order is the order asked for; mostly one."""
     valid = validity(column)
     codes = [~c if descending else c for c in _value_codes(plain(column))]
     if valid is None:
         return codes
+    if len(codes) == 1 and (beside := _beside(codes[0][valid], nulls_first)) is not None:
+        return [np.where(valid, codes[0], beside)]
     present = valid.astype(np.int64)
     return [present if nulls_first else 1 - present, *(np.where(valid, c, 0) for c in codes)]
+
+
+def _beside(codes: Ints, below: bool) -> int | None:
+    """A code below (or above) all of the codes, None when there is no room."""
+    if not len(codes):
+        return 0
+    extreme = int(codes.min() if below else codes.max())
+    limits = np.iinfo(np.int64)
+    if extreme == (limits.min if below else limits.max):
+        return None
+    return extreme - 1 if below else extreme + 1
 
 
 def _value_codes(column: pa.Array) -> list[Ints]:

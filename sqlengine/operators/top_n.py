@@ -18,7 +18,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.forgetting import Forgetting
-from sqlengine.operators.ranking import sort_codes, sort_rows
+from sqlengine.operators.ranking import sort_rows
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import validity
 from sqlengine.state.order_codes import has_order_codes, order_codes
@@ -100,7 +100,7 @@ class TopNOperator(Operator):
         if delta is None:
             return None
         removed, new = self._apply(delta)
-        touched = np.unique(self._rows.slots.values[np.concatenate([removed[self._rows.buffered(removed)], new])])
+        touched = self._rows.partitions_of(np.concatenate([removed[self._rows.buffered(removed)], new]))
         out = self._rerank(touched, new) if len(touched) else None
         self._rows.compact_if_worth_it()
         return out
@@ -159,14 +159,11 @@ class TopNOperator(Operator):
         out: they belong outside too.
         """
         slots = self._rows.slots.values[rows]
-        columns = [column for column, _, _ in self._node.order]
-        arrays = self._rows.arena.take(rows, [*columns, *self._ties])
-        keys = [
-            code
-            for array, (_, descending, nulls_first) in zip(arrays, self._node.order, strict=False)
-            for code in sort_codes(array, descending, nulls_first)
-        ]
-        by = sort_rows(slots, keys, arrays[len(columns) :])
+
+        def take(column: int, at: Ints | None) -> pa.Array:
+            return self._rows.arena.take(rows if at is None else rows[at], [column])[0]
+
+        by = sort_rows(slots, self._node.order, self._ties, take)
         ranked = Ranked(rows[by.order], slots[by.order], by.ranks(self._node.function))
         if not self._retracting or old.all() or not len(rows):
             return ranked

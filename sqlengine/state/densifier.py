@@ -1,4 +1,4 @@
-"""Densifier: the distinct slots of a batch, and each row's place among them, without sorting or a table per batch."""
+"""The distinct slots of a batch, and each row's place among them, without sorting or a table per batch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from sqlengine.kernels import group
 from sqlengine.state.growable import Growable
 
 Ints = npt.NDArray[np.int64]
+
+
+MASK_COST = 16
+"""A mask over all slots costs less than sorting when slots are at most so many times the numbers looked at."""
+
+
+def distinct_ascending(slots: Ints, num_slots: int) -> Ints:
+    """The distinct slots, ascending; all are in [0, num_slots)."""
+    if num_slots > MASK_COST * len(slots):
+        return np.unique(slots)
+    there = np.zeros(num_slots, dtype=bool)
+    there[slots] = True
+    return np.flatnonzero(there)
 
 
 class Densifier:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta
 from sqlengine.state.arrow_buffers import plain, validity
+from sqlengine.state.densifier import distinct_ascending
 from sqlengine.state.growable import Growable, Ints
 from sqlengine.state.key_columns import KeyColumns
 from sqlengine.state.key_index import KeyIndex
@@ -179,12 +180,13 @@ class JoinSide:
         revived = old[weights[old] == 0]
         np.add.at(weights, rows, by)
         died = old[weights[old] == 0]
-        self._dead += len(np.unique(died)) - len(np.unique(revived)) + int((weights[first_new:] == 0).sum())
+        changed = len(distinct_ascending(died, first_new)) - len(distinct_ascending(revived, first_new))
+        self._dead += changed + int((weights[first_new:] == 0).sum())
 
     def add_matches(self, rows: Ints, by: Ints) -> tuple[Ints, Ints, Ints]:
         """Add to match counts (rows may repeat): (distinct rows, counts before, counts after)."""
         assert self._matches is not None
-        distinct = np.unique(rows)
+        distinct = distinct_ascending(rows, self._matches.size)
         before = self._matches.values[distinct]
         np.add.at(self._matches.values, rows, by)
         return distinct, before, self._matches.values[distinct]

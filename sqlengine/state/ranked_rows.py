@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta
+from sqlengine.state.densifier import distinct_ascending
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_arena import RowArena
@@ -132,6 +133,10 @@ class RankedRows:
     def buffered(self, rows: Ints) -> Mask:
         """Which of the rows a buffer holds."""
         return self._buffered.values[rows] != 0
+
+    def partitions_of(self, rows: Ints) -> Ints:
+        """The distinct partitions of the rows, ascending."""
+        return distinct_ascending(self.slots.values[rows], self._partitions.size)
 
     def of_partitions(self, slots: Ints) -> Ints:
         """All living rows of the partitions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -139,6 +140,15 @@ def test_untouched_partitions_are_silent_and_ties_do_not_depend_on_arrival() -> 
 
 def test_nan_is_above_all_numbers() -> None:
     codes = ranking.sort_codes(pa.array([float("nan"), float("inf"), -0.0, 0.0, None, -1.0]), False, False)
-    assert list(codes[0]) == [0, 0, 0, 0, 1, 0]
-    nan, inf, zero, other_zero, _, minus = codes[1].tolist()
-    assert minus < zero == other_zero < inf < nan
+    nan, inf, zero, other_zero, null, minus = codes[0].tolist()
+    assert minus < zero == other_zero < inf < nan < null
+
+
+@pytest.mark.parametrize("nulls_first", [True, False])
+@pytest.mark.parametrize("descending", [True, False])
+def test_nulls_keep_their_end_next_to_the_greatest_and_least_numbers(descending: bool, nulls_first: bool) -> None:
+    values = [5, None, 2**63 - 1, -(2**63), None]
+    codes = ranking.sort_codes(pa.array(values), descending, nulls_first)
+    order = np.lexsort(tuple(reversed(codes)))
+    numbers = sorted((v for v in values if v is not None), reverse=descending)
+    assert [values[i] for i in order] == ([None, None, *numbers] if nulls_first else [*numbers, None, None])

@@ -22,7 +22,7 @@ from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.forgetting import Forgetting
 from sqlengine.operators.over.bounds import frame_ranges, order_values, places
 from sqlengine.operators.over.functions import Frames, compute
-from sqlengine.operators.ranking import Sorted, sort_codes, sort_rows
+from sqlengine.operators.ranking import Sorted, sort_rows
 from sqlengine.plan import nodes
 from sqlengine.state.ranked_rows import RankedRows
 from sqlengine.state.row_arena import RowArena
@@ -79,7 +79,7 @@ class OverOperator(Operator):
         if delta is None:
             return None
         removed, new = self._rows.apply(delta, self._node.partition)
-        touched = np.unique(self._rows.slots.values[np.concatenate([removed, new])])
+        touched = self._rows.partitions_of(np.concatenate([removed, new]))
         rows = self._rows.of_partitions(touched)
         out = self._replaced(removed, *self._answered(rows))
         self._compact()
@@ -90,8 +90,11 @@ class OverOperator(Operator):
     def _answered(self, rows: Ints) -> tuple[Ints, list[pa.Array]]:
         """The rows sorted by partition and ORDER BY, and each call's value for them."""
         taken = dict(zip(range(len(self._input)), self._rows.arena.take(rows), strict=True))
-        keys = [code for c, down, first in self._node.order for code in sort_codes(taken[c], down, first)]
-        by = sort_rows(self._rows.slots.values[rows], keys, [taken[c] for c in self._ties])
+
+        def take(column: int, at: Ints | None) -> pa.Array:
+            return taken[column] if at is None else taken[column].take(pa.array(at))
+
+        by = sort_rows(self._rows.slots.values[rows], self._node.order, self._ties, take)
         at = pa.array(by.order)
         columns = [taken[c].take(at) for c in range(len(self._input))]
         found: list[pa.Array | None] = [self._own(call, by, columns) for call in self._node.calls]
