@@ -23,6 +23,7 @@ from sqlengine.runtime.clock import Clock
 from sqlengine.session import Session
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
+from sqlengine.statements.select import STORED, rows_of
 from sqlengine.statements.subscribe import open_subscription
 from sqlengine.statements.write import writable, write_rows
 from storage import StorageError
@@ -123,7 +124,12 @@ class Database:
                 raise from_storage(error) from error
 
     def table(self, name: str) -> pa.Table:
-        """The rows of a stream, table or view now."""
+        """The rows of a stream, table or view now; those of a materialized view are not copied."""
+        self._require_open()
+        with self._lock:
+            obj = self._instance.catalog.get(tuple(name.split(".")))
+            if isinstance(obj, STORED):
+                return rows_of(self._session.context, obj)
         return self.execute(f"SELECT * FROM {'.'.join(sql.quote_identifier(p) for p in name.split('.'))}").to_arrow()
 
     def function(

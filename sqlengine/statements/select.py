@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import CatalogObject
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
@@ -16,6 +16,9 @@ from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.subscribe import follow
 from sqlengine.statements.system_rows import system_rows
+
+STORED = (Stream, Table, MaterializedView)
+"""Objects that have rows of their own."""
 
 
 def select(statement: ast.SelectStatement, context: Context) -> Result:
@@ -59,3 +62,12 @@ def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Tabl
         context.interrupt = None
     context.check()
     return table
+
+
+def rows_of(context: Context, obj: CatalogObject) -> pa.Table:
+    """All rows of one of STORED, as a SELECT of it would read them but without a copy."""
+    instance = context.instance
+    with instance.lock:
+        if context.settings.read_consistency == "strict":
+            instance.catch_up(context.check)
+        return instance.contents(obj)
