@@ -4,11 +4,13 @@
 `HashIndex` maps a fixed number of int64 words, `BytesTable` byte strings.  Both use linear probing at a load of at
 most one half, and a table of (tag, slot + 1) pairs so that a probe touches one cache line: for one-word keys the tag
 is the key itself, otherwise it is the 64-bit hash.  Hashes of a block of keys are computed and their table lines
-prefetched before the block is probed.  `reference.py` holds the same classes in plain Python and NumPy.
+prefetched before the block is probed.  Keys that lie densely (ids counted up, dictionary codes, days) need no hash:
+as long as a grid over the ranges of their words is small enough, a key's place in it is its address.
+`reference.py` holds the same classes in plain Python and NumPy.
 This file must not know Arrow or SQL: NULLs, types and collations are `state/`'s affair.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT32_MAX, INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -70,6 +72,9 @@ cdef struct Entry:
 cdef enum:
     BLOCK = 32
     SMALLEST = 64
+    FEWEST_CELLS = 1024
+    SPARE_CELLS = 65536
+    CELLS_PER_KEY = 8
 
 
 cdef inline uint64_t finish(uint64_t h) noexcept nogil:
@@ -136,10 +141,146 @@ cdef class _Table:
         return 0
 
 
+cdef class _Grid:
+    """Dense keys by address: one cell for every combination of the words' values inside their ranges.
+
+    A cell holds slot + 1, 0 when the key is absent.  Word j is `low[j] + i` for i < span[j].
+    """
+
+    cdef Py_ssize_t width
+    cdef int64_t* low
+    cdef uint64_t* span
+    cdef uint64_t* stride
+    cdef int32_t* cells
+    cdef uint64_t size
+
+    def __cinit__(self, Py_ssize_t width):
+        self.width = width
+        self.low = <int64_t*>calloc(width, sizeof(int64_t))
+        self.span = <uint64_t*>calloc(width, sizeof(uint64_t))
+        self.stride = <uint64_t*>calloc(width, sizeof(uint64_t))
+        if self.low == NULL or self.span == NULL or self.stride == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.low)
+        free(self.span)
+        free(self.stride)
+        free(self.cells)
+
+    cdef inline int64_t cell(self, const int64_t* key) noexcept nogil:
+        """The key's cell, -1 when it is outside."""
+        cdef uint64_t at = 0, step
+        cdef Py_ssize_t j
+        for j in range(self.width):
+            step = <uint64_t>key[j] - <uint64_t>self.low[j]
+            if step >= self.span[j]:
+                return -1
+            at += step * self.stride[j]
+        return <int64_t>at
+
+    cdef uint64_t _shape(self, const int64_t* low, const uint64_t* span, uint64_t most) noexcept nogil:
+        """Cells of a grid over these ranges; 0 when they are more than `most`."""
+        cdef uint64_t size = 1
+        cdef Py_ssize_t j
+        for j in range(self.width):
+            if span[j] == 0 or span[j] > most // size:
+                return 0
+            size *= span[j]
+        return size
+
+    cdef int cover(self, const int64_t* keys, Py_ssize_t n, uint64_t most) except -1:
+        """Widen the ranges to hold the keys too, all cells empty then; 0 (and no change) when that takes more than
+        `most` cells.  A range that has to grow is given room to grow on: a stream of new keys must not do this often."""
+        cdef int64_t* low = <int64_t*>malloc(self.width * sizeof(int64_t))
+        cdef uint64_t* span = <uint64_t*>malloc(2 * self.width * sizeof(uint64_t))
+        cdef int32_t* cells
+        cdef uint64_t size = 0
+        if low == NULL or span == NULL:
+            free(low)
+            free(span)
+            raise MemoryError()
+        with nogil:
+            self._ranges(keys, n, low, span)
+            if self.size:
+                size = self._roomy(low, span, most, 1)
+                if not size:
+                    size = self._roomy(low, span, most, 4)
+            else:
+                size = self._shape(low, span, most)
+        cells = <int32_t*>sqe_zeroed(max(size, 1) * sizeof(int32_t)) if size else NULL
+        if size and cells != NULL:
+            free(self.cells)
+            self.cells = cells
+            self.size = size
+            memcpy(self.low, low, self.width * sizeof(int64_t))
+            memcpy(self.span, span, self.width * sizeof(uint64_t))
+            self._strides()
+        free(low)
+        free(span)
+        if size and cells == NULL:
+            raise MemoryError()
+        return size > 0
+
+    cdef void _strides(self) noexcept nogil:
+        cdef uint64_t stride = 1
+        cdef Py_ssize_t j = self.width
+        while j > 0:
+            j -= 1
+            self.stride[j] = stride
+            stride *= self.span[j]
+
+    cdef void _ranges(self, const int64_t* keys, Py_ssize_t n, int64_t* low, uint64_t* span) noexcept nogil:
+        """The least ranges that hold the present grid and the keys; a span of 0 stands for 2**64."""
+        cdef Py_ssize_t i, j
+        cdef int64_t least, most
+        for j in range(self.width):
+            least = self.low[j] if self.size else keys[j]
+            most = <int64_t>(<uint64_t>self.low[j] + self.span[j] - 1) if self.size else keys[j]
+            for i in range(n):
+                least = min(least, keys[i * self.width + j])
+                most = max(most, keys[i * self.width + j])
+            low[j] = least
+            span[j] = <uint64_t>most - <uint64_t>least + 1
+
+    cdef uint64_t _roomy(self, int64_t* low, uint64_t* span, uint64_t most, uint64_t part) noexcept nogil:
+        """The ranges with room beyond what has grown, a `part`th of the old span; their cells, 0 when too many."""
+        cdef uint64_t* roomy = span + self.width
+        cdef int64_t* wide
+        cdef uint64_t room, size
+        cdef Py_ssize_t j
+        wide = <int64_t*>malloc(self.width * sizeof(int64_t))
+        if wide == NULL:
+            return 0
+        for j in range(self.width):
+            wide[j] = low[j]
+            roomy[j] = span[j]
+            if span[j] == self.span[j]:
+                continue
+            room = self.span[j] // part + 1
+            if low[j] < self.low[j] and <uint64_t>low[j] - <uint64_t>INT64_MIN >= room:
+                wide[j] = <int64_t>(<uint64_t>low[j] - room)
+                roomy[j] += room
+            if low[j] + <int64_t>(span[j] - 1) > self.low[j] + <int64_t>(self.span[j] - 1) and (
+                <uint64_t>INT64_MAX - <uint64_t>(low[j] + <int64_t>(span[j] - 1)) >= room
+            ):
+                roomy[j] += room
+        size = self._shape(wide, roomy, most)
+        if size:
+            memcpy(low, wide, self.width * sizeof(int64_t))
+            memcpy(span, roomy, self.width * sizeof(uint64_t))
+        free(wide)
+        return size
+
+
 cdef class HashIndex:
-    """Keys of `width` >= 1 int64 words to slots.  Not thread-safe; loops run without the GIL."""
+    """Keys of `width` >= 1 int64 words to slots.  Not thread-safe; loops run without the GIL.
+
+    `grid` is None once the keys turned out not to be dense; then they are in `table`.
+    """
 
     cdef readonly Py_ssize_t width
+    cdef _Grid grid
     cdef _Table table
     cdef int64_t* words
     cdef Py_ssize_t count
@@ -149,6 +290,7 @@ cdef class HashIndex:
         if width < 1:
             raise ValueError("width must be at least 1")
         self.width = width
+        self.grid = _Grid(width)
         self.table = _Table()
         self.room = SMALLEST
         self.words = <int64_t*>malloc(self.room * width * sizeof(int64_t))
@@ -165,16 +307,25 @@ cdef class HashIndex:
 
     @property
     def nbytes(self):
-        """Bytes of the table and the keys."""
-        return (self.table.mask + 1) * sizeof(Entry) + self.room * self.width * sizeof(int64_t)
+        """Bytes of the table or grid and the keys."""
+        cdef uint64_t cells = self.grid.size * sizeof(int32_t) if self.grid is not None else 0
+        return cells + (self.table.mask + 1) * sizeof(Entry) + self.room * self.width * sizeof(int64_t)
+
+    @property
+    def dense(self):
+        """Whether the keys are found by address."""
+        return self.grid is not None
 
     def insert(self, const int64_t[:, ::1] codes):
         """Slots (int64[n]) of the keys codes[n, width]; a new key gets the next slot."""
         self._check(codes)
         out = np.empty(codes.shape[0], dtype=np.int64)
         cdef int64_t[::1] slots = out
-        if codes.shape[0]:
-            self._insert(&codes[0, 0], codes.shape[0], &slots[0])
+        cdef Py_ssize_t n = codes.shape[0], done = 0
+        if n and self.grid is not None:
+            done = self._insert_dense(&codes[0, 0], n, &slots[0])
+        if done < n:
+            self._insert(&codes[done, 0], n - done, &slots[done])
         return out
 
     def find(self, const int64_t[:, ::1] codes):
@@ -185,7 +336,14 @@ cdef class HashIndex:
         cdef int64_t[::1] slots = out
         cdef uint64_t hashes[BLOCK]
         cdef Py_ssize_t start = 0, size, i
-        if n:
+        cdef int64_t cell
+        cdef _Grid grid = self.grid
+        if n and grid is not None:
+            with nogil:
+                for i in range(n):
+                    cell = grid.cell(&codes[i, 0])
+                    slots[i] = grid.cells[cell] - 1 if cell >= 0 else -1
+        elif n:
             with nogil:
                 while start < n:
                     size = min(BLOCK, n - start)
@@ -230,7 +388,10 @@ cdef class HashIndex:
                 n += 1
         self.count = n
         self._resize_words(max(n, SMALLEST))
-        self.table.clear(max(n, SMALLEST // 2))
+        self.grid = _Grid(self.width)
+        if n and not self.grid.cover(self.words, n, self._most_cells(0)):
+            self.grid = None
+        self.table.clear(SMALLEST // 2 if self.grid is not None else max(n, SMALLEST // 2))
         self._rebuild()
         return out
 
@@ -238,6 +399,48 @@ cdef class HashIndex:
         if codes.shape[1] != self.width:
             raise ValueError(f"expected {self.width} words a key, got {codes.shape[1]}")
         return 0
+
+    cdef uint64_t _most_cells(self, Py_ssize_t more) noexcept nogil:
+        """What a grid may have: as many bytes as the table it stands for."""
+        return max(<uint64_t>FEWEST_CELLS, <uint64_t>(self.count + more) * CELLS_PER_KEY)
+
+    cdef Py_ssize_t _insert_dense(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) except -1:
+        """Insert while the keys are dense; how many are done.  Fewer than n: the keys moved to the table.
+
+        They also do when the batch turned out to hold few keys for the cells it was given."""
+        cdef Py_ssize_t start = 0, i, j
+        cdef int64_t cell = 0
+        cdef int32_t slot1
+        cdef _Grid grid = self.grid
+        while start < n:
+            if self.count + n - start >= INT32_MAX:
+                break
+            self._reserve_words(min(4096, n - start))
+            with nogil:
+                i = start
+                while i < min(start + 4096, n):
+                    cell = grid.cell(keys + i * self.width)
+                    if cell < 0:
+                        break
+                    slot1 = grid.cells[cell]
+                    if slot1 == 0:
+                        for j in range(self.width):
+                            self.words[self.count * self.width + j] = keys[i * self.width + j]
+                        self.count += 1
+                        slot1 = <int32_t>self.count
+                        grid.cells[cell] = slot1
+                    slots[i] = slot1 - 1
+                    i += 1
+            start = i
+            if start < n and cell < 0:
+                if not grid.cover(keys + start * self.width, n - start, self._most_cells(n - start)):
+                    break
+                self._rebuild()
+        if start < n or grid.size > max(<uint64_t>SPARE_CELLS, 4 * self._most_cells(0)):
+            self.grid = None
+            self.table.clear(max(self.count, SMALLEST // 2))
+            self._rebuild()
+        return start
 
     cdef int _resize_words(self, Py_ssize_t room) except -1:
         cdef size_t used = self.count * self.width * sizeof(int64_t)
@@ -248,20 +451,29 @@ cdef class HashIndex:
         self.room = room
         return 0
 
+    cdef int _reserve_words(self, Py_ssize_t more) except -1:
+        if self.count + more > self.room:
+            self._resize_words(max(self.count + more, self.room * 2))
+        return 0
+
     cdef int _reserve(self, Py_ssize_t more) except -1:
         """Room for `more` further keys in the words and, at half load, in the table."""
         cdef Py_ssize_t wanted = self.count + more
-        if wanted > self.room:
-            self._resize_words(max(wanted, self.room * 2))
+        self._reserve_words(more)
         if <uint64_t>wanted * 2 > self.table.mask + 1:
             self.table.clear(wanted)
             self._rebuild()
         return 0
 
-    cdef void _rebuild(self) noexcept nogil:
+    cdef void _rebuild(self) noexcept:
+        """Enter all keys into the empty grid or table."""
         cdef Py_ssize_t start = 0, size, i
         cdef uint64_t at
         cdef uint64_t hashes[BLOCK]
+        if self.grid is not None:
+            for i in range(self.count):
+                self.grid.cells[self.grid.cell(self.words + i * self.width)] = <int32_t>(i + 1)
+            return
         while start < self.count:
             size = min(BLOCK, self.count - start)
             self._hash_block(self.words + start * self.width, size, hashes)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sqlengine.kernels import hashing, reference
+from sqlengine.kernels import COMPILED, hashing, reference
 
 MODULES = [pytest.param(hashing, id="chosen"), pytest.param(reference, id="reference")]
 
@@ -78,3 +78,40 @@ def test_many_keys_grow_the_table() -> None:
     assert np.array_equal(index.insert(keys), np.arange(200_000))
     assert np.array_equal(index.find(keys[::-1].copy()), np.arange(200_000)[::-1])
     assert index.nbytes >= 200_000 * 8
+
+
+EXTREMES = st.sampled_from([-(2**63), 2**63 - 1, 0, 2**40])
+
+
+@pytest.mark.parametrize("module", MODULES)
+@given(
+    width=st.integers(1, 2),
+    runs=st.lists(
+        st.tuples(st.integers(-300, 300), st.integers(0, 80), st.sampled_from([-3, -1, 0, 1, 2])) | EXTREMES, max_size=12
+    ),
+)
+@settings(max_examples=80, deadline=None)
+def test_keys_that_lie_densely_and_then_do_not(
+    module: ModuleType, width: int, runs: list[tuple[int, int, int] | int]
+) -> None:
+    index, known = module.HashIndex(width), {}
+    for run in runs:
+        first, count, step = run if isinstance(run, tuple) else (run, 1, 0)
+        words = [first + step * np.arange(count, dtype=np.int64), np.arange(count, dtype=np.int64) % 3]
+        codes = np.ascontiguousarray(np.stack(words[:width], axis=1))
+        assert index.find(codes).tolist() == [known.get(tuple(row), -1) for row in codes.tolist()]
+        assert index.insert(codes).tolist() == expected_slots(known, codes)
+    assert [tuple(row) for row in index.keys().tolist()] == list(known)
+
+
+@pytest.mark.skipif(not COMPILED, reason="the references know no grid")
+def test_dense_keys_need_less_room_and_sparse_ones_no_grid() -> None:
+    counted, scattered = hashing.HashIndex(1), hashing.HashIndex(1)
+    for first in range(0, 400_000, 1_000):
+        counted.insert(np.arange(first, first + 1_000).reshape(-1, 1))
+    scattered.insert(np.random.default_rng(1).integers(0, 2**62, 400_000).reshape(-1, 1))
+    assert counted.dense and not scattered.dense
+    assert 3 * counted.nbytes < scattered.nbytes
+    few = hashing.HashIndex(1)
+    few.insert((np.arange(200_000) // 100_000 * 1_000_000).reshape(-1, 1))
+    assert not few.dense and few.nbytes < 131_072
