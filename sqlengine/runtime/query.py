@@ -89,7 +89,7 @@ class ContinuousQuery:
         """Run the dataflow through a tick and take the change into the contents: once for all who share them."""
         delta = self.dataflow.tick(feeds, now_us)
         if delta is not None and self.store is not None:
-            self.store.apply(delta)
+            self.store.apply(delta, net=True)
         late, self.dataflow.late_rows = self.dataflow.late_rows, []
         failures, self.dataflow.failures = self.dataflow.failures, []
         rows_in = sum(b.num_rows for name in self.sources if name in feeds for b in feeds[name].batches)

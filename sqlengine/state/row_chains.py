@@ -91,6 +91,15 @@ class RowChains:
         head[known[known >= 0]] = self._head.values[: len(known)][known >= 0]
         self._head.replace(head)
 
+    def has_rows(self, slots: Ints) -> npt.NDArray[np.bool_]:
+        """bool[n]: which of the slots have any row."""
+        known = slots < self._head.size
+        if known.all():
+            return self._head.values[slots] >= 0
+        has = np.zeros(len(slots), dtype=bool)
+        has[known] = self._head.values[slots[known]] >= 0
+        return has
+
     def used_slots(self, num_slots: int) -> npt.NDArray[np.bool_]:
         """bool[num_slots]: the slots that have any row."""
         used = np.zeros(num_slots, dtype=bool)

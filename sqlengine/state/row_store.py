@@ -5,6 +5,8 @@ are a list of batches and nothing else; indexes are built when the first deletio
 occurs n times is n physical rows; deleting marks one of them dead, and dead rows are reclaimed when they outnumber
 the living.  A snapshot shares all chunks that did not change with the snapshot before it.
 The store must not see half a tick as contents: deltas wait in `_pending` until something is read or `settle` is called.
+A delta that is net already (every row at most once) and waits alone is taken in without hashing whole rows when the
+contents have a key.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.delta import Delta, concat
+from sqlengine.delta import Delta, concat, part
+from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_arena import RowArena
@@ -38,6 +41,8 @@ class RowStore:
         self.key_columns = key_columns
         self._pending: list[Delta] = []
         self._pending_rows = 0
+        self._net = False
+        self._densify = Densifier()
         self._reset()
 
     def _reset(self) -> None:
@@ -52,11 +57,15 @@ class RowStore:
 
     # ------------------------------------------------------------ changes
 
-    def apply(self, delta: Delta) -> None:
-        """Take part of a tick's changes; within the tick a row may be deleted before it is inserted."""
+    def apply(self, delta: Delta, net: bool = False) -> None:
+        """Take part of a tick's changes; within the tick a row may be deleted before it is inserted.
+
+        `net`: the delta is all of a tick's changes and has no row twice.
+        """
         if not delta.num_rows:
             return
         self._table = None
+        self._net = net and not self._pending
         self._pending.append(delta)
         self._pending_rows += delta.num_rows
         if self._pending_rows >= PENDING_LIMIT:
@@ -81,10 +90,10 @@ class RowStore:
             return
         merged = concat(pending)
         assert merged is not None
-        rows, weights = net_weights(merged)
-        gone, come = weights < 0, weights > 0
-        debts = self._delete(merged.batch.take(pa.array(rows[gone])), -weights[gone])
-        early = self._insert(merged.batch.take(pa.array(rows[come])), weights[come])
+        rows, weights = (None, merged.weight_array()) if self._net else net_weights(merged)
+        gone, come = np.flatnonzero(weights < 0), np.flatnonzero(weights > 0)
+        debts = self._delete(part(merged.batch, gone if rows is None else rows[gone]), -weights[gone])
+        early = self._insert(part(merged.batch, come if rows is None else rows[come]), weights[come])
         waiting = [d for d in (debts, early) if d is not None]
         assert not (final and waiting), f"the contents of a finished tick are not a valid multiset: {waiting[0]}"
         self._pending, self._pending_rows = waiting, sum(d.num_rows for d in waiting)
@@ -103,27 +112,31 @@ class RowStore:
         """Add counts[i] copies of each row; returns the rows whose key another row still holds."""
         if not batch.num_rows:
             return None
-        early = None
         if self.key_columns is not None:
-            batch, counts, early = self._split_taken(batch, counts)
-        if counts.size and int(counts.max()) > 1:
+            return self._insert_keyed(batch, counts)
+        if int(counts.max()) > 1:
             batch = batch.take(pa.array(np.repeat(np.arange(batch.num_rows), counts)))
         self._append(batch)
-        return early
+        return None
 
-    def _split_taken(self, batch: pa.RecordBatch, counts: Ints) -> tuple[pa.RecordBatch, Ints, Delta | None]:
-        """Separate rows that would be the second of their key: (rows to add, their counts, the others)."""
+    def _insert_keyed(self, batch: pa.RecordBatch, counts: Ints) -> Delta | None:
+        """Add the rows whose key no other row holds; returns the others."""
         self._need_index()
         assert self._index is not None
         slots = self._slots_of(batch)
-        occupied = self._chains.used_slots(self._index.size)[slots]
-        second = np.ones(batch.num_rows, dtype=bool)
-        second[np.unique(slots, return_index=True)[1]] = False
-        late = occupied | second | (counts > 1)
+        late = self._chains.has_rows(slots) | (counts > 1)
+        distinct, _ = self._densify(slots, self._index.size)
+        if len(distinct) < len(slots):
+            second = np.ones(len(slots), dtype=bool)
+            second[np.unique(slots, return_index=True)[1]] = False
+            late |= second
         if not late.any():
-            return batch, counts, None
-        ok, wait = pa.array(np.flatnonzero(~late)), pa.array(np.flatnonzero(late))
-        return batch.take(ok), counts[~late], Delta(batch.take(wait), counts[late])
+            self._append(batch, slots)
+            return None
+        ok, wait = np.flatnonzero(~late), np.flatnonzero(late)
+        if len(ok):
+            self._append(batch.take(pa.array(ok)), slots[ok])
+        return Delta(batch.take(pa.array(wait)), counts[wait])
 
     def _delete(self, batch: pa.RecordBatch, counts: Ints) -> Delta | None:
         """Mark counts[i] copies of each row dead; returns what was not there, with negative weights."""
