@@ -87,7 +87,8 @@ EXTREMES = st.sampled_from([-(2**63), 2**63 - 1, 0, 2**40])
 @given(
     width=st.integers(1, 2),
     runs=st.lists(
-        st.tuples(st.integers(-300, 300), st.integers(0, 80), st.sampled_from([-3, -1, 0, 1, 2])) | EXTREMES, max_size=12
+        st.tuples(st.integers(-300, 300), st.integers(0, 80), st.sampled_from([-3, -1, 0, 1, 2])) | EXTREMES,
+        max_size=12,
     ),
 )
 @settings(max_examples=80, deadline=None)
