@@ -14,7 +14,7 @@ help:
 	@echo "make demo    the main job on real data: the flights of 2013 (under two minutes after the install)"
 	@echo "make test    the whole test suite"
 	@echo "make check   style, types, who imports whom, and the tidy test"
-	@echo "make bench   the benchmarks; B=nexmark for one of them"
+	@echo "make bench   the benchmarks; B=nexmark for one of them, PEERS=1 with the other engines of the extra bench"
 	@echo "make soak    random tests with new seeds for MINUTES=10"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make clean   remove the environment, builds and caches"
@@ -48,7 +48,7 @@ check: $(VENV)/.installed-test
 	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) -m pytest -q tests/test_tidy.py
 
-bench: $(VENV)/.installed-test $(VENV)/.installed-bench
+bench: $(VENV)/.installed-test $(if $(PEERS),$(VENV)/.installed-bench)
 	$(RUN) benchmarks/run.py $(B)
 
 soak: $(VENV)/.installed-test

@@ -1,11 +1,14 @@
-"""NEXMark: events a second as a continuously maintained view, next to DuckDB answering the same query once.
+"""NEXMark: events a second as a continuously maintained view, next to DuckDB answering once and to other engines.
 
-    python benchmarks/nexmark/bench_nexmark.py [--events N] [--batch ROWS] [--rounds R] [--queries q1,q5]
+    python benchmarks/nexmark/bench_nexmark.py [--events N] [--rounds R] [--queries q1,q5] [--live-events N]
+        [--peers clink,flink | none] [--python flink=/path/to/python] [--peer-seconds S]
 
-Both engines read the same rows: ours from a topic on disk (memory-mapped frames of `--batch` rows), DuckDB from the
-same frames as Arrow tables, with one thread, which is what our engine uses for one view.  Rounds alternate between
-the engines; the median counts.  The view's final contents are compared with DuckDB's answer before anything is
-reported.  `events` counts all kinds, as the benchmark does.
+Ours reads a topic on disk (memory-mapped frames of 65,536 rows): the view is created, brought up to date and read.
+DuckDB answers the same query once over the same frames as Arrow tables, with one thread, which is what our engine uses
+for one view.  Rounds alternate between the two; the median counts.  The contents are compared before anything is
+reported.  `live` is our view following appends of 1,024 rows, a tick each: the time of the ticks and of a last read.
+Peers are told by the scripts beside peers/peer.py; one that is not installed, cannot or takes too long is left out by
+name, as is an answer with another number of rows than DuckDB's.  `events` counts all kinds, as the benchmark does.
 """
 
 from __future__ import annotations
@@ -13,20 +16,26 @@ from __future__ import annotations
 import argparse
 import gc
 import statistics
+import sys
 import tempfile
 import time
+from pathlib import Path
 
 import pyarrow as pa
 
 import sqlengine
+from benchmarks.nexmark.peer_runs import PEERS, PeerRuns, write_tables
 from benchmarks.nexmark.queries import QUERIES, Query
-from benchmarks.nexmark.streams import declare, fill
-from benchmarks.side_by_side import report, run_duckdb, same
+from benchmarks.nexmark.scores import Scores
+from benchmarks.nexmark.streams import TABLES, append, declare, fill, table_rows
+from benchmarks.side_by_side import run_duckdb, same
 from sqlengine.api.database import Database
+from sqlengine.connectors.nexmark.config import NexmarkConfig
 from sqlengine.duck_macros import MACROS
 from sqlengine.sql import parse_query
 
-BAR = 0.5
+FRAME_ROWS = 65_536
+LIVE_ROWS = 1_024
 
 
 def run_ours(db: Database, query: Query) -> tuple[float, pa.Table]:
@@ -39,6 +48,32 @@ def run_ours(db: Database, query: Query) -> tuple[float, pa.Table]:
     return time.perf_counter() - started, contents
 
 
+def run_live(query: Query, steps: list[dict[str, pa.Table]]) -> float:
+    """Seconds of the ticks in which a view takes in the steps one by one, and of reading it."""
+    seconds = 0.0
+    with tempfile.TemporaryDirectory() as path, sqlengine.connect(path) as db:
+        declare(db)
+        db.execute(f"CREATE MATERIALIZED VIEW answer AS {query.sql}")
+        for step in steps:
+            for table in query.reads:
+                append(db, table, step[table], LIVE_ROWS)
+            started = time.perf_counter()
+            db._instance.catch_up()
+            seconds += time.perf_counter() - started
+        started = time.perf_counter()
+        db.table("answer")
+        seconds += time.perf_counter() - started
+        db.execute("DROP MATERIALIZED VIEW answer")
+    return seconds
+
+
+def live_steps(count: int) -> list[dict[str, pa.Table]]:
+    """The events in steps that bring about LIVE_ROWS bids each."""
+    config = NexmarkConfig()
+    step = LIVE_ROWS * config.round_length // config.bid_proportion
+    return [{t: table_rows(t, i, min(count, i + step), config) for t in TABLES} for i in range(0, count, step)]
+
+
 def reference(db: Database, query: Query) -> tuple[dict[str, pa.Table], str]:
     """The tables and the text DuckDB answers: those of the query, or what the engine makes of the view's own text."""
     if query.duckdb is not None:
@@ -47,8 +82,8 @@ def reference(db: Database, query: Query) -> tuple[dict[str, pa.Table], str]:
     return {name: db.table(obj.name) for name, obj in expanded.inputs.items()}, expanded.text
 
 
-def measure(db: Database, query: Query, count: int, rounds: int) -> None:
-    """Alternate the engines, compare their answers, report medians."""
+def measure(db: Database, query: Query, count: int, rounds: int, scores: Scores) -> int:
+    """Alternate the engines, compare their answers, score medians; the number of rows of the answer."""
     tables, text = reference(db, query)
     ours: list[float] = []
     theirs: list[float] = []
@@ -61,26 +96,57 @@ def measure(db: Database, query: Query, count: int, rounds: int) -> None:
         raise SystemExit(
             f"{query.name}: the view ({contents.num_rows} rows) differs from DuckDB ({answer.num_rows} rows)"
         )
-    rate, reference_rate = count / statistics.median(ours) / 1e6, count / statistics.median(theirs) / 1e6
-    report(query.name, "sqlengine", rate, "M events/s", rate / reference_rate, BAR)
-    report(query.name, "duckdb, once, 1 thread", reference_rate, "M events/s")
+    scores.add(query.name, "duckdb", count / statistics.median(theirs))
+    scores.add(query.name, "sqlengine", count / statistics.median(ours))
+    return int(answer.num_rows)
+
+
+def run_peers(options: argparse.Namespace, chosen: list[Query], answers: dict[str, int], scores: Scores) -> None:
+    """All wanted engines on all queries, each run in a process of its own."""
+    wanted = [p for p in PEERS if options.peers == "all" or p in options.peers.split(",")]
+    pythons = dict(pair.split("=", 1) for pair in options.python)
+    with tempfile.TemporaryDirectory() as folder:
+        if wanted:
+            write_tables(Path(folder), options.events)
+        for peer in wanted:
+            runs = PeerRuns(peer, pythons.get(peer, sys.executable), Path(folder), options.peer_seconds)
+            for query in chosen:
+                seconds = runs.seconds(query.name, answers[query.name])
+                if seconds is not None:
+                    scores.add(query.name, peer, options.events / seconds)
+
+
+def arguments() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--live-events", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--queries", default="")
+    parser.add_argument("--peers", default="all", help="names of " + ", ".join(PEERS) + "; all or none")
+    parser.add_argument("--peer-seconds", type=float, default=60)
+    parser.add_argument("--python", action="append", default=[], metavar="PEER=INTERPRETER")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Parse options, fill the topics, run the queries."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--events", type=int, default=5_000_000)
-    parser.add_argument("--batch", type=int, default=65_536)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--queries", default="")
-    options = parser.parse_args()
+    """Fill the topics, run ours and DuckDB, then live, then the peers; at the end the table of all."""
+    options = arguments()
     chosen = [q for q in QUERIES if not options.queries or q.name in options.queries.split(",")]
+    scores, answers = Scores(), {}
     with tempfile.TemporaryDirectory() as path, sqlengine.connect(path) as db:
         declare(db)
-        fill(db, options.events, options.batch)
+        fill(db, options.events, FRAME_ROWS)
         for query in chosen:
-            measure(db, query, options.events, options.rounds)
+            answers[query.name] = measure(db, query, options.events, options.rounds, scores)
         db.execute("DROP MATERIALIZED VIEW IF EXISTS answer")
+    if options.live_events:
+        steps = live_steps(options.live_events)
+        for query in chosen:
+            scores.add(query.name, "sqlengine live", options.live_events / run_live(query, steps))
+    run_peers(options, chosen, answers, scores)
+    scores.compare_with_peers()
+    print(scores.table(), file=sys.stderr)
 
 
 if __name__ == "__main__":
