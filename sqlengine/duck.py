@@ -422,7 +422,7 @@ def function_kind(name: str) -> tuple[str, str] | None:
         _private()
         .execute(
             "SELECT function_type, coalesce(stability, 'CONSISTENT') FROM duckdb_functions() WHERE function_name = ? "
-            "ORDER BY function_type = 'macro' LIMIT 1",
+            "ORDER BY function_type IN ('macro', 'table', 'table_macro') LIMIT 1",
             [name],
         )
         .fetchall()

@@ -7,7 +7,6 @@ become one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,7 +18,6 @@ from sqlengine.expr import tree
 from sqlengine.sql import ast
 
 _STABILITY = {"CONSISTENT": "immutable", "CONSISTENT_WITHIN_QUERY": "stable", "VOLATILE": "volatile"}
-_SPELT = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"(?:\."(?:[^"]|"")*")*""")
 
 
 @dataclass(slots=True)
@@ -69,6 +67,8 @@ def duck_call(name: str, args: Sequence[tree.Expr], clause: str) -> tree.Expr | 
 
     Raises GroupingError when the name is an aggregate.
     """
+    if name == "unnest":
+        raise errors.NotSupportedError(f"set-returning functions are not allowed in {clause}")
     kind = _kind(name)
     if kind is None:
         return None
@@ -87,5 +87,5 @@ def duck_call(name: str, args: Sequence[tree.Expr], clause: str) -> tree.Expr | 
 def opaque(text: str, columns: Sequence[ast.Column], inputs: Sequence[tree.InputRef]) -> tree.Expr:
     """An expression kept as DuckDB text whose columns are spelt `"t"."a"`, over the columns they mean."""
     made = _Text()
-    spelt = {".".join(duck.quote(p) for p in c.parts): made.of(i) for c, i in zip(columns, inputs, strict=True)}
-    return made.finish(_SPELT.sub(lambda m: spelt.get(m.group(), m.group()), text))
+    spelt = {ast.quoted(c.parts): made.of(i) for c, i in zip(columns, inputs, strict=True)}
+    return made.finish(ast.SPELT.sub(lambda m: spelt.get(m.group(), m.group()), text))

@@ -25,6 +25,7 @@ from sqlengine.operators.session_aggregate import SessionAggregateOperator
 from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.operators.top_n import TopNOperator
 from sqlengine.operators.union_all import UnionAllOperator
+from sqlengine.operators.unnest import UnnestOperator
 from sqlengine.operators.values import ValuesOperator
 from sqlengine.operators.versions import VersionsOperator
 from sqlengine.operators.window_aggregate import WindowAggregateOperator
@@ -51,6 +52,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.TemporalFilter: TemporalFilterOperator,
     nodes.TopN: TopNOperator,
     nodes.UnionAll: UnionAllOperator,
+    nodes.Unnest: UnnestOperator,
     nodes.Values: ValuesOperator,
     nodes.Versions: VersionsOperator,
     nodes.WindowAggregate: WindowAggregateOperator,

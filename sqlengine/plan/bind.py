@@ -31,6 +31,7 @@ from sqlengine.plan.scope import Relation, Visible, named
 from sqlengine.plan.set_operations import bind_set_operation
 from sqlengine.plan.subquery import Subqueries
 from sqlengine.plan.unify import coerce, meet
+from sqlengine.plan.unnest import ONE_ROW, items_unnested, unnested
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_relation
 from sqlengine.sql import ast
@@ -75,6 +76,8 @@ class Binder:
                 return self.query(query).under(alias or "", names)
             case ast.WindowRef():
                 return self._window(rel)
+            case ast.FunctionRef():
+                return unnested(Relation(ONE_ROW, ()), rel)
             case ast.ChangelogRef(input=read):
                 return self._changelog(self.relation(read))
             case ast.Join():
@@ -163,7 +166,7 @@ class Binder:
         return window_relation(below, time.index, to_window(rel.window), rel.alias, partition)
 
     def _values(self, rel: ast.ValuesRef) -> Relation:
-        nothing = Relation(EMPTY, ())
+        nothing = Relation(ONE_ROW, ())
         rows = [[bind_scalar(e, nothing) for e in row] for row in rel.rows]
         merged = [meet([row[i].type for row in rows]) for i in range(len(rows[0]))]
         names = [*rel.column_aliases, *(f"column{i + 1}" for i in range(len(rel.column_aliases), len(merged)))]
@@ -196,7 +199,7 @@ class Binder:
         if (ranked := ranked_subquery(self, s)) is not None:
             s, relation = ranked
         else:
-            relation = self.relation(s.from_) if s.from_ is not None else Relation(EMPTY, ())
+            relation = self.relation(s.from_) if s.from_ is not None else Relation(ONE_ROW, ())
         if s.where is not None:
             relation = Subqueries(self).restricted(relation, s.where, "WHERE")
         s = replace(s, items=_expand_stars(s.items, relation))
@@ -208,6 +211,7 @@ class Binder:
             relation, s = self._aggregated(relation, s)
         relation, s = Subqueries(self, grouped).of_items(relation, s)
         relation, s = over_windows(relation, s)
+        relation, s = items_unnested(relation, s)
         return self._output(relation, s)
 
     def _aggregated(self, relation: Relation, s: ast.Select) -> tuple[Relation, ast.Select]:
@@ -251,9 +255,6 @@ class Binder:
         if not pa.types.is_boolean(bound.type):
             raise DatatypeMismatch(f"argument of {clause} must be type boolean, not type {types.to_sql(bound.type)}")
         return bound
-
-
-EMPTY = nodes.Values(schema=pa.schema([]), rows=((),))
 
 
 def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tuple[ast.SelectItem, ...]:

@@ -89,6 +89,8 @@ def detail(node: Node) -> str:
             )
         case nodes.AssignWindow(window=window, time_column=time):
             return f"{window_text(window)} on {node.input.schema.names[time]}"
+        case nodes.Unnest(lists=lists, outer=outer):
+            return ", ".join(map(to_text, lists)) + (" with ordinality" if node.ordinality else "") + outer * " outer"
         case nodes.DropLate(window=window, lateness_us=late):
             return (window_text(window) if window else "behind the watermark") + _micros("lateness", late)
         case nodes.GroupAggregate() | nodes.WindowAggregate() | nodes.SessionAggregate():

@@ -35,6 +35,8 @@ def expressions(node: Node) -> tuple[Expr, ...]:
             return (predicate,)
         case nodes.Project(exprs=exprs):
             return exprs
+        case nodes.Unnest(lists=lists):
+            return lists
         case nodes.TemporalFilter(bounds=bounds):
             return tuple(b.row for b in bounds)
         case nodes.Values(rows=rows):

@@ -19,6 +19,7 @@ from sqlengine.plan.rewrite import conjuncts
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.temporal_join import bind_temporal_join, is_temporal
 from sqlengine.plan.unify import coerce, meet
+from sqlengine.plan.unnest import unnested
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
@@ -38,6 +39,10 @@ class RelationBinder(Protocol):
 
     def relation(self, rel: ast.Relation) -> Relation:
         """Bind a FROM item."""
+        ...
+
+    def kept(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
+        """The rows for which a condition holds."""
         ...
 
     def condition(self, expr: ast.Expr, relation: Relation, clause: str) -> Expr:
@@ -78,11 +83,23 @@ def bind_join(binder: RelationBinder, rel: ast.Join) -> Relation:
         return _swapped(binder, rel)
     if rel.kind not in ("inner", "cross", "left", "full", "asof", "asof_left", *LEFT_ONLY):
         raise Unplannable(f"a {rel.kind} join")
+    if isinstance(rel.right, ast.FunctionRef) and rel.kind in ("cross", "inner", "left"):
+        return _with_function(binder, rel, rel.right)
     if is_temporal(rel):
         assert isinstance(rel.right, ast.TableRef)
         left, right = binder.relation(rel.left), binder.relation(replace(rel.right, as_of=None))
         return bind_temporal_join(rel, left, right, lambda *join: joined(binder, *join), binder.catalog)
     return joined(binder, rel, binder.relation(rel.left), binder.relation(rel.right))
+
+
+def _with_function(binder: RelationBinder, rel: ast.Join, function: ast.FunctionRef) -> Relation:
+    """A function in FROM sees what stands before it; a condition on its rows is a filter."""
+    always = rel.on is None or isinstance(rel.on, ast.Literal) and rel.on.value is True
+    left = binder.relation(rel.left)
+    if rel.kind != "left" or always:
+        relation = unnested(left, function, outer=rel.kind == "left")
+        return relation if always or rel.on is None else binder.kept(relation, rel.on, "JOIN/ON")
+    raise Unplannable("a LEFT JOIN with a function on a condition")
 
 
 def joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relation) -> Relation:

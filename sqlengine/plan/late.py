@@ -58,7 +58,7 @@ def slack_us(node: Node, column: int) -> int | None:
             found = [slack_us(b, column) for b in branches]
             known = [s for s in found if s is not None]
             return max(known) if len(known) == len(found) else None
-        case nodes.LookupJoin(left=left):
+        case nodes.LookupJoin(left=left) | nodes.Unnest(input=left):
             return slack_us(left, column) if column < len(left.schema) else None
         case nodes.Join():
             return _of_join(node, column)

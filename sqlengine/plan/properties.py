@@ -131,6 +131,8 @@ def _unique(node: Node) -> tuple[int, ...] | None:
                 return None
             start = len(below.schema)
             return (*below.unique_keys, start, start + 1)
+        case nodes.Unnest(input=below, ordinality=True):
+            return None if below.unique_keys is None else (*below.unique_keys, len(node.schema) - 1)
         case nodes.LookupJoin(left=left, right=right, right_keys=keys):
             once = right.unique_keys is not None and set(right.unique_keys) <= set(keys)
             return left.unique_keys if once else None
@@ -201,6 +203,8 @@ def _times(node: Node) -> tuple[int, ...]:
             return node.inputs[0].time_columns
         case nodes.TopN(input=below) | nodes.Over(input=below):
             return below.time_columns if _append_only(node) else ()
+        case nodes.Unnest(input=below):
+            return below.time_columns
         case nodes.LookupJoin(left=left):
             return left.time_columns
         case nodes.Versions(time_column=time):

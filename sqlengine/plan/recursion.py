@@ -142,6 +142,6 @@ def _linear(node: Node, recursion: nodes.Recursion) -> bool:
             if not _recurs(left, recursion):
                 return kind == "inner"
             return kind in ("inner", "left", "semi", "anti") and not _recurs(right, recursion)
-        case nodes.Filter() | nodes.Project() | nodes.UnionAll() | nodes.AssignWindow():
+        case nodes.Filter() | nodes.Project() | nodes.UnionAll() | nodes.AssignWindow() | nodes.Unnest():
             return True
     return False

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
 PARTS = (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.FrameClause, ast.FrameBound, ast.SelectItem)
@@ -26,6 +27,13 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
     if isinstance(node, ast.Subquery):
         arg = transform(node.arg, fn)
         return node if arg is node.arg else dataclasses.replace(node, arg=arg)
+    if isinstance(node, ast.Opaque):
+        columns = transform(node.columns, fn)
+        if columns == node.columns:
+            return node
+        if not all(isinstance(c, ast.Column) for c in columns):
+            raise Unplannable("an expression only DuckDB knows over computed columns")
+        return node.over(columns)
     if isinstance(node, PARTS):
         changes = {}
         for field in dataclasses.fields(node):

@@ -6,6 +6,7 @@ character offset into the statement's text.  A Query keeps the foreign tree in `
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -256,12 +257,26 @@ class Subquery(Expr):
     negated: bool = False
 
 
+SPELT = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"(?:\."(?:[^"]|"")*")*""")
+"""A string, or a quoted and perhaps qualified name, in DuckDB text."""
+
+
+def quoted(parts: tuple[str, ...]) -> str:
+    """A qualified name as it stands in an Opaque's text."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Opaque(Expr):
     """An expression the planner has no word for; `text` is DuckDB SQL with columns spelt as they were."""
 
     text: str
     columns: tuple[Column, ...]
+
+    def over(self, columns: tuple[Column, ...]) -> Opaque:
+        """The same with other names of its columns."""
+        spelt = {quoted(old.parts): quoted(new.parts) for old, new in zip(self.columns, columns, strict=True)}
+        return Opaque(SPELT.sub(lambda m: spelt.get(m.group(), m.group()), self.text), columns)
 
 
 # ---------------------------------------------------------------- relations
@@ -320,6 +335,7 @@ class FunctionRef(Relation):
     alias: str | None = None
     column_aliases: tuple[str, ...] = ()
     lateral: bool = False
+    ordinality: bool = False
 
 
 @dataclass(frozen=True, slots=True)

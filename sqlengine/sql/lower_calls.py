@@ -187,7 +187,8 @@ def _adjacent_strings(node: exp.Expr, ctx: Context) -> ast.Expr:
 
 
 def _unnest(node: exp.Expr, ctx: Context) -> ast.Expr:
-    return ast.Call("unnest", tuple(ctx.expr(item) for item in node.expressions), position=position_of(node))
+    items = [node.this] if isinstance(node, exp.Explode) else node.expressions
+    return ast.Call("unnest", tuple(ctx.expr(item) for item in items), position=position_of(node))
 
 
 RULES: dict[type[exp.Expr], Rule] = {
@@ -207,6 +208,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Concat: _adjacent_strings,
     exp.Sqrt: _named_call("sqrt", "this"),
     exp.Cbrt: _named_call("cbrt", "this"),
+    exp.Explode: _unnest,
     exp.Unnest: _unnest,
     exp.CurrentTimestamp: _named_call("current_timestamp"),
     exp.CurrentDate: _named_call("current_date"),

@@ -28,6 +28,7 @@ from sqlengine.sql.lower_values import (
     position_of,
     type_name,
 )
+from sqlengine.sql.quantified import over_elements, quantifier
 
 DEPTH_MAX = 250
 """Deepest chain of one operator that is passed on; later stages recurse over it within Python's default
@@ -130,8 +131,8 @@ def _operate(node: exp.Expr, left: ast.Expr, ctx: Context) -> ast.Expr:
     other = node.args["expression"]
     op = OPERATORS[type(node)]
     position = position_of(node) or position_of(node.this) if isinstance(node.this, exp.Expr) else None
-    if isinstance(other, (exp.Any, exp.All)):
-        return _quantified(left, op, other, ctx)
+    if (found := quantifier(other)) is not None:
+        return _quantified(left, op, node, *found, ctx)
     right = ctx.expr(other)
     folded = _fold_interval(op, left, right)
     made = folded or ast.Binary(op, left, right, position)
@@ -149,14 +150,17 @@ def _fold_interval(op: str, left: ast.Expr, right: ast.Expr) -> ast.Interval | N
     return None
 
 
-def _quantified(left: ast.Expr, op: str, node: exp.Expr, ctx: Context) -> ast.Expr:
-    """`a op ANY|ALL (query or array)`."""
-    inner = _unwrapped(node.this)
+def _quantified(left: ast.Expr, op: str, node: exp.Expr, some: bool, over: exp.Expr, ctx: Context) -> ast.Expr:
+    """`a op ANY|ALL (query or array)`; `node` is the comparison, `some`: ANY."""
+    inner = _unwrapped(over)
     if isinstance(inner, exp.Query):
-        return ast.Subquery("any" if isinstance(node, exp.Any) else "all", ctx.query(inner), left, op)
-    if isinstance(inner, exp.Array) and isinstance(node, exp.Any) and op == "=":
-        return ast.InList(left, tuple(ctx.expr(item) for item in inner.expressions))
-    raise NotSupportedError("ANY and ALL over an array expression have no incremental form")
+        return ast.Subquery("any" if some else "all", ctx.query(inner), left, op)
+    if isinstance(inner, exp.Array):
+        items = tuple(ctx.expr(item) for item in inner.expressions)
+        if op == ("=" if some else "<>"):
+            return ast.InList(left, items, not some)
+        return _balanced([ast.Binary(op, left, item) for item in items], "or" if some else "and")
+    return opaque(over_elements(node, some, inner))
 
 
 def _unwrapped(node: exp.Expr) -> exp.Expr:

@@ -41,7 +41,6 @@ _MODIFIERS = {
     "sample": "TABLESAMPLE",
     "laterals": "LATERAL VIEW",
     "match_recognize": "MATCH_RECOGNIZE",
-    "ordinality": "WITH ORDINALITY",
     "changes": "CHANGES",
     "when": "AT/BEFORE",
 }
@@ -59,7 +58,7 @@ def _reject_modifiers(node: exp.Expr) -> None:
 def _table(node: exp.Expr, ctx: Context) -> ast.Relation:
     alias, columns = alias_of(node)
     if not isinstance(node.this, exp.Identifier):
-        return _function(node.this, alias, columns, ctx)
+        return _function(node.this, alias, columns, ctx, ordinality=bool(node.args.get("ordinality")))
     if node.this.meta.get(FILE):
         return ast.FileRef(str(node.this.this), alias)
     first = next(node.args[key] for key in ("catalog", "db", "this") if node.args.get(key) is not None)
@@ -77,7 +76,12 @@ def _as_of(version: exp.Expr | None, ctx: Context) -> ast.Expr | str | None:
 
 
 def _function(
-    node: exp.Expr, alias: str | None, columns: tuple[str, ...], ctx: Context, lateral: bool = False
+    node: exp.Expr,
+    alias: str | None,
+    columns: tuple[str, ...],
+    ctx: Context,
+    lateral: bool = False,
+    ordinality: bool = False,
 ) -> ast.Relation:
     if isinstance(node, exp.Anonymous) and node.name.upper() in WINDOW_FUNCTIONS:
         return window(node, alias, ctx)
@@ -87,10 +91,12 @@ def _function(
         raise NotSupportedError(
             f"{type(node).__name__.lower()} in FROM has no incremental form", position=position_of(node)
         )
-    if node.args.get("offset"):
-        raise NotSupportedError("WITH ORDINALITY has no incremental form")
     name = "unnest" if isinstance(node, exp.Unnest) else node.name.lower()
-    return ast.FunctionRef(name, tuple(ctx.expr(item) for item in node.expressions), alias, columns, lateral)
+    offset = node.args.get("offset")
+    if isinstance(offset, exp.Identifier):  # taken from the column aliases
+        columns = (*columns, fold(offset))
+    args = tuple(ctx.expr(item) for item in node.expressions)
+    return ast.FunctionRef(name, args, alias, columns, lateral, ordinality or bool(offset))
 
 
 def _unnest(node: exp.Expr, ctx: Context) -> ast.Relation:
@@ -125,7 +131,7 @@ def _lateral(node: exp.Expr, ctx: Context) -> ast.Relation:
     inner = node.this
     if isinstance(inner, exp.Subquery):
         return ast.SubqueryRef(ctx.query(inner.this), alias, columns, True)
-    return _function(inner, alias, columns, ctx, True)
+    return _function(inner, alias, columns, ctx, True, bool(node.args.get("ordinality")))
 
 
 _RULES: dict[type[exp.Expr], Callable[[Any, Context], ast.Relation]] = {

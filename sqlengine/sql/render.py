@@ -22,7 +22,7 @@ from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
-from sqlengine.sql.render_operators import rewrite_operators
+from sqlengine.sql.render_operators import rewrite_operators, spell_quantified
 from sqlengine.sql.render_windows import windowed
 from sqlengine.sql.rewrite import CHANGELOG, ROWTIME, WINDOW_FUNCTIONS
 from sqlengine.sql.to_sqlglot import to_tree
@@ -104,6 +104,8 @@ class _Rendering:
         _quote_names(tree)
         self._strip_schemas(tree)
         spread_aggregates(tree, self.aggregates)
+        _unnest_series(tree)
+        spell_quantified(tree)
         rewrite_operators(tree, lambda column: self.types.get((column.table, column.name)))
         tree = rewrite_calls(tree, self.how)
         self._windows(tree)
@@ -305,6 +307,24 @@ def _quote_names(tree: exp.Expr) -> None:
     for node in tree.find_all(exp.Identifier):
         node.set("this", fold(node))
         node.set("quoted", True)
+
+
+def _unnest_series(tree: exp.Expr) -> None:
+    """generate_series in a select list gives rows, for DuckDB a list; several lists side by side in FROM are select
+    lists to it."""
+    for call in list(tree.find_all(exp.Anonymous)):
+        if call.name.lower() != "generate_series" or isinstance(call.parent, (exp.Table, exp.Lateral)):
+            continue
+        item: exp.Expr = call
+        while isinstance(item.parent, (exp.Alias, exp.Binary, exp.Cast, exp.Paren)):
+            item = item.parent
+        if isinstance(item.parent, exp.Select) and item.arg_key == "expressions":
+            call.replace(exp.Explode(this=call.copy()))
+    for node in list(tree.find_all(exp.Unnest)):
+        alias = node.args.get("alias")
+        if len(node.expressions) > 1 and isinstance(node.parent, (exp.Join, exp.From)) and not node.args.get("offset"):
+            lists = ", ".join(text(exp.Explode(this=item)) for item in node.expressions)
+            node.replace(exp.Table(this=raw(f"(SELECT {lists})"), alias=alias))
 
 
 def _drop_locks(tree: exp.Expr) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlglot import exp
 
+from sqlengine.sql.quantified import over_elements, quantifier
+
 ColumnType = Callable[[exp.Column], str | None]
 """The SQL type name of a column, None where it is not known."""
 
@@ -47,6 +49,22 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
             node.replace(_call("interval_divide", node))
         elif isinstance(node, exp.Sub) and left == "time" == _kind(node.expression, column_type):
             node.replace(_call("time_difference", node))
+
+
+def spell_quantified(tree: exp.Expr) -> None:
+    """ANY and ALL over arrays as PostgreSQL answers them."""
+    for node in reversed(list(tree.find_all(*_COMPARISONS))):
+        found = quantifier(node.expression)
+        if found is None:
+            continue
+        some, over = found
+        while isinstance(over, exp.Paren):
+            over = over.this
+        if not isinstance(over, (exp.Query, exp.Subquery)):
+            node.replace(exp.Paren(this=over_elements(node, some, over)))
+
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Like, exp.ILike)
 
 
 def _call(macro: str, node: exp.Expr) -> exp.Expr:

@@ -82,18 +82,15 @@ def _param(expr: ast.Param, columns: Columns) -> exp.Expr:
     return exp.Anonymous(this=PARAMETER, expressions=[exp.Literal.string(str(expr.key))])
 
 
-_NAME = re.compile(r'"(?:[^"]|"")*"(?:\."(?:[^"]|"")*")*|\'(?:[^\']|\'\')*\'')
-
-
 def _opaque(expr: ast.Opaque, columns: Columns) -> exp.Expr:
     """Its columns are quoted in its text, which nothing else of that spelling is."""
-    spelt = {".".join('"' + part.replace('"', '""') + '"' for part in column.parts): column for column in expr.columns}
+    spelt = {ast.quoted(column.parts): column for column in expr.columns}
 
     def replace(found: re.Match[str]) -> str:
         column = spelt.get(found.group())
         return columns(column) if column is not None else found.group()
 
-    return exp.Var(this=f"({_NAME.sub(replace, expr.text)})")
+    return exp.Var(this=f"({ast.SPELT.sub(replace, expr.text)})")
 
 
 # ---------------------------------------------------------------- operators

@@ -104,6 +104,17 @@ def _assign(node: nodes.AssignWindow, wanted: set[int]) -> Pruned:
     return new, {**mapping, **{base + i: len(below.schema) + i for i in range(3)}}
 
 
+def _unnest(node: nodes.Unnest, wanted: set[int]) -> Pruned:
+    base = len(node.input.schema)
+    reads = set().union(*(input_columns(e) for e in node.lists))
+    below, mapping = _exactly(node.input, {c for c in wanted if c < base} | reads)
+    added = range(base, len(node.schema))
+    schema = pa.schema([*below.schema, *(node.schema.field(i) for i in added)])
+    lists = tuple(remap(e, mapping) for e in node.lists)
+    new = derive(replace(node, schema=schema, input=below, lists=lists))
+    return new, {**mapping, **{old: len(below.schema) + i for i, old in enumerate(added)}}
+
+
 def _exactly(node: Node, columns: Iterable[int]) -> Pruned:
     """The input cut down to just these columns, by a projection if need be."""
     kept = sorted(set(columns))
@@ -253,6 +264,7 @@ _PRUNERS: dict[type, Callable[..., Pruned]] = {
     nodes.Filter: _filter,
     nodes.Project: _project,
     nodes.AssignWindow: _assign,
+    nodes.Unnest: _unnest,
     nodes.GroupAggregate: _aggregate,
     nodes.WindowAggregate: _aggregate,
     nodes.WindowWinners: _aggregate,

@@ -59,6 +59,11 @@ def _push(node: Node, parts: list[Expr]) -> Node:
             if low:
                 rest = [p for p in parts if p not in low]
                 return _stay(rebuild(node, (_push(below, low),)), rest)
+        case nodes.Unnest(input=below):
+            low = [p for p in parts if max(input_columns(p), default=0) < len(below.schema)]
+            if low:
+                rest = [p for p in parts if p not in low]
+                return _stay(rebuild(node, (_push(below, low),)), rest)
         case nodes.UnionAll(branches=branches):
             return rebuild(node, tuple(_push(b, parts) for b in branches))
         case nodes.Join():
