@@ -35,7 +35,15 @@ def simplify(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
         return _case(expr)
     if isinstance(expr, tree.Cast) and expr.arg.type == expr.type:
         return expr.arg
+    if isinstance(expr, tree.Call) and expr.function in _OPPOSITE and _meets_null(expr.args):
+        return tree.Const(pa.bool_(), None)
     return fold(expr, functions)
+
+
+def _meets_null(args: tuple[tree.Expr, ...]) -> bool:
+    """Whether a comparison is with NULL; of anything that may raise, it is left to do so."""
+    plain = all(isinstance(a, (tree.Const, tree.InputRef)) for a in args)
+    return plain and any(isinstance(a, tree.Const) and a.value is None for a in args)
 
 
 def fold(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:

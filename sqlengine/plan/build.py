@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from sqlengine.expr.simplify import conjunction
 from sqlengine.expr.tree import Cast, Expr, InputRef, children
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import substitute
@@ -28,6 +29,12 @@ def refs(node: Node) -> list[Expr]:
 def filtered(node: Node, predicate: Expr) -> Node:
     """`node` where `predicate`."""
     return derive(nodes.Filter(schema=node.schema, input=node, predicate=predicate))
+
+
+def restricted(node: Node, parts: Sequence[Expr]) -> Node:
+    """`node` where all of `parts` hold."""
+    predicate = conjunction(list(parts))
+    return node if predicate is None else filtered(node, predicate)
 
 
 def projected(node: Node, exprs: Sequence[Expr], names: Sequence[str]) -> Node:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children, input_columns, with_children
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import expressions
 from sqlengine.plan.nodes import Node, TimeBound
 from sqlengine.plan.properties import derive, rebuild
-from sqlengine.plan.rules.push_filters import conjoin, conjuncts
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.types import TIMESTAMPTZ
 
@@ -42,7 +42,7 @@ def _split(node: nodes.Filter) -> Node:
             bounds += _bounds(part)
         else:
             plain.append(part)
-    below = build.filtered(node.input, conjoin(plain)) if plain else node.input
+    below = build.restricted(node.input, plain)
     return derive(nodes.TemporalFilter(schema=below.schema, input=below, bounds=tuple(bounds)))
 
 

@@ -6,14 +6,28 @@ from collections.abc import Callable, Collection
 
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.rules.fuse_window_aggregate import fuse_window_aggregate
+from sqlengine.plan.rules.infer_predicates import infer_predicates
 from sqlengine.plan.rules.keep_winners import keep_winners
+from sqlengine.plan.rules.outer_to_inner import outer_to_inner
 from sqlengine.plan.rules.prune_columns import prune_columns
 from sqlengine.plan.rules.push_filters import push_filters
 from sqlengine.plan.rules.push_to_log import push_to_log
+from sqlengine.plan.rules.simplify_plan import simplify_plan
 
 Rule = Callable[[Node], Node]
 
-RULES: tuple[Rule, ...] = (push_filters, fuse_window_aggregate, keep_winners, prune_columns, push_to_log)
+RULES: tuple[Rule, ...] = (
+    simplify_plan,
+    push_filters,
+    outer_to_inner,
+    infer_predicates,
+    push_filters,
+    fuse_window_aggregate,
+    keep_winners,
+    prune_columns,
+    push_to_log,
+)
+"""In the order they are applied; filters are pushed again once more of them are known."""
 
 
 def optimize(node: Node, disabled: Collection[str] = ()) -> Node:

@@ -14,12 +14,12 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
-from sqlengine.plan.rules.push_filters import conjoin, conjuncts
 
 
 def fuse_window_aggregate(node: Node) -> Node:
@@ -113,9 +113,7 @@ def _aggregate(
     low: list[Expr],
 ) -> tuple[Node, dict[int, int]]:
     """The fused operator over a projection of (time, what the aggregate needs)."""
-    below = assign.input
-    if low:
-        below = build.filtered(below, conjoin(low))
+    below = build.restricted(assign.input, low)
     time = build.ref(below, assign.time_column)
     inputs: list[Expr] = [time]
     for column in needed:
@@ -170,7 +168,7 @@ def _above(
                 mapping[e.index] = places[k]
         if any(not input_columns(p) <= mapping.keys() for p in high):
             return None
-        fused = build.filtered(fused, conjoin([remap(p, mapping) for p in high]))
+        fused = build.restricted(fused, [remap(p, mapping) for p in high])
     columns = [places[k] if part is None else first_window + part for k, part in zip(group.keys, parts, strict=True)]
     columns += [first_window + 3 + i for i in range(len(group.aggregates))]
     return build.projected(fused, [build.ref(fused, c) for c in columns], group.schema.names)

@@ -12,11 +12,11 @@ from dataclasses import fields
 
 import pyarrow as pa
 
+from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Call, Const, Expr, InputRef
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
-from sqlengine.plan.rules.push_filters import conjuncts
 
 _GROWING = {"count": True, "max": True, "min": False}
 """Aggregates whose value moves one way while rows only come: True upwards, so that a greatest one can be kept."""
@@ -41,7 +41,7 @@ def _of_join(join: nodes.Join) -> Node | None:
     groups, window_at, value_at = best
     width = len(join.left.schema)
     pairs = [(a, b + width) for a, b in zip(join.left_keys, join.right_keys, strict=True)]
-    for part in conjuncts(join.residual) if join.residual is not None else []:
+    for part in conjuncts(join.residual):
         pair = _compared(part, width, upwards=groups.aggregates[value_at].function != "min")
         if pair is None:
             return None

@@ -1,4 +1,4 @@
-"""Filters move towards the data: through projections, window assignment and unions, into joins and their sides.
+"""Filters move towards the data: through projections, windows, groups, partitions and unions, into sides of joins.
 
 A filter over a cross join that equates the two sides turns it into an equi-join.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pyarrow as pa
-
-from sqlengine.expr.tree import Call, Expr, InputRef, input_columns
+from sqlengine.expr.simplify import conjunction, conjuncts, volatility
+from sqlengine.expr.tree import Call, Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import shift, substitute
 from sqlengine.plan.nodes import Node
@@ -19,23 +18,10 @@ from sqlengine.plan.properties import derive, rebuild
 def push_filters(node: Node) -> Node:
     """The plan with every filter as low as it may go."""
     if isinstance(node, nodes.Filter):
-        return _push(push_filters(node.input), conjuncts(node.predicate))
+        parts = conjuncts(node.predicate)
+        fixed = [p for p in parts if volatility(p) == "volatile"]
+        return build.restricted(_push(push_filters(node.input), [p for p in parts if p not in fixed]), fixed)
     return rebuild(node, tuple(push_filters(i) for i in node.inputs))
-
-
-def conjuncts(expr: Expr) -> list[Expr]:
-    """The parts of a bound AND chain."""
-    if isinstance(expr, Call) and expr.function == "and":
-        return [part for arg in expr.args for part in conjuncts(arg)]
-    return [expr]
-
-
-def conjoin(parts: list[Expr]) -> Expr:
-    """The inverse of `conjuncts`; at least one part."""
-    result = parts[0]
-    for part in parts[1:]:
-        result = Call(type=pa.bool_(), function="and", args=(result, part))
-    return result
 
 
 def _push(node: Node, parts: list[Expr]) -> Node:
@@ -46,33 +32,43 @@ def _push(node: Node, parts: list[Expr]) -> Node:
         case nodes.Filter():
             return _push(node.input, [*conjuncts(node.predicate), *parts])
         case nodes.Project(exprs=exprs):
-            if all(_cheap(exprs, part) for part in parts):
-                return rebuild(node, (_push(node.input, [substitute(p, exprs) for p in parts]),))
-        case nodes.AssignWindow(input=below):
-            low = [p for p in parts if max(input_columns(p), default=0) < len(below.schema)]
-            if node.window.kind != "session" and low:
-                rest = [p for p in parts if p not in low]
-                return _stay(rebuild(node, (_push(below, low),)), rest)
-        case nodes.Over(input=below, partition=partition):
+            low = [p for p in parts if _cheap(exprs, p)]
+            return _split(node, parts, low, [substitute(p, exprs) for p in low])
+        case nodes.AssignWindow() | nodes.Unnest():
+            if isinstance(node, nodes.AssignWindow) and node.window.kind == "session":
+                return build.restricted(node, parts)
+            low = [p for p in parts if max(input_columns(p), default=0) < len(node.input.schema)]
+            return _split(node, parts, low, low)
+        case nodes.Over(partition=partition) | nodes.TopN(partition=partition):
             # A condition on the partition keeps or drops whole partitions, so no other row's answer changes.
-            low = [p for p in parts if input_columns(p) and input_columns(p) <= set(partition)]
-            if low:
-                rest = [p for p in parts if p not in low]
-                return _stay(rebuild(node, (_push(below, low),)), rest)
-        case nodes.Unnest(input=below):
-            low = [p for p in parts if max(input_columns(p), default=0) < len(below.schema)]
-            if low:
-                rest = [p for p in parts if p not in low]
-                return _stay(rebuild(node, (_push(below, low),)), rest)
+            divides = _copies(node.input, partition)
+            low = [p for p in parts if input_columns(p) and input_columns(p) <= divides]
+            return _split(node, parts, low, low)
+        case nodes.GroupAggregate(keys=keys):
+            low = [p for p in parts if input_columns(p) and max(input_columns(p)) < len(keys)]
+            return _split(node, parts, low, [remap(p, dict(enumerate(keys))) for p in low])
+        case nodes.AsofJoin(left=left):
+            low = [p for p in parts if input_columns(p) and max(input_columns(p)) < len(left.schema)]
+            rest = [p for p in parts if p not in low]
+            return build.restricted(rebuild(node, (_push(left, low), node.right)), rest)
         case nodes.UnionAll(branches=branches):
             return rebuild(node, tuple(_push(b, parts) for b in branches))
         case nodes.Join():
             return _into_join(node, parts)
-    return _stay(node, parts)
+    return build.restricted(node, parts)
 
 
-def _stay(node: Node, parts: list[Expr]) -> Node:
-    return build.filtered(node, conjoin(parts)) if parts else node
+def _split(node: nodes.Unary, parts: list[Expr], low: list[Expr], below: list[Expr]) -> Node:
+    """Those of the parts that are `low` go below the node, as `below`; the others stay above it."""
+    return build.restricted(rebuild(node, (_push(node.input, below),)), [p for p in parts if p not in low])
+
+
+def _copies(node: Node, columns: tuple[int, ...]) -> set[int]:
+    """The columns, and those that are always equal to one of them."""
+    if not isinstance(node, nodes.Project):
+        return set(columns)
+    chosen = [node.exprs[c] for c in columns if isinstance(node.exprs[c], InputRef)]
+    return {*columns, *(at for at, e in enumerate(node.exprs) if e in chosen)}
 
 
 def _cheap(exprs: tuple[Expr, ...], predicate: Expr) -> bool:
@@ -101,7 +97,7 @@ def _into_join(join: nodes.Join, parts: list[Expr]) -> Node:
     new = replace(join, left=_push(join.left, left), right=_push(join.right, right))
     for part in across:
         new = _add_condition(new, part, width)
-    return _stay(derive(new), above)
+    return build.restricted(derive(new), above)
 
 
 def _add_condition(join: nodes.Join, part: Expr, width: int) -> nodes.Join:
@@ -113,5 +109,4 @@ def _add_condition(join: nodes.Join, part: Expr, width: int) -> nodes.Join:
             if low < width <= high:
                 keys = (*join.left_keys, low), (*join.right_keys, high - width)
                 return replace(join, left_keys=keys[0], right_keys=keys[1])
-    residual = part if join.residual is None else conjoin([join.residual, part])
-    return replace(join, residual=residual)
+    return replace(join, residual=conjunction([*conjuncts(join.residual), part]))

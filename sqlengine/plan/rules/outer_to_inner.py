@@ -1,0 +1,44 @@
+"""An outer join below a filter that no row with NULLs can pass need not make such rows: it becomes an inner join, a
+full join a left one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlengine.expr.tree import Expr
+from sqlengine.plan import nodes
+from sqlengine.plan.exprs import substitute
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.predicates import rejects_nulls
+from sqlengine.plan.properties import derive, rebuild
+
+_WITHOUT_LEFT = {"right": "inner", "full": "left"}
+"""What a join becomes when no row without a left side is wanted."""
+_WITHOUT_RIGHT = {"left": "inner", "full": "right"}
+
+
+def outer_to_inner(node: Node) -> Node:
+    """The plan with joins no more outer than what is above them can see."""
+    if isinstance(node, nodes.Filter):
+        return rebuild(node, (outer_to_inner(_below(node.input, node.predicate)),))
+    return rebuild(node, tuple(outer_to_inner(i) for i in node.inputs))
+
+
+def _below(node: Node, predicate: Expr) -> Node:
+    """The node, given that only rows that pass `predicate` matter."""
+    match node:
+        case nodes.Filter(input=below):
+            return rebuild(node, (_below(below, predicate),))
+        case nodes.Project(input=below, exprs=exprs):
+            return rebuild(node, (_below(below, substitute(predicate, exprs)),))
+        case nodes.LookupJoin():
+            return node
+        case nodes.Join(left=left, kind=kind) if kind in ("left", "right", "full"):
+            width = len(left.schema)
+            if rejects_nulls(predicate, range(width)):
+                kind = _WITHOUT_LEFT.get(kind, kind)
+            if rejects_nulls(predicate, range(width, len(node.schema))):
+                kind = _WITHOUT_RIGHT.get(kind, kind)
+            return derive(replace(node, kind=kind))
+    return node
