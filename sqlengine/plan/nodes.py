@@ -340,7 +340,7 @@ class Repeat(Unary):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unnest(Unary):
     """Each row as often as the longest of its `lists` (expressions over the input) has elements: output = the input's
-    columns, one a list, and with `ordinality` the place from 1 on.  `outer`: a row without elements stays, with NULLs."""
+    columns, one a list, and with `ordinality` the place from 1 on.  `outer`: rows without elements stay, with NULLs."""
 
     lists: tuple[Expr, ...]
     ordinality: bool = False
