@@ -6,6 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := pyproject.toml setup.py $(wildcard sqlengine/kernels/*.pyx)
 MINUTES ?= 10
+CASES ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench soak docs clean
@@ -15,7 +16,7 @@ help:
 	@echo "make test    the whole test suite"
 	@echo "make check   style, types, who imports whom, and the tidy test"
 	@echo "make bench   the benchmarks; B=nexmark for one of them, PEERS=1 with the other engines of the extra bench"
-	@echo "make soak    random tests with new seeds for MINUTES=10"
+	@echo "make soak    CASES=100000 random queries over random histories, then random tests for MINUTES=10"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make clean   remove the environment, builds and caches"
 
@@ -52,7 +53,7 @@ bench: $(VENV)/.installed-test $(if $(PEERS),$(VENV)/.installed-bench)
 	$(RUN) benchmarks/run.py $(B)
 
 soak: $(VENV)/.installed-test
-	SQLENGINE_CRASH_CYCLES=70 $(RUN) tests/soak.py --minutes $(MINUTES)
+	SQLENGINE_CRASH_CYCLES=70 $(RUN) tests/soak.py --minutes $(MINUTES) --cases $(CASES)
 
 docs: $(VENV)/.installed-test
 	$(RUN) -m docs.generate

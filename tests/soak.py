@@ -32,9 +32,12 @@ def main() -> int:
     """One round per seed; the status of the first failing round."""
     parser = argparse.ArgumentParser(description="random tests with new seeds")
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--cases", type=int, default=100_000, help="random queries over random histories, before that")
     parser.add_argument("--seed", type=int, help="repeat one round")
     options = parser.parse_args()
     folders = [f"tests/{name}" for name in FOLDERS if (ROOT / "tests" / name).exists()]
+    if options.seed is None and (status := random_queries(options.cases)) != 0:
+        return status
     end = time.monotonic() + options.minutes * 60
     rounds = 0
     while time.monotonic() < end or rounds == 0:
@@ -61,6 +64,14 @@ def main() -> int:
             break
     print(f"{rounds} rounds without a failure")
     return 0
+
+
+def random_queries(cases: int) -> int:
+    """tests/fuzz with so many cases of seeds nobody has tried; a failure prints its script and its seed."""
+    environment = {**os.environ, "SQLENGINE_RANDOM_CASES": str(cases), "SQLENGINE_RANDOM_SEED": str(time.time_ns())}
+    print(f"{cases} random queries, SQLENGINE_RANDOM_SEED={environment['SQLENGINE_RANDOM_SEED']}", flush=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "tests/fuzz/test_random_queries.py"]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ _ONE_ROW = pa.RecordBatch.from_arrays([pa.nulls(1)], names=["_"])
 
 def untyped(expr: tree.Expr) -> bool:
     """Whether an expression is a literal that takes any type: 'text' or NULL."""
-    return isinstance(expr, tree.Const) and (is_text(expr.type) or pa.types.is_null(expr.type) or expr.value is None)
+    return isinstance(expr, tree.Const) and (is_text(expr.type) or pa.types.is_null(expr.type))
 
 
 def as_arg(expr: tree.Expr) -> Arg:

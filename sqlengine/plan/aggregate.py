@@ -16,10 +16,10 @@ from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFu
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.bind import user_types
 from sqlengine.expr.coerce import cast
-from sqlengine.expr.tree import Const, Expr
+from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.functions.aggregates import aggregate
 from sqlengine.plan import build
-from sqlengine.plan.nodes import AggregateCall, Node
+from sqlengine.plan.nodes import AggregateCall, AssignWindow, Filter, Node, Project
 from sqlengine.plan.rewrite import transform, walk
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.unplannable import Unplannable
@@ -36,6 +36,7 @@ GROUP_WINDOWS = {
 }
 GROUPING = ("grouping", "grouping_id")
 """Functions that tell which keys a grouping set has."""
+NOTHING = ast.Literal(None, "null")
 T = TypeVar("T")
 _PARTS = {"start": 0, "end": 1, "rowtime": 2, "proctime": 2, "time": 2}
 
@@ -116,6 +117,35 @@ def _windows_spelt_out(relation: Relation, s: ast.Select) -> ast.Select:
     return replace(s, group_by=tuple(map(meant, s.group_by)))
 
 
+def _own_window(node: Node) -> Node:
+    """The outermost AssignWindow below projections and filters, or what ends them."""
+    while isinstance(node, (Project, Filter)):
+        node = node.input
+    return node
+
+
+def _determined(window: AssignWindow, which: int, *, whole: bool) -> tuple[int, ...]:
+    """The columns (0 start, 1 end, 2 time) of a window that one of them determines: a start does not say how far a
+    cumulating window has come; nor, unless `whole`, when which session ended."""
+    kind = window.window.kind
+    if kind in ("tumble", "hop") or (kind == "cumulate" and which > 0) or (kind == "session" and whole):
+        return (0, 1, 2)
+    return (0,) if which == 0 else (1, 2)
+
+
+def _divides(node: Node, own: Node, keys: list[ast.Expr]) -> bool:
+    """Whether what divides the sessions of `own` is among the keys, columns of `node`: its sessions do not overlap."""
+    if not isinstance(own, AssignWindow):
+        return False
+    held: set[int | None] = {int(k.parts[0][1:]) for k in keys if isinstance(k, ast.Column)}
+    while isinstance(node, (Project, Filter)):
+        if isinstance(node, Project):
+            exprs = [node.exprs[h] for h in held if h is not None]
+            held = {e.index if isinstance(e, InputRef) else None for e in exprs}
+        node = node.input
+    return held >= set(own.partition)
+
+
 def _window_call(call: ast.Call) -> tuple[ast.WindowSpec, ast.Column]:
     """The window and time column of `tumble(ts, size[, offset])`, `hop(ts, slide, size)`, `window(ts, size)` ..."""
     found = grouping_window(call)
@@ -143,7 +173,9 @@ class Aggregation:
     def bind(self) -> tuple[Relation, ast.Select]:
         """The grouped relation (columns $g0.., $a0..) and the select rewritten onto it, HAVING applied."""
         s = self._canonical()
-        keys = self._with_window_keys(list(dict.fromkeys(s.group_by)))
+        bare = transform((s.items, s.having or (), s.order_by), lambda e: NOTHING if is_aggregate(e) else None)
+        shown: set[ast.Expr] = {e for e in walk(bare) if isinstance(e, ast.Column)}
+        keys = self._with_window_keys(list(dict.fromkeys(s.group_by)), shown)
         calls = list(dict.fromkeys(e for e in walk((s.items, s.having or (), s.order_by)) if is_aggregate(e)))
         inputs: list[Expr] = []
         key_at = [self._input(inputs, bind_scalar(k, self.relation)) for k in keys]
@@ -154,7 +186,8 @@ class Aggregation:
         # `SELECT count(*)` reads no column, and a batch without columns would not know its number of rows.
         below = build.projected(self.relation.node, inputs, names) if inputs else self.relation.node
         groupings = self._groupings(s, keys)
-        node = self._grouped(below, s, keys, key_at, bound, groupings)
+        sets = [self._with_window_keys(list(g.exprs), shown) for g in s.grouping_sets]
+        node = self._grouped(below, sets, keys, key_at, bound, groupings)
         post = Relation(node, tuple(Visible(None, n) for n in node.schema.names))
         places: dict[ast.Expr, ast.Expr] = {k: ast.Column((f"$g{i}",)) for i, k in enumerate(keys)}
         places |= {c: self._value(c, f"$a{i}") for i, c in enumerate(calls)}
@@ -222,19 +255,18 @@ class Aggregation:
     def _grouped(
         self,
         below: Node,
-        s: ast.Select,
+        sets: list[list[ast.Expr]],
         keys: list[ast.Expr],
         key_at: list[int],
         calls: list[AggregateCall],
         groupings: list[ast.Call],
     ) -> Node:
         """The groups; of several grouping sets, one grouping each over the same input, all in one layout."""
-        if not s.grouping_sets and not groupings:
+        if not sets and not groupings:
             return build.grouped(below, key_at, calls)
-        sets = [g.exprs for g in s.grouping_sets] or [tuple(keys)]
         branches = []
-        for exprs in sets:
-            own = [i for i, k in enumerate(keys) if k in self._with_window_keys(list(exprs))]
+        for exprs in sets or [keys]:
+            own = [i for i, k in enumerate(keys) if k in exprs]
             # Without keys and calls there would be no row: the empty set has one, even of no input.
             some = calls or [AggregateCall("count", (), pa.int64())]
             node = build.grouped(below, [key_at[i] for i in own], some if not own else calls)
@@ -248,9 +280,11 @@ class Aggregation:
             branches.append(build.projected(node, columns, [*names, *(f"$q{i}" for i in range(len(groupings)))]))
         return build.union_all(branches) if len(branches) > 1 else branches[0]
 
-    def _with_window_keys(self, keys: list[ast.Expr]) -> list[ast.Expr]:
-        """A tumble or hop window is identified by its start or its end: grouping by one groups by all three."""
+    def _with_window_keys(self, keys: list[ast.Expr], shown: set[ast.Expr]) -> list[ast.Expr]:
+        """The window columns that the keys determine too: those in `shown`, and all of the input's own windows, for
+        which operators are made."""
         node = self.relation.node
+        own = _own_window(node)
         origins: dict[tuple[int, int], int] = {}
         for i in range(len(self.relation.columns)):
             if (origin := window_origin(node, i)) is not None:
@@ -261,10 +295,10 @@ class Aggregation:
             origin = window_origin(node, int(key.parts[0][1:]))
             if origin is None:
                 continue
-            for which in range(3):
+            for which in _determined(*origin, whole=origin[0].window.kind != "session" or _divides(node, own, keys)):
                 at = origins.get((id(origin[0]), which))
                 column = ast.Column((f"#{at}",))
-                if at is not None and column not in keys:
+                if at is not None and column not in keys and (origin[0] is own or column in shown):
                     keys.append(column)
         return keys
 

@@ -46,6 +46,7 @@ DUCK_AGGREGATES = frozenset(
     " array_agg string_agg listagg arg_min arg_max min_by max_by median quantile_cont quantile_disc".split()
 )
 """Aggregates that mean the same in DuckDB's windows as in GROUP BY here."""
+INTERPOLATED = frozenset(("median", "quantile_cont"))
 OWN_AGGREGATES = frozenset("count sum avg mean min max bool_and bool_or every".split())
 """Those `operators/over` has arithmetic of its own for."""
 
@@ -176,6 +177,8 @@ def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], tuple[object, 
         raise Unplannable(f"{call.name}() OVER")
     constants = [a.value for a in args[1:] if isinstance(a, Const)]
     columns = args[:1] + [a for a in args[1:] if not isinstance(a, Const)]
+    if call.name in INTERPOLATED and columns and pa.types.is_decimal(columns[0].type):
+        columns[0] = cast(columns[0], pa.float64())  # DuckDB interpolates numeric in numeric and rounds
     function = aggregate(call.name)
     assert function is not None
     return columns, tuple(constants), function.result_type([a.type for a in columns], call.distinct)

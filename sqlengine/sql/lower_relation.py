@@ -240,13 +240,13 @@ def _column(node: exp.Expr, ctx: Context) -> ast.Column:
 
 
 def _with_joins(left: ast.Relation, joins: Any, ctx: Context) -> ast.Relation:
-    comma = False
-    for join in joins:
-        kind = _join_kind(join)
-        if comma and kind in ("right", "full"):
-            raise NotSupportedError("RIGHT or FULL JOIN after a comma has no incremental form")
-        comma |= _is_comma(join)
-        left = _join(kind, left, join, ctx)
+    """A FROM list.  A comma binds less than JOIN, which shows where a join keeps all rows of its right side."""
+    for i, join in enumerate(joins):
+        rest = joins[i + 1 :]
+        if _is_comma(join) and any(_join_kind(j) in ("right", "full") for j in rest):
+            right = _with_joins(relation(join.this, ctx), rest, ctx)
+            return ast.Join("cross", left, right, None, (), False, position_of(join.this.this))
+        left = _join(_join_kind(join), left, join, ctx)
     return left
 
 

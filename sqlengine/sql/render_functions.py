@@ -141,8 +141,49 @@ def _anonymous(node: Any, how: Spelling) -> exp.Expr:
         made = _spelt(node, name, how)
         if made is not node:
             return made
+    if name in _INTERPOLATED and not isinstance(node.parent, exp.WithinGroup):
+        _as_doubles(node)
+    if name in _PICKS and not _is_windowed(node):
+        name = _PICKS[name]
     node.set("this", AGGREGATE_NAMES.get(name, name) if isinstance(node.this, str) else node.this)
     return node  # type: ignore[no-any-return]
+
+
+_PICKS = {"first_value": "first", "last_value": "last"}
+"""Window functions to DuckDB; as aggregates it has them under these names."""
+
+
+def _is_windowed(call: exp.Expr) -> bool:
+    """Whether OVER stands behind a call, maybe behind its FILTER or IGNORE NULLS."""
+    above = call.parent
+    while isinstance(above, (exp.Filter, exp.IgnoreNulls)):
+        above = above.parent
+    return isinstance(above, exp.Window)
+
+
+_INTERPOLATED = frozenset(("median", "percentile_cont", "quantile_cont"))
+
+
+def _as_doubles(call: exp.Expr) -> None:
+    """DuckDB interpolates numeric in numeric and rounds; here the answer is double precision, as in PostgreSQL."""
+    at = call
+    while isinstance(at, (exp.Order, exp.Distinct)) or at is call:
+        held = at.args.get("expressions") if isinstance(at, (exp.Anonymous, exp.Distinct)) else [at.this]
+        if not held:
+            return
+        at = held[0]
+    at.replace(exp.Cast(this=at.copy(), to=exp.DataType(this=exp.DType.DOUBLE)))
+
+
+_TEXT_LISTS = frozenset(("string_agg", "listagg", "group_concat"))
+
+
+def _distinct(node: exp.Distinct, how: Spelling) -> exp.Expr:
+    """`string_agg(DISTINCT x, ',')`: the generator would make one row of the text and its separator."""
+    call = node.parent.parent if isinstance(node.parent, exp.Order) else node.parent
+    if not isinstance(call, exp.Anonymous) or call.name.lower() not in _TEXT_LISTS or len(node.expressions) < 2:
+        return node
+    return raw("DISTINCT " + ", ".join(text(item) for item in node.expressions))
 
 
 def _spelt(node: Any, name: str, how: Spelling) -> exp.Expr:
@@ -206,6 +247,10 @@ def _tuple(node: Any, how: Spelling) -> exp.Expr:
 
 def _within_group(node: Any, how: Spelling) -> exp.Expr:
     """`f(x) WITHIN GROUP (ORDER BY y)`: the generator would put the order into the call."""
+    if node.this.name.lower() in _INTERPOLATED:
+        for item in node.expression.expressions:
+            ordered = item.this if isinstance(item, exp.Ordered) else item
+            ordered.replace(exp.Cast(this=ordered.copy(), to=exp.DataType(this=exp.DType.DOUBLE)))
     return raw(f"{text(node.this)} WITHIN GROUP ({text(node.expression).strip()})")
 
 
@@ -336,6 +381,7 @@ _RULES: dict[type[exp.Expr], Callable[[Any, Spelling], exp.Expr]] = {
     exp.Cast: _cast,
     **dict.fromkeys(_TIME_NODES, _moment),
     exp.Anonymous: _anonymous,
+    exp.Distinct: _distinct,
     exp.IgnoreNulls: _ignore_nulls,
     exp.WithinGroup: _within_group,
     exp.Dot: _qualified,

@@ -113,5 +113,6 @@ def session_rows(query: str, time: str, spec: ast.WindowSpec, partition: Sequenc
     before = f"lag({time}) OVER ({keys}ORDER BY {time})"
     opens = f"CASE WHEN {time} < {before} + {literal(spec.size)} THEN 0 ELSE 1 END"
     opened = f'SELECT *, {opens} AS "$new" FROM ({query}) AS {alias} WHERE {time} IS NOT NULL'
-    number = f'sum("$new") OVER ({keys}ORDER BY {time} ROWS UNBOUNDED PRECEDING)'
+    # RANGE: of rows at one time, whichever opens the session opens it for all of them.
+    number = f'sum("$new") OVER ({keys}ORDER BY {time} RANGE UNBOUNDED PRECEDING)'
     return f'SELECT *, {number} AS "$session" FROM ({opened}) AS {alias}'

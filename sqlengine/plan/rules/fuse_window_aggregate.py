@@ -41,7 +41,7 @@ def _fuse(group: nodes.GroupAggregate) -> Node | None:
     if not _identifies(assign.window.kind, have):
         return None
     plain = [k for k, p in zip(group.keys, parts, strict=True) if p is None]
-    needed = [c for c in _columns_of(group) if c not in group.keys or c in plain]
+    needed = list(dict.fromkeys([*plain, *_arguments_of(group)]))
     if any(max(input_columns(exprs[c]), default=0) >= base for c in needed):
         return None
     low = [p for p in predicates if max(input_columns(p), default=0) < base]
@@ -94,14 +94,14 @@ def _identifies(kind: str, have: set[int]) -> bool:
     return {0, 1} <= have or {0, 2} <= have
 
 
-def _columns_of(group: nodes.GroupAggregate) -> list[int]:
-    """Every input column the aggregate reads, in a stable order."""
-    columns = list(group.keys)
+def _arguments_of(group: nodes.GroupAggregate) -> list[int]:
+    """The input columns its aggregates read; a window column among them is beyond the fused operator."""
+    columns: list[int] = []
     for call in group.aggregates:
         columns += [*call.args, *(o[0] for o in call.order_by)]
         if call.filter is not None:
             columns.append(call.filter)
-    return list(dict.fromkeys(columns))
+    return columns
 
 
 def _aggregate(
