@@ -44,6 +44,13 @@ class Delta:
         weights = None if self.weights is None else self.weights[rows]
         return Delta(self.batch.take(pa.array(rows)), weights)
 
+    def pieces(self, count: int) -> list[Delta]:
+        """The rows in order, cut into `count` deltas or fewer, without a copy."""
+        size = max(1, -(-self.num_rows // count))
+        starts = range(0, self.num_rows, size)
+        weights = self.weights
+        return [Delta(self.batch.slice(s, size), None if weights is None else weights[s : s + size]) for s in starts]
+
     def filter(self, mask: pa.BooleanArray) -> Delta:
         """The rows where `mask` is true (null counts as false)."""
         kept = self.batch.filter(mask)

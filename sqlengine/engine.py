@@ -101,10 +101,10 @@ def from_storage(error: storage.StorageError) -> errors.Error:
 # ---------------------------------------------------------------- opening a database
 
 
-def open_instance(path: str | None, clock: Clock | None) -> Instance:
+def open_instance(path: str | None, clock: Clock | None, threads: int = 0) -> Instance:
     """Open storage and catalog, bring back tables, connectors and continuous queries, then start the pump."""
     try:
-        instance = Instance(path, clock)
+        instance = Instance(path, clock, threads)
     except storage.StorageError as error:
         raise from_storage(error) from error
     try:

@@ -31,6 +31,9 @@ class Settings:
     statement_length_max: int = setting(1_000_000, "longest statement text accepted, in characters", minimum=100)
     nesting_depth_max: int = setting(200, "deepest nesting of parentheses, CASE and NOT accepted", minimum=10)
     in_list_length_max: int = setting(20_000, "longest list of an IN accepted", minimum=1)
+    threads: int = setting(
+        0, "threads on which a view's large batches are worked on; 0 = one a core, at most 4", minimum=0
+    )
     disabled_rules: str = setting("", "comma-separated optimizer rules to leave out (for finding faults)")
 
     def get(self, name: str) -> Any:

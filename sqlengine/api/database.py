@@ -48,16 +48,17 @@ class Database:
     ) -> None:
         path = os.fspath(path)
         self._defaults = {"dialect": dialect, **settings}
-        self._check_settings()
-        self._instance = open_instance(None if path == MEMORY else path, clock)
+        threads = self._checked_settings().threads
+        self._instance = open_instance(None if path == MEMORY else path, clock, threads)
         self._session = self.session()
         self._lock = threading.RLock()
         self.path = path
 
-    def _check_settings(self) -> None:
+    def _checked_settings(self) -> Settings:
         settings = Settings()
         for name, value in self._defaults.items():
             settings.set(name, value)
+        return settings
 
     @property
     def closed(self) -> bool:
@@ -67,10 +68,7 @@ class Database:
     def session(self) -> Session:
         """A new session with its own settings and transaction."""
         self._require_open()
-        settings = Settings()
-        for name, value in self._defaults.items():
-            settings.set(name, value)
-        return Session(self._instance, settings)
+        return Session(self._instance, self._checked_settings())
 
     def _require_open(self) -> None:
         if hasattr(self, "_instance") and self._instance.closed:

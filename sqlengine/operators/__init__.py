@@ -22,6 +22,8 @@ from sqlengine.operators.recompute import RecomputeOperator
 from sqlengine.operators.release_in_order import ReleaseInOrderOperator
 from sqlengine.operators.repeat import RepeatOperator
 from sqlengine.operators.session_aggregate import SessionAggregateOperator
+from sqlengine.operators.sharded import ShardedOperator
+from sqlengine.operators.sharded_winners import ShardedWinners
 from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.operators.top_n import TopNOperator
 from sqlengine.operators.union_all import UnionAllOperator
@@ -31,6 +33,8 @@ from sqlengine.operators.versions import VersionsOperator
 from sqlengine.operators.window_aggregate import WindowAggregateOperator
 from sqlengine.operators.window_winners import WindowWinnersOperator
 from sqlengine.plan import nodes
+from sqlengine.plan.sharding import shard_keys
+from sqlengine.workers import Workers
 
 BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.AsofJoin: AsofJoinOperator,
@@ -63,3 +67,13 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
 def build_operator(node: nodes.Node) -> Operator:
     """The operator of a node."""
     return BUILDERS[type(node)](node)
+
+
+def build_shards(node: nodes.Node, workers: Workers) -> Operator:
+    """The operator of a node, divisible by its keys where it can be."""
+    match node:
+        case nodes.WindowWinners():
+            return ShardedWinners(node, workers)
+        case _ if shard_keys(node):
+            return ShardedOperator(lambda: build_operator(node), shard_keys(node), workers)
+    return build_operator(node)

@@ -6,10 +6,11 @@ deltas and times and returns deltas.  One method is required.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta
@@ -43,6 +44,9 @@ class Times:
         """The least of the inputs' watermarks; END_OF_TIME without inputs."""
         return min(self.watermarks_us, default=END_OF_TIME)
 
+
+ChosenKeys = Callable[[Sequence[pa.Array]], npt.NDArray[np.bool_]]
+"""Which rows of key columns are meant."""
 
 State = dict[str, pa.Table]
 """A snapshot: named Arrow tables; small scalars travel in a table's schema metadata."""
@@ -79,3 +83,7 @@ class Operator:
 
     def restore(self, state: State) -> None:
         """Replace all state."""
+
+    def keep(self, chosen: ChosenKeys) -> None:
+        """Forget everything about keys that are not chosen; of operators that are divided (plan/sharding.py) only."""
+        raise AssertionError("an operator that is divided forgets keys")

@@ -16,7 +16,7 @@ from sqlengine.delta import Delta
 from sqlengine.kernels import group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES, NO_INTS, Inputs
-from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.base import ChosenKeys, Operator, State, Times
 from sqlengine.operators.changes import had_first, replacement
 from sqlengine.operators.forgetting import Forgetting
 from sqlengine.plan.nodes import GroupAggregate
@@ -132,12 +132,20 @@ class GroupAggregateOperator(Operator):
         if dead > COMPACT_ABOVE and 2 * dead > self._index.size:
             self._compact()
 
+    def keep(self, chosen: ChosenKeys) -> None:
+        self._drop_all_but(chosen(self._index.columns()))
+
     def _compact(self) -> None:
+        if not self.node.keys:
+            return
         keep = self._weights.values != 0
         if self.node.forget is not None:
             at = self.node.keys.index(self.node.forget.column)
             keep &= ~self._forgetting.gone(self._index.decode(self._index.words(), [at])[0])
-        if not self.node.keys or keep.all():
+        self._drop_all_but(keep)
+
+    def _drop_all_but(self, keep: npt.NDArray[np.bool_]) -> None:
+        if keep.all():
             return
         moved = self._index.compact(keep)
         self._weights.replace(self._weights.values[keep])

@@ -18,7 +18,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.kernels import group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_INTS, Inputs
-from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times, earlier
+from sqlengine.operators.base import NO_WATERMARK, ChosenKeys, Operator, State, Times, earlier
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.window_aggregate import COMPACT_ABOVE
 from sqlengine.plan.nodes import SessionAggregate
@@ -153,6 +153,12 @@ class SessionAggregateOperator(Operator):
         if self._rows is not None:
             self._rows.restore(state["rows"])
         self._relink()
+
+    def keep(self, chosen: ChosenKeys) -> None:
+        assert self._rows is None, "sessions of rows that can be deleted are not divided"
+        own = self._sessions
+        own["alive"][: own.size] *= chosen(self._keys.columns())[own["key"][: own.size]]
+        self._compact()
 
     # ------------------------------------------------------------------ rows to runs
 

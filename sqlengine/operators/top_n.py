@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
-from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.base import ChosenKeys, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.forgetting import Forgetting
 from sqlengine.operators.ranking import sort_rows
@@ -232,3 +232,8 @@ class TopNOperator(Operator):
             self._pending.append(Delta(batch))
         self._apply_pending()
         self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])
+
+    def keep(self, chosen: ChosenKeys) -> None:
+        rows = self.snapshot()["rows"]
+        kept = [b.filter(pa.array(chosen([b.column(c) for c in self._node.partition]))) for b in rows.to_batches()]
+        self.restore({"rows": pa.Table.from_batches(kept, schema=rows.schema)})

@@ -18,7 +18,7 @@ from sqlengine.delta import Delta
 from sqlengine.kernels import HashIndex, group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES
-from sqlengine.operators.base import Operator, State, Times, earlier
+from sqlengine.operators.base import ChosenKeys, Operator, State, Times, earlier
 from sqlengine.operators.changes import had_first, replacement
 from sqlengine.operators.window_input import Rows, WindowInput
 from sqlengine.operators.windows import ALL_CLOSED, NONE_CLOSED
@@ -72,6 +72,9 @@ class WindowAggregateOperator(Operator):
 
     def restore(self, state: State) -> None:
         self._state.restore(state)
+
+    def keep(self, chosen: ChosenKeys) -> None:
+        self._state.keep(chosen)
 
 
 class _Windows:
@@ -135,9 +138,16 @@ class _Windows:
         """Forget slots once they are many and the majority."""
         dead = int(np.count_nonzero(gone))
         if dead > COMPACT_ABOVE and 2 * dead > self.index.size:
-            moved = self.index.compact(~gone)
-            self.weights.replace(self.weights.values[~gone])
-            self.aggregates.compact(~gone, moved)
+            self._drop_all_but(~gone)
+
+    def keep(self, chosen: ChosenKeys) -> None:
+        """Forget keys that are not chosen."""
+        self._drop_all_but(chosen(self.index.columns()[1:]))
+
+    def _drop_all_but(self, keep: Mask) -> None:
+        moved = self.index.compact(keep)
+        self.weights.replace(self.weights.values[keep])
+        self.aggregates.compact(keep, moved)
 
 
 class ClosingPanes(_Windows):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
-from sqlengine.operators.base import State, Times
+from sqlengine.operators.base import ChosenKeys, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.window_aggregate import ChangingWindows, WindowAggregateOperator
 from sqlengine.operators.window_input import Rows
@@ -23,6 +23,8 @@ from sqlengine.state.arrow_buffers import plain, validity
 from sqlengine.state.order_codes import order_codes
 
 Ints = npt.NDArray[np.int64]
+Best = tuple[int, pa.RecordBatch]
+"""A window's best code, and the rows of the groups that have it."""
 LEAST = int(np.iinfo(np.int64).min)
 
 
@@ -34,22 +36,29 @@ class WindowWinnersOperator(WindowAggregateOperator):
         super().__init__(plain_node)
         self._column = len(node.keys) + 3 + node.best
         self._largest = node.aggregates[node.best].function != "min"
-        self._winners: _Winners | None = None
+        self._winners: Winners | None = None
         if isinstance(self._state, ChangingWindows):
-            self._winners = _Winners(plain_node, self._input, node.best, self._largest)
+            self._winners = Winners(plain_node, self._input, node.best, self._largest)
             self._state = self._winners
 
     def advance(self, times: Times) -> Delta | None:
         change = super().advance(times)
-        if change is None or self._winners is not None:
-            return change
+        return change if change is None or self._winners is not None else self.best_closed(change)
+
+    def best_closed(self, change: Delta) -> Delta:
+        """Of rows of whole windows, the best of each window."""
         batch = change.batch
-        windows = order_codes(plain(batch.column(len(self._state.node.keys))))
+        ends = order_codes(plain(batch.column(len(self._state.node.keys) + 1)))
         values = codes_of(batch.column(self._column), self._largest)
-        _, group = np.unique(windows, return_inverse=True)
-        best = np.full(int(group.max()) + 1, LEAST)
+        _, group = np.unique(ends, return_inverse=True)
+        best = np.full(int(group.max(initial=0)) + 1, LEAST)
         np.maximum.at(best, group, values)
         return Delta(batch.take(pa.array(np.flatnonzero((values == best[group]) & (values != LEAST)))))
+
+    @property
+    def winners(self) -> Winners | None:
+        """The best of each window so far; None when windows leave once, as they close."""
+        return self._winners
 
 
 def codes_of(values: pa.Array, largest: bool) -> Ints:
@@ -59,14 +68,20 @@ def codes_of(values: pa.Array, largest: bool) -> Ints:
     return codes if valid is None else np.where(valid, codes, LEAST)
 
 
-class _Winners(ChangingWindows):
-    """`_best`: window -> (best code, slots of the groups that have it, their rows as they were last emitted)."""
+class Winners(ChangingWindows):
+    """`best`: window -> (best code, slots of the groups that have it, their rows as they were last emitted)."""
 
     def __init__(self, node: WindowAggregate, source: object, best: int, largest: bool) -> None:
         super().__init__(node, source)  # type: ignore[arg-type]
         self._part = best
         self._largest = largest
-        self._best: dict[int, tuple[int, Ints, pa.RecordBatch]] = {}
+        self.best: dict[int, tuple[int, Ints, pa.RecordBatch]] = {}
+        self._news: dict[int, Best] = {}
+
+    def take_news(self) -> dict[int, Best]:
+        """The windows whose best may have changed since the last call, and what it is."""
+        taken, self._news = self._news, {}
+        return taken
 
     def process(self, rows: Rows) -> Delta | None:
         touched, _ = self._densify(self.absorb(rows), self.index.size)
@@ -92,7 +107,7 @@ class _Winners(ChangingWindows):
 
     def _challenge(self, window: int, top: int, slots: Ints, values: Ints, out: list[Delta]) -> None:
         """Groups of one window have new values, the best of them `top`."""
-        known = self._best.get(window)
+        known = self.best.get(window)
         if top == LEAST or (known is not None and top < known[0]):
             return
         challengers = slots[values == top]
@@ -102,14 +117,15 @@ class _Winners(ChangingWindows):
             out.append(Delta(known[2]).negated())
         columns = [*self.group_columns(self.index.words(challengers)), *self.aggregates.results(challengers)]
         batch = pa.RecordBatch.from_arrays(columns, schema=self.node.schema)
-        self._best[window] = top, challengers, batch
+        self.best[window] = top, challengers, batch
+        self._news[window] = top, batch
         out.append(Delta(batch))
 
     def advance(self, watermark_us: int) -> Delta | None:
         final, size = self.final, self.index.size
         change = super().advance(watermark_us)
         if self.final > final:  # winners of windows that take no more rows need not be known
-            self._best = {w: b for w, b in self._best.items() if w > self.final}
+            self.best = {w: b for w, b in self.best.items() if w > self.final}
         if self.index.size < size:
             self._find_slots()
         return change
@@ -118,7 +134,11 @@ class _Winners(ChangingWindows):
         super().restore(state)
         self._find_slots()
 
+    def keep(self, chosen: ChosenKeys) -> None:
+        super().keep(chosen)
+        self._find_slots()
+
     def _find_slots(self) -> None:
         """Slots have other numbers: the winners are looked up again, by what they are."""
-        self._best = {}
+        self.best = {}
         self._challenge_all(self._shown(np.flatnonzero(self._windows() > self.final)))

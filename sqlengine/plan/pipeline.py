@@ -52,12 +52,14 @@ class Planner:
 @dataclass(frozen=True)
 class Planned:
     """`stages`: name -> plan, in order; `reason` names what has no incremental operator, None when all has one;
-    `streams`: the scanned objects whose rows come for ever."""
+    `streams`: the scanned objects whose rows come for ever; `threads` it may run on, 0 = as many as the database's
+    queries do."""
 
     physical: Node
     stages: dict[str, Node] = field(default_factory=dict)
     reason: str | None = None
     streams: frozenset[str] = frozenset()
+    threads: int = 0
 
     @property
     def schema(self) -> pa.Schema:

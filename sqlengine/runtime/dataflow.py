@@ -14,18 +14,21 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import Error
-from sqlengine.operators import build_operator
+from sqlengine.operators import build_shards
 from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
+from sqlengine.plan.sharding import is_spreadable
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
+from sqlengine.workers import ALONE, Workers
 
-COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate, nodes.TopN)
-"""Operators for which one large delta is cheaper than several small ones, copying included."""
+COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate)
+"""Operators for which one large delta is cheaper than several small ones, copying included; those that can be divided
+see to it themselves."""
 
 NOW_INTERVAL_US = 1_000_000
 """How often a query whose answer changes with now() is run again when nothing else happens."""
@@ -51,13 +54,20 @@ class Step:
 class Dataflow:
     """`trackers`: one per source that is read from a topic; `timeout_us`: EMIT ... TIMEOUT."""
 
-    def __init__(self, plan: Node, trackers: Mapping[str, WatermarkTracker], timeout_us: int | None = None) -> None:
+    def __init__(
+        self,
+        plan: Node,
+        trackers: Mapping[str, WatermarkTracker],
+        timeout_us: int | None = None,
+        workers: Workers = ALONE,
+    ) -> None:
         self.plan = plan
         self.trackers = trackers
         self.steps: list[Step] = []
         self.late_rows: list[pa.RecordBatch] = []
         self.failures: list[tuple[pa.RecordBatch, Error]] = []
         self.timeout_us = timeout_us
+        self._workers = workers
         self._ticked_us = 0
         self._places: dict[Node, int] = {}
         self._reading: set[tuple[int, int]] = set()
@@ -72,7 +82,7 @@ class Dataflow:
         place = self._places.get(node)
         if place is None:
             inputs = [self._add(i) for i in node.inputs]
-            operator = None if isinstance(node, nodes.Scan) else build_operator(node)
+            operator = None if isinstance(node, nodes.Scan) else build_shards(node, self._workers)
             self.steps.append(Step(node, operator, inputs))
             place = self._places[node] = len(self.steps) - 1
         return place
@@ -159,7 +169,7 @@ class Dataflow:
     @staticmethod
     def _arriving(node: Node, deltas: list[Delta]) -> list[Delta]:
         """The deltas one by one, or as one: operators that answer with changed groups then speak once a tick."""
-        if len(deltas) > 1 and isinstance(node, COALESCED):
+        if len(deltas) > 1 and isinstance(node, COALESCED) and not node.keys:
             together = concat(deltas)
             return [together] if together is not None else []
         return deltas
@@ -168,12 +178,10 @@ class Dataflow:
         operator = step.operator
         assert operator is not None
         for port, place in enumerate(step.inputs):
-            for delta in self._arriving(step.node, self.steps[place].output):
-                step.rows_in += delta.num_rows
-                step.batches += 1
-                out = operator.process(delta, port, now_us)
-                if out is not None and out.num_rows:
-                    step.output.append(out)
+            arriving = self._arriving(step.node, self.steps[place].output)
+            step.rows_in += sum(d.num_rows for d in arriving)
+            step.batches += len(arriving)
+            step.output += [d for d in self._processed(step, arriving, port, now_us) if d is not None and d.num_rows]
         times = Times(tuple(self.steps[p].watermark_us for p in step.inputs), now_us)
         out = operator.advance(times)
         if out is not None and out.num_rows:
@@ -185,6 +193,22 @@ class Dataflow:
         errors = getattr(operator, "errors", None)
         if errors is not None:
             self.failures += errors.take()
+
+    def _processed(self, step: Step, deltas: list[Delta], port: int, now_us: int) -> list[Delta | None]:
+        """What the operator makes of each delta: side by side where they are many and it keeps nothing of them."""
+        operator = step.operator
+        assert operator is not None
+
+        def process(delta: Delta) -> Delta | None:
+            return operator.process(delta, port, now_us)
+
+        if not self._workers.worth(sum(d.num_rows for d in deltas)) or not is_spreadable(step.node):
+            return [process(delta) for delta in deltas]
+        outputs = self._workers.map(process, _pieces(deltas, self._workers.threads))
+        failed = getattr(operator, "errors", None)
+        if failed is not None and failed.take():  # again, one by one: failures are told in the order of rows
+            outputs = [process(delta) for delta in deltas]
+        return outputs
 
     def next_wakeup_us(self) -> int | None:
         """When time alone changes something after the last tick: idle partitions, timeouts, EMIT EVERY, now()."""
@@ -233,6 +257,14 @@ class Dataflow:
             step.watermark_us = steps[i]
             if step.operator is not None and str(i) in states:
                 step.operator.restore(states[str(i)])
+
+
+def _pieces(deltas: list[Delta], count: int) -> list[Delta]:
+    """The same rows in at least `count` deltas, where they are so many rows."""
+    if len(deltas) >= count:
+        return deltas
+    parts = -(-count // len(deltas))
+    return [piece for delta in deltas for piece in delta.pieces(parts)]
 
 
 def _span_us(node: Node) -> int:

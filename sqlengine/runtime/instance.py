@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -30,9 +31,11 @@ from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
 from sqlengine.runtime.scheduler import OnProgress, Scheduler
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
+from sqlengine.settings import Settings
 from sqlengine.snapshot.expand import Expanded, declared_time, expand
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
+from sqlengine.workers import Workers, default_threads
 from storage import Storage, Topic
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 class Instance:
     """Everything sessions share.  `lock` guards catalog and scheduler; statements that change them hold it."""
 
-    def __init__(self, path: str | None, clock: Clock | None = None) -> None:
+    def __init__(self, path: str | None, clock: Clock | None = None, threads: int = 0) -> None:
         self.clock = clock or RealClock()
         self.path = path
         self.storage = Storage.open(path)
@@ -56,6 +59,8 @@ class Instance:
         self.outputs: dict[str, TopicOutput | ConnectorOutput] = {}
         self.pump = Pump(self.scheduler, self.storage.maintain)
         self.closed = False
+        self._threads = threads
+        self._workers: dict[int, Workers] = {}
         self._serial = 0
         self._turns: dict[str, int] = {}
         self._close_lock = threading.Lock()
@@ -90,9 +95,17 @@ class Instance:
             self.catalog, lambda view: self.query_of(view).plan, self._recompute_text, self.functions, disabled
         )
 
-    def plan(self, query: ast.Query, emit: ast.Emit, disabled_rules: str = "") -> Planned:
-        """Plan a continuous query against the present catalog."""
-        return plan_query(query, emit, self.planner(disabled_rules))
+    def plan(self, query: ast.Query, emit: ast.Emit, settings: Settings | None = None) -> Planned:
+        """Plan a continuous query against the present catalog; those of a session, or the defaults."""
+        if settings is None:
+            return plan_query(query, emit, self.planner())
+        planned = plan_query(query, emit, self.planner(settings.disabled_rules))
+        return replace(planned, threads=settings.threads)
+
+    def workers(self, threads: int) -> Workers:
+        """So many threads, shared by all queries that ask for as many; 0 = as many as the database was opened with."""
+        count = threads or self._threads or default_threads()
+        return self._workers.setdefault(count, Workers(count))
 
     def expanded(self, query: ast.Query) -> Expanded:
         """A query's text for the snapshot executor."""
@@ -219,7 +232,7 @@ class Instance:
         objects = [self.catalog.get(tuple(n.split("."))) for n in planned.sources()]
         stored = [o for o in objects if isinstance(o, (Stream, Table))]
         trackers = {o.name: make_tracker(o, self.topic_of(o)) for o in stored}
-        dataflow = Dataflow(planned.physical, trackers, emit.timeout_us)
+        dataflow = Dataflow(planned.physical, trackers, emit.timeout_us, self.workers(planned.threads))
         query = ContinuousQuery(
             query_id=query_id,
             name=name,
@@ -423,6 +436,8 @@ class Instance:
             for name in list(self.outputs):
                 self.release_sink(name)
             self.storage.close()
+            for workers in self._workers.values():
+                workers.close()
 
 
 def read_all(reader: TopicReader, until: Sequence[int] | None) -> pa.Table:

@@ -33,7 +33,7 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     if stage == "sql":
         return _text(context.instance.expanded(query).text.splitlines())
     with context.instance.lock:
-        planned = context.instance.plan(query, emit, context.settings.disabled_rules)
+        planned = context.instance.plan(query, emit, context.settings)
     node = planned.stages[stage]
     annotate = StateAnalysis(planned.streams).annotate if stage == "physical" else None
     if form == "json":
@@ -85,7 +85,7 @@ def _analyze(statement: ast.Explain, context: Context, form: str) -> list[str]:
             context.instance.catch_up(context.check)
             return _analyzed(_running(statement.target, context), context, form)
         query, emit = _query_of(statement, context)
-        planned = context.instance.plan(query, emit, context.settings.disabled_rules)
+        planned = context.instance.plan(query, emit, context.settings)
         query_id = context.instance.next_id("explain")
         try:
             once = context.instance.start_query(

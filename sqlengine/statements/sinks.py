@@ -32,7 +32,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         if "connector" not in options:
             raise InvalidParameter("a sink needs a connector", hint="WITH (connector = 'file', path = ...)")
         emit = statement.emit or ast.Emit()
-        planned = instance.plan(query, emit, context.settings.disabled_rules)
+        planned = instance.plan(query, emit, context.settings)
         sink = Sink(
             name=object_name(statement.name),
             query=query.text,
@@ -75,7 +75,7 @@ def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
     instance = context.instance
     assert statement.query is not None
     emit = statement.emit or ast.Emit()
-    planned = instance.plan(statement.query, emit, context.settings.disabled_rules)
+    planned = instance.plan(statement.query, emit, context.settings)
     if not planned.physical.append_only:
         raise InvalidDefinition(
             "a stream is append-only, and this query takes rows back",

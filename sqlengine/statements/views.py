@@ -54,7 +54,7 @@ def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject 
 def _materialized(statement: ast.CreateView, context: Context, existing: CatalogObject | None) -> None:
     instance = context.instance
     emit = statement.emit or ast.Emit()
-    planned = instance.plan(statement.query, emit, context.settings.disabled_rules)
+    planned = instance.plan(statement.query, emit, context.settings)
     columns = _renamed(infos_of_schema(planned.schema), statement.column_aliases)
     if existing is not None:
         drop_object(context, instance.catalog.get_as(MaterializedView, statement.name), cascade=False)

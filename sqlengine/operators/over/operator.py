@@ -16,7 +16,7 @@ import pyarrow as pa
 from sqlengine import duck
 from sqlengine.delta import Delta, concat
 from sqlengine.expr.tree import rename_args
-from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.base import ChosenKeys, Operator, State, Times
 from sqlengine.operators.changes import differ
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.forgetting import Forgetting
@@ -204,3 +204,8 @@ class OverOperator(Operator):
             values = pa.RecordBatch.from_arrays(batch.columns[width:], schema=self._answers)
             self._rows.marks.values[new] = self._values.append(values) + 1 + np.arange(len(new))
         self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])
+
+    def keep(self, chosen: ChosenKeys) -> None:
+        rows = self.snapshot()["rows"]
+        kept = [b.filter(pa.array(chosen([b.column(c) for c in self._node.partition]))) for b in rows.to_batches()]
+        self.restore({"rows": pa.Table.from_batches(kept, schema=rows.schema)})

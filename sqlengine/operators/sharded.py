@@ -1,0 +1,130 @@
+"""ShardedOperator: a keyed operator as several of its kind, each with the rows and the state of its share of the keys.
+
+It begins as one operator.  The first tick that brings many rows divides it, so a view that only ever sees small changes
+never pays for shards.  From then on a tick's rows are dealt out by a hash of their keys and, when they are many, the
+shards run side by side; a key's rows keep their order, so each shard's answer is what one operator would have said.
+How many shards there are belongs to the state: a checkpoint is continued with as many, whatever the number of threads.
+It must not know what the operators do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.operators.base import Operator, State, Times
+from sqlengine.state.shards import deal, in_shard
+from sqlengine.workers import Workers
+
+SHARD = "shard"
+"""States of several shards are called shard0/..., shard1/...; that of one has no such head."""
+
+
+class ShardedOperator(Operator):
+    """`make` a new operator; `keys`: the columns that say the shard, () for an operator that is never divided."""
+
+    def __init__(self, make: Callable[[], Operator], keys: tuple[int, ...], workers: Workers) -> None:
+        self._make = make
+        self._keys = keys
+        self._workers = workers
+        self._shards = [make()]
+        self._arrived: list[Delta] = []
+        self._now_us = 0
+        self.schema = self._shards[0].schema
+
+    @property
+    def shards(self) -> int:
+        """How many operators it is at present."""
+        return len(self._shards)
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        assert port == 0, "only operators of one input are divided"
+        self._arrived.append(delta)
+        self._now_us = now_us
+        return None
+
+    def advance(self, times: Times) -> Delta | None:
+        arrived, self._arrived = self._arrived, []
+        many = self._workers.worth(sum(d.num_rows for d in arrived))
+        if many and self._keys and len(self._shards) == 1:
+            self._divide()
+        if len(self._shards) == 1:
+            return self._run(self._shards[0], arrived, times)
+        dealt = self._deal(arrived, many)
+        each = range(len(self._shards))
+
+        def run(shard: int) -> Delta | None:
+            return self._run(self._shards[shard], [hand[shard] for hand in dealt], times)
+
+        answers = self._workers.map(run, each) if many else [run(shard) for shard in each]
+        return self._together([a for a in answers if a is not None])
+
+    def _together(self, answers: Sequence[Delta]) -> Delta | None:
+        """The output, of what several shards answered."""
+        return concat(answers)
+
+    def _changed_shards(self) -> None:
+        """There are other shards than before."""
+
+    def _run(self, operator: Operator, arrived: Sequence[Delta], times: Times) -> Delta | None:
+        """A tick of one operator: all its rows as one delta, then the watermarks."""
+        delta = concat(arrived)
+        before = None if delta is None else operator.process(delta, 0, self._now_us)
+        after = operator.advance(times)
+        return concat([d for d in (before, after) if d is not None])
+
+    # ------------------------------------------------------------ dealing out
+
+    def _deal(self, arrived: Sequence[Delta], many: bool) -> list[list[Delta]]:
+        """Each delta's rows by shard."""
+        if many:
+            return self._workers.map(self._hand, arrived)
+        together = concat(arrived)
+        return [] if together is None else [self._hand(together)]
+
+    def _hand(self, delta: Delta) -> list[Delta]:
+        return [delta.take(rows) for rows in deal([delta.batch.column(k) for k in self._keys], len(self._shards))]
+
+    def _divide(self) -> None:
+        """One operator becomes as many as there are threads, each with the state of its keys."""
+        state, count = self._shards[0].snapshot(), self._workers.threads
+
+        def part(shard: int) -> Operator:
+            operator = self._make()
+            operator.restore(state)
+            operator.keep(lambda keys: in_shard(keys, count, shard))
+            return operator
+
+        self._shards = self._workers.map(part, range(count))
+        self._changed_shards()
+
+    # ------------------------------------------------------------ all shards as one
+
+    def output_watermark(self, times: Times) -> int:
+        return min(shard.output_watermark(times) for shard in self._shards)
+
+    def take_late(self) -> list[pa.RecordBatch]:
+        return [rows for shard in self._shards for rows in shard.take_late()]
+
+    def state_size(self) -> Mapping[str, int]:
+        sizes = [shard.state_size() for shard in self._shards]
+        return {what: sum(size[what] for size in sizes) for what in ("rows", "bytes")}
+
+    def snapshot(self) -> State:
+        if len(self._shards) == 1:
+            return self._shards[0].snapshot()
+        parts = enumerate(shard.snapshot() for shard in self._shards)
+        return {f"{SHARD}{i}/{name}": table for i, part in parts for name, table in part.items()}
+
+    def restore(self, state: State) -> None:
+        parts: dict[str, State] = {}
+        for name, table in state.items():
+            head, slash, rest = name.partition("/")
+            parts.setdefault(head if slash else "", {})[rest if slash else name] = table
+        names = [""] if "" in parts or not parts else [f"{SHARD}{i}" for i in range(len(parts))]
+        self._shards = [self._make() for _ in names]
+        for shard, name in zip(self._shards, names, strict=True):
+            shard.restore(parts.get(name, {}))
+        self._changed_shards()

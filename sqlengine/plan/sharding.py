@@ -1,0 +1,36 @@
+"""What of a plan can be worked on side by side.
+
+A keyed operator can be divided: what it answers for a key depends on that key's rows alone.  An operator without state
+can take the batches of a tick in any order, unless it calls functions of the program, which may not expect that.
+"""
+
+from __future__ import annotations
+
+from sqlengine.expr.tree import Expr, InputRef, UserCall, children
+from sqlengine.plan import nodes
+from sqlengine.plan.exprs import expressions
+from sqlengine.plan.nodes import Node
+
+
+def shard_keys(node: Node) -> tuple[int, ...]:
+    """Input columns such that rows that differ in them never meet in the node's state; () when there are none."""
+    match node:
+        case nodes.GroupAggregate(keys=keys) | nodes.WindowAggregate(keys=keys):
+            return keys
+        case nodes.SessionAggregate(keys=keys) if node.input.append_only:
+            return keys
+        case nodes.TopN(partition=partition) | nodes.Over(partition=partition):
+            return partition
+    return ()
+
+
+def is_spreadable(node: Node) -> bool:
+    """Whether its batches may be worked on at the same time, and that is worth something."""
+    if not isinstance(node, (nodes.Filter, nodes.Project)):
+        return False
+    exprs = expressions(node)
+    return any(not isinstance(e, InputRef) for e in exprs) and not any(_calls_program(e) for e in exprs)
+
+
+def _calls_program(expr: Expr) -> bool:
+    return isinstance(expr, UserCall) or any(_calls_program(kid) for kid in children(expr))
