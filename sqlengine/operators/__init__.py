@@ -22,7 +22,7 @@ from sqlengine.operators.recompute import RecomputeOperator
 from sqlengine.operators.release_in_order import ReleaseInOrderOperator
 from sqlengine.operators.repeat import RepeatOperator
 from sqlengine.operators.session_aggregate import SessionAggregateOperator
-from sqlengine.operators.sharded import ShardedOperator
+from sqlengine.operators.sharded import Sharded
 from sqlengine.operators.sharded_winners import ShardedWinners
 from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.operators.top_n import TopNOperator
@@ -75,5 +75,5 @@ def build_shards(node: nodes.Node, workers: Workers) -> Operator:
         case nodes.WindowWinners():
             return ShardedWinners(node, workers)
         case _ if shard_keys(node):
-            return ShardedOperator(lambda: build_operator(node), shard_keys(node), workers)
+            return Sharded(lambda: build_operator(node), shard_keys(node), workers)
     return build_operator(node)

@@ -1,4 +1,4 @@
-"""ShardedOperator: a keyed operator as several of its kind, each with the rows and the state of its share of the keys.
+"""Sharded: a keyed operator as several of its kind, each with the rows and the state of its share of the keys.
 
 It begins as one operator.  The first tick that brings many rows divides it, so a view that only ever sees small changes
 never pays for shards.  From then on a tick's rows are dealt out by a hash of their keys and, when they are many, the
@@ -22,7 +22,7 @@ SHARD = "shard"
 """States of several shards are called shard0/..., shard1/...; that of one has no such head."""
 
 
-class ShardedOperator(Operator):
+class Sharded(Operator):
     """`make` a new operator; `keys`: the columns that say the shard, () for an operator that is never divided."""
 
     def __init__(self, make: Callable[[], Operator], keys: tuple[int, ...], workers: Workers) -> None:

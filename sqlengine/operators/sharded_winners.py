@@ -8,14 +8,14 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.consolidate import consolidate
-from sqlengine.operators.sharded import ShardedOperator
+from sqlengine.operators.sharded import Sharded
 from sqlengine.operators.window_winners import Best, WindowWinnersOperator, Winners
 from sqlengine.plan.nodes import WindowWinners
 from sqlengine.plan.sharding import shard_keys
 from sqlengine.workers import Workers
 
 
-class ShardedWinners(ShardedOperator):
+class ShardedWinners(Sharded):
     """`_bests`: window -> shard -> the best it knows, for windows that still take rows; empty with one shard."""
 
     def __init__(self, node: WindowWinners, workers: Workers) -> None:

@@ -3,7 +3,8 @@
 Why: deletions, consolidation and differences look whole rows up; a fingerprint is 16 bytes whatever the row is and
 needs no second copy of texts.  NULL equals NULL, -0.0 equals 0.0, every NaN equals every NaN.  Two different rows
 share a fingerprint with probability about 2**-128 per pair (see kernels/row_hash.pyx), which is taken as never.
-Fingerprints live in memory only: they must not be stored, so the function may change between versions.
+Fingerprints live in memory only: they must not be stored.  Yet checkpoints of divided operators rely on those of texts
+(state/shards.py), so a change of the function needs a new checkpoint format.
 """
 
 from __future__ import annotations

@@ -64,8 +64,9 @@ class CaseEngine(Protocol):
 class EmbeddedEngine:
     """A Database of this process under `path` (":memory:" when nothing is opened again)."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, threads: int = 1) -> None:
         self.path = path
+        self.threads = threads
         self.clock = VirtualClock(START_US)
         self._followed: dict[str, Any] = {}
         self._open()
@@ -73,7 +74,7 @@ class EmbeddedEngine:
     def _open(self) -> None:
         import sqlengine  # lazy: the formats are tested without an engine
 
-        self.database = sqlengine.connect(self.path, clock=self.clock)
+        self.database = sqlengine.connect(self.path, clock=self.clock, threads=self.threads)
         self._executor = EmbeddedExecutor(self.database)
         self._followed.clear()
 

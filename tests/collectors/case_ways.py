@@ -1,7 +1,8 @@
 """The ways a stream case is run: pure rewritings of its steps that must not change its final answer.
 
 as_written; row_by_row (every row a batch of its own); one_batch (inputs wait and go in together); restored
-(checkpoint behind one input, crash behind the next, open again), once for every input boundary.
+(checkpoint behind one input, crash behind the next, open again), once for every input boundary; in_shards (restored
+half way, every operator that can be divided divided).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 
 from tests.collectors.case_format import Case, Expect, Input, Oracle, Reopen, Sql, Step, Tick
 
+IN_SHARDS = "in_shards"
 _BOUNDARIES_MAX = 6
 _NO_BARRIER = re.compile(
     r"^\s*(create\s+(or\s+replace\s+)?((materialized|temporary|temp)\s+)?(view|topic|stream|source|sink|function)"
@@ -31,6 +33,8 @@ def ways(case: Case) -> Iterator[tuple[str, tuple[Step, ...]]]:
     if "restored" not in case.skipped:
         for boundary in boundaries(case.steps):
             yield f"restored_after_{boundary}", tuple(restored(without_changes(case.steps), boundary))
+        middle = sum(isinstance(step, Input) for step in case.steps) // 2
+        yield IN_SHARDS, tuple(restored(without_changes(case.steps), middle))
 
 
 def without_changes(steps: Iterable[Step]) -> list[Step]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from tests.collectors import case_format, plan_format, slt_format, slt_run
 from tests.collectors.case_engine import EmbeddedEngine
 from tests.collectors.case_run import CaseFailure, Run, needs_disk
-from tests.collectors.case_ways import ways
+from tests.collectors.case_ways import IN_SHARDS, ways
 from tests.collectors.executor import EmbeddedExecutor, Executor, Failure
 
 EXPLAIN_THE_DIFFERENCE = "rewritten; commit the file only if you can explain every line of the difference"
@@ -114,8 +115,9 @@ class CaseItem(TextItem):
 
     def runtest(self) -> None:
         """Run on a fresh engine, on disk when it is opened again."""
-        with tempfile.TemporaryDirectory(prefix="case-") as folder:
-            engine = EmbeddedEngine(folder if needs_disk(self.steps) else ":memory:")
+        shards = 3 if self.name == IN_SHARDS else 1
+        with tempfile.TemporaryDirectory(prefix="case-") as folder, _divided(shards):
+            engine = EmbeddedEngine(folder if needs_disk(self.steps) else ":memory:", shards)
             try:
                 if self.rewriting:
                     self._rewrite(engine)
@@ -130,6 +132,15 @@ class CaseItem(TextItem):
         run.steps(self.steps)
         assert run.answers is not None
         _write_if_changed(self.path, text, case_format.replace_rows(text, run.answers))
+
+
+@contextmanager
+def _divided(shards: int) -> Iterator[None]:
+    """With several shards every tick is large enough to be divided."""
+    with pytest.MonkeyPatch.context() as patch:
+        if shards > 1:
+            patch.setattr("sqlengine.workers.ROWS_MIN", 1)
+        yield
 
 
 class PlansFile(pytest.File):

@@ -1,0 +1,260 @@
+"""Views in shards: the same answers with any number of threads and any split, also through a restart with others.
+
+`small` makes every tick large enough to be divided, so that a handful of rows goes all the ways a million would.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import threading
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sqlengine
+from sqlengine import workers
+from sqlengine.delta import Delta
+from sqlengine.kernels import COMPILED, deal_reference
+from sqlengine.operators.sharded import Sharded
+from sqlengine.state.shards import deal, in_shard
+from sqlengine.workers import Workers
+
+if COMPILED:
+    from sqlengine.kernels import deal as deal_kernel
+
+START = dt.datetime(2024, 1, 1)
+OVER_TABLE = {
+    "groups": "SELECT k, t, count(*) AS n, sum(v) AS s, min(v) AS low, count(DISTINCT v) AS d FROM b GROUP BY k, t",
+    "distinct": "SELECT DISTINCT k, t FROM b",
+    "top": """SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY t ORDER BY v DESC, id) AS r FROM b) AS q
+        WHERE r <= 2""",
+    "over": "SELECT id, sum(v) OVER (PARTITION BY k ORDER BY id) AS s, lag(v) OVER (PARTITION BY t ORDER BY id) FROM b",
+    "windows": "SELECT k, window_start, count(*) AS n FROM TUMBLE(b, ts, INTERVAL '20 s') GROUP BY k, window_start",
+    "computed": "SELECT id, upper(t) AS t, 10 / v AS x, v % 2 AS odd FROM b WHERE v > 0",
+}
+HOP = "HOP(s, ts, INTERVAL '10 s', INTERVAL '30 s')"
+OVER_STREAM = {
+    "hops": f"SELECT k, t, window_end, count(*) AS n, max(v) AS m FROM {HOP} GROUP BY k, t, window_end",
+    "sessions": """SELECT k, window_start, count(*) AS n FROM SESSION(s PARTITION BY k, ts, INTERVAL '7 s')
+        GROUP BY k, window_start""",
+    "winners": f"""SELECT * FROM (SELECT *, rank() OVER (PARTITION BY ws, we ORDER BY n DESC) AS r FROM (
+        SELECT k, t, count(*) AS n, window_start AS ws, window_end AS we FROM {HOP} GROUP BY k, t, 4, 5) AS c) AS d
+        WHERE r = 1""",
+    "latest": """SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY k, t ORDER BY ts DESC, v) AS r FROM s) AS q
+        WHERE r = 1""",
+}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Every tick with rows is worth dividing."""
+    monkeypatch.setattr(workers, "ROWS_MIN", 1)
+
+
+def rows_of(db, query):
+    return sorted(map(repr, db.execute(query).fetchall()))
+
+
+def shards_of(db):
+    """How many operators each divisible step of each query is."""
+    flows = {id(q.dataflow): q.dataflow for q in db._instance.scheduler.queries.values()}.values()
+    return [s.operator.shards for f in flows for s in f.steps if isinstance(s.operator, Sharded)]
+
+
+def change_table(db, rng):
+    values = [
+        (key, rng.choice((None, 1, 2, 3)), rng.choice((None, "", "x", "long text")), rng.randrange(-1, 5), rng.random())
+        for key in rng.sample(range(30), rng.randrange(1, 9))
+    ]
+    with_times = [(i, k, t, v, START + dt.timedelta(seconds=100 * s)) for i, k, t, v, s in values]
+    assign = ", ".join(f"{c} = excluded.{c}" for c in ("k", "t", "v", "ts"))
+    for row in with_times:
+        if rng.random() < 0.25:
+            db.execute("DELETE FROM b WHERE id = ?", row[:1])
+        else:
+            db.execute(f"INSERT INTO b VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET {assign}", row)
+
+
+@pytest.mark.parametrize(("threads", "seed"), [(1, 0), (2, 0), (3, 0), (3, 1)])
+def test_views_over_changing_rows_equal_their_queries(small, tmp_path, threads, seed):
+    rng = random.Random(seed)
+    db = sqlengine.connect(tmp_path, threads=threads)
+    db.execute("CREATE TABLE b (id INT PRIMARY KEY, k INT, t TEXT, v INT, ts TIMESTAMP)")
+    change_table(db, rng)
+    for name, query in OVER_TABLE.items():
+        db.execute(f"CREATE MATERIALIZED VIEW v_{name} AS {query}")
+    for step in range(8):
+        change_table(db, rng)
+        for name, query in OVER_TABLE.items():
+            assert rows_of(db, f"SELECT * FROM v_{name}") == rows_of(db, query), name
+        if step % 3 == 2:
+            assert threads == 1 or set(shards_of(db)) == {threads}
+            db.close()
+            db = sqlengine.connect(tmp_path, threads=1 + step % 3)
+    assert threads == 1 or set(shards_of(db)) == {threads}
+    db.close()
+
+
+EVENTS = st.lists(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 90), st.none() | st.integers(0, 3)), max_size=10), max_size=5
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=8, deadline=None)
+@given(batches=EVENTS)
+def test_views_over_streams_are_the_same_on_any_number_of_threads(tmp_path_factory, batches):
+    emits = ("", " EMIT ON WINDOW CLOSE", " EMIT ON WINDOW CLOSE ALLOWED LATENESS INTERVAL '20 s'")
+    answers = {}
+    for threads in (1, 2, 3):
+        path = tmp_path_factory.mktemp("streams")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(workers, "ROWS_MIN", 1)
+            db = sqlengine.connect(path, threads=threads)
+            db.execute(
+                "CREATE STREAM s (k INT, t TEXT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5 s')"
+            )
+            views = [(f"{name}_{i}", q + e) for name, q in OVER_STREAM.items() for i, e in enumerate(emits)]
+            views = [(name, text) for name, text in views if not (name.startswith("latest") and "CLOSE" in text)]
+            for name, text in views:
+                db.execute(f"CREATE MATERIALIZED VIEW {name} AS {text}")
+            for n, batch in enumerate(batches):
+                if batch:
+                    rows = [(k, "abc"[k % 3], v, START + dt.timedelta(seconds=second)) for k, second, v in batch]
+                    db.insert("s", rows)
+                    db.execute("SELECT * FROM hops_0")
+                if n == 2:
+                    db.close()
+                    db = sqlengine.connect(path, threads=4 - threads)
+            answers[threads] = [rows_of(db, f"SELECT * FROM {name}") for name, _ in views]
+            db.close()
+    assert answers[1] == answers[2] == answers[3]
+
+
+def test_a_small_tick_divides_nothing_and_a_large_one_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "ROWS_MIN", 100)
+    db = sqlengine.connect(tmp_path, threads=3)
+    db.execute("CREATE STREAM s (k INT, v INT)")
+    db.execute("CREATE MATERIALIZED VIEW g AS SELECT k, sum(v) AS s FROM s GROUP BY k")
+    db.insert("s", [(i % 7, 1) for i in range(99)])
+    before = rows_of(db, "SELECT * FROM g")
+    assert shards_of(db) == [1]
+    db.insert("s", [(i % 7, 0) for i in range(100)])
+    assert rows_of(db, "SELECT * FROM g") == before
+    assert shards_of(db) == [3]
+    db.close()
+    with sqlengine.connect(tmp_path, threads=1) as again:
+        assert shards_of(again) == [3]
+        assert rows_of(again, "SELECT * FROM g") == before
+        again.insert("s", [(3, 5)])
+        assert rows_of(again, "SELECT * FROM g") != before
+
+
+def test_a_failure_on_a_thread_stops_the_view_as_on_one(small):
+    for threads in (1, 3):
+        with sqlengine.connect(threads=threads) as db:
+            db.execute("CREATE STREAM s (k INT, v BIGINT)")
+            db.execute("CREATE MATERIALIZED VIEW g AS SELECT k, sum(v) AS s FROM s GROUP BY k")
+            db.insert("s", [(1, 2**63 - 1), (2, 1), (3, 1)])
+            db.insert("s", [(1, 1), (2, 1)])
+            with pytest.raises(sqlengine.Error) as caught:
+                db.execute("SELECT * FROM g")
+            assert caught.value.sqlstate == "22003"
+
+
+def test_rows_that_raise_are_told_in_their_order_however_many_threads(small):
+    told = []
+    for threads in (1, 3):
+        with sqlengine.connect(threads=threads) as db:
+            db.execute("CREATE STREAM s (a INT, b INT)")
+            db.execute("CREATE MATERIALIZED VIEW quotients AS SELECT a, a / b AS q FROM s")
+            db.insert("s", [(i, i % 4) for i in range(40)])
+            rows = rows_of(db, "SELECT * FROM quotients")
+            told.append((rows, db._instance.side_topics.errors("quotients_errors").drop_columns("time").to_pylist()))
+    assert told[0] == told[1] and len(told[0][1]) == 10
+
+
+# ---------------------------------------------------------------- dealing out
+
+WORDS = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(WORDS, max_size=50), st.integers(1, 7))
+@settings(max_examples=100, deadline=None)
+def test_the_kernel_deals_as_its_reference(words, shards):
+    values = np.array(words, dtype=np.int64)
+    answers = []
+    for kernel in (deal_kernel, deal_reference) if COMPILED else (deal_reference,):
+        lanes = np.zeros(len(values), dtype=np.uint64)
+        kernel.fold(lanes, values)
+        kernel.fold(lanes, values[::-1].copy())
+        order, ends = kernel.deal(lanes, shards)
+        answers.append((lanes.tolist(), order.tolist(), ends.tolist()))
+    assert all(a == answers[0] for a in answers)
+    assert sorted(answers[0][1]) == list(range(len(words)))
+
+
+def test_checkpoints_rely_on_where_keys_go():
+    keys = [pa.array([1, 2, 3, None, 5, 6]), pa.array(["a", "", None, "long enough text", "b", "c"])]
+    assert [part.tolist() for part in deal(keys, 3)] == PINNED
+
+
+PINNED = [[4], [0, 1, 2], [3, 5]]
+
+
+def test_equal_keys_meet_in_one_shard_whatever_their_spelling():
+    zeros = pa.array([0.0, -0.0, float("nan"), float("nan"), None, None])
+    parts = deal([zeros], 5)
+    shard = np.empty(6, dtype=int)
+    for i, rows in enumerate(parts):
+        shard[rows] = i
+        assert in_shard([zeros], 5, i).nonzero()[0].tolist() == rows.tolist()
+    assert shard[0] == shard[1] and shard[2] == shard[3] and shard[4] == shard[5]
+    words = pa.array(["x", "y", "x"]).dictionary_encode()
+    assert [r.tolist() for r in deal([words], 4)] == [r.tolist() for r in deal([words.cast(pa.string())], 4)]
+
+
+def test_pieces_cover_a_delta():
+    delta = Delta(pa.record_batch({"a": pa.array(range(10))}), np.arange(10) - 20)
+    for count in (1, 3, 10, 40):
+        pieces = delta.pieces(count)
+        assert len(pieces) <= count
+        assert [v for p in pieces for v in p.batch.column(0).to_pylist()] == list(range(10))
+        assert np.concatenate([p.weight_array() for p in pieces]).tolist() == delta.weight_array().tolist()
+
+
+# ---------------------------------------------------------------- workers
+
+
+def test_workers_answer_in_order_and_raise_what_failed_first():
+    team = Workers(3)
+    both = threading.Barrier(3, timeout=10)
+
+    def meet(item: int) -> int:
+        both.wait()
+        return item * item
+
+    assert team.map(meet, range(3)) == [0, 1, 4]  # three at once, else the barrier breaks
+    done = []
+
+    def fail(item: int) -> int:
+        if item in (2, 5):
+            raise ValueError(str(item))
+        done.append(item)
+        return item
+
+    with pytest.raises(ValueError, match="2"):
+        team.map(fail, range(9))
+    assert sorted(done) == [0, 1, 3, 4, 6, 7, 8]
+    team.close()
+    team.close()
+
+
+def test_work_handed_out_by_work_ends():
+    team = Workers(2)
+    assert team.map(lambda i: sum(team.map(lambda j: i * j, range(20))), range(20)) == [190 * i for i in range(20)]
+    team.close()
