@@ -161,7 +161,7 @@ def _restart(instance: Instance, obj: MaterializedView | Sink, checkpoint: Check
 def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: Checkpoint) -> None:
     """One view's or sink's query, from the checkpoint's state where it has some."""
     emit = ast.Emit(obj.emit.mode, obj.emit.every_us, obj.emit.lateness_us, obj.emit.timeout_us)
-    planned = instance.plan(sql.parse_query(obj.query), emit)
+    planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
     if isinstance(obj, MaterializedView):
         planned = planned.renamed([c.name for c in obj.columns])
     if checkpoint.restore_query(obj, planned, emit):

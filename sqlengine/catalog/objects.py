@@ -117,6 +117,17 @@ class EmitInfo:
     timeout_us: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PlanningInfo:
+    """What a plan depended on besides its query and the objects it reads: the rows these had, and the rules left out.
+
+    Kept, because the plan must be the same when the database is opened again: state fits no other.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    disabled_rules: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaterializedView(CatalogObject):
     """A continuous query whose contents can be read; `query_id` names it in SHOW QUERIES."""
@@ -127,6 +138,7 @@ class MaterializedView(CatalogObject):
     emit: EmitInfo = field(default_factory=EmitInfo)
     inputs: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
+    planning: PlanningInfo = field(default_factory=PlanningInfo)
 
     def depends_on(self) -> tuple[str, ...]:
         return self.inputs
@@ -143,6 +155,7 @@ class Sink(CatalogObject):
     emit: EmitInfo = field(default_factory=EmitInfo)
     inputs: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
+    planning: PlanningInfo = field(default_factory=PlanningInfo)
 
     def depends_on(self) -> tuple[str, ...]:
         return self.inputs
@@ -195,6 +208,8 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
         fields["watermark"] = WatermarkInfo(**fields["watermark"])
     if "emit" in fields:
         fields["emit"] = EmitInfo(**fields["emit"])
+    if "planning" in fields:
+        fields["planning"] = PlanningInfo(**fields["planning"])
     if "params" in fields:
         fields["params"] = tuple(tuple(p) for p in fields["params"])
     for name in ("primary_key", "inputs"):

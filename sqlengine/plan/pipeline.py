@@ -20,6 +20,7 @@ from sqlengine.plan.bind import Binder
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.physical import recompute, to_physical
 from sqlengine.plan.rules import optimize
+from sqlengine.plan.statistics import RowCount
 from sqlengine.plan.temporal import place_temporal_filters
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
@@ -40,12 +41,14 @@ class RecomputeText:
 
 @dataclass(frozen=True)
 class Planner:
-    """`expand` renders a query for DuckDB (the snapshot executor's own text); `view_plan`: a running view's plan."""
+    """`expand` renders a query for DuckDB (the snapshot executor's own text); `view_plan`: a running view's plan;
+    `rows`: how many rows an object has now, or had when the view to be planned was made."""
 
     catalog: Catalog
     view_plan: Callable[[MaterializedView], Node]
     expand: Callable[[ast.Query], RecomputeText]
     functions: UserFunctions
+    rows: RowCount
     disabled_rules: Collection[str] = ()
 
 
@@ -53,13 +56,14 @@ class Planner:
 class Planned:
     """`stages`: name -> plan, in order; `reason` names what has no incremental operator, None when all has one;
     `streams`: the scanned objects whose rows come for ever; `threads` it may run on, 0 = as many as the database's
-    queries do."""
+    queries do; `rows`: the row counts the plan was chosen by."""
 
     physical: Node
     stages: dict[str, Node] = field(default_factory=dict)
     reason: str | None = None
     streams: frozenset[str] = frozenset()
     threads: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
 
     @property
     def schema(self) -> pa.Schema:
@@ -95,10 +99,11 @@ def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
 
     binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.view_plan)
     bound = binder.query(lowered(query)).node
-    optimized = optimize(bound, planner.disabled_rules)
+    optimized = optimize(bound, planner.rows, planner.disabled_rules)
     physical = to_physical(place_temporal_filters(optimized), emit)
     stages = {"bound": bound, "logical": optimized, "physical": physical}
-    return Planned(physical, stages, streams=_streams(physical, planner.catalog))
+    rows = {name: planner.rows(name) for name in scanned(physical)}
+    return Planned(physical, stages, streams=_streams(physical, planner.catalog), rows=rows)
 
 
 def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str) -> Planned:

@@ -46,11 +46,18 @@ class Size:
             return f"grows with every row of {_listed(self.rows)}"
         if self.keys:
             return f"grows with {_listed(self.keys)}"
-        return f"bounded by {_listed(self.bounds)}"
+        objects = {b.removeprefix(ROWS_OF) for b in self.bounds if b.startswith(ROWS_OF)}
+        others = {b for b in self.bounds if not b.startswith(ROWS_OF)}
+        return f"bounded by {_listed([*others, *([ROWS_OF + _listed(objects)] if objects else [])])}"
+
+
+ROWS_OF = "the rows of "
 
 
 def _listed(parts: Collection[str]) -> str:
-    return " and ".join(sorted(parts))
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = sorted(parts)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _bounded(by: str) -> Size:
@@ -112,7 +119,7 @@ class StateAnalysis:
         match node:
             case nodes.Scan(source=source):
                 endless = source in self.streams
-                return Size(rows=frozenset({source})) if endless else _bounded(f"the rows of {source}")
+                return Size(rows=frozenset({source})) if endless else _bounded(ROWS_OF + source)
             case nodes.TemporalFilter(input=below, bounds=bounds):
                 leaves = any(b.op in ("gt", "ge") for b in bounds)
                 return _bounded("the condition on now()") if leaves else self.contents_of(below)
@@ -141,7 +148,7 @@ class StateAnalysis:
     def _changes(self, node: Node) -> Size:
         """A history keeps every change of what it is of."""
         size = self.contents_of(node)
-        changed = {f"the changes of {b.removeprefix('the rows of ')}" for b in size.bounds}
+        changed = {f"the changes of {b.removeprefix(ROWS_OF)}" for b in size.bounds}
         return replace(size, rows=size.rows | changed, bounds=frozenset())
 
     def _distinct(self, below: Node, keys: Collection[int], windows: str = "") -> Size:

@@ -12,7 +12,16 @@ import pyarrow as pa
 
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import STREAM_QUERY, CatalogObject, MaterializedView, Sink, Stream, Table, View
+from sqlengine.catalog.objects import (
+    STREAM_QUERY,
+    CatalogObject,
+    MaterializedView,
+    PlanningInfo,
+    Sink,
+    Stream,
+    Table,
+    View,
+)
 from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
@@ -31,7 +40,6 @@ from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
 from sqlengine.runtime.scheduler import OnProgress, Scheduler
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
-from sqlengine.settings import Settings
 from sqlengine.snapshot.expand import Expanded, declared_time, expand
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
@@ -88,24 +96,38 @@ class Instance:
 
     # ------------------------------------------------------------ planning
 
-    def planner(self, disabled_rules: str = "") -> Planner:
+    def planner(self, planning: PlanningInfo) -> Planner:
         """What plan_query needs of this database."""
-        disabled = [r.strip() for r in disabled_rules.split(",") if r.strip()]
         return Planner(
-            self.catalog, lambda view: self.query_of(view).plan, self._recompute_text, self.functions, disabled
+            self.catalog,
+            lambda view: self.query_of(view).plan,
+            self._recompute_text,
+            self.functions,
+            lambda name: planning.rows[name] if name in planning.rows else self._row_count(name),
+            [r.strip() for r in planning.disabled_rules.split(",") if r.strip()],
         )
 
-    def plan(self, query: ast.Query, emit: ast.Emit, settings: Settings | None = None) -> Planned:
-        """Plan a continuous query against the present catalog; those of a session, or the defaults."""
-        if settings is None:
-            return plan_query(query, emit, self.planner())
-        planned = plan_query(query, emit, self.planner(settings.disabled_rules))
-        return replace(planned, threads=settings.threads)
+    def plan(self, query: ast.Query, emit: ast.Emit, planning: PlanningInfo, threads: int = 0) -> Planned:
+        """Plan a continuous query against the present catalog; what `planning` has no row count of is counted now."""
+        return replace(plan_query(query, emit, self.planner(planning)), threads=threads)
 
     def workers(self, threads: int) -> Workers:
         """So many threads, shared by all queries that ask for as many; 0 = as many as the database was opened with."""
         count = threads or self._threads or default_threads()
         return self._workers.setdefault(count, Workers(count))
+
+    def _row_count(self, name: str) -> int:
+        """Rows of a stream (all that its topic keeps), table or view; 0 of what has none of its own."""
+        obj = self.catalog.get(tuple(name.split(".")))
+        if isinstance(obj, MaterializedView):
+            store = self.query_of(obj).store
+            return 0 if store is None else store.num_rows
+        source = self.scheduler.sources.get(name)
+        if source is not None and source.store is not None:
+            return source.store.num_rows
+        if not isinstance(obj, (Stream, Table)):
+            return 0
+        return sum(log.high_watermark - log.start_offset for log in self.topic_of(obj).partitions)
 
     def expanded(self, query: ast.Query) -> Expanded:
         """A query's text for the snapshot executor."""
@@ -116,7 +138,7 @@ class Instance:
         if isinstance(obj, MaterializedView):
             plan = self.query_of(obj).plan
         elif isinstance(obj, View):
-            plan = self.plan(sql.parse_query(obj.query), ast.Emit()).physical
+            plan = self.plan(sql.parse_query(obj.query), ast.Emit(), PlanningInfo()).physical
         else:
             return declared_time(obj)
         at = own_time(plan)

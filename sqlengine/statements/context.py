@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import Stream, Table
+from sqlengine.catalog.objects import PlanningInfo, Stream, Table
 from sqlengine.errors import QueryCanceled
+from sqlengine.plan.pipeline import Planned
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
 
@@ -43,6 +44,11 @@ class Context:
             raise QueryCanceled("canceling statement due to user request")
         if self.deadline_us is not None and self.instance.clock.now_us() > self.deadline_us:
             raise QueryCanceled("canceling statement due to statement timeout")
+
+    def planning(self, planned: Planned | None = None) -> PlanningInfo:
+        """How the session wants plans made; with a plan, what to keep so that it is made again."""
+        rows = {} if planned is None else dict(planned.rows)
+        return PlanningInfo(rows, self.settings.disabled_rules)
 
     def notice(self, text: str) -> None:
         """Tell the user something that is no error."""

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine import sql
-from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Stream
+from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, PlanningInfo, Sink, Stream
 from sqlengine.errors import InvalidParameter, WrongObjectType
 from sqlengine.plan.explain import explain as explain_lines
 from sqlengine.plan.explain import to_dot, to_json
@@ -33,7 +33,7 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     if stage == "sql":
         return _text(context.instance.expanded(query).text.splitlines())
     with context.instance.lock:
-        planned = context.instance.plan(query, emit, context.settings)
+        planned = context.instance.plan(query, emit, _planning_of(statement, context), context.settings.threads)
     node = planned.stages[stage]
     annotate = StateAnalysis(planned.streams).annotate if stage == "physical" else None
     if form == "json":
@@ -69,6 +69,15 @@ def _query_of(statement: ast.Explain, context: Context) -> tuple[ast.Query, ast.
     return query, getattr(inner, "emit", None) or ast.Emit()
 
 
+def _planning_of(statement: ast.Explain, context: Context) -> PlanningInfo:
+    """A view is explained as it was planned."""
+    if statement.target is not None:
+        obj = context.instance.catalog.get(context.prefer_path(statement.target))
+        if isinstance(obj, (MaterializedView, Sink)) and not context.settings.disabled_rules:
+            return obj.planning
+    return context.planning()
+
+
 def _remarks(planned: Planned) -> list[str]:
     if planned.reason is None:
         return ["maintained incrementally"]
@@ -85,7 +94,7 @@ def _analyze(statement: ast.Explain, context: Context, form: str) -> list[str]:
             context.instance.catch_up(context.check)
             return _analyzed(_running(statement.target, context), context, form)
         query, emit = _query_of(statement, context)
-        planned = context.instance.plan(query, emit, context.settings)
+        planned = context.instance.plan(query, emit, context.planning(), context.settings.threads)
         query_id = context.instance.next_id("explain")
         try:
             once = context.instance.start_query(

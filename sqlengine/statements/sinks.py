@@ -32,7 +32,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         if "connector" not in options:
             raise InvalidParameter("a sink needs a connector", hint="WITH (connector = 'file', path = ...)")
         emit = statement.emit or ast.Emit()
-        planned = instance.plan(query, emit, context.settings)
+        planned = instance.plan(query, emit, context.planning(), context.settings.threads)
         sink = Sink(
             name=object_name(statement.name),
             query=query.text,
@@ -42,6 +42,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
             options=options,
             columns=infos_of_schema(planned.schema),
             emit=_emit_info(emit),
+            planning=context.planning(planned),
             inputs=direct_inputs(query, context),
             created_us=instance.clock.now_us(),
         )
@@ -75,7 +76,7 @@ def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
     instance = context.instance
     assert statement.query is not None
     emit = statement.emit or ast.Emit()
-    planned = instance.plan(statement.query, emit, context.settings)
+    planned = instance.plan(statement.query, emit, context.planning(), context.settings.threads)
     if not planned.physical.append_only:
         raise InvalidDefinition(
             "a stream is append-only, and this query takes rows back",
@@ -102,6 +103,7 @@ def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
         options={"topic": stream.topic},
         columns=stream.columns,
         emit=_emit_info(emit),
+        planning=context.planning(planned),
         inputs=direct_inputs(statement.query, context),
         created_us=instance.clock.now_us(),
     )

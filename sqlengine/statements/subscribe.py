@@ -106,7 +106,7 @@ class Subscription:
 def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> Subscription:
     """Follow a query of one's own whose changes are queued; with `snapshot` what is there already comes first."""
     instance = context.instance
-    planned = instance.plan(query, emit, context.settings)
+    planned = instance.plan(query, emit, context.planning(), context.settings.threads)
     query_id = instance.next_id("follow")
     if planned.reason:
         context.notice(f"recomputed on every change: {planned.reason} has no incremental operator")

@@ -54,7 +54,7 @@ def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject 
 def _materialized(statement: ast.CreateView, context: Context, existing: CatalogObject | None) -> None:
     instance = context.instance
     emit = statement.emit or ast.Emit()
-    planned = instance.plan(statement.query, emit, context.settings)
+    planned = instance.plan(statement.query, emit, context.planning(), context.settings.threads)
     columns = _renamed(infos_of_schema(planned.schema), statement.column_aliases)
     if existing is not None:
         drop_object(context, instance.catalog.get_as(MaterializedView, statement.name), cascade=False)
@@ -68,6 +68,7 @@ def _materialized(statement: ast.CreateView, context: Context, existing: Catalog
         inputs=direct_inputs(statement.query, context),
         emit=EmitInfo(mode=emit.mode, every_us=emit.every_us, lateness_us=emit.lateness_us, timeout_us=emit.timeout_us),
         options=dict(statement.options),
+        planning=context.planning(planned),
         created_us=instance.clock.now_us(),
     )
     start_view(context, view, planned, emit)

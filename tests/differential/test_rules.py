@@ -71,10 +71,13 @@ TRICKY = (
     "SELECT a.v, b.v AS w FROM a FULL JOIN b ON a.k = b.k WHERE a.v + b.v > 1",
     "SELECT a.v, b.v AS w FROM a FULL JOIN b ON a.k = b.k WHERE b.v > 0",
     "SELECT a.v, b.v AS w FROM a LEFT JOIN b ON a.k = b.k WHERE NOT (b.v = 1 AND a.v = 2)",
+    "SELECT a.v, b.v AS w, c.v AS x FROM a, b, c WHERE a.k = b.k AND b.k = c.k AND a.v + c.v > 1 AND a.k = a.v",
+    "SELECT a.v, b.v AS w, c.v AS x FROM a JOIN b ON a.v > b.v JOIN c ON b.id = c.id AND c.id < a.k",
+    "SELECT a.v, m FROM a, b, (SELECT max(v) AS m FROM c) AS c WHERE a.k = b.id AND b.v <= m",
     "SELECT count(*) AS n, sum(v) AS v FROM a WHERE 1 = 2",
     "SELECT k, n FROM (SELECT k, count(*) AS n, max(v) AS v FROM a GROUP BY k) WHERE n > 1 AND k = 2",
     "SELECT a.v FROM a LEFT JOIN (SELECT * FROM b WHERE FALSE) AS b ON a.k = b.k WHERE b.v IS NULL",
-    "SELECT k, v FROM (SELECT k, v, rank() OVER (PARTITION BY k ORDER BY v) AS r FROM a) WHERE r = 1 AND k > 0 AND v > 1",
+    "SELECT k, v FROM (SELECT k, v, rank() OVER (PARTITION BY k ORDER BY v) AS r FROM a) WHERE r = 1 AND k > 0",
 )
 
 

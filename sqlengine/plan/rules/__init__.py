@@ -8,13 +8,16 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.rules.fuse_window_aggregate import fuse_window_aggregate
 from sqlengine.plan.rules.infer_predicates import infer_predicates
 from sqlengine.plan.rules.keep_winners import keep_winners
+from sqlengine.plan.rules.order_joins import order_joins
 from sqlengine.plan.rules.outer_to_inner import outer_to_inner
 from sqlengine.plan.rules.prune_columns import prune_columns
 from sqlengine.plan.rules.push_filters import push_filters
 from sqlengine.plan.rules.push_to_log import push_to_log
 from sqlengine.plan.rules.simplify_plan import simplify_plan
+from sqlengine.plan.statistics import RowCount
 
-Rule = Callable[[Node], Node]
+Rule = Callable[..., Node]
+"""From a plan to one that answers the same; `order_joins` is given row counts too."""
 
 RULES: tuple[Rule, ...] = (
     simplify_plan,
@@ -24,17 +27,18 @@ RULES: tuple[Rule, ...] = (
     push_filters,
     fuse_window_aggregate,
     keep_winners,
+    order_joins,
     prune_columns,
     push_to_log,
 )
 """In the order they are applied; filters are pushed again once more of them are known."""
 
 
-def optimize(node: Node, disabled: Collection[str] = ()) -> Node:
+def optimize(node: Node, rows: RowCount, disabled: Collection[str] = ()) -> Node:
     """The plan after every rule that is not disabled; the output schema never changes."""
     for rule in RULES:
         if rule.__name__ not in disabled:
             schema = node.schema
-            node = rule(node)
+            node = order_joins(node, rows) if rule is order_joins else rule(node)
             assert node.schema == schema, f"rule {rule.__name__} changed the schema"
     return node

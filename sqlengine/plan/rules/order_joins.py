@@ -1,0 +1,167 @@
+"""Inner joins of three and more inputs in the order that keeps what lies between them small.
+
+Every join of a view holds both its inputs, so that the rows of intermediate results are what a bad order costs.  Greedy
+operator ordering (Fegaras, 1998): of all pairs the one whose join has the fewest rows is joined first, then the result
+counts as an input; pairs that no equality connects come last.  The outcome is bushy where that is smaller, and the same
+whenever the row counts are.
+
+Joins that bound how far apart two times are stay as they were written: what they may forget depends on who meets whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import pyarrow as pa
+
+from sqlengine.expr.simplify import conjunction, conjuncts
+from sqlengine.expr.tree import Call, Expr, InputRef, input_columns, remap
+from sqlengine.plan import build, nodes
+from sqlengine.plan.exprs import shift, substitute
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.properties import rebuild
+from sqlengine.plan.statistics import RowCount, distinct, estimated_rows, joined_rows
+from sqlengine.plan.time_bounds import time_distances
+
+
+def order_joins(node: Node, rows: RowCount) -> Node:
+    """The plan with every run of inner joins ordered by the row counts."""
+    region = _region(node)
+    if region is None or len(region.leaves) < 3:
+        return rebuild(node, tuple(order_joins(i, rows) for i in node.inputs))
+    leaves = [order_joins(leaf, rows) for leaf in region.leaves]
+    return _Ordering(leaves, region, rows).plan(node)
+
+
+@dataclass(frozen=True)
+class _Region:
+    """Joins taken apart: `conditions` and `outputs` number the columns of all leaves one after the other."""
+
+    leaves: list[Node]
+    conditions: list[Expr]
+    outputs: list[Expr]
+
+
+def _region(node: Node) -> _Region | None:
+    """The leaves of the inner joins that begin at a node; None when it is no join that may be moved."""
+    match node:
+        case nodes.Project(input=nodes.Join() as below, exprs=exprs) if all(isinstance(e, InputRef) for e in exprs):
+            inside = _region(below)
+            if inside is None:
+                return None
+            return _Region(inside.leaves, inside.conditions, [substitute(e, inside.outputs) for e in exprs])
+        case nodes.LookupJoin():
+            return None
+        case nodes.Join(kind="inner", left=left, right=right) if not time_distances(node):
+            return _both(node, _region(left) or _leaf(left), _region(right) or _leaf(right))
+    return None
+
+
+def _leaf(node: Node) -> _Region:
+    return _Region([node], [], build.refs(node))
+
+
+def _both(join: nodes.Join, left: _Region, right: _Region) -> _Region:
+    width = sum(len(leaf.schema) for leaf in left.leaves)
+    outputs = [*left.outputs, *(shift(e, width) for e in right.outputs)]
+    conditions = [*left.conditions, *(shift(c, width) for c in right.conditions)]
+    for a, b in zip(join.left_keys, join.right_keys, strict=True):
+        conditions.append(Call(pa.bool_(), "eq", (outputs[a], outputs[len(left.outputs) + b])))
+    conditions += [substitute(part, outputs) for part in conjuncts(join.residual)]
+    return _Region([*left.leaves, *right.leaves], conditions, outputs)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Leaves joined so far: the plan, its columns by their numbers in the region, its rows, the first leaf's number."""
+
+    node: Node
+    columns: tuple[int, ...]
+    rows: float
+    first: int
+
+
+class _Ordering:
+    """Joins the leaves of one region."""
+
+    def __init__(self, leaves: Sequence[Node], region: _Region, rows: RowCount) -> None:
+        self._outputs = region.outputs
+        self._left = list(region.conditions)
+        self._distinct: list[float] = []
+        self._parts: list[_Part] = []
+        for number, leaf in enumerate(leaves):
+            first = len(self._distinct)
+            self._distinct += [distinct(leaf, c, rows) for c in range(len(leaf.schema))]
+            columns = tuple(range(first, len(self._distinct)))
+            self._parts.append(_Part(leaf, columns, estimated_rows(leaf, rows), number))
+        self._limit_references(leaves)
+
+    def _limit_references(self, leaves: Sequence[Node]) -> None:
+        """A column that is equated with a key has no more values than the key."""
+        keys, first = set(), 0
+        for leaf in leaves:
+            keys |= {first + c for c in range(len(leaf.schema)) if leaf.unique_keys == (c,)}
+            first += len(leaf.schema)
+        pairs = [pair for c in self._left if (pair := _equal(c, range(first))) is not None]
+        for _ in pairs:  # as often as a chain of equalities can be long
+            for x, y in [*pairs, *((y, x) for x, y in pairs)]:
+                if x in keys and self._distinct[x] < self._distinct[y]:
+                    self._distinct[y] = self._distinct[x]
+                    keys.add(y)
+
+    def plan(self, node: Node) -> Node:
+        """The whole region joined, with the columns of `node`."""
+        while len(self._parts) > 1:
+            pairs = list(combinations(self._parts, 2))
+            self._join(*min(pairs, key=lambda pair: self._cost(*pair)))
+        (whole,) = self._parts
+        assert not self._left, "every condition has found its join"
+        places = {c: at for at, c in enumerate(whole.columns)}
+        return build.projected(whole.node, [remap(e, places) for e in self._outputs], node.schema.names)
+
+    def _cost(self, a: _Part, b: _Part) -> tuple[bool, float, int, int]:
+        """Least is best: connected pairs first, then few rows, then the order as written."""
+        keys, others = self._between(a, b)
+        apart = not keys and min(a.rows, b.rows) > 1
+        return apart, self._rows(a, b, keys, len(others)), a.first, b.first
+
+    def _rows(self, a: _Part, b: _Part, keys: Sequence[tuple[int, int]], others: int) -> float:
+        return joined_rows(a.rows, b.rows, [(self._distinct[x], self._distinct[y]) for x, y in keys], others)
+
+    def _between(self, a: _Part, b: _Part) -> tuple[list[tuple[int, int]], list[Expr]]:
+        """(pairs of equal columns, other conditions) that a join of two parts can decide."""
+        keys, others = [], []
+        for condition in self._left:
+            columns = input_columns(condition)
+            if not columns <= {*a.columns, *b.columns}:
+                continue
+            pair = _equal(condition, a.columns)
+            if pair is None or pair[0] not in a.columns or pair[1] in a.columns:
+                others.append(condition)
+            else:
+                keys.append(pair)
+        return keys, others
+
+    def _join(self, a: _Part, b: _Part) -> None:
+        """Replace two parts by their join."""
+        keys, others = self._between(a, b)
+        columns = (*a.columns, *b.columns)
+        places = {c: at for at, c in enumerate(columns)}
+        on_left, on_right = [places[x] for x, _ in keys], [places[y] - len(a.columns) for _, y in keys]
+        residual = [remap(c, places) for c in others]
+        node = build.joined(a.node, b.node, "inner", on_left, on_right, conjunction(residual))
+        part = _Part(node, columns, self._rows(a, b, keys, len(others)), min(a.first, b.first))
+        self._left = [c for c in self._left if not input_columns(c) <= set(columns)]
+        self._parts = [p for p in self._parts if p is not a and p is not b]
+        self._parts.append(part)
+        self._parts.sort(key=lambda p: p.first)
+
+
+def _equal(condition: Expr, first: Sequence[int]) -> tuple[int, int] | None:
+    """The two plain columns an equality is of, one that is in `first` before the other."""
+    match condition:
+        case Call(function="eq", args=(InputRef(index=x, type=t), InputRef(index=y, type=u))) if t == u:
+            return (x, y) if x in first else (y, x)
+    return None

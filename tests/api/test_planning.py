@@ -1,0 +1,54 @@
+"""What a plan was chosen by is kept: a database opened again continues its views, whatever the row counts are now."""
+
+from __future__ import annotations
+
+import sqlengine
+
+QUERY = "SELECT a.v, b.v AS w, c.v AS x FROM a, b, c WHERE a.k = b.k AND b.k = c.k AND a.k = c.k"
+
+
+def plan(db, query):
+    return [r[0] for r in db.execute(f"EXPLAIN {query}").fetchall()]
+
+
+def rows(db, name, first, count):
+    db.insert(name, [(i, i % 7, i) for i in range(first, first + count)])
+
+
+def test_a_plan_outlives_the_row_counts_it_was_chosen_by(tmp_path):
+    with sqlengine.connect(tmp_path) as db:
+        for name, count in (("a", 50), ("b", 2), ("c", 10)):
+            db.execute(f"CREATE TABLE {name} (id BIGINT PRIMARY KEY, k BIGINT, v BIGINT)")
+            rows(db, name, 0, count)
+        db.execute(f"CREATE MATERIALIZED VIEW v AS {QUERY}")
+        chosen = plan(db, "v")
+        rows(db, "b", 2, 500)
+        rows(db, "c", 10, 100)
+        assert plan(db, QUERY + " EMIT CHANGES") != chosen, "the counts matter"
+        assert plan(db, "v") == chosen
+        before = sorted(db.execute("SELECT * FROM v").fetchall())
+        db.checkpoint()
+    with sqlengine.connect(tmp_path) as db:
+        assert plan(db, "v") == chosen
+        assert sorted(db.execute("SELECT * FROM v").fetchall()) == before
+        operators = [line for line in db.execute("EXPLAIN ANALYZE v").fetchall() if "(in " in line[0]]
+        assert operators and all("(in 0, out 0" in line[0] for line in operators), "its state came from the checkpoint"
+        rows(db, "a", 50, 1)
+        assert sorted(db.execute("SELECT * FROM v").fetchall()) == sorted(db.execute(QUERY).fetchall()) != before
+
+
+def test_a_view_keeps_the_rules_it_was_planned_without(tmp_path):
+    query = "SELECT k FROM a WHERE v > 1 + 1"
+    with sqlengine.connect(tmp_path) as db:
+        db.execute("CREATE TABLE a (id BIGINT PRIMARY KEY, k BIGINT, v BIGINT)")
+        rows(db, "a", 0, 10)
+        db.execute("SET disabled_rules = 'prune_columns'")
+        db.execute(f"CREATE MATERIALIZED VIEW v AS {query}")
+        db.execute("RESET disabled_rules")
+        chosen = plan(db, "v")
+        assert chosen != plan(db, f"{query} EMIT CHANGES")
+        db.checkpoint()
+    with sqlengine.connect(tmp_path) as db:
+        assert plan(db, "v") == chosen
+        operators = [line for line in db.execute("EXPLAIN ANALYZE v").fetchall() if "(in " in line[0]]
+        assert operators and all("(in 0, out 0" in line[0] for line in operators)
