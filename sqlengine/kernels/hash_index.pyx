@@ -276,7 +276,8 @@ cdef class _Grid:
 cdef class HashIndex:
     """Keys of `width` >= 1 int64 words to slots.  Not thread-safe; loops run without the GIL.
 
-    `grid` is None once the keys turned out not to be dense; then they are in `table`.
+    `grid` is None once the keys turned out not to be dense; then they are in `table`, and their first words in
+    [least, most]: most of what is looked up in vain fails there already.
     """
 
     cdef readonly Py_ssize_t width
@@ -285,11 +286,15 @@ cdef class HashIndex:
     cdef int64_t* words
     cdef Py_ssize_t count
     cdef Py_ssize_t room
+    cdef int64_t least
+    cdef int64_t most
 
     def __cinit__(self, Py_ssize_t width):
         if width < 1:
             raise ValueError("width must be at least 1")
         self.width = width
+        self.least = INT64_MAX
+        self.most = INT64_MIN
         self.grid = _Grid(width)
         self.table = _Table()
         self.room = SMALLEST
@@ -335,6 +340,7 @@ cdef class HashIndex:
         out = np.empty(n, dtype=np.int64)
         cdef int64_t[::1] slots = out
         cdef uint64_t hashes[BLOCK]
+        cdef Py_ssize_t at[BLOCK]
         cdef Py_ssize_t start = 0, size, i
         cdef int64_t cell
         cdef _Grid grid = self.grid
@@ -346,11 +352,17 @@ cdef class HashIndex:
         elif n:
             with nogil:
                 while start < n:
-                    size = min(BLOCK, n - start)
-                    self._hash_block(&codes[start, 0], size, hashes)
+                    size = 0
+                    while start < n and size < BLOCK:
+                        slots[start] = -1
+                        at[size] = start
+                        size += self.least <= codes[start, 0] <= self.most
+                        start += 1
                     for i in range(size):
-                        slots[start + i] = self._probe(&codes[start + i, 0], hashes[i]).slot1 - 1
-                    start += size
+                        hashes[i] = self._hash(&codes[at[i], 0])
+                        SQE_PREFETCH(&self.table.entries[hashes[i] & self.table.mask])
+                    for i in range(size):
+                        slots[at[i]] = self._probe(&codes[at[i], 0], hashes[i]).slot1 - 1
         return out
 
     def keys(self):
@@ -474,6 +486,11 @@ cdef class HashIndex:
             for i in range(self.count):
                 self.grid.cells[self.grid.cell(self.words + i * self.width)] = <int32_t>(i + 1)
             return
+        self.least = INT64_MAX
+        self.most = INT64_MIN
+        for i in range(self.count):
+            self.least = min(self.least, self.words[i * self.width])
+            self.most = max(self.most, self.words[i * self.width])
         while start < self.count:
             size = min(BLOCK, self.count - start)
             self._hash_block(self.words + start * self.width, size, hashes)
@@ -535,6 +552,8 @@ cdef class HashIndex:
                             entry.tag = <uint64_t>key[0] if self.width == 1 else hashes[i]
                             for j in range(self.width):
                                 self.words[self.count * self.width + j] = key[j]
+                            self.least = min(self.least, key[0])
+                            self.most = max(self.most, key[0])
                             self.count += 1
                             entry.slot1 = self.count
                         slots[start + i] = entry.slot1 - 1
@@ -577,23 +596,33 @@ cdef class BytesTable:
         return (self.table.mask + 1) * sizeof(Entry) + self.arena_room + self.room * sizeof(int64_t)
 
     def insert(self, const offset_t[::1] offsets, const uint8_t[::1] data, bint add=True):
-        """Codes (int64[n]) of data[offsets[i]:offsets[i + 1]]; unknown strings are added, or -1 unless `add`."""
+        """Codes (int64[n]) of data[offsets[i]:offsets[i + 1]]; unknown strings are added, or -1 unless `add`.
+
+        A string like the one before it (a day, a status: streams have runs of them) is not looked up again.
+        """
         cdef Py_ssize_t n = offsets.shape[0] - 1, start = 0, size, i
+        cdef int64_t length, before = -1
         out = np.empty(max(n, 0), dtype=np.int64)
         cdef int64_t[::1] codes = out
         cdef const uint8_t* bytes_ = &data[0] if data.shape[0] else NULL
         cdef uint64_t hashes[BLOCK]
-        cdef Entry* entry
+        cdef bint again[BLOCK]
         while start < n:
             size = min(BLOCK, n - start)
             if add:
                 self._reserve(size, <int64_t>offsets[start + size] - <int64_t>offsets[start])
             with nogil:
                 for i in range(size):
-                    hashes[i] = hash_bytes(bytes_ + offsets[start + i], offsets[start + i + 1] - offsets[start + i])
-                    SQE_PREFETCH(&self.table.entries[hashes[i] & self.table.mask])
+                    length = offsets[start + i + 1] - offsets[start + i]
+                    again[i] = length == before and (
+                        length == 0 or memcmp(bytes_ + offsets[start + i], bytes_ + offsets[start + i] - length, length) == 0
+                    )
+                    before = length
+                    if not again[i]:
+                        hashes[i] = hash_bytes(bytes_ + offsets[start + i], length)
+                        SQE_PREFETCH(&self.table.entries[hashes[i] & self.table.mask])
                 for i in range(size):
-                    codes[start + i] = self._place(
+                    codes[start + i] = codes[start + i - 1] if again[i] else self._place(
                         bytes_ + offsets[start + i], offsets[start + i + 1] - offsets[start + i], hashes[i], add
                     )
                 start += size

@@ -53,11 +53,14 @@ class Inputs:
 
     def array(self, column: int) -> pa.Array:
         """The column without extension type or dictionary."""
-        return buffers.plain(self._columns[column])
+        return buffers.plain(self._column(column))
+
+    def _column(self, column: int) -> pa.Array:
+        return self._columns[column]
 
     def valid(self, column: int) -> Bytes:
         """uint8[n], 0 where NULL, or NO_BYTES."""
-        if self._columns[column].null_count == 0:
+        if self._column(column).null_count == 0:
             return NO_BYTES
         key = ("valid", column)
         if key not in self._cache:
@@ -80,9 +83,27 @@ class Inputs:
 
     def take(self, rows: Ints) -> Inputs:
         """The chosen rows only."""
-        at = pa.array(rows)
-        weights = self.weights[rows] if len(self.weights) else NO_INTS
-        return Inputs([c.take(at) for c in self._columns], len(rows), weights, self.arrivals[rows])
+        return ChosenInputs(self, rows)
+
+
+class ChosenInputs(Inputs):
+    """Some rows of a batch; a column is only taken when an aggregate asks for it (a filtered count(*) never does)."""
+
+    def __init__(self, whole: Inputs, rows: Ints) -> None:
+        weights = whole.weights[rows] if len(whole.weights) else NO_INTS
+        super().__init__([], len(rows), weights, 0)
+        self._whole = whole
+        self._rows = rows
+        self._taken: dict[int, pa.Array] = {}
+
+    @property
+    def arrivals(self) -> Ints:
+        return self._whole.arrivals[self._rows]
+
+    def _column(self, column: int) -> pa.Array:
+        if column not in self._taken:
+            self._taken[column] = self._whole._column(column).take(pa.array(self._rows))
+        return self._taken[column]
 
 
 def _as_floats(values: pa.Array) -> Floats:
