@@ -56,6 +56,8 @@ class Operator:
     """Base of all operators.  Subclasses take (node, input schemas) in their constructor."""
 
     schema: pa.Schema
+    net: bool = False
+    """Whether each delta it returns has no row twice: nothing in it cancels."""
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
         """Take one delta on an input port; return the change of the output it causes, or None."""

@@ -14,6 +14,8 @@ from sqlengine.plan import nodes
 class FilterOperator(Operator):
     """Stateless; a row whose predicate raises is reported through `errors` and left out."""
 
+    net = True  # if its input is
+
     def __init__(self, node: nodes.Filter) -> None:
         self.schema = node.schema
         self.errors = RowErrors(compile_exprs([node.predicate]))

@@ -33,6 +33,8 @@ COMPACT_ABOVE = 1024
 class GroupAggregateOperator(Operator):
     """Keeps `node.keys` and one AggregateSet slot per group."""
 
+    net = True
+
     def __init__(self, node: GroupAggregate) -> None:
         self.node = node
         self.schema = node.schema

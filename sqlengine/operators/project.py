@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta
 from sqlengine.expr.compile import compile_exprs
+from sqlengine.expr.tree import InputRef
 from sqlengine.operators.base import Operator
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
@@ -16,6 +17,8 @@ class ProjectOperator(Operator):
 
     def __init__(self, node: nodes.Project) -> None:
         self.schema = node.schema
+        passed = {e.index for e in node.exprs if isinstance(e, InputRef)}
+        self.net = len(passed) == len(node.input.schema)  # if its input is: rows that differ go on to differ
         self.errors = RowErrors(compile_exprs(list(node.exprs)))
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:

@@ -21,6 +21,7 @@ from sqlengine.operators.forgetting import Forgetting
 from sqlengine.operators.ranking import sort_rows
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import validity
+from sqlengine.state.densifier import distinct_ascending
 from sqlengine.state.order_codes import has_order_codes, order_codes
 from sqlengine.state.ranked_rows import WORST, Ints, Mask, RankedRows, sides
 
@@ -57,6 +58,7 @@ class TopNOperator(Operator):
         self._input = node.input.schema
         self._last = node.limit + node.offset
         self._retracting = not node.input.append_only
+        self.net = not self._retracting  # where rows come back, one may take the place of its equal
         spare = 4 if node.partition else SPARE
         self._room = 2 * self._last + spare if self._retracting else self._last
         ordered = {column for column, _, _ in node.order} | set(node.partition)
@@ -146,11 +148,29 @@ class TopNOperator(Operator):
             best = self._refilled(best, touched)
         best = best.where(best.ranks <= self._room)
         counts = np.bincount(np.searchsorted(touched, best.slots), minlength=len(touched))
+        change = self._changes(before, best, new)
+        if not self._retracting and not self._node.offset and rows.is_replaceable(new):
+            best, candidates = self._without_losers(best, new, change), alive
         rows.set_buffers(touched, before, counts, best.rows)
         if not self._retracting:
             rows.kill(candidates[~rows.buffered(candidates)])  # what is not among the best never will be
         self._set_thresholds(best, touched, counts)
-        return self._changes(before, best)
+        return change
+
+    def _without_losers(self, best: Ranked, new: Ints, change: Delta | None) -> Ranked:
+        """Keep of the tick's new rows those that won, as the change shows them last: one copy serves both."""
+        first = int(new[0])
+        won = np.zeros(len(new), dtype=bool)
+        won[best.rows[best.rows >= first] - first] = True
+        kept = new[won]
+        width, shown = len(self._input), 0 if change is None else change.num_rows
+        batch = self._rows.arena.take_batch(kept) if change is None else change.batch.slice(shown - len(kept))
+        winners = pa.RecordBatch.from_arrays(batch.columns[:width], schema=self._input)
+        self._rows.replace_tail(kept, winners)
+        place = np.cumsum(won) - 1
+        is_new = best.rows >= first
+        renumbered = np.where(is_new, first + place[np.where(is_new, best.rows - first, 0)], best.rows)
+        return Ranked(renumbered, best.slots, best.ranks)
 
     def _ranked(self, rows: Ints, old: Mask) -> Ranked:
         """Sort and rank rows with the best first in each partition, partitions ascending.
@@ -197,8 +217,9 @@ class TopNOperator(Operator):
         (column,) = self._rows.arena.take(last, [self._reject_by[0]])
         self._rows.thresholds.values[touched[full]] = self._codes(column)
 
-    def _changes(self, before: Ints, best: Ranked) -> Delta | None:
-        """Note the ranks now shown, and emit the difference: rows hidden or moved, then rows shown or moved."""
+    def _changes(self, before: Ints, best: Ranked, new: Ints) -> Delta | None:
+        """Note the ranks now shown, and emit the difference: rows hidden or moved, then rows shown or moved, those of
+        them that are new last and in order of arrival."""
         rank = np.where((best.ranks > self._node.offset) & (best.ranks <= self._last), best.ranks, 0)
         shown = self._rows.marks.values
         old = shown[before].copy()
@@ -208,12 +229,16 @@ class TopNOperator(Operator):
         now = shown[before]
         hidden = (old > 0) & ((old != now) if self._node.rank_column else (now == 0))
         appears = (rank > 0) & ((was != rank) if self._node.rank_column else (was == 0))
-        rows = np.concatenate([before[hidden], best.rows[appears]])
+        first = int(new[0]) if len(new) else self._rows.arena.num_rows
+        arriving = best.rows[appears]
+        moved, fresh = arriving[arriving < first], arriving[arriving >= first] - first
+        fresh = first + distinct_ascending(fresh, self._rows.arena.num_rows - first)
+        rows = np.concatenate([before[hidden], moved, fresh])
         if not len(rows):
             return None
         columns = self._rows.arena.take(rows)
         if self._node.rank_column:
-            columns.append(pa.array(np.concatenate([old[hidden], rank[appears]])))
+            columns.append(pa.array(np.concatenate([old[hidden], shown[moved], shown[fresh]])))
         batch = pa.RecordBatch.from_arrays(columns, schema=self.schema)
         gone = int(hidden.sum())
         return Delta(batch, np.repeat([-1, 1], [gone, len(rows) - gone]) if gone else None)

@@ -104,12 +104,21 @@ class Dataflow:
                 self._run(step, now_us)
             step.rows_out += sum(d.num_rows for d in step.output)
             step.busy_ns += perf_counter_ns() - started
-        output = concat(self.steps[self._root].output)
+        deltas = self.steps[self._root].output
+        output = concat(deltas)
         for step in self.steps:
             step.output = []
-        if output is None or self.plan.append_only:
+        if output is None or self.plan.append_only or (len(deltas) == 1 and self._is_net(self._root)):
             return output
         return consolidate(output)
+
+    def _is_net(self, place: int) -> bool:
+        """Whether a step's one delta of a tick has no row twice, so that there is nothing to cancel."""
+        step = self.steps[place]
+        if step.operator is None or not step.operator.net:
+            return False
+        passes_on = isinstance(step.node, (nodes.Filter, nodes.Project))
+        return not passes_on or self._is_net(step.inputs[0])
 
     def _observe(self, feeds: Mapping[str, Feed], now_us: int) -> dict[int, np.ndarray]:
         """Watermarks take in the batches, once per source; returns batches' running watermarks by id where wanted.

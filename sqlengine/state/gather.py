@@ -26,6 +26,9 @@ elif COMPILED:
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
+NOTING = 1024
+"""Noting a chunk costs as much as looking at so many rows for those it is needed by."""
+
 
 class _Addresses:
     """One column's buffers in the chunks read so far: addresses of validity (0: no NULL), values (or offsets) and text
@@ -41,7 +44,12 @@ class _Addresses:
             room = max(chunks, 2 * len(self.noted)) - len(self.noted)
             self.noted = np.concatenate([self.noted, np.zeros(room, dtype=np.bool_)])
             self.table = np.concatenate([self.table, np.zeros((4, room), dtype=np.int64)], axis=1)
-        return chunk[:0] if self.noted[:chunks].all() else np.unique(chunk[~self.noted[chunk]])
+        unknown = np.flatnonzero(~self.noted[:chunks])
+        if NOTING * len(unknown) <= len(chunk):
+            return unknown
+        seen = np.zeros(chunks, dtype=np.bool_)
+        seen[chunk] = True
+        return unknown[seen[unknown]]
 
     def note(self, chunk: int, valid: int, first: int, values: int, data: int) -> None:
         """Where the buffers of a chunk are."""

@@ -50,3 +50,9 @@ class Growable:
         self.size = len(values)
         self._buffer = np.full(max(16, len(values)), self.fill, dtype=np.int64)
         self._buffer[: self.size] = values
+
+    def shorten(self, size: int, values: Ints) -> None:
+        """Keep the first `size` places and have `values` behind them; not longer than before."""
+        kept = values.copy()
+        self.size = size + len(kept)
+        self._buffer[size : self.size] = kept

@@ -16,7 +16,7 @@ from sqlengine.delta import Delta
 from sqlengine.state.densifier import distinct_ascending
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
-from sqlengine.state.row_arena import RowArena
+from sqlengine.state.row_arena import FULL_CHUNK, RowArena
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.row_index import RowIndex
 from sqlengine.state.slot_lists import SlotLists
@@ -113,6 +113,23 @@ class RankedRows:
         self._live.values[rows] = 0
         self._dead += len(rows)
         np.subtract.at(self.partition_rows.values, self.slots.values[rows], 1)
+
+    def is_replaceable(self, rows: Ints) -> bool:
+        """Whether the rows are the newest and came as one large batch: `replace_tail` costs nothing then."""
+        starts = self.arena.starts
+        return len(rows) >= FULL_CHUNK and starts[-2] == rows[0] and starts[-1] == rows[0] + len(rows)
+
+    def replace_tail(self, kept: Ints, batch: pa.RecordBatch) -> None:
+        """Keep of the newest batch only the rows `kept` (ascending), whose values `batch` holds; they get the ids that
+        follow the older rows'.  The others leave no trace, their partitions excepted."""
+        assert self._members is None and self._index is None, "rows that are listed or looked up stay where they are"
+        first = self.arena.starts[-2]
+        lost = np.ones(self.arena.num_rows - first, dtype=bool)
+        lost[kept - first] = False
+        np.subtract.at(self.partition_rows.values, self.slots.values[first:][lost], 1)
+        self.arena.replace_newest(batch)
+        for marks in (self.slots, self.marks, self._buffered, self._live):
+            marks.shorten(first, marks.values[kept])
 
     def forget(self, rows: Ints) -> None:
         """Mark living rows dead that are all the rows of their partitions."""

@@ -89,6 +89,13 @@ class RowArena:
             self._merge_tail()
         return new_row
 
+    def replace_newest(self, batch: pa.RecordBatch) -> None:
+        """Hold `batch` instead of the chunk that came last."""
+        del self._chunks[-1], self._starts[-1]
+        self._gatherer.truncate(len(self._chunks))
+        if batch.num_rows:
+            self.append(batch)
+
     def clear(self) -> None:
         """Forget all rows."""
         self._chunks.clear()
