@@ -44,3 +44,11 @@ CREATE TABLE t (id BIGINT PRIMARY KEY, k BIGINT, ts TIMESTAMP);
 CREATE MATERIALIZED VIEW a AS SELECT window_start, max(ts) AS m, count(*) AS n FROM SESSION((SELECT x.ts FROM t AS x, t AS y) AS q, ts, INTERVAL '10 seconds') AS w GROUP BY window_start, window_end;
 INSERT INTO t VALUES (1, 1, '2024-01-01 00:00:13'), (2, 1, '2023-12-31 23:59:50');
 INSERT INTO t VALUES (3, 1, '2024-01-01 00:01:11'), (4, 1, '2024-01-01 00:00:56'), (5, 1, '2024-01-01 00:00:52');
+
+-- conditions on the bounds of sessions, from below and from above
+CREATE TABLE t (id BIGINT PRIMARY KEY, k BIGINT, ts TIMESTAMP);
+CREATE MATERIALIZED VIEW a AS SELECT k, window_start, window_end, count(*) AS n FROM SESSION(t PARTITION BY k, ts, INTERVAL '5 seconds') WHERE window_end - window_start > INTERVAL '6 seconds' AND k > 0 GROUP BY k, window_start, window_end;
+CREATE MATERIALIZED VIEW b AS SELECT * FROM (SELECT k, window_start AS s, window_end AS e, count(*) AS n FROM SESSION(t PARTITION BY k, ts, INTERVAL '5 seconds') GROUP BY k, window_start, window_end) AS q WHERE e > TIMESTAMP '2024-01-01 00:00:10';
+INSERT INTO t VALUES (1, 1, '2024-01-01 00:00:01'), (2, 1, '2024-01-01 00:00:04'), (3, 2, '2024-01-01 00:00:09'), (4, 0, '2024-01-01 00:00:19');
+DELETE FROM t WHERE id = 2;
+INSERT INTO t VALUES (5, 2, '2024-01-01 00:00:05'), (6, 0, '2024-01-01 00:00:23');

@@ -188,11 +188,11 @@ class Queries:
         word = self.rng.choice(("EXISTS", "NOT EXISTS"))
         return expr("boolean", f"{word} (", query, ")")
 
-    def _in(self, scope: Scope, depth: int) -> Node:
+    def _in(self, scope: Scope, depth: int, as_value: bool = False) -> Node:
         inner, key = self.correlated(depth, scope)
         outer = [b for b in scope if b.col.exact and any(b.type == i.type for i in inner.exact())]
         if not outer:
-            return self._exists(scope, depth)
+            return self._exists(scope, depth, as_value)
         column = self.rng.choice(outer)
         chosen = self.rng.choice([i for i in inner.exact() if i.type == column.type])
         tests: list[Part] = [key] if key is not None else []
@@ -206,7 +206,8 @@ class Queries:
     def subquery_value(self, scope: Scope, depth: int, wanted: str = "") -> Node:
         """A scalar subquery, of one row by aggregation; or EXISTS and IN as values."""
         if not wanted and self.rng.random() < 0.3:
-            return self._in(scope, depth) if self.rng.random() < 0.5 else self._exists(scope, depth, True)
+            made = self._in if self.rng.random() < 0.5 else self._exists
+            return made(scope, depth, True)
         inner, key = self.correlated(depth, scope)
         kinds = [b for b in inner.exact() if b.type == (wanted or b.type) and b.type in ORDERED]
         if kinds and self.rng.random() < 0.6:

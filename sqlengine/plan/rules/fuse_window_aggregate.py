@@ -46,7 +46,7 @@ def _fuse(group: nodes.GroupAggregate) -> Node | None:
         return None
     low = [p for p in predicates if max(input_columns(p), default=0) < base]
     high = [p for p in predicates if p not in low]
-    if assign.window.kind == "session" and (high or not _sessions_are_groups(assign, exprs, plain, low)):
+    if assign.window.kind == "session" and not _sessions_are_groups(assign, exprs, plain, low):
         return None
     fused, places = _aggregate(group, assign, exprs, plain, needed, low)
     return _above(group, fused, parts, plain, high, places, exprs, base)
