@@ -12,16 +12,15 @@ import pyarrow as pa
 
 from sqlengine.duck import normalise
 
-THREADS = 1
-"""DuckDB's threads: as many as our engine uses for one view."""
 
-
-def run_duckdb(tables: Mapping[str, pa.Table], text: str, setup: Sequence[str] = ()) -> tuple[float, pa.Table]:
+def run_duckdb(
+    tables: Mapping[str, pa.Table], text: str, threads: int, setup: Sequence[str] = ()
+) -> tuple[float, pa.Table]:
     """Seconds for one answer over Arrow tables, and the answer; `setup` is run before the clock starts.
 
     Integers are divided as PostgreSQL and our engine divide them.
     """
-    with duckdb.connect(config={"threads": THREADS, "integer_division": True}) as connection:
+    with duckdb.connect(config={"threads": threads, "integer_division": True}) as connection:
         for statement in ("SET TimeZone = 'UTC'", *setup):
             connection.execute(statement)
         for name, table in tables.items():

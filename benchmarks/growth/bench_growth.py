@@ -51,6 +51,7 @@ class Live:
     """One view over a growing stream."""
 
     def __init__(self, db: Database, query: str) -> None:
+        db.execute("SET threads = 1")
         db.execute("CREATE STREAM s (k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts) WITH (topic = 's')")
         db.execute(f"CREATE MATERIALIZED VIEW v AS {query}")
         self.schema = db.execute("SELECT * FROM s LIMIT 0").schema

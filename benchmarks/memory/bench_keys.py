@@ -45,6 +45,7 @@ def measure(name: str, events: int, peer_bytes: int | None) -> None:
     """One query in a process of its own, so that no other's memory is counted; `peer_bytes`: what clink took."""
     (query,) = [query for query in QUERIES if query.name == name]
     with tempfile.TemporaryDirectory() as path, sqlengine.connect(path) as db:
+        db.execute("SET threads = 1")
         declare(db)
         fill(db, events, BATCH_ROWS)
         ((keys,),) = db.execute(KEYS[name]).fetchall()
@@ -73,7 +74,7 @@ def peer_bytes(python: str, events: int) -> dict[str, int]:
     """The memory clink took for each query compared; nothing when it is not installed."""
     with tempfile.TemporaryDirectory() as folder:
         write_tables(Path(folder), events)
-        runs = PeerRuns("clink", python, Path(folder), PEER_SECONDS)
+        runs = PeerRuns("clink", python, Path(folder), 1, PEER_SECONDS)
         lines = {name: runs.line(name) for name in COMPARED}
     return {name: int(line["grown_bytes"]) for name, line in lines.items() if line is not None}
 

@@ -1,14 +1,14 @@
 """NEXMark: events a second as a continuously maintained view, next to DuckDB answering once and to other engines.
 
     python benchmarks/nexmark/bench_nexmark.py [--events N] [--rounds R] [--queries q1,q5] [--live-events N]
-        [--peers clink,flink | none] [--python flink=/path/to/python] [--peer-seconds S]
+        [--threads T] [--peers clink,flink | none] [--python flink=/path/to/python] [--peer-seconds S]
 
 Ours reads a topic on disk (memory-mapped frames of 65,536 rows): the view is created, brought up to date and read.
-DuckDB answers the same query once over the same frames as Arrow tables, with one thread, which is what our engine uses
-for one view.  Rounds alternate between the two; the median counts.  The contents are compared before anything is
-reported.  `live` is our view following appends of 1,024 rows, a tick each: the time of the ticks and of a last read.
-Peers are told by the scripts beside peers/peer.py; one that is not installed, cannot or takes too long is left out by
-name, as is an answer with another number of rows than DuckDB's.  `events` counts all kinds, as the benchmark does.
+DuckDB answers the same query once over the same frames as Arrow tables.  Both have one thread, or `--threads`.  Rounds
+alternate between the two; the median counts.  The contents are compared before anything is reported.  `live` is our
+view following appends of 1,024 rows, a tick each: the time of the ticks and of a last read.  Peers are told by the
+scripts beside peers/peer.py; one that is not installed, cannot or takes too long is left out by name, as is an answer
+with another number of rows than DuckDB's.  `events` counts all kinds, as the benchmark does.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ def run_ours(db: Database, query: Query) -> tuple[float, pa.Table]:
     return time.perf_counter() - started, contents
 
 
-def run_live(query: Query, steps: list[dict[str, pa.Table]]) -> float:
+def run_live(query: Query, steps: list[dict[str, pa.Table]], threads: int) -> float:
     """Seconds of the ticks in which a view takes in the steps one by one, and of reading it."""
     seconds = 0.0
     with tempfile.TemporaryDirectory() as path, sqlengine.connect(path) as db:
+        db.execute(f"SET threads = {threads}")
         declare(db)
         db.execute(f"CREATE MATERIALIZED VIEW answer AS {query.sql}")
         for step in steps:
@@ -82,22 +83,22 @@ def reference(db: Database, query: Query) -> tuple[dict[str, pa.Table], str]:
     return {name: db.table(obj.name) for name, obj in expanded.inputs.items()}, expanded.text
 
 
-def measure(db: Database, query: Query, count: int, rounds: int, scores: Scores) -> int:
+def measure(db: Database, query: Query, options: argparse.Namespace, scores: Scores) -> int:
     """Alternate the engines, compare their answers, score medians; the number of rows of the answer."""
     tables, text = reference(db, query)
     ours: list[float] = []
     theirs: list[float] = []
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         seconds, contents = run_ours(db, query)
         ours.append(seconds)
-        seconds, answer = run_duckdb(tables, text, MACROS)
+        seconds, answer = run_duckdb(tables, text, options.threads, MACROS)
         theirs.append(seconds)
     if not same(contents, answer):
         raise SystemExit(
             f"{query.name}: the view ({contents.num_rows} rows) differs from DuckDB ({answer.num_rows} rows)"
         )
-    scores.add(query.name, "duckdb", count / statistics.median(theirs))
-    scores.add(query.name, "sqlengine", count / statistics.median(ours))
+    scores.add(query.name, "duckdb", options.events / statistics.median(theirs))
+    scores.add(query.name, "sqlengine", options.events / statistics.median(ours))
     return int(answer.num_rows)
 
 
@@ -109,7 +110,9 @@ def run_peers(options: argparse.Namespace, chosen: list[Query], answers: dict[st
         if wanted:
             write_tables(Path(folder), options.events)
         for peer in wanted:
-            runs = PeerRuns(peer, pythons.get(peer, sys.executable), Path(folder), options.peer_seconds)
+            runs = PeerRuns(
+                peer, pythons.get(peer, sys.executable), Path(folder), options.threads, options.peer_seconds
+            )
             for query in chosen:
                 seconds = runs.seconds(query.name, answers[query.name])
                 if seconds is not None:
@@ -122,6 +125,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=5_000_000)
     parser.add_argument("--live-events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--queries", default="")
     parser.add_argument("--peers", default="all", help="names of " + ", ".join(PEERS) + "; all or none")
     parser.add_argument("--peer-seconds", type=float, default=60)
@@ -133,17 +137,18 @@ def main() -> None:
     """Fill the topics, run ours and DuckDB, then live, then the peers; at the end the table of all."""
     options = arguments()
     chosen = [q for q in QUERIES if not options.queries or q.name in options.queries.split(",")]
-    scores, answers = Scores(), {}
+    scores, answers = Scores(options.threads), {}
     with tempfile.TemporaryDirectory() as path, sqlengine.connect(path) as db:
+        db.execute(f"SET threads = {options.threads}")
         declare(db)
         fill(db, options.events, FRAME_ROWS)
         for query in chosen:
-            answers[query.name] = measure(db, query, options.events, options.rounds, scores)
+            answers[query.name] = measure(db, query, options, scores)
         db.execute("DROP MATERIALIZED VIEW IF EXISTS answer")
     if options.live_events:
         steps = live_steps(options.live_events)
         for query in chosen:
-            scores.add(query.name, "sqlengine live", options.live_events / run_live(query, steps))
+            scores.add(query.name, "sqlengine live", options.live_events / run_live(query, steps, options.threads))
     run_peers(options, chosen, answers, scores)
     scores.compare_with_peers()
     print(scores.table(), file=sys.stderr)

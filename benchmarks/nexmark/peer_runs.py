@@ -38,9 +38,10 @@ def write_tables(folder: Path, count: int) -> None:
 class PeerRuns:
     """One engine; after it turned out not to be installed nothing more is tried."""
 
-    def __init__(self, peer: str, python: str, folder: Path, limit_seconds: float) -> None:
+    def __init__(self, peer: str, python: str, folder: Path, threads: int, limit_seconds: float) -> None:
         self.peer = peer
         self._command = [python, str(SCRIPTS[peer]), str(folder)]
+        self._threads = threads
         self._limit_seconds = limit_seconds
         self._installed = True
 
@@ -66,7 +67,7 @@ class PeerRuns:
         return line
 
     def _run(self, query: str) -> dict[str, Any]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NEXMARK_THREADS": str(self._threads)}
         limit = START_SECONDS + self._limit_seconds
         try:
             done = subprocess.run(

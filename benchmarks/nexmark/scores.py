@@ -18,7 +18,8 @@ TITLES = {"sqlengine": "ours", "sqlengine live": "ours at 1,024 rows", "duckdb":
 class Scores:
     """Events a second by query and engine; every one is reported when it is added."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        self._duckdb = f"duckdb, once, {threads} thread{'s' * (threads > 1)}"
         self._rates: dict[str, dict[str, float]] = {}
 
     def add(self, query: str, engine: str, events_per_s: float) -> None:
@@ -29,7 +30,7 @@ class Scores:
             bar = 1.0 if query in AT_PAR else 0.5
             report(query, engine, events_per_s / 1e6, "M events/s", events_per_s / rates["duckdb"], bar)
         else:
-            name = "duckdb, once, 1 thread" if engine == "duckdb" else engine
+            name = self._duckdb if engine == "duckdb" else engine
             report(query, name, events_per_s / 1e6, "M events/s")
 
     def compare_with_peers(self) -> None:
