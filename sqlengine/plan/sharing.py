@@ -1,5 +1,5 @@
-"""Whether two queries may be one: equal plans but for the names of their output columns, with answers that do not
-depend on when a query began."""
+"""What two queries may have in common: whole plans that are equal but for the names of their output columns, or parts
+of plans, with answers that do not depend on when a query began."""
 
 from __future__ import annotations
 
@@ -32,6 +32,31 @@ def is_repeatable(node: Node) -> bool:
     if isinstance(node, (nodes.LookupJoin, nodes.Changelog)) or any(_depends_on_arrival(e) for e in expressions(node)):
         return False
     return all(is_repeatable(i) for i in node.inputs)
+
+
+STATEFUL = (
+    nodes.GroupAggregate,
+    nodes.WindowAggregate,
+    nodes.SessionAggregate,
+    nodes.Join,
+    nodes.AsofJoin,
+    nodes.TopN,
+    nodes.Over,
+    nodes.Iterate,
+)
+"""What is worth having once."""
+
+_OF_THE_MOMENT = (nodes.TemporalFilter, nodes.EmitEvery, nodes.Recompute, nodes.Changelog)
+"""What depends on when it was told, not on what alone."""
+
+
+def is_shareable(node: Node) -> bool:
+    """Whether a part of a plan has state worth sharing, and has the same state whenever it began."""
+    return _any(node, STATEFUL) and not _any(node, _OF_THE_MOMENT) and is_repeatable(node)
+
+
+def _any(node: Node, kinds: tuple[type[Node], ...]) -> bool:
+    return isinstance(node, kinds) or any(_any(i, kinds) for i in node.inputs)
 
 
 def _depends_on_arrival(expr: Expr) -> bool:

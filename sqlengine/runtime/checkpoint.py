@@ -51,6 +51,7 @@ def write_checkpoint(instance: Instance) -> int:
             if source.store is not None:
                 _put(tables, f"source/{name}", source.store.snapshot())
         owners: dict[int, str] = {}
+        written: dict[int, str] = {}
         for query in instance.scheduler.queries.values():
             output = instance.outputs.get(query.name)
             if (query.store is None and output is None) or query.status != "running":
@@ -62,9 +63,14 @@ def write_checkpoint(instance: Instance) -> int:
             entry["state"] = owners.setdefault(id(query.dataflow), query.query_id)
             if entry["state"] != query.query_id:
                 continue
-            states, entry["marks"] = query.dataflow.snapshot()
-            for step, state in states.items():
-                _put(tables, f"query/{query.query_id}/{step}", state)
+            entry["marks"] = query.dataflow.marks()
+            for step, operator in query.dataflow.operators().items():
+                own = f"{query.query_id}/{step}"
+                where = written.setdefault(id(operator), own)
+                if where == own:
+                    _put(tables, f"query/{own}", operator.snapshot())
+                else:
+                    entry.setdefault("shared", {})[step] = where
             if query.store is not None:
                 _put(tables, f"query/{query.query_id}/store", query.store.snapshot())
         instance.storage.snapshots.write(NAME, tables, manifest)
@@ -134,6 +140,8 @@ class Checkpoint:
             step, _, name = key.partition("/")
             if step != "store":
                 states.setdefault(step, {})[name] = table
+        for step, where in self._manifest["queries"][owner].get("shared", {}).items():
+            states[step] = self._state(f"query/{where}")
         marks = self._manifest["queries"][owner]["marks"]
         if isinstance(obj, Sink):
             self._instance.continue_sink(obj, planned, emit, states, marks, known["end"])

@@ -22,6 +22,7 @@ from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.sharding import is_spreadable
 from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.shared_part import SharedPart
 from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
 from sqlengine.workers import ALONE, Workers
@@ -48,11 +49,21 @@ class Step:
     skipped: int = 0
     busy_ns: int = 0
     late_rows: int = 0
+    shared: bool = False
     output: list[Delta] = field(default_factory=list)
+
+    def follow(self, other: Step) -> None:
+        """Take over what another step of the same node has done and keeps."""
+        self.operator, self.watermark_us = other.operator, other.watermark_us
+        self.rows_in, self.rows_out, self.batches = other.rows_in, other.rows_out, other.batches
+        self.skipped, self.busy_ns, self.late_rows = other.skipped, other.busy_ns, other.late_rows
 
 
 class Dataflow:
-    """`trackers`: one per source that is read from a topic; `timeout_us`: EMIT ... TIMEOUT."""
+    """`trackers`: one per source that is read from a topic; `timeout_us`: EMIT ... TIMEOUT.
+
+    Steps can be left to a SharedPart: they then stand for the part's own and are not run here (runtime/sharing.py).
+    """
 
     def __init__(
         self,
@@ -62,7 +73,7 @@ class Dataflow:
         workers: Workers = ALONE,
     ) -> None:
         self.plan = plan
-        self.trackers = trackers
+        self.trackers = dict(trackers)
         self.steps: list[Step] = []
         self.late_rows: list[pa.RecordBatch] = []
         self.failures: list[tuple[pa.RecordBatch, Error]] = []
@@ -70,12 +81,12 @@ class Dataflow:
         self._workers = workers
         self._ticked_us = 0
         self._places: dict[Node, int] = {}
+        self._parts: dict[int, SharedPart] = {}
         self._reading: set[tuple[int, int]] = set()
         self._root = self._add(plan)
         self._scans: dict[str, list[tuple[int, nodes.Scan]]] = {}
-        for place, step in enumerate(self.steps):
-            if isinstance(step.node, nodes.Scan):
-                self._scans.setdefault(step.node.source, []).append((place, step.node))
+        self._running: list[int] = []
+        self._find_running()
         self._closing_span_us = max((_span_us(s.node) for s in self.steps), default=0)
 
     def _add(self, node: Node) -> int:
@@ -87,6 +98,22 @@ class Dataflow:
             place = self._places[node] = len(self.steps) - 1
         return place
 
+    def _find_running(self) -> None:
+        """The steps that are run here, in order, and the scans among them by source."""
+        running: set[int] = set()
+        todo = [self._root]
+        while todo:
+            place = todo.pop()
+            if place not in running:
+                running.add(place)
+                todo += [] if place in self._parts else self.steps[place].inputs
+        self._running = sorted(running)
+        self._scans.clear()
+        for place in self._running:
+            node = self.steps[place].node
+            if isinstance(node, nodes.Scan):
+                self._scans.setdefault(node.source, []).append((place, node))
+
     @property
     def watermark_us(self) -> int:
         """The watermark of the output."""
@@ -96,9 +123,12 @@ class Dataflow:
         """Push every source's new rows through all operators; returns the change of the plan's output."""
         self._ticked_us = now_us
         before = self._observe(feeds, now_us)
-        for place, step in enumerate(self.steps):
+        for place in self._running:
+            step = self.steps[place]
             started = perf_counter_ns()
-            if isinstance(step.node, nodes.Scan):
+            if place in self._parts:
+                self._take(step, self._parts[place], feeds, now_us)
+            elif isinstance(step.node, nodes.Scan):
                 self._scan(place, step.node, feeds.get(step.node.source), before, now_us)
             else:
                 self._run(step, now_us)
@@ -106,8 +136,8 @@ class Dataflow:
             step.busy_ns += perf_counter_ns() - started
         deltas = self.steps[self._root].output
         output = concat(deltas)
-        for step in self.steps:
-            step.output = []
+        for place in self._running:
+            self.steps[place].output = []
         if output is None or self.plan.append_only or (len(deltas) == 1 and self._is_net(self._root)):
             return output
         return consolidate(output)
@@ -125,9 +155,10 @@ class Dataflow:
         Notes which scans read which batches."""
         running: dict[int, np.ndarray] = {}
         self._reading.clear()
-        for name, tracker in self.trackers.items():
-            for batch in feeds[name].batches if name in feeds else ():
-                scans = self._scans.get(name, ())
+        for name, scans in self._scans.items():
+            tracker = self.trackers.get(name)
+            for batch in feeds[name].batches if name in feeds and tracker is not None else ():
+                assert tracker is not None
                 reading = {place for place, scan in scans if not is_excluded(scan, batch)}
                 marked = {place for place, scan in scans if scan.watermark_column}
                 if marked:
@@ -247,14 +278,17 @@ class Dataflow:
         sizes = [s.operator.state_size() for s in self.steps if s.operator is not None]
         return {"rows": sum(s["rows"] for s in sizes), "bytes": sum(s["bytes"] for s in sizes)}
 
-    def snapshot(self) -> tuple[dict[str, State], dict[str, object]]:
-        """Operators' state by step number, and JSON-able watermarks."""
-        states = {str(i): s.operator.snapshot() for i, s in enumerate(self.steps) if s.operator is not None}
-        marks: dict[str, object] = {
+    def operators(self) -> dict[str, Operator]:
+        """The operators by step number, shared ones among them."""
+        return {str(i): s.operator for i, s in enumerate(self.steps) if s.operator is not None}
+
+    def marks(self) -> dict[str, object]:
+        """JSON-able watermarks, of which and of the operators' states `restore` makes the same dataflow."""
+        self.synchronize()
+        return {
             "trackers": {name: t.snapshot() for name, t in self.trackers.items()},
             "steps": [s.watermark_us for s in self.steps],
         }
-        return states, marks
 
     def restore(self, states: Mapping[str, State], marks: dict[str, object], now_us: int) -> None:
         """Continue from a snapshot of a dataflow of an equal plan."""
@@ -266,6 +300,60 @@ class Dataflow:
             step.watermark_us = steps[i]
             if step.operator is not None and str(i) in states:
                 step.operator.restore(states[str(i)])
+
+    # ------------------------------------------------------------ parts shared with other dataflows
+
+    def _take(self, step: Step, part: SharedPart, feeds: Mapping[str, Feed], now_us: int) -> None:
+        step.output = list(part.tick(feeds, now_us))
+        step.watermark_us = part.dataflow.watermark_us
+        self.late_rows += part.late
+        self.failures += part.failures
+
+    def holds(self, node: Node) -> bool:
+        """Whether a node is at work here, or in a part."""
+        return node in self._places
+
+    def step_of(self, node: Node) -> Step:
+        """The step of a node that is held."""
+        return self.steps[self._places[node]]
+
+    def part(self, node: Node) -> SharedPart:
+        """The part of a node that is held: the one there is, else one made of the steps it stands on."""
+        place = self._places[node]
+        if place in self._parts:
+            return self._parts[place]
+        if place not in self._running:
+            return next(p for p in self._parts.values() if p.dataflow.holds(node)).dataflow.part(node)
+        flow = Dataflow(node, self.trackers, None, self._workers)
+        flow.trackers = {name: self.trackers[name] for name in flow._scans if name in self.trackers}
+        for step in flow.steps:
+            step.follow(self.step_of(step.node))
+        for at, inner in self._parts.items():
+            if flow.holds(self.steps[at].node):
+                flow.leave_to(self.steps[at].node, inner)
+        made = SharedPart(flow)
+        self.leave_to(node, made)
+        flow.trackers |= {n: t.fork() for n, t in flow.trackers.items() if n in self._scans}
+        return made
+
+    def leave_to(self, node: Node, part: SharedPart) -> None:
+        """From now on a node's changes are those of a part of the same node in the same state."""
+        place = self._places[node]
+        self._parts[place] = part
+        for step in part.dataflow.steps:
+            self.step_of(step.node).shared = True
+        self._find_running()
+        borrowed = {n: t for n, t in part.dataflow.trackers.items() if n not in self._scans}
+        self.trackers |= borrowed
+        self._parts = {at: p for at, p in self._parts.items() if at in self._running}
+        self.synchronize()
+
+    def synchronize(self) -> None:
+        """The steps left to parts show what the parts' own steps have done."""
+        for part in self._parts.values():
+            part.dataflow.synchronize()
+            for step in part.dataflow.steps:
+                self.step_of(step.node).follow(step)
 
 
 def _pieces(deltas: list[Delta], count: int) -> list[Delta]:

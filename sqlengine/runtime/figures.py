@@ -15,7 +15,7 @@ FAR_US = 250_000_000_000_000_000
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Of one operator, since the query began in this process.  `number` and `inputs` are places in the dataflow;
-    `skipped`: batches left out by their statistics.
+    `skipped`: batches left out by their statistics; `shared`: one for several queries.
     `watermark_us` is None where there is none yet, `lag_us` how far it is behind the clock; `busy_share` of the
     query's busy time, 0 to 1; `rows_per_second` of its own busy time, None before it did anything."""
 
@@ -26,6 +26,7 @@ class Figures:
     rows_out: int
     batches: int
     skipped: int
+    shared: bool
     late_rows: int
     state_rows: int
     state_bytes: int
@@ -38,6 +39,7 @@ class Figures:
 
 def figures(dataflow: Dataflow, now_us: int) -> list[Figures]:
     """All operators, inputs before those that read them."""
+    dataflow.synchronize()
     total_ns = sum(step.busy_ns for step in dataflow.steps)
     return [_of_step(number, step, total_ns, now_us) for number, step in enumerate(dataflow.steps)]
 
@@ -53,6 +55,7 @@ def _of_step(number: int, step: Step, total_ns: int, now_us: int) -> Figures:
         rows_out=step.rows_out,
         batches=step.batches,
         skipped=step.skipped,
+        shared=step.shared,
         late_rows=step.late_rows,
         state_rows=size["rows"],
         state_bytes=size["bytes"],

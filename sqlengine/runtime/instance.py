@@ -38,6 +38,7 @@ from sqlengine.runtime.pump import Pump
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
 from sqlengine.runtime.scheduler import OnProgress, Scheduler
+from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
 from sqlengine.snapshot.expand import Expanded, declared_time, expand
@@ -238,6 +239,8 @@ class Instance:
                 return query
             readers, contents = self._histories(query, snapshot)
             self.scheduler.backfill(query, readers, contents, on_progress, check)
+            if snapshot:
+                self._share(query)
             for source, reader in readers.items():
                 if source not in self.scheduler.sources:
                     self.scheduler.add_source(source, reader, None)
@@ -294,6 +297,19 @@ class Instance:
                 self.scheduler.add_query(query)
                 return True
         return False
+
+    def _share(self, query: ContinuousQuery) -> None:
+        """Leave to running queries what a query that is up to date has in common with them."""
+        running = {id(q.dataflow): q.dataflow for q in self.scheduler.queries.values() if q.status == "running"}
+        whole = {name for name in query.sources if self._has_whole_history(name)} | set(query.upstream)
+        share_parts(query.dataflow, list(running.values()), whole)
+
+    def _has_whole_history(self, name: str) -> bool:
+        """Whether whoever begins to read an object now sees what all others have seen."""
+        obj = self.catalog.get(tuple(name.split(".")))
+        assert isinstance(obj, (Stream, Table))
+        earliest = obj.options.get("start", "earliest").strip() == "earliest"
+        return earliest and not any(log.start_offset for log in self.topic_of(obj).partitions)
 
     def _histories(self, query: ContinuousQuery, snapshot: bool) -> tuple[dict[str, TopicReader], dict[str, Feed]]:
         """What a new query must see first: topics to replay, and contents of tables and views as one change."""
@@ -364,6 +380,7 @@ class Instance:
                 obj = self.catalog.get(tuple(name.split(".")))
                 assert isinstance(obj, (Stream, Table))
                 self.scheduler.add_source(name, self.reader(obj), None)
+        self._share(query)
         self.scheduler.add_query(query)
 
     def start_sink(self, sink: Sink, planned: Planned, emit: ast.Emit) -> None:

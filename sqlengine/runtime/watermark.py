@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +121,12 @@ class WatermarkTracker:
         if self._idle_timeout_us is None or since is None:
             return False
         return now_us - since >= self._idle_timeout_us
+
+    def fork(self) -> WatermarkTracker:
+        """Another one that stands where this one does."""
+        other = copy(self)
+        other._latest, other._active_us = dict(self._latest), dict(self._active_us)
+        return other
 
     def snapshot(self) -> dict[str, dict[str, int] | int]:
         """JSON-able state."""

@@ -149,6 +149,8 @@ def _analyzed(query: ContinuousQuery, context: Context, form: str) -> list[str]:
 
 def _as_text(f: Figures) -> str:
     parts = [f"in {f.rows_in}", f"out {f.rows_out}", f"batches {f.batches}"]
+    if f.shared:
+        parts.append("shared")
     if f.skipped:
         parts.append(f"skipped {f.skipped} batches")
     if f.state_rows:

@@ -1,0 +1,58 @@
+"""Views that have parts of their plans in common run them once.
+
+A new query is first brought up to date by itself.  Then each part of its plan that is at work in a running query, with
+the same state, is left to that one's: the largest such parts, from the root down.  The two are known to be in the same
+state when everything they read has its whole history, every watermark agrees, and so do the sizes of their states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from sqlengine.plan import nodes
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.pipeline import scanned
+from sqlengine.plan.sharing import is_shareable
+
+if TYPE_CHECKING:
+    from sqlengine.runtime.dataflow import Dataflow
+
+
+def share_parts(flow: Dataflow, running: Sequence[Dataflow], whole: Collection[str]) -> None:
+    """Leave parts of a dataflow to others'; `whole`: the names of sources whose history is all there."""
+    if flow.timeout_us is not None:
+        return
+    others = [other for other in running if other is not flow and other.timeout_us is None]
+    seen: set[Node] = set()
+
+    def visit(node: Node) -> None:
+        if node in seen or isinstance(node, nodes.Scan):
+            return
+        seen.add(node)
+        holders = [other for other in others if other.holds(node)]
+        if holders and is_shareable(node) and set(scanned(node)) <= set(whole):
+            for other in holders:
+                if _agree(flow, other, node):
+                    flow.leave_to(node, other.part(node))
+                    return
+        for below in node.inputs:
+            visit(below)
+
+    visit(flow.plan)
+
+
+def _agree(flow: Dataflow, other: Dataflow, node: Node) -> bool:
+    """Whether the two are in the same state as far as the node depends on it."""
+    other.synchronize()
+    todo = [node]
+    while todo:
+        at = todo.pop()
+        ours, theirs = flow.step_of(at), other.step_of(at)
+        if ours.watermark_us != theirs.watermark_us:
+            return False
+        if ours.operator is not None and theirs.operator is not None:
+            if ours.operator.state_size()["rows"] != theirs.operator.state_size()["rows"]:
+                return False
+        todo += at.inputs
+    return True
