@@ -58,6 +58,13 @@ def contents(db, query):
 
 
 TRICKY = (
+    "SELECT a.v, b.v AS w FROM a JOIN b ON a.k = b.k WHERE a.k IN (SELECT k FROM c WHERE v > 1)",
+    "SELECT a.v, b.v AS w FROM a JOIN b ON a.k = b.k WHERE b.k NOT IN (SELECT v FROM c WHERE k = 1)",
+    "SELECT a.v, b.v AS w FROM a LEFT JOIN b ON a.k = b.k"
+    " WHERE EXISTS (SELECT 1 FROM c WHERE c.k = a.k AND c.v <> a.v)",
+    "SELECT a.v, b.v AS w FROM a LEFT JOIN b ON a.k = b.k WHERE NOT EXISTS (SELECT 1 FROM c WHERE c.k = b.k)",
+    "SELECT a.v, b.v AS w FROM a, b WHERE a.k = b.k AND EXISTS (SELECT 1 FROM c WHERE c.k = b.k AND c.v > a.v)"
+    " AND b.v IN (SELECT v FROM c)",
     "SELECT a.v, b.v AS w FROM a LEFT JOIN (SELECT * FROM b WHERE k > 0) AS b ON a.k = b.k",
     "SELECT a.v, b.v AS w FROM (SELECT * FROM a WHERE k > 0) AS a RIGHT JOIN b ON a.k = b.k",
     "SELECT a.v, b.v AS w FROM (SELECT * FROM a WHERE k > 0) AS a "

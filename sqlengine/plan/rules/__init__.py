@@ -12,12 +12,13 @@ from sqlengine.plan.rules.order_joins import order_joins
 from sqlengine.plan.rules.outer_to_inner import outer_to_inner
 from sqlengine.plan.rules.prune_columns import prune_columns
 from sqlengine.plan.rules.push_filters import push_filters
+from sqlengine.plan.rules.push_semi_joins import push_semi_joins
 from sqlengine.plan.rules.push_to_log import push_to_log
 from sqlengine.plan.rules.simplify_plan import simplify_plan
 from sqlengine.plan.statistics import RowCount
 
 Rule = Callable[..., Node]
-"""From a plan to one that answers the same; `order_joins` is given row counts too."""
+"""From a plan to one that answers the same; those of COUNTING are given row counts too."""
 
 RULES: tuple[Rule, ...] = (
     simplify_plan,
@@ -28,10 +29,14 @@ RULES: tuple[Rule, ...] = (
     fuse_window_aggregate,
     keep_winners,
     order_joins,
+    push_semi_joins,
     prune_columns,
     push_to_log,
 )
 """In the order they are applied; filters are pushed again once more of them are known."""
+
+COUNTING: tuple[Rule, ...] = (order_joins, push_semi_joins)
+"""Rules that choose by the numbers of rows there are."""
 
 
 def optimize(node: Node, rows: RowCount, disabled: Collection[str] = ()) -> Node:
@@ -39,6 +44,6 @@ def optimize(node: Node, rows: RowCount, disabled: Collection[str] = ()) -> Node
     for rule in RULES:
         if rule.__name__ not in disabled:
             schema = node.schema
-            node = order_joins(node, rows) if rule is order_joins else rule(node)
+            node = rule(node, rows) if rule in COUNTING else rule(node)
             assert node.schema == schema, f"rule {rule.__name__} changed the schema"
     return node
