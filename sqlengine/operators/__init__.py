@@ -76,4 +76,10 @@ def build_shards(node: nodes.Node, workers: Workers) -> Operator:
             return ShardedWinners(node, workers)
         case _ if shard_keys(node):
             return Sharded(lambda: build_operator(node), shard_keys(node), workers)
+        case nodes.SessionAggregate():
+            return SessionAggregateOperator(node, workers)
+        case nodes.WindowAggregate():
+            return WindowAggregateOperator(node, workers)
+        case nodes.Join() if type(node) is nodes.Join:
+            return JoinOperator(node, workers)
     return build_operator(node)

@@ -27,6 +27,7 @@ from sqlengine.state.arrow_buffers import null_array, validity
 from sqlengine.state.join_side import JoinSide
 from sqlengine.state.key_columns import meeting
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.workers import ALONE, Workers
 
 Ints = npt.NDArray[np.int64]
 Pairs = Iterator[tuple[Ints, Ints]]
@@ -57,8 +58,9 @@ class JoinOperator(Operator):
     A side's rows are forgotten by its bound, when neither a match nor a deletion of them can come any more.
     """
 
-    def __init__(self, node: nodes.Join) -> None:
+    def __init__(self, node: nodes.Join, workers: Workers = ALONE) -> None:
         self.schema = node.schema
+        self._workers = workers
         self._kind = KINDS[node.kind]
         self._schemas = (node.left.schema, node.right.schema)
         self._keys = meeting(self._schemas, (node.left_keys, node.right_keys))
@@ -101,7 +103,7 @@ class JoinOperator(Operator):
         slots = (self._index.insert if eager else self._index.find)(keys, delta.num_rows)
         found = self._sides[1 - port].probe(slots)
         if pending:
-            found = chain(found, self._sides[1 - port].scan(keys, delta.num_rows))
+            found = chain(found, self._sides[1 - port].scan(keys, delta.num_rows, self._workers))
         matches = self._match(delta, found, port, now_us, out)
         if self._kind.lonely[port] is not None:
             self._emit_own(delta, matches, port, out)

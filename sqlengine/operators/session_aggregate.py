@@ -18,7 +18,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.kernels import group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_INTS, Inputs
-from sqlengine.operators.base import NO_WATERMARK, ChosenKeys, Operator, State, Times, earlier
+from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times, earlier
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.window_aggregate import COMPACT_ABOVE
 from sqlengine.plan.nodes import SessionAggregate
@@ -29,6 +29,7 @@ from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_bag import RowBag
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.slot_arrays import SlotArrays
+from sqlengine.workers import ALONE, Workers
 
 Ints = npt.NDArray[np.int64]
 
@@ -49,7 +50,9 @@ class Runs:
 class SessionAggregateOperator(Operator):
     """Sessions by slot: key slot, first and last time, whether alive and whether emitted."""
 
-    def __init__(self, node: SessionAggregate) -> None:
+    def __init__(self, node: SessionAggregate, workers: Workers = ALONE) -> None:
+        self._workers = workers
+        self._long_runs = True
         assert node.window.size[0] == 0, "a session gap is a span of time, not of months"
         self.node = node
         self.schema = node.schema
@@ -73,13 +76,17 @@ class SessionAggregateOperator(Operator):
         delta = self._in_time(delta)
         if not delta.num_rows:
             return None
+        if self._rows is None and self._long_runs and self._workers.worth(delta.num_rows):
+            return self._add(self._cut_in_pieces(delta), rebuilt=False)
         keys = self._keys.insert([delta.batch.column(k) for k in self.node.keys], delta.num_rows)
         self._latest.grow(self._keys.size)
         touched, local = self._densify(keys, self._keys.size)
         if self._rows is None:
             inputs = Inputs(delta.batch.columns, delta.num_rows, NO_INTS, self._arrived)
             self._arrived += delta.num_rows
-            return self._add(self._cut(touched, local, self._times(delta.batch.columns), inputs), rebuilt=False)
+            runs = self._cut(touched, local, self._times(delta.batch.columns), inputs)
+            self._long_runs = 2 * len(runs.keys) < delta.num_rows
+            return self._add(runs, rebuilt=False)
         weights = NO_INTS if delta.weights is None else delta.weights
         arrivals = self._arrived + np.arange(delta.num_rows, dtype=np.int64)
         self._arrived += delta.num_rows
@@ -154,12 +161,6 @@ class SessionAggregateOperator(Operator):
             self._rows.restore(state["rows"])
         self._relink()
 
-    def keep(self, chosen: ChosenKeys) -> None:
-        assert self._rows is None, "sessions of rows that can be deleted are not divided"
-        own = self._sessions
-        own["alive"][: own.size] *= chosen(self._keys.columns())[own["key"][: own.size]]
-        self._compact()
-
     # ------------------------------------------------------------------ rows to runs
 
     def _in_time(self, delta: Delta) -> Delta:
@@ -187,6 +188,42 @@ class SessionAggregateOperator(Operator):
         part.grow(len(keys))
         part.update(runs, inputs)
         return Runs(touched, keys, firsts, lasts, part)
+
+    def _cut_in_pieces(self, delta: Delta) -> Runs:
+        """The same of pieces of the delta side by side; keys are entered, and runs brought together, afterwards.
+
+        Runs of one key from two pieces are merged like any others.  Where runs hold hardly more than a row each this
+        costs more than it brings, and the next deltas are cut as one.
+        """
+        pieces = delta.pieces(self._workers.threads)
+        starts = self._arrived + np.cumsum([0, *(p.num_rows for p in pieces)])
+        self._arrived = int(starts[-1])
+        types = self._keys.types
+
+        def cut(i: int) -> tuple[list[pa.Array], Runs]:
+            columns = pieces[i].batch.columns
+            keys = KeyIndex(types)
+            local = keys.insert([columns[k] for k in self.node.keys], pieces[i].num_rows)
+            inputs = Inputs(columns, pieces[i].num_rows, NO_INTS, int(starts[i]))
+            places = np.arange(keys.size, dtype=np.int64)
+            return keys.columns(), self._cut(places, local, self._times(columns), inputs)
+
+        cuts = self._workers.map(cut, range(len(pieces)))
+        slots = [self._keys.insert(columns, len(runs.touched)) for columns, runs in cuts]
+        self._latest.grow(self._keys.size)
+        touched, places = self._densify(np.concatenate(slots), self._keys.size)
+        ends = np.cumsum([len(s) for s in slots])
+        keys = [places[end - len(s) : end][runs.keys] for s, end, (_, runs) in zip(slots, ends, cuts, strict=True)]
+        part = self._aggregates.fresh()
+        part.grow(sum(len(k) for k in keys))
+        at = 0
+        for _, runs in cuts:
+            own = np.arange(len(runs.keys), dtype=np.int64)
+            part.merge(at + own, runs.part, own)
+            at += len(own)
+        self._long_runs = 2 * at < delta.num_rows
+        firsts, lasts = (np.concatenate([getattr(runs, name) for _, runs in cuts]) for name in ("firsts", "lasts"))
+        return Runs(touched, np.concatenate(keys), firsts, lasts, part)
 
     def _rebuild(self, rows: RowBag, touched: Ints) -> Delta | None:
         """The sessions of these keys anew, from the rows kept."""

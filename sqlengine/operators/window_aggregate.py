@@ -8,7 +8,8 @@ watermark passes window ends the panes of each closed window are merged, the row
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.ranges import expand
+from sqlengine.workers import ALONE, Workers
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -38,8 +40,10 @@ COMPACT_ABOVE = 1024
 class WindowAggregateOperator(Operator):
     """Chooses the state by the node's emit mode; keeps late rows for `take_late`."""
 
-    def __init__(self, node: WindowAggregate) -> None:
+    def __init__(self, node: WindowAggregate, workers: Workers = ALONE) -> None:
         self.schema = node.schema
+        self._workers = workers
+        self._few_groups = not node.keys
         self._lateness_us = node.lateness_us if node.emit == "close" else 0
         self._input = WindowInput(node)
         once = node.emit == "close" and node.lateness_us == 0
@@ -47,12 +51,28 @@ class WindowAggregateOperator(Operator):
         self._late: list[pa.RecordBatch] = []
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        if self._few_groups and self._workers.worth(delta.num_rows):
+            return self._process_reduced(delta)
         rows = self._input.read(delta, self._state.final)
         if rows.late is not None:
             self._late.append(rows.late)
         if not rows.batch.num_rows:
             return None
         return self._state.process(rows)
+
+    def _process_reduced(self, delta: Delta) -> Delta | None:
+        """Pieces of the delta are reduced side by side to one partial result a window, and those are added."""
+        pieces = delta.pieces(self._workers.threads)
+        starts = self._state.arrived + np.cumsum([0, *(p.num_rows for p in pieces)])
+        self._state.arrived = int(starts[-1])
+
+        def reduce(i: int) -> tuple[Reduced, pa.RecordBatch | None]:
+            rows = self._input.read(pieces[i], self._state.final)
+            return self._state.reduce(rows, int(starts[i])), rows.late
+
+        parts = self._workers.map(reduce, range(len(pieces)))
+        self._late += [late for _, late in parts if late is not None]
+        return self._state.process_reduced([part for part, _ in parts if len(part.words)])
 
     def advance(self, times: Times) -> Delta | None:
         return self._state.advance(times.watermark_us)
@@ -77,6 +97,15 @@ class WindowAggregateOperator(Operator):
         self._state.keep(chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """Rows reduced to one partial result per pane word, without keys: one slot of `aggregates` each, and a weight."""
+
+    words: Ints
+    aggregates: AggregateSet
+    weights: Ints
+
+
 class _Windows:
     """What both kinds of state share: slots keyed by (word, keys...), `final`: the last window that takes no rows."""
 
@@ -99,6 +128,21 @@ class _Windows:
     def process(self, rows: Rows) -> Delta | None:
         """Add rows that fall in open windows."""
         raise AssertionError("of the subclass")
+
+    def process_reduced(self, parts: Sequence[Reduced]) -> Delta | None:
+        """Add partial results of rows that fall in open windows; only without keys."""
+        raise AssertionError("of the subclass")
+
+    def reduce(self, rows: Rows, arrived: int) -> Reduced:
+        """Partial results of rows without keys; changes nothing, so that several threads may be at it."""
+        words = HashIndex(1)
+        at = words.insert(rows.words.reshape(-1, 1))
+        aggregates = self.aggregates.fresh()
+        aggregates.grow(words.size)
+        aggregates.update(at, rows.inputs(arrived))
+        weights = np.zeros(words.size, dtype=np.int64)
+        group.count(weights, at, NO_BYTES, rows.weights)
+        return Reduced(words.keys()[:, 0].copy(), aggregates, weights)
 
     def advance(self, watermark_us: int) -> Delta | None:
         """Close and forget windows."""
@@ -160,6 +204,15 @@ class ClosingPanes(_Windows):
             group.count(self.weights.values, slots, NO_BYTES, rows.weights)
         self.aggregates.update(slots, rows.inputs(self.arrived))
         self.arrived += len(slots)
+        return None
+
+    def process_reduced(self, parts: Sequence[Reduced]) -> Delta | None:
+        for part in parts:
+            slots = self.index.insert([part.words])
+            self.grow()
+            if not self.node.input.append_only:
+                group.count(self.weights.values, slots, NO_BYTES, part.weights)
+            self.aggregates.merge(slots, part.aggregates, np.arange(len(slots), dtype=np.int64))
         return None
 
     def advance(self, watermark_us: int) -> Delta | None:
@@ -247,11 +300,26 @@ class ChangingWindows(_Windows):
 
     def process(self, rows: Rows) -> Delta | None:
         slots, part, ids = self._placed(rows)
+        return self._changed(slots, lambda: self._add(rows, slots, part, ids))
+
+    def process_reduced(self, parts: Sequence[Reduced]) -> Delta | None:
+        placed = [self._in_windows(part.words.reshape(-1, 1)) for part in parts]
+        self.grow()
+
+        def add() -> None:
+            for part, (slots, ids) in zip(parts, placed, strict=True):
+                group.count(self.weights.values, slots, NO_BYTES, part.weights[ids])
+                self.aggregates.merge(slots, part.aggregates, ids)
+
+        return self._changed(np.concatenate([slots for slots, _ in placed]), add) if placed else None
+
+    def _changed(self, slots: Ints, add: Callable[[], None]) -> Delta | None:
+        """What adding to the groups changes of those that have been emitted."""
         touched, _ = self._densify(slots, self.index.size)
         shown = self._shown(touched)
         shown, had = had_first(shown, self.weights.values[shown] > 0)
         old = self.aggregates.results(shown[:had]) if had else []
-        self._add(rows, slots, part, ids)
+        add()
         if not len(shown):
             return None
         groups = self.group_columns(self.index.words(shown))
@@ -288,12 +356,16 @@ class ChangingWindows(_Windows):
         part.update(at, rows.inputs(self.arrived))
         weights = np.zeros(panes.size, dtype=np.int64)
         group.count(weights, at, NO_BYTES, rows.weights)
-        keys = panes.keys()
+        slots, ids = self._in_windows(panes.keys())
+        return slots, (part, weights), ids
+
+    def _in_windows(self, keys: Ints) -> tuple[Ints, Ints]:
+        """(slot, place among the keys) of every open window the keys' panes are in."""
         first, last = self.source.windows(keys[:, 0])
         ids, windows = expand(np.maximum(first, self.final + 1), last)
         keys = keys[ids]
         keys[:, 0] = windows
-        return self.index.insert_words(keys), (part, weights), ids
+        return self.index.insert_words(keys), ids
 
     def _windows(self) -> Ints:
         """The window of every slot."""

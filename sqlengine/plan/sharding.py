@@ -17,8 +17,6 @@ def shard_keys(node: Node) -> tuple[int, ...]:
     match node:
         case nodes.GroupAggregate(keys=keys) | nodes.WindowAggregate(keys=keys):
             return keys
-        case nodes.SessionAggregate(keys=keys) if node.input.append_only:
-            return keys
         case nodes.TopN(partition=partition) | nodes.Over(partition=partition):
             return partition
     return ()

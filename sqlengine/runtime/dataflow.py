@@ -20,14 +20,14 @@ from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.sharding import is_spreadable
+from sqlengine.plan.sharding import is_spreadable, shard_keys
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.shared_part import SharedPart
 from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
 from sqlengine.workers import ALONE, Workers
 
-COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate)
+COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate)
 """Operators for which one large delta is cheaper than several small ones, copying included; those that can be divided
 see to it themselves."""
 
@@ -209,7 +209,7 @@ class Dataflow:
     @staticmethod
     def _arriving(node: Node, deltas: list[Delta]) -> list[Delta]:
         """The deltas one by one, or as one: operators that answer with changed groups then speak once a tick."""
-        if len(deltas) > 1 and isinstance(node, COALESCED) and not node.keys:
+        if len(deltas) > 1 and isinstance(node, COALESCED) and not shard_keys(node):
             together = concat(deltas)
             return [together] if together is not None else []
         return deltas

@@ -27,6 +27,7 @@ from sqlengine.state.order_codes import order_codes
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import NOTHING, RowChains
 from sqlengine.state.row_index import RowIndex, first_positions
+from sqlengine.workers import ALONE, Workers
 
 WEIGHT, MATCHES = "$weight", "$matches"
 NO_LIMIT = int(np.iinfo(np.int64).min)
@@ -77,19 +78,24 @@ class JoinSide:
         dead_marks = self._weights.values if self._dead and self._weights is not None else NOTHING
         return self.chains.probe(slots, dead_marks)
 
-    def scan(self, keys: Sequence[pa.Array], num_rows: int) -> Iterator[tuple[Ints, Ints]]:
-        """(positions in `keys`, living pending rows) in pieces, without linking."""
+    def scan(self, keys: Sequence[pa.Array], num_rows: int, workers: Workers = ALONE) -> Iterator[tuple[Ints, Ints]]:
+        """(positions in `keys`, living pending rows) in pieces, without linking; chunks are scanned side by side."""
         wanted = KeyIndex(self.keys.types)
         slots = wanted.insert(keys, num_rows)
-        hit_slots, hit_rows = [NOTHING], [NOTHING]
-        for first, part in self._pending_parts():
+
+        def hits_in(pending: tuple[int, pa.RecordBatch]) -> tuple[Ints, Ints]:
+            first, part = pending
             found = wanted.find(self.keys.of(part), part.num_rows)
             hits = np.flatnonzero(found >= 0)
             if self._weights is not None and len(hits):
                 hits = hits[self._weights.values[first + hits] != 0]
-            hit_slots.append(found[hits])
-            hit_rows.append(first + hits)
-            self._scanned += part.num_rows
+            return found[hits], first + hits
+
+        parts = self._pending_parts()
+        count = sum(part.num_rows for _, part in parts)
+        self._scanned += count
+        hits = workers.map(hits_in, parts) if workers.worth(count) else [hits_in(part) for part in parts]
+        hit_slots, hit_rows = zip((NOTHING, NOTHING), *hits, strict=True)
         rows, chains = np.concatenate(hit_rows), RowChains()
         chains.insert(np.concatenate(hit_slots), 0, wanted.size)
         return ((probe, rows[hit]) for probe, hit in chains.probe(slots))
