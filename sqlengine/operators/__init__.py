@@ -33,7 +33,7 @@ from sqlengine.operators.versions import VersionsOperator
 from sqlengine.operators.window_aggregate import WindowAggregateOperator
 from sqlengine.operators.window_winners import WindowWinnersOperator
 from sqlengine.plan import nodes
-from sqlengine.plan.sharding import shard_keys
+from sqlengine.plan.sharding import calls_program, shard_keys
 from sqlengine.workers import Workers
 
 BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
@@ -69,8 +69,10 @@ def build_operator(node: nodes.Node) -> Operator:
     return BUILDERS[type(node)](node)
 
 
-def build_shards(node: nodes.Node, workers: Workers) -> Operator:
-    """The operator of a node, divisible by its keys where it can be."""
+def build_parallel(node: nodes.Node, workers: Workers) -> Operator:
+    """The operator of a node, on several threads where it can be: by shards of its keys, or by pieces of a batch."""
+    if calls_program(node):
+        return build_operator(node)
     match node:
         case nodes.WindowWinners():
             return ShardedWinners(node, workers)

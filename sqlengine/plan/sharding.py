@@ -14,6 +14,8 @@ from sqlengine.plan.nodes import Node
 
 def shard_keys(node: Node) -> tuple[int, ...]:
     """Input columns such that rows that differ in them never meet in the node's state; () when there are none."""
+    if calls_program(node):
+        return ()
     match node:
         case nodes.GroupAggregate(keys=keys) | nodes.WindowAggregate(keys=keys):
             return keys
@@ -26,8 +28,15 @@ def is_spreadable(node: Node) -> bool:
     """Whether its batches may be worked on at the same time, and that is worth something."""
     if not isinstance(node, (nodes.Filter, nodes.Project)):
         return False
-    exprs = expressions(node)
-    return any(not isinstance(e, InputRef) for e in exprs) and not any(_calls_program(e) for e in exprs)
+    return any(not isinstance(e, InputRef) for e in expressions(node)) and not calls_program(node)
+
+
+def calls_program(node: Node) -> bool:
+    """Whether the node's operator runs functions or aggregates the program registered, which may not expect threads."""
+    match node:
+        case nodes.GroupAggregate() | nodes.WindowAggregate() | nodes.SessionAggregate():
+            return any(call.user is not None for call in node.aggregates)
+    return any(_calls_program(e) for e in expressions(node))
 
 
 def _calls_program(expr: Expr) -> bool:

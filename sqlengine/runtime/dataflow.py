@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import Error
-from sqlengine.operators import build_shards
+from sqlengine.operators import build_parallel
 from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.temporal_filter import TemporalFilterOperator
@@ -93,7 +93,7 @@ class Dataflow:
         place = self._places.get(node)
         if place is None:
             inputs = [self._add(i) for i in node.inputs]
-            operator = None if isinstance(node, nodes.Scan) else build_shards(node, self._workers)
+            operator = None if isinstance(node, nodes.Scan) else build_parallel(node, self._workers)
             self.steps.append(Step(node, operator, inputs))
             place = self._places[node] = len(self.steps) - 1
         return place

@@ -178,6 +178,62 @@ def test_rows_that_raise_are_told_in_their_order_however_many_threads(small):
     assert told[0] == told[1] and len(told[0][1]) == 10
 
 
+def test_functions_of_the_program_run_on_one_thread_only(small):
+    with sqlengine.connect(threads=3) as db:
+        seen = set()
+
+        @db.function("noted(x bigint) -> bigint")
+        def noted(x: int) -> int:
+            seen.add(threading.get_ident())
+            return x
+
+        @db.aggregate("longest(x bigint) -> bigint")
+        class Longest:
+            def __init__(self) -> None:
+                self.best = 0
+
+            def add(self, x: int) -> None:
+                seen.add(threading.get_ident())
+                self.best = max(self.best, x)
+
+            def result(self) -> int:
+                return self.best
+
+        db.execute("CREATE STREAM s (k BIGINT, v BIGINT)")
+        db.execute("CREATE MATERIALIZED VIEW a AS SELECT k, longest(v) AS m FROM s GROUP BY k")
+        db.execute("CREATE MATERIALIZED VIEW b AS SELECT noted(v) AS n FROM s")
+        db.insert("s", [(i % 5, i) for i in range(50)])
+        assert rows_of(db, "SELECT * FROM a") == sorted(repr((k, 45 + k)) for k in range(5))
+        assert len(rows_of(db, "SELECT * FROM b")) == 50
+        assert shards_of(db) == []
+        assert not any(t.ident in seen for t in threading.enumerate() if t.name.startswith("sqlengine-worker"))
+
+
+@pytest.mark.parametrize("kind", ["TUMBLE(s, ts, INTERVAL '20 s')", "HOP(s, ts, INTERVAL '5 s', INTERVAL '20 s')"])
+def test_windows_without_keys_are_the_same_in_pieces(small, kind):
+    aggregates = "count(*) AS n, max(v) AS m, sum(v) AS s, array_agg(v) AS a, count(DISTINCT v) AS d"
+    queries = {
+        "changing": f"SELECT window_end, {aggregates} FROM {kind} GROUP BY window_end",
+        "closing": f"SELECT window_end, {aggregates} FROM {kind} GROUP BY window_end EMIT ON WINDOW CLOSE",
+        "sitting": f"""SELECT k, window_start, window_end, {aggregates}
+            FROM SESSION(s PARTITION BY k, ts, INTERVAL '9 s') GROUP BY k, window_start, window_end""",
+    }
+    answers = []
+    for threads in (1, 3):
+        rng = random.Random(5)
+        with sqlengine.connect(threads=threads) as db:
+            db.execute("CREATE STREAM s (k TEXT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5 s')")
+            for name, query in queries.items():
+                db.execute(f"CREATE MATERIALIZED VIEW {name} AS {query}")
+            for tick in range(12):
+                times = [START + dt.timedelta(seconds=7 * tick + rng.randrange(-12, 12)) for _ in range(40)]
+                db.insert("s", [(rng.choice((None, "a", "b")), rng.choice((None, 1, 2, 3)), at) for at in times])
+                answers.append([rows_of(db, f"SELECT * FROM {name}") for name in queries])
+            late = [(q.name, q.counters.late_rows) for q in db._instance.scheduler.queries.values()]
+            answers.append(late)
+    assert answers[: len(answers) // 2] == answers[len(answers) // 2 :] and answers[-1][1][1] > 0
+
+
 # ---------------------------------------------------------------- dealing out
 
 WORDS = st.integers(-(2**63), 2**63 - 1)
