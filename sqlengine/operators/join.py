@@ -74,6 +74,7 @@ class JoinOperator(Operator):
         self._inputs = (node.left, node.right)
         self._bounds = (node.left_bound, node.right_bound)
         self._hold_us = node.hold_us
+        self._null_safe = node.null_safe
         self._clear()
 
     def _clear(self) -> None:
@@ -123,6 +124,8 @@ class JoinOperator(Operator):
 
     def _without_null_keys(self, delta: Delta, port: int, out: list[Delta]) -> Delta:
         """NULL keys never match: such rows are answered at once and not kept."""
+        if self._null_safe:
+            return delta
         masks = [validity(delta.batch.column(c)) for c in self._keys[port].columns]
         present = [m for m in masks if m is not None]
         if not present:

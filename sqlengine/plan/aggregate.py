@@ -188,10 +188,13 @@ class Aggregation:
         groupings = self._groupings(s, keys)
         sets = [self._with_window_keys(list(g.exprs), shown) for g in s.grouping_sets]
         node = self._grouped(below, sets, keys, key_at, bound, groupings)
-        post = Relation(node, tuple(Visible(None, n) for n in node.schema.names))
-        places: dict[ast.Expr, ast.Expr] = {k: ast.Column((f"$g{i}",)) for i, k in enumerate(keys)}
-        places |= {c: self._value(c, f"$a{i}") for i, c in enumerate(calls)}
-        places |= {c: ast.Column((f"$q{i}",)) for i, c in enumerate(groupings)}
+        named_keys = [self._visible(k, f"$g{i}") for i, k in enumerate(keys)]
+        post = Relation(node, (*named_keys, *(Visible(None, n) for n in node.schema.names[len(keys) :])))
+        places: dict[ast.Expr, ast.Expr] = {k: ast.Column((f"#{i}",)) for i, k in enumerate(keys)}
+        first = len(keys)
+        places |= {c: self._value(c, ast.Column((f"#{first + i}",))) for i, c in enumerate(calls)}
+        first += len(bound)
+        places |= {c: ast.Column((f"#{first + i}",)) for i, c in enumerate(groupings)}
         s = replace(
             s,
             items=self._above(s.items, places),
@@ -208,6 +211,10 @@ class Aggregation:
                 )
             post = post.on(build.filtered(node, condition))
         return post, replace(s, having=None)
+
+    def _visible(self, key: ast.Expr, name: str) -> Visible:
+        """A grouped column keeps its name, for subqueries that mention it."""
+        return self.relation.columns[int(key.parts[0][1:])] if isinstance(key, ast.Column) else Visible(None, name)
 
     def _canonical(self) -> ast.Select:
         """Every column by position; aliases of the select list where GROUP BY, HAVING or ORDER BY use them."""
@@ -333,9 +340,8 @@ class Aggregation:
         at = tuple(self._input(inputs, b) for b in bound)
         return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants), call.user)
 
-    def _value(self, call: ast.Expr, name: str) -> ast.Expr:
-        """What stands for a call above the groups."""
-        column = ast.Column((name,))
+    def _value(self, call: ast.Expr, column: ast.Column) -> ast.Expr:
+        """What stands for a call above the groups, given its column."""
         assert isinstance(call, ast.Call)
         return ast.Call("list_aggr", (column, ast.Literal(call.name, "text"))) if call in self.listed else column
 

@@ -21,7 +21,8 @@ from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
 from sqlengine.plan.aggregate_forms import spelt_out
-from sqlengine.plan.join import bind_join, joined
+from sqlengine.plan.correlation import Domain, is_grouped, padded
+from sqlengine.plan.join import bind_join, join_onto, joined
 from sqlengine.plan.late import slack_us
 from sqlengine.plan.over import over_windows
 from sqlengine.plan.ranking import first_of_each, limited, order_output, qualified, ranked_subquery
@@ -29,7 +30,7 @@ from sqlengine.plan.recursion import bind_recursion, mentions
 from sqlengine.plan.rewrite import contains
 from sqlengine.plan.scope import Relation, Visible, named
 from sqlengine.plan.set_operations import bind_set_operation
-from sqlengine.plan.subquery import Subqueries
+from sqlengine.plan.subquery import COUNTS, Subqueries
 from sqlengine.plan.unify import coerce, meet
 from sqlengine.plan.unnest import ONE_ROW, items_unnested, unnested
 from sqlengine.plan.unplannable import Unplannable
@@ -43,18 +44,29 @@ QueryText = Callable[[str], ast.Select | ast.SetOperation]
 class Binder:
     """`catalog` names objects, `lowered(text)` parses a view's text, `view_plan(object)` is the plan a materialized
     view runs by, which knows its rows' properties.  `ctes`: the WITH items in scope;
-    `recurring`: those of them whose own step is being bound, as the rows so far."""
+    `recurring`: those of them whose own step is being bound, as the rows so far.  `domain`: what the query to be bound
+    depends on, below `depth` others that do."""
 
     catalog: Catalog
     lowered: QueryText
     view_plan: Callable[[MaterializedView], nodes.Node]
     ctes: Mapping[str, ast.Cte] = field(default_factory=dict)
     recurring: Mapping[str, Relation] = field(default_factory=dict)
+    domain: Domain | None = None
+    depth: int = 0
+
+    def within(self, domain: Domain | None) -> Binder:
+        """The binder for a query that depends on a domain, or on nothing."""
+        return replace(self, domain=domain, depth=self.depth + (domain is not None))
 
     def query(self, query: ast.Select | ast.SetOperation) -> Relation:
-        """Bind a whole query; the relation's visible names are its output names."""
+        """Bind a whole query; the relation's visible names are its output names, behind them the domain's handles."""
         binder = self._with_ctes(query.ctes)
         if isinstance(query, ast.SetOperation):
+            if self.domain is not None and (query.limit is not None or query.offset is not None):
+                bare = replace(query, order_by=(), limit=None, offset=None, ctes=())
+                whole = ast.Select(items=(ast.SelectItem(ast.Star(), "*"),), from_=ast.SubqueryRef(bare, "$set"))
+                return binder._select(replace(whole, order_by=query.order_by, limit=query.limit, offset=query.offset))
             return order_output(bind_set_operation(binder, query), query)
         return binder._select(query)
 
@@ -72,12 +84,14 @@ class Binder:
         match rel:
             case ast.TableRef():
                 return self._table(rel)
-            case ast.SubqueryRef(query=query, alias=alias, column_aliases=names, lateral=False):
-                return self.query(query).under(alias or "", names)
+            case ast.SubqueryRef(lateral=True):
+                return join_onto(self, ast.Join("cross", rel, rel), ONE_ROW)
+            case ast.SubqueryRef(query=query, alias=alias, column_aliases=names):
+                return self.within(None).query(query).under(alias or "", names)
             case ast.WindowRef():
                 return self._window(rel)
             case ast.FunctionRef():
-                return unnested(Relation(ONE_ROW, ()), rel)
+                return unnested(ONE_ROW, rel)
             case ast.ChangelogRef(input=read):
                 return self._changelog(self.relation(read))
             case ast.Join():
@@ -99,7 +113,7 @@ class Binder:
         obj = self.catalog.get(table.parts, table.position)
         alias = table.alias or table.parts[-1]
         if isinstance(obj, View):
-            relation = replace(self, ctes={}, recurring={}).query(self.lowered(obj.query))
+            relation = replace(self, ctes={}, recurring={}, domain=None).query(self.lowered(obj.query))
             return relation.under(alias, tuple(c.name for c in obj.columns)).under(alias, table.column_aliases)
         return named(self._scan(obj, table.position), alias).under(alias, table.column_aliases)
 
@@ -114,7 +128,7 @@ class Binder:
 
     def _cte(self, cte: ast.Cte) -> Relation:
         """The rows of a WITH item; those of equal items are equal plans and run once."""
-        binder = replace(self, ctes={k: v for k, v in self.ctes.items() if k != cte.name})
+        binder = replace(self, ctes={k: v for k, v in self.ctes.items() if k != cte.name}, domain=None)
         if cte.recursive and mentions(cte.query, cte.name):
             level = len(self.recurring)
 
@@ -166,7 +180,7 @@ class Binder:
         return window_relation(below, time.index, to_window(rel.window), rel.alias, partition)
 
     def _values(self, rel: ast.ValuesRef) -> Relation:
-        nothing = Relation(ONE_ROW, ())
+        nothing = ONE_ROW
         rows = [[bind_scalar(e, nothing) for e in row] for row in rel.rows]
         merged = [meet([row[i].type for row in rows]) for i in range(len(rows[0]))]
         names = [*rel.column_aliases, *(f"column{i + 1}" for i in range(len(rel.column_aliases), len(merged)))]
@@ -190,44 +204,91 @@ class Binder:
 
     def _select(self, s: ast.Select) -> Relation:
         s = spelt_out(s)
+        if self.domain is not None:
+            s = self.domain.spread(s)
+        return self._spread(s)
+
+    def _spread(self, s: ast.Select) -> Relation:
+        """A block that says itself what it takes of the domain."""
         if s.distinct_on:
             s = first_of_each(s)
         if s.qualify is not None:
-            return self._select(qualified(s))
+            return self._qualified(s)
         if s.limit is not None or s.offset is not None:
-            return limited(self, s)
-        if (ranked := ranked_subquery(self, s)) is not None:
-            s, relation = ranked
-        else:
-            relation = self.relation(s.from_) if s.from_ is not None else Relation(ONE_ROW, ())
+            return limited(self._spread, s, self._handles(s))
+        if self.domain is None and (ranked := ranked_subquery(self.query, self, s)) is not None:
+            return self._block(*ranked)
+        return self._block(s, self._from(s.from_))
+
+    def _handles(self, s: ast.Select) -> tuple[str, ...]:
+        return self.domain.handles if self.domain is not None else ()
+
+    def _qualified(self, s: ast.Select) -> Relation:
+        """QUALIFY: what is asked of the window functions is asked of a subquery's columns, the domain's among them."""
+        outer = qualified(s)
+        assert isinstance(outer.from_, ast.SubqueryRef) and isinstance(outer.from_.query, ast.Select)
+        free = self.within(None)
+        ranked = ranked_subquery(self._spread, free, outer)
+        if ranked is None:
+            inner = self._spread(outer.from_.query).under(outer.from_.alias)
+            ranked = outer, inner
+        block, relation = ranked
+        if block.limit is not None or block.offset is not None:
+            return limited(lambda b: free._block(b, relation), block, self._handles(s))
+        return free._block(block, relation)
+
+    def _from(self, rel: ast.Relation | None) -> Relation:
+        if self.domain is None:
+            return self.relation(rel) if rel is not None else ONE_ROW
+        return self._beside(self.domain.relation, rel)
+
+    def _beside(self, left: Relation, rel: ast.Relation | None) -> Relation:
+        """FROM with the domain before it, so that its items and conditions may name the domain's columns."""
+        if rel is None:
+            return left
+        if isinstance(rel, ast.Join) and rel.kind not in ("right", "full"):
+            return join_onto(self, rel, self._beside(left, rel.left))
+        return join_onto(self, ast.Join("cross", rel, rel), left)
+
+    def _block(self, s: ast.Select, relation: Relation) -> Relation:
+        """A block over the relation its FROM is bound to."""
+        free = self.within(None)
         if s.where is not None:
-            relation = Subqueries(self).restricted(relation, s.where, "WHERE")
+            relation = Subqueries(free).restricted(relation, s.where, "WHERE")
         s = replace(s, items=_expand_stars(s.items, relation))
         if s.group_by == (ast.Star(),):
             s = replace(s, group_by=tuple(i.expr for i in s.items if not has_aggregates((i,))))
-        grouped = bool(s.group_by or s.grouping_sets) or s.having is not None or has_aggregates(s.items)
+        grouped = is_grouped(s)
         if grouped:
-            relation, s = Subqueries(self).below_aggregates(relation, s)
+            relation, s = Subqueries(free).below_aggregates(relation, s)
             relation, s = self._aggregated(relation, s)
-        relation, s = Subqueries(self, grouped).of_items(relation, s)
+        relation, s = Subqueries(free, grouped).of_items(relation, s)
         relation, s = over_windows(relation, s)
         relation, s = items_unnested(relation, s)
         return self._output(relation, s)
 
     def _aggregated(self, relation: Relation, s: ast.Select) -> tuple[Relation, ast.Select]:
-        """GROUP BY and HAVING; a HAVING with subqueries is a condition over the groups."""
+        """GROUP BY and HAVING; a HAVING with subqueries, or over the rows of combinations without rows, is a condition
+        over the groups."""
         relation, s = group_windows(relation, s)
-        if s.having is None or not contains(s.having, ast.Subquery):
-            return Aggregation(relation, s).bind()
+        only = self.domain if self.domain is not None and self.domain.is_only_key(s) else None
+        if s.having is None or not (contains(s.having, ast.Subquery) or only):
+            relation, placed = Aggregation(relation, s).bind()
+            return (relation if only is None else _with_empty(only, relation)), placed
         with_having = replace(s, items=(*s.items, ast.SelectItem(s.having, "$having")), having=None)
         relation, placed = Aggregation(relation, with_having).bind()
+        relation = relation if only is None else _with_empty(only, relation)
         condition = placed.items[-1].expr
-        relation = Subqueries(self, grouped=True).restricted(relation, condition, "HAVING")
+        relation = Subqueries(self.within(None), grouped=True).restricted(relation, condition, "HAVING")
         return relation, replace(placed, items=placed.items[:-1])
 
     def joined(self, rel: ast.Join, left: Relation, right: Relation) -> Relation:
         """A join of two bound relations."""
         return joined(self, rel, left, right)
+
+    def restricted(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
+        """The rows for which a condition with subqueries holds."""
+        return Subqueries(self.within(None)).restricted(relation, condition, clause)
 
     def kept(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
         """The rows for which a condition holds."""
@@ -257,6 +318,14 @@ class Binder:
         return bound
 
 
+def _with_empty(domain: Domain, groups: Relation) -> Relation:
+    """The groups and a row for every combination without rows; of none a count is 0."""
+    assert isinstance(groups.node, nodes.GroupAggregate)
+    first = len(groups.node.keys)
+    counts = [first + i for i, c in enumerate(groups.node.aggregates) if c.function in COUNTS]
+    return padded(domain, groups, counts)
+
+
 def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tuple[ast.SelectItem, ...]:
     """Each `*` becomes the columns it stands for."""
     out: list[ast.SelectItem] = []
@@ -269,7 +338,7 @@ def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tupl
         chosen = [
             (i, c)
             for i, c in enumerate(relation.columns)
-            if c.name not in star.except_ and (c.table == star.table if star.table else not c.merged)
+            if c.depth == 0 and c.name not in star.except_ and (c.table == star.table if star.table else not c.merged)
         ]
         if star.table and not any(c.table == star.table for c in relation.columns):
             relation.resolve(ast.Column((star.table, "*")))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from sqlengine.expr.simplify import conjunction
-from sqlengine.expr.tree import Cast, Expr, InputRef, children
+from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
@@ -102,6 +102,11 @@ def joined(
             residual=residual,
         )
     )
+
+
+def or_zero(expr: Expr) -> Expr:
+    """A bigint with 0 for NULL."""
+    return Call(type=expr.type, function="coalesce", args=(expr, Const(expr.type, 0)))
 
 
 def cast_to(node: Node, schema: pa.Schema) -> Node:

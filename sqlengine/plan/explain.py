@@ -195,7 +195,8 @@ def call_text(call: AggregateCall, names: list[str]) -> str:
 
 def _join(node: nodes.Join | nodes.AsofJoin) -> str:
     left, right = node.left.schema.names, node.right.schema.names
-    keys = ", ".join(f"{left[a]} = {right[b]}" for a, b in zip(node.left_keys, node.right_keys, strict=True))
+    sign = "is" if isinstance(node, nodes.Join) and node.null_safe else "="
+    keys = ", ".join(f"{left[a]} {sign} {right[b]}" for a, b in zip(node.left_keys, node.right_keys, strict=True))
     text = f"{node.kind} on [{keys}]"
     if isinstance(node, nodes.AsofJoin):
         sign = {"backward": ">", "forward": "<"}[node.direction] + ("" if node.strict else "=")

@@ -13,9 +13,16 @@ from sqlengine.errors import DatatypeMismatch, InvalidDefinition, SyntaxError, U
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Call, Cast, Expr, InputRef, input_columns
 from sqlengine.plan import build, nodes
+from sqlengine.plan.correlation import (
+    DependentBinder,
+    is_dependent,
+    is_dependent_values,
+    joined_laterally,
+    joined_values,
+)
 from sqlengine.plan.exprs import map_refs, shift
 from sqlengine.plan.properties import derive
-from sqlengine.plan.rewrite import conjuncts
+from sqlengine.plan.rewrite import conjoin, conjuncts, contains
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.temporal_join import bind_temporal_join, is_temporal
 from sqlengine.plan.unify import coerce, meet
@@ -29,7 +36,7 @@ LEFT_ONLY = ("semi", "anti")
 _FLIPPED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
 
 
-class RelationBinder(Protocol):
+class RelationBinder(DependentBinder, Protocol):
     """The part of the binder this file needs."""
 
     @property
@@ -39,6 +46,10 @@ class RelationBinder(Protocol):
 
     def relation(self, rel: ast.Relation) -> Relation:
         """Bind a FROM item."""
+        ...
+
+    def restricted(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
+        """The rows for which a condition with subqueries holds."""
         ...
 
     def kept(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
@@ -81,25 +92,54 @@ def bind_join(binder: RelationBinder, rel: ast.Join) -> Relation:
     """Bind a join; output columns are the left's then the right's, under their own table names."""
     if rel.kind == "right":
         return _swapped(binder, rel)
+    return join_onto(binder, rel, binder.relation(rel.left))
+
+
+def join_onto(binder: RelationBinder, rel: ast.Join, left: Relation) -> Relation:
+    """A join whose left side is bound already."""
+    if rel.on is not None and contains(rel.on, ast.Subquery):
+        return _with_subqueries(binder, rel, left)
+    if isinstance(rel.right, ast.ValuesRef) and rel.kind in ("cross", "inner") and is_dependent_values(rel.right, left):
+        return joined_values(binder, rel, left, rel.right)
     if rel.kind not in ("inner", "cross", "left", "full", "asof", "asof_left", *LEFT_ONLY):
         raise Unplannable(f"a {rel.kind} join")
     if isinstance(rel.right, ast.FunctionRef) and rel.kind in ("cross", "inner", "left"):
-        return _with_function(binder, rel, rel.right)
+        return _with_function(binder, rel, left, rel.right)
+    if isinstance(rel.right, ast.SubqueryRef) and is_dependent(rel.right, left):
+        return joined_laterally(binder, rel, left, rel.right)
     if is_temporal(rel):
         assert isinstance(rel.right, ast.TableRef)
-        left, right = binder.relation(rel.left), binder.relation(replace(rel.right, as_of=None))
+        right = binder.relation(replace(rel.right, as_of=None))
         return bind_temporal_join(rel, left, right, lambda *join: joined(binder, *join), binder.catalog)
-    return joined(binder, rel, binder.relation(rel.left), binder.relation(rel.right))
+    return joined(binder, rel, left, binder.relation(rel.right))
 
 
-def _with_function(binder: RelationBinder, rel: ast.Join, function: ast.FunctionRef) -> Relation:
+def _with_subqueries(binder: RelationBinder, rel: ast.Join, left: Relation) -> Relation:
+    """ON with subqueries: of an inner join a filter, of a left join a filter of what stands on the right."""
+    parts = conjuncts(rel.on)
+    if rel.kind in ("inner", "cross"):
+        plain = conjoin([p for p in parts if not contains(p, ast.Subquery)])
+        rest = conjoin([p for p in parts if contains(p, ast.Subquery)])
+        assert rest is not None
+        return binder.restricted(join_onto(binder, replace(rel, on=plain), left), rest, "JOIN/ON")
+    right = rel.right
+    if rel.kind != "left" or not isinstance(right, (ast.TableRef, ast.SubqueryRef)):
+        raise Unplannable(f"a subquery in the condition of a {rel.kind} join")
+    alias = right.alias or (right.parts[-1] if isinstance(right, ast.TableRef) else None)
+    rows = ast.Select(items=(ast.SelectItem(ast.Star(), "*"),), from_=right, where=rel.on)
+    always = ast.Literal(True, "boolean")
+    return join_onto(binder, replace(rel, right=ast.SubqueryRef(rows, alias, (), True), on=always), left)
+
+
+def _with_function(binder: RelationBinder, rel: ast.Join, left: Relation, function: ast.FunctionRef) -> Relation:
     """A function in FROM sees what stands before it; a condition on its rows is a filter."""
     always = rel.on is None or isinstance(rel.on, ast.Literal) and rel.on.value is True
-    left = binder.relation(rel.left)
     if rel.kind != "left" or always:
         relation = unnested(left, function, outer=rel.kind == "left")
         return relation if always or rel.on is None else binder.kept(relation, rel.on, "JOIN/ON")
-    raise Unplannable("a LEFT JOIN with a function on a condition")
+    rows = ast.Select(items=(ast.SelectItem(ast.Star(), "*"),), from_=function)
+    sub = ast.SubqueryRef(rows, function.alias or function.name, (), True)
+    return joined_laterally(binder, rel, left, sub)
 
 
 def joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relation) -> Relation:
@@ -155,13 +195,13 @@ def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tup
     """Both sides' names together, and the ON conjuncts (USING and NATURAL spelt out)."""
     names = list(rel.using)
     if rel.natural:
-        names = [c.name for c in left.columns if any(c.name == r.name for r in right.columns)]
+        names = [c.name for c in left.columns if c.depth == 0 and any(c.name == r.name for r in right.columns)]
     offset = len(left.columns)
     conditions = conjuncts(rel.on)
     for name in names:
         pair = []
         for side, shift_by in ((left, 0), (right, offset)):
-            found = [i for i, c in enumerate(side.columns) if c.name == name and not c.merged]
+            found = [i for i, c in enumerate(side.columns) if c.name == name and not (c.merged or c.depth)]
             if len(found) != 1:
                 raise UndefinedColumn(
                     f'column "{name}" specified in USING clause does not exist exactly once on each side'

@@ -258,6 +258,7 @@ class Join(Node):
     left_keys: tuple[int, ...]
     right_keys: tuple[int, ...]
     residual: Expr | None = None
+    null_safe: bool = False
     left_bound: tuple[int, int] | None = None
     right_bound: tuple[int, int] | None = None
     hold_us: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,14 +16,11 @@ from sqlengine.sql import ast
 
 RANKINGS = ("row_number", "rank", "dense_rank")
 Order = tuple[int, bool, bool]
+Bind = Callable[[ast.Select], Relation]
 
 
 class QueryBinder(Protocol):
     """The part of the binder this file needs."""
-
-    def query(self, query: ast.Select | ast.SetOperation) -> Relation:
-        """Bind a query."""
-        ...
 
     def cte_of(self, relation: ast.Relation | None) -> ast.SubqueryRef | None:
         """The subquery a FROM item stands for when it names a CTE or is one."""
@@ -94,8 +92,9 @@ def first_of_each(s: ast.Select) -> ast.Select:
     return replace(s, distinct_on=(), qualify=qualify)
 
 
-def ranked_subquery(binder: QueryBinder, s: ast.Select) -> tuple[ast.Select, Relation] | None:
-    """`SELECT ... FROM (SELECT ..., row_number() OVER (...) AS r ...) WHERE r <= n`: a TopN over the inner query.
+def ranked_subquery(bind: Bind, binder: QueryBinder, s: ast.Select) -> tuple[ast.Select, Relation] | None:
+    """`SELECT ... FROM (SELECT ..., row_number() OVER (...) AS r ...) WHERE r <= n`: a TopN over the inner query, which
+    `bind` binds.
 
     Returns the outer select without the rank condition, and the relation that stands for its FROM.
     """
@@ -115,21 +114,21 @@ def ranked_subquery(binder: QueryBinder, s: ast.Select) -> tuple[ast.Select, Rel
     limits = [(p, n) for p in parts if (n := _upper_bound(p, item.name, sub.alias)) is not None]
     if not limits:
         return None
-    node = _ranked(binder, inner, item, call, call.over, min(n for _, n in limits))
+    node = _ranked(bind, inner, item, call, call.over, min(n for _, n in limits))
     rest = [p for p in parts if p not in [q for q, _ in limits]]
     relation = named(node, None).under(sub.alias or "", sub.column_aliases)
     return replace(s, where=conjoin(rest)), relation
 
 
 def _ranked(
-    binder: QueryBinder, inner: ast.Select, item: ast.SelectItem, call: ast.Call, over: ast.WindowFrame, limit: int
+    bind: Bind, inner: ast.Select, item: ast.SelectItem, call: ast.Call, over: ast.WindowFrame, limit: int
 ) -> Node:
     """The inner query with its ranking item made by a TopN; columns in the inner query's order."""
     others = tuple(i for i in inner.items if i is not item)
     keys = tuple(ast.SelectItem(e, f"$p{n}") for n, e in enumerate(over.partition_by))
     sorts = tuple(ast.SelectItem(o.expr, f"$o{n}") for n, o in enumerate(over.order_by))
     bare = replace(inner, items=(*others, *keys, *sorts), order_by=())
-    node = binder.query(bare).node
+    node = bind(bare).node
     visible = len(node.schema) - len(keys) - len(sorts)
     partition = range(visible, visible + len(keys))
     order = [_direction(visible + len(keys) + n, o) for n, o in enumerate(over.order_by)]
@@ -166,8 +165,10 @@ def _upper_bound(expr: ast.Expr, name: str, alias: str | None) -> int | None:
     return right.value if op == "<=" else right.value - 1
 
 
-def limited(binder: QueryBinder, s: ast.Select) -> Relation:
-    """ORDER BY ... LIMIT n OFFSET m: sort expressions that are not in the select list become hidden columns."""
+def limited(bind: Bind, s: ast.Select, partition: Sequence[str] = ()) -> Relation:
+    """ORDER BY ... LIMIT n OFFSET m of a block that `bind` binds, for each value of the output columns `partition`.
+
+    Sort expressions that are not in the select list become hidden columns."""
     hidden: list[ast.SelectItem] = []
     names = [i.name for i in s.items]
     places: list[int | str] = []
@@ -182,9 +183,10 @@ def limited(binder: QueryBinder, s: ast.Select) -> Relation:
     if hidden and s.distinct:
         raise Unplannable("ORDER BY of a SELECT DISTINCT by something not selected")
     bare = replace(s, items=(*s.items, *hidden), order_by=(), limit=None, offset=None)
-    relation = binder.query(bare)
+    relation = bind(bare)
+    by = [relation.resolve(ast.Column((p,))).index for p in partition]
     order = [_direction(_place(p, relation), o) for p, o in zip(places, s.order_by, strict=True)]
-    node = build.top_n(relation.node, (), order, _count(s.limit, "LIMIT"), _count(s.offset, "OFFSET", 0))
+    node = build.top_n(relation.node, by, order, _count(s.limit, "LIMIT"), _count(s.offset, "OFFSET", 0))
     kept = len(node.schema) - len(hidden)
     node = build.projected(node, build.refs(node)[:kept], node.schema.names[:kept])
     return named(node, None)

@@ -11,14 +11,23 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import own_time
 from sqlengine.sql import ROWTIME, ast
 
+HIDDEN = 1 << 20
+"""The depth of columns nobody can name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """One column a query can name; `merged` columns (the right side of USING) need their table's name."""
+    """One column a query can name; `merged` columns (the right side of USING) need their table's name.
+
+    `depth`: how many queries further out it comes from: nearer ones hide it, and `*` leaves it out.  `handle`: a name
+    of its own that nothing hides.
+    """
 
     table: str | None
     name: str
     merged: bool = False
+    depth: int = 0
+    handle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +48,11 @@ class Relation:
         found = [
             i
             for i, c in enumerate(self.columns)
-            if c.name == name and (c.table == table if table is not None else not c.merged)
+            if c.handle == name or c.name == name and (c.table == table if table is not None else not c.merged)
         ]
+        if len(found) > 1:
+            nearest = min(self.columns[i].depth for i in found)
+            found = [i for i in found if self.columns[i].depth == nearest]
         if len(found) == 1:
             return self.at(found[0])
         if found:

@@ -10,13 +10,17 @@ other correlation raises Unplannable.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sqlengine.errors import SyntaxError, UndefinedColumn, UndefinedTable  # noqa: A004 - SQL's word
+from sqlengine.errors import GroupingError, SyntaxError, UndefinedColumn, UndefinedTable  # noqa: A004 - SQL's word
 from sqlengine.plan import build
 from sqlengine.plan.aggregate import has_aggregates, is_aggregate
 from sqlengine.plan.aggregate_forms import spelt_out
+from sqlengine.plan.correlation import DependentBinder, semi_join, value_beside
+from sqlengine.plan.quantified import by_extreme, counted_answers, operands
 from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
 from sqlengine.plan.scope import Relation
 from sqlengine.plan.unplannable import Unplannable
@@ -24,10 +28,12 @@ from sqlengine.sql import ast
 
 COUNTS = frozenset({"count", "approx_count_distinct"})
 """Aggregates that are 0, not NULL, of no rows."""
+CANNOT_CUT = (Unplannable, UndefinedColumn, UndefinedTable, GroupingError)
+"""What says that a subquery depends on the query around it by more than comparisons in its WHERE, or is wrong."""
 TRUE, FALSE = ast.Literal(True, "boolean"), ast.Literal(False, "boolean")
 
 
-class QueryBinder(Protocol):
+class QueryBinder(DependentBinder, Protocol):
     """The part of the binder this file needs."""
 
     def query(self, query: ast.Select | ast.SetOperation) -> Relation:
@@ -88,14 +94,25 @@ class Subqueries:
             if test is None:
                 relation, part = self.attached(relation, part)
                 plain.append(part)
-            elif test.kind == "exists":
-                relation = self._exists(relation, test)
             else:
-                relation = self._in(relation, test)
+                relation = self._tested(relation, test, clause)
         rest = conjoin(plain)
         if rest is not None:
             relation = self.binder.kept(relation, rest, clause)
         return _first_columns(relation, width)
+
+    def _tested(self, relation: Relation, test: ast.Subquery, clause: str) -> Relation:
+        """EXISTS or IN as a condition: by comparisons if it can be, else with a domain."""
+        try:
+            return self._exists(relation, test) if test.kind == "exists" else self._in(relation, test)
+        except CANNOT_CUT as gap:
+            with _or_first(gap):
+                if test.kind != "exists" and test.negated:
+                    relation, value = self._quantified(relation, test)
+                    return self.binder.kept(relation, value, clause)
+                args = () if test.kind == "exists" else operands(test)
+                kind = "anti" if test.negated else "semi"
+                return semi_join(self.binder, kind, relation, test.query, args)
 
     def _exists(self, relation: Relation, test: ast.Subquery) -> Relation:
         query = _rows_of(test.query)
@@ -193,6 +210,21 @@ class Subqueries:
         return relation, transform(expr, lambda e: places.get(e)) if places else expr
 
     def _value(self, relation: Relation, sub: ast.Subquery) -> tuple[Relation, ast.Expr]:
+        if sub.kind in ("any", "all") and (extreme := by_extreme(sub)) is not None:
+            return self._value(relation, extreme)
+        try:
+            return self._cut_value(relation, sub)
+        except CANNOT_CUT as gap:
+            with _or_first(gap):
+                if sub.kind != "scalar":
+                    return self._quantified(relation, sub)
+                return value_beside(self.binder, relation, _at_most_one(sub.query), self._alias())
+
+    def _quantified(self, relation: Relation, sub: ast.Subquery) -> tuple[Relation, ast.Expr]:
+        """EXISTS, IN, ANY and ALL as the value of an aggregate over the subquery's rows."""
+        return value_beside(self.binder, relation, counted_answers(sub), self._alias())
+
+    def _cut_value(self, relation: Relation, sub: ast.Subquery) -> tuple[Relation, ast.Expr]:
         if sub.kind == "scalar":
             return self._scalar(relation, sub)
         if sub.kind == "exists":
@@ -254,16 +286,17 @@ class Subqueries:
         """Always one row: the aggregates themselves are joined, and the expression around them stands above, where a
         count of no rows can be made 0."""
         query = cut.query
-        if not cut.inner:
+        if not cut.inner and query.having is not None:
             right = self.binder.query(replace(query, order_by=())).under(cut.alias)
-            return self._join(relation, right, "inner", []), ast.Column((cut.alias, "$v0"))
+            return self._join(relation, right, "left", []), ast.Column((cut.alias, "$v0"))
         if query.having is not None:
             raise Unplannable("a correlated subquery with HAVING and no GROUP BY")
         calls = list(dict.fromkeys(e for e in walk(query.items) if is_aggregate(e)))
         places = {c: ast.Column((cut.alias, f"$a{i}")) for i, c in enumerate(calls)}
         items = (*cut.keys(), *(ast.SelectItem(c, f"$a{i}") for i, c in enumerate(calls)))
         bare = replace(query, items=items, group_by=tuple(cut.inner), order_by=())
-        relation = self._join(relation, self._named(bare, cut), "left", cut.on)
+        kind = "left" if cut.inner else "inner"
+        relation = self._join(relation, self._named(bare, cut), kind, cut.on)
 
         def place(e: ast.Expr) -> ast.Expr | None:
             if e not in places:
@@ -292,7 +325,7 @@ class Subqueries:
         inner = self.binder.relation(query.from_) if query.from_ is not None else None
         scope = _Scope(inner, outer, self.binder, self.grouped)
         others = (
-            query.items,
+            _below_groups(query),
             query.group_by,
             query.having or (),
             query.order_by,
@@ -406,9 +439,38 @@ def _knows(relation: Relation, column: ast.Column) -> bool:
     return True
 
 
+def _below_groups(query: ast.Select) -> object:
+    """What of the select list is evaluated inside the subquery: of one row of aggregates only their arguments."""
+    if query.group_by or query.having is not None or query.distinct or not has_aggregates(query.items):
+        return query.items
+    return tuple(e for e in walk(query.items) if is_aggregate(e))
+
+
 def _columns(node: object) -> list[ast.Column]:
     """Columns named in expressions; the operands of IN among them, what stands inside subqueries not."""
     return [e for e in walk(node) if isinstance(e, ast.Column)]
+
+
+def _at_most_one(query: ast.Select | ast.SetOperation) -> ast.Select | ast.SetOperation:
+    """A scalar subquery with an error (21000) in place of its value where it has several rows."""
+    if isinstance(query, ast.Select):
+        one = isinstance(query.limit, ast.Literal) and query.limit.value in (0, 1)
+        if one or (has_aggregates(spelt_out(query).items) and not query.group_by and not query.grouping_sets):
+            return query
+    value = ast.Call("first", (ast.Column(("$rows", "$v0")),))
+    only = ast.Call("only_row", (value, ast.Call("count", (), star=True)))
+    return ast.Select(items=(ast.SelectItem(only, "$v0"),), from_=ast.SubqueryRef(query, "$rows", ("$v0",)))
+
+
+@contextmanager
+def _or_first(gap: Exception) -> Iterator[None]:
+    """A mistake is told as it was first found."""
+    try:
+        yield
+    except CANNOT_CUT:
+        if isinstance(gap, Unplannable):
+            raise
+        raise gap from None
 
 
 def _as_test(part: ast.Expr) -> ast.Subquery | None:

@@ -14,18 +14,22 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.errors import DatatypeMismatch
 from sqlengine.expr.bind import bind as bind_scalar
-from sqlengine.expr.tree import Expr
+from sqlengine.expr.tree import Const, Expr
 from sqlengine.plan import nodes
 from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import transform, walk
-from sqlengine.plan.scope import Relation, Visible
+from sqlengine.plan.scope import HIDDEN, Relation, Visible
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
 SERIES = ("generate_series", "range")
 """Functions of numbers or times that give a list here and rows in FROM; `range` leaves its end out."""
 
-ONE_ROW = nodes.Values(schema=pa.schema([]), rows=((),))
+ONE_ROW = Relation(
+    nodes.Values(schema=pa.schema([pa.field("$one", pa.bool_())]), rows=((Const(pa.bool_(), True),),)),
+    (Visible(None, "$one", depth=HIDDEN),),
+)
+"""What a query without FROM reads: a row with a column nobody sees; a table without columns has no number of rows."""
 
 
 def is_several_rows(expr: ast.Expr) -> bool:

@@ -295,7 +295,7 @@ def _struct(node: exp.Expr, ctx: Context) -> ast.Expr:
 def _array(node: exp.Expr, ctx: Context) -> ast.Expr:
     items = node.expressions
     if len(items) == 1 and isinstance(items[0], exp.Query):
-        raise NotSupportedError("ARRAY of a sub-query has no incremental form")
+        raise NotSupportedError("ARRAY of a sub-query has no incremental form", hint="use array_agg in the sub-query")
     return ast.ArrayLiteral(tuple(ctx.expr(item) for item in items))
 
 

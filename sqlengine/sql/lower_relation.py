@@ -287,6 +287,8 @@ def _join(kind: str, left: ast.Relation, join: exp.Expr, ctx: Context) -> ast.Jo
             position=position_of(join.this.this) if join.this else None,
         )
     condition = ctx.expr(on) if on is not None else None
+    if isinstance(join.this, exp.Lateral) and join.this.args.get("cross_apply") is False:  # OUTER APPLY
+        kind, condition = "left", ast.Literal(True, "boolean")
     return ast.Join(
         kind,
         left,

@@ -105,6 +105,7 @@ class _Rendering:
         self._strip_schemas(tree)
         spread_aggregates(tree, self.aggregates)
         _unnest_series(tree)
+        _spell_apply(tree)
         spell_quantified(tree)
         rewrite_operators(tree, lambda column: self.types.get((column.table, column.name)))
         tree = rewrite_calls(tree, self.how)
@@ -325,6 +326,20 @@ def _unnest_series(tree: exp.Expr) -> None:
         if len(node.expressions) > 1 and isinstance(node.parent, (exp.Join, exp.From)) and not node.args.get("offset"):
             lists = ", ".join(text(exp.Explode(this=item)) for item in node.expressions)
             node.replace(exp.Table(this=raw(f"(SELECT {lists})"), alias=alias))
+
+
+def _spell_apply(tree: exp.Expr) -> None:
+    """CROSS APPLY and OUTER APPLY as joins with LATERAL."""
+    for lateral in list(tree.find_all(exp.Lateral)):
+        crosses, join = lateral.args.get("cross_apply"), lateral.parent
+        if crosses is None or not isinstance(join, exp.Join):
+            continue
+        lateral.set("cross_apply", None)
+        if crosses:
+            join.set("kind", "CROSS")
+        else:
+            join.set("side", "LEFT")
+            join.set("on", exp.Boolean(this=True))
 
 
 def _drop_locks(tree: exp.Expr) -> None:
