@@ -26,7 +26,7 @@ def keep_winners(node: Node) -> Node:
     """The plan with every such join or rank replaced."""
     node = rebuild(node, tuple(keep_winners(i) for i in node.inputs))
     match node:
-        case nodes.Join(kind="inner"):
+        case nodes.Join(kind="inner", null_safe=False):
             return _of_join(node) or node
         case nodes.TopN(function="rank" | "dense_rank", limit=1, offset=0):
             return _of_rank(node) or node

@@ -54,7 +54,7 @@ def _region(node: Node) -> _Region | None:
             return _Region(inside.leaves, inside.conditions, [substitute(e, inside.outputs) for e in exprs])
         case nodes.LookupJoin():
             return None
-        case nodes.Join(kind="inner", left=left, right=right) if not time_distances(node):
+        case nodes.Join(kind="inner", null_safe=False, left=left, right=right) if not time_distances(node):
             return _both(node, _region(left) or _leaf(left), _region(right) or _leaf(right))
     return None
 

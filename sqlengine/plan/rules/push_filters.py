@@ -102,7 +102,7 @@ def _into_join(join: nodes.Join, parts: list[Expr]) -> Node:
 
 def _add_condition(join: nodes.Join, part: Expr, width: int) -> nodes.Join:
     """An equality of two plain columns becomes a key, anything else part of the residual."""
-    if isinstance(part, Call) and part.function == "eq":
+    if isinstance(part, Call) and part.function == "eq" and not join.null_safe:
         a, b = part.args
         if isinstance(a, InputRef) and isinstance(b, InputRef) and a.type == b.type:
             low, high = sorted((a.index, b.index))
