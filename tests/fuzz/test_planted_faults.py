@@ -1,0 +1,158 @@
+"""The random queries can fail: each of these faults, put into an operator or a rule, is found by the ordinary seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sqlengine.kernels import group
+from sqlengine.operators import iterate, join
+from sqlengine.operators.aggregates import distinct, extremes
+from sqlengine.operators.asof_join import CorrectedAsof
+from sqlengine.operators.top_n import TopNOperator
+from sqlengine.operators.union_all import UnionAllOperator
+from sqlengine.operators.window_aggregate import WindowAggregateOperator
+from sqlengine.plan import nodes, rules
+from sqlengine.plan.properties import rebuild
+from sqlengine.state.join_side import JoinSide
+from sqlengine.state.multiset import Changes
+from sqlengine.state.ranked_rows import RankedRows
+from tests.fuzz.check import check_batch, make_batch
+
+BATCHES, QUERIES_PER_BATCH = 100, 20
+Patch = pytest.MonkeyPatch
+
+
+def around(owner: Any, name: str, fault: Callable[..., Any]) -> Callable[[Patch], None]:
+    """`fault(original, *arguments)` in place of a method or function."""
+
+    def plant(patch: Patch) -> None:
+        original = getattr(owner, name)
+        patch.setattr(owner, name, lambda *args: fault(original, *args))
+
+    return plant
+
+
+def keep_null_rows(emit: Any, side: Any, rows: Any, by: Any, port: int, out: list[Any]) -> None:
+    """What stood alone before its first match is not taken back."""
+    own: list[Any] = []
+    emit(side, rows, by, port, own)
+    out += [d if d.weights is None else d.filter(pa.array(d.weights > 0)) for d in own]
+
+
+def one_match_is_none(add: Any, side: Any, rows: Any, by: Any) -> Any:
+    found, before, after = add(side, rows, by)
+    return found, before - 1, after - 1
+
+
+def dead_extremes_stay(changed: Any, extreme: Any, values: Any, changes: Changes) -> None:
+    born = changes.after > 0
+    changed(extreme, values, Changes(changes.entries[born], changes.before[born], changes.after[born]))
+
+
+def distinct_values_stay(pass_on: Any, call: Any, changes: Changes) -> None:
+    after = np.maximum(changes.after, (changes.before > 0).astype(np.int64))
+    pass_on(call, Changes(changes.entries, changes.before, after))
+
+
+def one_partition_less(of_partitions: Any, rows: Any, touched: Any) -> Any:
+    return of_partitions(rows, touched[:-1] if len(touched) > 1 else touched)
+
+
+def cycles_hold_themselves(unsupported: Any, fixpoint: Any) -> Any:
+    lost = unsupported(fixpoint)
+    return lost[fixpoint._derivations.values[lost] <= 0]
+
+
+def merged_too_far(merge: Any, keys: Any, firsts: Any, lasts: Any, gap: int) -> Any:
+    return merge(keys, firsts, lasts, gap + 1)
+
+
+def as_it_is(refilled: Any, operator: Any, best: Any, touched: Any) -> Any:
+    return best
+
+
+def deaf_to_deletions(process: Any, operator: Any, delta: Any, port: int, now_us: int) -> Any:
+    kept = delta if delta.weights is None else delta.filter(pa.array(delta.weights > 0))
+    return process(operator, kept, port, now_us) if kept.num_rows else None
+
+
+def no_null_rows_on_the_right(patch: Patch) -> None:
+    patch.setitem(join.KINDS, "full", join.JoinKind(lonely=(True, None)))
+
+
+def left_joins_are_inner(patch: Patch) -> None:
+    def rule(node: nodes.Node) -> nodes.Node:
+        node = rebuild(node, tuple(rule(i) for i in node.inputs))
+        if isinstance(node, nodes.Join) and node.kind == "left":
+            return nodes.Join(
+                schema=node.schema,
+                left=node.left,
+                right=node.right,
+                kind="inner",
+                left_keys=node.left_keys,
+                right_keys=node.right_keys,
+                residual=node.residual,
+                append_only=node.append_only,
+            )
+        return node
+
+    patch.setattr(rules, "RULES", (*rules.RULES, rule))
+
+
+def forgotten_at_a_checkpoint(restore: Any, operator: Any, state: Any) -> None:
+    restore(operator, state | {"right": state["right"].slice(0, 0)})
+
+
+FAULTS: dict[str, tuple[str, Callable[[Patch], None]]] = {
+    "a join forgets to take back NULL rows": (
+        r"LEFT JOIN|RIGHT JOIN",
+        around(join.JoinOperator, "_emit_other", keep_null_rows),
+    ),
+    "a join counts one match too few": (
+        r"EXISTS|SEMI|ANTI| IN \(SELECT",
+        around(JoinSide, "add_matches", one_match_is_none),
+    ),
+    "a full join has no NULL rows on one side": ("FULL JOIN", no_null_rows_on_the_right),
+    "a join's right side is not in the checkpoint": (
+        " JOIN ",
+        around(join.JoinOperator, "restore", forgotten_at_a_checkpoint),
+    ),
+    "min and max miss deletions": (r"(min|max)\(", around(extremes._Extreme, "_changed", dead_extremes_stay)),
+    "distinct values never leave": (r"\(DISTINCT ", around(distinct.Distinct, "_pass_on", distinct_values_stay)),
+    "sessions a gap apart are one": ("SESSION", around(group, "merge_runs", merged_too_far)),
+    "windows miss deletions": ("TUMBLE|HOP|CUMULATE", around(WindowAggregateOperator, "process", deaf_to_deletions)),
+    "a ranking is not filled up again": (r"LIMIT|DISTINCT ON|row_number", around(TopNOperator, "_refilled", as_it_is)),
+    "OVER leaves a partition as it was": (r"OVER \(", around(RankedRows, "of_partitions", one_partition_less)),
+    "an ASOF join does not correct itself": ("ASOF", around(CorrectedAsof, "_correct", lambda correct, *args: None)),
+    "recursion lets cycles hold themselves": (
+        "RECURSIVE",
+        around(iterate._DistinctRows, "_unsupported", cycles_hold_themselves),
+    ),
+    "UNION ALL misses deletions": ("UNION ALL", around(UnionAllOperator, "process", deaf_to_deletions)),
+    "a rule makes left joins inner": ("LEFT JOIN", left_joins_are_inner),
+}
+"""Fault -> a pattern of the queries that can notice it (the others only take time), and what plants it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_a_planted_fault_is_found(fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pattern, plant = FAULTS[fault]
+    plant(monkeypatch)
+    for seed in range(1, BATCHES + 1):
+        batch = make_batch(seed, QUERIES_PER_BATCH)
+        able = tuple(q for q in batch.queries if re.search(pattern, q.sql))
+        if not able or ("checkpoint" in fault and batch.way != "reopened"):
+            continue
+        failures, _ = check_batch(replace(batch, queries=able), tmp_path / str(seed))
+        if failures:
+            return
+    pytest.fail(f"no seed notices it: {fault}")
