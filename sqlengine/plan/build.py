@@ -21,6 +21,13 @@ def ref(node: Node, index: int) -> InputRef:
     return InputRef(type=field.type, index=index, name=field.name)
 
 
+def joined_ref(left: Node, right: Node, index: int) -> InputRef:
+    """A reference to a column of two nodes side by side."""
+    width = len(left.schema)
+    field = left.schema.field(index) if index < width else right.schema.field(index - width)
+    return InputRef(type=field.type, index=index, name=field.name)
+
+
 def refs(node: Node) -> list[Expr]:
     """References to all columns."""
     return [ref(node, i) for i in range(len(node.schema))]

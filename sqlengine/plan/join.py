@@ -207,7 +207,8 @@ def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tup
                     f'column "{name}" specified in USING clause does not exist exactly once on each side'
                 )
             pair.append(ast.Column((f"#{found[0] + shift_by}",)))
-        conditions.append(ast.Binary("=", pair[0], pair[1]))
+        nearest = rel.kind.startswith("asof") and name == names[-1]
+        conditions.append(ast.Binary(">=" if nearest else "=", pair[0], pair[1]))
     merged = tuple(replace(c, merged=c.merged or c.name in names) for c in right.columns)
     schema = pa.schema([*left.node.schema, *right.node.schema])
     placeholder = nodes.Values(schema=schema, rows=())

@@ -15,14 +15,13 @@ from sqlengine.plan.late import guarded, slack_us
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.recursion import cut_recursion
-from sqlengine.plan.unplannable import Unplannable
+from sqlengine.plan.sessions import session_rows
 from sqlengine.sql import ast
 
 
 def to_physical(node: Node, emit: ast.Emit) -> Node:
     """The physical plan; Unplannable for shapes without an operator, InvalidDefinition (42P17) for a bad EMIT."""
-    _refuse(node)
-    node = cut_recursion(node)
+    node = cut_recursion(session_rows(node))
     if emit.mode == "final":
         return _closing(node, emit.lateness_us or 0)
     if emit.lateness_us is not None:
@@ -30,14 +29,6 @@ def to_physical(node: Node, emit: ast.Emit) -> Node:
     if emit.mode == "every" and emit.every_us is not None:
         return derive(nodes.EmitEvery(schema=node.schema, input=node, every_us=emit.every_us))
     return node
-
-
-def _refuse(node: Node) -> None:
-    match node:
-        case nodes.AssignWindow(window=nodes.Window(kind="session")):
-            raise Unplannable("a session window that is not grouped by")
-    for below in node.inputs:
-        _refuse(below)
 
 
 def _closing(node: Node, lateness_us: int) -> Node:

@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+import pyarrow as pa
+
 from sqlengine.errors import InvalidParameter, SyntaxError  # noqa: A004 - SQL's word
-from sqlengine.plan import build
+from sqlengine.expr.bind import bind as bind_scalar
+from sqlengine.expr.tree import Const
+from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.rewrite import conjoin, conjuncts, transform, walk
+from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
 from sqlengine.plan.scope import Relation, named
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
@@ -229,6 +233,10 @@ def _count(expr: ast.Expr | None, clause: str, default: int = 2**62) -> int:
         return default
     if isinstance(expr, ast.Literal) and isinstance(expr.value, int) and expr.value >= 0:
         return expr.value
-    if isinstance(expr, ast.Literal) and expr.value is None:
+    if isinstance(expr, ast.Literal) and expr.value is None or isinstance(expr, ast.Opaque) and expr.text == "ALL":
         return default
+    if isinstance(expr, (ast.Binary, ast.Cast)) and not contains(expr, ast.Column):
+        bound = bind_scalar(expr, Relation(nodes.Values(schema=pa.schema([]), rows=()), ()))
+        if isinstance(bound, Const) and isinstance(bound.value, int) and bound.value >= 0:
+            return bound.value
     raise InvalidParameter(f"{clause} of a continuous query must be a whole number, not negative", sqlstate="2201W")

@@ -8,12 +8,14 @@ has no incremental operator.  proctime() is different: it is the time at which a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
-from sqlengine.expr.simplify import conjuncts
+from sqlengine.expr.simplify import conjunction, conjuncts
 from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children, input_columns, with_children
 from sqlengine.plan import build, nodes
-from sqlengine.plan.exprs import expressions
+from sqlengine.plan.exprs import expressions, shift
 from sqlengine.plan.nodes import Node, TimeBound
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.unplannable import Unplannable
@@ -25,6 +27,8 @@ _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 def place_temporal_filters(node: Node) -> Node:
     """The plan with its conditions on now() as TemporalFilters; Unplannable for now() in any other place."""
     node = rebuild(node, tuple(place_temporal_filters(i) for i in node.inputs))
+    if isinstance(node, nodes.Join) and node.residual is not None and calls(node.residual, "now"):
+        node = _out_of_condition(node, node.residual)
     if isinstance(node, nodes.Filter) and calls(node.predicate, "now"):
         node = _split(node)
     elif any(calls(e, "now") for e in expressions(node)):
@@ -34,16 +38,72 @@ def place_temporal_filters(node: Node) -> Node:
     return node
 
 
+def _out_of_condition(join: nodes.Join, residual: Expr) -> Node:
+    """Conditions on now() in ON as conditions on the side they are about, or on the rows of an inner join."""
+    width = len(join.left.schema)
+    left: list[Expr] = []
+    right: list[Expr] = []
+    above: list[Expr] = []
+    rest: list[Expr] = []
+    for part in conjuncts(residual):
+        columns = input_columns(part)
+        if not calls(part, "now"):
+            rest.append(part)
+        elif columns and min(columns) >= width and join.kind in ("inner", "left", "semi"):
+            right.append(shift(part, -width))
+        elif join.kind == "inner" or (join.kind == "semi" and max(columns, default=0) < width):
+            (left if max(columns, default=0) < width else above).append(part)
+        else:
+            rest.append(part)
+    sides = (_restricted(join.left, left), _restricted(join.right, right))
+    made = derive(replace(join, left=sides[0], right=sides[1], residual=conjunction(rest)))
+    return _restricted(made, above)
+
+
+def _restricted(node: Node, parts: list[Expr]) -> Node:
+    predicate = conjunction(parts)
+    return node if predicate is None else _split(nodes.Filter(schema=node.schema, input=node, predicate=predicate))
+
+
 def _split(node: nodes.Filter) -> Node:
     """The plain conditions below, the temporal ones above."""
-    plain, bounds = [], []
+    plain: list[Expr] = []
+    bounds: list[TimeBound] = []
+    either: list[Call] = []
     for part in conjuncts(node.predicate):
-        if calls(part, "now"):
-            bounds += _bounds(part)
-        else:
+        if not calls(part, "now"):
             plain.append(part)
+        elif isinstance(part, Call) and part.function == "or":
+            either.append(part)
+        else:
+            bounds += _bounds(part)
     below = build.restricted(node.input, plain)
+    for part in either:
+        below = _either(below, part)
+    if not bounds:
+        return below
     return derive(nodes.TemporalFilter(schema=below.schema, input=below, bounds=tuple(bounds)))
+
+
+def _either(below: Node, part: Call) -> Node:
+    """`plain OR temporal`: the rows of the plain condition for ever, the others while the temporal one holds."""
+    terms = _alternatives(part)
+    plain = [t for t in terms if not calls(t, "now")]
+    timed = [t for t in terms if calls(t, "now")]
+    if len(timed) != 1 or not plain:
+        raise Unplannable("several conditions on now() under OR")
+    always = plain[0]
+    for term in plain[1:]:
+        always = Call(pa.bool_(), "or", (always, term))
+    known = Call(pa.bool_(), "coalesce", (always, Const(pa.bool_(), False)))
+    others = build.restricted(below, [Call(pa.bool_(), "not", (known,))])
+    return build.union_all([build.restricted(below, [known]), _restricted(others, timed)])
+
+
+def _alternatives(expr: Expr) -> list[Expr]:
+    if isinstance(expr, Call) and expr.function == "or":
+        return [term for arg in expr.args for term in _alternatives(arg)]
+    return [expr]
 
 
 def _bounds(part: Expr) -> list[TimeBound]:

@@ -38,6 +38,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _parameters(result)
     if words & _ARROWS:
         result = _json_keys(result)
+    if "ASOF" in words:
+        result = _asof_joins(result)
     if {"WITH", "CHANGELOG"} <= words:
         result = _changelogs(result)
     if "WINDOW" in words and words & _KSQL_KINDS.keys():
@@ -243,6 +245,31 @@ def _is_subscript(tokens: Sequence[Token], at: int) -> bool:
     if before.kind == WORD and at > 1 and tokens[at - 2].upper in ("::", "AS"):
         return False
     return before.value in ")]}" if before.kind == OP else before.upper != "ARRAY" and before.upper not in _NO_OPERAND
+
+
+# ---------------------------------------------------------------- ASOF joins
+
+
+def _asof_joins(tokens: list[Token]) -> list[Token]:
+    """`LEFT ASOF JOIN` (Feldera) -> `ASOF LEFT JOIN`; `MATCH_CONDITION (a) [ON b]` (Snowflake) -> `ON (a) [AND b]`."""
+    out: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        token, after = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else None
+        if token.upper == "LEFT" and after is not None and after.upper == "ASOF":
+            out += [after, token]
+            at += 2
+        elif token.upper == "MATCH_CONDITION" and after is not None and after.value == "(":
+            close = matching(tokens, at + 1)
+            out += [word("ON", token), *tokens[at + 1 : close + 1]]
+            at = close + 1
+            if at < len(tokens) and tokens[at].upper == "ON":
+                out.append(word("AND", tokens[at]))
+                at += 1
+        else:
+            out.append(token)
+            at += 1
+    return out
 
 
 # ---------------------------------------------------------------- AS CHANGELOG FROM

@@ -106,7 +106,7 @@ def test_rows_leave_without_any_input_and_followers_hear_of_it():
     ("query", "reason"),
     [
         ("SELECT id, now() AS n FROM s", "now() outside"),
-        ("SELECT id FROM s WHERE ts > now() OR id = 1", "a condition on now()"),
+        ("SELECT id FROM s WHERE ts > now() OR ts < now() - INTERVAL '1 day'", "conditions on now() under OR"),
         ("SELECT id FROM s WHERE ts <> now()", "a condition on now()"),
     ],
 )
