@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from sqlengine.plan.nodes import Node
+from sqlengine.plan.rules.aggregate_early import aggregate_early
 from sqlengine.plan.rules.fuse_window_aggregate import fuse_window_aggregate
 from sqlengine.plan.rules.infer_predicates import infer_predicates
 from sqlengine.plan.rules.keep_winners import keep_winners
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     keep_winners,
     order_joins,
     push_semi_joins,
+    aggregate_early,
     prune_columns,
     push_to_log,
 )
