@@ -19,10 +19,12 @@ Weights = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`batch`: n rows; `weights`: int64[n], never 0, or None when all are +1."""
+    """`batch`: n rows; `weights`: int64[n], never 0, or None when all are +1.  `fingerprints`: int64[n, 2], the rows'
+    own (state/fingerprint.py) where they are known already."""
 
     batch: pa.RecordBatch
     weights: Weights | None = None
+    fingerprints: npt.NDArray[np.int64] | None = None
 
     @property
     def num_rows(self) -> int:

@@ -21,9 +21,9 @@ def consolidate(delta: Delta | None) -> Delta | None:
         return None
     if delta.weights is None or int(delta.weights.min()) > 0:
         return delta
-    rows, weights = net_weights(delta)
+    rows, weights, prints = net_weights(delta)
     if not len(rows):
         return None
     if len(rows) == delta.num_rows and bool(np.array_equal(weights, delta.weights)):
-        return delta
-    return Delta(delta.take(rows).batch, weights)
+        return Delta(delta.batch, weights, prints)
+    return Delta(delta.take(rows).batch, weights, prints[rows])

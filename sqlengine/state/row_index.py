@@ -33,27 +33,29 @@ class RowIndex:
         """Approximate bytes: two words a row and a table at most half full."""
         return self.size * (16 + 48)
 
-    def insert(self, batch: pa.RecordBatch) -> Ints:
-        """int64[n] slots; new rows get the next ones."""
-        return self._index.insert(batch_fingerprints(batch))
+    def insert(self, batch: pa.RecordBatch, prints: Ints | None = None) -> Ints:
+        """int64[n] slots; new rows get the next ones.  `prints`: the rows' fingerprints if they are known."""
+        return self._index.insert(batch_fingerprints(batch) if prints is None else prints)
 
-    def find(self, batch: pa.RecordBatch) -> Ints:
+    def find(self, batch: pa.RecordBatch, prints: Ints | None = None) -> Ints:
         """int64[n] slots, -1 where the row is unknown."""
-        return self._index.find(batch_fingerprints(batch))
+        return self._index.find(batch_fingerprints(batch) if prints is None else prints)
 
     def compact(self, keep: npt.NDArray[np.bool_]) -> Ints:
         """Forget the slots where `keep` is false; returns old slot -> new slot (-1: gone)."""
         return self._index.compact(keep)
 
 
-def net_weights(delta: Delta) -> tuple[Ints, Ints]:
-    """(positions of the first appearance of each distinct row with a net weight, the net weights), both int64."""
+def net_weights(delta: Delta) -> tuple[Ints, Ints, Ints]:
+    """(positions of the first appearance of each distinct row with a net weight, the net weights, the fingerprints of
+    all rows)."""
     index = RowIndex()
-    slots = index.insert(delta.batch)
+    prints = batch_fingerprints(delta.batch) if delta.fingerprints is None else delta.fingerprints
+    slots = index.insert(delta.batch, prints)
     total = np.zeros(index.size, dtype=np.int64)
     np.add.at(total, slots, delta.weight_array())
     kept = total != 0
-    return first_positions(slots, 0, index.size)[kept], total[kept]
+    return first_positions(slots, 0, index.size)[kept], total[kept], prints
 
 
 def first_positions(slots: Ints, known: int, size: int) -> Ints:

@@ -90,10 +90,16 @@ class RowStore:
             return
         merged = concat(pending)
         assert merged is not None
-        rows, weights = (None, merged.weight_array()) if self._net else net_weights(merged)
-        gone, come = np.flatnonzero(weights < 0), np.flatnonzero(weights > 0)
-        debts = self._delete(part(merged.batch, gone if rows is None else rows[gone]), -weights[gone])
-        early = self._insert(part(merged.batch, come if rows is None else rows[come]), weights[come])
+        if self._net:
+            weights, prints = merged.weight_array(), merged.fingerprints
+            gone, come = np.flatnonzero(weights < 0), np.flatnonzero(weights > 0)
+            less, more = -weights[gone], weights[come]
+        else:
+            rows, weights, prints = net_weights(merged)
+            gone, come = rows[weights < 0], rows[weights > 0]
+            less, more = -weights[weights < 0], weights[weights > 0]
+        debts = self._delete(part(merged.batch, gone), less, None if prints is None else prints[gone])
+        early = self._insert(part(merged.batch, come), more, None if prints is None else prints[come])
         waiting = [d for d in (debts, early) if d is not None]
         assert not (final and waiting), f"the contents of a finished tick are not a valid multiset: {waiting[0]}"
         self._pending, self._pending_rows = waiting, sum(d.num_rows for d in waiting)
@@ -108,15 +114,17 @@ class RowStore:
         if slots is not None and self._index is not None:
             self._chains.insert(slots, first, self._index.size)
 
-    def _insert(self, batch: pa.RecordBatch, counts: Ints) -> Delta | None:
+    def _insert(self, batch: pa.RecordBatch, counts: Ints, prints: Ints | None) -> Delta | None:
         """Add counts[i] copies of each row; returns the rows whose key another row still holds."""
         if not batch.num_rows:
             return None
         if self.key_columns is not None:
             return self._insert_keyed(batch, counts)
         if int(counts.max()) > 1:
-            batch = batch.take(pa.array(np.repeat(np.arange(batch.num_rows), counts)))
-        self._append(batch)
+            repeated = np.repeat(np.arange(batch.num_rows), counts)
+            batch, prints = batch.take(pa.array(repeated)), None if prints is None else prints[repeated]
+        slots = self._index.insert(batch, prints) if isinstance(self._index, RowIndex) else None
+        self._append(batch, slots)
         return None
 
     def _insert_keyed(self, batch: pa.RecordBatch, counts: Ints) -> Delta | None:
@@ -138,12 +146,12 @@ class RowStore:
             self._append(batch.take(pa.array(ok)), slots[ok])
         return Delta(batch.take(pa.array(wait)), counts[wait])
 
-    def _delete(self, batch: pa.RecordBatch, counts: Ints) -> Delta | None:
+    def _delete(self, batch: pa.RecordBatch, counts: Ints, prints: Ints | None) -> Delta | None:
         """Mark counts[i] copies of each row dead; returns what was not there, with negative weights."""
         if not batch.num_rows:
             return None
         self._need_index()
-        found, rows = self._chains.pop(self._find(batch), counts)
+        found, rows = self._chains.pop(self._find(batch, prints), counts)
         self._live.values[rows] = 0
         self._dead += len(rows)
         self._forget_filtered(rows)
@@ -173,10 +181,10 @@ class RowStore:
         assert self._index is not None and self.key_columns is not None
         return self._index.insert([batch.column(c) for c in self.key_columns])
 
-    def _find(self, batch: pa.RecordBatch) -> Ints:
+    def _find(self, batch: pa.RecordBatch, prints: Ints | None) -> Ints:
         """Slots of the rows' identities, -1 for unknown ones."""
         if isinstance(self._index, RowIndex):
-            return self._index.find(batch)
+            return self._index.find(batch, prints)
         assert self._index is not None and self.key_columns is not None
         return self._index.find([batch.column(c) for c in self.key_columns])
 

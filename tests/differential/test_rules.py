@@ -85,6 +85,11 @@ TRICKY = (
     "SELECT k, n FROM (SELECT k, count(*) AS n, max(v) AS v FROM a GROUP BY k) WHERE n > 1 AND k = 2",
     "SELECT a.v FROM a LEFT JOIN (SELECT * FROM b WHERE FALSE) AS b ON a.k = b.k WHERE b.v IS NULL",
     "SELECT k, v FROM (SELECT k, v, rank() OVER (PARTITION BY k ORDER BY v) AS r FROM a) WHERE r = 1 AND k > 0",
+    "SELECT a.k, a.v, count(*) AS n, count(b.v) AS m, min(b.v) AS lo, max(b.v) AS hi FROM a JOIN b ON a.k = b.k "
+    "GROUP BY a.k, a.v",
+    "SELECT b.k, count(*) AS n, count(*) FILTER (WHERE a.v > 1) AS some FROM a JOIN b ON a.k = b.k AND a.v = b.v "
+    "GROUP BY b.k",
+    "SELECT a.v + 1 AS w, sum(b.v::int) AS s, max(b.id) AS m FROM a, b WHERE a.id = b.k GROUP BY a.v + 1",
 )
 
 

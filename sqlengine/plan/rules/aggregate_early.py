@@ -67,7 +67,8 @@ def _split(group: nodes.GroupAggregate) -> Node | None:
     below = group.input
     exprs = build.refs(below)
     if isinstance(below, nodes.Project):
-        below, exprs = below.input, list(below.exprs)
+        exprs = list(below.exprs)
+        below = below.input
     if type(below) is not nodes.Join or below.kind != "inner" or not below.left_keys:
         return None
     if below.residual is not None or below.left_bound or below.right_bound:
@@ -102,9 +103,7 @@ def _rebuilt(
 ) -> Node:
     """Partial aggregates of the side by what it is joined by, joined, put together by the group's keys."""
     partial = _partial(group.aggregates, side, exprs)
-    calls = [
-        AggregateCall(_TOGETHER[c.function], (len(keys) + i,), c.type) for i, c in enumerate(group.aggregates)
-    ]
+    calls = [AggregateCall(_TOGETHER[c.function], (len(keys) + i,), c.type) for i, c in enumerate(group.aggregates)]
     width, is_right = len(side.node.schema), side.first > 0 or side.node is join.right
     by = tuple(range(len(side.keys)))
     if is_right:
