@@ -19,7 +19,9 @@ def shard_keys(node: Node) -> tuple[int, ...]:
     match node:
         case nodes.GroupAggregate(keys=keys) | nodes.WindowAggregate(keys=keys):
             return keys
-        case nodes.TopN(partition=partition) | nodes.Over(partition=partition):
+        case nodes.TopN(partition=partition) if not node.input.append_only:
+            return partition  # one over rows that only come copies winners alone; dealing all rows out costs more
+        case nodes.Over(partition=partition):
             return partition
     return ()
 

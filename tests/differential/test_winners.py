@@ -101,3 +101,14 @@ def test_other_joins_and_ranks_stay_what_they_are(query):
         rows = [(k, START + dt.timedelta(seconds=s), s % 3) for k, s in zip("abcab", (1, 5, 12, 30, 31), strict=True)]
         db.insert("s", rows)
         assert contents(db, "SELECT * FROM v") == contents(db, query)
+
+
+def test_windows_that_share_their_start_are_not_one_window():
+    groups = """SELECT k, count(*) AS n, window_start AS ws, window_end AS we
+        FROM CUMULATE(s, ts, INTERVAL '10 s', INTERVAL '30 s') GROUP BY k, window_start, window_end"""
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM s (k TEXT, ts TIMESTAMP)")
+        db.execute(f"""CREATE MATERIALIZED VIEW v AS SELECT a.k, a.n FROM ({groups}) AS a
+            JOIN (SELECT max(n) AS m, ws FROM ({groups}) AS b GROUP BY ws) AS c ON a.ws = c.ws AND a.n >= c.m""")
+        db.insert("s", [(k, START + dt.timedelta(seconds=second)) for k, second in (("a", 1), ("b", 12), ("b", 13))])
+        assert db.execute("SELECT * FROM v").fetchall() == [("b", 2), ("b", 2)]

@@ -54,7 +54,8 @@ def _of_join(join: nodes.Join) -> Node | None:
             return None
         seen.add(column)
     first = len(groups.keys)
-    if not (seen & {first, first + 1} and first + 3 + value_at in seen):
+    says_window = {first + 1} if groups.window.kind == "cumulate" else {first, first + 1}  # those share their start
+    if not (seen & says_window and first + 3 + value_at in seen):
         return None
     columns = [_trace(join.left, i)[1] for i in range(width)]
     if any(_trace(join.left, i)[0] != groups for i in range(width)):
