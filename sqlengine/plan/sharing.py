@@ -55,11 +55,6 @@ def is_shareable(node: Node) -> bool:
     return _any(node, STATEFUL) and not _any(node, _OF_THE_MOMENT) and is_repeatable(node)
 
 
-def has_domain(node: Node) -> bool:
-    """Whether a plan holds dependent subqueries: their domains are read at several levels of it, and stay with it."""
-    return isinstance(node, nodes.Join) and node.null_safe or any(has_domain(i) for i in node.inputs)
-
-
 def _any(node: Node, kinds: tuple[type[Node], ...]) -> bool:
     return isinstance(node, kinds) or any(_any(i, kinds) for i in node.inputs)
 

@@ -100,14 +100,7 @@ class Dataflow:
 
     def _find_running(self) -> None:
         """The steps that are run here, in order, and the scans among them by source."""
-        running: set[int] = set()
-        todo = [self._root]
-        while todo:
-            place = todo.pop()
-            if place not in running:
-                running.add(place)
-                todo += [] if place in self._parts else self.steps[place].inputs
-        self._running = sorted(running)
+        self._running = sorted(self._reached([self._root], set()))
         self._scans.clear()
         for place in self._running:
             node = self.steps[place].node
@@ -324,6 +317,8 @@ class Dataflow:
             return self._parts[place]
         if place not in self._running:
             return next(p for p in self._parts.values() if p.dataflow.holds(node)).dataflow.part(node)
+        while (inner := self._read_beside(place)) is not None:
+            self.part(inner)
         flow = Dataflow(node, self.trackers, None, self._workers)
         flow.trackers = {name: self.trackers[name] for name in flow._scans if name in self.trackers}
         for step in flow.steps:
@@ -335,6 +330,25 @@ class Dataflow:
         self.leave_to(node, made)
         flow.trackers |= {n: t.fork() for n, t in flow.trackers.items() if n in self._scans}
         return made
+
+    def _read_beside(self, place: int) -> Node | None:
+        """The largest node below a step that steps which do not stand on it read too: it must be a part of its own, or
+        it would be run twice."""
+        inside = self._reached(self.steps[place].inputs, set())
+        beside = self._reached([self._root], {place})
+        both = [p for p in inside & beside if self.steps[p].operator is not None and p not in self._parts]
+        return self.steps[max(both)].node if both else None
+
+    def _reached(self, places: list[int], without: set[int]) -> set[int]:
+        """The steps run here for these, themselves included; not those only `without` needs."""
+        reached: set[int] = set()
+        todo = list(places)
+        while todo:
+            place = todo.pop()
+            if place not in reached | without:
+                reached.add(place)
+                todo += [] if place in self._parts else self.steps[place].inputs
+        return reached
 
     def leave_to(self, node: Node, part: SharedPart) -> None:
         """From now on a node's changes are those of a part of the same node in the same state."""

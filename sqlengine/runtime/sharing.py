@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import scanned
-from sqlengine.plan.sharing import has_domain, is_shareable
+from sqlengine.plan.sharing import is_shareable
 
 if TYPE_CHECKING:
     from sqlengine.runtime.dataflow import Dataflow
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def share_parts(flow: Dataflow, running: Sequence[Dataflow], whole: Collection[str]) -> None:
     """Leave parts of a dataflow to others'; `whole`: the names of sources whose history is all there."""
-    if flow.timeout_us is not None or has_domain(flow.plan):
+    if flow.timeout_us is not None:
         return
-    others = [o for o in running if o is not flow and o.timeout_us is None and not has_domain(o.plan)]
+    others = [o for o in running if o is not flow and o.timeout_us is None]
     seen: set[Node] = set()
 
     def visit(node: Node) -> None:

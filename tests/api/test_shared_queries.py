@@ -88,3 +88,19 @@ def test_what_depends_on_arrival_is_not_shared():
             db.execute(f"CREATE MATERIALIZED VIEW {name} AS SELECT count(*) AS n FROM e WHERE k > 1")
         db.execute("CREATE MATERIALIZED VIEW z AS SELECT count(*) AS n FROM e WHERE k > 2")
         assert flows(db) == 6
+
+
+def test_a_part_that_its_holder_reads_in_two_places_runs_once():
+    query = "SELECT * FROM (WITH z AS (SELECT k FROM t) SELECT k, count(*) AS n FROM z GROUP BY k) AS q"
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, k INT)")
+        db.execute(
+            "CREATE MATERIALIZED VIEW pairs AS WITH a AS (SELECT k, count(*) AS n FROM t GROUP BY k) "
+            "SELECT x.k, y.n FROM a AS x JOIN a AS y ON x.n = y.n"
+        )
+        db.execute(f"CREATE MATERIALIZED VIEW counts AS {query}")
+        for i in range(6):
+            db.execute(f"INSERT INTO t VALUES ({i}, {i % 3})")
+        db.execute("UPDATE t SET k = 1 WHERE id > 3")
+        assert sorted(db.execute("SELECT * FROM counts").fetchall()) == sorted(db.execute(query).fetchall())
+        assert db.execute("SELECT count(*) FROM pairs").fetchall() == [(3,)]

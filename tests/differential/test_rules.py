@@ -89,6 +89,7 @@ TRICKY = (
     "GROUP BY a.k, a.v",
     "SELECT b.k, count(*) AS n, count(*) FILTER (WHERE a.v > 1) AS some FROM a JOIN b ON a.k = b.k AND a.v = b.v "
     "GROUP BY b.k",
+    "SELECT count(*) AS n, max(b.v) AS m FROM a JOIN b ON a.k = b.k WHERE a.id > 3",
     "SELECT a.v + 1 AS w, sum(b.v::int) AS s, max(b.id) AS m FROM a, b WHERE a.id = b.k GROUP BY a.v + 1",
 )
 

@@ -77,6 +77,8 @@ def _split(group: nodes.GroupAggregate) -> Node | None:
     right = _Side(below.right, len(below.left.schema), below.right_keys)
     keys = [exprs[k] for k in group.keys]
     inner = [exprs[c] for call in group.aggregates for c in (*call.args, *_filter(call))]
+    if not group.keys and any(c.function == "count" for c in group.aggregates):
+        return None  # over no rows a count is 0, a sum of counts is NULL
     if not all(map(_is_calm, inner)) or any(_may_leave_range(c, exprs) for c in group.aggregates):
         return None
     for side, other in ((right, left), (left, right)):
