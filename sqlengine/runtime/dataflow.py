@@ -317,8 +317,8 @@ class Dataflow:
             return self._parts[place]
         if place not in self._running:
             return next(p for p in self._parts.values() if p.dataflow.holds(node)).dataflow.part(node)
-        while (inner := self._read_beside(place)) is not None:
-            self.part(inner)
+        while (beside := self._read_beside(place)) is not None:
+            self.part(beside)
         flow = Dataflow(node, self.trackers, None, self._workers)
         flow.trackers = {name: self.trackers[name] for name in flow._scans if name in self.trackers}
         for step in flow.steps:
