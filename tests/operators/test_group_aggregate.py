@@ -335,6 +335,8 @@ def test_variance_survives_a_retracted_outlier_and_a_far_mean() -> None:
         return float(change.batch.column(0)[0].as_py())
 
     assert answer([1e8, 0.0, 0.25, 1e8], [1, 1, 1, -1]) == pytest.approx(0.015625, rel=1e-12)
+    far = -1e9 / 7
+    assert answer([far, -0.3, -0.3, -0.3, far], [1, 1, 1, 1, -1]) == 0.0
     assert answer([1e15, 1e15 + 1, 1e15 + 2], [1, 1, 1]) == pytest.approx(2 / 3, rel=1e-12)
 
 

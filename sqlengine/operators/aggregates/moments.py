@@ -22,6 +22,10 @@ from sqlengine.state import arrow_buffers as buffers
 
 _SUMS = ("first", "first_low", "second", "second_low")
 
+NOISE = 2.0**-98
+"""Less than so much of the second moment is rounding in the last bits of a pair: an origin far from the values that
+are left (the first value may have been taken back) must not give equal values a spread."""
+
 
 class Moments(Accumulator):
     """`sample`: divide by n - 1 (NULL of fewer than two values) rather than n; `root`: the standard deviation."""
@@ -80,7 +84,8 @@ class Moments(Accumulator):
         first, second = (_pair({k: own[k][slots] for k in _SUMS}, name) for name in ("first", "second"))
         with np.errstate(over="ignore", invalid="ignore"):
             rest = pairs.add(second, pairs.negate(pairs.divide(pairs.multiply(first, first), n)))
-            spread = np.maximum(rest[0] + rest[1], 0.0)
+            spread = rest[0] + rest[1]
+            spread = np.where(spread > second[0] * NOISE, spread, 0.0)
         if not np.isfinite(spread[count != 0]).all():
             raise OutOfRange("value out of range: overflow", detail="a variance exceeds double precision")
         divisor = np.maximum(n - 1, 1.0) if self._sample else n
