@@ -85,7 +85,7 @@ class Moments(Accumulator):
         with np.errstate(over="ignore", invalid="ignore"):
             rest = pairs.add(second, pairs.negate(pairs.divide(pairs.multiply(first, first), n)))
             spread = rest[0] + rest[1]
-            spread = np.where(spread > second[0] * NOISE, spread, 0.0)
+            spread = np.where(np.isfinite(spread) & (spread <= second[0] * NOISE), 0.0, spread)
         if not np.isfinite(spread[count != 0]).all():
             raise OutOfRange("value out of range: overflow", detail="a variance exceeds double precision")
         divisor = np.maximum(n - 1, 1.0) if self._sample else n
