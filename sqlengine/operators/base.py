@@ -57,7 +57,8 @@ class Operator:
 
     schema: pa.Schema
     net: bool = False
-    """Whether each delta it returns has no row twice: nothing in it cancels."""
+    """Whether no row is both inserted and deleted in a delta it returns, so that nothing cancels; of operators that
+    pass rows on (Filter, Project): given deltas of which that is true."""
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
         """Take one delta on an input port; return the change of the output it causes, or None."""

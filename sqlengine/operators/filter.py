@@ -14,7 +14,7 @@ from sqlengine.plan import nodes
 class FilterOperator(Operator):
     """Stateless; a row whose predicate raises is reported through `errors` and left out."""
 
-    net = True  # if its input is
+    net = True
 
     def __init__(self, node: nodes.Filter) -> None:
         self.schema = node.schema

@@ -18,7 +18,7 @@ class ProjectOperator(Operator):
     def __init__(self, node: nodes.Project) -> None:
         self.schema = node.schema
         passed = {e.index for e in node.exprs if isinstance(e, InputRef)}
-        self.net = len(passed) == len(node.input.schema)  # if its input is: rows that differ go on to differ
+        self.net = len(passed) == len(node.input.schema)  # rows that differ go on to differ
         self.errors = RowErrors(compile_exprs(list(node.exprs)))
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:

@@ -40,12 +40,14 @@ SPARSE = 8
 @dataclass(frozen=True, slots=True)
 class Sorted:
     """Rows of several partitions in order: positions of the rows given, the start of each partition's segment, for
-    every sorted row its segment, and whether its ORDER BY value differs from the row before in the segment."""
+    every sorted row its segment, and whether its ORDER BY value differs from the row before in the segment.  `alike`:
+    some rows are equal in all the columns they were sorted by."""
 
     order: Ints
     starts: Ints
     segment: Ints
     differs: Mask
+    alike: bool
 
     def ranks(self, function: str) -> Ints:
         """row_number, rank or dense_rank of every sorted row, from 1."""
@@ -68,11 +70,10 @@ def sort_rows(slots: Ints, order_by: Sequence[OrderKey], ties: Sequence[int], ta
         differs[1:] |= np.diff(led[order]) != 0
     for key in order_by[led is not None :]:
         _refine(order, differs, key, take)
-    if ties and not differs.all():
-        apart = differs.copy()
-        for column in ties:
-            _refine(order, apart, (column, False, False), take)
-    return Sorted(order, starts, np.cumsum(begins) - 1, differs)
+    apart = differs.copy() if ties else differs
+    for column in ties:
+        _refine(order, apart, (column, False, False), take)
+    return Sorted(order, starts, np.cumsum(begins) - 1, differs, not apart.all())
 
 
 def _by_partition(slots: Ints, order_by: Sequence[OrderKey], take: Take) -> tuple[Ints, Mask, Ints | None]:

@@ -31,22 +31,23 @@ SPARE = 64
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Rows sorted by (partition slot, rank)."""
+    """Rows sorted by (partition slot, rank); `alike`: some were equal, so that either may have the better rank."""
 
     rows: Ints
     slots: Ints
     ranks: Ints
+    alike: bool
 
     def where(self, mask: Mask) -> Ranked:
         """The rows where the mask is true."""
-        return self if mask.all() else Ranked(self.rows[mask], self.slots[mask], self.ranks[mask])
+        return self if mask.all() else Ranked(self.rows[mask], self.slots[mask], self.ranks[mask], self.alike)
 
     def merged(self, other: Ranked) -> Ranked:
         """These rows and those of other partitions."""
         slots = np.concatenate([self.slots, other.slots])
         order = np.argsort(slots, kind="stable")
         rows, ranks = np.concatenate([self.rows, other.rows]), np.concatenate([self.ranks, other.ranks])
-        return Ranked(rows[order], slots[order], ranks[order])
+        return Ranked(rows[order], slots[order], ranks[order], self.alike or other.alike)
 
 
 class TopNOperator(Operator):
@@ -155,7 +156,8 @@ class TopNOperator(Operator):
         if not self._retracting:
             rows.kill(candidates[~rows.buffered(candidates)])  # what is not among the best never will be
         self._set_thresholds(best, touched, counts)
-        return change
+        # The rank one of several equal rows leaves is the rank another gets.
+        return consolidate(change) if self.net and best.alike and self._node.rank_column else change
 
     def _without_losers(self, best: Ranked, new: Ints, change: Delta | None) -> Ranked:
         """Keep of the tick's new rows those that won, as the change shows them last: one copy serves both."""
@@ -170,7 +172,7 @@ class TopNOperator(Operator):
         place = np.cumsum(won) - 1
         is_new = best.rows >= first
         renumbered = np.where(is_new, first + place[np.where(is_new, best.rows - first, 0)], best.rows)
-        return Ranked(renumbered, best.slots, best.ranks)
+        return Ranked(renumbered, best.slots, best.ranks, best.alike)
 
     def _ranked(self, rows: Ints, old: Mask) -> Ranked:
         """Sort and rank rows with the best first in each partition, partitions ascending.
@@ -184,7 +186,7 @@ class TopNOperator(Operator):
             return self._rows.arena.take(rows if at is None else rows[at], [column])[0]
 
         by = sort_rows(slots, self._node.order, self._ties, take)
-        ranked = Ranked(rows[by.order], slots[by.order], by.ranks(self._node.function))
+        ranked = Ranked(rows[by.order], slots[by.order], by.ranks(self._node.function), by.alike)
         if not self._retracting or old.all() or not len(rows):
             return ranked
         outside = self._rows.partition_rows.values[ranked.slots[by.starts]] > np.diff(np.append(by.starts, len(rows)))

@@ -136,7 +136,7 @@ class Dataflow:
         return consolidate(output)
 
     def _is_net(self, place: int) -> bool:
-        """Whether a step's one delta of a tick has no row twice, so that there is nothing to cancel."""
+        """Whether nothing cancels in a step's one delta of a tick."""
         step = self.steps[place]
         if step.operator is None or not step.operator.net:
             return False

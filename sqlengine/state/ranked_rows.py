@@ -24,6 +24,8 @@ from sqlengine.state.slot_lists import SlotLists
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 WORST = int(np.iinfo(np.int64).max)
+REPLACE_AT = FULL_CHUNK
+"""Batches of so many rows are a chunk of the arena for themselves, whose losers can be left out at once."""
 COMPACT_AT = 16_384
 """Fewer dead rows than this are not worth a compaction."""
 
@@ -117,7 +119,7 @@ class RankedRows:
     def is_replaceable(self, rows: Ints) -> bool:
         """Whether the rows are the newest and came as one large batch: `replace_tail` costs nothing then."""
         starts = self.arena.starts
-        return len(rows) >= FULL_CHUNK and starts[-2] == rows[0] and starts[-1] == rows[0] + len(rows)
+        return len(rows) >= REPLACE_AT and starts[-2] == rows[0] and starts[-1] == rows[0] + len(rows)
 
     def replace_tail(self, kept: Ints, batch: pa.RecordBatch) -> None:
         """Keep of the newest batch only the rows `kept` (ascending), whose values `batch` holds; they get the ids that

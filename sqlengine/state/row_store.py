@@ -5,7 +5,7 @@ are a list of batches and nothing else; indexes are built when the first deletio
 occurs n times is n physical rows; deleting marks one of them dead, and dead rows are reclaimed when they outnumber
 the living.  A snapshot shares all chunks that did not change with the snapshot before it.
 The store must not see half a tick as contents: deltas wait in `_pending` until something is read or `settle` is called.
-A delta that is net already (every row at most once) and waits alone is taken in without hashing whole rows when the
+A delta that is net already (nothing in it cancels) and waits alone is taken in without hashing whole rows when the
 contents have a key.
 """
 
@@ -60,7 +60,7 @@ class RowStore:
     def apply(self, delta: Delta, net: bool = False) -> None:
         """Take part of a tick's changes; within the tick a row may be deleted before it is inserted.
 
-        `net`: the delta is all of a tick's changes and has no row twice.
+        `net`: the delta is all of a tick's changes, and no row is both inserted and deleted in it.
         """
         if not delta.num_rows:
             return

@@ -8,10 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from sqlengine.operators import asof_settle, group_aggregate, iterate, top_n, window_aggregate
+from sqlengine.operators import asof_settle, group_aggregate, iterate, ranking, top_n, window_aggregate
 from sqlengine.operators.over import operator as over
 from sqlengine.runtime import scheduler
-from sqlengine.state import join_side, ranked_rows, row_arena, row_chains, row_store, time_queue, timed_rows
+from sqlengine.state import (
+    densifier,
+    gather,
+    join_side,
+    ranked_rows,
+    row_arena,
+    row_chains,
+    row_store,
+    time_queue,
+    timed_rows,
+)
 
 LIMITS = (
     (asof_settle, "TRIM_AT"),
@@ -23,6 +33,10 @@ LIMITS = (
     (join_side, "COMPACT_AT"),
     (join_side, "RENT"),
     (ranked_rows, "COMPACT_AT"),
+    (ranked_rows, "REPLACE_AT"),
+    (ranking, "SPARSE"),
+    (densifier, "MASK_COST"),
+    (gather, "NOTING"),
     (row_arena, "FULL_CHUNK"),
     (row_arena, "FAN_IN"),
     (row_chains, "PAIRS_AT_ONCE"),

@@ -105,7 +105,7 @@ def run(
             _push(operator, schemas, waiting, contents)
         if i in case.tick_ends or i == final:
             mark = NO_WATERMARK if watermark is None else watermark(case.events[i + 1 :])
-            contents.add(operator.advance(Times((mark,) * len(schemas), i)))
+            _take(contents, operator, operator.advance(Times((mark,) * len(schemas), i)))
             contents.settled()
             if restart_after is not None and i >= restart_after:
                 state, operator, restart_after = operator.snapshot(), make(), None
@@ -118,8 +118,16 @@ def _push(operator: Operator, schemas: Sequence[pa.Schema], waiting: list[Event]
         return
     port = waiting[0][0]
     delta = delta_of(schemas[port], [row for _, row, _ in waiting], [w for _, _, w in waiting])
-    contents.add(operator.process(delta, port, 0))
+    _take(contents, operator, operator.process(delta, port, 0))
     waiting.clear()
+
+
+def _take(contents: Contents, operator: Operator, delta: Delta | None) -> None:
+    """What an operator calls net is not consolidated for its readers: no row may come and go in one delta."""
+    if operator.net and delta is not None:
+        signed = list(zip(tuples(delta.batch), delta.weight_array() > 0, strict=True))
+        assert not {row for row, come in signed if come} & {row for row, come in signed if not come}
+    contents.add(delta)
 
 
 def final_inputs(schemas: Sequence[pa.Schema], events: Sequence[Event]) -> list[pa.Table]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,7 +14,8 @@ from sqlengine.operators import ranking, top_n
 from sqlengine.operators.base import Times
 from sqlengine.operators.top_n import TopNOperator
 from sqlengine.plan import nodes
-from tests.operators.histories import Contents, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples
+from sqlengine.state import ranked_rows
+from tests.operators.histories import Case, Contents, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples
 
 SCHEMA = pa.schema([("p", pa.string()), ("a", pa.float64()), ("b", pa.string()), ("c", pa.int64())])
 ROWS = st.tuples(
@@ -40,6 +43,7 @@ def order_sql(order: tuple[tuple[int, bool, bool], ...]) -> str:
     limit=st.integers(0, 4),
     offset=st.integers(0, 2),
     spare=st.sampled_from([0, 64]),
+    replace_at=st.sampled_from([1, 4, 32_768]),
     keys=st.lists(
         st.tuples(st.sampled_from([1, 2]), st.sampled_from(DIRECTIONS)),
         min_size=1,
@@ -57,6 +61,7 @@ def test_equals_duckdb(
     limit: int,
     offset: int,
     spare: int,
+    replace_at: int,
     keys: list[tuple[int, tuple[bool, bool]]],
 ) -> None:
     order = tuple((column, *direction) for column, direction in keys)
@@ -77,8 +82,33 @@ def test_equals_duckdb(
     restart = data.draw(st.none() | st.integers(0, 60))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(top_n, "SPARE", spare)
+        patch.setattr(ranked_rows, "REPLACE_AT", replace_at)
         got = run(lambda: TopNOperator(node), [SCHEMA], case, restart)
     assert got == duckdb_answer(_sql(node), final_inputs([SCHEMA], case.events))
+
+
+@pytest.mark.parametrize("rank_column", [False, True])
+@pytest.mark.parametrize("limit", [1, 3])
+def test_losers_of_a_large_batch_leave_no_trace(monkeypatch: pytest.MonkeyPatch, limit: int, rank_column: bool) -> None:
+    monkeypatch.setattr(ranked_rows, "REPLACE_AT", 1)
+    node = nodes.TopN(
+        schema=pa.schema([*SCHEMA, ("r", pa.int64())]) if rank_column else SCHEMA,
+        input=source(SCHEMA, True),
+        partition=(0,),
+        order=((1, True, False),),
+        limit=limit,
+        rank_column=rank_column,
+        append_only=False,
+    )
+    for seed in range(20):
+        rng = random.Random(seed)
+        events = [
+            (0, (rng.choice("pqrstu"), float(rng.randint(0, 50)), rng.choice("ab"), rng.randint(0, 9)), 1)
+            for _ in range(300)
+        ]
+        ends = frozenset(range(49, 300, 50))
+        got = run(lambda: TopNOperator(node), [SCHEMA], Case(events, ends, ends))
+        assert got == duckdb_answer(_sql(node), final_inputs([SCHEMA], events)), seed
 
 
 def _sql(node: nodes.TopN) -> str:
