@@ -12,12 +12,12 @@ from typing import TypeVar
 import pyarrow as pa
 
 from sqlengine import types
-from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFunction
+from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFunction, did_you_mean
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.bind import user_types
 from sqlengine.expr.coerce import cast
 from sqlengine.expr.tree import Const, Expr, InputRef
-from sqlengine.functions.aggregates import aggregate
+from sqlengine.functions.aggregates import AGGREGATES, aggregate
 from sqlengine.plan import build
 from sqlengine.plan.nodes import AggregateCall, AssignWindow, Filter, Node, Project
 from sqlengine.plan.rewrite import transform, walk
@@ -388,7 +388,11 @@ def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], pa.DataType]:
         return list(map(cast, args, user_types(call.user, args))), call.user.returns
     function = aggregate(call.name)
     if function is None:
-        raise UndefinedFunction(f"aggregate function {call.name}(*) does not exist")
+        raise UndefinedFunction(
+            f"aggregate function {call.name}(*) does not exist",
+            position=call.position,
+            hint=did_you_mean(call.name, [f.name for f in AGGREGATES]),
+        )
     return args, function.result_type([a.type for a in args], call.distinct)
 
 

@@ -56,6 +56,21 @@ def projected(node: Node, exprs: Sequence[Expr], names: Sequence[str]) -> Node:
     return derive(nodes.Project(schema=schema, input=node, exprs=tuple(exprs)))
 
 
+def without_copies(node: Node, visible: int) -> tuple[Node, list[int]]:
+    """The node without the columns from `visible` on that only repeat one before them; where each column is now."""
+    if not isinstance(node, nodes.Project):
+        return node, list(range(len(node.schema)))
+    kept: list[int] = []
+    places: list[int] = []
+    for at, expr in enumerate(node.exprs):
+        same = [i for i in kept if isinstance(expr, InputRef) and node.exprs[i] == expr] if at >= visible else []
+        places.append(kept.index(same[0]) if same else len(kept))
+        if not same:
+            kept.append(at)
+    names = node.schema.names
+    return projected(node.input, [node.exprs[i] for i in kept], [names[i] for i in kept]), places
+
+
 def _cheap_to_inline(below: Sequence[Expr], above: Sequence[Expr]) -> bool:
     """Composing must not evaluate a computed column twice, nor lose a name nobody else carries."""
     uses: dict[int, int] = {}

@@ -134,8 +134,9 @@ def _ranked(
     bare = replace(inner, items=(*others, *keys, *sorts), order_by=())
     node = bind(bare).node
     visible = len(node.schema) - len(keys) - len(sorts)
-    partition = range(visible, visible + len(keys))
-    order = [_direction(visible + len(keys) + n, o) for n, o in enumerate(over.order_by)]
+    node, places = build.without_copies(node, visible)
+    partition = places[visible : visible + len(keys)]
+    order = [_direction(at, o) for at, o in zip(places[visible + len(keys) :], over.order_by, strict=True)]
     ranked = build.top_n(node, partition, order, limit, function=call.name, rank_name=item.name)
     rank_at = len(ranked.schema) - 1
     before = _width_before(inner.items, item, visible)
@@ -188,10 +189,11 @@ def limited(bind: Bind, s: ast.Select, partition: Sequence[str] = ()) -> Relatio
         raise Unplannable("ORDER BY of a SELECT DISTINCT by something not selected")
     bare = replace(s, items=(*s.items, *hidden), order_by=(), limit=None, offset=None)
     relation = bind(bare)
-    by = [relation.resolve(ast.Column((p,))).index for p in partition]
-    order = [_direction(_place(p, relation), o) for p, o in zip(places, s.order_by, strict=True)]
-    node = build.top_n(relation.node, by, order, _count(s.limit, "LIMIT"), _count(s.offset, "OFFSET", 0))
-    kept = len(node.schema) - len(hidden)
+    kept = len(relation.node.schema) - len(hidden)
+    node, at = build.without_copies(relation.node, kept)
+    by = [at[relation.resolve(ast.Column((p,))).index] for p in partition]
+    order = [_direction(at[_place(p, relation)], o) for p, o in zip(places, s.order_by, strict=True)]
+    node = build.top_n(node, by, order, _count(s.limit, "LIMIT"), _count(s.offset, "OFFSET", 0))
     node = build.projected(node, build.refs(node)[:kept], node.schema.names[:kept])
     return named(node, None)
 

@@ -120,13 +120,24 @@ def _tail(node: exp.Expr, ctx: Context) -> dict[str, Any]:
 
 
 def _limit(node: exp.Expr, ctx: Context) -> ast.Expr | None:
-    options = node.args.get("limit_options")
-    if options is not None and (options.args.get("percent") or options.args.get("with_ties")):
-        raise NotSupportedError("FETCH with PERCENT or WITH TIES has no incremental form")
+    refuse_fetch_options(node)
     count = node.args.get("count") if isinstance(node, exp.Fetch) else node.expression
     if count is None:
         return ast.Literal(1, "integer")
     return None if isinstance(count, (exp.Null, exp.All)) else ctx.expr(count)
+
+
+def refuse_fetch_options(node: exp.Expr) -> None:
+    """NotSupportedError for ties and percents, which neither executor knows."""
+    options = node.args.get("limit_options")
+    if options is not None and options.args.get("with_ties"):
+        raise NotSupportedError(
+            "FETCH ... WITH TIES is not supported", hint="QUALIFY rank() OVER (ORDER BY ...) <= n keeps ties"
+        )
+    if options is not None and options.args.get("percent"):
+        raise NotSupportedError(
+            "FETCH ... PERCENT is not supported", hint="QUALIFY percent_rank() OVER (ORDER BY ...) < 0.1 keeps a tenth"
+        )
 
 
 def _condition(node: exp.Expr, key: str, ctx: Context) -> ast.Expr | None:

@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import Lowering
-from sqlengine.sql.lower_query import output_name
+from sqlengine.sql.lower_query import output_name, refuse_fetch_options
 from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
@@ -97,6 +97,8 @@ class _Rendering:
 
     def render(self, tree: exp.Expr) -> str:
         """All steps; `tree` is consumed."""
+        for fetch in tree.find_all(exp.Fetch):
+            refuse_fetch_options(fetch)
         _name_outputs(tree)
         tree = _name_values(tree)
         self._time_travel(tree)

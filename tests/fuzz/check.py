@@ -35,8 +35,7 @@ DEPTH_MAX = 4
 @dataclass(frozen=True)
 class Batch:
     """Queries over tables with one history: `before` the views are made, then `ticks`.  `way`: how the history is
-    split another time, see WAYS; `limits`: seed of small_limits; `may_recompute`: queries with a
-    part known to have no operator."""
+    split another time, see WAYS; `limits`: seed of small_limits."""
 
     tables: tuple[Table, ...]
     before: tuple[Tick, ...]
@@ -44,7 +43,6 @@ class Batch:
     queries: tuple[Node, ...]
     way: str = "merged"
     limits: int = 0
-    may_recompute: frozenset[int] = frozenset()
 
     def by_name(self) -> dict[str, Table]:
         """The tables by name."""
@@ -82,13 +80,8 @@ def make_batch(seed: int, count: int) -> Batch:
     history = HistoryMaker(rng, tables)
     before, ticks = history.ticks(rng.randrange(3)), history.ticks(rng.randint(2, 5))
     maker = make_queries(rng, tables)
-    queries, may = [], set()
-    for i in range(count):
-        maker.recomputed = False
-        queries.append(maker.query(rng.randint(1, DEPTH_MAX)).node)
-        if maker.recomputed:
-            may.add(i)
-    return Batch(tuple(tables), tuple(before), tuple(ticks), tuple(queries), rng.choice(WAYS), seed, frozenset(may))
+    queries = [maker.query(rng.randint(1, DEPTH_MAX)).node for _ in range(count)]
+    return Batch(tuple(tables), tuple(before), tuple(ticks), tuple(queries), rng.choice(WAYS), seed)
 
 
 class Views:
@@ -257,4 +250,4 @@ def _another_way(first: Views, path: Path | None) -> list[Failure]:
 
 def alone(batch: Batch, query: int) -> Batch:
     """A batch with one of the queries."""
-    return replace(batch, queries=(batch.queries[query],), may_recompute=frozenset())
+    return replace(batch, queries=(batch.queries[query],))

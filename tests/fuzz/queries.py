@@ -43,8 +43,7 @@ class Source:
 
 
 class Queries:
-    """`shapes`: what a query may be, with weights; one that finds nothing to work on answers None.  `recomputed`: a
-    part was made that is known to have no incremental operator."""
+    """`shapes`: what a query may be, with weights; one that finds nothing to work on answers None."""
 
     def __init__(self, rng: random.Random, tables: Sequence[Table], shapes: Mapping[Shape, float]) -> None:
         self.rng = rng
@@ -53,7 +52,6 @@ class Queries:
         self.scalars = Scalars(rng)
         self.ctes: list[tuple[str, Query]] = []
         self.serial = 0
-        self.recomputed = False
 
     def query(self, depth: int) -> Query:
         """A query nested at most `depth` deep."""

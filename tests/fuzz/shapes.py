@@ -417,18 +417,17 @@ def lateral(q: Queries, depth: int) -> Query:
     """LATERAL and UNNEST."""
     left = q.source(0)
     alias = q.alias("l")
-    if q.rng.random() < 0.5:
-        numbers = [b for b in left.exact() if b.type == "bigint"]
-        array = ", ".join(b.sql for b in q.rng.sample(numbers, min(2, len(numbers))))
+    numbers = [b for b in left.exact() if b.type == "bigint"]
+    if q.rng.random() < 0.5 or not numbers:
+        array = ", ".join([b.sql for b in q.rng.sample(numbers, min(2, len(numbers)))] or ["1", "NULL"])
         node = Node("from", (left.node, f", UNNEST(ARRAY[{array}]) AS {alias}(y)"))
         added = Bound(alias, Col("y", "bigint"))
     else:
         table = q.table(q.rng.choice(q.tables))
         key, call = table.scope[1], q.rng.choice(("count(*)", "max(id)"))
-        inner = f"SELECT {call} AS y FROM {table.node.sql} WHERE {key.sql} = {left.scope[1].sql}"
+        inner = f"SELECT {call} AS y FROM {table.node.sql} WHERE {key.sql} = {q.rng.choice(numbers).sql}"
         node = Node("from", (left.node, f" CROSS JOIN LATERAL ({inner}) AS {alias}"))
         added = Bound(alias, Col("y", "bigint"))
-    q.recomputed = True
     items = q.items((*left.scope, added), 0, least=2)
     return Query(q.select(items, " FROM ", node, *q.where(left.scope, 0, 0.3)), left.rows)
 
