@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sqlengine.delta import Delta, concat
-from sqlengine.operators.base import ChosenKeys, Operator, State, Times
+from sqlengine.delta import Delta
+from sqlengine.operators.base import ChosenKeys, State
 from sqlengine.operators.consolidate import consolidate
-from sqlengine.operators.forgetting import Forgetting
+from sqlengine.operators.partitioned import PartitionedOperator
 from sqlengine.operators.ranking import sort_rows
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import validity
@@ -50,10 +50,11 @@ class Ranked:
         return Ranked(rows[order], slots[order], ranks[order], self.alike or other.alike)
 
 
-class TopNOperator(Operator):
+class TopNOperator(PartitionedOperator):
     """See nodes.TopN; LIMIT/OFFSET is the ranking of one partition without keys."""
 
     def __init__(self, node: nodes.TopN) -> None:
+        super().__init__(node.forget)
         self.schema = node.schema
         self._node = node
         self._input = node.input.schema
@@ -72,41 +73,12 @@ class TopNOperator(Operator):
     def _clear(self) -> None:
         types = [self._input.field(c).type for c in self._node.partition]
         self._rows = RankedRows(self._input, types, self._retracting)
-        self._forgetting = Forgetting(self._node.forget)
-        self._pending: list[Delta] = []
+        self._begin()
 
-    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
-        self._pending.append(self._forgetting.in_time(delta))
-        return None
-
-    def advance(self, times: Times) -> Delta | None:
-        change = self._apply_pending()
-        self._forgetting.advance(times.watermark_us)
-        if self._forgetting.is_due(self._rows.num_rows):
-            self._forget()
-        return change
-
-    def _forget(self) -> None:
-        """Partitions whose time has passed go; what was shown of them stays."""
-        assert self._node.forget is not None
-        living = self._rows.living()
-        (times,) = self._rows.arena.take(living, [self._node.forget.column])
-        self._rows.forget(living[self._forgetting.gone(times)])
-        self._rows.compact_if_worth_it()
-        self._forgetting.looked(self._rows.num_rows)
-
-    def take_late(self) -> list[pa.RecordBatch]:
-        return self._forgetting.take_late()
-
-    def _apply_pending(self) -> Delta | None:
-        delta, self._pending = consolidate(concat(self._pending)), []
-        if delta is None:
-            return None
+    def _change(self, delta: Delta) -> Delta | None:
         removed, new = self._apply(delta)
         touched = self._rows.partitions_of(np.concatenate([removed[self._rows.buffered(removed)], new]))
-        out = self._rerank(touched, new) if len(touched) else None
-        self._rows.compact_if_worth_it()
-        return out
+        return self._rerank(touched, new) if len(touched) else None
 
     # ------------------------------------------------------------ changes
 

@@ -14,14 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine import duck
-from sqlengine.delta import Delta, concat
+from sqlengine.delta import Delta
 from sqlengine.expr.tree import rename_args
-from sqlengine.operators.base import ChosenKeys, Operator, State, Times
+from sqlengine.operators.base import ChosenKeys, State
 from sqlengine.operators.changes import differ
-from sqlengine.operators.consolidate import consolidate
-from sqlengine.operators.forgetting import Forgetting
 from sqlengine.operators.over.bounds import frame_ranges, order_values, places
 from sqlengine.operators.over.functions import Frames, compute
+from sqlengine.operators.partitioned import PartitionedOperator
 from sqlengine.operators.ranking import Sorted, sort_rows
 from sqlengine.plan import nodes
 from sqlengine.state.ranked_rows import RankedRows
@@ -32,10 +31,11 @@ COMPACT_AT = 16_384
 """Fewer stale values than this are not worth a compaction."""
 
 
-class OverOperator(Operator):
+class OverOperator(PartitionedOperator):
     """Keeps every row of its input and the values it was given."""
 
     def __init__(self, node: nodes.Over) -> None:
+        super().__init__(node.forget)
         self.schema = node.schema
         self._node = node
         self._input = node.input.schema
@@ -48,42 +48,12 @@ class OverOperator(Operator):
         types = [self._input.field(c).type for c in self._node.partition]
         self._rows = RankedRows(self._input, types, retracting=not self._node.input.append_only, listed=True)
         self._values = RowArena(self._answers)
-        self._forgetting = Forgetting(self._node.forget)
-        self._pending: list[Delta] = []
+        self._begin()
 
-    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
-        self._pending.append(self._forgetting.in_time(delta))
-        return None
-
-    def advance(self, times: Times) -> Delta | None:
-        change = self._apply_pending()
-        self._forgetting.advance(times.watermark_us)
-        if self._forgetting.is_due(self._rows.num_rows):
-            self._forget()
-        return change
-
-    def _forget(self) -> None:
-        """Partitions whose time has passed go; the answers given for them stay."""
-        assert self._node.forget is not None
-        living = self._rows.living()
-        (times,) = self._rows.arena.take(living, [self._node.forget.column])
-        self._rows.forget(living[self._forgetting.gone(times)])
-        self._compact()
-        self._forgetting.looked(self._rows.num_rows)
-
-    def take_late(self) -> list[pa.RecordBatch]:
-        return self._forgetting.take_late()
-
-    def _apply_pending(self) -> Delta | None:
-        delta, self._pending = consolidate(concat(self._pending)), []
-        if delta is None:
-            return None
+    def _change(self, delta: Delta) -> Delta | None:
         removed, new = self._rows.apply(delta, self._node.partition)
         touched = self._rows.partitions_of(np.concatenate([removed, new]))
-        rows = self._rows.of_partitions(touched)
-        out = self._replaced(removed, *self._answered(rows))
-        self._compact()
-        return out
+        return self._replaced(removed, *self._answered(self._rows.of_partitions(touched)))
 
     # ------------------------------------------------------------ values
 
