@@ -211,7 +211,8 @@ def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tup
         conditions.append(ast.Binary(">=" if nearest else "=", pair[0], pair[1]))
     merged = tuple(replace(c, merged=c.merged or c.name in names) for c in right.columns)
     schema = pa.schema([*left.node.schema, *right.node.schema])
-    placeholder = nodes.Values(schema=schema, rows=())
+    times = (*left.node.time_columns, *(c + offset for c in right.node.time_columns))
+    placeholder = nodes.Values(schema=schema, rows=(), time_columns=times)
     return Relation(placeholder, (*left.columns, *merged)), conditions
 
 

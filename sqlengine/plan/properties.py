@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,10 +18,10 @@ from sqlengine.plan.nodes import WINDOW_COLUMNS, Node
 N = TypeVar("N", bound=Node)
 
 
-def own_time(node: Node) -> int | None:
+def own_time(node: Node, among: Callable[[int], bool] = lambda column: True) -> int | None:
     """The column that is the rows' own time where a query does not name one: the time of their window, else the first
     event-time column; None when there is none."""
-    times = node.time_columns
+    times = [at for at in node.time_columns if among(at)]
     windows = [at for at in times if node.schema.field(at).name == WINDOW_COLUMNS[2]]
     return windows[-1] if windows else times[0] if times else None
 

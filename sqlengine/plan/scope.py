@@ -41,7 +41,7 @@ class Relation:
         """UndefinedColumn (42703), UndefinedTable (42P01) or AmbiguousColumn (42702) when it cannot be."""
         if column.parts[0].startswith("#"):
             return self.at(int(column.parts[0][1:]))
-        if column.parts == (ROWTIME,):
+        if column.parts[-1] == ROWTIME:
             return self._own_time(column)
         *qualifier, name = column.parts
         table = qualifier[-1] if qualifier else None
@@ -64,10 +64,15 @@ class Relation:
         return InputRef(type=self.node.schema.field(index).type, index=index, name=self.columns[index].name)
 
     def _own_time(self, column: ast.Column) -> InputRef:
-        at = own_time(self.node)
+        table = column.parts[0] if len(column.parts) > 1 else None
+        if table is not None and all(c.table != table for c in self.columns):
+            raise self._unknown(column, table, ROWTIME)
+        at = own_time(self.node, lambda i: table is None or self.columns[i].table == table)
         if at is None:
             raise UndefinedColumn(
-                "this window needs a time column, and its input has none",
+                "this window needs a time column, and its input has none"
+                if table is None
+                else f'WITHIN needs a time column, and "{table}" has none',
                 hint="declare WATERMARK FOR on the stream, or name the column in the window function",
                 position=column.position,
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import is_complete, split
 from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
-from sqlengine.sql.rewrite import ROWTIME
+from sqlengine.sql.token_edit import ROWTIME
 
 if TYPE_CHECKING:
     from sqlengine.sql.glot import has_own_form

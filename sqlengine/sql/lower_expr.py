@@ -153,7 +153,7 @@ def _fold_interval(op: str, left: ast.Expr, right: ast.Expr) -> ast.Interval | N
 def _quantified(left: ast.Expr, op: str, node: exp.Expr, some: bool, over: exp.Expr, ctx: Context) -> ast.Expr:
     """`a op ANY|ALL (query or array)`; `node` is the comparison, `some`: ANY."""
     inner = _unwrapped(over)
-    if isinstance(inner, exp.Query):
+    if isinstance(inner, (exp.Query, exp.Values)):
         return ast.Subquery("any" if some else "all", ctx.query(inner), left, op)
     if isinstance(inner, exp.Array):
         items = tuple(ctx.expr(item) for item in inner.expressions)
@@ -220,6 +220,8 @@ def _in(node: exp.Expr, ctx: Context) -> ast.Expr:
         return ast.Subquery("in", ctx.query(_unwrapped(query)), arg, "=")
     if node.args.get("unnest") or node.args.get("field"):
         raise NotSupportedError("IN over an array has no incremental form", position=position_of(node.this))
+    if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Values):
+        return ast.Subquery("in", ctx.query(node.expressions[0]), arg, "=")
     return ast.InList(arg, tuple(ctx.expr(item) for item in node.expressions))
 
 

@@ -14,7 +14,7 @@ from sqlengine.sql.from_sqlglot import lower_expression, lower_tree
 from sqlengine.sql.glot import parse_expression, parse_query
 from sqlengine.sql.interval import fixed_us, parse_interval
 from sqlengine.sql.lexer import Token
-from sqlengine.sql.rewrite import ksql_grace
+from sqlengine.sql.rewrite_ksql import ksql_grace
 
 
 def make_query(tokens: Sequence[Token], text: str) -> ast.Query:

@@ -24,8 +24,9 @@ from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw,
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
 from sqlengine.sql.render_operators import rewrite_operators, spell_quantified
 from sqlengine.sql.render_windows import windowed
-from sqlengine.sql.rewrite import CHANGELOG, ROWTIME, WINDOW_FUNCTIONS
+from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
 from sqlengine.sql.to_sqlglot import to_tree
+from sqlengine.sql.token_edit import ROWTIME
 from sqlengine.sql.windows import GROUPING
 
 Relation = Callable[[ast.TableRef], str]
@@ -104,6 +105,7 @@ class _Rendering:
         self._time_travel(tree)
         self._replace_tables(tree)
         _quote_names(tree)
+        self._own_times(tree)
         self._strip_schemas(tree)
         spread_aggregates(tree, self.aggregates)
         _unnest_series(tree)
@@ -145,6 +147,19 @@ class _Rendering:
         """The time column of a relation in FROM: asked for only where a window does not name one."""
         ref = self.base.get(id(node))
         return None if ref is None else self.time_column(ref)
+
+    def _own_times(self, tree: exp.Expr) -> None:
+        """`t.$rowtime`, which ksqlDB's WITHIN compares, is the time column of t."""
+        for column in tree.find_all(exp.Column):
+            if column.name != ROWTIME or not column.table:
+                continue
+            block = column.find_ancestor(exp.Select)
+            joins = [block.args.get("from_"), *(block.args.get("joins") or ())] if block is not None else []
+            read = next((j.this for j in joins if j is not None and j.this.alias_or_name == column.table), None)
+            own = self._own_time(read) if read is not None else None
+            if own is None:
+                raise no_own_time(position_of(column.this), column.table)
+            column.set("this", exp.Identifier(this=own, quoted=True))
 
     def _remember_types(self, node: exp.Expr, ref: ast.TableRef) -> None:
         """The columns' types under the table's name and under none; None where two tables disagree."""

@@ -20,7 +20,7 @@ from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_values import position_of
 from sqlengine.sql.render_functions import raw, text, time_of
 from sqlengine.sql.render_windows import bounds, literal, session_rows, steps
-from sqlengine.sql.rewrite import ROWTIME
+from sqlengine.sql.token_edit import ROWTIME
 from sqlengine.sql.windows import AUXILIARY, GROUPING, grouping_window
 
 
@@ -63,10 +63,12 @@ def rewrite_grouping(select: exp.Select, now: str, own_time: Callable[[exp.Expr]
         select.where(raw(f"{text(first.time)} IS NOT NULL"), copy=False)
 
 
-def no_own_time(position: int | None) -> UndefinedColumn:
-    """The error of a window without a time column over an input that has none."""
+def no_own_time(position: int | None, joined: str | None = None) -> UndefinedColumn:
+    """The error of a window without a time column, or WITHIN, over an input (`joined`) that has none."""
     return UndefinedColumn(
-        "this window needs a time column, and its input has none",
+        "this window needs a time column, and its input has none"
+        if joined is None
+        else f'WITHIN needs a time column, and "{joined}" has none',
         hint="declare WATERMARK FOR on the stream, or name the column in the window function",
         position=position,
     )

@@ -1,8 +1,8 @@
 """Token rewriting before sqlglot: what it cannot parse becomes what it can, positions kept.
 
 Rewritten: parameters (`?`, `$1`, `:name`), JSON keys after arrows, window table functions with TABLE,
-DESCRIPTOR and PARTITION BY, ksqlDB's WINDOW clause, ROW<...> types.  Every new token takes the position of
-the text it stands for. It must not change what a query means.
+DESCRIPTOR and PARTITION BY, ksqlDB's WINDOW and WITHIN clauses, MINUS, ROW<...> types.  Every new token takes
+the position of the text it stands for. It must not change what a query means.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from sqlengine import errors
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
+from sqlengine.sql.rewrite_ksql import KSQL_KINDS, ksql_window, ksql_within
+from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word
 
 PARAMETER = "$parameter"
 """Function name a parameter is parsed as; its one argument is the text of the key."""
@@ -18,16 +20,11 @@ PARAMETER = "$parameter"
 PARTITION = "$partition"
 """Function name of PARTITION BY inside a window table function."""
 
-ROWTIME = "$rowtime"
-"""Column name of a stream's own time, where a window does not say which column (ksqlDB, Arroyo)."""
-
 CHANGELOG = "$changelog"
 """Function name of `c AS CHANGELOG FROM t` in WITH; its one argument is t."""
 
 WINDOW_FUNCTIONS = frozenset(("TUMBLE", "HOP", "CUMULATE", "SESSION"))
-_KSQL_KINDS = {"TUMBLING": "TUMBLE", "HOPPING": "HOP", "SESSION": "SESSION"}
 _ARROWS = frozenset(("->", "->>"))
-_CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
 def rewrite(tokens: Sequence[Token]) -> list[Token]:
@@ -42,8 +39,14 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _asof_joins(result)
     if {"WITH", "CHANGELOG"} <= words:
         result = _changelogs(result)
-    if "WINDOW" in words and words & _KSQL_KINDS.keys():
-        result = _ksql_window(result)
+    if "TOP" in words:
+        _refuse_top(result)
+    if "MINUS" in words:
+        result = _minus(result)
+    if {"WITHIN", "JOIN"} <= words:
+        result = ksql_within(result)
+    if "WINDOW" in words and words & KSQL_KINDS.keys():
+        result = ksql_window(result)
     if words & WINDOW_FUNCTIONS or "TABLE" in words:
         result = _table_functions(result)
     if "ROW" in words and "<" in words:
@@ -53,37 +56,6 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
     if words & {"[", "MAP"}:
         result = _bare_arrays(_indexes(result))
     return result
-
-
-def matching(tokens: Sequence[Token], opener: int) -> int:
-    """The index of the bracket that closes the one at `opener`; SyntaxError (42601) when none does."""
-    stack: list[str] = []
-    for index in range(opener, len(tokens)):
-        token = tokens[index]
-        if token.kind != OP:
-            continue
-        if token.value in _CLOSERS:
-            stack.append(_CLOSERS[token.value])
-        elif stack and token.value == stack[-1]:
-            stack.pop()
-            if not stack:
-                return index
-    raise errors.SyntaxError(f'"{tokens[opener].value}" is never closed', position=tokens[opener].start)
-
-
-def operator(value: str, like: Token) -> Token:
-    """An operator token standing where `like` stands."""
-    return Token(OP, value, like.start, like.end)
-
-
-def word(value: str, like: Token) -> Token:
-    """A word token standing where `like` stands."""
-    return Token(WORD, value, like.start, like.end)
-
-
-def call(name: str, arguments: Sequence[Token], like: Token) -> list[Token]:
-    """`name(arguments)`; the name is quoted so that it can be one no user writes."""
-    return [Token(QUOTED, name, like.start, like.end), operator("(", like), *arguments, operator(")", like)]
 
 
 # ---------------------------------------------------------------- parameters
@@ -112,7 +84,7 @@ def parameter_spans(tokens: Sequence[Token]) -> list[tuple[int, int, int | str]]
     for at, token in enumerate(tokens):
         if token.kind != OP:
             continue
-        if token.value in _CLOSERS:
+        if token.value in CLOSERS:
             brackets.append(token.value)
         elif token.value in ")]}" and brackets:
             brackets.pop()
@@ -272,6 +244,35 @@ def _asof_joins(tokens: list[Token]) -> list[Token]:
     return out
 
 
+# ---------------------------------------------------------------- MINUS and TOP
+
+
+def _refuse_top(tokens: Sequence[Token]) -> None:
+    """SyntaxError (42601) for `SELECT TOP n`, whose n would stand far from where it is written."""
+    for at in range(1, len(tokens) - 1):
+        counts = tokens[at].upper == "TOP" and tokens[at + 1].kind == NUMBER
+        if counts and tokens[at - 1].upper in ("SELECT", "DISTINCT", "ALL"):
+            raise errors.SyntaxError(
+                "SELECT TOP is not supported",
+                hint=f"write LIMIT {tokens[at + 1].value} behind ORDER BY",
+                position=tokens[at].start,
+            )
+
+
+def _minus(tokens: list[Token]) -> list[Token]:
+    """`query MINUS query` (Oracle, Spark, Hive) -> `query EXCEPT query`; elsewhere it is a name."""
+
+    def begins_query(at: int) -> bool:
+        while at < len(tokens) and (tokens[at].upper in ("ALL", "DISTINCT") or tokens[at].value == "("):
+            at += 1
+        return at < len(tokens) and tokens[at].upper in ("SELECT", "VALUES", "WITH", "TABLE")
+
+    def is_operator(at: int) -> bool:
+        return tokens[at].kind == WORD and tokens[at].upper == "MINUS" and begins_query(at + 1)
+
+    return [word("EXCEPT", token) if is_operator(at) else token for at, token in enumerate(tokens)]
+
+
 # ---------------------------------------------------------------- AS CHANGELOG FROM
 
 
@@ -395,7 +396,7 @@ def _last_comma(tokens: Sequence[Token]) -> int | None:
     depth, found = 0, None
     for at, token in enumerate(tokens[:-1]):
         if token.kind == OP:
-            depth += (token.value in _CLOSERS) - (token.value in ")]}")
+            depth += (token.value in CLOSERS) - (token.value in ")]}")
             found = at if token.value == "," and depth == 0 else found
     return found
 
@@ -405,7 +406,7 @@ def _partition_at(tokens: Sequence[Token]) -> int:
     depth = 0
     for at, token in enumerate(tokens):
         if token.kind == OP:
-            depth += (token.value in _CLOSERS) - (token.value in ")]}")
+            depth += (token.value in CLOSERS) - (token.value in ")]}")
         if depth == 0 and token.upper in ("PARTITION", "ORDER", "DISTRIBUTE"):
             return at
     return len(tokens)
@@ -435,150 +436,3 @@ def _partition_keys(tail: list[Token]) -> list[Token]:
     if keys[0].value == "(" and matching(keys, 0) == len(keys) - 1:
         keys = keys[1:-1]
     return keys
-
-
-def split_arguments(tokens: Sequence[Token], separators: Sequence[str] = (",",)) -> list[list[Token]]:
-    """Cut at top-level separators; the columns of `TABLE t PARTITION BY a, b` stay together."""
-    parts: list[list[Token]] = [[]]
-    depth, partitioning = 0, False
-    for at, token in enumerate(tokens):
-        if token.kind == OP:
-            depth += (token.value in _CLOSERS) - (token.value in ")]}")
-        if depth == 0 and token.upper in ("PARTITION", "DISTRIBUTE"):
-            partitioning = True
-        cuts = depth == 0 and token.kind == OP and token.value in separators
-        if cuts and not (partitioning and not _new_argument(tokens, at + 1)):
-            parts.append([])
-            partitioning = False
-        else:
-            parts[-1].append(token)
-    return parts if parts != [[]] else []
-
-
-def _new_argument(tokens: Sequence[Token], at: int) -> bool:
-    """After PARTITION BY, the next real argument is DESCRIPTOR(...), an interval or a named one."""
-    if at >= len(tokens):
-        return False
-    named = at + 1 < len(tokens) and tokens[at + 1].value == "=>"
-    return named or tokens[at].upper in ("DESCRIPTOR", "INTERVAL")
-
-
-# ---------------------------------------------------------------- ksqlDB
-
-
-def _ksql_window(tokens: list[Token]) -> list[Token]:
-    """`FROM t [a] WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY k` -> `FROM TUMBLE(t, DESCRIPTOR($rowtime),
-    ...) a GROUP BY window_start, window_end, k`; WINDOWSTART and WINDOWEND become the columns' names."""
-    for at in range(len(tokens) - 2):
-        if tokens[at].upper == "WINDOW" and tokens[at + 1].upper in _KSQL_KINDS and tokens[at + 2].value == "(":
-            close = matching(tokens, at + 2)
-            start, name, alias = _relation_before(tokens, at)
-            arguments = _ksql_arguments(tokens[at + 1], tokens[at + 3 : close])
-            function = word(_KSQL_KINDS[tokens[at + 1].upper], tokens[at + 1])
-            descriptor = [
-                word("DESCRIPTOR", function),
-                operator("(", function),
-                Token(QUOTED, ROWTIME, function.start, function.end),
-                operator(")", function),
-            ]
-            keys = _session_keys(function, tokens[close + 1 :])
-            relation = [
-                function,
-                operator("(", function),
-                *name,
-                *keys,
-                operator(",", function),
-                *descriptor,
-                *arguments,
-                operator(")", function),
-            ]
-            renamed = [_ksql_column(token) for token in (*tokens[:start], *relation, *alias, *tokens[close + 1 :])]
-            return _ksql_window(_group_by_window(renamed))
-    return tokens
-
-
-def _session_keys(function: Token, tail: Sequence[Token]) -> list[Token]:
-    """`PARTITION BY` the columns of GROUP BY: ksqlDB's sessions are those of a key."""
-    at = next((i for i in range(len(tail) - 1) if tail[i].upper == "GROUP" and tail[i + 1].upper == "BY"), None)
-    if function.upper != "SESSION" or at is None:
-        return []
-    keys: list[Token] = []
-    for token in tail[at + 2 :]:
-        if token.upper in _AFTER_GROUP_BY:
-            break
-        keys.append(token)
-    return [word("PARTITION", function), word("BY", function), *keys] if keys else []
-
-
-_AFTER_GROUP_BY = frozenset("HAVING ORDER LIMIT OFFSET EMIT UNION EXCEPT INTERSECT WINDOW ) ;".split())
-
-
-def _relation_before(tokens: list[Token], at: int) -> tuple[int, list[Token], list[Token]]:
-    """Where the relation before WINDOW begins, its name and its alias."""
-    start = next((i for i in range(at - 1, -1, -1) if tokens[i].upper == "FROM"), None)
-    body = tokens[start + 1 : at] if start is not None else []
-    name_length = 3 if len(body) > 2 and body[1].value == "." else 1
-    name, alias = body[:name_length], [token for token in body[name_length:] if token.upper != "AS"]
-    if (
-        start is None
-        or not name
-        or len(alias) > 1
-        or any(token.kind not in (WORD, QUOTED) for token in (*name[::2], *alias))
-    ):
-        raise errors.SyntaxError("a WINDOW clause follows the name of a stream", position=tokens[at].start)
-    return start + 1, name, alias or name[-1:]
-
-
-def _ksql_arguments(kind: Token, body: list[Token]) -> list[Token]:
-    """`, INTERVAL ..` arguments in our order (HOP: slide before size)."""
-    parts: dict[str, list[Token]] = {}
-    for clause in split_arguments(body):
-        words = [token.upper for token in clause]
-        length = (
-            2 if words[:2] in (["GRACE", "PERIOD"], ["ADVANCE", "BY"]) else int(words[:1] in (["SIZE"], ["RETENTION"]))
-        )
-        parts[" ".join(words[:length])] = clause[length:]
-    wanted = {"TUMBLING": ("SIZE",), "HOPPING": ("ADVANCE BY", "SIZE"), "SESSION": ("",)}[kind.upper]
-    out: list[Token] = []
-    for name in wanted:
-        value = parts.get(name)
-        if not value or len(value) != 2:
-            raise errors.SyntaxError(
-                f"{name or 'a gap'} of a number and a unit is expected in WINDOW {kind.upper}",
-                position=kind.start,
-            )
-        out += [
-            operator(",", value[0]),
-            word("INTERVAL", value[0]),
-            Token(STRING, value[0].value, *value[0][2:]),
-            value[1],
-        ]
-    return out
-
-
-def _ksql_column(token: Token) -> Token:
-    renamed = {"WINDOWSTART": "window_start", "WINDOWEND": "window_end"}.get(token.upper)
-    return token._replace(value=renamed) if renamed else token
-
-
-def _group_by_window(tokens: list[Token]) -> list[Token]:
-    """In ksqlDB a window is part of the key without being named in GROUP BY."""
-    for at in range(len(tokens) - 1):
-        if tokens[at].upper == "GROUP" and tokens[at + 1].upper == "BY":
-            like = tokens[at + 1]
-            names = [
-                word("window_start", like),
-                operator(",", like),
-                word("window_end", like),
-                operator(",", like),
-            ]
-            return [*tokens[: at + 2], *names, *tokens[at + 2 :]]
-    return tokens
-
-
-def ksql_grace(tokens: Sequence[Token]) -> tuple[str, str] | None:
-    """The (number, unit) of GRACE PERIOD in a WINDOW clause, or None."""
-    for at in range(len(tokens) - 3):
-        if tokens[at].upper == "GRACE" and tokens[at + 1].upper == "PERIOD" and tokens[at + 2].kind == NUMBER:
-            return tokens[at + 2].value, tokens[at + 3].value
-    return None

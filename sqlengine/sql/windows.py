@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from sqlengine.errors import WindowingError
 from sqlengine.sql import ast
 from sqlengine.sql.interval import parse_interval
-from sqlengine.sql.rewrite import ROWTIME
+from sqlengine.sql.token_edit import ROWTIME
 
 GROUPING = {
     "tumble": ("SIZE", "OFFSET"),
