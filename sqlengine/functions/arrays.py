@@ -59,6 +59,15 @@ cardinality = scalar(
 )(lambda a: pc.list_value_length(a))
 
 
+array_or_empty = scalar(
+    "array_or_empty(a anyarray) -> anyarray",
+    "the array, or an empty one in place of NULL",
+    example="cardinality(array_or_empty(CAST(NULL AS INTEGER[]))) = 0",
+    strict=False,
+    duck="coalesce({0}, [])",
+)(lambda a: pc.coalesce(a, pa.scalar([], a.type)))
+
+
 def _array_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
     """Interleave n columns of one type into arrays of n elements."""
 

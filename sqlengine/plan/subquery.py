@@ -19,6 +19,7 @@ from sqlengine.errors import GroupingError, SyntaxError, UndefinedColumn, Undefi
 from sqlengine.plan import build
 from sqlengine.plan.aggregate import has_aggregates, is_aggregate
 from sqlengine.plan.aggregate_forms import spelt_out
+from sqlengine.plan.array_subquery import listed
 from sqlengine.plan.correlation import DependentBinder, semi_join, value_beside
 from sqlengine.plan.quantified import by_extreme, counted_answers, operands
 from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
@@ -159,6 +160,17 @@ class Subqueries:
             return query
         return _wrapped(query, self.binder.query(query))
 
+    def _width(self, query: ast.Select | ast.SetOperation) -> int:
+        """How many columns a query has."""
+        if isinstance(query, ast.SetOperation):
+            return self._width(query.left)
+        if isinstance(query.from_, ast.ValuesRef) and query.items == (ast.SelectItem(ast.Star(), "*"),):
+            return len(query.from_.rows[0])
+        try:
+            return len(self._without_star(query).items)
+        except CANNOT_CUT:
+            raise Unplannable("a star in ARRAY of a query that depends on the query around it") from None
+
     def _counted(self, relation: Relation, cut: _Cut) -> tuple[Relation, list[ast.Expr]]:
         """The relation with two more columns: how many rows the subquery has for each row, and how many not NULL."""
         source = ast.SubqueryRef(_with_keys(cut), "$rows")
@@ -212,6 +224,10 @@ class Subqueries:
     def _value(self, relation: Relation, sub: ast.Subquery) -> tuple[Relation, ast.Expr]:
         if sub.kind in ("any", "all") and (extreme := by_extreme(sub)) is not None:
             return self._value(relation, extreme)
+        if sub.kind == "array":
+            if self._width(sub.query) != 1:
+                raise SyntaxError("subquery must return only one column")
+            return self._value(relation, ast.Subquery("scalar", listed(sub.query)))
         try:
             return self._cut_value(relation, sub)
         except CANNOT_CUT as gap:

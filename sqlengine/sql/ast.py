@@ -248,7 +248,7 @@ class Star(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Subquery(Expr):
-    """`kind`: "scalar", "exists", "in", "any", "all"; `arg` and `op` for in/any/all."""
+    """`kind`: "scalar", "array", "exists", "in", "any", "all"; `arg` and `op` for in/any/all."""
 
     kind: str
     query: Select | SetOperation

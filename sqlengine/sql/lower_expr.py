@@ -153,6 +153,8 @@ def _fold_interval(op: str, left: ast.Expr, right: ast.Expr) -> ast.Interval | N
 def _quantified(left: ast.Expr, op: str, node: exp.Expr, some: bool, over: exp.Expr, ctx: Context) -> ast.Expr:
     """`a op ANY|ALL (query or array)`; `node` is the comparison, `some`: ANY."""
     inner = _unwrapped(over)
+    if isinstance(inner, exp.Array) and len(inner.expressions) == 1 and isinstance(inner.expressions[0], exp.Query):
+        inner = inner.expressions[0]
     if isinstance(inner, (exp.Query, exp.Values)):
         return ast.Subquery("any" if some else "all", ctx.query(inner), left, op)
     if isinstance(inner, exp.Array):
@@ -296,8 +298,8 @@ def _struct(node: exp.Expr, ctx: Context) -> ast.Expr:
 
 def _array(node: exp.Expr, ctx: Context) -> ast.Expr:
     items = node.expressions
-    if len(items) == 1 and isinstance(items[0], exp.Query):
-        raise NotSupportedError("ARRAY of a sub-query has no incremental form", hint="use array_agg in the sub-query")
+    if len(items) == 1 and isinstance(items[0], (exp.Query, exp.Values)):
+        return ast.Subquery("array", ctx.query(items[0]))
     return ast.ArrayLiteral(tuple(ctx.expr(item) for item in items))
 
 
