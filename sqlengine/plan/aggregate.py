@@ -176,6 +176,8 @@ class Aggregation:
         bare = transform((s.items, s.having or (), s.order_by), lambda e: NOTHING if is_aggregate(e) else None)
         shown: set[ast.Expr] = {e for e in walk(bare) if isinstance(e, ast.Column)}
         keys = self._with_window_keys(list(dict.fromkeys(s.group_by)), shown)
+        if not s.grouping_sets:
+            keys += self._dependent(keys, shown)
         calls = list(dict.fromkeys(e for e in walk((s.items, s.having or (), s.order_by)) if is_aggregate(e)))
         inputs: list[Expr] = []
         key_at = [self._input(inputs, bind_scalar(k, self.relation)) for k in keys]
@@ -308,6 +310,20 @@ class Aggregation:
                 if at is not None and column not in keys and (origin[0] is own or column in shown):
                     keys.append(column)
         return keys
+
+    def _dependent(self, keys: list[ast.Expr], shown: set[ast.Expr]) -> list[ast.Expr]:
+        """The columns in `shown` of tables whose whole primary key is grouped by: a group has one value of each."""
+        parts: dict[tuple[str | None, int], set[ast.Expr]] = {}
+        for i, column in enumerate(self.relation.columns):
+            if column.key:
+                parts.setdefault((column.table, column.depth), set()).add(ast.Column((f"#{i}",)))
+        whole = {table for table, key in parts.items() if key <= set(keys)}
+        found: list[ast.Expr] = []
+        for i, column in enumerate(self.relation.columns):
+            place = ast.Column((f"#{i}",))
+            if (column.table, column.depth) in whole and place in shown and place not in keys:
+                found.append(place)
+        return found
 
     @staticmethod
     def _input(inputs: list[Expr], expr: Expr) -> int:

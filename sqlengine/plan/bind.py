@@ -115,7 +115,11 @@ class Binder:
         if isinstance(obj, View):
             relation = replace(self, ctes={}, recurring={}, domain=None).query(self.lowered(obj.query))
             return relation.under(alias, tuple(c.name for c in obj.columns)).under(alias, table.column_aliases)
-        return named(self._scan(obj, table.position), alias).under(alias, table.column_aliases)
+        relation = named(self._scan(obj, table.position), alias)
+        if isinstance(obj, Table):
+            columns = (replace(c, key=c.name in obj.primary_key) for c in relation.columns)
+            relation = Relation(relation.node, tuple(columns))
+        return relation.under(alias, table.column_aliases)
 
     def _changelog(self, below: Relation) -> Relation:
         for name in nodes.CHANGELOG_COLUMNS:

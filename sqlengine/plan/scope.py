@@ -20,7 +20,7 @@ class Visible:
     """One column a query can name; `merged` columns (the right side of USING) need their table's name.
 
     `depth`: how many queries further out it comes from: nearer ones hide it, and `*` leaves it out.  `handle`: a name
-    of its own that nothing hides.
+    of its own that nothing hides.  `key`: it is in its table's primary key.
     """
 
     table: str | None
@@ -28,6 +28,7 @@ class Visible:
     merged: bool = False
     depth: int = 0
     handle: str | None = None
+    key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,12 +83,17 @@ class _Expansion:
             self.relation,
             time_column=lambda ref: self.time_column(self.catalog.get(ref.parts, ref.position)),
             columns=self._columns,
+            primary_key=self._primary_key,
             functions=self._call,
             aggregates=self._aggregate,
         )
 
     def _columns(self, ref: ast.TableRef) -> dict[str, str]:
         return {c.name: to_sql(c.type) for c in self.catalog.get(ref.parts, ref.position).columns}
+
+    def _primary_key(self, ref: ast.TableRef) -> tuple[str, ...]:
+        obj = self.catalog.get(ref.parts, ref.position)
+        return obj.primary_key if isinstance(obj, Table) else ()
 
     def _call(self, name: str, args: Sequence[str]) -> str | None:
         """Built-in functions as DuckDB spells them, the database's own under the names DuckDB knows them by."""

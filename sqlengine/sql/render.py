@@ -21,6 +21,7 @@ from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
+from sqlengine.sql.render_grouped import KeyedTable, group_dependents
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
 from sqlengine.sql.render_operators import rewrite_operators, spell_quantified
 from sqlengine.sql.render_windows import windowed
@@ -42,6 +43,13 @@ def _no_columns(ref: ast.TableRef) -> Mapping[str, str]:
     return {}
 
 
+Key = Callable[[ast.TableRef], tuple[str, ...]]
+
+
+def _no_key(ref: ast.TableRef) -> tuple[str, ...]:
+    return ()
+
+
 def _no_time(ref: ast.TableRef) -> str | None:
     return None
 
@@ -53,6 +61,7 @@ def to_duckdb(
     now: str = NOW,
     time_column: TimeColumn = _no_time,
     columns: Columns = _no_columns,
+    primary_key: Key = _no_key,
     functions: Functions = as_written,
     aggregates: Aggregates = no_aggregates,
 ) -> str:
@@ -61,12 +70,12 @@ def to_duckdb(
     `relation` gives what stands for each base table (a quoted name or a sub-query in parentheses); `now` is
     the text of the statement's time, a named parameter unless said otherwise; `time_column` names the time
     column of an object, for FOR SYSTEM_TIME AS OF and for windows without a time of their own; `columns` gives its
-    columns' SQL types, for operators that depend on them;
+    columns' SQL types, for operators that depend on them; `primary_key` its key's columns;
     `functions` gives DuckDB text for calls that DuckDB knows under another name, `aggregates` a scalar function over
     lists for aggregates that it does not know.  The connection runs with
     `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
     """
-    how = _Rendering(relation, Spelling(now, functions), time_column, columns, aggregates)
+    how = _Rendering(relation, Spelling(now, functions), time_column, columns, primary_key, aggregates)
     return deep.run(lambda: how.render(query.tree.copy()))
 
 
@@ -85,12 +94,19 @@ class _Rendering:
     """One rendering: the caller's answers and the steps, each in place on a copy of the tree."""
 
     def __init__(
-        self, relation: Relation, how: Spelling, time_column: TimeColumn, columns: Columns, aggregates: Aggregates
+        self,
+        relation: Relation,
+        how: Spelling,
+        time_column: TimeColumn,
+        columns: Columns,
+        primary_key: Key,
+        aggregates: Aggregates,
     ) -> None:
         self.relation = relation
         self.how = how
         self.time_column = time_column
         self.columns = columns
+        self.primary_key = primary_key
         self.types: dict[tuple[str, str], str | None] = {}
         self.aggregates = aggregates
         self.replaced: set[tuple[str, ...]] = set()
@@ -106,6 +122,7 @@ class _Rendering:
         self._replace_tables(tree)
         _quote_names(tree)
         self._own_times(tree)
+        self._group_dependents(tree)
         self._strip_schemas(tree)
         spread_aggregates(tree, self.aggregates)
         _unnest_series(tree)
@@ -160,6 +177,21 @@ class _Rendering:
             if own is None:
                 raise no_own_time(position_of(column.this), column.table)
             column.set("this", exp.Identifier(this=own, quoted=True))
+
+    def _group_dependents(self, tree: exp.Expr) -> None:
+        """GROUP BY a primary key, and other columns of its table."""
+        for select in tree.find_all(exp.Select):
+            if select.args.get("group") is None or select.args.get("from_") is None:
+                continue
+            tables = []
+            for source in (select.args["from_"], *(select.args.get("joins") or ())):
+                ref = self.base.get(id(source.this))
+                if ref is not None:
+                    names = tuple(self.columns(ref))
+                    shown = (*ref.column_aliases, *names[len(ref.column_aliases) :])
+                    key = tuple(shown[names.index(part)] for part in self.primary_key(ref))
+                    tables.append(KeyedTable(source.this.alias, shown, key))
+            group_dependents(select, tables)
 
     def _remember_types(self, node: exp.Expr, ref: ast.TableRef) -> None:
         """The columns' types under the table's name and under none; None where two tables disagree."""

@@ -288,7 +288,6 @@ def test_output_names(item: str, name: str) -> None:
     "text",
     [
         "SELECT * FROM t PIVOT (sum(a) FOR b IN (1, 2))",
-        "SELECT ARRAY(SELECT 1)",
         "SELECT list_transform(array_agg(a), x -> x + 1) FROM t",
         "SELECT a FROM t FOR UPDATE",
     ],
