@@ -46,6 +46,9 @@ MACROS: tuple[str, ...] = (
     # PostgreSQL's parts with fractions of seconds, which DuckDB cuts off.
     "CREATE MACRO date_part_exact(p, t) AS CASE p WHEN 'second' THEN date_part('microseconds', t) / 1000000.0::DOUBLE "
     "WHEN 'milliseconds' THEN date_part('microseconds', t) / 1000.0::DOUBLE ELSE date_part(p, t)::DOUBLE END",
+    # The first of a histogram; of equally frequent values the least.
+    "CREATE MACRO most_frequent(h, k) AS list_transform(list_sort(list_transform(map_entries(h), "
+    "lambda e: {'rare': -(e.value::BIGINT), 'key': e.key}))[1:k], lambda e: e.key)",
     "CREATE MACRO cardinality(a) AS len(a)",
     # Positions before the first are NULL, not counted from the end.
     "CREATE MACRO subscript(a, i) AS CASE WHEN typeof(a) LIKE '%[]' AND TRY_CAST(i AS BIGINT) <= 0 THEN NULL "

@@ -91,6 +91,11 @@ def _ordered(args: Sequence[pa.DataType]) -> pa.DataType | None:
     return args[0] if len(args) == 1 and is_orderable(args[0]) else None
 
 
+def _ordered_list(args: Sequence[pa.DataType]) -> pa.DataType | None:
+    kind = _ordered(args)
+    return None if kind is None else pa.list_(kind)
+
+
 def _picked(args: Sequence[pa.DataType]) -> pa.DataType | None:
     """arg_min(x, by): x's type; `by` must have an order."""
     return args[0] if len(args) == 2 and is_orderable(args[1]) else None
@@ -146,13 +151,29 @@ AGGREGATES: tuple[AggregateFunction, ...] = (
     AggregateFunction("percentile_disc", "any ordered, fraction", _ordered, "first value at or above the percentile"),
     AggregateFunction("quantile_cont", "number, fraction", _double, "the same as percentile_cont"),
     AggregateFunction("quantile_disc", "any ordered, fraction", _ordered, "the same as percentile_disc"),
-    AggregateFunction("approx_percentile", "any ordered, fraction", _ordered, "percentile_disc; exact here"),
-    AggregateFunction("approx_quantile", "any ordered, fraction", _ordered, "the same as approx_percentile"),
+    AggregateFunction(
+        "approx_percentile",
+        "any ordered, fraction or array of them [, accuracy]",
+        _ordered,
+        "about percentile_disc; a list for an array of fractions",
+    ),
+    AggregateFunction(
+        "approx_quantile",
+        "any ordered, fraction or array of them [, accuracy]",
+        _ordered,
+        "the same as approx_percentile",
+    ),
     AggregateFunction(
         "approx_count_distinct",
-        "any",
+        "any [, standard error]",
         _any_to_bigint,
-        "number of distinct values; exact here",
+        "about the number of distinct values",
+    ),
+    AggregateFunction(
+        "approx_top_k",
+        "any ordered [, k [, reserved]]",
+        _ordered_list,
+        "about the k (5) most frequent values, the most frequent first; of equally frequent ones the least first",
         distinct_ok=False,
     ),
 )

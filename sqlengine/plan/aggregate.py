@@ -24,7 +24,7 @@ from sqlengine.plan.rewrite import transform, walk
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_origin, window_relation
-from sqlengine.sql import ast, grouping_window
+from sqlengine.sql import approximate, ast, grouping_window
 
 GROUP_WINDOWS = {
     "tumble": "tumble",
@@ -342,6 +342,9 @@ class Aggregation:
             call = replace(call, name="array_agg")
         try:
             bound, kind = _typed(call, bound)
+            if call.name in approximate.NAMES:
+                approximate.check(call.name, constants)
+                kind = pa.list_(kind) if any(isinstance(c, tuple) for c in constants) else kind
         except Error as error:
             raise error.at(call.position) from None
         flag = None if call.filter is None else self._input(inputs, bind_scalar(call.filter, self.relation))
@@ -415,15 +418,27 @@ def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], pa.DataType]:
 def _split_constants(call: ast.Call) -> tuple[list[ast.Expr], list[object]]:
     """Column-like arguments, and trailing literals such as a separator or a percentile."""
     if call.within_group:
-        return [o.expr for o in call.within_group], [a.value for a in call.args if isinstance(a, ast.Literal)]
+        return [o.expr for o in call.within_group], [_constant(a) for a in call.args if _is_constant(call, a)]
     if call.star:
         return [], []
     if call.user is not None:
         return list(call.args), []
     args, constants = list(call.args[:1]), []
     for arg in call.args[1:]:
-        if isinstance(arg, ast.Literal):
-            constants.append(arg.value)
+        if _is_constant(call, arg):
+            constants.append(_constant(arg))
         else:
             args.append(arg)
     return args, constants
+
+
+def _is_constant(call: ast.Call, arg: ast.Expr) -> bool:
+    """A literal, or where a list of fractions may stand an ARRAY of them."""
+    if isinstance(arg, ast.ArrayLiteral) and call.name in approximate.QUANTILES:
+        return all(isinstance(i, ast.Literal) for i in arg.items)
+    return isinstance(arg, ast.Literal)
+
+
+def _constant(arg: ast.Expr) -> object:
+    """The value of a literal, a tuple of those of an ARRAY."""
+    return tuple(map(_constant, arg.items)) if isinstance(arg, ast.ArrayLiteral) else getattr(arg, "value", None)

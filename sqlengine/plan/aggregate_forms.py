@@ -15,10 +15,10 @@ from sqlengine import duck
 from sqlengine.functions.aggregates import aggregate
 from sqlengine.plan.rewrite import transform
 from sqlengine.plan.unplannable import Unplannable
-from sqlengine.sql import ast
+from sqlengine.sql import approximate, ast
 
 ALIASES = {
-    "approx_distinct": "approx_count_distinct",
+    **approximate.ALIASES,
     "arbitrary": "any_value",
     "argmax": "arg_max",
     "argmin": "arg_min",

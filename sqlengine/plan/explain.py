@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sqlengine.expr.text import to_text
 from sqlengine.expr.tree import rename_args
-from sqlengine.plan import nodes
+from sqlengine.plan import nodes, sketches
 from sqlengine.plan.nodes import AggregateCall, Node, Window
 
 Annotate = Callable[[Node], str]
@@ -174,7 +174,8 @@ def _aggregate(node: nodes.GroupAggregate | nodes.WindowAggregate | nodes.Sessio
     parts = [f"by [{', '.join(names[k] for k in node.keys)}]"]
     if not isinstance(node, nodes.GroupAggregate):
         parts.append(f"{window_text(node.window)} on {names[node.time_column]}")
-    parts.append("[" + ", ".join(call_text(c, names) for c in node.aggregates) + "]")
+    calls = (call_text(c, names) + sketches.note(node, c) for c in node.aggregates)
+    parts.append("[" + ", ".join(calls) + "]")
     if not isinstance(node, nodes.GroupAggregate):
         parts.append(f"emit {node.emit}" + _micros("lateness", node.lateness_us))
     if isinstance(node, nodes.WindowWinners):

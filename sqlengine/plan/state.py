@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import AggregateCall, Node
+from sqlengine.plan.sketches import sketch_of
 from sqlengine.plan.time_bounds import time_distances
 
 ENDLESS = 1 << 62
 """A LIMIT from here on is none."""
 
 _KEEP_VALUES = {"array_agg", "string_agg", "listagg", "median", "mode", "percentile_cont", "percentile_disc"}
-_KEEP_VALUES |= {"quantile_cont", "quantile_disc", "approx_percentile", "approx_quantile"}
+_KEEP_VALUES |= {"quantile_cont", "quantile_disc"}
+_KEEP_DISTINCT = {"approx_count_distinct", "approx_top_k"}
+"""Of approximate aggregates that keep values, those of which each different one is kept once."""
 _NEED_VALUES_TO_RETRACT = {"min", "max", "first", "last", "first_value", "last_value", "any_value"}
 _NEED_VALUES_TO_RETRACT |= {"arg_min", "arg_max", "min_by", "max_by"}
 
@@ -185,9 +188,12 @@ class StateAnalysis:
         size = Size()
         for call in calls:
             needs = not below.append_only and call.function in _NEED_VALUES_TO_RETRACT
+            sketch = sketch_of(call, [below.schema.field(c).type for c in call.args], below.append_only)
+            if sketch:
+                continue
             if call.user is not None or call.function in _KEEP_VALUES:
                 size |= self.contents_of(below)
-            elif needs or call.distinct or call.function == "approx_count_distinct":
+            elif needs or call.distinct or sketch is not None:
                 size |= self._distinct(below, dict.fromkeys([*keys, *call.args]))
         return size
 

@@ -20,6 +20,7 @@ from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
+from sqlengine.sql.render_approximate import exact_aggregates
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
 from sqlengine.sql.render_grouped import KeyedTable, group_dependents
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
@@ -87,7 +88,7 @@ def render_expr(
     functions: Functions = as_written,
 ) -> str:
     """DuckDB text of one AST expression; `column` gives the text of each column, the rest is as in `to_duckdb`."""
-    return deep.run(lambda: text(rewrite_calls(to_tree(expr, column), Spelling(now, functions))))
+    return deep.run(lambda: text(rewrite_calls(exact_aggregates(to_tree(expr, column)), Spelling(now, functions))))
 
 
 class _Rendering:
@@ -124,6 +125,7 @@ class _Rendering:
         self._own_times(tree)
         self._group_dependents(tree)
         self._strip_schemas(tree)
+        tree = exact_aggregates(tree)
         spread_aggregates(tree, self.aggregates)
         _unnest_series(tree)
         _spell_apply(tree)

@@ -49,18 +49,18 @@ def _spell(call: exp.Anonymous, name: str) -> None:
         call.set("expressions", [exp.Case(ifs=[exp.If(this=call.expressions[0], true=exp.Literal.number(1))])])
     elif name in _JSON_LISTS:
         call.set("this", "list")
-        _wrap(call, lambda whole: exp.Anonymous(this="to_json", expressions=[whole]))
+        wrap(call, lambda whole: exp.Anonymous(this="to_json", expressions=[whole]))
     elif name in _JSON_MAPS and len(call.expressions) == 2:
         _json_map(call)
     elif name in _NO_SPREAD:
         nan = exp.Cast(this=exp.Literal.string("nan"), to=exp.DataType.build("double"))
-        _wrap(call, lambda whole: exp.Anonymous(this="nullif", expressions=[whole, nan]))
+        wrap(call, lambda whole: exp.Anonymous(this="nullif", expressions=[whole, nan]))
     elif name in _PICKS and not isinstance(_whole(call), exp.Window) and not isinstance(call.parent, exp.IgnoreNulls):
         call.set("this", _PICKS[name])
     elif name in _BY_OFFSET and len(call.expressions) == 1 and not isinstance(call.parent, exp.Filter):
         call.set("this", _BY_OFFSET[name])
         present = exp.Where(this=exp.Not(this=exp.Is(this=call.expressions[0].copy(), expression=exp.Null())))
-        _wrap(call, lambda whole: exp.Filter(this=whole, expression=present))
+        wrap(call, lambda whole: exp.Filter(this=whole, expression=present))
 
 
 def _whole(call: exp.Expr) -> Any:
@@ -71,7 +71,8 @@ def _whole(call: exp.Expr) -> Any:
     return whole
 
 
-def _wrap(call: exp.Expr, around: Callable[[exp.Expr], exp.Expr]) -> None:
+def wrap(call: exp.Expr, around: Callable[[exp.Expr], exp.Expr]) -> None:
+    """Put something around a call with its FILTER and OVER."""
     whole = _whole(call)
     place = exp.Placeholder()
     if whole.parent is not None:

@@ -23,8 +23,6 @@ from sqlengine.sql.windows import AUXILIARY, GROUPING
 
 AGGREGATE_NAMES: dict[str, str] = {
     "every": "bool_and",
-    "approx_percentile": "approx_quantile",
-    "approx_distinct": "approx_count_distinct",
     "logical_and": "bool_and",
     "logical_or": "bool_or",
     "topk": "max",

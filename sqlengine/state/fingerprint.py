@@ -4,7 +4,8 @@ Why: deletions, consolidation and differences look whole rows up; a fingerprint 
 needs no second copy of texts.  NULL equals NULL, -0.0 equals 0.0, every NaN equals every NaN.  Two different rows
 share a fingerprint with probability about 2**-128 per pair (see kernels/row_hash.pyx), which is taken as never.
 Fingerprints live in memory only: they must not be stored.  Yet checkpoints of divided operators rely on those of texts
-(state/shards.py), so a change of the function needs a new checkpoint format.
+(state/shards.py), and sketches of distinct values are made of them: a change of the function needs a new checkpoint
+format.
 """
 
 from __future__ import annotations

@@ -9,14 +9,17 @@ import pyarrow as pa
 from sqlengine.operators.aggregates.base import Accumulator, Spec
 from sqlengine.operators.aggregates.counts import Count, Truth
 from sqlengine.operators.aggregates.distinct import Distinct, inner_spec
-from sqlengine.operators.aggregates.distributions import Mode, PercentileCont, PercentileDisc
+from sqlengine.operators.aggregates.distributions import Mode, MostFrequent, PercentileCont, PercentileDisc
 from sqlengine.operators.aggregates.extremes import extreme_of
+from sqlengine.operators.aggregates.hyperloglog import HyperLogLog
 from sqlengine.operators.aggregates.lists import array_agg, ordered_arg, ordered_pick, string_agg
 from sqlengine.operators.aggregates.moments import Moments
 from sqlengine.operators.aggregates.picks import Pick, Rule
 from sqlengine.operators.aggregates.sums import sum_of
 from sqlengine.operators.aggregates.user import user_aggregate
 from sqlengine.plan.nodes import AggregateCall
+from sqlengine.plan.sketches import sketch_of
+from sqlengine.sql.approximate import frequent_of, quantiles_of
 from sqlengine.state.order_codes import has_order_codes
 from sqlengine.types import storage_type
 
@@ -42,8 +45,19 @@ def _arg(spec: Spec, largest: bool) -> Accumulator:
     return ordered_arg(spec, largest)
 
 
-def _count_distinct(spec: Spec) -> Accumulator:
+def _approx_count_distinct(spec: Spec) -> Accumulator:
+    if sketch_of(spec.call, spec.types, spec.append_only):
+        return HyperLogLog(spec)
     return Distinct(spec, Count(inner_spec(spec)), keep_nulls=False)
+
+
+def _approx_quantile(spec: Spec) -> Accumulator:
+    asked = quantiles_of(spec.call.function, spec.call.constants)
+    return PercentileDisc(spec, asked.fractions, asked.listed)
+
+
+def _approx_top_k(spec: Spec) -> Accumulator:
+    return MostFrequent(spec, frequent_of(spec.call.function, spec.call.constants).k)
 
 
 FACTORIES: dict[str, Factory] = {
@@ -80,9 +94,10 @@ FACTORIES: dict[str, Factory] = {
     "percentile_disc": PercentileDisc,
     "quantile_cont": PercentileCont,
     "quantile_disc": PercentileDisc,
-    "approx_percentile": PercentileDisc,
-    "approx_quantile": PercentileDisc,
-    "approx_count_distinct": _count_distinct,
+    "approx_percentile": _approx_quantile,
+    "approx_quantile": _approx_quantile,
+    "approx_top_k": _approx_top_k,
+    "approx_count_distinct": _approx_count_distinct,
 }
 
 DISTINCT_IS_IDLE = {"min", "max", "bool_and", "bool_or", "every"}

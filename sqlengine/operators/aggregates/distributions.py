@@ -1,6 +1,6 @@
-"""median, percentiles and mode: the group's values as a multiset, sorted when a result is wanted.
+"""median, percentiles, mode and top k: the group's values as a multiset, sorted when a result is wanted.
 
-All are exact, the "approximate" ones too: sketches cannot take values back.
+All are exact; the "approximate" ones come here where values may be taken back, which sketches cannot do.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlengine.operators.aggregates.base import Accumulator, Floats, Inputs, Int
 from sqlengine.operators.base import State
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.multiset import Multiset
+from sqlengine.state.ranges import expand
 from sqlengine.state.sort_words import comparable_words
 from sqlengine.types import storage_type
 
@@ -118,22 +119,55 @@ class PercentileCont(_Values):
         return buffers.from_fixed(np.where(part == 0, below, below + part * (above - below)), self.type, some)
 
 
-class PercentileDisc(_Values):
-    """The first value whose share of the group reaches the percentile."""
+def disc_ranks(totals: Ints, fractions: Floats, descending: bool) -> Ints:
+    """The 0-based rank of the first value whose share of `totals` values reaches each fraction, int64[n, fractions]."""
+    several = totals[:, None]
+    rank = np.maximum(np.ceil(fractions * several).astype(np.int64) - 1, 0)
+    return np.maximum(several - 1 - rank, 0) if descending else rank
 
-    def __init__(self, spec: Spec) -> None:
+
+def listed(values: pa.Array, width: int, dtype: pa.DataType, some: Mask) -> pa.Array:
+    """A list of `width` values for each slot, NULL where not `some`."""
+    offsets = np.cumsum([0, *np.where(some, width, 0)])
+    kept = values.filter(pa.array(np.repeat(some, width)))
+    return buffers.from_list_parts(offsets, buffers.wrap(kept, dtype.value_type), dtype, some)
+
+
+class PercentileDisc(_Values):
+    """The first value whose share of the group reaches the percentile; a list of several."""
+
+    def __init__(self, spec: Spec, fractions: tuple[float, ...] = (), several: bool = False) -> None:
         super().__init__(spec, storage_type(spec.types[0]))
-        self._fraction = _fraction(spec)
+        self._fractions = np.array(fractions or (_fraction(spec),))
+        self._several = several
         self._descending = bool(spec.call.order_by and spec.call.order_by[0][1])
 
     def result(self, slots: Ints) -> pa.Array:
         position, values, weights = self._sorted(slots)
         ranked = _Ranked(position, weights, len(slots))
-        rank = np.maximum(np.ceil(self._fraction * ranked.totals).astype(np.int64) - 1, 0)
-        if self._descending:
-            rank = np.maximum(ranked.totals - 1 - rank, 0)
-        at = pa.array(ranked.at(rank), mask=ranked.totals <= 0)
-        return buffers.wrap(values.take(at), self.type)
+        ranks = disc_ranks(ranked.totals, self._fractions, self._descending)
+        width, some = ranks.shape[1], ranked.totals > 0
+        at = np.stack([ranked.at(ranks[:, i]) for i in range(width)], axis=1).reshape(-1)
+        found = values.take(pa.array(at, mask=np.repeat(~some, width)))
+        return listed(found, width, self.type, some) if self._several else buffers.wrap(found, self.type)
+
+
+class MostFrequent(_Values):
+    """The k most frequent values, the most frequent first; of equally frequent ones the least first."""
+
+    def __init__(self, spec: Spec, k: int) -> None:
+        super().__init__(spec, storage_type(spec.types[0]))
+        self._k = k
+
+    def result(self, slots: Ints) -> pa.Array:
+        position, values, weights = self._sorted(slots)
+        order = np.lexsort((np.arange(len(position)), -weights, position))
+        ends = np.searchsorted(position, np.arange(len(slots) + 1))
+        sizes = np.minimum(np.diff(ends), self._k)
+        _, at = expand(ends[:-1], ends[:-1] + sizes - 1)
+        offsets = np.cumsum([0, *sizes])
+        items = buffers.wrap(values.take(pa.array(order[at])), self.type.value_type)
+        return buffers.from_list_parts(offsets, items, self.type, sizes > 0)
 
 
 class Mode(_Values):
