@@ -13,6 +13,7 @@ from sqlengine.operators.drop_late import DropLateOperator
 from sqlengine.operators.emit_every import EmitEveryOperator
 from sqlengine.operators.filter import FilterOperator
 from sqlengine.operators.group_aggregate import GroupAggregateOperator
+from sqlengine.operators.hold_watermark import HoldWatermarkOperator
 from sqlengine.operators.iterate import IterateOperator
 from sqlengine.operators.join import JoinOperator
 from sqlengine.operators.lookup_join import LookupJoinOperator
@@ -44,6 +45,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.EmitEvery: EmitEveryOperator,
     nodes.Filter: FilterOperator,
     nodes.GroupAggregate: GroupAggregateOperator,
+    nodes.HoldWatermark: HoldWatermarkOperator,
     nodes.Iterate: lambda node: IterateOperator(node, build_operator),
     nodes.Join: JoinOperator,
     nodes.LookupJoin: LookupJoinOperator,

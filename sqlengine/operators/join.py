@@ -20,7 +20,7 @@ import pyarrow as pa
 from sqlengine.delta import Delta, concat
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.expr.tree import input_columns, remap
-from sqlengine.operators.base import Operator, State, Times, earlier
+from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import null_array, validity
@@ -73,7 +73,6 @@ class JoinOperator(Operator):
             self.errors = RowErrors(compile_exprs([remap(node.residual, places)]))
         self._inputs = (node.left, node.right)
         self._bounds = (node.left_bound, node.right_bound)
-        self._hold_us = node.hold_us
         self._null_safe = node.null_safe
         self._clear()
 
@@ -118,9 +117,6 @@ class JoinOperator(Operator):
                 side.compact()
                 self._compact_keys()
         return None
-
-    def output_watermark(self, times: Times) -> int:
-        return earlier(times.watermark_us, self._hold_us)
 
     def _without_null_keys(self, delta: Delta, port: int, out: list[Delta]) -> Delta:
         """NULL keys never match: such rows are answered at once and not kept."""

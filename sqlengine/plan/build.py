@@ -94,6 +94,11 @@ def windowed(node: Node, time_column: int, window: nodes.Window, partition: tupl
     )
 
 
+def held(node: Node, hold_us: int) -> Node:
+    """The node with its watermark so far back."""
+    return derive(nodes.HoldWatermark(schema=node.schema, input=node, hold_us=hold_us))
+
+
 def changelog(node: Node) -> Node:
     """The node's changes as rows, with what happened and a number."""
     kinds = (pa.int16(), pa.int64())

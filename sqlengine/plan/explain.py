@@ -106,6 +106,8 @@ def detail(node: Node) -> str:
             return _over(node) + _forgets(node)
         case nodes.ReleaseInOrder(time_column=time):
             return f"by {node.schema.names[time]}"
+        case nodes.HoldWatermark(hold_us=hold):
+            return _micros("by", hold).strip()
         case nodes.EmitEvery(every_us=every):
             return f"{every / 1e6:g} s"
         case nodes.RecursiveRef(name=name):
@@ -205,7 +207,7 @@ def _join(node: nodes.Join | nodes.AsofJoin) -> str:
     text += f" and {to_text(node.residual)}" if node.residual is not None else ""
     bounds = ((left, node.left_bound), (right, node.right_bound))
     kept = [_passed(names[b[0]], b[1]) for names, b in bounds if b is not None]
-    return text + (f" until {', '.join(kept)}" if kept else "") + _micros("hold", node.hold_us)
+    return text + (f" until {', '.join(kept)}" if kept else "")
 
 
 def _top_n(node: nodes.TopN) -> str:

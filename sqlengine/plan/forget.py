@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sqlengine.errors import InvalidDefinition
 from sqlengine.plan import nodes
-from sqlengine.plan.late import dropping, guarded, slack_us
+from sqlengine.plan.late import guarded, in_time, slack_us
 from sqlengine.plan.nodes import Forget, Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.time_bounds import TimeDistance, time_distances
@@ -33,7 +33,7 @@ def forgetful(node: Node, lateness_us: int, closing: bool) -> Node:
         case nodes.LookupJoin():
             return node
         case nodes.Join():
-            return _bounded(node, lateness_us, closing)
+            return _bounded(node, lateness_us)
         case nodes.GroupAggregate(keys=keys) | nodes.TopN(partition=keys) | nodes.Over(partition=keys):
             return _by_time(node, keys, lateness_us)
         case nodes.AsofJoin() if closing and lateness_us == 0:
@@ -42,18 +42,29 @@ def forgetful(node: Node, lateness_us: int, closing: bool) -> Node:
 
 
 def _closed(node: Windowed, lateness_us: int) -> Node:
-    """Windows that leave once; where late rows cannot be dropped at a scan (above some joins) the operator's own check
-    against the watermark is all there is."""
-    if node.time_column not in node.input.time_columns:
-        name = node.input.schema.names[node.time_column]
+    """Windows that leave once, when no row of theirs can come any more."""
+    name = node.input.schema.names[node.time_column]
+    if not (node.time_column in node.input.time_columns or slack_us(node.input, node.time_column) is not None):
         raise InvalidDefinition(
             f'EMIT ON WINDOW CLOSE needs a watermark, and the time column "{name}" has none',
             hint="declare WATERMARK FOR on the stream, and window by that column",
         )
     if not node.input.append_only:
         raise Unplannable("a closing window over rows that are taken back")
-    below = guarded(node.input, node.time_column, node.window, lateness_us) or node.input
+    below = in_time(node.input, node.time_column, node.window, lateness_us)
+    if below is None:
+        raise without_bound(name)
     return derive(replace(node, input=below, emit="close", lateness_us=lateness_us))
+
+
+def without_bound(name: str) -> InvalidDefinition:
+    """Says that an event time may be any distance behind the watermark when its row comes."""
+    return InvalidDefinition(
+        f'EMIT ON WINDOW CLOSE needs to know how late rows can come, and nothing bounds it for "{name}"',
+        hint="bound how far apart the times of a join are, as in ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL "
+        "'1 hour' AND a.ts + INTERVAL '1 hour', or join windows by their window_start and window_end; a view that is "
+        "read can be EMIT ON WINDOW CLOSE itself",
+    )
 
 
 def _retained(node: Windowed, lateness_us: int) -> Node:
@@ -61,9 +72,7 @@ def _retained(node: Windowed, lateness_us: int) -> Node:
     below = guarded(node.input, node.time_column, node.window, lateness_us)
     if below is None:
         return node
-    drop = dropping(below, node.time_column)
-    by_window = drop is not None and drop.window == node.window
-    kept = lateness_us if by_window else slack_us(below, node.time_column)
+    kept = slack_us(below, node.time_column, node.window)
     return derive(replace(node, input=below, lateness_us=lateness_us, retention_us=kept))
 
 
@@ -81,7 +90,7 @@ def _by_time(node: nodes.GroupAggregate | nodes.TopN | nodes.Over, keys: tuple[i
     return derive(replace(node, input=below, forget=Forget(key, slack)))
 
 
-def _bounded(join: nodes.Join, lateness_us: int, closing: bool) -> Node:
+def _bounded(join: nodes.Join, lateness_us: int) -> Node:
     """A row goes once the other side's watermark says that no match of it comes any more."""
     found: list[tuple[int, nodes.Join]] = []
     for distance in time_distances(join):
@@ -92,10 +101,7 @@ def _bounded(join: nodes.Join, lateness_us: int, closing: bool) -> Node:
         bound = _with_bounds(replace(join, left=left, right=right), distance)
         if bound is not None:
             found.append(bound)
-    if not found:
-        return join
-    new = derive(min(found, key=lambda f: f[0])[1])
-    return replace(new, hold_us=_hold_us(new)) if closing else new
+    return derive(min(found, key=lambda f: f[0])[1]) if found else join
 
 
 def _with_bounds(join: nodes.Join, distance: TimeDistance) -> tuple[int, nodes.Join] | None:
@@ -107,12 +113,6 @@ def _with_bounds(join: nodes.Join, distance: TimeDistance) -> tuple[int, nodes.J
     right = None if distance.low_us is None else (distance.right, slacks[0] - distance.low_us)
     keeps = sum(ENDLESS if b is None else b[1] for b in (left, right))
     return keeps, replace(join, left_bound=left, right_bound=right)
-
-
-def _hold_us(join: nodes.Join) -> int:
-    """So far behind the inputs' watermark the times of the output can be."""
-    found = [slack_us(join, c) for c in join.time_columns]
-    return max((s for s in found if s is not None), default=0)
 
 
 def _settled(node: nodes.AsofJoin) -> Node:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import build, nodes
+from sqlengine.plan.exprs import map_refs
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 
@@ -26,73 +27,72 @@ def size_us(window: nodes.Window) -> int:
     return micros + months * MONTH_US
 
 
-def slack_us(node: Node, column: int) -> int | None:
-    """How far behind the node's watermark a row's (or deletion's) `column` may be; None: any distance."""
+def slack_us(node: Node, column: int, window: nodes.Window | None = None) -> int | None:
+    """How far behind the node's watermark a row's (or deletion's) `column` may be; None: any distance.
+
+    With a `window`: so far behind is every window of that kind over which the column's times can still change.
+    """
     match node:
         case nodes.Scan(slacks_us=slacks) if slacks:
             return slacks[column]
-        case nodes.DropLate(time_column=time, window=window, lateness_us=late):
-            lasts_us = 0 if window is None or window.kind == "session" else size_us(window)
-            return late + lasts_us if column == time else None
+        case nodes.DropLate(time_column=time, lateness_us=late):
+            return late + _lasts_us(node, window) if column == time else None
         case nodes.Project(input=below, exprs=exprs):
             expr = exprs[column]
-            return slack_us(below, expr.index) if isinstance(expr, InputRef) else None
-        case nodes.Filter(input=below):
-            return slack_us(below, column)
+            return slack_us(below, expr.index, window) if isinstance(expr, InputRef) else None
+        case nodes.Filter(input=below) | nodes.EmitEvery(input=below):
+            return slack_us(below, column, window)
         case nodes.ReleaseInOrder(input=below, time_column=time) if column == time:
-            return slack_us(below, column)
+            return slack_us(below, column, window)
+        case nodes.HoldWatermark(input=below, hold_us=hold):
+            slack = slack_us(below, column, window)
+            return None if slack is None else max(0, slack - hold)
         case nodes.AssignWindow():
-            return _of_assigned(node, column)
+            return _of_assigned(node, column, window)
         case nodes.WindowAggregate() | nodes.SessionAggregate():
             return _of_windowed(node, column)
         case nodes.TopN(append_only=True, input=below) | nodes.Over(append_only=True, input=below):
             # What is never taken back is said when it comes.
-            return slack_us(below, column) if column < len(below.schema) else None
+            return slack_us(below, column, window) if column < len(below.schema) else None
         case nodes.GroupAggregate(append_only=True, input=below, keys=keys):
-            return slack_us(below, keys[column]) if column < len(keys) else None
+            return slack_us(below, keys[column], window) if column < len(keys) else None
         case nodes.GroupAggregate(keys=keys, forget=nodes.Forget() as forget):
             return forget.slack_us if column < len(keys) and keys[column] == forget.column else None
         case nodes.TopN(forget=nodes.Forget() as forget) | nodes.Over(forget=nodes.Forget() as forget):
             return forget.slack_us if column == forget.column else None
         case nodes.UnionAll(branches=branches):
-            found = [slack_us(b, column) for b in branches]
+            found = [slack_us(b, column, window) for b in branches]
             known = [s for s in found if s is not None]
             return max(known) if len(known) == len(found) else None
         case nodes.LookupJoin(left=left) | nodes.Unnest(input=left):
-            return slack_us(left, column) if column < len(left.schema) else None
+            return slack_us(left, column, window) if column < len(left.schema) else None
+        case nodes.Changelog(append_only=True, input=left) if left.append_only:
+            return slack_us(left, column, window) if column < len(left.schema) else None
         case nodes.Join():
             return _of_join(node, column)
         case nodes.AsofJoin(settle=True, left=left):
-            return slack_us(left, column) if column < len(left.schema) else None
+            return slack_us(left, column, window) if column < len(left.schema) else None
     return None
 
 
-def _of_assigned(node: nodes.AssignWindow, column: int) -> int | None:
+def _lasts_us(node: nodes.DropLate, window: nodes.Window | None) -> int:
+    """How much earlier than what a DropLate compares with the watermark a time may be: nothing where it compares the
+    end of the very window that is asked about, and each row brings what says which of its windows were over."""
+    if node.window is None or node.window.kind == "session":
+        return 0
+    tells = node.window.kind == "tumble" or len(node.schema) == len(node.input.schema)
+    return 0 if window == node.window and tells else size_us(node.window)
+
+
+def _of_assigned(node: nodes.AssignWindow, column: int, window: nodes.Window | None) -> int | None:
     """A row's window ends after its time and begins no more than its size before."""
     base = len(node.input.schema)
     if column < base:
-        return slack_us(node.input, column)
+        return slack_us(node.input, column, window)
     if node.window.kind == "session":
         return None
-    dropped = dropping(node.input, node.time_column)
-    late = dropped.lateness_us if dropped is not None and dropped.window == node.window else None
-    if late is None or node.window.kind != "tumble":
-        late = slack_us(node.input, node.time_column)
-    if late is None:
-        return None
-    return late if column > base else late + size_us(node.window)
-
-
-def dropping(node: Node, column: int) -> nodes.DropLate | None:
-    """The DropLate a time column comes through."""
-    match node:
-        case nodes.DropLate(time_column=time) if time == column:
-            return node
-        case nodes.Filter(input=below):
-            return dropping(below, column)
-        case nodes.Project(input=below, exprs=exprs) if isinstance(expr := exprs[column], InputRef):
-            return dropping(below, expr.index)
-    return None
+    late = slack_us(node.input, node.time_column, node.window if node.window.kind == "tumble" else None)
+    return late if late is None or column > base else late + size_us(node.window)
 
 
 def _of_windowed(node: nodes.WindowAggregate | nodes.SessionAggregate, column: int) -> int | None:
@@ -112,29 +112,27 @@ def _of_join(node: nodes.Join, column: int) -> int | None:
     width = len(node.left.schema)
     if node.left_bound is None or node.right_bound is None:
         return None
-    (left_time, left_keep), (right_time, right_keep) = node.left_bound, node.right_bound
     outer = {"left": (True, False), "right": (False, True), "full": (False, False)}.get(node.kind, (True, True))
-    if column < width:
-        own = slack_us(node.left, column)
-        if own is None or column not in (left_time, *node.left_keys) or not outer[0]:
-            return None
-        slack = max(own, left_keep if column == left_time else _of_key(node, column, own))
-    else:
-        own = slack_us(node.right, column - width)
-        if own is None or column - width not in (right_time, *node.right_keys) or not outer[1]:
-            return None
-        slack = max(own, right_keep if column - width == right_time else _of_key(node, column, own))
-    return max(0, slack - node.hold_us)
+    side = 0 if column < width else 1
+    if not outer[side]:
+        return None
+    at = column - side * width
+    own = slack_us((node.left, node.right)[side], at)
+    (time, kept_us) = (node.left_bound, node.right_bound)[side]
+    if own is None:
+        return None
+    if at == time:
+        return max(own, kept_us)
+    other = _of_equal(node, side, at)
+    return None if other is None else max(own, other)
 
 
-def _of_key(node: nodes.Join, column: int, own: int) -> int:
-    """A key that is a time on both sides is the same time on both."""
-    width = len(node.left.schema)
-    for a, b in zip(node.left_keys, node.right_keys, strict=True):
-        if column in (a, b + width):
-            other = slack_us(node.right, b) if column == a else slack_us(node.left, a)
-            return own if other is None else max(own, other)
-    return own
+def _of_equal(node: nodes.Join, side: int, column: int) -> int | None:
+    """The slack on the other side of a key that is a time on both, and the same one."""
+    for pair in zip(node.left_keys, node.right_keys, strict=True):
+        if pair[side] == column:
+            return slack_us((node.right, node.left)[side], pair[1 - side])
+    return None
 
 
 def guarded(node: Node, column: int, window: nodes.Window | None, lateness_us: int) -> Node | None:
@@ -167,10 +165,47 @@ def guarded(node: Node, column: int, window: nodes.Window | None, lateness_us: i
             return build.union_all(found) if len(found) == len(branches) else None
         case nodes.AssignWindow(input=below_window, time_column=time) if not passes_on:
             return _below_window(node, below_window, column, time, lateness_us)
-        case nodes.LookupJoin(left=left) if not passes_on and column < len(left.schema):
+        case nodes.LookupJoin(left=left) | nodes.Unnest(input=left) if column < len(left.schema):
             guard = guarded(left, column, window, lateness_us)
-            return None if guard is None else rebuild(node, (guard, node.right))
+            return None if guard is None else _over_guard(node, guard, passes_on)
+        case nodes.Changelog(input=below_changes) if not passes_on and below_changes.append_only:
+            guard = guarded(below_changes, column, None, lateness_us) if column < len(below_changes.schema) else None
+            return None if guard is None else rebuild(node, (guard,))
     return None
+
+
+def _over_guard(node: nodes.LookupJoin | nodes.Unnest, guard: Node, passes_on: bool) -> Node:
+    """The node over its (left) input with late rows dropped; what that input has more, "$watermark", goes last."""
+    if not passes_on:
+        return rebuild(node, (guard, *node.inputs[1:]))
+    width = len(guard.schema) - 1
+    schema = pa.schema([*guard.schema, *(node.schema.field(i) for i in range(width, len(node.schema)))])
+    made: Node
+    if isinstance(node, nodes.LookupJoin):
+        residual = node.residual and map_refs(
+            node.residual, lambda r: r if r.index < width else replace(r, index=r.index + 1)
+        )
+        made = derive(replace(node, schema=schema, left=guard, residual=residual))
+    else:
+        made = derive(replace(node, schema=schema, input=guard))
+    order = [*range(width), *range(width + 1, len(schema)), width]
+    return build.projected(made, [build.ref(made, i) for i in order], [schema.names[i] for i in order])
+
+
+def in_time(node: Node, column: int, window: nodes.Window | None, lateness_us: int) -> Node | None:
+    """`guarded`, with the watermark held back where rows come further behind it than the allowed lateness for another
+    reason (a join, a view that was itself allowed more); None when nothing bounds how far.
+
+    Over it an operator that closes by the watermark never sees a row that it would have to drop, so that its answer
+    does not depend on which rows came in one batch.
+    """
+    made = guarded(node, column, window, lateness_us)
+    if made is None and window is not None and window.kind in ("hop", "cumulate"):
+        made = guarded(node, column, None, lateness_us)
+    slack = None if made is None else slack_us(made, column, window)
+    if made is None or slack is None:
+        return None
+    return build.held(made, slack - lateness_us) if slack > lateness_us else made
 
 
 def _below_window(node: nodes.AssignWindow, below: Node, column: int, time: int, lateness_us: int) -> Node | None:

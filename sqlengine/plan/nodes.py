@@ -21,8 +21,8 @@ CHANGELOG_COLUMNS = ("changelog_op", "_changelog_row_id")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """Base of all nodes.  `append_only`: never emits a negative weight.  `unique_keys`: column positions that identify
-    a row of the accumulated output, or None when nothing is known.  `time_columns`: columns that never fall behind
-    the watermark (event-time attributes)."""
+    a row of the accumulated output, or None when nothing is known.  `time_columns`: columns that hold event time; how
+    far behind the watermark they can come is another question (plan/late.py)."""
 
     schema: pa.Schema
     append_only: bool = True
@@ -248,8 +248,7 @@ class Join(Node):
     `left_bound`/`right_bound`: when the condition bounds event time (b.ts BETWEEN a.ts + lo AND a.ts + hi) these say
     how long a row must be kept: (time column position in that side, microseconds after which the watermark of the
     *other* side lets the row go): row is forgotten when time + microseconds < that watermark (a row that can be taken
-    back waits for its own side's watermark too).  `hold_us`: the output's watermark stays so far behind, because a row
-    may meet its match so much later.
+    back waits for its own side's watermark too).
     """
 
     left: Node
@@ -261,7 +260,6 @@ class Join(Node):
     null_safe: bool = False
     left_bound: tuple[int, int] | None = None
     right_bound: tuple[int, int] | None = None
-    hold_us: int = 0
 
     @property
     def inputs(self) -> tuple[Node, ...]:
@@ -422,6 +420,13 @@ class ReleaseInOrder(Unary):
     """EMIT ON WINDOW CLOSE without a window: rows wait until the watermark passes `time_column`, leave sorted by it."""
 
     time_column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldWatermark(Unary):
+    """The input's rows; its watermark moved back, because rows come so far behind it."""
+
+    hold_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

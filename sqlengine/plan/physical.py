@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from sqlengine.errors import InvalidDefinition
 from sqlengine.plan import nodes
-from sqlengine.plan.forget import forgetful
-from sqlengine.plan.late import guarded, slack_us
+from sqlengine.plan.forget import forgetful, without_bound
+from sqlengine.plan.late import guarded, in_time, slack_us
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.recursion import cut_recursion
@@ -37,21 +37,28 @@ def _closing(node: Node, lateness_us: int) -> Node:
     node = forgetful(_first_by_time(node), lateness_us, closing=True)
     if windowed and (node.append_only or lateness_us):
         return node
-    final = [c for c in range(len(node.schema)) if slack_us(node, c) == 0]
-    if not node.append_only and not final:
+    known = [c for c in range(len(node.schema)) if slack_us(node, c) is not None]
+    if not node.append_only and not known:
         if windowed:
             return node
         raise InvalidDefinition(
             "EMIT ON WINDOW CLOSE needs windows, or an append-only query with an event-time column",
             hint="select a time by which a row can be known to change no more",
         )
-    if not (final or node.time_columns):
+    if not (known or node.time_columns):
         raise InvalidDefinition(
             "EMIT ON WINDOW CLOSE needs a watermark", hint="declare WATERMARK FOR on the stream and select that column"
         )
-    time = final[0] if final else node.time_columns[0]
-    node = guarded(node, time, None, lateness_us) or node
-    return derive(nodes.ReleaseInOrder(schema=node.schema, input=node, time_column=time))
+    return _in_order(node, known or list(node.time_columns), lateness_us)
+
+
+def _in_order(node: Node, times: list[int], lateness_us: int) -> Node:
+    """The rows by whichever of the times lets them go first."""
+    found = [(below, c) for c in times if (below := in_time(node, c, None, lateness_us)) is not None]
+    if not found:
+        raise without_bound(node.schema.names[times[0]])
+    below, time = min(found, key=lambda f: f[0].hold_us if isinstance(f[0], nodes.HoldWatermark) else 0)
+    return derive(nodes.ReleaseInOrder(schema=below.schema, input=below, time_column=time))
 
 
 def _any_window(node: Node) -> bool:

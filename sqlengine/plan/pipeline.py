@@ -24,6 +24,7 @@ from sqlengine.plan.statistics import RowCount
 from sqlengine.plan.temporal import place_temporal_filters
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
+from sqlengine.plan.views_as_streams import views_as_streams
 from sqlengine.sql import ast
 
 
@@ -50,6 +51,11 @@ class Planner:
     functions: UserFunctions
     rows: RowCount
     disabled_rules: Collection[str] = ()
+
+    def plan_of(self, name: str) -> Node | None:
+        """The plan of a materialized view; None of anything else."""
+        obj = self.catalog.get(tuple(name.split(".")))
+        return self.view_plan(obj) if isinstance(obj, MaterializedView) else None
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,8 @@ def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.view_plan)
     bound = binder.query(lowered(query)).node
     optimized = optimize(bound, planner.rows, planner.disabled_rules)
-    physical = to_physical(place_temporal_filters(optimized), emit)
+    told = place_temporal_filters(optimized)
+    physical = to_physical(views_as_streams(told, planner.plan_of) if emit.mode == "final" else told, emit)
     stages = {"bound": bound, "logical": optimized, "physical": physical}
     rows = {name: planner.rows(name) for name in scanned(physical)}
     return Planned(physical, stages, streams=_streams(physical, planner.catalog), rows=rows)

@@ -147,7 +147,7 @@ def _unique(node: Node) -> tuple[int, ...] | None:
             return tuple(sorted(set(partition)))
         case nodes.Filter() | nodes.TemporalFilter() | nodes.TopN() | nodes.Over() | nodes.EmitEvery():
             return node.inputs[0].unique_keys
-        case nodes.ReleaseInOrder() | nodes.DropLate():
+        case nodes.ReleaseInOrder() | nodes.DropLate() | nodes.HoldWatermark():
             return node.inputs[0].unique_keys
     return None
 
@@ -197,31 +197,21 @@ def _times(node: Node) -> tuple[int, ...]:
         case nodes.AssignWindow(input=below, time_column=time):
             start = len(below.schema)
             return (*below.time_columns, *((start + 1, start + 2) if time in below.time_columns else ()))
-        case nodes.TemporalFilter(input=below, bounds=bounds):
-            # A row that waits for its time comes behind the watermark.
-            return below.time_columns if all(b.op in ("gt", "ge") for b in bounds) else ()
-        case nodes.Filter() | nodes.DropLate() | nodes.ReleaseInOrder() | nodes.EmitEvery():
+        case nodes.Filter() | nodes.TemporalFilter() | nodes.DropLate() | nodes.Unnest():
+            return node.inputs[0].time_columns
+        case nodes.ReleaseInOrder() | nodes.HoldWatermark() | nodes.EmitEvery():
             return node.inputs[0].time_columns
         case nodes.TopN(input=below) | nodes.Over(input=below):
             return below.time_columns if _append_only(node) else ()
-        case nodes.Unnest(input=below):
-            return below.time_columns
-        case nodes.LookupJoin(left=left):
-            return left.time_columns
         case nodes.Versions(time_column=time):
             return (time,)
         case nodes.Changelog(input=below):
             # What is taken back was there before: its time lies behind the watermark.
             return below.time_columns if below.append_only else ()
-        case nodes.Join(left=left, kind="anti"):
+        case nodes.Join(left=left, kind="semi" | "anti") | nodes.LookupJoin(left=left) | nodes.AsofJoin(left=left):
             return left.time_columns
-        case nodes.Join(kind="semi", left=left, left_bound=bound):
-            # Without a bound a left row may wait long for its first match.
-            return () if bound is None else left.time_columns
         case nodes.Join(left=left, right=right):
             return (*left.time_columns, *(c + len(left.schema) for c in right.time_columns))
-        case nodes.AsofJoin(left=left):
-            return left.time_columns
         case nodes.UnionAll(branches=branches):
             shared = set(branches[0].time_columns).intersection(*(b.time_columns for b in branches))
             return tuple(sorted(shared))
