@@ -146,7 +146,8 @@ def guarded(node: Node, column: int, window: nodes.Window | None, lateness_us: i
     if slack_us(node, column) is not None:
         return None if passes_on else node
     match node:
-        case nodes.Scan(slacks_us=()) if column in node.time_columns:
+        case nodes.Scan(slacks_us=(), append_only=True) if column in node.time_columns:
+            # What takes a row back has the time of that row: it is old, and must not be lost.
             return _dropped(node, column, window, lateness_us)
         case nodes.Filter(predicate=predicate):
             below = guarded(node.input, column, window, lateness_us)

@@ -17,6 +17,7 @@ import pytest
 
 import sqlengine
 from sqlengine.runtime.clock import VirtualClock
+from tests.differential.test_forgetting import QUERIES
 
 START = dt.datetime(2024, 1, 1)
 START_US = 1_704_067_200_000_000
@@ -154,6 +155,17 @@ TAKEN = {
     ),
     "window over a changelog": Closing(tumble("SELECT k, v, ts FROM a AS CHANGELOG"), late_s=None, streams="a"),
 }
+LASTING = {
+    "times": "SELECT ts, count(*) AS n FROM t GROUP BY ts",
+    "windows": tumble("SELECT * FROM t"),
+    "sessions": session("SELECT * FROM t"),
+    "distinct": "SELECT DISTINCT ts, k FROM t",
+    "best": "SELECT id, r FROM (SELECT *, row_number() OVER (PARTITION BY ts ORDER BY v, id) AS r FROM t) AS q "
+    "WHERE r <= 2",
+    "over": "SELECT id, sum(v) OVER (PARTITION BY ts) AS s FROM t",
+    "interval join": "SELECT t.id, a.v, a.ts FROM t JOIN a ON a.k = t.k AND a.ts BETWEEN t.ts AND "
+    "t.ts + INTERVAL '5 s'",
+}
 UNBOUNDED = "SELECT a.k, a.v, a.ts FROM a JOIN b ON a.k = b.k"
 REFUSED = {
     "window over a join without a bound": tumble(UNBOUNDED),
@@ -222,14 +234,16 @@ def split(rng: random.Random, rows: dict[str, list[Row]], way: int) -> list[list
     return ticks
 
 
-def run(view: Closing, ticks: Sequence[list[Step]], path: str = ":memory:") -> list[str]:
+def run(
+    view: Closing, ticks: Sequence[list[Step]], path: str = ":memory:", emit: str = "EMIT ON WINDOW CLOSE"
+) -> list[str]:
     """What the view holds in the end; of a database with a path it was closed and opened again half way."""
     clock = VirtualClock(START_US)
     db = sqlengine.connect(path, clock=clock)
     set_up(db)
     for name, text in view.views:
         db.execute(f"CREATE MATERIALIZED VIEW {name} AS {text}")
-    db.execute(f"CREATE MATERIALIZED VIEW v AS {view.text} EMIT ON WINDOW CLOSE")
+    db.execute(f"CREATE MATERIALIZED VIEW v AS {view.text} {emit}")
     for number, tick in enumerate(ticks):
         for stream, rows in tick:
             db.insert(stream, rows)
@@ -287,6 +301,18 @@ def test_every_split_into_batches_ends_the_same(name: str, seed: int, tmp_path: 
         assert run(view, split(rng, rows, way), path) == first, way
 
 
+@pytest.mark.parametrize("emit", ["CHANGES", "EVERY INTERVAL '2 s'"])
+@pytest.mark.parametrize("name", list(QUERIES))
+def test_every_split_into_batches_forgets_the_same(name: str, emit: str) -> None:
+    rng, view = random.Random(name + emit), Closing(QUERIES[name].format(a="a", b="b"))
+    rows = histories(rng)
+    lateness = f"EMIT {emit} ALLOWED LATENESS INTERVAL '2 s'"
+    first = run(view, split(rng, rows, 0), emit=lateness)
+    assert first
+    for way in range(1, WAYS):
+        assert run(view, split(rng, rows, way), emit=lateness) == first, way
+
+
 @pytest.mark.parametrize("name", list(REFUSED))
 def test_a_time_without_a_bound_is_refused(name: str) -> None:
     with sqlengine.connect() as db:
@@ -297,3 +323,24 @@ def test_a_time_without_a_bound_is_refused(name: str) -> None:
             db.execute(f"CREATE MATERIALIZED VIEW v AS {REFUSED[name]} EMIT ON WINDOW CLOSE")
     assert caught.value.sqlstate == "42P17"
     assert "INTERVAL" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", list(LASTING))
+def test_what_is_taken_back_is_not_late(name: str) -> None:
+    rng = random.Random(name)
+    with sqlengine.connect() as db:
+        set_up(db)
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, k INT, v INT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+        db.execute(f"CREATE MATERIALIZED VIEW v AS {LASTING[name]} EMIT CHANGES ALLOWED LATENESS INTERVAL '1 s'")
+        for tick in range(12):
+            at = START + dt.timedelta(seconds=4 * tick)
+            for key in rng.sample(range(6), 3):
+                row = f"({key}, {rng.randrange(3)}, {rng.randrange(6)}, TIMESTAMP '{at}')"
+                db.execute(
+                    f"INSERT INTO t VALUES {row} ON CONFLICT (id) DO UPDATE SET k = excluded.k, v = excluded.v, "
+                    "ts = excluded.ts"
+                )
+            db.execute(f"DELETE FROM t WHERE id = {rng.randrange(6)}")
+            db.insert("a", [(rng.randrange(3), tick, at)])
+            got, want = (sorted(map(repr, db.execute(q).fetchall())) for q in ("SELECT * FROM v", LASTING[name]))
+            assert got == want
