@@ -25,7 +25,7 @@ def sketch_of(call: AggregateCall, kinds: Sequence[pa.DataType], append_only: bo
     if call.function in approximate.DISTINCT_COUNTS:
         return "hyperloglog"
     if call.function in approximate.QUANTILES:
-        return ""
+        return "t-digest" if _has_means(types.storage_type(kinds[0])) else ""
     return ""
 
 

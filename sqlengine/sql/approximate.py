@@ -24,8 +24,8 @@ LEAST_PRECISION = 6
 """With fewer registers the error would be larger than the formula says."""
 ERRORS = (0.0040625, 0.26)
 """The standard errors that may be asked for, as in Trino: of 2**16 registers, and of 2**4."""
-DEFAULT_ACCURACY = 125
-"""Quantiles: an answer is at most about 1 / 125 of the rows from its place, and closer near both ends."""
+DEFAULT_ACCURACY = 100
+"""Quantiles: the answer for the fraction q is at most 2 sqrt(q (1 - q)) / accuracy of the values from its place."""
 MOST_ACCURACY = 10_000
 DEFAULT_K = 5
 MOST_VALUES = 1_000_000

@@ -69,6 +69,14 @@ class SlotBlocks:
             self.start[chosen] = self._take(level, len(chosen))
         self.level[slots] = levels
 
+    def widen(self, slots: Ints, levels: Levels) -> None:
+        """Blocks of higher levels with the same words at their beginning."""
+        at, words = self.contents(slots)
+        sizes = np.bincount(at, minlength=len(slots))
+        self.renew(slots, levels)
+        start = self.start[slots]
+        self.words[expand(start, start + sizes - 1)[1]] = words
+
     def compact(self, keep: Mask) -> None:
         """Keep the slots where `keep` is true, in order; the others' words are given up."""
         self._slots.compact(keep)

@@ -16,6 +16,7 @@ from sqlengine.operators.aggregates.lists import array_agg, ordered_arg, ordered
 from sqlengine.operators.aggregates.moments import Moments
 from sqlengine.operators.aggregates.picks import Pick, Rule
 from sqlengine.operators.aggregates.sums import sum_of
+from sqlengine.operators.aggregates.tdigest import TDigest
 from sqlengine.operators.aggregates.user import user_aggregate
 from sqlengine.plan.nodes import AggregateCall
 from sqlengine.plan.sketches import sketch_of
@@ -52,6 +53,8 @@ def _approx_count_distinct(spec: Spec) -> Accumulator:
 
 
 def _approx_quantile(spec: Spec) -> Accumulator:
+    if sketch_of(spec.call, spec.types, spec.append_only):
+        return TDigest(spec)
     asked = quantiles_of(spec.call.function, spec.call.constants)
     return PercentileDisc(spec, asked.fractions, asked.listed)
 
