@@ -43,13 +43,14 @@ QueryText = Callable[[str], ast.Select | ast.SetOperation]
 @dataclass(frozen=True)
 class Binder:
     """`catalog` names objects, `lowered(text)` parses a view's text, `view_plan(object)` is the plan a materialized
-    view runs by, which knows its rows' properties.  `ctes`: the WITH items in scope;
-    `recurring`: those of them whose own step is being bound, as the rows so far.  `domain`: what the query to be bound
-    depends on, below `depth` others that do."""
+    view runs by, which knows its rows' properties.  `closing`: the query is EMIT ON WINDOW CLOSE.  `ctes`: the WITH
+    items in scope; `recurring`: those of them whose own step is being bound, as the rows so far.  `domain`: what the
+    query to be bound depends on, below `depth` others that do."""
 
     catalog: Catalog
     lowered: QueryText
     view_plan: Callable[[MaterializedView], nodes.Node]
+    closing: bool = False
     ctes: Mapping[str, ast.Cte] = field(default_factory=dict)
     recurring: Mapping[str, Relation] = field(default_factory=dict)
     domain: Domain | None = None

@@ -44,6 +44,11 @@ class RelationBinder(DependentBinder, Protocol):
         """The objects names stand for."""
         ...
 
+    @property
+    def closing(self) -> bool:
+        """Whether windows will leave once."""
+        ...
+
     def relation(self, rel: ast.Relation) -> Relation:
         """Bind a FROM item."""
         ...
@@ -110,7 +115,8 @@ def join_onto(binder: RelationBinder, rel: ast.Join, left: Relation) -> Relation
     if is_temporal(rel):
         assert isinstance(rel.right, ast.TableRef)
         right = binder.relation(replace(rel.right, as_of=None))
-        return bind_temporal_join(rel, left, right, lambda *join: joined(binder, *join), binder.catalog)
+        bind = lambda *join: joined(binder, *join)  # noqa: E731 - the binder is the only thing added
+        return bind_temporal_join(rel, left, right, bind, binder.catalog, binder.closing)
     return joined(binder, rel, left, binder.relation(rel.right))
 
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sqlengine.expr.tree import InputRef
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import map_refs
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.truncation import cut_down
 
 MONTH_US = 31 * 86_400_000_000
 """The longest month."""
@@ -38,8 +38,9 @@ def slack_us(node: Node, column: int, window: nodes.Window | None = None) -> int
         case nodes.DropLate(time_column=time, lateness_us=late):
             return late + _lasts_us(node, window) if column == time else None
         case nodes.Project(input=below, exprs=exprs):
-            expr = exprs[column]
-            return slack_us(below, expr.index, window) if isinstance(expr, InputRef) else None
+            cut = cut_down(exprs[column])
+            slack = None if cut is None else slack_us(below, cut[0], None if cut[1] else window)
+            return None if cut is None or slack is None else slack + cut[1]
         case nodes.Filter(input=below) | nodes.EmitEvery(input=below):
             return slack_us(below, column, window)
         case nodes.ReleaseInOrder(input=below, time_column=time) if column == time:
@@ -152,8 +153,8 @@ def guarded(node: Node, column: int, window: nodes.Window | None, lateness_us: i
         case nodes.Filter(predicate=predicate):
             below = guarded(node.input, column, window, lateness_us)
             return None if below is None else build.filtered(below, predicate)
-        case nodes.Project(exprs=exprs) if isinstance(expr := exprs[column], InputRef):
-            below = guarded(node.input, expr.index, window, lateness_us)
+        case nodes.Project(exprs=exprs) if (cut := cut_down(exprs[column])) is not None and not (passes_on and cut[1]):
+            below = guarded(node.input, cut[0], None if cut[1] else window, lateness_us)
             if below is None:
                 return None
             names = node.schema.names

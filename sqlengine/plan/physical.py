@@ -11,11 +11,13 @@ import pyarrow as pa
 from sqlengine.errors import InvalidDefinition
 from sqlengine.plan import nodes
 from sqlengine.plan.forget import forgetful, without_bound
-from sqlengine.plan.late import guarded, in_time, slack_us
+from sqlengine.plan.late import in_time, slack_us
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, looks_back, rebuild
 from sqlengine.plan.recursion import cut_recursion
 from sqlengine.plan.sessions import session_rows
+from sqlengine.plan.temporal_join import TAKEN_BACK
+from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
 
@@ -34,49 +36,76 @@ def to_physical(node: Node, emit: ast.Emit) -> Node:
 def _closing(node: Node, lateness_us: int) -> Node:
     """Rows leave once: windows by closing, anything else when the watermark has passed a time of theirs."""
     windowed = _any_window(node)
-    node = forgetful(_first_by_time(node), lateness_us, closing=True)
+    node = forgetful(_by_time(node), lateness_us, closing=True)
+    _check_lookups(node)
     if windowed and (node.append_only or lateness_us):
         return node
-    known = [c for c in range(len(node.schema)) if slack_us(node, c) is not None]
-    if not node.append_only and not known:
-        if windowed:
-            return node
+    released = _released(node, lateness_us)
+    if released is not None:
+        return released
+    if windowed:
+        return node
+    if node.append_only:
         raise InvalidDefinition(
-            "EMIT ON WINDOW CLOSE needs windows, or an append-only query with an event-time column",
-            hint="select a time by which a row can be known to change no more",
+            "EMIT ON WINDOW CLOSE needs a watermark, and no time of these rows has one",
+            hint="declare WATERMARK FOR on the stream that is read, and keep that time or a window up to the last step",
         )
-    if not (known or node.time_columns):
-        raise InvalidDefinition(
-            "EMIT ON WINDOW CLOSE needs a watermark", hint="declare WATERMARK FOR on the stream and select that column"
-        )
-    return _in_order(node, known or list(node.time_columns), lateness_us)
+    raise InvalidDefinition(
+        "EMIT ON WINDOW CLOSE needs rows that are final at some time, and these can change for ever",
+        hint="group or partition by a window or a time, or bound how far apart the times of joined rows are",
+    )
 
 
-def _in_order(node: Node, times: list[int], lateness_us: int) -> Node:
-    """The rows by whichever of the times lets them go first."""
+def _check_lookups(node: Node) -> None:
+    """Unplannable when a row that met the other side as it was could be taken back after all."""
+    if isinstance(node, nodes.LookupJoin) and not node.left.append_only:
+        raise Unplannable(TAKEN_BACK)
+    for below in node.inputs:
+        _check_lookups(below)
+
+
+def _released(node: Node, lateness_us: int) -> Node | None:
+    """The rows as they become final, by whichever time lets them go first: one that they are known to be no further
+    behind the watermark than some distance by, or, of rows that only come, any; None when there is none."""
+    stamps = [c for c, field in enumerate(node.schema) if pa.types.is_timestamp(field.type)]
+    times = [c for c in stamps if slack_us(node, c) is not None]
+    if not times and node.append_only:
+        times = list(node.time_columns) or stamps
     found = [(below, c) for c in times if (below := in_time(node, c, None, lateness_us)) is not None]
     if not found:
-        raise without_bound(node.schema.names[times[0]])
+        if node.append_only and node.time_columns:
+            raise without_bound(node.schema.names[times[0]])
+        return None
     below, time = min(found, key=lambda f: f[0].hold_us if isinstance(f[0], nodes.HoldWatermark) else 0)
-    return derive(nodes.ReleaseInOrder(schema=below.schema, input=below, time_column=time))
+    return _waiting(below, time)
+
+
+def _waiting(node: Node, time: int) -> Node:
+    return derive(nodes.ReleaseInOrder(schema=node.schema, input=node, time_column=time))
 
 
 def _any_window(node: Node) -> bool:
     return isinstance(node, (nodes.WindowAggregate, nodes.SessionAggregate)) or any(_any_window(i) for i in node.inputs)
 
 
-def _first_by_time(node: Node) -> Node:
-    """The first row of each key by time, over rows that only come: they come in order, so that the first one stays."""
-    node = rebuild(node, tuple(_first_by_time(i) for i in node.inputs))
+def _by_time(node: Node) -> Node:
+    """First rows by time, and functions over earlier rows, of rows that only come: these come in order, so that what
+    was said stays."""
+    node = rebuild(node, tuple(_by_time(i) for i in node.inputs))
     match node:
-        case nodes.TopN(order=((time, False, _), *_), limit=1, offset=0, input=below) if (
-            time in below.time_columns and below.append_only and not isinstance(below, nodes.ReleaseInOrder)
-        ):
-            guard = guarded(below, time, None, 0)
-            if guard is not None and slack_us(guard, time) == 0:
-                ordered = derive(nodes.ReleaseInOrder(schema=guard.schema, input=guard, time_column=time))
-                return rebuild(node, (ordered,))
+        case nodes.TopN(order=((time, False, _), *_), input=below):
+            return _in_order(node, below, time)
+        case nodes.Over(order=((time, False, _), *_), input=below, calls=calls) if all(map(looks_back, calls)):
+            return _in_order(node, below, time)
     return node
+
+
+def _in_order(node: Node, below: Node, time: int) -> Node:
+    """The node over rows that come in the order of their time; as it is where they cannot."""
+    if time not in below.time_columns or not below.append_only or isinstance(below, nodes.ReleaseInOrder):
+        return node
+    guard = in_time(below, time, None, 0)
+    return node if guard is None else rebuild(node, (_waiting(guard, time),))
 
 
 def recompute(scans: tuple[nodes.Scan, ...], schema: pa.Schema, sql: str, reason: str, time_dependent: bool) -> Node:

@@ -13,10 +13,11 @@ import pyarrow as pa
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import MaterializedView, Stream, Table
-from sqlengine.errors import NotSupportedError
+from sqlengine.errors import InvalidDefinition, NotSupportedError
 from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
 from sqlengine.plan.bind import Binder
+from sqlengine.plan.hidden_times import with_times, without_times
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.physical import recompute, to_physical
 from sqlengine.plan.rules import optimize
@@ -103,14 +104,32 @@ def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     def lowered(query: ast.Query) -> ast.Select | ast.SetOperation:
         return mark_user_functions(sql.lower(query), planner.functions)
 
-    binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.view_plan)
-    bound = binder.query(lowered(query)).node
-    optimized = optimize(bound, planner.rows, planner.disabled_rules)
-    told = place_temporal_filters(optimized)
-    physical = to_physical(views_as_streams(told, planner.plan_of) if emit.mode == "final" else told, emit)
-    stages = {"bound": bound, "logical": optimized, "physical": physical}
+    closing = emit.mode == "final"
+    binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.view_plan, closing)
+    stages = _stages(binder.query(lowered(query)).node, emit, planner)
+    physical = stages["physical"]
     rows = {name: planner.rows(name) for name in scanned(physical)}
     return Planned(physical, stages, streams=_streams(physical, planner.catalog), rows=rows)
+
+
+def _stages(bound: Node, emit: ast.Emit, planner: Planner) -> dict[str, Node]:
+    """The stages from a bound plan; rows that could leave once by a time that is not selected are read with it."""
+    try:
+        return {"bound": bound, **_after_binding(bound, emit, planner)}
+    except InvalidDefinition:
+        wide = with_times(bound)
+        if emit.mode != "final" or wide.schema == bound.schema:
+            raise
+        stages = _after_binding(wide, emit, planner)
+        return {"bound": bound, **stages, "physical": without_times(stages["physical"], bound.schema)}
+
+
+def _after_binding(bound: Node, emit: ast.Emit, planner: Planner) -> dict[str, Node]:
+    optimized = optimize(bound, planner.rows, planner.disabled_rules)
+    told = place_temporal_filters(optimized)
+    if emit.mode == "final":
+        told = views_as_streams(told, planner.plan_of)
+    return {"logical": optimized, "physical": to_physical(told, emit)}
 
 
 def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str) -> Planned:

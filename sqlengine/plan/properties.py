@@ -58,7 +58,7 @@ def _append_only(node: Node) -> bool:
         case nodes.TopN(partition=partition, input=source):
             return below and (_at_once(source, partition) or _first_comes_first(node))
         case nodes.Over(partition=partition, input=source):
-            return below and _at_once(source, partition)
+            return below and (_at_once(source, partition) or _looks_back(node))
         case nodes.Recompute():
             return False
         case nodes.TemporalFilter(bounds=bounds):
@@ -109,9 +109,28 @@ def _tells_when(node: Node, column: int) -> bool:
 def _first_comes_first(node: nodes.TopN) -> bool:
     """Whether rows come in the very order that is ranked, so that none of the first can be displaced."""
     match node:
-        case nodes.TopN(order=((time, False, _), *_), limit=1, offset=0, input=nodes.ReleaseInOrder(time_column=by)):
+        case nodes.TopN(order=((time, False, _), *_), input=nodes.ReleaseInOrder(time_column=by)):
             return time == by
     return False
+
+
+def _looks_back(node: nodes.Over) -> bool:
+    """Whether rows come in the order of the window, and no function looks at rows behind its own and their equals."""
+    match node:
+        case nodes.Over(order=((time, False, _), *_), input=nodes.ReleaseInOrder(time_column=by)):
+            return time == by and all(looks_back(call) for call in node.calls)
+    return False
+
+
+def looks_back(call: nodes.WindowCall) -> bool:
+    """Whether a window function with ORDER BY depends on no row behind its own and their equals."""
+    if call.function in ("lead", "ntile", "percent_rank", "cume_dist"):
+        return False
+    if call.function == "lag" and isinstance(distance := call.constants[0], int) and distance < 0:
+        return False
+    if call.frame is None:
+        return not call.frame_sql
+    return call.frame.end.kind in ("preceding", "current row")
 
 
 def _unique(node: Node) -> tuple[int, ...] | None:

@@ -21,6 +21,7 @@ from sqlengine.plan.scope import Relation, Visible
 from sqlengine.sql import ast
 
 DELETED = "$deleted"
+TAKEN_BACK = "FOR SYSTEM_TIME AS OF proctime() needs rows that are never taken back"
 Bind = Callable[[ast.Join, Relation, Relation], Relation]
 """Binds a join of two relations that are already bound."""
 
@@ -30,14 +31,16 @@ def is_temporal(rel: ast.Join) -> bool:
     return isinstance(rel.right, ast.TableRef) and rel.right.as_of is not None
 
 
-def bind_temporal_join(rel: ast.Join, left: Relation, right: Relation, bind: Bind, catalog: Catalog) -> Relation:
-    """`left` JOIN `right` FOR SYSTEM_TIME AS OF the time `rel.right.as_of`."""
+def bind_temporal_join(
+    rel: ast.Join, left: Relation, right: Relation, bind: Bind, catalog: Catalog, closing: bool
+) -> Relation:
+    """`left` JOIN `right` FOR SYSTEM_TIME AS OF the time `rel.right.as_of`; `closing`: windows of the left close."""
     assert isinstance(rel.right, ast.TableRef)
     moment = rel.right.as_of
     if rel.kind not in ("inner", "left"):
         raise NotSupportedError(f"FOR SYSTEM_TIME AS OF in a {rel.kind} join", position=rel.position)
     if moment == "proctime" or (isinstance(moment, ast.Column) and _is_arrival(left, moment, catalog)):
-        return _as_lookup(bind(rel, left, right), rel)
+        return _as_lookup(bind(rel, left, right), rel, closing)
     if not isinstance(moment, ast.Column):
         raise NotSupportedError(
             "FOR SYSTEM_TIME AS OF needs a time column of the other side, or proctime(), in a continuous query",
@@ -73,20 +76,18 @@ def _is_arrival(left: Relation, moment: ast.Column, catalog: Catalog) -> bool:
     return (info.computed or "").replace(" ", "").lower() == "proctime()"
 
 
-def _as_lookup(joined: Relation, rel: ast.Join) -> Relation:
+def _as_lookup(joined: Relation, rel: ast.Join, closing: bool) -> Relation:
     """The join bound in the ordinary way, its Join node (maybe below a projection) made a LookupJoin."""
     node = joined.node
     if isinstance(node, nodes.Project) and isinstance(node.input, nodes.Join):
-        return joined.on(derive(replace(node, input=_lookup(node.input, rel))))
+        return joined.on(derive(replace(node, input=_lookup(node.input, rel, closing))))
     assert isinstance(node, nodes.Join)
-    return joined.on(_lookup(node, rel))
+    return joined.on(_lookup(node, rel, closing))
 
 
-def _lookup(join: nodes.Join, rel: ast.Join) -> nodes.LookupJoin:
-    if not join.left.append_only:
-        raise NotSupportedError(
-            "FOR SYSTEM_TIME AS OF proctime() needs rows that are never taken back", position=rel.position
-        )
+def _lookup(join: nodes.Join, rel: ast.Join, closing: bool) -> nodes.LookupJoin:
+    if not (join.left.append_only or closing):
+        raise NotSupportedError(TAKEN_BACK, hint="EMIT ON WINDOW CLOSE takes no window back", position=rel.position)
     return derive(
         nodes.LookupJoin(
             schema=join.schema,
