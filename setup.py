@@ -26,6 +26,8 @@ def kernel_extensions() -> list[Extension]:
         Extension(
             f"sqlengine.kernels.{path.stem}",
             [str(path.relative_to(KERNELS.parent.parent))],
+            include_dirs=[str(KERNELS.relative_to(KERNELS.parent.parent))],
+            depends=[str(header.relative_to(KERNELS.parent.parent)) for header in KERNELS.glob("*.h")],
             extra_compile_args=flags,
             optional=True,
         )

@@ -2,17 +2,21 @@
 """Open-addressing hash tables from keys to dense slots 0, 1, 2, ... in order of first appearance.
 
 `HashIndex` maps a fixed number of int64 words, `BytesTable` byte strings.  Both use linear probing at a load of at
-most one half, and a table of (tag, slot + 1) pairs so that a probe touches one cache line: for one-word keys the tag
-is the key itself, otherwise it is the 64-bit hash.  Hashes of a block of keys are computed and their table lines
-prefetched before the block is probed.  Keys that lie densely (ids counted up, dictionary codes, days) need no hash:
-as long as a grid over the ranges of their words is small enough, a key's place in it is its address.
+most one half, and a table of (tag, slot + 1) pairs (key_table.pyx) so that a probe touches one cache line: for one-word
+keys the tag is the key itself, otherwise it is the 64-bit hash.  Hashes of a block of keys are computed and their table
+lines prefetched before the block is probed.  Keys that lie densely (ids counted up, dictionary codes, days) need no
+hash: as long as a grid over the ranges of their words is small enough, a key's place in it is its address
+(key_grid.pyx).  All of it grows a bounded step at a time: a batch of keys waits for about as much work as its own size.
 `reference.py` holds the same classes in plain Python and NumPy.
 This file must not know Arrow or SQL: NULLs, types and collations are `state/`'s affair.
 """
 
 from libc.stdint cimport INT32_MAX, INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
+
+from sqlengine.kernels.key_grid cimport EMPTIED, KeyGrid, cell_of
+from sqlengine.kernels.key_table cimport Entry, KeyTable, finish, segment, segment_number
+from sqlengine.kernels.pages cimport SqeArea, sqe_area_bytes, sqe_free_area, sqe_widen_area
 
 import numpy as np
 
@@ -26,64 +30,19 @@ cdef extern from *:
     """
     void SQE_PREFETCH(const void* p) noexcept nogil
 
-# Large tables are probed at random: with pages of 2 MiB most probes need no walk of the page table (a third less time).
-cdef extern from *:
-    """
-    #include <stdlib.h>
-    #include <string.h>
-    #if defined(__linux__)
-    #include <sys/mman.h>
-    #define SQE_HUGE ((size_t)1 << 21)
-    static void* sqe_zeroed(size_t bytes) {
-        void* place = NULL;
-        if (bytes < 2 * SQE_HUGE) return calloc(bytes, 1);
-        bytes = (bytes + SQE_HUGE - 1) & ~(SQE_HUGE - 1);
-        if (posix_memalign(&place, SQE_HUGE, bytes)) return NULL;
-        madvise(place, bytes, MADV_HUGEPAGE);
-        memset(place, 0, bytes);
-        return place;
-    }
-    static void* sqe_grown(void* old, size_t used, size_t bytes) {
-        void* place = NULL;
-        if (bytes < 2 * SQE_HUGE) return realloc(old, bytes);
-        bytes = (bytes + SQE_HUGE - 1) & ~(SQE_HUGE - 1);
-        if (posix_memalign(&place, SQE_HUGE, bytes)) return NULL;
-        madvise(place, bytes, MADV_HUGEPAGE);
-        memcpy(place, old, used < bytes ? used : bytes);
-        free(old);
-        return place;
-    }
-    #else
-    static void* sqe_zeroed(size_t bytes) { return calloc(bytes, 1); }
-    static void* sqe_grown(void* old, size_t used, size_t bytes) { return realloc(old, bytes); }
-    #endif
-    """
-    void* sqe_zeroed(size_t bytes) noexcept nogil
-    void* sqe_grown(void* old, size_t used, size_t bytes) noexcept nogil
-
 ctypedef fused offset_t:
     int32_t
     int64_t
 
-cdef struct Entry:
-    uint64_t tag
-    int64_t slot1
-
 cdef enum:
     BLOCK = 32
     SMALLEST = 64
+    STEP = 4096
+    MOVED_PER_KEY = 4
+    NO_MEMORY = -2
     FEWEST_CELLS = 1024
     SPARE_CELLS = 65536
     CELLS_PER_KEY = 8
-
-
-cdef inline uint64_t finish(uint64_t h) noexcept nogil:
-    """The 64-bit finaliser of MurmurHash3 (Appleby, 2011): a bijection; every input bit moves every output bit."""
-    h ^= h >> 33
-    h *= <uint64_t>0xFF51AFD7ED558CCDULL
-    h ^= h >> 33
-    h *= <uint64_t>0xC4CEB9FE1A85EC53ULL
-    return h ^ (h >> 33)
 
 
 cdef inline uint64_t hash_words(const int64_t* words, Py_ssize_t width) noexcept nogil:
@@ -111,181 +70,23 @@ cdef inline uint64_t hash_bytes(const uint8_t* data, int64_t length) noexcept no
     return finish(h)
 
 
-cdef class _Table:
-    """The (tag, slot + 1) pairs; `slot1 == 0` is a free place."""
-
-    cdef Entry* entries
-    cdef uint64_t mask
-    cdef Py_ssize_t used
-
-    def __cinit__(self):
-        self.mask = SMALLEST - 1
-        self.entries = <Entry*>calloc(SMALLEST, sizeof(Entry))
-        if self.entries == NULL:
-            raise MemoryError()
-
-    def __dealloc__(self):
-        free(self.entries)
-
-    cdef int clear(self, Py_ssize_t keys) except -1:
-        """Empty the table, with room for `keys` keys."""
-        cdef uint64_t places = SMALLEST
-        while places < <uint64_t>keys * 2:
-            places *= 2
-        cdef Entry* fresh = <Entry*>sqe_zeroed(places * sizeof(Entry))
-        if fresh == NULL:
-            raise MemoryError()
-        free(self.entries)
-        self.entries = fresh
-        self.mask = places - 1
-        return 0
-
-
-cdef class _Grid:
-    """Dense keys by address: one cell for every combination of the words' values inside their ranges.
-
-    A cell holds slot + 1, 0 when the key is absent.  Word j is `low[j] + i` for i < span[j].
-    """
-
-    cdef Py_ssize_t width
-    cdef int64_t* low
-    cdef uint64_t* span
-    cdef uint64_t* stride
-    cdef int32_t* cells
-    cdef uint64_t size
-
-    def __cinit__(self, Py_ssize_t width):
-        self.width = width
-        self.low = <int64_t*>calloc(width, sizeof(int64_t))
-        self.span = <uint64_t*>calloc(width, sizeof(uint64_t))
-        self.stride = <uint64_t*>calloc(width, sizeof(uint64_t))
-        if self.low == NULL or self.span == NULL or self.stride == NULL:
-            raise MemoryError()
-
-    def __dealloc__(self):
-        free(self.low)
-        free(self.span)
-        free(self.stride)
-        free(self.cells)
-
-    cdef inline int64_t cell(self, const int64_t* key) noexcept nogil:
-        """The key's cell, -1 when it is outside."""
-        cdef uint64_t at = 0, step
-        cdef Py_ssize_t j
-        for j in range(self.width):
-            step = <uint64_t>key[j] - <uint64_t>self.low[j]
-            if step >= self.span[j]:
-                return -1
-            at += step * self.stride[j]
-        return <int64_t>at
-
-    cdef uint64_t _shape(self, const int64_t* low, const uint64_t* span, uint64_t most) noexcept nogil:
-        """Cells of a grid over these ranges; 0 when they are more than `most`."""
-        cdef uint64_t size = 1
-        cdef Py_ssize_t j
-        for j in range(self.width):
-            if span[j] == 0 or span[j] > most // size:
-                return 0
-            size *= span[j]
-        return size
-
-    cdef int cover(self, const int64_t* keys, Py_ssize_t n, uint64_t most) except -1:
-        """Widen the ranges to hold the keys too, all cells empty then; 0 (and no change) when that takes more than
-        `most` cells.  A range that has to grow is given room to grow on: a stream of new keys must not do this often."""
-        cdef int64_t* low = <int64_t*>malloc(self.width * sizeof(int64_t))
-        cdef uint64_t* span = <uint64_t*>malloc(2 * self.width * sizeof(uint64_t))
-        cdef int32_t* cells
-        cdef uint64_t size = 0
-        if low == NULL or span == NULL:
-            free(low)
-            free(span)
-            raise MemoryError()
-        with nogil:
-            self._ranges(keys, n, low, span)
-            if self.size:
-                size = self._roomy(low, span, most, 1)
-                if not size:
-                    size = self._roomy(low, span, most, 4)
-            else:
-                size = self._shape(low, span, most)
-        cells = <int32_t*>sqe_zeroed(max(size, 1) * sizeof(int32_t)) if size else NULL
-        if size and cells != NULL:
-            free(self.cells)
-            self.cells = cells
-            self.size = size
-            memcpy(self.low, low, self.width * sizeof(int64_t))
-            memcpy(self.span, span, self.width * sizeof(uint64_t))
-            self._strides()
-        free(low)
-        free(span)
-        if size and cells == NULL:
-            raise MemoryError()
-        return size > 0
-
-    cdef void _strides(self) noexcept nogil:
-        cdef uint64_t stride = 1
-        cdef Py_ssize_t j = self.width
-        while j > 0:
-            j -= 1
-            self.stride[j] = stride
-            stride *= self.span[j]
-
-    cdef void _ranges(self, const int64_t* keys, Py_ssize_t n, int64_t* low, uint64_t* span) noexcept nogil:
-        """The least ranges that hold the present grid and the keys; a span of 0 stands for 2**64."""
-        cdef Py_ssize_t i, j
-        cdef int64_t least, most
-        for j in range(self.width):
-            least = self.low[j] if self.size else keys[j]
-            most = <int64_t>(<uint64_t>self.low[j] + self.span[j] - 1) if self.size else keys[j]
-            for i in range(n):
-                least = min(least, keys[i * self.width + j])
-                most = max(most, keys[i * self.width + j])
-            low[j] = least
-            span[j] = <uint64_t>most - <uint64_t>least + 1
-
-    cdef uint64_t _roomy(self, int64_t* low, uint64_t* span, uint64_t most, uint64_t part) noexcept nogil:
-        """The ranges with room beyond what has grown, a `part`th of the old span; their cells, 0 when too many."""
-        cdef uint64_t* roomy = span + self.width
-        cdef int64_t* wide
-        cdef uint64_t room, size
-        cdef Py_ssize_t j
-        wide = <int64_t*>malloc(self.width * sizeof(int64_t))
-        if wide == NULL:
-            return 0
-        for j in range(self.width):
-            wide[j] = low[j]
-            roomy[j] = span[j]
-            if span[j] == self.span[j]:
-                continue
-            room = self.span[j] // part + 1
-            if low[j] < self.low[j] and <uint64_t>low[j] - <uint64_t>INT64_MIN >= room:
-                wide[j] = <int64_t>(<uint64_t>low[j] - room)
-                roomy[j] += room
-            if low[j] + <int64_t>(span[j] - 1) > self.low[j] + <int64_t>(self.span[j] - 1) and (
-                <uint64_t>INT64_MAX - <uint64_t>(low[j] + <int64_t>(span[j] - 1)) >= room
-            ):
-                roomy[j] += room
-        size = self._shape(wide, roomy, most)
-        if size:
-            memcpy(low, wide, self.width * sizeof(int64_t))
-            memcpy(span, roomy, self.width * sizeof(uint64_t))
-        free(wide)
-        return size
-
-
 cdef class HashIndex:
     """Keys of `width` >= 1 int64 words to slots.  Not thread-safe; loops run without the GIL.
 
-    `grid` is None once the keys turned out not to be dense; then they are in `table`, and their first words in
-    [least, most]: most of what is looked up in vain fails there already.
+    `grid` is None once the keys turned out not to be dense and have moved; then they are in `table`, and their first
+    words in [least, most]: most of what is looked up in vain fails there already.  Many keys move a step an insertion:
+    while `moving`, the first `moved` keys and all new ones are in the table, and the grid holds those it held.
     """
 
     cdef readonly Py_ssize_t width
-    cdef _Grid grid
-    cdef _Table table
+    cdef KeyGrid grid
+    cdef KeyTable table
+    cdef SqeArea area
     cdef int64_t* words
     cdef Py_ssize_t count
-    cdef Py_ssize_t room
+    cdef bint moving
+    cdef Py_ssize_t moved
+    cdef Py_ssize_t frozen
     cdef int64_t least
     cdef int64_t most
 
@@ -295,15 +96,12 @@ cdef class HashIndex:
         self.width = width
         self.least = INT64_MAX
         self.most = INT64_MIN
-        self.grid = _Grid(width)
-        self.table = _Table()
-        self.room = SMALLEST
-        self.words = <int64_t*>malloc(self.room * width * sizeof(int64_t))
-        if self.words == NULL:
-            raise MemoryError()
+        self.grid = KeyGrid(width)
+        self.table = KeyTable(width == 1)
+        self._reserve_words(SMALLEST)
 
     def __dealloc__(self):
-        free(self.words)
+        sqe_free_area(&self.area)
 
     @property
     def size(self):
@@ -313,13 +111,13 @@ cdef class HashIndex:
     @property
     def nbytes(self):
         """Bytes of the table or grid and the keys."""
-        cdef uint64_t cells = self.grid.size * sizeof(int32_t) if self.grid is not None else 0
-        return cells + (self.table.mask + 1) * sizeof(Entry) + self.room * self.width * sizeof(int64_t)
+        cdef size_t cells = self.grid.bytes() if self.grid is not None else 0
+        return cells + self.table.bytes() + sqe_area_bytes(&self.area, self.count * self.width * sizeof(int64_t))
 
     @property
     def dense(self):
         """Whether the keys are found by address."""
-        return self.grid is not None
+        return self.grid is not None and not self.moving
 
     def insert(self, const int64_t[:, ::1] codes):
         """Slots (int64[n]) of the keys codes[n, width]; a new key gets the next slot."""
@@ -327,10 +125,12 @@ cdef class HashIndex:
         out = np.empty(codes.shape[0], dtype=np.int64)
         cdef int64_t[::1] slots = out
         cdef Py_ssize_t n = codes.shape[0], done = 0
-        if n and self.grid is not None:
+        if n and self.grid is not None and not self.moving:
             done = self._insert_dense(&codes[0, 0], n, &slots[0])
         if done < n:
             self._insert(&codes[done, 0], n - done, &slots[done])
+        if self.moving:
+            self._move(STEP + MOVED_PER_KEY * n)
         return out
 
     def find(self, const int64_t[:, ::1] codes):
@@ -339,30 +139,15 @@ cdef class HashIndex:
         cdef Py_ssize_t n = codes.shape[0]
         out = np.empty(n, dtype=np.int64)
         cdef int64_t[::1] slots = out
-        cdef uint64_t hashes[BLOCK]
-        cdef Py_ssize_t at[BLOCK]
-        cdef Py_ssize_t start = 0, size, i
-        cdef int64_t cell
-        cdef _Grid grid = self.grid
-        if n and grid is not None:
+        if n and self.grid is None:
             with nogil:
-                for i in range(n):
-                    cell = grid.cell(&codes[i, 0])
-                    slots[i] = grid.cells[cell] - 1 if cell >= 0 else -1
+                self._find(&codes[0, 0], n, &slots[0])
+        elif n and self.moving:
+            with nogil:
+                self._find_moving(&codes[0, 0], n, &slots[0])
         elif n:
             with nogil:
-                while start < n:
-                    size = 0
-                    while start < n and size < BLOCK:
-                        slots[start] = -1
-                        at[size] = start
-                        size += self.least <= codes[start, 0] <= self.most
-                        start += 1
-                    for i in range(size):
-                        hashes[i] = self._hash(&codes[at[i], 0])
-                        SQE_PREFETCH(&self.table.entries[hashes[i] & self.table.mask])
-                    for i in range(size):
-                        slots[at[i]] = self._probe(&codes[at[i], 0], hashes[i]).slot1 - 1
+                self._find_dense(&codes[0, 0], n, &slots[0])
         return out
 
     def keys(self):
@@ -399,12 +184,16 @@ cdef class HashIndex:
                     memcpy(self.words + n * self.width, self.words + i * self.width, self.width * sizeof(int64_t))
                 n += 1
         self.count = n
-        self._resize_words(max(n, SMALLEST))
-        self.grid = _Grid(self.width)
+        self._shrink_words()
+        self.moving = False
+        self.grid = KeyGrid(self.width)
         if n and not self.grid.cover(self.words, n, self._most_cells(0)):
             self.grid = None
-        self.table.clear(SMALLEST // 2 if self.grid is not None else max(n, SMALLEST // 2))
-        self._rebuild()
+        if self.grid is None:
+            self._fill_table()
+        else:
+            self.table.clear(0)
+            self._fill_grid()
         return out
 
     cdef int _check(self, const int64_t[:, ::1] codes) except -1:
@@ -417,21 +206,22 @@ cdef class HashIndex:
         return max(<uint64_t>FEWEST_CELLS, <uint64_t>(self.count + more) * CELLS_PER_KEY)
 
     cdef Py_ssize_t _insert_dense(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) except -1:
-        """Insert while the keys are dense; how many are done.  Fewer than n: the keys moved to the table.
+        """Insert while the keys are dense; how many are done.  Fewer than n: the keys move to the table.
 
         They also do when the batch turned out to hold few keys for the cells it was given."""
         cdef Py_ssize_t start = 0, i, j
         cdef int64_t cell = 0
         cdef int32_t slot1
-        cdef _Grid grid = self.grid
+        cdef int covered
+        cdef KeyGrid grid = self.grid
         while start < n:
             if self.count + n - start >= INT32_MAX:
                 break
-            self._reserve_words(min(4096, n - start))
+            self._reserve_words(min(STEP, n - start))
             with nogil:
                 i = start
-                while i < min(start + 4096, n):
-                    cell = grid.cell(keys + i * self.width)
+                while i < min(start + STEP, n):
+                    cell = cell_of(grid, keys + i * self.width)
                     if cell < 0:
                         break
                     slot1 = grid.cells[cell]
@@ -445,81 +235,129 @@ cdef class HashIndex:
                     i += 1
             start = i
             if start < n and cell < 0:
-                if not grid.cover(keys + start * self.width, n - start, self._most_cells(n - start)):
+                covered = grid.cover(keys + start * self.width, n - start, self._most_cells(n - start))
+                if not covered:
                     break
-                self._rebuild()
+                if covered == EMPTIED:
+                    self._fill_grid()
         if start < n or grid.size > max(<uint64_t>SPARE_CELLS, 4 * self._most_cells(0)):
-            self.grid = None
-            self.table.clear(max(self.count, SMALLEST // 2))
-            self._rebuild()
+            self._leave_grid()
         return start
 
-    cdef int _resize_words(self, Py_ssize_t room) except -1:
-        cdef size_t used = self.count * self.width * sizeof(int64_t)
-        cdef int64_t* words = <int64_t*>sqe_grown(self.words, used, room * self.width * sizeof(int64_t))
-        if words == NULL:
-            raise MemoryError()
-        self.words = words
-        self.room = room
+    cdef int _leave_grid(self) except -1:
+        """The keys are not dense any more: begin to move them to the table."""
+        cdef KeyGrid grid = self.grid
+        self.table.clear(0)
+        self.moving = True
+        self.moved = 0
+        self.frozen = self.count
+        self.least = INT64_MAX
+        self.most = INT64_MIN
+        if grid.size:
+            self.least = grid.low[0]
+            self.most = <int64_t>(<uint64_t>grid.low[0] + grid.span[0] - 1)
+        return self._move(STEP)
+
+    cdef int _move(self, Py_ssize_t keys) except -1:
+        """Move so many keys on; the grid is given up with the last one."""
+        cdef Py_ssize_t stop = min(self.frozen, self.moved + keys)
+        self._enter(self.moved, stop)
+        self.moved = stop
+        if stop == self.frozen:
+            self.moving = False
+            self.grid = None
         return 0
 
-    cdef int _reserve_words(self, Py_ssize_t more) except -1:
-        if self.count + more > self.room:
-            self._resize_words(max(self.count + more, self.room * 2))
-        return 0
-
-    cdef int _reserve(self, Py_ssize_t more) except -1:
-        """Room for `more` further keys in the words and, at half load, in the table."""
-        cdef Py_ssize_t wanted = self.count + more
-        self._reserve_words(more)
-        if <uint64_t>wanted * 2 > self.table.mask + 1:
-            self.table.clear(wanted)
-            self._rebuild()
-        return 0
-
-    cdef void _rebuild(self) noexcept:
-        """Enter all keys into the empty grid or table."""
-        cdef Py_ssize_t start = 0, size, i
-        cdef uint64_t at
+    cdef int _enter(self, Py_ssize_t start, Py_ssize_t stop) except -1:
+        """Enter the keys of these slots, which are not there, into the table."""
         cdef uint64_t hashes[BLOCK]
-        if self.grid is not None:
-            for i in range(self.count):
-                self.grid.cells[self.grid.cell(self.words + i * self.width)] = <int32_t>(i + 1)
-            return
+        cdef Py_ssize_t i, size
+        cdef const int64_t* key
+        cdef Entry* entry
+        with nogil:
+            while start < stop:
+                size = min(BLOCK, stop - start)
+                self._hash_block(self.words + start * self.width, size, hashes)
+                for i in range(size):
+                    key = self.words + (start + i) * self.width
+                    entry = self._free_place(hashes[i])
+                    entry = self.table.added(entry, hashes[i], self._tag(key, hashes[i]), start + i)
+                    if entry == NULL:
+                        with gil:
+                            raise MemoryError()
+                start += size
+        return 0
+
+    cdef int _fill_table(self) except -1:
+        """Have all keys in the table, and their range."""
+        cdef Py_ssize_t i
         self.least = INT64_MAX
         self.most = INT64_MIN
         for i in range(self.count):
             self.least = min(self.least, self.words[i * self.width])
             self.most = max(self.most, self.words[i * self.width])
-        while start < self.count:
-            size = min(BLOCK, self.count - start)
-            self._hash_block(self.words + start * self.width, size, hashes)
-            for i in range(size):
-                at = hashes[i] & self.table.mask
-                while self.table.entries[at].slot1:
-                    at = (at + 1) & self.table.mask
-                self.table.entries[at].tag = <uint64_t>self.words[start + i] if self.width == 1 else hashes[i]
-                self.table.entries[at].slot1 = start + i + 1
-            start += size
+        self.table.clear(self.count)
+        return self._enter(0, self.count)
+
+    cdef void _fill_grid(self) noexcept:
+        """Enter all keys into the empty grid."""
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            self.grid.cells[cell_of(self.grid, self.words + i * self.width)] = <int32_t>(i + 1)
+
+    cdef int _reserve_words(self, Py_ssize_t more) except -1:
+        """Room for `more` further keys."""
+        cdef size_t size = self.width * sizeof(int64_t)
+        if not sqe_widen_area(&self.area, self.count * size, (self.count + more) * size, 0):
+            raise MemoryError()
+        self.words = <int64_t*>self.area.at
+        return 0
+
+    cdef int _shrink_words(self) except -1:
+        """Give back the memory of words beyond `count`."""
+        cdef SqeArea smaller
+        cdef size_t size = self.width * sizeof(int64_t)
+        memset(&smaller, 0, sizeof(SqeArea))
+        if not sqe_widen_area(&smaller, 0, max(self.count, SMALLEST) * size, 0):
+            raise MemoryError()
+        memcpy(smaller.at, self.area.at, self.count * size)
+        sqe_free_area(&self.area)
+        self.area = smaller
+        self.words = <int64_t*>self.area.at
+        return 0
 
     cdef inline uint64_t _hash(self, const int64_t* key) noexcept nogil:
         return finish(<uint64_t>key[0]) if self.width == 1 else hash_words(key, self.width)
 
+    cdef inline uint64_t _tag(self, const int64_t* key, uint64_t h) noexcept nogil:
+        return <uint64_t>key[0] if self.width == 1 else h
+
     cdef inline void _hash_block(self, const int64_t* keys, Py_ssize_t n, uint64_t* hashes) noexcept nogil:
         cdef Py_ssize_t i
+        cdef Entry** directory = self.table.directory
+        cdef uint64_t mask = self.table.mask
+        cdef int shift = self.table.shift
         for i in range(n):
             hashes[i] = self._hash(keys + i * self.width)
-            SQE_PREFETCH(&self.table.entries[hashes[i] & self.table.mask])
+            SQE_PREFETCH(directory[segment_number(hashes[i], shift)] + (hashes[i] & mask))
 
-    cdef inline Entry* _probe(self, const int64_t* key, uint64_t h) noexcept nogil:
-        """The entry of the key, or the free entry where it belongs."""
-        cdef uint64_t tag = <uint64_t>key[0] if self.width == 1 else h
+    cdef inline Entry* _free_place(self, uint64_t h) noexcept nogil:
+        """The free entry where a key of this hash that is absent belongs."""
+        cdef Entry* entries = segment(self.table, h)
         cdef uint64_t at = h & self.table.mask
+        while entries[at].slot1:
+            at = (at + 1) & self.table.mask
+        return entries + at
+
+    cdef inline Entry* _probe(self, Entry* entries, uint64_t mask, const int64_t* key, uint64_t h) noexcept nogil:
+        """The entry of the key among the mask + 1 of its segment, or the free entry where it belongs."""
+        cdef uint64_t tag = self._tag(key, h)
+        cdef uint64_t at = h & mask
         cdef Entry* entry
         cdef const int64_t* other
         cdef Py_ssize_t j
         while True:
-            entry = &self.table.entries[at]
+            entry = entries + at
             if entry.slot1 == 0:
                 return entry
             if entry.tag == tag:
@@ -531,59 +369,105 @@ cdef class HashIndex:
                     j += 1
                 if j == self.width:
                     return entry
-            at = (at + 1) & self.table.mask
+            at = (at + 1) & mask
+
+    cdef inline int64_t _add(self, Entry* place, const int64_t* key, uint64_t h) noexcept nogil:
+        """Give a key that is absent the next slot; -1 without memory for the table."""
+        cdef Py_ssize_t j
+        if self.table.added(place, h, self._tag(key, h), self.count) == NULL:
+            return -1
+        for j in range(self.width):
+            self.words[self.count * self.width + j] = key[j]
+        self.least = min(self.least, key[0])
+        self.most = max(self.most, key[0])
+        self.count += 1
+        return self.count - 1
 
     cdef int _insert(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) except -1:
         cdef uint64_t hashes[BLOCK]
-        cdef Py_ssize_t start = 0, size, i, j
+        cdef Py_ssize_t start = 0, stop, i, size
+        cdef int64_t slot = 0
         cdef Entry* entry
-        cdef const int64_t* key
-        while start < n:
-            size = min(4096, n - start)
-            self._reserve(size)
-            size += start
+        while start < n and slot >= 0:
+            stop = min(n, start + STEP)
+            self._reserve_words(stop - start)
             with nogil:
-                while start < size:
-                    self._hash_block(keys + start * self.width, min(BLOCK, size - start), hashes)
-                    for i in range(min(BLOCK, size - start)):
-                        key = keys + (start + i) * self.width
-                        entry = self._probe(key, hashes[i])
-                        if entry.slot1 == 0:
-                            entry.tag = <uint64_t>key[0] if self.width == 1 else hashes[i]
-                            for j in range(self.width):
-                                self.words[self.count * self.width + j] = key[j]
-                            self.least = min(self.least, key[0])
-                            self.most = max(self.most, key[0])
-                            self.count += 1
-                            entry.slot1 = self.count
-                        slots[start + i] = entry.slot1 - 1
-                    start += min(BLOCK, size - start)
+                while start < stop and slot >= 0:
+                    size = min(BLOCK, stop - start)
+                    self._hash_block(keys + start * self.width, size, hashes)
+                    for i in range(size):
+                        entry = self._probe(segment(self.table, hashes[i]), self.table.mask, keys + (start + i) * self.width, hashes[i])
+                        slot = entry.slot1 - 1
+                        if slot < 0 and self.moving:
+                            slot = self._slot_in_grid(keys + (start + i) * self.width)
+                        if slot < 0:
+                            slot = self._add(entry, keys + (start + i) * self.width, hashes[i])
+                            if slot < 0:
+                                break
+                        slots[start + i] = slot
+                    start += size
+        if slot < 0:
+            raise MemoryError()
         return 0
+
+    cdef void _find(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) noexcept nogil:
+        cdef uint64_t hashes[BLOCK]
+        cdef Entry* entries[BLOCK]
+        cdef Py_ssize_t at[BLOCK]
+        cdef Py_ssize_t start = 0, size, i
+        cdef Entry** directory = self.table.directory
+        cdef uint64_t mask = self.table.mask
+        cdef int shift = self.table.shift
+        while start < n:
+            size = 0
+            while start < n and size < BLOCK:
+                slots[start] = -1
+                at[size] = start
+                size += self.least <= keys[start * self.width] <= self.most
+                start += 1
+            for i in range(size):
+                hashes[i] = self._hash(keys + at[i] * self.width)
+                entries[i] = directory[segment_number(hashes[i], shift)]
+                SQE_PREFETCH(entries[i] + (hashes[i] & mask))
+            for i in range(size):
+                slots[at[i]] = self._probe(entries[i], mask, keys + at[i] * self.width, hashes[i]).slot1 - 1
+
+    cdef void _find_dense(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n):
+            slots[i] = self._slot_in_grid(keys + i * self.width)
+
+    cdef void _find_moving(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) noexcept nogil:
+        cdef Py_ssize_t i
+        self._find(keys, n, slots)
+        for i in range(n):
+            if slots[i] < 0:
+                slots[i] = self._slot_in_grid(keys + i * self.width)
+
+    cdef inline int64_t _slot_in_grid(self, const int64_t* key) noexcept nogil:
+        """The key's slot by its address, -1 when it is not there."""
+        cdef int64_t cell = cell_of(self.grid, key)
+        return self.grid.cells[cell] - 1 if cell >= 0 else -1
 
 
 cdef class BytesTable:
     """Byte strings to dense codes; the bytes are kept in one arena.  Not thread-safe."""
 
-    cdef _Table table
+    cdef KeyTable table
+    cdef SqeArea arena_area
+    cdef SqeArea ends_area
     cdef uint8_t* arena
     cdef int64_t* ends
     cdef Py_ssize_t count
-    cdef Py_ssize_t room
-    cdef int64_t arena_room
 
     def __cinit__(self):
-        self.table = _Table()
-        self.room = SMALLEST
-        self.arena_room = 1024
-        self.ends = <int64_t*>malloc((self.room + 1) * sizeof(int64_t))
-        self.arena = <uint8_t*>malloc(self.arena_room)
-        if self.ends == NULL or self.arena == NULL:
-            raise MemoryError()
+        self.table = KeyTable(False)
+        self._reserve(SMALLEST, 1024)
         self.ends[0] = 0
 
     def __dealloc__(self):
-        free(self.ends)
-        free(self.arena)
+        sqe_free_area(&self.ends_area)
+        sqe_free_area(&self.arena_area)
 
     @property
     def size(self):
@@ -593,7 +477,8 @@ cdef class BytesTable:
     @property
     def nbytes(self):
         """Bytes of the table and the arena."""
-        return (self.table.mask + 1) * sizeof(Entry) + self.arena_room + self.room * sizeof(int64_t)
+        cdef size_t ends = sqe_area_bytes(&self.ends_area, (self.count + 1) * sizeof(int64_t))
+        return self.table.bytes() + sqe_area_bytes(&self.arena_area, self.ends[self.count]) + ends
 
     def insert(self, const offset_t[::1] offsets, const uint8_t[::1] data, bint add=True):
         """Codes (int64[n]) of data[offsets[i]:offsets[i + 1]]; unknown strings are added, or -1 unless `add`.
@@ -620,11 +505,14 @@ cdef class BytesTable:
                     before = length
                     if not again[i]:
                         hashes[i] = hash_bytes(bytes_ + offsets[start + i], length)
-                        SQE_PREFETCH(&self.table.entries[hashes[i] & self.table.mask])
+                        SQE_PREFETCH(segment(self.table, hashes[i]) + (hashes[i] & self.table.mask))
                 for i in range(size):
                     codes[start + i] = codes[start + i - 1] if again[i] else self._place(
                         bytes_ + offsets[start + i], offsets[start + i + 1] - offsets[start + i], hashes[i], add
                     )
+                    if codes[start + i] == NO_MEMORY:
+                        with gil:
+                            raise MemoryError()
                 start += size
         return out
 
@@ -650,42 +538,24 @@ cdef class BytesTable:
         return offsets, data
 
     cdef int _reserve(self, Py_ssize_t keys, int64_t size) except -1:
-        cdef Py_ssize_t wanted = self.count + keys
-        cdef void* grown
-        if wanted > self.room:
-            self.room = max(wanted, self.room * 2)
-            grown = realloc(self.ends, (self.room + 1) * sizeof(int64_t))
-            if grown == NULL:
-                raise MemoryError()
-            self.ends = <int64_t*>grown
-        if self.ends[self.count] + size > self.arena_room:
-            self.arena_room = max(self.ends[self.count] + size, self.arena_room * 2)
-            grown = realloc(self.arena, self.arena_room)
-            if grown == NULL:
-                raise MemoryError()
-            self.arena = <uint8_t*>grown
-        if <uint64_t>wanted * 2 > self.table.mask + 1:
-            self.table.clear(wanted)
-            self._rebuild()
+        """Room for so many further keys, `size` bytes together."""
+        cdef size_t ends = sizeof(int64_t)
+        cdef int64_t used = self.ends[self.count] if self.ends != NULL else 0
+        if not sqe_widen_area(&self.ends_area, (self.count + 1) * ends, (self.count + keys + 1) * ends, 0):
+            raise MemoryError()
+        if not sqe_widen_area(&self.arena_area, used, used + size, 0):
+            raise MemoryError()
+        self.ends = <int64_t*>self.ends_area.at
+        self.arena = <uint8_t*>self.arena_area.at
         return 0
-
-    cdef void _rebuild(self) noexcept nogil:
-        cdef Py_ssize_t i
-        cdef uint64_t h, at
-        for i in range(self.count):
-            h = hash_bytes(self.arena + self.ends[i], self.ends[i + 1] - self.ends[i])
-            at = h & self.table.mask
-            while self.table.entries[at].slot1:
-                at = (at + 1) & self.table.mask
-            self.table.entries[at].tag = h
-            self.table.entries[at].slot1 = i + 1
 
     cdef int64_t _place(self, const uint8_t* key, int64_t length, uint64_t h, bint add) noexcept nogil:
         cdef uint64_t at = h & self.table.mask
+        cdef Entry* entries = segment(self.table, h)
         cdef Entry* entry
         cdef int64_t code
         while True:
-            entry = &self.table.entries[at]
+            entry = entries + at
             if entry.slot1 == 0:
                 break
             if entry.tag == h:
@@ -697,10 +567,10 @@ cdef class BytesTable:
             at = (at + 1) & self.table.mask
         if not add:
             return -1
+        if self.table.added(entry, h, h, self.count) == NULL:
+            return NO_MEMORY
         if length:
             memcpy(self.arena + self.ends[self.count], key, length)
         self.ends[self.count + 1] = self.ends[self.count] + length
-        entry.tag = h
         self.count += 1
-        entry.slot1 = self.count
         return self.count - 1

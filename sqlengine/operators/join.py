@@ -99,15 +99,15 @@ class JoinOperator(Operator):
             return concat(out)
         keys = self._keys[port].of(delta.batch)
         pending = self._sides[1 - port].prepare(self._index, delta.num_rows)
-        eager = self._sides[port].eager
-        slots = (self._index.insert if eager else self._index.find)(keys, delta.num_rows)
+        at_once = self._sides[port].is_up_to_date(self._index, delta.num_rows)
+        slots = (self._index.insert if at_once else self._index.find)(keys, delta.num_rows)
         found = self._sides[1 - port].probe(slots)
         if pending:
             found = chain(found, self._sides[1 - port].scan(keys, delta.num_rows, self._workers))
         matches = self._match(delta, found, port, now_us, out)
         if self._kind.lonely[port] is not None:
             self._emit_own(delta, matches, port, out)
-        self._sides[port].add(delta, slots if eager else None, self._index.size, matches)
+        self._sides[port].add(delta, slots if at_once else None, self._index.size, matches)
         return concat(out)
 
     def advance(self, times: Times) -> Delta | None:

@@ -27,7 +27,8 @@ class LookupJoinOperator(JoinOperator):
         delta = self._without_null_keys(delta, RIGHT, [])
         if delta.num_rows:
             side = self._sides[RIGHT]
-            slots = self._index.insert(self._keys[RIGHT].of(delta.batch), delta.num_rows) if side.eager else None
+            at_once = side.is_up_to_date(self._index, delta.num_rows)
+            slots = self._index.insert(self._keys[RIGHT].of(delta.batch), delta.num_rows) if at_once else None
             side.add(delta, slots, self._index.size, None)
         return None
 

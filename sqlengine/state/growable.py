@@ -1,14 +1,36 @@
-"""Growable: an int64 array that doubles as it grows.
+"""Arrays that grow: `widened` gives one more room, `Growable` is an int64 array with an end that moves.
 
-Why: per-row and per-slot state (weights, chain heads) is appended to for ever; NumPy arrays do not grow.
+Why: per-row and per-slot state (weights, chain heads) is appended to for ever; NumPy arrays do not grow.  From a
+megabyte on an array has addresses reserved behind it and grows without moving, so that no tick waits for a copy; below,
+and where the system reserves none, it doubles.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import numpy.typing as npt
 
+from sqlengine.kernels import choose
+
+if TYPE_CHECKING:
+    from sqlengine.kernels import pages_reference as kernel
+else:
+    kernel = choose("pages", "pages_reference")
+
 Ints = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+
+def widened(array: Array, size: int) -> tuple[Array, bool]:
+    """(a longer array for at least `size` places that begins with the values of `array`, whether its room is only
+    reserved: no memory until touched)."""
+    room = max(size, 2 * len(array))
+    pages = kernel.reserve(room * array.itemsize)
+    wider = np.empty(room, array.dtype) if pages is None else np.frombuffer(pages, array.dtype)
+    wider[: len(array)] = array
+    return wider, pages is not None
 
 
 class Growable:
@@ -17,7 +39,8 @@ class Growable:
     def __init__(self, fill: int = 0) -> None:
         self.fill = fill
         self.size = 0
-        self._buffer: Ints = np.full(16, fill, dtype=np.int64)
+        self._buffer: Ints = np.empty(16, dtype=np.int64)
+        self._reserved = False
 
     @property
     def values(self) -> Ints:
@@ -27,32 +50,35 @@ class Growable:
     @property
     def nbytes(self) -> int:
         """Bytes held, spare room included."""
-        return int(self._buffer.nbytes)
+        return 8 * self.size if self._reserved else int(self._buffer.nbytes)
 
     def grow(self, size: int) -> Ints:
-        """Make room for at least `size` places; returns `values`."""
-        if size > len(self._buffer):
-            bigger = np.empty(max(size, 2 * len(self._buffer)), dtype=np.int64)
-            bigger[: self.size] = self.values
-            bigger[self.size :] = self.fill
-            self._buffer = bigger
-        self.size = max(self.size, size)
+        """Have at least `size` places; returns `values`."""
+        if size > self.size:
+            self._have_room(size)
+            self._buffer[self.size : size] = self.fill
+            self.size = size
         return self.values
 
     def append(self, values: Ints) -> None:
         """Add places holding `values`."""
         at = self.size
-        self.grow(at + len(values))
+        self._have_room(at + len(values))
+        self.size = at + len(values)
         self._buffer[at : self.size] = values
 
     def replace(self, values: Ints) -> None:
         """Hold exactly these values from now on."""
-        self.size = len(values)
-        self._buffer = np.full(max(16, len(values)), self.fill, dtype=np.int64)
-        self._buffer[: self.size] = values
+        self._buffer, self._reserved = np.empty(16, dtype=np.int64), False
+        self.size = 0
+        self.append(values)
 
     def shorten(self, size: int, values: Ints) -> None:
         """Keep the first `size` places and have `values` behind them; not longer than before."""
         kept = values.copy()
         self.size = size + len(kept)
         self._buffer[size : self.size] = kept
+
+    def _have_room(self, size: int) -> None:
+        if size > len(self._buffer):
+            self._buffer, self._reserved = widened(self.values, size)

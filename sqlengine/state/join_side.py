@@ -6,8 +6,9 @@ an append-only input has neither weights nor an index of rows.
 
 Rows are linked into the key index lazily.  A stream joined with a table that hardly changes is never looked up by key,
 so hashing its rows would be wasted: new rows stay `pending`, and a small delta of the other side scans them.  Once the
-scanned rows outweigh what linking would have cost (the rent-or-buy rule of ski rental), all rows are linked and the
-side stays eager.  The side must not know the join's kind or condition.
+scanned rows outweigh what linking would have cost (the rent-or-buy rule of ski rental), the side is eager from then
+on: what is pending is linked a part a delta, so that none waits for all of it, and new rows as they come.
+The side must not know the join's kind or condition.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ NO_LIMIT = int(np.iinfo(np.int64).min)
 
 RENT = 8
 """Scanning a row costs about an eighth of linking it."""
+LINK_AT_ONCE = 4_096
+"""An eager side with pending rows links at least so many at every delta."""
 COMPACT_AT = 16_384
 """Fewer dead rows than this are not worth a compaction."""
 
@@ -103,21 +106,33 @@ class JoinSide:
     def prepare(self, index: KeyIndex, probes: int) -> bool:
         """Before a delta of `probes` rows looks for its matches here: link pending rows if that pays.
 
-        Returns True when rows are left pending, and the delta must scan them.
+        Returns True when rows are left pending, and the delta must scan them.  That costs about as much as linking an
+        eighth of them, so linking as many beside it at most doubles what the delta takes.
         """
         pending = self.arena.num_rows - self._linked
         if pending and (self.eager or 4 * probes > pending or self._scanned + pending > RENT * self._appended):
             self.eager = True
-            self._link(index)
-            return False
-        return pending > 0
+            self._link(index, max(LINK_AT_ONCE, 4 * probes, pending // RENT))
+        return self.arena.num_rows > self._linked
 
-    def _link(self, index: KeyIndex) -> None:
-        """Enter all pending rows into the key index."""
+    def is_up_to_date(self, index: KeyIndex, more: int) -> bool:
+        """Before `more` rows are added: whether to link them at once, as all rows before them are linked.
+
+        An eager side that has some pending gets nearer to that: it links more rows than come."""
+        if self.eager and self._linked < self.arena.num_rows:
+            self._link(index, max(LINK_AT_ONCE, 4 * more))
+        return self.eager and self._linked == self.arena.num_rows
+
+    def _link(self, index: KeyIndex, most: int) -> None:
+        """Enter the first `most` pending rows into the key index."""
         for first, part in self._pending_parts():
+            part = part.slice(0, most)
             slots = index.insert(self.keys.of(part), part.num_rows)
             self.chains.insert(slots, first, index.size)
-        self._linked = self.arena.num_rows
+            self._linked = first + part.num_rows
+            most -= part.num_rows
+            if not most:
+                return
 
     def _pending_parts(self) -> list[tuple[int, pa.RecordBatch]]:
         """(row id of the first row, rows) of the rows that are not linked."""

@@ -18,10 +18,10 @@ from sqlengine.state.gather import Gatherer
 
 Ints = npt.NDArray[np.int64]
 
-FULL_CHUNK = 32_768
+FULL_CHUNK = 8_192
 """Chunks of so many rows are never merged again."""
 FAN_IN = 16
-"""So many chunks of one size class become one chunk of the next."""
+"""So many chunks of one size class become one chunk of the next; fewer when they are FULL_CHUNK rows together."""
 
 
 class RowArena:
@@ -107,15 +107,17 @@ class RowArena:
         self._starts.append(self._starts[-1] + batch.num_rows)
 
     def _merge_tail(self) -> None:
-        """Merge the last chunks while FAN_IN of them are no larger than the newest one's size class."""
+        """Merge the last chunks while FAN_IN of them, or enough for a full chunk, are no larger than the newest one's
+        size class.  No merge copies more than two full chunks: someone waits for it."""
         while self._chunks:
             limit = _class_limit(self._chunks[-1].num_rows)
-            run = 0
+            run = rows = 0
             for chunk in reversed(self._chunks):
-                if chunk.num_rows > limit or limit > FULL_CHUNK:
+                if chunk.num_rows > limit or limit > FULL_CHUNK or rows >= FULL_CHUNK:
                     break
                 run += 1
-            if run < FAN_IN:
+                rows += chunk.num_rows
+            if run < 2 or run < FAN_IN and rows < FULL_CHUNK:
                 return
             merged = pa.concat_batches(self._chunks[-run:])
             del self._chunks[-run:], self._starts[-run:]

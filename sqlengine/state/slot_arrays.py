@@ -12,17 +12,26 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sqlengine.state.growable import widened
+
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 
+FEWEST = 16
+"""Arrays are never shorter, so that slot 0 can be read before it exists."""
+
+
 class SlotArrays:
-    """`kinds`: array name -> (NumPy dtype, value of a new slot).  `arrays[name]` may be longer than `size`."""
+    """`kinds`: array name -> (NumPy dtype, value of a new slot).  `arrays[name]` may be longer than `size`; it is
+    valid until the next `grow`."""
 
     def __init__(self, **kinds: tuple[str, float]) -> None:
         self._kinds = kinds
         self.size = 0
-        self.arrays: dict[str, Array] = {n: np.full(16, fill, dtype=t) for n, (t, fill) in kinds.items()}
+        self._buffers: dict[str, Array] = {n: np.full(FEWEST, fill, dtype=t) for n, (t, fill) in kinds.items()}
+        self._reserved = dict.fromkeys(kinds, False)
+        self.arrays: dict[str, Array] = dict(self._buffers)
 
     def __getitem__(self, name: str) -> Array:
         return self.arrays[name]
@@ -30,17 +39,20 @@ class SlotArrays:
     @property
     def nbytes(self) -> int:
         """Bytes held, spare room included."""
-        return sum(a.nbytes for a in self.arrays.values())
+        held = (self.arrays if self._reserved[n] else self._buffers for n in self._kinds)
+        return sum(arrays[n].nbytes for n, arrays in zip(self._kinds, held, strict=True))
 
     def grow(self, size: int) -> None:
         """Slots up to `size` exist from now on."""
         self.size = max(self.size, size)
-        for name, array in self.arrays.items():
-            if size > len(array):
-                kind, fill = self._kinds[name]
-                bigger = np.full(max(size, 2 * len(array)), fill, dtype=kind)
-                bigger[: len(array)] = array
-                self.arrays[name] = bigger
+        for name, (_, fill) in self._kinds.items():
+            known = len(self.arrays[name])
+            if size <= known:
+                continue
+            if size > len(self._buffers[name]):
+                self._buffers[name], self._reserved[name] = widened(self.arrays[name], size)
+            self._buffers[name][known:size] = fill
+            self.arrays[name] = self._buffers[name][:size]
 
     def compact(self, keep: Mask) -> None:
         """Keep the slots where `keep` (bool[size]) is true, in order."""
@@ -55,8 +67,7 @@ class SlotArrays:
         self._replace({n: table.column(n).to_numpy() for n in self.arrays}, table.num_rows)
 
     def _replace(self, values: dict[str, Array], size: int) -> None:
-        self.size = size
-        for name, (kind, fill) in self._kinds.items():
-            fresh = np.full(max(16, size), fill, dtype=kind)
-            fresh[:size] = values[name]
-            self.arrays[name] = fresh
+        self.__init__(**self._kinds)  # type: ignore[misc]
+        self.grow(size)
+        for name, array in self.arrays.items():
+            array[:size] = values[name]

@@ -31,6 +31,7 @@ LIMITS = (
     (over, "COMPACT_AT"),
     (top_n, "SPARE"),
     (join_side, "COMPACT_AT"),
+    (join_side, "LINK_AT_ONCE"),
     (join_side, "RENT"),
     (ranked_rows, "COMPACT_AT"),
     (ranked_rows, "REPLACE_AT"),

@@ -1,0 +1,246 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Hash tables from 64-bit tags to slots that grow a segment at a time: no insertion waits for all keys to move.
+
+Extendible hashing (Fagin et al., TODS 4(3), 1979): the leading bits of a hash choose a segment through a directory,
+the trailing bits a place in it, from where probing is linear and cyclic inside the segment.  A segment that is half full
+is split in two by its next bit, which moves at most SEGMENT / 2 entries, one after the other.  Until there are as many
+entries as one segment has, the table is a single segment that doubles.  Keys whose hashes agree in too many leading
+bits (chosen ones) can not be told apart by splitting: then all segments double.
+This file must not know keys: whoever probes compares them, and hands over their hashes.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+
+from sqlengine.kernels.pages cimport sqe_zeroed
+
+cdef enum:
+    SMALLEST = 64
+    SEGMENT = 16384
+    SLAB_SEGMENTS = 8
+    SPARE_DEPTH = 3
+
+
+cdef class KeyTable:
+    """`slot1 == 0` is a free place.  `tags_are_keys`: a tag is a one-word key, its hash `finish(tag)`; otherwise the
+    tag is the hash itself."""
+
+    def __cinit__(self, bint tags_are_keys):
+        self.tags_are_keys = tags_are_keys
+        if not self._reset(0, SMALLEST):
+            raise MemoryError()
+
+    def __dealloc__(self):
+        self._free()
+
+    cdef int clear(self, Py_ssize_t keys) except -1:
+        """Empty the table, with room for `keys` keys."""
+        cdef uint64_t entries = SMALLEST
+        cdef int bits = 0
+        while entries < <uint64_t>keys * 2 and entries < SEGMENT:
+            entries *= 2
+        while (entries << bits) < <uint64_t>keys * 2:
+            bits += 1
+        self._free()
+        if not self._reset(bits, entries):
+            raise MemoryError()
+        return 0
+
+    cdef Entry* added(self, Entry* place, uint64_t h, uint64_t tag, int64_t slot) noexcept nogil:
+        """Enter a key that is not there at its free place; NULL (and no change) when there is no memory to grow."""
+        cdef Py_ssize_t segment = self.segment_of[segment_number(h, self.shift)]
+        cdef uint64_t at
+        while 2 * self.segments[segment].used > self.mask:
+            if not self._grow(segment):
+                return NULL
+            segment = self.segment_of[segment_number(h, self.shift)]
+            at = h & self.mask
+            while self.segments[segment].entries[at].slot1:
+                at = (at + 1) & self.mask
+            place = self.segments[segment].entries + at
+        place.tag = tag
+        place.slot1 = slot + 1
+        self.segments[segment].used += 1
+        return place
+
+    cdef size_t bytes(self) noexcept nogil:
+        """Bytes of the segments."""
+        return (self.count + self.spares) * (self.mask + 1) * sizeof(Entry)
+
+    cdef int _reset(self, int bits, uint64_t entries) noexcept nogil:
+        """2**bits empty segments of so many entries; 0 without memory."""
+        cdef Py_ssize_t i
+        self.bits = bits
+        self.shift = 63 - bits
+        self.mask = entries - 1
+        self.room = <Py_ssize_t>1 << bits
+        self.directory = <Entry**>calloc(self.room, sizeof(Entry*))
+        self.segment_of = <int64_t*>calloc(self.room, sizeof(int64_t))
+        self.segments = <Segment*>calloc(self.room, sizeof(Segment))
+        if self.directory == NULL or self.segment_of == NULL or self.segments == NULL:
+            return 0
+        for i in range(self.room):
+            self.directory[i] = self._fresh()
+            if self.directory[i] == NULL:
+                return 0
+            self.count += 1
+            self.segment_of[i] = i
+            self.segments[i].entries = self.directory[i]
+            self.segments[i].depth = bits
+        return 1
+
+    cdef void _free(self) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(self.slab_count):
+            free(self.slabs[i])
+        free(self.slabs)
+        free(self.directory)
+        free(self.segment_of)
+        free(self.segments)
+        self.slabs = NULL
+        self.slab_count = 0
+        self.spares = 0
+        self.count = 0
+
+    cdef void* _slab(self, size_t entries) noexcept nogil:
+        """Zeroed entries that live as long as the table; NULL without memory."""
+        cdef void** slabs = <void**>realloc(self.slabs, (self.slab_count + 1) * sizeof(void*))
+        cdef void* slab
+        if slabs == NULL:
+            return NULL
+        self.slabs = slabs
+        slab = sqe_zeroed(entries * sizeof(Entry))
+        if slab != NULL:
+            self.slabs[self.slab_count] = slab
+            self.slab_count += 1
+        return slab
+
+    cdef Entry* _fresh(self) noexcept nogil:
+        """The entries of a new segment, several at a time once there are several; NULL without memory."""
+        cdef Entry* made
+        cdef Py_ssize_t size
+        if not self.spares:
+            size = max(<Py_ssize_t>1, min(<Py_ssize_t>SLAB_SEGMENTS, self.count)) if self.mask + 1 == SEGMENT else 1
+            self.spare = <Entry*>self._slab(size * (self.mask + 1))
+            if self.spare == NULL:
+                return NULL
+            self.spares = size
+        made = self.spare
+        self.spare += self.mask + 1
+        self.spares -= 1
+        return made
+
+    cdef int _grow(self, Py_ssize_t segment) noexcept nogil:
+        """Make room in a segment that is half full; 0 without memory."""
+        cdef int depth = self.segments[segment].depth
+        if self.mask + 1 < SEGMENT or (<Py_ssize_t>1 << depth) > self.count << SPARE_DEPTH:
+            return self._widen()
+        if depth == self.bits and not self._double_directory():
+            return 0
+        return self._split(segment)
+
+    cdef int _double_directory(self) noexcept nogil:
+        cdef Py_ssize_t i, size = <Py_ssize_t>1 << self.bits
+        cdef Entry** directory = <Entry**>realloc(self.directory, 2 * size * sizeof(Entry*))
+        cdef int64_t* segment_of
+        if directory == NULL:
+            return 0
+        self.directory = directory
+        segment_of = <int64_t*>realloc(self.segment_of, 2 * size * sizeof(int64_t))
+        if segment_of == NULL:
+            return 0
+        self.segment_of = segment_of
+        for i in range(2 * size - 1, -1, -1):
+            directory[i] = directory[i >> 1]
+            segment_of[i] = segment_of[i >> 1]
+        self.bits += 1
+        self.shift -= 1
+        return 1
+
+    cdef int _split(self, Py_ssize_t segment) noexcept nogil:
+        """Move the entries whose next bit is set to a segment of their own; 0 without memory."""
+        cdef Py_ssize_t place, size = <Py_ssize_t>1 << self.bits, new_segment = self.count
+        cdef int depth = self.segments[segment].depth + 1
+        cdef Segment* segments
+        cdef Entry* there
+        cdef Entry* new
+        cdef uint64_t moved
+        if self.count == self.room:
+            segments = <Segment*>realloc(self.segments, 2 * self.room * sizeof(Segment))
+            if segments == NULL:
+                return 0
+            self.segments = segments
+            self.room *= 2
+        there = <Entry*>malloc((self.segments[segment].used + 1) * sizeof(Entry))
+        if there == NULL:
+            return 0
+        new = self._fresh()
+        if new == NULL:
+            free(there)
+            return 0
+        moved = self._deal(&self.segments[segment], new, there, depth)
+        free(there)
+        self.segments[segment].used -= moved
+        self.segments[segment].depth = depth
+        self.segments[new_segment].entries = new
+        self.segments[new_segment].used = moved
+        self.segments[new_segment].depth = depth
+        self.count += 1
+        for place in range(size):
+            if self.segment_of[place] == segment and (place >> (self.bits - depth)) & 1:
+                self.segment_of[place] = new_segment
+                self.directory[place] = new
+        return 1
+
+    cdef uint64_t _deal(self, Segment* old, Entry* new, Entry* there, int depth) noexcept nogil:
+        """Enter the old entries anew, by bit `depth` of the hash counted from the top, here or into `new`; how many
+        went there.  `there`: room for them and one more.  No branch depends on an entry but the search of its place."""
+        cdef Entry* sides[2]
+        cdef Entry* to
+        cdef uint64_t h, at, bit, i, count = 0, moved = 0
+        for i in range(self.mask + 1):
+            there[count] = old.entries[i]
+            count += old.entries[i].slot1 != 0
+        memset(old.entries, 0, (self.mask + 1) * sizeof(Entry))
+        sides[0] = old.entries
+        sides[1] = new
+        for i in range(count):
+            h = finish(there[i].tag) if self.tags_are_keys else there[i].tag
+            bit = (h >> (64 - depth)) & 1
+            to = sides[bit]
+            moved += bit
+            at = h & self.mask
+            while to[at].slot1:
+                at = (at + 1) & self.mask
+            to[at] = there[i]
+        return moved
+
+    cdef int _widen(self) noexcept nogil:
+        """Double every segment; 0 (and no change) without memory."""
+        cdef Py_ssize_t segment, place, old_slabs = self.slab_count
+        cdef uint64_t wide = 2 * self.mask + 1, i, h, at
+        cdef Entry* old
+        cdef Entry* new = <Entry*>self._slab(self.count * (wide + 1))
+        if new == NULL:
+            return 0
+        for segment in range(self.count):
+            old = self.segments[segment].entries
+            self.segments[segment].entries = new
+            for i in range(self.mask + 1):
+                if old[i].slot1:
+                    h = finish(old[i].tag) if self.tags_are_keys else old[i].tag
+                    at = h & wide
+                    while new[at].slot1:
+                        at = (at + 1) & wide
+                    new[at] = old[i]
+            new += wide + 1
+        for place in range(<Py_ssize_t>1 << self.bits):
+            self.directory[place] = self.segments[self.segment_of[place]].entries
+        for i in range(<uint64_t>old_slabs):
+            free(self.slabs[i])
+        self.slabs[0] = self.slabs[old_slabs]
+        self.slab_count = 1
+        self.spares = 0
+        self.mask = wide
+        return 1
