@@ -25,9 +25,11 @@ from sqlengine.plan.correlation import Domain, is_grouped, padded
 from sqlengine.plan.join import bind_join, join_onto, joined
 from sqlengine.plan.late import slack_us
 from sqlengine.plan.over import over_windows
+from sqlengine.plan.pivot import pivot, unpivot
 from sqlengine.plan.ranking import first_of_each, limited, order_output, qualified, ranked_subquery
 from sqlengine.plan.recursion import bind_recursion, mentions
 from sqlengine.plan.rewrite import contains
+from sqlengine.plan.sample import sample
 from sqlengine.plan.scope import Relation, Visible, named
 from sqlengine.plan.set_operations import bind_set_operation
 from sqlengine.plan.subquery import COUNTS, Subqueries
@@ -97,6 +99,12 @@ class Binder:
                 return self._changelog(self.relation(read))
             case ast.Join():
                 return bind_join(self, rel)
+            case ast.PivotRef():
+                return pivot(self.within(None), rel)
+            case ast.UnpivotRef():
+                return unpivot(self.within(None), rel)
+            case ast.SampleRef():
+                return sample(self.within(None), rel)
             case ast.ValuesRef():
                 return self._values(rel)
         raise Unplannable(f"{type(rel).__name__} in FROM")
@@ -222,8 +230,8 @@ class Binder:
         if s.limit is not None or s.offset is not None:
             return limited(self._spread, s, self._handles(s))
         if self.domain is None and (ranked := ranked_subquery(self.query, self, s)) is not None:
-            return self._block(*ranked)
-        return self._block(s, self._from(s.from_))
+            return self.block(*ranked)
+        return self.block(s, self._from(s.from_))
 
     def _handles(self, s: ast.Select) -> tuple[str, ...]:
         return self.domain.handles if self.domain is not None else ()
@@ -239,8 +247,8 @@ class Binder:
             ranked = outer, inner
         block, relation = ranked
         if block.limit is not None or block.offset is not None:
-            return limited(lambda b: free._block(b, relation), block, self._handles(s))
-        return free._block(block, relation)
+            return limited(lambda b: free.block(b, relation), block, self._handles(s))
+        return free.block(block, relation)
 
     def _from(self, rel: ast.Relation | None) -> Relation:
         if self.domain is None:
@@ -255,7 +263,7 @@ class Binder:
             return join_onto(self, rel, self._beside(left, rel.left))
         return join_onto(self, ast.Join("cross", rel, rel), left)
 
-    def _block(self, s: ast.Select, relation: Relation) -> Relation:
+    def block(self, s: ast.Select, relation: Relation) -> Relation:
         """A block over the relation its FROM is bound to."""
         free = self.within(None)
         if s.where is not None:

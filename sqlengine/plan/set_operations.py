@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from sqlengine.errors import SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.errors import DuplicateColumn, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.expr.tree import Call, Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import AggregateCall, Node
@@ -31,6 +31,8 @@ class QueryBinder(Protocol):
 def bind_set_operation(binder: QueryBinder, op: ast.SetOperation) -> Relation:
     """The rows of both queries together, in both, or in the first alone; names are the first query's."""
     left, right = binder.query(op.left), binder.query(op.right)
+    if op.by_name:
+        left, right = _by_name(left, right)
     if len(left.columns) != len(right.columns):
         raise SyntaxError(f"each {op.op.upper()} query must have the same number of columns")
     merged = [meet([a.type, b.type]) for a, b in zip(left.node.schema, right.node.schema, strict=True)]
@@ -41,6 +43,28 @@ def bind_set_operation(binder: QueryBinder, op: ast.SetOperation) -> Relation:
         return named(_counted(sides, op), None)
     both = build.union_all(sides)
     return named(both if op.all else build.renamed(build.grouped(both, range(len(names)), ()), names), None)
+
+
+def _by_name(left: Relation, right: Relation) -> tuple[Relation, Relation]:
+    """Both sides with the columns of the left, then those only the right has, matched without regard to case."""
+    places = [{c.name.lower(): i for i, c in enumerate(side.columns)} for side in (left, right)]
+    for side, known in zip((left, right), places, strict=True):
+        if len(known) != len(side.columns):
+            raise DuplicateColumn("a query of UNION BY NAME has two columns of one name")
+    names = [c.name for c in left.columns] + [c.name for c in right.columns if c.name.lower() not in places[0]]
+    made = []
+    for side, known in zip((left, right), places, strict=True):
+        other = right if side is left else left
+        exprs: list[Expr] = []
+        for name in names:
+            at = known.get(name.lower())
+            there = places[1] if side is left else places[0]
+            if at is not None:
+                exprs.append(build.ref(side.node, at))
+            else:
+                exprs.append(Const(other.node.schema.field(there[name.lower()]).type, None))
+        made.append(named(build.projected(side.node, exprs, names), None))
+    return made[0], made[1]
 
 
 def _counted(sides: list[Node], op: ast.SetOperation) -> Node:

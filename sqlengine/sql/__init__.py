@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from sqlengine.sql.query import lower
     from sqlengine.sql.references import reads_changes, tables
     from sqlengine.sql.render import render_expr, to_duckdb
+    from sqlengine.sql.sampling import sampled_share
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {
     "lower": "query",
     "has_own_form": "glot",
     "reads_changes": "references",
+    "sampled_share": "sampling",
     "tables": "references",
     "to_duckdb": "render",
     "render_expr": "render",
@@ -63,6 +65,7 @@ __all__ = [
     "quote_identifier",
     "reads_changes",
     "render_expr",
+    "sampled_share",
     "split",
     "tables",
     "to_duckdb",

@@ -375,6 +375,50 @@ class ChangelogRef(Relation):
 
 
 @dataclass(frozen=True, slots=True)
+class PivotField:
+    """One FOR of a PIVOT: `keys` compared with each choice's values; a choice is (values, its columns' name)."""
+
+    keys: tuple[Expr, ...]
+    choices: tuple[tuple[tuple[Expr, ...], str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PivotRef(Relation):
+    """`input PIVOT (aggregates FOR ...)`; `group_by` None: by every column that is not mentioned.  Of one aggregate the
+    name may be empty: its columns are then called as the choices are."""
+
+    input: Relation
+    aggregates: tuple[SelectItem, ...]
+    fields: tuple[PivotField, ...]
+    group_by: tuple[Expr, ...] | None = None
+    alias: str | None = None
+    column_aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnpivotRef(Relation):
+    """`input UNPIVOT (values FOR name IN (groups))`: a row for each group of columns, with its label as `name`."""
+
+    input: Relation
+    values: tuple[str, ...]
+    name: str
+    groups: tuple[tuple[tuple[Expr, ...], str], ...]
+    include_nulls: bool = False
+    alias: str | None = None
+    column_aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRef(Relation):
+    """`input TABLESAMPLE`: `percent` of the rows, or so many `rows`, chosen by a hash of the row and the seed."""
+
+    input: Relation
+    percent: float | None
+    rows: int | None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Join(Relation):
     """`kind`: "inner", "left", "right", "full", "cross", "semi", "anti", "asof", "asof_left"; `lateral` marks CROSS
     APPLY etc."""
@@ -440,7 +484,8 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class SetOperation:
-    """`op`: "union", "intersect", "except"; `all` keeps duplicates."""
+    """`op`: "union", "intersect", "except"; `all` keeps duplicates; `by_name` matches columns by name, and those of one
+    side only are NULL on the other."""
 
     op: str
     all: bool
@@ -450,6 +495,7 @@ class SetOperation:
     limit: Expr | None = None
     offset: Expr | None = None
     ctes: tuple[Cte, ...] = ()
+    by_name: bool = False
 
 
 @dataclass(frozen=True)

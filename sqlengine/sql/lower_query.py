@@ -346,14 +346,14 @@ def _set_operation(node: exp.Expr, ctx: Context) -> Lowered:
     spine: list[exp.Expr] = []
     bottom = node
     while isinstance(bottom, exp.SetOperation) and (bottom is node or not _has_tail(bottom)):
-        if bottom.args.get("by_name") or bottom.args.get("side"):
-            raise NotSupportedError("UNION BY NAME has no incremental form")
+        if bottom.args.get("side") or bottom.args.get("by_name") and not isinstance(bottom, exp.Union):
+            raise NotSupportedError("only UNION is supported BY NAME")
         spine.append(bottom)
         bottom = bottom.this
     terms = [ctx.query(bottom), *(ctx.query(step.expression) for step in reversed(spine))]
     ops = [_operation(step) for step in reversed(spine)]
     if len(set(ops)) == 1 and ops[0][0] != "except":
-        made = _balanced(terms, *ops[0])
+        made = _balanced(terms, ops[0])
     else:
         made = _left_deep(terms, ops)
     return replace(made, **_tail(node, ctx))
@@ -363,24 +363,33 @@ def _has_tail(node: exp.Expr) -> bool:
     return any(node.args.get(key) for key in ("order", "limit", "offset", "with_"))
 
 
-def _operation(node: exp.Expr) -> tuple[str, bool]:
+Operation = tuple[str, bool, bool]
+"""(op, all, by_name)."""
+
+
+def _operation(node: exp.Expr) -> Operation:
     names: dict[type[exp.Expr], str] = {exp.Union: "union", exp.Intersect: "intersect", exp.Except: "except"}
-    return names[type(node)], not node.args.get("distinct")
+    return names[type(node)], not node.args.get("distinct"), bool(node.args.get("by_name"))
 
 
-def _balanced(terms: list[Lowered], op: str, all_: bool) -> ast.SetOperation:
+def _combined(operation: Operation, left: Lowered, right: Lowered) -> ast.SetOperation:
+    op, all_, by_name = operation
+    return ast.SetOperation(op, all_, left, right, by_name=by_name)
+
+
+def _balanced(terms: list[Lowered], operation: Operation) -> ast.SetOperation:
     while len(terms) > 2:
-        pairs: list[Lowered] = [ast.SetOperation(op, all_, terms[i], terms[i + 1]) for i in range(0, len(terms) - 1, 2)]
+        pairs: list[Lowered] = [_combined(operation, terms[i], terms[i + 1]) for i in range(0, len(terms) - 1, 2)]
         terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
-    return ast.SetOperation(op, all_, terms[0], terms[1])
+    return _combined(operation, terms[0], terms[1])
 
 
-def _left_deep(terms: list[Lowered], ops: list[tuple[str, bool]]) -> ast.SetOperation:
+def _left_deep(terms: list[Lowered], ops: list[Operation]) -> ast.SetOperation:
     if len(ops) > DEPTH_MAX:
         raise TooComplex(f"a query chains more than {DEPTH_MAX} different set operations")
     made = terms[0]
-    for (op, all_), right in zip(ops, terms[1:], strict=True):
-        made = ast.SetOperation(op, all_, made, right)
+    for operation, right in zip(ops, terms[1:], strict=True):
+        made = _combined(operation, made, right)
     assert isinstance(made, ast.SetOperation)
     return made
 

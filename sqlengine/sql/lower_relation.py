@@ -11,6 +11,7 @@ from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.lower_expr import Context
+from sqlengine.sql.lower_pivot import pivoted, sampled
 from sqlengine.sql.lower_values import FILE, alias_of, fold, parts_of, position_of
 from sqlengine.sql.rewrite import CHANGELOG, PARTITION, WINDOW_FUNCTIONS
 from sqlengine.sql.windows import make_spec
@@ -33,12 +34,14 @@ def relation(node: exp.Expr, ctx: Context) -> ast.Relation:
         )
     _reject_modifiers(node)
     made = rule(node, ctx)
+    for pivot in node.args.get("pivots") or ():
+        made = pivoted(made, pivot, ctx)
+    if node.args.get("sample") is not None:
+        made = sampled(made, node.args["sample"])
     return _with_joins(made, node.args.get("joins") or (), ctx)
 
 
 _MODIFIERS = {
-    "pivots": "PIVOT",
-    "sample": "TABLESAMPLE",
     "laterals": "LATERAL VIEW",
     "match_recognize": "MATCH_RECOGNIZE",
     "changes": "CHANGES",

@@ -15,12 +15,14 @@ from sqlglot import exp
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import Lowering
+from sqlengine.sql.lower_pivot import name_aggregates
 from sqlengine.sql.lower_query import output_name, refuse_fetch_options
 from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_approximate import exact_aggregates
+from sqlengine.sql.render_from import spell_samples, spell_unpivots
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
 from sqlengine.sql.render_grouped import KeyedTable, group_dependents
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
@@ -117,11 +119,14 @@ class _Rendering:
         """All steps; `tree` is consumed."""
         for fetch in tree.find_all(exp.Fetch):
             refuse_fetch_options(fetch)
+        for pivot in tree.find_all(exp.Pivot):
+            name_aggregates(pivot)
         _name_outputs(tree)
         tree = _name_values(tree)
         self._time_travel(tree)
         self._replace_tables(tree)
         _quote_names(tree)
+        spell_unpivots(tree)
         self._own_times(tree)
         self._group_dependents(tree)
         self._strip_schemas(tree)
@@ -134,6 +139,7 @@ class _Rendering:
         tree = rewrite_calls(tree, self.how)
         self._windows(tree)
         spell_rest(tree, self.how)
+        spell_samples(tree)
         _drop_locks(tree)
         return text(tree)
 

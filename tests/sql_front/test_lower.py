@@ -287,7 +287,7 @@ def test_output_names(item: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT * FROM t PIVOT (sum(a) FOR b IN (1, 2))",
+        "SELECT * FROM t PIVOT (sum(a) FOR b IN (c || 'x'))",
         "SELECT list_transform(array_agg(a), x -> x + 1) FROM t",
         "SELECT a FROM t FOR UPDATE",
     ],

@@ -1,0 +1,35 @@
+"""What follows an item of FROM: TABLESAMPLE ... REPEATABLE by the hash that views sample by (without a seed each SELECT
+takes another sample), and the columns of UNPIVOT, which are no rows of values."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from sqlengine.sql.lower_pivot import sample_of
+from sqlengine.sql.render_functions import raw, text
+from sqlengine.sql.sampling import sampled_share
+
+ROW = '"$sampled"'
+
+
+def spell_samples(tree: exp.Expr) -> None:
+    """Every repeatable sample of FROM as a subquery, in place."""
+    for node in list(tree.find_all(exp.Table, exp.Subquery)):
+        sample = node.args.get("sample")
+        if sample is None or sample.args.get("seed") is None:
+            continue
+        percent, rows, seed = sample_of(sample)
+        alias = node.args.get("alias")
+        node.set("sample", None)
+        node.set("alias", exp.TableAlias(this=exp.Identifier(this="$sampled", quoted=True)))
+        share = sampled_share(ROW, seed)
+        kept = f"WHERE {share} < {percent / 100!r}" if percent is not None else f"ORDER BY {share} LIMIT {rows}"
+        node.replace(exp.Table(this=raw(f"(SELECT * FROM {text(node)} {kept})"), alias=alias))
+
+
+def spell_unpivots(tree: exp.Expr) -> None:
+    """`UNPIVOT ((a, b) FOR name IN ((x, y)))`: its lists as they are, names folded already."""
+    for pivot in tree.find_all(exp.Pivot):
+        if pivot.args.get("unpivot"):
+            for columns in list(pivot.find_all(exp.Tuple)):
+                columns.replace(raw(f"({', '.join(text(column) for column in columns.expressions)})"))
