@@ -130,13 +130,13 @@ def _to_number(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
             return lambda a: a.cast(target)
         return lambda a: a.cast(pa.decimal256(76, target.scale)).cast(target)
     if pa.types.is_decimal(source):
-        return _decimal_to_float(source, target)
+        return decimal_to_float(source, target)
     if target == pa.float32() and source == pa.float64():
         return _narrow_float
     return lambda a: a.cast(target, safe=not pa.types.is_floating(target))
 
 
-def _decimal_to_float(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
+def decimal_to_float(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
     """The nearest float.  Arrow multiplies by a power of ten that is not exact; one division of exact numbers rounds
     once, and more than 15 digits go through their text."""
     divisor = pa.scalar(float(10**source.scale))

@@ -166,35 +166,52 @@ def joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relatio
 
 
 def _coalesced(joined: Relation, left: Relation, right: Relation) -> Relation:
-    """A full join USING: its merged columns are those of whichever side has a row, before all others."""
+    """A full join USING: its merged columns are those of whichever side has a row, in the places of the left's."""
     node, width = joined.node, len(left.columns)
-    pairs = []
+    merged: dict[int, Expr] = {}
     for i, column in enumerate(joined.columns[width:]):
         if column.merged and not right.columns[i].merged:
             at = next(n for n, c in enumerate(left.columns) if c.name == column.name and not c.merged)
-            pairs.append((at, width + i))
-    kinds = [meet([node.schema.field(a).type, node.schema.field(b).type]) for a, b in pairs]
-    values: list[Expr] = [
-        Call(kind, "coalesce", (coerce(build.ref(node, a), kind), coerce(build.ref(node, b), kind)))
-        for (a, b), kind in zip(pairs, kinds, strict=True)
-    ]
-    names = [left.columns[a].name for a, _ in pairs]
-    own = {a for a, _ in pairs}
-    columns = [Visible(None, n) for n in names]
-    columns += [replace(c, merged=c.merged or i in own) for i, c in enumerate(joined.columns)]
-    made = build.projected(node, [*values, *build.refs(node)], [*names, *node.schema.names])
-    return Relation(made, tuple(columns))
+            kind = meet([node.schema.field(at).type, node.schema.field(width + i).type])
+            both = (coerce(build.ref(node, at), kind), coerce(build.ref(node, width + i), kind))
+            merged[at] = Call(kind, "coalesce", both)
+    return _merged_in_place(joined, merged)
+
+
+def _merged_in_place(joined: Relation, merged: dict[int, Expr]) -> Relation:
+    """The join with the values of merged columns, by the places of the columns they stand before; those keep their
+    table's name only."""
+    exprs: list[Expr] = []
+    columns: list[Visible] = []
+    for i, column in enumerate(joined.columns):
+        if i in merged:
+            exprs.append(merged[i])
+            columns.append(Visible(None, column.name))
+            column = replace(column, merged=True)
+        exprs.append(build.ref(joined.node, i))
+        columns.append(column)
+    return Relation(build.projected(joined.node, exprs, [c.name for c in columns]), tuple(columns))
 
 
 def _swapped(binder: RelationBinder, rel: ast.Join) -> Relation:
     """RIGHT JOIN as a LEFT JOIN the other way round, its columns put back in order."""
     relation = bind_join(binder, replace(rel, kind="left", left=rel.right, right=rel.left))
-    first = len(binder.relation(rel.right).columns)
+    before = binder.relation(rel.left).columns
+    first = len(relation.columns) - len(before)
     order = [*range(first, len(relation.columns)), *range(first)]
     node = build.projected(
         relation.node, [build.ref(relation.node, i) for i in order], [relation.node.schema.names[i] for i in order]
     )
-    return Relation(node, tuple(relation.columns[i] for i in order))
+    joined = Relation(node, tuple(relation.columns[i] for i in order))
+    merged: dict[int, Expr] = {}
+    columns = list(joined.columns)
+    for i, column in enumerate(before):
+        if columns[i].merged and not column.merged:
+            rights = range(len(before), len(columns))
+            at = next(n for n in rights if columns[n].name == column.name and not columns[n].merged)
+            merged[i] = build.ref(node, at)
+            columns[at] = replace(columns[at], merged=True)
+    return _merged_in_place(Relation(node, tuple(columns)), merged) if merged else joined
 
 
 def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tuple[Relation, list[ast.Expr]]:

@@ -102,9 +102,23 @@ def cut_recursion(node: Node) -> Node:
     if not isinstance(node, nodes.Recursion):
         return node
     outer: list[Node] = []
-    step = _cut(node.step, node, outer)
+    step = _cut(node.step if node.all else _with_copies(node.step, node), node, outer)
     branches = (node.base, *outer)
     return derive(nodes.Iterate(schema=node.schema, branches=branches, step=step, all=node.all))
+
+
+def _with_copies(node: Node, recursion: nodes.Recursion) -> Node:
+    """The step without its own DISTINCTs, where all rows are made distinct at last: what is above them is linear and
+    makes the same rows of copies, only more often."""
+    if not _recurs(node, recursion):
+        return node
+    match node:
+        case nodes.GroupAggregate(input=below, keys=keys, aggregates=()) if keys:
+            rows = build.projected(below, [build.ref(below, k) for k in keys], node.schema.names)
+            return _with_copies(rows, recursion)
+        case _ if _linear(node, recursion):
+            return rebuild(node, tuple(_with_copies(i, recursion) for i in node.inputs))
+    return node
 
 
 def _cut(node: Node, recursion: nodes.Recursion, outer: list[Node]) -> Node:

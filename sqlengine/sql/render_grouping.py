@@ -57,6 +57,8 @@ def rewrite_grouping(select: exp.Select, now: str, own_time: Callable[[exp.Expr]
             position=position_of(uses[-1].node),
         )
     start, end = _window_text(select, first, uses)
+    for column in [node for node in _own_nodes(select) if _names_window(node)]:
+        _spell_column(column, start, end)
     for use in uses:
         use.node.replace(_value(use.node, start, end, now))
     if not _is_session(first):
@@ -103,17 +105,45 @@ def _holds_window(node: exp.Expr) -> bool:
 
 
 def _calls(select: exp.Select) -> Iterator[exp.Expr]:
-    """The block's own calls, not those of sub-queries or of FROM."""
+    """The block's own calls of window functions."""
+    return (node for node in _own_nodes(select) if _is_window_function(node))
+
+
+def _own_nodes(select: exp.Select) -> Iterator[exp.Expr]:
+    """The nodes of the block's own expressions, not those of sub-queries, of FROM or inside of window functions."""
     keys = ("expressions", "group", "having", "qualify", "order", "distinct")
     stack = [part for key in keys for part in _parts(select.args.get(key))]
     while stack:
         node = stack.pop()
         if isinstance(node, (exp.Select, exp.SetOperation)):
             continue
-        if isinstance(node, exp.Anonymous) and node.name.lower() in (GROUPING.keys() | AUXILIARY.keys()):
-            yield node
-            continue
-        stack += node.iter_expressions()
+        yield node
+        if not _is_window_function(node):
+            stack += node.iter_expressions()
+
+
+def _is_window_function(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.lower() in (GROUPING.keys() | AUXILIARY.keys())
+
+
+_COLUMNS = {"window_start": "start", "window_end": "end", "window_time": "rowtime"}
+
+
+def _names_window(node: exp.Expr) -> bool:
+    """Whether a node is one of the columns that a window in GROUP BY adds."""
+    return isinstance(node, exp.Column) and not node.table and node.name in _COLUMNS
+
+
+def _spell_column(column: exp.Expr, start: str, end: str) -> None:
+    """The column as what it is of the window, under its name where it is an output column."""
+    made = raw(_part(_COLUMNS[column.name], start, end))
+    output = isinstance(column.parent, exp.Select) and column.arg_key == "expressions"
+    name = exp.Identifier(this=column.name, quoted=True)
+    column.replace(exp.Alias(this=made, alias=name) if output else made)
+
+
+def _part(kind: str, start: str, end: str) -> str:
+    return {"start": start, "end": end, "rowtime": f"{end} - INTERVAL '1 microseconds'"}[kind]
 
 
 def _parts(value: Any) -> list[Any]:
@@ -212,4 +242,4 @@ def _value(node: Any, start: str, end: str, now: str) -> exp.Expr:
         return raw('"$session"')
     if grouping and start.startswith('"$windows"'):
         return raw('"$windows"."$w"')
-    return raw({"start": start, "end": end, "rowtime": f"{end} - INTERVAL '1 microseconds'"}[kind])
+    return raw(_part(kind, start, end))

@@ -38,6 +38,14 @@ QUERIES = (
     "SELECT k, v, a.id AS x, b.id AS y FROM a FULL JOIN b USING (k, v)",
     "SELECT * FROM (SELECT k, id AS x FROM a) AS l NATURAL FULL JOIN (SELECT k, id AS y FROM b) AS r",
     "SELECT k, count(*) AS n FROM a FULL JOIN b USING (k) GROUP BY k",
+    # the places of merged columns are the left side's
+    "SELECT * FROM (SELECT v AS x, id, k FROM a) AS l NATURAL FULL JOIN (SELECT k, v AS y, id FROM b) AS r",
+    "SELECT * FROM (SELECT v AS x, id, k FROM a) AS l FULL JOIN (SELECT k, v AS y, id FROM b) AS r USING (k, id)",
+    "SELECT * FROM (SELECT v AS x, id, k FROM a) AS l NATURAL RIGHT JOIN (SELECT k, v AS y, id FROM b) AS r",
+    "SELECT id, l.id AS i, r.id AS j, r.v AS w FROM a AS l RIGHT JOIN b AS r USING (k, id) WHERE k > 0",
+    "SELECT l.* FROM a AS l RIGHT JOIN b AS r USING (k, id)",
+    "SELECT * FROM a FULL JOIN (SELECT id, k, v AS x FROM b) AS q USING (k, id) FULL JOIN (SELECT k, id FROM c) AS r"
+    " USING (id, k)",
 )
 
 

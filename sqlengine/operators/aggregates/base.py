@@ -13,8 +13,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from sqlengine.functions.casting import decimal_to_float
 from sqlengine.operators.base import State
 from sqlengine.plan.nodes import AggregateCall
 from sqlengine.state import arrow_buffers as buffers
@@ -110,7 +110,7 @@ def _as_floats(values: pa.Array) -> Floats:
     if pa.types.is_null(values.type):
         return np.zeros(len(values))
     if pa.types.is_decimal(values.type):
-        values = pc.cast(values, pa.float64())
+        values = decimal_to_float(values.type, pa.float64())(values)
     kind = "f" if pa.types.is_floating(values.type) else "u" if pa.types.is_unsigned_integer(values.type) else "i"
     return buffers.fixed(values, f"{kind}{values.type.bit_width // 8}").astype(np.float64, copy=False)
 

@@ -84,7 +84,7 @@ class _Ranked:
 
 
 def _fraction(spec: Spec) -> float:
-    """The percentile, turned round for ORDER BY ... DESC; InvalidParameter (22023) outside 0..1."""
+    """The percentile; InvalidParameter (22023) outside 0..1."""
     constant = spec.call.constants[0] if spec.call.constants else 0.5
     fraction = float(str(constant))
     if not 0.0 <= fraction <= 1.0:
@@ -97,8 +97,8 @@ class PercentileCont(_Values):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec, pa.float64())
-        fraction = _fraction(spec)
-        self._fraction = 1.0 - fraction if spec.call.order_by and spec.call.order_by[0][1] else fraction
+        self._fraction = _fraction(spec)
+        self._descending = bool(spec.call.order_by and spec.call.order_by[0][1])
 
     def _read(self, inputs: Inputs) -> pa.Array:
         return pa.array(inputs.floats(self._column))
@@ -109,14 +109,18 @@ class PercentileCont(_Values):
         some = ranked.totals > 0
         if not some.any():
             return buffers.null_array(self.type, len(slots))
-        place = self._fraction * np.maximum(ranked.totals - 1, 0)
-        low = np.floor(place).astype(np.int64)
+        most = np.maximum(ranked.totals - 1, 0)
+        place = self._fraction * most
+        first = np.floor(place).astype(np.int64)
         numbers: Floats = values.to_numpy()
-        last = len(numbers) - 1
-        below = numbers[np.minimum(ranked.at(low), last)]
-        above = numbers[np.minimum(ranked.at(np.ceil(place).astype(np.int64)), last)]
-        part = place - low
-        return buffers.from_fixed(np.where(part == 0, below, below + part * (above - below)), self.type, some)
+
+        def number(rank: Ints) -> Floats:
+            at = ranked.at(most - rank if self._descending else rank)
+            return numbers[np.minimum(at, len(numbers) - 1)]
+
+        here, behind = number(first), number(np.ceil(place).astype(np.int64))
+        part = place - first
+        return buffers.from_fixed(np.where(part == 0, here, here * (1.0 - part) + behind * part), self.type, some)
 
 
 def disc_ranks(totals: Ints, fractions: Floats, descending: bool) -> Ints:
