@@ -3,7 +3,7 @@
 
 `HashIndex` maps a fixed number of int64 words, `BytesTable` byte strings.  Both use linear probing at a load of at
 most one half, and a table of (tag, slot + 1) pairs (key_table.pyx) so that a probe touches one cache line: for one-word
-keys the tag is the key itself, otherwise it is the 64-bit hash.  Hashes of a block of keys are computed and their table
+keys the tag is the key itself, otherwise 32 bits of the hash.  Hashes of a block of keys are computed and their table
 lines prefetched before the block is probed.  Keys that lie densely (ids counted up, dictionary codes, days) need no
 hash: as long as a grid over the ranges of their words is small enough, a key's place in it is its address
 (key_grid.pyx).  All of it grows a bounded step at a time: a batch of keys waits for about as much work as its own size.
@@ -15,7 +15,9 @@ from libc.stdint cimport INT32_MAX, INT64_MAX, INT64_MIN, int32_t, int64_t, uint
 from libc.string cimport memcmp, memcpy, memset
 
 from sqlengine.kernels.key_grid cimport EMPTIED, KeyGrid, cell_of
-from sqlengine.kernels.key_table cimport Entry, KeyTable, finish, segment, segment_number
+from sqlengine.kernels.key_table cimport (
+    MOVED, HashEntry, KeyEntry, KeyTable, enter, finish, free_place, home, line, segment, segment_number
+)
 from sqlengine.kernels.pages cimport SqeArea, sqe_area_bytes, sqe_free_area, sqe_widen_area
 
 import numpy as np
@@ -272,21 +274,40 @@ cdef class HashIndex:
         """Enter the keys of these slots, which are not there, into the table."""
         cdef uint64_t hashes[BLOCK]
         cdef Py_ssize_t i, size
-        cdef const int64_t* key
-        cdef Entry* entry
+        cdef bint done = True
         with nogil:
-            while start < stop:
+            while start < stop and done:
                 size = min(BLOCK, stop - start)
                 self._hash_block(self.words + start * self.width, size, hashes)
                 for i in range(size):
-                    key = self.words + (start + i) * self.width
-                    entry = self._free_place(hashes[i])
-                    entry = self.table.added(entry, hashes[i], self._tag(key, hashes[i]), start + i)
-                    if entry == NULL:
-                        with gil:
-                            raise MemoryError()
+                    done = done and self._enter_one(hashes[i], start + i)
                 start += size
+        if not done:
+            raise MemoryError()
         return 0
+
+    cdef bint _enter_one(self, uint64_t h, Py_ssize_t slot) noexcept nogil:
+        """Enter the key of a slot, which is not there; False without memory."""
+        if not self.table.make_room(h):
+            return False
+        self._enter_at(self._free_place(h), h, slot)
+        return True
+
+    cdef inline uint64_t _free_place(self, uint64_t h) noexcept nogil:
+        """Where in its segment a key of this hash that is absent belongs."""
+        cdef char* entries = segment(self.table, h)
+        cdef uint64_t mask = self.table.mask
+        if self.width == 1:
+            return free_place(<KeyEntry*>entries, h, mask) - <KeyEntry*>entries
+        return free_place(<HashEntry*>entries, h, mask) - <HashEntry*>entries
+
+    cdef inline void _enter_at(self, uint64_t place, uint64_t h, Py_ssize_t slot) noexcept nogil:
+        """Have the key of a slot at a free place of its segment."""
+        cdef char* entries = segment(self.table, h)
+        if self.width == 1:
+            enter(<KeyEntry*>entries + place, h, self.words[slot], slot)
+        else:
+            enter(<HashEntry*>entries + place, h, 0, slot)
 
     cdef int _fill_table(self) except -1:
         """Have all keys in the table, and their range."""
@@ -329,55 +350,51 @@ cdef class HashIndex:
     cdef inline uint64_t _hash(self, const int64_t* key) noexcept nogil:
         return finish(<uint64_t>key[0]) if self.width == 1 else hash_words(key, self.width)
 
-    cdef inline uint64_t _tag(self, const int64_t* key, uint64_t h) noexcept nogil:
-        return <uint64_t>key[0] if self.width == 1 else h
-
     cdef inline void _hash_block(self, const int64_t* keys, Py_ssize_t n, uint64_t* hashes) noexcept nogil:
         cdef Py_ssize_t i
-        cdef Entry** directory = self.table.directory
+        cdef char** directory = self.table.directory
         cdef uint64_t mask = self.table.mask
         cdef int shift = self.table.shift
+        cdef size_t size = self.table.entry_bytes
         for i in range(n):
             hashes[i] = self._hash(keys + i * self.width)
-            SQE_PREFETCH(directory[segment_number(hashes[i], shift)] + (hashes[i] & mask))
+            SQE_PREFETCH(line(directory[segment_number(hashes[i], shift)], hashes[i], mask, size))
 
-    cdef inline Entry* _free_place(self, uint64_t h) noexcept nogil:
-        """The free entry where a key of this hash that is absent belongs."""
-        cdef Entry* entries = segment(self.table, h)
-        cdef uint64_t at = h & self.table.mask
-        while entries[at].slot1:
-            at = (at + 1) & self.table.mask
-        return entries + at
-
-    cdef inline Entry* _probe(self, Entry* entries, uint64_t mask, const int64_t* key, uint64_t h) noexcept nogil:
-        """The entry of the key among the mask + 1 of its segment, or the free entry where it belongs."""
-        cdef uint64_t tag = self._tag(key, h)
-        cdef uint64_t at = h & mask
-        cdef Entry* entry
+    cdef inline int64_t _probe(
+        self, const char* segment_, uint64_t mask, const int64_t* key, uint64_t h, uint64_t* place
+    ) noexcept nogil:
+        """The slot of the key, found among the mask + 1 entries of its segment at `place`; -1 when it belongs there."""
+        cdef uint64_t at = home(h, mask)
+        cdef const KeyEntry* by_key = <const KeyEntry*>segment_
+        cdef const HashEntry* by_hash = <const HashEntry*>segment_
         cdef const int64_t* other
         cdef Py_ssize_t j
-        while True:
-            entry = entries + at
-            if entry.slot1 == 0:
-                return entry
-            if entry.tag == tag:
-                if self.width == 1:
-                    return entry
-                other = self.words + (entry.slot1 - 1) * self.width
+        if self.width == 1:
+            while by_key[at].slot1 and by_key[at].tag != <uint64_t>key[0]:
+                at = (at + 1) & mask
+            place[0] = at
+            return <int64_t>by_key[at].slot1 - 1
+        while by_hash[at].slot1:
+            if by_hash[at].tag == h >> 32:
+                other = self.words + (<int64_t>by_hash[at].slot1 - 1) * self.width
                 j = 0
                 while j < self.width and other[j] == key[j]:
                     j += 1
                 if j == self.width:
-                    return entry
+                    break
             at = (at + 1) & mask
+        place[0] = at
+        return <int64_t>by_hash[at].slot1 - 1
 
-    cdef inline int64_t _add(self, Entry* place, const int64_t* key, uint64_t h) noexcept nogil:
-        """Give a key that is absent the next slot; -1 without memory for the table."""
+    cdef inline int64_t _add(self, uint64_t place, const int64_t* key, uint64_t h) noexcept nogil:
+        """Give a key that is absent, whose place in its segment is known, the next slot; -1 without memory."""
         cdef Py_ssize_t j
-        if self.table.added(place, h, self._tag(key, h), self.count) == NULL:
+        cdef int room = self.table.make_room(h)
+        if not room:
             return -1
         for j in range(self.width):
             self.words[self.count * self.width + j] = key[j]
+        self._enter_at(self._free_place(h) if room == MOVED else place, h, self.count)
         self.least = min(self.least, key[0])
         self.most = max(self.most, key[0])
         self.count += 1
@@ -387,7 +404,8 @@ cdef class HashIndex:
         cdef uint64_t hashes[BLOCK]
         cdef Py_ssize_t start = 0, stop, i, size
         cdef int64_t slot = 0
-        cdef Entry* entry
+        cdef uint64_t place
+        cdef const int64_t* key
         while start < n and slot >= 0:
             stop = min(n, start + STEP)
             self._reserve_words(stop - start)
@@ -396,12 +414,12 @@ cdef class HashIndex:
                     size = min(BLOCK, stop - start)
                     self._hash_block(keys + start * self.width, size, hashes)
                     for i in range(size):
-                        entry = self._probe(segment(self.table, hashes[i]), self.table.mask, keys + (start + i) * self.width, hashes[i])
-                        slot = entry.slot1 - 1
+                        key = keys + (start + i) * self.width
+                        slot = self._probe(segment(self.table, hashes[i]), self.table.mask, key, hashes[i], &place)
                         if slot < 0 and self.moving:
-                            slot = self._slot_in_grid(keys + (start + i) * self.width)
+                            slot = self._slot_in_grid(key)
                         if slot < 0:
-                            slot = self._add(entry, keys + (start + i) * self.width, hashes[i])
+                            slot = self._add(place, key, hashes[i])
                             if slot < 0:
                                 break
                         slots[start + i] = slot
@@ -412,12 +430,14 @@ cdef class HashIndex:
 
     cdef void _find(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) noexcept nogil:
         cdef uint64_t hashes[BLOCK]
-        cdef Entry* entries[BLOCK]
+        cdef char* entries[BLOCK]
         cdef Py_ssize_t at[BLOCK]
         cdef Py_ssize_t start = 0, size, i
-        cdef Entry** directory = self.table.directory
+        cdef char** directory = self.table.directory
         cdef uint64_t mask = self.table.mask
         cdef int shift = self.table.shift
+        cdef size_t entry_bytes = self.table.entry_bytes
+        cdef uint64_t place
         while start < n:
             size = 0
             while start < n and size < BLOCK:
@@ -428,9 +448,9 @@ cdef class HashIndex:
             for i in range(size):
                 hashes[i] = self._hash(keys + at[i] * self.width)
                 entries[i] = directory[segment_number(hashes[i], shift)]
-                SQE_PREFETCH(entries[i] + (hashes[i] & mask))
+                SQE_PREFETCH(line(entries[i], hashes[i], mask, entry_bytes))
             for i in range(size):
-                slots[at[i]] = self._probe(entries[i], mask, keys + at[i] * self.width, hashes[i]).slot1 - 1
+                slots[at[i]] = self._probe(entries[i], mask, keys + at[i] * self.width, hashes[i], &place)
 
     cdef void _find_dense(self, const int64_t* keys, Py_ssize_t n, int64_t* slots) noexcept nogil:
         cdef Py_ssize_t i
@@ -505,7 +525,7 @@ cdef class BytesTable:
                     before = length
                     if not again[i]:
                         hashes[i] = hash_bytes(bytes_ + offsets[start + i], length)
-                        SQE_PREFETCH(segment(self.table, hashes[i]) + (hashes[i] & self.table.mask))
+                        SQE_PREFETCH(line(segment(self.table, hashes[i]), hashes[i], self.table.mask, sizeof(HashEntry)))
                 for i in range(size):
                     codes[start + i] = codes[start + i - 1] if again[i] else self._place(
                         bytes_ + offsets[start + i], offsets[start + i + 1] - offsets[start + i], hashes[i], add
@@ -550,25 +570,24 @@ cdef class BytesTable:
         return 0
 
     cdef int64_t _place(self, const uint8_t* key, int64_t length, uint64_t h, bint add) noexcept nogil:
-        cdef uint64_t at = h & self.table.mask
-        cdef Entry* entries = segment(self.table, h)
-        cdef Entry* entry
+        cdef uint64_t mask = self.table.mask
+        cdef uint64_t at = home(h, mask)
+        cdef HashEntry* entries = <HashEntry*>segment(self.table, h)
         cdef int64_t code
-        while True:
-            entry = entries + at
-            if entry.slot1 == 0:
-                break
-            if entry.tag == h:
-                code = entry.slot1 - 1
+        while entries[at].slot1:
+            if entries[at].tag == h >> 32:
+                code = <int64_t>entries[at].slot1 - 1
                 if self.ends[code + 1] - self.ends[code] == length and (
                     length == 0 or memcmp(self.arena + self.ends[code], key, length) == 0
                 ):
                     return code
-            at = (at + 1) & self.table.mask
+            at = (at + 1) & mask
         if not add:
             return -1
-        if self.table.added(entry, h, h, self.count) == NULL:
+        if not self.table.make_room(h):
             return NO_MEMORY
+        entries = <HashEntry*>segment(self.table, h)
+        enter(free_place(entries, h, self.table.mask), h, 0, self.count)
         if length:
             memcpy(self.arena + self.ends[self.count], key, length)
         self.ends[self.count + 1] = self.ends[self.count] + length

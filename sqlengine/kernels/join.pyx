@@ -7,7 +7,7 @@ Inserting touches one random place per row; a probe walks newest to oldest and h
 a row whose weight is 0 is dead and skipped, nothing more.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 
 cdef extern from *:
     """
@@ -18,6 +18,10 @@ cdef extern from *:
     #endif
     """
     void SQE_PREFETCH(const void* p) noexcept nogil
+
+ctypedef fused weight_t:
+    uint8_t
+    int64_t
 
 cdef enum:
     AHEAD = 16
@@ -39,11 +43,11 @@ def chain_insert(int64_t[::1] head, int64_t[::1] prev, const int64_t[::1] slots,
             head[slot] = first_row + i
 
 
-def chain_probe(const int64_t[::1] head, const int64_t[::1] prev, const int64_t[::1] weights,
+def chain_probe(const int64_t[::1] head, const int64_t[::1] prev, const weight_t[::1] weights,
                 const int64_t[::1] slots, int64_t start, int64_t[::1] out_probe, int64_t[::1] out_row):
     """Write (probe position, row) pairs from probe position `start` on, rows of one probe in arrival order.
 
-    `weights` is empty when no row is dead.  Returns (stop, count): positions [start, stop) are answered completely by
+    `weights` (int64 or bytes) is empty when no row is dead.  Returns (stop, count): positions [start, stop) are answered completely by
     the first `count` pairs; stop < len(slots) says the output was full (stop == start: make it bigger).
     """
     cdef Py_ssize_t i = start, n = slots.shape[0], room = out_probe.shape[0]

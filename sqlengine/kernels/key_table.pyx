@@ -1,15 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Hash tables from 64-bit tags to slots that grow a segment at a time: no insertion waits for all keys to move.
 
-Extendible hashing (Fagin et al., TODS 4(3), 1979): the leading bits of a hash choose a segment through a directory,
-the trailing bits a place in it, from where probing is linear and cyclic inside the segment.  A segment that is half full
+Extendible hashing (Fagin et al., TODS 4(3), 1979): the leading bits of a hash choose a segment through a directory, the
+last of its first 32 bits a place in it, from where probing is linear and cyclic inside the segment.  A segment that is half full
 is split in two by its next bit, which moves at most SEGMENT / 2 entries, one after the other.  Until there are as many
 entries as one segment has, the table is a single segment that doubles.  Keys whose hashes agree in too many leading
 bits (chosen ones) can not be told apart by splitting: then all segments double.
-This file must not know keys: whoever probes compares them, and hands over their hashes.
+An entry is a key of one word and its slot (KeyEntry), or the leading 32 bits of a hash and a slot (HashEntry): then
+there are at most 2**32 - 2 keys.  This file must not know keys: whoever probes compares them, and hashes them.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
@@ -22,12 +23,44 @@ cdef enum:
     SPARE_DEPTH = 3
 
 
+cdef uint64_t deal(entry_t* old, entry_t* new, entry_t* there, uint64_t mask, int depth) noexcept nogil:
+    """Enter the entries of a segment anew, by bit `depth` of the hash counted from the top, here or into `new`; how many
+    went there.  `there`: room for them and one more.  No branch depends on an entry but the search of its place."""
+    cdef entry_t* sides[2]
+    cdef entry_t* to
+    cdef uint64_t h, at, bit, i, count = 0, moved = 0
+    for i in range(mask + 1):
+        there[count] = old[i]
+        count += old[i].slot1 != 0
+    memset(old, 0, (mask + 1) * sizeof(entry_t))
+    sides[0] = old
+    sides[1] = new
+    for i in range(count):
+        h = hash_of(&there[i])
+        bit = (h >> (64 - depth)) & 1
+        to = sides[bit]
+        moved += bit
+        at = home(h, mask)
+        while to[at].slot1:
+            at = (at + 1) & mask
+        to[at] = there[i]
+    return moved
+
+
+cdef void spread(entry_t* old, uint64_t mask, entry_t* new, uint64_t wide) noexcept nogil:
+    """Enter the entries of a segment into an empty one of another size."""
+    cdef uint64_t i
+    for i in range(mask + 1):
+        if old[i].slot1:
+            free_place(new, hash_of(&old[i]), wide)[0] = old[i]
+
+
 cdef class KeyTable:
-    """`slot1 == 0` is a free place.  `tags_are_keys`: a tag is a one-word key, its hash `finish(tag)`; otherwise the
-    tag is the hash itself."""
+    """`slot1 == 0` is a free place.  `tags_are_keys`: entries are KeyEntry, otherwise HashEntry."""
 
     def __cinit__(self, bint tags_are_keys):
         self.tags_are_keys = tags_are_keys
+        self.entry_bytes = sizeof(KeyEntry) if tags_are_keys else sizeof(HashEntry)
         if not self._reset(0, SMALLEST):
             raise MemoryError()
 
@@ -47,26 +80,25 @@ cdef class KeyTable:
             raise MemoryError()
         return 0
 
-    cdef Entry* added(self, Entry* place, uint64_t h, uint64_t tag, int64_t slot) noexcept nogil:
-        """Enter a key that is not there at its free place; NULL (and no change) when there is no memory to grow."""
+    cdef int make_room(self, uint64_t h) noexcept nogil:
+        """Before a key of this hash is entered: 0 without memory, 1 when there was room, MOVED when it belongs elsewhere
+        now."""
+        cdef int done = 1
         cdef Py_ssize_t segment = self.segment_of[segment_number(h, self.shift)]
-        cdef uint64_t at
+        if not self.tags_are_keys and self.keys == UINT32_MAX - 1:
+            return 0
         while 2 * self.segments[segment].used > self.mask:
             if not self._grow(segment):
-                return NULL
+                return 0
             segment = self.segment_of[segment_number(h, self.shift)]
-            at = h & self.mask
-            while self.segments[segment].entries[at].slot1:
-                at = (at + 1) & self.mask
-            place = self.segments[segment].entries + at
-        place.tag = tag
-        place.slot1 = slot + 1
+            done = MOVED
         self.segments[segment].used += 1
-        return place
+        self.keys += 1
+        return done
 
     cdef size_t bytes(self) noexcept nogil:
         """Bytes of the segments."""
-        return (self.count + self.spares) * (self.mask + 1) * sizeof(Entry)
+        return (self.count + self.spares) * (self.mask + 1) * self.entry_bytes
 
     cdef int _reset(self, int bits, uint64_t entries) noexcept nogil:
         """2**bits empty segments of so many entries; 0 without memory."""
@@ -75,7 +107,7 @@ cdef class KeyTable:
         self.shift = 63 - bits
         self.mask = entries - 1
         self.room = <Py_ssize_t>1 << bits
-        self.directory = <Entry**>calloc(self.room, sizeof(Entry*))
+        self.directory = <char**>calloc(self.room, sizeof(char*))
         self.segment_of = <int64_t*>calloc(self.room, sizeof(int64_t))
         self.segments = <Segment*>calloc(self.room, sizeof(Segment))
         if self.directory == NULL or self.segment_of == NULL or self.segments == NULL:
@@ -102,6 +134,7 @@ cdef class KeyTable:
         self.slab_count = 0
         self.spares = 0
         self.count = 0
+        self.keys = 0
 
     cdef void* _slab(self, size_t entries) noexcept nogil:
         """Zeroed entries that live as long as the table; NULL without memory."""
@@ -110,24 +143,24 @@ cdef class KeyTable:
         if slabs == NULL:
             return NULL
         self.slabs = slabs
-        slab = sqe_zeroed(entries * sizeof(Entry))
+        slab = sqe_zeroed(entries * self.entry_bytes)
         if slab != NULL:
             self.slabs[self.slab_count] = slab
             self.slab_count += 1
         return slab
 
-    cdef Entry* _fresh(self) noexcept nogil:
+    cdef char* _fresh(self) noexcept nogil:
         """The entries of a new segment, several at a time once there are several; NULL without memory."""
-        cdef Entry* made
+        cdef char* made
         cdef Py_ssize_t size
         if not self.spares:
             size = max(<Py_ssize_t>1, min(<Py_ssize_t>SLAB_SEGMENTS, self.count)) if self.mask + 1 == SEGMENT else 1
-            self.spare = <Entry*>self._slab(size * (self.mask + 1))
+            self.spare = <char*>self._slab(size * (self.mask + 1))
             if self.spare == NULL:
                 return NULL
             self.spares = size
         made = self.spare
-        self.spare += self.mask + 1
+        self.spare += (self.mask + 1) * self.entry_bytes
         self.spares -= 1
         return made
 
@@ -142,7 +175,7 @@ cdef class KeyTable:
 
     cdef int _double_directory(self) noexcept nogil:
         cdef Py_ssize_t i, size = <Py_ssize_t>1 << self.bits
-        cdef Entry** directory = <Entry**>realloc(self.directory, 2 * size * sizeof(Entry*))
+        cdef char** directory = <char**>realloc(self.directory, 2 * size * sizeof(char*))
         cdef int64_t* segment_of
         if directory == NULL:
             return 0
@@ -163,8 +196,8 @@ cdef class KeyTable:
         cdef Py_ssize_t place, size = <Py_ssize_t>1 << self.bits, new_segment = self.count
         cdef int depth = self.segments[segment].depth + 1
         cdef Segment* segments
-        cdef Entry* there
-        cdef Entry* new
+        cdef char* there
+        cdef char* new
         cdef uint64_t moved
         if self.count == self.room:
             segments = <Segment*>realloc(self.segments, 2 * self.room * sizeof(Segment))
@@ -172,14 +205,17 @@ cdef class KeyTable:
                 return 0
             self.segments = segments
             self.room *= 2
-        there = <Entry*>malloc((self.segments[segment].used + 1) * sizeof(Entry))
+        there = <char*>malloc((self.segments[segment].used + 1) * self.entry_bytes)
         if there == NULL:
             return 0
         new = self._fresh()
         if new == NULL:
             free(there)
             return 0
-        moved = self._deal(&self.segments[segment], new, there, depth)
+        if self.tags_are_keys:
+            moved = deal(<KeyEntry*>self.segments[segment].entries, <KeyEntry*>new, <KeyEntry*>there, self.mask, depth)
+        else:
+            moved = deal(<HashEntry*>self.segments[segment].entries, <HashEntry*>new, <HashEntry*>there, self.mask, depth)
         free(there)
         self.segments[segment].used -= moved
         self.segments[segment].depth = depth
@@ -193,48 +229,22 @@ cdef class KeyTable:
                 self.directory[place] = new
         return 1
 
-    cdef uint64_t _deal(self, Segment* old, Entry* new, Entry* there, int depth) noexcept nogil:
-        """Enter the old entries anew, by bit `depth` of the hash counted from the top, here or into `new`; how many
-        went there.  `there`: room for them and one more.  No branch depends on an entry but the search of its place."""
-        cdef Entry* sides[2]
-        cdef Entry* to
-        cdef uint64_t h, at, bit, i, count = 0, moved = 0
-        for i in range(self.mask + 1):
-            there[count] = old.entries[i]
-            count += old.entries[i].slot1 != 0
-        memset(old.entries, 0, (self.mask + 1) * sizeof(Entry))
-        sides[0] = old.entries
-        sides[1] = new
-        for i in range(count):
-            h = finish(there[i].tag) if self.tags_are_keys else there[i].tag
-            bit = (h >> (64 - depth)) & 1
-            to = sides[bit]
-            moved += bit
-            at = h & self.mask
-            while to[at].slot1:
-                at = (at + 1) & self.mask
-            to[at] = there[i]
-        return moved
-
     cdef int _widen(self) noexcept nogil:
         """Double every segment; 0 (and no change) without memory."""
         cdef Py_ssize_t segment, place, old_slabs = self.slab_count
-        cdef uint64_t wide = 2 * self.mask + 1, i, h, at
-        cdef Entry* old
-        cdef Entry* new = <Entry*>self._slab(self.count * (wide + 1))
+        cdef uint64_t wide = 2 * self.mask + 1, i
+        cdef char* old
+        cdef char* new = <char*>self._slab(self.count * (wide + 1))
         if new == NULL:
             return 0
         for segment in range(self.count):
             old = self.segments[segment].entries
             self.segments[segment].entries = new
-            for i in range(self.mask + 1):
-                if old[i].slot1:
-                    h = finish(old[i].tag) if self.tags_are_keys else old[i].tag
-                    at = h & wide
-                    while new[at].slot1:
-                        at = (at + 1) & wide
-                    new[at] = old[i]
-            new += wide + 1
+            if self.tags_are_keys:
+                spread(<KeyEntry*>old, self.mask, <KeyEntry*>new, wide)
+            else:
+                spread(<HashEntry*>old, self.mask, <HashEntry*>new, wide)
+            new += (wide + 1) * self.entry_bytes
         for place in range(<Py_ssize_t>1 << self.bits):
             self.directory[place] = self.segments[self.segment_of[place]].entries
         for i in range(<uint64_t>old_slabs):

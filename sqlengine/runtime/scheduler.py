@@ -13,6 +13,7 @@ from sqlengine.delta import Delta
 from sqlengine.errors import Error, InternalError
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.memory import give_back
 from sqlengine.runtime.query import ContinuousQuery, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.state.row_store import RowStore
@@ -21,6 +22,10 @@ OnProgress = Callable[[float], None]
 
 BACKFILL_ROWS_MAX = 1 << 20
 """Rows of one partition taken at once while a new query catches up: nobody waits for a single tick then."""
+
+
+GIVE_BACK_ROWS = 262_144
+"""A back-fill of so many rows leaves memory worth giving back."""
 
 
 class Source:
@@ -206,7 +211,9 @@ class Scheduler:
             if check is not None:
                 check()
             if all(r.at_end(goals[n]) for n, r in readers.items()):
-                return
+                break
+        if done >= GIVE_BACK_ROWS:
+            give_back()
 
     def wait_for_change(self, after_tick: int, timeout_s: float | None) -> bool:
         """Block until a tick later than `after_tick`, at most `timeout_s`; False on time-out."""

@@ -1,4 +1,4 @@
-"""Arrays that grow: `widened` gives one more room, `Growable` is an int64 array with an end that moves.
+"""Arrays that grow: `widened` gives one more room, `Growable` is an array with an end that moves.
 
 Why: per-row and per-slot state (weights, chain heads) is appended to for ever; NumPy arrays do not grow.  From a
 megabyte on an array has addresses reserved behind it and grows without moving, so that no tick waits for a copy; below,
@@ -34,25 +34,30 @@ def widened(array: Array, size: int) -> tuple[Array, bool]:
 
 
 class Growable:
-    """`values` is an int64[size] view of a larger buffer; new places hold `fill`."""
+    """`values` is a view of `size` places of a larger buffer; new places hold `fill`.  `dtype` is int64, or uint8 for
+    marks that are 0 or 1."""
 
-    def __init__(self, fill: int = 0) -> None:
+    def __init__(self, fill: int = 0, dtype: type[np.int64] | type[np.uint8] = np.int64) -> None:
         self.fill = fill
         self.size = 0
-        self._buffer: Ints = np.empty(16, dtype=np.int64)
+        self._dtype = dtype
+        self._empty()
+
+    def _empty(self) -> None:
+        self._buffer: Array = np.empty(16, dtype=self._dtype)
         self._reserved = False
 
     @property
-    def values(self) -> Ints:
+    def values(self) -> Array:
         """The live part, writable, valid until the next `grow`."""
         return self._buffer[: self.size]
 
     @property
     def nbytes(self) -> int:
         """Bytes held, spare room included."""
-        return 8 * self.size if self._reserved else int(self._buffer.nbytes)
+        return self.size * self._buffer.itemsize if self._reserved else int(self._buffer.nbytes)
 
-    def grow(self, size: int) -> Ints:
+    def grow(self, size: int) -> Array:
         """Have at least `size` places; returns `values`."""
         if size > self.size:
             self._have_room(size)
@@ -60,21 +65,25 @@ class Growable:
             self.size = size
         return self.values
 
-    def append(self, values: Ints) -> None:
+    def append(self, values: Array) -> None:
         """Add places holding `values`."""
         at = self.size
         self._have_room(at + len(values))
         self.size = at + len(values)
         self._buffer[at : self.size] = values
 
-    def replace(self, values: Ints) -> None:
+    def replace(self, values: Array) -> None:
         """Hold exactly these values from now on."""
-        self._buffer, self._reserved = np.empty(16, dtype=np.int64), False
+        self._empty()
         self.size = 0
         self.append(values)
 
-    def shorten(self, size: int, values: Ints) -> None:
-        """Keep the first `size` places and have `values` behind them; not longer than before."""
+    def shorten(self, size: int, values: Array) -> None:
+        """Keep the first `size` places and have `values` behind them; not longer than before.  Memory that most of the
+        places took is given back."""
+        if 2 * (size + len(values)) < self.size:
+            self.replace(np.concatenate([self.values[:size], values]))
+            return
         kept = values.copy()
         self.size = size + len(kept)
         self._buffer[size : self.size] = kept

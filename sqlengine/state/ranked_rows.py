@@ -54,8 +54,8 @@ class RankedRows:
         self.partition_rows = Growable()
         """Per partition: living rows."""
         self.buffers = SlotLists()
-        self._buffered = Growable()
-        self._live = Growable()
+        self._buffered = Growable(0, np.uint8)
+        self._live = Growable(1, np.uint8)
         self._dead = 0
         self._partitions = KeyIndex(partition_types)
         self._members = RowChains() if retracting or listed else None
@@ -70,9 +70,19 @@ class RankedRows:
     @property
     def num_bytes(self) -> int:
         """Approximate bytes held."""
-        arrays = (self.slots, self.marks, self.thresholds, self.partition_rows, self.buffers, self._live, self._equal)
+        arrays = (
+            self.slots,
+            self.marks,
+            self.thresholds,
+            self.partition_rows,
+            self.buffers,
+            self._buffered,
+            self._live,
+        )
         index = sum(part.nbytes for part in (self._index, self._members) if part is not None)
-        return self.arena.num_bytes + sum(a.nbytes for a in arrays) + self._partitions.nbytes + index
+        return (
+            self.arena.num_bytes + sum(a.nbytes for a in arrays) + self._partitions.nbytes + self._equal.nbytes + index
+        )
 
     def slots_of(self, columns: Sequence[pa.Array], num_rows: int) -> Ints:
         """The rows' partitions, new ones included."""
@@ -86,9 +96,8 @@ class RankedRows:
         first = self.arena.append(batch)
         rows = np.arange(first, first + batch.num_rows, dtype=np.int64)
         self.slots.append(slots)
-        self._live.append(np.ones(len(rows), dtype=np.int64))
-        for marks in (self.marks, self._buffered):
-            marks.grow(self.arena.num_rows)[first:] = 0
+        for marks in (self.marks, self._buffered, self._live):
+            marks.grow(self.arena.num_rows)
         np.add.at(self.partition_rows.values, slots, 1)
         if self._members is not None:
             self._members.insert(slots, first, self._partitions.size)

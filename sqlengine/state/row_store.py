@@ -48,7 +48,7 @@ class RowStore:
     def _reset(self) -> None:
         """Empty contents without indexes."""
         self._arena = RowArena(self.schema)
-        self._live = Growable(1)
+        self._live = Growable(1, np.uint8)
         self._dead = 0
         self._index: KeyIndex | RowIndex | None = None
         self._chains = RowChains()
@@ -195,7 +195,7 @@ class RowStore:
         live = self._live.values != 0
         new_row = self._arena.compact(live)
         kept = self._arena.num_rows
-        self._live.replace(np.ones(kept, dtype=np.int64))
+        self._live.replace(np.ones(kept, dtype=np.uint8))
         self._dead = 0
         self._filtered = {}
         self._chains.renumber_rows(new_row, kept)

@@ -61,7 +61,7 @@ def test_byte_strings_in_many_segments_agree_with_the_reference() -> None:
 def test_keys_chosen_to_share_a_segment_are_found_and_do_not_take_the_memory() -> None:
     count = 60_000
     order = np.random.default_rng(4).permutation(count).astype(np.uint64)
-    keys = unfinished(order | np.uint64(0xABCD << 48)).reshape(-1, 1)
+    keys = unfinished((order << np.uint64(32)) | np.uint64(0xABCD << 48)).reshape(-1, 1)
     index = hashing.HashIndex(1)
     for start in range(0, count, 7_000):
         part = keys[start : start + 7_000]
