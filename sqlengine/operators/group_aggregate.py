@@ -26,9 +26,6 @@ from sqlengine.state.key_index import KeyIndex
 
 Ints = npt.NDArray[np.int64]
 
-COMPACT_ABOVE = 1024
-"""Dead groups are kept until there are so many of them and they are the majority."""
-
 
 class GroupAggregateOperator(Operator):
     """Keeps `node.keys` and one AggregateSet slot per group."""
@@ -123,15 +120,15 @@ class GroupAggregateOperator(Operator):
         return Delta(pa.RecordBatch.from_arrays(self._index.columns(born), schema=self.schema))
 
     def _reclaim(self) -> None:
-        """Forget dead groups once they are many and the majority; between ticks, when deletions have met their rows.
-        And those whose time has passed."""
+        """Forget dead groups once they are the majority and many or large (between ticks, when deletions have met their
+        rows), and those whose time has passed."""
         if self._forgetting.is_due(self._index.size):
             self._compact()
             self._forgetting.looked(self._index.size)
         if self.node.input.append_only:
             return
         dead = int(np.count_nonzero(self._weights.values == 0))
-        if dead > COMPACT_ABOVE and 2 * dead > self._index.size:
+        if self._aggregates.worth_compacting(dead):
             self._compact()
 
     def keep(self, chosen: ChosenKeys) -> None:

@@ -20,7 +20,6 @@ from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_INTS, Inputs
 from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times, earlier
 from sqlengine.operators.consolidate import consolidate
-from sqlengine.operators.window_aggregate import COMPACT_ABOVE
 from sqlengine.plan.nodes import SessionAggregate
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.densifier import Densifier
@@ -367,9 +366,9 @@ class SessionAggregateOperator(Operator):
         rows.reclaim(self._keys.size)
 
     def _reclaim(self) -> None:
-        """Forget dead sessions once they are many and the majority."""
+        """Forget dead sessions once they are the majority and many or large."""
         dead = self._sessions.size - int(np.count_nonzero(self._sessions["alive"][: self._sessions.size]))
-        if dead > COMPACT_ABOVE and 2 * dead > self._sessions.size:
+        if self._aggregates.worth_compacting(dead):
             self._compact()
 
     def _compact(self) -> None:

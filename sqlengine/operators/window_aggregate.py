@@ -33,9 +33,6 @@ from sqlengine.workers import ALONE, Workers
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-COMPACT_ABOVE = 1024
-"""Dropped slots are kept until there are so many of them and they are the majority."""
-
 
 class WindowAggregateOperator(Operator):
     """Chooses the state by the node's emit mode; keeps late rows for `take_late`."""
@@ -179,9 +176,9 @@ class _Windows:
         return [*keys, *self.source.window_columns(np.ascontiguousarray(words[:, 0]))]
 
     def drop(self, gone: Mask) -> None:
-        """Forget slots once they are many and the majority."""
+        """Forget slots once they are the majority and many or large."""
         dead = int(np.count_nonzero(gone))
-        if dead > COMPACT_ABOVE and 2 * dead > self.index.size:
+        if self.aggregates.worth_compacting(dead):
             self._drop_all_but(~gone)
 
     def keep(self, chosen: ChosenKeys) -> None:

@@ -26,7 +26,7 @@ def sketch_of(call: AggregateCall, kinds: Sequence[pa.DataType], append_only: bo
         return "hyperloglog"
     if call.function in approximate.QUANTILES:
         return "t-digest" if _has_means(types.storage_type(kinds[0])) else ""
-    return ""
+    return "misra-gries"
 
 
 def note(node: GroupAggregate | WindowAggregate | SessionAggregate, call: AggregateCall) -> str:

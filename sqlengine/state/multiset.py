@@ -89,6 +89,10 @@ class Multiset:
         """The entries' weights."""
         return self._weights.values[entries]
 
+    def set_weights(self, entries: Ints, weights: Ints) -> None:
+        """Replace the entries' weights."""
+        self._weights.values[entries] = weights
+
     def compact(self, moved: Ints) -> None:
         """Group slots were renumbered: old slot s is moved[s], -1 when gone; forgets dead entries."""
         words = self._index.words()

@@ -73,7 +73,10 @@ def _listed(q: Queries, column: Bound, scope: Scope) -> tuple[Node, bool]:
     order = column.sql + q.rng.choice(("", " DESC", " DESC NULLS LAST", " NULLS FIRST"))
     if column.type == "text" and q.rng.random() < 0.6:
         return expr("text", "string_agg(", *_distinct(q), column.node(), f", ',' ORDER BY {column.sql})"), True
-    pick = q.rng.randrange(4)
+    pick = q.rng.randrange(5)
+    if pick == 4:
+        made = _approximate(q, column, scope)
+        return made, not made.type.endswith("[]")
     if pick == 0:
         return expr(column.type, f"percentile_disc(0.5) WITHIN GROUP (ORDER BY {column.sql})"), True
     if pick == 1 and column.type in NUMBERS:
@@ -81,6 +84,19 @@ def _listed(q: Queries, column: Bound, scope: Scope) -> tuple[Node, bool]:
     if pick == 2:
         return expr(column.type, f"first_value({column.sql} ORDER BY {order})"), True
     return expr(f"{column.type}[]", f"array_agg({column.sql} ORDER BY {order})", *_filter(q, scope)), False
+
+
+def _approximate(q: Queries, column: Bound, scope: Scope) -> Node:
+    """Approximate aggregates, which are exact over so few rows, as sketches too."""
+    match q.rng.randrange(4):
+        case 0:
+            return expr("bigint", "approx_count_distinct(", *_distinct(q), column.node(), ")", *_filter(q, scope))
+        case 1:
+            return expr(column.type, "approx_quantile(", column.node(), ", 0.3)", *_filter(q, scope))
+        case 2:
+            fractions = ", ARRAY[0.0, 0.5, 1.0])"
+            return expr(f"{column.type}[]", "approx_percentile(", column.node(), fractions, *_filter(q, scope))
+    return expr(f"{column.type}[]", "approx_top_k(", column.node(), ", 2)", *_filter(q, scope))
 
 
 def _distinct(q: Queries) -> list[Part]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from sqlengine.operators import asof_settle, group_aggregate, iterate, ranking, top_n, window_aggregate
+from sqlengine.operators import asof_settle, iterate, ranking, top_n
+from sqlengine.operators.aggregates import aggregate_set
 from sqlengine.operators.over import operator as over
 from sqlengine.runtime import scheduler
 from sqlengine.state import (
@@ -25,9 +26,8 @@ from sqlengine.state import (
 
 LIMITS = (
     (asof_settle, "TRIM_AT"),
-    (group_aggregate, "COMPACT_ABOVE"),
+    (aggregate_set, "COMPACT_ABOVE"),
     (iterate, "COMPACT_ABOVE"),
-    (window_aggregate, "COMPACT_ABOVE"),
     (over, "COMPACT_AT"),
     (top_n, "SPARE"),
     (join_side, "COMPACT_AT"),

@@ -106,9 +106,15 @@ def test_the_estimate_depends_on_the_set_of_values_alone(constants: tuple[object
         assert answers(merged(call, slots, pa.array(values), rng.integers(0, parts, len(slots)))) == want
     whole = empty(call, pa.int64())
     for start in range(0, len(slots), 501):
+        answers(whole)
         add(whole, slots[start : start + 501], pa.array(values[start : start + 501]))
         whole = reopened(whole, call, pa.int64())
     assert answers(whole) == want
+    joined = filled(call, slots[:900], pa.array(values[:900]))
+    joined.grow(len(sizes))
+    answers(joined)
+    joined.merge(np.arange(len(sizes)), whole, np.arange(len(sizes)))
+    assert answers(joined) == want
 
 
 def test_compacted_groups_keep_their_sketches() -> None:

@@ -11,6 +11,7 @@ from sqlengine.operators.aggregates.counts import Count, Truth
 from sqlengine.operators.aggregates.distinct import Distinct, inner_spec
 from sqlengine.operators.aggregates.distributions import Mode, MostFrequent, PercentileCont, PercentileDisc
 from sqlengine.operators.aggregates.extremes import extreme_of
+from sqlengine.operators.aggregates.frequent import MisraGries
 from sqlengine.operators.aggregates.hyperloglog import HyperLogLog
 from sqlengine.operators.aggregates.lists import array_agg, ordered_arg, ordered_pick, string_agg
 from sqlengine.operators.aggregates.moments import Moments
@@ -60,7 +61,10 @@ def _approx_quantile(spec: Spec) -> Accumulator:
 
 
 def _approx_top_k(spec: Spec) -> Accumulator:
-    return MostFrequent(spec, frequent_of(spec.call.function, spec.call.constants).k)
+    asked = frequent_of(spec.call.function, spec.call.constants)
+    if sketch_of(spec.call, spec.types, spec.append_only):
+        return MisraGries(spec, asked)
+    return MostFrequent(spec, asked.k)
 
 
 FACTORIES: dict[str, Factory] = {

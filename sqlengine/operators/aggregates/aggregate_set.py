@@ -15,6 +15,9 @@ from sqlengine.operators.aggregates.base import Inputs, Ints, Mask
 from sqlengine.operators.base import State
 from sqlengine.plan.nodes import AggregateCall
 
+COMPACT_ABOVE, COMPACT_BYTES = 1024, 1 << 20
+"""Dead slots are kept until they are the majority, and there are so many of them or so much is held."""
+
 
 class AggregateSet:
     """`schema`: of the input rows; `append_only`: rows are never deleted."""
@@ -34,6 +37,10 @@ class AggregateSet:
     def nbytes(self) -> int:
         """Bytes held."""
         return sum(p.nbytes for p in self.parts)
+
+    def worth_compacting(self, dead: int) -> bool:
+        """Whether to forget `dead` slots now."""
+        return 2 * dead > self.size and (dead > COMPACT_ABOVE or self.nbytes > COMPACT_BYTES)
 
     def grow(self, size: int) -> None:
         """Slots up to `size` exist from now on, empty."""

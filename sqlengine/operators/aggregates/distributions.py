@@ -14,17 +14,17 @@ from sqlengine.errors import InvalidParameter
 from sqlengine.operators.aggregates.base import Accumulator, Floats, Inputs, Ints, Mask, Spec
 from sqlengine.operators.base import State
 from sqlengine.state import arrow_buffers as buffers
-from sqlengine.state.multiset import Multiset
+from sqlengine.state.multiset import Changes, Multiset
 from sqlengine.state.ranges import expand
 from sqlengine.state.sort_words import comparable_words
 from sqlengine.types import storage_type
 
 
-class _Values(Accumulator):
+class KeptValues(Accumulator):
     """A multiset of the non-NULL values per group."""
 
-    def __init__(self, spec: Spec, kind: pa.DataType) -> None:
-        super().__init__(spec)
+    def __init__(self, spec: Spec, kind: pa.DataType, **kinds: tuple[str, float]) -> None:
+        super().__init__(spec, **kinds)
         self._column = spec.call.args[0]
         self._values = Multiset([kind])
 
@@ -38,14 +38,17 @@ class _Values(Accumulator):
             rows = np.flatnonzero(valid)
             slots, values = slots[rows], values.take(pa.array(rows))
             weights = weights[rows] if len(weights) else weights
-        self._values.apply(slots, [values], weights)
+        self._applied(self._values.apply(slots, [values], weights))
+
+    def _applied(self, changes: Changes) -> None:
+        """After rows or partial results were added."""
         self._values.reclaim(self.slots.size)
 
     def _read(self, inputs: Inputs) -> pa.Array:
         return inputs.array(self._column)
 
     def merge(self, slots: Ints, other: Self, other_slots: Ints) -> None:
-        self._values.merge(slots, other._values, other_slots)
+        self._applied(self._values.merge(slots, other._values, other_slots))
 
     def compact(self, keep: Mask, moved: Ints) -> None:
         super().compact(keep, moved)
@@ -92,7 +95,7 @@ def _fraction(spec: Spec) -> float:
     return fraction
 
 
-class PercentileCont(_Values):
+class PercentileCont(KeptValues):
     """Interpolated percentile as double precision."""
 
     def __init__(self, spec: Spec) -> None:
@@ -137,7 +140,7 @@ def listed(values: pa.Array, width: int, dtype: pa.DataType, some: Mask) -> pa.A
     return buffers.from_list_parts(offsets, buffers.wrap(kept, dtype.value_type), dtype, some)
 
 
-class PercentileDisc(_Values):
+class PercentileDisc(KeptValues):
     """The first value whose share of the group reaches the percentile; a list of several."""
 
     def __init__(self, spec: Spec, fractions: tuple[float, ...] = (), several: bool = False) -> None:
@@ -156,11 +159,11 @@ class PercentileDisc(_Values):
         return listed(found, width, self.type, some) if self._several else buffers.wrap(found, self.type)
 
 
-class MostFrequent(_Values):
+class MostFrequent(KeptValues):
     """The k most frequent values, the most frequent first; of equally frequent ones the least first."""
 
-    def __init__(self, spec: Spec, k: int) -> None:
-        super().__init__(spec, storage_type(spec.types[0]))
+    def __init__(self, spec: Spec, k: int, **kinds: tuple[str, float]) -> None:
+        super().__init__(spec, storage_type(spec.types[0]), **kinds)
         self._k = k
 
     def result(self, slots: Ints) -> pa.Array:
@@ -174,7 +177,7 @@ class MostFrequent(_Values):
         return buffers.from_list_parts(offsets, items, self.type, sizes > 0)
 
 
-class Mode(_Values):
+class Mode(KeptValues):
     """The most frequent value; of equally frequent ones the least."""
 
     def __init__(self, spec: Spec) -> None:

@@ -30,15 +30,17 @@ else:
 
 _DENSE = -1
 """`used` of a slot that has registers instead of hashes."""
+_UNKNOWN = -1
 _WORD_REGISTERS_LOG2 = 3
 """Eight registers a word."""
 
 
 class HyperLogLog(Accumulator):
-    """`used`: how many different hashes a slot's block holds (see kernels/hyperloglog.pyx)."""
+    """`used`: how many different hashes a slot's block holds (see kernels/hyperloglog.pyx); `answer`: the estimate of
+    registers, until they may have changed: a view that shows changes asks for it before and after each batch."""
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__(spec, used=("i8", 0))
+        super().__init__(spec, used=("i8", 0), answer=("i8", _UNKNOWN))
         self._column = spec.call.args[0]
         self._precision = precision_of(spec.call.function, spec.call.constants)
         self._top = self._precision - _WORD_REGISTERS_LOG2
@@ -70,16 +72,18 @@ class HyperLogLog(Accumulator):
         self._insert(slots[~dense][at[taken]], hashes[taken])
         if dense.any():
             slots, other_slots = slots[dense], other_slots[dense]
+            self.slots["answer"][slots] = _UNKNOWN
             self._to_registers(np.unique(slots))
             mine, theirs = self._blocks, other._blocks
             kernel.merge(mine.words, mine.start, slots, theirs.words, theirs.start, other_slots, self._precision)
 
     def result(self, slots: Ints) -> pa.Array:
-        counts = self.slots["used"][slots]
-        dense = np.flatnonzero(counts == _DENSE)
-        blocks = self._blocks
-        registers = kernel.histograms(blocks.words, blocks.start, slots[dense], self._precision)
-        counts[dense] = np.rint(estimate(registers, self._precision)).astype(np.int64)
+        counts, known = self.slots["used"][slots], self.slots["answer"]
+        dense = slots[counts == _DENSE]
+        asked, blocks = dense[known[dense] == _UNKNOWN], self._blocks
+        registers = kernel.histograms(blocks.words, blocks.start, asked, self._precision)
+        known[asked] = np.rint(estimate(registers, self._precision)).astype(np.int64)
+        counts[counts == _DENSE] = known[dense]
         return buffers.from_ints(counts, self.type)
 
     def compact(self, keep: Mask, moved: Ints) -> None:
@@ -95,6 +99,7 @@ class HyperLogLog(Accumulator):
 
     def _insert(self, slots: Ints, hashes: Words) -> None:
         """Add one hash a row."""
+        self.slots["answer"][slots] = _UNKNOWN
         while len(left := self._put(slots, hashes)):
             slots, hashes = slots[left], hashes[left]
             self._widen(*np.unique(slots, return_counts=True))
