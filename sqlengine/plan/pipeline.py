@@ -22,7 +22,7 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.physical import recompute, to_physical
 from sqlengine.plan.rules import optimize
 from sqlengine.plan.statistics import RowCount
-from sqlengine.plan.temporal import place_temporal_filters
+from sqlengine.plan.temporal import first_moment, place_temporal_filters
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.plan.views_as_streams import views_as_streams
@@ -106,27 +106,28 @@ def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
 
     closing = emit.mode == "final"
     binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.view_plan, closing)
-    stages = _stages(binder.query(lowered(query)).node, emit, planner)
+    tree = lowered(query)
+    stages = _stages(binder.query(tree).node, emit, planner, first_moment(tree))
     physical = stages["physical"]
     rows = {name: planner.rows(name) for name in scanned(physical)}
     return Planned(physical, stages, streams=_streams(physical, planner.catalog), rows=rows)
 
 
-def _stages(bound: Node, emit: ast.Emit, planner: Planner) -> dict[str, Node]:
+def _stages(bound: Node, emit: ast.Emit, planner: Planner, now_at: int | None) -> dict[str, Node]:
     """The stages from a bound plan; rows that could leave once by a time that is not selected are read with it."""
     try:
-        return {"bound": bound, **_after_binding(bound, emit, planner)}
+        return {"bound": bound, **_after_binding(bound, emit, planner, now_at)}
     except InvalidDefinition:
         wide = with_times(bound)
         if emit.mode != "final" or wide.schema == bound.schema:
             raise
-        stages = _after_binding(wide, emit, planner)
+        stages = _after_binding(wide, emit, planner, now_at)
         return {"bound": bound, **stages, "physical": without_times(stages["physical"], bound.schema)}
 
 
-def _after_binding(bound: Node, emit: ast.Emit, planner: Planner) -> dict[str, Node]:
+def _after_binding(bound: Node, emit: ast.Emit, planner: Planner, now_at: int | None) -> dict[str, Node]:
     optimized = optimize(bound, planner.rows, planner.disabled_rules)
-    told = place_temporal_filters(optimized)
+    told = place_temporal_filters(optimized, now_at)
     if emit.mode == "final":
         told = views_as_streams(told, planner.plan_of)
     return {"logical": optimized, "physical": to_physical(told, emit)}

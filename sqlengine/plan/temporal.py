@@ -3,15 +3,19 @@
 `row op moment`, where `moment` is a function of now() that never goes back (now() - INTERVAL '5 minutes',
 date_trunc('hour', now()), current_date - 7), holds for one span of time per row.  Such conditions become a
 TemporalFilter, whose state the filter itself bounds.  now() anywhere else changes every row's answer all the time: it
-has no incremental operator.  proctime() is different: it is the time at which a row came, and stays.
+is refused in what a query puts out, and has no incremental operator elsewhere.  proctime() is different: it is the time
+at which a row came, and stays.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pyarrow as pa
 
+from sqlengine.errors import InvalidDefinition
 from sqlengine.expr.simplify import conjunction, conjuncts
 from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children, input_columns, with_children
 from sqlengine.plan import build, nodes
@@ -19,14 +23,29 @@ from sqlengine.plan.exprs import expressions, shift
 from sqlengine.plan.nodes import Node, TimeBound
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.sql import ast
 from sqlengine.types import TIMESTAMPTZ
 
+MOMENTS = frozenset("now current_timestamp current_date current_time localtime localtimestamp".split())
+"""Functions of the time of the statement."""
 _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 
 
-def place_temporal_filters(node: Node) -> Node:
-    """The plan with its conditions on now() as TemporalFilters; Unplannable for now() in any other place."""
-    node = rebuild(node, tuple(place_temporal_filters(i) for i in node.inputs))
+def place_temporal_filters(node: Node, written_at: int | None = None) -> Node:
+    """The plan with its conditions on now() as TemporalFilters; Unplannable for now() in any other place, and in what a
+    query puts out InvalidDefinition (42P17), at `written_at` in its text."""
+    if _moving(node):
+        raise InvalidDefinition(
+            "now() in what a continuous query puts out changes all the time",
+            hint="proctime() is the time a row was processed, and stays with it; conditions may compare rows with"
+            " now(), and a SELECT from the view may have it",
+            position=written_at,
+        )
+    return _placed(node)
+
+
+def _placed(node: Node) -> Node:
+    node = rebuild(node, tuple(_placed(i) for i in node.inputs))
     if isinstance(node, nodes.Join) and node.residual is not None and calls(node.residual, "now"):
         node = _out_of_condition(node, node.residual)
     if isinstance(node, nodes.Filter) and calls(node.predicate, "now"):
@@ -36,6 +55,19 @@ def place_temporal_filters(node: Node) -> Node:
     if not all(i.append_only for i in node.inputs) and any(calls(e, "proctime") for e in expressions(node)):
         raise Unplannable("proctime() over rows that are taken back")
     return node
+
+
+def _moving(node: Node) -> set[int]:
+    """The columns that are computed from now()."""
+    match node:
+        case nodes.Project(input=below, exprs=exprs):
+            inner = _moving(below)
+            return {i for i, e in enumerate(exprs) if calls(e, "now") or inner & input_columns(e)}
+        case nodes.Filter() | nodes.TopN() | nodes.Over() | nodes.Unnest():
+            return _moving(node.inputs[0])
+        case nodes.UnionAll(branches=branches):
+            return set().union(*map(_moving, branches))
+    return set()
 
 
 def _out_of_condition(join: nodes.Join, residual: Expr) -> Node:
@@ -157,6 +189,20 @@ def _of_time(expr: Expr) -> Expr:
         return InputRef(TIMESTAMPTZ, 0, "now")
     kids = children(expr)
     return with_children(expr, [_of_time(kid) for kid in kids]) if kids else expr
+
+
+def first_moment(query: object) -> int | None:
+    """Where a query first calls now() or one of its kin, subqueries included; None where it does not."""
+    if isinstance(query, ast.Call) and query.name in MOMENTS:
+        return query.position
+    if isinstance(query, tuple):
+        parts: Iterable[object] = query
+    elif dataclasses.is_dataclass(query) and not isinstance(query, type):
+        parts = (getattr(query, f.name) for f in dataclasses.fields(query))
+    else:
+        return None
+    found = [at for at in map(first_moment, parts) if at is not None]
+    return min(found, default=None)
 
 
 def calls(expr: Expr, function: str) -> bool:

@@ -105,7 +105,10 @@ def test_rows_leave_without_any_input_and_followers_hear_of_it():
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("SELECT id, now() AS n FROM s", "now() outside"),
+        (
+            "SELECT max(id) FILTER (WHERE ts <> now()) AS n FROM s GROUP BY ts HAVING ts <> now()",
+            "a condition on now()",
+        ),
         ("SELECT id FROM s WHERE ts > now() OR ts < now() - INTERVAL '1 day'", "conditions on now() under OR"),
         ("SELECT id FROM s WHERE ts <> now()", "a condition on now()"),
     ],
@@ -114,6 +117,28 @@ def test_other_uses_of_now_are_computed_again(query, reason):
     with sqlengine.connect(clock=VirtualClock(START_US)) as db:
         db.execute("CREATE STREAM s (id INT, ts TIMESTAMPTZ)")
         assert reason in str(db.execute(f"EXPLAIN {query} EMIT CHANGES").fetchall())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id, now() AS n FROM s",
+        "SELECT id, now() - ts AS age FROM s",
+        "SELECT id, current_timestamp FROM s",
+        "SELECT id, current_date AS d FROM s WHERE id > 1",
+        "SELECT id, n FROM (SELECT id, ts, now() AS n FROM s) WHERE ts IS NOT NULL ORDER BY id LIMIT 3",
+    ],
+)
+def test_now_is_no_value_of_a_view(query):
+    with sqlengine.connect(clock=VirtualClock(START_US)) as db:
+        db.execute("CREATE STREAM s (id INT, ts TIMESTAMPTZ)")
+        statement = f"CREATE MATERIALIZED VIEW v AS {query}"
+        with pytest.raises(sqlengine.ProgrammingError, match="now.. in what a continuous query puts out") as caught:
+            db.execute(statement)
+        assert caught.value.sqlstate == "42P17" and "proctime()" in caught.value.hint
+        if "now()" in query:
+            assert statement[caught.value.position :].startswith("now()")
+        assert db.execute(query).schema.names  # a SELECT has one moment
 
 
 def test_proctime_stays_with_its_row():
