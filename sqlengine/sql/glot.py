@@ -237,6 +237,8 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
                 node.set("this", this[1:])
         elif isinstance(node, exp.Bracket):
             brackets.append(node)
+        elif isinstance(node, exp.Group):
+            _settle_group(node)
         elif isinstance(node, exp.Table):
             if position_of(node.this) in strings:
                 node.this.meta[FILE] = True
@@ -251,6 +253,24 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
             raise errors.SyntaxError("one index is expected", position=position_of(bracket.expressions[1]))
         bracket.set("expressions", bracket.expressions[:1])
         bracket.set("offset", 1)
+
+
+def _settle_group(group: exp.Group) -> None:
+    """`GROUP BY a, b WITH ROLLUP` (Spark, MySQL) is `GROUP BY ROLLUP (a, b)`; ALL before grouping sets says nothing."""
+    if not group.expressions:
+        return
+    if group.args.get("all") is False:
+        raise NotSupportedError(
+            "GROUP BY DISTINCT is not supported",
+            hint="write each set once in GROUPING SETS (...)",
+            position=next((at for node in group.walk() if (at := position_of(node)) is not None), None),
+        )
+    group.set("all", None)
+    for kind in ("rollup", "cube"):
+        bare = group.args.get(kind)
+        if bare and not bare[0].expressions:
+            group.set(kind, None)
+            group.set("expressions", [type(bare[0])(expressions=group.expressions)])
 
 
 # ---------------------------------------------------------------- errors

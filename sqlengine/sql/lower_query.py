@@ -40,10 +40,10 @@ _SELECT_WORDS = {
     "kind",
     "on",
     "alias",
+    "locks",  # they have no meaning for rows that are only read
 }
 _NAMED = {
     "into": "SELECT INTO",
-    "locks": "FOR UPDATE",
     "laterals": "LATERAL VIEW",
     "pivots": "PIVOT",
     "sample": "TABLESAMPLE",

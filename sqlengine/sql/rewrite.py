@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlengine import errors
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
+from sqlengine.sql.rewrite_hive import lateral_views
 from sqlengine.sql.rewrite_ksql import KSQL_KINDS, ksql_window, ksql_within
 from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word
 
@@ -43,6 +44,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         _refuse_top(result)
     if "MINUS" in words:
         result = _minus(result)
+    if {"LATERAL", "VIEW"} <= words:
+        result = lateral_views(result)
     if {"WITHIN", "JOIN"} <= words:
         result = ksql_within(result)
     if "WINDOW" in words and words & KSQL_KINDS.keys():
@@ -348,7 +351,8 @@ def _table_functions(tokens: list[Token]) -> list[Token]:
         if opens and token.upper == "TABLE" and _in_from(tokens, at):
             close = matching(tokens, at + 1)
             inner = tokens[at + 2 : close]
-            out += [word("LATERAL", token)] if inner and inner[0].upper == "UNNEST" else []
+            called = inner and inner[0].upper == "UNNEST" and tokens[at - 1].upper != "LATERAL"
+            out += [word("LATERAL", token)] if called else []
             out += _table_functions([tokens[at - 1], *inner])[1:]
             at = close + 1
         elif opens and token.upper in WINDOW_FUNCTIONS and _in_from(tokens, at):

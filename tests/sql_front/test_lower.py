@@ -289,7 +289,6 @@ def test_output_names(item: str, name: str) -> None:
     [
         "SELECT * FROM t PIVOT (sum(a) FOR b IN (c || 'x'))",
         "SELECT list_transform(array_agg(a), x -> x + 1) FROM t",
-        "SELECT a FROM t FOR UPDATE",
     ],
 )
 def test_shapes_without_words_say_so(text: str) -> None:
