@@ -34,10 +34,12 @@ def earlier(watermark_us: int, by_us: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """`watermarks_us`: one per input port, never going back; `now_us`: the tick's timestamp (processing time)."""
+    """`watermarks_us`: one per input port, never going back; `now_us`: the tick's timestamp (processing time);
+    `history`: the tick brings a piece of what was there before the query."""
 
     watermarks_us: tuple[int, ...]
     now_us: int
+    history: bool = False
 
     @property
     def watermark_us(self) -> int:

@@ -11,7 +11,8 @@ from sqlengine.plan import nodes
 
 
 class EmitEveryOperator(Operator):
-    """Releases at the first tick of each interval counted from 1970-01-01, and at once when the input has ended.
+    """Releases at the first tick of each interval counted from 1970-01-01, and at once when the input has ended or
+    brings what was there before the query, however many pieces that comes in.
 
     While changes are held, the output's watermark is the one of the last moment when nothing was.
     """
@@ -31,7 +32,7 @@ class EmitEveryOperator(Operator):
         interval = times.now_us // self._every_us
         started, self._interval = self._interval is None, interval if self._interval is None else self._interval
         out = None
-        if started or interval > self._interval or times.watermark_us == END_OF_TIME:
+        if started or interval > self._interval or times.history or times.watermark_us == END_OF_TIME:
             out, self._interval = self._held.take(), interval
         if not self._held.num_rows:
             self._watermark_us = times.watermark_us

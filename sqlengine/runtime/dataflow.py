@@ -80,6 +80,7 @@ class Dataflow:
         self.timeout_us = timeout_us
         self._workers = workers
         self._ticked_us = 0
+        self._history = False
         self._places: dict[Node, int] = {}
         self._parts: dict[int, SharedPart] = {}
         self._reading: set[tuple[int, int]] = set()
@@ -112,9 +113,11 @@ class Dataflow:
         """The watermark of the output."""
         return self.steps[self._root].watermark_us
 
-    def tick(self, feeds: Mapping[str, Feed], now_us: int) -> Delta | None:
-        """Push every source's new rows through all operators; returns the change of the plan's output."""
-        self._ticked_us = now_us
+    def tick(self, feeds: Mapping[str, Feed], now_us: int, history: bool = False) -> Delta | None:
+        """Push every source's new rows through all operators; returns the change of the plan's output.
+
+        `history`: they are rows from before the query."""
+        self._ticked_us, self._history = now_us, history
         before = self._observe(feeds, now_us)
         for place in self._running:
             step = self.steps[place]
@@ -215,7 +218,7 @@ class Dataflow:
             step.rows_in += sum(d.num_rows for d in arriving)
             step.batches += len(arriving)
             step.output += [d for d in self._processed(step, arriving, port, now_us) if d is not None and d.num_rows]
-        times = Times(tuple(self.steps[p].watermark_us for p in step.inputs), now_us)
+        times = Times(tuple(self.steps[p].watermark_us for p in step.inputs), now_us, self._history)
         out = operator.advance(times)
         if out is not None and out.num_rows:
             step.output.append(out)

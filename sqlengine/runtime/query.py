@@ -85,9 +85,9 @@ class ContinuousQuery:
         names = self.plan.schema.names
         return table if table.schema.names == names else table.rename_columns(names)
 
-    def step(self, feeds: Mapping[str, Feed], now_us: int) -> Outcome:
+    def step(self, feeds: Mapping[str, Feed], now_us: int, history: bool = False) -> Outcome:
         """Run the dataflow through a tick and take the change into the contents: once for all who share them."""
-        delta = self.dataflow.tick(feeds, now_us)
+        delta = self.dataflow.tick(feeds, now_us, history)
         if delta is not None and self.store is not None:
             self.store.apply(delta, net=True)
         late, self.dataflow.late_rows = self.dataflow.late_rows, []

@@ -204,7 +204,7 @@ class Scheduler:
                 batches = reader.poll(BACKFILL_ROWS_MAX, until=goals[name])
                 done += sum(b.num_rows for b in batches)
                 feeds[name] = Feed(batches=batches)
-            query.take(query.step(feeds, now_us), self.tick_number, now_us)
+            query.take(query.step(feeds, now_us, history=True), self.tick_number, now_us)
             feeds = {name: Feed(watermark_us=f.watermark_us) for name, f in contents.items()}
             if on_progress is not None:
                 on_progress(min(1.0, done / total))

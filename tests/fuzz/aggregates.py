@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from tests.fuzz.queries import Queries
 from tests.fuzz.scalars import NUMBERS, ORDERED, Bound, Scope
-from tests.fuzz.tree import Col, Node, Part, expr, opt
+from tests.fuzz.tree import Alt, Col, Node, Part, expr, opt
+from tests.fuzz.user_aggregates import USER_AGGREGATES
 
 SUMS = {"bigint": "bigint", "int": "bigint", "double precision": "double precision"}
 
@@ -62,6 +63,9 @@ def _call(q: Queries, scope: Scope) -> tuple[Node, bool]:
         if column.type not in SUMS:
             return expr(column.type, "CAST(", *call, f" AS {column.type})"), True
         return expr(SUMS[column.type], *call), True
+    if column.type == "bigint" and pick < 0.82:
+        name, oracle = q.rng.choice(USER_AGGREGATES)
+        return expr("bigint", Alt(f"{name}({column.sql})", f"{oracle}({column.sql})"), *_filter(q, scope)), True
     if column.type in NUMBERS and pick < 0.88:
         name = q.rng.choice(("avg(", "avg(", "var_pop(", "stddev_samp(", "median("))
         return expr("double precision", name, column.node(), ")", *_filter(q, scope)), False

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
+from sqlengine import workers
 from sqlengine.operators import asof_settle, iterate, ranking, top_n
 from sqlengine.operators.aggregates import aggregate_set
 from sqlengine.operators.over import operator as over
@@ -46,6 +47,7 @@ LIMITS = (
     (time_queue, "RUNS_MAX"),
     (timed_rows, "COMPACT_AT"),
     (scheduler, "BACKFILL_ROWS_MAX"),
+    (workers, "ROWS_MIN"),
 )
 
 

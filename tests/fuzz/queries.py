@@ -51,6 +51,7 @@ class Queries:
         self.shapes = shapes
         self.scalars = Scalars(rng)
         self.ctes: list[tuple[str, Query]] = []
+        self.views: list[tuple[str, Query]] = []
         self.serial = 0
 
     def query(self, depth: int) -> Query:
@@ -69,10 +70,14 @@ class Queries:
         return f"{head}{self.serial}"
 
     def source(self, depth: int, base: float = 0.35) -> Source:
-        """A table, or a query in parentheses, or one of the WITH queries."""
+        """A table or a view, or a query in parentheses, or one of the WITH queries."""
         if self.ctes and self.rng.random() < 0.4:
             name, query = self.rng.choice(self.ctes)
             alias = self.alias("c")
+            return self.named(Node("from", (f"{name} AS {alias}",)), alias, query.columns, query.rows)
+        if self.views and self.rng.random() < 0.25:
+            name, query = self.rng.choice(self.views)
+            alias = self.alias("m")
             return self.named(Node("from", (f"{name} AS {alias}",)), alias, query.columns, query.rows)
         if depth <= 0 or self.rng.random() < base:
             return self.table(self.rng.choice(self.tables))

@@ -42,13 +42,19 @@ class Table:
     nulls: tuple[float, ...]
     delay_s: int = 0
 
+    @property
+    def has_versions(self) -> bool:
+        """Whether other rows can be joined with it as it was at a time."""
+        return self.kind != "bag" and any(c.name == "ts" for c in self.columns)
+
     def create(self) -> str:
         """The statement that makes it."""
         columns = [f"{c.name} {c.type}" for c in self.columns]
         if self.kind == "keyed":
             columns[0] += " PRIMARY KEY"
-        if self.kind == "stream" and any(c.name == "ts" for c in self.columns):
-            columns.append(f"WATERMARK FOR ts AS ts - INTERVAL '{self.delay_s} seconds'")
+        if self.has_versions:
+            delay_s = self.delay_s if self.kind == "stream" else 0
+            columns.append(f"WATERMARK FOR ts AS ts - INTERVAL '{delay_s} seconds'")
         return f"CREATE {'STREAM' if self.kind == 'stream' else 'TABLE'} {self.name} ({', '.join(columns)})"
 
     def select(self) -> Node:

@@ -11,7 +11,9 @@ from tests.fuzz.over import window_calls
 from tests.fuzz.queries import ROWS_MAX, Queries, Query, Shape, Source
 from tests.fuzz.scalars import ORDERED, Bound, Scope
 from tests.fuzz.schema import Table
+from tests.fuzz.times import fresh, temporal_join
 from tests.fuzz.tree import Col, Many, Node, Part, expr, opt, part
+from tests.fuzz.windows import plain, times, window_aggregate, windowed
 
 
 def make_queries(rng: random.Random, tables: Sequence[Table]) -> Queries:
@@ -148,16 +150,12 @@ def using_join(q: Queries, depth: int) -> Query:
     return Query(q.select(items, " FROM ", node, *q.where(others, 0, 0.3)), 30)
 
 
-def _times(scope: Scope) -> list[Bound]:
-    return [b for b in scope if b.type == "timestamp" and b.col.exact]
-
-
 def interval_join(q: Queries, depth: int) -> Query | None:
     """Two sides whose times are near one another."""
-    left, right = (q.source_with(depth - 1, lambda s: bool(_times(s.scope))) for _ in range(2))
+    left, right = (q.source_with(depth - 1, lambda s: bool(times(s.scope))) for _ in range(2))
     if left is None or right is None:
         return None
-    a, b = q.rng.choice(_times(left.scope)), q.rng.choice(_times(right.scope))
+    a, b = q.rng.choice(times(left.scope)), q.rng.choice(times(right.scope))
     low, high = q.rng.choice((0, 5, 20)), q.rng.choice((0, 10, 30))
     near = f" BETWEEN {b.sql} - INTERVAL '{low} seconds' AND {b.sql} + INTERVAL '{high} seconds'"
     on: list[Part] = [*equalities(q, left.scope, right.scope, 1), expr("boolean", a.node(), near)]
@@ -169,10 +167,10 @@ def interval_join(q: Queries, depth: int) -> Query | None:
 
 def asof_join(q: Queries, depth: int) -> Query | None:
     """The nearest row in time; the right side has one row a key and time."""
-    left, below = (q.source_with(depth - 1, lambda s: bool(_times(s.scope))) for _ in range(2))
+    left, below = (q.source_with(depth - 1, lambda s: bool(times(s.scope))) for _ in range(2))
     if left is None or below is None:
         return None
-    time = q.rng.choice(_times(below.scope))
+    time = q.rng.choice(times(below.scope))
     keys = [b for b in below.exact() if b is not time and any(b.type == c.type for c in left.exact())]
     key = q.rng.choice(keys) if keys else None
     picked = q.rng.choice([b for b in below.exact() if b.type in ORDERED])
@@ -180,7 +178,7 @@ def asof_join(q: Queries, depth: int) -> Query | None:
     items.append((expr(picked.type, "max(", picked.node(), ")"), Col("m", picked.type)))
     by = ", ".join(b.sql for b in [time, *([key] if key else [])])
     right = q.subquery(Query(q.select(items, " FROM ", below.node, f" GROUP BY {by}"), below.rows))
-    mine = q.rng.choice(_times(left.scope))
+    mine = q.rng.choice(times(left.scope))
     on: list[Part] = [f"{mine.sql} {q.rng.choice(('>=', '>', '<=', '<'))} {right.scope[0].sql}"]
     if key is not None:
         other = q.rng.choice([b for b in left.exact() if b.type == key.type])
@@ -210,70 +208,18 @@ def aggregate(q: Queries, depth: int) -> Query | None:
     return Query(q.select(items, *tail), source.rows if keys.shown else 1)
 
 
-SPANS = (5, 10, 30, 60)
-
-
-def windowed(q: Queries, source: Source, time: Bound, partition: Sequence[Bound], session: bool = True) -> Source:
-    """A source with the windows of one of its times."""
-    alias = q.alias("w")
-    size, slide = q.rng.choice(SPANS[1:]), q.rng.choice(SPANS[:2])
-    kind = q.rng.choice(("TUMBLE", "TUMBLE", "HOP", "CUMULATE", *(("SESSION", "SESSION") if session else ())))
-    inside, name = source.node, time.col.name
-    if source.node.parts[0] != "(":
-        inside = Node("part", (str(source.node.parts[0]).partition(" ")[0],))
-    head: tuple[Part, ...] = (inside,)
-    if kind == "SESSION" and partition:
-        head = (inside, " PARTITION BY ", ", ".join(b.col.name for b in partition))
-    texts = {
-        "TUMBLE": f"INTERVAL '{size} seconds'" + q.rng.choice(("", "", ", INTERVAL '3 seconds'")),
-        "HOP": f"INTERVAL '{slide} seconds', INTERVAL '{size} seconds'",
-        "CUMULATE": f"INTERVAL '{slide} seconds', INTERVAL '{size // slide * slide} seconds'",
-        "SESSION": f"INTERVAL '{slide} seconds'",
-    }
-    node = Node("from", (f"{kind}(", *head, f", {name}, {texts[kind]}) AS {alias}"))
-    columns = [*(b.col for b in source.scope), Col("window_start", "timestamp"), Col("window_end", "timestamp")]
-    return q.named(node, alias, columns, source.rows * (1 if kind in ("TUMBLE", "SESSION") else 4))
-
-
-def window_aggregate(q: Queries, depth: int) -> Query | None:
-    """Groups of windows, of every kind, over tables, streams and queries."""
-    source = q.source_with(depth, lambda s: bool(_times(s.scope)) and _plain(s))
-    if source is None:
-        return None
-    time = q.rng.choice(_times(source.scope))
-    others = [b for b in source.exact() if b is not time]
-    keys = q.rng.sample(others, min(len(others), q.rng.choice((0, 1, 1, 2))))
-    made = windowed(q, source, time, keys)
-    alias = made.scope[0].alias
-    both = q.rng.random() < 0.75 or str(made.node.parts[0]).startswith("SESSION")
-    ends = made.scope[-2:] if both else (q.rng.choice(made.scope[-2:]),)
-    by = [*(Bound(alias, k.col) for k in keys), *ends]
-    items = [(b.node(), Col(f"g{i}", b.type)) for i, b in enumerate(by)]
-    items += aggregate_calls(q, made.exact()[:-2])
-    where = [] if str(made.node.parts[0]).startswith("SESSION") else q.where(made.scope[:-2], 0, 0.3)
-    tail = (" FROM ", made.node, *where, " GROUP BY ", ", ".join(b.sql for b in by))
-    return Query(q.select(items, *tail), made.rows)
-
-
-def _plain(source: Source) -> bool:
-    """Whether a window may stand around it: a table or a query, with columns not called as a window's."""
-    names = {b.col.name for b in source.scope}
-    first = str(source.node.parts[0]) if source.node.parts else ""
-    return not names & {"window_start", "window_end"} and not first.startswith("w") and not first.startswith("r")
-
-
 def window_rows(q: Queries, depth: int) -> Query | None:
     """The rows with their windows, alone or joined window by window."""
-    source = q.source_with(depth - 1, lambda s: bool(_times(s.scope)) and _plain(s))
+    source = q.source_with(depth - 1, lambda s: bool(times(s.scope)) and plain(s))
     if source is None:
         return None
-    left = windowed(q, source, q.rng.choice(_times(source.scope)), (), session=False)
+    left = windowed(q, source, q.rng.choice(times(source.scope)), (), session=False)
     if q.rng.random() < 0.5:
         items = q.items(left.scope, 0, least=2)
         return Query(q.select(items, " FROM ", left.node, *q.where(left.scope, 0, 0.3)), left.rows)
-    again = q.source_with(0, lambda s: bool(_times(s.scope)) and _plain(s))
+    again = q.source_with(0, lambda s: bool(times(s.scope)) and plain(s))
     assert again is not None
-    right = windowed(q, again, q.rng.choice(_times(again.scope)), (), session=False)
+    right = windowed(q, again, q.rng.choice(times(again.scope)), (), session=False)
     on = [f"{a.sql} = {b.sql}" for a, b in zip(left.scope[-2:], right.scope[-2:])]
     more = equalities(q, left.scope[:-2], right.scope[:-2], 1)
     kind = q.rng.choice(KINDS)
@@ -440,6 +386,8 @@ SHAPES: dict[Shape, float] = {
     using_join: 0.5,
     interval_join: 0.7,
     asof_join: 0.8,
+    temporal_join: 0.8,
+    fresh: 0.8,
     aggregate: 4,
     window_aggregate: 2,
     window_rows: 0.7,

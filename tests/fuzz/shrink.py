@@ -35,7 +35,7 @@ def shrunk(batch: Batch, failure: Failure, path: Callable[[], Path] | None = Non
         return batch
     while True:
         before = best
-        for reduce in (_ticks, _queries, _rows, _tables, _columns, _values):
+        for reduce in (_ticks, _queries, _views, _rows, _tables, _columns, _values):
             best = _greedy(best, reduce, fails)
         if best == before:
             return best
@@ -52,8 +52,21 @@ def _greedy(best: Batch, reduce: Callable[[Batch], Iterator[Batch]], fails: Call
 
 def _queries(batch: Batch) -> Iterator[Batch]:
     tables = [t.select() for t in batch.tables]
-    for query in smaller(batch.queries[0], tables):
-        yield replace(batch, queries=(query,))
+    query = batch.queries[0]
+    if query.emit is not None:
+        yield replace(batch, queries=(replace(query, emit=None),))
+    if query.emit is None or not query.emit.streams:  # what says which rows are out must stay as it is
+        for less in smaller(query, tables):
+            yield replace(batch, queries=(replace(less, emit=query.emit),))
+
+
+def _views(batch: Batch) -> Iterator[Batch]:
+    """Without some of the views, or with smaller ones."""
+    yield from (replace(batch, views=v) for v in _fewer(batch.views))
+    tables = [t.select() for t in batch.tables]
+    for i, (name, view) in enumerate(batch.views):
+        for less in smaller(view, tables):
+            yield replace(batch, views=(*batch.views[:i], (name, less), *batch.views[i + 1 :]))
 
 
 def _ticks(batch: Batch) -> Iterator[Batch]:

@@ -36,21 +36,56 @@ class Many:
 
 
 @dataclass(frozen=True)
+class Alt:
+    """What a view says its own way, and the same in words that DuckDB knows (over the history, see history.py)."""
+
+    view: str
+    oracle: str
+
+
+@dataclass(frozen=True)
+class Emit:
+    """EMIT EVERY so many seconds; or, with `streams`, ON WINDOW CLOSE: a row is out when the least watermark of these
+    streams, `behind_s` back, has reached the row's column number `end`."""
+
+    every_s: int = 0
+    streams: tuple[str, ...] = ()
+    end: int = 0
+    behind_s: int = 0
+
+    @property
+    def sql(self) -> str:
+        """The clause."""
+        return " EMIT ON WINDOW CLOSE" if self.streams else f" EMIT EVERY INTERVAL '{self.every_s} seconds'"
+
+
+@dataclass(frozen=True)
 class Node:
-    """`kind`: query | expr | from | part; `type` of an expr; `columns` of a query."""
+    """`kind`: query | expr | from | part; `type` of an expr; `columns` of a query, `emit` of a whole one."""
 
     kind: str
     parts: tuple[Part, ...]
     type: str = ""
     columns: tuple[Col, ...] = ()
+    emit: Emit | None = None
 
     @property
     def sql(self) -> str:
-        """The text."""
-        return _text(self)
+        """The text of a view's query."""
+        return _text(self, False)
+
+    @property
+    def oracle(self) -> str:
+        """The text of what it must answer."""
+        return _text(self, True)
+
+    @property
+    def statement(self) -> str:
+        """What stands behind CREATE MATERIALIZED VIEW ... AS."""
+        return self.sql + (self.emit.sql if self.emit is not None else "")
 
 
-Part = str | Node | Opt | Many
+Part = str | Node | Opt | Many | Alt
 
 
 def expr(type: str, *parts: Part) -> Node:  # noqa: A002 - SQL's word
@@ -68,19 +103,21 @@ def opt(*parts: Part) -> Opt:
     return Opt(parts)
 
 
-def _text(at: Part) -> str:
+def _text(at: Part, oracle: bool) -> str:
     match at:
         case str():
             return at
+        case Alt():
+            return at.oracle if oracle else at.view
         case Many():
-            return at.separator.join(_text(i) for i in at.items)
+            return at.separator.join(_text(i, oracle) for i in at.items)
         case _:
-            return "".join(_text(p) for p in at.parts)
+            return "".join(_text(p, oracle) for p in at.parts)
 
 
 def _holes(at: Part) -> Sequence[Part]:
     match at:
-        case str():
+        case str() | Alt():
             return ()
         case Many():
             return at.items
@@ -90,7 +127,7 @@ def _holes(at: Part) -> Sequence[Part]:
 
 def _with(at: Part, index: int, new: Part) -> Part:
     holes = tuple(new if i == index else h for i, h in enumerate(_holes(at)))
-    assert not isinstance(at, str)
+    assert not isinstance(at, (str, Alt))
     return replace(at, items=holes) if isinstance(at, Many) else replace(at, parts=holes)
 
 

@@ -156,6 +156,15 @@ def test_the_end_of_the_input_releases_at_once() -> None:
     assert operator.advance(Times((END_OF_TIME,), 6)) is not None
 
 
+def test_history_in_pieces_does_not_wait_for_the_interval() -> None:
+    operator = every(10**9)
+    for second in range(3):
+        operator.process(delta_of(SCHEMA, [(stamp(second), "a")], [1]), 0, 5)
+        assert operator.advance(Times((0,), 5, history=True)) is not None
+    operator.process(delta_of(SCHEMA, [(stamp(3), "a")], [1]), 0, 6)
+    assert operator.advance(Times((0,), 6)) is None
+
+
 @given(case=cases([ROWS], [True]), every_us=st.integers(1, 20))
 @settings(max_examples=40, deadline=None)
 def test_emit_every_keeps_the_sum(case, every_us: int) -> None:  # type: ignore[no-untyped-def]
