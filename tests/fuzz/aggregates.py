@@ -63,7 +63,7 @@ def _call(q: Queries, scope: Scope) -> tuple[Node, bool]:
         if column.type not in SUMS:
             return expr(column.type, "CAST(", *call, f" AS {column.type})"), True
         return expr(SUMS[column.type], *call), True
-    if column.type == "bigint" and pick < 0.82:
+    if column.type == "bigint" and pick < 0.85:
         name, oracle = q.rng.choice(USER_AGGREGATES)
         return expr("bigint", Alt(f"{name}({column.sql})", f"{oracle}({column.sql})"), *_filter(q, scope)), True
     if column.type in NUMBERS and pick < 0.88:

@@ -105,7 +105,7 @@ def make_batch(seed: int, count: int) -> Batch:
 def _query(maker: Queries) -> Node:
     """A query, some with a clause that says when it speaks."""
     pick = maker.rng.random()
-    closes = closing(maker) if pick < 0.08 else None
+    closes = closing(maker) if pick < 0.1 else None
     if closes is not None:
         return closes
     node = maker.query(maker.rng.randint(1, DEPTH_MAX)).node

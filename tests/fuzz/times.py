@@ -61,7 +61,7 @@ def closing(q: Queries) -> Node | None:
     if not streams:
         return None
     first, second = q.rng.choice(streams), q.rng.choice(streams)
-    make = q.rng.choice((_rows, _rows, _union, _near, _met))
+    make = q.rng.choice((_rows, _rows, _union, _near, _near, _met))
     source, behind_s = make(q, first, second)
     read = tuple({first.name: 1} if make is _rows else {first.name: 1, second.name: 1})
     time = next(b for b in source.scope if b.col.name == "ts")
