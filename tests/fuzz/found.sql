@@ -52,3 +52,11 @@ CREATE MATERIALIZED VIEW b AS SELECT * FROM (SELECT k, window_start AS s, window
 INSERT INTO t VALUES (1, 1, '2024-01-01 00:00:01'), (2, 1, '2024-01-01 00:00:04'), (3, 2, '2024-01-01 00:00:09'), (4, 0, '2024-01-01 00:00:19');
 DELETE FROM t WHERE id = 2;
 INSERT INTO t VALUES (5, 2, '2024-01-01 00:00:05'), (6, 0, '2024-01-01 00:00:23');
+
+-- a full join of which one side's rows must be there keeps the other side's conditions above it
+CREATE TABLE t (id BIGINT PRIMARY KEY, d DATE);
+CREATE TABLE v (id BIGINT PRIMARY KEY, k BIGINT, x DOUBLE PRECISION);
+CREATE MATERIALIZED VIEW a AS SELECT v.x FROM v FULL JOIN t ON v.k = t.id WHERE t.d IS NOT NULL AND NOT (v.x BETWEEN v.x AND v.x);
+CREATE MATERIALIZED VIEW b AS SELECT v.x, t.id FROM v FULL JOIN t ON v.k = t.id WHERE t.d > DATE '2024-01-01' AND (v.x IS NULL OR v.x > 1);
+INSERT INTO t VALUES (3, '2024-01-02'), (5, '2024-01-01'), (6, NULL);
+INSERT INTO v VALUES (4, 3, 0.5), (5, 5, 0.5), (6, 6, 2), (7, NULL, 3);

@@ -86,9 +86,9 @@ def _into_join(join: nodes.Join, parts: list[Expr]) -> Node:
         columns = input_columns(part)
         if join.kind == "full":
             above.append(part)
-        elif columns and max(columns) < width:
+        elif columns and max(columns) < width and join.kind != "right":
             left.append(part)
-        elif join.kind == "inner" and columns and min(columns) >= width:
+        elif columns and min(columns) >= width and join.kind in ("inner", "right"):
             right.append(shift(part, -width))
         elif join.kind == "inner" and columns:
             across.append(part)
