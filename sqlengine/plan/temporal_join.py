@@ -69,6 +69,8 @@ def _is_arrival(left: Relation, moment: ast.Column, catalog: Catalog) -> bool:
                 return isinstance(expr, Call) and expr.function == "proctime"
             at = expr.index
         node = node.input
+        if at >= len(node.schema):
+            return False  # a column of a window
     if not isinstance(node, nodes.Scan):
         return False
     obj = catalog.get(tuple(node.source.split(".")))

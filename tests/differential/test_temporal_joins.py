@@ -95,6 +95,19 @@ def test_a_column_that_is_proctime_makes_a_lookup():
             assert "LookupJoin" in str(plan)
 
 
+def test_the_time_of_a_window_is_a_time_as_any():
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM r (k INT, v INT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+        db.execute("CREATE STREAM s (k INT, ts TIMESTAMP)")
+        db.execute(
+            "CREATE MATERIALIZED VIEW v AS SELECT s.window_end, r.v FROM TUMBLE(s, ts, INTERVAL '10 s') AS s "
+            "LEFT JOIN r FOR SYSTEM_TIME AS OF s.window_end AS r ON s.k = r.k"
+        )
+        db.execute("INSERT INTO r VALUES (1, 10, '2024-01-01 00:00:01'), (1, 20, '2024-01-01 00:00:15')")
+        db.execute("INSERT INTO s VALUES (1, '2024-01-01 00:00:03'), (1, '2024-01-01 00:00:12')")
+        assert [v for _, v in sorted(db.execute("SELECT * FROM v").fetchall())] == [10, 20]
+
+
 def test_an_append_only_side_is_its_own_versions():
     with sqlengine.connect() as db:
         db.execute("CREATE STREAM r (k INT, v INT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
