@@ -16,6 +16,7 @@ import gc
 import multiprocessing
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ from benchmarks.nexmark.peer_runs import PeerRuns, write_tables
 from benchmarks.nexmark.queries import QUERIES
 from benchmarks.nexmark.streams import declare, fill
 from benchmarks.side_by_side import report
+from sqlengine.runtime.pump import IDLE_WAIT_S
 
 BATCH_ROWS = 65_536
 PEER_SECONDS = 120
@@ -65,6 +67,8 @@ def measure(name: str, events: int, peer_bytes: int | None) -> None:
 
 
 def _settled() -> int:
+    """What stays once the engine has had time to give back what the work took for a while."""
+    time.sleep(2 * IDLE_WAIT_S)
     gc.collect()
     pa.default_memory_pool().release_unused()
     return anonymous_bytes()

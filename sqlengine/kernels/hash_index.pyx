@@ -18,7 +18,9 @@ from sqlengine.kernels.key_grid cimport EMPTIED, KeyGrid, cell_of
 from sqlengine.kernels.key_table cimport (
     MOVED, HashEntry, KeyEntry, KeyTable, enter, finish, free_place, home, line, segment, segment_number
 )
-from sqlengine.kernels.pages cimport SqeArea, sqe_area_bytes, sqe_free_area, sqe_widen_area
+from sqlengine.kernels.pages cimport (
+    SQE_RESERVE_FROM, SqeArea, sqe_area_bytes, sqe_expect, sqe_free_area, sqe_widen_area
+)
 
 import numpy as np
 
@@ -127,6 +129,10 @@ cdef class HashIndex:
         out = np.empty(codes.shape[0], dtype=np.int64)
         cdef int64_t[::1] slots = out
         cdef Py_ssize_t n = codes.shape[0], done = 0
+        cdef size_t key_bytes = self.width * sizeof(int64_t)
+        if n * key_bytes >= SQE_RESERVE_FROM:
+            self._reserve_words(n)
+        sqe_expect(&self.area, self.count * key_bytes, n * key_bytes)
         if n and self.grid is not None and not self.moving:
             done = self._insert_dense(&codes[0, 0], n, &slots[0])
         if done < n:

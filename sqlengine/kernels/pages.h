@@ -1,8 +1,9 @@
 /* Memory for state that grows: without copying what is there, in pages of 2 MiB where the system has them.
 
    An area of at least SQE_RESERVE_FROM bytes is a reservation of addresses: memory is taken page by page as it is first
-   touched, so growing inside it moves nothing and costs no call.  Large pages come zeroed some eight times as fast as
-   small ones, and probes at random seldom walk the page table.  Where addresses can not be reserved (no mmap, a limit on
+   touched, so growing inside it moves nothing and costs no call.  Who adds much at a time gets large pages: they come
+   zeroed some eight times as fast as small ones, and probes at random seldom walk the page table.  Who adds little gets
+   small ones, as the first touch of a large one can take milliseconds.  Where addresses can not be reserved (no mmap, a limit on
    address space) an area is grown by realloc.  This file must not know what is kept. */
 
 #ifndef SQE_PAGES_H
@@ -20,6 +21,7 @@
 #define SQE_RESERVE_FROM ((size_t)1 << 20)
 #define SQE_RESERVE_LEAST ((size_t)1 << 32)
 #define SQE_RESERVE_FACTOR 16
+#define SQE_MUCH ((size_t)1 << 17) /* at a time */
 
 /* An area: `room` usable bytes at `at`; `reserved` is the size of the mapping, 0 when it comes from malloc. */
 typedef struct {
@@ -39,14 +41,19 @@ static inline char* sqe_reserve(size_t bytes, char** mapping, size_t* reserved) 
     if (found == MAP_FAILED) return NULL;
     *mapping = (char*)found;
     *reserved = whole;
-    found = (void*)(((size_t)found + SQE_HUGE - 1) & ~(SQE_HUGE - 1));
-    madvise(found, whole - SQE_HUGE, MADV_HUGEPAGE);
-    return (char*)found;
+    return (char*)(((size_t)found + SQE_HUGE - 1) & ~(SQE_HUGE - 1));
 }
 static inline void sqe_unreserve(char* mapping, size_t reserved) { munmap(mapping, reserved); }
+/* Large pages for what is not touched yet of `more` bytes behind the first `used` at an aligned place. */
+static inline void sqe_large_pages(char* at, size_t used, size_t more) {
+    size_t first = (used + SQE_HUGE - 1) & ~(SQE_HUGE - 1);
+    size_t last = (used + more + SQE_HUGE - 1) & ~(SQE_HUGE - 1);
+    if (last > first) madvise(at + first, last - first, MADV_HUGEPAGE);
+}
 #else
 static inline char* sqe_reserve(size_t bytes, char** mapping, size_t* reserved) { return NULL; }
 static inline void sqe_unreserve(char* mapping, size_t reserved) {}
+static inline void sqe_large_pages(char* at, size_t used, size_t more) {}
 #endif
 
 static inline void sqe_free_area(SqeArea* area) {
@@ -66,6 +73,14 @@ static inline SqeArea sqe_reserved_area(size_t wanted) {
     return area;
 }
 
+/* Before `more` bytes are added behind the first `used`. */
+static inline void sqe_expect(SqeArea* area, size_t used, size_t more) {
+    if (area->reserved && more >= SQE_MUCH) {
+        size_t left = area->room - used;
+        sqe_large_pages(area->at, used, more < left ? more : left);
+    }
+}
+
 /* Make room for `wanted` bytes, the first `used` of which are kept; 0 when there is no memory (the area is as it was).
    Bytes never used are zero when the area is `zeroed` at every call. */
 static inline int sqe_widen_area(SqeArea* area, size_t used, size_t wanted, int zeroed) {
@@ -78,6 +93,7 @@ static inline int sqe_widen_area(SqeArea* area, size_t used, size_t wanted, int 
         wider.at = (char*)(zeroed ? calloc(room, 1) : malloc(room));
         if (wider.at == NULL) return 0;
     }
+    if (wanted >= used + SQE_MUCH) sqe_expect(&wider, 0, wanted);
     if (area->at != NULL) memcpy(wider.at, area->at, used < area->room ? used : area->room);
     sqe_free_area(area);
     *area = wider;

@@ -1,10 +1,12 @@
-"""The background thread: ticks when data came or time is due, retention now and then, sleeps otherwise."""
+"""The background thread: ticks when data came or time is due, retention now and then, sleeps otherwise.  Memory a
+back-fill has left is given back when nothing comes for a while."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
+from sqlengine.runtime.memory import give_back
 from sqlengine.runtime.scheduler import Scheduler
 
 IDLE_WAIT_S = 0.5
@@ -57,7 +59,14 @@ class Pump:
             if now_us - self._maintained_us >= MAINTAIN_INTERVAL_US:
                 self._maintained_us = now_us
                 self._maintain()
+                self._give_back()
             wait_s = FEEDER_WAIT_S if scheduler.feeders else IDLE_WAIT_S
             if wakeup is not None:
                 wait_s = min(wait_s, max(0.001, (wakeup - now_us) / 1e6))
-            self._wake.wait(wait_s)
+            if not self._wake.wait(wait_s) and wait_s == IDLE_WAIT_S:
+                self._give_back()
+
+    def _give_back(self) -> None:
+        if self._scheduler.spare_memory:
+            self._scheduler.spare_memory = False
+            give_back()

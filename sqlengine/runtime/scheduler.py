@@ -13,7 +13,6 @@ from sqlengine.delta import Delta
 from sqlengine.errors import Error, InternalError
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.feed import Feed
-from sqlengine.runtime.memory import give_back
 from sqlengine.runtime.query import ContinuousQuery, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.state.row_store import RowStore
@@ -22,9 +21,7 @@ OnProgress = Callable[[float], None]
 
 BACKFILL_ROWS_MAX = 1 << 20
 """Rows of one partition taken at once while a new query catches up: nobody waits for a single tick then."""
-
-
-GIVE_BACK_ROWS = 262_144
+SPARE_MEMORY_ROWS = 262_144
 """A back-fill of so many rows leaves memory worth giving back."""
 
 
@@ -55,6 +52,8 @@ class Scheduler:
         self.queries: dict[str, ContinuousQuery] = {}
         self.feeders: list[Callable[[int], bool]] = []
         self.derived: set[str] = set()
+        self.spare_memory = False
+        """A large back-fill left memory that should be given back when there is time."""
         self._wakeup_us: int | None = None
         self._force = False
 
@@ -212,8 +211,7 @@ class Scheduler:
                 check()
             if all(r.at_end(goals[n]) for n, r in readers.items()):
                 break
-        if done >= GIVE_BACK_ROWS:
-            give_back()
+        self.spare_memory |= done >= SPARE_MEMORY_ROWS
 
     def wait_for_change(self, after_tick: int, timeout_s: float | None) -> bool:
         """Block until a tick later than `after_tick`, at most `timeout_s`; False on time-out."""

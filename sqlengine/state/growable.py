@@ -23,14 +23,22 @@ Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 
-def widened(array: Array, size: int) -> tuple[Array, bool]:
-    """(a longer array for at least `size` places that begins with the values of `array`, whether its room is only
-    reserved: no memory until touched)."""
+def widened(array: Array, size: int) -> tuple[Array, kernel.Pages | None]:
+    """(a longer array for at least `size` places that begins with the values of `array`, the pages reserved for it:
+    no memory until touched)."""
     room = max(size, 2 * len(array))
     pages = kernel.reserve(room * array.itemsize)
-    wider = np.empty(room, array.dtype) if pages is None else np.frombuffer(pages, array.dtype)
+    wider = np.empty(room, array.dtype) if pages is None else np.frombuffer(pages.memory, array.dtype)
+    if 2 * len(array) < size:
+        expect(pages, array[:0], size)
     wider[: len(array)] = array
-    return wider, pages is not None
+    return wider, pages
+
+
+def expect(pages: kernel.Pages | None, array: Array, size: int) -> None:
+    """Before an array in these pages grows to `size` places."""
+    if pages is not None:
+        pages.expect(array.nbytes, (size - len(array)) * array.itemsize)
 
 
 class Growable:
@@ -45,7 +53,7 @@ class Growable:
 
     def _empty(self) -> None:
         self._buffer: Array = np.empty(16, dtype=self._dtype)
-        self._reserved = False
+        self._pages: kernel.Pages | None = None
 
     @property
     def values(self) -> Array:
@@ -55,7 +63,7 @@ class Growable:
     @property
     def nbytes(self) -> int:
         """Bytes held, spare room included."""
-        return self.size * self._buffer.itemsize if self._reserved else int(self._buffer.nbytes)
+        return self.size * self._buffer.itemsize if self._pages is not None else int(self._buffer.nbytes)
 
     def grow(self, size: int) -> Array:
         """Have at least `size` places; returns `values`."""
@@ -90,4 +98,6 @@ class Growable:
 
     def _have_room(self, size: int) -> None:
         if size > len(self._buffer):
-            self._buffer, self._reserved = widened(self.values, size)
+            self._buffer, self._pages = widened(self.values, size)
+        else:
+            expect(self._pages, self.values, size)

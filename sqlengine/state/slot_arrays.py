@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.state.growable import widened
+from sqlengine.state.growable import expect, widened
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -30,7 +30,7 @@ class SlotArrays:
         self._kinds = kinds
         self.size = 0
         self._buffers: dict[str, Array] = {n: np.full(FEWEST, fill, dtype=t) for n, (t, fill) in kinds.items()}
-        self._reserved = dict.fromkeys(kinds, False)
+        self._pages: dict[str, Any] = dict.fromkeys(kinds)
         self.arrays: dict[str, Array] = dict(self._buffers)
 
     def __getitem__(self, name: str) -> Array:
@@ -39,7 +39,7 @@ class SlotArrays:
     @property
     def nbytes(self) -> int:
         """Bytes held, spare room included."""
-        held = (self.arrays if self._reserved[n] else self._buffers for n in self._kinds)
+        held = (self._buffers if self._pages[n] is None else self.arrays for n in self._kinds)
         return sum(arrays[n].nbytes for n, arrays in zip(self._kinds, held, strict=True))
 
     def grow(self, size: int) -> None:
@@ -50,7 +50,9 @@ class SlotArrays:
             if size <= known:
                 continue
             if size > len(self._buffers[name]):
-                self._buffers[name], self._reserved[name] = widened(self.arrays[name], size)
+                self._buffers[name], self._pages[name] = widened(self.arrays[name], size)
+            else:
+                expect(self._pages[name], self.arrays[name], size)
             self._buffers[name][known:size] = fill
             self.arrays[name] = self._buffers[name][:size]
 
