@@ -1,4 +1,4 @@
-"""GROUP BY without windows: one accumulator row per group, changes emitted as groups change.
+"""GROUP BY without windows: one accumulator row per group, what a tick changes emitted at its end.
 
 A group exists while the weights of its rows add up to more than 0.  Without keys there is one group that always has a
 row, from the first `advance` on even over no input.
@@ -17,8 +17,9 @@ from sqlengine.kernels import group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES, NO_INTS, Inputs
 from sqlengine.operators.base import ChosenKeys, Operator, State, Times
-from sqlengine.operators.changes import had_first, replacement
+from sqlengine.operators.changes import replacement
 from sqlengine.operators.forgetting import Forgetting
+from sqlengine.operators.touched_groups import TouchedGroups
 from sqlengine.plan.nodes import GroupAggregate
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
@@ -40,6 +41,7 @@ class GroupAggregateOperator(Operator):
         self._aggregates = AggregateSet(node.aggregates, source, node.input.append_only)
         self._weights = Growable()
         self._densify = Densifier()
+        self._touched = TouchedGroups()
         self._forgetting = Forgetting(node.forget)
         self._arrived = 0
         self._announced = bool(node.keys)
@@ -51,34 +53,42 @@ class GroupAggregateOperator(Operator):
         delta = self._forgetting.in_time(delta)
         if not delta.num_rows:
             return None
-        known = self._index.size
         slots = self._index.insert([delta.batch.column(k) for k in self.node.keys], delta.num_rows)
         self._grow()
         weights = NO_INTS if delta.weights is None else delta.weights
-        if not self.node.aggregates and delta.weights is None:
-            return self._new_keys(slots, known)
+        if not self.node.aggregates and delta.weights is None and not self._touched:
+            return self._new_keys(slots)
         touched, _ = self._densify(slots, self._index.size)
-        touched, had = had_first(touched, self._weights.values[touched] > 0)
-        if not self.node.keys:
-            had = int(self._announced)
-        old = self._aggregates.results(touched[:had]) if had else []
+        self._touched.note(touched, self._index.size, self._exist, self._aggregates.results)
         group.count(self._weights.values, slots, NO_BYTES, weights)
         inputs = Inputs(delta.batch.columns, delta.num_rows, weights, self._arrived)
         self._aggregates.update(slots, inputs)
         self._arrived += delta.num_rows
-        self._announced = True
-        has = self._weights.values[touched] > 0 if self.node.keys else None
-        keys = self._index.columns(touched) if self.node.keys else []
-        return replacement(self.schema, keys, old, self._aggregates.results(touched), had, has)
+        return None
+
+    def _exist(self, slots: Ints) -> npt.NDArray[np.bool_]:
+        """Which groups have a row in the output."""
+        if not self.node.keys:
+            return np.full(len(slots), self._announced)
+        return self._weights.values[slots] > 0
 
     def advance(self, times: Times) -> Delta | None:
+        change = self._change()
         self._forgetting.advance(times.watermark_us)
         self._reclaim()
-        if self._announced:
+        return change
+
+    def _change(self) -> Delta | None:
+        """What the tick's rows have changed; the one group without keys is told of at the first occasion."""
+        if not self._announced and not self._touched:
+            self._touched.note(np.zeros(1, dtype=np.int64), 1, self._exist, self._aggregates.results)
+        if not self._touched:
             return None
+        touched, had, old = self._touched.take()
         self._announced = True
-        batch = pa.RecordBatch.from_arrays(self._aggregates.results(np.zeros(1, dtype=np.int64)), schema=self.schema)
-        return Delta(batch)
+        has = self._exist(touched)
+        keys = self._index.columns(touched) if self.node.keys else []
+        return replacement(self.schema, keys, old, self._aggregates.results(touched), had, has)
 
     def take_late(self) -> list[pa.RecordBatch]:
         return self._forgetting.take_late()
@@ -110,7 +120,7 @@ class GroupAggregateOperator(Operator):
         self._weights.grow(self._index.size)
         self._aggregates.grow(self._index.size)
 
-    def _new_keys(self, slots: Ints, known: int) -> Delta | None:
+    def _new_keys(self, slots: Ints) -> Delta | None:
         """DISTINCT over inserted rows: keys that were absent; nothing else can change."""
         touched, _ = self._densify(slots, self._index.size)
         born = touched[self._weights.values[touched] <= 0]

@@ -18,6 +18,8 @@ from sqlengine.operators.base import Operator, State, Times
 from sqlengine.state.shards import deal, in_shard
 from sqlengine.workers import Workers
 
+PIECE_ROWS = 1 << 18
+"""So many rows are dealt out before the tick ends."""
 SHARD = "shard"
 """States of several shards are called shard0/..., shard1/...; that of one has no such head."""
 
@@ -31,7 +33,8 @@ class Sharded(Operator):
         self._workers = workers
         self._shards = [make()]
         self._arrived: list[Delta] = []
-        self._now_us = 0
+        self._arrived_rows = 0
+        self._said: list[Delta] = []
         self.schema = self._shards[0].schema
 
     @property
@@ -42,24 +45,38 @@ class Sharded(Operator):
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
         assert port == 0, "only operators of one input are divided"
         self._arrived.append(delta)
-        self._now_us = now_us
+        self._arrived_rows += delta.num_rows
+        if self._arrived_rows >= PIECE_ROWS:
+            self._take_in(now_us)
         return None
 
     def advance(self, times: Times) -> Delta | None:
+        many = self._workers.worth(self._arrived_rows) or bool(self._said)
+        self._take_in(times.now_us)
+        said, self._said = self._said, []
+        answers = self._each(lambda shard: self._shards[shard].advance(times), many)
+        return self._together([*said, *answers])
+
+    def _take_in(self, now_us: int) -> None:
+        """Give the shards what has arrived; their answers wait for the end of the tick."""
         arrived, self._arrived = self._arrived, []
-        many = self._workers.worth(sum(d.num_rows for d in arrived))
+        many, self._arrived_rows = self._workers.worth(self._arrived_rows), 0
         if many and self._keys and len(self._shards) == 1:
             self._divide()
-        if len(self._shards) == 1:
-            return self._run(self._shards[0], arrived, times)
-        dealt = self._deal(arrived, many)
+        hands = [arrived] if len(self._shards) == 1 else list(zip(*self._deal(arrived, many), strict=True))
+
+        def process(shard: int) -> Delta | None:
+            delta = concat(hands[shard])
+            return None if delta is None else self._shards[shard].process(delta, 0, now_us)
+
+        if hands:
+            self._said += self._each(process, many)
+
+    def _each(self, work: Callable[[int], Delta | None], many: bool) -> list[Delta]:
+        """What the shards say to a piece of work, side by side when there is much of it."""
         each = range(len(self._shards))
-
-        def run(shard: int) -> Delta | None:
-            return self._run(self._shards[shard], [hand[shard] for hand in dealt], times)
-
-        answers = self._workers.map(run, each) if many else [run(shard) for shard in each]
-        return self._together([a for a in answers if a is not None])
+        answers = self._workers.map(work, each) if many else [work(shard) for shard in each]
+        return [answer for answer in answers if answer is not None]
 
     def _together(self, answers: Sequence[Delta]) -> Delta | None:
         """The output, of what several shards answered."""
@@ -67,13 +84,6 @@ class Sharded(Operator):
 
     def _changed_shards(self) -> None:
         """There are other shards than before."""
-
-    def _run(self, operator: Operator, arrived: Sequence[Delta], times: Times) -> Delta | None:
-        """A tick of one operator: all its rows as one delta, then the watermarks."""
-        delta = concat(arrived)
-        before = None if delta is None else operator.process(delta, 0, self._now_us)
-        after = operator.advance(times)
-        return concat([d for d in (before, after) if d is not None])
 
     # ------------------------------------------------------------ dealing out
 

@@ -8,19 +8,20 @@ watermark passes window ends the panes of each closed window are merged, the row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.delta import Delta
+from sqlengine.delta import Delta, concat
 from sqlengine.kernels import HashIndex, group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES
 from sqlengine.operators.base import ChosenKeys, Operator, State, Times, earlier
-from sqlengine.operators.changes import had_first, replacement
+from sqlengine.operators.changes import replacement
+from sqlengine.operators.touched_groups import TouchedGroups
 from sqlengine.operators.window_input import Rows, WindowInput
 from sqlengine.operators.windows import ALL_CLOSED, NONE_CLOSED
 from sqlengine.plan.nodes import WindowAggregate
@@ -49,15 +50,17 @@ class WindowAggregateOperator(Operator):
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
         if self._few_groups and self._workers.worth(delta.num_rows):
-            return self._process_reduced(delta)
+            self._process_reduced(delta)
+            return None
         rows = self._input.read(delta, self._state.final)
         if rows.late is not None:
             self._late.append(rows.late)
         if not rows.batch.num_rows:
             return None
-        return self._state.process(rows)
+        self._state.process(rows)
+        return None
 
-    def _process_reduced(self, delta: Delta) -> Delta | None:
+    def _process_reduced(self, delta: Delta) -> None:
         """Pieces of the delta are reduced side by side to one partial result a window, and those are added."""
         pieces = delta.pieces(self._workers.threads)
         starts = self._state.arrived + np.cumsum([0, *(p.num_rows for p in pieces)])
@@ -69,7 +72,7 @@ class WindowAggregateOperator(Operator):
 
         parts = self._workers.map(reduce, range(len(pieces)))
         self._late += [late for _, late in parts if late is not None]
-        return self._state.process_reduced([part for part, _ in parts if len(part.words)])
+        self._state.process_reduced([part for part, _ in parts if len(part.words)])
 
     def advance(self, times: Times) -> Delta | None:
         return self._state.advance(times.watermark_us)
@@ -122,11 +125,11 @@ class _Windows:
         """Bytes held."""
         return self.index.nbytes + self.aggregates.nbytes + self.weights.nbytes
 
-    def process(self, rows: Rows) -> Delta | None:
+    def process(self, rows: Rows) -> None:
         """Add rows that fall in open windows."""
         raise AssertionError("of the subclass")
 
-    def process_reduced(self, parts: Sequence[Reduced]) -> Delta | None:
+    def process_reduced(self, parts: Sequence[Reduced]) -> None:
         """Add partial results of rows that fall in open windows; only without keys."""
         raise AssertionError("of the subclass")
 
@@ -142,7 +145,7 @@ class _Windows:
         return Reduced(words.keys()[:, 0].copy(), aggregates, weights)
 
     def advance(self, watermark_us: int) -> Delta | None:
-        """Close and forget windows."""
+        """What the tick's rows have changed; close and forget windows."""
         raise AssertionError("of the subclass")
 
     def snapshot(self) -> State:
@@ -194,23 +197,21 @@ class _Windows:
 class ClosingPanes(_Windows):
     """One slot per (pane word, keys): every window leaves once."""
 
-    def process(self, rows: Rows) -> Delta | None:
+    def process(self, rows: Rows) -> None:
         slots = self.index.insert([rows.words, *self.keys_of(rows.batch)], len(rows.words))
         self.grow()
         if not self.node.input.append_only:
             group.count(self.weights.values, slots, NO_BYTES, rows.weights)
         self.aggregates.update(slots, rows.inputs(self.arrived))
         self.arrived += len(slots)
-        return None
 
-    def process_reduced(self, parts: Sequence[Reduced]) -> Delta | None:
+    def process_reduced(self, parts: Sequence[Reduced]) -> None:
         for part in parts:
             slots = self.index.insert([part.words])
             self.grow()
             if not self.node.input.append_only:
                 group.count(self.weights.values, slots, NO_BYTES, part.weights)
             self.aggregates.merge(slots, part.aggregates, np.arange(len(slots), dtype=np.int64))
-        return None
 
     def advance(self, watermark_us: int) -> Delta | None:
         closed = self.source.grid.closed_by(watermark_us)
@@ -262,17 +263,12 @@ class ChangingWindows(_Windows):
     def __init__(self, node: WindowAggregate, source: WindowInput) -> None:
         super().__init__(node, source)
         self._densify = Densifier()
+        self._touched = TouchedGroups()
         if node.emit == "changes":
             self.emitted = ALL_CLOSED
             self._kept_us = node.retention_us
         else:
             self._kept_us = node.lateness_us
-
-    def absorb(self, rows: Rows) -> Ints:
-        """Add rows to their groups; returns the groups' slots, maybe several times."""
-        slots, part, ids = self._placed(rows)
-        self._add(rows, slots, part, ids)
-        return slots
 
     def _placed(self, rows: Rows) -> tuple[Ints, tuple[AggregateSet, Ints] | None, Ints]:
         """The slots that change, and for rows in several windows the partial results (see `_partial`)."""
@@ -295,40 +291,45 @@ class ChangingWindows(_Windows):
             self.aggregates.merge(slots, aggregates, ids)
         self.arrived += len(rows.words)
 
-    def process(self, rows: Rows) -> Delta | None:
+    def process(self, rows: Rows) -> None:
         slots, part, ids = self._placed(rows)
-        return self._changed(slots, lambda: self._add(rows, slots, part, ids))
+        self._note(slots)
+        self._add(rows, slots, part, ids)
 
-    def process_reduced(self, parts: Sequence[Reduced]) -> Delta | None:
-        placed = [self._in_windows(part.words.reshape(-1, 1)) for part in parts]
-        self.grow()
+    def process_reduced(self, parts: Sequence[Reduced]) -> None:
+        for part in parts:
+            slots, ids = self._in_windows(part.words.reshape(-1, 1))
+            self.grow()
+            self._note(slots)
+            group.count(self.weights.values, slots, NO_BYTES, part.weights[ids])
+            self.aggregates.merge(slots, part.aggregates, ids)
 
-        def add() -> None:
-            for part, (slots, ids) in zip(parts, placed, strict=True):
-                group.count(self.weights.values, slots, NO_BYTES, part.weights[ids])
-                self.aggregates.merge(slots, part.aggregates, ids)
-
-        return self._changed(np.concatenate([slots for slots, _ in placed]), add) if placed else None
-
-    def _changed(self, slots: Ints, add: Callable[[], None]) -> Delta | None:
-        """What adding to the groups changes of those that have been emitted."""
+    def _note(self, slots: Ints) -> None:
+        """Groups are about to change: those that have been emitted will have to say so."""
         touched, _ = self._densify(slots, self.index.size)
         shown = self._shown(touched)
-        shown, had = had_first(shown, self.weights.values[shown] > 0)
-        old = self.aggregates.results(shown[:had]) if had else []
-        add()
-        if not len(shown):
+        if len(shown):
+            self._touched.note(shown, self.index.size, self._exist, self.aggregates.results)
+
+    def _exist(self, slots: Ints) -> Mask:
+        return self.weights.values[slots] > 0
+
+    def _changed(self) -> Delta | None:
+        """What the tick's rows change of groups that have been emitted before."""
+        if not self._touched:
             return None
-        groups = self.group_columns(self.index.words(shown))
-        has = self.weights.values[shown] > 0
-        return replacement(self.node.schema, groups, old, self.aggregates.results(shown), had, has)
+        slots, had, old = self._touched.take()
+        groups = self.group_columns(self.index.words(slots))
+        return replacement(self.node.schema, groups, old, self.aggregates.results(slots), had, self._exist(slots))
 
     def advance(self, watermark_us: int) -> Delta | None:
         grid = self.source.grid
         before = self.emitted
+        change = self._changed()
         if self.node.emit == "close":
             self.emitted = max(before, grid.closed_by(watermark_us))
-        change = self._newly_closed(before) if self.emitted > before else None
+        if self.emitted > before:
+            change = concat([delta for delta in (change, self._newly_closed(before)) if delta is not None])
         final = self.final
         if self._kept_us is not None:
             final = max(final, grid.closed_by(earlier(watermark_us, self._kept_us)))

@@ -17,7 +17,6 @@ from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import ChosenKeys, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.window_aggregate import ChangingWindows, WindowAggregateOperator
-from sqlengine.operators.window_input import Rows
 from sqlengine.plan.nodes import WindowAggregate, WindowWinners
 from sqlengine.state.arrow_buffers import plain, validity
 from sqlengine.state.order_codes import order_codes
@@ -77,15 +76,22 @@ class Winners(ChangingWindows):
         self._largest = largest
         self.best: dict[int, tuple[int, Ints, pa.RecordBatch]] = {}
         self._news: dict[int, Best] = {}
+        self._grown = np.zeros(0, dtype=bool)
 
     def take_news(self) -> dict[int, Best]:
         """The windows whose best may have changed since the last call, and what it is."""
         taken, self._news = self._news, {}
         return taken
 
-    def process(self, rows: Rows) -> Delta | None:
-        touched, _ = self._densify(self.absorb(rows), self.index.size)
-        return consolidate(concat(self._challenge_all(self._shown(touched))))
+    def _note(self, slots: Ints) -> None:
+        if len(self._grown) < self.index.size:
+            self._grown = np.concatenate([self._grown, np.zeros(self.index.size, dtype=bool)])
+        self._grown[slots] = True
+
+    def _changed(self) -> Delta | None:
+        grown = np.flatnonzero(self._grown)
+        self._grown[grown] = False
+        return consolidate(concat(self._challenge_all(self._shown(grown))))
 
     def _newly_closed(self, before: int) -> Delta | None:
         return concat(self._challenge_all(self._closed_slots(before)))

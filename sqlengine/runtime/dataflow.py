@@ -5,7 +5,7 @@ Equal sub-plans are one operator: nodes are frozen data, so equality finds them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 
@@ -21,7 +21,7 @@ from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.sharding import is_spreadable, shard_keys
-from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.feed import Feed, pieces
 from sqlengine.runtime.shared_part import SharedPart
 from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
@@ -113,30 +113,56 @@ class Dataflow:
         """The watermark of the output."""
         return self.steps[self._root].watermark_us
 
-    def tick(self, feeds: Mapping[str, Feed], now_us: int, history: bool = False) -> Delta | None:
-        """Push every source's new rows through all operators; returns the change of the plan's output.
+    def tick(self, feeds: Mapping[str, Feed], now_us: int, history: bool = False) -> list[Delta]:
+        """Push every source's new rows through all operators, piece by piece, then tell the operators that the tick is
+        over; returns the change of the plan's output: one delta in which nothing cancels, or any number of them when
+        rows only come.
 
         `history`: they are rows from before the query."""
         self._ticked_us, self._history = now_us, history
-        before = self._observe(feeds, now_us)
+        deltas: list[Delta] = []
+        for piece in pieces(feeds):
+            before = self._observe(piece, now_us)
+            deltas += self._pass(lambda place, step: self._take_in(place, step, piece, before, now_us))  # noqa: B023
+        deltas += self._pass(lambda place, step: self._finish(place, step, feeds, now_us))
+        if self.plan.append_only or (len(deltas) == 1 and self._is_net(self._root)):
+            return deltas
+        output = consolidate(concat(deltas))
+        return [] if output is None else [output]
+
+    def _pass(self, run: Callable[[int, Step], None]) -> list[Delta]:
+        """Run each step once, those it reads before it; returns what came out at the root."""
         for place in self._running:
             step = self.steps[place]
             started = perf_counter_ns()
-            if place in self._parts:
-                self._take(step, self._parts[place], feeds, now_us)
-            elif isinstance(step.node, nodes.Scan):
-                self._scan(place, step.node, feeds.get(step.node.source), before, now_us)
-            else:
-                self._run(step, now_us)
+            run(place, step)
             step.rows_out += sum(d.num_rows for d in step.output)
             step.busy_ns += perf_counter_ns() - started
-        deltas = self.steps[self._root].output
-        output = concat(deltas)
+        deltas = [delta for delta in self.steps[self._root].output if delta.num_rows]
         for place in self._running:
             self.steps[place].output = []
-        if output is None or self.plan.append_only or (len(deltas) == 1 and self._is_net(self._root)):
-            return output
-        return consolidate(output)
+        return deltas
+
+    def _take_in(
+        self, place: int, step: Step, piece: Mapping[str, Feed], before: dict[int, np.ndarray], now_us: int
+    ) -> None:
+        """A piece of a tick's rows at a step; a part takes in the whole tick when it ends."""
+        if place in self._parts:
+            return
+        if not isinstance(step.node, nodes.Scan):
+            self._process(step, now_us)
+        elif step.node.source in piece:
+            self._scan(place, step.node, piece[step.node.source], before)
+
+    def _finish(self, place: int, step: Step, feeds: Mapping[str, Feed], now_us: int) -> None:
+        """A tick's end at a step."""
+        if place in self._parts:
+            self._take(step, self._parts[place], feeds, now_us)
+        elif isinstance(step.node, nodes.Scan):
+            self._set_watermark(step, step.node, feeds.get(step.node.source), now_us)
+        else:
+            self._process(step, now_us)
+            self._advance(step, now_us)
 
     def _is_net(self, place: int) -> bool:
         """Whether nothing cancels in a step's one delta of a tick."""
@@ -147,8 +173,8 @@ class Dataflow:
         return not passes_on or self._is_net(step.inputs[0])
 
     def _observe(self, feeds: Mapping[str, Feed], now_us: int) -> dict[int, np.ndarray]:
-        """Watermarks take in the batches, once per source; returns batches' running watermarks by id where wanted.
-        Notes which scans read which batches."""
+        """Watermarks take in a piece's batches, once per source; returns batches' running watermarks by id where they
+        are wanted.  Notes which scans read which batches."""
         running: dict[int, np.ndarray] = {}
         self._reading.clear()
         for name, scans in self._scans.items():
@@ -169,17 +195,15 @@ class Dataflow:
                 self._reading.update((place, id(batch)) for place in reading)
         return running
 
-    def _scan(
-        self, place: int, node: nodes.Scan, feed: Feed | None, before: dict[int, np.ndarray], now_us: int
-    ) -> None:
-        step = self.steps[place]
+    def _set_watermark(self, step: Step, node: nodes.Scan, feed: Feed | None, now_us: int) -> None:
         tracker = self.trackers.get(node.source)
         if tracker is not None:
             step.watermark_us = self._source_watermark(tracker, now_us)
-        if feed is None:
-            return
-        if feed.watermark_us is not None:
+        if feed is not None and feed.watermark_us is not None:
             step.watermark_us = feed.watermark_us
+
+    def _scan(self, place: int, node: nodes.Scan, feed: Feed, before: dict[int, np.ndarray]) -> None:
+        step = self.steps[place]
         step.output = [Delta(d.batch.select(list(node.columns)), d.weights) for d in feed.deltas if d.num_rows]
         for source in feed.batches:
             if (place, id(source)) not in self._reading:
@@ -210,14 +234,18 @@ class Dataflow:
             return [together] if together is not None else []
         return deltas
 
-    def _run(self, step: Step, now_us: int) -> None:
-        operator = step.operator
-        assert operator is not None
+    def _process(self, step: Step, now_us: int) -> None:
+        """Give the operator what the steps it reads have put out."""
         for port, place in enumerate(step.inputs):
             arriving = self._arriving(step.node, self.steps[place].output)
             step.rows_in += sum(d.num_rows for d in arriving)
             step.batches += len(arriving)
             step.output += [d for d in self._processed(step, arriving, port, now_us) if d is not None and d.num_rows]
+
+    def _advance(self, step: Step, now_us: int) -> None:
+        """Tell the operator where the watermarks are; take what it has put aside."""
+        operator = step.operator
+        assert operator is not None
         times = Times(tuple(self.steps[p].watermark_us for p in step.inputs), now_us, self._history)
         out = operator.advance(times)
         if out is not None and out.num_rows:

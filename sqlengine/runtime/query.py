@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sqlengine.delta import Delta
+from sqlengine.delta import Delta, concat
 from sqlengine.errors import Error
 from sqlengine.plan.nodes import Node
 from sqlengine.runtime.feed import Feed
@@ -35,9 +35,10 @@ class Counters:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a tick of a dataflow brought: the change of its output, rows too late, rows that raised, rows read."""
+    """What a tick of a dataflow brought: the change of its output (as Dataflow.tick gives it), rows too late, rows that
+    raised, rows read."""
 
-    delta: Delta | None
+    deltas: list[Delta]
     late: list[pa.RecordBatch]
     failures: list[tuple[pa.RecordBatch, Error]]
     rows_in: int
@@ -87,30 +88,33 @@ class ContinuousQuery:
 
     def step(self, feeds: Mapping[str, Feed], now_us: int, history: bool = False) -> Outcome:
         """Run the dataflow through a tick and take the change into the contents: once for all who share them."""
-        delta = self.dataflow.tick(feeds, now_us, history)
-        if delta is not None and self.store is not None:
-            self.store.apply(delta, net=True)
+        deltas = self.dataflow.tick(feeds, now_us, history)
+        if self.store is not None:
+            for delta in deltas:
+                self.store.apply(delta, net=True)
         late, self.dataflow.late_rows = self.dataflow.late_rows, []
         failures, self.dataflow.failures = self.dataflow.failures, []
         rows_in = sum(b.num_rows for name in self.sources if name in feeds for b in feeds[name].batches)
-        return Outcome(delta, late, failures, rows_in)
+        return Outcome(deltas, late, failures, rows_in)
 
-    def take(self, outcome: Outcome, tick: int, now_us: int) -> Delta | None:
+    def take(self, outcome: Outcome, tick: int, now_us: int) -> list[Delta]:
         """Count a tick, hand on what it set aside, tell the followers; the change under the query's own names."""
         self.counters.ticks += 1
         self.counters.rows_in += outcome.rows_in
         self._hand_on(outcome)
-        delta = self._renamed(outcome.delta)
-        if delta is not None:
-            self.counters.rows_out += delta.num_rows
+        deltas = [self._renamed(delta) for delta in outcome.deltas]
+        if deltas:
+            self.counters.rows_out += sum(delta.num_rows for delta in deltas)
             self.last_change_us = now_us
             self.last_change_tick = tick
-        for follower in list(self.followers):
-            follower(tick, now_us, delta)
-        return delta
+        if self.followers:
+            change = concat(deltas)
+            for follower in list(self.followers):
+                follower(tick, now_us, change)
+        return deltas
 
-    def _renamed(self, delta: Delta | None) -> Delta | None:
-        if delta is None or delta.batch.schema.names == self.plan.schema.names:
+    def _renamed(self, delta: Delta) -> Delta:
+        if delta.batch.schema.names == self.plan.schema.names:
             return delta
         return Delta(pa.RecordBatch.from_arrays(delta.batch.columns, schema=self.plan.schema), delta.weights)
 

@@ -19,8 +19,9 @@ from sqlengine.state.row_store import RowStore
 
 OnProgress = Callable[[float], None]
 
-BACKFILL_ROWS_MAX = 1 << 20
-"""Rows of one partition taken at once while a new query catches up: nobody waits for a single tick then."""
+BACKFILL_ROWS_MAX = 1 << 22
+"""Rows of one partition taken at once while a new query catches up: nobody waits for a single tick then, and what comes
+and goes within one is never said."""
 SPARE_MEMORY_ROWS = 262_144
 """A back-fill of so many rows leaves memory worth giving back."""
 
@@ -86,9 +87,9 @@ class Scheduler:
                 stepped[shared] = self._step(query, feeds, now_us)
             outcome = stepped[shared]
             if outcome is not None:
-                delta = query.take(outcome, self.tick_number, now_us)
+                deltas = query.take(outcome, self.tick_number, now_us)
                 watermark_us = query.dataflow.watermark_us
-                feeds[query.name] = Feed(deltas=[delta] if delta is not None else [], watermark_us=watermark_us)
+                feeds[query.name] = Feed(deltas=deltas, watermark_us=watermark_us)
 
     def _step(self, query: ContinuousQuery, feeds: Mapping[str, Feed], now_us: int) -> Outcome | None:
         """The dataflow of a query through a tick; a failure stops those that share it alone."""

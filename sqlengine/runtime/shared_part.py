@@ -38,11 +38,10 @@ class SharedPart:
         if feeds is not self._feeds:
             self._feeds = feeds
             try:
-                delta = self.dataflow.tick(feeds, now_us)
+                self.output = self.dataflow.tick(feeds, now_us)
             except Exception as failure:
                 self._failure = failure
                 raise
-            self.output = [] if delta is None else [delta]
             self.late, self.dataflow.late_rows = self.dataflow.late_rows, []
             self.failures, self.dataflow.failures = self.dataflow.failures, []
         return self.output

@@ -90,7 +90,7 @@ class RowStore:
             return
         merged = concat(pending)
         assert merged is not None
-        if self._net:
+        if self._net or merged.weights is None:
             weights, prints = merged.weight_array(), merged.fingerprints
             gone, come = np.flatnonzero(weights < 0), np.flatnonzero(weights > 0)
             less, more = -weights[gone], weights[come]

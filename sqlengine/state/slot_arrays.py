@@ -65,11 +65,12 @@ class SlotArrays:
         return pa.table({n: pa.array(a[: self.size]) for n, a in self.arrays.items()})
 
     def restore(self, table: pa.Table) -> None:
-        """Replace all values by a snapshot's."""
-        self._replace({n: table.column(n).to_numpy() for n in self.arrays}, table.num_rows)
+        """Replace all values by a snapshot's; an array it does not have is as in new slots."""
+        known = set(table.schema.names)
+        self._replace({n: table.column(n).to_numpy() for n in self.arrays if n in known}, table.num_rows)
 
     def _replace(self, values: dict[str, Array], size: int) -> None:
         self.__init__(**self._kinds)  # type: ignore[misc]
         self.grow(size)
-        for name, array in self.arrays.items():
-            array[:size] = values[name]
+        for name, array in values.items():
+            self.arrays[name][:size] = array

@@ -12,7 +12,7 @@ from sqlengine import workers
 from sqlengine.operators import asof_settle, iterate, ranking, top_n
 from sqlengine.operators.aggregates import aggregate_set
 from sqlengine.operators.over import operator as over
-from sqlengine.runtime import scheduler
+from sqlengine.runtime import feed, scheduler
 from sqlengine.state import (
     densifier,
     gather,
@@ -48,6 +48,7 @@ LIMITS = (
     (timed_rows, "COMPACT_AT"),
     (scheduler, "BACKFILL_ROWS_MAX"),
     (workers, "ROWS_MIN"),
+    (feed, "PIECE_ROWS"),
 )
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from sqlengine.delta import Delta
+from sqlengine.delta import Delta, concat
 from sqlengine.functions.aggregates import aggregate
-from sqlengine.operators.base import Operator, Times
+from sqlengine.operators.base import NO_WATERMARK, Operator, Times
 from sqlengine.plan.nodes import AggregateCall, Node
 
 SCHEMA = pa.schema(
@@ -183,6 +183,12 @@ def finals(events: Sequence[tuple[Row, int]]) -> list[Row]:
 def times(watermark_us: int) -> Times:
     """One input's watermark."""
     return Times((watermark_us,), 0)
+
+
+def tick(operator: Operator, delta: Delta, watermark_us: int = NO_WATERMARK) -> Delta | None:
+    """What an operator of one input says in a tick of one delta."""
+    said = operator.process(delta, 0, 0), operator.advance(times(watermark_us))
+    return concat([change for change in said if change is not None])
 
 
 def restarted(operator: Operator, fresh: Operator) -> Operator:

@@ -33,6 +33,7 @@ from tests.operators.aggregate_support import (
     rows_strategy,
     source,
     splits,
+    tick,
     times,
 )
 
@@ -128,7 +129,8 @@ def test_equals_duckdb(kind: str, family: str, data: st.DataObject, keys: tuple[
     restart = data.draw(st.integers(0, 4))
     for i, (start, stop) in enumerate(data.draw(splits(len(events)))):
         contents.add(operator.process(delta_of(events[start:stop]), 0, 0))
-        contents.add(operator.advance(times(NO_WATERMARK)))
+        if i == restart or data.draw(st.booleans()):
+            contents.add(operator.advance(times(NO_WATERMARK)))
         if i == restart:
             operator = restarted(operator, WindowAggregateOperator(node))
     contents.add(operator.advance(times(END_OF_TIME)))
@@ -224,17 +226,17 @@ def test_windows_leave_once_in_order_and_state_goes() -> None:
     operator = WindowAggregateOperator(node_of(WINDOWS["hop"], ("k",), [call("count")], emit="close"))
     rng = np.random.default_rng(0)
     seen: list[Any] = []
-    for tick in range(40):
+    for second in range(40):
         n = 3_000
-        t = rng.integers(tick * S, (tick + 1) * S, n)
+        t = rng.integers(second * S, (second + 1) * S, n)
         columns = {f.name: pa.nulls(n, f.type) for f in SCHEMA}
         columns |= {"t": pa.array(t, pa.timestamp("us")), "k": pa.array(rng.integers(0, 2_000, n))}
         assert operator.process(Delta(pa.RecordBatch.from_pydict(columns, schema=SCHEMA)), 0, 0) is None
-        out = operator.advance(times((tick + 1) * S))
+        out = operator.advance(times((second + 1) * S))
         if out is not None:
             assert out.weights is None
             ends = out.batch.column("window_end").cast(pa.int64()).to_pylist()
-            assert ends == sorted(ends) and (not seen or ends[0] > seen[-1]) and ends[-1] <= (tick + 1) * S
+            assert ends == sorted(ends) and (not seen or ends[0] > seen[-1]) and ends[-1] <= (second + 1) * S
             seen += ends
         assert operator.state_size()["rows"] < 2_000 * 16
     assert len(seen) > 9 * 1_000
@@ -245,8 +247,8 @@ def test_retention_forgets_silently_and_reports_what_comes_after() -> None:
     operator, contents = WindowAggregateOperator(node), Contents()
     rows = [(None,) * 8 + (EPOCH + np.timedelta64(s, "s").astype(object),) for s in (1, 12, 2, 13)]
     contents.add(operator.process(delta_of([(r, 1) for r in rows[:2]]), 0, 0))
-    assert operator.advance(times(15 * S)) is None
-    contents.add(operator.process(delta_of([(r, 1) for r in rows[2:]]), 0, 0))
+    contents.add(operator.advance(times(15 * S)))
+    contents.add(tick(operator, delta_of([(r, 1) for r in rows[2:]]), 15 * S))
     assert sorted(row[-1] for row in contents.rows) == [1, 2]
     assert [b.num_rows for b in operator.take_late()] == [1]
 

@@ -23,15 +23,16 @@ from sqlengine.state import arrow_buffers as buffers
 _SUMS = ("first", "first_low", "second", "second_low")
 
 NOISE = 2.0**-98
-"""Less than so much of the second moment is rounding in the last bits of a pair: an origin far from the values that
-are left (the first value may have been taken back) must not give equal values a spread."""
+"""Less than so much of the second moment, or of the largest square that was ever in it, is rounding in the last bits of
+a pair: neither an origin far from the values that are left (the first value may have been taken back) nor an outlier
+that is gone must give equal values a spread."""
 
 
 class Moments(Accumulator):
     """`sample`: divide by n - 1 (NULL of fewer than two values) rather than n; `root`: the standard deviation."""
 
     def __init__(self, spec: Spec, sample: bool, root: bool) -> None:
-        kinds: dict[str, tuple[str, float]] = dict.fromkeys((*_SUMS, "shift"), ("f8", 0))
+        kinds: dict[str, tuple[str, float]] = dict.fromkeys((*_SUMS, "shift", "peak"), ("f8", 0))
         super().__init__(spec, shifted=("u1", 0), count=("i8", 0), **kinds, **STRANGE_KINDS)
         self._column = spec.call.args[0]
         self._sample = sample
@@ -55,6 +56,11 @@ class Moments(Accumulator):
         )
         if strange:
             self._strange.update(slots, values, valid, inputs.weights)
+        if len(inputs.weights):
+            with np.errstate(over="ignore", invalid="ignore"):
+                squares = (values - own["shift"][slots]) ** 2
+            counted = np.isfinite(squares) if not len(valid) else np.isfinite(squares) & (valid != 0)
+            np.maximum.at(own["peak"], slots, np.where(counted, squares, 0.0))
 
     def merge(self, slots: Ints, other: Self, other_slots: Ints) -> None:
         own, theirs = self.slots, {n: a[other_slots] for n, a in other.slots.arrays.items()}
@@ -71,6 +77,9 @@ class Moments(Accumulator):
         n = (count, np.zeros_like(count))
         first, second = _pair(theirs, "first"), _pair(theirs, "second")
         cross = pairs.multiply(d, pairs.add(pairs.add(first, first), pairs.multiply(n, d)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            moves = np.nan_to_num(d[0] * d[0] * count, nan=0.0, posinf=0.0)
+        np.maximum.at(own["peak"], slots, np.maximum(theirs["peak"], moves))
         for name, news in (
             ("first", pairs.add(first, pairs.multiply(n, d))),
             ("second", pairs.add(second, cross)),
@@ -85,7 +94,8 @@ class Moments(Accumulator):
         with np.errstate(over="ignore", invalid="ignore"):
             rest = pairs.add(second, pairs.negate(pairs.divide(pairs.multiply(first, first), n)))
             spread = rest[0] + rest[1]
-            spread = np.where(np.isfinite(spread) & (spread <= second[0] * NOISE), 0.0, spread)
+            noise = np.maximum(second[0], own["peak"][slots]) * NOISE
+            spread = np.where(np.isfinite(spread) & (spread <= noise), 0.0, spread)
         if not np.isfinite(spread[count != 0]).all():
             raise OutOfRange("value out of range: overflow", detail="a variance exceeds double precision")
         divisor = np.maximum(n - 1, 1.0) if self._sample else n
