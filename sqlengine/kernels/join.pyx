@@ -84,6 +84,63 @@ def chain_probe(const int64_t[::1] head, const int64_t[::1] prev, const weight_t
     return i, count
 
 
+def keyed_leave(int64_t[::1] row_of, const int64_t[::1] living, const int64_t[::1] slots, const int64_t[::1] weights,
+                int64_t[::1] rows):
+    """Deletions of a delta whose rows are known by a key: rows[i] = row_of[slots[i]], which becomes -1.
+
+    `living`: a row's weight, 0 when it is dead.  False, and nothing has changed, when a weight is less than -1 or a
+    deletion finds no living row.
+    """
+    cdef Py_ssize_t i, j, n = slots.shape[0]
+    cdef int64_t row
+    cdef bint good = True
+    with nogil:
+        for i in range(n):
+            if i + AHEAD < n:
+                SQE_PREFETCH(&row_of[slots[i + AHEAD]])
+            if weights[i] >= 0:
+                continue
+            row = row_of[slots[i]]
+            if weights[i] != -1 or row < 0 or living[row] == 0:
+                good = False
+                for j in range(i):
+                    if weights[j] < 0:
+                        row_of[slots[j]] = rows[j]
+                break
+            rows[i] = row
+            row_of[slots[i]] = -1
+    return good
+
+
+def keyed_enter(int64_t[::1] row_of, const int64_t[::1] living, const int64_t[::1] slots, const int64_t[::1] weights,
+                int64_t first_row, int64_t[::1] rows):
+    """Insertions of the delta, after its deletions: row_of[slots[i]] = rows[i] = first_row, first_row + 1, ...
+
+    `weights` is empty when all are +1.  False, and no slot has another living row than before, when a weight is more
+    than 1 or a slot has a living row.
+    """
+    cdef Py_ssize_t i, j, n = slots.shape[0], old = living.shape[0]
+    cdef int64_t row, next_row = first_row
+    cdef bint good = True, weighted = weights.shape[0] > 0
+    with nogil:
+        for i in range(n):
+            if i + AHEAD < n:
+                SQE_PREFETCH(&row_of[slots[i + AHEAD]])
+            if weighted and weights[i] < 0:
+                continue
+            row = row_of[slots[i]]
+            if (weighted and weights[i] != 1) or (row >= 0 and (row >= old or living[row] != 0)):
+                good = False
+                for j in range(i):
+                    if not weighted or weights[j] > 0:
+                        row_of[slots[j]] = -1
+                break
+            rows[i] = next_row
+            row_of[slots[i]] = next_row
+            next_row += 1
+    return good
+
+
 def chain_pop(int64_t[::1] head, const int64_t[::1] prev, const int64_t[::1] slots, const int64_t[::1] counts,
               int64_t[::1] out_probe, int64_t[::1] out_row):
     """Unlink up to counts[i] newest rows of slots[i] (slot -1: none); returns how many pairs were written."""

@@ -59,6 +59,39 @@ def chain_probe(
     return start + answered, count
 
 
+def keyed_leave(row_of: Ints, living: Ints, slots: Ints, weights: Ints, rows: Ints) -> bool:
+    """Deletions of a delta whose rows are known by a key: rows[i] = row_of[slots[i]], which becomes -1.
+
+    `living`: a row's weight, 0 when it is dead.  False, and nothing has changed, when a weight is less than -1 or a
+    deletion finds no living row.
+    """
+    gone = np.flatnonzero(weights < 0)
+    left = row_of[slots[gone]]
+    if (weights[gone] != -1).any() or (left < 0).any() or (living[left] == 0).any():
+        return False
+    if len(np.unique(slots[gone])) < len(gone):
+        return False
+    rows[gone] = left
+    row_of[slots[gone]] = -1
+    return True
+
+
+def keyed_enter(row_of: Ints, living: Ints, slots: Ints, weights: Ints, first_row: int, rows: Ints) -> bool:
+    """Insertions of the delta, after its deletions: row_of[slots[i]] = rows[i] = first_row, first_row + 1, ...
+
+    `weights` is empty when all are +1.  False, and no slot has another living row than before, when a weight is more
+    than 1 or a slot has a living row.
+    """
+    come = np.flatnonzero(weights >= 0) if len(weights) else np.arange(len(slots))
+    held = row_of[slots[come]]
+    taken = held[held >= 0]
+    good = not (len(weights) and (weights[come] != 1).any()) and not (living[taken] != 0).any()
+    if good and len(np.unique(slots[come])) == len(come):
+        rows[come] = row_of[slots[come]] = np.arange(first_row, first_row + len(come))
+        return True
+    return False
+
+
 def chain_pop(head: Ints, prev: Ints, slots: Ints, counts: Ints, out_probe: Ints, out_row: Ints) -> int:
     """Unlink up to counts[i] newest rows of slots[i] (slot -1: none); returns how many pairs were written."""
     count = 0

@@ -84,6 +84,7 @@ class JoinOperator(Operator):
                 self._schemas[port],
                 self._keys[port],
                 not self._inputs[port].append_only,
+                self._inputs[port].unique_keys,
                 self._kind.lonely[port] is not None,
                 self._bounds[port],
             )
@@ -218,11 +219,11 @@ class JoinOperator(Operator):
     def _compact_keys(self) -> None:
         """Forget keys neither side holds rows of, when they are the majority."""
         size = self._index.size
-        used = self._sides[LEFT].chains.used_slots(size) | self._sides[RIGHT].chains.used_slots(size)
+        used = self._sides[LEFT].used_slots(size) | self._sides[RIGHT].used_slots(size)
         if 2 * int(used.sum()) < size:
             new_slot = self._index.compact(used)
             for side in self._sides:
-                side.chains.renumber_slots(new_slot, self._index.size)
+                side.renumber_slots(new_slot, self._index.size)
 
     def state_size(self) -> Mapping[str, int]:
         rows = sum(side.num_rows for side in self._sides)
@@ -233,9 +234,10 @@ class JoinOperator(Operator):
 
     def restore(self, state: State) -> None:
         self._clear()
-        for port, name in enumerate(("left", "right")):
-            for delta, matches in self._sides[port].restored(state[name]):
-                self._sides[port].add(delta, None, 0, matches)
+        for side, name in zip(self._sides, ("left", "right"), strict=True):
+            for delta, matches in side.restored(state[name]):
+                slots = self._index.insert(side.keys.of(delta.batch), delta.num_rows) if side.eager else None
+                side.add(delta, slots, self._index.size, matches)
 
 
 def _product(ours: Ints | None, theirs: Ints | None) -> Ints | None:

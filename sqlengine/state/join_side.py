@@ -1,8 +1,9 @@
 """JoinSide: everything one input of a join has brought, found by key slot.
 
 Rows live in an arena by reference; per row there is a weight (0 = dead) and, where the join needs it, the number of
-matches on the other side.  An input that can retract keeps equal rows as one row with a weight, found by fingerprint;
-an append-only input has neither weights nor an index of rows.
+matches on the other side.  An input that can retract finds the rows it takes back by a unique key or by fingerprint
+(state/row_identity.py); an append-only input has neither weights nor an index of rows.  Where a unique key is part of
+the join's key, a key has one row at most, which needs no chain to be found.
 
 Rows are linked into the key index lazily.  A stream joined with a table that hardly changes is never looked up by key,
 so hashing its rows would be wasted: new rows stay `pending`, and a small delta of the other side scans them.  Once the
@@ -16,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.delta import Delta
+from sqlengine.delta import Delta, part
 from sqlengine.state.arrow_buffers import plain, validity
 from sqlengine.state.densifier import distinct_ascending
 from sqlengine.state.growable import Growable, Ints
@@ -27,7 +29,8 @@ from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.order_codes import order_codes
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import NOTHING, RowChains
-from sqlengine.state.row_index import RowIndex, first_positions
+from sqlengine.state.row_identity import ByKey, ByPrint, Placed
+from sqlengine.state.row_index import net_weights
 from sqlengine.workers import ALONE, Workers
 
 WEIGHT, MATCHES = "$weight", "$matches"
@@ -42,13 +45,21 @@ COMPACT_AT = 16_384
 
 
 class JoinSide:
-    """`retracting`: deletions may come; `counted`: keep `matches`; `bound`: see nodes.Join."""
+    """`retracting`: deletions may come; `unique`: columns that identify a row, None when only the whole row does;
+    `counted`: keep `matches`; `bound`: see nodes.Join."""
 
     def __init__(
-        self, schema: pa.Schema, keys: KeyColumns, retracting: bool, counted: bool, bound: tuple[int, int] | None
+        self,
+        schema: pa.Schema,
+        keys: KeyColumns,
+        retracting: bool,
+        unique: tuple[int, ...] | None,
+        counted: bool,
+        bound: tuple[int, int] | None,
     ) -> None:
         self.keys = keys
-        self.eager = False
+        shared = unique is not None and set(unique) <= set(keys.columns)
+        self.eager = retracting and shared
         self._linked = 0
         self._appended = 0
         self._scanned = 0
@@ -57,8 +68,8 @@ class JoinSide:
         self._bound = bound
         self._weights: Growable | None = Growable() if retracting else None
         self._matches: Growable | None = Growable() if counted else None
-        self._index: RowIndex | None = RowIndex() if retracting else None
-        self._row_of = Growable(-1)
+        self._by_print: ByPrint | None = ByPrint() if retracting and unique is None else None
+        self._by_key: ByKey | None = ByKey(schema, unique, shared) if retracting and unique is not None else None
         self._dead = 0
         self._oldest: dict[int, tuple[pa.RecordBatch, int]] = {}
 
@@ -72,14 +83,24 @@ class JoinSide:
     @property
     def num_bytes(self) -> int:
         """Approximate bytes held."""
-        marks = sum(g.nbytes for g in (self._weights, self._matches, self._row_of) if g is not None)
-        index = self._index.nbytes if self._index is not None else 0
-        return self.arena.num_bytes + self.chains.nbytes + marks + index
+        parts = (self._weights, self._matches, self._by_print, self._by_key)
+        return self.arena.num_bytes + self.chains.nbytes + sum(part.nbytes for part in parts if part is not None)
+
+    @property
+    def _one_a_key(self) -> ByKey | None:
+        """What leads from a slot of the join's index to its only row, where there is such a thing."""
+        return self._by_key if self._by_key is not None and self._by_key.shared else None
 
     def probe(self, slots: Ints) -> Iterator[tuple[Ints, Ints]]:
         """(positions in `slots`, living linked rows) in pieces; see RowChains.probe."""
         dead_marks = self._weights.values if self._dead and self._weights is not None else NOTHING
-        return self.chains.probe(slots, dead_marks)
+        if self._one_a_key is None:
+            return self.chains.probe(slots, dead_marks)
+        rows = self._one_a_key.find(slots)
+        hits = np.flatnonzero(rows >= 0)
+        if len(dead_marks):
+            hits = hits[dead_marks[rows[hits]] != 0]
+        return iter([(hits, rows[hits])])
 
     def scan(self, keys: Sequence[pa.Array], num_rows: int, workers: Workers = ALONE) -> Iterator[tuple[Ints, Ints]]:
         """(positions in `keys`, living pending rows) in pieces, without linking; chunks are scanned side by side."""
@@ -125,12 +146,12 @@ class JoinSide:
 
     def _link(self, index: KeyIndex, most: int) -> None:
         """Enter the first `most` pending rows into the key index."""
-        for first, part in self._pending_parts():
-            part = part.slice(0, most)
-            slots = index.insert(self.keys.of(part), part.num_rows)
+        for first, rows in self._pending_parts():
+            rows = rows.slice(0, most)
+            slots = index.insert(self.keys.of(rows), rows.num_rows)
             self.chains.insert(slots, first, index.size)
-            self._linked = first + part.num_rows
-            most -= part.num_rows
+            self._linked = first + rows.num_rows
+            most -= rows.num_rows
             if not most:
                 return
 
@@ -144,8 +165,8 @@ class JoinSide:
         return parts
 
     def weights(self, rows: Ints) -> Ints | None:
-        """The rows' weights, None when all are +1."""
-        return None if self._weights is None else self._weights.values[rows]
+        """The weights of living rows, None when all are +1."""
+        return None if self._weights is None or self._by_key is not None else self._weights.values[rows]
 
     def matches(self, rows: Ints) -> Ints:
         """The rows' match counts."""
@@ -161,8 +182,10 @@ class JoinSide:
         if delta.weights is not None and self._weights is None:
             self._weights = Growable()
             self._weights.append(np.ones(self.arena.num_rows, dtype=np.int64))
-        if self._index is not None:
-            self._merge(delta, slots, num_slots, matches)
+        if self._by_key is not None and self._merge_by_key(delta, slots, num_slots, matches):
+            return
+        if self._by_print is not None:
+            self._merge_by_print(self._by_print, delta, slots, num_slots, matches)
             return
         first = self.arena.append(delta.batch)
         self._enter(slots, first, num_slots)
@@ -171,21 +194,59 @@ class JoinSide:
         if self._matches is not None and matches is not None:
             self._matches.append(matches)
 
-    def _merge(self, delta: Delta, slots: Ints | None, num_slots: int, matches: Ints | None) -> None:
-        """Add to the weights of rows already known, append the others."""
-        assert self._index is not None and self._weights is not None
-        known = self._row_of.size
-        identity = self._index.insert(delta.batch)
-        row_of = self._row_of.grow(self._index.size)
-        new = first_positions(identity, known, self._index.size)
+    def _merge_by_key(self, delta: Delta, slots: Ints | None, num_slots: int, matches: Ints | None) -> bool:
+        """`add` by unique key; False, and nothing is added, when the side has to give its key up."""
+        assert self._by_key is not None and self._weights is not None
+        placed = self._by_key.place(delta, self.arena, self._weights.values, slots, num_slots)
+        if placed is None:
+            kept, weights, _ = net_weights(delta)
+            delta = Delta(delta.batch.take(pa.array(kept)), weights)
+            slots, matches = (None if of_rows is None else of_rows[kept] for of_rows in (slots, matches))
+            placed = self._by_key.place(delta, self.arena, self._weights.values, slots, num_slots)
+        if placed is None:
+            self._give_up_key()
+            return False
+        self._append_new(delta, placed, slots, num_slots)
+        if delta.weights is not None:
+            gone = placed.rows[delta.weights < 0]
+            self._weights.values[gone] = 0
+            self._dead += len(gone)
+        self._weights.append(np.ones(len(placed.new), dtype=np.int64))
+        self._keep_matches(placed, matches)
+        return True
+
+    def _give_up_key(self) -> None:
+        """Go on by fingerprints: the key is not unique, or was not for a moment."""
+        assert self._weights is not None
+        if self._one_a_key is not None:
+            self.chains, self._linked = RowChains(), 0
+        self._by_key, self._by_print = None, ByPrint()
+        for start, chunk in zip(self.arena.starts, self.arena.chunks, strict=False):
+            living = np.flatnonzero(self._weights.values[start : start + chunk.num_rows])
+            self._by_print.enter(chunk.take(pa.array(living)), start + living)
+
+    def _merge_by_print(
+        self, rows: ByPrint, delta: Delta, slots: Ints | None, num_slots: int, matches: Ints | None
+    ) -> None:
         first = self.arena.num_rows
-        if len(new):
-            self.arena.append(delta.batch if len(new) == delta.num_rows else delta.batch.take(pa.array(new)))
-            row_of[known:] = np.arange(first, first + len(new))
+        placed = rows.place(delta, first)
+        self._append_new(delta, placed, slots, num_slots)
+        self._add_weights(placed.rows, delta.weight_array(), first)
+        self._keep_matches(placed, matches)
+
+    def _append_new(self, delta: Delta, placed: Placed, slots: Ints | None, num_slots: int) -> None:
+        new, first = placed.new, self.arena.num_rows
+        if not len(new):
+            return
+        self.arena.append(delta.batch if len(new) == delta.num_rows else part(delta.batch, new))
+        if self._one_a_key is not None:
+            self._linked = self.arena.num_rows
+        else:
             self._enter(None if slots is None else slots[new], first, num_slots)
-        self._add_weights(row_of[identity], delta.weight_array(), first)
+
+    def _keep_matches(self, placed: Placed, matches: Ints | None) -> None:
         if self._matches is not None and matches is not None:
-            self._matches.grow(self.arena.num_rows)[row_of[identity]] = matches
+            self._matches.grow(self.arena.num_rows)[placed.rows] = matches
 
     def _enter(self, slots: Ints | None, first: int, num_slots: int) -> None:
         """Link appended rows at once when nothing else is pending."""
@@ -252,21 +313,27 @@ class JoinSide:
         assert self._weights is not None
         keep = self._weights.values != 0
         new_row = self.arena.compact(keep)
-        kept = self.arena.num_rows
-        self.chains.renumber_rows(new_row, kept)
+        if self._one_a_key is None:
+            self.chains.renumber_rows(new_row, self.arena.num_rows)
         self._linked = int(keep[: self._linked].sum())
         for marks in (self._weights, self._matches):
             if marks is not None:
                 marks.replace(marks.values[keep])
         self._dead = 0
         self._oldest = {}
-        if self._index is not None:
-            rows = self._row_of.values
-            rows = np.where(rows >= 0, new_row[np.maximum(rows, 0)], -1)
-            self._index.compact(rows >= 0)
-            self._row_of.replace(rows[rows >= 0])
+        identity = self._by_key or self._by_print
+        if identity is not None:
+            identity.compact(new_row)
         elif (self._weights.values == 1).all():
             self._weights = None
+
+    def used_slots(self, num_slots: int) -> npt.NDArray[np.bool_]:
+        """bool[num_slots]: the slots of the join's index that have a linked row."""
+        return (self._one_a_key or self.chains).used_slots(num_slots)
+
+    def renumber_slots(self, new_slot: Ints, kept: int) -> None:
+        """The join's index was compacted: old slot s is new_slot[s], -1 when gone (it must have no rows)."""
+        (self._one_a_key or self.chains).renumber_slots(new_slot, kept)
 
     # ------------------------------------------------------------ recovery
 

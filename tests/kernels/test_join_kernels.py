@@ -25,6 +25,34 @@ def ints(values: list[int]) -> Ints:
 
 
 @given(
+    held=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=6, max_size=6),
+    delta=st.lists(st.tuples(st.integers(0, 5), st.sampled_from([-2, -1, -1, -1, 1, 1, 1, 2])), max_size=8),
+)
+@settings(max_examples=300, deadline=None)
+def test_rows_by_key(held: list[tuple[bool, bool]], delta: list[tuple[int, int]]) -> None:
+    """`held`: which of six slots have a row, and which of those rows are alive."""
+    living = ints([int(alive) for has, alive in held if has])
+    first = len(living)
+    places = iter(range(first))
+    row_of = [next(places) if has else -1 for has, _ in held]
+    alive = {slot: row for slot, row in enumerate(row_of) if row >= 0 and living[row]}
+    slots, weights = ints([s for s, _ in delta]), ints([w for _, w in delta])
+    gone, come = [s for s, w in delta if w < 0], [s for s, w in delta if w > 0]
+    can_leave = -2 not in weights and len(set(gone)) == len(gone) and set(gone) <= alive.keys()
+    left = {slot: row for slot, row in alive.items() if slot not in gone} if can_leave else alive
+    can_enter = 2 not in weights and len(set(come)) == len(come) and not set(come) & left.keys()
+    for kernel in (join, join_reference):
+        found, rows = ints(row_of), np.full(len(delta), -7, dtype=np.int64)
+        assert kernel.keyed_leave(found, living, slots, weights, rows) == can_leave
+        assert {s: r for s, r in enumerate(found.tolist()) if r >= 0 and living[r]} == left
+        assert not can_leave or rows[weights < 0].tolist() == [alive[s] for s in gone]
+        assert kernel.keyed_enter(found, living, slots, weights, first, rows) == can_enter
+        now = {s: r for s, r in enumerate(found.tolist()) if r >= first or (r >= 0 and living[r])}
+        assert now == (left | {s: first + i for i, s in enumerate(come)} if can_enter else left)
+        assert not can_enter or rows[weights > 0].tolist() == list(range(first, first + len(come)))
+
+
+@given(
     batches=st.lists(SLOTS, min_size=1, max_size=4),
     probes=SLOTS,
     dead=st.sets(st.integers(0, 119)),

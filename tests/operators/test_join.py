@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+from itertools import pairwise
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -11,7 +15,18 @@ from sqlengine.expr.tree import Call, Const, Expr, InputRef
 from sqlengine.operators.base import Times
 from sqlengine.operators.join import KINDS, JoinOperator
 from sqlengine.plan import nodes
-from tests.operators.histories import Case, Contents, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples
+from tests.operators.histories import (
+    Case,
+    Contents,
+    Event,
+    cases,
+    delta_of,
+    duckdb_answer,
+    final_inputs,
+    run,
+    source,
+    tuples,
+)
 
 INT, TEXT = pa.int64(), pa.string()
 LEFT = pa.schema([("k", INT), ("t", TEXT), ("v", INT)])
@@ -33,18 +48,74 @@ SQL = {
 KEYS = {"int": (0,), "text": (1,), "both": (0, 1), "none": ()}
 
 
-def node(kind: str, keys: tuple[int, ...], residual: bool, retracting: tuple[bool, bool]) -> nodes.Join:
+def node(
+    kind: str,
+    keys: tuple[int, ...],
+    residual: bool,
+    retracting: tuple[bool, bool],
+    unique: tuple[int, ...] | None = None,
+) -> nodes.Join:
     schema = LEFT if kind in ("semi", "anti") else pa.schema([*LEFT, *RIGHT])
     return nodes.Join(
         schema=schema,
-        left=source(LEFT, not retracting[0]),
-        right=source(RIGHT, not retracting[1]),
+        left=replace(source(LEFT, not retracting[0]), unique_keys=unique),
+        right=replace(source(RIGHT, not retracting[1]), unique_keys=unique),
         kind=kind,
         left_keys=keys,
         right_keys=keys,
         residual=LESS if residual else None,
         append_only=False,
     )
+
+
+def by_key(case: Case, unique: tuple[int, ...]) -> Case:
+    """The history with one row a key at most: a row whose key is taken replaces the one that has it."""
+    living: dict[tuple[object, ...], tuple[object, ...]] = {}
+    events: list[Event] = []
+    for port, row, weight in case.events:
+        key = (port, *(row[c] for c in unique))
+        if living.get(key) == row or weight < 0:
+            if living.get(key) == row:
+                events.append((port, living.pop(key), -1))
+            continue
+        if key in living:
+            events.append((port, living[key], -1))
+        living[key] = row
+        events.append((port, row, 1))
+    return Case(events, case.delta_ends, case.tick_ends)
+
+
+def out_of_order(case: Case, rng: random.Random) -> Case:
+    """The history with the changes of each tick in any order."""
+    ends = sorted(end + 1 for end in case.tick_ends if end < len(case.events))
+    events: list[Event] = []
+    for start, stop in pairwise([0, *ends, len(case.events)]):
+        events += rng.sample(case.events[start:stop], stop - start)
+    return Case(events, case.delta_ends, case.tick_ends)
+
+
+@pytest.mark.parametrize("history", ["by key", "out of order", "not by key"])
+@pytest.mark.parametrize("kind", KINDS)
+@given(
+    data=st.data(),
+    keys=st.sampled_from(sorted(KEYS)),
+    unique=st.sampled_from([(), (0,), (0, 1), (2,)]),
+    retracting=st.sampled_from([(True, True), (True, False), (False, True)]),
+)
+@settings(max_examples=30, deadline=None)
+def test_unique_keys_change_no_answer(
+    kind: str, history: str, data: st.DataObject, keys: str, unique: tuple[int, ...], retracting: tuple[bool, bool]
+) -> None:
+    case: Case = data.draw(cases([ROWS, ROWS], retracting))
+    if history != "not by key":
+        case, retracting = by_key(case, unique), (True, True)
+    if history == "out of order":
+        case = out_of_order(case, data.draw(st.randoms()))
+    plan = node(kind, KEYS[keys], data.draw(st.booleans()), retracting, unique)
+    restart = data.draw(st.none() | st.integers(0, 60))
+    got = run(lambda: JoinOperator(plan), [LEFT, RIGHT], case, restart)
+    sql = SQL[kind].format(on=condition(KEYS[keys], plan.residual is not None))
+    assert got == duckdb_answer(sql, final_inputs([LEFT, RIGHT], case.events))
 
 
 def condition(keys: tuple[int, ...], residual: bool) -> str:
