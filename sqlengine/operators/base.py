@@ -66,6 +66,11 @@ class Operator:
         """Take one delta on an input port; return the change of the output it causes, or None."""
         raise AssertionError("process() is the one required method")
 
+    def settle(self) -> Delta | None:
+        """Return what the rows since the last call change that process() has not said yet.  `advance` begins with it;
+        an owner that cannot wait for a tick's end calls it earlier."""
+        return None
+
     def advance(self, times: Times) -> Delta | None:
         """Once per tick after all deltas of the tick: watermarks may have moved; return what that releases."""
         return None

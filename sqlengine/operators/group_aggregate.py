@@ -73,13 +73,13 @@ class GroupAggregateOperator(Operator):
         return self._weights.values[slots] > 0
 
     def advance(self, times: Times) -> Delta | None:
-        change = self._change()
+        change = self.settle()
         self._forgetting.advance(times.watermark_us)
         self._reclaim()
         return change
 
-    def _change(self) -> Delta | None:
-        """What the tick's rows have changed; the one group without keys is told of at the first occasion."""
+    def settle(self) -> Delta | None:
+        """What rows have changed; the one group without keys is told of at the first occasion."""
         if not self._announced and not self._touched:
             self._touched.note(np.zeros(1, dtype=np.int64), 1, self._exist, self._aggregates.results)
         if not self._touched:

@@ -3,7 +3,7 @@
 Each arriving row is matched with what the other side holds, then kept itself, so the output at any moment is the join
 of the two inputs so far (Wilschut and Apers, 1991).  Both sides share one key index, and a side's rows enter it only
 when that pays (state/join_side.py).
-Outer, semi and anti joins count each row's matches and speak when the count leaves or reaches zero.
+Outer, semi and anti joins count each row's matches and say at a tick's end whose count has left or reached zero.
 The operator must not order its inputs: rows of a tick may come on either port first.
 """
 
@@ -106,18 +106,28 @@ class JoinOperator(Operator):
         if pending:
             found = chain(found, self._sides[1 - port].scan(keys, delta.num_rows, self._workers))
         matches = self._match(delta, found, port, now_us, out)
-        if self._kind.lonely[port] is not None:
-            self._emit_own(delta, matches, port, out)
         self._sides[port].add(delta, slots if at_once else None, self._index.size, matches)
         return concat(out)
 
+    def settle(self) -> Delta | None:
+        """Rows that stand alone (or, for a semi join, have a match) and did not before, and the other way round."""
+        return concat(
+            [
+                self._alone(change, port)
+                for port, alone in enumerate(self._kind.lonely)
+                if alone is not None
+                for change in self._sides[port].take_changes(matched=not alone)
+            ]
+        )
+
     def advance(self, times: Times) -> Delta | None:
+        change = self.settle()
         for port, side in enumerate(self._sides):
             side.expire(times.watermarks_us[1 - port] if self._inputs[port].append_only else times.watermark_us)
             if side.worth_compacting():
                 side.compact()
                 self._compact_keys()
-        return None
+        return change
 
     def _without_null_keys(self, delta: Delta, port: int, out: list[Delta]) -> Delta:
         """NULL keys never match: such rows are answered at once and not kept."""
@@ -156,7 +166,7 @@ class JoinOperator(Operator):
                 out.append(Delta(self._joined(delta.batch, probe, rows, port), _product(ours, theirs)))
         if touched:
             rows, by = (np.concatenate(column) for column in zip(*touched, strict=True))
-            self._emit_other(rows, by, 1 - port, out)
+            other.add_matches(rows, by)
         return own_counts
 
     def _satisfying(self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int, now_us: int) -> Ints:
@@ -193,27 +203,6 @@ class JoinOperator(Operator):
             columns = [*columns, *nulls] if port == LEFT else [*nulls, *columns]
         return Delta(pa.RecordBatch.from_arrays(columns, schema=self.schema), delta.weights)
 
-    def _emit_own(self, delta: Delta, matches: Ints | None, port: int, out: list[Delta]) -> None:
-        """The delta's own rows that stand alone (or, for a semi join, have a match)."""
-        assert matches is not None
-        shown = (matches <= 0) == self._kind.lonely[port]
-        if shown.any():
-            out.append(self._alone(delta if shown.all() else delta.filter(pa.array(shown)), port))
-
-    def _emit_other(self, rows: Ints, by: Ints, port: int, out: list[Delta]) -> None:
-        """Rows of the other side whose first match came or last match went."""
-        side = self._sides[port]
-        distinct, before, after = side.add_matches(rows, by)
-        shown_before = (before <= 0) == self._kind.lonely[port]
-        shown_after = (after <= 0) == self._kind.lonely[port]
-        changed = np.flatnonzero(shown_before != shown_after)
-        if not len(changed):
-            return
-        sign = np.where(shown_after[changed], 1, -1)
-        weights = side.weights(distinct[changed])
-        batch = side.arena.take_batch(distinct[changed])
-        out.append(self._alone(Delta(batch, sign if weights is None else sign * weights), port))
-
     # ------------------------------------------------------------ state
 
     def _compact_keys(self) -> None:
@@ -238,6 +227,7 @@ class JoinOperator(Operator):
             for delta, matches in side.restored(state[name]):
                 slots = self._index.insert(side.keys.of(delta.batch), delta.num_rows) if side.eager else None
                 side.add(delta, slots, self._index.size, matches)
+            side.began()
 
 
 def _product(ours: Ints | None, theirs: Ints | None) -> Ints | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from itertools import chain
 
+import pyarrow as pa
+
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Times
 from sqlengine.operators.join import LEFT, RIGHT, JoinOperator
@@ -53,5 +55,5 @@ class LookupJoinOperator(JoinOperator):
         if pending:
             found = chain(found, right.scan(keys, delta.num_rows))
         matches = self._match(delta, found, LEFT, now_us, out)
-        if self._kind.lonely[LEFT] is not None:
-            self._emit_own(delta, matches, LEFT, out)
+        if matches is not None and (matches <= 0).any():
+            out.append(self._alone(delta.filter(pa.array(matches <= 0)), LEFT))

@@ -14,7 +14,7 @@ Consumer = tuple[int, int]
 
 
 class SubFlow:
-    """`plan`: nodes over Ports that answer in `process`; equal sub-plans are one operator, made by `build`."""
+    """`plan`: nodes over Ports that answer when they `settle`; equal sub-plans are one operator, made by `build`."""
 
     def __init__(self, plan: nodes.Node, build: Callable[[nodes.Node], Operator]) -> None:
         self._build = build
@@ -48,19 +48,20 @@ class SubFlow:
         todo = [(place, at, delta) for place, at in self._ports.get(port, ())]
         while todo:
             place, at, given = todo.pop()
-            made = self._operators[place].process(given, at, now_us)
-            if made is None or not made.num_rows:
-                continue
-            if place == self._root:
-                out.append(made)
-            todo += [(reader, port, made) for reader, port in self._consumers[place]]
+            operator = self._operators[place]
+            for made in (operator.process(given, at, now_us), operator.settle()):
+                if made is None or not made.num_rows:
+                    continue
+                if place == self._root:
+                    out.append(made)
+                todo += [(reader, port, made) for reader, port in self._consumers[place]]
         return out
 
     def rest(self, times: Times) -> None:
         """End of a tick: operators tidy up."""
         for operator in self._operators:
             made = operator.advance(Times(times.watermarks_us * 2, times.now_us))
-            assert made is None, "operators of a sub-flow answer in process()"
+            assert made is None, "operators of a sub-flow have settled"
 
     def take_failures(self) -> list[Failure]:
         """Rows that raised since the last call."""

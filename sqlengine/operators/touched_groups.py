@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.operators.changes import had_first
+from sqlengine.state.marks import Marks
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -24,7 +25,7 @@ class TouchedGroups:
         self._had: list[Ints] = []
         self._new: list[Ints] = []
         self._old: list[list[pa.Array]] = []
-        self._seen = np.zeros(0, dtype=bool)
+        self._marks = Marks()
 
     def __bool__(self) -> bool:
         return bool(self._had)
@@ -34,7 +35,7 @@ class TouchedGroups:
     ) -> None:
         """Before groups change: their distinct slots, all below `num_slots`.  `had`: which of some slots have a row,
         `values`: the rows' values, one array a column."""
-        fresh = self._unseen(touched, num_slots)
+        fresh = self._marks.unmarked(touched, num_slots)
         if not len(fresh):
             return
         fresh, count = had_first(fresh, had(fresh))
@@ -43,22 +44,12 @@ class TouchedGroups:
         if count:
             self._old.append(values(fresh[:count]))
 
-    def _unseen(self, touched: Ints, num_slots: int) -> Ints:
-        """Those that no earlier piece of the tick has touched; marks are kept from the second piece on."""
-        if not self._had:
-            return touched
-        if len(self._seen) < num_slots:
-            self._seen = np.zeros(num_slots, dtype=bool)
-            self._seen[np.concatenate([*self._had, *self._new])] = True
-        fresh = touched[~self._seen[touched]]
-        self._seen[fresh] = True
-        return fresh
-
     def take(self) -> tuple[Ints, int, list[pa.Array]]:
         """(the touched slots, those that had a row first; how many had; the values of those, no columns for none);
         nothing is touched from now on."""
         had, new, old = self._had, self._new, self._old
-        self._had, self._new, self._old, self._seen = [], [], [], np.zeros(0, dtype=bool)
+        self._had, self._new, self._old = [], [], []
+        self._marks.clear()
         slots = np.concatenate([*had, *new]) if len(had) > 1 or len(new[0]) else had[0]
         columns = old[0] if len(old) == 1 else [pa.concat_arrays(pieces) for pieces in zip(*old, strict=True)]
         return slots, sum(len(piece) for piece in had), columns

@@ -19,6 +19,7 @@ from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.window_aggregate import ChangingWindows, WindowAggregateOperator
 from sqlengine.plan.nodes import WindowAggregate, WindowWinners
 from sqlengine.state.arrow_buffers import plain, validity
+from sqlengine.state.marks import Marks
 from sqlengine.state.order_codes import order_codes
 
 Ints = npt.NDArray[np.int64]
@@ -76,7 +77,8 @@ class Winners(ChangingWindows):
         self._largest = largest
         self.best: dict[int, tuple[int, Ints, pa.RecordBatch]] = {}
         self._news: dict[int, Best] = {}
-        self._grown = np.zeros(0, dtype=bool)
+        self._marks = Marks()
+        self._grown: list[Ints] = []
 
     def take_news(self) -> dict[int, Best]:
         """The windows whose best may have changed since the last call, and what it is."""
@@ -84,13 +86,14 @@ class Winners(ChangingWindows):
         return taken
 
     def _note(self, slots: Ints) -> None:
-        if len(self._grown) < self.index.size:
-            self._grown = np.concatenate([self._grown, np.zeros(self.index.size, dtype=bool)])
-        self._grown[slots] = True
+        touched, _ = self._densify(slots, self.index.size)
+        self._grown.append(self._marks.unmarked(touched, self.index.size))
 
     def _changed(self) -> Delta | None:
-        grown = np.flatnonzero(self._grown)
-        self._grown[grown] = False
+        if not self._grown:
+            return None
+        grown, self._grown = np.concatenate(self._grown), []
+        self._marks.clear()
         return consolidate(concat(self._challenge_all(self._shown(grown))))
 
     def _newly_closed(self, before: int) -> Delta | None:

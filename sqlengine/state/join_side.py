@@ -31,6 +31,7 @@ from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import NOTHING, RowChains
 from sqlengine.state.row_identity import ByKey, ByPrint, Placed
 from sqlengine.state.row_index import net_weights
+from sqlengine.state.touched_rows import TouchedRows
 from sqlengine.workers import ALONE, Workers
 
 WEIGHT, MATCHES = "$weight", "$matches"
@@ -69,6 +70,7 @@ class JoinSide:
         self._weights: Growable | None = Growable() if retracting else None
         self._matches: Growable | None = Growable() if counted else None
         self._by_print: ByPrint | None = ByPrint() if retracting and unique is None else None
+        self._touched = TouchedRows() if counted else None
         self._by_key: ByKey | None = ByKey(schema, unique, shared) if retracting and unique is not None else None
         self._dead = 0
         self._oldest: dict[int, tuple[pa.RecordBatch, int]] = {}
@@ -115,7 +117,7 @@ class JoinSide:
                 hits = hits[self._weights.values[first + hits] != 0]
             return found[hits], first + hits
 
-        parts = self._pending_parts()
+        parts = self.arena.parts(self._linked)
         count = sum(part.num_rows for _, part in parts)
         self._scanned += count
         hits = workers.map(hits_in, parts) if workers.worth(count) else [hits_in(part) for part in parts]
@@ -146,7 +148,7 @@ class JoinSide:
 
     def _link(self, index: KeyIndex, most: int) -> None:
         """Enter the first `most` pending rows into the key index."""
-        for first, rows in self._pending_parts():
+        for first, rows in self.arena.parts(self._linked):
             rows = rows.slice(0, most)
             slots = index.insert(self.keys.of(rows), rows.num_rows)
             self.chains.insert(slots, first, index.size)
@@ -154,15 +156,6 @@ class JoinSide:
             most -= rows.num_rows
             if not most:
                 return
-
-    def _pending_parts(self) -> list[tuple[int, pa.RecordBatch]]:
-        """(row id of the first row, rows) of the rows that are not linked."""
-        parts = []
-        for start, chunk in zip(self.arena.starts, self.arena.chunks, strict=False):
-            if start + chunk.num_rows > self._linked:
-                skip = max(self._linked - start, 0)
-                parts.append((start + skip, chunk.slice(skip)))
-        return parts
 
     def weights(self, rows: Ints) -> Ints | None:
         """The weights of living rows, None when all are +1."""
@@ -209,6 +202,7 @@ class JoinSide:
         self._append_new(delta, placed, slots, num_slots)
         if delta.weights is not None:
             gone = placed.rows[delta.weights < 0]
+            self._note(gone)
             self._weights.values[gone] = 0
             self._dead += len(gone)
         self._weights.append(np.ones(len(placed.new), dtype=np.int64))
@@ -230,6 +224,8 @@ class JoinSide:
     ) -> None:
         first = self.arena.num_rows
         placed = rows.place(delta, first)
+        if self._touched is not None:
+            self._note(distinct_ascending(placed.rows, first + len(placed.new)))
         self._append_new(delta, placed, slots, num_slots)
         self._add_weights(placed.rows, delta.weight_array(), first)
         self._keep_matches(placed, matches)
@@ -265,13 +261,42 @@ class JoinSide:
         changed = len(distinct_ascending(died, first_new)) - len(distinct_ascending(revived, first_new))
         self._dead += changed + int((weights[first_new:] == 0).sum())
 
-    def add_matches(self, rows: Ints, by: Ints) -> tuple[Ints, Ints, Ints]:
-        """Add to match counts (rows may repeat): (distinct rows, counts before, counts after)."""
+    def add_matches(self, rows: Ints, by: Ints) -> None:
+        """Add to match counts (rows may repeat)."""
         assert self._matches is not None
-        distinct = distinct_ascending(rows, self._matches.size)
-        before = self._matches.values[distinct]
+        self._note(distinct_ascending(rows, self._matches.size))
         np.add.at(self._matches.values, rows, by)
-        return distinct, before, self._matches.values[distinct]
+
+    def _note(self, rows: Ints) -> None:
+        """Rows (distinct) are about to change."""
+        if self._touched is not None and self._matches is not None:
+            self._touched.note(rows, None if self._weights is None else self._weights.values, self._matches.values)
+
+    def take_changes(self, matched: bool) -> Iterator[Delta]:
+        """How the rows that have a match (`matched`), or have none, are others than at the last call."""
+        assert self._touched is not None and self._matches is not None
+        first, size = self._touched.first_new, self.arena.num_rows
+        rows, weights, matches = self._touched.take(size)
+        change = self._shown(rows, matched) - np.where((matches > 0) == matched, weights, 0)
+        changed = np.flatnonzero(change)
+        if len(changed):
+            yield Delta(self.arena.take_batch(rows[changed]), change[changed])
+        for start, batch in self.arena.parts(first):
+            shown = self._shown(np.arange(start, start + batch.num_rows), matched)
+            there = np.flatnonzero(shown)
+            if len(there):
+                yield Delta(part(batch, there), None if (shown[there] == 1).all() else shown[there])
+
+    def _shown(self, rows: Ints, matched: bool) -> Ints:
+        """The rows' weights where they have a match (`matched`), or have none; 0 elsewhere."""
+        assert self._matches is not None
+        shown = (self._matches.values[rows] > 0) == matched
+        return shown.astype(np.int64) if self._weights is None else np.where(shown, self._weights.values[rows], 0)
+
+    def began(self) -> None:
+        """The rows there are belong to ticks before."""
+        if self._touched is not None:
+            self._touched.take(self.arena.num_rows)
 
     # ------------------------------------------------------------ forgetting
 
@@ -321,6 +346,7 @@ class JoinSide:
                 marks.replace(marks.values[keep])
         self._dead = 0
         self._oldest = {}
+        self.began()
         identity = self._by_key or self._by_print
         if identity is not None:
             identity.compact(new_row)

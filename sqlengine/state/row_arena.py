@@ -8,6 +8,7 @@ The arena must not know which rows are dead: its owner does.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,6 +75,14 @@ class RowArena:
         if not len(self.schema):
             return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
         return pa.RecordBatch.from_arrays(self.take(rows), schema=self.schema)
+
+    def parts(self, first: int) -> list[tuple[int, pa.RecordBatch]]:
+        """(row id of the first row, rows) of the rows from `first` on, as they lie in chunks."""
+        parts = []
+        for i in range(bisect_right(self._starts, first) - 1, len(self._chunks)):
+            skip = max(first - self._starts[i], 0)
+            parts.append((self._starts[i] + skip, self._chunks[i].slice(skip)))
+        return parts
 
     def compact(self, keep: npt.NDArray[np.bool_]) -> Ints:
         """Drop the rows where `keep` is false; returns old row id -> new row id (-1: dropped)."""

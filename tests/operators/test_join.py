@@ -183,6 +183,7 @@ def test_bounds_forget_only_what_cannot_match(rows: list[tuple[int, int, int]], 
             contents.add(operator.advance(Times((mark, mark), 0)))
             contents.settled()
             most = max(most, operator.state_size()["rows"])
+    contents.add(operator.settle())
     sides = [pa.table([[r[c] for p, r, _ in stamped if p == port] for c in (0, 1)], schema=TIMED) for port in (0, 1)]
     join = "JOIN" if kind == "inner" else "LEFT JOIN"
     sql = f"SELECT * FROM in0 l {join} in1 r ON l.k = r.k AND abs(l.ts - r.ts) <= 2"
