@@ -40,8 +40,12 @@ class PartitionedOperator(Operator, ABC):
         self._rows.compact_if_worth_it()
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
-        self._pending.append(self._forgetting.in_time(delta))
+        self._take_in(self._forgetting.in_time(delta))
         return None
+
+    def _take_in(self, delta: Delta) -> None:
+        """Rows in time, of a tick that is not over."""
+        self._pending.append(delta)
 
     def advance(self, times: Times) -> Delta | None:
         change = self._apply_pending()

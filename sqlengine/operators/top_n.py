@@ -29,6 +29,10 @@ SPARE = 64
 """Rows the buffer of a global ranking holds beyond twice what is shown, over an input that can retract."""
 
 
+WINNOW_AT = 16_384
+"""Of so many rows that come together those that lose among themselves are dropped at once, if that is most of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """Rows sorted by (partition slot, rank); `alike`: some were equal, so that either may have the better rank."""
@@ -73,20 +77,32 @@ class TopNOperator(PartitionedOperator):
     def _clear(self) -> None:
         types = [self._input.field(c).type for c in self._node.partition]
         self._rows = RankedRows(self._input, types, self._retracting)
+        self._new: list[Ints] = []
+        self._winnowing = True
         self._begin()
 
+    def _take_in(self, delta: Delta) -> None:
+        if self._retracting:
+            super()._take_in(delta)
+        elif delta.num_rows:
+            self._new.append(self._add(sides(delta)[2]))
+
+    def _apply_pending(self) -> Delta | None:
+        if self._retracting:
+            return super()._apply_pending()
+        new, self._new = np.concatenate([np.empty(0, dtype=np.int64), *self._new]), []
+        self._winnowing = True
+        change = self._reranked(new, new)
+        self._compact()
+        return change
+
     def _change(self, delta: Delta) -> Delta | None:
-        removed, new = self._apply(delta)
-        touched = self._rows.partitions_of(np.concatenate([removed[self._rows.buffered(removed)], new]))
-        return self._rerank(touched, new) if len(touched) else None
-
-    # ------------------------------------------------------------ changes
-
-    def _apply(self, delta: Delta) -> tuple[Ints, Ints]:
-        """Remove and add rows; returns the ids of both."""
         gone, counts, come = sides(delta)
         removed = self._rows.remove(gone, counts) if gone.num_rows else np.empty(0, dtype=np.int64)
-        return removed, self._add(come)
+        new = self._add(come)
+        return self._reranked(np.concatenate([removed[self._rows.buffered(removed)], new]), new)
+
+    # ------------------------------------------------------------ changes
 
     def _add(self, batch: pa.RecordBatch) -> Ints:
         """Keep rows; returns the ids of those not seen at once to be beyond the buffer of their partition."""
@@ -98,7 +114,21 @@ class TopNOperator(PartitionedOperator):
                 return self._rows.add(batch, slots)[good]
             if len(good) < batch.num_rows:
                 batch, slots = batch.take(pa.array(good)), slots[good]
+        if not self._retracting and self._winnowing and batch.num_rows >= WINNOW_AT:
+            winners = self._winners(batch, slots)
+            self._winnowing = 2 * len(winners) <= batch.num_rows
+            if self._winnowing:
+                batch, slots = batch.take(pa.array(winners)), slots[winners]
         return self._rows.add(batch, slots)
+
+    def _winners(self, batch: pa.RecordBatch, slots: Ints) -> Ints:
+        """Positions of the rows that can be among the best of their partition: those that are among their like."""
+
+        def take(column: int, at: Ints | None) -> pa.Array:
+            return batch.column(column) if at is None else batch.column(column).take(pa.array(at))
+
+        by = sort_rows(slots, self._node.order, self._ties, take)
+        return np.sort(by.order[by.ranks(self._node.function) <= self._last])
 
     def _codes(self, array: pa.Array) -> Ints:
         """Codes of values of the first ORDER BY column: greater is worse."""
@@ -110,8 +140,11 @@ class TopNOperator(PartitionedOperator):
 
     # ------------------------------------------------------------ ranking
 
-    def _rerank(self, touched: Ints, new: Ints) -> Delta | None:
-        """Rank the touched partitions again; returns the change of what is shown."""
+    def _reranked(self, rows_touched: Ints, new: Ints) -> Delta | None:
+        """Rank the partitions of rows again; returns the change of what is shown."""
+        touched = self._rows.partitions_of(rows_touched)
+        if not len(touched):
+            return None
         rows = self._rows
         _, before = rows.buffers.get(touched)
         alive = before[rows.alive(before)]
@@ -140,7 +173,7 @@ class TopNOperator(PartitionedOperator):
         width, shown = len(self._input), 0 if change is None else change.num_rows
         batch = self._rows.arena.take_batch(kept) if change is None else change.batch.slice(shown - len(kept))
         winners = pa.RecordBatch.from_arrays(batch.columns[:width], schema=self._input)
-        self._rows.replace_tail(kept, winners)
+        self._rows.replace_tail(first, kept, winners)
         place = np.cumsum(won) - 1
         is_new = best.rows >= first
         renumbered = np.where(is_new, first + place[np.where(is_new, best.rows - first, 0)], best.rows)
@@ -228,7 +261,7 @@ class TopNOperator(PartitionedOperator):
     def restore(self, state: State) -> None:
         self._clear()
         for batch in state["rows"].to_batches():
-            self._pending.append(Delta(batch))
+            self._take_in(Delta(batch))
         self._apply_pending()
         self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])
 

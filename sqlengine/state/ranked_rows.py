@@ -126,19 +126,18 @@ class RankedRows:
         np.subtract.at(self.partition_rows.values, self.slots.values[rows], 1)
 
     def is_replaceable(self, rows: Ints) -> bool:
-        """Whether the rows are the newest and came as one large batch: `replace_tail` costs nothing then."""
-        starts = self.arena.starts
-        return len(rows) >= REPLACE_AT and starts[-2] == rows[0] and starts[-1] == rows[0] + len(rows)
+        """Whether the rows are many, the newest, and in chunks of their own: `replace_tail` costs nothing then."""
+        newest = len(rows) >= REPLACE_AT and self.arena.num_rows == rows[0] + len(rows)
+        return newest and self.arena.starts_chunk(int(rows[0]))
 
-    def replace_tail(self, kept: Ints, batch: pa.RecordBatch) -> None:
-        """Keep of the newest batch only the rows `kept` (ascending), whose values `batch` holds; they get the ids that
-        follow the older rows'.  The others leave no trace, their partitions excepted."""
+    def replace_tail(self, first: int, kept: Ints, batch: pa.RecordBatch) -> None:
+        """Keep of the rows from `first` on (replaceable ones) only `kept` (ascending), whose values `batch` holds; they
+        get the ids that follow the older rows'.  The others leave no trace, their partitions excepted."""
         assert self._members is None and self._index is None, "rows that are listed or looked up stay where they are"
-        first = self.arena.starts[-2]
         lost = np.ones(self.arena.num_rows - first, dtype=bool)
         lost[kept - first] = False
         np.subtract.at(self.partition_rows.values, self.slots.values[first:][lost], 1)
-        self.arena.replace_newest(batch)
+        self.arena.replace_from(first, batch)
         for marks in (self.slots, self.marks, self._buffered, self._live):
             marks.shorten(first, marks.values[kept])
 

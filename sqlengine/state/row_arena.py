@@ -98,10 +98,15 @@ class RowArena:
             self._merge_tail()
         return new_row
 
-    def replace_newest(self, batch: pa.RecordBatch) -> None:
-        """Hold `batch` instead of the chunk that came last."""
-        del self._chunks[-1], self._starts[-1]
-        self._gatherer.truncate(len(self._chunks))
+    def starts_chunk(self, row: int) -> bool:
+        """Whether a row is the first of its chunk."""
+        return self._starts[bisect_right(self._starts, row) - 1] == row
+
+    def replace_from(self, first: int, batch: pa.RecordBatch) -> None:
+        """Hold `batch` instead of the rows from `first`, which starts a chunk, on."""
+        chunks = bisect_right(self._starts, first) - 1
+        del self._chunks[chunks:], self._starts[chunks + 1 :]
+        self._gatherer.truncate(chunks)
         if batch.num_rows:
             self.append(batch)
 

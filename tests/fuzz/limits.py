@@ -31,6 +31,7 @@ LIMITS = (
     (iterate, "COMPACT_ABOVE"),
     (over, "COMPACT_AT"),
     (top_n, "SPARE"),
+    (top_n, "WINNOW_AT"),
     (join_side, "COMPACT_AT"),
     (join_side, "LINK_AT_ONCE"),
     (join_side, "RENT"),

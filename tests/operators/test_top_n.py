@@ -44,6 +44,7 @@ def order_sql(order: tuple[tuple[int, bool, bool], ...]) -> str:
     offset=st.integers(0, 2),
     spare=st.sampled_from([0, 64]),
     replace_at=st.sampled_from([1, 4, 32_768]),
+    winnow_at=st.sampled_from([1, 3, 16_384]),
     keys=st.lists(
         st.tuples(st.sampled_from([1, 2]), st.sampled_from(DIRECTIONS)),
         min_size=1,
@@ -62,6 +63,7 @@ def test_equals_duckdb(
     offset: int,
     spare: int,
     replace_at: int,
+    winnow_at: int,
     keys: list[tuple[int, tuple[bool, bool]]],
 ) -> None:
     order = tuple((column, *direction) for column, direction in keys)
@@ -83,6 +85,7 @@ def test_equals_duckdb(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(top_n, "SPARE", spare)
         patch.setattr(ranked_rows, "REPLACE_AT", replace_at)
+        patch.setattr(top_n, "WINNOW_AT", winnow_at)
         got = run(lambda: TopNOperator(node), [SCHEMA], case, restart)
     assert got == duckdb_answer(_sql(node), final_inputs([SCHEMA], case.events))
 

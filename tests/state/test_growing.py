@@ -115,7 +115,7 @@ def test_rows_are_found_while_they_are_linked_a_part_at_a_time(steps: list[tuple
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(join_side, "LINK_AT_ONCE", at_once)
         keys = KeyColumns((0,), (pa.int64(),))
-        side, index, count = JoinSide(SCHEMA, keys, False, False, None), KeyIndex([pa.int64()]), 0
+        side, index, count = JoinSide(SCHEMA, keys, False, None, False, None), KeyIndex([pa.int64()]), 0
         for what, size in steps:
             if what == "look":
                 wanted = [pa.array([3, 11, 5])]
