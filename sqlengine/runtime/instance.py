@@ -125,6 +125,8 @@ class Instance:
             return 0 if store is None else store.num_rows
         source = self.scheduler.sources.get(name)
         if source is not None and source.store is not None:
+            if not source.reader.at_end():  # a plan must not depend on how far the pump has come
+                self.scheduler.catch_up()
             return source.store.num_rows
         if not isinstance(obj, (Stream, Table)):
             return 0
