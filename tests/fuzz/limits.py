@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from sqlengine import workers
-from sqlengine.operators import asof_settle, iterate, ranking, top_n
+from sqlengine.operators import asof_settle, iterate, ranking, sharded, top_n
 from sqlengine.operators.aggregates import aggregate_set
 from sqlengine.operators.over import operator as over
 from sqlengine.runtime import feed, scheduler
@@ -50,6 +50,7 @@ LIMITS = (
     (scheduler, "BACKFILL_ROWS_MAX"),
     (workers, "ROWS_MIN"),
     (feed, "PIECE_ROWS"),
+    (sharded, "PIECE_ROWS"),
 )
 
 
