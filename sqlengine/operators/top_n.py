@@ -161,8 +161,9 @@ class TopNOperator(PartitionedOperator):
         if not self._retracting:
             rows.kill(candidates[~rows.buffered(candidates)])  # what is not among the best never will be
         self._set_thresholds(best, touched, counts)
-        # The rank one of several equal rows leaves is the rank another gets.
-        return consolidate(change) if self.net and best.alike and self._node.rank_column else change
+        # The rank, or the place behind the offset, that one of several equal rows leaves is what another gets.
+        exchanged = best.alike and (self._node.rank_column or self._node.offset)
+        return consolidate(change) if self.net and exchanged else change
 
     def _without_losers(self, best: Ranked, new: Ints, change: Delta | None) -> Ranked:
         """Keep of the tick's new rows those that won, as the change shows them last: one copy serves both."""

@@ -185,3 +185,19 @@ def test_nulls_keep_their_end_next_to_the_greatest_and_least_numbers(descending:
     order = np.lexsort(tuple(reversed(codes)))
     numbers = sorted((v for v in values if v is not None), reverse=descending)
     assert [values[i] for i in order] == ([None, None, *numbers] if nulls_first else [*numbers, None, None])
+
+
+def test_equal_rows_that_change_places_behind_an_offset_say_nothing() -> None:
+    schema = pa.schema([("v", pa.int64())])
+    node = nodes.TopN(
+        schema=schema,
+        input=source(schema, True),
+        partition=(),
+        order=((0, True, False),),
+        limit=1,
+        offset=1,
+        append_only=False,
+    )
+    operator = TopNOperator(node)
+    said = [operator.process(delta_of(schema, [(5,)], [1]), 0, 0) or operator.advance(Times((0,), 0)) for _ in range(4)]
+    assert [None if out is None else tuples(out.batch) for out in said] == [None, [(5,)], None, None]
