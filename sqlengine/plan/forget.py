@@ -43,6 +43,9 @@ def forgetful(node: Node, lateness_us: int, closing: bool) -> Node:
 
 def _closed(node: Windowed, lateness_us: int) -> Node:
     """Windows that leave once, when no row of theirs can come any more."""
+    below = in_time(node.input, node.time_column, node.window, lateness_us) if node.input.append_only else None
+    if below is not None:
+        return derive(replace(node, input=below, emit="close", lateness_us=lateness_us))
     name = node.input.schema.names[node.time_column]
     if not (node.time_column in node.input.time_columns or slack_us(node.input, node.time_column) is not None):
         raise InvalidDefinition(
@@ -51,10 +54,7 @@ def _closed(node: Windowed, lateness_us: int) -> Node:
         )
     if not node.input.append_only:
         raise Unplannable("a closing window over rows that are taken back")
-    below = in_time(node.input, node.time_column, node.window, lateness_us)
-    if below is None:
-        raise without_bound(name)
-    return derive(replace(node, input=below, emit="close", lateness_us=lateness_us))
+    raise without_bound(name)
 
 
 def without_bound(name: str) -> InvalidDefinition:

@@ -35,6 +35,8 @@ def slack_us(node: Node, column: int, window: nodes.Window | None = None) -> int
     match node:
         case nodes.Scan(slacks_us=slacks) if slacks:
             return slacks[column]
+        case nodes.Values() | nodes.Project(input=nodes.Values()):
+            return 0  # all there is comes before any watermark
         case nodes.DropLate(time_column=time, lateness_us=late):
             return late + _lasts_us(node, window) if column == time else None
         case nodes.Project(input=below, exprs=exprs):

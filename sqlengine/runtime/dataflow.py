@@ -27,9 +27,9 @@ from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
 from sqlengine.workers import ALONE, Workers
 
-COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate)
-"""Operators for which one large delta is cheaper than several small ones, copying included; those that can be divided
-see to it themselves."""
+COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate, nodes.Versions)
+"""Operators for which one large delta is cheaper than several small ones, copying included (those that can be divided
+see to it themselves), and one that has to see what an update takes back beside what it brings."""
 
 NOW_INTERVAL_US = 1_000_000
 """How often a query whose answer changes with now() is run again when nothing else happens."""

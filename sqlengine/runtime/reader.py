@@ -13,7 +13,7 @@ from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Weights
 from sqlengine.expr.compile import Evaluator
 from sqlengine.formats import Decoder
-from storage import ColumnStatistics, Frame, Topic
+from storage import ColumnStatistics, Frame, Log, Topic
 
 WEIGHT_COLUMN = "$weight"
 """The int8 column of a table's changelog topic: +1 inserted, -1 deleted."""
@@ -149,7 +149,10 @@ class TopicReader:
         log = self.topic.partitions[partition]
         position = max(position, log.start_offset)
         found = []
-        for frame in log.read(position, max_rows=min(max_rows, end - position)):
+        frames = log.read(position, max_rows=min(max_rows, end - position))
+        if self._is_table and frames:
+            frames[-1] = _uncut(log, frames[-1])
+        for frame in frames:
             rows = min(frame.record_count, end - frame.base_offset)
             position = frame.base_offset + rows
             source = self._decode(partition, frame, rows)
@@ -215,6 +218,12 @@ class TopicReader:
         if field not in source.frame.batch.schema.names:
             return pa.nulls(n, info.type)
         return source.frame.batch.column(field).take(pa.array(rows)).cast(info.type)
+
+
+def _uncut(log: Log, frame: Frame) -> Frame:
+    """The frame to its end: what an update of a table takes back and what it brings belong together."""
+    missing = frame.header.next_offset - (frame.base_offset + frame.record_count)
+    return log.read(frame.base_offset, max_rows=frame.record_count + missing)[0] if missing else frame
 
 
 def _conform(frame: Frame, rows: int, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +152,9 @@ TAKEN = {
         tumble("SELECT * FROM slow"),
         behind_s=5,
         views=(("slow", f"{JOINED} EMIT EVERY INTERVAL '2 s' ALLOWED LATENESS INTERVAL '0 s'"),),
+    ),
+    "window over rows and constants": Closing(
+        tumble(f"SELECT k, v, ts FROM a UNION ALL SELECT 1, 2, TIMESTAMP '{START}'"), late_s=4, streams="a"
     ),
     "window over a changelog": Closing(tumble("SELECT k, v, ts FROM a AS CHANGELOG"), late_s=None, streams="a"),
 }
@@ -344,3 +347,13 @@ def test_what_is_taken_back_is_not_late(name: str) -> None:
             db.insert("a", [(rng.randrange(3), tick, at)])
             got, want = (sorted(map(repr, db.execute(q).fetchall())) for q in ("SELECT * FROM v", LASTING[name]))
             assert got == want
+
+
+@pytest.mark.parametrize("window", [tumble, hop, session])
+def test_a_condition_that_is_never_true_leaves_nothing_to_bound(window: Callable[[str], str]) -> None:
+    with sqlengine.connect() as db:
+        set_up(db)
+        text = window("SELECT * FROM a WHERE v <> nullif(1, 1)")
+        db.execute(f"CREATE MATERIALIZED VIEW v AS {text} EMIT ON WINDOW CLOSE")
+        db.insert("a", histories(random.Random(0))["a"])
+        assert db.execute("SELECT * FROM v").fetchall() == []

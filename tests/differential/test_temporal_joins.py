@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sqlengine
+from sqlengine.runtime import scheduler
 
 DAY = dt.datetime(2024, 1, 1)
 
@@ -106,6 +107,23 @@ def test_the_time_of_a_window_is_a_time_as_any():
         db.execute("INSERT INTO r VALUES (1, 10, '2024-01-01 00:00:01'), (1, 20, '2024-01-01 00:00:15')")
         db.execute("INSERT INTO s VALUES (1, '2024-01-01 00:00:03'), (1, '2024-01-01 00:00:12')")
         assert [v for _, v in sorted(db.execute("SELECT * FROM v").fetchall())] == [10, 20]
+
+
+def test_an_update_is_one_change_however_history_is_cut(monkeypatch):
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, v INT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+        db.execute("CREATE STREAM s (id INT, ts TIMESTAMP)")
+        db.execute("INSERT INTO t SELECT i, i, TIMESTAMP '2024-01-01 00:00:01' FROM generate_series(1, 5) AS g(i)")
+        db.execute("UPDATE t SET v = v * 10, ts = TIMESTAMP '2024-01-01 00:00:20'")
+        db.execute("INSERT INTO s SELECT i, TIMESTAMP '2024-01-01 00:00:10' FROM generate_series(1, 5) AS g(i)")
+        for rows_max in range(1, 8):
+            monkeypatch.setattr(scheduler, "BACKFILL_ROWS_MAX", rows_max)
+            db.execute(
+                "CREATE MATERIALIZED VIEW v AS SELECT s.id, t.v FROM s JOIN t FOR SYSTEM_TIME AS OF s.ts AS t "
+                "ON s.id = t.id"
+            )
+            assert sorted(db.execute("SELECT * FROM v").fetchall()) == [(i, i) for i in range(1, 6)]
+            db.execute("DROP MATERIALIZED VIEW v")
 
 
 def test_an_append_only_side_is_its_own_versions():
