@@ -197,6 +197,14 @@ def is_integer(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_integer(dtype))
 
 
+def is_exact(dtype: pa.DataType) -> bool:
+    """Whether equal values of a type are the same value: not so of floats (0.0 and -0.0) and of what may hold some."""
+    if pa.types.is_interval(dtype):  # a month equals 30 days
+        return False
+    kinds = (is_integer, is_text, pa.types.is_temporal, pa.types.is_boolean, pa.types.is_decimal)
+    return any(kind(dtype) for kind in kinds)
+
+
 def is_numeric(dtype: pa.DataType) -> bool:
     """True for whole numbers, floats and decimals."""
     return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype))

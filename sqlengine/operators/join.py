@@ -27,6 +27,7 @@ from sqlengine.state.arrow_buffers import null_array, validity
 from sqlengine.state.join_side import JoinSide
 from sqlengine.state.key_columns import meeting
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.types import is_exact
 from sqlengine.workers import ALONE, Workers
 
 Ints = npt.NDArray[np.int64]
@@ -64,6 +65,7 @@ class JoinOperator(Operator):
         self._kind = KINDS[node.kind]
         self._schemas = (node.left.schema, node.right.schema)
         self._keys = meeting(self._schemas, (node.left_keys, node.right_keys))
+        self._twins = (self._twins_of(LEFT), self._twins_of(RIGHT))
         self._names = [*node.left.schema.names, *node.right.schema.names]
         self._residual_columns: list[int] = []
         self.errors: RowErrors | None = None
@@ -75,6 +77,12 @@ class JoinOperator(Operator):
         self._bounds = (node.left_bound, node.right_bound)
         self._null_safe = node.null_safe
         self._clear()
+
+    def _twins_of(self, port: int) -> dict[int, int]:
+        """Key columns of a side whose values are, where rows match, the very values of a column of the other."""
+        pairs = zip(self._keys[port].columns, self._keys[1 - port].columns, strict=True)
+        own, other = self._schemas[port], self._schemas[1 - port]
+        return {a: b for a, b in pairs if own.field(a).type == other.field(b).type and is_exact(own.field(a).type)}
 
     def _clear(self) -> None:
         """No rows on either side."""
@@ -183,7 +191,8 @@ class JoinOperator(Operator):
         names = [self._names[c] for c in self._residual_columns]
         pairs = pa.RecordBatch.from_arrays([*arrays, pa.array(np.arange(len(probe)))], names=[*names, "$pair"])
         (mask,), good = self.errors.evaluate(Delta(pairs), now_us)
-        return np.asarray(good.filter(mask).batch.column(len(arrays)))
+        kept = np.asarray(mask.fill_null(False).to_numpy(zero_copy_only=False))
+        return np.asarray(good.batch.column(len(arrays)))[kept]
 
     # ------------------------------------------------------------ output
 
@@ -191,7 +200,10 @@ class JoinOperator(Operator):
         """The pairs' columns, left then right."""
         whole = len(probe) == batch.num_rows and bool((probe == np.arange(len(probe))).all())
         own = batch.columns if whole else batch.take(pa.array(probe)).columns
-        theirs = self._sides[1 - port].arena.take(rows)
+        twins = self._twins[1 - port]
+        fetched = [c for c in range(len(self._schemas[1 - port])) if c not in twins]
+        found = dict(zip(fetched, self._sides[1 - port].arena.take(rows, fetched), strict=True))
+        theirs = [found[c] if c in found else own[twins[c]] for c in range(len(self._schemas[1 - port]))]
         columns = [*own, *theirs] if port == LEFT else [*theirs, *own]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 

@@ -26,6 +26,8 @@ Ints = npt.NDArray[np.int64]
 Best = tuple[int, pa.RecordBatch]
 """A window's best code, and the rows of the groups that have it."""
 LEAST = int(np.iinfo(np.int64).min)
+NEAR = 1024
+"""So many numbers more than there are windows are no reason to look for the distinct ones."""
 
 
 class WindowWinnersOperator(WindowAggregateOperator):
@@ -68,6 +70,16 @@ def codes_of(values: pa.Array, largest: bool) -> Ints:
     return codes if valid is None else np.where(valid, codes, LEAST)
 
 
+def numbered(windows: Ints) -> tuple[Ints, int]:
+    """(the windows' numbers below a count, equal for equal windows; the count), windows that lie densely unsorted."""
+    first = int(windows.min())
+    span = int(windows.max()) - first + 1
+    if span <= len(windows) + NEAR:
+        return windows - first, span
+    distinct, local = np.unique(windows, return_inverse=True)
+    return local, len(distinct)
+
+
 class Winners(ChangingWindows):
     """`best`: window -> (best code, slots of the groups that have it, their rows as they were last emitted)."""
 
@@ -106,20 +118,21 @@ class Winners(ChangingWindows):
             return out
         windows = np.ascontiguousarray(self.index.words(slots)[:, 0])
         values = codes_of(self.aggregates.parts[self._part].result(slots), self._largest)
-        order = np.argsort(windows, kind="stable")
-        slots, windows, values = slots[order], windows[order], values[order]
-        starts = np.flatnonzero(np.diff(windows, prepend=windows[0] - 1))
-        tops = np.maximum.reduceat(values, starts).tolist()
-        for start, end, top in zip(starts, [*starts[1:], len(windows)], tops, strict=True):
-            self._challenge(int(windows[start]), top, slots[start:end], values[start:end], out)
+        local, count = numbered(windows)
+        tops = np.full(count, LEAST)
+        np.maximum.at(tops, local, values)
+        best = np.flatnonzero(values == tops[local])
+        best = best[np.argsort(windows[best], kind="stable")]
+        begins = np.flatnonzero(np.diff(windows[best]))
+        for those in np.split(best, begins + 1):
+            self._challenge(int(windows[those[0]]), int(tops[local[those[0]]]), slots[those], out)
         return out
 
-    def _challenge(self, window: int, top: int, slots: Ints, values: Ints, out: list[Delta]) -> None:
-        """Groups of one window have new values, the best of them `top`."""
+    def _challenge(self, window: int, top: int, challengers: Ints, out: list[Delta]) -> None:
+        """Groups of one window have new values, the best of them `top` and the challengers'."""
         known = self.best.get(window)
         if top == LEAST or (known is not None and top < known[0]):
             return
-        challengers = slots[values == top]
         if known is not None:
             if top == known[0]:
                 challengers = np.concatenate([known[1][~np.isin(known[1], challengers)], challengers])
