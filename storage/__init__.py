@@ -11,7 +11,7 @@ Usable without the rest of the project, which it must not import:
 README.md in this folder has the map of the code; log/FORMAT.md describes the files.
 """
 
-from storage.config import BYTES_SCHEMA, Producer, TopicConfig
+from storage.config import BYTES_SCHEMA, BatchId, TopicConfig
 from storage.env import Env, RealEnv
 from storage.errors import (
     BatchTooLarge,
@@ -44,6 +44,7 @@ from storage.topic import Topic
 
 __all__ = [
     "BYTES_SCHEMA",
+    "BatchId",
     "BatchTooLarge",
     "ColumnStatistics",
     "CorruptFile",
@@ -58,7 +59,6 @@ __all__ = [
     "OffsetOutOfRange",
     "OffsetStore",
     "OutOfOrderSequence",
-    "Producer",
     "ProducerFenced",
     "ReadFailed",
     "RealEnv",

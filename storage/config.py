@@ -16,6 +16,9 @@ from storage.errors import InvalidConfig, UnsupportedConfig
 DURABILITIES = ("group", "os", "sync")
 CLEANUPS = ("delete", "compact")
 
+# What the frame header has room for; a producer that would pass it gets a new id.
+MAX_EPOCH = (1 << 15) - 1
+
 # Payload kind `bytes`: what a Kafka record is, as Arrow columns. Row timestamps are microseconds since 1970
 # UTC.
 BYTES_SCHEMA = pa.schema(
@@ -85,7 +88,7 @@ class TopicConfig:
 
 
 @dataclass(frozen=True)
-class Producer:
+class BatchId:
     """Identity of an idempotent append: producer id, its epoch, and the sequence number of the batch's first
     record.
 
@@ -95,6 +98,11 @@ class Producer:
     id: int
     epoch: int
     sequence: int
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.id < 1 << 63, "a producer id must be between 0 and 2^63 - 1", self.id)
+        _check(0 <= self.epoch <= MAX_EPOCH, f"a producer epoch must be between 0 and {MAX_EPOCH}", self.epoch)
+        _check(0 <= self.sequence < 1 << 31, "a sequence number must be between 0 and 2^31 - 1", self.sequence)
 
 
 def _check(holds: bool, rule: str, value: object) -> None:

@@ -37,6 +37,7 @@ from storage.topic import FileTopic, MemoryTopic, Topic, create_directory, descr
 
 _FORMAT = b"sqlengine-storage 1\n"
 _MAX_NAME_BYTES = 150
+PRODUCER_EXPIRY_MS = 24 * 60 * 60 * 1000
 
 
 class Storage:
@@ -208,8 +209,8 @@ class Storage:
         return bases
 
     def maintain(self) -> int:
-        """Apply retention everywhere and flush topics of durability `os`; returns how many segments were
-        dropped.
+        """Apply retention everywhere, flush topics of durability `os`, forget idempotent producers that have
+        appended nothing for a day; returns how many segments were dropped.
 
         To be called every now and then by whoever runs the storage. Stopped partitions are left alone.
         """
@@ -218,7 +219,9 @@ class Storage:
             for log in topic.partitions:
                 if log.failure is not None:
                     continue
-                dropped += log.apply_retention(self._env.now_us() // 1000)
+                now_ms = self._env.now_us() // 1000
+                dropped += log.apply_retention(now_ms)
+                log.expire_producers((now_ms - PRODUCER_EXPIRY_MS) * 1000)
                 if topic.config.durability == "os":
                     log.flush()
         return dropped

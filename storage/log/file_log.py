@@ -45,6 +45,7 @@ from storage.log.frame import Frame
 from storage.log.index import SegmentIndex, save_index
 from storage.log.log import DEFAULT_MAX_ROWS, Log, Stamp, TopicContext
 from storage.log.message import decode, encode
+from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
 from storage.log.segment import Segment
 from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
@@ -449,6 +450,7 @@ class FileLog(Log):
         position, base, rest = self._cut_at(segment, offset)
         if base < self._point.offset:
             self._persist_point(Point(self._start_offset, segment.base_offset, position, base))
+        recovery.forget_producers_after(self._env, self._segments, base)
         for later in reversed(self._segments[number + 1 :]):
             later.remove()
         kept = segment.replaced_by_prefix(position, rest, self.context.config.segment_bytes)
@@ -495,13 +497,29 @@ class FileLog(Log):
         """Note the new start durably, then remove the segments that end at or below it."""
         if offset == self._end_offset:
             self._begin_empty()
+        gone = [s for s in self._segments[:-1] if s.index.next_offset <= offset]
+        producers = recovery.producers_before(self._env, self._segments, len(gone))
+        kept = not gone or self._keep_producers(self._segments[len(gone) :], producers)
         self._persist_point(self._point._replace(start_offset=offset))
         self._start_offset = offset
-        gone = [s for s in self._segments[:-1] if s.index.next_offset <= offset]
         self._segments = self._segments[len(gone) :]
         self._unsynced = [s for s in self._unsynced if s not in gone]
         for segment in gone:
             segment.remove()
+        if not kept:
+            self._keep_producers(self._segments, producers)
+
+    def _keep_producers(self, segments: list[Segment], table: ProducerTable) -> bool:
+        """Note the producers at the start of `segments`; False if there is no space for it, which must not keep
+        records from being dropped.
+        """
+        try:
+            recovery.keep_producers(self._env, segments, table)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            return False
+        return True
 
     def _begin_empty(self) -> None:
         """Roll to an empty segment, so that all that is full can go."""

@@ -27,6 +27,8 @@ KNOWN_FLAGS = 0
 INCOMPATIBLE_FLAGS = 0x0F
 
 NO_PRODUCER = -1
+# (producer id, epoch, sequence) of a frame whose append was not idempotent.
+NO_BATCH_ID = (NO_PRODUCER, -1, -1)
 MAX_PAYLOAD = (1 << 32) - ALIGNMENT
 MAX_TRAILER = 0xFFFF * ALIGNMENT
 

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.config import BYTES_SCHEMA, Producer, TopicConfig
+from storage.config import BYTES_SCHEMA, BatchId, TopicConfig
 from storage.env import Env
 from storage.errors import OffsetOutOfRange, SchemaMismatch, StorageError
 from storage.log.commit import GroupCommit
-from storage.log.format import NO_PRODUCER, FrameHeader
+from storage.log.format import NO_BATCH_ID, FrameHeader
 from storage.log.frame import Frame
-from storage.log.producers import ProducerTable
+from storage.log.producers import ActiveProducer, ProducerTable
 from storage.log.schema_plan import SchemaPlan, plan_schema
 
 DEFAULT_MAX_ROWS = 65_536 * 4
@@ -68,7 +68,7 @@ class Stamp(NamedTuple):
 
     timestamp_us: int
     max_timestamp_us: int
-    producer: Producer | None
+    producer: BatchId | None
 
 
 class Log(ABC):
@@ -133,7 +133,7 @@ class Log(ABC):
         batch: pa.RecordBatch,
         *,
         timestamp_us: int | None = None,
-        producer: Producer | None = None,
+        producer: BatchId | None = None,
         max_timestamp_us: int | None = None,
     ) -> int:
         """Append a batch, wait until it is as durable as the topic asks, return the offset of its first row.
@@ -152,7 +152,7 @@ class Log(ABC):
         batch: pa.RecordBatch,
         *,
         timestamp_us: int | None = None,
-        producer: Producer | None = None,
+        producer: BatchId | None = None,
         max_timestamp_us: int | None = None,
     ) -> int:
         """`append` without the wait: the rows are not readable (nor promised) before `acknowledge`."""
@@ -183,7 +183,17 @@ class Log(ABC):
         largest = pc.max(batch.column("timestamp").cast(pa.int64())).as_py()
         return default if largest is None else largest
 
-    def _repeated(self, producer: Producer | None, records: int) -> int | None:
+    def active_producers(self) -> list[ActiveProducer]:
+        """The idempotent producers that the partition remembers, by id."""
+        with self._lock:
+            return self._producers.active()
+
+    def expire_producers(self, before_us: int) -> None:
+        """Forget the producers that have appended nothing since `before_us`."""
+        with self._lock:
+            self._producers.expire(before_us)
+
+    def _repeated(self, producer: BatchId | None, records: int) -> int | None:
         """Base offset of the earlier append that this one repeats, None if it is new; call with the lock
         held.
         """
@@ -191,7 +201,8 @@ class Log(ABC):
 
     def _header(self, kind: int, schema_id: int, records: int, stamp: Stamp, sizes: tuple[int, int]) -> FrameHeader:
         """Header of the next frame; `sizes` are payload bytes and trailer blocks. Call with the lock held."""
-        producer = stamp.producer or Producer(NO_PRODUCER, -1, -1)
+        batch_id = stamp.producer
+        producer, epoch, sequence = (batch_id.id, batch_id.epoch, batch_id.sequence) if batch_id else NO_BATCH_ID
         return FrameHeader(
             kind=kind,
             flags=0,
@@ -200,12 +211,12 @@ class Log(ABC):
             record_count=records,
             payload_length=sizes[0],
             trailer_units=sizes[1],
-            producer_epoch=producer.epoch,
+            producer_epoch=epoch,
             leader_epoch=self.leader_epoch,
-            producer_id=producer.id,
+            producer_id=producer,
             append_timestamp_us=stamp.timestamp_us,
             max_timestamp_us=stamp.max_timestamp_us,
-            sequence=producer.sequence,
+            sequence=sequence,
             crc=0,
         )
 

@@ -39,6 +39,8 @@ class MemoryLog(Log):
         super().__init__(context, partition)
         self._stored: list[_Stored] = []
         self._bases: list[int] = []
+        # Producers of the batches that were dropped at the start.
+        self._dropped = ProducerTable()
         self._size = 0
         self._closed = False
 
@@ -82,6 +84,12 @@ class MemoryLog(Log):
         self._bases.append(stored.header.base_offset)
         self._size += stored.header.payload_length
         self._end_offset = stored.header.next_offset
+
+    def expire_producers(self, before_us: int) -> None:
+        """See `Log.expire_producers`."""
+        with self._lock:
+            self._dropped.expire(before_us)
+            super().expire_producers(before_us)
 
     def acknowledge(self, next_offset: int) -> None:
         """See `Log.acknowledge`: nothing to wait for."""
@@ -127,7 +135,7 @@ class MemoryLog(Log):
     def _replace(self, kept: list[_Stored]) -> None:
         """Make `kept` the whole content."""
         self._stored, self._bases, self._size = [], [], 0
-        self._producers = ProducerTable()
+        self._producers = ProducerTable(self._dropped.save())
         for stored in kept:
             self._keep(stored)
 
@@ -139,6 +147,7 @@ class MemoryLog(Log):
             gone = 0
             while gone < len(self._stored) and self._stored[gone].header.next_offset <= self._start_offset:
                 self._size -= self._stored[gone].header.payload_length
+                self._dropped.observe(self._stored[gone].header)
                 gone += 1
             del self._stored[:gone], self._bases[:gone]
 

@@ -1,30 +1,50 @@
 """Sequence checks of idempotent producers, per partition.
 
-The rules are Kafka's: a producer id writes with an epoch; an older epoch is fenced; within an epoch sequence
-numbers count records without gaps; the last five batches are remembered, so that a repeated one is answered
-with the offset it got the first time. Must not do I/O; the log saves and restores the table.
+The rules are those of Kafka's KIP-98: a producer id writes with an epoch; an older epoch is fenced; within an
+epoch sequence numbers count records without gaps, and a new epoch begins at 0; the last five batches are
+remembered, so that a repeated one is answered with the offset it got the first time. A producer that is not
+(or no longer) known may begin at any number, as since KIP-360. A producer is forgotten when it has appended
+nothing for some time (Kafka's `producer.id.expiration.ms`), not when retention drops its last record: otherwise a
+repetition after that would be stored twice.
+
+Must not do I/O; the log saves and restores the table.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
-from storage.config import Producer
+from storage.config import BatchId
 from storage.errors import OutOfOrderSequence, ProducerFenced
 from storage.log.format import NO_PRODUCER, FrameHeader
 
 REMEMBERED_BATCHES = 5
 _SEQUENCE_MODULUS = 1 << 31
+# Time of the newest append in tables that were saved before there was one: not forgotten until it appends again.
+_UNKNOWN_US = (1 << 63) - 1
+
+
+class ActiveProducer(NamedTuple):
+    """What a partition tells of a producer; `last_sequence` and `last_offset` are those of its newest record,
+    `last_append_us` is None when it is not known.
+    """
+
+    id: int
+    epoch: int
+    last_sequence: int
+    last_offset: int
+    last_append_us: int | None
 
 
 class _State:
-    """One producer: epoch, and (sequence, records, base offset) of its newest batches."""
+    """One producer: epoch, (sequence, records, base offset) of its newest batches, time of the newest append."""
 
-    __slots__ = ("batches", "epoch")
+    __slots__ = ("batches", "epoch", "last_us")
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, last_us: int) -> None:
         self.epoch = epoch
+        self.last_us = last_us
         self.batches: deque[tuple[int, int, int]] = deque(maxlen=REMEMBERED_BATCHES)
 
     def next_sequence(self) -> int:
@@ -32,39 +52,57 @@ class _State:
         sequence, records, _ = self.batches[-1]
         return (sequence + records) % _SEQUENCE_MODULUS
 
+    def described(self, producer_id: int) -> ActiveProducer:
+        """The producer as the world sees it."""
+        _, records, base_offset = self.batches[-1]
+        last_sequence = (self.next_sequence() - 1) % _SEQUENCE_MODULUS
+        last_us = None if self.last_us == _UNKNOWN_US else self.last_us
+        return ActiveProducer(producer_id, self.epoch, last_sequence, base_offset + records - 1, last_us)
+
 
 class ProducerTable:
     """What a partition knows about its idempotent producers."""
 
     def __init__(self, saved: list[Any] | None = None) -> None:
         self._states: dict[int, _State] = {}
-        for producer_id, epoch, batches in saved or []:
-            state = self._states[producer_id] = _State(epoch)
+        for producer_id, epoch, batches, *last_us in saved or []:
+            state = self._states[producer_id] = _State(epoch, *(last_us or [_UNKNOWN_US]))
             state.batches.extend(tuple(batch) for batch in batches)
 
     def save(self) -> list[Any]:
         """The table as JSON-able lists; the constructor's argument."""
-        return [[pid, state.epoch, [list(b) for b in state.batches]] for pid, state in sorted(self._states.items())]
+        return [
+            [pid, state.epoch, [list(b) for b in state.batches], *([state.last_us] * (state.last_us != _UNKNOWN_US))]
+            for pid, state in sorted(self._states.items())
+        ]
 
-    def check(self, producer: Producer, records: int) -> int | None:
+    def active(self) -> list[ActiveProducer]:
+        """All producers known, by id."""
+        return [state.described(pid) for pid, state in sorted(self._states.items())]
+
+    def expire(self, before_us: int) -> None:
+        """Forget the producers whose newest append is older than `before_us`."""
+        self._states = {pid: state for pid, state in self._states.items() if state.last_us >= before_us}
+
+    def check(self, batch_id: BatchId, records: int) -> int | None:
         """Base offset of the earlier append if this one repeats it, None if it is the next one.
 
         Raises ProducerFenced for an older epoch, OutOfOrderSequence for a gap or a forgotten repetition.
         """
-        state = self._states.get(producer.id)
+        state = self._states.get(batch_id.id)
         if state is None:
             return None
-        if producer.epoch < state.epoch:
+        if batch_id.epoch < state.epoch:
             raise ProducerFenced(
-                f"producer {producer.id} with epoch {producer.epoch} is fenced by epoch {state.epoch}",
+                f"producer {batch_id.id} with epoch {batch_id.epoch} is fenced by epoch {state.epoch}",
                 hint="another instance of this producer has taken over",
             )
-        if producer.epoch > state.epoch:
-            return self._check_sequence(producer, 0)
+        if batch_id.epoch > state.epoch:
+            return self._check_sequence(batch_id, 0)
         for sequence, known_records, base_offset in state.batches:
-            if sequence == producer.sequence and known_records == records:
+            if sequence == batch_id.sequence and known_records == records:
                 return base_offset
-        return self._check_sequence(producer, state.next_sequence())
+        return self._check_sequence(batch_id, state.next_sequence())
 
     def observe(self, header: FrameHeader) -> None:
         """Remember an appended frame (also when reading frames back during recovery)."""
@@ -72,14 +110,15 @@ class ProducerTable:
             return
         state = self._states.get(header.producer_id)
         if state is None or state.epoch != header.producer_epoch:
-            state = self._states[header.producer_id] = _State(header.producer_epoch)
+            state = self._states[header.producer_id] = _State(header.producer_epoch, header.append_timestamp_us)
         state.batches.append((header.sequence, header.record_count, header.base_offset))
+        state.last_us = header.append_timestamp_us
 
     @staticmethod
-    def _check_sequence(producer: Producer, expected: int) -> None:
+    def _check_sequence(batch_id: BatchId, expected: int) -> None:
         """Raise OutOfOrderSequence unless the producer is at `expected`."""
-        if producer.sequence != expected:
+        if batch_id.sequence != expected:
             raise OutOfOrderSequence(
-                f"producer {producer.id} sent sequence {producer.sequence}, expected {expected}",
+                f"producer {batch_id.id} sent sequence {batch_id.sequence}, expected {expected}",
                 hint="a batch was lost before this one, or was sent too long ago to be recognised",
             )

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from storage.env import Env
+from storage import checked
+from storage.env import Env, write_file
 from storage.errors import CorruptLog
 from storage.log.durable_point import FILE_BYTES, DurablePoint, Point
 from storage.log.format import ALIGNMENT, frame_intact, unpack_header
@@ -21,6 +22,7 @@ from storage.log.producers import ProducerTable
 from storage.log.segment import INDEX_SUFFIX, LOG_SUFFIX, Segment, segment_name
 
 DURABLE_FILE = "durable"
+PRODUCERS_FILE = "producers"
 
 
 @dataclass
@@ -161,22 +163,56 @@ def _resume(env: Env, segments: list[Segment], number: int, position: int) -> tu
 
 
 def producers_before(env: Env, segments: list[Segment], number: int) -> ProducerTable:
-    """The producer table at the start of segment `number`, from index files, from headers where they are
-    missing.
+    """The producer table at the start of segment `number`: from the index files before it and what is kept of
+    dropped segments, from headers where these are missing.
     """
+    kept_offset, kept = _kept_producers(env, _producers_path(segments))
     start, position = number, 0
     saved: list[Any] = []
-    while start > 0 and not position:
+    while start > 0 and not position and segments[start].base_offset != kept_offset:
         start -= 1
         loaded = load_index(env, segments[start].index_path)
         if loaded is not None:
             position, saved = loaded[0].position, loaded[1]
+    if not position and segments[start].base_offset == kept_offset:
+        saved = kept
     table = ProducerTable(saved)
     for segment in segments[start:number]:
         for _, header in segment.walk(position):
             table.observe(header)
         position = 0
     return table
+
+
+def keep_producers(env: Env, segments: list[Segment], table: ProducerTable) -> None:
+    """Note durably the producer table at the start of `segments`, before the segments that it comes from are
+    dropped.
+    """
+    path, saved = _producers_path(segments), table.save()
+    if saved or env.exists(path):
+        write_file(env, path, [checked.seal_json({"offset": segments[0].base_offset, "producers": saved})])
+
+
+def forget_producers_after(env: Env, segments: list[Segment], offset: int) -> None:
+    """Remove a kept producer table that tells of records from `offset` on: they are about to be dropped."""
+    path = _producers_path(segments)
+    if _kept_producers(env, path)[0] > offset:
+        env.remove(path)
+
+
+def _kept_producers(env: Env, path: str) -> tuple[int, list[Any]]:
+    """(offset it is for, table) in the file of kept producers, (-1, []) if there is none; CorruptFile if it is
+    damaged.
+    """
+    if not env.exists(path):
+        return -1, []
+    content = checked.load_json(env, path)
+    return content["offset"], content["producers"]
+
+
+def _producers_path(segments: list[Segment]) -> str:
+    """The file of kept producers beside the segments."""
+    return f"{segments[0].path.rpartition('/')[0]}/{PRODUCERS_FILE}"
 
 
 def _extend(segment: Segment, producers: ProducerTable) -> None:

@@ -21,7 +21,7 @@ def main(path: str, durability: str) -> None:
     first = max(log.end_offset // 5 * 5 - 5, 0)
     while True:
         batch = pa.record_batch([list(range(first, first + 5)), [str(n) * 9 for n in range(first, first + 5)]], SCHEMA)
-        base = log.append(batch, producer=storage.Producer(1, 0, first))
+        base = log.append(batch, producer=storage.BatchId(1, 0, first))
         print("ack", base, first, flush=True)
         first += 5
         if first % 1000 == 0:

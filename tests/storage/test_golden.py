@@ -26,8 +26,8 @@ def test_files_of_format_1_are_still_read(tmp_path: Path) -> None:
         assert pa.Table.from_batches([frame.batch for frame in frames]).equals(pa.table(plain(2, 2702)))
         assert frames[1].statistics["n"] == storage.ColumnStatistics(3, 2402, 0)
         assert {frame.append_timestamp_us for frame in frames} == {FixedEnv().now_us()}
-        assert log.append(plain(2404, 300), producer=storage.Producer(9, 1, 2404)) == 2404
-        assert log.append(plain(0, 1), producer=storage.Producer(9, 1, 2704)) == 2704
+        assert log.append(plain(2404, 300), producer=storage.BatchId(9, 1, 2404)) == 2404
+        assert log.append(plain(0, 1), producer=storage.BatchId(9, 1, 2704)) == 2704
         assert opened.topic("with dictionary").partitions[0].read(0)[0].batch.equals(batch(0, 10))
         assert opened.topic("bytes").is_bytes
         assert opened.offsets.fetch("group") == {("plain.rows", 0): 2404}

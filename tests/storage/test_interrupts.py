@@ -51,7 +51,7 @@ def test_an_append_interrupted_at_any_line_counts_wholly_or_not_at_all(scratch: 
     while not completed:
         nth += 1
         before = log.end_offset
-        producer = storage.Producer(1, 0, before)
+        producer = storage.BatchId(1, 0, before)
         interrupter = _Interrupter(nth)
         sys.settrace(interrupter)
         try:

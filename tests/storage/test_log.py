@@ -120,7 +120,7 @@ def test_producers_are_answered_refused_and_fenced(make_log: Make) -> None:
     log = make_log()
 
     def send(sequence: int, count: int, epoch: int = 0) -> int:
-        return log.append(rows(log.end_offset, count), producer=storage.Producer(7, epoch, sequence))
+        return log.append(rows(log.end_offset, count), producer=storage.BatchId(7, epoch, sequence))
 
     assert [send(0, 2), send(2, 3), send(5, 1)] == [0, 2, 5]
     assert [send(2, 3), send(0, 2)] == [2, 0], "a repeated batch gets its first offset"
@@ -131,7 +131,7 @@ def test_producers_are_answered_refused_and_fenced(make_log: Make) -> None:
         send(6, 1)
     with pytest.raises(storage.OutOfOrderSequence):
         send(3, 1, epoch=2)
-    assert log.append(rows(7, 1), producer=storage.Producer(8, 0, 50)) == 7, "an unknown producer may begin anywhere"
+    assert log.append(rows(7, 1), producer=storage.BatchId(8, 0, 50)) == 7, "an unknown producer may begin anywhere"
     for sequence in range(1, 8):
         send(sequence, 1, epoch=1)
     with pytest.raises(storage.OutOfOrderSequence):
@@ -141,8 +141,8 @@ def test_producers_are_answered_refused_and_fenced(make_log: Make) -> None:
 
 def test_sequence_numbers_wrap(make_log: Make) -> None:
     log = make_log()
-    log.append(rows(0, 2), producer=storage.Producer(1, 0, 2**31 - 2))
-    assert log.append(rows(2, 1), producer=storage.Producer(1, 0, 0)) == 2
+    log.append(rows(0, 2), producer=storage.BatchId(1, 0, 2**31 - 2))
+    assert log.append(rows(2, 1), producer=storage.BatchId(1, 0, 0)) == 2
 
 
 def test_producers_are_remembered_over_a_restart(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_producers_are_remembered_over_a_restart(tmp_path: Path) -> None:
         with quick(str(tmp_path)) as opened:
             log = (opened.topics() or [opened.create_topic("t", SCHEMA, config)])[0].partitions[0]
             for repeat in (max(sequence - 10, 0), sequence, sequence):
-                assert log.append(rows(repeat, 10), producer=storage.Producer(1, 0, repeat)) == repeat
+                assert log.append(rows(repeat, 10), producer=storage.BatchId(1, 0, repeat)) == repeat
             if sequence == 200:
                 log.delete_before(200)
     assert log.start_offset == 200 and log.segment_count > 2

@@ -49,7 +49,7 @@ def main() -> None:
         config = storage.TopicConfig(segment_bytes=16384, durability="os")
         log = opened.create_topic("plain.rows", plain(0, 1).schema, config).partitions[0]
         for first, count in ((0, 3), (3, 2400), (2403, 1), (2404, 300)):
-            log.append(plain(first, count), producer=storage.Producer(9, 1, first))
+            log.append(plain(first, count), producer=storage.BatchId(9, 1, first))
         log.delete_before(2)
         opened.create_topic("with dictionary", batch(0, 1).schema, config).partitions[0].append(batch(0, 10))
         opened.create_topic("bytes", None, config)
