@@ -25,7 +25,7 @@ import pyarrow as pa
 
 import sqlengine
 from benchmarks.nexmark.peer_runs import PEERS, PeerRuns, write_tables
-from benchmarks.nexmark.queries import QUERIES, Query
+from benchmarks.nexmark.queries import CLOSING, QUERIES, Query, closed
 from benchmarks.nexmark.scores import Scores
 from benchmarks.nexmark.streams import TABLES, append, declare, fill, table_rows
 from benchmarks.side_by_side import run_duckdb, same
@@ -38,12 +38,12 @@ FRAME_ROWS = 65_536
 LIVE_ROWS = 1_024
 
 
-def run_ours(db: Database, query: Query) -> tuple[float, pa.Table]:
+def run_ours(db: Database, query: str) -> tuple[float, pa.Table]:
     """Seconds to bring a view up to date from its topics, and its contents."""
     db.execute("DROP MATERIALIZED VIEW IF EXISTS answer")
     gc.collect()
     started = time.perf_counter()
-    db.execute(f"CREATE MATERIALIZED VIEW answer AS {query.sql}")
+    db.execute(f"CREATE MATERIALIZED VIEW answer AS {query}")
     contents = db.table("answer")
     return time.perf_counter() - started, contents
 
@@ -83,13 +83,15 @@ def reference(db: Database, query: Query) -> tuple[dict[str, pa.Table], str]:
     return {name: db.table(obj.name) for name, obj in expanded.inputs.items()}, expanded.text
 
 
-def measure(db: Database, query: Query, options: argparse.Namespace, scores: Scores) -> int:
-    """Alternate the engines, compare their answers, score medians; the number of rows of the answer."""
+def measure(db: Database, query: Query, options: argparse.Namespace, scores: Scores, view: str | None = None) -> int:
+    """Alternate the engines, compare their answers, score medians; the number of rows of the answer.
+
+    `view`: the view's query where it is another text."""
     tables, text = reference(db, query)
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(options.rounds):
-        seconds, contents = run_ours(db, query)
+        seconds, contents = run_ours(db, view or query.sql)
         ours.append(seconds)
         seconds, answer = run_duckdb(tables, text, options.threads, MACROS)
         theirs.append(seconds)
@@ -100,6 +102,14 @@ def measure(db: Database, query: Query, options: argparse.Namespace, scores: Sco
     scores.add(query.name, "duckdb", options.events / statistics.median(theirs))
     scores.add(query.name, "sqlengine", options.events / statistics.median(ours))
     return int(answer.num_rows)
+
+
+def measure_closing(db: Database, options: argparse.Namespace, scores: Scores) -> None:
+    """Views that show windows when they close, next to DuckDB's answer restricted to the windows that are closed."""
+    ((latest,),) = db.execute("SELECT max(date_time) FROM bid").fetchall()
+    for name, text in CLOSING.items():
+        query = Query(f"{name}, on close", closed(name, latest), None, ("bid",))
+        measure(db, query, options, scores, f"{text} EMIT ON WINDOW CLOSE")
 
 
 def run_peers(options: argparse.Namespace, chosen: list[Query], answers: dict[str, int], scores: Scores) -> None:
@@ -144,6 +154,8 @@ def main() -> None:
         fill(db, options.events, FRAME_ROWS)
         for query in chosen:
             answers[query.name] = measure(db, query, options, scores)
+        if not options.queries or "closing" in options.queries.split(","):
+            measure_closing(db, options, scores)
         db.execute("DROP MATERIALIZED VIEW IF EXISTS answer")
     if options.live_events:
         steps = live_steps(options.live_events)

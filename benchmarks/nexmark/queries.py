@@ -8,6 +8,7 @@ do or a quicker one exists.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True)
@@ -350,3 +351,20 @@ QUERIES = (
         ("auction", "bid"),
     ),
 )
+
+CLOSING: dict[str, str] = {
+    "hop": "SELECT auction, count(*) AS n, window_start, window_end FROM TABLE(HOP(TABLE bid, DESCRIPTOR(date_time),"
+    " INTERVAL '2' SECOND, INTERVAL '10' SECOND)) GROUP BY auction, window_start, window_end",
+    "tumble": "SELECT max(price) AS best, window_start, window_end FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(date_time),"
+    " INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+    "session": "SELECT bidder, count(*) AS n, window_start, window_end FROM TABLE(SESSION(TABLE bid PARTITION BY"
+    " bidder, DESCRIPTOR(date_time), INTERVAL '2' SECOND)) GROUP BY bidder, window_start, window_end",
+}
+"""The windows of q5, q7 and q11 by themselves, for views that show each once, when it closes."""
+DELAY = timedelta(seconds=4)
+"""How far the watermark is behind the latest bid."""
+
+
+def closed(name: str, latest: datetime) -> str:
+    """The query of the windows of CLOSING that are closed when `latest` is the time of the latest bid."""
+    return f"SELECT * FROM ({CLOSING[name]}) AS q WHERE window_end <= TIMESTAMP '{latest - DELAY}'"

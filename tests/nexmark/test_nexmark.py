@@ -6,27 +6,15 @@ topics side by side, in steps of one or a thousand events; the larger sizes are 
 
 from __future__ import annotations
 
-import datetime
 import os
 
 import pytest
 
 import sqlengine
-from benchmarks.nexmark.queries import QUERIES
+from benchmarks.nexmark.queries import CLOSING, QUERIES, closed
 from benchmarks.nexmark.streams import declare
 from sqlengine.runtime.clock import VirtualClock
 from tests.nexmark.steps import feed, rows
-
-DELAY = datetime.timedelta(seconds=4)
-CLOSING = {
-    "hop": "SELECT auction, count(*) AS n, window_start, window_end FROM TABLE(HOP(TABLE bid, DESCRIPTOR(date_time),"
-    " INTERVAL '2' SECOND, INTERVAL '10' SECOND)) GROUP BY auction, window_start, window_end",
-    "tumble": "SELECT max(price) AS best, window_start, window_end FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(date_time),"
-    " INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
-    "session": "SELECT bidder, count(*) AS n, window_start, window_end FROM TABLE(SESSION(TABLE bid PARTITION BY"
-    " bidder, DESCRIPTOR(date_time), INTERVAL '2' SECOND)) GROUP BY bidder, window_start, window_end",
-}
-
 
 SIZES = [(600, 1), (30_000, 1_000)]
 if os.environ.get("HYPOTHESIS_PROFILE") == "soak":
@@ -54,10 +42,10 @@ def test_closed_windows_are_those_behind_the_watermark(count, step):
             db.execute(f"CREATE MATERIALIZED VIEW {name}_closed AS {text} EMIT ON WINDOW CLOSE")
         feed(db, count, step)
         ((latest,),) = db.execute("SELECT max(date_time) FROM bid").fetchall()
-        for name, text in CLOSING.items():
-            closed = rows(db, f"SELECT * FROM ({text}) AS q WHERE window_end <= TIMESTAMP '{latest - DELAY}'")
-            assert closed, name
-            assert rows(db, f"SELECT * FROM {name}_closed") == closed, name
+        for name in CLOSING:
+            expected = rows(db, closed(name, latest))
+            assert expected, name
+            assert rows(db, f"SELECT * FROM {name}_closed") == expected, name
 
 
 def test_q12_counts_by_processing_time():
