@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.kernels import choose
-from sqlengine.operators.aggregates.base import Accumulator, Floats, Inputs, Ints, Mask, Spec
-from sqlengine.operators.base import State
+from sqlengine.operators.aggregates.base import Floats, Inputs, Ints, Spec
+from sqlengine.operators.aggregates.block_accumulator import BlockAccumulator
 from sqlengine.sql.approximate import precision_of
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.fingerprint import fingerprints
-from sqlengine.state.slot_blocks import NO_BLOCK, SlotBlocks, Words
+from sqlengine.state.slot_blocks import NO_BLOCK, Words
 
 if TYPE_CHECKING:
     from sqlengine.kernels import hyperloglog_reference as kernel
@@ -35,7 +35,7 @@ _WORD_REGISTERS_LOG2 = 3
 """Eight registers a word."""
 
 
-class HyperLogLog(Accumulator):
+class HyperLogLog(BlockAccumulator):
     """`used`: how many different hashes a slot's block holds (see kernels/hyperloglog.pyx); `answer`: the estimate of
     registers, until they may have changed: a view that shows changes asks for it before and after each batch."""
 
@@ -44,15 +44,6 @@ class HyperLogLog(Accumulator):
         self._column = spec.call.args[0]
         self._precision = precision_of(spec.call.function, spec.call.constants)
         self._top = self._precision - _WORD_REGISTERS_LOG2
-        self._blocks = SlotBlocks()
-
-    @property
-    def nbytes(self) -> int:
-        return self.slots.nbytes + self._blocks.nbytes
-
-    def grow(self, size: int) -> None:
-        super().grow(size)
-        self._blocks.grow(size)
 
     def update(self, slots: Ints, inputs: Inputs) -> None:
         valid, values = inputs.valid(self._column), inputs.array(self._column)
@@ -85,17 +76,6 @@ class HyperLogLog(Accumulator):
         known[asked] = np.rint(estimate(registers, self._precision)).astype(np.int64)
         counts[counts == _DENSE] = known[dense]
         return buffers.from_ints(counts, self.type)
-
-    def compact(self, keep: Mask, moved: Ints) -> None:
-        super().compact(keep, moved)
-        self._blocks.compact(keep)
-
-    def snapshot(self) -> State:
-        return super().snapshot() | self._blocks.snapshot()
-
-    def restore(self, state: State) -> None:
-        super().restore(state)
-        self._blocks.restore(state["blocks"], state["words"])
 
     def _insert(self, slots: Ints, hashes: Words) -> None:
         """Add one hash a row."""

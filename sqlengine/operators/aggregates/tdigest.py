@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.kernels import choose, group
-from sqlengine.operators.aggregates.base import NO_BYTES, Accumulator, Floats, Inputs, Ints, Mask, Spec
+from sqlengine.operators.aggregates.base import NO_BYTES, Floats, Inputs, Ints, Mask, Spec
+from sqlengine.operators.aggregates.block_accumulator import BlockAccumulator
 from sqlengine.operators.aggregates.distributions import disc_ranks, listed
 from sqlengine.operators.aggregates.sums import STRANGE_KINDS, Strange
-from sqlengine.operators.base import State
 from sqlengine.sql.approximate import quantiles_of
 from sqlengine.state import arrow_buffers as buffers
-from sqlengine.state.slot_blocks import NO_BLOCK, SlotBlocks
+from sqlengine.state.slot_blocks import NO_BLOCK
 from sqlengine.types import storage_type
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _LEAST_LEVEL, _LEAST_TOP = 2, 4
 _NO_FLOATS: Floats = np.empty(0)
 
 
-class TDigest(Accumulator):
+class TDigest(BlockAccumulator):
     """`count`: finite values a slot; `low`, `high`: their bounds; infinities and NaN are counted apart (`Strange`)."""
 
     def __init__(self, spec: Spec) -> None:
@@ -54,15 +54,6 @@ class TDigest(Accumulator):
         self._compression = float(math.ceil(math.pi * self._asked.accuracy))
         self._top = max(_LEAST_TOP, 1 + math.ceil(math.log2(2 * self._compression)))
         self._strange = Strange(self) if self._floating else None
-        self._blocks = SlotBlocks()
-
-    @property
-    def nbytes(self) -> int:
-        return self.slots.nbytes + self._blocks.nbytes
-
-    def grow(self, size: int) -> None:
-        super().grow(size)
-        self._blocks.grow(size)
 
     def update(self, slots: Ints, inputs: Inputs) -> None:
         values, valid, weights = self._read(inputs), inputs.valid(self._column), inputs.weights
@@ -135,17 +126,6 @@ class TDigest(Accumulator):
             return none, none, none
         nan, up, down = (self.slots[name][slots] for name in Strange.NAMES)
         return nan, up, down
-
-    def compact(self, keep: Mask, moved: Ints) -> None:
-        super().compact(keep, moved)
-        self._blocks.compact(keep)
-
-    def snapshot(self) -> State:
-        return super().snapshot() | self._blocks.snapshot()
-
-    def restore(self, state: State) -> None:
-        super().restore(state)
-        self._blocks.restore(state["blocks"], state["words"])
 
     def _add(self, slots: Ints, means: Floats, weights: Floats) -> None:
         """Add one centroid a row, of weight 1 without `weights`."""
