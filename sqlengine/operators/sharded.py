@@ -35,6 +35,7 @@ class Sharded(Operator):
         self._arrived: list[Delta] = []
         self._arrived_rows = 0
         self._said: list[Delta] = []
+        self._within_tick = False
         self.schema = self._shards[0].schema
 
     @property
@@ -55,14 +56,16 @@ class Sharded(Operator):
         self._take_in(times.now_us)
         said, self._said = self._said, []
         answers = self._each(lambda shard: self._shards[shard].advance(times), many)
+        self._within_tick = False
         return self._together([*said, *answers])
 
     def _take_in(self, now_us: int) -> None:
         """Give the shards what has arrived; their answers wait for the end of the tick."""
         arrived, self._arrived = self._arrived, []
         many, self._arrived_rows = self._workers.worth(self._arrived_rows), 0
-        if many and self._keys and len(self._shards) == 1:
-            self._divide()
+        if many and self._keys and len(self._shards) == 1 and not self._within_tick:
+            self._divide()  # what an operator has yet to say of a tick is not in its state
+        self._within_tick = True
         hands = [arrived] if len(self._shards) == 1 else list(zip(*self._deal(arrived, many), strict=True))
 
         def process(shard: int) -> Delta | None:

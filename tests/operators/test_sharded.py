@@ -19,6 +19,7 @@ import sqlengine
 from sqlengine import workers
 from sqlengine.delta import Delta
 from sqlengine.kernels import COMPILED, deal_reference
+from sqlengine.operators import sharded
 from sqlengine.operators.sharded import Sharded
 from sqlengine.state.shards import deal, in_shard
 from sqlengine.workers import Workers
@@ -152,6 +153,20 @@ def test_a_small_tick_divides_nothing_and_a_large_one_does(tmp_path, monkeypatch
         assert rows_of(again, "SELECT * FROM g") == before
         again.insert("s", [(3, 5)])
         assert rows_of(again, "SELECT * FROM g") != before
+
+
+def test_an_operator_is_not_divided_within_a_tick(monkeypatch):
+    monkeypatch.setattr(workers, "ROWS_MIN", 5)
+    monkeypatch.setattr(sharded, "PIECE_ROWS", 2)
+    with sqlengine.connect(threads=2) as db:
+        db.execute("CREATE STREAM s (k INT)")
+        db.insert("s", [(1,), (2,)])
+        db.insert("s", [(k % 3,) for k in range(7)])
+        db.execute("CREATE MATERIALIZED VIEW g AS SELECT k, count(*) AS n FROM s GROUP BY k")
+        assert rows_of(db, "SELECT * FROM g") == ["(0, 3)", "(1, 3)", "(2, 3)"]
+        db.insert("s", [(k % 3,) for k in range(7)])
+        assert rows_of(db, "SELECT * FROM g") == ["(0, 6)", "(1, 5)", "(2, 5)"]
+        assert shards_of(db) == [2]
 
 
 def test_a_failure_on_a_thread_stops_the_view_as_on_one(small):
