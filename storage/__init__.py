@@ -12,14 +12,19 @@ README.md in this folder has the map of the code; log/FORMAT.md describes the fi
 """
 
 from storage.config import BYTES_SCHEMA, BatchId, TopicConfig
+from storage.consumer import Consumer, Received
 from storage.env import Env, RealEnv
 from storage.errors import (
     BatchTooLarge,
+    ConsumerBusy,
     CorruptFile,
     CorruptLog,
     DiskFull,
+    GroupInUse,
+    GroupNotFound,
     InvalidConfig,
     LogFailed,
+    MemberFenced,
     OffsetOutOfRange,
     OutOfOrderSequence,
     ProducerFenced,
@@ -38,6 +43,8 @@ from storage.log.frame import Frame
 from storage.log.log import Log
 from storage.log.statistics import ColumnStatistics
 from storage.meta import MetaStore
+from storage.offsets.assignment import TopicPartition
+from storage.offsets.coordinator import GroupCoordinator, GroupPartition
 from storage.offsets.store import OffsetStore
 from storage.snapshots.store import SnapshotStore
 from storage.topic import Topic
@@ -47,14 +54,21 @@ __all__ = [
     "BatchId",
     "BatchTooLarge",
     "ColumnStatistics",
+    "Consumer",
+    "ConsumerBusy",
     "CorruptFile",
     "CorruptLog",
     "DiskFull",
     "Env",
     "Frame",
+    "GroupCoordinator",
+    "GroupInUse",
+    "GroupNotFound",
+    "GroupPartition",
     "InvalidConfig",
     "Log",
     "LogFailed",
+    "MemberFenced",
     "MetaStore",
     "OffsetOutOfRange",
     "OffsetStore",
@@ -62,6 +76,7 @@ __all__ = [
     "ProducerFenced",
     "ReadFailed",
     "RealEnv",
+    "Received",
     "SchemaMismatch",
     "SnapshotStore",
     "Storage",
@@ -72,6 +87,7 @@ __all__ = [
     "TopicConfig",
     "TopicExists",
     "TopicNotFound",
+    "TopicPartition",
     "UnknownVersion",
     "UnsupportedConfig",
 ]

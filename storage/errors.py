@@ -146,6 +146,36 @@ class OutOfOrderSequence(StorageError):
     sqlstate = "55000"
 
 
+class MemberFenced(StorageError):
+    """A consumer is no longer a member of its group (its session timed out, or another took its place), or no
+    longer has the partition it commits. `may_rejoin`: nobody took its place, it may join again.
+    """
+
+    sqlstate = "55000"
+
+    def __init__(self, message: str, *, hint: str | None = None, may_rejoin: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.may_rejoin = may_rejoin
+
+
+class ConsumerBusy(StorageError):
+    """Two threads used one consumer at the same time."""
+
+    sqlstate = "55006"
+
+
+class GroupInUse(StorageError):
+    """A consumer group cannot be changed so while it has members, or has members that read otherwise."""
+
+    sqlstate = "55006"
+
+
+class GroupNotFound(StorageError):
+    """No consumer group has that name."""
+
+    sqlstate = "42704"
+
+
 class ProducerFenced(StorageError):
     """A newer epoch of the same producer id has written to the log."""
 

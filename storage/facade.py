@@ -28,9 +28,11 @@ from storage.errors import (
     translated,
 )
 from storage.journal import FileJournal, MemoryJournal
+from storage.log.arrivals import Arrivals
 from storage.log.commit import GroupCommit
 from storage.log.log import Log, TopicContext, bytes_context
 from storage.meta import MetaStore
+from storage.offsets.coordinator import GroupCoordinator
 from storage.offsets.store import OffsetStore
 from storage.snapshots.store import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
 from storage.topic import FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
@@ -53,12 +55,19 @@ class Storage:
         self._lock_file = lock
         self._mutex = threading.RLock()
         self._commit = GroupCommit()
+        self.arrivals = Arrivals()
         self._topics: dict[str, Topic] = {}
         self._closed = False
         self.damaged: dict[str, CorruptFile] = {}
         self.offsets: OffsetStore
+        self.groups: GroupCoordinator
         self.snapshots: SnapshotStore
         self.meta: MetaStore
+
+    @property
+    def env(self) -> Env:
+        """The machine that the storage runs on."""
+        return self._env
 
     @classmethod
     def open(cls, path: str | None, *, env: Env | None = None) -> Storage:
@@ -73,6 +82,7 @@ class Storage:
             storage.offsets = OffsetStore(MemoryJournal())
             storage.snapshots = MemorySnapshotStore()
             storage.meta = MetaStore(MemoryJournal())
+            storage.groups = GroupCoordinator(env, storage.offsets, storage.partitions_of, storage.arrivals)
             return storage
         path = path.rstrip("/") or "/"
         with translated(f'directory "{path}"'):
@@ -91,6 +101,7 @@ class Storage:
         self.meta = MetaStore(FileJournal(self._env, f"{path}/meta.journal"))
         self.offsets = OffsetStore(FileJournal(self._env, f"{path}/offsets.journal"))
         self.snapshots = FileSnapshotStore(self._env, f"{path}/snapshots")
+        self.groups = GroupCoordinator(self._env, self.offsets, self.partitions_of, self.arrivals)
         make_dir(self._env, self._topics_path)
         for entry in self._env.list(self._topics_path):
             self._open_entry(entry)
@@ -106,6 +117,11 @@ class Storage:
         except CorruptFile as error:
             self.damaged[_name_of(entry)] = error
             return
+        self._add_topic(topic)
+
+    def _add_topic(self, topic: Topic) -> None:
+        """Make an opened topic known."""
+        topic.context.arrivals = self.arrivals
         self._topics[topic.name] = topic
 
     @property
@@ -128,7 +144,7 @@ class Storage:
             if name in self.damaged:
                 raise self.damaged[name]
             topic = self._make_topic(name, schema, config or TopicConfig())
-            self._topics[name] = topic
+            self._add_topic(topic)
             return topic
 
     def _make_topic(self, name: str, schema: pa.Schema | None, config: TopicConfig) -> Topic:
@@ -156,6 +172,12 @@ class Storage:
             raise self.damaged.get(name) or TopicNotFound(f'topic "{name}" does not exist')
         return topic
 
+    def partitions_of(self, name: str) -> Sequence[Log]:
+        """The partitions of a topic, none if there is no such topic (or it is damaged)."""
+        self._require_open()
+        topic = self._topics.get(name)
+        return topic.partitions if topic is not None else ()
+
     def topics(self) -> list[Topic]:
         """All topics by name."""
         with self._mutex:
@@ -174,6 +196,7 @@ class Storage:
                     self._env.remove(gone)
             del self._topics[name]
             self.offsets.forget_topic(name)
+            self.arrivals.signal()
 
     def alter_topic(self, name: str, **changes: object) -> Topic:
         """Change settings (fields of TopicConfig) of a topic while it is in use; InvalidConfig if they make
@@ -184,6 +207,7 @@ class Storage:
             config = topic.config.changed(changes)
             with translated(f'topic "{name}"'):
                 topic.alter(config)
+            self.arrivals.signal()
             return topic
 
     def truncate_topic(self, name: str) -> None:
@@ -206,6 +230,7 @@ class Storage:
         self._commit.wait_durable(log for log in waiting if log.durable_offset < log.end_offset)
         for (log, batch), base in zip(batches, bases, strict=True):
             log.acknowledge(base + batch.num_rows)
+        self.arrivals.signal()
         return bases
 
     def maintain(self) -> int:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from storage.config import BYTES_SCHEMA, BatchId, TopicConfig
 from storage.env import Env
 from storage.errors import OffsetOutOfRange, SchemaMismatch, StorageError
+from storage.log.arrivals import Arrivals
 from storage.log.commit import GroupCommit
 from storage.log.format import NO_BATCH_ID, FrameHeader
 from storage.log.frame import Frame
@@ -29,7 +30,7 @@ DEFAULT_MAX_ROWS = 65_536 * 4
 @dataclass
 class TopicContext:
     """What the partitions of a topic share: environment, settings (replaced by ALTER), schemas by id, group
-    commit.
+    commit, and where readers wait for records.
     """
 
     env: Env
@@ -39,6 +40,7 @@ class TopicContext:
     bytes_payload: bool = False
     schemas: list[pa.Schema] = field(default_factory=list)
     plans: list[SchemaPlan] = field(default_factory=list)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     def add_schema(self, schema: pa.Schema) -> int:
         """Register the next schema; returns its id."""
@@ -145,6 +147,7 @@ class Log(ABC):
         """
         base = self.write(batch, timestamp_us=timestamp_us, producer=producer, max_timestamp_us=max_timestamp_us)
         self.acknowledge(base + batch.num_rows)
+        self.context.arrivals.signal()
         return base
 
     def write(

@@ -1,12 +1,15 @@
 """OffsetStore: how far each consumer group has read.
 
-A commit of several partitions is one journal record, so it is durable and atomic. Must not check that topics
-exist.
+A commit of several partitions is one journal record, so it is durable and atomic. Commits that wait at the same
+time share one record and its fsync, as appends to logs do (`log/commit.py`). Positions stay until their group or
+their topic is dropped; Kafka's are forgotten seven days after a group's last member left, which has cost many a
+user who came back later. Must not check that topics exist.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,48 +28,74 @@ class _Group:
     metadata: str = ""
 
 
+@dataclass
+class _Waiting:
+    """A change that somebody waits for: `done` when it is durable, or when `error` says why it is not.
+
+    `allowed` raises if the change must not be made after all.
+    """
+
+    record: dict[str, Any]
+    allowed: Callable[[], None] | None
+    done: bool = False
+    error: BaseException | None = None
+
+
 class OffsetStore:
     """Offsets by group. A position is the offset of the next record to read."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._queue_lock = threading.Lock()
+        self._queue: list[_Waiting] = []
         self._groups: dict[str, _Group] = {}
         self._records = 0
         for record in journal.replay():
+            self._records += 1
             self._apply(record)
 
-    def commit(self, group: str, positions: dict[tuple[str, int], int], metadata: str = "") -> None:
+    def commit(
+        self,
+        group: str,
+        positions: dict[tuple[str, int], int],
+        metadata: str = "",
+        *,
+        allowed: Callable[[], None] | None = None,
+    ) -> None:
         """Store positions by (topic, partition); others of the group stay. Durable and atomic when this
         returns.
+
+        `allowed` is asked at the last moment and raises if the commit is too late: a `fetch` that begins after it
+        was asked waits for the commit.
         """
         rows = [[topic, partition, offset] for (topic, partition), offset in positions.items()]
-        self._record({"group": group, "positions": rows, "metadata": metadata})
+        self._record({"group": group, "positions": rows, "metadata": metadata}, allowed)
 
     def fetch(self, group: str) -> dict[tuple[str, int], int]:
         """Committed positions by (topic, partition); empty for an unknown group."""
-        with self._lock:
+        with self._write_lock:
             known = self._groups.get(group)
             return dict(known.positions) if known else {}
 
     def metadata(self, group: str) -> str:
         """Metadata of the group's newest commit, empty for an unknown group."""
-        with self._lock:
+        with self._write_lock:
             known = self._groups.get(group)
             return known.metadata if known else ""
 
     def groups(self) -> list[str]:
         """Names of all groups, sorted."""
-        with self._lock:
+        with self._write_lock:
             return sorted(self._groups)
 
-    def delete(self, group: str) -> None:
-        """Forget a group; no error if it is unknown."""
-        self._record({"group": group, "deleted": True})
+    def delete(self, group: str, *, allowed: Callable[[], None] | None = None) -> None:
+        """Forget a group; no error if it is unknown. `allowed` as for `commit`."""
+        self._record({"group": group, "deleted": True}, allowed)
 
     def forget_topic(self, topic: str) -> None:
         """Remove a dropped topic's positions from all groups, so that a new one starts afresh."""
-        with self._lock:
+        with self._write_lock:
             concerned = any(name == topic for g in self._groups.values() for name, _ in g.positions)
         if concerned:
             self._record({"dropped": topic})
@@ -75,19 +104,44 @@ class OffsetStore:
         """Release the file."""
         self._journal.close()
 
-    def _record(self, record: dict[str, Any]) -> None:
-        """Journal a change, then apply it."""
-        with self._lock:
-            self._journal.append(record)
-            self._apply(record)
-            if self._records > max(_REWRITE_RECORDS, _REWRITE_FACTOR * len(self._groups)):
-                self._journal.rewrite(self._current())
-                self._records = len(self._groups)
+    def _record(self, record: dict[str, Any], allowed: Callable[[], None] | None = None) -> None:
+        """Journal a change, then apply it; one of those who wait writes for all."""
+        mine = _Waiting(record, allowed)
+        with self._queue_lock:
+            self._queue.append(mine)
+        with self._write_lock:
+            if not mine.done:
+                self._write_queue()
+        if mine.error is not None:
+            raise mine.error
+
+    def _write_queue(self) -> None:
+        """Write the changes that wait; call with the write lock held."""
+        with self._queue_lock:
+            waiting, self._queue = self._queue, []
+        try:
+            records = [each.record for each in waiting if _is_allowed(each)]
+            if records:
+                joined = records[0] if len(records) == 1 else {"together": records}
+                self._journal.append(joined)
+                self._records += 1
+                self._apply(joined)
+        except BaseException as error:
+            for each in waiting:
+                each.error = each.error or error
+        finally:
+            for each in waiting:
+                each.done = True
+        if self._records > max(_REWRITE_RECORDS, _REWRITE_FACTOR * len(self._groups)):
+            self._journal.rewrite(self._current())
+            self._records = len(self._groups)
 
     def _apply(self, record: dict[str, Any]) -> None:
         """Bring the groups up to date with one journal record."""
-        self._records += 1
-        if "dropped" in record:
+        if "together" in record:
+            for each in record["together"]:
+                self._apply(each)
+        elif "dropped" in record:
             for known in self._groups.values():
                 known.positions = {k: v for k, v in known.positions.items() if k[0] != record["dropped"]}
         elif record.get("deleted"):
@@ -103,3 +157,15 @@ class OffsetStore:
             {"group": name, "positions": [[*k, v] for k, v in g.positions.items()], "metadata": g.metadata}
             for name, g in self._groups.items()
         ]
+
+
+def _is_allowed(waiting: _Waiting) -> bool:
+    """Whether the change may be made; the reason why not is kept with it."""
+    if waiting.allowed is None:
+        return True
+    try:
+        waiting.allowed()
+    except Exception as error:
+        waiting.error = error
+        return False
+    return True
