@@ -16,6 +16,7 @@ from storage.consumer import Consumer, Received
 from storage.env import Env, RealEnv
 from storage.errors import (
     BatchTooLarge,
+    BufferFull,
     ConsumerBusy,
     CorruptFile,
     CorruptLog,
@@ -41,23 +42,31 @@ from storage.errors import (
 from storage.facade import Storage
 from storage.log.frame import Frame
 from storage.log.log import Log
+from storage.log.producers import ActiveProducer
 from storage.log.statistics import ColumnStatistics
 from storage.meta import MetaStore
 from storage.offsets.assignment import TopicPartition
 from storage.offsets.coordinator import GroupCoordinator, GroupPartition
 from storage.offsets.store import OffsetStore
+from storage.partitioner import deal, partitions_by_key
+from storage.producer import Delivered, Delivery, Producer
+from storage.producer_ids import ProducerIds
 from storage.snapshots.store import SnapshotStore
 from storage.topic import Topic
 
 __all__ = [
+    "ActiveProducer",
     "BYTES_SCHEMA",
     "BatchId",
     "BatchTooLarge",
+    "BufferFull",
     "ColumnStatistics",
     "Consumer",
     "ConsumerBusy",
     "CorruptFile",
     "CorruptLog",
+    "Delivered",
+    "Delivery",
     "DiskFull",
     "Env",
     "Frame",
@@ -73,7 +82,9 @@ __all__ = [
     "OffsetOutOfRange",
     "OffsetStore",
     "OutOfOrderSequence",
+    "Producer",
     "ProducerFenced",
+    "ProducerIds",
     "ReadFailed",
     "RealEnv",
     "Received",
@@ -90,4 +101,6 @@ __all__ = [
     "TopicPartition",
     "UnknownVersion",
     "UnsupportedConfig",
+    "deal",
+    "partitions_by_key",
 ]

@@ -140,6 +140,12 @@ class BatchTooLarge(StorageError):
     sqlstate = "54000"
 
 
+class BufferFull(StorageError):
+    """A producer has more on its way than its buffer holds, and nothing of it was stored in time."""
+
+    sqlstate = "53000"
+
+
 class OutOfOrderSequence(StorageError):
     """An idempotent producer skipped a sequence number or repeated one that is no longer remembered."""
 

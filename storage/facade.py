@@ -7,7 +7,7 @@ Must not know SQL. One process at a time may have a directory open.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -34,6 +34,7 @@ from storage.log.log import Log, TopicContext, bytes_context
 from storage.meta import MetaStore
 from storage.offsets.coordinator import GroupCoordinator
 from storage.offsets.store import OffsetStore
+from storage.producer_ids import ProducerIds
 from storage.snapshots.store import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
 from storage.topic import FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
 
@@ -61,6 +62,7 @@ class Storage:
         self.damaged: dict[str, CorruptFile] = {}
         self.offsets: OffsetStore
         self.groups: GroupCoordinator
+        self.producers: ProducerIds
         self.snapshots: SnapshotStore
         self.meta: MetaStore
 
@@ -80,6 +82,7 @@ class Storage:
         if path is None:
             storage = cls(env, None, None)
             storage.offsets = OffsetStore(MemoryJournal())
+            storage.producers = ProducerIds(MemoryJournal())
             storage.snapshots = MemorySnapshotStore()
             storage.meta = MetaStore(MemoryJournal())
             storage.groups = GroupCoordinator(env, storage.offsets, storage.partitions_of, storage.arrivals)
@@ -100,6 +103,7 @@ class Storage:
         _check_version(self._env, path)
         self.meta = MetaStore(FileJournal(self._env, f"{path}/meta.journal"))
         self.offsets = OffsetStore(FileJournal(self._env, f"{path}/offsets.journal"))
+        self.producers = ProducerIds(FileJournal(self._env, f"{path}/producers.journal"))
         self.snapshots = FileSnapshotStore(self._env, f"{path}/snapshots")
         self.groups = GroupCoordinator(self._env, self.offsets, self.partitions_of, self.arrivals)
         make_dir(self._env, self._topics_path)
@@ -226,27 +230,33 @@ class Storage:
         before it stay.
         """
         bases = [log.write(batch) for log, batch in batches]
-        waiting = [log for log, _ in batches if log.context.config.durability == "group"]
-        self._commit.wait_durable(log for log in waiting if log.durable_offset < log.end_offset)
+        self.wait_durable(log for log, _ in batches)
         for (log, batch), base in zip(batches, bases, strict=True):
             log.acknowledge(base + batch.num_rows)
         self.arrivals.signal()
         return bases
 
+    def wait_durable(self, logs: Iterable[Log]) -> None:
+        """Let what was written to the `logs` of durability `group` go through one fsync round; what came of it
+        each log's `acknowledge` tells.
+        """
+        waiting = [log for log in logs if log.context.config.durability == "group"]
+        self._commit.wait_durable(log for log in waiting if log.durable_offset < log.end_offset)
+
     def maintain(self) -> int:
-        """Apply retention everywhere, flush topics of durability `os`, forget idempotent producers that have
-        appended nothing for a day; returns how many segments were dropped.
+        """Apply retention everywhere, flush topics of durability `os`, forget idempotent producers without a
+        name that have appended nothing for a day; returns how many segments were dropped.
 
         To be called every now and then by whoever runs the storage. Stopped partitions are left alone.
         """
-        dropped = 0
+        dropped, named = 0, self.producers.names()
         for topic in self.topics():
             for log in topic.partitions:
                 if log.failure is not None:
                     continue
                 now_ms = self._env.now_us() // 1000
                 dropped += log.apply_retention(now_ms)
-                log.expire_producers((now_ms - PRODUCER_EXPIRY_MS) * 1000)
+                log.expire_producers((now_ms - PRODUCER_EXPIRY_MS) * 1000, named)
                 if topic.config.durability == "os":
                     log.flush()
         return dropped
@@ -272,7 +282,7 @@ class Storage:
 
     def _release(self) -> None:
         """Close the stores that were opened, and the lock."""
-        for name in ("offsets", "meta"):
+        for name in ("offsets", "producers", "meta"):
             store = getattr(self, name, None)
             if store is not None:
                 store.close()

@@ -14,9 +14,8 @@ import pyarrow as pa
 from sqlengine.catalog.objects import Stream
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import Position, Reader, Source
-from sqlengine.runtime.rows import partitions_of
 from sqlengine.runtime.side_topics import SideTopics
-from storage import Storage
+from storage import Storage, deal, partitions_by_key
 
 INGEST_ROWS = 65_536
 """Rows asked of a connector partition in one step."""
@@ -129,11 +128,9 @@ class Ingest:
             logs[self._next_partition % len(logs)].append(batch, timestamp_us=now_us)
             self._next_partition += 1
             return
-        chosen = partitions_of(batch.column(key), len(logs))
-        for i, log in enumerate(logs):
-            rows = batch.filter(pa.array(chosen == i))
-            if rows.num_rows:
-                log.append(rows, timestamp_us=now_us)
+        chosen = partitions_by_key([batch.column(k) for k in key.split(",")], len(logs))
+        for i, rows in deal(batch, chosen, len(logs)):
+            logs[i].append(rows, timestamp_us=now_us)
 
     def _commit(self, now_us: int) -> None:
         for log in self._topic.partitions:

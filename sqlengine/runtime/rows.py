@@ -1,11 +1,9 @@
-"""Bringing rows from outside under an object's columns: names, types, defaults, NOT NULL; and choosing partitions."""
+"""Bringing rows from outside under an object's columns: names, types, defaults, NOT NULL."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -100,14 +98,3 @@ def _cast_error(error: Exception, have: pa.DataType, info: ColumnInfo) -> Invali
         f'column "{info.name}" is of type {want} but expression is of type {types.to_sql(have)}',
         hint="you will need to rewrite or cast the expression",
     )
-
-
-def partitions_of(column: pa.ChunkedArray | pa.Array, count: int) -> np.ndarray:
-    """int64[n]: the partition of each key, by CRC-32 of its text, stable across versions and processes; NULL -> 0."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks)
-    encoded = (array.storage if isinstance(array, pa.ExtensionArray) else array).dictionary_encode()
-    keys = encoded.dictionary.cast(pa.string()).to_pylist()
-    chosen = np.array([zlib.crc32(str(k).encode()) % count for k in keys] or [0], dtype=np.int64)
-    return chosen[encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Stream, Table
 from sqlengine.errors import UniqueViolation, WrongObjectType
@@ -14,11 +13,11 @@ from sqlengine.expr.compile import compile_exprs
 from sqlengine.expr.tree import Cast
 from sqlengine.formats import encoder
 from sqlengine.runtime.reader import WEIGHT_COLUMN
-from sqlengine.runtime.rows import Default, conform, partitions_of
+from sqlengine.runtime.rows import Default, conform
 from sqlengine.runtime.sources import bind_over, format_options
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements.context import Context, Pending
-from storage import BYTES_SCHEMA, Log
+from storage import BYTES_SCHEMA, Log, deal, partitions_by_key
 
 APPEND_ROWS = 65_536
 """Rows per appended frame."""
@@ -102,19 +101,8 @@ def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> 
         return [(logs[0], encoded)]
     if key is None:
         return [(logs[context.instance.next_partition(topic.name, len(logs))], encoded)]
-    columns = [batch.column(k) for k in key.split(",")]
-    column = (
-        columns[0]
-        if len(columns) == 1
-        else pc.binary_join_element_wise(*(c.cast(pa.string()) for c in columns), "\x1f")
-    )
-    chosen = partitions_of(column, len(logs))
-    placed = []
-    for i, log in enumerate(logs):
-        part = encoded.filter(pa.array(chosen == i))
-        if part.num_rows:
-            placed.append((log, part))
-    return placed
+    chosen = partitions_by_key([batch.column(k) for k in key.split(",")], len(logs))
+    return [(logs[i], part) for i, part in deal(encoded, chosen, len(logs))]
 
 
 def _encoded(context: Context, target: Stream | Table, batch: pa.RecordBatch, key: str | None) -> pa.RecordBatch:

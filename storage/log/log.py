@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -191,10 +192,10 @@ class Log(ABC):
         with self._lock:
             return self._producers.active()
 
-    def expire_producers(self, before_us: int) -> None:
-        """Forget the producers that have appended nothing since `before_us`."""
+    def expire_producers(self, before_us: int, keep: Collection[int] = ()) -> None:
+        """Forget the producers that have appended nothing since `before_us`, but for those with an id in `keep`."""
         with self._lock:
-            self._producers.expire(before_us)
+            self._producers.expire(before_us, keep)
 
     def _repeated(self, producer: BatchId | None, records: int) -> int | None:
         """Base offset of the earlier append that this one repeats, None if it is new; call with the lock

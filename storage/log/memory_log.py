@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from bisect import bisect_right
+from collections.abc import Collection
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -85,11 +86,11 @@ class MemoryLog(Log):
         self._size += stored.header.payload_length
         self._end_offset = stored.header.next_offset
 
-    def expire_producers(self, before_us: int) -> None:
+    def expire_producers(self, before_us: int, keep: Collection[int] = ()) -> None:
         """See `Log.expire_producers`."""
         with self._lock:
-            self._dropped.expire(before_us)
-            super().expire_producers(before_us)
+            self._dropped.expire(before_us, keep)
+            super().expire_producers(before_us, keep)
 
     def acknowledge(self, next_offset: int) -> None:
         """See `Log.acknowledge`: nothing to wait for."""

@@ -13,6 +13,7 @@ Must not do I/O; the log saves and restores the table.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from storage.config import BatchId
@@ -80,9 +81,9 @@ class ProducerTable:
         """All producers known, by id."""
         return [state.described(pid) for pid, state in sorted(self._states.items())]
 
-    def expire(self, before_us: int) -> None:
-        """Forget the producers whose newest append is older than `before_us`."""
-        self._states = {pid: state for pid, state in self._states.items() if state.last_us >= before_us}
+    def expire(self, before_us: int, keep: Collection[int] = ()) -> None:
+        """Forget the producers whose newest append is older than `before_us`, but for those with an id in `keep`."""
+        self._states = {pid: s for pid, s in self._states.items() if s.last_us >= before_us or pid in keep}
 
     def check(self, batch_id: BatchId, records: int) -> int | None:
         """Base offset of the earlier append if this one repeats it, None if it is the next one.

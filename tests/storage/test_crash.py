@@ -21,7 +21,7 @@ def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp
     rng = random.Random(durability)
     acknowledged = committed = 0
     for _ in range(CYCLES):
-        lines = _run_until_killed(tmp_path, durability, acks=rng.choice((1, 30, rng.randrange(600))))
+        lines = _run_until_killed("crash_writer.py", tmp_path, durability, acks=rng.choice((1, 30, rng.randrange(600))))
         for kind, *values in lines:
             if kind == "ack":
                 base, first = map(int, values)
@@ -39,9 +39,39 @@ def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp
             assert newest is None or newest[0]["end"] in (committed, committed + 1000)
 
 
-def _run_until_killed(path: Path, durability: str, acks: int) -> list[list[str]]:
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["group", "os"])
+def test_a_named_producer_goes_on_where_it_was_killed_and_groups_keep_their_commits(
+    tmp_path: Path, durability: str
+) -> None:
+    rng = random.Random(durability)
+    acknowledged, committed = [0, 0, 0], [0, 0, 0]
+    for _ in range(CYCLES):
+        lines = _run_until_killed(
+            "crash_producer.py", tmp_path, durability, acks=rng.choice((1, 9, rng.randrange(300)))
+        )
+        found = [int(number) for number in lines[0][1:]]
+        assert all(number >= acked for number, acked in zip(found, acknowledged, strict=True))
+        acknowledged = found
+        for kind, *values in lines[1:]:
+            if kind == "ack":
+                partition, base, first = map(int, values)
+                assert base == first, "a repeated or lost batch would move the offsets"
+                acknowledged[partition] = max(acknowledged[partition], first + 5)
+            else:
+                committed = [int(value) for value in values]
+        with storage.Storage.open(str(tmp_path)) as opened:
+            known = opened.groups.committed("readers")
+            for partition, log in enumerate(opened.topic("p").partitions):
+                content = [n for frame in log.read(log.start_offset) for n in frame.batch.column(0).to_pylist()]
+                assert content == list(range(log.start_offset, log.end_offset))
+                assert acknowledged[partition] <= log.end_offset <= acknowledged[partition] + 5
+                assert committed[partition] <= known.get(("p", partition), 0) <= log.end_offset
+
+
+def _run_until_killed(script: str, path: Path, durability: str, acks: int) -> list[list[str]]:
     """Lines of a writer that was killed some time after its `acks`-th line."""
-    command = [sys.executable, str(ROOT / "tests/storage/crash_writer.py"), str(path), durability]
+    command = [sys.executable, str(ROOT / "tests/storage" / script), str(path), durability]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
         assert writer.stdout is not None
