@@ -247,7 +247,8 @@ class Views:
             return rows(self.answer(number))
         if not emit.streams:
             every = self._every.setdefault(number, Every(emit))
-            return every.told(self.clock.now_us(), lambda: rows(self.answer(number)))
+            tick = self.db._instance.scheduler.tick_number
+            return every.told(self.clock.now_us(), tick, lambda: rows(self.answer(number)))
         tables = self.batch.by_name()
         mark = watermark([(tables[s], self.rows_of(s)) for s in emit.streams])
         return Counter({row: n for row, n in rows(self.answer(number)).items() if is_out(emit, row, mark)})

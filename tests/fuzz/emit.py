@@ -21,13 +21,15 @@ class Every:
     def __init__(self, emit: Emit) -> None:
         self._every_us = emit.every_s * 1_000_000
         self._interval = -1
+        self._tick = -1
         self._told: Rows = Counter()
 
-    def told(self, now_us: int, answer: Callable[[], Rows]) -> Rows:
-        """To be asked at every tick."""
+    def told(self, now_us: int, tick: int, answer: Callable[[], Rows]) -> Rows:
+        """To be asked after every tick, which has a number; statements that change nothing make none."""
         interval = now_us // self._every_us
-        if interval > self._interval:
+        if interval > self._interval and tick != self._tick:
             self._interval, self._told = interval, answer()
+        self._tick = tick
         return self._told
 
 
