@@ -33,10 +33,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="random tests with new seeds")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--cases", type=int, default=100_000, help="random queries over random histories, before that")
+    parser.add_argument("--worlds", type=int, default=10_000, help="seeds of the replication simulation, after those")
     parser.add_argument("--seed", type=int, help="repeat one round")
     options = parser.parse_args()
     folders = [f"tests/{name}" for name in FOLDERS if (ROOT / "tests" / name).exists()]
-    if options.seed is None and (status := random_queries(options.cases)) != 0:
+    if options.seed is None and (status := random_queries(options.cases) or random_worlds(options.worlds)) != 0:
         return status
     end = time.monotonic() + options.minutes * 60
     rounds = 0
@@ -72,6 +73,12 @@ def random_queries(cases: int) -> int:
     print(f"{cases} random queries, SQLENGINE_RANDOM_SEED={environment['SQLENGINE_RANDOM_SEED']}", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "tests/fuzz/test_random_queries.py"]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def random_worlds(count: int) -> int:
+    """The simulation of tests/replication with seeds nobody has tried; a failure prints its seed."""
+    command = [sys.executable, "-m", "tests.replication.simulation", str(time.time_ns()), "--count", str(count)]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

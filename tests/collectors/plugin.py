@@ -15,6 +15,7 @@ from tests.collectors.case_engine import EmbeddedEngine
 from tests.collectors.case_run import CaseFailure, Run, needs_disk
 from tests.collectors.case_ways import IN_SHARDS, ways
 from tests.collectors.executor import EmbeddedExecutor, Executor, Failure
+from tests.replication import transcript
 
 EXPLAIN_THE_DIFFERENCE = "rewritten; commit the file only if you can explain every line of the difference"
 
@@ -29,13 +30,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """.slt, .case and tests/plans/*.txt."""
+    """.slt, .case, tests/plans/*.txt and tests/replication/*.txt."""
     if file_path.suffix == ".slt":
         return SltFile.from_parent(parent, path=file_path)
     if file_path.suffix == ".case":
         return CaseFile.from_parent(parent, path=file_path)
     if file_path.suffix == ".txt" and file_path.parent.name == "plans":
         return PlansFile.from_parent(parent, path=file_path)
+    if file_path.suffix == ".txt" and file_path.parent.name == "replication":
+        return TranscriptFile.from_parent(parent, path=file_path)
     return None
 
 
@@ -55,7 +58,7 @@ class TextItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Only the message for what a text test found; a traceback for anything else."""
-        if isinstance(excinfo.value, (TextFailure, CaseFailure, slt_format.FormatError)):
+        if isinstance(excinfo.value, (TextFailure, CaseFailure, slt_format.FormatError, transcript.TranscriptError)):
             return f"{self.path}: {excinfo.value}"
         return super().repr_failure(excinfo, style)
 
@@ -181,6 +184,40 @@ class PlanItem(TextItem):
             if list(stage.text) != lines:
                 difference = slt_run.difference(list(stage.text), lines)
                 raise TextFailure(f"line {stage.span[0]}: the {stage.name} plan differs\n{difference}")
+
+
+class TranscriptFile(pytest.File):
+    """One file of replication transcripts."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item per section; a single one for the whole file when rewriting."""
+        sections = transcript.parse(self.path.read_text(encoding="utf-8"))
+        if self.config.getoption("--rewrite"):
+            yield TranscriptItem.from_parent(self, name="rewrite", sections=sections)
+            return
+        for section in sections:
+            yield TranscriptItem.from_parent(self, name=section.name, sections=(section,))
+
+
+class TranscriptItem(TextItem):
+    """One section, or all when rewriting."""
+
+    def __init__(self, *, sections: tuple[transcript.Section, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sections = sections
+
+    def runtest(self) -> None:
+        """Do the commands and compare what they put out, or rewrite."""
+        got = {line: output for section in self.sections for line, output in transcript.play(section).items()}
+        if self.rewriting:
+            text = self.path.read_text(encoding="utf-8")
+            _write_if_changed(self.path, text, transcript.rewritten(text, got))
+            return
+        for section in self.sections:
+            for command in section.commands:
+                if list(command.output) != got[command.line]:
+                    difference = slt_run.difference(list(command.output), got[command.line])
+                    raise TextFailure(f"line {command.line}: {command.text}: the output differs\n{difference}")
 
 
 def _run_setup(executor: Executor, script: str) -> None:
