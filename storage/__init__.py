@@ -45,8 +45,10 @@ from storage.log.log import Log
 from storage.log.producers import ActiveProducer
 from storage.log.statistics import ColumnStatistics
 from storage.meta import MetaStore
+from storage.offsets import places
 from storage.offsets.assignment import TopicPartition
 from storage.offsets.coordinator import GroupCoordinator, GroupPartition
+from storage.offsets.places import Place
 from storage.offsets.store import OffsetStore
 from storage.partitioner import deal, partitions_by_key
 from storage.producer import Delivered, Delivery, Producer
@@ -82,6 +84,7 @@ __all__ = [
     "OffsetOutOfRange",
     "OffsetStore",
     "OutOfOrderSequence",
+    "Place",
     "Producer",
     "ProducerFenced",
     "ProducerIds",
@@ -103,4 +106,5 @@ __all__ = [
     "UnsupportedConfig",
     "deal",
     "partitions_by_key",
+    "places",
 ]

@@ -26,7 +26,7 @@ from sqlengine.sql import ast
 from sqlengine.statements.select import STORED, rows_of
 from sqlengine.statements.subscribe import open_subscription
 from sqlengine.statements.write import writable, write_rows
-from storage import StorageError
+from storage import Storage, StorageError
 
 MEMORY = ":memory:"
 
@@ -64,6 +64,12 @@ class Database:
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._instance.closed
+
+    @property
+    def storage(self) -> Storage:
+        """The storage below, for `storage.Consumer` and `storage.Producer` beside SQL."""
+        self._require_open()
+        return self._instance.storage
 
     def session(self) -> Session:
         """A new session with its own settings and transaction."""

@@ -590,6 +590,26 @@ class AlterTopic(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlterConsumerGroup(Statement):
+    """RESET TO EARLIEST | LATEST | OFFSET n | TIMESTAMP '...' [FOR TOPIC topic]: `to` is one of these words in lower
+    case, `value` the number or the text behind it.
+    """
+
+    group: str
+    to: str
+    value: str | None = None
+    topic: Name | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropConsumerGroup(Statement):
+    """DROP CONSUMER GROUP [IF EXISTS]."""
+
+    group: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateStream(Statement):
     """CREATE STREAM | SOURCE (append-only, typed, over a topic or connector)."""
 

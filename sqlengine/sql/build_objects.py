@@ -286,6 +286,33 @@ def drop(node: Node) -> list[ast.Statement]:
     return [ast.Drop(kind=kind, name=name, if_exists=if_exists, cascade=cascade) for name in names]
 
 
+def alter_group(node: Node) -> ast.Statement:
+    """ALTER CONSUMER GROUP name RESET TO place [FOR TOPIC topic]."""
+    (place,) = (child for child in node.nodes() if child.rule.startswith("to_"))
+    (group,) = node.nodes("group_name")
+    topic, number = node.node("for_topic"), place.leaf("NUMBER")
+    if number is not None and not str(number).isdigit():
+        raise errors.SyntaxError(f"invalid offset: {number}", position=number.start_pos)
+    return ast.AlterConsumerGroup(
+        group=_group_name(group),
+        to=place.rule.removeprefix("to_"),
+        value=str(number) if number is not None else string_of(place),
+        topic=name_of(topic) if topic is not None else None,
+    )
+
+
+def drop_group(node: Node) -> list[ast.Statement]:
+    """DROP CONSUMER GROUP name, ...: one statement for each name."""
+    if_exists = node.has("if_exists")
+    return [ast.DropConsumerGroup(group=_group_name(n), if_exists=if_exists) for n in node.nodes("group_name")]
+
+
+def _group_name(node: Node) -> str:
+    """A group's name, as a name or as a string: many have dashes."""
+    leaf = node.leaf("IDENT")
+    return ident(node, leaf) if leaf is not None else string_of(node) or ""
+
+
 def truncate(node: Node) -> ast.Statement:
     """TRUNCATE [TABLE | TOPIC | STREAM] name."""
     return ast.Truncate(kind=kind_of(node) or "table", name=name_of(node))

@@ -152,6 +152,8 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "alter": objects.alter,
         "drop": objects.drop,
         "truncate": objects.truncate,
+        "alter_group": objects.alter_group,
+        "drop_group": objects.drop_group,
         "comment_on": objects.comment_on,
         "insert": session.insert,
         "update": session.update,

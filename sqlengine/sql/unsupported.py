@@ -129,8 +129,8 @@ def unsupported_feature(tokens: Sequence[Token]) -> str | None:
 
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
-    """ALTER has RENAME for everything and SET, ADD PARTITIONS for topics."""
-    if len(words) < 2 or words[1] in ("TOPIC", "") or any(token.upper == "RENAME" for token in tokens):
+    """ALTER has RENAME for everything, SET and ADD PARTITIONS for topics, RESET for consumer groups."""
+    if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
     if words[1] not in _OBJECTS:
         return f"ALTER {words[1]}" if words[1].isalpha() and len(tokens) > 2 else None

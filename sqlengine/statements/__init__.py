@@ -13,6 +13,7 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.copy import copy_from, copy_to
 from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
+from sqlengine.statements.groups import alter_group, drop_group
 from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.select import select
@@ -37,6 +38,7 @@ def _unsupported(statement: ast.Unsupported, context: Context) -> Result:
 
 
 HANDLERS: dict[type[ast.Statement], Handler] = {
+    ast.AlterConsumerGroup: alter_group,
     ast.AlterTopic: alter_topic,
     ast.Assert: assert_,
     ast.Comment: comment,
@@ -53,6 +55,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Delete: delete,
     ast.Describe: describe,
     ast.Drop: drop,
+    ast.DropConsumerGroup: drop_group,
     ast.Explain: explain,
     ast.Insert: insert,
     ast.Print: print_topic,

@@ -136,6 +136,8 @@ def _facts(obj: CatalogObject) -> dict[str, Any]:
 LISTS: dict[str, Listing] = {
     "topics": _system("topics"),
     "partitions": _partitions,
+    "consumer groups": _system("consumer_groups"),
+    "producers": _system("producers"),
     "streams": _system("streams"),
     "tables": _system("tables"),
     "views": _system("views"),

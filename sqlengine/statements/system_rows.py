@@ -71,6 +71,20 @@ def _partitions(context: Context) -> Rows:
     ]
 
 
+def _consumer_groups(context: Context) -> Rows:
+    return list(context.instance.storage.groups.describe())
+
+
+def _producers(context: Context) -> Rows:
+    names = context.instance.storage.producers.names()
+    return [
+        (t.name, i, p.id, names.get(p.id), p.epoch, p.last_sequence, p.last_offset, p.last_append_us)
+        for t in sorted(context.instance.storage.topics(), key=lambda t: t.name)
+        for i, log in enumerate(t.partitions)
+        for p in log.active_producers()
+    ]
+
+
 # ---------------------------------------------------------------- objects
 
 
@@ -240,6 +254,8 @@ def _settings(context: Context) -> Rows:
 ROWS: dict[str, Callable[[Context], Rows]] = {
     "topics": _topics,
     "partitions": _partitions,
+    "consumer_groups": _consumer_groups,
+    "producers": _producers,
     "streams": _streams,
     "tables": _tables,
     "views": _views,
