@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+# Keys up to this long are hashed byte by byte for all keys at once, others key by key.
+_SHORT_BYTES = 32
 # Between the columns of a key in its text.
 _SEPARATOR = "\x1f"
 
@@ -28,10 +30,9 @@ def partitions_by_key(columns: Sequence[pa.Array | pa.ChunkedArray], count: int)
     encoded = key.dictionary_encode()
     keys = encoded.dictionary
     if not _is_bytes(keys.type):
-        keys = keys.cast(pa.string()).cast(pa.binary())
+        keys = keys.cast(pa.string())
     # NULL, which has no index, takes the place after the last key.
-    numbers = [0 if k is None else zlib.crc32(k) % count for k in keys.to_pylist()]
-    chosen = np.array([*numbers, 0], dtype=np.int64)
+    chosen = np.append(_checksums(keys.cast(pa.binary())) % count, 0).astype(np.int64)
     return chosen[encoded.indices.fill_null(len(keys)).to_numpy(zero_copy_only=False)]
 
 
@@ -54,6 +55,41 @@ def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _joined(arrays: list[pa.Array]) -> pa.Array:
     """The text of a key of several columns."""
     return pc.binary_join_element_wise(*(array.cast(pa.string()) for array in arrays), _SEPARATOR)
+
+
+def _checksums(keys: pa.BinaryArray) -> np.ndarray:
+    """uint32[n]: CRC-32 of each key, 0 of NULL."""
+    offsets = np.frombuffer(keys.buffers()[1], dtype=np.int32)[keys.offset : keys.offset + len(keys) + 1]
+    lengths = np.diff(offsets)
+    if lengths.max(initial=0) > _SHORT_BYTES:
+        result = np.array([0 if key is None else zlib.crc32(key) for key in keys.to_pylist()], dtype=np.uint32)
+    else:
+        result = _checksums_by_column(np.frombuffer(keys.buffers()[2] or b"", dtype=np.uint8), offsets[:-1], lengths)
+    if keys.null_count:
+        result[keys.is_null().to_numpy(zero_copy_only=False)] = 0
+    return result
+
+
+def _checksums_by_column(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """CRC-32 of the keys at `starts` of the bytes `data`, the first byte of all, then the second of all, and so on."""
+    result = np.full(len(starts), 0xFFFFFFFF, dtype=np.uint32)
+    shortest, longest = (int(lengths.min()), int(lengths.max())) if len(lengths) else (0, 0)
+    for place in range(longest):
+        longer = slice(None) if place < shortest else np.flatnonzero(lengths > place)
+        before = result[longer]
+        result[longer] = _CRC_TABLE[(before ^ data[starts[longer] + place]) & 0xFF] ^ (before >> np.uint32(8))
+    return ~result
+
+
+def _crc_table() -> np.ndarray:
+    """What a byte does to the checksum, by its value: the reflected polynomial 0xEDB88320, bit by bit."""
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = np.where(table & 1, (table >> np.uint32(1)) ^ np.uint32(0xEDB88320), table >> np.uint32(1))
+    return table
+
+
+_CRC_TABLE = _crc_table()
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
