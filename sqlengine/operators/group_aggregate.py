@@ -56,7 +56,7 @@ class GroupAggregateOperator(Operator):
         slots = self._index.insert([delta.batch.column(k) for k in self.node.keys], delta.num_rows)
         self._grow()
         weights = NO_INTS if delta.weights is None else delta.weights
-        if not self.node.aggregates and delta.weights is None and not self._touched:
+        if not self.node.aggregates and self.node.input.append_only:
             return self._new_keys(slots)
         touched, _ = self._densify(slots, self._index.size)
         self._touched.note(touched, self._index.size, self._exist, self._aggregates.results)

@@ -37,6 +37,7 @@ class Sharded(Operator):
         self._said: list[Delta] = []
         self._within_tick = False
         self.schema = self._shards[0].schema
+        self.net = self._shards[0].net  # rows of different shards differ in the keys
 
     @property
     def shards(self) -> int:
@@ -57,7 +58,7 @@ class Sharded(Operator):
         said, self._said = self._said, []
         answers = self._each(lambda shard: self._shards[shard].advance(times), many)
         self._within_tick = False
-        return self._together([*said, *answers])
+        return concat([*said, *answers]) if len(self._shards) == 1 else self._together([*said, *answers])
 
     def _take_in(self, now_us: int) -> None:
         """Give the shards what has arrived; their answers wait for the end of the tick."""

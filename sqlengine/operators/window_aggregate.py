@@ -38,6 +38,8 @@ Mask = npt.NDArray[np.bool_]
 class WindowAggregateOperator(Operator):
     """Chooses the state by the node's emit mode; keeps late rows for `take_late`."""
 
+    net = True
+
     def __init__(self, node: WindowAggregate, workers: Workers = ALONE) -> None:
         self.schema = node.schema
         self._workers = workers

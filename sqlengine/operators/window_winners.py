@@ -93,7 +93,7 @@ class Winners(ChangingWindows):
         self._grown: list[Ints] = []
 
     def take_news(self) -> dict[int, Best]:
-        """The windows whose best may have changed since the last call, and what it is."""
+        """The windows whose best may have changed in this tick, and what it is."""
         taken, self._news = self._news, {}
         return taken
 
@@ -144,7 +144,7 @@ class Winners(ChangingWindows):
         out.append(Delta(batch))
 
     def advance(self, watermark_us: int) -> Delta | None:
-        final, size = self.final, self.index.size
+        final, size, self._news = self.final, self.index.size, {}
         change = super().advance(watermark_us)
         if self.final > final:  # winners of windows that take no more rows need not be known
             self.best = {w: b for w, b in self.best.items() if w > self.final}

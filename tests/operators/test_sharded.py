@@ -12,7 +12,7 @@ import threading
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import sqlengine
@@ -108,6 +108,7 @@ EVENTS = st.lists(
 @pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(batches=EVENTS)
+@example(batches=[[], [], [(0, 15, None), (0, 55, None)], [(0, 0, None)]])
 def test_views_over_streams_are_the_same_on_any_number_of_threads(tmp_path_factory, batches):
     emits = ("", " EMIT ON WINDOW CLOSE", " EMIT ON WINDOW CLOSE ALLOWED LATENESS INTERVAL '20 s'")
     answers = {}
