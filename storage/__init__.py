@@ -12,7 +12,7 @@ README.md in this folder has the map of the code; log/FORMAT.md describes the fi
 """
 
 from storage.config import BYTES_SCHEMA, BatchId, TopicConfig
-from storage.consumer import Consumer, Received
+from storage.consumer import Consumer
 from storage.env import Env, RealEnv
 from storage.errors import (
     BatchTooLarge,
@@ -53,6 +53,7 @@ from storage.offsets.store import OffsetStore
 from storage.partitioner import deal, partitions_by_key
 from storage.producer import Delivered, Delivery, Producer
 from storage.producer_ids import ProducerIds
+from storage.reading import Received
 from storage.snapshots.store import SnapshotStore
 from storage.topic import Topic
 

@@ -14,12 +14,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import NamedTuple
-
-import pyarrow as pa
 
 from storage.errors import (
     ConsumerBusy,
+    DiskFull,
     InvalidConfig,
     MemberFenced,
     OffsetOutOfRange,
@@ -33,6 +31,7 @@ from storage.log.log import DEFAULT_MAX_ROWS, Log
 from storage.offsets.assignment import ASSIGNORS, TopicPartition
 from storage.offsets.coordinator import check_group_name
 from storage.offsets.places import Place, at_timestamp, earliest, latest
+from storage.reading import Reading, Received
 
 RESETS = ("earliest", "latest", "error")
 # A waiting consumer tells its group this often that it lives, and looks for partitions that changed hands.
@@ -42,53 +41,6 @@ Listener = Callable[[list[TopicPartition]], object]
 """Told the partitions that a rebalance brought or took."""
 
 
-class Received(NamedTuple):
-    """Consecutive records of one partition."""
-
-    topic: str
-    partition: int
-    frame: Frame
-
-    @property
-    def batch(self) -> pa.RecordBatch:
-        """The rows, without a copy; decoded when first asked for."""
-        return self.frame.batch
-
-    @property
-    def num_rows(self) -> int:
-        """How many."""
-        return self.frame.record_count
-
-    @property
-    def base_offset(self) -> int:
-        """Offset of the first row."""
-        return self.frame.base_offset
-
-    @property
-    def next_offset(self) -> int:
-        """Offset after the last row: what to commit when all rows are done."""
-        return self.frame.next_offset
-
-
-class _Reading:
-    """A partition being read. `position` is the next record's offset, None until it is looked up."""
-
-    __slots__ = ("committed", "log", "paused", "position")
-
-    def __init__(self, log: Log) -> None:
-        self.log = log
-        self.position: int | None = None
-        self.committed: int | None = None
-        self.paused = False
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether a poll would find something, or has to look where to read first."""
-        if self.paused or self.position is None:
-            return not self.paused
-        return self.log.high_watermark > self.position or self.position > self.log.end_offset
-
-
 class Consumer:
     """Reads `topics`, or given `partitions`; one thread at a time, except for `wakeup` and `heartbeat`.
 
@@ -96,7 +48,8 @@ class Consumer:
     and commits nothing. With `partitions` the consumer is no member: a group then only names the offsets.
     columns: which columns to read, in that order. auto_offset_reset: where to begin without a committed offset, or
     when retention has dropped it: "earliest", "latest", or "error" (OffsetOutOfRange). auto_commit commits what
-    earlier polls returned, in `poll` every `auto_commit_interval_ms`, when partitions go away and when it closes.
+    earlier polls returned, in `poll` every `auto_commit_interval_ms`, when partitions go away and when it closes;
+    `commit_failure` is what kept the last of these from being stored, a full disk for instance.
     session_timeout_ms: a member that is silent for so long is put out; its next `poll` joins again from the last
     commit, its `commit` raises MemberFenced. assignor: "sticky", "range" or "round_robin", the same for the whole
     group. instance_id: a consumer that comes again under it takes over, without a rebalance, the partitions of the one
@@ -139,7 +92,7 @@ class Consumer:
         self._instance = instance_id
         self._listeners = {"assigned": on_assigned, "revoked": on_revoked, "lost": on_lost}
         self._lock = threading.RLock()
-        self._readings: dict[TopicPartition, _Reading] = {}
+        self._readings: dict[TopicPartition, Reading] = {}
         self._first_counts: dict[str, int] = {}
         self._member: str | None = None
         self._changes = -1
@@ -147,6 +100,7 @@ class Consumer:
         self._woken = False
         self._closed = False
         self._check()
+        self.commit_failure: StorageError | None = None
         self._committed_us = storage.env.now_us()
         if self._is_member:
             self._join()
@@ -323,19 +277,9 @@ class Consumer:
             revoked = sorted(set(self._readings) - partitions)
             if revoked:
                 self._tell("revoked", revoked)
-                self._commit_revoked(revoked)
+                self._commit_by_itself(revoked)
             if not self._set(sorted(partitions)):
                 return
-
-    def _commit_revoked(self, revoked: list[TopicPartition]) -> None:
-        """Auto commit of what is about to go."""
-        try:
-            if self._auto_commit:
-                self._commit_positions(revoked)
-        except MemberFenced as error:
-            # Put out on the way: the next heartbeat joins again.
-            if not error.may_rejoin:
-                raise
 
     def _beat(self) -> frozenset[TopicPartition]:
         """One heartbeat; joins again if the session timed out. Returns what the member may have."""
@@ -370,9 +314,9 @@ class Consumer:
             self._tell("assigned", new)
         return bool(gone)
 
-    def _opened(self, each: TopicPartition, committed: Mapping[TopicPartition, int]) -> _Reading:
+    def _opened(self, each: TopicPartition, committed: Mapping[TopicPartition, int]) -> Reading:
         """A partition at its committed offset; "latest" means the latest as of now."""
-        reading = _Reading(_log_of(self._storage, each))
+        reading = Reading(_log_of(self._storage, each))
         reading.committed = committed.get(each)
         if reading.committed is None and self._reset == "latest" and not self._is_late(each):
             reading.position = reading.log.high_watermark
@@ -524,12 +468,19 @@ class Consumer:
         if not self._auto_commit or 0 <= now_us - self._committed_us < self._interval_us:
             return
         self._committed_us = now_us
+        self._commit_by_itself(self.assignment)
+
+    def _commit_by_itself(self, partitions: Collection[TopicPartition]) -> None:
+        """Auto commit. What can be made good later does not keep records from being read: a full disk, and being put
+        out of the group, which the heartbeat that follows finds, too.
+        """
+        self.commit_failure = None
+        if not self._auto_commit:
+            return
         try:
-            self._commit_positions(self.assignment)
-        except MemberFenced as error:
-            # Put out: the heartbeat that follows joins again.
-            if not error.may_rejoin:
-                raise
+            self._commit_positions(partitions)
+        except (DiskFull, MemberFenced) as error:
+            self.commit_failure = error
 
     # --- lifetime ---
 
@@ -553,14 +504,16 @@ class Consumer:
                 self._closed = True
 
     def _leave(self, commit: bool) -> None:
-        """Give everything back."""
-        if self._readings and self._member is not None:
-            self._tell("revoked", self.assignment)
-        if commit and self._auto_commit:
-            self._commit_positions(self.assignment)
+        """Give everything back, also when it cannot be committed."""
+        try:
+            if self._readings and self._member is not None:
+                self._tell("revoked", self.assignment)
+            if commit and self._auto_commit:
+                self._commit_positions(self.assignment)
+        finally:
+            if self._group is not None and self._member is not None and self._instance is None:
+                self._storage.groups.leave(self._group, self._member)
         self._readings = {}
-        if self._group is not None and self._member is not None and self._instance is None:
-            self._storage.groups.leave(self._group, self._member)
 
     @contextlib.contextmanager
     def _used(self) -> Iterator[None]:

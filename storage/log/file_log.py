@@ -450,7 +450,6 @@ class FileLog(Log):
         position, base, rest = self._cut_at(segment, offset)
         if base < self._point.offset:
             self._persist_point(Point(self._start_offset, segment.base_offset, position, base))
-        recovery.forget_producers_after(self._env, self._segments, base)
         for later in reversed(self._segments[number + 1 :]):
             later.remove()
         kept = segment.replaced_by_prefix(position, rest, self.context.config.segment_bytes)
@@ -499,7 +498,7 @@ class FileLog(Log):
             self._begin_empty()
         gone = [s for s in self._segments[:-1] if s.index.next_offset <= offset]
         producers = recovery.producers_before(self._env, self._segments, len(gone))
-        kept = not gone or self._keep_producers(self._segments[len(gone) :], producers)
+        kept = not gone or self._keep_producers(self._segments[len(gone)], producers)
         self._persist_point(self._point._replace(start_offset=offset))
         self._start_offset = offset
         self._segments = self._segments[len(gone) :]
@@ -507,14 +506,14 @@ class FileLog(Log):
         for segment in gone:
             segment.remove()
         if not kept:
-            self._keep_producers(self._segments, producers)
+            self._keep_producers(self._segments[0], producers)
 
-    def _keep_producers(self, segments: list[Segment], table: ProducerTable) -> bool:
-        """Note the producers at the start of `segments`; False if there is no space for it, which must not keep
+    def _keep_producers(self, segment: Segment, table: ProducerTable) -> bool:
+        """Note the producers at the start of `segment`; False if there is no space for it, which must not keep
         records from being dropped.
         """
         try:
-            recovery.keep_producers(self._env, segments, table)
+            recovery.keep_producers(self._env, segment, table)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise

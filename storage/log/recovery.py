@@ -19,10 +19,9 @@ from storage.log.durable_point import FILE_BYTES, DurablePoint, Point
 from storage.log.format import ALIGNMENT, frame_intact, unpack_header
 from storage.log.index import SegmentIndex, load_index
 from storage.log.producers import ProducerTable
-from storage.log.segment import INDEX_SUFFIX, LOG_SUFFIX, Segment, segment_name
+from storage.log.segment import INDEX_SUFFIX, LOG_SUFFIX, PRODUCERS_SUFFIX, Segment, segment_name
 
 DURABLE_FILE = "durable"
-PRODUCERS_FILE = "producers"
 
 
 @dataclass
@@ -97,11 +96,14 @@ def _check_present(directory: str, bases: list[int], point: Point) -> None:
 
 
 def _remove_strays(env: Env, directory: str, bases: set[int]) -> None:
-    """Remove files that a crash left behind: temporary ones, and indexes without a segment."""
+    """Remove files that a crash left behind: temporary ones, indexes without a segment, and the producers of a
+    drop that was done, or was not.
+    """
     for name in env.list(directory):
         stem = name.partition(".")[0]
         orphan = name.endswith(INDEX_SUFFIX) and not (stem.isdigit() and int(stem) in bases)
-        if name.endswith(".tmp") or orphan:
+        undone = name.endswith(PRODUCERS_SUFFIX) and name != f"{segment_name(min(bases))}{PRODUCERS_SUFFIX}"
+        if name.endswith(".tmp") or orphan or undone:
             env.remove(f"{directory}/{name}")
 
 
@@ -166,16 +168,15 @@ def producers_before(env: Env, segments: list[Segment], number: int) -> Producer
     """The producer table at the start of segment `number`: from the index files before it and what is kept of
     dropped segments, from headers where these are missing.
     """
-    kept_offset, kept = _kept_producers(env, _producers_path(segments))
     start, position = number, 0
     saved: list[Any] = []
-    while start > 0 and not position and segments[start].base_offset != kept_offset:
+    while start > 0 and not position:
         start -= 1
         loaded = load_index(env, segments[start].index_path)
         if loaded is not None:
             position, saved = loaded[0].position, loaded[1]
-    if not position and segments[start].base_offset == kept_offset:
-        saved = kept
+    if not position and env.exists(segments[0].producers_path):
+        saved = checked.load_json(env, segments[0].producers_path)
     table = ProducerTable(saved)
     for segment in segments[start:number]:
         for _, header in segment.walk(position):
@@ -184,35 +185,13 @@ def producers_before(env: Env, segments: list[Segment], number: int) -> Producer
     return table
 
 
-def keep_producers(env: Env, segments: list[Segment], table: ProducerTable) -> None:
-    """Note durably the producer table at the start of `segments`, before the segments that it comes from are
-    dropped.
+def keep_producers(env: Env, segment: Segment, table: ProducerTable) -> None:
+    """Note durably the producer table at the start of `segment`, before the segments that it comes from are
+    dropped. What an earlier drop noted holds until this one is complete.
     """
-    path, saved = _producers_path(segments), table.save()
-    if saved or env.exists(path):
-        write_file(env, path, [checked.seal_json({"offset": segments[0].base_offset, "producers": saved})])
-
-
-def forget_producers_after(env: Env, segments: list[Segment], offset: int) -> None:
-    """Remove a kept producer table that tells of records from `offset` on: they are about to be dropped."""
-    path = _producers_path(segments)
-    if _kept_producers(env, path)[0] > offset:
-        env.remove(path)
-
-
-def _kept_producers(env: Env, path: str) -> tuple[int, list[Any]]:
-    """(offset it is for, table) in the file of kept producers, (-1, []) if there is none; CorruptFile if it is
-    damaged.
-    """
-    if not env.exists(path):
-        return -1, []
-    content = checked.load_json(env, path)
-    return content["offset"], content["producers"]
-
-
-def _producers_path(segments: list[Segment]) -> str:
-    """The file of kept producers beside the segments."""
-    return f"{segments[0].path.rpartition('/')[0]}/{PRODUCERS_FILE}"
+    saved = table.save()
+    if saved:
+        write_file(env, segment.producers_path, [checked.seal_json(saved)])
 
 
 def _extend(segment: Segment, producers: ProducerTable) -> None:

@@ -22,6 +22,7 @@ from storage.log.index import SegmentIndex, load_index
 
 LOG_SUFFIX = ".log"
 INDEX_SUFFIX = ".index"
+PRODUCERS_SUFFIX = ".producers"
 
 
 def segment_name(base_offset: int) -> str:
@@ -39,6 +40,8 @@ class Segment:
         self.base_offset = base_offset
         self.path = f"{directory}/{segment_name(base_offset)}{LOG_SUFFIX}"
         self.index_path = f"{directory}/{segment_name(base_offset)}{INDEX_SUFFIX}"
+        # The producers that segments before this one knew, when those are dropped.
+        self.producers_path = f"{directory}/{segment_name(base_offset)}{PRODUCERS_SUFFIX}"
         self.file: File | None = None
         self.capacity = 0
         self._index: SegmentIndex | None = None
@@ -125,6 +128,7 @@ class Segment:
         self.release()
         self.env.remove(self.path)
         self.env.remove(self.index_path)
+        self.env.remove(self.producers_path)
 
     @property
     def index(self) -> SegmentIndex:

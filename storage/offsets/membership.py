@@ -143,9 +143,10 @@ class Membership:
         if not member.owned <= set(owned):
             member.owned &= set(owned)
             self.changes += 1
-        taken = self.owners()
         target = self._target[name]
-        member.owned |= {each for each in target if each not in taken}
+        if not target <= member.owned:
+            taken = self.owners()
+            member.owned |= {each for each in target if each not in taken}
         return Grant(self.generation, frozenset(member.owned & target), member.owned == target)
 
     def leave(self, name: str) -> None:

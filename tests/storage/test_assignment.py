@@ -124,3 +124,18 @@ def test_examples_of_kip_54() -> None:
     assert {m: len(mine) for m, mine in assign_sticky(members, counts, {}).items()} == {"C0": 1, "C1": 2, "C2": 3}
     result = assign_sticky({"C1": ["t0", "t1"], "C2": ["t0", "t1", "t2"]}, counts, {})
     assert {m: len(mine) for m, mine in result.items()} == {"C1": 3, "C2": 3}
+
+
+def test_examples_of_kafkas_documentation() -> None:
+    """Those of the Javadoc of RangeAssignor and RoundRobinAssignor."""
+
+    def short(assignor: str, members: dict[str, list[str]], partitions: dict[str, int]) -> dict[str, str]:
+        result = ASSIGNORS[assignor](members, partitions, {})
+        return {member: " ".join(f"{t}p{n}" for t, n in mine) for member, mine in result.items()}
+
+    both, threes = {"C0": ["t0", "t1"], "C1": ["t0", "t1"]}, {"t0": 3, "t1": 3}
+    assert short("range", both, threes) == {"C0": "t0p0 t0p1 t1p0 t1p1", "C1": "t0p2 t1p2"}
+    assert short("round_robin", both, threes) == {"C0": "t0p0 t0p2 t1p1", "C1": "t0p1 t1p0 t1p2"}
+    members = {"C0": ["t0"], "C1": ["t0", "t1"], "C2": ["t0", "t1", "t2"]}
+    found = short("round_robin", members, {"t0": 1, "t1": 2, "t2": 3})
+    assert found == {"C0": "t0p0", "C1": "t1p0", "C2": "t1p1 t2p0 t2p1 t2p2"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import random
 import threading
 from collections.abc import Iterator
@@ -188,6 +189,32 @@ def test_what_polls_returned_is_committed_by_the_next_poll_and_by_closing(
         assert numbers(consumer.poll(5)) == [90, 91, 92, 93, 94]
         raise ZeroDivisionError
     assert opened.offsets.fetch("g") == {("t", 0): 90}, "after an error nothing is committed by itself"
+
+
+def test_a_full_disk_keeps_nobody_from_reading_and_commits_are_made_good(
+    clocked: tuple[storage.Storage, FaultyEnv],
+) -> None:
+    opened, env = clocked
+    fill(opened, partitions=1)
+    with storage.Consumer(opened, group="g", topics=["t"], auto_commit_interval_ms=1000) as consumer:
+        consumer.poll(30)
+        env.now += 1_000_000
+        env.fail("write", 1, errno.ENOSPC)
+        assert len(numbers(consumer.poll(30))) == 30
+        assert isinstance(consumer.commit_failure, storage.DiskFull)
+        assert consumer.committed("t", 0) is None
+        env.fail("write", 1, errno.ENOSPC)
+        with pytest.raises(storage.DiskFull):
+            consumer.commit()
+        env.now += 1_000_000
+        consumer.poll(30)
+        assert consumer.committed("t", 0) == 60 and consumer.commit_failure is None
+        env.fail("sync", 1, errno.EIO)
+        with pytest.raises(storage.LogFailed):
+            consumer.commit()
+        with pytest.raises(storage.LogFailed):
+            consumer.close()
+    assert opened.groups.describe()[0][3:] == (None, 60, 100, 40, "empty"), "it left all the same"
 
 
 def test_manual_commits(opened: storage.Storage) -> None:

@@ -1,0 +1,58 @@
+"""What a consumer returns, and what it keeps of a partition that it reads. Must not know groups."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from storage.log.frame import Frame
+from storage.log.log import Log
+
+
+class Received(NamedTuple):
+    """Consecutive records of one partition."""
+
+    topic: str
+    partition: int
+    frame: Frame
+
+    @property
+    def batch(self) -> pa.RecordBatch:
+        """The rows, without a copy; decoded when first asked for."""
+        return self.frame.batch
+
+    @property
+    def num_rows(self) -> int:
+        """How many."""
+        return self.frame.record_count
+
+    @property
+    def base_offset(self) -> int:
+        """Offset of the first row."""
+        return self.frame.base_offset
+
+    @property
+    def next_offset(self) -> int:
+        """Offset after the last row: what to commit when all rows are done."""
+        return self.frame.next_offset
+
+
+class Reading:
+    """A partition being read. `position` is the next record's offset, None until it is looked up."""
+
+    __slots__ = ("committed", "log", "paused", "position")
+
+    def __init__(self, log: Log) -> None:
+        """`committed` is the group's offset as far as this consumer knows."""
+        self.log = log
+        self.position: int | None = None
+        self.committed: int | None = None
+        self.paused = False
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether a poll would find something, or has to look where to read first."""
+        if self.paused or self.position is None:
+            return not self.paused
+        return self.log.high_watermark > self.position or self.position > self.log.end_offset
