@@ -280,7 +280,7 @@ def serve(state: Replica, out: Outbox) -> Replica:
         )
         out.reads.append(Read(follower.replica, follower.log_end, state.log.end, reply))
         role = role.knowing(replace(follower, waiting=None))
-    return replace(state, role=role)
+    return state if role is state.role else replace(state, role=role)
 
 
 def has_news(state: Replica, follower: Progress) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from storage.replication.election import members
 from storage.replication.messages import Appended, Entry, Integrity, Metadata
-from storage.replication.state import Leading, Replica
+from storage.replication.state import Following, Leading, Replica
 from tests.replication.disk import Disk
 
 
@@ -63,8 +63,16 @@ class Checker:
             self.leading[state.id] = role.epoch
         else:
             self.leading.pop(state.id, None)
-        if state.high_watermark > before.high_watermark or state.high_watermark > self.disks[state.id].verified:
+        if state.high_watermark > self.disks[state.id].verified and self.is_in_line(state):
             self.has_committed(state)
+
+    def is_in_line(self, state: Replica) -> bool:
+        """Whether what a replica takes for committed must be so: after a loss, if it has joined the new leader."""
+        if self.known_loss < 0:
+            return True
+        if isinstance(state.role, Following):
+            return state.role.validated and state.role.epoch >= self.known_loss
+        return isinstance(state.role, Leading) and state.role.epoch >= self.known_loss
 
     def stopped(self, replica: int) -> None:
         """A replica is down."""
@@ -80,7 +88,10 @@ class Checker:
             raise Violation(f"epoch {metadata.unclean_epoch} began with a leader that may lack committed records")
         self.known_loss = metadata.unclean_epoch
         disk = self.disks[metadata.leader]
-        while self.committed and disk.at(self.committed[-1].base_offset) != self.committed[-1]:
+        readable = disk.found().end
+        while self.committed and (
+            self.committed[-1].next_offset > readable or disk.at(self.committed[-1].base_offset) != self.committed[-1]
+        ):
             self.committed.pop()
             self.reigns.pop()
         for disk in self.disks.values():
@@ -127,6 +138,8 @@ class Checker:
             if entry is None:
                 raise Violation(f"replica {state.id} committed {end} without an entry at {offset}")
             if offset >= self.end:
+                if self.known_loss >= 0 and not isinstance(state.role, Leading):
+                    return  # it knew that to be committed before the loss, and the new leader not yet
                 self.commit(state, entry)
             elif self.committed_at(offset) != entry:
                 raise Violation(f"replica {state.id} committed another entry at offset {offset}")

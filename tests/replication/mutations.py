@@ -14,7 +14,6 @@ from storage.replication.messages import (
     NOBODY,
     Diverging,
     Fetch,
-    Fetched,
     Integrity,
     Member,
     Metadata,
@@ -96,8 +95,8 @@ def cut_at_own_high_watermark(state: Replica, role: Following, message: Divergin
     return follower.fetch(replace(state, log=state.log.truncated(end)), role, out)
 
 
-def cut_at_late_answers(state: Replica, role: Following, message: Fetched | Diverging) -> bool:
-    return True
+def cut_at_late_answers(state: Replica, role: Following, message: Diverging, out: Outbox) -> Replica:
+    return real_on_diverging(state, role, replace(message, round=state.round), out)
 
 
 def restart_keeps_the_epoch(metadata: Metadata, replica: int) -> Metadata:
@@ -158,6 +157,7 @@ def announce_intact(state: Replica, out: Outbox) -> Replica:
 
 
 real_contact = membership.contact
+real_on_diverging = follower.on_diverging
 
 MUTATIONS = (
     Mutation("commit by majority", leader, "committable", commit_by_majority),
@@ -170,7 +170,7 @@ MUTATIONS = (
     Mutation("count what a former incarnation had", leader, "recognised", keep_progress_of_the_dead),
     Mutation("compare offsets without epochs", ep, "divergence", never_diverging),
     Mutation("cut at the own high watermark", follower, "on_diverging", cut_at_own_high_watermark),
-    Mutation("listen to answers of the past", follower, "is_ours", cut_at_late_answers),
+    Mutation("cut at answers of the past", follower, "on_diverging", cut_at_late_answers),
     Mutation("lead on after a restart", election, "restarted", restart_keeps_the_epoch),
     Mutation("elect whoever lives", election, "safe_candidates", elect_anyone),
     Mutation("keep all eligible", election, "eligible_after", everyone_stays_eligible),

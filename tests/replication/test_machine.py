@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from storage.replication import controller, machine
 from storage.replication import epochs as ep
 from storage.replication.election import created
 from storage.replication.epochs import EpochStart
-from storage.replication.messages import Entry, Refusal, Register, Synced, Tick
+from storage.replication.messages import NOBODY, Entry, Refusal, Register, Synced, Tick
 from storage.replication.refusals import refusal_error
 from storage.replication.state import Clock, LogState, Settings, opened
 
@@ -92,3 +93,12 @@ def test_epochs_of_a_trimmed_log_begin_where_it_begins() -> None:
     assert ep.since(known, 12, 30) == (EpochStart(3, 12), EpochStart(4, 20))
     assert ep.since(known, 30, 30) == ()
     assert ep.divergence(ep.since(known, 20, 30), 20, 30, 3, 15) is not None
+
+
+def test_nobody_leads_when_the_process_of_all_begins() -> None:
+    state = controller.created(Settings(), (0, 1), 1)
+    saved = replace(controller.saved(state), metadata=replace(state.metadata, leader=1, leader_epoch=4))
+    assert controller.reopened(Settings(), saved).metadata.leader == 1
+    alone = controller.reopened(Settings(), saved, alone=True).metadata
+    assert (alone.leader, alone.leader_epoch, alone.version) == (NOBODY, 4, state.metadata.version + 1)
+    assert alone.isr == (0, 1)

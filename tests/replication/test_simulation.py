@@ -12,13 +12,14 @@ from tests.replication.simulation import Outcome, run_seed
 
 SEEDS = 300
 SEEDS_PER_TEST = 25
-SEEDS_FOR_MUTATIONS = 300
+SEEDS_FOR_MUTATIONS = 1000
 
 
 def told(outcome: Outcome) -> str:
     return f"{outcome.violation}\nrepeat with: python -m tests.replication.simulation {outcome.seed} --trace"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_PER_TEST))
 def test_nothing_committed_is_lost_and_all_ends_well(first: int) -> None:
     outcomes = [run_seed(seed) for seed in range(first, first + SEEDS_PER_TEST)]
@@ -36,6 +37,7 @@ def test_a_seed_is_a_history() -> None:
     assert first == again and len(first) > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.id)
 def test_a_planted_fault_is_found(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mutation.module, mutation.name, mutation.replacement)

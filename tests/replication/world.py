@@ -152,6 +152,13 @@ class World:
             self.disks[replica].syncing = None
             self.checker.stopped(replica)
 
+    def delete(self, replica: int) -> None:
+        """The partition has moved away from a replica, and its directory is deleted."""
+        self.note(f"replica {replica} deletes what it no longer needs")
+        self.stop(replica)
+        self.disks[replica].vanish()
+        self.after(1, lambda: self.start(replica))
+
     # --- events ---
 
     def deliver(self, node: Node, event: Event) -> None:
@@ -189,6 +196,8 @@ class World:
                 self.checker.note_stored(node.id, list(ready.appends))
             self.sync_soon(node)
         self.checker.after_step(state, node.state)
+        if node.state.is_removed and disk.entries and self.rng.random() < 0.05:
+            self.delete(node.id)
         for read in ready.reads:
             entries = disk.read(read, self.rng.randint(1, 8))
             self.send(node.id, read.to, replace(read.reply, entries=entries))
