@@ -14,7 +14,7 @@ import pyarrow as pa
 from storage.errors import InvalidConfig, UnsupportedConfig
 
 DURABILITIES = ("group", "os", "sync")
-CLEANUPS = ("delete", "compact")
+CLEANUPS = ("delete", "compact", "compact,delete")
 
 # What the frame header has room for; a producer that would pass it gets a new id.
 MAX_EPOCH = (1 << 15) - 1
@@ -41,8 +41,13 @@ class TopicConfig:
     durability: `group` acknowledges after an fsync shared with other appenders, `sync` after one of its own,
     `os` once the operating system has the bytes (a power failure may lose the last ones, a process crash does
     not). retention_ms counts from the append, not from the record's own timestamp, so replayed history is not
-    dropped at once; None keeps everything. retention_bytes is per partition. cleanup `compact` exempts the
-    topic from both.
+    dropped at once; None keeps everything. retention_bytes is per partition. cleanup: `delete` applies both,
+    `compact` keeps the latest record of each key instead, `compact,delete` does both.
+
+    For compaction: key_columns make a record's key (of a topic of bytes it is `key`). A record whose value in the
+    column `tombstone` is NULL or negative says that its key is gone (of a topic of bytes: `value`); it stays for
+    delete_retention_ms after it was compacted first. Records younger than min_compaction_lag_ms are left alone, and
+    nothing is done until segments not yet compacted hold min_dirty_ratio of the bytes.
     """
 
     partitions: int = 1
@@ -54,12 +59,18 @@ class TopicConfig:
     cleanup: str = "delete"
     segment_bytes: int = 128 << 20
     statistics: bool = True
+    key_columns: tuple[str, ...] = ()
+    tombstone: str | None = None
+    delete_retention_ms: int = 86_400_000
+    min_compaction_lag_ms: int = 0
+    min_dirty_ratio: float = 0.5
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "key_columns", tuple(self.key_columns))
         _check(self.partitions >= 1, "partitions must be at least 1", self.partitions)
         _check(self.partitions <= 65_536, "partitions must be at most 65536", self.partitions)
         _check(self.durability in DURABILITIES, "durability must be group, os or sync", self.durability)
-        _check(self.cleanup in CLEANUPS, "cleanup must be delete or compact", self.cleanup)
+        _check(self.cleanup in CLEANUPS, "cleanup must be delete, compact or compact,delete", self.cleanup)
         _check(self.retention_ms is None or self.retention_ms >= 0, "retention_ms is negative", self.retention_ms)
         _check(
             self.retention_bytes is None or self.retention_bytes >= 0,
@@ -71,10 +82,23 @@ class TopicConfig:
             f"segment_bytes must be between {_MIN_SEGMENT_BYTES} and {_MAX_SEGMENT_BYTES}",
             self.segment_bytes,
         )
+        for name in ("delete_retention_ms", "min_compaction_lag_ms"):
+            _check(getattr(self, name) >= 0, f"{name} is negative", getattr(self, name))
+        _check(0 <= self.min_dirty_ratio <= 1, "min_dirty_ratio must be between 0 and 1", self.min_dirty_ratio)
         if self.replication_factor != 1 or self.min_insync_replicas != 1:
             raise UnsupportedConfig(
                 f"replication factor {self.replication_factor} needs as many replicas, this storage has one"
             )
+
+    @property
+    def compacts(self) -> bool:
+        """Whether the latest record of each key is what is kept."""
+        return self.cleanup != "delete"
+
+    @property
+    def deletes(self) -> bool:
+        """Whether retention by time and size applies."""
+        return self.cleanup != "compact"
 
     def changed(self, changes: dict[str, Any]) -> TopicConfig:
         """A copy with `changes` applied; InvalidConfig for unknown names, bad values, fewer partitions."""

@@ -134,6 +134,12 @@ class UnsupportedConfig(StorageError):
     sqlstate = "0A000"
 
 
+class MissingKey(StorageError):
+    """A record for a compacted topic has no key: a part of it is NULL."""
+
+    sqlstate = "23502"
+
+
 class BatchTooLarge(StorageError):
     """A batch does not fit into one frame (4 GiB)."""
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from storage.compactor import Compactor
 from storage.config import TopicConfig
 from storage.env import Env, Lock, RealEnv, make_dir, read_file, write_file
 from storage.errors import (
@@ -57,6 +58,7 @@ class Storage:
         self._mutex = threading.RLock()
         self._commit = GroupCommit()
         self.arrivals = Arrivals()
+        self._compactor = Compactor(lambda: env.now_us() // 1000)
         self._topics: dict[str, Topic] = {}
         self._closed = False
         self.damaged: dict[str, CorruptFile] = {}
@@ -158,6 +160,7 @@ class Storage:
         else:
             context = TopicContext(self._env, name, config, self._commit)
             context.add_schema(schema)
+        context.check_config(config)
         topic_id = str(UUID(bytes=self._env.random_bytes(16), version=4))
         created_ms = self._env.now_us() // 1000
         if self._path is None:
@@ -245,21 +248,37 @@ class Storage:
 
     def maintain(self) -> int:
         """Apply retention everywhere, flush topics of durability `os`, forget idempotent producers without a
-        name that have appended nothing for a day; returns how many segments were dropped.
+        name that have appended nothing for a day, let compaction begin in the background; returns how many segments
+        were dropped.
 
-        To be called every now and then by whoever runs the storage. Stopped partitions are left alone.
+        To be called every now and then by whoever runs the storage. Stopped partitions are left alone, and one that
+        stops here does not keep the others from their turn: it has its error.
         """
         dropped, named = 0, self.producers.names()
-        for topic in self.topics():
-            for log in topic.partitions:
-                if log.failure is not None:
-                    continue
-                now_ms = self._env.now_us() // 1000
-                dropped += log.apply_retention(now_ms)
-                log.expire_producers((now_ms - PRODUCER_EXPIRY_MS) * 1000, named)
-                if topic.config.durability == "os":
-                    log.flush()
+        logs = [log for topic in self.topics() for log in topic.partitions]
+        for log in logs:
+            if log.failure is None:
+                try:
+                    dropped += self._maintain(log, named)
+                except StorageError:
+                    if log.failure is None:
+                        raise
+        self._compactor.start(logs)
         return dropped
+
+    def _maintain(self, log: Log, named: Collection[int]) -> int:
+        """What is to be done for one partition; returns how many segments were dropped."""
+        now_ms = self._env.now_us() // 1000
+        dropped = log.apply_retention(now_ms)
+        log.expire_producers((now_ms - PRODUCER_EXPIRY_MS) * 1000, named)
+        if log.context.config.durability == "os":
+            log.flush()
+        return dropped
+
+    def compact(self) -> int:
+        """Compact every topic whose settings ask for it, now and as fast as it goes; returns the records removed."""
+        logs = [log for topic in self.topics() for log in topic.partitions if log.failure is None]
+        return sum(log.compact(self._env.now_us() // 1000) for log in logs)
 
     # --- lifetime ---
 
@@ -269,6 +288,7 @@ class Storage:
             if self._closed:
                 return
             self._closed = True
+            self._compactor.stop()
             errors = []
             for topic in self._topics.values():
                 try:

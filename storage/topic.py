@@ -60,14 +60,25 @@ class Topic(ABC):
         if self.is_bytes:
             raise UnsupportedConfig(f'topic "{self.name}" holds bytes, its schema is fixed')
         if not schema.equals(self.schema, check_metadata=True):
+            self.context.check_config(self.config, schema)
+            self._keep_key_types(schema)
             self._store_schema(len(self.context.schemas), schema)
             self.context.add_schema(schema)
         return len(self.context.schemas) - 1
+
+    def _keep_key_types(self, schema: pa.Schema) -> None:
+        """UnsupportedConfig if a column of the key changes its type: old and new records could not be compared."""
+        for name in self.config.key_columns:
+            if name in schema.names and name in self.schema.names:
+                old, new = self.schema.field(name).type, schema.field(name).type
+                if old != new:
+                    raise UnsupportedConfig(f'key column "{name}" of topic "{self.name}" cannot become {new}')
 
     def alter(self, config: TopicConfig) -> None:
         """Put new settings in force. Everything is flushed first, so that a stricter durability holds for all
         records.
         """
+        self.context.check_config(config)
         self.flush()
         self._store_description(config)
         self.context.config = config
@@ -153,8 +164,31 @@ def describe(topic_id: str, created_ms: int, context: TopicContext, config: Topi
         "name": context.name,
         "created_ms": created_ms,
         "payload": "bytes" if context.bytes_payload else "arrow",
-        "config": dataclasses.asdict(config),
+        "config": _written_settings(config),
     }
+
+
+# Settings that every description names; later ones are written where they differ from their defaults.
+_FIRST_SETTINGS = frozenset(
+    {
+        "partitions",
+        "replication_factor",
+        "min_insync_replicas",
+        "durability",
+        "retention_ms",
+        "retention_bytes",
+        "cleanup",
+        "segment_bytes",
+        "statistics",
+    }
+)
+
+
+def _written_settings(config: TopicConfig) -> dict[str, Any]:
+    """The settings as a description holds them."""
+    defaults = dataclasses.asdict(TopicConfig())
+    settings = dataclasses.asdict(config)
+    return {name: value for name, value in settings.items() if name in _FIRST_SETTINGS or value != defaults[name]}
 
 
 def write_description(env: Env, directory: str, description: dict[str, Any]) -> None:

@@ -162,12 +162,14 @@ def load_checkpoint(instance: Instance) -> Checkpoint:
     """The newest checkpoint whose files are whole and whose positions the topics still have, else an empty one.
 
     Without one everything is rebuilt from the topics.  DataCorrupted (XX001) when the only ones are damaged and
-    retention has already deleted part of what a rebuild would need.
+    retention or compaction has already deleted part of what a rebuild would need.
     """
     try:
         found = instance.storage.snapshots.latest(NAME)
     except CorruptFile as error:
-        if any(log.start_offset for topic in instance.storage.topics() for log in topic.partitions):
+        if any(
+            log.start_offset or log.compacted_offset for topic in instance.storage.topics() for log in topic.partitions
+        ):
             raise DataCorrupted(
                 f"the checkpoint is damaged: {error}",
                 hint="restore the file; or delete the directory snapshots/checkpoint to rebuild every view from what "

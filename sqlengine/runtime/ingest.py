@@ -40,7 +40,11 @@ STREAM_OPTIONS = frozenset(
         "durability",
         "retention",
         "retention_bytes",
-        "cleanup",
+        "cleanup_policy",
+        "delete_retention",
+        "min_compaction_lag",
+        "min_dirty_ratio",
+        "segment_bytes",
     }
 )
 """WITH options that belong to the stream or its topic, not to the connector (`format` belongs to both)."""
@@ -88,6 +92,7 @@ class Ingest:
             end = committed.get((self._topic.name, i), log.start_offset)
             if log.end_offset > end:
                 log.truncate_to(end)
+            log.compaction_limit = end
         positions: dict[str, Position] = json.loads(metadata) if metadata else {}
         return positions
 
@@ -139,6 +144,8 @@ class Ingest:
         positions = {p.name: p.position for p in self._parts if p.position is not None}
         self._storage.offsets.commit(self._group, ends, json.dumps(positions))
         self._committed_us = now_us
+        for i, log in enumerate(self._topic.partitions):
+            log.compaction_limit = ends[self._topic.name, i]
 
     def progress(self) -> float | None:
         """Fraction read, when every partition knows its end."""

@@ -33,6 +33,7 @@ from sqlengine.plan.sharing import is_repeatable, unnamed
 from sqlengine.runtime.clock import Clock, RealClock
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.ingest import Ingest
+from sqlengine.runtime.latest import difference
 from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
 from sqlengine.runtime.pump import Pump
 from sqlengine.runtime.query import ContinuousQuery
@@ -187,13 +188,22 @@ class Instance:
         return report
 
     def start_table(self, table: Table, store: RowStore | None = None, positions: Sequence[int] | None = None) -> None:
-        """Begin to hold a table's contents: its changelog is read from the start unless a checkpoint gave them."""
+        """Begin to hold a table's contents: its changelog is read from the start unless a checkpoint gave them.
+
+        Where the changelog was compacted beyond the checkpoint, deletions may be gone that the checkpoint's contents
+        need: what is different from a reading from the start is then corrected.
+        """
         with self.lock:
-            reader = self.reader(table, positions)
-            source = self.scheduler.add_source(table.name, reader, store or make_store(table))
-            if store is None:
+            logs = self.topic_of(table).partitions
+            compacted = any(p < log.compacted_offset for p, log in zip(positions or (), logs, strict=False))
+            reader = self.reader(table, None if compacted else positions)
+            present = make_store(table) if store is None or compacted else store
+            source = self.scheduler.add_source(table.name, reader, present)
+            if present is not store:
                 while batches := reader.poll():
                     source.absorb(batches)
+            if store is not None and compacted:
+                source.store, source.correction = store, difference(store, present)
 
     def start_ingest(self, stream: Stream) -> None:
         """Begin to feed a stream's topic from its connector."""
@@ -311,7 +321,7 @@ class Instance:
         obj = self.catalog.get(tuple(name.split(".")))
         assert isinstance(obj, (Stream, Table))
         earliest = obj.options.get("start", "earliest").strip() == "earliest"
-        return earliest and not any(log.start_offset for log in self.topic_of(obj).partitions)
+        return earliest and not any(log.start_offset or log.compacted_offset for log in self.topic_of(obj).partitions)
 
     def _histories(self, query: ContinuousQuery, snapshot: bool) -> tuple[dict[str, TopicReader], dict[str, Feed]]:
         """What a new query must see first: topics to replay, and contents of tables and views as one change."""

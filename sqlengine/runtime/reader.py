@@ -66,7 +66,7 @@ class SourceBatch:
     @property
     def is_whole_frame(self) -> bool:
         """Whether the frame has no other rows than these."""
-        return self.num_rows == self.frame.header.record_count
+        return self.num_rows == self.frame.stored_rows
 
     def statistics(self) -> dict[str, ColumnStatistics]:
         """Bounds of stored columns over the whole frame; {} where there are none."""
@@ -114,6 +114,8 @@ class TopicReader:
         self.topic = topic
         self.positions = list(positions)
         self.rows_read = 0
+        self.found_gaps = False
+        """Whether the last poll came through a compacted part: rows that were there may have been left out."""
         self._decoder = decoder
         self._computed = computed
         self._on_bad = on_bad
@@ -137,8 +139,16 @@ class TopicReader:
             self.positions.append(0)
         ends = list(until) if until is not None else self.ends()
         found: list[SourceBatch] = []
+        before = list(self.positions)
         for partition, end in enumerate(ends):
-            found += self._poll_partition(partition, end, max_rows)
+            here = -1
+            some: list[SourceBatch] = []
+            while not some and here < self.positions[partition] < end:  # compaction may have left nothing for a while
+                here = self.positions[partition]
+                some = self._poll_partition(partition, end, max_rows)
+            found += some
+        logs = self.topic.partitions
+        self.found_gaps = any(p < log.compacted_offset for p, log in zip(before, logs, strict=False))
         self.rows_read += sum(b.num_rows for b in found)
         return found
 
@@ -153,38 +163,37 @@ class TopicReader:
         if self._is_table and frames:
             frames[-1] = _uncut(log, frames[-1])
         for frame in frames:
-            rows = min(frame.record_count, end - frame.base_offset)
-            position = frame.base_offset + rows
-            source = self._decode(partition, frame, rows)
+            position = frame.next_offset
+            source = self._decode(partition, frame)
             if source.num_rows:
                 found.append(source)
         self.positions[partition] = position
         return found
 
-    def _decode(self, partition: int, frame: Frame, rows: int) -> SourceBatch:
-        """The first `rows` records of a frame as rows of the object."""
+    def _decode(self, partition: int, frame: Frame) -> SourceBatch:
+        """The records of a frame as rows of the object."""
+        offsets = frame.offsets() if frame.is_compacted else frame.base_offset
         if self._decoder is None:
             weights = None
             if self._is_table:
                 column = frame.batch.column(frame.batch.schema.get_field_index(WEIGHT_COLUMN))
-                weights = np.asarray(column.slice(0, rows)).astype(np.int64)
+                weights = np.asarray(column).astype(np.int64)
                 if (weights == 1).all():
                     weights = None
-            load = partial(_conform, frame, rows, self._stored_order, self.obj.stored_columns())
+            load = partial(_conform, frame, self._stored_order, self.obj.stored_columns())
             return SourceBatch(
-                self, partition, rows, load, frame.base_offset, frame, None, weights, self._keeps_statistics
+                self, partition, frame.record_count, load, offsets, frame, None, weights, self._keeps_statistics
             )
-        batch = frame.batch.slice(0, rows)
+        batch = frame.batch
         decoded = self._decoder.decode(batch.column("value"))
         if decoded.bad:
-            raws = batch.column("value")
+            raws, all_offsets = batch.column("value"), frame.offsets()
             self._on_bad(
                 partition,
-                [(frame.base_offset + i, BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad],
+                [(int(all_offsets[i]), BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad],
             )
-        offsets = frame.base_offset + np.asarray(decoded.rows, dtype=np.int64)
         places = np.asarray(decoded.rows, dtype=np.int64)
-        return SourceBatch(self, partition, len(places), lambda: decoded.batch, offsets, frame, places)
+        return SourceBatch(self, partition, len(places), lambda: decoded.batch, frame.offsets()[places], frame, places)
 
     def complete(self, source: SourceBatch, stored: pa.RecordBatch) -> pa.RecordBatch:
         """Stored columns plus metadata and computed ones, in the object's order."""
@@ -222,13 +231,13 @@ class TopicReader:
 
 def _uncut(log: Log, frame: Frame) -> Frame:
     """The frame to its end: what an update of a table takes back and what it brings belong together."""
-    missing = frame.header.next_offset - (frame.base_offset + frame.record_count)
-    return log.read(frame.base_offset, max_rows=frame.record_count + missing)[0] if missing else frame
+    end = frame.header.next_offset
+    return log.read(frame.base_offset, max_rows=end - frame.base_offset)[0] if frame.next_offset < end else frame
 
 
-def _conform(frame: Frame, rows: int, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:
-    """A frame's first rows under the object's stored columns: a column a frame was written without is NULL."""
-    batch = frame.batch if frame.record_count == rows else frame.batch.slice(0, rows)
+def _conform(frame: Frame, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:
+    """A frame's rows under the object's stored columns: a column a frame was written without is NULL."""
+    batch = frame.batch
     have = set(batch.schema.names)
     if all(n in have for n in names):
         return batch.select(list(names))

@@ -13,6 +13,7 @@ from sqlengine.delta import Delta
 from sqlengine.errors import Error, InternalError
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.latest import latest_change
 from sqlengine.runtime.query import ContinuousQuery, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.state.row_store import RowStore
@@ -32,12 +33,32 @@ class Source:
     def __init__(self, reader: TopicReader, store: RowStore | None) -> None:
         self.reader = reader
         self.store = store
+        self.correction: Delta | None = None
+        """What the next tick must change besides what the topic says."""
+        self._keep_unread()
 
-    def absorb(self, batches: Sequence[SourceBatch]) -> None:
-        """Keep a table's contents up to date with its changelog."""
+    def absorb(self, batches: Sequence[SourceBatch]) -> Feed:
+        """Keep a table's contents up to date with its changelog; returns what queries get of these batches."""
+        if self.store is None:
+            return Feed(batches=batches)
+        deltas = [Delta(batch.visible(), batch.weights) for batch in batches]
+        feed = Feed(batches=batches)
+        if deltas and self.reader.found_gaps:
+            deltas = [latest_change(self.store, deltas)]
+            feed = Feed(deltas=deltas)
+        if self.correction is not None:
+            deltas, self.correction = [self.correction, *deltas], None
+            feed = Feed(deltas=deltas)
+        for delta in deltas:
+            self.store.apply(delta)
+        self._keep_unread()
+        return feed
+
+    def _keep_unread(self) -> None:
+        """A deletion must not be compacted away before it was read: nobody would miss the row."""
         if self.store is not None:
-            for batch in batches:
-                self.store.apply(Delta(batch.visible(), batch.weights))
+            for position, log in zip(self.reader.positions, self.reader.topic.partitions, strict=False):
+                log.compaction_limit = position
 
 
 class Scheduler:
@@ -65,14 +86,12 @@ class Scheduler:
         with self.lock:
             now_us = self.clock.now_us()
             fed = [feeder(now_us) for feeder in list(self.feeders)]
-            polled = {name: batches for name, s in self.sources.items() if (batches := s.reader.poll())}
+            polled = {name: batches for name, s in self.sources.items() if (batches := s.reader.poll()) or s.correction}
             if not polled and not self._time_due(now_us):
                 return any(fed)
             self.tick_number += 1
             self.tick_time_us = now_us
-            for name, batches in polled.items():
-                self.sources[name].absorb(batches)
-            self._push({name: Feed(batches=b) for name, b in polled.items()}, now_us)
+            self._push({name: self.sources[name].absorb(batches) for name, batches in polled.items()}, now_us)
             self.changed.notify_all()
             return True
 

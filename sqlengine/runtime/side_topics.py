@@ -79,7 +79,7 @@ class SideTopics:
         while offset < log.high_watermark:
             for frame in log.read(offset):
                 batches.append(frame.batch)
-                offset = frame.base_offset + frame.batch.num_rows
+                offset = frame.next_offset
         return pa.Table.from_batches(batches, ERROR_SCHEMA)
 
     def _seen(self, topic: str, partition: int) -> int:

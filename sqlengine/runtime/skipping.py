@@ -48,7 +48,7 @@ def is_excluded(scan: Scan, batch: SourceBatch) -> bool:
     if not scan.pushed:
         return False
     statistics = batch.statistics()
-    return bool(statistics) and not may_hold(scan.pushed, statistics, batch.frame.header.record_count)
+    return bool(statistics) and not may_hold(scan.pushed, statistics, batch.frame.stored_rows)
 
 
 def has_late(batch: SourceBatch, tracker: WatermarkTracker, running_us: Times) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.errors import AssertionFailed
@@ -37,10 +39,10 @@ def print_topic(statement: ast.Print, context: Context) -> Result:
                     continue
                 for frame in log.read(positions[partition]):
                     batch = frame.batch if left is None else frame.batch.slice(0, left)
-                    positions[partition] = frame.base_offset + batch.num_rows
+                    positions[partition] = frame.next_offset
                     left = None if left is None else left - batch.num_rows
                     found = True
-                    yield _printed(batch, partition, frame.base_offset, frame.append_timestamp_us, schema)
+                    yield _printed(batch, partition, frame.offsets(), frame.append_timestamp_us, schema)
                     if left == 0:
                         break
             context.check()
@@ -52,11 +54,13 @@ def print_topic(statement: ast.Print, context: Context) -> Result:
     return Result("PRINT", schema=schema, batches=batches(), endless=statement.limit is None)
 
 
-def _printed(batch: pa.RecordBatch, partition: int, base: int, at_us: int, schema: pa.Schema) -> pa.RecordBatch:
+def _printed(
+    batch: pa.RecordBatch, partition: int, offsets: npt.NDArray[np.int64], at_us: int, schema: pa.Schema
+) -> pa.RecordBatch:
     n = batch.num_rows
     arrays = [
         pa.repeat(pa.scalar(partition, pa.int32()), n),
-        pa.array(range(base, base + n), pa.int64()),
+        pa.array(offsets[:n]),
         pa.repeat(pa.scalar(at_us, pa.int64()), n).cast(pa.timestamp("us", "UTC")),
         *batch.columns,
     ]

@@ -34,7 +34,10 @@ TOPIC_OPTIONS = (
     "durability",
     "retention",
     "retention_bytes",
-    "cleanup",
+    "cleanup_policy",
+    "delete_retention",
+    "min_compaction_lag",
+    "min_dirty_ratio",
     "segment_bytes",
 )
 STREAM_OPTIONS = (
@@ -61,7 +64,13 @@ def topic_changes(options: dict[str, str]) -> dict[str, Any]:
             changes["retention_ms"] = None if text.lower() in ("none", "forever") else duration_us(text) // 1000
         elif name in ("retention_bytes", "segment_bytes"):
             changes[name] = None if text.lower() == "none" else size_bytes(text, name)
-        elif name in ("durability", "cleanup"):
+        elif name in ("delete_retention", "min_compaction_lag"):
+            changes[f"{name}_ms"] = duration_us(text) // 1000
+        elif name == "min_dirty_ratio":
+            changes[name] = share(text, name)
+        elif name == "cleanup_policy":
+            changes["cleanup"] = cleanup(text)
+        elif name == "durability":
             changes[name] = text.lower()
         elif name in known:
             changes[name] = whole_number(text, name)
@@ -86,6 +95,29 @@ def whole_number(text: str, name: str) -> int:
         raise InvalidParameter(
             f'invalid value for option "{name}": "{text}"', hint="a whole number is expected"
         ) from None
+
+
+def share(text: str, name: str) -> float:
+    """An option between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise InvalidParameter(
+            f'invalid value for option "{name}": "{text}"', hint="a number between 0 and 1 is expected"
+        )
+    return value
+
+
+def cleanup(text: str) -> str:
+    """The option `cleanup_policy` as topics write it: 'delete', 'compact', or both in either order."""
+    policies = sorted(part.strip().lower() for part in text.split(","))
+    if policies not in (["delete"], ["compact"], ["compact", "delete"]):
+        raise InvalidParameter(
+            f'invalid value for option "cleanup_policy": "{text}"', hint="one of: delete, compact, compact,delete"
+        )
+    return ",".join(policies)
 
 
 def split_options(options: dict[str, str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:

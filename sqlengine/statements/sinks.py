@@ -114,7 +114,9 @@ def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
             f'topic "{stream.topic}" exists already', hint="CREATE STREAM ... AS makes its own topic"
         )
     explain_costs(planned, context)
-    make_topic(context, stream.topic, stream.arrow_schema(), topic_options)
+    if "compact" in topic_options.get("cleanup_policy", ""):
+        raise NotSupportedError("a stream that is written by a query cannot be compacted", hint="use retention")
+    make_topic(context, stream, stream.arrow_schema(), topic_options)
     instance.start_sink(sink, planned, emit)
     instance.catalog.add(stream)
     instance.catalog.add(sink)

@@ -74,7 +74,7 @@ def _declare(statement: ast.CreateStream, context: Context) -> Stream:
         stream = _over_connector(stream, topic_options, context)
     check_watermark(stream)
     if stream.owns_topic:
-        make_topic(context, stream.topic, _topic_schema(stream), topic_options)
+        make_topic(context, stream, _topic_schema(stream), topic_options)
     return stream
 
 
@@ -111,7 +111,11 @@ def _check_options(stream: Stream, rest: dict[str, str]) -> None:
                     "durability",
                     "retention",
                     "retention_bytes",
-                    "cleanup",
+                    "cleanup_policy",
+                    "delete_retention",
+                    "min_compaction_lag",
+                    "min_dirty_ratio",
+                    "segment_bytes",
                 )
                 raise InvalidParameter(f'unrecognized stream option "{name}"', hint=did_you_mean(name, known))
 

@@ -86,7 +86,7 @@ def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None
     check_watermark(table)
     if name in context.instance.catalog:
         context.instance.catalog.add(table)
-    make_topic(context, table.topic, changelog_schema(table), topic_options)
+    make_topic(context, table, changelog_schema(table), topic_options)
     return table
 
 

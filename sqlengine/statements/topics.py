@@ -9,6 +9,7 @@ from sqlengine.catalog.objects import Stream, Table
 from sqlengine.errors import DependentObjects, DuplicateTable, InvalidParameter, UndefinedTable, did_you_mean
 from sqlengine.result import Result
 from sqlengine.sql import ast
+from sqlengine.statements.compaction import key_of, key_of_topic
 from sqlengine.statements.context import Context
 from sqlengine.statements.options import topic_changes
 from storage import Topic, TopicConfig
@@ -27,11 +28,14 @@ def get_topic(context: Context, name: str, position: int | None = None) -> Topic
     return context.instance.storage.topic(name)
 
 
-def make_topic(context: Context, name: str, schema: pa.Schema | None, options: dict[str, str]) -> Topic:
-    """A new topic; an empty untyped topic of that name takes the schema."""
-    storage = context.instance.storage
+def make_topic(context: Context, obj: Stream | Table, schema: pa.Schema | None, options: dict[str, str]) -> Topic:
+    """A new topic for a stream or table; an empty untyped topic of that name takes the schema."""
+    storage, name = context.instance.storage, obj.topic
     if name not in topic_names(context):
-        return storage.create_topic(name, schema, TopicConfig(**topic_changes(options)))
+        config = TopicConfig(**topic_changes(options))
+        if config.compacts:
+            config = config.changed(key_of(obj, context))
+        return storage.create_topic(name, schema, config)
     topic = storage.topic(name)
     if options:
         raise InvalidParameter(
@@ -39,7 +43,7 @@ def make_topic(context: Context, name: str, schema: pa.Schema | None, options: d
             hint=f"use ALTER TOPIC {name} SET (...)",
         )
     if schema is not None and topic.is_bytes and not any(log.end_offset for log in topic.partitions):
-        config = topic.config
+        config = topic.config.changed(key_of(obj, context)) if topic.config.compacts else topic.config
         storage.drop_topic(name)
         return storage.create_topic(name, schema, config)
     return topic
@@ -64,6 +68,8 @@ def alter_topic(statement: ast.AlterTopic, context: Context) -> Result:
     if statement.add_partitions:
         changes["partitions"] = topic.config.partitions + statement.add_partitions
     with context.instance.lock:
+        if changes.get("cleanup", "delete") != "delete":
+            changes |= key_of_topic(topic, context)
         context.instance.storage.alter_topic(topic.name, **changes)
     return Result("ALTER TOPIC")
 

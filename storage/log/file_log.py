@@ -8,7 +8,6 @@ lock: they see the segments and the high watermark as they were when the read be
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -29,10 +28,11 @@ from storage.errors import (
     StorageError,
 )
 from storage.log import recovery
+from storage.log.cleaner import Cleaner
+from storage.log.compaction import Rewritten
 from storage.log.durable_point import DurablePoint, Point
 from storage.log.format import (
     ALIGNMENT,
-    HEADER_SIZE,
     KIND_ARROW,
     KIND_BYTES,
     MAX_PAYLOAD,
@@ -42,13 +42,16 @@ from storage.log.format import (
     padding,
 )
 from storage.log.frame import Frame
-from storage.log.index import SegmentIndex, save_index
-from storage.log.log import DEFAULT_MAX_ROWS, Log, Stamp, TopicContext
-from storage.log.message import decode, encode
+from storage.log.index import SegmentIndex, load_index, save_index
+from storage.log.log import DEFAULT_MAX_ROWS, Log, Pace, Stamp, TopicContext, at_once
+from storage.log.message import encode
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
+from storage.log.scan import base_offset, frames_between, segment_frames
 from storage.log.segment import Segment
-from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
+from storage.log.statistics import encode_statistics
+from storage.log.stored_frame import cut_at, stored_frame
+from storage.log.swap import swap, temporary_path
 
 Result = TypeVar("Result")
 
@@ -72,6 +75,10 @@ class FileLog(Log):
         self._begun_synced = 0
         self._point = Point(0, 0, 0, 0)
         self._point_file: File | None = None
+        self._compaction_lock = threading.Lock()
+        # How often segments were given up: what a compaction was reading may be gone then.
+        self._cuts = 0
+        self._cleaner = Cleaner(context, directory, self._whole_frames, self._replace)
         try:
             self._point_file = self._env.open(f"{directory}/{recovery.DURABLE_FILE}", create=True)
             self._durable = DurablePoint(self._point_file)
@@ -87,6 +94,7 @@ class FileLog(Log):
         self._point, self._producers = found.point, found.producers
         self._start_offset, self._end_offset = found.point.start_offset, found.end_offset
         self._segments = found.segments
+        self._cleaner.load(found.point.offset)
         if not self._segments:
             self._add_segment(self.context.config.segment_bytes)
             return
@@ -116,7 +124,7 @@ class FileLog(Log):
 
     @property
     def segment_count(self) -> int:
-        """Number of segment files."""
+        """See `Log.segment_count`."""
         return len(self._segments)
 
     @property
@@ -334,7 +342,7 @@ class FileLog(Log):
         end = min(end, offset + max_rows)
         frames: list[Frame] = []
         try:
-            for segment, position, header in self._frames(segments, offset, end):
+            for segment, position, header in frames_between(segments, offset, end):
                 frames.append(self._frame(segment, position, header, (offset, end), columns))
         except (CorruptLog, OSError):
             if not frames:
@@ -364,34 +372,6 @@ class FileLog(Log):
             return error
         return ReadFailed(f'reading "{self._directory}" failed: {error.strerror}')
 
-    def _frames(self, segments: list[Segment], offset: int, end: int) -> Iterator[tuple[Segment, int, FrameHeader]]:
-        """(segment, position, header) of the verified frames that hold records of `offset` <= x < `end`."""
-        number = bisect_right(segments, offset, key=_base_offset) - 1
-        while offset < end and number < len(segments):
-            segment = segments[number]
-            try:
-                for position, header in self._segment_frames(segment, offset, end):
-                    yield segment, position, header
-                    offset = header.next_offset
-            except FileNotFoundError:
-                raise segment.missing(offset) from None
-            number += 1
-
-    def _segment_frames(self, segment: Segment, offset: int, end: int) -> Iterator[tuple[int, FrameHeader]]:
-        """The part of `_frames` within one segment; CorruptLog when it ends too early."""
-        limit = min(end, segment.index.next_offset)
-        for position, header in segment.walk(segment.index.before_offset(offset), end_offset=limit):
-            if header.next_offset <= offset:
-                continue
-            if header.base_offset > offset or not segment.intact(position, header):
-                raise segment.first_damage()
-            yield position, header
-            offset = header.next_offset
-            if offset >= limit:
-                return
-        if offset < limit:
-            raise segment.first_damage()
-
     def _frame(
         self,
         segment: Segment,
@@ -401,12 +381,7 @@ class FileLog(Log):
         columns: list[str] | None,
     ) -> Frame:
         """The frame at `position`, cut to the offsets `bounds`."""
-        data, schema = segment.data, self.context.schemas[header.schema_id]
-        payload = data.slice(position + HEADER_SIZE, header.payload_length)
-        trailer = data.slice(position + header.trailer_start, header.trailer_units * ALIGNMENT)
-        first, end = max(bounds[0], header.base_offset), min(bounds[1], header.next_offset)
-        load = functools.partial(decode, header.kind, payload, schema)
-        return Frame(header, first, end, columns, load, functools.partial(_statistics, trailer, schema))
+        return stored_frame(segment, position, header, bounds, columns, self.context.schemas)
 
     def offset_for_timestamp(self, timestamp_us: int) -> int | None:
         """See `Log.offset_for_timestamp`."""
@@ -424,7 +399,9 @@ class FileLog(Log):
                     return None
                 if header.max_timestamp_us >= timestamp_us and header.next_offset > start:
                     frame = self._frame(segment, position, header, (start, end), None)
-                    return self._exact_timestamp_offset(frame, timestamp_us)
+                    found = self._exact_timestamp_offset(frame, timestamp_us)
+                    if found is not None:
+                        return found
         return None
 
     # --- drop ---
@@ -433,7 +410,7 @@ class FileLog(Log):
         """See `Log.truncate_to`. Batches already read stay valid: their file is replaced, not cut."""
         with self._sync_lock, self._lock:
             self._require_writable()
-            self._check_range(offset, self._start_offset, self._end_offset)
+            self._check_range(offset, max(self._start_offset, self._cleaner.reach), self._end_offset)
             if offset == self._end_offset:
                 return
             try:
@@ -445,9 +422,10 @@ class FileLog(Log):
         """Lower the durable point first, so that a crash on the way is not taken for corruption; then drop
         frames.
         """
-        number = bisect_right(self._segments, offset, key=_base_offset) - 1
+        self._cuts += 1
+        number = bisect_right(self._segments, offset, key=base_offset) - 1
         segment = self._segments[number]
-        position, base, rest = self._cut_at(segment, offset)
+        position, base, rest = cut_at(segment, offset, self.context.schemas, self.context.plans)
         if base < self._point.offset:
             self._persist_point(Point(self._start_offset, segment.base_offset, position, base))
         for later in reversed(self._segments[number + 1 :]):
@@ -461,23 +439,6 @@ class FileLog(Log):
             self._producers.observe(header)
         self._end_offset = offset
         self._sync()
-
-    def _cut_at(self, segment: Segment, offset: int) -> tuple[int, int, list[Any]]:
-        """(position, base offset) of the first frame to go, and what is kept of it as a shorter frame."""
-        end = segment.index.next_offset
-        for position, header in segment.walk(segment.index.before_offset(offset), end_offset=end):
-            if header.next_offset > offset:
-                rest = self._shortened(segment, position, header, offset) if header.base_offset < offset else []
-                return position, header.base_offset, rest
-        return segment.index.position, offset, []
-
-    def _shortened(self, segment: Segment, position: int, header: FrameHeader, end: int) -> list[Any]:
-        """The pieces of the frame at `position` without the records from `end` on; stamps stay."""
-        frame = self._frame(segment, position, header, (header.base_offset, end), None)
-        payload = encode(frame.batch, self.context.plans[header.schema_id])
-        body = [*payload.pieces, padding(payload.length)]
-        shorter = header._replace(record_count=frame.record_count, payload_length=payload.length, trailer_units=0)
-        return [pack_header(shorter, checksum(body)), *body]
 
     def delete_before(self, offset: int) -> None:
         """See `Log.delete_before`."""
@@ -501,6 +462,7 @@ class FileLog(Log):
         kept = not gone or self._keep_producers(self._segments[len(gone)], producers)
         self._persist_point(self._point._replace(start_offset=offset))
         self._start_offset = offset
+        self._cuts += 1
         self._segments = self._segments[len(gone) :]
         self._unsynced = [s for s in self._unsynced if s not in gone]
         for segment in gone:
@@ -541,6 +503,71 @@ class FileLog(Log):
             self.delete_before(target)
         return gone
 
+    # --- compaction ---
+
+    @property
+    def compacted_offset(self) -> int:
+        """See `Log.compacted_offset`."""
+        return self._cleaner.reach
+
+    def compact(self, now_ms: int, pace: Pace = at_once) -> int:
+        """See `Log.compact`."""
+        with self._compaction_lock:
+            with self._lock:
+                self._require_writable()
+                sealed, limit, cuts = self._segments[:-1], self._point.offset, self._cuts
+                remembered = {base for _, _, batches, *_ in self._producers.save() for _, _, base in batches}
+            if self.compaction_limit is not None:
+                limit = min(limit, self.compaction_limit)
+            try:
+                return self._cleaner.run(
+                    sealed, limit, remembered, now_ms * 1000, lambda n: pace(n) and not self._closed
+                )
+            except (CorruptLog, OSError) as error:
+                raise self._compaction_failed(cuts, error) from error
+
+    def _compaction_failed(self, cuts: int, error: CorruptLog | OSError) -> StorageError:
+        """The error of a broken compaction. Nothing is wrong with a log that gave up segments meanwhile."""
+        if self._closed or self._cuts != cuts:
+            return StorageClosed(f'topic "{self.context.name}" was closed or cut while it was compacted')
+        if isinstance(error, CorruptLog):
+            return self._read_failed(error)
+        return self._disk_full() if error.errno in NO_SPACE else self._fail(f"compaction failed: {error.strerror}")
+
+    def _whole_frames(self, segment: Segment, columns: list[str] | None) -> Iterator[tuple[int, Frame]]:
+        """See `Frames of storage.log.compaction`."""
+        for position, header in segment_frames(segment, segment.base_offset, segment.index.next_offset):
+            names = self.context.schemas[header.schema_id].names
+            known = None if columns is None else [name for name in columns if name in names]
+            bounds = (header.base_offset, header.next_offset)
+            yield position, self._frame(segment, position, header, bounds, known)
+
+    def _replace(self, rewritten: Rewritten) -> bool:
+        """Put a compacted file in the place of its segments; False if those are no longer what the log holds."""
+        old = rewritten.segments
+        loaded = load_index(self._env, old[-1].index_path)
+        with self._sync_lock, self._lock:
+            self._require_writable()
+            at = next((i for i, segment in enumerate(self._segments) if segment is old[0]), None)
+            if at is None or self._segments[at : at + len(old)] != old:
+                self._env.remove(temporary_path(self._directory, old[0].base_offset))
+                return False
+            # The note of the durable point may be behind, and must not name a segment that is no longer there.
+            self._persist_point(self._point)
+            try:
+                swap(self._env, self._directory, [segment.base_offset for segment in old])
+            except OSError as error:
+                raise self._fail(f"compaction failed: {error.strerror}") from error
+            new = Segment(self._env, self._directory, old[0].base_offset)
+            new.index = rewritten.index
+            self._segments = [*self._segments[:at], new, *self._segments[at + len(old) :]]
+            self._unsynced = [segment for segment in self._unsynced if segment not in old]
+        if loaded is not None and loaded[0].next_offset == rewritten.index.next_offset:
+            # The file is derived: without it the next start walks the frames.
+            with contextlib.suppress(OSError):
+                save_index(self._env, new.index_path, new.index, loaded[1])
+        return True
+
     def close(self, *, flush: bool = True) -> None:
         """See `Log.close`. Leaves an index beside the last segment, so the next start need not walk it."""
         failed_before = self._failure
@@ -561,13 +588,3 @@ class FileLog(Log):
                 self._point_file.close()
         if self._failure is not None and self._failure is not failed_before:
             raise self._failure
-
-
-def _base_offset(segment: Segment) -> int:
-    """Sort key of segments."""
-    return segment.base_offset
-
-
-def _statistics(trailer: pa.Buffer, schema: pa.Schema) -> dict[str, ColumnStatistics]:
-    """Statistics in a frame's trailer."""
-    return decode_statistics(memoryview(trailer), schema)

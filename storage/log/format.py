@@ -23,7 +23,8 @@ KIND_BYTES = 2  # the same with BYTES_SCHEMA
 KIND_ARROW_STREAM = 3  # a whole Arrow IPC stream: batches with dictionaries
 
 # Flags 4..7 may be ignored by a reader that does not know them, flags 0..3 may not.
-KNOWN_FLAGS = 0
+FLAG_COMPACTED = 0x01  # some of the offsets the frame covers have no record any more
+KNOWN_FLAGS = FLAG_COMPACTED
 INCOMPATIBLE_FLAGS = 0x0F
 
 NO_PRODUCER = -1

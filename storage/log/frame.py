@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from storage.log.format import FrameHeader
@@ -14,21 +16,23 @@ from storage.log.statistics import ColumnStatistics
 
 
 class Frame:
-    """Consecutive records of one append.
+    """Records of one append, as many as compaction left.
 
-    base_offset and record_count describe the rows of `batch`; the timestamps (microseconds), leader_epoch,
-    producer_id and statistics are those of the stored frame, which may be longer when the read began or ended
-    inside it.
+    base_offset and next_offset are the offsets the frame covers, record_count the rows of `batch`: fewer when the log
+    was compacted. The timestamps (microseconds), leader_epoch, producer_id and statistics are those of the stored
+    frame, which may be longer when the read began or ended inside it.
     """
 
     __slots__ = (
         "_batch",
         "_columns",
+        "_kept",
         "_load",
         "_load_statistics",
         "_skip",
         "base_offset",
         "header",
+        "next_offset",
         "record_count",
     )
 
@@ -40,12 +44,21 @@ class Frame:
         columns: list[str] | None,
         load: Callable[[], pa.RecordBatch],
         load_statistics: Callable[[], dict[str, ColumnStatistics]],
+        kept: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        """Records `first` <= offset < `end` of the stored frame, restricted to `columns` (None: all)."""
+        """Records `first` <= offset < `end` of the stored frame, restricted to `columns` (None: all).
+
+        `kept`: the ascending offsets of all its records if it was compacted.
+        """
         self.header = header
         self.base_offset = first
-        self.record_count = end - first
-        self._skip = first - header.base_offset
+        self.next_offset = end
+        if kept is None:
+            self._skip, self.record_count = first - header.base_offset, end - first
+        else:
+            self._skip, past = (int(place) for place in np.searchsorted(kept, (first, end)))
+            self.record_count = past - self._skip
+        self._kept = kept
         self._columns = columns
         self._load = load
         self._load_statistics = load_statistics
@@ -90,9 +103,20 @@ class Frame:
         return self.header.producer_id
 
     @property
-    def next_offset(self) -> int:
-        """Offset after the last row of `batch`."""
-        return self.base_offset + self.record_count
+    def is_compacted(self) -> bool:
+        """Whether some of the offsets the stored frame covers may have no record."""
+        return self._kept is not None
+
+    @property
+    def stored_rows(self) -> int:
+        """Rows of the whole stored frame, to which the statistics belong."""
+        return self.header.record_count if self._kept is None else len(self._kept)
+
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """int64[record_count]: the offset of each row."""
+        if self._kept is None:
+            return np.arange(self.base_offset, self.next_offset, dtype=np.int64)
+        return self._kept[self._skip : self._skip + self.record_count]
 
     def __repr__(self) -> str:
         return f"Frame(offsets {self.base_offset}..{self.next_offset - 1}, {self.record_count} rows)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,15 +17,24 @@ import pyarrow.compute as pc
 
 from storage.config import BYTES_SCHEMA, BatchId, TopicConfig
 from storage.env import Env
-from storage.errors import OffsetOutOfRange, SchemaMismatch, StorageError
+from storage.errors import InvalidConfig, MissingKey, OffsetOutOfRange, SchemaMismatch, StorageError
 from storage.log.arrivals import Arrivals
 from storage.log.commit import GroupCommit
 from storage.log.format import NO_BATCH_ID, FrameHeader
 from storage.log.frame import Frame
+from storage.log.latest import KeyRule, can_group
 from storage.log.producers import ActiveProducer, ProducerTable
 from storage.log.schema_plan import SchemaPlan, plan_schema
 
 DEFAULT_MAX_ROWS = 65_536 * 4
+
+Pace = Callable[[int], bool]
+"""Told of bytes that were read or written, may wait; False when the work must end."""
+
+
+def at_once(size: int) -> bool:
+    """The pace of who does not wait."""
+    return True
 
 
 @dataclass
@@ -65,6 +74,38 @@ class TopicContext:
             )
         return schema_id, pa.RecordBatch.from_arrays(batch.columns, schema=newest)
 
+    def key_rule(self, config: TopicConfig | None = None) -> KeyRule:
+        """What makes a record's key, by the settings in force or by others."""
+        if self.bytes_payload:
+            return KeyRule(("key",), "value")
+        config = config or self.config
+        return KeyRule(config.key_columns, config.tombstone)
+
+    def check_config(self, config: TopicConfig, schema: pa.Schema | None = None) -> None:
+        """InvalidConfig if a topic of `schema` (default: the newest) cannot be compacted as `config` asks."""
+        if not config.compacts:
+            return
+        rule, schema = self.key_rule(config), schema or self.schemas[-1]
+        if not rule.columns:
+            raise InvalidConfig(
+                f'topic "{self.name}" has no key to compact by', hint="name the columns that make a record's key"
+            )
+        for name in (*rule.columns, *([rule.tombstone] if rule.tombstone else [])):
+            if name not in schema.names:
+                raise InvalidConfig(f'topic "{self.name}" has no column "{name}" to compact by')
+        for name in rule.columns:
+            if not can_group(schema.field(name).type):
+                raise InvalidConfig(f'column "{name}" of type {schema.field(name).type} cannot be a key')
+
+    def require_keys(self, batch: pa.RecordBatch) -> None:
+        """MissingKey unless every record of a batch for a compacted topic has a key."""
+        for name in self.key_rule().columns:
+            if batch.column(name).null_count:
+                raise MissingKey(
+                    f'topic "{self.name}" is compacted by "{name}", which is null in a record',
+                    hint="give every record a key",
+                )
+
 
 class Stamp(NamedTuple):
     """What an append says about a batch besides its rows."""
@@ -91,6 +132,8 @@ class Log(ABC):
         self._producers = ProducerTable()
         self._start_offset = 0
         self._end_offset = 0
+        self.compaction_limit: int | None = None
+        """Records from this offset on may still be cut off by their writer and are not compacted; None: no record."""
 
     # --- positions ---
 
@@ -163,6 +206,8 @@ class Log(ABC):
         schema_id, batch = self.context.fitted(batch)
         if batch.num_rows == 0:
             return self._end_offset
+        if self.context.config.compacts:
+            self.context.require_keys(batch)
         now = self.context.env.now_us() if timestamp_us is None else timestamp_us
         if max_timestamp_us is None:
             max_timestamp_us = self._largest_timestamp(batch, now)
@@ -228,10 +273,11 @@ class Log(ABC):
 
     @abstractmethod
     def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
-        """Frames of the records from `offset` to the high watermark, at most `max_rows` rows together.
+        """Frames of the records from `offset` to the high watermark, of at most `max_rows` offsets together.
 
         Batches share memory with the log. `columns` restricts and orders their columns. An empty list means
-        that there is nothing yet. Raises OffsetOutOfRange below the start or beyond the end, CorruptLog at a
+        that there is nothing yet. In a compacted log offsets are missing, and frames may have no rows at all: go on
+        from `next_offset` of the last. Raises OffsetOutOfRange below the start or beyond the end, CorruptLog at a
         damaged frame.
         """
 
@@ -261,6 +307,22 @@ class Log(ABC):
     def apply_retention(self, now_ms: int) -> int:
         """Drop the oldest segments that the topic's retention no longer covers; returns how many."""
 
+    @property
+    @abstractmethod
+    def compacted_offset(self) -> int:
+        """Records before it may have made older ones of their key go: readers find gaps, and cannot be sure to have
+        seen what is gone. The log cannot be truncated below it.
+        """
+
+    @abstractmethod
+    def compact(self, now_ms: int, pace: Pace = at_once) -> int:
+        """Go over the sealed part once if the settings ask for it and enough has come, and leave only the latest
+        record of each key; returns how many records went.
+
+        `pace` is told of bytes read and written; it may wait, and ends the work when it answers False. What is done
+        by then stays done. Raises DiskFull (nothing is lost, the next call tries again), LogFailed, CorruptLog.
+        """
+
     @abstractmethod
     def close(self, *, flush: bool = True) -> None:
         """Flush (unless the log is to be removed) and release files."""
@@ -273,14 +335,17 @@ class Log(ABC):
                 hint=f"the partition holds offsets {low} to {high}",
             )
 
-    def _exact_timestamp_offset(self, frame: Frame, timestamp_us: int) -> int:
-        """First offset of `frame` with a timestamp >= `timestamp_us`, given that the frame has one."""
-        if self.context.bytes_payload:
-            matches = pc.greater_equal(frame.batch.column("timestamp").cast(pa.int64()), timestamp_us)
-            row = pc.index(matches, True).as_py()
-            if row >= 0:
-                return int(frame.base_offset + row)
-        return frame.base_offset
+    def _exact_timestamp_offset(self, frame: Frame, timestamp_us: int) -> int | None:
+        """First offset of `frame` with a timestamp >= `timestamp_us`, given that its stored frame had one; None if
+        that record is gone.
+        """
+        if not frame.record_count:
+            return None
+        stamps = frame.batch.column("timestamp").cast(pa.int64()) if self.context.bytes_payload else None
+        if stamps is None or stamps.null_count == len(stamps):
+            return int(frame.offsets()[0])
+        row = pc.index(pc.greater_equal(stamps, timestamp_us), True).as_py()
+        return int(frame.offsets()[row]) if row >= 0 else None
 
 
 def bytes_context(env: Env, name: str, config: TopicConfig, commit: GroupCommit) -> TopicContext:

@@ -10,23 +10,30 @@ from bisect import bisect_right
 from collections.abc import Collection
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from storage.errors import StorageClosed
-from storage.log.format import KIND_ARROW, KIND_BYTES, FrameHeader
+from storage.log.format import FLAG_COMPACTED, KIND_ARROW, KIND_BYTES, FrameHeader
 from storage.log.frame import Frame
-from storage.log.log import DEFAULT_MAX_ROWS, Log, Stamp, TopicContext
+from storage.log.latest import LatestOffsets, Offsets, settle_tombstones
+from storage.log.log import DEFAULT_MAX_ROWS, Log, Pace, Stamp, TopicContext, at_once
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
 from storage.log.schema_plan import plan_schema
 from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
+from storage.log.trailer import NO_HORIZON
 
 
 class _Stored(NamedTuple):
-    """One append."""
+    """One append, or what compaction left of it: `kept` are then the offsets of its rows, `horizon_us` is until when
+    its tombstones stay.
+    """
 
     header: FrameHeader
     batch: pa.RecordBatch
+    kept: Offsets | None = None
+    horizon_us: int = NO_HORIZON
 
     def statistics(self) -> dict[str, ColumnStatistics]:
         """Computed when asked for: there is no trailer to keep them in."""
@@ -44,6 +51,7 @@ class MemoryLog(Log):
         self._dropped = ProducerTable()
         self._size = 0
         self._closed = False
+        self._cleaned = 0
 
     @property
     def durable_offset(self) -> int:
@@ -118,18 +126,21 @@ class MemoryLog(Log):
             for stored in self._stored:
                 if stored.header.max_timestamp_us >= timestamp_us and stored.header.next_offset > self._start_offset:
                     frame = _frame(stored, self._start_offset, self._end_offset, None)
-                    return self._exact_timestamp_offset(frame, timestamp_us)
+                    found = self._exact_timestamp_offset(frame, timestamp_us)
+                    if found is not None:
+                        return found
         return None
 
     def truncate_to(self, offset: int) -> None:
         """See `Log.truncate_to`."""
         with self._lock:
-            self._check_range(offset, self._start_offset, self._end_offset)
+            self._check_range(offset, max(self._start_offset, self._cleaned), self._end_offset)
             kept = self._stored[: bisect_right(self._bases, offset - 1)]
             if kept and kept[-1].header.next_offset > offset:
-                header, batch = kept.pop()
-                rows = offset - header.base_offset
-                kept.append(_Stored(header._replace(record_count=rows), batch.slice(0, rows)))
+                last = kept.pop()
+                shorter = _frame(last, last.header.base_offset, offset, None)
+                header = last.header._replace(record_count=offset - last.header.base_offset)
+                kept.append(last._replace(header=header, batch=shorter.batch))
             self._replace(kept)
             self._end_offset = offset
 
@@ -161,6 +172,66 @@ class MemoryLog(Log):
                 self.delete_before(self._stored[gone - 1].header.next_offset)
             return gone
 
+    @property
+    def compacted_offset(self) -> int:
+        """See `Log.compacted_offset`."""
+        return self._cleaned
+
+    def compact(self, now_ms: int, pace: Pace = at_once) -> int:
+        """See `Log.compact`; every batch but the last is a sealed segment."""
+        with self._lock:
+            self._require_open()
+            config, now_us = self.context.config, now_ms * 1000
+            limit = self._end_offset if self.compaction_limit is None else self.compaction_limit
+            newest = now_us - config.min_compaction_lag_ms * 1000
+            sealed = 0
+            for stored in self._stored[:-1] if config.compacts else []:
+                header = stored.header
+                young = header.next_offset > self._cleaned and header.append_timestamp_us > newest
+                if header.next_offset > limit or young:
+                    break
+                sealed += 1
+            return self._compact(sealed, now_us) if self._is_due(sealed, now_us) else 0
+
+    def _is_due(self, sealed: int, now_us: int) -> bool:
+        """Whether enough of the leading batches is dirty, or tombstones may go."""
+        pieces = self._stored[:sealed]
+        dirty = sum(s.header.payload_length for s in pieces if s.header.next_offset > self._cleaned)
+        total = sum(s.header.payload_length for s in pieces)
+        if any(s.horizon_us != NO_HORIZON and s.horizon_us <= now_us for s in pieces):
+            return True
+        return dirty > 0 and dirty >= self.context.config.min_dirty_ratio * total
+
+    def _compact(self, sealed: int, now_us: int) -> int:
+        """Leave the latest records of the first `sealed` batches."""
+        latest = LatestOffsets(self.context.key_rule())
+        pieces, rest = self._stored[:sealed], self._stored[sealed:]
+        for stored in pieces:
+            whole = _frame(stored, stored.header.base_offset, stored.header.next_offset, None)
+            if whole.record_count:
+                latest.add(whole.batch, whole.offsets())
+        survivors = latest.offsets()
+        shrunk = [self._shrunk(stored, survivors, now_us) for stored in pieces]
+        removed = sum(a.batch.num_rows - b.batch.num_rows for a, b in zip(pieces, shrunk, strict=True))
+        self._cleaned = pieces[-1].header.next_offset
+        self._stored = [*shrunk, *rest]
+        self._size = sum(stored.header.payload_length for stored in self._stored)
+        return removed
+
+    def _shrunk(self, stored: _Stored, survivors: Offsets, now_us: int) -> _Stored:
+        """A batch with only the surviving rows."""
+        whole = _frame(stored, stored.header.base_offset, stored.header.next_offset, None)
+        keep = np.isin(whole.offsets(), survivors)
+        delay_us = self.context.config.delete_retention_ms * 1000
+        horizon = settle_tombstones(whole.batch, self.context.key_rule(), keep, stored.horizon_us, now_us, delay_us)
+        if keep.all():
+            return stored._replace(horizon_us=horizon)
+        batch = whole.batch.filter(pa.array(keep))
+        header = stored.header._replace(
+            flags=stored.header.flags | FLAG_COMPACTED, payload_length=batch.get_total_buffer_size()
+        )
+        return _Stored(header, batch, whole.offsets()[keep], horizon)
+
     def close(self, *, flush: bool = True) -> None:
         """See `Log.close`: the batches are let go."""
         with self._lock:
@@ -175,9 +246,9 @@ class MemoryLog(Log):
 
 def _frame(stored: _Stored, first: int, end: int, columns: list[str] | None) -> Frame:
     """The part of an append within offsets `first`..`end`."""
-    header, batch = stored
+    header = stored.header
     low, high = max(first, header.base_offset), min(end, header.next_offset)
-    return Frame(header, low, high, columns, functools.partial(_same, batch), stored.statistics)
+    return Frame(header, low, high, columns, functools.partial(_same, stored.batch), stored.statistics, stored.kept)
 
 
 def _same(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -20,6 +20,7 @@ from storage.log.format import ALIGNMENT, frame_intact, unpack_header
 from storage.log.index import SegmentIndex, load_index
 from storage.log.producers import ProducerTable
 from storage.log.segment import INDEX_SUFFIX, LOG_SUFFIX, PRODUCERS_SUFFIX, Segment, segment_name
+from storage.log.swap import complete_swaps
 
 DURABLE_FILE = "durable"
 
@@ -55,6 +56,7 @@ def create_log(env: Env, directory: str) -> None:
 def recover(env: Env, directory: str, durable: DurablePoint) -> Recovered:
     """Open the partition in `directory`; CorruptLog if something durable is missing or damaged."""
     known = durable.load()
+    complete_swaps(env, directory)
     bases = _segment_bases(env, directory)
     oldest = bases[0] if bases else 0
     point = known or Point(oldest, oldest, 0, oldest)

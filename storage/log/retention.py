@@ -15,7 +15,7 @@ def expired_count(pieces: Iterable[tuple[int, int]], total_bytes: int, config: T
     A piece goes when all of it is older than retention_ms, or when what remains still reaches
     retention_bytes. Stops at the first piece to be kept, so nothing is dropped from the middle.
     """
-    if config.cleanup != "delete":
+    if not config.deletes:
         return 0
     expired = 0
     for size, newest_append_us in pieces:

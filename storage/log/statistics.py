@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +17,11 @@ import pyarrow.compute as pc
 
 from storage.log.format import ALIGNMENT, padded
 from storage.log.schema_plan import SchemaPlan
+from storage.log.trailer import KIND_STATISTICS, section, sections
 
 # Frames with fewer rows get no statistics: skipping them saves less than computing costs.
 MIN_ROWS = 2048
 
-_SECTION = struct.Struct("<HHI")
-_KIND_STATISTICS = 1
 _ENTRY = {"i": struct.Struct("<HBBIqq"), "u": struct.Struct("<HBBIQQ"), "f": struct.Struct("<HBBIdd")}
 _ENTRY_SIZE = 24
 _CODES = {"i": 1, "u": 2, "f": 3}
@@ -49,32 +47,21 @@ def encode_statistics(batch: pa.RecordBatch, plan: SchemaPlan) -> bytes:
     if batch.num_rows < MIN_ROWS or not 0 < len(plan.numeric) <= 0xFFFF:
         return b""
     entries = [_encode_column(index, batch.column(index), numpy_type) for index, numpy_type in plan.numeric]
-    section = _SECTION.pack(_KIND_STATISTICS, len(entries), _ENTRY_SIZE * len(entries)) + b"".join(entries)
-    return section + bytes(padded(len(section)) - len(section))
+    packed = section(KIND_STATISTICS, len(entries), b"".join(entries))
+    return packed + bytes(padded(len(packed)) - len(packed))
 
 
 def decode_statistics(trailer: Any, schema: pa.Schema) -> dict[str, ColumnStatistics]:
     """Statistics by column name from a frame's trailer; empty if the trailer has no such section."""
     found: dict[str, ColumnStatistics] = {}
-    for kind, count, start in _sections(trailer):
-        if kind != _KIND_STATISTICS:
+    for kind, count, start in sections(trailer):
+        if kind != KIND_STATISTICS:
             continue
         for number in range(count):
             index, statistics = _decode_entry(trailer, start + number * _ENTRY_SIZE)
             if index < len(schema):
                 found[schema.field(index).name] = statistics
     return found
-
-
-def _sections(trailer: Any) -> Iterator[tuple[int, int, int]]:
-    """(kind, count, position of content) of each section; a kind of 0 is padding and ends the trailer."""
-    position = 0
-    while position + _SECTION.size <= len(trailer):
-        kind, count, length = _SECTION.unpack_from(trailer, position)
-        if kind == 0:
-            return
-        yield kind, count, position + _SECTION.size
-        position = (position + _SECTION.size + length + 7) & -8
 
 
 def _encode_column(index: int, column: pa.Array, numpy_type: np.dtype[Any]) -> bytes:

@@ -212,7 +212,7 @@ def test_retention_by_size_keeps_at_least_that_much(make_log: Make) -> None:
 
 
 def test_compacted_topics_are_exempt_from_retention(make_log: Make) -> None:
-    log = make_log(retention_ms=0, retention_bytes=0, cleanup="compact")
+    log = make_log(retention_ms=0, retention_bytes=0, cleanup="compact", key_columns=("n",))
     log.append(rows(0, 10), timestamp_us=0)
     assert log.apply_retention(10**9) == 0 and numbers(log) == list(range(10))
 

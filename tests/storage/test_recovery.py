@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import storage
@@ -188,9 +189,29 @@ def test_strays_of_a_crash_are_removed(scratch: Path) -> None:
     assert not any(stray.exists() for stray in strays)
 
 
-def _workload(opened: storage.Storage, acknowledged: list[int]) -> None:
-    """Appends, rolls, a deletion, a truncation, a new topic and schema; notes what was acknowledged."""
+COMPACTED = storage.TopicConfig(
+    segment_bytes=4096, cleanup="compact", key_columns=("s",), min_dirty_ratio=0.0, delete_retention_ms=0
+)
+
+
+class _Acknowledged(list[int]):
+    """What the workload knows to be stored: the numbers in `t`, and the newest offset of each key in `c`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.newest: dict[str, int] = {}
+
+
+def _workload(opened: storage.Storage, acknowledged: _Acknowledged) -> None:
+    """Appends, rolls, a deletion, a truncation, a compaction, a new topic and schema; notes what was acknowledged."""
     names = [topic.name for topic in opened.topics()]
+    keyed = opened.topic("c") if "c" in names else opened.create_topic("c", SCHEMA, COMPACTED)
+    for turn in range(25):
+        end = keyed.partitions[0].end_offset
+        keys = [f"key {turn % 20}", f"key {turn % 3}"]
+        base = keyed.partitions[0].append(pa.record_batch([[end, end + 1], keys], schema=SCHEMA))
+        acknowledged.newest |= {keys[0]: base} | {keys[1]: base + 1}
+    keyed.partitions[0].compact(opened._env.now_us() // 1000 + 1)
     topic = opened.topic("t") if "t" in names else opened.create_topic("t", SCHEMA, CONFIG)
     log = topic.partitions[0]
     for _ in range(12):
@@ -209,10 +230,12 @@ def _workload(opened: storage.Storage, acknowledged: list[int]) -> None:
         opened.create_topic("u", SCHEMA)
 
 
-def _check_survivors(path: Path, env: FaultyEnv, acknowledged: list[int]) -> None:
+def _check_survivors(path: Path, env: FaultyEnv, acknowledged: _Acknowledged) -> None:
     """Everything acknowledged is there, in order, and nothing that was never written."""
     with storage.Storage.open(str(path), env=env) as opened:
         assert not opened.damaged
+        if acknowledged.newest:
+            _check_keys(opened.topic("c").partitions[0], acknowledged.newest)
         if not acknowledged:
             return
         log = opened.topic("t").partitions[0]
@@ -227,10 +250,25 @@ def _check_survivors(path: Path, env: FaultyEnv, acknowledged: list[int]) -> Non
         log.append(rows(log.end_offset, 1))
 
 
+def _check_keys(log: storage.Log, newest: dict[str, int]) -> None:
+    """The newest acknowledged record of each key, or one after it, is the last; every record is at its offset."""
+    assert log.failure is None
+    last: dict[str, int] = {}
+    offset = log.start_offset
+    while frames := log.read(offset):
+        for frame in frames:
+            assert frame.batch.column("n").to_pylist() == frame.offsets().tolist()
+            last |= dict(zip(frame.batch.column("s").to_pylist(), frame.offsets().tolist(), strict=True))
+        offset = frames[-1].next_offset
+    assert offset == log.end_offset
+    for key, expected in newest.items():
+        assert last.get(key, -1) >= expected, f"an older value of {key} came back, or its latest is lost"
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_power_loss_keeps_what_was_acknowledged(scratch: Path, seed: int) -> None:
     env, rng = FaultyEnv(str(scratch / "trash"), seed=seed), random.Random(seed)
-    acknowledged: list[int] = []
+    acknowledged = _Acknowledged()
     for _ in range(3):
         env.heal()
         opened = storage.Storage.open(str(scratch / "data"), env=env)
@@ -251,7 +289,7 @@ def test_failing_each_call_of_an_operation_loses_nothing(scratch: Path, operatio
         nth += 1
         path = scratch / str(nth)
         env = FaultyEnv(str(path / "trash"), seed=nth)
-        acknowledged: list[int] = []
+        acknowledged = _Acknowledged()
         env.fail(operation, nth)
         try:
             opened = storage.Storage.open(str(path / "data"), env=env)
