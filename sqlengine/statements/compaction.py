@@ -14,7 +14,7 @@ from storage import Topic
 def key_of(obj: Stream | Table, context: Context) -> dict[str, Any]:
     """TopicConfig fields for compaction of the object's topic; {} for records, whose own key counts.
 
-    InvalidDefinition (42P16) without a key, NotSupportedError (0A000) where what compaction leaves out is needed.
+    InvalidDefinition (42P17) without a key, NotSupportedError (0A000) where what compaction leaves out is needed.
     """
     if isinstance(obj, Table):
         if not obj.primary_key:

@@ -121,22 +121,22 @@ def test_a_long_stretch_without_records_ends_no_reading(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sqlstate", "message"),
     [
-        ("CREATE TABLE x (a INT) WITH (cleanup_policy = 'compact')", "42P16", "no primary key"),
-        ("CREATE STREAM x (a INT) WITH (cleanup_policy = 'compact')", "42P16", "no key to compact by"),
+        ("CREATE TABLE x (a INT) WITH (cleanup_policy = 'compact')", "42P17", "no primary key"),
+        ("CREATE STREAM x (a INT) WITH (cleanup_policy = 'compact')", "42P17", "no key to compact by"),
         (
             "CREATE TABLE x (a INT PRIMARY KEY, b TIMESTAMP, WATERMARK FOR b AS b) WITH (cleanup_policy = 'compact')",
             "0A000",
             "FOR SYSTEM_TIME AS OF",
         ),
         ("CREATE STREAM x WITH (cleanup_policy = 'compact') AS SELECT * FROM s", "0A000", "written by a query"),
-        ("ALTER TOPIC s SET (cleanup_policy = 'compact')", "42P16", "no key to compact by"),
+        ("ALTER TOPIC s SET (cleanup_policy = 'compact')", "42P17", "no key to compact by"),
         ("ALTER TOPIC d SET (cleanup_policy = 'compact')", "0A000", "written by a query"),
         ("ALTER TOPIC s SET (cleanup_policy = 'shrink')", "22023", "cleanup_policy"),
         ("ALTER TOPIC s SET (min_dirty_ratio = 2)", "22023", "min_dirty_ratio"),
         ("ALTER TOPIC s SET (min_dirty_ratio = half)", "22023", "min_dirty_ratio"),
         ("ALTER TOPIC s SET (delete_retention = '1 month')", "22023", "fixed length"),
         ("ALTER TOPIC s SET (cleanup = 'compact')", "22023", "unrecognized topic option"),
-        ("ALTER TOPIC two SET (cleanup_policy = 'compact')", "42P16", "different keys"),
+        ("ALTER TOPIC two SET (cleanup_policy = 'compact')", "42P17", "different keys"),
     ],
 )
 def test_what_cannot_be_compacted_is_refused(text: str, sqlstate: str, message: str) -> None:
