@@ -7,7 +7,7 @@ Must not know SQL. One process at a time may have a directory open.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
 from urllib.parse import quote, unquote
 from uuid import UUID
