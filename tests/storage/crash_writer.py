@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pyarrow as pa
 
 import storage
 
 SCHEMA = pa.schema([("n", pa.int64()), ("s", pa.string())])
+KEYED = storage.TopicConfig(
+    segment_bytes=8192,
+    cleanup="compact",
+    key_columns=("s",),
+    min_dirty_ratio=0.1,
+)
+
+
+def compact_forever(log: storage.Log) -> None:
+    """Compaction is always under way, so that a kill finds it at any of its steps."""
+    while True:
+        log.compact(sys.maxsize // 10_000)
+
+
+def put(log: storage.Log, number: int) -> None:
+    """One record of a key that comes again soon and one of a key that comes again late; prints what it stored."""
+    keys = [f"key {number % 7}", f"late {number % 501}"]
+    end = log.end_offset
+    base = log.append(pa.record_batch([[end, end + 1], keys], schema=SCHEMA))
+    for place, key in enumerate(keys):
+        print("put", base + place, key.replace(" ", "_"), flush=True)
 
 
 def main(path: str, durability: str) -> None:
@@ -16,7 +38,10 @@ def main(path: str, durability: str) -> None:
     config = storage.TopicConfig(segment_bytes=16384, durability=durability)
     opened = storage.Storage.open(path)
     known = [topic.name for topic in opened.topics()]
-    log = (opened.topic("t") if known else opened.create_topic("t", SCHEMA, config)).partitions[0]
+    log = (opened.topic("t") if "t" in known else opened.create_topic("t", SCHEMA, config)).partitions[0]
+    keyed = opened.topic("c") if "c" in known else opened.create_topic("c", SCHEMA, KEYED)
+    opened.alter_topic("c", durability=durability)
+    threading.Thread(target=compact_forever, args=keyed.partitions, daemon=True).start()
     print("open", log.start_offset, log.end_offset, flush=True)
     first = max(log.end_offset // 5 * 5 - 5, 0)
     while True:
@@ -24,6 +49,7 @@ def main(path: str, durability: str) -> None:
         base = log.append(batch, producer=storage.BatchId(1, 0, first))
         print("ack", base, first, flush=True)
         first += 5
+        put(keyed.partitions[0], first // 5)
         if first % 1000 == 0:
             opened.offsets.commit("g", {("t", 0): first})
             opened.snapshots.write("s", {"t": pa.Table.from_batches([batch])}, {"end": first})

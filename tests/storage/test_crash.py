@@ -20,6 +20,8 @@ CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "7"))
 def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp_path: Path, durability: str) -> None:
     rng = random.Random(durability)
     acknowledged = committed = 0
+    newest: dict[str, int] = {}
+    compacted = 0
     for _ in range(CYCLES):
         lines = _run_until_killed("crash_writer.py", tmp_path, durability, acks=rng.choice((1, 30, rng.randrange(600))))
         for kind, *values in lines:
@@ -27,6 +29,8 @@ def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp
                 base, first = map(int, values)
                 assert base == first, "a repeated or lost batch would move the offsets"
                 acknowledged = max(acknowledged, first + 5)
+            elif kind == "put":
+                newest[values[1]] = int(values[0])
             elif kind == "commit":
                 committed = int(values[0])
         with storage.Storage.open(str(tmp_path)) as opened:
@@ -35,8 +39,34 @@ def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp
             assert numbers(log) == list(range(log.start_offset, log.end_offset))
             assert acknowledged <= log.end_offset <= acknowledged + 10
             assert opened.offsets.fetch("g").get(("t", 0), 0) in (committed, committed + 1000)
-            newest = opened.snapshots.latest("s")
-            assert newest is None or newest[0]["end"] in (committed, committed + 1000)
+            snapshot = opened.snapshots.latest("s")
+            assert snapshot is None or snapshot[0]["end"] in (committed, committed + 1000)
+            compacted += check_keys(opened, newest)
+    assert compacted > 0, "the test must find compacted segments"
+
+
+def check_keys(opened: storage.Storage, newest: dict[str, int]) -> int:
+    """Each key's latest record is the newest acknowledged one or one after it, every record is at its offset; returns
+    how many records are gone.
+    """
+    if "c" not in {topic.name for topic in opened.topics()}:
+        return 0
+    log = opened.topic("c").partitions[0]
+    assert log.failure is None
+    last: dict[str, int] = {}
+    offset = log.start_offset
+    rows = 0
+    while frames := log.read(offset):
+        for frame in frames:
+            offsets = frame.offsets().tolist()
+            assert frame.batch.column("n").to_pylist() == offsets
+            last |= dict(zip(frame.batch.column("s").to_pylist(), offsets, strict=True))
+            rows += frame.record_count
+        offset = frames[-1].next_offset
+    assert offset == log.end_offset
+    for key, expected in newest.items():
+        assert last.get(key.replace("_", " "), -1) >= expected, f"an older value of {key} came back"
+    return log.end_offset - rows
 
 
 @pytest.mark.slow
