@@ -1,0 +1,164 @@
+"""What keeps a log in order: compaction by key, recovery after a kill, and how long an acknowledgement takes.
+
+    python benchmarks/log/bench_keep.py [--quick] [--directory DIR]
+
+Prints one JSON object a line, as bench_log.py does; `cpu` is the processor time of this process in seconds, which a
+machine that others use lengthens less than the clock. `--quick`: a tenth of the records, and no topic of 10 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import storage
+
+RECORDS, KEYS, STEP = 10_000_000, 1_000_000, 10_000
+
+
+def main() -> None:
+    """Run all cases, or (as `--fill PATH BYTES`) be the process that is killed."""
+    if sys.argv[1:2] == ["--fill"]:
+        fill_and_die(sys.argv[2], int(sys.argv[3]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a tenth of the records, no topic of 10 GB")
+    parser.add_argument("--directory", help="where to write (default: a temporary directory)")
+    options = parser.parse_args()
+    root = Path(tempfile.mkdtemp(dir=options.directory))
+    try:
+        acknowledgements(root, 300 if options.quick else 3000)
+        compaction(root / "compaction", RECORDS // 10 if options.quick else RECORDS)
+        for size in (10**8, 10**9) if options.quick else (10**8, 10**9, 10**10):
+            recovery(root / "recovery", size)
+    finally:
+        shutil.rmtree(root)
+
+
+def report(case: str, value: float, unit: str, cpu: float | None = None, bar: float | None = None) -> None:
+    """Print one result."""
+    line = {"case": case, "value": round(value, 4), "unit": unit, "cpu": None if cpu is None else round(cpu, 4)}
+    print(json.dumps(line | {"bar": bar}), flush=True)
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """(seconds by the clock, seconds of processor) that `work` takes."""
+    clock, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - clock, time.process_time() - cpu
+
+
+def compaction(path: Path, records: int) -> None:
+    """Records of about 100 bytes whose keys are drawn at random; one pass, not slowed down."""
+    rng = np.random.default_rng(1)
+    schema = pa.schema([("k", pa.int64()), ("v", pa.int64()), ("text", pa.string())])
+    config = storage.TopicConfig(durability="os", cleanup="compact", key_columns=("k",))
+    text = pa.array(["x" * 80] * STEP)
+    with storage.Storage.open(str(path)) as opened:
+        log = opened.create_topic("t", schema, config).partitions[0]
+        for first in range(0, records, STEP):
+            keys = rng.integers(0, KEYS, STEP)
+            log.append(pa.record_batch([keys, np.arange(first, first + STEP), text], schema=schema))
+        # The newest segment is never compacted: a batch that does not fit into it makes all before it sealed.
+        filler = ["x" * 80] * (config.segment_bytes // 80)
+        columns = [np.full(len(filler), -1), np.arange(len(filler)), filler]
+        log.append(pa.record_batch(columns, schema=schema))
+        log.flush()
+        removed: list[int] = []
+        clock, cpu = timed(lambda: removed.append(log.compact(time.time_ns() // 10**6 + 1)))
+        report(f"compaction, {records:,} records", records / clock / 1e6, "M records/s", cpu, 1.0)
+        report("compaction: records removed", removed[0], "records")
+    shutil.rmtree(path)
+
+
+def fill_and_die(path: str, size: int) -> None:
+    """A topic of `size` durable bytes and about 16 MB that are not, then SIGKILL."""
+    batch = pa.record_batch({"n": np.arange(65536), "x": np.random.default_rng(1).random(65536)})
+    log = storage.Storage.open(path).create_topic("t", batch.schema, storage.TopicConfig(durability="os")).partitions[0]
+    while log.size_bytes < size:
+        log.append(batch)
+    log.flush()
+    for _ in range(16):
+        log.append(batch)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def recovery(path: Path, size: int) -> None:
+    """Opening a topic of `size` bytes after its writer was killed; 16 MB of it were not flushed."""
+    times = []
+    for number in range(3):
+        place = f"{path}{number}"
+        subprocess.run([sys.executable, __file__, "--fill", place, str(size)], check=False)
+        opened: list[storage.Storage] = []
+        times.append(timed(lambda place=place, opened=opened: opened.append(storage.Storage.open(place))))
+        log = opened[0].topic("t").partitions[0]
+        assert log.failure is None and log.size_bytes > size, "the topic must be whole"
+        opened[0].close()
+        shutil.rmtree(place)
+    clock, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+    report(f"recovery after a kill, {size / 1e9:g} GB", clock * 1000, "ms", cpu)
+
+
+def acknowledgements(root: Path, appends: int) -> None:
+    """fdatasync alone, then acknowledgements under `group` at 1,000 appends a second by 1 and by 10 appenders."""
+    alone = sorted(fdatasyncs(root / "probe", 500))
+    report("fdatasync alone, median", alone[len(alone) // 2] * 1e6, "us")
+    report("fdatasync alone, p99", alone[len(alone) * 99 // 100] * 1e6, "us")
+    batch = pa.record_batch({"n": [1], "s": ["x" * 80]})
+    with storage.Storage.open(str(root / "group")) as opened:
+        log = opened.create_topic("t", batch.schema).partitions[0]
+        for appenders in (1, 10):
+            waits = sorted(paced_appends(log, batch, appenders, appends // appenders))
+            for name, share in (("median", 50), ("p99", 99)):
+                value = waits[len(waits) * share // 100] * 1e6
+                bar = 2 * alone[len(alone) // 2] * 1e6 if name == "p99" else None
+                report(f"acknowledgement at 1,000/s, {appenders} appenders, {name}", value, "us", None, bar)
+
+
+def fdatasyncs(file: Path, count: int) -> list[float]:
+    """Seconds of each fdatasync after a small write."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
+    os.ftruncate(descriptor, 1 << 24)
+    seconds = []
+    for number in range(count):
+        os.pwrite(descriptor, b"x" * 512, number * 512)
+        seconds.append(timed(lambda: os.fdatasync(descriptor))[0])
+    os.close(descriptor)
+    return seconds
+
+
+def paced_appends(log: storage.Log, batch: pa.RecordBatch, appenders: int, each: int) -> list[float]:
+    """Seconds from each append to its acknowledgement."""
+    waits: list[float] = []
+    start = time.perf_counter() + 0.05
+
+    def work(number: int) -> None:
+        for turn in range(each):
+            time.sleep(max(start + (turn * appenders + number) / 1000 - time.perf_counter(), 0))
+            waits.append(timed(lambda: log.append(batch))[0])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(appenders)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return waits
+
+
+if __name__ == "__main__":
+    main()
