@@ -146,7 +146,9 @@ class FileLog(Log):
         if payload.length > MAX_PAYLOAD:
             raise BatchTooLarge(f"batch of {payload.length} bytes exceeds {MAX_PAYLOAD}", hint="split the batch")
         trailer = encode_statistics(batch, plan) if self.context.config.statistics else b""
-        body = [*payload.pieces, padding(payload.length), trailer]
+        body = payload.pieces
+        if trailer or payload.length % ALIGNMENT:  # nothing to write costs as much as a little
+            body = [*body, padding(payload.length), trailer]
         body_crc = checksum(body)
         kind = KIND_BYTES if self.context.bytes_payload and payload.kind == KIND_ARROW else payload.kind
         sizes = (payload.length, len(trailer) // ALIGNMENT)
@@ -163,12 +165,12 @@ class FileLog(Log):
         """Put a frame at the end of the log, beginning a new segment if it does not fit; call with the lock
         held.
         """
-        active = self._active
-        if active.index.position + header.frame_size > active.capacity:
-            self._roll(header.frame_size)
+        active, size = self._active, header.frame_size
+        if active.index.position + size > active.capacity:
+            self._roll(size)
             active = self._active
         try:
-            active.write(pieces, header)
+            active.write(pieces, header, size)
             self._end_offset = header.next_offset
             self._producers.observe(header)
         except OSError as error:

@@ -43,13 +43,13 @@ class SegmentIndex:
     def __post_init__(self) -> None:
         self.next_offset = max(self.next_offset, self.base_offset)
 
-    def cover(self, header: FrameHeader) -> None:
-        """Cover one frame more, which begins at `position`."""
+    def cover(self, header: FrameHeader, size: int | None = None) -> None:
+        """Cover one frame more, which begins at `position`; `size`: its bytes, if they are known."""
         if not self.positions or self.position - self.positions[-1] >= INTERVAL_BYTES:
             self.offsets.append(self.next_offset)
             self.positions.append(self.position)
             self.earlier_max_us.append(self.max_timestamp_us)
-        self.position += header.frame_size
+        self.position += header.frame_size if size is None else size
         self.next_offset = header.next_offset
         self.max_timestamp_us = max(self.max_timestamp_us, header.max_timestamp_us)
         self.max_append_us = max(self.max_append_us, header.append_timestamp_us)

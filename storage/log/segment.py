@@ -173,15 +173,18 @@ class Segment:
             mapped = self._mapped = (data, memoryview(data))
         return mapped
 
-    def write(self, pieces: Sequence[Any], header: FrameHeader) -> None:
-        """Write a frame at the end. On an error nothing of it counts; the caller decides whether to go on."""
+    def write(self, pieces: Sequence[Any], header: FrameHeader, size: int) -> None:
+        """Write a frame of `size` bytes at the end. On an error nothing of it counts; the caller decides whether to
+        go on.
+        """
         assert self.file is not None
-        position, size = self.index.position, header.frame_size
+        index = self.index
+        position = index.position
         self.file.write(position, pieces)
         low, high = self._checked
         if high == position:
             self._checked = (low, position + size)
-        self.index.cover(header)
+        index.cover(header, size)
 
     def clear_tail(self) -> None:
         """Zero whatever lies beyond the last frame, so that no later reader mistakes it for one."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import storage
+from storage.faults import FaultyEnv
 from tests.storage.conftest import quick
 
 SCHEMA = pa.schema([("k", pa.string()), ("part", pa.int32()), ("value", pa.int64()), ("weight", pa.int8())])
@@ -344,3 +345,63 @@ def test_truncation_inside_a_compacted_segment_keeps_the_rest(scratch: Path, cut
         end = log.end_offset - cut
         log.truncate_to(end)
         assert everything(log) == {offset: record for offset, record in before.items() if offset < end}
+
+
+def test_a_pass_that_is_stopped_anywhere_brings_no_older_value_back(scratch: Path) -> None:
+    """Tombstones may go at once here: nothing but the order in which segments are rewritten protects from that."""
+    rng = random.Random(1)
+    with quick(str(scratch)) as opened:
+        log = opened.create_topic("t", SCHEMA, config(delete_retention_ms=0)).partitions[0]
+        written: dict[int, Record] = {}
+        stopped = 0
+        for turn in range(60):
+            for _ in range(12):
+                key = f"key {rng.randrange(200)}"
+                records = [(key, 0, rng.getrandbits(20), rng.choice((1, -1))) for _ in range(3)]
+                written.update(enumerate(records, log.append(batch(records), timestamp_us=0)))
+            calls = iter(range(rng.randrange(4 * log.segment_count)))
+            log.compact(HOUR_MS + turn, lambda size, calls=calls: next(calls, None) is not None)
+            stopped += next(calls, None) is None
+            assert latest(everything(log)) == latest(written)
+        assert stopped > 20 and len(everything(log)) < len(written) / 2
+
+
+def test_a_full_disk_breaks_a_pass_off_and_the_next_one_succeeds(scratch: Path) -> None:
+    env = FaultyEnv(str(scratch / "trash"))
+    with storage.Storage.open(str(scratch / "data"), env=env) as opened:
+        log = opened.create_topic("t", SCHEMA, config(durability="os")).partitions[0]
+        written: dict[int, Record] = {}
+        for number in range(200):
+            records = [(f"key {number % 9}", 0, number, 1)] * 3
+            written.update(enumerate(records, log.append(batch(records), timestamp_us=0)))
+        log.flush()
+        for space in (0, 50, 200, 600):
+            env.space = space
+            with pytest.raises(storage.DiskFull) as caught:
+                log.compact(HOUR_MS)
+            assert caught.value.sqlstate == "53100" and log.failure is None
+            assert latest(everything(log)) == latest(written)
+            env.space = None
+        assert log.compact(HOUR_MS) > 0
+        assert latest(everything(log)) == latest(written) and log.append(batch([("z", 0, 1, 1)])) == 600
+
+
+def test_a_failed_write_of_a_pass_stops_the_log_and_loses_nothing(scratch: Path) -> None:
+    for operation in ("write", "sync", "rename", "sync_dir"):
+        env = FaultyEnv(str(scratch / operation / "trash"))
+        opened = storage.Storage.open(str(scratch / operation / "data"), env=env)
+        log = opened.create_topic("t", SCHEMA, config()).partitions[0]
+        written: dict[int, Record] = {}
+        for number in range(100):
+            records = [(f"key {number % 9}", 0, number, 1)] * 3
+            written.update(enumerate(records, log.append(batch(records), timestamp_us=0)))
+        env.fail(operation)
+        with pytest.raises(storage.LogFailed) as caught:
+            log.compact(HOUR_MS)
+        assert caught.value.sqlstate == "58030"
+        with pytest.raises(storage.LogFailed):
+            log.append(batch([("z", 0, 1, 1)]))
+        assert latest(everything(log)) == latest(written), "reads go on"
+        opened.close()
+        with storage.Storage.open(str(scratch / operation / "data"), env=env) as again:
+            assert latest(everything(again.topic("t").partitions[0])) == latest(written)
