@@ -45,7 +45,7 @@ class Faults:
             (self.rest, 2),
         ]
         # A run concentrates on some kinds, so that rare combinations come often in some.
-        self.kinds = [(kind, weight) for kind, weight in self.kinds if self.rng.random() < 0.6]
+        self.kinds = [(kind, weight) for kind, weight in self.kinds if weight and self.rng.random() < 0.6]
         self.schedule()
 
     def schedule(self) -> None:

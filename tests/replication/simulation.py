@@ -50,8 +50,8 @@ def run_seed(seed: int, trace: Callable[[str], None] | None = None) -> Outcome:
         play(world)
     except Violation as found:
         violation = str(found)
-    except AssertionError as found:
-        violation = f"assertion: {found}"
+    except Exception as found:
+        violation = repr(found)
     epoch = world.saved.metadata.leader_epoch
     return Outcome(seed, violation, world.checker.end, len(world.acknowledged), epoch, world.checker.may_lose)
 
@@ -141,7 +141,9 @@ def main() -> int:
     last = options.first + options.count
     parts = [range(first, min(first + step, last)) for first in range(options.first, last, step)]
     with ProcessPoolExecutor(2) as pool:
-        for outcomes in pool.map(failing, parts):
+        for done, outcomes in enumerate(pool.map(failing, parts), 1):
+            if done % 20 == 0:
+                print(f"{done * step} seeds", flush=True)
             for outcome in outcomes:
                 print(f"{outcome}\nrepeat with: python -m tests.replication.simulation {outcome.seed} --trace")
             if outcomes:
