@@ -20,6 +20,7 @@ def db() -> Iterator[Database]:
         db.execute("CREATE MATERIALIZED VIEW sums AS SELECT k, sum(v) AS total FROM s GROUP BY k")
         db.execute("CREATE STREAM doubled AS SELECT k, 2 * v AS v FROM s")
         db.execute("INSERT INTO s VALUES (1, 1, '2024-01-01 00:00:00'), (2, 2, '2024-01-01 00:01:00')")
+        db.execute("SELECT * FROM sums").fetchall()  # the rows below come in a later tick
         db.execute("INSERT INTO s VALUES (2, 3, '2024-01-01 00:02:00')")
         yield db
 

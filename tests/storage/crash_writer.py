@@ -19,9 +19,20 @@ KEYED = storage.TopicConfig(
 
 
 def compact_forever(log: storage.Log) -> None:
-    """Compaction is always under way, so that a kill finds it at any of its steps."""
+    """Compaction is always under way, so that a kill finds it at any of its steps; says when it has got further."""
+    known = log.compacted_offset
     while True:
+        log.flush()  # as maintenance does: what is not durable is not compacted
         log.compact(sys.maxsize // 10_000)
+        if log.compacted_offset > known:
+            known = log.compacted_offset
+            tell("compacted", known)
+
+
+def tell(*words: object) -> None:
+    """A line in one piece, because two threads write."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 def put(log: storage.Log, number: int) -> None:
@@ -30,7 +41,7 @@ def put(log: storage.Log, number: int) -> None:
     end = log.end_offset
     base = log.append(pa.record_batch([[end, end + 1], keys], schema=SCHEMA))
     for place, key in enumerate(keys):
-        print("put", base + place, key.replace(" ", "_"), flush=True)
+        tell("put", base + place, key.replace(" ", "_"))
 
 
 def main(path: str, durability: str) -> None:
@@ -41,19 +52,19 @@ def main(path: str, durability: str) -> None:
     log = (opened.topic("t") if "t" in known else opened.create_topic("t", SCHEMA, config)).partitions[0]
     keyed = opened.topic("c") if "c" in known else opened.create_topic("c", SCHEMA, KEYED)
     opened.alter_topic("c", durability=durability)
+    tell("open", log.start_offset, log.end_offset)
     threading.Thread(target=compact_forever, args=keyed.partitions, daemon=True).start()
-    print("open", log.start_offset, log.end_offset, flush=True)
     first = max(log.end_offset // 5 * 5 - 5, 0)
     while True:
         batch = pa.record_batch([list(range(first, first + 5)), [str(n) * 9 for n in range(first, first + 5)]], SCHEMA)
         base = log.append(batch, producer=storage.BatchId(1, 0, first))
-        print("ack", base, first, flush=True)
+        tell("ack", base, first)
         first += 5
         put(keyed.partitions[0], first // 5)
         if first % 1000 == 0:
             opened.offsets.commit("g", {("t", 0): first})
             opened.snapshots.write("s", {"t": pa.Table.from_batches([batch])}, {"end": first})
-            print("commit", first, flush=True)
+            tell("commit", first)
             log.delete_before(first - 700)
 
 

@@ -22,8 +22,10 @@ def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp
     acknowledged = committed = 0
     newest: dict[str, int] = {}
     compacted = 0
-    for _ in range(CYCLES):
-        lines = _run_until_killed("crash_writer.py", tmp_path, durability, acks=rng.choice((1, 30, rng.randrange(600))))
+    for cycle in range(CYCLES):
+        acks = rng.choice((1, 30, rng.randrange(600)))
+        waited_for = "" if cycle else "compacted"  # every later cycle finds compacted segments
+        lines = _run_until_killed("crash_writer.py", tmp_path, durability, acks, waited_for)
         for kind, *values in lines:
             if kind == "ack":
                 base, first = map(int, values)
@@ -99,13 +101,16 @@ def test_a_named_producer_goes_on_where_it_was_killed_and_groups_keep_their_comm
                 assert committed[partition] <= known.get(("p", partition), 0) <= log.end_offset
 
 
-def _run_until_killed(script: str, path: Path, durability: str, acks: int) -> list[list[str]]:
-    """Lines of a writer that was killed some time after its `acks`-th line."""
+def _run_until_killed(script: str, path: Path, durability: str, acks: int, waited_for: str = "") -> list[list[str]]:
+    """Lines of a writer that was killed some time after its `acks`-th line, and after one that begins with
+    `waited_for`."""
     command = [sys.executable, str(ROOT / "tests/storage" / script), str(path), durability]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
         assert writer.stdout is not None
         lines = [writer.stdout.readline() for _ in range(acks + 1)]
+        while lines[-1] and waited_for and not lines[-1].startswith(waited_for):
+            lines.append(writer.stdout.readline())
         writer.kill()
         lines += writer.stdout.readlines()
     assert lines[0].startswith("open"), lines[:5]
