@@ -17,7 +17,7 @@ from sqlengine import errors
 WORD, QUOTED, STRING, NUMBER, OP, HEX, BIT = "word", "quoted", "string", "number", "op", "hex", "bit"
 
 
-QUERY_STARTS = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "FROM"))
+QUERY_STARTS = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "FROM", "PIVOT", "UNPIVOT"))
 """First words of a query; it may also begin with a parenthesis."""
 
 

@@ -20,6 +20,48 @@ def pivoted(below: ast.Relation, node: exp.Expr, ctx: Context) -> ast.Relation:
     return _unpivot(below, node, ctx) if node.args.get("unpivot") else _pivot(below, node, ctx)
 
 
+def standard(node: exp.Expr, alias: exp.Expr | None) -> exp.Expr:
+    """DuckDB's `PIVOT t ON ... USING ...` and `UNPIVOT t ON ... INTO ...` as what follows t in the standard's words.
+
+    Raises InvalidDefinition (42P17) for PIVOT without the values that become columns.
+    """
+    items = node.expressions
+    if node.args.get("unpivot"):
+        into = node.args.get("into")
+        name = into.this if into is not None else exp.Identifier(this="name", quoted=False)
+        values = into.expressions if into is not None else [exp.Identifier(this="value", quoted=False)]
+        target = values[0] if len(values) == 1 else exp.Tuple(expressions=values)
+        said = {"expressions": [target], "fields": [exp.In(this=name, expressions=[_choice(item) for item in items])]}
+        return exp.Pivot(unpivot=True, include_nulls=node.args.get("include_nulls"), alias=alias, **said)
+    for item in items:
+        if not isinstance(item, exp.In) or item.args.get("query"):
+            raise errors.InvalidDefinition(
+                "the columns of a view cannot depend on the rows that PIVOT finds",
+                hint="list the values: ON column IN (value, ...)",
+                position=_first_position(item),
+            )
+        if not all(isinstance(part, exp.Column) for part in _tuple(item.this)):
+            raise errors.InvalidDefinition(
+                "a view can PIVOT on columns, not on expressions",
+                hint="name the expression in a subquery, and the column after ON",
+                position=_first_position(item),
+            )
+    using = node.args.get("using") or [exp.Anonymous(this="count", expressions=[exp.Star()])]
+    return exp.Pivot(expressions=using, fields=items, group=node.args.get("group"), unpivot=False, alias=alias)
+
+
+def _first_position(node: exp.Expr) -> int | None:
+    """Where the first name in an expression stands."""
+    return min((p for part in node.walk() if (p := position_of(part)) is not None), default=None)
+
+
+def _choice(item: exp.Expr) -> exp.Expr:
+    """An item of UNPIVOT, its alias as the standard's form has it."""
+    if isinstance(item, exp.Alias):
+        return exp.PivotAlias(this=item.this, alias=item.args["alias"])
+    return item
+
+
 def _pivot(below: ast.Relation, node: exp.Expr, ctx: Context) -> ast.PivotRef:
     name_aggregates(node)
     named = tuple(_aggregate(item, ctx) for item in node.expressions)
@@ -30,8 +72,8 @@ def _pivot(below: ast.Relation, node: exp.Expr, ctx: Context) -> ast.PivotRef:
 
 def name_aggregates(node: exp.Expr) -> None:
     """Of several aggregates each gets a name: its text, where it has none."""
-    if node.args.get("unpivot") or len(node.expressions) < 2:
-        return
+    if node.args.get("unpivot") or not node.args.get("fields") or len(node.expressions) < 2:
+        return  # of `PIVOT t ON a, b` the expressions are columns
     made = [
         item
         if isinstance(item, exp.Alias)
@@ -67,8 +109,12 @@ def _field(node: exp.Expr, ctx: Context) -> ast.PivotField:
     return ast.PivotField(keys, tuple(choices))
 
 
+def _tuple(node: exp.Expr) -> list[exp.Expr]:
+    return list(node.expressions) if isinstance(node, exp.Tuple) else [node]
+
+
 def _parts(node: exp.Expr, ctx: Context) -> tuple[ast.Expr, ...]:
-    return tuple(ctx.expr(part) for part in (node.expressions if isinstance(node, exp.Tuple) else [node]))
+    return tuple(ctx.expr(part) for part in _tuple(node))
 
 
 def _spelt(node: exp.Expr) -> str:

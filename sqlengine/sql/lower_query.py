@@ -64,6 +64,8 @@ def query(node: exp.Expr, ctx: Context) -> Lowered:
         return _values(node, ctx)
     if isinstance(node, exp.Subquery):
         return _parenthesised(node, ctx)
+    if isinstance(node, exp.Pivot):  # DuckDB's form, which is a query
+        return _select(exp.select("*").from_(exp.Subquery(this=node.copy())), ctx)
     raise NotSupportedError(f"{type(node).__name__.lower()} as a query is not supported")
 
 
@@ -334,7 +336,7 @@ def _ctes(node: exp.Expr | None, ctx: Context) -> tuple[ast.Cte, ...]:
     made = []
     for cte in node.expressions:
         name, columns = alias_of(cte)
-        if name is None or not isinstance(cte.this, (exp.Query, exp.Values)):
+        if name is None or not isinstance(cte.this, (exp.Query, exp.Values, exp.Pivot)):
             raise NotSupportedError("only queries are supported in WITH")
         made.append(ast.Cte(name, ctx.query(cte.this), columns, recursive, cte.args.get("materialized")))
     return tuple(made)

@@ -11,7 +11,7 @@ from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.lower_expr import Context
-from sqlengine.sql.lower_pivot import pivoted, sampled
+from sqlengine.sql.lower_pivot import pivoted, sampled, standard
 from sqlengine.sql.lower_values import FILE, alias_of, fold, parts_of, position_of
 from sqlengine.sql.rewrite import CHANGELOG, PARTITION, WINDOW_FUNCTIONS
 from sqlengine.sql.windows import make_spec
@@ -109,6 +109,8 @@ def _unnest(node: exp.Expr, ctx: Context) -> ast.Relation:
 def _subquery(node: exp.Expr, ctx: Context) -> ast.Relation:
     if isinstance(node.this, exp.Table):  # parentheses around a table or join
         return relation(node.this, ctx)
+    if isinstance(node.this, exp.Pivot):
+        return pivoted(relation(node.this.this, ctx), standard(node.this, node.args.get("alias")), ctx)
     return ast.SubqueryRef(ctx.query(node.this), *alias_of(node))
 
 

@@ -42,6 +42,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _changelogs(result)
     if "TOP" in words:
         _refuse_top(result)
+    if words & {"PIVOT", "UNPIVOT"}:
+        result = _pivot_first(result)
     if "MINUS" in words:
         result = _minus(result)
     if {"LATERAL", "VIEW"} <= words:
@@ -274,6 +276,27 @@ def _minus(tokens: list[Token]) -> list[Token]:
         return tokens[at].kind == WORD and tokens[at].upper == "MINUS" and begins_query(at + 1)
 
     return [word("EXCEPT", token) if is_operator(at) else token for at, token in enumerate(tokens)]
+
+
+def _pivot_first(tokens: list[Token]) -> list[Token]:
+    """DuckDB's `PIVOT t ON ... ORDER BY x` as a query of its own -> `SELECT * FROM (PIVOT t ON ...) ORDER BY x`."""
+    first = tokens[0]
+    if first.upper not in ("PIVOT", "UNPIVOT"):
+        return tokens
+    end, depth = len(tokens), 0
+    for at, token in enumerate(tokens):
+        depth += (token.value in CLOSERS) - (token.value in CLOSERS.values()) if token.kind == OP else 0
+        if depth == 0 and token.upper in ("ORDER", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "MINUS"):
+            end = at
+            break
+    if not any(token.upper in ("ON", "USING", "GROUP") for token in tokens[:end]):
+        found, position = ("end of input", tokens[end - 1].end)
+        if end < len(tokens):
+            found, position = (f'or near "{tokens[end].value}"', tokens[end].start)
+        detail = f"{first.upper} needs ON and the columns"
+        raise errors.SyntaxError(f"syntax error at {found}", detail=detail, position=position)
+    select = [word("SELECT", first), operator("*", first), word("FROM", first)]
+    return [*select, operator("(", first), *tokens[:end], operator(")", tokens[end - 1]), *tokens[end:]]
 
 
 # ---------------------------------------------------------------- AS CHANGELOG FROM

@@ -84,8 +84,6 @@ _BY_WORDS: dict[str, str] = {
             "EXPORT",
             "ATTACH",
             "DETACH",
-            "PIVOT",
-            "UNPIVOT",
             "SUMMARIZE",
             "CHECKPOINT",
             "REASSIGN",
