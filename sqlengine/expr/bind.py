@@ -1,4 +1,4 @@
-"""Unbound expressions (sql/ast.py) -> bound, typed ones (expr/tree.py): names to columns, calls to functions.
+"""Unbound expressions (sql/ast/) -> bound, typed ones (expr/tree.py): names to columns, calls to functions.
 
 Types follow PostgreSQL: literals take the other side's type, numbers promote, everything else needs a written cast.
 Operators and calls are found in the registry by their argument types; functions it does not know are DuckDB's

@@ -1,0 +1,370 @@
+"""Statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlengine.sql.ast.expressions import Expr
+from sqlengine.sql.ast.queries import Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """Base of all statements; `text` is the statement's own text, `position` where it starts in the script."""
+
+    text: str = ""
+    position: int = 0
+
+
+Name = tuple[str, ...]
+"""A possibly qualified object name, already folded: ("orders",) or ("public", "orders")."""
+
+Options = tuple[tuple[str, str], ...]
+"""WITH options in order: lower-case key, value as text (`true`, `4`, `7 days`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """`mode`: "changes", "final" (ON WINDOW CLOSE), "every"; intervals in microseconds."""
+
+    mode: str = "changes"
+    every_us: int | None = None
+    lateness_us: int | None = None
+    timeout_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDef:
+    """One column of CREATE STREAM/TABLE.  `expr` = computed column; `metadata` = "offset", "partition", "key",
+    "timestamp", "headers", "topic"; `type_name` None for computed columns."""
+
+    name: str
+    type_name: str | None
+    expr: Expr | None = None
+    expr_text: str | None = None
+    metadata: str | None = None
+    primary_key: bool = False
+    not_null: bool = False
+    default_text: str | None = None
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkDef:
+    """WATERMARK FOR column AS expr."""
+
+    column: str
+    expr: Expr
+    expr_text: str
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTopic(Statement):
+    """CREATE TOPIC."""
+
+    name: Name
+    options: Options = ()
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterTopic(Statement):
+    """SET (...) or ADD PARTITIONS n."""
+
+    name: Name
+    options: Options = ()
+    add_partitions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterConsumerGroup(Statement):
+    """RESET TO EARLIEST | LATEST | OFFSET n | TIMESTAMP '...' [FOR TOPIC topic]: `to` is one of these words in lower
+    case, `value` the number or the text behind it.
+    """
+
+    group: str
+    to: str
+    value: str | None = None
+    topic: Name | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropConsumerGroup(Statement):
+    """DROP CONSUMER GROUP [IF EXISTS]."""
+
+    group: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateStream(Statement):
+    """CREATE STREAM | SOURCE (append-only, typed, over a topic or connector)."""
+
+    name: Name
+    columns: tuple[ColumnDef, ...] = ()
+    watermark: WatermarkDef | None = None
+    options: Options = ()
+    query: Query | None = None
+    emit: Emit | None = None
+    if_not_exists: bool = False
+    or_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTable(Statement):
+    """CREATE TABLE (keyed or not, mutable) or CREATE TABLE AS."""
+
+    name: Name
+    columns: tuple[ColumnDef, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    watermark: WatermarkDef | None = None
+    append_only: bool = False
+    options: Options = ()
+    query: Query | None = None
+    if_not_exists: bool = False
+    or_replace: bool = False
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateView(Statement):
+    """CREATE [MATERIALIZED] VIEW."""
+
+    name: Name
+    query: Query
+    column_aliases: tuple[str, ...] = ()
+    emit: Emit | None = None
+    options: Options = ()
+    materialized: bool = False
+    if_not_exists: bool = False
+    or_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSink(Statement):
+    """CREATE SINK FROM an object or AS a query."""
+
+    name: Name
+    from_name: Name | None = None
+    query: Query | None = None
+    emit: Emit | None = None
+    options: Options = ()
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSchema(Statement):
+    """CREATE SCHEMA | DATABASE."""
+
+    name: Name
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateFunction(Statement):
+    """LANGUAGE sql only over text; `params` are (name, type name)."""
+
+    name: Name
+    params: tuple[tuple[str, str], ...]
+    returns: str
+    language: str
+    body: str
+    or_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop(Statement):
+    """`kind`: topic, stream, table, view, materialized view, sink, source, schema, function, index, subscription."""
+
+    kind: str
+    name: Name
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rename(Statement):
+    """ALTER kind name RENAME TO new_name."""
+
+    kind: str
+    name: Name
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment(Statement):
+    """COMMENT ON kind name IS text; None removes it."""
+
+    kind: str
+    name: Name
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncate(Statement):
+    """TRUNCATE kind name."""
+
+    kind: str
+    name: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insert(Statement):
+    """INSERT INTO target [(columns)] query; `query` covers VALUES too.  `conflict`: None, "nothing", "update"."""
+
+    target: Name
+    columns: tuple[str, ...]
+    query: Query
+    conflict: str | None = None
+    conflict_columns: tuple[str, ...] = ()
+    conflict_set: tuple[tuple[str, str], ...] = ()
+    returning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update(Statement):
+    """SET pairs and WHERE as SQL text (snapshot-executor expressions over the target's columns)."""
+
+    target: Name
+    assignments: tuple[tuple[str, str], ...]
+    where: str | None
+    from_text: str | None = None
+    alias: str | None = None
+    returning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete(Statement):
+    """DELETE FROM target; clauses as SQL text, as in Update."""
+
+    target: Name
+    where: str | None
+    using_text: str | None = None
+    alias: str | None = None
+    returning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFrom(Statement):
+    """COPY target [(columns)] FROM 'path' | STDIN (options)."""
+
+    target: Name
+    columns: tuple[str, ...]
+    path: str | None
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyTo(Statement):
+    """COPY target | (query) TO 'path' | STDOUT (options)."""
+
+    query: Query
+    path: str | None
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectStatement(Statement):
+    """A query on its own; with `emit` it is followed until cancelled."""
+
+    query: Query
+    emit: Emit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe(Statement):
+    """SUBSCRIBE [TO] a view or query."""
+
+    query: Query
+    options: Options = ()
+    as_of_tick: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explain(Statement):
+    """EXPLAIN [ANALYZE] [(options)] statement or object: `stage` in logical, physical, bound, sql, running."""
+
+    statement: Statement | None
+    target: Name | None = None
+    analyze: bool = False
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show(Statement):
+    """`what`: topics, streams, tables, views, "materialized views", sinks, queries, functions, connectors, settings,
+    errors, create, columns, watermarks, partitions, schemas, or a setting's name; `target` for FOR/CREATE; LIKE
+    pattern."""
+
+    what: str
+    target: Name | None = None
+    like: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describe(Statement):
+    """DESCRIBE [EXTENDED] target."""
+
+    target: Name
+    extended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Set(Statement):
+    """SET name = value; None stands for DEFAULT."""
+
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset(Statement):
+    """`name` None = RESET ALL."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction(Statement):
+    """`action`: begin, commit, rollback."""
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlQuery(Statement):
+    """PAUSE | RESUME | CANCEL QUERY id."""
+
+    action: str
+    query_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Print(Statement):
+    """PRINT 'topic' [FROM BEGINNING] [LIMIT n]."""
+
+    topic: str
+    from_beginning: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assert(Statement):
+    """ASSERT VALUES (...) | ASSERT ROWS (query) = (query)."""
+
+    left: Query
+    right: Query
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait(Statement):
+    """FLUSH and WAIT: returns when every view has seen the inputs' present end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsupported(Statement):
+    """Grammatically known, not there yet: answers 0A000 naming `feature`."""
+
+    feature: str
