@@ -18,7 +18,6 @@ import pyarrow as pa
 from storage.env import Env, File
 from storage.errors import (
     NO_SPACE,
-    BatchTooLarge,
     CorruptFile,
     CorruptLog,
     DiskFull,
@@ -28,28 +27,18 @@ from storage.errors import (
     StorageError,
 )
 from storage.log import recovery
+from storage.log.body import encode_body
 from storage.log.cleaner import Cleaner
 from storage.log.compaction import Rewritten
 from storage.log.durable_point import DurablePoint, Point
-from storage.log.format import (
-    ALIGNMENT,
-    KIND_ARROW,
-    KIND_BYTES,
-    MAX_PAYLOAD,
-    FrameHeader,
-    checksum,
-    pack_header,
-    padding,
-)
+from storage.log.format import FrameHeader, pack_header
 from storage.log.frame import Frame
 from storage.log.index import SegmentIndex, load_index, save_index
 from storage.log.log import DEFAULT_MAX_ROWS, Log, Pace, Stamp, TopicContext, at_once
-from storage.log.message import encode
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
 from storage.log.scan import base_offset, frames_between, segment_frames
 from storage.log.segment import Segment
-from storage.log.statistics import encode_statistics
 from storage.log.stored_frame import cut_at, stored_frame
 from storage.log.swap import swap, temporary_path
 
@@ -141,24 +130,14 @@ class FileLog(Log):
 
     def _write(self, batch: pa.RecordBatch, schema_id: int, stamp: Stamp) -> int:
         """See `Log._write`."""
-        plan = self.context.plans[schema_id]
-        payload = encode(batch, plan)
-        if payload.length > MAX_PAYLOAD:
-            raise BatchTooLarge(f"batch of {payload.length} bytes exceeds {MAX_PAYLOAD}", hint="split the batch")
-        trailer = encode_statistics(batch, plan) if self.context.config.statistics else b""
-        body = payload.pieces
-        if trailer or payload.length % ALIGNMENT:  # nothing to write costs as much as a little
-            body = [*body, padding(payload.length), trailer]
-        body_crc = checksum(body)
-        kind = KIND_BYTES if self.context.bytes_payload and payload.kind == KIND_ARROW else payload.kind
-        sizes = (payload.length, len(trailer) // ALIGNMENT)
+        body = encode_body(self.context, batch, schema_id)
         with self._lock:
             self._require_writable()
             repeated = self._repeated(stamp.producer, batch.num_rows)
             if repeated is not None:
                 return repeated
-            header = self._header(kind, schema_id, batch.num_rows, stamp, sizes)
-            self._write_frame(header, [pack_header(header, body_crc), *body])
+            header = self._header(body.kind, schema_id, batch.num_rows, stamp, body.sizes)
+            self._write_frame(header, [pack_header(header, body.crc), *body.pieces])
             return header.base_offset
 
     def _write_frame(self, header: FrameHeader, pieces: list[Any]) -> None:
