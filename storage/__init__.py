@@ -44,6 +44,7 @@ from storage.facade import Storage
 from storage.log.frame import Frame
 from storage.log.log import Log
 from storage.log.producers import ActiveProducer
+from storage.log.segment_info import SegmentInfo
 from storage.log.statistics import ColumnStatistics
 from storage.meta import MetaStore
 from storage.offsets import places
@@ -95,6 +96,7 @@ __all__ = [
     "RealEnv",
     "Received",
     "SchemaMismatch",
+    "SegmentInfo",
     "SnapshotStore",
     "Storage",
     "StorageClosed",

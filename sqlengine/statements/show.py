@@ -137,6 +137,7 @@ LISTS: dict[str, Listing] = {
     "topics": _system("topics"),
     "partitions": _partitions,
     "consumer groups": _system("consumer_groups"),
+    "segments": _system("segments"),
     "producers": _system("producers"),
     "streams": _system("streams"),
     "tables": _system("tables"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from sqlengine.runtime.figures import figures, visible_watermark
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.settings import setting_help, setting_names
 from sqlengine.statements.context import Context
+from storage import Log
 
 Rows = list[tuple[Any, ...]]
 DAY_US = 86_400_000_000
@@ -63,12 +64,34 @@ def _topics(context: Context) -> Rows:
     ]
 
 
+def _logs(context: Context) -> Iterator[tuple[str, int, Log]]:
+    """(topic, partition, log) by name and number."""
+    for topic in sorted(context.instance.storage.topics(), key=lambda t: t.name):
+        for number, log in enumerate(topic.partitions):
+            yield topic.name, number, log
+
+
 def _partitions(context: Context) -> Rows:
     return [
-        (t.name, i, p.start_offset, p.end_offset, p.high_watermark, p.size_bytes)
-        for t in sorted(context.instance.storage.topics(), key=lambda t: t.name)
-        for i, p in enumerate(t.partitions)
+        (
+            topic,
+            number,
+            log.start_offset,
+            log.end_offset,
+            log.high_watermark,
+            log.size_bytes,
+            log.durable_offset,
+            log.compacted_offset,
+            log.leader_epoch,
+            log.segment_count,
+            str(log.failure) if log.failure else None,
+        )
+        for topic, number, log in _logs(context)
     ]
+
+
+def _segments(context: Context) -> Rows:
+    return [(topic, number, *segment) for topic, number, log in _logs(context) for segment in log.segments()]
 
 
 def _consumer_groups(context: Context) -> Rows:
@@ -78,9 +101,8 @@ def _consumer_groups(context: Context) -> Rows:
 def _producers(context: Context) -> Rows:
     names = context.instance.storage.producers.names()
     return [
-        (t.name, i, p.id, names.get(p.id), p.epoch, p.last_sequence, p.last_offset, p.last_append_us)
-        for t in sorted(context.instance.storage.topics(), key=lambda t: t.name)
-        for i, log in enumerate(t.partitions)
+        (topic, number, p.id, names.get(p.id), p.epoch, p.last_sequence, p.last_offset, p.last_append_us)
+        for topic, number, log in _logs(context)
         for p in log.active_producers()
     ]
 
@@ -254,6 +276,7 @@ def _settings(context: Context) -> Rows:
 ROWS: dict[str, Callable[[Context], Rows]] = {
     "topics": _topics,
     "partitions": _partitions,
+    "segments": _segments,
     "consumer_groups": _consumer_groups,
     "producers": _producers,
     "streams": _streams,

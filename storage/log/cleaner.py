@@ -40,6 +40,11 @@ class Cleaner:
                 self._cleaned = Cleaned(0, NO_HORIZON, durable_offset)
 
     @property
+    def offset(self) -> int:
+        """Passes have gone over all records before it."""
+        return self._cleaned.offset
+
+    @property
     def reach(self) -> int:
         """Records before it may have made older ones go."""
         return self._cleaned.reach

@@ -39,6 +39,7 @@ from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
 from storage.log.scan import base_offset, frames_between, segment_frames
 from storage.log.segment import Segment
+from storage.log.segment_info import SegmentInfo
 from storage.log.stored_frame import cut_at, stored_frame
 from storage.log.swap import swap, temporary_path
 
@@ -115,6 +116,16 @@ class FileLog(Log):
     def segment_count(self) -> int:
         """See `Log.segment_count`."""
         return len(self._segments)
+
+    def segments(self) -> list[SegmentInfo]:
+        """See `Log.segments`."""
+        return self._consistently(self._described)
+
+    def _described(self, segments: list[Segment]) -> list[SegmentInfo]:
+        """`segments` over given ones."""
+        clean, durable = self._cleaner.offset, self._point.offset
+        states = ["compacted" if segment.index.next_offset <= clean else "sealed" for segment in segments[:-1]]
+        return [segment.info(state, durable) for segment, state in zip(segments, [*states, "active"], strict=True)]
 
     @property
     def failure(self) -> StorageError | None:

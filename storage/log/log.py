@@ -25,6 +25,7 @@ from storage.log.frame import Frame
 from storage.log.latest import KeyRule, can_group
 from storage.log.producers import ActiveProducer, ProducerTable
 from storage.log.schema_plan import SchemaPlan, plan_schema
+from storage.log.segment_info import SegmentInfo
 
 DEFAULT_MAX_ROWS = 65_536 * 4
 
@@ -171,6 +172,10 @@ class Log(ABC):
     def segment_count(self) -> int:
         """Number of pieces that retention can drop."""
         return 1
+
+    @abstractmethod
+    def segments(self) -> list[SegmentInfo]:
+        """What the pieces that retention can drop hold, oldest first."""
 
     # --- writing ---
 

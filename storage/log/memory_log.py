@@ -21,6 +21,7 @@ from storage.log.log import DEFAULT_MAX_ROWS, Log, Pace, Stamp, TopicContext, at
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
 from storage.log.schema_plan import plan_schema
+from storage.log.segment_info import SegmentInfo, known
 from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
 from storage.log.trailer import NO_HORIZON
 
@@ -72,6 +73,24 @@ class MemoryLog(Log):
     def segment_count(self) -> int:
         """See `Log.segment_count`."""
         return len(self._stored)
+
+    def segments(self) -> list[SegmentInfo]:
+        """See `Log.segments`: each append is one."""
+        with self._lock:
+            stored = list(self._stored)
+        return [
+            SegmentInfo(
+                header.base_offset,
+                header.next_offset,
+                batch.get_total_buffer_size(),
+                "memory",
+                False,
+                known(header.max_timestamp_us),
+                known(header.append_timestamp_us),
+                None,
+            )
+            for header, batch, *_ in stored
+        ]
 
     def _write(self, batch: pa.RecordBatch, schema_id: int, stamp: Stamp) -> int:
         """See `Log._write`."""

@@ -19,6 +19,7 @@ from storage.env import Env, File
 from storage.errors import CorruptLog
 from storage.log.format import HEADER_SIZE, FrameHeader, frame_intact, header_version, unpack_header
 from storage.log.index import SegmentIndex, load_index
+from storage.log.segment_info import SegmentInfo, known
 
 LOG_SUFFIX = ".log"
 INDEX_SUFFIX = ".index"
@@ -142,6 +143,20 @@ class Segment:
     def index(self, index: SegmentIndex) -> None:
         """Replace the index by one that was checked or rebuilt."""
         self._index = index
+
+    def info(self, state: str, durable_offset: int) -> SegmentInfo:
+        """What the segment holds; see `SegmentInfo` for `state`."""
+        index = self.index
+        return SegmentInfo(
+            self.base_offset,
+            index.next_offset,
+            index.position,
+            state,
+            index.next_offset <= durable_offset,
+            known(index.max_timestamp_us),
+            known(index.max_append_us),
+            self.path,
+        )
 
     def completed(self, index: SegmentIndex, end_offset: int | None = None) -> SegmentIndex:
         """`index` extended to all frames (before `end_offset`) by their headers.

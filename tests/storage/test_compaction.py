@@ -405,3 +405,70 @@ def test_a_failed_write_of_a_pass_stops_the_log_and_loses_nothing(scratch: Path)
         opened.close()
         with storage.Storage.open(str(scratch / operation / "data"), env=env) as again:
             assert latest(everything(again.topic("t").partitions[0])) == latest(written)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", ["flip", "cut"])
+def test_no_damaged_byte_of_a_compacted_segment_is_served(scratch: Path, harm: str) -> None:
+    with quick(str(scratch / "whole")) as opened:
+        log = opened.create_topic("t", SCHEMA, config()).partitions[0]
+        for number in range(40):
+            log.append(batch([(f"key {number % 3}", 0, number, 1), (f"rare {number // 10}", 1, 7, 1)]), timestamp_us=0)
+        assert log.compact(HOUR_MS) and log.segments()[0].state == "compacted"
+        whole, file = everything(log), Path(log.segments()[0].file or "")
+        used = log.segments()[0].bytes
+    data = file.read_bytes()
+    assert used > 200
+    for position in range(used):
+        changed = bytearray(data) if harm == "flip" else data[:position]
+        if isinstance(changed, bytearray):
+            changed[position] ^= 1 << position % 8
+        file.write_bytes(changed)
+        with quick(str(scratch / "whole")) as opened, pytest.raises(storage.CorruptLog):
+            everything(opened.topic("t").partitions[0])
+    file.write_bytes(data)
+    with quick(str(scratch / "whole")) as opened:
+        assert everything(opened.topic("t").partitions[0]) == whole
+
+
+def test_a_damaged_note_of_compaction_costs_a_pass_and_no_record(scratch: Path) -> None:
+    with quick(str(scratch)) as opened:
+        log = opened.create_topic("t", SCHEMA, config()).partitions[0]
+        for number in range(200):
+            log.append(batch([(f"key {number % 3}", 0, number, 1)]), timestamp_us=0)
+        assert log.compact(HOUR_MS)
+        whole = everything(log)
+    (note,) = scratch.glob("topics/*/0/cleaned")
+    data = note.read_bytes()
+    for position in range(len(data)):
+        note.write_bytes(data[:position] + bytes([data[position] ^ 64]) + data[position + 1 :])
+        with quick(str(scratch)) as opened:
+            log = opened.topic("t").partitions[0]
+            log.compact(HOUR_MS)
+            assert everything(log) == whole
+
+
+@pytest.mark.parametrize("path", [None, "here"])
+def test_segments_tell_what_they_hold(scratch: Path, path: str | None) -> None:
+    with quick(path and str(scratch / path)) as opened:
+        log = opened.create_topic("t", SCHEMA, config(durability="os", min_compaction_lag_ms=0)).partitions[0]
+        assert [(s.base_offset, s.end_offset, s.bytes) for s in log.segments()] == ([] if path is None else [(0, 0, 0)])
+        for number in range(150):
+            log.append(
+                batch([(f"key {number % 3}", 0, number, 1)]), timestamp_us=1000 + number, max_timestamp_us=number
+            )
+        found = log.segments()
+        assert len(found) == log.segment_count and sum(s.bytes for s in found) == log.size_bytes
+        assert [s.base_offset for s in found] == [0, *(s.end_offset for s in found[:-1])]
+        assert found[-1].end_offset == 150
+        assert [(s.max_timestamp_us, s.last_append_us) for s in found] == [
+            (s.end_offset - 1, 999 + s.end_offset) for s in found
+        ]
+        if path is None:
+            assert {s.state for s in found} == {"memory"} and not any(s.durable or s.file for s in found)
+            return
+        assert [s.state for s in found] == ["sealed"] * (len(found) - 1) + ["active"]
+        assert not any(s.durable for s in found) and all(Path(s.file or "").exists() for s in found)
+        log.flush()
+        log.compact(HOUR_MS)
+        assert [s.state for s in log.segments()] == ["compacted", "active"] and all(s.durable for s in log.segments())
