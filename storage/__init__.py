@@ -37,19 +37,23 @@ from storage.errors import (
     StorageLocked,
     TopicExists,
     TopicNotFound,
+    TransactionAborted,
+    TransactionFinished,
+    TransactionInDoubt,
+    TransactionNotFound,
     UnknownVersion,
     UnsupportedConfig,
 )
 from storage.facade import Storage
 from storage.log.frame import Frame
-from storage.log.log import Log
+from storage.log.log import Isolation, Log
 from storage.log.producers import ActiveProducer
 from storage.log.segment_info import SegmentInfo
 from storage.log.statistics import ColumnStatistics
 from storage.meta import MetaStore
 from storage.offsets import places
 from storage.offsets.assignment import TopicPartition
-from storage.offsets.coordinator import GroupCoordinator, GroupPartition
+from storage.offsets.coordinator import GroupCoordinator, GroupMember, GroupPartition
 from storage.offsets.places import Place
 from storage.offsets.store import OffsetStore
 from storage.partitioner import deal, partitions_by_key
@@ -58,6 +62,8 @@ from storage.producer_ids import ProducerIds
 from storage.reading import Received
 from storage.snapshots.store import SnapshotStore
 from storage.topic import Topic
+from storage.transactions.coordinator import TransactionCoordinator, TransactionInfo
+from storage.transactions.transaction import Transaction
 
 __all__ = [
     "ActiveProducer",
@@ -77,9 +83,11 @@ __all__ = [
     "Frame",
     "GroupCoordinator",
     "GroupInUse",
+    "GroupMember",
     "GroupNotFound",
     "GroupPartition",
     "InvalidConfig",
+    "Isolation",
     "Log",
     "LogFailed",
     "MemberFenced",
@@ -107,6 +115,13 @@ __all__ = [
     "TopicExists",
     "TopicNotFound",
     "TopicPartition",
+    "Transaction",
+    "TransactionAborted",
+    "TransactionCoordinator",
+    "TransactionFinished",
+    "TransactionInDoubt",
+    "TransactionInfo",
+    "TransactionNotFound",
     "UnknownVersion",
     "UnsupportedConfig",
     "deal",

@@ -14,6 +14,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import TracebackType
+from typing import get_args
 
 from storage.errors import (
     ConsumerBusy,
@@ -27,9 +28,9 @@ from storage.errors import (
 )
 from storage.facade import Storage
 from storage.log.frame import Frame
-from storage.log.log import DEFAULT_MAX_ROWS, Log
+from storage.log.log import DEFAULT_MAX_ROWS, Isolation, Log
 from storage.offsets.assignment import ASSIGNORS, TopicPartition
-from storage.offsets.coordinator import check_group_name
+from storage.offsets.coordinator import GroupMember, check_group_name
 from storage.offsets.places import Place, at_timestamp, earliest, latest
 from storage.reading import Reading, Received
 
@@ -53,7 +54,8 @@ class Consumer:
     session_timeout_ms: a member that is silent for so long is put out; its next `poll` joins again from the last
     commit, its `commit` raises MemberFenced. assignor: "sticky", "range" or "round_robin", the same for the whole
     group. instance_id: a consumer that comes again under it takes over, without a rebalance, the partitions of the one
-    before, whose calls then raise MemberFenced.
+    before, whose calls then raise MemberFenced. isolation: "read_committed" (only what is final; the records of a
+    transaction come when it is committed, in all partitions at the same time), or "read_uncommitted".
     on_assigned, on_revoked, on_lost: told which partitions came, are about to go (and may be committed still), and are
     gone because the member was put out.
     """
@@ -73,6 +75,7 @@ class Consumer:
         assignor: str = "sticky",
         client_id: str = "consumer",
         instance_id: str | None = None,
+        isolation: Isolation = "read_committed",
         on_assigned: Listener | None = None,
         on_revoked: Listener | None = None,
         on_lost: Listener | None = None,
@@ -90,6 +93,7 @@ class Consumer:
         self._assignor = assignor
         self._client = client_id
         self._instance = instance_id
+        self._isolation: Isolation = isolation
         self._listeners = {"assigned": on_assigned, "revoked": on_revoked, "lost": on_lost}
         self._lock = threading.RLock()
         self._readings: dict[TopicPartition, Reading] = {}
@@ -113,6 +117,8 @@ class Consumer:
             check_group_name(self._group)
         if self._reset not in RESETS:
             raise InvalidConfig(f'auto_offset_reset must be one of {", ".join(RESETS)}, got "{self._reset}"')
+        if self._isolation not in get_args(Isolation):
+            raise InvalidConfig(f'isolation must be one of {", ".join(get_args(Isolation))}, got "{self._isolation}"')
         if self._assignor not in ASSIGNORS:
             raise InvalidConfig(f'assignor must be one of {", ".join(ASSIGNORS)}, got "{self._assignor}"')
         if self._timeout_ms <= 0 or self._interval_us < 0:
@@ -142,6 +148,7 @@ class Consumer:
             while True:
                 self._commit_if_due()
                 self._follow()
+                self._storage.transactions.expire()  # one that its owner has left would keep its records from us
                 found = self._fetch(max_rows)
                 if found or remaining_s <= 0 or self._woken:
                     self._woken = False
@@ -166,18 +173,19 @@ class Consumer:
         failure: StorageError | None = None
         self._turn += 1
         hungry = [each for each in self._in_turn() if self._readings[each].has_rows]
+        ends = dict(zip(hungry, self._cut(hungry), strict=True))
         while hungry and max_rows > 0:
             still = []
             for place, each in enumerate(hungry):
                 share = -(-max_rows // (len(hungry) - place))
                 try:
-                    frames = self._read(each, share) if share else []
+                    frames = self._read(each, share, ends[each]) if share else []
                 except StorageError as error:
                     failure = failure or error
                     continue
                 max_rows -= sum(frame.record_count for frame in frames)
-                found += [Received(each.topic, each.partition, frame) for frame in frames]
-                if frames and self._readings[each].has_rows:
+                found += [Received(each.topic, each.partition, frame) for frame in frames if frame.record_count]
+                if frames and frames[-1].next_offset < ends[each]:
                     still.append(each)
             hungry = still
         if failure is not None and not found:
@@ -190,18 +198,26 @@ class Consumer:
         start = self._turn % max(len(all_of_them), 1)
         return all_of_them[start:] + all_of_them[:start]
 
-    def _read(self, each: TopicPartition, max_rows: int) -> list[Frame]:
-        """Frames from the position on; moves it."""
+    def _cut(self, partitions: Sequence[TopicPartition]) -> list[int]:
+        """Up to where partitions may be read, as of one moment."""
+        return self._storage.transactions.cut((self._readings[each].log for each in partitions), self._isolation)
+
+    def _read(self, each: TopicPartition, max_rows: int, end: int) -> list[Frame]:
+        """Frames from the position on, up to `end`; moves it."""
         reading = self._readings[each]
         position = self._located(each)
         try:
-            frames = reading.log.read(position, max_rows=max_rows, columns=self._columns)
+            frames = self._frames(reading.log, position, min(max_rows, end - position))
         except OffsetOutOfRange:
             # Retention or a truncation came between: the next look finds the position outside.
             position = self._located(each)
-            frames = reading.log.read(position, max_rows=max_rows, columns=self._columns)
+            frames = self._frames(reading.log, position, min(max_rows, end - position))
         reading.position = frames[-1].next_offset if frames else position
         return frames
+
+    def _frames(self, log: Log, position: int, max_rows: int) -> list[Frame]:
+        """A read, as this consumer asks for it."""
+        return log.read(position, max_rows=max_rows, columns=self._columns, isolation=self._isolation)
 
     def _located(self, each: TopicPartition) -> int:
         """The position: where reading has come to, else the committed offset, else by auto_offset_reset."""
@@ -223,7 +239,9 @@ class Consumer:
                 f"partition {each} {problem}",
                 hint=f"it has offsets {log.start_offset} to {log.end_offset}; seek, or set auto_offset_reset",
             )
-        return log.high_watermark if self._reset == "latest" and not self._is_late(each) else log.start_offset
+        if self._reset == "latest" and not self._is_late(each):
+            return self._readings[each].end
+        return log.start_offset
 
     def _is_late(self, each: TopicPartition) -> bool:
         """Whether the partition was added after reading its topic began."""
@@ -316,10 +334,10 @@ class Consumer:
 
     def _opened(self, each: TopicPartition, committed: Mapping[TopicPartition, int]) -> Reading:
         """A partition at its committed offset; "latest" means the latest as of now."""
-        reading = Reading(_log_of(self._storage, each))
+        reading = Reading(_log_of(self._storage, each), self._isolation)
         reading.committed = committed.get(each)
         if reading.committed is None and self._reset == "latest" and not self._is_late(each):
-            reading.position = reading.log.high_watermark
+            reading.position = reading.end
         return reading
 
     def _tell(self, what: str, partitions: list[TopicPartition]) -> None:
@@ -327,6 +345,13 @@ class Consumer:
         listener = self._listeners[what]
         if listener is not None:
             listener(partitions)
+
+    @property
+    def group_member(self) -> GroupMember:
+        """Who commits this consumer's offsets: for `Transaction.commit_offsets`."""
+        if self._group is None:
+            raise InvalidConfig("a consumer without a group cannot commit")
+        return GroupMember(self._group, self._member)
 
     def heartbeat(self) -> None:
         """Tell the group that the consumer lives, from any thread, while a long piece of work keeps it from polling.
@@ -356,9 +381,7 @@ class Consumer:
     def lag(self) -> dict[TopicPartition, int]:
         """How many readable records are still to come of each assigned partition."""
         with self._used():
-            return {
-                each: max(self._readings[each].log.high_watermark - self._located(each), 0) for each in self.assignment
-            }
+            return {each: max(self._readings[each].end - self._located(each), 0) for each in self.assignment}
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Read on from `offset`; outside the log auto_offset_reset decides, as for committed offsets."""

@@ -194,6 +194,30 @@ class ProducerFenced(StorageError):
     sqlstate = "55000"
 
 
+class TransactionAborted(StorageError):
+    """A transaction was aborted by somebody else: it was open too long, or its storage was closed."""
+
+    sqlstate = "40000"
+
+
+class TransactionFinished(StorageError):
+    """A transaction was used after its commit, abort or prepare."""
+
+    sqlstate = "25000"
+
+
+class TransactionInDoubt(StorageError):
+    """A transaction is prepared, or whether its commit became durable is not known; it waits for its decision."""
+
+    sqlstate = "55000"
+
+
+class TransactionNotFound(StorageError):
+    """No transaction of that id is prepared."""
+
+    sqlstate = "42704"
+
+
 @contextlib.contextmanager
 def translated(what: str) -> Iterator[None]:
     """Turn an OSError of a file operation on `what` into DiskFull or LogFailed."""

@@ -38,6 +38,8 @@ from storage.offsets.store import OffsetStore
 from storage.producer_ids import ProducerIds
 from storage.snapshots.store import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
 from storage.topic import FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
+from storage.transactions.coordinator import DEFAULT_TIMEOUT_MS, TransactionCoordinator
+from storage.transactions.transaction import Transaction
 
 _FORMAT = b"sqlengine-storage 1\n"
 _MAX_NAME_BYTES = 150
@@ -67,6 +69,7 @@ class Storage:
         self.producers: ProducerIds
         self.snapshots: SnapshotStore
         self.meta: MetaStore
+        self.transactions: TransactionCoordinator
 
     @property
     def env(self) -> Env:
@@ -87,7 +90,7 @@ class Storage:
             storage.producers = ProducerIds(MemoryJournal())
             storage.snapshots = MemorySnapshotStore()
             storage.meta = MetaStore(MemoryJournal())
-            storage.groups = GroupCoordinator(env, storage.offsets, storage.partitions_of, storage.arrivals)
+            storage._open_coordinators()
             return storage
         path = path.rstrip("/") or "/"
         with translated(f'directory "{path}"'):
@@ -107,10 +110,18 @@ class Storage:
         self.offsets = OffsetStore(FileJournal(self._env, f"{path}/offsets.journal"))
         self.producers = ProducerIds(FileJournal(self._env, f"{path}/producers.journal"))
         self.snapshots = FileSnapshotStore(self._env, f"{path}/snapshots")
-        self.groups = GroupCoordinator(self._env, self.offsets, self.partitions_of, self.arrivals)
+        self._open_coordinators()
         make_dir(self._env, self._topics_path)
         for entry in self._env.list(self._topics_path):
             self._open_entry(entry)
+        self.transactions.recover(self._logs(), all_there=not self.damaged)
+
+    def _open_coordinators(self) -> None:
+        """Make what works on the stores."""
+        self.groups = GroupCoordinator(self._env, self.offsets, self.partitions_of, self.arrivals)
+        self.transactions = TransactionCoordinator(
+            self._env, self.offsets, self.groups, self.producers, self.partitions_of, self._commit, self.arrivals
+        )
 
     def _open_entry(self, entry: str) -> None:
         """Open one topic directory; remove it if it is what a crash left of a creation or a drop."""
@@ -194,6 +205,7 @@ class Storage:
         """Remove a topic, its records and its committed offsets. Batches already read stay valid."""
         with self._mutex:
             topic = self.topic(name)
+            self.transactions.forget_topic(topic.partitions)
             topic.close(flush=False)
             if isinstance(topic, FileTopic):
                 with translated(f'topic "{name}"'):
@@ -217,6 +229,10 @@ class Storage:
             self.arrivals.signal()
             return topic
 
+    def _logs(self) -> list[Log]:
+        """The partitions of all topics."""
+        return [log for topic in self.topics() for log in topic.partitions]
+
     def truncate_topic(self, name: str) -> None:
         """Drop all records of a topic. Offsets go on from where they were, so committed positions stay
         meaningful.
@@ -229,7 +245,7 @@ class Storage:
     def append_many(self, batches: Sequence[tuple[Log, pa.RecordBatch]]) -> list[int]:
         """Append to several partitions and wait once; returns the base offsets.
 
-        Every record is durable when this returns. It is not a transaction: if a batch is refused, those
+        Every record is durable when this returns. It is not a `transaction`: if a batch is refused, those
         before it stay.
         """
         bases = [log.write(batch) for log, batch in batches]
@@ -238,6 +254,13 @@ class Storage:
             log.acknowledge(base + batch.num_rows)
         self.arrivals.signal()
         return bases
+
+    def transaction(self, name: str | None = None, *, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> Transaction:
+        """Begin a transaction: appends to any partitions, and commits of consumer offsets, that are seen together or
+        never. See `TransactionCoordinator.begin`.
+        """
+        self._require_open()
+        return self.transactions.begin(name, timeout_ms=timeout_ms)
 
     def wait_durable(self, logs: Iterable[Log]) -> None:
         """Let what was written to the `logs` of durability `group` go through one fsync round; what came of it
@@ -254,8 +277,8 @@ class Storage:
         To be called every now and then by whoever runs the storage. Stopped partitions are left alone, and one that
         stops here does not keep the others from their turn: it has its error.
         """
-        dropped, named = 0, self.producers.names()
-        logs = [log for topic in self.topics() for log in topic.partitions]
+        dropped, named, logs = 0, self.producers.names(), self._logs()
+        self.transactions.maintain()
         for log in logs:
             if log.failure is None:
                 try:
@@ -271,24 +294,25 @@ class Storage:
         now_ms = self._env.now_us() // 1000
         dropped = log.apply_retention(now_ms)
         log.expire_producers((now_ms - PRODUCER_EXPIRY_MS) * 1000, named)
-        if log.context.config.durability == "os":
+        if log.durable_offset < log.end_offset:  # durability os, and markers, which nobody waited for
             log.flush()
         return dropped
 
     def compact(self) -> int:
         """Compact every topic whose settings ask for it, now and as fast as it goes; returns the records removed."""
-        logs = [log for topic in self.topics() for log in topic.partitions if log.failure is None]
+        logs = [log for log in self._logs() if log.failure is None]
         return sum(log.compact(self._env.now_us() // 1000) for log in logs)
 
     # --- lifetime ---
 
     def close(self) -> None:
-        """Flush everything and give the directory free. Closing twice is fine."""
+        """Abort open transactions, flush everything and give the directory free. Closing twice is fine."""
         with self._mutex:
             if self._closed:
                 return
             self._closed = True
             self._compactor.stop()
+            self.transactions.close()
             errors = []
             for topic in self._topics.values():
                 try:

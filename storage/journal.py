@@ -142,6 +142,7 @@ class FileJournal(Journal):
         if error.errno in NO_SPACE:
             try:
                 self._file.resize(self._end)
+                self._file.sync()  # it must not come back after a crash
             except OSError as second:
                 error = second
             else:

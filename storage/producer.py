@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -30,11 +30,16 @@ from storage.errors import (
     StorageClosed,
     StorageError,
     TopicNotFound,
+    TransactionFinished,
+    TransactionInDoubt,
 )
 from storage.facade import Storage
 from storage.log.log import Log
+from storage.offsets.coordinator import GroupMember
 from storage.partitioner import deal, partitions_by_key
 from storage.topic import Topic
+from storage.transactions.coordinator import DEFAULT_TIMEOUT_MS
+from storage.transactions.transaction import Transaction
 
 _SEQUENCE_MODULUS = 1 << 31
 # A full disk is tried again this often, until the delivery timeout.
@@ -42,7 +47,9 @@ _RETRY_S = 0.1
 
 
 class Delivered(NamedTuple):
-    """Rows that are stored as durably as their topic promises: `num_rows` from `base_offset` on."""
+    """Rows that are stored as durably as their topic promises, in a transaction written: `num_rows` from `base_offset`
+    on.
+    """
 
     topic: str
     partition: int
@@ -72,17 +79,18 @@ class _Part:
     schema_id: int
     sent: _Sent
     deadline_us: int
+    transaction: Transaction | None
 
 
 class Producer:
     """Sends batches to topics of `storage`. All methods may be called from any thread.
 
     name: of a producer that comes again after a restart; it has the same id with a higher epoch then, and an earlier
-    one of the name that still runs is fenced (ProducerFenced). idempotent: appends carry id, epoch and sequence, so
-    that one that is repeated is stored once. linger_ms: how long rows wait for others to go with them; also with 0
-    those that come while an append waits for the disk go together. An append has at most `batch_rows` rows unless
-    they were sent so. buffer_bytes may be on their way; more has to wait, at most `max_block_ms` (BufferFull).
-    delivery_timeout_ms: how long a full disk is tried again.
+    one of the name that still runs is fenced (ProducerFenced), its transaction aborted. idempotent: appends carry id,
+    epoch and sequence, so that one that is repeated is stored once. linger_ms: how long rows wait for others to go with
+    them; also with 0 those that come while an append waits for the disk go together. An append has at most
+    `batch_rows` rows unless they were sent so. buffer_bytes may be on their way; more has to wait, at most
+    `max_block_ms` (BufferFull). delivery_timeout_ms: how long a full disk is tried again.
     """
 
     def __init__(
@@ -110,6 +118,9 @@ class Producer:
         self._max_block_s = max_block_ms / 1000
         self._timeout_us = delivery_timeout_ms * 1000
         self._identity = storage.producers.acquire(name) if idempotent else None
+        if name is not None:
+            storage.transactions.fence(name)
+        self._transaction: Transaction | None = None
         self._sequences: WeakKeyDictionary[Log, int] = WeakKeyDictionary()
         self._turns: dict[str, int] = {}
         self._condition = threading.Condition()
@@ -150,7 +161,10 @@ class Producer:
             sent.future.set_result([])
             return sent.future
         deadline_us = self._storage.env.now_us() + self._timeout_us
-        parts = [_Part(target.partitions[number], part, schema_id, sent, deadline_us) for number, part in placed]
+        parts = [
+            _Part(target.partitions[number], part, schema_id, sent, deadline_us, self._transaction)
+            for number, part in placed
+        ]
         self._enqueue(parts, batch)
         return sent.future
 
@@ -219,12 +233,65 @@ class Producer:
         if failure is not None:
             raise failure
 
+    # --- transactions ---
+
+    def begin(self, *, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
+        """Begin a transaction: what is sent from now on, is seen together, when it is committed, or never.
+
+        What was sent before is flushed first. timeout_ms: after so long it is aborted. Raises ProducerFenced,
+        TransactionInDoubt (an earlier one of the producer's name is prepared), what `flush` raises.
+        """
+        if self._transaction is not None and self._transaction.phase == "open":
+            raise TransactionInDoubt(f"transaction {self._transaction.id} is open", hint="commit or abort it first")
+        self.flush()
+        if self.name is not None and self._identity is not None:
+            self._storage.producers.check_current(self.name, *self._identity)
+        self._transaction = self._storage.transaction(self.name, timeout_ms=timeout_ms)
+
+    def commit_offsets(self, group: str | GroupMember, positions: Mapping[tuple[str, int], int]) -> None:
+        """Commit the offsets of records that the transaction was made of with it; see `Transaction.commit_offsets`."""
+        self._current().commit_offsets(group, positions)
+
+    def commit(self) -> None:
+        """Wait for what was sent in the transaction, and commit it. Raises what `flush` and `Transaction.commit` raise;
+        after an error of `flush` it is still to be aborted.
+        """
+        transaction = self._current()
+        self.flush()
+        transaction.commit()
+        self._transaction = None
+
+    def prepare(self) -> str:
+        """`commit`, but for the decision: see `Transaction.prepare`."""
+        transaction = self._current()
+        self.flush()
+        self._transaction = None
+        return transaction.prepare()
+
+    def abort(self) -> None:
+        """Let nothing of the transaction count, whatever became of what was sent in it."""
+        transaction = self._current()
+        with self._condition:
+            self._condition.wait_for(lambda: not self._outstanding)
+            if not isinstance(self._failure, ProducerFenced):
+                self._failure = None
+        transaction.abort()
+        self._transaction = None
+
+    def _current(self) -> Transaction:
+        """The transaction that was begun."""
+        if self._transaction is None:
+            raise TransactionFinished("the producer has no transaction", hint="begin one first")
+        return self._transaction
+
     def close(self) -> None:
-        """Flush, and stop; raises what `flush` raises. Closing twice is fine."""
+        """Flush, abort a transaction that is open, and stop; raises what `flush` raises. Closing twice is fine."""
         with self._condition:
             if self._closed:
                 return
         try:
+            if self._transaction is not None and self._transaction.phase == "open":
+                self.abort()
             self.flush()
         finally:
             with self._condition:
@@ -280,7 +347,7 @@ class Producer:
         for log, waiting in by_log.items():
             for group in self._groups(waiting):
                 held += self._write(log, group, written, again=bool(held and held[-1].log is log))
-        self._storage.wait_durable(log for log, _, _ in written)
+        self._storage.wait_durable(log for log, _, group in written if group[0].transaction is None)
         for log, base, group in written:
             self._acknowledge(log, base, group)
         return held
@@ -309,7 +376,7 @@ class Producer:
             return group
         try:
             batch = group[0].batch if len(group) == 1 else pa.concat_batches([part.batch for part in group])
-            written.append((log, self._append(log, batch), group))
+            written.append((log, self._append(log, batch, group[0].transaction), group))
         except DiskFull as error:
             if self._storage.env.now_us() < group[0].deadline_us:
                 return group
@@ -318,8 +385,10 @@ class Producer:
             self._finish(group, error)
         return []
 
-    def _append(self, log: Log, batch: pa.RecordBatch) -> int:
+    def _append(self, log: Log, batch: pa.RecordBatch, transaction: Transaction | None) -> int:
         """Write a batch with the next sequence number."""
+        if transaction is not None:
+            return transaction.write(log, batch)
         if self._identity is None:
             return log.write(batch)
         producer, epoch = self._identity
@@ -342,7 +411,8 @@ class Producer:
         """Wait for the rows of a group to be durable (most often they are) and tell their senders."""
         rows = sum(part.batch.num_rows for part in group)
         try:
-            log.acknowledge(base + rows)
+            if group[0].transaction is None:  # else its commit waits
+                log.acknowledge(base + rows)
         except Exception as error:
             self._finish(group, error)
             return

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from storage.log.frame import Frame
-from storage.log.log import Log
+from storage.log.log import Isolation, Log
 
 
 class Received(NamedTuple):
@@ -41,18 +41,24 @@ class Received(NamedTuple):
 class Reading:
     """A partition being read. `position` is the next record's offset, None until it is looked up."""
 
-    __slots__ = ("committed", "log", "paused", "position")
+    __slots__ = ("_isolation", "committed", "log", "paused", "position")
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, isolation: Isolation) -> None:
         """`committed` is the group's offset as far as this consumer knows."""
         self.log = log
+        self._isolation = isolation
         self.position: int | None = None
         self.committed: int | None = None
         self.paused = False
+
+    @property
+    def end(self) -> int:
+        """The offset after the last record that may be read now."""
+        return self.log.readable_end(self._isolation)
 
     @property
     def has_rows(self) -> bool:
         """Whether a poll would find something, or has to look where to read first."""
         if self.paused or self.position is None:
             return not self.paused
-        return self.log.high_watermark > self.position or self.position > self.log.end_offset
+        return self.end > self.position or self.position > self.log.end_offset

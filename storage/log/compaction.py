@@ -23,7 +23,10 @@ from storage.env import Env, File
 from storage.log.format import (
     ALIGNMENT,
     FLAG_COMPACTED,
+    FLAG_CONTROL,
+    FLAG_TRANSACTIONAL,
     HEADER_SIZE,
+    KIND_ARROW,
     NO_PRODUCER,
     FrameHeader,
     checksum,
@@ -67,11 +70,12 @@ class Frames(Protocol):
 
 @dataclass
 class Rewritten:
-    """A synced file that is to replace `segments`."""
+    """A synced file that is to replace `segments`; without a change to their frames there is no need to."""
 
     segments: list[Segment]
     index: SegmentIndex
     removed: int
+    changed: bool
 
 
 class Pass:
@@ -113,7 +117,7 @@ class Pass:
             rewritten = self._rewrite(group, survivors, before.offset, remembered, frames, pace)
             if rewritten is None:
                 return removed, None
-            if rewritten.removed or len(group) > 1:
+            if rewritten.changed or len(group) > 1:
                 if not replace(rewritten):
                     return removed, None
                 removed += rewritten.removed
@@ -206,7 +210,7 @@ class Pass:
             file.close()
             if not finished:
                 self._env.remove(path)
-        return Rewritten(group, sink.index, sink.removed)
+        return Rewritten(group, sink.index, sink.removed, sink.changed)
 
     def _put(
         self, sink: _Sink, segment: Segment, position: int, frame: Frame, survivors: Offsets, is_clean: bool
@@ -222,10 +226,17 @@ class Pass:
             keep[:] = True
         left = int(np.count_nonzero(keep))
         sink.removed += frame.record_count - left
+        is_whole = left == frame.record_count and horizon == horizon_of(segment, position, header)
+        # All transactions in reach are decided: what is left of them are frames like others.
+        settled = _settled(header)
+        if settled is not header or left < frame.record_count:
+            sink.changed = True
         if not left:
-            sink.drop(header)
-        elif left == frame.record_count and horizon == horizon_of(segment, position, header):
+            sink.drop(settled)
+        elif is_whole and settled is header:
             sink.copy(segment.data.slice(position, header.frame_size), header)
+        elif is_whole:
+            sink.write([segment.data.slice(position + HEADER_SIZE, header.frame_size - HEADER_SIZE)], settled)
         else:
             sink.write(*self._shrunk(frame, rows, keep, horizon))
         if left and horizon != NO_HORIZON:
@@ -247,8 +258,8 @@ class Pass:
         payload = encode(batch, plan)
         statistics = encode_statistics(batch, plan) if self._config.statistics else b""
         trailer = encode_kept(kept_span(rows[keep] - header.base_offset, header.record_count), horizon, statistics)
-        shrunk = header._replace(
-            flags=header.flags | FLAG_COMPACTED,
+        shrunk = _settled(header)._replace(
+            flags=_settled(header).flags | FLAG_COMPACTED,
             payload_length=payload.length,
             trailer_units=len(trailer) // ALIGNMENT,
         )
@@ -261,6 +272,7 @@ class _Sink:
     def __init__(self, file: File, base_offset: int, remembered: set[int], pace: Pace) -> None:
         self.index = SegmentIndex(base_offset)
         self.removed = 0
+        self.changed = False
         self._file = file
         self._remembered = remembered
         self._pace = pace
@@ -327,6 +339,15 @@ class _Sink:
             self._written += self._pending_bytes
             self._running = self._pace(self._pending_bytes) and self._running
             self._pieces, self._pending_bytes = [], 0
+
+
+def _settled(header: FrameHeader) -> FrameHeader:
+    """The header of a frame that counts without any marker; of a marker, that of a frame which has lost its records."""
+    flags = header.flags & ~(FLAG_TRANSACTIONAL | FLAG_CONTROL)
+    if flags == header.flags:
+        return header
+    kind = KIND_ARROW if header.flags & FLAG_CONTROL else header.kind
+    return header._replace(flags=flags, kind=kind)
 
 
 def _fits(first: FrameHeader, second: FrameHeader) -> bool:

@@ -31,17 +31,18 @@ from storage.log.body import encode_body
 from storage.log.cleaner import Cleaner
 from storage.log.compaction import Rewritten
 from storage.log.durable_point import DurablePoint, Point
-from storage.log.format import FrameHeader, pack_header
+from storage.log.format import FLAG_COMPACTED, FLAG_TRANSACTIONAL, FrameHeader, checksum, pack_header
 from storage.log.frame import Frame
 from storage.log.index import SegmentIndex, load_index, save_index
-from storage.log.log import DEFAULT_MAX_ROWS, Log, Pace, Stamp, TopicContext, at_once
+from storage.log.log import DEFAULT_MAX_ROWS, Isolation, Log, Pace, Stamp, TopicContext, at_once
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
-from storage.log.scan import base_offset, frames_between, segment_frames
+from storage.log.scan import base_offset, frames_between, frames_of_time, segment_frames
 from storage.log.segment import Segment
 from storage.log.segment_info import SegmentInfo
 from storage.log.stored_frame import cut_at, stored_frame
 from storage.log.swap import swap, temporary_path
+from storage.log.transactions import marked
 
 Result = TypeVar("Result")
 
@@ -85,6 +86,7 @@ class FileLog(Log):
         self._start_offset, self._end_offset = found.point.start_offset, found.end_offset
         self._segments = found.segments
         self._cleaner.load(found.point.offset)
+        self._transactions.close_before(self._cleaner.reach)
         if not self._segments:
             self._add_segment(self.context.config.segment_bytes)
             return
@@ -151,6 +153,11 @@ class FileLog(Log):
             self._write_frame(header, [pack_header(header, body.crc), *body.pieces])
             return header.base_offset
 
+    def _write_marker(self, header: FrameHeader) -> None:
+        """See `Log._write_marker`."""
+        self._require_writable()
+        self._write_frame(header, [pack_header(header, checksum([]))])
+
     def _write_frame(self, header: FrameHeader, pieces: list[Any]) -> None:
         """Put a frame at the end of the log, beginning a new segment if it does not fit; call with the lock
         held.
@@ -159,11 +166,14 @@ class FileLog(Log):
         if active.index.position + size > active.capacity:
             self._roll(size)
             active = self._active
+        if header.flags & FLAG_TRANSACTIONAL:  # before its records can be below the high watermark
+            self._transactions.observe(header)
         try:
             active.write(pieces, header, size)
             self._end_offset = header.next_offset
             self._producers.observe(header)
         except OSError as error:
+            self._transactions.cancel(header)
             raise self._write_failed(error, active) from error
         except BaseException:
             self._interrupted(header, active)
@@ -174,10 +184,8 @@ class FileLog(Log):
         if self._end_offset == header.next_offset:
             self._producers.observe(header)
             return
-        active.index = SegmentIndex(active.base_offset)
-        if header.base_offset > active.base_offset:
-            active.index = active.completed(active.index, header.base_offset)
-        active.clear_tail()
+        self._transactions.cancel(header)
+        active.forget_from(header.base_offset)
 
     def _write_failed(self, error: OSError, active: Segment) -> StorageError:
         """Roll a failed append back if only space was missing; otherwise stop the log."""
@@ -323,19 +331,28 @@ class FileLog(Log):
 
     # --- read ---
 
-    def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
+    def read(
+        self,
+        offset: int,
+        *,
+        max_rows: int = DEFAULT_MAX_ROWS,
+        columns: list[str] | None = None,
+        isolation: Isolation = "read_committed",
+    ) -> list[Frame]:
         """See `Log.read`."""
-        return self._consistently(lambda segments: self._read(segments, offset, max_rows, columns))
+        return self._consistently(lambda segments: self._read(segments, offset, max_rows, columns, isolation))
 
-    def _read(self, segments: list[Segment], offset: int, max_rows: int, columns: list[str] | None) -> list[Frame]:
+    def _read(
+        self, segments: list[Segment], offset: int, max_rows: int, columns: list[str] | None, isolation: Isolation
+    ) -> list[Frame]:
         """`read` over given segments; what comes before damage is returned, damage at the beginning raised."""
-        end = self.high_watermark
+        end = self.readable_end(isolation)
         self._check_range(offset, self._start_offset, max(end, self._end_offset))
         end = min(end, offset + max_rows)
         frames: list[Frame] = []
         try:
             for segment, position, header in frames_between(segments, offset, end):
-                frames.append(self._frame(segment, position, header, (offset, end), columns))
+                frames.append(self._frame(segment, position, header, (offset, end), columns, isolation))
         except (CorruptLog, OSError):
             if not frames:
                 raise
@@ -371,9 +388,11 @@ class FileLog(Log):
         header: FrameHeader,
         bounds: tuple[int, int],
         columns: list[str] | None,
+        isolation: Isolation = "read_committed",
     ) -> Frame:
         """The frame at `position`, cut to the offsets `bounds`."""
-        return stored_frame(segment, position, header, bounds, columns, self.context.schemas)
+        hidden = header.flags > FLAG_COMPACTED and self._is_hidden(header, isolation)
+        return stored_frame(segment, position, header, bounds, columns, self.context.schemas, hidden)
 
     def offset_for_timestamp(self, timestamp_us: int) -> int | None:
         """See `Log.offset_for_timestamp`."""
@@ -381,19 +400,14 @@ class FileLog(Log):
 
     def _find_timestamp(self, segments: list[Segment], timestamp_us: int) -> int | None:
         """`offset_for_timestamp` over given segments."""
-        start, end = self._start_offset, self.high_watermark
-        for segment in segments:
-            if segment.index.max_timestamp_us < timestamp_us or segment.index.next_offset <= start:
-                continue
-            first, last = segment.index.before_timestamp(timestamp_us), segment.index.next_offset
-            for position, header in segment.walk(first, end_offset=last):
-                if header.base_offset >= end:
-                    return None
-                if header.max_timestamp_us >= timestamp_us and header.next_offset > start:
-                    frame = self._frame(segment, position, header, (start, end), None)
-                    found = self._exact_timestamp_offset(frame, timestamp_us)
-                    if found is not None:
-                        return found
+        start, end = self._start_offset, self.last_stable_offset
+        for segment, position, header in frames_of_time(segments, timestamp_us, start):
+            if header.base_offset >= end:
+                return None
+            frame = self._frame(segment, position, header, (start, end), None)
+            found = self._exact_timestamp_offset(frame, timestamp_us)
+            if found is not None:
+                return found
         return None
 
     # --- drop ---
@@ -418,6 +432,7 @@ class FileLog(Log):
         number = bisect_right(self._segments, offset, key=base_offset) - 1
         segment = self._segments[number]
         position, base, rest = cut_at(segment, offset, self.context.schemas, self.context.plans)
+        outcomes = marked(header for each in self._segments[number:] for _, header in each.walk(0) if header.flags)
         if base < self._point.offset:
             self._persist_point(Point(self._start_offset, segment.base_offset, position, base))
         for later in reversed(self._segments[number + 1 :]):
@@ -426,9 +441,11 @@ class FileLog(Log):
         self._env.sync_dir(self._directory)
         self._segments = [*self._segments[:number], kept]
         self._unsynced = [s for s in self._unsynced if s.base_offset < segment.base_offset]
-        self._producers = recovery.producers_before(self._env, self._segments, number)
+        before, self._producers = self._producers, recovery.producers_before(self._env, self._segments, number)
         for _, header in kept.walk(0):
             self._producers.observe(header)
+        self._transactions.close_before(self._cleaner.reach)
+        self._transactions.inherit(before.transactions, outcomes)
         self._end_offset = offset
         self._sync()
 
@@ -454,6 +471,7 @@ class FileLog(Log):
         kept = not gone or self._keep_producers(self._segments[len(gone)], producers)
         self._persist_point(self._point._replace(start_offset=offset))
         self._start_offset = offset
+        self._transactions.forget_before(offset)
         self._cuts += 1
         self._segments = self._segments[len(gone) :]
         self._unsynced = [s for s in self._unsynced if s not in gone]
@@ -485,10 +503,8 @@ class FileLog(Log):
         """See `Log.apply_retention`. The active segment goes too when all of it is too old."""
         with self._lock:
             self._require_writable()
-            indexes = [segment.index for segment in self._segments]
-            pieces = [(index.position, index.max_append_us) for index in indexes]
-            if not indexes[-1].position:
-                pieces.pop()
+            indexes = [s.index for s in self._segments if s.index.position]
+            pieces = [(i.position, i.max_append_us) for i in indexes if i.next_offset <= self.last_stable_offset]
             gone = expired_count(pieces, self.size_bytes, self.context.config, now_ms)
             target = indexes[gone - 1].next_offset if gone else 0
         if gone:
@@ -508,9 +524,10 @@ class FileLog(Log):
             with self._lock:
                 self._require_writable()
                 sealed, limit, cuts = self._segments[:-1], self._point.offset, self._cuts
-                remembered = {base for _, _, batches, *_ in self._producers.save() for _, _, base in batches}
-            if self.compaction_limit is not None:
-                limit = min(limit, self.compaction_limit)
+                remembered, first_open = self._producers.remembered(), self._transactions.first_open
+            limit = min(each for each in (limit, first_open, self.compaction_limit) if each is not None)
+            if self.context.config.compacts:
+                self.flush()  # the markers of what is decided, without which its frames could not be told apart
             try:
                 return self._cleaner.run(
                     sealed, limit, remembered, now_ms * 1000, lambda n: pace(n) and not self._closed

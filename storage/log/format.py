@@ -21,10 +21,14 @@ MAGIC = b"SEF"
 KIND_ARROW = 1  # one Arrow IPC RecordBatch message, its schema is the topic's schema of that id
 KIND_BYTES = 2  # the same with BYTES_SCHEMA
 KIND_ARROW_STREAM = 3  # a whole Arrow IPC stream: batches with dictionaries
+KIND_COMMIT = 4  # a marker: the producer's transaction is committed; no payload
+KIND_ABORT = 5  # a marker: it is aborted
 
 # Flags 4..7 may be ignored by a reader that does not know them, flags 0..3 may not.
 FLAG_COMPACTED = 0x01  # some of the offsets the frame covers have no record any more
-KNOWN_FLAGS = FLAG_COMPACTED
+FLAG_TRANSACTIONAL = 0x02  # the records count when a commit marker of the producer follows
+FLAG_CONTROL = 0x04  # a marker: it takes an offset but has no record
+KNOWN_FLAGS = FLAG_COMPACTED | FLAG_TRANSACTIONAL | FLAG_CONTROL
 INCOMPATIBLE_FLAGS = 0x0F
 
 NO_PRODUCER = -1

@@ -22,6 +22,8 @@ NO_TIMESTAMP = -(1 << 63)
 
 _HEAD = struct.Struct("<4sIIIqqqqq")
 _MAGIC = b"SEI1"
+# With transactions in the JSON, which an earlier version must not take for a list of producers.
+_MAGIC_TRANSACTIONS = b"SEI2"
 
 
 @dataclass
@@ -71,7 +73,7 @@ class SegmentIndex:
         return self.positions[low - 1] if low else 0
 
 
-def save_index(env: Env, path: str, index: SegmentIndex, producers: list[Any]) -> None:
+def save_index(env: Env, path: str, index: SegmentIndex, producers: list[Any] | dict[str, Any]) -> None:
     """Write the index file atomically; `producers` is the producer table's state at the end of what is
     covered.
     """
@@ -86,16 +88,17 @@ def save_index(env: Env, path: str, index: SegmentIndex, producers: list[Any]) -
     )
     tail = _HEAD.pack(_MAGIC, 0, len(index.offsets), len(body), *fixed)[8:] + body
     # An fsync here would hold up appends behind all that the file system has to write.
-    write_file(env, path, [_MAGIC + struct.pack("<I", checksum([tail])) + tail], durable=False)
+    magic = _MAGIC if isinstance(producers, list) else _MAGIC_TRANSACTIONS
+    write_file(env, path, [magic + struct.pack("<I", checksum([tail])) + tail], durable=False)
 
 
-def load_index(env: Env, path: str) -> tuple[SegmentIndex, list[Any]] | None:
+def load_index(env: Env, path: str) -> tuple[SegmentIndex, list[Any] | dict[str, Any]] | None:
     """The index and producer state in a file, or None if that is missing, damaged or unreadable."""
     try:
         data = read_file(env, path)
     except OSError:
         return None
-    if len(data) < _HEAD.size or data[:4] != _MAGIC:
+    if len(data) < _HEAD.size or data[:4] not in (_MAGIC, _MAGIC_TRANSACTIONS):
         return None
     _, crc, count, body_length, base, position, next_offset, newest, newest_append = _HEAD.unpack_from(data, 0)
     if len(data) != _HEAD.size + body_length or checksum([data[8:]]) != crc:

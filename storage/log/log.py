@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,14 +20,19 @@ from storage.env import Env
 from storage.errors import InvalidConfig, MissingKey, OffsetOutOfRange, SchemaMismatch, StorageError
 from storage.log.arrivals import Arrivals
 from storage.log.commit import GroupCommit
-from storage.log.format import NO_BATCH_ID, FrameHeader
+from storage.log.format import FLAG_CONTROL, FLAG_TRANSACTIONAL, KIND_ABORT, KIND_COMMIT, NO_BATCH_ID, FrameHeader
 from storage.log.frame import Frame
+from storage.log.index import NO_TIMESTAMP
 from storage.log.latest import KeyRule, can_group
 from storage.log.producers import ActiveProducer, ProducerTable
 from storage.log.schema_plan import SchemaPlan, plan_schema
 from storage.log.segment_info import SegmentInfo
+from storage.log.transactions import OpenTransaction, TransactionTable
 
 DEFAULT_MAX_ROWS = 65_536 * 4
+
+Isolation = Literal["read_committed", "read_uncommitted"]
+"""What a reader sees: only records that are final, or those of open and of aborted transactions too."""
 
 Pace = Callable[[int], bool]
 """Told of bytes that were read or written, may wait; False when the work must end."""
@@ -114,6 +119,7 @@ class Stamp(NamedTuple):
     timestamp_us: int
     max_timestamp_us: int
     producer: BatchId | None
+    flags: int = 0
 
 
 class Log(ABC):
@@ -157,6 +163,17 @@ class Log(ABC):
     @abstractmethod
     def high_watermark(self) -> int:
         """All records before it are acknowledged and may be read."""
+
+    @property
+    def last_stable_offset(self) -> int:
+        """All records before it are final: the high watermark, or the first record of an open transaction."""
+        end = self.high_watermark  # first: a transaction is known before its records can be below it
+        unstable = self._transactions.unstable
+        return end if unstable is None else min(end, max(unstable, self._start_offset))
+
+    def readable_end(self, isolation: Isolation) -> int:
+        """The offset after the last record that such a reader may see."""
+        return self.last_stable_offset if isolation == "read_committed" else self.high_watermark
 
     @property
     @abstractmethod
@@ -206,8 +223,12 @@ class Log(ABC):
         timestamp_us: int | None = None,
         producer: BatchId | None = None,
         max_timestamp_us: int | None = None,
+        transactional: bool = False,
     ) -> int:
-        """`append` without the wait: the rows are not readable (nor promised) before `acknowledge`."""
+        """`append` without the wait: the rows are not readable (nor promised) before `acknowledge`.
+
+        transactional: they are not stable before the transaction of `producer` (its id and epoch) is settled.
+        """
         schema_id, batch = self.context.fitted(batch)
         if batch.num_rows == 0:
             return self._end_offset
@@ -216,7 +237,8 @@ class Log(ABC):
         now = self.context.env.now_us() if timestamp_us is None else timestamp_us
         if max_timestamp_us is None:
             max_timestamp_us = self._largest_timestamp(batch, now)
-        return self._write(batch, schema_id, Stamp(now, max_timestamp_us, producer))
+        flags = FLAG_TRANSACTIONAL if transactional else 0
+        return self._write(batch, schema_id, Stamp(now, max_timestamp_us, producer, flags))
 
     @abstractmethod
     def _write(self, batch: pa.RecordBatch, schema_id: int, stamp: Stamp) -> int:
@@ -247,6 +269,47 @@ class Log(ABC):
         with self._lock:
             self._producers.expire(before_us, keep)
 
+    # --- transactions ---
+
+    @property
+    def _transactions(self) -> TransactionTable:
+        """What the partition knows of transactions."""
+        return self._producers.transactions
+
+    def open_transactions(self) -> list[OpenTransaction]:
+        """The transactions that have records here but no marker, by producer id."""
+        with self._lock:
+            return self._transactions.open()
+
+    def settle(self, producer_id: int, epoch: int, committed: bool) -> None:
+        """The transaction is decided, durably: readers see its records, or never will. `mark` is to follow."""
+        with self._lock:
+            self._transactions.settle(producer_id, epoch, committed)
+
+    def mark(self, producer_id: int, epoch: int) -> int | None:
+        """Write the marker of a settled transaction, if it lacks one; returns the offset after it, None if it has its
+        marker. It is not durable then: the decision is. Raises DiskFull, LogFailed, CorruptLog, StorageClosed.
+        """
+        with self._lock:
+            for each in self._transactions.open():
+                if (each.producer_id, each.epoch) == (producer_id, epoch):
+                    assert each.committed is not None, "a marker follows a decision"
+                    self._write_marker(self._marker(each))
+                    return self._end_offset
+        return None
+
+    def _marker(self, settled: OpenTransaction) -> FrameHeader:
+        """Header of a marker at the end; call with the lock held."""
+        now = self.context.env.now_us()
+        kind, schema_id = KIND_COMMIT if settled.committed else KIND_ABORT, len(self.context.schemas) - 1
+        stamp = Stamp(now, NO_TIMESTAMP, None, FLAG_CONTROL)
+        header = self._header(kind, schema_id, 1, stamp, (0, 0))
+        return header._replace(producer_id=settled.producer_id, producer_epoch=settled.epoch)
+
+    @abstractmethod
+    def _write_marker(self, header: FrameHeader) -> None:
+        """Store a frame without a body; call with the lock held."""
+
     def _repeated(self, producer: BatchId | None, records: int) -> int | None:
         """Base offset of the earlier append that this one repeats, None if it is new; call with the lock
         held.
@@ -260,7 +323,7 @@ class Log(ABC):
         # In the order of the fields: naming them costs more than all the rest of this function.
         return FrameHeader(
             kind,
-            0,
+            stamp.flags,
             schema_id,
             self._end_offset,
             records,
@@ -277,13 +340,21 @@ class Log(ABC):
     # --- reading ---
 
     @abstractmethod
-    def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
-        """Frames of the records from `offset` to the high watermark, of at most `max_rows` offsets together.
+    def read(
+        self,
+        offset: int,
+        *,
+        max_rows: int = DEFAULT_MAX_ROWS,
+        columns: list[str] | None = None,
+        isolation: Isolation = "read_committed",
+    ) -> list[Frame]:
+        """Frames of the records from `offset` to the last stable one (or, read_uncommitted, to the high watermark), of
+        at most `max_rows` offsets together.
 
         Batches share memory with the log. `columns` restricts and orders their columns. An empty list means
-        that there is nothing yet. In a compacted log offsets are missing, and frames may have no rows at all: go on
-        from `next_offset` of the last. Raises OffsetOutOfRange below the start or beyond the end, CorruptLog at a
-        damaged frame.
+        that there is nothing yet. In a compacted log offsets are missing, and frames may have no rows at all, as have
+        markers and, read_committed, what was aborted: go on from `next_offset` of the last. Raises OffsetOutOfRange
+        below the start or beyond the end, CorruptLog at a damaged frame.
         """
 
     @abstractmethod
@@ -331,6 +402,13 @@ class Log(ABC):
     @abstractmethod
     def close(self, *, flush: bool = True) -> None:
         """Flush (unless the log is to be removed) and release files."""
+
+    def _is_hidden(self, header: FrameHeader, isolation: Isolation) -> bool:
+        """Whether readers get nothing of a frame: it is a marker, or was aborted."""
+        if header.flags & FLAG_CONTROL:
+            return True
+        aborts = isolation == "read_committed" and header.flags & FLAG_TRANSACTIONAL
+        return bool(aborts) and self._transactions.is_aborted(header)
 
     def _check_range(self, offset: int, low: int, high: int) -> None:
         """Raise OffsetOutOfRange unless low <= offset <= high."""

@@ -17,13 +17,16 @@ from storage.errors import StorageClosed
 from storage.log.format import FLAG_COMPACTED, KIND_ARROW, KIND_BYTES, FrameHeader
 from storage.log.frame import Frame
 from storage.log.latest import LatestOffsets, Offsets, settle_tombstones
-from storage.log.log import DEFAULT_MAX_ROWS, Log, Pace, Stamp, TopicContext, at_once
+from storage.log.log import DEFAULT_MAX_ROWS, Isolation, Log, Pace, Stamp, TopicContext, at_once
+from storage.log.message import no_rows
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
 from storage.log.schema_plan import plan_schema
 from storage.log.segment_info import SegmentInfo, known
 from storage.log.statistics import ColumnStatistics, decode_statistics, encode_statistics
+from storage.log.stored_frame import empty_frame
 from storage.log.trailer import NO_HORIZON
+from storage.log.transactions import marked
 
 
 class _Stored(NamedTuple):
@@ -105,6 +108,11 @@ class MemoryLog(Log):
             self._keep(_Stored(header, batch))
             return header.base_offset
 
+    def _write_marker(self, header: FrameHeader) -> None:
+        """See `Log._write_marker`."""
+        self._require_open()
+        self._keep(_Stored(header, no_rows(self.context.schemas[header.schema_id])))
+
     def _keep(self, stored: _Stored) -> None:
         """Add an entry at the end."""
         self._producers.observe(stored.header)
@@ -128,23 +136,41 @@ class MemoryLog(Log):
     def flush(self) -> None:
         """See `Log.flush`: nothing to do."""
 
-    def read(self, offset: int, *, max_rows: int = DEFAULT_MAX_ROWS, columns: list[str] | None = None) -> list[Frame]:
+    def read(
+        self,
+        offset: int,
+        *,
+        max_rows: int = DEFAULT_MAX_ROWS,
+        columns: list[str] | None = None,
+        isolation: Isolation = "read_committed",
+    ) -> list[Frame]:
         """See `Log.read`."""
         with self._lock:
             self._require_open()
             self._check_range(offset, self._start_offset, self._end_offset)
-            limit = min(self._end_offset, offset + max_rows)
+            limit = min(self.readable_end(isolation), offset + max_rows)
             first = max(bisect_right(self._bases, offset) - 1, 0)
             last = bisect_right(self._bases, limit - 1)
             found = self._stored[first:last] if limit > offset else []
-        return [_frame(stored, offset, limit, columns) for stored in found]
+            return [self._frame(stored, (offset, limit), columns, isolation) for stored in found]
+
+    def _frame(
+        self, stored: _Stored, bounds: tuple[int, int], columns: list[str] | None, isolation: Isolation
+    ) -> Frame:
+        """The part of an append within offsets `bounds` that a reader sees."""
+        if self._is_hidden(stored.header, isolation):
+            return empty_frame(stored.header, bounds, columns, self.context.schemas[stored.header.schema_id])
+        return _frame(stored, *bounds, columns)
 
     def offset_for_timestamp(self, timestamp_us: int) -> int | None:
         """See `Log.offset_for_timestamp`."""
         with self._lock:
             for stored in self._stored:
                 if stored.header.max_timestamp_us >= timestamp_us and stored.header.next_offset > self._start_offset:
-                    frame = _frame(stored, self._start_offset, self._end_offset, None)
+                    bounds = (self._start_offset, self.last_stable_offset)
+                    if stored.header.base_offset >= bounds[1]:
+                        return None
+                    frame = self._frame(stored, bounds, None, "read_committed")
                     found = self._exact_timestamp_offset(frame, timestamp_us)
                     if found is not None:
                         return found
@@ -165,10 +191,12 @@ class MemoryLog(Log):
 
     def _replace(self, kept: list[_Stored]) -> None:
         """Make `kept` the whole content."""
+        before, self._producers = self._producers, ProducerTable(self._dropped.save())
+        outcomes = marked(stored.header for stored in self._stored)
         self._stored, self._bases, self._size = [], [], 0
-        self._producers = ProducerTable(self._dropped.save())
         for stored in kept:
             self._keep(stored)
+        self._transactions.inherit(before.transactions, outcomes)
 
     def delete_before(self, offset: int) -> None:
         """See `Log.delete_before`; whole batches are let go, a part of one when the rest goes too."""
@@ -181,11 +209,13 @@ class MemoryLog(Log):
                 self._dropped.observe(self._stored[gone].header)
                 gone += 1
             del self._stored[:gone], self._bases[:gone]
+            self._transactions.forget_before(self._start_offset)
 
     def apply_retention(self, now_ms: int) -> int:
         """See `Log.apply_retention`; every batch is a segment of its own."""
         with self._lock:
-            pieces = [(s.header.payload_length, s.header.append_timestamp_us) for s in self._stored]
+            stable = [s.header for s in self._stored if s.header.next_offset <= self.last_stable_offset]
+            pieces = [(header.payload_length, header.append_timestamp_us) for header in stable]
             gone = expired_count(pieces, self._size, self.context.config, now_ms)
             if gone:
                 self.delete_before(self._stored[gone - 1].header.next_offset)
@@ -202,6 +232,8 @@ class MemoryLog(Log):
             self._require_open()
             config, now_us = self.context.config, now_ms * 1000
             limit = self._end_offset if self.compaction_limit is None else self.compaction_limit
+            first_open = self._transactions.first_open
+            limit = limit if first_open is None else min(limit, first_open)
             newest = now_us - config.min_compaction_lag_ms * 1000
             sealed = 0
             for stored in self._stored[:-1] if config.compacts else []:
@@ -226,12 +258,12 @@ class MemoryLog(Log):
         latest = LatestOffsets(self.context.key_rule())
         pieces, rest = self._stored[:sealed], self._stored[sealed:]
         for stored in pieces:
-            whole = _frame(stored, stored.header.base_offset, stored.header.next_offset, None)
+            whole = self._whole(stored)
             if whole.record_count:
                 latest.add(whole.batch, whole.offsets())
         survivors = latest.offsets()
         shrunk = [self._shrunk(stored, survivors, now_us) for stored in pieces]
-        removed = sum(a.batch.num_rows - b.batch.num_rows for a, b in zip(pieces, shrunk, strict=True))
+        removed = sum(self._whole(a).record_count - b.batch.num_rows for a, b in zip(pieces, shrunk, strict=True))
         self._cleaned = pieces[-1].header.next_offset
         self._stored = [*shrunk, *rest]
         self._size = sum(stored.header.payload_length for stored in self._stored)
@@ -239,17 +271,21 @@ class MemoryLog(Log):
 
     def _shrunk(self, stored: _Stored, survivors: Offsets, now_us: int) -> _Stored:
         """A batch with only the surviving rows."""
-        whole = _frame(stored, stored.header.base_offset, stored.header.next_offset, None)
+        whole = self._whole(stored)
         keep = np.isin(whole.offsets(), survivors)
         delay_us = self.context.config.delete_retention_ms * 1000
         horizon = settle_tombstones(whole.batch, self.context.key_rule(), keep, stored.horizon_us, now_us, delay_us)
-        if keep.all():
+        if keep.all() and stored.batch.num_rows == len(keep):
             return stored._replace(horizon_us=horizon)
-        batch = whole.batch.filter(pa.array(keep))
+        batch = whole.batch.filter(pa.array(keep, pa.bool_()))
         header = stored.header._replace(
             flags=stored.header.flags | FLAG_COMPACTED, payload_length=batch.get_total_buffer_size()
         )
         return _Stored(header, batch, whole.offsets()[keep], horizon)
+
+    def _whole(self, stored: _Stored) -> Frame:
+        """All of an append, unless it was aborted."""
+        return self._frame(stored, (stored.header.base_offset, stored.header.next_offset), None, "read_committed")
 
     def close(self, *, flush: bool = True) -> None:
         """See `Log.close`: the batches are let go."""

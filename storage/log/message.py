@@ -68,10 +68,15 @@ def encode(batch: pa.RecordBatch, plan: SchemaPlan) -> Payload:
 def decode(kind: int, payload: pa.Buffer, schema: pa.Schema) -> pa.RecordBatch:
     """The batch in a payload, its columns pointing into `payload`; without a payload, a batch of no rows."""
     if not payload.size:
-        return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+        return no_rows(schema)
     if kind == KIND_ARROW_STREAM:
         return pa.ipc.open_stream(payload).read_next_batch()
     return pa.ipc.read_record_batch(payload, schema)
+
+
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch without rows."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def _encode_stream(batch: pa.RecordBatch) -> Payload:

@@ -18,12 +18,16 @@ from typing import Any, NamedTuple
 
 from storage.config import BatchId
 from storage.errors import OutOfOrderSequence, ProducerFenced
-from storage.log.format import NO_PRODUCER, FrameHeader
+from storage.log.format import FLAG_CONTROL, FLAG_TRANSACTIONAL, NO_PRODUCER, FrameHeader
+from storage.log.transactions import TransactionTable
 
 REMEMBERED_BATCHES = 5
 _SEQUENCE_MODULUS = 1 << 31
 # Time of the newest append in tables that were saved before there was one: not forgotten until it appends again.
 _UNKNOWN_US = (1 << 63) - 1
+
+Saved = list[Any] | dict[str, Any]
+"""A table as JSON: a list of producers, or an object with them and the transactions, where there are any."""
 
 
 class ActiveProducer(NamedTuple):
@@ -62,20 +66,28 @@ class _State:
 
 
 class ProducerTable:
-    """What a partition knows about its idempotent producers."""
+    """What a partition knows about its producers: the idempotent ones, and their `transactions`."""
 
-    def __init__(self, saved: list[Any] | None = None) -> None:
+    def __init__(self, saved: Saved | None = None) -> None:
+        producers, transactions = (saved["producers"], saved) if isinstance(saved, dict) else (saved or [], None)
+        self.transactions = TransactionTable(transactions)
         self._states: dict[int, _State] = {}
-        for producer_id, epoch, batches, *last_us in saved or []:
+        for producer_id, epoch, batches, *last_us in producers:
             state = self._states[producer_id] = _State(epoch, *(last_us or [_UNKNOWN_US]))
             state.batches.extend(tuple(batch) for batch in batches)
 
-    def save(self) -> list[Any]:
+    def save(self) -> Saved:
         """The table as JSON-able lists; the constructor's argument."""
-        return [
+        producers = [
             [pid, state.epoch, [list(b) for b in state.batches], *([state.last_us] * (state.last_us != _UNKNOWN_US))]
             for pid, state in sorted(self._states.items())
         ]
+        transactions = self.transactions.save()
+        return {"producers": producers, **transactions} if transactions else producers
+
+    def remembered(self) -> set[int]:
+        """Base offsets of the frames that a producer may still repeat."""
+        return {base for state in self._states.values() for _, _, base in state.batches}
 
     def active(self) -> list[ActiveProducer]:
         """All producers known, by id."""
@@ -109,6 +121,10 @@ class ProducerTable:
         """Remember an appended frame (also when reading frames back during recovery)."""
         if header.producer_id == NO_PRODUCER:
             return
+        if header.flags & (FLAG_TRANSACTIONAL | FLAG_CONTROL):
+            self.transactions.observe(header)
+            if header.flags & FLAG_CONTROL:
+                return
         state = self._states.get(header.producer_id)
         if state is None or state.epoch != header.producer_epoch:
             state = self._states[header.producer_id] = _State(header.producer_epoch, header.append_timestamp_us)

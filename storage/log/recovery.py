@@ -10,7 +10,6 @@ finds corruption.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from storage import checked
 from storage.env import Env, write_file
@@ -18,7 +17,7 @@ from storage.errors import CorruptLog
 from storage.log.durable_point import FILE_BYTES, DurablePoint, Point
 from storage.log.format import ALIGNMENT, frame_intact, unpack_header
 from storage.log.index import SegmentIndex, load_index
-from storage.log.producers import ProducerTable
+from storage.log.producers import ProducerTable, Saved
 from storage.log.segment import INDEX_SUFFIX, LOG_SUFFIX, PRODUCERS_SUFFIX, Segment, segment_name
 from storage.log.swap import complete_swaps
 
@@ -154,7 +153,7 @@ def _walk_durable(env: Env, segments: list[Segment], first: int, point: Point) -
     return producers
 
 
-def _resume(env: Env, segments: list[Segment], number: int, position: int) -> tuple[SegmentIndex, list[Any]]:
+def _resume(env: Env, segments: list[Segment], number: int, position: int) -> tuple[SegmentIndex, Saved]:
     """Where the walk can begin: the segment's own index file, else its first frame with its predecessor's
     producers.
     """
@@ -171,7 +170,7 @@ def producers_before(env: Env, segments: list[Segment], number: int) -> Producer
     dropped segments, from headers where these are missing.
     """
     start, position = number, 0
-    saved: list[Any] = []
+    saved: Saved = []
     while start > 0 and not position:
         start -= 1
         loaded = load_index(env, segments[start].index_path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -23,7 +23,7 @@ from storage.log.epoch_starts import epoch_starts
 from storage.log.file_log import FileLog
 from storage.log.format import FrameHeader, frame_intact, pack_header, unpack_header
 from storage.log.log import Stamp, TopicContext
-from storage.log.producers import ProducerTable
+from storage.log.producers import ProducerTable, Saved
 from storage.log.scan import base_offset, frames_between, segment_frames
 from storage.log.segment import PRODUCERS_SUFFIX, Segment, segment_name
 
@@ -134,11 +134,11 @@ class ReplicaLog(FileLog):
             return self._end_offset
         return self._consistently(lambda segments: _frame_start(segments, offset))
 
-    def producers_at(self, offset: int) -> list[Any]:
+    def producers_at(self, offset: int) -> Saved:
         """What the log knows of producers by the frames before that at `offset`, as `ProducerTable.save` has it."""
         return self._consistently(lambda segments: self._producers_at(segments, offset))
 
-    def _producers_at(self, segments: list[Segment], offset: int) -> list[Any]:
+    def _producers_at(self, segments: list[Segment], offset: int) -> Saved:
         """`producers_at` over given segments."""
         number = max(bisect_right(segments, offset, key=base_offset) - 1, 0)
         table = recovery.producers_before(self._env, segments, number)
@@ -153,7 +153,7 @@ def _frame_start(segments: Sequence[Segment], offset: int) -> int:
     return next(header.base_offset for _, header in segment_frames(segment, offset, offset + 1))
 
 
-def begin_at(env: Env, directory: str, start: int, producers: list[Any], keep: Sequence[str] = ()) -> None:
+def begin_at(env: Env, directory: str, start: int, producers: Saved, keep: Sequence[str] = ()) -> None:
     """Empty the directory of a log, but for the files `keep`, and let the log begin at offset `start` with what is
     known of `producers` there. A crash on the way leaves an empty log or one that its owner takes for new.
     """

@@ -30,6 +30,21 @@ def frames_between(segments: list[Segment], offset: int, end: int) -> Iterator[t
         number += 1
 
 
+def frames_of_time(
+    segments: list[Segment], timestamp_us: int, start: int
+) -> Iterator[tuple[Segment, int, FrameHeader]]:
+    """(segment, position, header) of the frames that hold records from offset `start` on, one of them of that time or
+    later; as their headers say, without a check of the frames.
+    """
+    for segment in segments:
+        index = segment.index
+        if index.max_timestamp_us < timestamp_us or index.next_offset <= start:
+            continue
+        for position, header in segment.walk(index.before_timestamp(timestamp_us), end_offset=index.next_offset):
+            if header.max_timestamp_us >= timestamp_us and header.next_offset > start:
+                yield segment, position, header
+
+
 def segment_frames(segment: Segment, offset: int, end: int) -> Iterator[tuple[int, FrameHeader]]:
     """The part of `frames_between` within one segment; CorruptLog when it ends too early."""
     limit = min(end, segment.index.next_offset)

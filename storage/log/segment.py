@@ -201,6 +201,13 @@ class Segment:
             self._checked = (low, position + size)
         index.cover(header, size)
 
+    def forget_from(self, offset: int) -> None:
+        """Let the frames from `offset` on, the last ones, not have been written."""
+        self.index = SegmentIndex(self.base_offset)
+        if offset > self.base_offset:
+            self.index = self.completed(self.index, offset)
+        self.clear_tail()
+
     def clear_tail(self) -> None:
         """Zero whatever lies beyond the last frame, so that no later reader mistakes it for one."""
         assert self.file is not None

@@ -6,15 +6,18 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from storage.log.format import ALIGNMENT, FLAG_COMPACTED, HEADER_SIZE, FrameHeader, checksum, pack_header, padding
 from storage.log.frame import Frame
-from storage.log.message import decode, encode
+from storage.log.message import decode, encode, no_rows
 from storage.log.schema_plan import SchemaPlan
 from storage.log.segment import Segment
 from storage.log.statistics import ColumnStatistics, decode_statistics
 from storage.log.trailer import decode_kept, encode_kept, kept_span
+
+_NO_OFFSETS = np.zeros(0, np.int64)
 
 
 def stored_frame(
@@ -24,9 +27,14 @@ def stored_frame(
     bounds: tuple[int, int],
     columns: list[str] | None,
     schemas: Sequence[pa.Schema],
+    hidden: bool = False,
 ) -> Frame:
-    """The frame at `position`, cut to the offsets `bounds`; the caller has verified it."""
+    """The frame at `position`, cut to the offsets `bounds`, without its records if it is `hidden`; the caller has
+    verified it.
+    """
     data, schema = segment.data, schemas[header.schema_id]
+    if hidden:
+        return empty_frame(header, bounds, columns, schema)
     payload = data.slice(position + HEADER_SIZE, header.payload_length)
     trailer = data.slice(position + header.trailer_start, header.trailer_units * ALIGNMENT)
     first, end = max(bounds[0], header.base_offset), min(bounds[1], header.next_offset)
@@ -35,6 +43,12 @@ def stored_frame(
     if header.flags & FLAG_COMPACTED:
         kept = header.base_offset + decode_kept(memoryview(trailer), header.record_count)[0]
     return Frame(header, first, end, columns, load, functools.partial(_statistics, trailer, schema), kept)
+
+
+def empty_frame(header: FrameHeader, bounds: tuple[int, int], columns: list[str] | None, schema: pa.Schema) -> Frame:
+    """A frame, cut to the offsets `bounds`, of which readers see no record."""
+    first, end = max(bounds[0], header.base_offset), min(bounds[1], header.next_offset)
+    return Frame(header, first, end, columns, functools.partial(no_rows, schema), dict, _NO_OFFSETS)
 
 
 def cut_at(

@@ -40,6 +40,13 @@ class GroupPartition(NamedTuple):
     state: str
 
 
+class GroupMember(NamedTuple):
+    """Who commits: a member of a group, or a consumer without members beside it (None)."""
+
+    group: str
+    member: str | None = None
+
+
 class GroupCoordinator:
     """Groups by name; a group exists while it has members or committed offsets."""
 
@@ -130,6 +137,19 @@ class GroupCoordinator:
         Raises MemberFenced unless the member has all these partitions; without a member GroupInUse if the group
         has any (as Kafka does for consumers that assign themselves); TopicNotFound, OffsetOutOfRange.
         """
+        allowed = self.commit_check(GroupMember(group, member), positions)
+        allowed()
+        if not positions:
+            return
+        self._offsets.commit(
+            group, {(each.topic, each.partition): offset for each, offset in positions.items()}, allowed=allowed
+        )
+
+    def commit_check(self, who: GroupMember, positions: Mapping[TopicPartition, int]) -> Callable[[], None]:
+        """What raises, now or later, unless `who` may commit the positions; itself raises TopicNotFound and
+        OffsetOutOfRange.
+        """
+        group, member = who
         check_group_name(group)
         for each, offset in positions.items():
             self._check_position(each, offset)
@@ -143,12 +163,7 @@ class GroupCoordinator:
                     membership.expire(self._env.now_us())
                     membership.check_commit(member, positions)
 
-        allowed()
-        if not positions:
-            return
-        self._offsets.commit(
-            group, {(each.topic, each.partition): offset for each, offset in positions.items()}, allowed=allowed
-        )
+        return allowed
 
     def _check_position(self, each: TopicPartition, offset: int) -> None:
         """Raise unless the partition exists and can have the position."""
@@ -183,7 +198,7 @@ class GroupCoordinator:
         rows = []
         for each in sorted({*committed, *owners}):
             logs = self._partitions_of(each.topic)
-            end = logs[each.partition].high_watermark if each.partition < len(logs) else None
+            end = logs[each.partition].last_stable_offset if each.partition < len(logs) else None
             offset = committed.get(each)
             lag = None if end is None or offset is None else max(end - offset, 0)
             rows.append(GroupPartition(group, *each, owners.get(each), offset, end, lag, state))

@@ -16,12 +16,12 @@ def earliest(log: Log) -> int:
 
 def latest(log: Log) -> int:
     """The next record that comes."""
-    return log.high_watermark
+    return log.last_stable_offset
 
 
 def at_offset(offset: int) -> Place:
     """That record, or the nearest that the partition has, as Kafka's tool for groups does."""
-    return lambda log: min(max(offset, log.start_offset), log.high_watermark)
+    return lambda log: min(max(offset, log.start_offset), log.last_stable_offset)
 
 
 def at_timestamp(timestamp_us: int) -> Place:
@@ -29,6 +29,6 @@ def at_timestamp(timestamp_us: int) -> Place:
 
     def place(log: Log) -> int:
         found = log.offset_for_timestamp(timestamp_us)
-        return log.high_watermark if found is None else found
+        return log.last_stable_offset if found is None else found
 
     return place

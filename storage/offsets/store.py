@@ -1,4 +1,7 @@
-"""OffsetStore: how far each consumer group has read.
+"""OffsetStore: how far each consumer group has read, and which transactions are committed.
+
+Both in one journal, so that a transaction and the positions it commits are one record: there is no moment at which one
+of them holds and the other does not. (Kafka writes the positions to a topic of their own, with a marker like others'.)
 
 A commit of several partitions is one journal record, so it is durable and atomic. Commits that wait at the same
 time share one record and its fsync, as appends to logs do (`log/commit.py`). Positions stay until their group or
@@ -8,16 +11,24 @@ user who came back later. Must not check that topics exist.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from storage.errors import StorageError
 from storage.journal import Journal
 
 # The journal is rewritten when it has this many records, and so many times more than there are groups.
 _REWRITE_RECORDS = 1024
 _REWRITE_FACTOR = 4
+
+
+Decision = dict[str, Any]
+"""The journal record of a transaction: `transaction` (its id), `state` (committed, prepared or aborted), `name`,
+`since_us`, and `groups`: the records of the commits that become valid with it.
+"""
 
 
 @dataclass
@@ -50,6 +61,7 @@ class OffsetStore:
         self._queue_lock = threading.Lock()
         self._queue: list[_Waiting] = []
         self._groups: dict[str, _Group] = {}
+        self._decisions: dict[str, Decision] = {}
         self._records = 0
         for record in journal.replay():
             self._records += 1
@@ -69,8 +81,24 @@ class OffsetStore:
         `allowed` is asked at the last moment and raises if the commit is too late: a `fetch` that begins after it
         was asked waits for the commit.
         """
-        rows = [[topic, partition, offset] for (topic, partition), offset in positions.items()]
-        self._record({"group": group, "positions": rows, "metadata": metadata}, allowed)
+        self._record(group_record(group, positions, metadata), allowed)
+
+    def decide(self, decision: Decision, *, allowed: Callable[[], None] | None = None) -> None:
+        """Record what becomes of a transaction, and if it is committed store its positions, as one atomic and durable
+        change. `allowed` as for `commit`.
+        """
+        self._record(dict(decision), allowed)
+
+    def decisions(self) -> list[Decision]:
+        """The transactions that are committed, or prepared, and not forgotten yet."""
+        with self._write_lock:
+            return list(self._decisions.values())
+
+    def forget_decisions(self, transactions: Collection[str]) -> None:
+        """Drop decisions that nobody will ask for again."""
+        with self._write_lock:
+            for each in transactions:
+                self._decisions.pop(each, None)
 
     def fetch(self, group: str) -> dict[tuple[str, int], int]:
         """Committed positions by (topic, partition); empty for an unknown group."""
@@ -132,15 +160,20 @@ class OffsetStore:
         finally:
             for each in waiting:
                 each.done = True
-        if self._records > max(_REWRITE_RECORDS, _REWRITE_FACTOR * len(self._groups)):
-            self._journal.rewrite(self._current())
-            self._records = len(self._groups)
+        living = len(self._groups) + len(self._decisions)
+        if self._records > max(_REWRITE_RECORDS, _REWRITE_FACTOR * living):
+            # The longer journal holds as well: what is recorded is recorded, and the next change tries this again.
+            with contextlib.suppress(StorageError):
+                self._journal.rewrite(self._current())
+                self._records = living
 
     def _apply(self, record: dict[str, Any]) -> None:
         """Bring the groups up to date with one journal record."""
         if "together" in record:
             for each in record["together"]:
                 self._apply(each)
+        elif "transaction" in record:
+            self._apply_decision(record)
         elif "dropped" in record:
             for known in self._groups.values():
                 known.positions = {k: v for k, v in known.positions.items() if k[0] != record["dropped"]}
@@ -151,12 +184,27 @@ class OffsetStore:
             known.positions.update({(topic, partition): offset for topic, partition, offset in record["positions"]})
             known.metadata = record["metadata"]
 
+    def _apply_decision(self, decision: Decision) -> None:
+        """Take in what becomes of a transaction."""
+        if decision["state"] == "aborted":
+            self._decisions.pop(decision["transaction"], None)
+            return
+        if decision["state"] == "committed":
+            for each in decision["groups"]:
+                self._apply(each)
+            decision = decision | {"groups": []}
+        self._decisions[decision["transaction"]] = decision
+
     def _current(self) -> list[dict[str, Any]]:
-        """One record per group: the state as a journal."""
-        return [
-            {"group": name, "positions": [[*k, v] for k, v in g.positions.items()], "metadata": g.metadata}
-            for name, g in self._groups.items()
-        ]
+        """One record per group and per decision: the state as a journal."""
+        groups = [group_record(name, g.positions, g.metadata) for name, g in self._groups.items()]
+        return [*groups, *self._decisions.values()]
+
+
+def group_record(group: str, positions: Mapping[tuple[str, int], int], metadata: str = "") -> dict[str, Any]:
+    """The journal record of a commit."""
+    rows = [[topic, partition, offset] for (topic, partition), offset in positions.items()]
+    return {"group": group, "positions": rows, "metadata": metadata}
 
 
 def _is_allowed(waiting: _Waiting) -> bool:

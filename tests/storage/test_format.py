@@ -69,7 +69,7 @@ def test_what_is_no_header_is_refused() -> None:
     assert frames.unpack_header(bytes(64), 0) is None
     assert frames.unpack_header(b"SEF\x02" + packed[4:], 0) is None
     assert frames.header_version(b"SEF\x02" + packed[4:], 0) == 2
-    assert frames.unpack_header(packed[:5] + b"\x02" + packed[6:], 0) is None
+    assert frames.unpack_header(packed[:5] + b"\x08" + packed[6:], 0) is None
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0, 1, 2, 255, 256, 257, 300, 1000, 3000]), st.booleans())

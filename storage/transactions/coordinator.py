@@ -1,0 +1,412 @@
+"""TransactionCoordinator: decides transactions, so that every partition of one agrees, whatever happens on the way.
+
+Two-phase commit with presumed abort. A commit makes the records of all partitions durable (phase one), then its
+decision (one record of the offset store's journal, with the consumer offsets that are part of it), then tells all
+partitions at once, and writes a marker to each. Only the decision is waited for: a marker that is lost, or cannot be
+written because the disk is full, is written later from the decision. A transaction without a decision is aborted when
+the storage is opened; a prepared one waits for its owner.
+
+What differs from Kafka (KIP-98, KIP-890, KIP-939), and why: coordinator and partitions live in one process, so nothing
+that was sent can arrive late, a partition need not be registered before it is written to (its own frames tell which
+transactions are open in it), and what readers see changes in all partitions at one moment (`cut`). Every transaction
+has an (id, epoch) of its own; a name only says who fences whom. All methods may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from storage.config import MAX_EPOCH
+from storage.env import Env
+from storage.errors import (
+    DiskFull,
+    InvalidConfig,
+    LogFailed,
+    ProducerFenced,
+    StorageClosed,
+    StorageError,
+    TransactionAborted,
+    TransactionInDoubt,
+    TransactionNotFound,
+)
+from storage.log.arrivals import Arrivals
+from storage.log.commit import GroupCommit
+from storage.log.log import Isolation, Log
+from storage.offsets.assignment import TopicPartition
+from storage.offsets.coordinator import GroupCoordinator
+from storage.offsets.store import Decision, OffsetStore
+from storage.producer_ids import ProducerIds
+from storage.transactions.transaction import OffsetCommit, Participation, State, Transaction
+
+DEFAULT_TIMEOUT_MS = 60_000
+
+
+class TransactionInfo(NamedTuple):
+    """A transaction that is not finished. since_us: microseconds since 1970 UTC; `state` as `Transaction.phase`."""
+
+    id: str
+    name: str | None
+    state: str
+    since_us: int
+    partitions: list[TopicPartition]
+
+
+class TransactionCoordinator:
+    """The transactions of one storage."""
+
+    def __init__(
+        self,
+        env: Env,
+        offsets: OffsetStore,
+        groups: GroupCoordinator,
+        producers: ProducerIds,
+        partitions_of: Callable[[str], Sequence[Log]],
+        commit: GroupCommit,
+        arrivals: Arrivals,
+    ) -> None:
+        """`partitions_of` gives the logs of a topic, none for an unknown one."""
+        self.groups = groups
+        self.partitions_of = partitions_of
+        self._env = env
+        self._offsets = offsets
+        self._producers = producers
+        self._commit = commit
+        self._arrivals = arrivals
+        # Held for moments only; a transaction's own lock is never waited for with it.
+        self._lock = threading.Lock()
+        self._visibility = threading.Lock()
+        self._states: dict[str, State] = {}
+        # (id, epoch) that no partition has an open transaction of.
+        self._free: list[tuple[int, int]] = []
+        # Decided ones whose markers are not all written, and those whose markers are not all durable, by log.
+        self._unmarked: list[State] = []
+        self._marked: list[tuple[State, dict[Log, int]]] = []
+        # The partitions of transactions that were committed not long ago.
+        self._committed: list[dict[Log, Participation]] = []
+        self._closed = False
+
+    # --- beginning ---
+
+    def begin(self, name: str | None = None, *, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> Transaction:
+        """Begin a transaction, to be finished within `timeout_ms`: then whoever comes by aborts it.
+
+        name: of an owner that has one transaction at a time. One of an earlier instance that is still open is aborted,
+        and its calls raise ProducerFenced; if it is prepared, TransactionInDoubt is raised. Raises InvalidConfig.
+        """
+        if name == "" or timeout_ms < 1:
+            raise InvalidConfig("a transaction's name must not be empty, its timeout_ms positive")
+        self.expire()
+        if name is not None:
+            self.fence(name)
+        producer, epoch = self._identity()
+        now_us = self._env.now_us()
+        state = State(f"{producer}.{epoch}", producer, epoch, name, now_us, now_us + timeout_ms * 1000)
+        with self._lock:
+            if self._closed:
+                raise StorageClosed("the storage is closed")
+            for other in self._states.values():
+                if name is not None and other.name == name:
+                    raise TransactionInDoubt(
+                        f'transaction {other.id} of "{name}" is {other.phase}', hint="commit or abort it first"
+                    )
+            self._states[state.id] = state
+        return Transaction(self, state)
+
+    def fence(self, name: str) -> None:
+        """Abort the open transaction of a name: whoever had it is replaced."""
+        with self._lock:
+            others = [state for state in self._states.values() if state.name == name]
+        for state in others:
+            with state.lock:
+                if state.phase == "open":
+                    state.failure = ProducerFenced(
+                        f'transaction {state.id} of "{name}" is fenced',
+                        hint="another owner of this name has taken over",
+                    )
+                    self._finish(state, committed=False)
+
+    def _identity(self) -> tuple[int, int]:
+        """An (id, epoch) that no transaction has or had."""
+        with self._lock:
+            if self._free:
+                producer, epoch = self._free.pop()
+                if epoch < MAX_EPOCH:
+                    return producer, epoch + 1
+        return self._producers.acquire()
+
+    # --- deciding ---
+
+    def prepare(self, state: State) -> None:
+        """Phase one, and the note that the decision is the owner's; call with the transaction's lock held."""
+        self._make_durable(state)
+        self._decide(state, "prepared")
+        state.phase, state.deadline_us = "prepared", None
+
+    def commit(self, state: State) -> None:
+        """See `Transaction.commit`; call with the transaction's lock held."""
+        if state.phase == "open":
+            self._make_durable(state)
+        if state.logs or state.offsets or state.phase != "open":
+            self._decide(state, "committed")
+        self._finish(state, committed=True)
+
+    def abort(self, state: State) -> None:
+        """See `Transaction.abort`; call with the transaction's lock held."""
+        if state.phase == "aborted":
+            return
+        if state.phase != "open":
+            self._decide(state, "aborted")
+        self._finish(state, committed=False)
+
+    def check_time(self, state: State) -> None:
+        """Abort a transaction that is open too long, and raise; call with its lock held."""
+        if state.phase == "open" and state.deadline_us is not None and self._env.now_us() > state.deadline_us:
+            limit_ms = (state.deadline_us - state.since_us) // 1000
+            state.failure = TransactionAborted(
+                f"transaction {state.id} was aborted: it was open for more than {limit_ms} ms",
+                hint="commit earlier, or begin it with a longer timeout",
+            )
+            self._finish(state, committed=False)
+        if state.failure is not None:
+            raise state.failure
+
+    def _make_durable(self, state: State) -> None:
+        """Phase one; on a failure the transaction is aborted."""
+        self.check_time(state)
+        try:
+            self._commit.wait_durable(log for log, part in state.logs.items() if log.durable_offset < part.end_offset)
+            for log, part in state.logs.items():
+                if log.failure is not None or log.durable_offset < part.end_offset:
+                    raise log.failure or LogFailed(f'topic "{log.context.name}" was closed or cut')
+        except BaseException:
+            self._finish(state, committed=False)
+            raise
+
+    def _decide(self, state: State, outcome: str) -> None:
+        """Write the decision. What is known not to be written leaves the transaction as it was if that was prepared,
+        else aborts it; what may have been written leaves it in doubt.
+        """
+        refused: list[BaseException] = []
+
+        def allowed() -> None:
+            try:
+                for each in state.offsets if outcome != "aborted" else []:
+                    each.allowed()
+            except BaseException as error:
+                refused.append(error)
+                raise
+
+        decision: Decision = {
+            "transaction": state.id,
+            "state": outcome,
+            "name": state.name,
+            "since_us": state.since_us,
+            "groups": [each.record for each in state.offsets if self._is_of_living(each)],
+        }
+        was_open = state.phase == "open"
+        state.phase = "in doubt" if was_open else state.phase
+        try:
+            self._offsets.decide(decision, allowed=allowed)
+        except BaseException as error:
+            if was_open and (refused or isinstance(error, DiskFull)):
+                self._finish(state, committed=False)
+            raise
+
+    def _is_of_living(self, commit: OffsetCommit) -> bool:
+        """Whether the topics of an offset commit still exist."""
+        return all(self.partitions_of(topic) for topic, _, _ in commit.record["positions"])
+
+    # --- what follows ---
+
+    def _finish(self, state: State, *, committed: bool) -> None:
+        """Show the decision to readers everywhere at one moment, then write the markers; call with the transaction's
+        lock held.
+        """
+        with self._visibility:
+            for log in state.logs:
+                log.settle(state.producer_id, state.epoch, committed)
+            if committed and len(state.logs) > 1:
+                self._committed.append(dict(state.logs))
+        state.phase = "committed" if committed else "aborted"
+        self._arrivals.signal()
+        with self._lock:
+            self._states.pop(state.id, None)
+            self._unmarked.append(state)
+        self.mark()
+
+    def mark(self) -> None:
+        """Write the markers that are missing, as far as the disk lets us, and forget decisions that are in them."""
+        with self._lock:
+            waiting, self._unmarked = self._unmarked, []
+        for state in waiting:
+            ends = {log: self._marked_end(log, state) for log in state.logs}
+            missing = {log for log, end in ends.items() if end is None and log.failure is None}
+            with self._lock:
+                if missing:
+                    self._unmarked.append(state)
+                    continue
+                if all(end is not None for end in ends.values()):
+                    if state.is_own:
+                        self._free.append((state.producer_id, state.epoch))
+                    self._marked.append((state, {log: end for log, end in ends.items() if end is not None}))
+        self._forget()
+
+    def _marked_end(self, log: Log, state: State) -> int | None:
+        """The offset after a transaction's marker, or one it is before; None if it cannot be written."""
+        try:
+            log.mark(state.producer_id, state.epoch)
+        except StorageError:
+            return None
+        return log.end_offset
+
+    def _forget(self) -> None:
+        """Drop decisions whose markers are all durable."""
+        with self._lock:
+            done = [s for s, ends in self._marked if all(log.durable_offset >= end for log, end in ends.items())]
+            known = {state.id for state in done}
+            self._marked = [each for each in self._marked if each[0].id not in known]
+        if known:
+            self._offsets.forget_decisions(known)
+
+    # --- readers ---
+
+    def cut(self, logs: Iterable[Log], isolation: Isolation = "read_committed") -> list[int]:
+        """Up to where each of `logs` may be read, as of one moment: a transaction is in all of them or in none.
+
+        A committed one can be behind the records of an open one in some partition; then the others stop before it, too.
+        """
+        with self._visibility:
+            if isolation == "read_uncommitted":
+                return [log.high_watermark for log in logs]
+            self._committed = [parts for parts in self._committed if not _is_below(parts, {})]
+            ends: dict[Log, int] = {}
+            changed = bool(self._committed)
+            while changed:
+                changed = False
+                for parts in self._committed:
+                    if not _is_below(parts, ends) and any(_end(log, ends) > p.first_offset for log, p in parts.items()):
+                        ends |= {log: min(_end(log, ends), part.first_offset) for log, part in parts.items()}
+                        changed = True
+            return [_end(log, ends) for log in logs]
+
+    # --- care ---
+
+    def expire(self) -> None:
+        """Abort the transactions that are open too long and not in use at this moment."""
+        now_us = self._env.now_us()
+        with self._lock:
+            late = [s for s in self._states.values() if s.deadline_us is not None and s.deadline_us < now_us]
+        for state in late:
+            if state.lock.acquire(blocking=False):
+                try:
+                    if state.phase == "open":
+                        self.check_time(state)
+                except TransactionAborted:
+                    continue  # its owner will hear of it
+                finally:
+                    state.lock.release()
+
+    def maintain(self) -> None:
+        """What is to be done now and then."""
+        self.expire()
+        self.mark()
+
+    def unfinished(self) -> list[TransactionInfo]:
+        """All transactions that are open, in doubt or prepared, oldest first."""
+        with self._lock:
+            states = sorted(self._states.values(), key=lambda state: (state.since_us, state.id))
+        return [
+            TransactionInfo(
+                state.id,
+                state.name,
+                state.phase,
+                state.since_us,
+                sorted(TopicPartition(log.context.name, log.partition) for log in list(state.logs)),
+            )
+            for state in states
+        ]
+
+    def prepared(self, transaction: str) -> Transaction:
+        """The prepared transaction of that id, to commit or abort it; TransactionNotFound."""
+        with self._lock:
+            state = self._states.get(transaction)
+        if state is None or state.phase not in ("prepared", "in doubt"):
+            raise TransactionNotFound(f'no transaction "{transaction}" is prepared')
+        return Transaction(self, state)
+
+    def forget_topic(self, logs: Collection[Log]) -> None:
+        """A topic is dropped: the transactions go on without it."""
+        with self._lock:
+            states = [*self._states.values(), *self._unmarked]
+        for state in states:
+            with state.lock:
+                state.logs = {log: part for log, part in state.logs.items() if log not in logs}
+
+    # --- opening and closing ---
+
+    def recover(self, logs: Collection[Log], *, all_there: bool) -> None:
+        """Finish what a crash left: write the markers of what is decided, abort what is not, keep what is prepared.
+
+        all_there: no topic is missing for damage; otherwise decisions are kept until all of them are back.
+        """
+        decisions = {decision["transaction"]: decision for decision in self._offsets.decisions()}
+        states: dict[str, State] = {}
+        for log in logs:
+            for each in log.open_transactions():
+                name = f"{each.producer_id}.{each.epoch}"
+                state = states.setdefault(name, _restored(name, decisions.get(name)))
+                state.logs[log] = Participation(end_offset=log.end_offset)
+        for name, decision in decisions.items():
+            if decision["state"] == "prepared":
+                states.setdefault(name, _restored(name, decision))
+        for state in states.values():
+            if state.phase == "prepared":
+                self._states[state.id] = state
+            else:
+                self._finish(state, committed=state.phase == "committed")
+        if all_there and all(log.failure is None for log in logs):
+            self._forget_marked([name for name in decisions if name not in self._states])
+
+    def _forget_marked(self, transactions: Collection[str]) -> None:
+        """Drop decisions found at the start, if the markers of all of them are written and durable."""
+        with self._lock:
+            if self._unmarked or self._marked:
+                return
+        self._offsets.forget_decisions(transactions)
+
+    def close(self) -> None:
+        """Abort what is open: nobody can commit it any more."""
+        with self._lock:
+            self._closed = True
+            states = list(self._states.values())
+        for state in states:
+            with state.lock:
+                if state.phase == "open":
+                    state.failure = TransactionAborted(f"transaction {state.id} was aborted: the storage was closed")
+                    self._finish(state, committed=False)
+
+
+def _end(log: Log, ends: Mapping[Log, int]) -> int:
+    """Up to where a log may be read, if `ends` does not say."""
+    return ends.get(log, log.last_stable_offset)
+
+
+def _is_below(parts: Mapping[Log, Participation], ends: Mapping[Log, int]) -> bool:
+    """Whether all of a transaction may be read."""
+    return all(part.end_offset <= _end(log, ends) for log, part in parts.items())
+
+
+def _restored(transaction: str, decision: Decision | None) -> State:
+    """A transaction as the journal has it; without a record it is aborted."""
+    producer, _, epoch = transaction.partition(".")
+    state = State(transaction, int(producer), int(epoch), None, 0, None, "aborted", is_own=False)
+    if decision is not None:
+        state.phase, state.name, state.since_us = decision["state"], decision["name"], decision["since_us"]
+        state.offsets = [OffsetCommit(record, _anybody) for record in decision["groups"]]
+    return state
+
+
+def _anybody() -> None:
+    """The check of offsets whose consumer is gone with its process: they were allowed when it prepared."""
