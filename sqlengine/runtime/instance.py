@@ -455,8 +455,11 @@ class Instance:
                     check()
             self.scheduler.catch_up(check)
 
-    def contents(self, obj: CatalogObject) -> pa.Table:
-        """The rows of a stream, table or view at the newest tick; the caller holds the lock."""
+    def contents(self, obj: CatalogObject, *, packed: bool = False) -> pa.Table:
+        """The rows of a stream, table or view at the newest tick; the caller holds the lock.
+
+        packed: texts that repeat may be dictionaries, which DuckDB reads as they are.
+        """
         if isinstance(obj, MaterializedView):
             query = self.query_of(obj)
             if query.status == "failed" and query.error is not None:
@@ -465,11 +468,11 @@ class Instance:
                     sqlstate=query.error.sqlstate,
                     hint="SHOW QUERIES tells more; drop and create it again once the cause is gone",
                 )
-            return query.contents()
+            return query.contents(packed=packed)
         assert isinstance(obj, (Stream, Table))
         source = self.scheduler.sources.get(obj.name)
         if source is not None and source.store is not None:
-            return source.store.snapshot_table()
+            return source.store.scan_table() if packed else source.store.snapshot_table()
         until = source.reader.positions if source is not None else None
         return read_all(self.reader(obj), until)
 

@@ -1,5 +1,5 @@
-"""The background thread: ticks when data came or time is due, retention now and then, sleeps otherwise.  Memory a
-back-fill has left is given back when nothing comes for a while."""
+"""The background thread: ticks when data came or time is due, retention now and then, sleeps otherwise.  When nothing
+comes for a while, repeated texts are packed and memory a back-fill has left is given back."""
 
 from __future__ import annotations
 
@@ -67,6 +67,8 @@ class Pump:
                 self._give_back()
 
     def _give_back(self) -> None:
+        while not self._wake.is_set() and self._scheduler.pack():
+            self._scheduler.spare_memory = True
         if self._scheduler.spare_memory:
             self._scheduler.spare_memory = False
             give_back()

@@ -79,10 +79,10 @@ class ContinuousQuery:
         """Whether some part of it is maintained by recompute-and-diff."""
         return self.reason is not None
 
-    def contents(self) -> pa.Table:
-        """The rows of a materialized view under its own column names."""
+    def contents(self, *, packed: bool = False) -> pa.Table:
+        """The rows of a materialized view under its own column names; `packed`: repeated texts as dictionaries."""
         assert self.store is not None
-        table = self.store.snapshot_table()
+        table = self.store.scan_table() if packed else self.store.snapshot_table()
         names = self.plan.schema.names
         return table if table.schema.names == names else table.rename_columns(names)
 

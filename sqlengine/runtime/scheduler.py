@@ -233,6 +233,12 @@ class Scheduler:
                 break
         self.spare_memory |= done >= SPARE_MEMORY_ROWS
 
+    def pack(self) -> bool:
+        """Make some contents smaller, for about as long as a tick may take; False when there is nothing left to do."""
+        with self.lock:
+            stores = [query.store for query in self.queries.values()] + [s.store for s in self.sources.values()]
+            return any(store is not None and store.pack() for store in stores)
+
     def wait_for_change(self, after_tick: int, timeout_s: float | None) -> bool:
         """Block until a tick later than `after_tick`, at most `timeout_s`; False on time-out."""
         with self.changed:

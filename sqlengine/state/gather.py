@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.kernels import COMPILED
+from sqlengine.state.repeated_texts import plain_array
 from sqlengine.types import storage_type
 
 if TYPE_CHECKING:
@@ -66,20 +67,27 @@ class Gatherer:
         self._starts = starts
         self._kinds = [_kind(storage_type(f.type)) for f in schema]
         self._addresses: dict[int, _Addresses] = {}
+        self._packed: set[int] = set()
 
     def truncate(self, chunks: int) -> None:
         """Only the first `chunks` chunks are still the same."""
         for known in self._addresses.values():
             known.noted[chunks:] = False
 
+    def forget(self, chunk: int) -> None:
+        """A chunk was packed: its texts are dictionaries now."""
+        for known in self._addresses.values():
+            known.noted[chunk : chunk + 1] = False
+        self._packed |= {i for i, c in enumerate(self._chunks[chunk].columns) if pa.types.is_dictionary(c.type)}
+
     def take(self, rows: Ints, columns: Sequence[int]) -> list[pa.Array]:
         """The columns' values of the given rows, in the order of `rows`."""
         if len(self._chunks) == 1:
             index = pa.array(rows)
-            return [self._chunks[0].column(c).take(index) for c in columns]
+            return [self._plain(self._chunks[0].column(c).take(index), c) for c in columns]
         if not self._chunks or not len(rows):
             return [pa.array([], self.schema.field(c).type) for c in columns]
-        slow = [c for c in columns if self._kinds[c] == "other"]
+        slow = [c for c in columns if self._kinds[c] == "other" or c in self._packed]
         taken = dict(zip(slow, self._take_by_chunk(rows, slow), strict=True)) if slow else {}
         if len(slow) < len(columns):
             chunk, offset = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
@@ -95,7 +103,7 @@ class Gatherer:
         parts = []
         for c in np.flatnonzero(np.diff(ends)):
             at = pa.array(rows[order[ends[c] : ends[c + 1]]] - starts[c])
-            parts.append([self._chunks[c].column(i).take(at) for i in columns])
+            parts.append([self._plain(self._chunks[c].column(i).take(at), i) for i in columns])
         joined = [pa.concat_arrays([p[i] for p in parts]) for i in range(len(columns))]
         if (chunk[1:] >= chunk[:-1]).all():
             return joined
@@ -103,6 +111,9 @@ class Gatherer:
         inverse[order] = np.arange(len(rows))
         index = pa.array(inverse)
         return [column.take(index) for column in joined]
+
+    def _plain(self, array: pa.Array, column: int) -> pa.Array:
+        return plain_array(array, self.schema.field(column).type)
 
     def _known(self, column: int, chunk: Ints) -> Ints:
         """(valid, first, values, data) of a column by chunk, where only the named chunks need be right.

@@ -3,6 +3,8 @@
 Why: stores and joins keep millions of rows; large batches (often memory-mapped) are held as they are, without a copy,
 and small ones are merged into larger ones so that a row is copied at most a few times, a lookup meets few chunks and a
 small slice does not hold a large buffer for ever.  Row ids are dense and stay valid until `compact`.
+Large chunks may be packed, their repeated texts held once; whoever reads `chunks` of an arena that is packed meets
+dictionaries, everyone else plain values.
 The arena must not know which rows are dead: its owner does.
 """
 
@@ -16,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.state.gather import Gatherer
+from sqlengine.state.repeated_texts import packed, packed_schema, plain, repeating
 
 Ints = npt.NDArray[np.int64]
 
@@ -33,6 +36,8 @@ class RowArena:
         self._chunks: list[pa.RecordBatch] = []
         self._starts: list[int] = [0]
         self._gatherer = Gatherer(schema, self._chunks, self._starts)
+        self._packed_schema: pa.Schema | None = None
+        self._packed = 0
 
     @property
     def num_rows(self) -> int:
@@ -53,6 +58,38 @@ class RowArena:
     def starts(self) -> Sequence[int]:
         """Row id of each chunk's first row, and the end."""
         return self._starts
+
+    # ------------------------------------------------------------ packing
+
+    @property
+    def packed_schema(self) -> pa.Schema:
+        """The schema of packed chunks: dictionaries where texts repeat; `schema` as long as none are packed."""
+        return self.schema if self._packed_schema is None else self._packed_schema
+
+    def pack(self) -> int | None:
+        """Pack one more chunk that no merge will touch; the row id of its first row, None when there is none.
+
+        Which columns repeat the first such chunk tells, for all of them.
+        """
+        for at in range(self._packed, len(self._chunks)):
+            chunk = self._chunks[at]
+            if chunk.num_rows <= FULL_CHUNK:
+                continue
+            if self._packed_schema is None:
+                self._packed_schema = packed_schema(self.schema, repeating(chunk))
+            self._packed = at + 1
+            if self._packed_schema == self.schema:
+                return None
+            self._chunks[at] = packed(chunk, self._packed_schema)
+            self._gatherer.forget(at)
+            return self._starts[at]
+        return None
+
+    def plain_chunk(self, at: int) -> pa.RecordBatch:
+        """The rows of a chunk with every value written out."""
+        return plain(self._chunks[at], self.schema)
+
+    # ------------------------------------------------------------ rows
 
     def append(self, batch: pa.RecordBatch) -> int:
         """Keep a batch; returns the row id of its first row."""
@@ -94,7 +131,7 @@ class RowArena:
             if mask.all():
                 self._push(chunk)
             elif mask.any():
-                self._push(chunk.filter(pa.array(mask)))
+                self._push(plain(chunk.filter(pa.array(mask)), self.schema))
             self._merge_tail()
         return new_row
 
@@ -106,7 +143,7 @@ class RowArena:
         """Hold `batch` instead of the rows from `first`, which starts a chunk, on."""
         chunks = bisect_right(self._starts, first) - 1
         del self._chunks[chunks:], self._starts[chunks + 1 :]
-        self._gatherer.truncate(chunks)
+        self._truncated(chunks)
         if batch.num_rows:
             self.append(batch)
 
@@ -114,7 +151,12 @@ class RowArena:
         """Forget all rows."""
         self._chunks.clear()
         self._starts[:] = [0]
-        self._gatherer.truncate(0)
+        self._truncated(0)
+
+    def _truncated(self, chunks: int) -> None:
+        """Only the first `chunks` chunks are still the same."""
+        self._packed = min(self._packed, chunks)
+        self._gatherer.truncate(chunks)
 
     def _push(self, batch: pa.RecordBatch) -> None:
         self._chunks.append(batch)
@@ -133,9 +175,9 @@ class RowArena:
                 rows += chunk.num_rows
             if run < 2 or run < FAN_IN and rows < FULL_CHUNK:
                 return
-            merged = pa.concat_batches(self._chunks[-run:])
+            merged = pa.concat_batches([plain(chunk, self.schema) for chunk in self._chunks[-run:]])
             del self._chunks[-run:], self._starts[-run:]
-            self._gatherer.truncate(len(self._chunks))
+            self._truncated(len(self._chunks))
             self._push(merged)
 
 

@@ -3,7 +3,8 @@
 Why: snapshots read a view as an Arrow table, point look-ups read it by key, recovery saves it.  Append-only contents
 are a list of batches and nothing else; indexes are built when the first deletion or look-up needs them.  A row that
 occurs n times is n physical rows; deleting marks one of them dead, and dead rows are reclaimed when they outnumber
-the living.  A snapshot shares all chunks that did not change with the snapshot before it.
+the living.  A snapshot shares all chunks that did not change with the snapshot before it.  Texts that repeat are packed
+when there is time (`pack`), and read packed by those who can (`scan_table`).
 The store must not see half a tick as contents: deltas wait in `_pending` until something is read or `settle` is called.
 A delta that is net already (nothing in it cancels) and waits alone is taken in without hashing whole rows when the
 contents have a key.
@@ -21,6 +22,7 @@ from sqlengine.delta import Delta, concat, part
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.repeated_texts import packed, plain
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.row_index import RowIndex, net_weights
@@ -170,8 +172,8 @@ class RowStore:
         else:
             self._index = KeyIndex([self.schema.field(c).type for c in self.key_columns])
         self._chains = RowChains()
-        for first, chunk in zip(self._arena.starts, self._arena.chunks, strict=False):
-            slots = self._slots_of(chunk)
+        for at, first in enumerate(self._arena.starts[:-1]):
+            slots = self._slots_of(self._arena.plain_chunk(at))
             self._chains.insert(slots, first, self._index.size)
 
     def _slots_of(self, batch: pa.RecordBatch) -> Ints:
@@ -220,24 +222,45 @@ class RowStore:
         index = 0 if self._index is None else self._chains.nbytes + self._index.nbytes
         return self._arena.num_bytes + index + self._live.nbytes
 
+    def pack(self) -> bool:
+        """Hold the repeated texts of a few thousand more rows once; False when there are none left to look at."""
+        first = self._arena.pack()
+        if first is None:
+            return False
+        self._filtered.pop(first, None)
+        self._table = None
+        return True
+
     def snapshot_table(self) -> pa.Table:
-        """The contents as an immutable table, in order of arrival; the same object until the next change."""
+        """The contents as an immutable table, in order of arrival; the same object until the next change, unless
+        texts are packed.
+        """
+        table = self.scan_table()
+        if table.schema == self.schema:
+            return table
+        return pa.Table.from_batches([plain(b, self.schema) for b in table.to_batches()], schema=self.schema)
+
+    def scan_table(self) -> pa.Table:
+        """`snapshot_table` for readers that know dictionaries: texts that are packed stay so. The same object until
+        the next change.
+        """
         self.settle()
         if self._table is None:
-            batches = [self._live_part(i) for i in range(len(self._arena.chunks))]
+            schema = self._arena.packed_schema
+            batches = [self._live_part(i, schema) for i in range(len(self._arena.chunks))]
             starts = set(self._arena.starts)
             self._filtered = {first: part for first, part in self._filtered.items() if first in starts}
-            self._table = pa.Table.from_batches([b for b in batches if b.num_rows], schema=self.schema)
+            self._table = pa.Table.from_batches([b for b in batches if b.num_rows], schema=schema)
         return self._table
 
-    def _live_part(self, i: int) -> pa.RecordBatch:
+    def _live_part(self, i: int, schema: pa.Schema) -> pa.RecordBatch:
         """The living rows of chunk i, remembered until a row of it dies."""
         chunk, first = self._arena.chunks[i], self._arena.starts[i]
         known = self._filtered.get(first)
-        if known is not None and known[0] is chunk:
+        if known is not None and known[0] is chunk and known[1].schema == schema:
             return known[1]
         live = self._live.values[first : first + chunk.num_rows] != 0
-        part = chunk if live.all() else chunk.filter(pa.array(live))
+        part = packed(chunk if live.all() else chunk.filter(pa.array(live)), schema)
         self._filtered[first] = (chunk, part)
         return part
 

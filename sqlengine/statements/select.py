@@ -46,7 +46,9 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
 
 
 def _contents(context: Context, obj: CatalogObject) -> pa.Table:
-    return system_rows(context, obj) if isinstance(obj, SystemTable) else context.instance.contents(obj)
+    if isinstance(obj, SystemTable):
+        return system_rows(context, obj)
+    return context.instance.contents(obj, packed=True)
 
 
 def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Table], now_us: int) -> pa.Table:
