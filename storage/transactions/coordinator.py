@@ -205,6 +205,11 @@ class TransactionCoordinator:
             "since_us": state.since_us,
             "groups": [each.record for each in state.offsets if self._is_of_living(each)],
         }
+        if outcome == "committed" and len(state.logs) > 1:
+            decision["partitions"] = [
+                [log.context.name, log.partition, part.first_offset, part.end_offset]
+                for log, part in state.logs.items()
+            ]
         was_open = state.phase == "open"
         state.phase = "in doubt" if was_open else state.phase
         try:
@@ -227,7 +232,7 @@ class TransactionCoordinator:
         with self._visibility:
             for log in state.logs:
                 log.settle(state.producer_id, state.epoch, committed)
-            if committed and len(state.logs) > 1:
+            if committed and state.is_own and len(state.logs) > 1:
                 self._committed.append(dict(state.logs))
         state.phase = "committed" if committed else "aborted"
         self._arrivals.signal()
@@ -262,10 +267,13 @@ class TransactionCoordinator:
         return log.end_offset
 
     def _forget(self) -> None:
-        """Drop decisions whose markers are all durable."""
+        """Drop decisions whose markers are all durable, and whose records may all be read."""
         with self._lock:
-            done = [s for s, ends in self._marked if all(log.durable_offset >= end for log, end in ends.items())]
-            known = {state.id for state in done}
+            known = {
+                state.id
+                for state, ends in self._marked
+                if all(log.durable_offset >= end for log, end in ends.items()) and _is_below(state.logs, {})
+            }
             self._marked = [each for each in self._marked if each[0].id not in known]
         if known:
             self._offsets.forget_decisions(known)
@@ -339,10 +347,12 @@ class TransactionCoordinator:
     def forget_topic(self, logs: Collection[Log]) -> None:
         """A topic is dropped: the transactions go on without it."""
         with self._lock:
-            states = [*self._states.values(), *self._unmarked]
+            states = [*self._states.values(), *self._unmarked, *(state for state, _ in self._marked)]
         for state in states:
             with state.lock:
                 state.logs = {log: part for log, part in state.logs.items() if log not in logs}
+        with self._visibility:
+            self._committed = [{log: p for log, p in parts.items() if log not in logs} for parts in self._committed]
 
     # --- opening and closing ---
 
@@ -357,24 +367,28 @@ class TransactionCoordinator:
             for each in log.open_transactions():
                 name = f"{each.producer_id}.{each.epoch}"
                 state = states.setdefault(name, _restored(name, decisions.get(name)))
-                state.logs[log] = Participation(end_offset=log.end_offset)
+                state.logs[log] = Participation(0, each.first_offset, log.end_offset)
         for name, decision in decisions.items():
             if decision["state"] == "prepared":
                 states.setdefault(name, _restored(name, decision))
+        self._committed = [self._parts_of(each) for each in decisions.values() if each["state"] == "committed"]
         for state in states.values():
             if state.phase == "prepared":
                 self._states[state.id] = state
             else:
                 self._finish(state, committed=state.phase == "committed")
-        if all_there and all(log.failure is None for log in logs):
-            self._forget_marked([name for name in decisions if name not in self._states])
-
-    def _forget_marked(self, transactions: Collection[str]) -> None:
-        """Drop decisions found at the start, if the markers of all of them are written and durable."""
         with self._lock:
-            if self._unmarked or self._marked:
-                return
-        self._offsets.forget_decisions(transactions)
+            is_done = not self._unmarked and not self._marked and not self._states
+        if is_done and all_there and all(log.failure is None for log in logs):
+            self._offsets.forget_decisions(decisions)
+
+    def _parts_of(self, decision: Decision) -> dict[Log, Participation]:
+        """The partitions of a committed transaction, as far as they are still there."""
+        return {
+            self.partitions_of(topic)[number]: Participation(0, first, end)
+            for topic, number, first, end in decision.get("partitions", ())
+            if number < len(self.partitions_of(topic))
+        }
 
     def close(self) -> None:
         """Abort what is open: nobody can commit it any more."""
@@ -395,7 +409,7 @@ def _end(log: Log, ends: Mapping[Log, int]) -> int:
 
 def _is_below(parts: Mapping[Log, Participation], ends: Mapping[Log, int]) -> bool:
     """Whether all of a transaction may be read."""
-    return all(part.end_offset <= _end(log, ends) for log, part in parts.items())
+    return all(min(part.end_offset, log.end_offset) <= _end(log, ends) for log, part in parts.items())
 
 
 def _restored(transaction: str, decision: Decision | None) -> State:

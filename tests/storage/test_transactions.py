@@ -505,3 +505,32 @@ def test_two_threads_and_a_reader_that_sees_no_half(topics: storage.Storage) -> 
     assert not failures, failures[0]
     expected = sorted(n for first in (0, 1000) for n in range(first, first + count) if n % 5 != 4)
     assert [sorted(values) for values in seen(topics)] == [expected] * 3
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_is_behind_an_open_transaction_in_one_partition_waits_in_all(tmp_path: Path, restarts: bool) -> None:
+    opened = quick(str(tmp_path))
+    for name in ("a", "b"):
+        opened.create_topic(name, SCHEMA)
+    with opened.transaction() as first:
+        first.append("a", rows(0, 1))
+        known = first.prepare()
+    for number in (1, 2):
+        with opened.transaction() as t:
+            t.append("b", rows(number, 1))
+            t.append("a", rows(number, 1))
+    opened.topic("b").partitions[0].append(rows(3, 1))
+    if restarts:
+        opened.close()
+        opened = quick(str(tmp_path))
+    with storage.Consumer(opened, topics=["a", "b"]) as consumer:
+        assert consumer.poll() == []
+        opened.transactions.prepared(known).commit()
+        found: dict[str, list[int]] = {"a": [], "b": []}
+        for each in consumer.poll():
+            found[each.topic] += each.batch.column("n").to_pylist()
+        assert found == {"a": [0, 1, 2], "b": [1, 2, 3]}
+    opened.maintain()
+    opened.close()
+    with quick(str(tmp_path)) as opened:
+        assert opened.offsets.decisions() == []
