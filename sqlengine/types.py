@@ -179,6 +179,28 @@ _WIDENED = {
 }
 
 
+def nearest(dtype: pa.DataType) -> pa.DataType | None:
+    """The type of TYPES, NUMERIC of any digits, or list or struct of such, that holds an Arrow type's values: itself if
+    it is one, None if there is none.
+    """
+    if dtype in _BY_ARROW or pa.types.is_decimal128(dtype) or pa.types.is_null(dtype):
+        return dtype
+    if pa.types.is_dictionary(dtype):
+        return nearest(dtype.value_type)
+    if pa.types.is_timestamp(dtype):
+        return TIMESTAMPTZ if dtype.tz else TIMESTAMP
+    if pa.types.is_time(dtype):
+        return pa.time64("us")
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
+        inner = nearest(dtype.value_type)
+        return None if inner is None else pa.list_(inner)
+    if pa.types.is_struct(dtype):
+        fields = [(f.name, nearest(f.type)) for f in dtype]
+        return None if any(inner is None for _, inner in fields) else pa.struct(fields)
+    name = _WIDENED.get(str(dtype))
+    return None if name is None else from_sql(name)
+
+
 def pg_oid(dtype: pa.DataType) -> int:
     """The PostgreSQL type oid clients see; 25 (text) for what PostgreSQL has no type for."""
     if pa.types.is_decimal(dtype):

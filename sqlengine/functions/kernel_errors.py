@@ -20,7 +20,7 @@ _RULES: tuple[tuple[str, type[errors.Error], str], ...] = (
     ("domain error", errors.OutOfRange, "input is out of range"),
     ("shift amount", errors.OutOfRange, "shift amount out of range"),
     (
-        "overflow|not in range|out of bounds|does not fit|precision|would lose|truncated|data loss",
+        "convert -?(nan|inf)|overflow|not in range|out of bounds|does not fit|precision|would lose|truncated|data loss",
         errors.OutOfRange,
         "",
     ),

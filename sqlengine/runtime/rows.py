@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sqlengine import types
 from sqlengine.catalog.objects import ColumnInfo
 from sqlengine.errors import (
+    DataError,
     DatatypeMismatch,
-    InvalidText,
     NotNullViolation,
     OutOfRange,
     UndefinedColumn,
     did_you_mean,
 )
+from sqlengine.functions.casting import cast_kernel, castable
 
 Default = Callable[[ColumnInfo, int], pa.Array]
 """A column's DEFAULT for n rows."""
@@ -26,8 +26,8 @@ def conform(rows: pa.Table, columns: Sequence[ColumnInfo], named: Sequence[str] 
     """`rows` as a table of exactly `columns`, in their order and types.
 
     `named`: the target column of each of the rows' columns (None: by position when INSERT had no list).  Columns not
-    named take their default, else NULL.  Raises UndefinedColumn, DatatypeMismatch, InvalidText, OutOfRange,
-    NotNullViolation (23502).
+    named take their default, else NULL.  Raises UndefinedColumn, DatatypeMismatch, InvalidText, InvalidDatetime,
+    OutOfRange, NotNullViolation (23502).
     """
     targets = list(named) if named is not None else [c.name for c in columns][: rows.num_columns]
     known = {c.name: c for c in columns}
@@ -58,27 +58,31 @@ def _checked(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
 
 
 def cast_column(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
-    """The column as the declared type, with SQL's errors."""
+    """The column as the declared type: what CAST would make of it, with CAST's errors and the column's name."""
     if column.type == info.type:
         return column
-    wanted, have = types.storage_type(info.type), types.storage_type(column.type)
+    near = types.nearest(column.type)
     try:
-        plain = column if have == column.type else pa.chunked_array([c.storage for c in column.chunks], have)
-        return _wrap(_cast(plain, wanted), info.type)
+        if near is not None and castable(near, info.type):
+            kernel = cast_kernel(near, info.type)
+            return pa.chunked_array([kernel(_physical(chunk, near)) for chunk in column.chunks], info.type)
+        plain = pa.chunked_array([_storage(chunk) for chunk in column.chunks], types.storage_type(column.type))
+        return _wrap(plain.cast(types.storage_type(info.type)), info.type)
+    except DataError as error:
+        raise type(error)(error.message, sqlstate=error.sqlstate, detail=f'column "{info.name}"') from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise _cast_error(error, column.type, info) from None
 
 
-def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
-    if pa.types.is_fixed_size_binary(wanted) and types.is_text(column.type):
-        hexes = pc.replace_substring(column, "-", "")
-        raw = [None if h is None else bytes.fromhex(h) for h in hexes.to_pylist()]
-        return pa.chunked_array([pa.array(raw, wanted)])
-    if pa.types.is_integer(wanted) and pa.types.is_floating(column.type):
-        column = pc.round(column, 0, "half_to_even")
-    if pa.types.is_integer(wanted) and pa.types.is_decimal(column.type):
-        column = pc.round(column, 0, "half_towards_infinity")
-    return column.cast(wanted)
+def _physical(array: pa.Array, near: pa.DataType) -> pa.Array:
+    """Arrow's own types as ours; nanoseconds lose what is below a microsecond."""
+    if array.type == near:
+        return array
+    return _storage(array).cast(near, safe=not pa.types.is_timestamp(array.type) or array.type.unit != "ns")
+
+
+def _storage(array: pa.Array) -> pa.Array:
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 
 def _wrap(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
@@ -87,11 +91,9 @@ def _wrap(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array([pa.ExtensionArray.from_storage(kind, c) for c in column.chunks], kind)
 
 
-def _cast_error(error: Exception, have: pa.DataType, info: ColumnInfo) -> InvalidText | OutOfRange | DatatypeMismatch:
+def _cast_error(error: Exception, have: pa.DataType, info: ColumnInfo) -> OutOfRange | DatatypeMismatch:
     text = str(error).splitlines()[0]
     want = types.to_sql(info.type)
-    if types.is_text(have):
-        return InvalidText(f'invalid input syntax for type {want} in column "{info.name}"', detail=text)
     if types.is_numeric(have) and types.is_numeric(info.type):
         return OutOfRange(f'value out of range for type {want} in column "{info.name}"', detail=text)
     return DatatypeMismatch(
