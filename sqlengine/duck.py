@@ -465,6 +465,7 @@ _RULES: tuple[tuple[str, type[errors.Error]], ...] = (
         r"|cannot take|undefined outside",
         errors.OutOfRange,
     ),
+    (r"unknown timezone|date ?part specifier", errors.DataError),
     (r"no files found|cannot open file", errors.FileUnavailable),
 )
 

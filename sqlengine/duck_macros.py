@@ -49,7 +49,30 @@ MACROS: tuple[str, ...] = (
     # The first of a histogram; of equally frequent values the least.
     "CREATE MACRO most_frequent(h, k) AS list_transform(list_sort(list_transform(map_entries(h), "
     "lambda e: {'rare': -(e.value::BIGINT), 'key': e.key}))[1:k], lambda e: e.key)",
+    # Of the number's own type.
+    "CREATE MACRO sign(x) AS CASE WHEN x IS NULL THEN x ELSE system.main.sign(x) END",
+    "CREATE MACRO truncate(x) AS trunc(x), (x, n) AS trunc(x, n)",
+    "CREATE MACRO mode_of(h) AS most_frequent(h, 1)[1]",
+    # Numbers as PostgreSQL writes them: no point without digits behind it, an exponent from 10^15 on.
+    "CREATE MACRO text_of(x) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN "
+    "CASE x::VARCHAR WHEN 'nan' THEN 'NaN' WHEN 'inf' THEN 'Infinity' WHEN '-inf' THEN '-Infinity' ELSE "
+    "regexp_replace(regexp_replace(regexp_replace(x::VARCHAR, '^(-?[0-9])([0-9]{15})\\.0$', '\\1.\\2e+15'), "
+    "'\\.0$', ''), '\\.?0*e\\+15$', 'e+15') END ELSE x::VARCHAR END",
+    "CREATE MACRO to_timestamp(s) AS CASE typeof(s) WHEN 'VARCHAR' THEN s::VARCHAR::TIMESTAMPTZ "
+    "ELSE system.main.to_timestamp(s::DOUBLE) END",
     "CREATE MACRO cardinality(a) AS len(a)",
+    # At most n elements of one end.
+    "CREATE MACRO list_first(a, n) AS a[1:n]",
+    "CREATE MACRO list_last(a, n) AS list_reverse(list_reverse(a)[1:n])",
+    # Maps and structs under the names of Spark, Hive and ksqlDB.
+    "CREATE MACRO map_union(a, b) AS map_concat(a, b)",
+    "CREATE MACRO map_from_arrays(k, v) AS map(k, v)",
+    "CREATE MACRO as_map(k, v) AS map(k, v)",
+    "CREATE MACRO map_contains_key(m, k) AS map_contains(m, k)",
+    "CREATE MACRO str_to_map(s, d, e) AS map_from_entries(list_transform(string_split(s, d), lambda p: "
+    "{'k': string_split(p, e)[1], 'v': CASE WHEN contains(p, e) THEN substring(p, strpos(p, e) + length(e)) END}))",
+    "CREATE MACRO splittomap(s, d, e) AS map_from_entries(list_transform(list_filter(string_split(s, d), "
+    "lambda p: contains(p, e)), lambda p: {'k': string_split(p, e)[1], 'v': substring(p, strpos(p, e) + length(e))}))",
     # Positions before the first are NULL, not counted from the end.
     "CREATE MACRO subscript(a, i) AS CASE WHEN typeof(a) LIKE '%[]' AND TRY_CAST(i AS BIGINT) <= 0 THEN NULL "
     "ELSE a[i] END",

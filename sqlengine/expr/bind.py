@@ -19,6 +19,7 @@ from sqlengine.expr.bind_duck import duck_call, opaque
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
 from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
+from sqlengine.functions.json import JSON_PATHS
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg
 from sqlengine.functions.user import UserFunction
@@ -85,6 +86,7 @@ OPERATORS: dict[str, str] = {
     "->>": "json_get_text",
     "@>": "array_includes",
     "&&": "array_overlaps",
+    "?": "json_has_key",
 }
 """ast.Binary.op -> function."""
 
@@ -227,7 +229,7 @@ class _Binder:
         if any(lists):
             name = (
                 "array_cat"
-                if all(lists) or untyped(left) or untyped(right)
+                if all(lists) or _array_text(left) or _array_text(right)
                 else ("array_append" if lists[0] else "array_prepend")
             )
             return self.operator("||", name, [left, right], position)
@@ -251,6 +253,18 @@ class _Binder:
             step = tree.Const(pa.int64(), int(key)) if key.lstrip("-").isdigit() else tree.Const(pa.string(), key)
             left = self.operator("->", "json_get_text" if last else "json_get", [left, step], position)
         return left
+
+    def json_path(self, name: str, args: list[tree.Expr]) -> tree.Expr:
+        """json_extract_path(j, 'a', '0'): the arrows one after the other."""
+        if len(args) < 2:
+            raise self._no_function(name, args, ())
+        found, *steps = args
+        for i, step in enumerate(steps):
+            last = name.endswith("text") and i == len(steps) - 1
+            place = isinstance(step, tree.Const) and isinstance(step.value, str) and step.value.lstrip("-").isdigit()
+            key = tree.Const(pa.int64(), int(step.value)) if place and isinstance(step, tree.Const) else step
+            found = self.operator("->", "json_get_text" if last else "json_get", [found, key], None)
+        return found
 
     def _rows(self, op: str, left: ast.Row, right: ast.Row) -> tree.Expr:
         """(a, b) = (c, d), item by item."""
@@ -380,12 +394,15 @@ class _Binder:
         args = self.bind_all(expr.args)
         if expr.user is not None:
             return self._user_call(expr, args)
+        if name in JSON_PATHS:
+            return self.json_path(name, args)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(self, args)
         found = self.functions.resolve(name, [as_arg(a) for a in args])
         if found is not None:
             self._check_constants(found.function, args)
+            self._check_value(found.function, args)
             return self.call_of(found, name, args)
         return self._unregistered(expr, name, args)
 
@@ -400,6 +417,13 @@ class _Binder:
         if function.duck == "" and any(tree.input_columns(args[i]) for i in function.constant_args if i < len(args)):
             param = function.signatures[0].params[function.constant_args[0]].name
             raise errors.NotSupportedError(f"argument {param} of {function.name} must be a constant")
+
+    def _check_value(self, function: Function, args: Sequence[tree.Expr]) -> None:
+        if function.check is None:
+            return
+        first = args[function.constant_args[0]]
+        if isinstance(first, tree.Const) and first.value is not None:
+            function.check(first.value)
 
     def _unregistered(self, expr: ast.Call, name: str, args: list[tree.Expr]) -> tree.Expr:
         """A function-style cast, DuckDB's function, or 42883."""
@@ -441,6 +465,21 @@ class _Binder:
         kept = args[0].type if not untyped(args[0]) else made.type
         return cast(made, kept)
 
+    def concat(self, args: list[tree.Expr]) -> tree.Expr:
+        """Values of any types, as texts."""
+        return self._of_texts("concat", args)
+
+    def concat_ws(self, args: list[tree.Expr]) -> tree.Expr:
+        """The same behind a separator."""
+        return self._of_texts("concat_ws", args)
+
+    def _of_texts(self, name: str, args: list[tree.Expr]) -> tree.Expr:
+        texts = [cast(arg, pa.string()) for arg in args]
+        found = self.functions.resolve(name, [as_arg(t) for t in texts])
+        if found is None:
+            raise self._no_function(name, args, self.functions.lookup(name))
+        return self.call_of(found, name, texts)
+
     def if_(self, args: list[tree.Expr]) -> tree.Expr:
         """CASE WHEN condition THEN a ELSE b END."""
         if len(args) != 3:
@@ -458,6 +497,11 @@ def user_types(user: UserFunction, args: Sequence[tree.Expr]) -> tuple[pa.DataTy
             f"function {user.name}({shown}) does not exist", hint=f"it is declared as {user.signature.text}"
         )
     return user.params
+
+
+def _array_text(expr: tree.Expr) -> bool:
+    """Whether a bare literal beside an array stands for an array: NULL, or a text in braces or brackets."""
+    return untyped(expr) and not (isinstance(expr, tree.Const) and str(expr.value or "{")[0] not in "{[")
 
 
 def _flat(expr: ast.Expr, op: str) -> list[ast.Expr]:
@@ -525,6 +569,8 @@ _SPECIAL: dict[str, Callable[[_Binder, list[tree.Expr]], tree.Expr]] = {
     "ifnull": _Binder.coalesce,
     "nvl": _Binder.coalesce,
     "nullif": _Binder.nullif,
+    "concat": _Binder.concat,
+    "concat_ws": _Binder.concat_ws,
     "if": _Binder.if_,
     "iff": _Binder.if_,
 }

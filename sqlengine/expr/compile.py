@@ -71,8 +71,8 @@ class Evaluator:
         try:
             return [[array] for array in self(batch, now_us)]
         except errors.DataError as err:
-            if batch.num_rows == 1:
-                found.append(RowError(start, err))
+            if batch.num_rows <= 1:  # a constant that is wrong is wrong for no row, too
+                found += [RowError(start, err)] * batch.num_rows
                 return [[] for _ in self.types]
         middle = batch.num_rows // 2
         left = self._isolate(batch.slice(0, middle), start, now_us, found)

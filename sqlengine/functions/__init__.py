@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from sqlengine.functions import (
     aggregates,
+    array_sets,
     arrays,
     conditional,
+    encodings,
     json,
     math,
     operators,
     patterns,
+    places,
     splitting,
     strings,
     time,
     time_arithmetic,
     time_format,
+    time_units,
+    unix_time,
+    urls,
 )
 from sqlengine.functions.registry import Function, Registry, collect
 
@@ -27,12 +33,18 @@ FAMILIES = (
     math,
     strings,
     splitting,
+    places,
     patterns,
+    encodings,
+    urls,
     time,
     time_arithmetic,
     time_format,
+    time_units,
+    unix_time,
     conditional,
     arrays,
+    array_sets,
     json,
 )
 

@@ -54,7 +54,7 @@ cardinality = scalar(
     "cardinality(a anyarray) -> integer; array_length(a anyarray) -> integer",
     "how many elements, 0 for an empty array",
     example="cardinality(ARRAY[1, 2]) = 2",
-    aliases=("len", "array_size"),
+    aliases=("len", "array_size", "size"),
     duck="len({0})::INTEGER",
 )(lambda a: pc.list_value_length(a))
 
@@ -183,7 +183,7 @@ array_cat = declare(
     "both arrays joined (also written ||)",
     strict=False,
     example="ARRAY[1] || ARRAY[2] = ARRAY[1, 2]",
-    duck="list_concat({0}, {1})",
+    duck="CASE WHEN {0} IS NOT NULL OR {1} IS NOT NULL THEN list_concat({0}, {1}) END",
     aliases=("array_concat",),
 )
 array_remove = declare(
@@ -203,6 +203,7 @@ array_sort = declare(
     "the elements in order",
     example="array_sort(ARRAY[2, 1]) = ARRAY[1, 2]",
     duck="list_sort({0}, 'ASC', 'NULLS LAST')",
+    aliases=("sort_array",),
 )
 array_reverse = declare(
     "array_reverse(a anyarray) -> anyarray",
@@ -215,6 +216,7 @@ array_reverse = declare(
 @scalar(
     "array_to_string(a text[], separator text) -> text",
     "the elements as one text, NULLs left out",
+    aliases=("array_join",),
     broadcast=True,
     example="array_to_string(ARRAY['a', 'b'], '-') = 'a-b'",
     duck="CASE WHEN {0} IS NOT NULL THEN list_reduce(list_prepend('', list_filter({0}, lambda x: x IS NOT NULL)), "
@@ -235,7 +237,7 @@ array_overlaps = declare(
     "whether both have an element in common",
     example="array_overlaps(ARRAY[1, 2], ARRAY[2])",
     duck="list_has_any({0}, {1})",
-    aliases=("list_has_any",),
+    aliases=("list_has_any", "arrays_overlap"),
 )
 array_includes = declare(
     "array_includes(a anyarray, b anyarray) -> boolean",

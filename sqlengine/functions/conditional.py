@@ -95,6 +95,15 @@ least = scalar(
 )(_extreme("min"))
 
 
+nvl2 = declare(
+    "nvl2(a any, b anyelement, c anyelement) -> anyelement",
+    "b when a is not NULL, else c",
+    example="nvl2(NULL, 1, 2) = 2",
+    strict=False,
+    duck="CASE WHEN {0} IS NOT NULL THEN {1} ELSE {2} END",
+)
+
+
 @scalar(
     "num_nulls(VARIADIC a any) -> integer",
     "how many arguments are NULL",

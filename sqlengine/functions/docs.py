@@ -14,8 +14,11 @@ from sqlengine.functions.registry import Function
 
 _TITLES = {
     "operators": "Operators", "math": "Mathematics", "strings": "Text", "splitting": "Pieces of text",
-    "patterns": "Patterns", "time": "Dates and times", "time_arithmetic": "Arithmetic of dates and times",
-    "time_format": "Formats of dates and times", "conditional": "Choices", "arrays": "Arrays, structs, maps",
+    "places": "Places in text", "patterns": "Patterns", "time": "Dates and times",
+    "time_arithmetic": "Arithmetic of dates and times",
+    "time_format": "Formats of dates and times", "time_units": "Units of time", "unix_time": "Unix time",
+    "encodings": "Encodings", "urls": "Addresses", "array_sets": "Arrays as sets and series",
+    "conditional": "Choices", "arrays": "Arrays, structs, maps",
     "json": "JSON",
 }  # fmt: skip
 
@@ -26,8 +29,9 @@ Every scalar and aggregate function, written by `python -m sqlengine.functions.d
 A function marked * has no Arrow kernel: the embedded DuckDB evaluates it, in views as in snapshot queries. Other scalar
 functions of DuckDB can be called by their names too.
 
-A function means the same in a view and in a snapshot SELECT, with one exception: a snapshot SELECT divides `numeric` by
-`numeric` in double precision (about 16 digits), a view exactly.
+A function means the same in a view and in a snapshot SELECT. Where PostgreSQL answers `numeric` with as many digits as
+it takes (`/` of numerics, `avg`, variances), the answer is double precision in both: about 16 digits. `+`, `-`, `*`,
+`%`, `div` and `sum` of numerics are exact.
 """
 
 

@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from sqlengine import duck, errors
 from sqlengine.functions import BUILTINS
+from sqlengine.functions.json import JSON_PATHS
 from sqlengine.functions.patterns import name_groups
 from sqlengine.functions.registry import Function
 from sqlengine.functions.time import has_fraction
-from sqlengine.functions.time_format import strftime_text, strptime_format
+from sqlengine.functions.time_format import date_format, strftime_text, strptime_format
+from sqlengine.functions.unix_time import DEFAULT_FORMAT
 
 _STRING = re.compile(r"'((?:[^']|'')*)'")
 
@@ -86,22 +88,25 @@ def _format(name: str, arg: str, parameter: str) -> str | None:
     return found
 
 
-def _written(name: str, args: Sequence[str]) -> str:
-    """to_char and date_format."""
-    pattern = _format(name, args[1], "format")
-    moment = f"CAST({args[0]} AS TIMESTAMP)"
-    return "NULL::VARCHAR" if pattern is None else strftime_text(pattern, name == "date_format", moment)
+def _written(moment: str, java: bool = True) -> _Special:
+    """A moment as text: to_char, date_format, and what has the default format; `moment` is made of the argument."""
+
+    def spell(name: str, args: Sequence[str]) -> str:
+        pattern = _format(name, args[1], "format") if len(args) > 1 else DEFAULT_FORMAT
+        return "NULL::VARCHAR" if pattern is None else strftime_text(pattern, java, moment.format(args[0]))
+
+    return spell
 
 
-def _read(kind: str) -> _Special:
-    """to_date and to_timestamp of a text."""
+def _read(kind: str, java: bool = False, around: str = "{}") -> _Special:
+    """A text as a moment of a kind, or what is made of that."""
 
     def spell(name: str, args: Sequence[str]) -> str:
         pattern = _format(name, args[1], "format")
         if pattern is None:
-            return f"NULL::{kind}"
-        form = strptime_format(pattern, False).replace("'", "''")
-        return f"CAST(strptime({args[0]}, '{form}') AS {kind})"
+            return around.format(f"NULL::{kind}")
+        form = strptime_format(pattern, java).replace("'", "''")
+        return around.format(f"CAST(strptime({args[0]}, '{form}') AS {kind})")
 
     return spell
 
@@ -132,15 +137,57 @@ def _row(name: str, args: Sequence[str]) -> str:
     return "struct_pack(" + ", ".join(f"f{i + 1} := {arg}" for i, arg in enumerate(args)) + ")"
 
 
+def _json_path(as_text: bool) -> _Special:
+    """json_extract_path: one key or place after the other."""
+
+    def spell(name: str, args: Sequence[str]) -> str | None:
+        if len(args) < 2:
+            return None
+        found, *steps = args
+        for i, step in enumerate(steps):
+            last = "json_get_text" if as_text and i == len(steps) - 1 else "json_get"
+            key = constant(step)
+            found = f"{last}({found}, {key if key is not None and key.lstrip('-').isdigit() else step})"
+        return found
+
+    return spell
+
+
+def _named_struct(name: str, args: Sequence[str]) -> str:
+    names = [constant(arg) for arg in args[::2]]
+    if not names or len(args) % 2 or None in names:
+        raise errors.SyntaxError("named_struct takes names, as constants, and values in turn")
+    return (
+        "struct_pack("
+        + ", ".join(f"{duck.quote(n or '')} := {v}" for n, v in zip(names, args[1::2], strict=True))
+        + ")"
+    )
+
+
+def _of_texts(name: str, args: Sequence[str]) -> str:
+    """concat and concat_ws: numbers as casts write them."""
+    return f"{name}({', '.join(arg if constant(arg) is not None else f'text_of({arg})' for arg in args)})"
+
+
+_JAVA_TEXTS = ("date_format", *date_format.aliases)
 _SPECIAL: dict[tuple[str, int | None], _Special] = {
-    ("to_char", 2): _written,
-    ("date_format", 2): _written,
+    ("to_char", 2): _written("CAST({} AS TIMESTAMP)", java=False),
+    **{(name, 2): _written("CAST({} AS TIMESTAMP)") for name in _JAVA_TEXTS},
+    **{("from_unixtime", count): _written("make_timestamp({}::BIGINT * 1000000)") for count in (1, 2)},
+    ("timestamptostring", 2): _written("make_timestamp({}::BIGINT * 1000)"),
     ("to_date", 2): _read("DATE"),
     ("to_timestamp", 2): _read("TIMESTAMPTZ"),
+    **{(name, 2): _read("DATE", java=True) for name in ("parse_date", "parsedate")},
+    **{(name, 2): _read("TIMESTAMPTZ", java=True) for name in ("parse_timestamp", "parsetimestamp")},
+    **{(name, None): _json_path(name.endswith("text")) for name in JSON_PATHS},
+    ("stringtotimestamp", 2): _read("TIMESTAMP", True, "(epoch_us({}) // 1000)"),
     ("regexp_match", 2): _groups,
     ("num_nulls", None): _count_nulls("IS NULL"),
     ("num_nonnulls", None): _count_nulls("IS NOT NULL"),
     **{(name, 2): _part for name in ("date_part", "extract", "datepart")},
     ("row", None): _row,
+    ("concat", None): _of_texts,
+    ("concat_ws", None): _of_texts,
+    ("named_struct", None): _named_struct,
 }
 """(name, number of arguments or None for any) -> how it is spelt."""

@@ -10,6 +10,9 @@ from sqlengine.functions.registry import declare
 
 _PATH = "'$.' || '\"' || replace({1}, '\"', '\\\"') || '\"'"
 
+JSON_PATHS = ("json_extract_path", "jsonb_extract_path", "json_extract_path_text", "jsonb_extract_path_text")
+"""PostgreSQL's functions of a JSON and any number of keys; binding and spelling make arrows of them."""
+
 get_key = declare(
     "json_get(j json, key text) -> json",
     "a field of an object",
@@ -43,7 +46,7 @@ json_value = declare(
     "what a JSON path leads to, as text",
     example="json_value('{\"a\": [7]}', '$.a[0]') = '7'",
     duck="json_extract_string({0}, {1})",
-    aliases=("json_extract_string",),
+    aliases=("json_extract_string", "get_json_object", "extractjsonfield"),
     can_raise=True,
 )
 json_query = declare(
@@ -74,11 +77,58 @@ json_valid = declare(
     "json_valid(s text) -> boolean",
     "whether a text is JSON",
     example="json_valid('{}')",
+    aliases=("is_json_string",),
     duck="json_valid({0})",
 )
 to_json = declare(
     "to_json(x any) -> json",
     "any value as JSON",
     example="to_json(1) ->> '$' IS NULL",
-    aliases=("to_jsonb",),
+    aliases=("to_jsonb", "row_to_json"),
+    duck="to_json({0})",
+)
+json_text = declare(
+    "json_string(x any) -> text",
+    "any value as the text of its JSON (Flink; TO_JSON_STRING in ksqlDB)",
+    example="json_string(ARRAY[1, 2]) = '[1,2]'",
+    aliases=("to_json_string",),
+    duck="to_json({0})::VARCHAR",
+)
+build_object = declare(
+    "json_build_object() -> json; json_build_object(VARIADIC keys_and_values any) -> json",
+    "an object of keys and values in turn; JSON_OBJECT(KEY k VALUE v, ...) means the same",
+    example="json_build_object('a', 1, 'b', NULL) ->> 'a' = '1'",
+    aliases=("jsonb_build_object", "json_object"),
+    duck="json_object({*})",
+    strict=False,
+    can_raise=True,
+)
+build_array = declare(
+    "json_build_array() -> json; json_build_array(VARIADIC items any) -> json",
+    "an array of values of any types",
+    example="json_array_length(json_build_array(1, 'a', NULL)) = 3",
+    aliases=("jsonb_build_array", "json_array"),
+    duck="json_array({*})",
+    strict=False,
+)
+json_pretty = declare(
+    "json_pretty(j json) -> text",
+    "the JSON on indented lines",
+    example="length(json_pretty('[1]'::json)) > 3",
+    aliases=("jsonb_pretty",),
+    duck="json_pretty({0})::VARCHAR",
+)
+json_strip_nulls = declare(
+    "json_strip_nulls(j json) -> json",
+    "the JSON without fields that are null",
+    example="(json_strip_nulls('{\"a\": null, \"b\": 1}'::json) ->> 'b') = '1'",
+    aliases=("jsonb_strip_nulls",),
+    duck="CASE WHEN json_type({0}) = 'OBJECT' THEN json_merge_patch('{{}}', {0}) ELSE {0} END",
+)
+has_key = declare(
+    "json_has_key(j json, key text) -> boolean",
+    "whether an object has a key",
+    example="'{\"a\": 1}'::json ? 'a'",
+    operator="?",
+    duck=f"json_exists({{0}}, {_PATH})",
 )

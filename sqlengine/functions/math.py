@@ -129,6 +129,7 @@ trunc_digits = scalar(
     "trunc(x numeric, digits integer) -> numeric",
     "cut to that many digits after the point",
     example="trunc(2.789, 2) = 2.78",
+    aliases=("truncate",),
     factory=True,
     result_type=_rounded,
     constant_args=(1,),
@@ -158,6 +159,13 @@ def round_double_digits(x: Value, digits: Value) -> Value:
     return pc.round(x, ndigits=places, round_mode="half_towards_infinity")
 
 
+trunc_double_digits = declare(
+    "trunc(x double precision, digits integer) -> double precision",
+    "cut to that many digits after the point",
+    example="trunc(2.789::double precision, 2) = 2.78",
+    duck="system.main.trunc({0}, {1})",
+    aliases=("truncate",),
+)
 trunc_double = _double("trunc", "trunc", "without the digits after the point", "trunc(-2.7::double precision) = -2")
 sqrt = _double("sqrt", "sqrt_checked", "square root", "sqrt(9) = 3")
 exp = _double("exp", "exp", "e raised to x", "exp(0) = 1")
@@ -322,5 +330,37 @@ cot = declare(
     "cot(x double precision) -> double precision", "cotangent of radians", example="round(cot(1.0), 3) = 0.642"
 )
 random = declare(
-    "random() -> double precision", "a random number from 0 up to 1", example="random() < 1", volatility="volatile"
+    "random() -> double precision",
+    "a random number from 0 up to 1",
+    example="random() < 1",
+    volatility="volatile",
+    aliases=("rand",),
+    duck="random()",
+)
+rand_integer = declare(
+    "rand_integer(bound integer) -> integer",
+    "a random whole number from 0 up to the bound",
+    example="rand_integer(5) < 5",
+    volatility="volatile",
+    duck="floor(random() * {0})::INTEGER",
+)
+euler = declare(
+    "e() -> double precision",
+    "the base of natural logarithms",
+    example="round(e()::numeric, 4) = 2.7183",
+    duck="exp(1.0::DOUBLE)",
+)
+log1p = declare(
+    "log1p(x double precision) -> double precision",
+    "natural logarithm of 1 + x",
+    example="log1p(0) = 0",
+    duck="ln(1.0::DOUBLE + {0})",
+    can_raise=True,
+)
+pmod = declare(
+    "pmod(a anyint, b anyint) -> anyint",
+    "the remainder of a by b, with the sign of b (Hive, Spark)",
+    example="pmod(-7, 3) = 2",
+    duck="((({0} % {1}) + {1}) % {1})",
+    can_raise=True,
 )

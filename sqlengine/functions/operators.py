@@ -16,14 +16,12 @@ import pyarrow.compute as pc
 
 from sqlengine import duck, errors
 from sqlengine.functions.arrays_of import interval_order
+from sqlengine.functions.casting import decimal_to_float
 from sqlengine.functions.registry import Function, Kernel, Value, declare, scalar
 from sqlengine.functions.signature import Arg
 from sqlengine.types import INTERVAL
 
 _call: Callable[[str], Any] = pc.get_function
-DIVISION_SCALE = 16
-"""Least digits after the point of numeric / numeric: PostgreSQL's least number of significant digits."""
-
 
 # ---------------------------------------------------------------- numeric (decimal) arithmetic
 
@@ -42,11 +40,6 @@ def _sum_type(args: Sequence[Arg]) -> pa.DataType:
 def _product_type(args: Sequence[Arg]) -> pa.DataType:
     p1, s1, p2, s2 = _digits(args)
     return pa.decimal128(min(38, p1 + p2 + 1), min(s1 + s2, 38))
-
-
-def _quotient_type(args: Sequence[Arg]) -> pa.DataType:
-    _, s1, _, s2 = _digits(args)
-    return pa.decimal128(38, max(s1, s2, DIVISION_SCALE))
 
 
 def _remainder_type(args: Sequence[Arg]) -> pa.DataType:
@@ -73,23 +66,10 @@ def _decimal_kernel(name: str) -> Kernel:
     return make
 
 
-def _divide_decimal(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
-    """Divide in 76 digits, then round half away from zero to the result's scale.
-
-    Arrow gives a quotient s1 + p2 - s2 + 1 digits after the point and wants p1 + p2 + 1 <= 76, so the dividend's
-    scale is raised until one digit more than wanted comes out, and a 38-digit divisor must fit in 37.
-    """
-    (p1, s1), (p2, s2) = ((t.precision, t.scale) for t in arg_types)
-    scale = max(s1, result.scale - p2 + s2)
-    precision = p1 + scale - s1
-    wide = (pa.decimal256(precision, scale), pa.decimal256(min(p2, 75 - precision), s2))
-    options = pc.RoundOptions(ndigits=result.scale, round_mode="half_towards_infinity")
-
-    def kernel(a: Value, b: Value) -> Value:
-        quotient = pc.divide_checked(a.cast(wide[0]), b.cast(wide[1]))
-        return pc.round(quotient, options=options).cast(result)
-
-    return kernel
+def _divide_doubles(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
+    """Quotients of the nearest doubles, as DuckDB makes them: a quotient of exact numbers has no exact type."""
+    left, right = (decimal_to_float(t, result) for t in arg_types)
+    return lambda a, b: pc.divide_checked(left(a), right(b))
 
 
 add_numeric = scalar(
@@ -134,15 +114,15 @@ mod_numeric = scalar(
     result_type=_remainder_type,
 )(_decimal_kernel("remainder_checked"))
 divide_numeric = scalar(
-    "divide(a numeric, b numeric) -> numeric",
-    "quotient with at least 16 digits after the point",
+    "divide(a numeric, b numeric) -> double precision",
+    "quotient of exact numbers, to about 16 digits; div() gives its whole part exactly",
     example="1.0 / 4 = 0.25",
     operator="/",
     duck="({0} / {1})",
     can_raise=True,
     factory=True,
-    result_type=_quotient_type,
-)(_divide_decimal)
+    broadcast=True,
+)(_divide_doubles)
 
 
 # ---------------------------------------------------------------- numbers
@@ -429,6 +409,7 @@ def not_(a: Value) -> Value:
     example="NULL IS NULL",
     operator="is null",
     duck="({0} IS NULL)",
+    aliases=("isnull",),
     strict=False,
 )
 def is_null(a: Value) -> Value:
@@ -441,6 +422,7 @@ def is_null(a: Value) -> Value:
     example="1 IS NOT NULL",
     operator="is not null",
     duck="({0} IS NOT NULL)",
+    aliases=("isnotnull",),
     strict=False,
 )
 def is_not_null(a: Value) -> Value:

@@ -29,9 +29,10 @@ class Function:
     arguments and `{*}` for all. `constant_args` must be literals for the kernel (else DuckDB evaluates).
     `strict`: NULL in, NULL out. `can_raise`: some rows may be errors, so it must not see rows of branches not
     taken. `factory`: `kernel` is called once, `kernel(arg_types, result_type)`, and gives the kernel proper.
-    `broadcast`: the kernel wants arrays of one length, never scalars. `context`: the kernel takes the tick's
-    time in microseconds and nothing else. `operator` is the SQL operator's spelling (such functions cannot be
-    called by name). `result_type` overrides the signature's result.
+    `check` is called with the value of the first of `constant_args` when a call is bound, and raises where it is
+    wrong for every row. `broadcast`: the kernel wants arrays of one length, never scalars. `context`: the kernel takes
+    the tick's time in microseconds and nothing else. `operator` is the SQL operator's spelling (such functions cannot
+    be called by name). `result_type` overrides the signature's result.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Function:
     volatility: str = "immutable"
     factory: bool = False
     broadcast: bool = False
+    check: Callable[[Any], None] | None = None
     context: bool = False
     operator: str | None = None
     result_type: ResultType | None = None

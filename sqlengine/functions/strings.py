@@ -346,6 +346,7 @@ sha256 = declare(
     "SHA-256 of the text, in hexadecimal",
     example="left(sha256('a'), 6) = 'ca9781'",
 )
+sha1 = declare("sha1(s text) -> text", "SHA-1 of the text, in hexadecimal", example="left(sha1('a'), 6) = '86f7e4'")
 to_hex = declare("to_hex(n bigint) -> text", "in hexadecimal", example="to_hex(255) = 'ff'", duck="lower(to_hex({0}))")
 overlay = declare(
     "overlay(s text, new text, start integer, count integer) -> text; overlay(s text, new text, start integer) -> text",
@@ -363,4 +364,28 @@ hash_ = declare(
     "a 64-bit hash of the text, as a number in text",
     example="hash64('a') = hash64('a')",
     duck="hash({0})::VARCHAR",
+)
+space = declare(
+    "space(count integer) -> text",
+    "so many spaces",
+    example="length(space(3)) = 3",
+    duck="repeat(' ', greatest({0}, 0))",
+)
+is_digit = declare(
+    "is_digit(s text) -> boolean",
+    "whether the text is digits and nothing else (Flink)",
+    example="is_digit('12')",
+    duck="regexp_full_match({0}, '[0-9]+')",
+)
+is_alpha = declare(
+    "is_alpha(s text) -> boolean",
+    "whether the text is letters and nothing else (Flink)",
+    example="is_alpha('ab')",
+    duck="regexp_full_match({0}, '\\pL+')",
+)
+is_decimal = declare(
+    "is_decimal(s text) -> boolean",
+    "whether the text is a number (Flink)",
+    example="is_decimal('-1.5e3')",
+    duck="regexp_full_match({0}, '[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+)?')",
 )

@@ -267,14 +267,22 @@ _FINE = {"milliseconds": "millisecond", "microseconds": "microsecond"}
 _YEARS = {"decade": 10, "century": 100, "millennium": 1000}
 
 
-def _truncate(t: Value, text: str) -> Value:
+def check_unit(text: str) -> None:
+    """DataError (22023) for a word that is no unit of date_trunc."""
+    if unit_name(text) not in (*_FLOORS, *_FINE, *_YEARS):
+        raise errors.DataError(
+            f'unit "{text}" not recognized',
+            hint=errors.did_you_mean(unit_name(text), [*_FLOORS, *_YEARS]),
+            sqlstate="22023",
+        )
+
+
+def truncated(t: Value, text: str) -> Value:
+    """The start of the unit (its name) each moment is in; DataError (22023) for a word that is no unit."""
     unit = unit_name(text)
     if unit in _FLOORS or unit in _FINE:
         return pc.floor_temporal(t, unit=_FINE.get(unit, unit), week_starts_monday=True)
-    if unit not in _YEARS:
-        raise errors.DataError(
-            f'unit "{text}" not recognized', hint=errors.did_you_mean(unit, [*_FLOORS, *_YEARS]), sqlstate="22023"
-        )
+    check_unit(text)
     array = pa.array([t.as_py()], t.type) if isinstance(t, pa.Scalar) else t
     mask = nulls(array)
     stamps = int64s(array) if mask is None else np.where(mask, 0, int64s(array))
@@ -287,7 +295,7 @@ def _truncate(t: Value, text: str) -> Value:
 
 def _trunc_kernel(unit: Value, t: Value) -> Value:
     text = unit.as_py()
-    return pa.scalar(None, t.type) if text is None else _truncate(t, text)
+    return pa.scalar(None, t.type) if text is None else truncated(t, text)
 
 
 date_trunc = scalar(
@@ -295,6 +303,7 @@ date_trunc = scalar(
     "the start of the year, month, week, day, hour, ... a moment is in",
     constant_args=(0,),
     can_raise=True,
+    check=check_unit,
     example="date_trunc('hour', timestamp '2024-01-01 05:06') = timestamp '2024-01-01 05:00'",
 )(_trunc_kernel)
 date_trunc_interval = declare(

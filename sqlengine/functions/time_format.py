@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from sqlengine import duck, errors
 from sqlengine.functions.arrays_of import from_int64s, int64s, nulls
-from sqlengine.functions.registry import Kernel, Value, scalar
+from sqlengine.functions.registry import Kernel, Value, declare, scalar
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
 
 Piece = Callable[[Value], Value]
@@ -216,7 +216,9 @@ def _granule(pattern: str, java: bool) -> int:
     return 86_400_000_000
 
 
-def _format(java: bool) -> Callable[[Sequence[pa.DataType], pa.DataType], Kernel]:
+def formatter(java: bool) -> Callable[[Sequence[pa.DataType], pa.DataType], Kernel]:
+    """A factory of kernels (moments, pattern) -> text."""
+
     def make(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
         def kernel(t: Value, pattern: Value) -> Value:
             text = pattern.as_py()
@@ -253,7 +255,7 @@ to_char = scalar(
     constant_args=(1,),
     factory=True,
     duck="",
-)(_format(False))
+)(formatter(False))
 date_format = scalar(
     "date_format(t timestamp, format text) -> text; date_format(t timestamptz, format text) -> text",
     "a date or time as text, in Java's patterns (Flink, Hive, Spark): yyyy MM dd HH mm ss SSS",
@@ -261,7 +263,8 @@ date_format = scalar(
     constant_args=(1,),
     factory=True,
     duck="",
-)(_format(True))
+    aliases=("format_timestamp", "formattimestamp", "format_date", "formatdate"),
+)(formatter(True))
 
 
 @lru_cache(maxsize=256)
@@ -313,6 +316,46 @@ def to_date(s: Value, pattern: Value) -> Value:
     return _parse(s, pattern, TIMESTAMP).cast(pa.date32())
 
 
+to_timestamp_plain = declare(
+    "to_timestamp(s text) -> timestamptz",
+    "text as SQL writes timestamps as a moment (UTC; Flink, Spark)",
+    example="to_timestamp('2024-01-02 03:04:05') = timestamptz '2024-01-02 03:04:05'",
+    can_raise=True,
+    duck="to_timestamp({0})",
+)
+to_date_plain = declare(
+    "to_date(s text) -> date",
+    "text as SQL writes dates as a date (Flink, Hive, Spark)",
+    example="to_date('2024-01-02') = date '2024-01-02'",
+    can_raise=True,
+    duck="CAST({0} AS DATE)",
+)
+parse_timestamp = scalar(
+    "parse_timestamp(s text, format text) -> timestamptz",
+    "text in one of Java's patterns as a moment (UTC; ksqlDB)",
+    example="parse_timestamp('02.01.2024', 'dd.MM.yyyy') = timestamptz '2024-01-02'",
+    constant_args=(1,),
+    can_raise=True,
+    duck="",
+    aliases=("parsetimestamp",),
+)(lambda s, pattern: _parse(s, pattern, TIMESTAMPTZ, java=True))
+parse_date = scalar(
+    "parse_date(s text, format text) -> date",
+    "text in one of Java's patterns as a date (ksqlDB)",
+    example="parse_date('02.01.2024', 'dd.MM.yyyy') = date '2024-01-02'",
+    constant_args=(1,),
+    can_raise=True,
+    duck="",
+    aliases=("parsedate",),
+)(lambda s, pattern: _parse(s, pattern, TIMESTAMP, java=True).cast(pa.date32()))
+stringtotimestamp = scalar(
+    "stringtotimestamp(s text, format text) -> bigint",
+    "text in one of Java's patterns as milliseconds since 1970 (ksqlDB)",
+    example="stringtotimestamp('01.01.1970', 'dd.MM.yyyy') = 0",
+    constant_args=(1,),
+    can_raise=True,
+    duck="",
+)(lambda s, pattern: pc.divide(_parse(s, pattern, TIMESTAMP, java=True).cast(pa.int64()), pa.scalar(1000)))
 strftime = scalar(
     "strftime(t timestamp, format text) -> text",
     "a moment as text in strftime's patterns",

@@ -22,15 +22,21 @@ ALIASES = {
     "arbitrary": "any_value",
     "argmax": "arg_max",
     "argmin": "arg_min",
+    "arrayagg": "array_agg",
+    "collect": "array_agg",
     "collect_list": "array_agg",
+    "correlation": "corr",
     "fsum": "sum",
     "group_concat": "string_agg",
     "kahan_sum": "sum",
     "list": "array_agg",
     "logical_and": "bool_and",
     "logical_or": "bool_or",
+    "percentile": "percentile_cont",
     "quantile": "quantile_disc",
+    "stddev_sample": "stddev_samp",
     "topk": "max",
+    "topkdistinct": "max",
     "sumkahan": "sum",
 }
 JSON_LISTS = ("json_agg", "jsonb_agg")
@@ -59,13 +65,18 @@ def _form(expr: ast.Expr) -> ast.Expr | None:
         return None
     name = ALIASES.get(expr.name, expr.name)
     call = replace(expr, name=name)
-    if expr.name == "group_concat" and len(call.args) == 1:
+    if expr.name == "topkdistinct" and len(call.args) == 2:
+        call = replace(call, distinct=True)
+    if expr.name in ("group_concat", "listagg") and len(call.args) == 1:
         call = replace(call, args=(*call.args, ast.Literal(",", "text")))
     if name in COUNTED and len(call.args) == 1:
         return replace(call, name="count", args=(), star=True, filter=_both(call.args[0], call.filter))
-    if name in BY_OFFSET and len(call.args) == 1:
-        present = ast.IsTest(call.args[0], "null", True)
-        return replace(call, name=BY_OFFSET[name], filter=_both(present, call.filter))
+    if name == "count_distinct" and len(call.args) == 1:
+        return replace(call, name="count", distinct=True)
+    if name == "collect_set" and len(call.args) == 1:
+        return ast.Call("array_sort", (_of_present(replace(call, name="array_agg", distinct=True)),))
+    if name in BY_OFFSET and 1 <= len(call.args) <= 3:
+        return _by_offset(call)
     if name in GEOMETRIC and len(call.args) == 1:
         return ast.Call("exp", (replace(call, name="avg", args=(ast.Call("ln", call.args),)),))
     if name in JSON_LISTS and len(call.args) == 1:
@@ -81,7 +92,32 @@ def _form(expr: ast.Expr) -> ast.Expr | None:
         return _over_list(call)
     if aggregate(name) is None and _is_duck_aggregate(name) and call.args:
         return _over_list(call)
-    return call if name != expr.name else None
+    return call if call != expr else None
+
+
+def _of_present(call: ast.Call) -> ast.Call:
+    """The call over the values that are not NULL."""
+    return replace(call, filter=_both(ast.IsTest(call.args[0], "null", True), call.filter))
+
+
+def _by_offset(call: ast.Call) -> ast.Expr | None:
+    """ksqlDB's earliest and latest value, or array of n values: `f(x [, n] [, whether NULLs are left out])`."""
+    value, *rest = call.args
+    constants = [a.value for a in rest if isinstance(a, ast.Literal)]
+    counts = [c for c in constants if isinstance(c, int) and not isinstance(c, bool)]
+    if len(constants) < len(rest) or len(counts) > 1 or any(c is None or isinstance(c, str) for c in constants):
+        return None
+    ignore = next((c for c in constants if isinstance(c, bool)), True)
+    plain = replace(call, args=(value,))
+    over = _of_present(plain) if ignore else plain
+    if not counts:
+        return replace(over, name=BY_OFFSET[call.name])
+    last = call.name == "latest_by_offset"
+    return ast.Call(
+        "list_last" if last else "list_first",
+        (replace(over, name="array_agg"), ast.Literal(counts[0], "integer")),
+        position=call.position,
+    )
 
 
 def _is_duck_aggregate(name: str) -> bool:

@@ -30,7 +30,7 @@ from sqlengine.plan.ranking import first_of_each, limited, order_output, qualifi
 from sqlengine.plan.recursion import bind_recursion, mentions
 from sqlengine.plan.rewrite import contains
 from sqlengine.plan.sample import sample
-from sqlengine.plan.scope import Relation, Visible, named
+from sqlengine.plan.scope import Relation, Visible, named, whole_rows
 from sqlengine.plan.set_operations import bind_set_operation
 from sqlengine.plan.subquery import COUNTS, Subqueries
 from sqlengine.plan.unify import coerce, meet
@@ -267,8 +267,9 @@ class Binder:
         """A block over the relation its FROM is bound to."""
         free = self.within(None)
         if s.where is not None:
-            relation = Subqueries(free).restricted(relation, s.where, "WHERE")
+            relation = Subqueries(free).restricted(relation, whole_rows(s.where, relation), "WHERE")
         s = replace(s, items=_expand_stars(s.items, relation))
+        s = replace(s, items=whole_rows(s.items, relation), having=whole_rows(s.having, relation))
         if s.group_by == (ast.Star(),):
             s = replace(s, group_by=tuple(i.expr for i in s.items if not has_aggregates((i,))))
         grouped = is_grouped(s)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sqlengine.errors import AmbiguousColumn, UndefinedColumn, UndefinedTable, did_you_mean
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import own_time
+from sqlengine.plan.rewrite import transform
 from sqlengine.sql import ROWTIME, ast
 
 HIDDEN = 1 << 20
@@ -110,3 +112,22 @@ class Relation:
 def named(node: Node, table: str | None) -> Relation:
     """A relation whose visible names are its node's."""
     return Relation(node, tuple(Visible(table, n) for n in node.schema.names))
+
+
+T = TypeVar("T")
+
+
+def whole_rows(node: T, relation: Relation) -> T:
+    """Expressions in which the name of a table, where no column has it, is a struct of the table's columns."""
+
+    def row(expr: ast.Expr) -> ast.Expr | None:
+        if not isinstance(expr, ast.Column) or len(expr.parts) != 1:
+            return None
+        name = expr.parts[0]
+        if any(name in (c.name, c.handle) for c in relation.columns):
+            return None
+        own = [(i, c.name) for i, c in enumerate(relation.columns) if c.table == name and c.depth == 0]
+        return ast.Row(tuple(ast.Column((f"#{i}",)) for i, _ in own), tuple(n for _, n in own)) if own else None
+
+    rewritten: T = transform(node, row)
+    return rewritten

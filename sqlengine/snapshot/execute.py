@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,10 @@ import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.snapshot.expand import Expanded
+
+_BY_ARRIVAL = re.compile(r"\b(?:first|last|list|array_agg|string_agg|any_value)\(", re.IGNORECASE)
+"""Aggregates whose answer depends on the order of rows.  DuckDB reads the batches of a table side by side, so that
+theirs is kept within a batch only."""
 
 
 def run(
@@ -20,11 +25,12 @@ def run(
     """
     connection = duck.connection()
     names: dict[str, str] = {}
+    ordered = _BY_ARRIVAL.search(expanded.text) is not None
     text = expanded.text.replace("$now", duck.now_literal(now_us))
     try:
         for name, table in tables.items():
             names[name] = name
-            connection.register(name, table)
+            connection.register(name, table.combine_chunks() if ordered else table)
         if on_start is not None:
             on_start(connection)
         return duck.normalise(connection.sql(text).to_arrow_table())

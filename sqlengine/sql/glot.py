@@ -235,6 +235,8 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
             this = node.args.get("this")
             if isinstance(this, str) and this.startswith(MARK):
                 node.set("this", this[1:])
+            if isinstance(node, exp.Anonymous) and any(isinstance(a, exp.Lambda) for a in node.expressions):
+                _settle_lambda(node)
         elif isinstance(node, exp.Bracket):
             brackets.append(node)
         elif isinstance(node, exp.Group):
@@ -253,6 +255,24 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
             raise errors.SyntaxError("one index is expected", position=position_of(bracket.expressions[1]))
         bracket.set("expressions", bracket.expressions[:1])
         bracket.set("offset", 1)
+
+
+_WITH_LAMBDA = {
+    "transform": "list_transform",
+    "filter": "list_filter",
+    "reduce": "list_reduce",
+    "aggregate": "list_reduce",
+}
+"""Functions of an array and a lambda under the names of Spark, Trino and ksqlDB."""
+
+
+def _settle_lambda(call: exp.Anonymous) -> None:
+    """`transform(a, x -> x + 1)` under DuckDB's name; `reduce(a, start, (s, x) -> ...)` in its order of arguments."""
+    name = str(call.this).lower()
+    call.set("this", _WITH_LAMBDA.get(name, call.this))
+    args = call.expressions
+    if call.this == "list_reduce" and len(args) == 3 and isinstance(args[2], exp.Lambda):
+        call.set("expressions", [args[0], args[2], args[1]])
 
 
 def _settle_group(group: exp.Group) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from sqlengine.errors import NotSupportedError, UndefinedObject
+from sqlengine.errors import NotSupportedError, SyntaxError, UndefinedObject  # noqa: A004 - SQL's word
 from sqlengine.sql import ast
 from sqlengine.sql.lower_expr import Context, Rule, opaque
 from sqlengine.sql.lower_values import fold, parameter, position_of
@@ -26,6 +26,8 @@ def _anonymous(node: exp.Expr, ctx: Context) -> ast.Expr:
     name = node.name if isinstance(node.this, exp.Identifier) else node.name.lower()
     if name == "row":
         return ast.Row(tuple(ctx.expr(item) for item in node.expressions))
+    if name == "named_struct":
+        return _named_struct(node, ctx)
     if any(isinstance(item, (exp.Kwarg, exp.PropertyEQ, exp.Lambda, exp.Alias)) for item in node.expressions):
         return opaque(node)
     position = (
@@ -34,6 +36,14 @@ def _anonymous(node: exp.Expr, ctx: Context) -> ast.Expr:
         else position_of(node.this if isinstance(node.this, exp.Expr) else None)
     )
     return _arguments(ast.Call(name, (), position=position), node.expressions, ctx)
+
+
+def _named_struct(node: exp.Expr, ctx: Context) -> ast.Expr:
+    """`named_struct('x', 1, 'y', 2)` (Hive, Spark) -> a row with the names x and y."""
+    names = node.expressions[::2]
+    if not names or len(node.expressions) % 2 or not all(isinstance(n, exp.Literal) and n.is_string for n in names):
+        raise SyntaxError("named_struct takes names, as constants, and values in turn", position=position_of(node))
+    return ast.Row(tuple(ctx.expr(v) for v in node.expressions[1::2]), tuple(str(n.this) for n in names))
 
 
 def _arguments(call: ast.Call, given: list[exp.Expr], ctx: Context) -> ast.Call:

@@ -19,9 +19,10 @@ Aggregates = Callable[[str], str | None]
 
 _JSON_LISTS = ("json_agg", "jsonb_agg")
 _JSON_MAPS = ("json_object_agg", "jsonb_object_agg")
-_NO_SPREAD = ("corr", "regr_slope")
+_NO_SPREAD = ("corr", "correlation", "regr_slope")
 _PICKS = {"first_value": "first", "last_value": "last"}
 _BY_OFFSET = {"earliest_by_offset": "first", "latest_by_offset": "last"}
+_ENDS = {"earliest_by_offset": "list_first", "latest_by_offset": "list_last"}
 _COUNTED = ("count_if", "countif")
 _TEXTS = ("listagg", "string_agg", "group_concat")
 
@@ -57,10 +58,57 @@ def _spell(call: exp.Anonymous, name: str) -> None:
         wrap(call, lambda whole: exp.Anonymous(this="nullif", expressions=[whole, nan]))
     elif name in _PICKS and not isinstance(_whole(call), exp.Window) and not isinstance(call.parent, exp.IgnoreNulls):
         call.set("this", _PICKS[name])
-    elif name in _BY_OFFSET and len(call.expressions) == 1 and not isinstance(call.parent, exp.Filter):
-        call.set("this", _BY_OFFSET[name])
-        present = exp.Where(this=exp.Not(this=exp.Is(this=call.expressions[0].copy(), expression=exp.Null())))
-        wrap(call, lambda whole: exp.Filter(this=whole, expression=present))
+    elif name == "mode" and (call.expressions or isinstance(call.parent, exp.WithinGroup)):
+        _mode(call)
+    elif name == "count_distinct" and len(call.expressions) == 1:
+        call.set("this", "count")
+        call.set("expressions", [exp.Distinct(expressions=call.expressions)])
+    elif name == "topkdistinct" and len(call.expressions) == 2:
+        call.set("this", "max")
+        values, count = call.expressions
+        call.set("expressions", [exp.Distinct(expressions=[values]), count])
+    elif name == "collect_set" and len(call.expressions) == 1:
+        _of_present(call, call.expressions[0])
+        call.set("this", "list")
+        call.set("expressions", [exp.Distinct(expressions=call.expressions)])
+        wrap(call, lambda whole: exp.Anonymous(this="list_sort", expressions=[whole]))
+    elif name in _BY_OFFSET and 1 <= len(call.expressions) <= 3:
+        _by_offset(call, name)
+
+
+def _mode(call: exp.Anonymous) -> None:
+    """mode(x), mode() WITHIN GROUP (ORDER BY x): of equally frequent values the least, where DuckDB takes the first."""
+    group = call.parent
+    if isinstance(group, exp.WithinGroup) and not call.expressions:
+        ordered = group.expression.expressions[0]
+        call.set("expressions", [ordered.this if isinstance(ordered, exp.Ordered) else ordered])
+        group.replace(call)
+    call.set("this", "histogram")
+    wrap(call, lambda whole: exp.Anonymous(this="mode_of", expressions=[whole]))
+
+
+def _of_present(call: exp.Anonymous, value: exp.Expr) -> None:
+    """Leave the rows out in which a value is NULL, by the call's FILTER or one more."""
+    present = exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))
+    if isinstance(call.parent, exp.Filter):
+        where = call.parent.expression
+        where.set("this", exp.And(this=exp.Paren(this=where.this), expression=present))
+    else:
+        place = exp.Placeholder()
+        call.replace(place)
+        place.replace(exp.Filter(this=call, expression=exp.Where(this=present)))
+
+
+def _by_offset(call: exp.Anonymous, name: str) -> None:
+    """`f(x [, n] [, whether NULLs are left out])`: a value, or an array of n."""
+    value, *rest = call.expressions
+    count = next((a for a in rest if isinstance(a, exp.Literal) and not a.is_string), None)
+    if not any(isinstance(a, exp.Boolean) and not a.this for a in rest):
+        _of_present(call, value)
+    call.set("this", _BY_OFFSET[name] if count is None else "list")
+    call.set("expressions", [value])
+    if count is not None:
+        wrap(call, lambda whole: exp.Anonymous(this=_ENDS[name], expressions=[whole, count.copy()]))
 
 
 def _whole(call: exp.Expr) -> Any:

@@ -26,10 +26,14 @@ AGGREGATE_NAMES: dict[str, str] = {
     "logical_and": "bool_and",
     "logical_or": "bool_or",
     "topk": "max",
+    "arrayagg": "list",
+    "collect": "list",
+    "correlation": "corr",
+    "percentile": "quantile_cont",
+    "stddev_sample": "stddev_samp",
     "variance": "var_samp",
     "stddev": "stddev_samp",
     "collect_list": "list",
-    "collect_set": "list",
     "listagg": "string_agg",
     "group_concat": "string_agg",
 }
@@ -133,8 +137,6 @@ def _anonymous(node: Any, how: Spelling) -> exp.Expr:
             hint="give values for all parameters",
             position=position_of(node),
         )
-    if name == "collect_set":
-        return raw(f"list(DISTINCT {', '.join(text(item) for item in node.expressions)})")
     if not any(isinstance(item, exp.Anonymous) and item.name.lower() in _WINDOWS for item in node.walk()):
         made = _spelt(node, name, how)
         if made is not node:
@@ -159,7 +161,7 @@ def _is_windowed(call: exp.Expr) -> bool:
     return isinstance(above, exp.Window)
 
 
-_INTERPOLATED = frozenset(("median", "percentile_cont", "quantile_cont"))
+_INTERPOLATED = frozenset(("median", "percentile", "percentile_cont", "quantile_cont"))
 
 
 def _as_doubles(call: exp.Expr) -> None:
@@ -350,6 +352,9 @@ def _user_type(node: Any) -> str:
     return str(kind.name if isinstance(kind, exp.Expr) else kind).lower()
 
 
+_TEXTS = (exp.DType.TEXT, exp.DType.VARCHAR)
+
+
 def _cast(cast: exp.Cast, how: Spelling) -> exp.Expr:
     """PostgreSQL's hex form of bytea, which DuckDB would read as one escaped byte and letters."""
     arg = cast.this
@@ -358,6 +363,9 @@ def _cast(cast: exp.Cast, how: Spelling) -> exp.Expr:
     binary = kind.this in (exp.DataType.Type.VARBINARY, exp.DataType.Type.BINARY) or kind.sql().upper() == "BLOB"
     if binary and _HEX_BYTES.fullmatch(text):
         return raw(f"unhex('{text[2:]}')")
+    plain = isinstance(arg, (exp.Literal, exp.Null, exp.Placeholder))
+    if kind.this in _TEXTS and type(cast) is exp.Cast and not plain:
+        return exp.Anonymous(this="text_of", expressions=[arg])
     return cast
 
 

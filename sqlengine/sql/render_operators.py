@@ -1,4 +1,4 @@
-"""Operators DuckDB lacks for some types (time - time, interval / number), made calls of macros, in place.
+"""Operators DuckDB lacks for some types (time - time, interval / number, array || element), made calls, in place.
 
 Types are inferred only as far as the text and the columns of base tables show them: enough to tell an interval or a
 time from a number.  What stays unknown keeps its operator, so a wrong guess is impossible and a missed one is DuckDB's
@@ -31,6 +31,12 @@ _LIKE_FIRST = frozenset(
 )
 """Functions whose result has the kind of their first argument."""
 _GIVES: dict[str, str] = {
+    **dict.fromkeys(
+        "array_agg array_append array_cat array_concat array_prepend array_remove array_distinct array_sort "
+        "array_reverse collect_list collect_set list list_value string_split string_to_array "
+        "regexp_split_to_array map_keys".split(),
+        "array",
+    ),
     "age": "interval",
     "justify_hours": "interval",
     "make_interval": "interval",
@@ -42,9 +48,13 @@ _GIVES: dict[str, str] = {
 
 
 def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
-    """`time - time` -> `time_difference(a, b)` and `interval / number` -> `interval_divide(a, b)`, innermost first."""
-    for node in reversed(list(tree.find_all(exp.Sub, exp.Div))):
+    """`time - time` -> `time_difference(a, b)`, `interval / number` -> `interval_divide(a, b)`, `array || x` ->
+    `array_append(array, x)` and its like, innermost first."""
+    for node in reversed(list(tree.find_all(exp.Sub, exp.Div, exp.DPipe))):
         left = _kind(node.this, column_type)
+        if isinstance(node, exp.DPipe):
+            _concatenate(node, left, _kind(node.expression, column_type))
+            continue
         if isinstance(node, exp.Div) and left == "interval":
             node.replace(_call("interval_divide", node))
         elif isinstance(node, exp.Sub) and left == "time" == _kind(node.expression, column_type):
@@ -67,26 +77,52 @@ def spell_quantified(tree: exp.Expr) -> None:
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Like, exp.ILike)
 
 
+def _concatenate(node: exp.DPipe, left: str | None, right: str | None) -> None:
+    """The function an `||` of arrays means, where one side is known to be an array and the other is known; floating
+    point beside texts as casts write it."""
+    if "array" not in (left, right):
+        for side, kind in ((node.this, left), (node.expression, right)):
+            if kind in ("double precision", "real"):
+                side.replace(exp.Anonymous(this="text_of", expressions=[side.copy()]))
+    elif left == right or isinstance(node.this, exp.Null) or isinstance(node.expression, exp.Null):
+        node.replace(_call("array_cat", node))
+    elif None not in (left, right):
+        node.replace(_call("array_append" if left == "array" else "array_prepend", node))
+
+
 def _call(macro: str, node: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=macro, expressions=[node.this, node.expression])
 
 
 def _kind(node: Any, column_type: ColumnType) -> str | None:
-    """time, interval, date, timestamp, or None for any other or an unknown type."""
+    """time, interval, date, timestamp, array, another type's name, or None for an unknown one."""
     match node:
+        case exp.Array():
+            return "array"
+        case exp.Literal():
+            if not node.is_string:
+                return "number"
+            return None if str(node.this)[:1] in ("{", "[") else "text"
+        case exp.Boolean():
+            return "boolean"
         case exp.Paren() | exp.Neg() | exp.Window() | exp.Filter():
             return _kind(node.this, column_type)
         case exp.Interval():
             return "interval"
         case exp.Cast():
-            return _KINDS.get(node.to.this)
+            kind = node.to.this
+            return "array" if kind in (exp.DType.ARRAY, exp.DType.LIST) else _KINDS.get(kind, "scalar")
         case exp.Column():
             named = column_type(node)
+            if named is not None and named.endswith("[]"):
+                return "array"
             return "timestamp" if named == "timestamptz" else named
         case exp.Anonymous():
             name = node.name.lower()
             first = node.expressions[0] if node.expressions else None
             return _kind(first, column_type) if name in _LIKE_FIRST else _GIVES.get(name)
+        case exp.DPipe():
+            return "array" if "array" in (_kind(node.this, column_type), _kind(node.expression, column_type)) else None
         case exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
             return _of_operator(node, _kind(node.this, column_type), _kind(node.expression, column_type))
     return None

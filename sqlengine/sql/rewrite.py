@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlengine import errors
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
+from sqlengine.sql.rewrite_calls import TRIGGERS, special_calls
 from sqlengine.sql.rewrite_hive import lateral_views
 from sqlengine.sql.rewrite_ksql import KSQL_KINDS, ksql_window, ksql_within
 from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word
@@ -34,6 +35,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
     words = {token.upper for token in tokens}
     if words & {"?", "$", ":"}:
         result = _parameters(result)
+    if words & TRIGGERS:
+        result = special_calls(result)
     if words & _ARROWS:
         result = _json_keys(result)
     if "ASOF" in words:

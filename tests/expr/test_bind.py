@@ -49,7 +49,7 @@ TYPES = {
     "i8 * 1.5": "numeric(22,1)",
     "n + 1": "numeric(13,2)",
     "n * n": "numeric(21,4)",
-    "n / n": "numeric(38,16)",
+    "n / n": "double precision",
     "f4 + f4": "real",
     "f4 + i4": "double precision",
     "f8 * 1.2": "double precision",

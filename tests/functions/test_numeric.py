@@ -22,7 +22,7 @@ OPERATIONS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
     "a - b": CONTEXT.subtract,
     "a * b": CONTEXT.multiply,
     "a % b": CONTEXT.remainder,
-    "a / b": lambda a, b: CONTEXT.quantize(CONTEXT.divide(a, b), Decimal("1e-16")),
+    "a / b": lambda a, b: Decimal(float(a) / float(b)),
     "div(a, b)": lambda a, b: CONTEXT.divide_int(a, b),
     "round(a, 2)": lambda a, b: CONTEXT.quantize(a, Decimal("0.01")),
     "round(a)": lambda a, b: CONTEXT.quantize(a, Decimal(1)),
