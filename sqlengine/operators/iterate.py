@@ -1,14 +1,16 @@
 """WITH RECURSIVE kept up to date: the change of a tick runs through the step until nothing new comes out.
 
 Insertions are semi-naive: only new rows enter the step again (Bancilhon, "Naive Evaluation of Recursively Defined
-Relations", 1986).  The step is linear in its own rows, which makes deletions exact:
+Relations", 1986); the operators of the step answer a change of their input with the change of their output, also where
+the rows are joined with themselves.
 
-- UNION ALL: a row's weight is its number of derivations, and the weights of a change are the change of the weights; the
-  same loop serves insertions and deletions.
-- UNION: delete and re-derive (DRed; Gupta, Mumick and Subrahmanian, "Maintaining Views Incrementally", SIGMOD 1993).
-  A row that lost a derivation is taken out with all that was derived from it, unless the base holds it; of those, the
-  ones that still have a derivation from rows that stayed come back.  Counts alone would let rows on a cycle hold each
-  other up for ever.
+- UNION ALL: the step is linear.  A row's weight is its number of derivations, and the weights of a change are the
+  change of the weights; the same loop serves insertions and deletions.
+- UNION: the step is monotone.  Delete and re-derive (DRed; Gupta, Mumick and Subrahmanian, "Maintaining Views
+  Incrementally", SIGMOD 1993): a row that lost a derivation is taken out with all that was derived from it, unless the
+  base holds it; of those, the ones that still have a derivation from rows that stayed come back.  A row that lost none
+  keeps the one it was first made by, so what stays is of the answer, and what comes back completes it.  Counts alone
+  would let rows on a cycle hold each other up for ever.
 
 Who reads this operator sees the net change once a tick, so it works in `advance`, when all of the tick has come.
 """

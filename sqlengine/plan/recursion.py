@@ -1,7 +1,9 @@
 """WITH RECURSIVE: binding its two halves, and cutting the half that recurs loose from what does not.
 
-The step must be linear in the rows so far: it reads them once in each branch of a union, through filters, projections
-and joins, as SQL:1999 and PostgreSQL have it.  Anything else is Unplannable and left to recompute-and-diff.
+Of UNION the step must be monotone in the rows so far: it reads them, as often as it likes, through filters,
+projections, unions, inner and semi joins, so that a least set of rows satisfies it.  Of UNION ALL, where rows are
+counted, it must be linear: it reads them once in each branch of a union, as SQL:1999 and PostgreSQL have it.  Anything
+else is Unplannable and left to recompute-and-diff.
 """
 
 from __future__ import annotations
@@ -116,7 +118,7 @@ def _with_copies(node: Node, recursion: nodes.Recursion) -> Node:
         case nodes.GroupAggregate(input=below, keys=keys, aggregates=()) if keys:
             rows = build.projected(below, [build.ref(below, k) for k in keys], node.schema.names)
             return _with_copies(rows, recursion)
-        case _ if _linear(node, recursion):
+        case _ if _follows(node, recursion):
             return rebuild(node, tuple(_with_copies(i, recursion) for i in node.inputs))
     return node
 
@@ -134,7 +136,7 @@ def _cut(node: Node, recursion: nodes.Recursion, outer: list[Node]) -> Node:
             append_only=node.append_only,
             unique_keys=node.unique_keys,
         )
-    if not _linear(node, recursion):
+    if not _follows(node, recursion):
         raise Unplannable(f"a recursive query with {type(node).__name__} over its own rows")
     return rebuild(node, tuple(_cut(i, recursion, outer) for i in node.inputs))
 
@@ -147,15 +149,17 @@ def _recurs(node: Node, recursion: nodes.Recursion) -> bool:
     return _is_own(node, recursion) or any(_recurs(i, recursion) for i in node.inputs)
 
 
-def _linear(node: Node, recursion: nodes.Recursion) -> bool:
-    """Whether a node's output is linear in the recursive input it has."""
+def _follows(node: Node, recursion: nodes.Recursion) -> bool:
+    """Whether a node's output is linear in the recursive input it has or, of UNION, grows with its recursive inputs."""
     match node:
         case nodes.LookupJoin():
             return False
         case nodes.Join(left=left, right=right, kind=kind):
-            if not _recurs(left, recursion):
-                return kind == "inner"
-            return kind in ("inner", "left", "semi", "anti") and not _recurs(right, recursion)
+            if not _recurs(right, recursion):
+                return kind in ("inner", "left", "semi", "anti")
+            if not recursion.all:
+                return kind in ("inner", "semi")
+            return kind == "inner" and not _recurs(left, recursion)
         case nodes.Filter() | nodes.Project() | nodes.UnionAll() | nodes.AssignWindow() | nodes.Unnest():
             return True
     return False

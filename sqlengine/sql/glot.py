@@ -241,6 +241,8 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
             brackets.append(node)
         elif isinstance(node, exp.Group):
             _settle_group(node)
+        elif isinstance(node, exp.Select) and node.args.get("sample") is not None:
+            _settle_sample(node)
         elif isinstance(node, exp.Table):
             if position_of(node.this) in strings:
                 node.this.meta[FILE] = True
@@ -255,6 +257,15 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
             raise errors.SyntaxError("one index is expected", position=position_of(bracket.expressions[1]))
         bracket.set("expressions", bracket.expressions[:1])
         bracket.set("offset", 1)
+
+
+def _settle_sample(select: exp.Select) -> None:
+    """`FROM t USING SAMPLE 10%` (DuckDB), which samples before WHERE, is `FROM t TABLESAMPLE (10 PERCENT)`."""
+    read = select.args["from_"].this if select.args.get("from_") is not None else None
+    alone = not select.args.get("joins") and not select.args.get("laterals")
+    if alone and isinstance(read, (exp.Table, exp.Subquery)) and read.args.get("sample") is None:
+        read.set("sample", select.args["sample"])
+        select.set("sample", None)
 
 
 _WITH_LAMBDA = {

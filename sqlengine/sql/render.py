@@ -27,6 +27,7 @@ from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw,
 from sqlengine.sql.render_grouped import KeyedTable, group_dependents
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
 from sqlengine.sql.render_operators import rewrite_operators, spell_quantified
+from sqlengine.sql.render_recursion import spell_recursion
 from sqlengine.sql.render_windows import windowed
 from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
 from sqlengine.sql.to_sqlglot import to_tree
@@ -130,6 +131,7 @@ class _Rendering:
         self._own_times(tree)
         self._group_dependents(tree)
         self._strip_schemas(tree)
+        spell_recursion(tree)
         tree = exact_aggregates(tree)
         spread_aggregates(tree, self.aggregates)
         _unnest_series(tree)

@@ -335,7 +335,8 @@ def recursion(q: Queries, depth: int) -> Query | None:
         more = f" WHERE {rows}.y {q.rng.choice(('IN', 'NOT IN'))} (SELECT k FROM {table.name} WHERE k IS NOT NULL)"
     start = f"SELECT x, y, 0 AS n FROM {edge}" + q.rng.choice(("", " WHERE x = 1", " WHERE x < 3"))
     if q.rng.random() < 0.6:
-        step = f"SELECT {rows}.x, e.y, 0 FROM {name} AS {rows} JOIN {edge} AS e ON {rows}.y = e.x{more}"
+        other = name if q.rng.random() < 0.3 else edge
+        step = f"SELECT {rows}.x, e.y, 0 FROM {name} AS {rows} JOIN {other} AS e ON {rows}.y = e.x{more}"
         word = "UNION"
     else:
         far = f" AND {rows}.n < {q.rng.randint(1, 2)}{more}"

@@ -1,0 +1,105 @@
+"""WITH RECURSIVE whose step reads its own rows more than once, for DuckDB.
+
+There a step sees the rows of the last round alone, so that a join of the rows with themselves would miss what takes
+rows of different rounds.  What is meant is the least set of rows that the step adds nothing to (Materialize, Feldera,
+and views here).  Each round therefore brings the whole set of rows, under the round's number, until one has no more
+rows than the one before it; the last round is the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+
+ROUND = "$round"
+_STEP = "$step"
+_TEMPLATE = f"""WITH RECURSIVE rounds AS (
+  SELECT *, 0 AS "{ROUND}" FROM (SELECT DISTINCT * FROM base) AS "$base"
+  UNION ALL
+  (WITH rows_so_far AS (SELECT * EXCLUDE ("{ROUND}") FROM rounds),
+        "{_STEP}" AS (SELECT * FROM rows_so_far UNION step)
+   SELECT *, (SELECT MAX("{ROUND}") FROM rounds) + 1 FROM "{_STEP}"
+   WHERE (SELECT COUNT(*) FROM "{_STEP}") > (SELECT COUNT(*) FROM rows_so_far))
+), answer AS (SELECT * EXCLUDE ("{ROUND}") FROM rounds WHERE "{ROUND}" = (SELECT MAX("{ROUND}") FROM rounds))
+SELECT 1"""
+
+
+def spell_recursion(tree: exp.Expr) -> None:
+    """Rewrite such WITH items in place."""
+    for with_ in list(tree.find_all(exp.With)):
+        if with_.args.get("recursive"):
+            items = [made for cte in with_.expressions for made in _spelt(cte)]
+            with_.set("expressions", items)
+
+
+def _spelt(cte: exp.CTE) -> list[exp.Expr]:
+    """The item, or the two that stand for it: its rounds and its answer."""
+    union, name = cte.this, cte.alias
+    if not _is_manifold(union, name):
+        return [cte]
+    made: Any = sqlglot.parse_one(
+        _TEMPLATE.replace("UNION step", "UNION SELECT 1 FROM step").replace("FROM base", "FROM (SELECT 1) AS base"),
+        dialect="duckdb",
+    )
+    rounds, answer = made.args["with_"].expressions
+    inner = union.args.get("with_")
+    base, step = union.this, union.expression
+    if inner is not None:
+        base.set("with_", inner.copy())
+    _put(rounds, "base", base)
+    _put_step(rounds, step, inner)
+    _rename(rounds, {"rounds": f"$rounds {name}", "rows_so_far": name})
+    _rename(answer, {"rounds": f"$rounds {name}", "answer": name})
+    columns = cte.args["alias"].args.get("columns")
+    if columns:
+        names = [column.copy() for column in columns]
+        rounds.args["alias"].set("columns", [*names, exp.to_identifier(ROUND, quoted=True)])
+    return [rounds, answer]
+
+
+def _is_manifold(union: exp.Expr, name: str) -> bool:
+    """`base UNION step` where a branch of the step reads the rows so far at least twice."""
+    if not isinstance(union, exp.Union) or not union.args.get("distinct") or _mentions(union.this, name):
+        return False
+    if any(union.args.get(key) is not None for key in ("order", "limit", "offset")):
+        return False
+    return any(_mentions(branch, name) > 1 for branch in _branches(union.expression))
+
+
+def _branches(query: exp.Expr) -> list[exp.Expr]:
+    if isinstance(query, exp.Union):
+        return [*_branches(query.this), *_branches(query.expression)]
+    if isinstance(query, exp.Subquery) and isinstance(query.this, exp.Query):
+        return _branches(query.this)
+    return [query]
+
+
+def _mentions(query: exp.Expr, name: str) -> int:
+    return sum(table.name == name and not table.db for table in query.find_all(exp.Table))
+
+
+def _put(item: exp.Expr, place: str, query: exp.Expr) -> None:
+    """A query in place of the sub-query of that alias."""
+    found = next(s for s in item.find_all(exp.Subquery) if s.alias == place)
+    found.set("this", query)
+
+
+def _put_step(item: exp.Expr, step: exp.Expr, inner: exp.Expr | None) -> None:
+    """The step as the second half of the union in `$step`; the WITH items of the whole query before it."""
+    made: Any = next(c for c in item.find_all(exp.CTE) if c.alias == _STEP)
+    wrapped = step if isinstance(step, exp.Subquery) else exp.Subquery(this=step)
+    made.this.set("expression", wrapped)
+    if inner is not None:
+        around = made.parent
+        so_far, last = around.expressions
+        around.set("expressions", [so_far, *(c.copy() for c in inner.expressions), last])
+
+
+def _rename(item: exp.Expr, names: dict[str, str]) -> None:
+    """Names of the template as names nobody writes, or as the item's own."""
+    for node in item.find_all(exp.Table, exp.TableAlias):
+        this = node.this
+        if isinstance(this, exp.Identifier) and not this.args.get("quoted") and this.name in names:
+            node.set("this", exp.to_identifier(names[this.name], quoted=True))
