@@ -61,7 +61,7 @@ class Instance:
         self.storage = Storage.open(path)
         self.catalog = Catalog.load(self.storage.meta.replay(), self.storage.meta.append)
         self.functions = UserFunctions()
-        self.scheduler = Scheduler(self.clock)
+        self.scheduler = Scheduler(self.clock, self.storage.transactions.cut)
         self.side_topics = SideTopics(self.storage)
         self.ingests: dict[str, Ingest] = {}
         self.waiting: dict[str, Error] = {}
@@ -131,7 +131,7 @@ class Instance:
             return source.store.num_rows
         if not isinstance(obj, (Stream, Table)):
             return 0
-        return sum(log.high_watermark - log.start_offset for log in self.topic_of(obj).partitions)
+        return sum(log.last_stable_offset - log.start_offset for log in self.topic_of(obj).partitions)
 
     def expanded(self, query: ast.Query) -> Expanded:
         """A query's text for the snapshot executor."""
@@ -339,7 +339,7 @@ class Instance:
                 here = (
                     source.reader.positions
                     if source is not None
-                    else [p.high_watermark for p in self.topic_of(obj).partitions]
+                    else [p.last_stable_offset for p in self.topic_of(obj).partitions]
                 )
                 readers[name] = self.reader(obj, here)
         for name in query.upstream:

@@ -125,8 +125,8 @@ class TopicReader:
         self._keeps_statistics = all(log.keeps_statistics for log in topic.partitions)
 
     def ends(self) -> list[int]:
-        """The offset after the last committed record of each partition."""
-        return [log.high_watermark for log in self.topic.partitions]
+        """The offset after the last record of each partition that is committed and not behind an open transaction."""
+        return [log.last_stable_offset for log in self.topic.partitions]
 
     def at_end(self, ends: Sequence[int] | None = None) -> bool:
         """Whether everything (up to `ends`) has been read."""
@@ -161,11 +161,11 @@ class TopicReader:
         found = []
         frames = log.read(position, max_rows=min(max_rows, end - position))
         if self._is_table and frames:
-            frames[-1] = _uncut(log, frames[-1])
+            frames = _with_whole_end(log, frames, end)
         for frame in frames:
             position = frame.next_offset
-            source = self._decode(partition, frame)
-            if source.num_rows:
+            source = self._decode(partition, frame) if frame.record_count else None
+            if source is not None and source.num_rows:
                 found.append(source)
         self.positions[partition] = position
         return found
@@ -229,10 +229,31 @@ class TopicReader:
         return source.frame.batch.column(field).take(pa.array(rows)).cast(info.type)
 
 
+def _with_whole_end(log: Log, frames: list[Frame], end: int) -> list[Frame]:
+    """Frames and, up to offset `end`, the rest of the last one and of its transaction: what an update of a table takes
+    back and what it brings belong together.
+    """
+    frames = [*frames[:-1], _uncut(log, frames[-1])]
+    begun: set[str] = set()
+    for frame in frames:
+        _follow(frame, begun)
+    while begun and frames[-1].next_offset < end:
+        [following] = log.read(frames[-1].next_offset, max_rows=1)
+        frames.append(_uncut(log, following))
+        _follow(frames[-1], begun)
+    return frames
+
+
 def _uncut(log: Log, frame: Frame) -> Frame:
-    """The frame to its end: what an update of a table takes back and what it brings belong together."""
+    """The frame to its end."""
     end = frame.header.next_offset
     return log.read(frame.base_offset, max_rows=end - frame.base_offset)[0] if frame.next_offset < end else frame
+
+
+def _follow(frame: Frame, begun: set[str]) -> None:
+    """Bring the ids of transactions that have begun and not ended up to date with a frame."""
+    if frame.transaction is not None:
+        (begun.discard if frame.ends_transaction else begun.add)(frame.transaction)
 
 
 def _conform(frame: Frame, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:
@@ -252,12 +273,12 @@ def start_positions(stream: Stream | Table, topic: Topic, parse_time_us: Callabl
     if start == "earliest":
         return [log.start_offset for log in logs]
     if start == "latest":
-        return [log.high_watermark for log in logs]
+        return [log.last_stable_offset for log in logs]
     if start.startswith("offset:"):
         chosen = _offsets(start)
         return [chosen.get(i, log.start_offset) for i, log in enumerate(logs)]
     at = parse_time_us(start)
-    return [found if (found := log.offset_for_timestamp(at)) is not None else log.high_watermark for log in logs]
+    return [found if (found := log.offset_for_timestamp(at)) is not None else log.last_stable_offset for log in logs]
 
 
 def _offsets(text: str) -> Mapping[int, int]:

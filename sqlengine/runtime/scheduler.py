@@ -17,6 +17,7 @@ from sqlengine.runtime.latest import latest_change
 from sqlengine.runtime.query import ContinuousQuery, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.state.row_store import RowStore
+from storage import Log
 
 OnProgress = Callable[[float], None]
 
@@ -62,9 +63,12 @@ class Source:
 
 
 class Scheduler:
-    """All sources and continuous queries of one database.  `derived`: streams whose rows ticks write."""
+    """All sources and continuous queries of one database.  `derived`: streams whose rows ticks write; `cut`: up to
+    where partitions may be read, as of one moment.
+    """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, cut: Callable[[Sequence[Log]], list[int]]) -> None:
+        self.cut = cut
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.clock = clock
@@ -86,7 +90,12 @@ class Scheduler:
         with self.lock:
             now_us = self.clock.now_us()
             fed = [feeder(now_us) for feeder in list(self.feeders)]
-            polled = {name: batches for name, s in self.sources.items() if (batches := s.reader.poll()) or s.correction}
+            ends = self._ends()
+            polled = {
+                name: batches
+                for name, s in self.sources.items()
+                if (batches := s.reader.poll(until=ends[name])) or s.correction
+            }
             if not polled and not self._time_due(now_us):
                 return any(fed)
             self.tick_number += 1
@@ -94,6 +103,15 @@ class Scheduler:
             self._push({name: self.sources[name].absorb(batches) for name, batches in polled.items()}, now_us)
             self.changed.notify_all()
             return True
+
+    def _ends(self) -> dict[str, list[int]]:
+        """The ends of all sources as of one moment, so that a transaction is in a tick wholly or not at all."""
+        logs = [log for source in self.sources.values() for log in source.reader.topic.partitions]
+        found = dict(zip(logs, self.cut(logs), strict=True))
+        return {
+            name: [found[log] for log in source.reader.topic.partitions if log in found]
+            for name, source in self.sources.items()
+        }
 
     def _push(self, feeds: dict[str, Feed], now_us: int) -> None:
         """Every query in dependency order; a view's change is the feed of those that read it."""
@@ -144,7 +162,7 @@ class Scheduler:
         `deadline` is called between ticks and may raise (cancel, timeout).
         """
         with self.lock:
-            targets = {name: s.reader.ends() for name, s in self.sources.items()}
+            targets = self._ends()
             self._force_if_due()
             while True:
                 self.tick()

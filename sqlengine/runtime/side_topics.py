@@ -76,7 +76,7 @@ class SideTopics:
             return ERROR_SCHEMA.empty_table()
         log = self._storage.topic(topic).partitions[0]
         batches, offset = [], log.start_offset
-        while offset < log.high_watermark:
+        while offset < log.last_stable_offset:
             for frame in log.read(offset):
                 batches.append(frame.batch)
                 offset = frame.next_offset

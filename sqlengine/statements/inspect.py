@@ -26,7 +26,7 @@ def print_topic(statement: ast.Print, context: Context) -> Result:
         pa.field("append_time", pa.timestamp("us", "UTC")),
     ]
     schema = pa.schema([*head, *topic.schema])
-    positions = [log.start_offset if statement.from_beginning else log.high_watermark for log in topic.partitions]
+    positions = [log.start_offset if statement.from_beginning else log.last_stable_offset for log in topic.partitions]
     left = statement.limit
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -35,13 +35,15 @@ def print_topic(statement: ast.Print, context: Context) -> Result:
         while left is None or left > 0:
             found = False
             for partition, log in enumerate(topic.partitions):
-                if positions[partition] >= log.high_watermark or left == 0:
+                if positions[partition] >= log.last_stable_offset or left == 0:
                     continue
                 for frame in log.read(positions[partition]):
                     batch = frame.batch if left is None else frame.batch.slice(0, left)
                     positions[partition] = frame.next_offset
                     left = None if left is None else left - batch.num_rows
                     found = True
+                    if not batch.num_rows:
+                        continue
                     yield _printed(batch, partition, frame.offsets(), frame.append_timestamp_us, schema)
                     if left == 0:
                         break

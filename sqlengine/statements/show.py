@@ -139,6 +139,7 @@ LISTS: dict[str, Listing] = {
     "consumer groups": _system("consumer_groups"),
     "segments": _system("segments"),
     "producers": _system("producers"),
+    "transactions": _system("transactions"),
     "streams": _system("streams"),
     "tables": _system("tables"),
     "views": _system("views"),

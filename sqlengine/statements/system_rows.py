@@ -79,6 +79,7 @@ def _partitions(context: Context) -> Rows:
             log.start_offset,
             log.end_offset,
             log.high_watermark,
+            log.last_stable_offset,
             log.size_bytes,
             log.durable_offset,
             log.compacted_offset,
@@ -96,6 +97,13 @@ def _segments(context: Context) -> Rows:
 
 def _consumer_groups(context: Context) -> Rows:
     return list(context.instance.storage.groups.describe())
+
+
+def _transactions(context: Context) -> Rows:
+    return [
+        (each.id, each.name, each.state, each.since_us, ", ".join(map(str, each.partitions)))
+        for each in context.instance.storage.transactions.unfinished()
+    ]
 
 
 def _producers(context: Context) -> Rows:
@@ -279,6 +287,7 @@ ROWS: dict[str, Callable[[Context], Rows]] = {
     "segments": _segments,
     "consumer_groups": _consumer_groups,
     "producers": _producers,
+    "transactions": _transactions,
     "streams": _streams,
     "tables": _tables,
     "views": _views,

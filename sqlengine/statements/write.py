@@ -22,6 +22,9 @@ from storage import BYTES_SCHEMA, Log, deal, partitions_by_key
 APPEND_ROWS = 65_536
 """Rows per appended frame."""
 
+_COMMIT_TIMEOUT_MS = 24 * 60 * 60 * 1000
+"""Of what a statement or COMMIT writes: however much it is, only the statement itself can leave it."""
+
 
 def writable(context: Context, name: tuple[str, ...]) -> Stream | Table:
     """The target of INSERT or COPY; WrongObjectType (42809) for what is maintained by a query or a connector."""
@@ -62,32 +65,41 @@ def default_of(context: Context) -> Default:
 
 def append_stream(context: Context, stream: Stream, rows: pa.Table) -> None:
     """Append a stream's rows to its topic."""
-    for batch in rows.combine_chunks().to_batches(max_chunksize=APPEND_ROWS):
-        _pend_or_append(context, stream, batch)
+    _pend_or_append(context, stream, rows)
 
 
 def append_changes(context: Context, table: Table, rows: pa.Table, weights: np.ndarray | None) -> None:
     """Append rows with weights (None = all inserted) to a table's changelog."""
     marks = np.ones(rows.num_rows, dtype=np.int8) if weights is None else weights.astype(np.int8)
     changes = rows.append_column(WEIGHT_COLUMN, pa.array(marks))
-    for batch in changes.combine_chunks().to_batches(max_chunksize=APPEND_ROWS):
-        _pend_or_append(context, table, batch)
+    _pend_or_append(context, table, changes)
 
 
-def _pend_or_append(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> None:
+def _pend_or_append(context: Context, target: Stream | Table, rows: pa.Table) -> None:
+    """Keep rows for COMMIT, or append them: all of a statement together."""
+    pending = [Pending(target, batch) for batch in rows.combine_chunks().to_batches(max_chunksize=APPEND_ROWS)]
     if context.transaction is not None:
-        context.transaction.append(Pending(target, batch))
+        context.transaction += pending
     else:
-        flush(context, [Pending(target, batch)])
+        flush(context, pending)
 
 
 def flush(context: Context, pending: Sequence[Pending]) -> None:
-    """Append everything with one acknowledgement; the pump or the next reader ticks."""
+    """Append everything, so that all of it is seen or nothing, also after a crash; the pump or the next reader ticks.
+
+    One batch for one partition is one frame, which is so by itself; more than that is a transaction of the log.
+    """
+    storage = context.instance.storage
     writes: list[tuple[Log, pa.RecordBatch]] = []
     for item in pending:
         writes += _placed(context, item.target, item.batch)
+    if len(writes) == 1:
+        storage.append_many(writes)
+    elif writes:
+        with storage.transaction(timeout_ms=_COMMIT_TIMEOUT_MS) as transaction:
+            for log, batch in writes:
+                transaction.write(log, batch)
     if writes:
-        context.instance.storage.append_many(writes)
         context.instance.pump.wake()
 
 

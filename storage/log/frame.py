@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from storage.log.format import FrameHeader
+from storage.log.format import FLAG_CONTROL, FLAG_TRANSACTIONAL, FrameHeader
 from storage.log.statistics import ColumnStatistics
 
 
@@ -101,6 +101,18 @@ class Frame:
     def producer_id(self) -> int:
         """Idempotent producer of the frame, -1 if none."""
         return self.header.producer_id
+
+    @property
+    def transaction(self) -> str | None:
+        """Id of the transaction that the frame is part of, or ends; None if it is none's."""
+        if not self.header.flags & (FLAG_TRANSACTIONAL | FLAG_CONTROL):
+            return None
+        return f"{self.header.producer_id}.{self.header.producer_epoch}"
+
+    @property
+    def ends_transaction(self) -> bool:
+        """Whether the frame is a marker: it has no rows, and says that its transaction is committed or aborted."""
+        return bool(self.header.flags & FLAG_CONTROL)
 
     @property
     def is_compacted(self) -> bool:

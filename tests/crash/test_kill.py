@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sqlengine
+from tests.crash.transaction_worker import ITEMS
 from tests.crash.worker import change, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,9 +42,28 @@ def test_a_killed_engine_comes_back_whole(tmp_path: Path, seed: str) -> None:
                 db.execute("CREATE MATERIALIZED VIEW ranked AS SELECT k, c FROM counts ORDER BY c DESC, k LIMIT 3")
 
 
-def run_until_killed(path: Path, seed: str, lines: int) -> int:
+@pytest.mark.slow
+def test_a_killed_engine_has_no_transaction_in_part(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    acknowledged = -1
+    for _ in range(CYCLES):
+        lines = rng.choice((1, 3, 10, rng.randrange(40)))
+        acknowledged = max(acknowledged, run_until_killed(tmp_path, "", lines, "transaction_worker.py"))
+        with sqlengine.connect(tmp_path) as db:
+            debits = dict(db.execute("SELECT n, count(*) FROM debits GROUP BY n").fetchall())
+            assert debits == dict(db.execute("SELECT n, count(*) FROM credits GROUP BY n").fetchall())
+            last = max(debits, default=-1)
+            assert debits == {n: 12 for n in range(last + 1) if n % 4 != 3}, "lost, repeated, rolled back or in part"
+            assert dict(db.execute("SELECT * FROM pairs").fetchall()) == dict.fromkeys(debits, 144)
+            steps = db.execute("SELECT * FROM steps").fetchall()
+            assert steps in ([], [(max(last, 0), ITEMS)])
+            assert last >= acknowledged - (acknowledged % 4 == 3)
+            assert db.execute("SELECT * FROM system.transactions").fetchall() == []
+
+
+def run_until_killed(path: Path, seed: str, lines: int, script: str = "worker.py") -> int:
     """The last step a worker acknowledged before it was killed, some time after its `lines`-th line."""
-    command = [sys.executable, str(ROOT / "tests/crash/worker.py"), str(path), seed]
+    command = [sys.executable, str(ROOT / "tests/crash" / script), str(path), seed]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as worker:
         assert worker.stdout is not None

@@ -101,6 +101,48 @@ def test_a_named_producer_goes_on_where_it_was_killed_and_groups_keep_their_comm
                 assert committed[partition] <= known.get(("p", partition), 0) <= log.end_offset
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["group", "os"])
+def test_no_transaction_is_lost_repeated_or_seen_in_part(tmp_path: Path, durability: str) -> None:
+    rng = random.Random(durability)
+    committed: set[int] = set()
+    aborted: set[int] = set()
+    undecided: dict[str, int] = {}
+    found_undecided = 0
+    for _ in range(CYCLES * 2):
+        lines = _run_until_killed("crash_transactions.py", tmp_path, durability, rng.choice((1, 5, 40, 150)))
+        committed |= {undecided[name] for name in lines[0][1:]}  # by the next process
+        undecided = {}
+        for kind, *values in lines[1:]:
+            if kind in ("preparing", "prepared"):
+                undecided[values[0]] = int(values[1])
+            elif kind in ("committed", "aborted"):
+                (committed if kind == "committed" else aborted).add(int(values[0]))
+        with storage.Storage.open(str(tmp_path)) as opened:
+            logs = [log for topic in ("a", "b") for log in opened.topic(topic).partitions]
+            waiting = {info.id for info in opened.transactions.unfinished()}
+            assert waiting <= set(undecided), "only what was prepared is undecided"
+            assert not waiting & {name for name, number in undecided.items() if number in committed | aborted}
+            found_undecided += len(waiting)
+            seen = _seen_of_one_moment(opened, logs)
+            assert all(numbers == seen[0] for numbers in seen), "a transaction in part"
+            assert len(set(seen[0])) == len(seen[0]), "a transaction twice"
+            if not waiting:
+                assert committed <= set(seen[0]), "a transaction lost"
+            assert not aborted & set(seen[0])
+            once = [number for number in seen[0] if number < 1_000_000]
+            assert waiting or opened.offsets.fetch("g").get(("a", 0)) == (max(once) if once else None)
+    assert committed and aborted and found_undecided > 0
+
+
+def _seen_of_one_moment(opened: storage.Storage, logs: list[storage.Log]) -> list[list[int]]:
+    """Sorted numbers of each partition."""
+    return [
+        sorted(n for frame in log.read(0, max_rows=end) for n in frame.batch.column("n").to_pylist())
+        for log, end in zip(logs, opened.transactions.cut(logs), strict=True)
+    ]
+
+
 def _run_until_killed(script: str, path: Path, durability: str, acks: int, waited_for: str = "") -> list[list[str]]:
     """Lines of a writer that was killed some time after its `acks`-th line, and after one that begins with
     `waited_for`."""
