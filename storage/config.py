@@ -16,6 +16,8 @@ from storage.errors import InvalidConfig, UnsupportedConfig
 DURABILITIES = ("group", "os", "sync")
 CLEANUPS = ("delete", "compact", "compact,delete")
 
+MAX_REPLICAS = 32
+
 # What the frame header has room for; a producer that would pass it gets a new id.
 MAX_EPOCH = (1 << 15) - 1
 
@@ -36,8 +38,11 @@ _MAX_SEGMENT_BYTES = 1 << 40
 
 @dataclass(frozen=True)
 class TopicConfig:
-    """Settings of a topic. All but `replication_factor` can be changed later; partitions can only grow.
+    """Settings of a topic. All can be changed later; partitions can only grow.
 
+    replication_factor: on how many of the storage's directories each partition lies; None stands for all of them when
+    the topic is created. min_insync_replicas: records are committed when so many replicas, and all that are in sync,
+    have them.
     durability: `group` acknowledges after an fsync shared with other appenders, `sync` after one of its own,
     `os` once the operating system has the bytes (a power failure may lose the last ones, a process crash does
     not). retention_ms counts from the append, not from the record's own timestamp, so replayed history is not
@@ -51,7 +56,7 @@ class TopicConfig:
     """
 
     partitions: int = 1
-    replication_factor: int = 1
+    replication_factor: int | None = None
     min_insync_replicas: int = 1
     durability: str = "group"
     retention_ms: int | None = None
@@ -85,10 +90,14 @@ class TopicConfig:
         for name in ("delete_retention_ms", "min_compaction_lag_ms"):
             _check(getattr(self, name) >= 0, f"{name} is negative", getattr(self, name))
         _check(0 <= self.min_dirty_ratio <= 1, "min_dirty_ratio must be between 0 and 1", self.min_dirty_ratio)
-        if self.replication_factor != 1 or self.min_insync_replicas != 1:
-            raise UnsupportedConfig(
-                f"replication factor {self.replication_factor} needs as many replicas, this storage has one"
-            )
+        factor = self.replication_factor
+        _check(factor is None or factor >= 1, "replication_factor must be at least 1", factor)
+        most = factor if factor is not None else MAX_REPLICAS
+        _check(
+            1 <= self.min_insync_replicas <= most,
+            f"min_insync_replicas must be between 1 and {'the replication factor' if factor is None else factor}",
+            self.min_insync_replicas,
+        )
 
     @property
     def compacts(self) -> bool:
@@ -99,6 +108,19 @@ class TopicConfig:
     def deletes(self) -> bool:
         """Whether retention by time and size applies."""
         return self.cleanup != "compact"
+
+    def with_factor(self, directories: int) -> TopicConfig:
+        """With a number of replicas, all `directories` unless one was given; InvalidConfig if that is less than
+        min_insync_replicas, UnsupportedConfig if it is more than there are directories.
+        """
+        factor = directories if self.replication_factor is None else self.replication_factor
+        if factor > directories:
+            count = "one directory" if directories == 1 else f"{directories} directories"
+            raise UnsupportedConfig(
+                f"replication factor {factor} needs as many directories, this storage has {count}",
+                hint="open the storage with more directories as replicas",
+            )
+        return dataclasses.replace(self, replication_factor=factor)
 
     def changed(self, changes: dict[str, Any]) -> TopicConfig:
         """A copy with `changes` applied; InvalidConfig for unknown names, bad values, fewer partitions."""

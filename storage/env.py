@@ -63,6 +63,9 @@ class Env(Protocol):
     def open(self, path: str, *, create: bool = False) -> File:
         """Open for reading and writing; `create` makes a missing file, and never empties an existing one."""
 
+    def absolute(self, path: str) -> str:
+        """The path without links and without regard to the current directory."""
+
     def exists(self, path: str) -> bool:
         """Whether a file or directory of that path exists."""
 
@@ -170,6 +173,10 @@ class RealEnv:
         """See `Env.open`."""
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
         return RealFile(path, os.open(path, flags, 0o644))
+
+    def absolute(self, path: str) -> str:
+        """See `Env.absolute`."""
+        return os.path.realpath(path)
 
     def exists(self, path: str) -> bool:
         """See `Env.exists`."""

@@ -22,7 +22,6 @@ from storage.errors import (
     InvalidConfig,
     StorageClosed,
     StorageError,
-    StorageLocked,
     TopicExists,
     TopicNotFound,
     UnknownVersion,
@@ -36,8 +35,10 @@ from storage.meta import MetaStore
 from storage.offsets.coordinator import GroupCoordinator
 from storage.offsets.store import OffsetStore
 from storage.producer_ids import ProducerIds
+from storage.replication.directories import lock_directory, open_directories
+from storage.replication.manager import DirectoryStatus, ReplicaStatus, Replication
 from storage.snapshots.store import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
-from storage.topic import FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
+from storage.topic import Disk, FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
 from storage.transactions.coordinator import DEFAULT_TIMEOUT_MS, TransactionCoordinator
 from storage.transactions.transaction import Transaction
 
@@ -53,10 +54,14 @@ class Storage:
     manager).
     """
 
-    def __init__(self, env: Env, path: str | None, lock: Lock | None) -> None:
+    def __init__(
+        self, env: Env, path: str | None, lock: Lock | None = None, replication: Replication | None = None
+    ) -> None:
         self._env = env
         self._path = path
         self._lock_file = lock
+        self._replication = replication
+        self._disk = Disk(env) if replication is None else Disk(replication.directories.files, replication.open_log)
         self._mutex = threading.RLock()
         self._commit = GroupCommit()
         self.arrivals = Arrivals()
@@ -77,44 +82,62 @@ class Storage:
         return self._env
 
     @classmethod
-    def open(cls, path: str | None, *, env: Env | None = None) -> Storage:
+    def open(cls, path: str | None, *, replicas: Sequence[str] | None = None, env: Env | None = None) -> Storage:
         """Open a directory, creating and recovering it as needed; None keeps everything in memory.
 
-        Raises StorageLocked, UnknownVersion, CorruptFile (metadata or offsets). Damaged topics do not stop
-        the others.
+        replicas: further directories, to which everything is replicated. A storage that was opened with some knows
+        them; naming others changes them. As long as one directory is left that was in sync, the others may be missing.
+
+        Raises StorageLocked, UnknownVersion, CorruptFile (metadata or offsets), InvalidConfig (a directory of another
+        storage). Damaged topics do not stop the others.
         """
         env = env or RealEnv()
         if path is None:
-            storage = cls(env, None, None)
+            if replicas:
+                raise InvalidConfig("a storage in memory has no replicas", hint="name a directory for the storage too")
+            storage = cls(env, None)
             storage.offsets = OffsetStore(MemoryJournal())
             storage.producers = ProducerIds(MemoryJournal())
             storage.snapshots = MemorySnapshotStore()
             storage.meta = MetaStore(MemoryJournal())
             storage._open_coordinators()
             return storage
-        path = path.rstrip("/") or "/"
-        with translated(f'directory "{path}"'):
-            make_dir(env, path)
-        storage = cls(env, path, _lock(env, path))
+        storage = cls._reached(env, path.rstrip("/") or "/", replicas)
         try:
-            storage._open_directory(path)
+            storage._open_directory()
         except BaseException:
             storage._release()
             raise
         return storage
 
-    def _open_directory(self, path: str) -> None:
+    @classmethod
+    def _reached(cls, env: Env, path: str, replicas: Sequence[str] | None) -> Storage:
+        """A storage of directories that are made and locked."""
+        with translated(f'directory "{path}"'):
+            directories = open_directories(env, path, replicas)
+            if directories is None:
+                make_dir(env, path)
+                return cls(env, path, lock_directory(env, path))
+            path = env.absolute(path)
+            return cls(env, path, replication=Replication(env, directories, path))
+
+    def _open_directory(self) -> None:
         """Check the version, open the stores and all topics."""
-        _check_version(self._env, path)
-        self.meta = MetaStore(FileJournal(self._env, f"{path}/meta.journal"))
-        self.offsets = OffsetStore(FileJournal(self._env, f"{path}/offsets.journal"))
-        self.producers = ProducerIds(FileJournal(self._env, f"{path}/producers.journal"))
-        self.snapshots = FileSnapshotStore(self._env, f"{path}/snapshots")
+        path, files = self._path, self._disk.files
+        assert path is not None
+        _check_version(files, path)
+        self.meta = MetaStore(FileJournal(files, f"{path}/meta.journal"))
+        self.offsets = OffsetStore(FileJournal(files, f"{path}/offsets.journal"))
+        self.producers = ProducerIds(FileJournal(files, f"{path}/producers.journal"))
+        self.snapshots = FileSnapshotStore(files, f"{path}/snapshots")
         self._open_coordinators()
-        make_dir(self._env, self._topics_path)
-        for entry in self._env.list(self._topics_path):
+        make_dir(files, self._topics_path)
+        for entry in files.list(self._topics_path):
             self._open_entry(entry)
-        self.transactions.recover(self._logs(), all_there=not self.damaged)
+        all_there = not self.damaged and all(log.failure is None for log in self._logs())
+        self.transactions.recover(self._logs(), all_there=all_there)
+        if self._replication is not None:
+            self._replication.start()
 
     def _open_coordinators(self) -> None:
         """Make what works on the stores."""
@@ -127,10 +150,10 @@ class Storage:
         """Open one topic directory; remove it if it is what a crash left of a creation or a drop."""
         directory = f"{self._topics_path}/{entry}"
         if entry.endswith((".tmp", ".deleted")):
-            self._env.remove(directory)
+            self._disk.files.remove(directory)
             return
         try:
-            topic = load_topic(self._env, directory, self._commit)
+            topic = load_topic(self._env, directory, self._commit, self._disk)
         except CorruptFile as error:
             self.damaged[_name_of(entry)] = error
             return
@@ -160,7 +183,7 @@ class Storage:
                 raise TopicExists(f'topic "{name}" already exists')
             if name in self.damaged:
                 raise self.damaged[name]
-            topic = self._make_topic(name, schema, config or TopicConfig())
+            topic = self._make_topic(name, schema, self._with_factor(config or TopicConfig()))
             self._add_topic(topic)
             return topic
 
@@ -179,8 +202,12 @@ class Storage:
         directory = f"{self._topics_path}/{_entry_of(name, topic_id)}"
         description = describe(topic_id, created_ms, context, config)
         with translated(f'topic "{name}"'):
-            create_directory(self._env, directory, description, schema)
-        return FileTopic(topic_id, created_ms, context, directory)
+            create_directory(self._disk.files, directory, description, schema)
+        return FileTopic(topic_id, created_ms, context, directory, self._disk)
+
+    def _with_factor(self, config: TopicConfig) -> TopicConfig:
+        """The settings with a number of replicas; UnsupportedConfig if there are too few directories for them."""
+        return config.with_factor(len(self.directories()) or 1)
 
     def topic(self, name: str) -> Topic:
         """An existing topic; TopicNotFound, or the CorruptFile that keeps it from opening."""
@@ -210,9 +237,10 @@ class Storage:
             if isinstance(topic, FileTopic):
                 with translated(f'topic "{name}"'):
                     gone = f"{topic.directory}.deleted"
-                    self._env.rename(topic.directory, gone)
-                    self._env.sync_dir(self._topics_path)
-                    self._env.remove(gone)
+                    files = self._disk.files
+                    files.rename(topic.directory, gone)
+                    files.sync_dir(self._topics_path)
+                    files.remove(gone)
             del self._topics[name]
             self.offsets.forget_topic(name)
             self.arrivals.signal()
@@ -223,7 +251,7 @@ class Storage:
         """
         with self._mutex:
             topic = self.topic(name)
-            config = topic.config.changed(changes)
+            config = self._with_factor(topic.config.changed(changes))
             with translated(f'topic "{name}"'):
                 topic.alter(config)
             self.arrivals.signal()
@@ -303,6 +331,16 @@ class Storage:
         logs = [log for log in self._logs() if log.failure is None]
         return sum(log.compact(self._env.now_us() // 1000) for log in logs)
 
+    # --- replication ---
+
+    def directories(self) -> list[DirectoryStatus]:
+        """The directories of a replicated storage, none of another."""
+        return [] if self._replication is None else self._replication.described_directories()
+
+    def replicas(self) -> list[ReplicaStatus]:
+        """Every replica of every partition of a replicated storage."""
+        return [] if self._replication is None else self._replication.replicas()
+
     # --- lifetime ---
 
     def close(self) -> None:
@@ -313,6 +351,8 @@ class Storage:
             self._closed = True
             self._compactor.stop()
             self.transactions.close()
+            if self._replication is not None:
+                self._replication.stop()
             errors = []
             for topic in self._topics.values():
                 try:
@@ -333,6 +373,9 @@ class Storage:
         if self._lock_file is not None:
             self._lock_file.release()
             self._lock_file = None
+        if self._replication is not None:
+            self._replication.stop()
+            self._replication.release()
 
     def _require_open(self) -> None:
         """Raise StorageClosed after `close`."""
@@ -346,15 +389,6 @@ class Storage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _lock(env: Env, path: str) -> Lock:
-    """Take the directory's lock; StorageLocked names who has it."""
-    try:
-        return env.lock(f"{path}/LOCK")
-    except BlockingIOError as error:
-        holder = str(error.strerror)
-        raise StorageLocked(path, int(holder) if holder.isdigit() else None) from error
 
 
 def _check_version(env: Env, path: str) -> None:

@@ -147,6 +147,10 @@ class FaultyEnv:
         self._states.setdefault(path, _FileState(size, size))
         return FaultyFile(self, file, path)
 
+    def absolute(self, path: str) -> str:
+        """See `Env.absolute`."""
+        return self.base.absolute(path)
+
     def exists(self, path: str) -> bool:
         """See `Env.exists`."""
         return self.base.exists(path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -81,7 +82,9 @@ class Topic(ABC):
         self.context.check_config(config)
         self.flush()
         self._store_description(config)
-        self.context.config = config
+        before, self.context.config = self.context.config, config
+        for log in self.partitions:
+            log.configure(before)
         for number in range(len(self.partitions), config.partitions):
             self.partitions = [*self.partitions, self._open_partition(number)]
         self.flush()
@@ -133,28 +136,41 @@ class MemoryTopic(Topic):
         return MemoryLog(self.context, number)
 
 
+OpenLog = Callable[[TopicContext, int, str], Log]
+"""Opens the log of a partition (context, number, directory)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """How a topic's files are reached: its description and schemas through `files`, its partitions by `open_log`."""
+
+    files: Env
+    open_log: OpenLog = FileLog
+
+
 class FileTopic(Topic):
     """A topic in a directory."""
 
-    def __init__(self, topic_id: str, created_ms: int, context: TopicContext, directory: str) -> None:
+    def __init__(self, topic_id: str, created_ms: int, context: TopicContext, directory: str, disk: Disk) -> None:
         super().__init__(topic_id, created_ms, context)
         self.directory = directory
+        self._disk = disk
         self.partitions = [self._open_partition(number) for number in range(context.config.partitions)]
 
     def _store_schema(self, schema_id: int, schema: pa.Schema) -> None:
         """See `Topic._store_schema`."""
-        write_schema(self.context.env, self.directory, schema_id, schema)
+        write_schema(self._disk.files, self.directory, schema_id, schema)
 
     def _store_description(self, config: TopicConfig) -> None:
         """See `Topic._store_description`."""
         for number in range(len(self.partitions), config.partitions):
-            recovery.create_log(self.context.env, f"{self.directory}/{number}")
+            recovery.create_log(self._disk.files, f"{self.directory}/{number}")
         description = describe(self.id, self.created_ms, self.context, config)
-        write_description(self.context.env, self.directory, description)
+        write_description(self._disk.files, self.directory, description)
 
     def _open_partition(self, number: int) -> Log:
         """See `Topic._open_partition`."""
-        return FileLog(self.context, number, f"{self.directory}/{number}")
+        return self._disk.open_log(self.context, number, f"{self.directory}/{number}")
 
 
 def describe(topic_id: str, created_ms: int, context: TopicContext, config: TopicConfig) -> dict[str, Any]:
@@ -186,7 +202,7 @@ _FIRST_SETTINGS = frozenset(
 
 def _written_settings(config: TopicConfig) -> dict[str, Any]:
     """The settings as a description holds them."""
-    defaults = dataclasses.asdict(TopicConfig())
+    defaults = dataclasses.asdict(TopicConfig(replication_factor=1))
     settings = dataclasses.asdict(config)
     return {name: value for name, value in settings.items() if name in _FIRST_SETTINGS or value != defaults[name]}
 
@@ -215,19 +231,19 @@ def create_directory(env: Env, directory: str, description: dict[str, Any], sche
     env.sync_dir(directory.rpartition("/")[0])
 
 
-def load_topic(env: Env, directory: str, commit: GroupCommit) -> FileTopic:
+def load_topic(env: Env, directory: str, commit: GroupCommit, disk: Disk) -> FileTopic:
     """Open a topic; CorruptFile if its description or a schema is damaged (damaged partitions fail on their
     own).
     """
-    description = checked.load_json(env, f"{directory}/{_DESCRIPTION}")
+    description = checked.load_json(disk.files, f"{directory}/{_DESCRIPTION}")
     config = TopicConfig(**description["config"])
     if description["payload"] == "bytes":
         context = bytes_context(env, description["name"], config, commit)
     else:
         context = TopicContext(env, description["name"], config, commit)
-        for schema in _load_schemas(env, directory):
+        for schema in _load_schemas(disk.files, directory):
             context.add_schema(schema)
-    return FileTopic(description["id"], description["created_ms"], context, directory)
+    return FileTopic(description["id"], description["created_ms"], context, directory, disk)
 
 
 def _load_schemas(env: Env, directory: str) -> list[pa.Schema]:

@@ -61,14 +61,11 @@ class FileLog(Log):
         self._closed = False
         self._segments: list[Segment] = []
         self._unsynced: list[Segment] = []
-        # Segments begun, and how many of them had been when the directory was last synced.
-        self._begun = 0
-        self._begun_synced = 0
+        self._begun = self._begun_synced = 0  # segments, in all and when the directory was last synced
         self._point = Point(0, 0, 0, 0)
         self._point_file: File | None = None
         self._compaction_lock = threading.Lock()
-        # How often segments were given up: what a compaction was reading may be gone then.
-        self._cuts = 0
+        self._cuts = 0  # how often segments were given up: what a compaction was reading may be gone then
         self._cleaner = Cleaner(context, directory, self._whole_frames, self._replace)
         try:
             self._point_file = self._env.open(f"{directory}/{recovery.DURABLE_FILE}", create=True)
@@ -501,15 +498,19 @@ class FileLog(Log):
 
     def apply_retention(self, now_ms: int) -> int:
         """See `Log.apply_retention`. The active segment goes too when all of it is too old."""
+        gone, target = self.expired(now_ms)
+        if gone:
+            self.delete_before(target)
+        return gone
+
+    def expired(self, now_ms: int) -> tuple[int, int]:
+        """(how many segments retention no longer covers, the offset behind the last of them)."""
         with self._lock:
             self._require_writable()
             indexes = [s.index for s in self._segments if s.index.position]
             pieces = [(i.position, i.max_append_us) for i in indexes if i.next_offset <= self.last_stable_offset]
             gone = expired_count(pieces, self.size_bytes, self.context.config, now_ms)
-            target = indexes[gone - 1].next_offset if gone else 0
-        if gone:
-            self.delete_before(target)
-        return gone
+        return gone, indexes[gone - 1].next_offset if gone else 0
 
     # --- compaction ---
 

@@ -399,6 +399,12 @@ class Log(ABC):
         by then stays done. Raises DiskFull (nothing is lost, the next call tries again), LogFailed, CorruptLog.
         """
 
+    def configure(self, before: TopicConfig) -> None:
+        """The topic's settings have changed: those in the context are in force, `before` were until now. Readers that
+        wait look again.
+        """
+        self.context.arrivals.signal()
+
     @abstractmethod
     def close(self, *, flush: bool = True) -> None:
         """Flush (unless the log is to be removed) and release files."""

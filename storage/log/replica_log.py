@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -21,7 +21,7 @@ from storage.log.body import Body
 from storage.log.durable_point import FILE_BYTES, DurablePoint, Point
 from storage.log.epoch_starts import epoch_starts
 from storage.log.file_log import FileLog
-from storage.log.format import FrameHeader, frame_intact, pack_header, unpack_header
+from storage.log.format import FrameHeader, frame_intact, unpack_header
 from storage.log.log import Stamp, TopicContext
 from storage.log.producers import ProducerTable, Saved
 from storage.log.scan import base_offset, frames_between, segment_frames
@@ -75,12 +75,20 @@ class ReplicaLog(FileLog):
         """The header of a frame at the end of this log, of its `leader_epoch`."""
         return self._header(body.kind, schema_id, records, stamp, body.sizes)
 
-    def store(self, header: FrameHeader, body: Body) -> None:
-        """Write a frame at the end; `header` is that of the leader's log, which ends where this one does."""
+    def marker(self, producer_id: int, epoch: int) -> FrameHeader | None:
+        """The header of the marker of a settled transaction at the end of this log, None if it needs none."""
+        with self._lock:
+            for each in self._transactions.open():
+                if (each.producer_id, each.epoch) == (producer_id, epoch):
+                    return self._marker(each)
+        return None
+
+    def store(self, header: FrameHeader, pieces: list[Any]) -> None:
+        """Write a frame at the end, as bytes-like pieces that begin with its header."""
         with self._lock:
             self._require_writable()
             self._require_next(header)
-            self._write_frame(header, [pack_header(header, body.crc), *body.pieces])
+            self._write_frame(header, pieces)
 
     def store_raw(self, frames: bytes) -> None:
         """Write whole frames, one behind the other, at the end; CorruptFile if one is damaged or does not follow."""

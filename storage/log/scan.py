@@ -51,6 +51,8 @@ def segment_frames(segment: Segment, offset: int, end: int) -> Iterator[tuple[in
     for position, header in segment.walk(segment.index.before_offset(offset), end_offset=limit):
         if header.next_offset <= offset:
             continue
+        if header.base_offset > offset and segment.base_offset > offset:
+            raise segment.corrupt("the segment before it is missing", 0, offset)
         if header.base_offset > offset or not segment.intact(position, header):
             raise segment.first_damage()
         yield position, header

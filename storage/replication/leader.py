@@ -48,8 +48,17 @@ def renew(state: Replica, role: Leading, out: Outbox) -> Replica:
     metadata = known(state)
     proposal = role.proposal if role.proposal and role.proposal.version >= metadata.version else None
     progress = tuple(follower for follower in role.progress if follower.replica in metadata.replicas)
-    state = replace(state, role=replace(role, proposal=proposal, progress=progress))
+    role = replace(role, progress=progress)
+    if role.proposal is not None and proposal is None and not is_granted(role.proposal, metadata):
+        until_ms = state.clock.now_ms + state.settings.heartbeat_ms
+        role = replace(role, refused=role.proposal.isr, refused_until_ms=until_ms)
+    state = replace(state, role=replace(role, proposal=proposal))
     return settle(state, out)
+
+
+def is_granted(proposal: Proposal, metadata: Metadata) -> bool:
+    """Whether all that a proposal asked for are in the ISR."""
+    return all(member.replica in metadata.isr for member in proposal.isr)
 
 
 def known(state: Replica) -> Metadata:
@@ -235,13 +244,24 @@ def propose_caught_up(state: Replica, out: Outbox) -> Replica:
         and offset_of(state, role, follower.replica) >= needed
         and not is_lagging(state, role, follower.replica)
     )
-    return propose(state, role, (*isr, *joining), out) if joining else state
+    if not joining or is_refused(state, role, (*isr, *joining)):
+        return state
+    return propose(state, role, (*isr, *joining), out)
+
+
+def is_refused(state: Replica, role: Leading, isr: tuple[int, ...]) -> bool:
+    """Whether the controller has just refused that ISR."""
+    return state.clock.now_ms < role.refused_until_ms and role.refused == members_of(state, role, isr)
+
+
+def members_of(state: Replica, role: Leading, isr: tuple[int, ...]) -> tuple[Member, ...]:
+    """Replicas with the incarnations whose logs we know."""
+    return tuple(Member(replica, incarnation_of(state, role, replica)) for replica in isr)
 
 
 def propose(state: Replica, role: Leading, isr: tuple[int, ...], out: Outbox) -> Replica:
     """Ask the controller for an ISR; one proposal at a time."""
-    members = tuple(Member(replica, incarnation_of(state, role, replica)) for replica in isr)
-    return repeat(state, role, Proposal(known(state).version, members, 0), out)
+    return repeat(state, role, Proposal(known(state).version, members_of(state, role, isr), 0), out)
 
 
 def incarnation_of(state: Replica, role: Leading, replica: int) -> int:

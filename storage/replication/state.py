@@ -132,7 +132,9 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Leading:
-    """Leads in `epoch`, in which the log began at `begin_offset`."""
+    """Leads in `epoch`, in which the log began at `begin_offset`. refused: the ISR that the controller did not grant
+    last, which is not asked for again before `refused_until_ms`: asking at once would not end.
+    """
 
     epoch: int
     begin_offset: int
@@ -140,6 +142,8 @@ class Leading:
     progress: tuple[Progress, ...] = ()
     pending: tuple[Pending, ...] = ()
     proposal: Proposal | None = None
+    refused: tuple[Member, ...] = ()
+    refused_until_ms: int = 0
 
     def of(self, replica: int) -> Progress | None:
         """What is known of a follower."""

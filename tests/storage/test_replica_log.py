@@ -9,6 +9,7 @@ import pytest
 import storage
 from storage.log.body import encode_body
 from storage.log.commit import GroupCommit
+from storage.log.format import pack_header
 from storage.log.log import Stamp, TopicContext
 from storage.log.replica_log import ReplicaLog, begin_at
 from tests.storage.conftest import SCHEMA, QuickEnv, numbers, rows
@@ -28,7 +29,8 @@ def put(log: ReplicaLog, count: int, *, epoch: int = 0, producer: storage.BatchI
     batch = rows(log.end_offset, count)
     body = encode_body(log.context, batch, 0)
     log.leader_epoch = epoch
-    log.store(log.next_header(body, 0, count, Stamp(1000 + log.end_offset, 1000, producer)), body)
+    header = log.next_header(body, 0, count, Stamp(1000 + log.end_offset, 1000, producer))
+    log.store(header, [pack_header(header, body.crc), *body.pieces])
     log.committed = log.end_offset
 
 

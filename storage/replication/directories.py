@@ -1,0 +1,348 @@
+"""Directories: the directories that a replicated storage lies in: whose they are, which are in use, who has all of it.
+
+Each has a mark (`replicas`, a checked file): the storage's id, its own id, all directories, and which of them were in
+sync at which generation. The generation grows with every change of that set, and the change is durable in all that
+stay before anything else is: so among the directories that are left, those that the newest mark names have everything.
+Must not know what else is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from storage import checked
+from storage.config import MAX_REPLICAS
+from storage.env import Env, Lock, make_dir, write_file
+from storage.errors import (
+    NO_SPACE,
+    CorruptFile,
+    DiskFull,
+    InvalidConfig,
+    LogFailed,
+    StorageError,
+    StorageLocked,
+)
+from storage.replication.mirror import MirrorEnv
+from storage.replication.trees import copy_metadata, metadata_error
+
+MARK = "replicas"
+FORMAT = "FORMAT"
+RETRY_US = 1_000_000
+"""A directory that was lost is tried again after this time; one that was emptied only in part, after five times it."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a directory says of itself and the others. `directories`: path by id. next_id: no id from it on was used."""
+
+    storage: str
+    directory: int
+    generation: int
+    in_sync: tuple[int, ...]
+    directories: dict[int, str]
+    next_id: int
+
+
+@dataclass
+class Directory:
+    """One directory; `error` says why it is not in use."""
+
+    id: int
+    path: str
+    lock: Lock | None = None
+    error: StorageError | None = None
+    lost_us: int = 0
+
+
+@dataclass
+class _Found:
+    """A directory before it is known whose it is."""
+
+    path: str
+    lock: Lock | None = None
+    mark: Mark | None = None
+    has_storage: bool = False
+    damage: CorruptFile | None = None
+    error: StorageError | None = None
+
+
+@dataclass
+class Directories:
+    """The directories of an open storage by id; `files` is the env for all that is no record."""
+
+    env: Env
+    storage: str
+    members: dict[int, Directory]
+    generation: int
+    next_id: int
+    files: MirrorEnv = field(init=False)
+
+    # --- which are in use ---
+
+    @property
+    def usable(self) -> list[int]:
+        """Ids of the directories in use, ascending."""
+        return [member.id for member in self.members.values() if member.error is None]
+
+    def path(self, directory: int) -> str | None:
+        """The path of a directory in use."""
+        member = self.members.get(directory)
+        return None if member is None or member.error is not None else member.path
+
+    def _lost(self, root: str, error: OSError) -> None:
+        """The mirror has given a directory up: say so in all others before anything more is promised."""
+        member = next(member for member in self.members.values() if member.path == root)
+        kind = DiskFull if error.errno in NO_SPACE else LogFailed
+        member.error = kind(f'directory "{root}" failed: {error.strerror}', hint="it comes back when it can be written")
+        member.lost_us = self.env.now_us()
+        self.write_marks()
+
+    def write_marks(self) -> None:
+        """The next generation, with those in use; who cannot note it falls out itself."""
+        self.generation += 1
+        for member in list(self.members.values()):
+            if member.error is None and member.path in self.files.roots:
+                try:
+                    self._write_mark(member, self.generation)
+                except OSError as error:
+                    if not self.files.lose(member.path, error):
+                        raise self.failure(member, error) from error
+                    return  # the loss has written the marks anew
+
+    def _write_mark(self, member: Directory, generation: int) -> None:
+        """Write one mark durably."""
+        content: dict[str, Any] = {
+            "storage": self.storage,
+            "directory": member.id,
+            "generation": generation,
+            "in_sync": [each.id for each in self.members.values() if each.path in self.files.roots],
+            "directories": {str(each.id): each.path for each in self.members.values()},
+            "next_id": self.next_id,
+        }
+        write_file(self.env, f"{member.path}/{MARK}", [checked.seal_json(content)])
+
+    @staticmethod
+    def failure(member: Directory, error: OSError) -> StorageError:
+        """The error of a directory that cannot be written."""
+        return LogFailed(f'directory "{member.path}" failed: {error.strerror}')
+
+    # --- looking after them ---
+
+    def tend(self) -> None:
+        """Notice directories that have vanished, take back those that can be used again."""
+        now_us = self.env.now_us()
+        for member in list(self.members.values()):
+            if member.error is None and not self.env.exists(f"{member.path}/{MARK}"):
+                self.files.lose(member.path, FileNotFoundError(2, "it has vanished", member.path))
+            elif member.error is not None and self._is_due(member, now_us):
+                self._take_back(member)
+
+    def _is_due(self, member: Directory, now_us: int) -> bool:
+        """Whether to try a lost directory again. One that is being emptied by somebody is left alone meanwhile."""
+        waited = abs(now_us - member.lost_us)
+        is_partial = not self.env.exists(f"{member.path}/{MARK}") and bool(self.env.list(member.path))
+        return waited >= (5 * RETRY_US if is_partial else RETRY_US)
+
+    def _take_back(self, member: Directory) -> None:
+        """Copy everything but records into a lost directory and use it again; it keeps its error if that fails."""
+        try:
+            self._lock_again(member)
+            self._refuse_strangers(member)
+            self.fill(member)
+        except (OSError, StorageError) as error:
+            member.lost_us = self.env.now_us()
+            if isinstance(error, StorageError):
+                member.error = error
+            return
+        member.error = None
+        self.write_marks()
+
+    def fill(self, member: Directory) -> None:
+        """Copy everything but records into a directory that is locked, and keep it in sync from now on. OSError.
+
+        It is marked first, so that what a crash leaves is known to be this storage's; generation 0 has nothing.
+        """
+        if not self.env.exists(f"{member.path}/{MARK}"):
+            self._write_mark(member, 0)
+        self.files.restore(member.path, lambda source, target: copy_metadata(self.env, source, target))
+
+    def _lock_again(self, member: Directory) -> None:
+        """Make the directory if need be, and lock it: the lock of one that was removed holds nothing."""
+        make_dir(self.env, member.path)
+        if member.lock is not None:
+            member.lock.release()
+            member.lock = None
+        member.lock = lock_directory(self.env, member.path)
+
+    def _refuse_strangers(self, member: Directory) -> None:
+        """InvalidConfig if another storage lies in the directory by now."""
+        try:
+            mark = load_mark(self.env, member.path)
+        except CorruptFile:
+            return  # it was ours when it was opened
+        if mark is not None and (mark.storage, mark.directory) != (self.storage, member.id):
+            raise stranger(member.path)
+
+    def release(self) -> None:
+        """Give all locks up."""
+        for member in self.members.values():
+            if member.lock is not None:
+                member.lock.release()
+                member.lock = None
+
+
+# ---------------------------------------------------------------- opening
+
+
+def open_directories(env: Env, path: str, replicas: Sequence[str] | None) -> Directories | None:
+    """Find out whose the directories are, lock them, and choose those that have everything.
+
+    replicas None: those that the mark in `path` names. None is returned for a directory without a mark then: a storage
+    that is not replicated. Raises StorageLocked, InvalidConfig (another storage; a directory twice), CorruptFile.
+    """
+    paths = _paths(env, path, replicas)
+    if paths is None:
+        return None
+    found = [_Found(each) for each in paths]
+    try:
+        for each in found:
+            _look(env, each)
+        return _joined(env, found)
+    except BaseException:
+        for each in found:
+            if each.lock is not None:
+                each.lock.release()
+        raise
+
+
+def _paths(env: Env, path: str, replicas: Sequence[str] | None) -> list[str] | None:
+    """All paths, absolute, `path` first; None for a storage that is not replicated."""
+    own = env.absolute(path)
+    if replicas is None:
+        mark = load_mark(env, own)
+        if mark is None:
+            return None
+        # A copy of a directory at another place is a storage of its own: it must not touch the original's others.
+        is_copy = mark.directories.get(mark.directory) != own
+        return [own] if is_copy else [own, *(other for other in mark.directories.values() if other != own)]
+    paths = [own, *(env.absolute(replica) for replica in replicas)]
+    for number, each in enumerate(paths):
+        if each in paths[:number]:
+            raise InvalidConfig(f'directory "{each}" is named twice', hint="each replica needs a directory of its own")
+        for other in paths:
+            if each != other and each.startswith(other.rstrip("/") + "/"):
+                raise InvalidConfig(f'directory "{each}" lies in directory "{other}"')
+    if len(paths) > MAX_REPLICAS:
+        raise InvalidConfig(f"{len(paths)} directories are too many", hint=f"at most {MAX_REPLICAS}")
+    return paths
+
+
+def _look(env: Env, found: _Found) -> None:
+    """Make and lock a directory, and read its mark; one that cannot be used has its error."""
+    try:
+        make_dir(env, found.path)
+        found.lock = lock_directory(env, found.path)
+        found.has_storage = env.exists(f"{found.path}/{FORMAT}")
+        found.mark = load_mark(env, found.path)
+    except OSError as error:
+        found.error = LogFailed(f'directory "{found.path}" cannot be used: {error.strerror}')
+    except CorruptFile as error:
+        found.damage = error
+
+
+def _joined(env: Env, found: list[_Found]) -> Directories:
+    """The directories of one storage."""
+    marks = [each.mark for each in found if each.mark is not None]
+    newest = max(marks, key=lambda mark: mark.generation, default=None)
+    for each in found:
+        if newest is not None and each.mark is not None and each.mark.storage != newest.storage:
+            raise stranger(each.path)
+        if each.damage is not None and (newest is None or each.path not in newest.directories.values()):
+            raise each.damage
+    unmarked = [each for each in found if each.has_storage and each.mark is None and each.damage is None]
+    for each in unmarked:
+        if newest is not None or each is not found[0]:
+            raise stranger(each.path)
+    if all(each.error is not None for each in found):
+        error = found[0].error
+        assert error is not None
+        raise error
+    storage = newest.storage if newest is not None else str(UUID(bytes=env.random_bytes(16), version=4))
+    members, next_id = _members(found, newest)
+    made = Directories(env, storage, members, newest.generation if newest is not None else 0, next_id)
+    source = _source(env, made, found, newest)
+    made.files = MirrorEnv(env, found[0].path, [source.path], made._lost)
+    made.write_marks()
+    for member in members.values():
+        if member is not source and member.error is None:
+            try:
+                made.fill(member)
+            except OSError as error:
+                member.error, member.lost_us = made.failure(member, error), env.now_us()
+    made.write_marks()
+    return made
+
+
+def _members(found: list[_Found], newest: Mark | None) -> tuple[dict[int, Directory], int]:
+    """Directories by id, and the next free id: that of its mark, else the one that its path had, else a new one."""
+    known = {} if newest is None else {path: id_ for id_, path in newest.directories.items()}
+    marked = {each.mark.directory for each in found if each.mark is not None}
+    next_id = 0 if newest is None else newest.next_id
+    members: dict[int, Directory] = {}
+    for each in found:
+        if each.mark is not None:
+            number = each.mark.directory
+        elif each.path in known and known[each.path] not in marked:
+            number = known[each.path]
+        else:
+            number, next_id = next_id, next_id + 1
+        if number in members:
+            raise InvalidConfig(
+                f'directories "{members[number].path}" and "{each.path}" are copies of one another',
+                hint="empty one of them; it is filled from the other",
+            )
+        members[number] = Directory(number, each.path, each.lock, each.error)
+    return dict(sorted(members.items())), next_id
+
+
+def _source(env: Env, made: Directories, found: list[_Found], newest: Mark | None) -> Directory:
+    """A directory that has everything but records, an undamaged one if there is one."""
+    able = [member for member in made.members.values() if member.error is None]
+    if newest is None:
+        return next((m for m in able if m.path == found[0].path), able[0])
+    current = {each.path for each in found if each.mark is not None and each.mark.generation == newest.generation}
+    complete = [member for member in able if member.path in current and member.id in newest.in_sync]
+    complete = complete or [member for member in able if member.path in current]
+    if not complete:
+        raise next(member.error for member in made.members.values() if member.error is not None)
+    return next((member for member in complete if metadata_error(env, member.path) is None), complete[0])
+
+
+def stranger(path: str) -> InvalidConfig:
+    """The error for a directory in which another storage lies."""
+    return InvalidConfig(
+        f'directory "{path}" belongs to another storage',
+        hint="name an empty directory, or one that was a replica of this storage",
+    )
+
+
+def lock_directory(env: Env, path: str) -> Lock:
+    """Take the directory's lock; StorageLocked names who has it."""
+    try:
+        return env.lock(f"{path}/LOCK")
+    except BlockingIOError as error:
+        holder = str(error.strerror)
+        raise StorageLocked(path, int(holder) if holder.isdigit() else None) from error
+
+
+def load_mark(env: Env, path: str) -> Mark | None:
+    """The mark of a directory, None if it has none; CorruptFile if it is damaged."""
+    if not env.exists(f"{path}/{MARK}"):
+        return None
+    found = checked.load_json(env, f"{path}/{MARK}")
+    directories = {int(number): place for number, place in found["directories"].items()}
+    in_sync = tuple(found["in_sync"])
+    return Mark(found["storage"], found["directory"], found["generation"], in_sync, directories, found["next_id"])

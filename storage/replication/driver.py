@@ -1,0 +1,403 @@
+"""Driver: the replicas of one partition in directories of this machine, and their controller, driven together.
+
+Messages are function calls: `run` delivers them until all is quiet, in the thread that needs the outcome, so that an
+append waits for no other thread. All time is made up: it passes only when replicas are missing (`_expel_missing`) or
+are being looked for, because whether one works is known, not guessed from its silence. Must not make any decision that
+is the protocol's, nor know of topics.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from storage.env import Env
+from storage.errors import CorruptLog, OffsetOutOfRange, StorageError
+from storage.log.producers import Saved as ProducersSaved
+from storage.replication import controller as control
+from storage.replication.leader import possible_members
+from storage.replication.local_replica import LocalReplica, Place, new_life
+from storage.replication.messages import (
+    CONTROLLER,
+    Answered,
+    Append,
+    Damaged,
+    Entry,
+    Event,
+    Message,
+    Metadata,
+    Refusal,
+    Send,
+    Synced,
+    Tick,
+)
+from storage.replication.refusals import refusal_error
+from storage.replication.state import Leading, Read, Settings
+
+CLIENT = -2
+STEP_MS = 400
+RETRY_US = 1_000_000
+"""A replica that was lost is tried again after this time."""
+UNLIMITED = 1 << 62
+READ_BYTES = 1 << 20
+
+Locate = Callable[[int], Place | None]
+"""The place of a replica by its id, None if its directory cannot be used now."""
+
+
+def settings_of(durability: str) -> Settings:
+    """The protocol's settings for a topic: times are steps of the driver."""
+    return Settings(
+        commit_synced=durability != "os",
+        lag_limit_ms=25 * STEP_MS,
+        fetch_timeout_ms=STEP_MS,
+        heartbeat_ms=STEP_MS,
+        session_timeout_ms=5 * STEP_MS // 2,
+        election_wait_ms=STEP_MS,
+    )
+
+
+class Driver:
+    """`writers` are the replicas that frames are written to, the leader first; none while nobody leads. `counted` are
+    those of them whose copies count for commits, `committed` is where the committed records end.
+
+    Every method is to be called with `lock` held.
+    """
+
+    def __init__(self, env: Env, locate: Locate, workers: ThreadPoolExecutor, name: str) -> None:
+        self.lock = threading.RLock()
+        self.name = name
+        self.writers: tuple[LocalReplica, ...] = ()
+        self.counted: tuple[LocalReplica, ...] = ()
+        self.committed = 0
+        self.replicas: dict[int, LocalReplica] = {}
+        self._env = env
+        self._locate = locate
+        self._workers = workers
+        self._controller: control.Controller
+        self._settings: Settings
+        self._mail: deque[Send] = deque()
+        self._deferred: dict[int, tuple[LocalReplica, Read]] = {}
+        self._answers: dict[int, Refusal] = {}
+        self._verified: dict[int, int] = {}
+        self._request = 0
+        self._now_ms = 0
+        self._unsettled = False
+
+    # --- opening and closing ---
+
+    def open(self, settings: Settings, ids: Sequence[int], wanted: Sequence[int], min_insync: int) -> None:
+        """Open on what the directories of `ids` hold. A partition that none of them knows begins on the replicas
+        `wanted`, or where there are records from a time without replication.
+        """
+        self._settings = settings
+        places = [place for place in map(self._locate, ids) if place is not None]
+        found = {place.id: LocalReplica(place) for place in places}
+        kept = [known.saved for known in (replica.kept() for replica in found.values()) if known is not None]
+        known: control.Saved | None = None
+        if kept:
+            known = max(kept, key=lambda s: (s.metadata.version, sum(r.incarnation for r in s.registrations)))
+            self._controller = control.reopened(settings, known, alone=True)
+        else:
+            holders = [replica for replica in found.values() if replica.has_segments]
+            first = (_longest(holders),) if holders else tuple(wanted)
+            self._controller = control.created(settings, first, min_insync)
+        registrations = {known.replica: known for known in known.registrations} if known else {}
+        for replica in self.metadata.replicas:
+            self._open_replica(replica, registrations.get(replica) if kept else None)
+        self._start()
+
+    def _start(self) -> None:
+        """Let everybody register, and a leader be elected."""
+        self._tick()
+        self.run()
+        if not self.writers:
+            self._expel_missing()
+
+    def _open_replica(self, number: int, known: control.Registration | None) -> None:
+        """Open a replica; one that cannot be opened has its error."""
+        place = self._locate(number)
+        if place is None:
+            return
+        replica = self.replicas[number] = LocalReplica(place)
+        self._verified.pop(number, None)
+        try:
+            replica.open(self._settings, known)
+        except StorageError as error:
+            replica.lose(error, self._env.now_us())
+
+    def close(self, *, flush: bool) -> list[StorageError]:
+        """Close all logs; what went wrong."""
+        errors = []
+        saved = control.saved(self._controller)
+        for replica in self.replicas.values():
+            try:
+                replica.close(saved, flush=flush)
+            except StorageError as error:
+                errors.append(error)
+        self.writers = self.counted = ()
+        return errors
+
+    # --- what it is ---
+
+    @property
+    def metadata(self) -> Metadata:
+        """What is decided."""
+        return self._controller.metadata
+
+    @property
+    def leader(self) -> LocalReplica | None:
+        """Who leads."""
+        return self.writers[0] if self.writers else None
+
+    def _has_heir(self, leader: LocalReplica) -> bool:
+        """Whether another replica can lead without loss."""
+        return any(r.is_live and r.id in self.metadata.isr for r in self.replicas.values() if r is not leader)
+
+    def advance(self) -> int:
+        """Move `committed` to what all who count have; returns it."""
+        if self.writers and len(self.metadata.isr) >= self.metadata.min_insync:
+            logs = [replica.log for replica in self.counted]
+            if self._settings.commit_synced:
+                reached = min(log.durable_offset for log in logs)
+            else:
+                reached = min(log.end_offset for log in logs)
+            self.committed = max(self.committed, reached)
+        if self.writers:
+            self.writers[0].log.committed = self.committed
+        return self.committed
+
+    # --- the protocol ---
+
+    def run(self, budget: int = 0) -> int:
+        """Deliver everything until all is quiet. Replicas that are not in sync get at most about `budget` bytes;
+        returns what is left of it.
+        """
+        self._unsettled = False
+        self._report_appends()
+        self._deliver_all()
+        while self._deferred and budget > 0:
+            number, (leader, read) = next(iter(self._deferred.items()))
+            del self._deferred[number]
+            budget -= self._answer(leader, read, min(budget, READ_BYTES))
+            self._deliver_all()
+        self._note_roles()
+        return budget
+
+    def _report_appends(self) -> None:
+        """Tell the protocol of the frames that `store` wrote and of what was synced since it last heard."""
+        leader = next((r for r in self.replicas.values() if r.leads is not None), None)
+        if leader is not None and leader.log.end_offset > leader.live.log.end:
+            self._step(leader, Append(CLIENT, 0, leader.log.end_offset - leader.live.log.end, b""))
+        for replica in list(self.replicas.values()):
+            if replica.is_live and replica.log.failure is None and not replica.live.uncut:
+                durable = replica.log.durable_offset
+                if durable > replica.live.log.synced:
+                    self._step(replica, Synced(durable))
+
+    def _deliver_all(self) -> None:
+        """Deliver messages until there are none. The controller gets its own together, and saves once for all."""
+        while self._mail:
+            petitions: list[Message] = []
+            while self._mail:
+                send = self._mail.popleft()
+                replica = self.replicas.get(send.to)
+                if send.to == CONTROLLER:
+                    petitions.append(send.message)
+                elif isinstance(send.message, Answered):
+                    self._answers[send.message.request] = send.message.reason
+                elif replica is not None and replica.is_live:
+                    self._step(replica, send.message)
+            self._decide(petitions)
+
+    def _decide(self, events: Sequence[Event]) -> None:
+        """Steps of the controller; what they decide is durable before anybody hears of it."""
+        saved: control.Saved | None = None
+        out: list[Send] = []
+        for event in events:
+            self._controller, ready = control.step(self._controller, event)
+            saved = ready.save or saved
+            out += ready.messages
+        if saved is not None:
+            self._save(saved)
+        self._mail.extend(out)
+
+    def _save(self, saved: control.Saved) -> None:
+        """Keep decisions in all directories; a replica that cannot keep them is lost."""
+        live = [replica for replica in self.replicas.values() if replica.is_live]
+        outcomes = together([lambda r=replica: error_of(r.save, saved) for replica in live], self._workers)  # type: ignore[misc]
+        for replica, error in zip(live, outcomes, strict=True):
+            if error is not None:
+                self._lose(replica, error)
+
+    def _step(self, replica: LocalReplica, event: Event) -> None:
+        """One step of a replica, and all it asks for."""
+        try:
+            ready = replica.step(event, self._producers_at)
+        except OffsetOutOfRange:
+            self._begin_anew(replica)
+            return
+        except StorageError as error:
+            self._lose(replica, error)
+            return
+        for read in ready.reads:
+            if read.to in self.metadata.isr:
+                self._answer(replica, read, UNLIMITED)
+            else:
+                self._deferred[read.to] = (replica, read)
+        self._mail.extend(ready.messages)
+        if ready.committed is not None:
+            self.committed = max(self.committed, ready.committed)
+
+    def _producers_at(self, offset: int) -> ProducersSaved:
+        """What the leader's log knows of producers at an offset."""
+        leader = next((r for r in self.replicas.values() if r.leads is not None), None)
+        return [] if leader is None else leader.log.producers_at(offset)
+
+    def _answer(self, leader: LocalReplica, read: Read, most: int) -> int:
+        """Send entries to a follower; returns their bytes."""
+        follower = self.replicas.get(read.to)
+        role = leader.leads
+        if follower is None or not follower.is_live or role is None or role.epoch != read.reply.leader_epoch:
+            return 0
+        if follower.log.failure is None and follower.log.end_offset >= read.limit and not follower.live.uncut:
+            there = () if read.offset >= read.limit else (_stored(read, role.epoch),)
+            self._mail.append(Send(read.to, replace(read.reply, entries=there)))
+            return 0
+        try:
+            frames = leader.log.raw_frames(read.offset, read.limit, most) if read.offset < read.limit else []
+        except OffsetOutOfRange:  # old records were dropped since; the next fetch is told so
+            return 0
+        except StorageError as error:
+            self._found_damage(leader, error)
+            return 0
+        if frames and frames[0].header.base_offset != read.offset:
+            self._begin_anew(follower)  # compaction has joined frames over the end of what it has
+            return 0
+        entries = tuple(
+            Entry(f.header.base_offset, f.header.record_count, f.header.leader_epoch, f.data.to_pybytes())
+            for f in frames
+        )
+        self._mail.append(Send(read.to, replace(read.reply, entries=entries)))
+        return sum(frame.data.size for frame in frames)
+
+    def _begin_anew(self, replica: LocalReplica) -> None:
+        """Fill a replica from the first record on."""
+        try:
+            replica.open_anew(self._settings)
+        except StorageError as error:
+            self._lose(replica, error)
+            return
+        self._tick_replica(replica)
+
+    def _note_roles(self) -> None:
+        """Who is written to from now on."""
+        self.writers = self.counted = ()
+        self._unsettled = any(not r.is_live for r in self.replicas.values() if r.id in self.metadata.isr)
+        leader = self.replicas.get(self.metadata.leader)
+        role = leader.leads if leader is not None else None
+        if leader is None or role is None or role.epoch != self.metadata.leader_epoch:
+            return
+        end = leader.log.end_offset
+        followers = [replica for replica in self.replicas.values() if _is_level(replica, role, end)]
+        counted = possible_members(leader.live, role)
+        if not counted <= {leader.id, *(replica.id for replica in followers)}:
+            return
+        leader.log.leader_epoch = role.epoch
+        for replica in followers:
+            replica.log.leader_epoch = role.epoch
+        self.writers = (leader, *followers)
+        self.counted = tuple(replica for replica in self.writers if replica.id in counted)
+        self._unsettled = False
+        self.advance()
+
+    # --- time ---
+
+    def _tick(self) -> None:
+        """Let a step of time pass: for the controller first, then for everybody who works."""
+        self._now_ms += STEP_MS
+        self._decide([Tick(self._now_ms)])
+        for replica in list(self.replicas.values()):
+            self._tick_replica(replica)
+
+    def _tick_replica(self, replica: LocalReplica) -> None:
+        """Tell a replica the time."""
+        if replica.is_live:
+            self._step(replica, Tick(self._now_ms))
+
+    def _expel_missing(self) -> None:
+        """Let so much time pass that who does not work is taken for dead and another leads, if one can."""
+        for _ in range(4):
+            self.run()
+            self._tick()
+        self.run()
+
+    def _lose(self, replica: LocalReplica, error: StorageError) -> None:
+        """Take a replica out; the controller finds that out by its silence."""
+        replica.lose(error, self._env.now_us())
+        self._deferred.pop(replica.id, None)
+        self._unsettled = True
+
+    def _found_damage(self, replica: LocalReplica, error: StorageError) -> bool:
+        """Records of a replica cannot be read. If another can lead, this one is repaired by it; returns whether."""
+        if not self._has_heir(replica):
+            return False
+        if not isinstance(error, CorruptLog):
+            self._lose(replica, error)
+        else:
+            self._report_appends()
+            self._step(replica, Damaged(error.offset, new_life(self._env)))
+        return True
+
+    def _ask(self, make: Callable[[int], Message]) -> None:
+        """Ask the controller, and raise its refusal."""
+        self._report_appends()
+        self._request += 1
+        self._mail.append(Send(CONTROLLER, make(self._request)))
+        self.run()
+        reason = self._answers.pop(self._request, Refusal.NONE)
+        if reason is not Refusal.NONE:
+            raise refusal_error(reason)
+
+
+def _is_level(replica: LocalReplica, role: Leading, end: int) -> bool:
+    """Whether a replica follows in the leader's epoch, and is known to have all of the leader's log, up to `end`."""
+    known = role.of(replica.id)
+    return (
+        replica.follows(role.epoch)
+        and replica.log.end_offset == end == replica.live.log.end
+        and known is not None
+        and (known.incarnation, known.log_end) == (replica.live.incarnation, end)
+    )
+
+
+def _longest(replicas: Sequence[LocalReplica]) -> int:
+    """The id of the replica with most records."""
+    ends = {replica.id: replica.records() for replica in replicas}
+    return max(ends, key=lambda number: (ends[number] or -1, -number))
+
+
+def _stored(read: Read, epoch: int) -> Entry:
+    """All that is asked for as one entry, for a replica that has it already."""
+    return Entry(read.offset, read.limit - read.offset, epoch, b"")
+
+
+def error_of(work: Callable[..., object], *arguments: object) -> StorageError | None:
+    """What went wrong with some work, None if it was done."""
+    try:
+        work(*arguments)
+    except StorageError as error:
+        return error
+    return None
+
+
+def together(work: Sequence[Callable[[], Any]], workers: ThreadPoolExecutor) -> list[Any]:
+    """The results of waiting for the disk several times at once."""
+    if len(work) < 2:
+        return [each() for each in work]
+    futures = [workers.submit(each) for each in work[1:]]
+    return [work[0](), *(future.result() for future in futures)]

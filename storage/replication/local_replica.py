@@ -1,0 +1,263 @@
+"""LocalReplica: one replica of a partition in a directory of this machine: its log, its protocol state, its state file.
+
+Performs on the log what a step of the protocol asks for. Must not know the other replicas.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from storage.env import Env
+from storage.errors import CorruptFile, LogFailed, StorageError, translated
+from storage.log.producers import Saved as ProducersSaved
+from storage.log.recovery import DURABLE_FILE
+from storage.log.replica_log import ReplicaLog, begin_at
+from storage.log.segment import LOG_SUFFIX
+from storage.replication import machine
+from storage.replication.controller import NO_LIFE, Registration, Saved
+from storage.replication.epochs import EpochStart
+from storage.replication.messages import Entry, Event, Integrity
+from storage.replication.state import Following, Leading, LogState, Ready, Replica, Settings, Truncation, opened
+from storage.replication.state_file import STATE_FILE, Kept, StateFile
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a replica is: its id, the directory of the partition's log, and how such a log is opened."""
+
+    id: int
+    env: Env
+    directory: str
+    open_log: Callable[[str], ReplicaLog]
+
+
+class LocalReplica:
+    """A replica that works (`state` is not None), or one that does not (`error` says why, `lost_us` since when)."""
+
+    def __init__(self, place: Place) -> None:
+        self.id = place.id
+        self._place = place
+        self._file = StateFile(place.env, place.directory)
+        self._log: ReplicaLog | None = None
+        self.state: Replica | None = None
+        self.error: StorageError | None = None
+        self.lost_us = 0
+
+    # --- opening ---
+
+    def kept(self) -> Kept | None:
+        """What the directory says of the replication, None if it says nothing (readable)."""
+        try:
+            return self._file.load()
+        except OSError:
+            return None
+
+    @property
+    def has_segments(self) -> bool:
+        """Whether anything was ever appended, or could have been, to a log in the directory."""
+        return any(name.endswith(LOG_SUFFIX) for name in self._place.env.list(self._place.directory))
+
+    def records(self) -> int | None:
+        """Where the log in the directory ends, None if there is none that can be read."""
+        if not self._place.env.exists(f"{self._place.directory}/{DURABLE_FILE}"):
+            return None
+        log = self._place.open_log(self._place.directory)
+        end = log.end_offset if log.failure is None else None
+        log.close(flush=False)
+        return end
+
+    def open(self, settings: Settings, known: Registration | None) -> None:
+        """Open the log, or make it. `known`: the registration of the last opening, None for a new partition.
+
+        Raises StorageError if the directory cannot be used now. A damaged log opens as an empty one that must not be
+        written before another replica leads: nothing is changed on disk until then.
+        """
+        env, directory = self._place.env, self._place.directory
+        is_new = not env.exists(f"{directory}/{DURABLE_FILE}")
+        with translated(f'directory "{directory}"'):
+            if is_new:
+                begin_at(env, directory, 0, [], keep=(STATE_FILE,))
+        log = self._place.open_log(directory)
+        if log.failure is not None and not isinstance(log.failure, CorruptFile):
+            raise log.failure
+        self._log = log
+        found = LogState()
+        if log.failure is None:
+            with contextlib.suppress(CorruptFile):  # it has become the log's failure
+                found = log_state(log)
+        kept = self.kept()
+        self.state = opened(
+            self.id,
+            settings,
+            life=new_life(env),
+            log=found,
+            integrity=_integrity(log, settings, kept, known, is_new=is_new),
+        )
+        self.error = log.failure
+
+    def open_anew(self, settings: Settings) -> None:
+        """Throw the log away and begin with an empty one, which is filled by another replica."""
+        self._begin_at(0, [])
+        life = new_life(self._place.env)
+        self.state = opened(self.id, settings, life=life, log=LogState(), integrity=Integrity.DAMAGED)
+
+    def reopen_state(self, settings: Settings) -> None:
+        """Begin another life on the log as it is, because its owner has cut it."""
+        env = self._place.env
+        integrity = self.live.integrity
+        self.state = opened(self.id, settings, life=new_life(env), log=log_state(self.log), integrity=integrity)
+
+    # --- what it is ---
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it takes part."""
+        return self.state is not None
+
+    @property
+    def live(self) -> Replica:
+        """The protocol state of a replica that takes part."""
+        assert self.state is not None
+        return self.state
+
+    @property
+    def log(self) -> ReplicaLog:
+        """The log of a replica that has been opened."""
+        assert self._log is not None
+        return self._log
+
+    @property
+    def leads(self) -> Leading | None:
+        """Its role if it leads."""
+        role = self.state.role if self.state is not None else None
+        return role if isinstance(role, Leading) else None
+
+    def follows(self, epoch: int) -> bool:
+        """Whether it follows the leader of `epoch`."""
+        role = self.state.role if self.state is not None else None
+        return isinstance(role, Following) and role.epoch == epoch
+
+    # --- working ---
+
+    def step(self, event: Event, producers_at: Callable[[int], ProducersSaved]) -> Ready:
+        """Take a step and do to the log what it asks for; reads and messages are left to the caller.
+
+        producers_at: what is known of producers where a log begins anew. Raises StorageError when the log cannot
+        follow: the replica has to be taken out then.
+        """
+        self.state, ready = machine.step(self.live, event)
+        for truncation in ready.truncations:
+            self._truncate(truncation, producers_at)
+        for entry in ready.appends:
+            self._append(entry)
+        if ready.delete_before is not None:
+            self.log.delete_before(min(ready.delete_before, self.log.end_offset))
+        return ready
+
+    def _truncate(self, truncation: Truncation, producers_at: Callable[[int], ProducersSaved]) -> None:
+        """Cut the log, or let it begin anew at an offset. OffsetOutOfRange if compaction forbids the cut."""
+        if truncation.start is not None:
+            self._begin_at(truncation.start, producers_at(truncation.start))
+            return
+        if self.log.failure is not None:  # opened again, what is before a damage can be used
+            self._release()
+            self._log = self._place.open_log(self._place.directory)
+        if self.log.failure is not None:
+            self._begin_at(truncation.end, [])
+        elif truncation.end < self.log.end_offset:
+            self.log.truncate_to(truncation.end)
+        self.error = None
+
+    def _begin_at(self, start: int, producers: ProducersSaved) -> None:
+        """Throw everything away; the next record has the offset `start`."""
+        self._release()
+        env, directory = self._place.env, self._place.directory
+        with translated(f'directory "{directory}"'):
+            begin_at(env, directory, start, producers, keep=(STATE_FILE,))
+        self._log = self._place.open_log(directory)
+        if self._log.failure is not None:
+            raise self._log.failure
+        self.error = None
+
+    def _append(self, entry: Entry) -> None:
+        """Store frames, unless they are there: an appender writes to all replicas before the protocol hears of it."""
+        if entry.next_offset <= self.log.end_offset:
+            return
+        self.log.store_raw(entry.payload)
+
+    def save(self, saved: Saved, *, closed: bool = False) -> None:
+        """Keep the controller's decisions beside the log, durably. Raises StorageError."""
+        kept = Kept(saved, self.live.life, self.live.integrity, closed)
+        with translated(f'directory "{self._place.directory}"'):
+            self._file.save(kept)
+
+    def check_present(self) -> None:
+        """LogFailed if the directory was removed under the open log."""
+        if self.log.failure is None and not self.log.is_there():
+            raise LogFailed(
+                f'directory "{self._place.directory}" has vanished',
+                hint="it is made again and filled by the other replicas",
+            )
+
+    # --- leaving ---
+
+    def lose(self, error: StorageError, now_us: int) -> None:
+        """Take no part any more, because of `error`."""
+        self.state = None
+        self.error, self.lost_us = error, now_us
+        self._release()
+
+    def _release(self) -> None:
+        """Close the log without writing anything."""
+        if self._log is not None:
+            with contextlib.suppress(StorageError, OSError):
+                self._log.close(flush=False)
+
+    def close(self, saved: Saved, *, flush: bool) -> None:
+        """Close the log in order, and say so beside it. Raises what went wrong."""
+        if self.state is None:
+            return
+        self.log.close(flush=flush)
+        if flush and self.log.failure is None and not self.live.settings.commit_synced:
+            self.save(saved, closed=True)
+        self.state = None
+
+    def delete(self) -> None:
+        """Remove the log: the partition has moved away. OSError is translated."""
+        self._release()
+        self.state = None
+        with translated(f'directory "{self._place.directory}"'):
+            self._place.env.remove(self._place.directory)
+
+
+def new_life(env: Env) -> int:
+    """A number that no other opening has."""
+    return int.from_bytes(env.random_bytes(8), "little") >> 2
+
+
+def log_state(log: ReplicaLog) -> LogState:
+    """What the protocol has to know of a log."""
+    start = log.frame_start(log.start_offset)
+    epochs = tuple(EpochStart(*known) for known in log.epoch_starts())
+    return LogState(start, log.end_offset, max(log.durable_offset, start), epochs)
+
+
+def _integrity(
+    log: ReplicaLog, settings: Settings, kept: Kept | None, known: Registration | None, *, is_new: bool
+) -> Integrity:
+    """What is to be said of a log that is opened: see `messages.Integrity`.
+
+    Another life than the one that was registered last means that somebody put an older copy of the directory there, or
+    that a crash came between the two notes: then all that counts is what is compared with the leader.
+    """
+    if log.failure is not None:
+        return Integrity.DAMAGED
+    if known is None:
+        return Integrity.INTACT
+    if is_new or kept is None or (known.life != NO_LIFE and kept.life != known.life):
+        return Integrity.DAMAGED
+    if not settings.commit_synced and not kept.closed:
+        return max(kept.integrity, Integrity.TAIL)
+    return kept.integrity

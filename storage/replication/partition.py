@@ -1,0 +1,288 @@
+"""Partition: a replicated partition: appends to all of its replicas, failures and repairs, what operators ask for.
+
+Appends do not go through the protocol one by one. While the leader and all replicas that count are equally long, a
+frame is written to each of them (`store`), which is what the protocol would do; it hears of the frames together, as
+one append, before anything else happens (`Driver.run`). Must not know of topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from storage.errors import CorruptLog, LogFailed, StorageError
+from storage.log.format import FrameHeader
+from storage.log.replica_log import ReplicaLog
+from storage.replication.driver import CLIENT, READ_BYTES, RETRY_US, UNLIMITED, Driver, error_of, together
+from storage.replication.local_replica import LocalReplica
+from storage.replication.messages import (
+    Fetched,
+    Reassign,
+    Refusal,
+    Send,
+    SetMinInsync,
+    Trim,
+)
+from storage.replication.refusals import OutcomeUnknown, refusal_error
+from storage.replication.state import Settings
+
+
+class NoReplica(StorageError):
+    """No replica that is known to have every committed record can be used now."""
+
+    sqlstate = "55000"
+
+
+class Partition(Driver):
+    """Every method but `sync` is to be called with `lock` held."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all replicas take part in sync, and no move is under way."""
+        metadata = self.metadata
+        return (
+            not self._unsettled
+            and not metadata.target
+            and set(metadata.isr) == set(self.replicas)
+            and all(replica.is_live for replica in self.replicas.values())
+            and set(metadata.replicas) == set(self.replicas)
+        )
+
+    def require_leader(self) -> LocalReplica:
+        """Who leads; NoReplica, or the error of the replica that is to blame, when nobody does."""
+        if self._unsettled:
+            self.run()
+            if not self.writers:
+                self._expel_missing()
+        if not self.writers:
+            raise self.absence()
+        return self.writers[0]
+
+    def absence(self) -> StorageError:
+        """Why nobody leads."""
+        errors = [replica.error for replica in self.replicas.values() if replica.error is not None]
+        if len(self.metadata.replicas) == 1 and errors:
+            return errors[0]
+        reasons = "; ".join(str(error) for error in errors) or "their directories are not there"
+        return NoReplica(
+            f"no in-sync replica of {self.name} can be used: {reasons}",
+            hint="bring back a directory that was in sync; the others are filled from it",
+        )
+
+    def require_writers(self) -> tuple[LocalReplica, ...]:
+        """The replicas to write to; NotEnoughReplicas if too few are in sync."""
+        self.require_leader()
+        if len(self.metadata.isr) < self.metadata.min_insync:
+            raise refusal_error(Refusal.NOT_ENOUGH_REPLICAS)
+        return self.writers
+
+    # --- appends ---
+
+    def store(self, header: FrameHeader, pieces: list[Any]) -> bool:
+        """Write a frame to all writers; False if the leader failed and another leads now, which does not have it.
+
+        Raises the leader's error when nobody can take its place, OutcomeUnknown when the frame was stored by too few.
+        """
+        failed: dict[LocalReplica, StorageError] = {}
+        leader = self.writers[0]
+        try:
+            for replica in self.writers:
+                try:
+                    replica.log.store(header, pieces)
+                    replica.check_present()
+                except StorageError as error:
+                    failed[replica] = error
+                    if replica is leader:
+                        break
+        except BaseException:
+            self._unsettled = True
+            raise
+        return not failed or self._stored_in_part(leader, failed)
+
+    def _stored_in_part(self, leader: LocalReplica, failed: dict[LocalReplica, StorageError]) -> bool:
+        """`store` when some replicas failed."""
+        if leader in failed and not self._has_heir(leader):
+            raise failed[leader]
+        for replica, error in failed.items():
+            self._lose(replica, error)
+        self._expel_missing()
+        if leader in failed:
+            return False
+        if len(self.metadata.isr) < self.metadata.min_insync:
+            raise OutcomeUnknown(
+                "replicas failed during the append, and fewer than min_insync_replicas have it",
+                hint="it becomes committed when they are back; repeat it with the same producer sequence",
+            )
+        return True
+
+    def sync(self) -> None:
+        """Sync the log of every writer, all at the same time; who fails is lost. To be called without the lock."""
+        writers = self.writers
+        together([replica.log.sync_now for replica in writers], self._workers)
+        with self.lock:
+            failed = [replica for replica in writers if replica.is_live and replica.log.failure is not None]
+            if failed:
+                self._lose_failed(failed)
+            self.advance()
+
+    def _lose_failed(self, failed: Sequence[LocalReplica]) -> None:
+        """Take replicas out whose logs have stopped; the leader only if another can take its place."""
+        for replica in failed:
+            error = replica.log.failure
+            assert error is not None
+            if replica.leads is None or self._has_heir(replica):
+                self._lose(replica, error)
+        if any(not replica.is_live for replica in failed):
+            self._expel_missing()
+
+    def handle_damage(self, log: ReplicaLog, error: StorageError) -> bool:
+        """A reader of `log` met an error; True if another replica leads now, so that reading again may succeed."""
+        leader = self.leader
+        if leader is None or leader.log is not log:
+            return leader is not None
+        if not self._found_damage(leader, error):
+            return False
+        self._expel_missing()
+        return self.leader is not None
+
+    def tend(self, budget: int) -> bool:
+        """Look after the replicas: notice who has vanished, open again who was lost, fill who is behind, by at most
+        about `budget` bytes. True if there is more to fill.
+        """
+        self._notice()
+        if self.is_whole:
+            return self._verify(budget)
+        now_us = self._env.now_us()
+        metadata = self.metadata
+        for number in metadata.replicas:
+            replica = self.replicas.get(number)
+            due = replica is None or (not replica.is_live and abs(now_us - replica.lost_us) >= RETRY_US)
+            if due and self._locate(number) is not None:
+                self._open_replica(number, self._controller.of(number))
+        self._tick()
+        left = self.run(budget)
+        self._sync_followers()
+        self._remove_departed()
+        if not self.writers:
+            self._expel_missing()
+        return bool(self._deferred) and left <= 0
+
+    def _sync_followers(self) -> None:
+        """Sync what was copied to replicas that do not count yet, which they do once it is."""
+        behind = [r for r in self.replicas.values() if r.is_live and r not in self.counted and not r.live.uncut]
+        for replica in behind:
+            replica.log.sync_now()
+        if behind:
+            self.run()
+
+    def _notice(self) -> None:
+        """Lose who cannot be written any more."""
+        self._report_appends()
+        for replica in list(self.replicas.values()):
+            if not replica.is_live or replica.live.uncut:
+                continue
+            error = error_of(replica.check_present) or replica.log.failure
+            if self._locate(replica.id) is None:
+                error = error or LogFailed("the directory is not in use")
+            if isinstance(error, CorruptLog):
+                self._found_damage(replica, error)
+            elif error is not None and (replica.leads is None or self._has_heir(replica)):
+                self._lose(replica, error)
+        if self._unsettled:
+            self._expel_missing()
+
+    def _verify(self, budget: int) -> bool:
+        """Read on in the records of each replica that nobody has read since it was opened, about `budget` bytes, so
+        that damage is found while there is a replica to repair it from; True if there is more.
+        """
+        for replica in list(self.replicas.values()):
+            log = replica.log
+            at = max(self._verified.get(replica.id, 0), log.start_offset)
+            while at < self.committed and budget > 0:
+                try:
+                    frames = log.raw_frames(log.frame_start(at), self.committed, READ_BYTES)
+                except StorageError as error:
+                    if not self._found_damage(replica, error):
+                        self._verified[replica.id] = UNLIMITED
+                    self.run()
+                    return True
+                if not frames:
+                    break
+                at = self._verified[replica.id] = frames[-1].header.next_offset
+                budget -= sum(frame.data.size for frame in frames)
+            if budget <= 0:
+                return True
+            self._verified[replica.id] = UNLIMITED
+        return False
+
+    def _remove_departed(self) -> None:
+        """Delete the logs of replicas that the partition has moved away from."""
+        for number in [number for number in self.replicas if number not in self.metadata.replicas]:
+            replica = self.replicas.pop(number)
+            error = error_of(replica.delete)
+            if error is not None:
+                replica.error = error
+
+    # --- what operators ask for ---
+
+    def reassign(self, replicas: Sequence[int]) -> None:
+        """Begin to move to other replicas, the preferred leader first. Raises InvalidAssignment."""
+        self._ask(lambda request: Reassign(CLIENT, request, tuple(replicas)))
+
+    def set_min_insync(self, number: int) -> None:
+        """Raises InvalidAssignment."""
+        self._ask(lambda request: SetMinInsync(CLIENT, request, number))
+
+    def configure(self, settings: Settings) -> None:
+        """Other settings; what was appended so far has been synced by then."""
+        self._report_appends()
+        self._settings = settings
+        self._controller = replace(self._controller, settings=settings)
+        for replica in self.replicas.values():
+            if replica.state is not None:
+                replica.state = replace(replica.state, settings=settings)
+        self.run()
+
+    def trim(self, offset: int) -> None:
+        """Drop the records before `offset`, all of which are committed, in every replica that is in step."""
+        leader = self.require_leader()
+        self._report_appends()
+        self._step(leader, Trim(leader.log.frame_start(offset)))
+        if not leader.is_live:
+            self._expel_missing()
+            return
+        role, start = leader.leads, leader.live.log.start
+        if role is not None:
+            for replica in self.writers[1:]:
+                news = Fetched(
+                    leader.id, role.epoch, replica.live.incarnation, -1, leader.live.high_watermark, start, ()
+                )
+                self._mail.append(Send(replica.id, news))
+        for replica in self.writers:
+            error = error_of(replica.log.delete_before, offset)
+            if error is not None and (replica is not leader or self._has_heir(replica)):
+                self._lose(replica, error)
+            elif error is not None:
+                raise error
+        self.run()
+        if self._unsettled:
+            self._expel_missing()
+
+    def truncate(self, offset: int) -> None:
+        """Take back all records from `offset` on, as their writer asks: every replica cuts its log and begins another
+        life, so that another epoch begins, by which replicas that are not here now find out what was taken back.
+        """
+        self._report_appends()
+        for replica in list(self.replicas.values()):
+            if not replica.is_live or replica.live.uncut:
+                continue
+            error = None
+            if replica.log.end_offset > offset:
+                error = error_of(replica.log.truncate_to, offset)
+            error = error or error_of(replica.reopen_state, self._settings)
+            if error is not None:
+                self._lose(replica, error)
+        self.committed = min(self.committed, offset)
+        self._deferred.clear()
+        self._start()

@@ -1,0 +1,128 @@
+"""The files of a storage that hold no records, as they lie in a directory: comparing, checking and copying them.
+
+They are `FORMAT` and the journals, `snapshots/<name>/<number>/`, and of each topic its description and schemas.
+Partitions (directories with a number below a topic) are left alone: their records are replicated.
+"""
+
+from __future__ import annotations
+
+from storage import checked
+from storage.env import Env, make_dir, read_file, write_file
+from storage.errors import CorruptFile
+from storage.journal import FileJournal
+
+JOURNALS = ("meta.journal", "offsets.journal", "producers.journal")
+ROOT_FILES = ("FORMAT", *JOURNALS)
+_MANIFEST = "manifest.json"
+_DESCRIPTION = "topic.json"
+_COPY_BYTES = 1 << 24
+
+
+def metadata_error(env: Env, root: str) -> CorruptFile | None:
+    """The first damage to a journal, a topic's description or a schema in a directory, None if they are whole."""
+    try:
+        for name in JOURNALS:
+            path = f"{root}/{name}"
+            if not env.exists(path):
+                return CorruptFile(f'file "{path}" is missing', file=path)
+            FileJournal(env, path).close()
+        for entry in _topics(env, root):
+            for name in _topic_files(env, f"{root}/topics/{entry}"):
+                checked.load(env, f"{root}/topics/{entry}/{name}")
+    except CorruptFile as error:
+        return error
+    except OSError as error:
+        return CorruptFile(f'directory "{root}" cannot be read: {error.strerror}', file=root)
+    return None
+
+
+def copy_metadata(env: Env, source: str, target: str) -> None:
+    """Make the files in `target` equal to those in `source`, durably; files that are equal are not touched.
+
+    OSError if that fails; what was copied by then stays, and the next time goes on.
+    """
+    for name in ROOT_FILES:
+        _copy_small(env, source, target, name)
+    for folder in ("snapshots", "topics"):
+        make_dir(env, f"{target}/{folder}")
+    _copy_topics(env, source, target)
+    names = env.list(f"{source}/snapshots")
+    for stray in set(env.list(f"{target}/snapshots")) - set(names):
+        env.remove(f"{target}/snapshots/{stray}")
+    for name in names:
+        _copy_snapshots(env, f"{source}/snapshots/{name}", f"{target}/snapshots/{name}")
+    env.sync_dir(f"{target}/snapshots")
+    env.sync_dir(target)
+
+
+def _copy_topics(env: Env, source: str, target: str) -> None:
+    """The topics' descriptions and schemas; topics that are not in `source` go with all they hold."""
+    entries = _topics(env, source)
+    for stray in set(env.list(f"{target}/topics")) - set(entries):
+        env.remove(f"{target}/topics/{stray}")
+    for entry in entries:
+        here, there = f"{source}/topics/{entry}", f"{target}/topics/{entry}"
+        make_dir(env, there)
+        names = _topic_files(env, here)
+        for stray in set(_topic_files(env, there)) - set(names):
+            env.remove(f"{there}/{stray}")
+        for name in names:
+            _copy_small(env, here, there, name)
+    env.sync_dir(f"{target}/topics")
+
+
+def _copy_snapshots(env: Env, source: str, target: str) -> None:
+    """The snapshots of one name. They never change: where the manifest is the same, the tables are."""
+    make_dir(env, target)
+    numbers = [number for number in env.list(source) if number.isdigit()]
+    for stray in set(env.list(target)) - set(numbers):
+        env.remove(f"{target}/{stray}")
+    for number in numbers:
+        here, there = f"{source}/{number}", f"{target}/{number}"
+        if _is_same(env, f"{here}/{_MANIFEST}", f"{there}/{_MANIFEST}"):
+            continue
+        env.remove(there)
+        env.remove(f"{there}.tmp")
+        env.mkdir(f"{there}.tmp")
+        for name in env.list(here):
+            _copy_large(env, f"{here}/{name}", f"{there}.tmp/{name}")
+        env.sync_dir(f"{there}.tmp")
+        env.rename(f"{there}.tmp", there)
+    env.sync_dir(target)
+
+
+def _topics(env: Env, root: str) -> list[str]:
+    """Names of the complete topics' directories."""
+    return [entry for entry in env.list(f"{root}/topics") if not entry.endswith((".tmp", ".deleted"))]
+
+
+def _topic_files(env: Env, directory: str) -> list[str]:
+    """Names of a topic's files that hold no records."""
+    return [name for name in env.list(directory) if name == _DESCRIPTION or name.startswith("schema-")]
+
+
+def _is_same(env: Env, left: str, right: str) -> bool:
+    """Whether both files are there and equal."""
+    return env.exists(left) and env.exists(right) and read_file(env, left) == read_file(env, right)
+
+
+def _copy_small(env: Env, source: str, target: str, name: str) -> None:
+    """Replace a small file by another, atomically; one that is not in `source` goes."""
+    if not env.exists(f"{source}/{name}"):
+        env.remove(f"{target}/{name}")
+    elif not _is_same(env, f"{source}/{name}", f"{target}/{name}"):
+        write_file(env, f"{target}/{name}", [read_file(env, f"{source}/{name}")])
+
+
+def _copy_large(env: Env, source: str, target: str) -> None:
+    """Copy a file in pieces, durably."""
+    read, written = env.open(source), env.open(target, create=True)
+    try:
+        position = 0
+        while piece := read.read(position, _COPY_BYTES):
+            written.write(position, [piece])
+            position += len(piece)
+        written.sync()
+    finally:
+        read.close()
+        written.close()
