@@ -17,6 +17,7 @@ from sqlengine.errors import (
     did_you_mean,
 )
 from sqlengine.functions.casting import cast_kernel, castable
+from sqlengine.functions.from_arrow import aligned
 
 Default = Callable[[ColumnInfo, int], pa.Array]
 """A column's DEFAULT for n rows."""
@@ -61,24 +62,20 @@ def cast_column(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
     """The column as the declared type: what CAST would make of it, with CAST's errors and the column's name."""
     if column.type == info.type:
         return column
-    near = types.nearest(column.type)
     try:
-        if near is not None and castable(near, info.type):
-            kernel = cast_kernel(near, info.type)
-            return pa.chunked_array([kernel(_physical(chunk, near)) for chunk in column.chunks], info.type)
-        plain = pa.chunked_array([_storage(chunk) for chunk in column.chunks], types.storage_type(column.type))
+        chunks = [aligned(chunk, info.type) for chunk in column.chunks or [pa.array([], column.type)]]
+        have = chunks[0].type
+        if castable(have, info.type):
+            kernel = cast_kernel(have, info.type)
+            return pa.chunked_array([kernel(chunk) for chunk in chunks], info.type)
+        plain = pa.chunked_array([_storage(chunk) for chunk in chunks], types.storage_type(have))
         return _wrap(plain.cast(types.storage_type(info.type)), info.type)
-    except DataError as error:
-        raise type(error)(error.message, sqlstate=error.sqlstate, detail=f'column "{info.name}"') from None
+    except (DataError, DatatypeMismatch) as error:
+        raise type(error)(
+            error.message, sqlstate=error.sqlstate, detail=f'column "{info.name}"', hint=error.hint
+        ) from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise _cast_error(error, column.type, info) from None
-
-
-def _physical(array: pa.Array, near: pa.DataType) -> pa.Array:
-    """Arrow's own types as ours; nanoseconds lose what is below a microsecond."""
-    if array.type == near:
-        return array
-    return _storage(array).cast(near, safe=not pa.types.is_timestamp(array.type) or array.type.unit != "ns")
 
 
 def _storage(array: pa.Array) -> pa.Array:
