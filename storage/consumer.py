@@ -159,7 +159,7 @@ class Consumer:
 
     def _has_something(self) -> bool:
         """Whether a waiting poll has anything to do."""
-        if self._woken or any(reading.has_rows for reading in self._readings.values()):
+        if self._woken or self._hungry():
             return True
         return (
             self._group is not None
@@ -172,8 +172,8 @@ class Consumer:
         found: list[Received] = []
         failure: StorageError | None = None
         self._turn += 1
-        hungry = [each for each in self._in_turn() if self._readings[each].has_rows]
-        ends = dict(zip(hungry, self._cut(hungry), strict=True))
+        ends = self._hungry()
+        hungry = list(ends)
         while hungry and max_rows > 0:
             still = []
             for place, each in enumerate(hungry):
@@ -198,9 +198,11 @@ class Consumer:
         start = self._turn % max(len(all_of_them), 1)
         return all_of_them[start:] + all_of_them[:start]
 
-    def _cut(self, partitions: Sequence[TopicPartition]) -> list[int]:
-        """Up to where partitions may be read, as of one moment."""
-        return self._storage.transactions.cut((self._readings[each].log for each in partitions), self._isolation)
+    def _hungry(self) -> dict[TopicPartition, int]:
+        """The partitions that have something to read, and up to where, as of one moment."""
+        partitions = [each for each in self._in_turn() if not self._readings[each].paused]
+        ends = self._storage.transactions.cut((self._readings[each].log for each in partitions), self._isolation)
+        return {each: end for each, end in zip(partitions, ends, strict=True) if self._readings[each].has_rows(end)}
 
     def _read(self, each: TopicPartition, max_rows: int, end: int) -> list[Frame]:
         """Frames from the position on, up to `end`; moves it."""

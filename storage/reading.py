@@ -56,9 +56,6 @@ class Reading:
         """The offset after the last record that may be read now."""
         return self.log.readable_end(self._isolation)
 
-    @property
-    def has_rows(self) -> bool:
-        """Whether a poll would find something, or has to look where to read first."""
-        if self.paused or self.position is None:
-            return not self.paused
-        return self.end > self.position or self.position > self.log.end_offset
+    def has_rows(self, end: int) -> bool:
+        """Whether a poll up to offset `end` would find something, or has to look where to read first."""
+        return self.position is None or end > self.position or self.position > self.log.end_offset

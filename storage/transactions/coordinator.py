@@ -41,6 +41,7 @@ from storage.producer_ids import ProducerIds
 from storage.transactions.transaction import OffsetCommit, Participation, State, Transaction
 
 DEFAULT_TIMEOUT_MS = 60_000
+_FORGET_AT = 64
 
 
 class TransactionInfo(NamedTuple):
@@ -83,8 +84,9 @@ class TransactionCoordinator:
         # Decided ones whose markers are not all written, and those whose markers are not all durable, by log.
         self._unmarked: list[State] = []
         self._marked: list[tuple[State, dict[Log, int]]] = []
-        # The partitions of transactions that were committed not long ago.
-        self._committed: list[dict[Log, Participation]] = []
+        self._forget_at = _FORGET_AT
+        # The partitions of committed transactions that are, or were not long ago, behind an open one somewhere, by id.
+        self._committed: dict[str, dict[Log, Participation]] = {}
         self._closed = False
 
     # --- beginning ---
@@ -233,7 +235,7 @@ class TransactionCoordinator:
             for log in state.logs:
                 log.settle(state.producer_id, state.epoch, committed)
             if committed and state.is_own and len(state.logs) > 1:
-                self._committed.append(dict(state.logs))
+                self._committed[state.id] = dict(state.logs)
         state.phase = "committed" if committed else "aborted"
         self._arrivals.signal()
         with self._lock:
@@ -242,7 +244,9 @@ class TransactionCoordinator:
         self.mark()
 
     def mark(self) -> None:
-        """Write the markers that are missing, as far as the disk lets us, and forget decisions that are in them."""
+        """Write the markers that are missing, as far as the disk lets us, and now and then forget decisions that are in
+        them.
+        """
         with self._lock:
             waiting, self._unmarked = self._unmarked, []
         for state in waiting:
@@ -256,7 +260,8 @@ class TransactionCoordinator:
                     if state.is_own:
                         self._free.append((state.producer_id, state.epoch))
                     self._marked.append((state, {log: end for log, end in ends.items() if end is not None}))
-        self._forget()
+        if len(self._marked) >= self._forget_at:  # seldom, for it looks at all of them
+            self._forget()
 
     def _marked_end(self, log: Log, state: State) -> int | None:
         """The offset after a transaction's marker, or one it is before; None if it cannot be written."""
@@ -268,13 +273,17 @@ class TransactionCoordinator:
 
     def _forget(self) -> None:
         """Drop decisions whose markers are all durable, and whose records may all be read."""
+        with self._visibility:
+            self._limits()
+            hidden = set(self._committed)
         with self._lock:
             known = {
                 state.id
                 for state, ends in self._marked
-                if all(log.durable_offset >= end for log, end in ends.items()) and _is_below(state.logs, {})
+                if state.id not in hidden and all(log.durable_offset >= end for log, end in ends.items())
             }
             self._marked = [each for each in self._marked if each[0].id not in known]
+            self._forget_at = 2 * len(self._marked) + _FORGET_AT
         if known:
             self._offsets.forget_decisions(known)
 
@@ -288,16 +297,22 @@ class TransactionCoordinator:
         with self._visibility:
             if isolation == "read_uncommitted":
                 return [log.high_watermark for log in logs]
-            self._committed = [parts for parts in self._committed if not _is_below(parts, {})]
-            ends: dict[Log, int] = {}
-            changed = bool(self._committed)
-            while changed:
-                changed = False
-                for parts in self._committed:
-                    if not _is_below(parts, ends) and any(_end(log, ends) > p.first_offset for log, p in parts.items()):
-                        ends |= {log: min(_end(log, ends), part.first_offset) for log, part in parts.items()}
-                        changed = True
+            ends = self._limits()
             return [_end(log, ends) for log in logs]
+
+    def _limits(self) -> dict[Log, int]:
+        """Where logs must be read less far than to their last stable offset; call with the visibility lock held."""
+        ends: dict[Log, int] = {}
+        changed = bool(self._committed)
+        while changed:
+            changed = False
+            for parts in self._committed.values():
+                is_seen = any(_end(log, ends) > part.first_offset for log, part in parts.items())
+                if is_seen and not _is_below(parts, ends):
+                    ends |= {log: min(_end(log, ends), part.first_offset) for log, part in parts.items()}
+                    changed = True
+        self._committed = {name: parts for name, parts in self._committed.items() if not _is_below(parts, ends)}
+        return ends
 
     # --- care ---
 
@@ -320,6 +335,7 @@ class TransactionCoordinator:
         """What is to be done now and then."""
         self.expire()
         self.mark()
+        self._forget()
 
     def unfinished(self) -> list[TransactionInfo]:
         """All transactions that are open, in doubt or prepared, oldest first."""
@@ -352,7 +368,10 @@ class TransactionCoordinator:
             with state.lock:
                 state.logs = {log: part for log, part in state.logs.items() if log not in logs}
         with self._visibility:
-            self._committed = [{log: p for log, p in parts.items() if log not in logs} for parts in self._committed]
+            self._committed = {
+                name: {log: part for log, part in parts.items() if log not in logs}
+                for name, parts in self._committed.items()
+            }
 
     # --- opening and closing ---
 
@@ -371,14 +390,16 @@ class TransactionCoordinator:
         for name, decision in decisions.items():
             if decision["state"] == "prepared":
                 states.setdefault(name, _restored(name, decision))
-        self._committed = [self._parts_of(each) for each in decisions.values() if each["state"] == "committed"]
+        self._committed = {name: self._parts_of(each) for name, each in decisions.items() if _is_shared(each)}
         for state in states.values():
             if state.phase == "prepared":
                 self._states[state.id] = state
             else:
                 self._finish(state, committed=state.phase == "committed")
+        with self._visibility:
+            self._limits()
         with self._lock:
-            is_done = not self._unmarked and not self._marked and not self._states
+            is_done = not self._committed and not self._unmarked and not self._marked and not self._states
         if is_done and all_there and all(log.failure is None for log in logs):
             self._offsets.forget_decisions(decisions)
 
@@ -405,6 +426,11 @@ class TransactionCoordinator:
 def _end(log: Log, ends: Mapping[Log, int]) -> int:
     """Up to where a log may be read, if `ends` does not say."""
     return ends.get(log, log.last_stable_offset)
+
+
+def _is_shared(decision: Decision) -> bool:
+    """Whether a decision is a commit in several partitions."""
+    return decision["state"] == "committed" and "partitions" in decision
 
 
 def _is_below(parts: Mapping[Log, Participation], ends: Mapping[Log, int]) -> bool:

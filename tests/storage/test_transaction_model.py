@@ -36,6 +36,8 @@ class Model(RuleBasedStateMachine):
         self.live: dict[str, storage.Transaction] = {}
         self.fates: dict[str, str] = {}
         self.rows: dict[tuple[str, int], list[tuple[str, int, str]]] = {place: [] for place in PLACES}
+        # Of each transaction the offset after its last row in a partition.
+        self.ends: dict[str, dict[tuple[str, int], int]] = {}
         self.number = 0
 
     on_disk = True
@@ -78,7 +80,8 @@ class Model(RuleBasedStateMachine):
     def write(self, data: st.DataObject, place: tuple[str, int], count: int) -> None:
         """Into one that is open."""
         name = data.draw(st.sampled_from(self._in("open")))
-        self.live[name].append(place[0], self._batch(name, place, count), partition=place[1])
+        base = self.live[name].append(place[0], self._batch(name, place, count), partition=place[1])
+        self.ends.setdefault(name, {})[place] = base + count
 
     @precondition(lambda self: bool(self.live))
     @rule(data=st.data(), fate=st.sampled_from(["committed", "committed", "aborted", "prepared"]))
@@ -150,6 +153,14 @@ class Model(RuleBasedStateMachine):
             else:
                 assert found == expected
             assert offset == log.last_stable_offset
+        logs = [self.opened.topic(topic).partitions[number] for topic, number in PLACES]
+        cut = dict(zip(PLACES, self.opened.transactions.cut(logs), strict=True))
+        assert all(end <= log.last_stable_offset for end, log in zip(cut.values(), logs, strict=True))
+        for name, ends in self.ends.items():
+            if self.fates[name] == "committed":
+                assert len({end <= cut[place] for place, end in ends.items()}) == 1, "in part at one moment"
+        if not self.live:
+            assert list(cut.values()) == [log.last_stable_offset for log in logs]
         assert {info.id for info in self.opened.transactions.unfinished()} == set(self.live)
 
 

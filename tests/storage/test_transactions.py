@@ -487,11 +487,12 @@ def test_two_threads_and_a_reader_that_sees_no_half(topics: storage.Storage) -> 
     def read() -> None:
         while not stop.is_set():
             with storage.Consumer(topics, topics=["a", "b"]) as consumer:
-                found: dict[tuple[str, int], list[int]] = {("a", 0): [], ("a", 1): [], ("b", 0): []}
-                for each in consumer.poll():
-                    found[each.topic, each.partition] += each.batch.column("n").to_pylist()
-                if len({tuple(sorted(values)) for values in found.values()}) != 1:
-                    failures.append(str(found))
+                for _ in range(20):
+                    found: dict[tuple[str, int], list[int]] = {("a", 0): [], ("a", 1): [], ("b", 0): []}
+                    for each in consumer.poll(timeout_ms=1):
+                        found[each.topic, each.partition] += each.batch.column("n").to_pylist()
+                    if len({tuple(sorted(values)) for values in found.values()}) != 1:
+                        failures.append(str(found))
 
     writers = [threading.Thread(target=write, args=(first,)) for first in (0, 1000)]
     reader = threading.Thread(target=read)
@@ -525,6 +526,7 @@ def test_what_is_behind_an_open_transaction_in_one_partition_waits_in_all(tmp_pa
         opened = quick(str(tmp_path))
     with storage.Consumer(opened, topics=["a", "b"]) as consumer:
         assert consumer.poll() == []
+        assert consumer.poll(timeout_ms=20) == [], "and it waits"
         opened.transactions.prepared(known).commit()
         found: dict[str, list[int]] = {"a": [], "b": []}
         for each in consumer.poll():
@@ -534,3 +536,22 @@ def test_what_is_behind_an_open_transaction_in_one_partition_waits_in_all(tmp_pa
     opened.close()
     with quick(str(tmp_path)) as opened:
         assert opened.offsets.decisions() == []
+
+
+def test_what_is_behind_something_that_waits_waits_too(topics: storage.Storage) -> None:
+    """`late` is behind `open` in a, and before `early` in b: neither is seen, though `early` is first in a."""
+    early, still_open, late = (topics.transaction() for _ in range(3))
+    early.append("a", rows(1, 1))
+    still_open.append("a", rows(2, 1))
+    late.append("a", rows(3, 1))
+    late.append("b", rows(3, 1))
+    early.append("b", rows(1, 1))
+    logs = [topics.topic(name).partitions[0] for name in ("a", "b")]
+    early.commit()
+    assert topics.transactions.cut(logs) == [0, 0]
+    late.commit()
+    assert topics.transactions.cut(logs) == [0, 0]
+    assert [log.last_stable_offset for log in logs] == [1, logs[1].high_watermark], "each by itself"
+    still_open.abort()
+    assert topics.transactions.cut(logs) == [log.high_watermark for log in logs]
+    assert seen(topics) == [[1, 3], [], [3, 1]]
