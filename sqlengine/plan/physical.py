@@ -12,6 +12,7 @@ from sqlengine.errors import InvalidDefinition
 from sqlengine.plan import nodes
 from sqlengine.plan.forget import forgetful, without_bound
 from sqlengine.plan.late import in_time, slack_us
+from sqlengine.plan.look_ahead import distance, told_later
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, looks_back, rebuild
 from sqlengine.plan.recursion import cut_recursion
@@ -34,16 +35,27 @@ def to_physical(node: Node, emit: ast.Emit) -> Node:
 
 
 def _closing(node: Node, lateness_us: int) -> Node:
-    """Rows leave once: windows by closing, anything else when the watermark has passed a time of theirs."""
+    """Rows leave once: windows by closing, anything else when the watermark has passed a time of theirs; functions that
+    look ahead where that makes their rows final, else a fixed number of rows behind."""
+    try:
+        return _final(_by_time(node, ahead=False), lateness_us)
+    except InvalidDefinition:
+        later = _by_time(node, ahead=True)
+        if later == _by_time(node, ahead=False):
+            raise
+        return _final(later, lateness_us)
+
+
+def _final(node: Node, lateness_us: int) -> Node:
     windowed = _any_window(node)
-    node = forgetful(_by_time(node), lateness_us, closing=True)
+    node = forgetful(node, lateness_us, closing=True)
     _check_lookups(node)
     if windowed and (node.append_only or lateness_us):
         return node
     released = _released(node, lateness_us)
     if released is not None:
         return released
-    if windowed:
+    if windowed or (node.append_only and _follows_time(node)):
         return node
     if node.append_only:
         raise InvalidDefinition(
@@ -88,24 +100,33 @@ def _any_window(node: Node) -> bool:
     return isinstance(node, (nodes.WindowAggregate, nodes.SessionAggregate)) or any(_any_window(i) for i in node.inputs)
 
 
-def _by_time(node: Node) -> Node:
-    """First rows by time, and functions over earlier rows, of rows that only come: these come in order, so that what
-    was said stays."""
-    node = rebuild(node, tuple(_by_time(i) for i in node.inputs))
+def _by_time(node: Node, ahead: bool) -> Node:
+    """First rows by time, and functions over earlier rows (`ahead`: or over a fixed number of later ones), of rows that
+    only come: these come in order, so that what was said stays."""
+    node = rebuild(node, tuple(_by_time(i, ahead) for i in node.inputs))
     match node:
         case nodes.TopN(order=((time, False, _), *_), input=below):
-            return _in_order(node, below, time)
-        case nodes.Over(order=((time, False, _), *_), input=below, calls=calls) if all(map(looks_back, calls)):
-            return _in_order(node, below, time)
+            ordered = _in_order(below, time)
+            return node if ordered is None else rebuild(node, (ordered,))
+        case nodes.Over(order=((time, False, _), *_), input=below, calls=calls):
+            back = all(map(looks_back, calls))
+            ordered = _in_order(below, time) if back or (ahead and distance(node) is not None) else None
+            if ordered is not None:
+                return rebuild(node, (ordered,)) if back else told_later(node, ordered)
     return node
 
 
-def _in_order(node: Node, below: Node, time: int) -> Node:
-    """The node over rows that come in the order of their time; as it is where they cannot."""
+def _in_order(below: Node, time: int) -> Node | None:
+    """The rows in the order of their time; None where they cannot come so, or do."""
     if time not in below.time_columns or not below.append_only or isinstance(below, nodes.ReleaseInOrder):
-        return node
+        return None
     guard = in_time(below, time, None, 0)
-    return node if guard is None else rebuild(node, (_waiting(guard, time),))
+    return None if guard is None else _waiting(guard, time)
+
+
+def _follows_time(node: Node) -> bool:
+    """Whether all rows have waited for the watermark already."""
+    return isinstance(node, nodes.ReleaseInOrder) or bool(node.inputs) and all(map(_follows_time, node.inputs))
 
 
 def recompute(scans: tuple[nodes.Scan, ...], schema: pa.Schema, sql: str, reason: str, time_dependent: bool) -> Node:

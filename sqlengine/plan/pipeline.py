@@ -17,6 +17,7 @@ from sqlengine.errors import InvalidDefinition, NotSupportedError
 from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
 from sqlengine.plan.bind import Binder
+from sqlengine.plan.blame import placed
 from sqlengine.plan.hidden_times import with_times, without_times
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.physical import recompute, to_physical
@@ -107,7 +108,11 @@ def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     closing = emit.mode == "final"
     binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.view_plan, closing)
     tree = lowered(query)
-    stages = _stages(binder.query(tree).node, emit, planner, first_moment(tree))
+    bound = binder.query(tree).node
+    try:
+        stages = _stages(bound, emit, planner, first_moment(tree))
+    except InvalidDefinition as error:
+        raise (placed(error, bound, tree) if closing else error) from None
     physical = stages["physical"]
     rows = {name: planner.rows(name) for name in scanned(physical)}
     return Planned(physical, stages, streams=_streams(physical, planner.catalog), rows=rows)

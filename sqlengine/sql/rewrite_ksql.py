@@ -70,8 +70,21 @@ def _relation_before(tokens: list[Token], at: int) -> tuple[int, list[Token], li
         or len(alias) > 1
         or any(token.kind not in (WORD, QUOTED) for token in (*name[::2], *alias))
     ):
-        raise errors.SyntaxError("a WINDOW clause follows the name of a stream", position=tokens[at].start)
+        raise errors.SyntaxError(
+            "a WINDOW clause follows the name of a stream",
+            hint="write it behind the stream whose time counts, as in FROM a WINDOW TUMBLING (SIZE 1 MINUTE) JOIN t "
+            "ON ..., or take windows of the joined rows: FROM TUMBLE((SELECT ... FROM a JOIN b ...) AS j, ts, "
+            "INTERVAL '1 minute')",
+            position=tokens[at].start,
+        )
     return start + 1, name, alias or name[-1:]
+
+
+_EXAMPLES = {
+    "TUMBLING": "SIZE 1 MINUTE",
+    "HOPPING": "SIZE 1 MINUTE, ADVANCE BY 20 SECONDS",
+    "SESSION": "30 SECONDS",
+}
 
 
 def _ksql_arguments(kind: Token, body: list[Token]) -> list[Token]:
@@ -90,6 +103,7 @@ def _ksql_arguments(kind: Token, body: list[Token]) -> list[Token]:
         if not value or len(value) != 2:
             raise errors.SyntaxError(
                 f"{name or 'a gap'} of a number and a unit is expected in WINDOW {kind.upper}",
+                hint=f"for example WINDOW {kind.upper} ({_EXAMPLES[kind.upper]})",
                 position=kind.start,
             )
         out += [

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from sqlengine import workers
-from sqlengine.operators import asof_settle, iterate, ranking, sharded, top_n
+from sqlengine.operators import asof_settle, iterate, ranking, sharded, top_n, window_winners
 from sqlengine.operators.aggregates import aggregate_set
 from sqlengine.operators.over import operator as over
 from sqlengine.runtime import feed, scheduler
@@ -38,6 +38,7 @@ LIMITS = (
     (ranked_rows, "COMPACT_AT"),
     (ranked_rows, "REPLACE_AT"),
     (ranking, "SPARSE"),
+    (window_winners, "NEAR"),
     (densifier, "MASK_COST"),
     (gather, "NOTING"),
     (row_arena, "FULL_CHUNK"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pyarrow as pa
 import pytest
@@ -136,6 +136,36 @@ def test_equals_duckdb(
     got = run(lambda: JoinOperator(plan), [LEFT, RIGHT], case, restart)
     sql = SQL[kind].format(on=condition(KEYS[keys], residual))
     assert got == duckdb_answer(sql, final_inputs([LEFT, RIGHT], case.events))
+
+
+FLOATS = [0.0, -0.0, float("nan"), -float("nan"), 1.5]
+FLOAT = pa.schema([("k", pa.float64()), ("v", INT)])
+
+
+@pytest.mark.parametrize("kind", ["inner", "left", "full"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_equal_floats_keep_the_value_of_their_own_side(kind: str, first: int) -> None:
+    """0 and -0 are one key, and so is every NaN; each side shows its own."""
+    join = nodes.Join(
+        schema=pa.schema([*FLOAT, *FLOAT]),
+        left=source(FLOAT, True),
+        right=source(FLOAT, True),
+        kind=kind,
+        left_keys=(0,),
+        right_keys=(0,),
+        append_only=False,
+    )
+    operator = JoinOperator(join)
+    sides = [delta_of(FLOAT, list(zip(FLOATS, count, strict=True)), [1] * 5) for count in (range(5), range(5, 10))]
+    operator.process(sides[first], first, 0)
+    out = operator.process(sides[1 - first], 1 - first, 0)
+    assert out is not None and out.weights is None
+    bits = out.batch.column(0).to_numpy().view("i8"), out.batch.column(2).to_numpy().view("i8")
+    own = pa.array(FLOATS).to_numpy().view("i8")
+    got = sorted(zip(out.batch.column(1).to_pylist(), out.batch.column(3).to_pylist(), strict=True))
+    assert got == [(i, 5 + j) for i, j in [*product((0, 1), repeat=2), *product((2, 3), repeat=2), (4, 4)]]
+    assert (bits[0] == own[out.batch.column(1).to_numpy()]).all()
+    assert (bits[1] == own[out.batch.column(3).to_numpy() - 5]).all()
 
 
 def test_weights_of_appended_rows_multiply() -> None:
