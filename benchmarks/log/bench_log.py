@@ -55,6 +55,8 @@ def main() -> None:
         small_appends_beside_write(root, 200 * scale)
         os.sync()
         group_commit(root, 100 * scale)
+        os.sync()
+        transactions(root, 10 * scale)
     finally:
         shutil.rmtree(root)
 
@@ -256,6 +258,32 @@ def group_commit(root: Path, appends: int) -> None:
     for (durability, threads), found in rates.items():
         rate, bar = statistics.median(found), 20.0 if threads == 16 else None
         report(f"{durability} commit, {threads} appenders", "sqlengine", rate, "appends/s", rate / alone, bar)
+
+
+def transactions(root: Path, commits: int) -> None:
+    """Ten appends of 1,000 rows over four partitions, as a transaction, beside the same appends that are waited for
+    together but are none; both are durable.
+    """
+    batch, appends, partitions = sample_batch(1000), 10, 4
+    seconds: dict[str, list[float]] = {"transaction": [], "append_many": []}
+    with storage.Storage.open(str(root / "transactions")) as opened:
+        config = storage.TopicConfig(partitions=partitions)
+        logs = {each: opened.create_topic(each, batch.schema, config).partitions for each in seconds}
+        writes = {each: [(logs[each][n % partitions], batch) for n in range(appends)] for each in seconds}
+        for _ in range(commits):
+            seconds["transaction"].append(timed(lambda: write_in_transaction(opened, writes["transaction"])))
+            seconds["append_many"].append(timed(lambda: opened.append_many(writes["append_many"])))
+    ratio = paired_ratio(seconds["transaction"], seconds["append_many"])
+    for each, found in seconds.items():
+        rate = appends * batch.num_rows / statistics.median(found)
+        report("10 appends over 4 partitions", each, rate, "rows/s", ratio if each == "transaction" else None)
+
+
+def write_in_transaction(opened: storage.Storage, writes: list[tuple[storage.Log, pa.RecordBatch]]) -> None:
+    """All of it, or nothing."""
+    with opened.transaction() as transaction:
+        for log, batch in writes:
+            transaction.write(log, batch)
 
 
 def hammer(logs: list[storage.Log], batch: pa.RecordBatch, threads: int, each: int) -> None:

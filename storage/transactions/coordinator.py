@@ -109,7 +109,7 @@ class TransactionCoordinator:
             if self._closed:
                 raise StorageClosed("the storage is closed")
             for other in self._states.values():
-                if name is not None and other.name == name:
+                if name is not None and other.name == name and not other.is_finished:
                     raise TransactionInDoubt(
                         f'transaction {other.id} of "{name}" is {other.phase}', hint="commit or abort it first"
                     )
@@ -150,7 +150,7 @@ class TransactionCoordinator:
         """See `Transaction.commit`; call with the transaction's lock held."""
         if state.phase == "open":
             self._make_durable(state)
-        if state.logs or state.offsets or state.phase != "open":
+        if state.written() or state.offsets or state.phase != "open":
             self._decide(state, "committed")
         self._finish(state, committed=True)
 
@@ -174,16 +174,24 @@ class TransactionCoordinator:
         if state.failure is not None:
             raise state.failure
 
+    def interrupted(self, state: State, error: BaseException) -> None:
+        """An append was broken off (Ctrl-C, no memory), and may count or not: the transaction is aborted; call with its
+        lock held.
+        """
+        state.failure = TransactionAborted(f"transaction {state.id} was aborted: an append was broken off ({error!r})")
+        self._finish(state, committed=False)
+
     def _make_durable(self, state: State) -> None:
         """Phase one; on a failure the transaction is aborted."""
-        self.check_time(state)
         try:
+            self.check_time(state)
             self._commit.wait_durable(log for log, part in state.logs.items() if log.durable_offset < part.end_offset)
             for log, part in state.logs.items():
                 if log.failure is not None or log.durable_offset < part.end_offset:
                     raise log.failure or LogFailed(f'topic "{log.context.name}" was closed or cut')
         except BaseException:
-            self._finish(state, committed=False)
+            if state.phase == "open":
+                self._finish(state, committed=False)
             raise
 
     def _decide(self, state: State, outcome: str) -> None:
@@ -207,10 +215,10 @@ class TransactionCoordinator:
             "since_us": state.since_us,
             "groups": [each.record for each in state.offsets if self._is_of_living(each)],
         }
-        if outcome == "committed" and len(state.logs) > 1:
+        parts = state.written()
+        if outcome == "committed" and len(parts) > 1:
             decision["partitions"] = [
-                [log.context.name, log.partition, part.first_offset, part.end_offset]
-                for log, part in state.logs.items()
+                [log.context.name, log.partition, part.first_offset, part.end_offset] for log, part in parts.items()
             ]
         was_open = state.phase == "open"
         state.phase = "in doubt" if was_open else state.phase
@@ -228,40 +236,52 @@ class TransactionCoordinator:
     # --- what follows ---
 
     def _finish(self, state: State, *, committed: bool) -> None:
-        """Show the decision to readers everywhere at one moment, then write the markers; call with the transaction's
-        lock held.
+        """What follows from a decision; call with the transaction's lock held. From the first step on, `mark` completes
+        what is broken off.
         """
-        with self._visibility:
-            for log in state.logs:
-                log.settle(state.producer_id, state.epoch, committed)
-            if committed and state.is_own and len(state.logs) > 1:
-                self._committed[state.id] = dict(state.logs)
-        state.phase = "committed" if committed else "aborted"
-        self._arrivals.signal()
         with self._lock:
+            if state not in self._unmarked:
+                self._unmarked.append(state)
+            state.phase = "committed" if committed else "aborted"
             self._states.pop(state.id, None)
-            self._unmarked.append(state)
         self.mark()
 
     def mark(self) -> None:
-        """Write the markers that are missing, as far as the disk lets us, and now and then forget decisions that are in
-        them.
+        """Show decisions to readers everywhere at one moment, write the markers that are missing, as far as the disk
+        lets us, and now and then forget decisions that are in them. Anybody may do it, and do it again.
         """
-        with self._lock:
-            waiting, self._unmarked = self._unmarked, []
-        for state in waiting:
+        for state in list(self._unmarked):
+            if not state.is_finished:
+                continue
+            self._show(state)
             ends = {log: self._marked_end(log, state) for log in state.logs}
-            missing = {log for log, end in ends.items() if end is None and log.failure is None}
-            with self._lock:
-                if missing:
-                    self._unmarked.append(state)
-                    continue
-                if all(end is not None for end in ends.values()):
-                    if state.is_own:
-                        self._free.append((state.producer_id, state.epoch))
-                    self._marked.append((state, {log: end for log, end in ends.items() if end is not None}))
+            if not any(end is None and log.failure is None for log, end in ends.items()):
+                self._note_marked(state, ends)
         if len(self._marked) >= self._forget_at:  # seldom, for it looks at all of them
             self._forget()
+
+    def _show(self, state: State) -> None:
+        """Tell all partitions of a decision."""
+        committed = state.phase == "committed"
+        with self._visibility:
+            if committed and state.is_own and len(parts := state.written()) > 1:
+                self._committed[state.id] = parts
+            for log in state.logs:
+                log.settle(state.producer_id, state.epoch, committed)
+        self._arrivals.signal()
+
+    def _note_marked(self, state: State, ends: dict[Log, int | None]) -> None:
+        """All markers are written that can be."""
+        with self._lock:
+            if state not in self._unmarked:  # another thread was faster
+                return
+            known = {log: end for log, end in ends.items() if end is not None}
+            if len(known) == len(ends):
+                self._marked.append((state, known))
+                if state.is_own:
+                    self._free.append((state.producer_id, state.epoch))
+            self._states.pop(state.id, None)
+            self._unmarked.remove(state)
 
     def _marked_end(self, log: Log, state: State) -> int | None:
         """The offset after a transaction's marker, or one it is before; None if it cannot be written."""
@@ -340,16 +360,16 @@ class TransactionCoordinator:
     def unfinished(self) -> list[TransactionInfo]:
         """All transactions that are open, in doubt or prepared, oldest first."""
         with self._lock:
-            states = sorted(self._states.values(), key=lambda state: (state.since_us, state.id))
+            states = [state for state in self._states.values() if not state.is_finished]
         return [
             TransactionInfo(
                 state.id,
                 state.name,
                 state.phase,
                 state.since_us,
-                sorted(TopicPartition(log.context.name, log.partition) for log in list(state.logs)),
+                sorted(TopicPartition(log.context.name, log.partition) for log in state.written()),
             )
-            for state in states
+            for state in sorted(states, key=lambda state: (state.since_us, state.id))
         ]
 
     def prepared(self, transaction: str) -> Transaction:

@@ -5,6 +5,7 @@ What its owner calls. The decision, and what follows from it, is the coordinator
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class OffsetCommit:
     allowed: Callable[[], None]
 
 
-@dataclass
+@dataclass(eq=False)
 class State:
     """What the coordinator knows of a transaction. `name`: see `TransactionCoordinator.begin`; `phase`: open, in doubt
     (a commit was broken off), prepared, committed or aborted; `failure`: why somebody else aborted it; `is_own`: this
@@ -62,6 +63,15 @@ class State:
     offsets: list[OffsetCommit] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to decide."""
+        return self.phase in ("committed", "aborted")
+
+    def written(self) -> dict[Log, Participation]:
+        """The partitions that got records."""
+        return {log: part for log, part in dict(self.logs).items() if part.end_offset}
+
 
 class Coordinator(Protocol):
     """What a transaction asks of its coordinator, with its lock held."""
@@ -76,6 +86,9 @@ class Coordinator(Protocol):
     def check_time(self, state: State) -> None:
         """Raise if it is open too long."""
 
+    def interrupted(self, state: State, error: BaseException) -> None:
+        """An append was broken off, and may count or not."""
+
     def prepare(self, state: State) -> None:
         """See `Transaction.prepare`."""
 
@@ -89,7 +102,8 @@ class Coordinator(Protocol):
 class Transaction:
     """An open transaction. All methods may be called from any thread.
 
-    As a context manager it commits at the end, and aborts after an error; with `prepare` in it, it stays prepared.
+    As a context manager it commits at the end, and aborts after an error, also one that leaves the commit in doubt;
+    with `prepare` in it, it stays prepared.
     """
 
     def __init__(self, coordinator: Coordinator, state: State) -> None:
@@ -126,14 +140,19 @@ class Transaction:
         with state.lock:
             self._require_open()
             self._coordinator.check_time(state)
-            part = state.logs.get(log) or Participation()
+            part = state.logs.setdefault(log, Participation())  # before it is one: whatever happens, it is told
             batch_id = BatchId(state.producer_id, state.epoch, part.sequence)
-            base = log.write(batch, producer=batch_id, transactional=True)
-            if batch.num_rows:
-                part.first_offset = part.first_offset if part.end_offset else base
-                part.sequence = (part.sequence + batch.num_rows) % _SEQUENCE_MODULUS
-                part.end_offset = base + batch.num_rows
-                state.logs[log] = part
+            try:
+                base = log.write(batch, producer=batch_id, transactional=True)
+                if batch.num_rows:
+                    part.first_offset = part.first_offset if part.end_offset else base
+                    part.sequence = (part.sequence + batch.num_rows) % _SEQUENCE_MODULUS
+                    part.end_offset = base + batch.num_rows
+            except StorageError:
+                raise
+            except BaseException as error:
+                self._coordinator.interrupted(state, error)
+                raise
             return base
 
     def commit_offsets(self, group: str | GroupMember, positions: Mapping[tuple[str, int], int]) -> None:
@@ -193,7 +212,9 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            if self.phase == "open":
-                self.abort()
+            if self.phase in ("open", "in doubt"):
+                # If it cannot be, it stays in doubt, for the reason that is on its way already.
+                with contextlib.suppress(StorageError):
+                    self.abort()
         elif self.phase == "open" or self._state.failure is not None:
             self.commit()

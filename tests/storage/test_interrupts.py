@@ -25,11 +25,12 @@ class _Interrupter:
     The line of a `with` is left out: a trace function could raise between the body and the exit, a signal cannot.
     """
 
-    def __init__(self, nth: int) -> None:
+    def __init__(self, nth: int, modules: tuple[str, ...] = INTERRUPTED) -> None:
         self.left = nth
+        self.modules = modules
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if not frame.f_code.co_filename.endswith(INTERRUPTED) or frame.f_code.co_name == "_interrupted":
+        if not frame.f_code.co_filename.endswith(self.modules) or frame.f_code.co_name == "_interrupted":
             return None
         if event == "line" and not self._source(frame).startswith("with "):
             self.left -= 1
@@ -70,6 +71,48 @@ def test_an_append_interrupted_at_any_line_counts_wholly_or_not_at_all(scratch: 
             log = opened.topic("t").partitions[0]
             assert numbers(log) == list(range(before + 5))
     assert nth > 40
+    opened.close()
+
+
+@pytest.mark.parametrize("outcome", ["commit", "abort"])
+def test_a_transaction_interrupted_at_any_line_counts_wholly_or_not_at_all(scratch: Path, outcome: str) -> None:
+    """Seen by readers at once, after the next maintenance, and after opening again; and the storage goes on."""
+    modules = ("coordinator.py", "transaction.py", "log/transactions.py", *INTERRUPTED)
+    path = str(scratch / "data")
+    opened = quick(path)
+    for name in ("a", "b"):
+        opened.create_topic(name, SCHEMA, storage.TopicConfig(segment_bytes=4096))
+    nth, completed, known = 0, False, 0
+    while not completed:
+        nth += 1
+        t = opened.transaction(timeout_ms=10**9)
+        interrupter = _Interrupter(nth, modules)
+        sys.settrace(interrupter)
+        try:
+            with t:
+                t.append("a", rows(nth, 2))
+                t.append("b", rows(nth, 2))
+                getattr(t, outcome)()
+            completed = interrupter.left > 0
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        if t.phase == "open":  # before its block began
+            t.abort()
+        opened.maintain()
+        assert opened.transactions.unfinished() == []
+        logs = [opened.topic(name).partitions[0] for name in ("a", "b")]
+        assert numbers(logs[0]) == numbers(logs[1]), f"line {nth}"
+        count = len(numbers(logs[0]))
+        assert count - known == (2 if t.phase == "committed" else 0), f"line {nth}"
+        known = count
+        assert all(log.last_stable_offset == log.high_watermark == log.end_offset for log in logs), f"line {nth}"
+        if nth % 20 == 0:
+            opened.close()
+            opened = quick(path)
+            assert len(numbers(opened.topic("a").partitions[0])) == known
+    assert nth > 100
     opened.close()
 
 
