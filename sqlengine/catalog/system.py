@@ -104,7 +104,17 @@ _TABLES = (
         since=STAMP,
         partitions=TEXT,
     ),
-    _table("streams", "streams", name=TEXT, topic=TEXT, format=TEXT, connector=TEXT, watermark=TEXT),
+    _table(
+        "streams",
+        "streams; status of what a connector feeds: running, finished, failing (it is tried again)",
+        name=TEXT,
+        topic=TEXT,
+        format=TEXT,
+        connector=TEXT,
+        watermark=TEXT,
+        status=TEXT,
+        error=TEXT,
+    ),
     _table("tables", "tables", name=TEXT, primary_key=TEXT, topic=TEXT, rows=BIGINT),
     _table("views", "views and materialized views", name=TEXT, kind=TEXT, query=TEXT),
     _table(

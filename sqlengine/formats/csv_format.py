@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 
+from sqlengine.array_text import braces_to_json
 from sqlengine.errors import InvalidParameter
 from sqlengine.formats.base import Converted, Decoded, assemble, isolate, null_mask, snippet
 from sqlengine.formats.json_syntax import malformed_mask
@@ -191,6 +192,8 @@ class CsvDecoder:
         if f.name not in self.columns:
             return Converted(pa.nulls(table.num_rows, f.type), np.zeros(table.num_rows, dtype=bool))
         text = _one(table.column(f.name))
+        if pa.types.is_list(f.type):
+            text = braces_to_json(text)
         if f.type == JSON or pa.types.is_nested(f.type):
             return _from_json(text, f.type)
         return convert_text(text, f.type)

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine import duck
 from sqlengine.errors import NotSupportedError
 from sqlengine.formats.base import Converted, Mask, isolate, null_mask, true_mask
-from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, to_sql
+from sqlengine.types import INTERVAL, TIMESTAMP, TIMESTAMPTZ, to_sql
 
 _TRUE = ["true", "t", "yes", "y", "on", "1"]
 _FALSE = ["false", "f", "no", "n", "off", "0"]
@@ -167,6 +168,30 @@ def _bytes(text: pa.StringArray, dtype: pa.DataType) -> Converted:
     return Converted(pc.coalesce(decoded, pc.if_else(hexed, None, plain)).cast(dtype), bad)
 
 
+def _as_cast_does(text: pa.StringArray, dtype: pa.DataType) -> Converted:
+    """What CAST makes of texts, all at once."""
+    values = duck.evaluate([f"TRY_CAST(a AS {duck.sql_type(dtype)})"], {"a": text}, len(text))[0]
+    return Converted(values.cast(dtype), null_mask(values) & ~null_mask(text))
+
+
+def _or_as_cast(
+    convert: Callable[[pa.StringArray, pa.DataType], Converted],
+) -> Callable[[pa.StringArray, pa.DataType], Converted]:
+    """`convert`, and CAST for what that refuses: dates and times have many spellings."""
+
+    def both(text: pa.StringArray, dtype: pa.DataType) -> Converted:
+        result = convert(text, dtype)
+        again = np.flatnonzero(result.bad)
+        if not len(again):
+            return result
+        second = _as_cast_does(text.take(pa.array(again)), dtype)
+        bad = result.bad.copy()
+        bad[again] = second.bad
+        return Converted(_replaced(result.values, again, second.values), bad)
+
+    return both
+
+
 def _uuid(text: pa.StringArray, dtype: pa.DataType) -> Converted:
     plain = pc.replace_substring_regex(text, "[-{}]", "")
     sized = true_mask(pc.equal(pc.binary_length(plain), 32)) | null_mask(plain)
@@ -199,9 +224,10 @@ _CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.StringArray
     (pa.types.is_integer, cast_each),
     (pa.types.is_floating, _float),
     (pa.types.is_decimal, _decimal),
-    (pa.types.is_timestamp, _timestamp),
-    (pa.types.is_date, _date),
-    (pa.types.is_time, _time),
+    (pa.types.is_timestamp, _or_as_cast(_timestamp)),
+    (pa.types.is_date, _or_as_cast(_date)),
+    (pa.types.is_time, _or_as_cast(_time)),
     (_is_bytes, _bytes),
     (lambda dtype: isinstance(dtype, pa.UuidType), _uuid),
+    (lambda dtype: dtype == INTERVAL, _as_cast_does),
 )

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import duck, errors, pgtext
+from sqlengine.array_text import braces_to_json
 from sqlengine.functions.arrays_of import from_int64s, int64s, interval_array, interval_parts, nulls
 from sqlengine.functions.kernel_errors import translate_arrow
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text, to_sql
@@ -249,9 +250,26 @@ def _text_kernels(target: pa.DataType) -> tuple[ArrayKernel | None, ArrayKernel]
         return (lambda a: a.cast(target)), _by_duckdb(target)
     if pa.types.is_binary(target):
         return None, _bytes_text
-    if pa.types.is_nested(target):
-        return None, _by_duckdb(target)
+    if pa.types.is_list(target):
+        return None, _list_text(target)
     return None, _by_duckdb(target)
+
+
+def _list_text(target: pa.DataType) -> ArrayKernel:
+    """`[1, 2]` as DuckDB reads it, or `{1,2}` as PostgreSQL does."""
+    in_brackets, from_json = _by_duckdb(target), f"CAST(CAST(a AS JSON) AS {duck.sql_type(target)})"
+
+    def kernel(a: pa.Array) -> pa.Array:
+        in_braces = pc.fill_null(pc.match_substring_regex(a, pattern=r"^\s*\{"), False)
+        if not pc.any(in_braces).as_py():
+            return in_brackets(a)
+        out = duck.evaluate([from_json], {"a": braces_to_json(a.filter(in_braces))}, len(a))[0].cast(target)
+        rest = in_brackets(a.filter(pc.invert(in_braces)))
+        braced = in_braces.to_numpy(zero_copy_only=False)
+        place = np.where(braced, np.cumsum(braced) - 1, len(out) + np.cumsum(~braced) - 1)
+        return pa.concat_arrays([out, rest]).take(pa.array(place))
+
+    return kernel
 
 
 def _integer_text(a: pa.Array) -> pa.Array:

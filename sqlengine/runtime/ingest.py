@@ -1,27 +1,35 @@
 """Feeding a stream's topic from its connector, exactly once across restarts.
 
 Positions and the topic's end offsets are committed together; on restart the topic is cut back to the committed ends
-and the connector reads again from the committed positions, so nothing is lost and nothing counted twice.
+and the connector reads again from the committed positions, so nothing is lost and nothing counted twice.  A connector
+or topic that fails is tried again after a while, from where it was; everything else goes on meanwhile.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from sqlengine.catalog.objects import Stream
 from sqlengine.connectors import connector, parse_options
-from sqlengine.connectors.base import Position, Reader, Source
+from sqlengine.connectors.base import BadRecord, Position, Reader, Source
+from sqlengine.errors import Error
+from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.side_topics import SideTopics
-from storage import Storage, deal, partitions_by_key
+from storage import Log, Storage, deal, partitions_by_key
 
 INGEST_ROWS = 65_536
 """Rows asked of a connector partition in one step."""
 
 COMMIT_INTERVAL_US = 1_000_000
 """Positions are committed at most this often while rows flow, and when the connector is exhausted."""
+
+RETRY_AFTER_US = 1_000_000
+"""The wait after a failure; it doubles with every other one, up to RETRY_AFTER_MAX_US."""
+RETRY_AFTER_MAX_US = 60_000_000
 
 STREAM_OPTIONS = frozenset(
     {
@@ -52,10 +60,16 @@ STREAM_OPTIONS = frozenset(
 
 @dataclass
 class _Part:
+    """A partition of the connector. reader: None until it is opened at `position`. rows, bad: polled, and not yet in
+    the topic (for want of space, say); `position` is behind them already.
+    """
+
     name: str
-    reader: Reader
+    reader: Reader | None
     position: Position | None
     done: bool = False
+    rows: list[tuple[Log, pa.RecordBatch]] = field(default_factory=list)
+    bad: Sequence[BadRecord] = ()
 
 
 class Ingest:
@@ -73,6 +87,10 @@ class Ingest:
         self._source, self.bounded = open_source(stream)
         self._committed_us = 0
         self._next_partition = 0
+        self.failure: Error | None = None
+        """Why nothing comes at the moment."""
+        self._retry_us = 0
+        self._wait_us = RETRY_AFTER_US
         positions = self._recover()
         self._parts: list[_Part] = []
         self._open_new(positions)
@@ -97,45 +115,72 @@ class Ingest:
         return positions
 
     def step(self, now_us: int) -> bool:
-        """Poll every partition of the connector once; True when rows (or errors) came."""
-        if self.exhausted:
+        """Poll every partition of the connector once; True when rows (or errors) came. Never raises: see `failure`."""
+        if self.exhausted or (self.failure is not None and now_us < self._retry_us):
             return False
+        try:
+            moved = self._step(now_us)
+        except Exception as error:  # whatever a connector does must not take the rest along
+            self.failure = as_error(error)
+            self._retry_us, self._wait_us = now_us + self._wait_us, min(2 * self._wait_us, RETRY_AFTER_MAX_US)
+            return False
+        self.failure, self._wait_us = None, RETRY_AFTER_US
+        return moved
+
+    def _step(self, now_us: int) -> bool:
         moved = False
         for part in self._parts:
             moved |= self._step_part(part, now_us)
         if not moved and not self.bounded:
             self._open_new({})
-        self.exhausted = bool(self._parts) and all(p.done for p in self._parts) if self.bounded else False
-        if self.exhausted or (moved and now_us - self._committed_us >= COMMIT_INTERVAL_US):
+        ended = self.bounded and bool(self._parts) and all(p.done and not p.rows for p in self._parts)
+        if ended or (moved and now_us - self._committed_us >= COMMIT_INTERVAL_US):
             self._commit(now_us)
+        self.exhausted = ended
         return moved
 
     def _step_part(self, part: _Part, now_us: int) -> bool:
+        moved = self._write(part, now_us)
         if part.done:
-            return False
-        polled = part.reader.poll(INGEST_ROWS, now_us)
-        part.position = polled.position
-        part.done = polled.done
-        if polled.bad and self.stream.options.get("on_error", "dead_letter") != "skip":
-            self._side.rejected(self._error_topic, polled.bad, now_us)
-        if polled.batch is None or not polled.batch.num_rows:
-            return bool(polled.bad)
-        self.rows += polled.batch.num_rows
-        self._append(polled.batch, now_us)
-        return True
+            return moved
+        if part.reader is None:
+            part.reader = self._source.open(part.name, part.position)
+        try:
+            polled = part.reader.poll(INGEST_ROWS, now_us)
+        except Exception:
+            reader, part.reader = part.reader, None  # where it stands now nobody knows
+            reader.close()
+            raise
+        part.position, part.done = polled.position, polled.done
+        part.bad = polled.bad
+        if polled.batch is not None and polled.batch.num_rows:
+            self.rows += polled.batch.num_rows
+            part.rows = self._dealt(polled.batch)
+        return self._write(part, now_us) or moved
 
-    def _append(self, batch: pa.RecordBatch, now_us: int) -> None:
+    def _write(self, part: _Part, now_us: int) -> bool:
+        """Bring what was polled into the topics; what is there is not written again when the rest fails."""
+        moved = bool(part.bad or part.rows)
+        if part.bad and self.stream.options.get("on_error", "dead_letter") != "skip":
+            self._side.rejected(self._error_topic, part.bad, now_us)
+        part.bad = ()
+        while part.rows:
+            log, batch = part.rows[0]
+            log.append(batch, timestamp_us=now_us)
+            del part.rows[0]
+        return moved
+
+    def _dealt(self, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:
+        """Which partition of the topic gets which rows."""
         logs = self._topic.partitions
         names = [c.name for c in self.stream.stored_columns()]
         batch = batch.select(names).cast(pa.schema([pa.field(c.name, c.type) for c in self.stream.stored_columns()]))
         key = self.stream.options.get("key")
         if len(logs) == 1 or key is None:
-            logs[self._next_partition % len(logs)].append(batch, timestamp_us=now_us)
             self._next_partition += 1
-            return
+            return [(logs[(self._next_partition - 1) % len(logs)], batch)]
         chosen = partitions_by_key([batch.column(k) for k in key.split(",")], len(logs))
-        for i, rows in deal(batch, chosen, len(logs)):
-            logs[i].append(rows, timestamp_us=now_us)
+        return [(logs[i], rows) for i, rows in deal(batch, chosen, len(logs))]
 
     def _commit(self, now_us: int) -> None:
         for log in self._topic.partitions:
@@ -149,14 +194,15 @@ class Ingest:
 
     def progress(self) -> float | None:
         """Fraction read, when every partition knows its end."""
-        known = [f for p in self._parts if (f := p.reader.progress()) is not None]
+        known = [f for p in self._parts if p.reader is not None and (f := p.reader.progress()) is not None]
         return sum(known) / len(known) if known and len(known) == len(self._parts) else None
 
     def close(self) -> None:
         """Commit and release the connector."""
         self._commit(self._committed_us)
         for part in self._parts:
-            part.reader.close()
+            if part.reader is not None:
+                part.reader.close()
 
     def forget(self) -> None:
         """The stream is dropped: its positions go too."""

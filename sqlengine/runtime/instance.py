@@ -449,7 +449,7 @@ class Instance:
     def catch_up(self, check: Callable[[], None] | None = None) -> None:
         """Everything acknowledged before the call is seen by all views; bounded connectors have been read out."""
         with self.lock:
-            while any(not i.exhausted and i.bounded for i in self.ingests.values()):
+            while any(i.bounded and not i.exhausted and i.failure is None for i in self.ingests.values()):
                 self.scheduler.tick()
                 if check is not None:
                     check()
@@ -470,6 +470,13 @@ class Instance:
                 )
             return query.contents(packed=packed)
         assert isinstance(obj, (Stream, Table))
+        ingest = self.ingests.get(obj.name)
+        if ingest is not None and ingest.bounded and ingest.failure is not None:
+            raise Error(
+                f'stream "{obj.name}" cannot be read out: {ingest.failure.message}',
+                sqlstate=ingest.failure.sqlstate,
+                hint=ingest.failure.hint,
+            )
         source = self.scheduler.sources.get(obj.name)
         if source is not None and source.store is not None:
             return source.store.scan_table() if packed else source.store.snapshot_table()

@@ -3,6 +3,7 @@ comes for a while, repeated texts are packed and memory a back-fill has left is 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -17,6 +18,10 @@ MAINTAIN_INTERVAL_US = 30_000_000
 
 FEEDER_WAIT_S = 0.01
 """The sleep while connectors feed topics and nothing came."""
+
+
+FAULT_WAIT_S = 1.0
+"""The sleep after a fault, so that one that stays does not keep a processor busy."""
 
 
 class Pump:
@@ -46,25 +51,32 @@ class Pump:
             self._thread.join()
 
     def _run(self) -> None:
-        scheduler = self._scheduler
         while not self._stopping:
             self._wake.clear()
-            wakeup = scheduler.next_wakeup_us()
-            now_us = scheduler.clock.now_us()
-            if wakeup is not None and now_us >= wakeup:
-                scheduler.run_timers()
-                continue
-            if scheduler.tick():
-                continue
-            if now_us - self._maintained_us >= MAINTAIN_INTERVAL_US:
-                self._maintained_us = now_us
-                self._maintain()
+            try:
+                wait_s = self._turn()
+            except Exception:  # the views must not stand still for one fault of ours
+                logging.getLogger("sqlengine").exception("the background thread goes on after a fault")
+                wait_s = FAULT_WAIT_S
+            if wait_s and not self._wake.wait(wait_s) and wait_s == IDLE_WAIT_S:
                 self._give_back()
-            wait_s = FEEDER_WAIT_S if scheduler.feeders else IDLE_WAIT_S
-            if wakeup is not None:
-                wait_s = min(wait_s, max(0.001, (wakeup - now_us) / 1e6))
-            if not self._wake.wait(wait_s) and wait_s == IDLE_WAIT_S:
-                self._give_back()
+
+    def _turn(self) -> float:
+        """Do what is due; how many seconds to sleep, 0 when there may be more."""
+        scheduler = self._scheduler
+        wakeup = scheduler.next_wakeup_us()
+        now_us = scheduler.clock.now_us()
+        if wakeup is not None and now_us >= wakeup:
+            scheduler.run_timers()
+            return 0.0
+        if scheduler.tick():
+            return 0.0
+        if now_us - self._maintained_us >= MAINTAIN_INTERVAL_US:
+            self._maintained_us = now_us
+            self._maintain()
+            self._give_back()
+        wait_s = FEEDER_WAIT_S if scheduler.feeders else IDLE_WAIT_S
+        return wait_s if wakeup is None else min(wait_s, max(0.001, (wakeup - now_us) / 1e6))
 
     def _give_back(self) -> None:
         while not self._wake.is_set() and self._scheduler.pack():

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlengine.delta import Delta
-from sqlengine.errors import Error, InternalError
+from sqlengine.errors import Error
 from sqlengine.runtime.clock import Clock
+from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.latest import latest_change
 from sqlengine.runtime.query import ContinuousQuery, Outcome
@@ -34,6 +35,8 @@ class Source:
     def __init__(self, reader: TopicReader, store: RowStore | None) -> None:
         self.reader = reader
         self.store = store
+        self.failure: Error | None = None
+        """Why the topic cannot be read any more."""
         self.correction: Delta | None = None
         """What the next tick must change besides what the topic says."""
         self._keep_unread()
@@ -104,6 +107,21 @@ class Scheduler:
             self.changed.notify_all()
             return True
 
+    def _poll(self, name: str) -> list[SourceBatch] | None:
+        """What has come; None when there is nothing. A topic that cannot be read stops the queries that read it."""
+        source = self.sources[name]
+        if source.failure is not None:
+            return None
+        try:
+            found = source.reader.poll()
+        except Exception as error:
+            source.failure = as_error(error)
+            for query in self.queries.values():
+                if name in query.sources and query.status == "running":
+                    query.status, query.error = "failed", source.failure
+            return None
+        return found if found or source.correction else None
+
     def _ends(self) -> dict[str, list[int]]:
         """The ends of all sources as of one moment, so that a transaction is in a tick wholly or not at all."""
         logs = [log for source in self.sources.values() for log in source.reader.topic.partitions]
@@ -124,7 +142,11 @@ class Scheduler:
                 stepped[shared] = self._step(query, feeds, now_us)
             outcome = stepped[shared]
             if outcome is not None:
-                deltas = query.take(outcome, self.tick_number, now_us)
+                try:
+                    deltas = query.take(outcome, self.tick_number, now_us)
+                except Exception as error:  # what it writes to has failed
+                    query.status, query.error = "failed", as_error(error)
+                    continue
                 watermark_us = query.dataflow.watermark_us
                 feeds[query.name] = Feed(deltas=deltas, watermark_us=watermark_us)
 
@@ -132,11 +154,8 @@ class Scheduler:
         """The dataflow of a query through a tick; a failure stops those that share it alone."""
         try:
             return query.step(feeds, now_us)
-        except Error as error:
-            failure = error
-        except Exception as error:  # a fault of ours must not take the other queries along
-            failure = InternalError(f"{type(error).__name__}: {error}")
-            failure.__cause__ = error
+        except Exception as error:  # a fault of ours must not take the other queries along either
+            failure = as_error(error)
         for other in self.queries.values():
             if other.dataflow is query.dataflow:
                 other.status, other.error = "failed", failure
@@ -168,7 +187,7 @@ class Scheduler:
                 self.tick()
                 self._force = False
                 targets |= {name: self.sources[name].reader.ends() for name in self.derived & self.sources.keys()}
-                if all(s.reader.at_end(targets.get(name)) for name, s in self.sources.items()):
+                if all(s.failure or s.reader.at_end(targets.get(name)) for name, s in self.sources.items()):
                     return
                 if deadline is not None:
                     deadline()

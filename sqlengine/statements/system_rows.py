@@ -119,11 +119,15 @@ def _producers(context: Context) -> Rows:
 
 
 def _streams(context: Context) -> Rows:
-    return [
-        (s.name, s.topic, s.format, s.connector, f"{s.watermark.column} AS {s.watermark.expr}" if s.watermark else None)
-        for s in _objects(context, Stream)
-        if isinstance(s, Stream)
-    ]
+    rows: Rows = []
+    for s in _objects(context, Stream):
+        assert isinstance(s, Stream)
+        ingest = context.instance.ingests.get(s.name)
+        failure = None if ingest is None else ingest.failure
+        status = None if ingest is None else "failing" if failure else "finished" if ingest.exhausted else "running"
+        watermark = f"{s.watermark.column} AS {s.watermark.expr}" if s.watermark else None
+        rows.append((s.name, s.topic, s.format, s.connector, watermark, status, failure and failure.message))
+    return rows
 
 
 def _tables(context: Context) -> Rows:

@@ -13,17 +13,20 @@ import pyarrow as pa
 
 from sqlengine.connectors.file.options import FileOptions
 from sqlengine.connectors.file.paths import compression_of, format_of, unavailable
-from sqlengine.errors import DiskFull
+from sqlengine.errors import DiskFull, NotSupportedError
 from sqlengine.formats import encoder
 from sqlengine.formats.encode import CsvEncoder
 from sqlengine.formats.options import parse
 from sqlengine.formats.records import joined
+from sqlengine.types import INTERVAL
 
 
 class FileWriter:
     """One file being written, in one of the formats; `close` completes it and forces it to disk."""
 
     def __init__(self, path: str, kind: str, compression: str, schema: pa.Schema, options: FileOptions) -> None:
+        if kind == "parquet":
+            _check_parquet(schema)
         self._path = path
         self._raw = open(path, "wb")  # noqa: SIM115 - stays open until the part is complete
         self._out: Any = self._raw
@@ -58,6 +61,15 @@ class FileWriter:
         self._out.close()
         self._raw.close()
         sync(self._path)
+
+
+def _check_parquet(schema: pa.Schema) -> None:
+    """NotSupportedError (0A000) for a column that pyarrow cannot write."""
+    for f in schema:
+        if f.type == INTERVAL:
+            raise NotSupportedError(
+                f'column "{f.name}" of type interval cannot be written as Parquet', hint="cast it to text"
+            )
 
 
 def write_table(rows: pa.Table, path: Path, options: Mapping[str, str]) -> None:
