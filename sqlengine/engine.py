@@ -125,7 +125,7 @@ def revive(instance: Instance) -> None:
             if isinstance(obj, Table):
                 instance.start_table(obj, *checkpoint.table(obj))
             elif isinstance(obj, Stream) and obj.connector != "topic":
-                instance.start_ingest(obj)
+                instance.start_ingest(obj, again=True)
         checkpoint.place_sources()
         for obj in instance.catalog:
             if isinstance(obj, (MaterializedView, Sink)):

@@ -84,23 +84,29 @@ class Ingest:
         self._error_topic = error_topic
         self._topic = storage.topic(stream.topic)
         self._group = f"$ingest/{stream.name}"
-        self._source, self.bounded = open_source(stream)
+        self.bounded = False
+        """Whether the connector ends by itself; known once it is open."""
+        self._source: Source | None = None
         self._committed_us = 0
         self._next_partition = 0
         self.failure: Error | None = None
         """Why nothing comes at the moment."""
         self._retry_us = 0
         self._wait_us = RETRY_AFTER_US
-        positions = self._recover()
+        self._positions = self._recover()
         self._parts: list[_Part] = []
-        self._open_new(positions)
 
-    def _open_new(self, positions: dict[str, Position]) -> None:
+    def open(self) -> None:
+        """Open the connector, and all there is of it where it was left. Raises what it raises."""
+        self._source, self.bounded = open_source(self.stream)
+        self._open_new(self._source)
+
+    def _open_new(self, source: Source) -> None:
         known = {p.name for p in self._parts}
-        for name in self._source.partitions():
+        for name in source.partitions():
             if name not in known:
-                position = positions.get(name)
-                self._parts.append(_Part(name, self._source.open(name, position), position))
+                position = self._positions.get(name)
+                self._parts.append(_Part(name, source.open(name, position), position))
 
     def _recover(self) -> dict[str, Position]:
         """Cut the topic back to the committed ends; returns the committed positions."""
@@ -121,30 +127,37 @@ class Ingest:
         try:
             moved = self._step(now_us)
         except Exception as error:  # whatever a connector does must not take the rest along
-            self.failure = as_error(error)
-            self._retry_us, self._wait_us = now_us + self._wait_us, min(2 * self._wait_us, RETRY_AFTER_MAX_US)
+            self.fail(error, now_us)
             return False
         self.failure, self._wait_us = None, RETRY_AFTER_US
         return moved
 
+    def fail(self, error: Exception, now_us: int) -> None:
+        """Keep the error, and wait before the next try."""
+        self.failure = as_error(error)
+        self._retry_us, self._wait_us = now_us + self._wait_us, min(2 * self._wait_us, RETRY_AFTER_MAX_US)
+
     def _step(self, now_us: int) -> bool:
+        if self._source is None:
+            self.open()
+        assert self._source is not None
         moved = False
         for part in self._parts:
-            moved |= self._step_part(part, now_us)
+            moved |= self._step_part(part, self._source, now_us)
         if not moved and not self.bounded:
-            self._open_new({})
+            self._open_new(self._source)
         ended = self.bounded and bool(self._parts) and all(p.done and not p.rows for p in self._parts)
         if ended or (moved and now_us - self._committed_us >= COMMIT_INTERVAL_US):
             self._commit(now_us)
         self.exhausted = ended
         return moved
 
-    def _step_part(self, part: _Part, now_us: int) -> bool:
+    def _step_part(self, part: _Part, source: Source, now_us: int) -> bool:
         moved = self._write(part, now_us)
         if part.done:
             return moved
         if part.reader is None:
-            part.reader = self._source.open(part.name, part.position)
+            part.reader = source.open(part.name, part.position)
         try:
             polled = part.reader.poll(INGEST_ROWS, now_us)
         except Exception:
@@ -186,8 +199,8 @@ class Ingest:
         for log in self._topic.partitions:
             log.flush()
         ends = {(self._topic.name, i): log.end_offset for i, log in enumerate(self._topic.partitions)}
-        positions = {p.name: p.position for p in self._parts if p.position is not None}
-        self._storage.offsets.commit(self._group, ends, json.dumps(positions))
+        self._positions |= {p.name: p.position for p in self._parts if p.position is not None}
+        self._storage.offsets.commit(self._group, ends, json.dumps(self._positions))
         self._committed_us = now_us
         for i, log in enumerate(self._topic.partitions):
             log.compaction_limit = ends[self._topic.name, i]

@@ -205,10 +205,18 @@ class Instance:
             if store is not None and compacted:
                 source.store, source.correction = store, difference(store, present)
 
-    def start_ingest(self, stream: Stream) -> None:
-        """Begin to feed a stream's topic from its connector."""
+    def start_ingest(self, stream: Stream, *, again: bool = False) -> None:
+        """Begin to feed a stream's topic from its connector. What cannot be opened is an error, or `again` tried
+        later: the rest of the database must come up.
+        """
         with self.lock:
             ingest = Ingest(stream, self.storage, self.side_topics, self.error_topic(stream))
+            try:
+                ingest.open()
+            except Exception as error:
+                if not again:
+                    raise
+                ingest.fail(error, self.clock.now_us())
             self.ingests[stream.name] = ingest
             self.scheduler.feeders.append(ingest.step)
         self.pump.wake()

@@ -169,3 +169,30 @@ def test_the_background_thread_survives_a_fault(
         until(lambda: db.execute("SELECT n FROM sums").fetchall() == [(1,)])
         assert broken.is_set() and background(db).is_alive()
         assert "the background thread goes on after a fault" in caplog.text
+
+
+def test_a_database_opens_without_the_files_it_reads(tmp_path: Path) -> None:
+    file, away = rows_file(tmp_path, 5), tmp_path / "away.csv"
+    with sqlengine.connect(str(tmp_path / "db")) as db:
+        db.execute("CREATE STREAM other (n INT)")
+        db.execute(
+            f"CREATE STREAM s (k INT, v INT) WITH (connector = 'file', path = '{file}', format = 'csv', header = true, "
+            "follow = true)"
+        )
+        db.execute("CREATE MATERIALIZED VIEW sums AS SELECT count(*) AS n FROM s")
+        until(lambda: db.execute("SELECT n FROM sums").fetchall() == [(5,)])
+    file.rename(away)
+    for _ in range(2):
+        with sqlengine.connect(str(tmp_path / "db")) as db:
+            db.execute("INSERT INTO other VALUES (1)")
+            assert db.execute("SELECT n FROM sums").fetchall() == [(5,)]
+            ((error,),) = db.execute("SELECT error FROM system.streams WHERE status = 'failing'").fetchall()
+            assert "no such file" in error
+    with away.open("a") as out:
+        out.write("1,5\n")
+    with sqlengine.connect(str(tmp_path / "db")) as db:
+        away.rename(file)
+        until(lambda: db.execute("SELECT n FROM sums").fetchall() == [(6,)])
+        with pytest.raises(errors.FileUnavailable):
+            db.execute("CREATE STREAM t (k INT) WITH (connector = 'file', path = '/nowhere/x.csv', format = 'csv')")
+        assert db.execute("SELECT count(*) FROM system.streams").fetchall() == [(2,)]
