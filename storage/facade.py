@@ -306,7 +306,7 @@ class Storage:
         stops here does not keep the others from their turn: it has its error.
         """
         dropped, named, logs = 0, self.producers.names(), self._logs()
-        self.transactions.maintain()
+        self.transactions.maintain(logs)
         for log in logs:
             if log.failure is None:
                 try:

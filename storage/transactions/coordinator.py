@@ -14,6 +14,7 @@ has an (id, epoch) of its own; a name only says who fences whom. All methods may
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -254,7 +255,7 @@ class TransactionCoordinator:
             if not state.is_finished:
                 continue
             self._show(state)
-            ends = {log: self._marked_end(log, state) for log in state.logs}
+            ends = {log: self._marked_end(log, state) for log in tuple(state.logs)}
             if not any(end is None and log.failure is None for log, end in ends.items()):
                 self._note_marked(state, ends)
         if len(self._marked) >= self._forget_at:  # seldom, for it looks at all of them
@@ -266,7 +267,7 @@ class TransactionCoordinator:
         with self._visibility:
             if committed and state.is_own and len(parts := state.written()) > 1:
                 self._committed[state.id] = parts
-            for log in state.logs:
+            for log in tuple(state.logs):
                 log.settle(state.producer_id, state.epoch, committed)
         self._arrivals.signal()
 
@@ -276,10 +277,9 @@ class TransactionCoordinator:
             if state not in self._unmarked:  # another thread was faster
                 return
             known = {log: end for log, end in ends.items() if end is not None}
-            if len(known) == len(ends):
+            if len(known) == len(ends) and state.is_own:
                 self._marked.append((state, known))
-                if state.is_own:
-                    self._free.append((state.producer_id, state.epoch))
+                self._free.append((state.producer_id, state.epoch))
             self._states.pop(state.id, None)
             self._unmarked.remove(state)
 
@@ -351,9 +351,10 @@ class TransactionCoordinator:
                 finally:
                     state.lock.release()
 
-    def maintain(self) -> None:
-        """What is to be done now and then."""
+    def maintain(self, logs: Iterable[Log]) -> None:
+        """What is to be done now and then; `logs` are all there are."""
         self.expire()
+        self._adopt(logs)
         self.mark()
         self._forget()
 
@@ -400,28 +401,49 @@ class TransactionCoordinator:
 
         all_there: no topic is missing for damage; otherwise decisions are kept until all of them are back.
         """
-        decisions = {decision["transaction"]: decision for decision in self._offsets.decisions()}
-        states: dict[str, State] = {}
+        decisions = self._decisions()
+        for name, decision in decisions.items():
+            if decision["state"] == "prepared":
+                self._states[name] = _restored(name, decision)
+        self._committed = {name: self._parts_of(each) for name, each in decisions.items() if _is_shared(each)}
+        self._adopt(logs)
+        with self._visibility:
+            self._limits()
+        for log in logs:
+            with contextlib.suppress(StorageError):  # it has its error
+                if log.failure is None and log.durable_offset < log.end_offset:
+                    log.flush()
+        with self._lock:
+            is_done = not self._committed and not self._unmarked and not self._states
+        if is_done and all_there and all(log.failure is None for log in logs):
+            self._offsets.forget_decisions(decisions)
+
+    def _decisions(self) -> dict[str, Decision]:
+        """The decisions of the journal by transaction."""
+        return {decision["transaction"]: decision for decision in self._offsets.decisions()}
+
+    def _adopt(self, logs: Iterable[Log]) -> None:
+        """Take over the transactions that are open in `logs` and that nobody here has begun: of an earlier process, in
+        a partition that could perhaps not be read before.
+        """
+        found: dict[str, State] = {}
         for log in logs:
             for each in log.open_transactions():
                 name = f"{each.producer_id}.{each.epoch}"
-                state = states.setdefault(name, _restored(name, decisions.get(name)))
-                state.logs[log] = Participation(0, each.first_offset, log.end_offset)
-        for name, decision in decisions.items():
-            if decision["state"] == "prepared":
-                states.setdefault(name, _restored(name, decision))
-        self._committed = {name: self._parts_of(each) for name, each in decisions.items() if _is_shared(each)}
-        for state in states.values():
-            if state.phase == "prepared":
-                self._states[state.id] = state
-            else:
+                if each.committed is None and not self._is_known(name, log, each.first_offset):
+                    state = found.get(name) or found.setdefault(name, _restored(name, self._decisions().get(name)))
+                    state.logs[log] = Participation(0, each.first_offset, log.end_offset)
+        for state in found.values():
+            with state.lock:
                 self._finish(state, committed=state.phase == "committed")
-        with self._visibility:
-            self._limits()
+
+    def _is_known(self, name: str, log: Log, first_offset: int) -> bool:
+        """Whether a transaction is one of those at work here, of which `log` is a partition."""
         with self._lock:
-            is_done = not self._committed and not self._unmarked and not self._marked and not self._states
-        if is_done and all_there and all(log.failure is None for log in logs):
-            self._offsets.forget_decisions(decisions)
+            state = self._states.get(name) or next((each for each in self._unmarked if each.id == name), None)
+            if state is not None:
+                state.logs.setdefault(log, Participation(0, first_offset, log.end_offset))
+        return state is not None
 
     def _parts_of(self, decision: Decision) -> dict[Log, Participation]:
         """The partitions of a committed transaction, as far as they are still there."""

@@ -11,6 +11,7 @@ import pytest
 
 import storage
 from storage.faults import FaultyEnv
+from storage.log.file_log import FileLog
 from tests.storage.conftest import SCHEMA, numbers, quick, rows
 
 
@@ -555,3 +556,32 @@ def test_what_is_behind_something_that_waits_waits_too(topics: storage.Storage) 
     still_open.abort()
     assert topics.transactions.cut(logs) == [log.high_watermark for log in logs]
     assert seen(topics) == [[1, 3], [], [3, 1]]
+
+
+def test_a_partition_that_comes_late_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without a leader when the storage is opened, for instance: what is open in it is decided when it is there."""
+    with quick(str(tmp_path)) as opened:
+        for name in ("a", "b"):
+            opened.create_topic(name, SCHEMA)
+        prepared = []
+        for number in range(3):
+            with opened.transaction() as t:
+                t.append("a", rows(number, 1))
+                t.append("b", rows(number, 1))
+                prepared.append(t.prepare())
+    with quick(str(tmp_path)) as opened:
+        with monkeypatch.context() as patch:  # the decisions reach one partition only
+            patch.setattr(opened.topic("b").partitions[0], "settle", lambda *decided: None)
+            patch.setattr(opened.topic("b").partitions[0], "mark", lambda *decided: 0)
+            opened.transactions.prepared(prepared[0]).commit()
+            opened.transactions.prepared(prepared[1]).abort()
+    real = FileLog.open_transactions
+    with monkeypatch.context() as patch:
+        patch.setattr(FileLog, "open_transactions", lambda log: real(log) if log.context.name == "a" else [])
+        opened = quick(str(tmp_path))
+    assert numbers(opened.topic("b").partitions[0]) == []
+    opened.maintain()
+    assert [numbers(opened.topic(name).partitions[0]) for name in ("a", "b")] == [[0], [0]]
+    opened.transactions.prepared(prepared[2]).commit()
+    assert [numbers(opened.topic(name).partitions[0]) for name in ("a", "b")] == [[0, 2], [0, 2]]
+    opened.close()
