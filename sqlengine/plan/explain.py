@@ -223,7 +223,9 @@ def _over(node: nodes.Over) -> str:
     names = node.input.schema.names
     calls = ", ".join(rename_args(f"{c.sql} {c.frame_sql}".rstrip(), [names[i] for i in c.reads]) for c in node.calls)
     order = ", ".join(names[c] + (" desc" if d else "") for c, d, _ in node.order)
-    return f"[{calls}] by [{', '.join(names[p] for p in node.partition)}]" + (f" order by {order}" if order else "")
+    keeps = "" if node.keeps is None else f" keeps {node.keeps} row{'' if node.keeps == 1 else 's'} of each"
+    by = f"[{calls}] by [{', '.join(names[p] for p in node.partition)}]"
+    return by + (f" order by {order}" if order else "") + keeps
 
 
 def to_json(

@@ -28,15 +28,16 @@ def told_later(over: nodes.Over, below: Node) -> Node:
     the order of time."""
     by = distance(over)
     assert by is not None
-    frame = Frame("rows", _UNBOUNDED, _CURRENT)
-    number = WindowCall("row_number", (), (), None, pa.int64(), frame, (), "row_number()", "", True)
+    there = FrameBound("preceding", by)
+    text = f"ROWS BETWEEN {_text(there)} AND {_text(there)}"
+    own = WindowCall("count", (), (), None, pa.int64(), Frame("rows", there, there), (), "count(*)", text, True)
     columns = [_lag(i, field.type, by) for i, field in enumerate(below.schema)]
-    calls = (*columns, *(_shifted(call, by) for call in over.calls), number)
+    calls = (*columns, *(_shifted(call, by) for call in over.calls), own)
     names = [f"$w{i}" for i in range(len(calls))]
     schema = pa.schema([*below.schema, *(pa.field(n, c.type) for n, c in zip(names, calls, strict=True))])
     later = derive(replace(over, schema=schema, input=below, calls=calls))
-    place: Expr = build.ref(later, len(schema) - 1)
-    complete = build.filtered(later, Call(pa.bool_(), "gt", (place, Const(pa.int64(), by))))
+    present: Expr = build.ref(later, len(schema) - 1)
+    complete = build.filtered(later, Call(pa.bool_(), "gt", (present, Const(pa.int64(), 0))))
     first = len(below.schema)
     shown: list[Expr] = [build.ref(complete, first + i) for i in range(len(columns) + len(over.calls))]
     for i, call in enumerate(over.calls):

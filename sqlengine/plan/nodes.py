@@ -407,12 +407,14 @@ class Over(Unary):
 
     `order`: ((column, descending, nulls_first), ...); rows it leaves equal are taken in the order of their remaining
     columns, so that the answer does not depend on arrival.  `forget`: see Forget; its column is one of the partition's.
+    `keeps`: so many rows of a partition, its last, are all that later rows need; earlier ones come no more.
     """
 
     partition: tuple[int, ...]
     order: tuple[tuple[int, bool, bool], ...]
     calls: tuple[WindowCall, ...]
     forget: Forget | None = None
+    keeps: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

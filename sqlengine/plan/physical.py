@@ -6,6 +6,8 @@ watermark has passed it.  ALLOWED LATENESS makes operators forget what only rows
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from sqlengine.errors import InvalidDefinition
@@ -14,7 +16,7 @@ from sqlengine.plan.forget import forgetful, without_bound
 from sqlengine.plan.late import in_time, slack_us
 from sqlengine.plan.look_ahead import distance, told_later
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, looks_back, rebuild
+from sqlengine.plan.properties import derive, looks_back, rebuild, rows_back
 from sqlengine.plan.recursion import cut_recursion
 from sqlengine.plan.sessions import session_rows
 from sqlengine.plan.temporal_join import TAKEN_BACK
@@ -112,8 +114,15 @@ def _by_time(node: Node, ahead: bool) -> Node:
             back = all(map(looks_back, calls))
             ordered = _in_order(below, time) if back or (ahead and distance(node) is not None) else None
             if ordered is not None:
-                return rebuild(node, (ordered,)) if back else told_later(node, ordered)
+                return _kept_short(rebuild(node, (ordered,)) if back else told_later(node, ordered))
     return node
+
+
+def _kept_short(node: Node) -> Node:
+    """Window functions over rows in order, down to those just made, that keep no more rows than they read."""
+    if isinstance(node, nodes.Over):
+        return replace(node, keeps=rows_back(node))
+    return rebuild(node, tuple(_kept_short(i) if isinstance(i, (nodes.Over, nodes.Filter)) else i for i in node.inputs))
 
 
 def _in_order(below: Node, time: int) -> Node | None:

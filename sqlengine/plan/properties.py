@@ -133,6 +133,27 @@ def looks_back(call: nodes.WindowCall) -> bool:
     return call.frame.end.kind in ("preceding", "current row")
 
 
+def rows_back(over: nodes.Over) -> int | None:
+    """How many rows before a new one its functions read at most, where rows come in the order of ORDER BY; None for all
+    of them."""
+    found = [_rows_back(call) for call in over.calls] if _looks_back(over) else [None]
+    return None if None in found else max(f for f in found if f is not None)
+
+
+def _rows_back(call: nodes.WindowCall) -> int | None:
+    if call.frame is None:
+        return None
+    if call.function == "lag":
+        by = call.constants[0]
+        return by if isinstance(by, int) else None
+    start = call.frame.start
+    if call.function in ("row_number", "rank", "dense_rank") or call.frame.mode != "rows":
+        return None
+    if start.kind not in ("preceding", "current row") or not isinstance(start.offset, int):
+        return None
+    return start.offset if start.kind == "preceding" else 0
+
+
 def _unique(node: Node) -> tuple[int, ...] | None:
     match node:
         case nodes.Recursion(all=False) | nodes.Iterate(all=False):

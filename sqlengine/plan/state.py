@@ -179,6 +179,8 @@ class StateAnalysis:
     def _of_ranking(self, node: nodes.TopN | nodes.Over) -> Size:
         if node.forget is not None:
             return _watermark(node.input, node.forget.column)
+        if isinstance(node, nodes.Over) and node.keeps is not None:
+            return self._distinct(node.input, node.partition) if node.partition else _bounded("a few rows")
         if isinstance(node, nodes.TopN) and node.input.append_only:
             return self.contents_of(node)
         return self.contents_of(node.input)

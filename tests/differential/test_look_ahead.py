@@ -61,6 +61,43 @@ def test_rows_leave_when_those_they_need_have_come(items: str, ways: str, tmp_pa
     db.close()
 
 
+BACK = {
+    "lag(v, 2) OVER (PARTITION BY k ORDER BY ts)": 2,
+    "sum(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)": 3,
+    "max(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING)": 3,
+    "lead(v) OVER (PARTITION BY k ORDER BY ts)": 1,
+    "avg(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)": 2,
+}
+
+
+@pytest.mark.parametrize("call", BACK)
+@pytest.mark.parametrize("step", [1, 7, 400])
+def test_no_more_rows_are_kept_than_later_ones_need(call: str, step: int, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    rng = random.Random(call)
+    rows = [
+        f"({i}, {rng.randrange(3)}, {rng.randint(0, 9)}, TIMESTAMP '2024-01-01' + {i} * INTERVAL '1 second')"
+        for i in range(400)
+    ]
+    db = sqlengine.connect(tmp_path)
+    db.execute("CREATE STREAM e (id INT, k INT, v INT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+    db.execute(f"CREATE MATERIALIZED VIEW view AS SELECT id, {call} AS a FROM e EMIT ON WINDOW CLOSE")
+    for start in range(0, len(rows), step):
+        db.execute(f"INSERT INTO e VALUES {', '.join(rows[start : start + step])}")
+        if start == 210:
+            db.close()
+            db = sqlengine.connect(tmp_path)
+    ahead = 1 if "lead" in call or "FOLLOWING" in call else 0
+    final = f"SELECT id, {call} AS a FROM (SELECT * FROM e WHERE id < 399) AS e"
+    complete = f"row_number() OVER (PARTITION BY k ORDER BY ts DESC) > {ahead}"
+    expected = db.execute(f"{final} QUALIFY {complete} ORDER BY id").fetchall()
+    assert db.execute("SELECT * FROM view ORDER BY id").fetchall() == expected
+    plan = "\n".join(line for (line,) in db.execute("EXPLAIN view").fetchall())
+    assert f"keeps {BACK[call]} row" in plan and "grows with the distinct (k)" in plan
+    state = "SELECT state_rows FROM system.operators WHERE query = 'view' AND node = 'Over'"
+    assert db.execute(state).fetchall() == [(3 * BACK[call],)]
+    db.close()
+
+
 @pytest.mark.parametrize(
     ("query", "at"),
     [

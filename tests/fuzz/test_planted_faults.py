@@ -30,7 +30,6 @@ from sqlengine.operators.windows import WindowGrid
 from sqlengine.plan import nodes, rules
 from sqlengine.plan.properties import rebuild
 from sqlengine.runtime.dataflow import Dataflow
-from sqlengine.state import row_identity
 from sqlengine.state.join_side import JoinSide
 from sqlengine.state.multiset import Changes
 from sqlengine.state.ranked_rows import RankedRows
@@ -163,10 +162,6 @@ FAULTS: dict[str, tuple[str, Callable[[Patch], None]]] = {
     "recursion lets cycles hold themselves": (
         "RECURSIVE",
         around(iterate._DistinctRows, "_unsupported", cycles_hold_themselves),
-    ),
-    "a join believes that a unique key is unique at every moment": (
-        r"JOIN|EXISTS| IN \(SELECT",
-        around(row_identity.ByKey, "_are_stored", lambda *args: True),
     ),
     "UNION ALL misses deletions": ("UNION ALL", around(UnionAllOperator, "process", deaf_to_deletions)),
     "a rule makes left joins inner": ("LEFT JOIN", left_joins_are_inner),

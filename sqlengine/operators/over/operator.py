@@ -32,7 +32,8 @@ COMPACT_AT = 16_384
 
 
 class OverOperator(PartitionedOperator):
-    """Keeps every row of its input and the values it was given."""
+    """Keeps every row of its input, or the last ones of each partition where no others are needed, and the values they
+    were given."""
 
     def __init__(self, node: nodes.Over) -> None:
         super().__init__(node.forget)
@@ -53,7 +54,17 @@ class OverOperator(PartitionedOperator):
     def _change(self, delta: Delta) -> Delta | None:
         removed, new = self._rows.apply(delta, self._node.partition)
         touched = self._rows.partitions_of(np.concatenate([removed, new]))
-        return self._replaced(removed, *self._answered(self._rows.of_partitions(touched)))
+        rows, values = self._answered(self._rows.of_partitions(touched))
+        out = self._replaced(removed, rows, values)
+        if self._node.keeps is not None:
+            self._rows.kill(rows[self._places_from_end(rows) >= self._node.keeps])
+        return out
+
+    def _places_from_end(self, rows: Ints) -> Ints:
+        """How many rows of its partition stand behind each of the sorted rows."""
+        slots = self._rows.slots.values[rows]
+        last = np.append(np.flatnonzero(slots[1:] != slots[:-1]), len(slots) - 1)
+        return np.repeat(last, np.diff(last, prepend=-1)) - np.arange(len(slots))
 
     # ------------------------------------------------------------ values
 
@@ -117,8 +128,9 @@ class OverOperator(PartitionedOperator):
         old = self._values.take(given[rows[known]] - 1)
         at = pa.array(known)
         different = np.zeros(len(known), dtype=bool)
-        for was, now in zip(old, values, strict=True):
-            different |= differ(was, now.take(at))
+        if self._node.keeps is None:  # else the rows are final, and what they were made of may be gone
+            for was, now in zip(old, values, strict=True):
+                different |= differ(was, now.take(at))
         stale = known[different]
         fresh = np.sort(np.concatenate([np.flatnonzero(given[rows] == 0), stale]))
         gone = np.concatenate([removed, rows[stale]])
