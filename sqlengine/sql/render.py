@@ -22,7 +22,7 @@ from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_approximate import exact_aggregates
-from sqlengine.sql.render_from import spell_samples, spell_unpivots
+from sqlengine.sql.render_from import spell_samples, spell_unpivots, type_literals
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
 from sqlengine.sql.render_grouped import KeyedTable, group_dependents
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
@@ -123,6 +123,7 @@ class _Rendering:
         for pivot in tree.find_all(exp.Pivot):
             name_aggregates(pivot)
         _name_outputs(tree)
+        type_literals(tree)
         tree = _name_values(tree)
         self._time_travel(tree)
         self._replace_tables(tree)

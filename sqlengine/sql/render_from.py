@@ -33,3 +33,35 @@ def spell_unpivots(tree: exp.Expr) -> None:
         if pivot.args.get("unpivot"):
             for columns in list(pivot.find_all(exp.Tuple)):
                 columns.replace(raw(f"({', '.join(text(column) for column in columns.expressions)})"))
+
+
+_MOMENTS = {"now": "TIMESTAMPTZ", "localtimestamp": "TIMESTAMP", "transaction_timestamp": "TIMESTAMPTZ"}
+
+
+def type_literals(tree: exp.Expr) -> None:
+    """Texts in a column of VALUES take the type that another row states, as PostgreSQL's unknown literals do:
+    `VALUES (now()), ('2024-01-01')`. DuckDB combines texts with numbers only.
+    """
+    for values in tree.find_all(exp.Values):
+        rows = [row.expressions for row in values.expressions if isinstance(row, exp.Tuple)]
+        for column in zip(*rows, strict=False):
+            stated = next((found for item in column if (found := _stated_type(item)) is not None), None)
+            if stated is None:
+                continue
+            for item in column:
+                if isinstance(item, exp.Literal) and item.is_string:
+                    item.replace(exp.Cast(this=item.copy(), to=stated.copy()))
+
+
+def _stated_type(item: exp.Expr) -> exp.DataType | None:
+    """The type that an expression names or cannot but have."""
+    if isinstance(item, exp.Cast):
+        return item.to
+    if isinstance(item, exp.Interval):
+        return exp.DataType.build("INTERVAL")
+    if isinstance(item, exp.CurrentDate):
+        return exp.DataType.build("DATE")
+    if isinstance(item, exp.CurrentTimestamp):
+        return exp.DataType.build("TIMESTAMPTZ")
+    name = _MOMENTS.get(str(item.this).lower()) if isinstance(item, exp.Anonymous) else None
+    return None if name is None else exp.DataType.build(name)
