@@ -53,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _with_database(options: Options) -> int:
     """Open, run, close."""
-    with connect(options.data_dir or ":memory:", dialect=options.dialect) as database:
+    with connect(
+        options.data_dir or ":memory:", replicas=options.replicas or None, dialect=options.dialect
+    ) as database:
         session = database.session()
         interactive = not options.scripts and sys.stdin.isatty()
         shell = make_shell(session, options, interactive)

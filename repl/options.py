@@ -44,6 +44,7 @@ class Options:
     """What was typed.  Times in seconds; None = no limit."""
 
     data_dir: str | None = None
+    replicas: tuple[str, ...] = ()
     scripts: tuple[Script, ...] = ()
     format: str | None = None
     dialect: str = "postgres"
@@ -95,6 +96,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
     _check_data_dir(found.data_dir)
     return Options(
         data_dir=found.data_dir,
+        replicas=tuple(found.replicas or ()),
         scripts=tuple(found.scripts or ()),
         format=found.format,
         dialect=found.dialect,
@@ -124,6 +126,13 @@ def _parser() -> _Parser:
         nargs="?",
         metavar="DATA_DIR",
         help="directory that keeps the data; without it all is in memory",
+    )
+    add(
+        "--replica",
+        metavar="DIR",
+        dest="replicas",
+        action="append",
+        help="a further directory, to which all data is replicated; repeatable, and remembered by the data",
     )
     add(
         "-c",

@@ -31,6 +31,7 @@ from sqlengine.errors import (  # noqa: E402 - the check above must come first
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from sqlengine.api.database import Database
@@ -63,16 +64,23 @@ __all__ = [
 
 
 def connect(
-    path: str | PathLike[str] = ":memory:", *, clock: Clock | None = None, dialect: str = "postgres", **settings: Any
+    path: str | PathLike[str] = ":memory:",
+    *,
+    replicas: Sequence[str | PathLike[str]] | None = None,
+    clock: Clock | None = None,
+    dialect: str = "postgres",
+    **settings: Any,
 ) -> Database:
     """Open (or make) a database: a directory, or ":memory:".
 
-    Raises ObjectInUse (55006) when another process has the directory open, DataCorrupted (XX001) when its files are.
+    replicas: further directories, to which everything is replicated; a database remembers them. Raises ObjectInUse
+    (55006) when another process has a directory open, DataCorrupted (XX001) when its files are, InvalidParameter
+    (22023) when a directory belongs to another database.
     """
     # Lazy: the engine's modules are many, and `import sqlengine` should cost nothing.
     from sqlengine.api.database import Database
 
-    return Database(path, clock=clock, dialect=dialect, **settings)
+    return Database(path, replicas=replicas, clock=clock, dialect=dialect, **settings)
 
 
 def __getattr__(name: str) -> Any:

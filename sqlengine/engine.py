@@ -101,10 +101,12 @@ def from_storage(error: storage.StorageError) -> errors.Error:
 # ---------------------------------------------------------------- opening a database
 
 
-def open_instance(path: str | None, clock: Clock | None, threads: int = 0) -> Instance:
+def open_instance(
+    path: str | None, clock: Clock | None, threads: int = 0, replicas: Sequence[str] | None = None
+) -> Instance:
     """Open storage and catalog, bring back tables, connectors and continuous queries, then start the pump."""
     try:
-        instance = Instance(path, clock, threads)
+        instance = Instance(path, clock, threads, replicas)
     except storage.StorageError as error:
         raise from_storage(error) from error
     try:

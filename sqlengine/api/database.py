@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -31,10 +31,18 @@ from storage import Storage, StorageError
 MEMORY = ":memory:"
 
 
+def _paths(replicas: Sequence[str | os.PathLike[str]] | None) -> list[str] | None:
+    """The directories as text; InterfaceError for a single one that is no sequence."""
+    if isinstance(replicas, (str, os.PathLike)):
+        raise InterfaceError("replicas must be a list of directories", hint=f"replicas=[{os.fspath(replicas)!r}]")
+    return None if replicas is None else [os.fspath(replica) for replica in replicas]
+
+
 class Database:
     """An open database; all methods may be called from any thread.
 
-    `path` is a directory (made when missing) or ":memory:".  `clock` replaces the machine's clock (tests, replays);
+    `path` is a directory (made when missing) or ":memory:".  `replicas` are further
+    directories, to which all of it is replicated.  `clock` replaces the machine's clock (tests, replays);
     further keywords are session settings.
     """
 
@@ -42,6 +50,7 @@ class Database:
         self,
         path: str | os.PathLike[str] = MEMORY,
         *,
+        replicas: Sequence[str | os.PathLike[str]] | None = None,
         clock: Clock | None = None,
         dialect: str = "postgres",
         **settings: Any,
@@ -49,7 +58,7 @@ class Database:
         path = os.fspath(path)
         self._defaults = {"dialect": dialect, **settings}
         threads = self._checked_settings().threads
-        self._instance = open_instance(None if path == MEMORY else path, clock, threads)
+        self._instance = open_instance(None if path == MEMORY else path, clock, threads, _paths(replicas))
         self._session = self.session()
         self._lock = threading.RLock()
         self.path = path

@@ -55,10 +55,12 @@ if TYPE_CHECKING:
 class Instance:
     """Everything sessions share.  `lock` guards catalog and scheduler; statements that change them hold it."""
 
-    def __init__(self, path: str | None, clock: Clock | None = None, threads: int = 0) -> None:
+    def __init__(
+        self, path: str | None, clock: Clock | None = None, threads: int = 0, replicas: Sequence[str] | None = None
+    ) -> None:
         self.clock = clock or RealClock()
         self.path = path
-        self.storage = Storage.open(path)
+        self.storage = Storage.open(path, replicas=replicas)
         self.catalog = Catalog.load(self.storage.meta.replay(), self.storage.meta.append)
         self.functions = UserFunctions()
         self.scheduler = Scheduler(self.clock, self.storage.transactions.cut)

@@ -138,6 +138,8 @@ LISTS: dict[str, Listing] = {
     "partitions": _partitions,
     "consumer groups": _system("consumer_groups"),
     "segments": _system("segments"),
+    "replicas": _system("replicas"),
+    "directories": _system("directories"),
     "producers": _system("producers"),
     "transactions": _system("transactions"),
     "streams": _system("streams"),

@@ -95,6 +95,14 @@ def _segments(context: Context) -> Rows:
     return [(topic, number, *segment) for topic, number, log in _logs(context) for segment in log.segments()]
 
 
+def _replicas(context: Context) -> Rows:
+    return list(context.instance.storage.replicas())
+
+
+def _directories(context: Context) -> Rows:
+    return list(context.instance.storage.directories())
+
+
 def _consumer_groups(context: Context) -> Rows:
     return list(context.instance.storage.groups.describe())
 
@@ -289,6 +297,8 @@ ROWS: dict[str, Callable[[Context], Rows]] = {
     "topics": _topics,
     "partitions": _partitions,
     "segments": _segments,
+    "replicas": _replicas,
+    "directories": _directories,
     "consumer_groups": _consumer_groups,
     "producers": _producers,
     "transactions": _transactions,

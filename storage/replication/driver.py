@@ -86,6 +86,7 @@ class Driver:
         self._verified: dict[int, int] = {}
         self._request = 0
         self._now_ms = 0
+        self._losses = 0
         self._unsettled = False
 
     # --- opening and closing ---
@@ -131,16 +132,18 @@ class Driver:
             replica.lose(error, self._env.now_us())
 
     def close(self, *, flush: bool) -> list[StorageError]:
-        """Close all logs; what went wrong."""
-        errors = []
+        """Close all logs; what went wrong, if it went wrong for all that are in sync."""
+        errors, closed = [], 0
         saved = control.saved(self._controller)
         for replica in self.replicas.values():
             try:
                 replica.close(saved, flush=flush)
             except StorageError as error:
                 errors.append(error)
+            else:
+                closed += replica.id in self.metadata.isr
         self.writers = self.counted = ()
-        return errors
+        return [] if closed else errors
 
     # --- what it is ---
 
@@ -331,14 +334,18 @@ class Driver:
 
     def _expel_missing(self) -> None:
         """Let so much time pass that who does not work is taken for dead and another leads, if one can."""
-        for _ in range(4):
+        before = -1
+        while before != self._losses:  # others may be found missing on the way
+            before = self._losses
+            for _ in range(4):
+                self.run()
+                self._tick()
             self.run()
-            self._tick()
-        self.run()
 
     def _lose(self, replica: LocalReplica, error: StorageError) -> None:
         """Take a replica out; the controller finds that out by its silence."""
         replica.lose(error, self._env.now_us())
+        self._losses += 1
         self._deferred.pop(replica.id, None)
         self._unsettled = True
 
@@ -346,10 +353,10 @@ class Driver:
         """Records of a replica cannot be read. If another can lead, this one is repaired by it; returns whether."""
         if not self._has_heir(replica):
             return False
+        self._report_appends()
         if not isinstance(error, CorruptLog):
             self._lose(replica, error)
         else:
-            self._report_appends()
             self._step(replica, Damaged(error.offset, new_life(self._env)))
         return True
 

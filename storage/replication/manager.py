@@ -11,7 +11,7 @@ from storage.errors import StorageError
 from storage.log.format import checksum
 from storage.log.log import TopicContext
 from storage.log.replica_log import ReplicaLog
-from storage.replication.directories import Directories
+from storage.replication.directories import MARK, Directories
 from storage.replication.driver import settings_of
 from storage.replication.local_replica import Place
 from storage.replication.partition import Partition
@@ -70,7 +70,7 @@ class Replication:
 
         def locate(replica: int) -> Place | None:
             path = self.directories.path(replica)
-            if path is None:
+            if path is None or not self._env.exists(f"{path}/{MARK}"):
                 return None
             return Place(replica, self._env, path + below, lambda place: ReplicaLog(context, number, place))
 

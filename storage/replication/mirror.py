@@ -149,7 +149,13 @@ class MirrorEnv:
 
     def mkdir(self, path: str) -> None:
         """See `Env.mkdir`."""
-        self.everywhere(lambda root: self.base.mkdir(self._below(root, path)))
+        self.everywhere(lambda root: self._make(root, path))
+
+    def _make(self, root: str, path: str) -> None:
+        """`mkdir` in one directory, which is not made anew if it has gone."""
+        if not self.base.exists(root):
+            raise FileNotFoundError(2, "No such file or directory", root)
+        self.base.mkdir(self._below(root, path))
 
     def rename(self, source: str, target: str) -> None:
         """See `Env.rename`."""

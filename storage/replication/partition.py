@@ -80,7 +80,7 @@ class Partition(Driver):
     # --- appends ---
 
     def store(self, header: FrameHeader, pieces: list[Any]) -> bool:
-        """Write a frame to all writers; False if the leader failed and another leads now, which does not have it.
+        """Write a frame to all writers; False if the leader failed and whoever leads now does not have it.
 
         Raises the leader's error when nobody can take its place, OutcomeUnknown when the frame was stored by too few.
         """
@@ -98,16 +98,17 @@ class Partition(Driver):
         except BaseException:
             self._unsettled = True
             raise
-        return not failed or self._stored_in_part(leader, failed)
+        return not failed or self._stored_in_part(leader, failed, header.next_offset)
 
-    def _stored_in_part(self, leader: LocalReplica, failed: dict[LocalReplica, StorageError]) -> bool:
-        """`store` when some replicas failed."""
+    def _stored_in_part(self, leader: LocalReplica, failed: dict[LocalReplica, StorageError], end: int) -> bool:
+        """`store` of a frame that ends at `end`, when some replicas failed."""
         if leader in failed and not self._has_heir(leader):
             raise failed[leader]
+        self.run()  # what the leader wrote must be known to the others before it goes
         for replica, error in failed.items():
             self._lose(replica, error)
         self._expel_missing()
-        if leader in failed:
+        if leader in failed and self.require_leader().log.end_offset < end:
             return False
         if len(self.metadata.isr) < self.metadata.min_insync:
             raise OutcomeUnknown(
@@ -128,10 +129,10 @@ class Partition(Driver):
 
     def _lose_failed(self, failed: Sequence[LocalReplica]) -> None:
         """Take replicas out whose logs have stopped; the leader only if another can take its place."""
+        self.run()
         for replica in failed:
             error = replica.log.failure
-            assert error is not None
-            if replica.leads is None or self._has_heir(replica):
+            if replica.is_live and error is not None and (replica.leads is None or self._has_heir(replica)):
                 self._lose(replica, error)
         if any(not replica.is_live for replica in failed):
             self._expel_missing()
@@ -178,7 +179,7 @@ class Partition(Driver):
 
     def _notice(self) -> None:
         """Lose who cannot be written any more."""
-        self._report_appends()
+        self.run()
         for replica in list(self.replicas.values()):
             if not replica.is_live or replica.live.uncut:
                 continue
@@ -273,7 +274,7 @@ class Partition(Driver):
         """Take back all records from `offset` on, as their writer asks: every replica cuts its log and begins another
         life, so that another epoch begins, by which replicas that are not here now find out what was taken back.
         """
-        self._report_appends()
+        self.run()
         for replica in list(self.replicas.values()):
             if not replica.is_live or replica.live.uncut:
                 continue

@@ -128,7 +128,9 @@ def test_version_and_help(sqlengine: Command) -> None:
 
 def test_the_database_gets_what_was_typed(sqlengine: Command, tmp_path: Path) -> None:
     run = sqlengine(str(tmp_path), "--dialect", "hive", "-c", "SELECT 1")
-    assert (run.databases[0].path, run.databases[0].settings) == (str(tmp_path), {"dialect": "hive"})
+    assert (run.databases[0].path, run.databases[0].settings) == (str(tmp_path), {"dialect": "hive", "replicas": None})
+    run = sqlengine(str(tmp_path), "--replica", "x", "--replica=y", "-c", "SELECT 1")
+    assert run.databases[0].settings["replicas"] == ("x", "y")
     assert sqlengine("-c", "SELECT 1").databases[0].path == ":memory:"
 
 
