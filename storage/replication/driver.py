@@ -118,6 +118,9 @@ class Driver:
         self.run()
         if not self.writers:
             self._expel_missing()
+        for replica in self.writers:  # what came from the leader just now counts once it is synced
+            replica.log.sync_now()
+        self.run()
 
     def _open_replica(self, number: int, known: control.Registration | None) -> None:
         """Open a replica; one that cannot be opened has its error."""
