@@ -57,8 +57,42 @@ def main() -> None:
         group_commit(root, 100 * scale)
         os.sync()
         transactions(root, 10 * scale)
+        os.sync()
+        replicated_appends(root, 100 * scale, rounds=scale + 4)
     finally:
         shutil.rmtree(root)
+
+
+def replicated_appends(root: Path, count: int, rounds: int) -> None:
+    """Batches of 1,000 rows of 100 bytes into three directories, and into one; durability `os` on both sides."""
+    batch = pa.record_batch({"text": [f"{n:096d}" for n in range(1000)]})
+    one, three = [], []
+    for number in range(rounds):
+        one.append(append_seconds(root / f"single{number}", [], batch, count))
+        three.append(append_seconds(root / f"replicated{number}", ["x", "y"], batch, count))
+    rows = count * batch.num_rows
+    report(
+        "append 1k rows, os, 3 replicas",
+        "sqlengine",
+        rows / statistics.median(three),
+        "rows/s",
+        paired_ratio(three, one),
+        0.3,
+    )
+    report("append 1k rows, os, 1 replica", "sqlengine", rows / statistics.median(one), "rows/s")
+
+
+def append_seconds(path: Path, others: list[str], batch: pa.RecordBatch, count: int) -> float:
+    """Seconds for `count` appends to a new topic on all directories, after a few to begin with."""
+    replicas = [str(path / name) for name in others] or None
+    with storage.Storage.open(str(path / "first"), replicas=replicas) as opened:
+        log = opened.create_topic("t", batch.schema, storage.TopicConfig(durability="os")).partitions[0]
+        for _ in range(10):
+            log.append(batch)
+        seconds = timed(lambda: [log.append(batch) for _ in range(count)])
+        opened.drop_topic("t")
+    shutil.rmtree(path)
+    return seconds
 
 
 def sample_batch(rows: int) -> pa.RecordBatch:
