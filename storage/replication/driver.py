@@ -186,13 +186,24 @@ class Driver:
         self._unsettled = False
         self._report_appends()
         self._deliver_all()
-        while self._deferred and budget > 0:
-            number, (leader, read) = next(iter(self._deferred.items()))
-            del self._deferred[number]
-            budget -= self._answer(leader, read, min(budget, READ_BYTES))
+        while (number := self._next_deferred(budget)) is not None:
+            leader, read = self._deferred.pop(number)
+            budget -= self._answer(leader, read, READ_BYTES)
             self._deliver_all()
         self._note_roles()
         return budget
+
+    def _next_deferred(self, budget: int) -> int | None:
+        """Whose fetch to answer: those who count have to be level at once, others as far as the budget goes."""
+        counted = self._possible_members()
+        waiting = [number for number in self._deferred if number in counted or budget > 0]
+        return min(waiting, key=lambda number: number not in counted, default=None)
+
+    def _possible_members(self) -> set[int]:
+        """Who counts for commits by what the leader knows."""
+        leader = self.replicas.get(self.metadata.leader)
+        role = leader.leads if leader is not None else None
+        return set(self.metadata.isr) if leader is None or role is None else possible_members(leader.live, role)
 
     def _report_appends(self) -> None:
         """Tell the protocol of the frames that `store` wrote and of what was synced since it last heard."""
@@ -251,13 +262,24 @@ class Driver:
             self._lose(replica, error)
             return
         for read in ready.reads:
-            if read.to in self.metadata.isr:
-                self._answer(replica, read, UNLIMITED)
-            else:
-                self._deferred[read.to] = (replica, read)
+            self._deferred[read.to] = (replica, read)
+            if self._is_level_with(read):
+                del self._deferred[read.to]
+                self._answer(replica, read, 0)
         self._mail.extend(ready.messages)
         if ready.committed is not None:
             self.committed = max(self.committed, ready.committed)
+
+    def _is_level_with(self, read: Read) -> bool:
+        """Whether a follower has all that it is to be sent: it was written to it beside the protocol."""
+        follower = self.replicas.get(read.to)
+        return (
+            follower is not None
+            and follower.is_live
+            and follower.log.failure is None
+            and follower.log.end_offset >= read.limit
+            and not follower.live.uncut
+        )
 
     def _producers_at(self, offset: int) -> ProducersSaved:
         """What the leader's log knows of producers at an offset."""
@@ -270,7 +292,7 @@ class Driver:
         role = leader.leads
         if follower is None or not follower.is_live or role is None or role.epoch != read.reply.leader_epoch:
             return 0
-        if follower.log.failure is None and follower.log.end_offset >= read.limit and not follower.live.uncut:
+        if self._is_level_with(read):
             there = () if read.offset >= read.limit else (_stored(read, role.epoch),)
             self._mail.append(Send(read.to, replace(read.reply, entries=there)))
             return 0
