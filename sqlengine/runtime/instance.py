@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from sqlengine.runtime.checkpoint import Checkpoint
 
 
+_MOMENT_TRIES = 10
+
+
 class Instance:
     """Everything sessions share.  `lock` guards catalog and scheduler; statements that change them hold it."""
 
@@ -74,6 +78,7 @@ class Instance:
         self._threads = threads
         self._workers: dict[int, Workers] = {}
         self._serial = 0
+        self._moment: dict[str, list[int]] = {}
         self._turns: dict[str, int] = {}
         self._close_lock = threading.Lock()
         # A database nobody closed must not leave its thread behind when the interpreter ends.
@@ -465,6 +470,27 @@ class Instance:
                     check()
             self.scheduler.catch_up(check)
 
+    @contextlib.contextmanager
+    def one_moment(self, objects: Collection[CatalogObject], check: Callable[[], None] | None) -> Iterator[None]:
+        """`catch_up`, and within: `contents` of `objects` as of one moment, so that a transaction is in all of them or
+        in none; the caller holds the lock. Ticks know only of what views read: the rest is read up to where all is
+        when the ticks have come to their ends, or, while others write without a pause, have tried to.
+        """
+        unread = [o for o in objects if isinstance(o, (Stream, Table)) and o.name not in self.scheduler.sources]
+        self.catch_up(check)
+        if unread and len(objects) > 1:
+            topics = [self.topic_of(obj) for obj in unread]
+            for _ in range(_MOMENT_TRIES):
+                ends, beside = self.scheduler.ends_beside(topics)
+                self._moment = {obj.name: each for obj, each in zip(unread, beside, strict=True)}
+                if self.scheduler.is_at(ends):
+                    break
+                self.scheduler.catch_up(check)
+        try:
+            yield
+        finally:
+            self._moment = {}
+
     def contents(self, obj: CatalogObject, *, packed: bool = False) -> pa.Table:
         """The rows of a stream, table or view at the newest tick; the caller holds the lock.
 
@@ -490,7 +516,7 @@ class Instance:
         source = self.scheduler.sources.get(obj.name)
         if source is not None and source.store is not None:
             return source.store.scan_table() if packed else source.store.snapshot_table()
-        until = source.reader.positions if source is not None else None
+        until = source.reader.positions if source is not None else self._moment.get(obj.name)
         return read_all(self.reader(obj), until)
 
     def close(self) -> None:

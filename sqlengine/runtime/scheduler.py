@@ -18,7 +18,7 @@ from sqlengine.runtime.latest import latest_change
 from sqlengine.runtime.query import ContinuousQuery, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.state.row_store import RowStore
-from storage import Log
+from storage import Log, Topic
 
 OnProgress = Callable[[float], None]
 
@@ -124,12 +124,21 @@ class Scheduler:
 
     def _ends(self) -> dict[str, list[int]]:
         """The ends of all sources as of one moment, so that a transaction is in a tick wholly or not at all."""
-        logs = [log for source in self.sources.values() for log in source.reader.topic.partitions]
+        return self.ends_beside(())[0]
+
+    def ends_beside(self, topics: Sequence[Topic]) -> tuple[dict[str, list[int]], list[list[int]]]:
+        """(the ends of all sources, those of other topics) as of one moment."""
+        parts = [source.reader.topic.partitions for source in self.sources.values()]
+        parts += [topic.partitions for topic in topics]
+        logs = [log for each in parts for log in each]
         found = dict(zip(logs, self.cut(logs), strict=True))
-        return {
-            name: [found[log] for log in source.reader.topic.partitions if log in found]
-            for name, source in self.sources.items()
-        }
+        ends = [[found[log] for log in each] for each in parts]
+        count = len(self.sources)
+        return dict(zip(self.sources, ends[:count], strict=True)), ends[count:]
+
+    def is_at(self, ends: Mapping[str, Sequence[int]]) -> bool:
+        """Whether all sources that can be read have been, up to these ends."""
+        return all(s.failure or s.reader.at_end(ends.get(name)) for name, s in self.sources.items())
 
     def _push(self, feeds: dict[str, Feed], now_us: int) -> None:
         """Every query in dependency order; a view's change is the feed of those that read it."""
@@ -187,7 +196,7 @@ class Scheduler:
                 self.tick()
                 self._force = False
                 targets |= {name: self.sources[name].reader.ends() for name in self.derived & self.sources.keys()}
-                if all(s.failure or s.reader.at_end(targets.get(name)) for name, s in self.sources.items()):
+                if self.is_at(targets):
                     return
                 if deadline is not None:
                     deadline()

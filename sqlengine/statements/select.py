@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
@@ -38,9 +39,9 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
                 "AS CHANGELOG tells of changes, and a SELECT asks for rows at one moment",
                 hint="create a materialized view over it, or follow it: SUBSCRIBE (WITH c AS CHANGELOG FROM t ...)",
             )
-        if expanded.inputs and context.settings.read_consistency == "strict":
-            instance.catch_up(context.check)
-        tables = {name: _contents(context, obj) for name, obj in expanded.inputs.items()}
+        is_strict = bool(expanded.inputs) and context.settings.read_consistency == "strict"
+        with instance.one_moment(expanded.inputs.values(), context.check) if is_strict else nullcontext():
+            tables = {name: _contents(context, obj) for name, obj in expanded.inputs.items()}
         now_us = instance.clock.now_us()
     return run_expanded(context, expanded, tables, now_us)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -141,3 +142,31 @@ def test_what_is_not_finished_is_shown(db: sqlengine.Database) -> None:
     t.commit()
     assert db.execute("SELECT count(*) FROM system.transactions").fetchone() == (0,)
     assert db.execute("SELECT * FROM paid").fetchall() == [(1, 5)]
+
+
+def test_a_select_sees_no_transaction_in_part(db: sqlengine.Database) -> None:
+    """Of streams that views read and of those that none does, while programs beside SQL write to all of them."""
+    db.execute("CREATE STREAM alone (id BIGINT)")
+    db.execute("CREATE STREAM alone_too (id BIGINT)")
+    stop = threading.Event()
+
+    def write_on() -> None:
+        while not stop.is_set():
+            with db.storage.transaction() as t:
+                t.append("alone", pa.record_batch({"id": [1]}))
+                t.append("payments", pa.record_batch({"id": [1], "amount": [5]}))
+                t.append("alone_too", pa.record_batch({"id": [1]}))
+            stop.wait(0.01)
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        for _ in range(30):
+            counts = "SELECT (SELECT count(*) FROM alone), (SELECT count(*) FROM alone_too)"
+            [row] = db.execute(counts).fetchall()
+            assert row[0] == row[1]
+            [row] = db.execute(counts + ", (SELECT count(*) FROM payments)").fetchall()
+            assert row[0] == row[1] == row[2]
+    finally:
+        stop.set()
+        writer.join()
