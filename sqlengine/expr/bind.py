@@ -19,7 +19,7 @@ from sqlengine.expr.bind_duck import duck_call, opaque
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
 from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
-from sqlengine.functions.json import JSON_PATHS
+from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg
 from sqlengine.functions.user import UserFunction
@@ -396,6 +396,10 @@ class _Binder:
             return self._user_call(expr, args)
         if name in JSON_PATHS:
             return self.json_path(name, args)
+        if name in OBJECTS:
+            if len(args) % 2:
+                raise odd_arguments(name)
+            args = [arg if i % 2 else cast(arg, pa.string()) for i, arg in enumerate(args)]
         special = _SPECIAL.get(name)
         if special is not None:
             return special(self, args)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from sqlengine import duck, errors
 from sqlengine.functions import BUILTINS
-from sqlengine.functions.json import JSON_PATHS
+from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
 from sqlengine.functions.patterns import name_groups
 from sqlengine.functions.registry import Function
 from sqlengine.functions.time import has_fraction
@@ -169,6 +169,15 @@ def _of_texts(name: str, args: Sequence[str]) -> str:
     return f"{name}({', '.join(arg if constant(arg) is not None else f'text_of({arg})' for arg in args)})"
 
 
+def _object(name: str, args: Sequence[str]) -> str:
+    """json_build_object: keys of any type as texts."""
+    if len(args) % 2:
+        raise odd_arguments(name)
+    pairs = zip(args[::2], args[1::2], strict=True)
+    keyed = ((k if constant(k) is not None else f"text_of({k})", v) for k, v in pairs)
+    return f"json_object({', '.join(part for pair in keyed for part in pair)})"
+
+
 _JAVA_TEXTS = ("date_format", *date_format.aliases)
 _SPECIAL: dict[tuple[str, int | None], _Special] = {
     ("to_char", 2): _written("CAST({} AS TIMESTAMP)", java=False),
@@ -186,6 +195,7 @@ _SPECIAL: dict[tuple[str, int | None], _Special] = {
     ("num_nonnulls", None): _count_nulls("IS NOT NULL"),
     **{(name, 2): _part for name in ("date_part", "extract", "datepart")},
     ("row", None): _row,
+    **{(name, None): _object for name in OBJECTS},
     ("concat", None): _of_texts,
     ("concat_ws", None): _of_texts,
     ("named_struct", None): _named_struct,

@@ -6,12 +6,25 @@ from 0.
 
 from __future__ import annotations
 
+from sqlengine import errors
 from sqlengine.functions.registry import declare
 
 _PATH = "'$.' || '\"' || replace({1}, '\"', '\\\"') || '\"'"
 
 JSON_PATHS = ("json_extract_path", "jsonb_extract_path", "json_extract_path_text", "jsonb_extract_path_text")
 """PostgreSQL's functions of a JSON and any number of keys; binding and spelling make arrows of them."""
+
+OBJECTS = ("json_build_object", "jsonb_build_object", "json_object")
+"""Names of the function of keys and values in turn; keys are made texts when it is bound and spelt."""
+
+
+def odd_arguments(name: str) -> errors.InvalidParameter:
+    """22023: a key has no value."""
+    return errors.InvalidParameter(
+        f"{name} takes keys and values in turn, and the last key has no value",
+        hint=f"for example {name}('a', 1, 'b', 2)",
+    )
+
 
 get_key = declare(
     "json_get(j json, key text) -> json",
@@ -98,7 +111,7 @@ build_object = declare(
     "json_build_object() -> json; json_build_object(VARIADIC keys_and_values any) -> json",
     "an object of keys and values in turn; JSON_OBJECT(KEY k VALUE v, ...) means the same",
     example="json_build_object('a', 1, 'b', NULL) ->> 'a' = '1'",
-    aliases=("jsonb_build_object", "json_object"),
+    aliases=OBJECTS[1:],
     duck="json_object({*})",
     strict=False,
     can_raise=True,

@@ -33,7 +33,7 @@ def _of_epoch(per_second: int) -> Kernel:
 
 
 from_unixtime = scalar(
-    "from_unixtime(seconds bigint) -> text; from_unixtime(seconds bigint, format text) -> text",
+    "from_unixtime(seconds bigint, format text) -> text; from_unixtime(seconds bigint) -> text",
     "the moment so many seconds after 1970 as text, yyyy-MM-dd HH:mm:ss without a format (Flink, Hive, Spark)",
     example="from_unixtime(3661) = '1970-01-01 01:01:01'",
     constant_args=(1,),

@@ -105,7 +105,8 @@ def _by_offset(call: ast.Call) -> ast.Expr | None:
     value, *rest = call.args
     constants = [a.value for a in rest if isinstance(a, ast.Literal)]
     counts = [c for c in constants if isinstance(c, int) and not isinstance(c, bool)]
-    if len(constants) < len(rest) or len(counts) > 1 or any(c is None or isinstance(c, str) for c in constants):
+    wrong = any(c is None or isinstance(c, str) for c in constants) or any(c < 1 for c in counts)
+    if len(constants) < len(rest) or len(counts) > 1 or wrong:
         return None
     ignore = next((c for c in constants if isinstance(c, bool)), True)
     plain = replace(call, args=(value,))

@@ -269,7 +269,8 @@ class Binder:
         if s.where is not None:
             relation = Subqueries(free).restricted(relation, whole_rows(s.where, relation), "WHERE")
         s = replace(s, items=_expand_stars(s.items, relation))
-        s = replace(s, items=whole_rows(s.items, relation), having=whole_rows(s.having, relation))
+        s = replace(s, items=whole_rows(s.items, relation), group_by=whole_rows(s.group_by, relation))
+        s = replace(s, having=whole_rows(s.having, relation))
         if s.group_by == (ast.Star(),):
             s = replace(s, group_by=tuple(i.expr for i in s.items if not has_aggregates((i,))))
         grouped = is_grouped(s)

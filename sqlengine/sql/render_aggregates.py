@@ -62,12 +62,15 @@ def _spell(call: exp.Anonymous, name: str) -> None:
         _mode(call)
     elif name == "count_distinct" and len(call.expressions) == 1:
         call.set("this", "count")
-        call.set("expressions", [exp.Distinct(expressions=call.expressions)])
+        if not isinstance(call.expressions[0], exp.Distinct):
+            call.set("expressions", [exp.Distinct(expressions=call.expressions)])
     elif name == "topkdistinct" and len(call.expressions) == 2:
         call.set("this", "max")
         values, count = call.expressions
         call.set("expressions", [exp.Distinct(expressions=[values]), count])
     elif name == "collect_set" and len(call.expressions) == 1:
+        if isinstance(call.expressions[0], exp.Distinct):
+            call.set("expressions", call.expressions[0].expressions)
         _of_present(call, call.expressions[0])
         call.set("this", "list")
         call.set("expressions", [exp.Distinct(expressions=call.expressions)])
@@ -102,6 +105,8 @@ def _of_present(call: exp.Anonymous, value: exp.Expr) -> None:
 def _by_offset(call: exp.Anonymous, name: str) -> None:
     """`f(x [, n] [, whether NULLs are left out])`: a value, or an array of n."""
     value, *rest = call.expressions
+    if not all(isinstance(a, exp.Boolean) or (isinstance(a, exp.Literal) and not a.is_string) for a in rest):
+        return
     count = next((a for a in rest if isinstance(a, exp.Literal) and not a.is_string), None)
     if not any(isinstance(a, exp.Boolean) and not a.this for a in rest):
         _of_present(call, value)
