@@ -7,16 +7,18 @@ import itertools
 import os
 import random
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import storage
 from storage.env import File
-from tests.storage.conftest import SCHEMA, QuickEnv, numbers, rows
+from tests.storage.conftest import SCHEMA, QuickEnv, contents, numbers, rows
 
 NAMES = ("a", "b", "c")
 LOSSES = [chosen for count in (1, 2) for chosen in itertools.combinations(NAMES, count)]
@@ -383,3 +385,74 @@ def test_whatever_happens_the_log_is_the_list_of_what_was_acknowledged(tmp_path:
             assert numbers(log) == acknowledged, step
     assert numbers(log) == acknowledged
     opened.close()
+
+
+def test_partitions_are_added_and_retention_and_compaction_reach_every_replica(tmp_path: Path) -> None:
+    settings = storage.TopicConfig(cleanup="compact", key_columns=("s",), segment_bytes=4096, min_dirty_ratio=0.0)
+    with connect(tmp_path) as opened:
+        keyed = opened.create_topic("k", SCHEMA, settings).partitions[0]
+        for number in range(200):
+            keyed.append(pa.record_batch([[number], [f"key {number % 7}"]], SCHEMA))
+        aged = topic(opened, segment_bytes=4096)
+        fill(aged, 100)
+        assert opened.compact() > 100
+        opened.alter_topic("t", partitions=3, retention_bytes=8192)
+        opened.maintain()
+        assert (aged.start_offset > 300, aged.end_offset) == (True, 1000)
+        for log in opened.topic("t").partitions[1:]:
+            fill(log, 2)
+        latest = contents(keyed).to_pylist()
+        assert {row["s"]: row["n"] for row in latest} == {f"key {n % 7}": n for n in range(193, 200)}
+        start = aged.start_offset
+        shutil.rmtree(tmp_path / "b")
+        fill(aged, 1)
+        keyed.append(pa.record_batch([[200], ["key 0"]], SCHEMA))
+        settle(opened)
+    for name in ("a", "c"):
+        shutil.rmtree(tmp_path / name)
+    with connect(tmp_path) as opened:
+        rest = contents(opened.topic("k").partitions[0]).to_pylist()
+        assert {row["s"]: row["n"] for row in rest}["key 0"] == 200
+        assert len({row["s"] for row in rest}) == 7
+        assert len(rest) < 60
+        logs = opened.topic("t").partitions
+        assert logs[0].start_offset == start
+        assert [len(numbers(log)) for log in logs] == [1010 - start, 20, 20]
+
+
+def test_readers_and_writers_notice_nothing_when_directories_go(tmp_path: Path) -> None:
+    with connect(tmp_path) as opened:
+        log = topic(opened, durability="os", segment_bytes=65536)
+        stop = threading.Event()
+        failures: list[BaseException] = []
+
+        def write() -> None:
+            try:
+                while not stop.is_set():
+                    fill(log, 1)
+            except BaseException as error:
+                failures.append(error)
+
+        def read() -> None:
+            offset = 0
+            try:
+                while not stop.is_set():
+                    for frame in log.read(offset, max_rows=500):
+                        assert frame.base_offset == offset
+                        assert frame.batch.column("n").to_pylist() == list(range(offset, frame.next_offset))
+                        offset = frame.next_offset
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work) for work in (write, read, read)]
+        for thread in threads:
+            thread.start()
+        for name in ("a", "b", "c"):
+            shutil.rmtree(tmp_path / name, ignore_errors=True)
+            time.sleep(0.1)
+            settle(opened)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert not failures
+        assert numbers(log) == list(range(log.end_offset))
