@@ -25,6 +25,7 @@ from storage.errors import (
     TopicExists,
     TopicNotFound,
     UnknownVersion,
+    UnsupportedConfig,
     translated,
 )
 from storage.journal import FileJournal, MemoryJournal
@@ -336,6 +337,18 @@ class Storage:
     def directories(self) -> list[DirectoryStatus]:
         """The directories of a replicated storage, none of another."""
         return [] if self._replication is None else self._replication.described_directories()
+
+    def add_replica(self, path: str) -> None:
+        """Replicate to one more directory from now on, which must be empty; topics get replicas there when their
+        replication_factor is raised. Raises UnsupportedConfig for a storage that was opened without replicas,
+        InvalidConfig, StorageLocked, DiskFull, LogFailed.
+        """
+        self._require_open()
+        if self._replication is None:
+            raise UnsupportedConfig(
+                "this storage was opened without replicas", hint="open it with a list of directories as replicas first"
+            )
+        self._replication.directories.add(path)
 
     def replicas(self) -> list[ReplicaStatus]:
         """Every replica of every partition of a replicated storage."""

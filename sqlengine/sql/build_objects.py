@@ -301,6 +301,11 @@ def alter_group(node: Node) -> ast.Statement:
     )
 
 
+def add_replica(node: Node) -> ast.Statement:
+    """ALTER SYSTEM ADD REPLICA 'directory'."""
+    return ast.AlterSystem(add_replica=string_of(node) or "")
+
+
 def drop_group(node: Node) -> list[ast.Statement]:
     """DROP CONSUMER GROUP name, ...: one statement for each name."""
     if_exists = node.has("if_exists")

@@ -127,8 +127,10 @@ def unsupported_feature(tokens: Sequence[Token]) -> str | None:
 
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
-    """ALTER has RENAME for everything, SET and ADD PARTITIONS for topics, RESET for consumer groups."""
+    """ALTER has RENAME for everything, SET and ADD PARTITIONS for topics, RESET for consumer groups, SYSTEM ADD."""
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
+        return None
+    if words[1:3] == ["SYSTEM", "ADD"]:
         return None
     if words[1] not in _OBJECTS:
         return f"ALTER {words[1]}" if words[1].isalpha() and len(tokens) > 2 else None

@@ -23,7 +23,7 @@ from sqlengine.statements.sinks import create_sink
 from sqlengine.statements.streams import create_stream
 from sqlengine.statements.subscribe import subscribe
 from sqlengine.statements.tables import create_table
-from sqlengine.statements.topics import alter_topic, create_topic, truncate
+from sqlengine.statements.topics import alter_system, alter_topic, create_topic, truncate
 from sqlengine.statements.views import create_view
 
 Handler = Callable[[Any, Context], Result]
@@ -39,6 +39,7 @@ def _unsupported(statement: ast.Unsupported, context: Context) -> Result:
 
 HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.AlterConsumerGroup: alter_group,
+    ast.AlterSystem: alter_system,
     ast.AlterTopic: alter_topic,
     ast.Assert: assert_,
     ast.Comment: comment,

@@ -74,6 +74,14 @@ def alter_topic(statement: ast.AlterTopic, context: Context) -> Result:
     return Result("ALTER TOPIC")
 
 
+def alter_system(statement: ast.AlterSystem, context: Context) -> Result:
+    """ALTER SYSTEM ADD REPLICA: one more directory, for topics whose replication_factor is raised."""
+    if not statement.add_replica:
+        raise InvalidParameter("the directory's name is empty")
+    context.instance.storage.add_replica(statement.add_replica)
+    return Result("ALTER SYSTEM")
+
+
 def truncate(statement: ast.Truncate, context: Context) -> Result:
     """TRUNCATE TOPIC or TABLE: refused while a continuous query reads it."""
     name = object_name(statement.name)

@@ -24,6 +24,7 @@ from storage.errors import (
     LogFailed,
     StorageError,
     StorageLocked,
+    translated,
 )
 from storage.replication.mirror import MirrorEnv
 from storage.replication.trees import copy_metadata, metadata_error
@@ -129,6 +130,32 @@ class Directories:
         """The error of a directory that cannot be written."""
         return LogFailed(f'directory "{member.path}" failed: {error.strerror}')
 
+    def add(self, path: str) -> None:
+        """One more directory, which gets all but records at once. Raises InvalidConfig for one that is not empty,
+        StorageLocked, DiskFull, LogFailed.
+        """
+        own = self.env.absolute(path)
+        with self.files.mutex:
+            _check_apart([*(member.path for member in self.members.values()), own])
+            found = _Found(own)
+            _look(self.env, found)
+            member = Directory(self.next_id, own, found.lock)
+            try:
+                if found.error is not None:
+                    raise found.error
+                if found.has_storage or found.mark is not None or found.damage is not None:
+                    raise stranger(own)
+                self.next_id += 1
+                self.members[member.id] = member
+                with translated(f'directory "{own}"'):
+                    self.fill(member)
+            except BaseException:
+                self.members.pop(member.id, None)
+                if found.lock is not None:
+                    found.lock.release()
+                raise
+            self.write_marks()
+
     # --- looking after them ---
 
     def tend(self) -> None:
@@ -229,6 +256,12 @@ def _paths(env: Env, path: str, replicas: Sequence[str] | None) -> list[str] | N
         is_copy = mark.directories.get(mark.directory) != own
         return [own] if is_copy else [own, *(other for other in mark.directories.values() if other != own)]
     paths = [own, *(env.absolute(replica) for replica in replicas)]
+    _check_apart(paths)
+    return paths
+
+
+def _check_apart(paths: list[str]) -> None:
+    """InvalidConfig for directories that are not different, lie in one another, or are too many."""
     for number, each in enumerate(paths):
         if each in paths[:number]:
             raise InvalidConfig(f'directory "{each}" is named twice', hint="each replica needs a directory of its own")
@@ -237,7 +270,6 @@ def _paths(env: Env, path: str, replicas: Sequence[str] | None) -> list[str] | N
                 raise InvalidConfig(f'directory "{each}" lies in directory "{other}"')
     if len(paths) > MAX_REPLICAS:
         raise InvalidConfig(f"{len(paths)} directories are too many", hint=f"at most {MAX_REPLICAS}")
-    return paths
 
 
 def _look(env: Env, found: _Found) -> None:

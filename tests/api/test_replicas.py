@@ -110,6 +110,30 @@ def test_replicas_are_added_and_taken_away_by_sql(tmp_path: Path) -> None:
             assert (caught.value.sqlstate, statement) == (state, statement)
 
 
+def test_a_directory_is_added_while_the_database_runs(tmp_path: Path) -> None:
+    with open_all(tmp_path) as db:
+        fill(db)
+        db.execute(f"ALTER SYSTEM ADD REPLICA '{tmp_path}/d'")
+        assert rows(db, "SELECT count(*) FROM system.directories WHERE in_use") == [(4,)]
+        for name in ("s", "t"):
+            db.execute(f"ALTER TOPIC {name} SET (replication_factor = 4)")
+        db.execute("INSERT INTO s VALUES (1, 1)")
+        until(db, "SELECT count(*) FROM system.replicas WHERE in_sync AND directory LIKE '%/d'", [(2,)])
+        for path, state in {"a": "22023", "a/x": "22023", "": "22023"}.items():
+            with pytest.raises(sqlengine.Error) as caught:
+                db.execute(f"ALTER SYSTEM ADD REPLICA '{tmp_path / path if path else ''}'")
+            assert (caught.value.sqlstate, path) == (state, path)
+        db.execute("CREATE TABLE later (x BIGINT PRIMARY KEY)")
+    for name in ("a", "b", "c"):
+        shutil.rmtree(tmp_path / name)
+    with sqlengine.connect(tmp_path / "d") as db:
+        assert rows(db, QUERY) == [("name 1", 100501), *TOTALS[1:]]
+        assert rows(db, "SELECT count(*) FROM later") == [(0,)]
+    with sqlengine.connect(tmp_path / "plain") as db, pytest.raises(sqlengine.Error) as caught:
+        db.execute(f"ALTER SYSTEM ADD REPLICA '{tmp_path}/e'")
+    assert caught.value.sqlstate == "0A000"
+
+
 def test_bad_directories_are_refused(tmp_path: Path) -> None:
     sqlengine.connect(tmp_path / "other").close()
     with pytest.raises(sqlengine.Error, match="belongs to another storage") as caught:

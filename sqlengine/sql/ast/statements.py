@@ -78,6 +78,13 @@ class AlterTopic(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlterSystem(Statement):
+    """ADD REPLICA 'directory'."""
+
+    add_replica: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlterConsumerGroup(Statement):
     """RESET TO EARLIEST | LATEST | OFFSET n | TIMESTAMP '...' [FOR TOPIC topic]: `to` is one of these words in lower
     case, `value` the number or the text behind it.
