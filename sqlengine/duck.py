@@ -440,7 +440,9 @@ def function_names() -> list[str]:
 
 
 _UNKNOWN_COLUMN = re.compile(r'referenced column "([^"]+)" not found', re.IGNORECASE)
-_CANDIDATES = re.compile(r"candidate bindings: (.+)", re.IGNORECASE)
+_UNKNOWN_FIELD = re.compile(r'^[\w ]+ "([^"]+)" does not have a column named "([^"]+)"', re.IGNORECASE)
+_UNKNOWN_TABLE = re.compile(r'referenced table "([^"]+)" not found', re.IGNORECASE)
+_CANDIDATES = re.compile(r"candidate (?:bindings|tables): (?:: )?(.+)", re.IGNORECASE)
 _SUGGESTION = re.compile(r'did you mean "([^"]+)"', re.IGNORECASE)
 
 _RULES: tuple[tuple[str, type[errors.Error]], ...] = (
@@ -498,12 +500,12 @@ def translate_error(err: Exception) -> errors.Error:
     body = re.sub(r"^[A-Z][A-Za-z ]*(Error|Exception): ?", "", body).strip()
     head, _, rest = body.partition("\n")
     message = _plain(head)
-    if (m := _UNKNOWN_COLUMN.search(head)) is not None:
-        hint = _CANDIDATES.search(rest)
-        named = hint.group(1).strip() if hint else ""
-        return errors.UndefinedColumn(
-            f'column "{m.group(1)}" does not exist', hint=f"did you mean {named}?" if named else None
-        )
+    candidates = _CANDIDATES.search(rest)
+    nearest = f"did you mean {candidates.group(1).strip()}?" if candidates else None
+    if (m := _UNKNOWN_COLUMN.search(head) or _UNKNOWN_FIELD.search(head)) is not None:
+        return errors.UndefinedColumn(f'column "{".".join(m.groups())}" does not exist', hint=nearest)
+    if (m := _UNKNOWN_TABLE.search(head)) is not None:
+        return errors.UndefinedTable(f'missing FROM-clause entry for table "{m.group(1)}"', hint=nearest)
     suggestion = _SUGGESTION.search(rest)
     hint_text = f'did you mean "{suggestion.group(1)}"?' if suggestion else None
     return _error_class(err, head)(message, hint=hint_text)

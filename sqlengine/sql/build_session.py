@@ -121,6 +121,59 @@ def delete(node: Node) -> ast.Statement:
     )
 
 
+_MATCH = {"matched": "matched", "not_matched": "not matched", "not_matched_by_source": "not matched by source"}
+_ALLOWED = {
+    "matched": ("update", "delete", "nothing"),
+    "not matched": ("insert", "nothing"),
+    "not matched by source": ("update", "delete", "nothing"),
+}
+
+
+def merge(node: Node) -> ast.Statement:
+    """MERGE INTO target USING source ON condition WHEN ... THEN ... [RETURNING ...]."""
+    source, condition, listed = node.leaf("RELATION"), node.leaf("EXPR"), node.node("merge_whens")
+    assert source is not None and condition is not None and listed is not None
+    whens = tuple(_merge_when(when) for when in listed.spread())
+    for match in _ALLOWED:
+        conditions = [when.condition for when in whens if when.match == match]
+        if None in conditions[:-1]:
+            raise errors.SyntaxError("unreachable WHEN clause specified after unconditional WHEN clause")
+    return ast.Merge(
+        target=name_of(node),
+        alias=_alias(node),
+        source=node.text_of(source),
+        condition=expr_text(node, condition),
+        whens=whens,
+        returning=_returning(node),
+    )
+
+
+def _merge_when(node: Node) -> ast.MergeWhen:
+    match = next(_MATCH[child.rule] for child in node.nodes() if child.rule in _MATCH)
+    done = next(child for child in node.nodes() if child.rule.startswith("merge_") and child.rule != "merge_condition")
+    action = done.rule.removeprefix("merge_")
+    if action not in _ALLOWED[match]:
+        hint = f"one of: {', '.join(_ALLOWED[match])}".upper()
+        raise errors.SyntaxError(f"WHEN {match.upper()} cannot {action.upper()}", hint=hint, position=_first(node))
+    said = node.node("merge_condition")
+    leaf = said.leaf("CONDITION") if said is not None else None
+    condition = expr_text(said, leaf) if said is not None and leaf is not None else None
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    if action == "update":
+        assigned = _assignments(done)
+        columns, values = tuple(name for name, _ in assigned), tuple(text for _, text in assigned)
+    given = done.node("merge_values")
+    if given is not None:
+        columns, values = names_of(done), tuple(expr_text(given, item) for item in given.flat())
+        if columns and len(columns) != len(values):
+            raise errors.SyntaxError(
+                f"INSERT has {'more' if len(values) > len(columns) else 'fewer'} expressions than target columns",
+                position=_first(given),
+            )
+    return ast.MergeWhen(match=match, condition=condition, action=action, columns=columns, values=values)
+
+
 def copy_from(node: Node) -> ast.Statement:
     """COPY target [(columns)] FROM 'path' | STDIN."""
     return ast.CopyFrom(target=name_of(node), columns=names_of(node), path=_path(node), options=_settings(node))

@@ -25,7 +25,17 @@ from sqlengine.sql.to_sqlglot import to_tree
 Params = Sequence[Any] | Mapping[str, Any]
 Bindable = TypeVar("Bindable", ast.Query, ast.Statement)
 
-_TEXT_FIELDS = ("assignments", "from_text", "using_text", "where", "conflict_set", "returning")
+_TEXT_FIELDS = (
+    "assignments",
+    "from_text",
+    "using_text",
+    "where",
+    "conflict_set",
+    "source",
+    "condition",
+    "whens",
+    "returning",
+)
 """Fields that hold SQL text, in the order they are written in."""
 
 
@@ -63,10 +73,17 @@ def _statement(statement: Any, values: _Values) -> Any:
 
 
 def _texts(value: Any, values: _Values) -> Any:
-    """A text field: one text, several, or (name, text) pairs."""
+    """A text field: one text, several, (name, text) pairs, or the WHENs of MERGE."""
     if isinstance(value, str):
         return values.text(value)
+    if isinstance(value[0], ast.MergeWhen):
+        return tuple(_when(when, values) for when in value)
     return tuple((item[0], values.text(item[1])) if isinstance(item, tuple) else values.text(item) for item in value)
+
+
+def _when(when: ast.MergeWhen, values: _Values) -> ast.MergeWhen:
+    condition = None if when.condition is None else values.text(when.condition)
+    return dataclasses.replace(when, condition=condition, values=tuple(values.text(text) for text in when.values))
 
 
 class _Values:

@@ -159,6 +159,7 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "insert": session.insert,
         "update": session.update,
         "delete": session.delete,
+        "merge": session.merge,
         "copy_from": session.copy_from,
         "copy_to": session.copy_to,
         "select": session.select,

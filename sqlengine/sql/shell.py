@@ -28,6 +28,8 @@ _EMIT_WORDS = frozenset("CHANGES FINAL ON EVERY ALLOWED TIMEOUT AND".split())
 _SHOWN = {
     "QUERY": "a query",
     "EXPR": "an expression",
+    "CONDITION": "a condition",
+    "RELATION": "a table",
     "RELATIONS": "a table",
     "TYPE": "a type",
     "IDENT": "a name",
@@ -195,9 +197,30 @@ def _expression_end(tokens: Sequence[Token], start: int) -> int:
             return at > start and at + 1 < len(tokens) and tokens[at + 1].upper in ("NULL", "ENFORCED")
         if word == "FROM":
             return before != "DISTINCT"
+        if word == "WHEN":
+            return _words(tokens, at + 1, 2) in _MATCHES and not _in_case(tokens, start, at)
         return word in _EXPR_STOPS and at > start
 
     return _stretch(tokens, start, stops)
+
+
+_MATCHES = frozenset(
+    [("MATCHED", "AND"), ("MATCHED", "THEN"), ("NOT", "MATCHED")],
+)
+
+
+def _in_case(tokens: Sequence[Token], start: int, at: int) -> bool:
+    """Whether a CASE has begun since `start` and not ended."""
+    words = [token.upper for token in tokens[start:at]]
+    return words.count("CASE") > words.count("END")
+
+
+def _condition_end(tokens: Sequence[Token], start: int) -> int:
+    return _stretch(tokens, start, lambda at: tokens[at].upper == "THEN" and not _in_case(tokens, start, at))
+
+
+def _relation_end(tokens: Sequence[Token], start: int) -> int:
+    return _stretch(tokens, start, lambda at: tokens[at].upper == "ON")
 
 
 def _relations_end(tokens: Sequence[Token], start: int) -> int:
@@ -268,7 +291,7 @@ def _statement_end(tokens: Sequence[Token], start: int) -> int:
 
 
 STATEMENT_STARTS = frozenset(
-    "CREATE ALTER DROP TRUNCATE COMMENT INSERT UPDATE DELETE COPY SUBSCRIBE EXPLAIN SHOW DESCRIBE DESC SET "
+    "CREATE ALTER DROP TRUNCATE COMMENT INSERT UPDATE DELETE MERGE COPY SUBSCRIBE EXPLAIN SHOW DESCRIBE DESC SET "
     "RESET BEGIN START "
     "COMMIT END ROLLBACK ABORT PAUSE RESUME CANCEL PRINT ASSERT FLUSH WAIT SELECT WITH VALUES "
     "TABLE FROM".split()
@@ -277,6 +300,8 @@ STATEMENT_STARTS = frozenset(
 
 _REGIONS: dict[str, Callable[[Sequence[Token], int], int]] = {
     "EXPR": _expression_end,
+    "CONDITION": _condition_end,
+    "RELATION": _relation_end,
     "RELATIONS": _relations_end,
     "TYPE": _type_end,
 }

@@ -55,7 +55,6 @@ _BY_WORDS: dict[str, str] = {
             "DROP POLICY",
             "GRANT",
             "REVOKE",
-            "MERGE",
             "DECLARE",
             "FETCH",
             "MOVE",

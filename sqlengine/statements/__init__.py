@@ -16,6 +16,7 @@ from sqlengine.statements.explain import explain
 from sqlengine.statements.groups import alter_group, drop_group
 from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
+from sqlengine.statements.merge import merge
 from sqlengine.statements.select import select
 from sqlengine.statements.session_state import control, reset, set_, transaction, wait
 from sqlengine.statements.show import describe, show
@@ -59,6 +60,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.DropConsumerGroup: drop_group,
     ast.Explain: explain,
     ast.Insert: insert,
+    ast.Merge: merge,
     ast.Print: print_topic,
     ast.Rename: rename,
     ast.Reset: reset,

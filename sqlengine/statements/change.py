@@ -26,18 +26,18 @@ from sqlengine.statements.write import append_changes, existing_rows, first_of_e
 
 def update(statement: ast.Update, context: Context) -> Result:
     """UPDATE target SET ... [FROM ...] [WHERE ...] [RETURNING ...]."""
-    table = _changeable(context, statement.target, "update")
+    table = changeable(context, statement.target, "update")
     check_assigned(table, [n for n, _ in statement.assignments])
     assigned = dict(statement.assignments)
     names = [c.name for c in table.stored_columns()]
-    alias = duck.quote(statement.alias or _last(table))
+    alias = duck.quote(statement.alias or last_part(table))
     after = [f"({assigned[n]})" if n in assigned else f"{alias}.{duck.quote(n)}" for n in names]
     made = [f"{text} AS {duck.quote('$new_' + n)}" for n, text in zip(names, after, strict=True)]
     with context.instance.lock:
         both = _matching(context, table, alias, made, statement.from_text, statement.where)
         old = conformed(table, both.select(range(len(names))))
         new = conformed(table, both.select(range(len(names), 2 * len(names))).rename_columns(names))
-        _refuse_moved_keys(context, table, old, new)
+        refuse_taken_keys(context, table, old, new)
         weights = np.concatenate([-np.ones(old.num_rows, np.int8), np.ones(new.num_rows, np.int8)])
         append_changes(context, table, pa.concat_tables([old, new]), weights)
     return changed_rows(context, f"UPDATE {new.num_rows}", table, new, statement.returning, statement.alias)
@@ -45,8 +45,8 @@ def update(statement: ast.Update, context: Context) -> Result:
 
 def delete(statement: ast.Delete, context: Context) -> Result:
     """DELETE FROM target [USING ...] [WHERE ...] [RETURNING ...]."""
-    table = _changeable(context, statement.target, "delete from")
-    alias = duck.quote(statement.alias or _last(table))
+    table = changeable(context, statement.target, "delete from")
+    alias = duck.quote(statement.alias or last_part(table))
     with context.instance.lock:
         old = conformed(table, _matching(context, table, alias, [], statement.using_text, statement.where))
         append_changes(context, table, old, -np.ones(old.num_rows, np.int8))
@@ -64,7 +64,7 @@ def changed_rows(
     """The result of a change of `rows`, with what RETURNING asks of them."""
     if not returning:
         return Result(tag, row_count=rows.num_rows)
-    text = f"SELECT {', '.join(returning)} FROM {_spelt(target)} AS {duck.quote(alias or _last(target))}"
+    text = f"SELECT {', '.join(returning)} FROM {spelt(target)} AS {duck.quote(alias or last_part(target))}"
     expanded = Expanded(sql.to_duckdb(sql.parse_query(text), lambda ref: "returned"), {})
     answer = run(expanded, {"returned": rows}, context.instance.clock.now_us())
     return Result(tag, answer, row_count=rows.num_rows)
@@ -89,7 +89,8 @@ def conformed(table: Table, rows: pa.Table) -> pa.Table:
     return conform(rows, table.stored_columns(), None, no_default)
 
 
-def _changeable(context: Context, name: tuple[str, ...], verb: str) -> Table:
+def changeable(context: Context, name: tuple[str, ...], verb: str) -> Table:
+    """The table of that name; WrongObjectType (42809) for what is append-only."""
     target = writable(context, name)
     if not isinstance(target, Table) or target.append_only:
         raise WrongObjectType(
@@ -107,7 +108,7 @@ def _matching(
     """
     names = [c.name for c in table.stored_columns()]
     items = ", ".join([*(f"{alias}.{duck.quote(n)}" for n in names), *more])
-    text = f"SELECT {items} FROM {_spelt(table)} AS {alias}"
+    text = f"SELECT {items} FROM {spelt(table)} AS {alias}"
     if others:
         text += f", {others}"
     if where:
@@ -118,8 +119,8 @@ def _matching(
     return rows
 
 
-def _refuse_moved_keys(context: Context, table: Table, old: pa.Table, new: pa.Table) -> None:
-    """A changed primary key must not meet another row's."""
+def refuse_taken_keys(context: Context, table: Table, old: pa.Table, new: pa.Table) -> None:
+    """UniqueViolation (23505) if a row of `new` has the key of another, or of one in the table that is not in `old`."""
     key = list(table.primary_key)
     if not key or old.select(key).equals(new.select(key)):
         return
@@ -130,9 +131,11 @@ def _refuse_moved_keys(context: Context, table: Table, old: pa.Table, new: pa.Ta
         raise UniqueViolation(f'duplicate key value violates unique constraint "{table.name}_pkey"')
 
 
-def _last(target: Stream | Table) -> str:
+def last_part(target: Stream | Table) -> str:
+    """Its name without the schema."""
     return target.name.rpartition(".")[2]
 
 
-def _spelt(target: Stream | Table) -> str:
+def spelt(target: Stream | Table) -> str:
+    """Its whole name, quoted."""
     return ".".join(duck.quote(part) for part in target.name.split("."))

@@ -162,7 +162,6 @@ def test_inside() -> None:
         ("GRANT ALL ON t TO u", "GRANT"),
         ("CREATE ROLE r", "CREATE ROLE"),
         ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX"),
-        ("MERGE INTO t USING u ON true", "MERGE"),
         ("DECLARE c CURSOR FOR SELECT 1", "DECLARE"),
         ("ALTER TABLE t ADD COLUMN x INT", "ALTER TABLE ... ADD"),
         ("SELECT * FROM t AS OF TICK 4", "SELECT ... AS OF TICK"),

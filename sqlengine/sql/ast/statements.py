@@ -253,6 +253,32 @@ class Delete(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MergeWhen:
+    """A WHEN of MERGE.  match: "matched", "not matched", "not matched by source"; action: "update", "delete", "insert",
+    "nothing".  columns and values: what SET or INSERT gives, expressions as SQL text; both are empty for `*`, which
+    means all columns by name, and the columns alone for an INSERT without a list.
+    """
+
+    match: str
+    condition: str | None
+    action: str
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge(Statement):
+    """MERGE INTO target USING source ON condition WHEN ...; `source` is SQL text: a relation and its alias."""
+
+    target: Name
+    alias: str | None
+    source: str
+    condition: str
+    whens: tuple[MergeWhen, ...]
+    returning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyFrom(Statement):
     """COPY target [(columns)] FROM 'path' | STDIN (options)."""
 
