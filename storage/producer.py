@@ -302,6 +302,7 @@ class Producer:
     def stored_until(self, topic: str, partition: int) -> int | None:
         """Offset after the last row that this producer, or an earlier one of its name, stored in a partition that
         holds it still or not; None if there is none. A program that finds its last row there knows where to go on.
+        What was sent in transactions is not counted: `commit_offsets` is for how far those have come.
         """
         if self._identity is None:
             raise InvalidConfig("only an idempotent producer knows what it stored")

@@ -140,3 +140,31 @@ def test_truncation_keeps_decisions(tmp_path: Path, path: str) -> None:
         assert numbers(log) == [0, 1, 2], "so is the commit"
         log.append(rows(3, 1))
         assert numbers(log) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("kept", ["none", "first", "all"])
+def test_records_whose_marker_was_compacted_away_count(tmp_path: Path, kept: str) -> None:
+    """Whatever indexes are left: those of the segments before the marker say that the transaction is open."""
+    config = storage.TopicConfig(segment_bytes=4096, cleanup="compact", key_columns=("s",), min_dirty_ratio=0.0)
+    with quick(str(tmp_path)) as opened:
+        log = opened.create_topic("t", SCHEMA, config).partitions[0]
+        with opened.transaction() as t:
+            for number in range(0, 60, 4):
+                t.append("t", keyed(number, [f"key {n}" for n in range(number, number + 4)]))
+            assert log.segment_count > 1
+        for number in range(100, 140):
+            log.append(keyed(number, ["again"]))
+        before = {path.name for path in (tmp_path / "topics").rglob("*.index")}
+        assert log.compact(FUTURE_MS) > 0
+        log.append(keyed(200, ["last"]))
+        frames = log.read(0, max_rows=10_000)
+        assert not any(frame.ends_transaction or frame.transaction for frame in frames if frame.next_offset <= 60)
+        end, expected = log.end_offset, numbers(log)
+        assert expected[:60] == list(range(60)) and len(before) > 2
+    for number, index in enumerate(sorted((tmp_path / "topics").rglob("*.index"))):
+        if kept == "none" or (kept == "first" and number):
+            index.unlink()
+    with quick(str(tmp_path)) as opened:
+        log = opened.topic("t").partitions[0]
+        assert numbers(log) == expected
+        assert log.end_offset == end and log.open_transactions() == [], "nothing had to be ended"
