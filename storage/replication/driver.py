@@ -323,25 +323,26 @@ class Driver:
         self._tick_replica(replica)
 
     def _note_roles(self) -> None:
-        """Who is written to from now on."""
-        self.writers = self.counted = ()
-        self._unsettled = any(not r.is_live for r in self.replicas.values() if r.id in self.metadata.isr)
+        """Who is written to from now on. Readers look at `writers` without the lock: it is replaced in one go."""
+        writers, counted = self._roles()
+        for replica in writers:
+            replica.log.leader_epoch = self.metadata.leader_epoch
+        missing = any(not r.is_live for r in self.replicas.values() if r.id in self.metadata.isr)
+        self._unsettled = not writers and missing
+        self.counted, self.writers = counted, writers
+        self.advance()
+
+    def _roles(self) -> tuple[tuple[LocalReplica, ...], tuple[LocalReplica, ...]]:
+        """(the leader and who is level with it, those of them who count); nobody if one who counts is not level."""
         leader = self.replicas.get(self.metadata.leader)
         role = leader.leads if leader is not None else None
         if leader is None or role is None or role.epoch != self.metadata.leader_epoch:
-            return
+            return (), ()
         end = leader.log.end_offset
-        followers = [replica for replica in self.replicas.values() if _is_level(replica, role, end)]
-        counted = possible_members(leader.live, role)
-        if not counted <= {leader.id, *(replica.id for replica in followers)}:
-            return
-        leader.log.leader_epoch = role.epoch
-        for replica in followers:
-            replica.log.leader_epoch = role.epoch
-        self.writers = (leader, *followers)
-        self.counted = tuple(replica for replica in self.writers if replica.id in counted)
-        self._unsettled = False
-        self.advance()
+        writers = (leader, *(replica for replica in self.replicas.values() if _is_level(replica, role, end)))
+        members = possible_members(leader.live, role)
+        counted = tuple(replica for replica in writers if replica.id in members)
+        return (writers, counted) if len(counted) == len(members) else ((), ())
 
     # --- time ---
 
