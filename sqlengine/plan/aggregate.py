@@ -189,7 +189,8 @@ class Aggregation:
         below = build.projected(self.relation.node, inputs, names) if inputs else self.relation.node
         groupings = self._groupings(s, keys)
         sets = [self._with_window_keys(list(g.exprs), shown) for g in s.grouping_sets]
-        node = self._grouped(below, sets, keys, key_at, bound, groupings)
+        written = [set(g.exprs) for g in s.grouping_sets]
+        node = self._grouped(below, sets, written, keys, key_at, bound, groupings)
         named_keys = [self._visible(k, f"$g{i}") for i, k in enumerate(keys)]
         post = Relation(node, (*named_keys, *(Visible(None, n) for n in node.schema.names[len(keys) :])))
         places: dict[ast.Expr, ast.Expr] = {k: ast.Column((f"#{i}",)) for i, k in enumerate(keys)}
@@ -265,6 +266,7 @@ class Aggregation:
         self,
         below: Node,
         sets: list[list[ast.Expr]],
+        written: list[set[ast.Expr]],
         keys: list[ast.Expr],
         key_at: list[int],
         calls: list[AggregateCall],
@@ -274,17 +276,20 @@ class Aggregation:
         if not sets and not groupings:
             return build.grouped(below, key_at, calls)
         branches = []
-        for exprs in sets or [keys]:
+        anywhere: set[ast.Expr] = set().union(*written)
+        for exprs, mine in zip(sets or [keys], written or [set(keys)], strict=True):
             own = [i for i, k in enumerate(keys) if k in exprs]
+            # What a window's other columns determine is NULL all the same where another set groups by it.
+            shown = [i for i in own if keys[i] in mine or keys[i] not in anywhere]
             # Without keys and calls there would be no row: the empty set has one, even of no input.
             some = calls or [AggregateCall("count", (), pa.int64())]
             node = build.grouped(below, [key_at[i] for i in own], some if not own else calls)
             columns: list[Expr] = [
-                build.ref(node, own.index(i)) if i in own else Const(below.schema.field(at).type, None)
+                build.ref(node, own.index(i)) if i in shown else Const(below.schema.field(at).type, None)
                 for i, at in enumerate(key_at)
             ]
             columns += [build.ref(node, len(own) + i) for i in range(len(calls))]
-            columns += [Const(pa.int64(), _mask(call, [keys[i] for i in own])) for call in groupings]
+            columns += [Const(pa.int64(), _mask(call, [keys[i] for i in shown])) for call in groupings]
             names = [f"$g{i}" for i in range(len(keys))] + [f"$a{i}" for i in range(len(calls))]
             branches.append(build.projected(node, columns, [*names, *(f"$q{i}" for i in range(len(groupings)))]))
         return build.union_all(branches) if len(branches) > 1 else branches[0]

@@ -60,3 +60,10 @@ CREATE MATERIALIZED VIEW a AS SELECT v.x FROM v FULL JOIN t ON v.k = t.id WHERE 
 CREATE MATERIALIZED VIEW b AS SELECT v.x, t.id FROM v FULL JOIN t ON v.k = t.id WHERE t.d > DATE '2024-01-01' AND (v.x IS NULL OR v.x > 1);
 INSERT INTO t VALUES (3, '2024-01-02'), (5, '2024-01-01'), (6, NULL);
 INSERT INTO v VALUES (4, 3, 0.5), (5, 5, 0.5), (6, 6, 2), (7, NULL, 3);
+
+-- of the columns of a window that a grouping set does not have, those of other sets are NULL
+CREATE STREAM s (id BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts);
+CREATE MATERIALIZED VIEW a AS SELECT window_start AS g, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '60 seconds') GROUP BY GROUPING SETS ((window_end), (window_start), ());
+CREATE MATERIALIZED VIEW b AS SELECT window_start, window_end, grouping(window_start, window_end) AS g, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '60 seconds') GROUP BY CUBE (window_start, window_end);
+CREATE MATERIALIZED VIEW c AS SELECT q.y AS g FROM (SELECT 0 AS z, window_end AS x, window_start AS y FROM TUMBLE(s, ts, INTERVAL '60 seconds')) AS q GROUP BY GROUPING SETS ((q.z), (q.x), (q.y), ());
+INSERT INTO s VALUES (1, '2024-01-01 00:02:06'), (2, '2024-01-01 00:02:16'), (3, '2024-01-01 00:05:00');
