@@ -35,7 +35,7 @@ WARM_UPS = 2
 def timed(db: Database, query: Query, threads: int) -> tuple[float, pa.Table]:
     """Seconds of a view on so many threads, and its contents."""
     db.execute(f"SET threads = {threads}")
-    return run_ours(db, query)
+    return run_ours(db, query.sql)
 
 
 def compare(db: Database, query: Query, threads: int, rounds: int) -> tuple[float, float]:

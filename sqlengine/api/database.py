@@ -137,7 +137,9 @@ class Database:
                 raise from_storage(error) from error
 
     def table(self, name: str) -> pa.Table:
-        """The rows of a stream, table or view now; those of a materialized view are not copied."""
+        """The rows of a stream, table or view now; those of a materialized view are not copied, but for columns whose
+        repeated texts it holds once.
+        """
         self._require_open()
         with self._lock:
             obj = self._instance.catalog.get(tuple(name.split(".")))

@@ -280,10 +280,16 @@ class Scheduler:
         self.spare_memory |= done >= SPARE_MEMORY_ROWS
 
     def pack(self) -> bool:
-        """Make some contents smaller, for about as long as a tick may take; False when there is nothing left to do."""
-        with self.lock:
+        """Make some contents smaller, for about as long as a tick may take; False when there is nothing left to do, or
+        somebody is at work: who has just made something reads it next.
+        """
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
             stores = [query.store for query in self.queries.values()] + [s.store for s in self.sources.values()]
             return any(store is not None and store.pack() for store in stores)
+        finally:
+            self.lock.release()
 
     def wait_for_change(self, after_tick: int, timeout_s: float | None) -> bool:
         """Block until a tick later than `after_tick`, at most `timeout_s`; False on time-out."""
