@@ -22,7 +22,12 @@ def fold(lanes: Lanes, words: Ints) -> None:
     lanes[:] = mixed ^ (mixed >> _HALF)
 
 
-def deal(lanes: Lanes, shards: int) -> tuple[Ints, Ints]:
-    """(row numbers by shard and in order within it, int64[n]; where each shard's rows end, int64[shards])."""
-    shard = (((lanes * _M) >> _HALF) * np.uint64(shards) >> _HALF).view(np.int64)
+def deal(lanes: Lanes, shards: int, places: npt.NDArray[np.uint8] | None = None) -> tuple[Ints, Ints]:
+    """(row numbers by shard and in order within it, int64[n]; where each shard's rows end, int64[shards]).
+
+    `places` says the shard of each bucket, of as many as it is long; without it a bucket is a shard.
+    """
+    buckets = shards if places is None else len(places)
+    bucket = (((lanes * _M) >> _HALF) * np.uint64(buckets) >> _HALF).view(np.int64)
+    shard = bucket if places is None else places[bucket].astype(np.int64)
     return np.argsort(shard, kind="stable"), np.cumsum(np.bincount(shard, minlength=shards))

@@ -3,7 +3,8 @@
 It begins as one operator.  The first tick that brings many rows divides it, so a view that only ever sees small changes
 never pays for shards.  From then on a tick's rows are dealt out by a hash of their keys and, when they are many, the
 shards run side by side; a key's rows keep their order, so each shard's answer is what one operator would have said.
-How many shards there are belongs to the state: a checkpoint is continued with as many, whatever the number of threads.
+Which keys go where is decided by the rows that were there when it divided.  How many shards there are, and which keys
+each has, belongs to the state: a checkpoint is continued so, whatever the number of threads.
 It must not know what the operators do.
 """
 
@@ -15,13 +16,15 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, State, Times
-from sqlengine.state.shards import deal, in_shard
+from sqlengine.state.shards import Places, balanced, deal, in_shard
 from sqlengine.workers import Workers
 
 PIECE_ROWS = 1 << 18
 """So many rows are dealt out before the tick ends."""
 SHARD = "shard"
 """States of several shards are called shard0/..., shard1/...; that of one has no such head."""
+PLACES = "shards"
+"""Beside them: the shard of each bucket of keys. Checkpoints of before have none: the hash alone says the shard."""
 
 
 class Sharded(Operator):
@@ -32,6 +35,7 @@ class Sharded(Operator):
         self._keys = keys
         self._workers = workers
         self._shards = [make()]
+        self._places: Places | None = None
         self._arrived: list[Delta] = []
         self._arrived_rows = 0
         self._said: list[Delta] = []
@@ -65,7 +69,7 @@ class Sharded(Operator):
         arrived, self._arrived = self._arrived, []
         many, self._arrived_rows = self._workers.worth(self._arrived_rows), 0
         if many and self._keys and len(self._shards) == 1 and not self._within_tick:
-            self._divide()  # what an operator has yet to say of a tick is not in its state
+            self._divide(arrived)  # what an operator has yet to say of a tick is not in its state
         self._within_tick = True
         hands = [arrived] if len(self._shards) == 1 else list(zip(*self._deal(arrived, many), strict=True))
 
@@ -99,16 +103,22 @@ class Sharded(Operator):
         return [] if together is None else [self._hand(together)]
 
     def _hand(self, delta: Delta) -> list[Delta]:
-        return [delta.take(rows) for rows in deal([delta.batch.column(k) for k in self._keys], len(self._shards))]
+        return [delta.take(rows) for rows in deal(self._keys_of(delta), len(self._shards), self._places)]
 
-    def _divide(self) -> None:
-        """One operator becomes as many as there are threads, each with the state of its keys."""
+    def _keys_of(self, delta: Delta) -> list[pa.Array]:
+        return [delta.batch.column(k) for k in self._keys]
+
+    def _divide(self, arrived: Sequence[Delta]) -> None:
+        """One operator becomes as many as there are threads, each with the state of its keys; `arrived` shows which
+        keys have many rows.
+        """
         state, count = self._shards[0].snapshot(), self._workers.threads
+        places = self._places = balanced([self._keys_of(delta) for delta in arrived], count)
 
         def part(shard: int) -> Operator:
             operator = self._make()
             operator.restore(state)
-            operator.keep(lambda keys: in_shard(keys, count, shard))
+            operator.keep(lambda keys: in_shard(keys, count, shard, places))
             return operator
 
         self._shards = self._workers.map(part, range(count))
@@ -130,10 +140,14 @@ class Sharded(Operator):
         if len(self._shards) == 1:
             return self._shards[0].snapshot()
         parts = enumerate(shard.snapshot() for shard in self._shards)
-        return {f"{SHARD}{i}/{name}": table for i, part in parts for name, table in part.items()}
+        state = {f"{SHARD}{i}/{name}": table for i, part in parts for name, table in part.items()}
+        return state if self._places is None else {PLACES: pa.table({"shard": self._places}), **state}
 
     def restore(self, state: State) -> None:
         parts: dict[str, State] = {}
+        state = dict(state)
+        places = state.pop(PLACES, None)
+        self._places = None if places is None else places.column("shard").to_numpy()
         for name, table in state.items():
             head, slash, rest = name.partition("/")
             parts.setdefault(head if slash else "", {})[rest if slash else name] = table

@@ -24,23 +24,51 @@ else:
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.uint8]
 
 
-def deal(keys: Sequence[pa.Array], shards: int) -> list[Ints]:
-    """The row numbers of each shard, ascending."""
+BUCKETS = 256
+"""Keys are put into so many buckets, and these onto shards by how many rows they have: a few keys with most of the rows
+would else meet in one shard by chance."""
+
+
+def deal(keys: Sequence[pa.Array], shards: int, places: Places | None = None) -> list[Ints]:
+    """The row numbers of each shard, ascending. `places`: the shard of each bucket (without: by the hash alone)."""
+    order, ends = kernel.deal(_lanes(keys), shards, places)
+    return np.split(order, ends[:-1])
+
+
+def in_shard(keys: Sequence[pa.Array], shards: int, shard: int, places: Places | None = None) -> Mask:
+    """Which rows belong to one shard."""
+    mask = np.zeros(len(keys[0]), dtype=bool)
+    mask[deal(keys, shards, places)[shard]] = True
+    return mask
+
+
+def balanced(samples: Sequence[Sequence[pa.Array]], shards: int) -> Places:
+    """uint8[BUCKETS]: buckets to shards so that each has about as many of the sampled rows (the keys of some batches).
+
+    The largest first, each to the shard with the fewest rows so far (Graham 1969).
+    """
+    rows = np.zeros(BUCKETS, dtype=np.int64)
+    for keys in samples:
+        _, ends = kernel.deal(_lanes(keys), BUCKETS, None)
+        rows += np.diff(ends, prepend=0)
+    places, load = np.zeros(BUCKETS, dtype=np.uint8), np.zeros(shards, dtype=np.int64)
+    for bucket in np.argsort(-rows, kind="stable"):
+        shard = int(np.argmin(load))
+        places[bucket] = shard
+        load[shard] += rows[bucket] + 1  # empty ones are spread as well
+    return places
+
+
+def _lanes(keys: Sequence[pa.Array]) -> npt.NDArray[np.uint64]:
+    """The hash of each row's keys."""
     lanes = np.zeros(len(keys[0]), dtype=np.uint64)
     for key in keys:
         for word in _words(buffers.plain(key)):
             kernel.fold(lanes, word)
-    order, ends = kernel.deal(lanes, shards)
-    return np.split(order, ends[:-1])
-
-
-def in_shard(keys: Sequence[pa.Array], shards: int, shard: int) -> Mask:
-    """Which rows belong to one shard."""
-    mask = np.zeros(len(keys[0]), dtype=bool)
-    mask[deal(keys, shards)[shard]] = True
-    return mask
+    return lanes
 
 
 def _words(column: pa.Array) -> list[Ints]:

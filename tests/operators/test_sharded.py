@@ -21,7 +21,7 @@ from sqlengine.delta import Delta
 from sqlengine.kernels import COMPILED, deal_reference
 from sqlengine.operators import sharded
 from sqlengine.operators.sharded import Sharded
-from sqlengine.state.shards import deal, in_shard
+from sqlengine.state.shards import BUCKETS, balanced, deal, in_shard
 from sqlengine.workers import Workers
 
 if COMPILED:
@@ -265,9 +265,48 @@ def test_the_kernel_deals_as_its_reference(words, shards):
         kernel.fold(lanes, values)
         kernel.fold(lanes, values[::-1].copy())
         order, ends = kernel.deal(lanes, shards)
-        answers.append((lanes.tolist(), order.tolist(), ends.tolist()))
+        places = (np.arange(16) % shards).astype(np.uint8)
+        placed = kernel.deal(lanes, shards, places)
+        answers.append((lanes.tolist(), order.tolist(), ends.tolist(), *(part.tolist() for part in placed)))
     assert all(a == answers[0] for a in answers)
-    assert sorted(answers[0][1]) == list(range(len(words)))
+    assert sorted(answers[0][1]) == sorted(answers[0][3]) == list(range(len(words)))
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=400), st.integers(1, 5))
+@settings(max_examples=50, deadline=None)
+def test_balanced_shards_have_as_even_loads_as_their_keys_allow(values, shards):
+    keys = [pa.array(values)]
+    places = balanced([keys], shards)
+    parts = deal(keys, shards, places)
+    assert sorted(row for part in parts for row in part.tolist()) == list(range(len(values)))
+    shard_of = {}
+    for shard, rows in enumerate(parts):
+        assert rows.tolist() == sorted(rows.tolist())
+        assert in_shard(keys, shards, shard, places).nonzero()[0].tolist() == rows.tolist()
+        assert all(shard_of.setdefault(values[row], shard) == shard for row in rows)
+    loads = [len(part) for part in parts]
+    buckets = [len(rows) for rows in deal(keys, BUCKETS)]
+    assert max(loads) - min(loads) <= max(buckets) + BUCKETS // shards
+
+
+def test_hot_keys_are_spread_and_a_checkpoint_keeps_where_they_went(tmp_path):
+    query = "SELECT k, count(*) AS n, sum(v) AS s FROM s GROUP BY k"
+    with sqlengine.connect(str(tmp_path), threads=2) as db:
+        db.execute("CREATE STREAM s (k INT, v INT)")
+        db.execute(
+            "INSERT INTO s SELECT CASE WHEN range % 2 = 0 THEN range % 8 ELSE range END, range FROM range(200000)"
+        )
+        db.execute(f"CREATE MATERIALIZED VIEW a AS {query}")
+        expected = rows_of(db, "SELECT * FROM a")
+        divided = [step.operator for step in db._instance.scheduler.by_name("a").dataflow.steps]
+        (divided,) = [o for o in divided if isinstance(o, Sharded) and o.shards == 2]
+        sizes = [shard.state_size()["rows"] for shard in divided._shards]
+        assert min(sizes) > 0.4 * sum(sizes)
+    with sqlengine.connect(str(tmp_path), threads=2) as db:
+        assert rows_of(db, "SELECT * FROM a") == expected
+        db.execute("INSERT INTO s SELECT range % 8, 1 FROM range(1000)")
+        db.execute(f"CREATE MATERIALIZED VIEW b AS {query}")
+        assert rows_of(db, "SELECT * FROM a") == rows_of(db, "SELECT * FROM b")
 
 
 def test_checkpoints_rely_on_where_keys_go():
