@@ -2,14 +2,13 @@
 
     python benchmarks/log/bench_keep.py [--quick] [--directory DIR]
 
-Prints one JSON object a line, as bench_log.py does; `cpu` is the processor time of this process in seconds, which a
-machine that others use lengthens less than the clock. `--quick`: a tenth of the records, and no topic of 10 GB.
+Prints one JSON object a line, as bench_log.py does; processor time is that of this process, which a machine that others
+use lengthens less than the clock. `--quick`: a tenth of the records, and no topic of 10 GB.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -28,6 +27,7 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import storage
+from benchmarks.side_by_side import report
 
 RECORDS, KEYS, STEP = 10_000_000, 1_000_000, 10_000
 
@@ -48,12 +48,6 @@ def main() -> None:
             recovery(root / "recovery", size)
     finally:
         shutil.rmtree(root)
-
-
-def report(case: str, value: float, unit: str, cpu: float | None = None, bar: float | None = None) -> None:
-    """Print one result."""
-    line = {"case": case, "value": round(value, 4), "unit": unit, "cpu": None if cpu is None else round(cpu, 4)}
-    print(json.dumps(line | {"bar": bar}), flush=True)
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -81,8 +75,10 @@ def compaction(path: Path, records: int) -> None:
         log.flush()
         removed: list[int] = []
         clock, cpu = timed(lambda: removed.append(log.compact(time.time_ns() // 10**6 + 1)))
-        report(f"compaction, {records:,} records", records / clock / 1e6, "M records/s", cpu, 1.0)
-        report("compaction: records removed", removed[0], "records")
+        rate = records / clock / 1e6
+        report(f"compaction, {records:,} records", "sqlengine", rate, "M records/s", rate, 1.0)
+        report(f"compaction, {records:,} records, processor time", "sqlengine", cpu, "s")
+        report("compaction: records removed", "sqlengine", removed[0], "records")
     shutil.rmtree(path)
 
 
@@ -111,14 +107,18 @@ def recovery(path: Path, size: int) -> None:
         opened[0].close()
         shutil.rmtree(place)
     clock, cpu = (statistics.median(column) for column in zip(*times, strict=True))
-    report(f"recovery after a kill, {size / 1e9:g} GB", clock * 1000, "ms", cpu)
+    report(f"recovery after a kill, {size / 1e9:g} GB", "sqlengine", clock * 1000, "ms")
+    report(f"recovery after a kill, {size / 1e9:g} GB, processor time", "sqlengine", cpu * 1000, "ms")
 
 
 def acknowledgements(root: Path, appends: int) -> None:
     """fdatasync alone, then acknowledgements under `group` at 1,000 appends a second by 1 and by 10 appenders."""
     alone = sorted(fdatasyncs(root / "probe", 500))
-    report("fdatasync alone, median", alone[len(alone) // 2] * 1e6, "us")
-    report("fdatasync alone, p99", alone[len(alone) * 99 // 100] * 1e6, "us")
+    median_us = alone[len(alone) // 2] * 1e6
+    report("fdatasync alone, median", "fdatasync", median_us, "us")
+    report("fdatasync alone, p99", "fdatasync", alone[len(alone) * 99 // 100] * 1e6, "us")
+    paced = sorted(fdatasyncs(root / "probe", appends, pause_s=0.001))
+    report("fdatasync alone at 1,000/s, p99", "fdatasync", paced[len(paced) * 99 // 100] * 1e6, "us")
     batch = pa.record_batch({"n": [1], "s": ["x" * 80]})
     with storage.Storage.open(str(root / "group")) as opened:
         log = opened.create_topic("t", batch.schema).partitions[0]
@@ -126,16 +126,19 @@ def acknowledgements(root: Path, appends: int) -> None:
             waits = sorted(paced_appends(log, batch, appenders, appends // appenders))
             for name, share in (("median", 50), ("p99", 99)):
                 value = waits[len(waits) * share // 100] * 1e6
-                bar = 2 * alone[len(alone) // 2] * 1e6 if name == "p99" else None
-                report(f"acknowledgement at 1,000/s, {appenders} appenders, {name}", value, "us", None, bar)
+                within = 2 * median_us / value if name == "p99" else None
+                case = f"acknowledgement at 1,000/s, {appenders} appenders, {name}"
+                report(case, "sqlengine", value, "us", within, None if within is None else 1.0)
 
 
-def fdatasyncs(file: Path, count: int) -> list[float]:
-    """Seconds of each fdatasync after a small write."""
+def fdatasyncs(file: Path, count: int, pause_s: float = 0.0) -> list[float]:
+    """Seconds of each fdatasync after a small write, one every `pause_s` seconds."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
     os.ftruncate(descriptor, 1 << 24)
     seconds = []
+    began = time.perf_counter()
     for number in range(count):
+        time.sleep(max(0.0, began + number * pause_s - time.perf_counter()))
         os.pwrite(descriptor, b"x" * 512, number * 512)
         seconds.append(timed(lambda: os.fdatasync(descriptor))[0])
     os.close(descriptor)
