@@ -31,7 +31,9 @@ def deal(const uint64_t[::1] lanes, int64_t shards, const uint8_t[::1] places=No
     cdef Py_ssize_t i, n = lanes.shape[0]
     cdef int64_t shard, start = 0, size
     cdef int64_t buckets = shards if places is None else places.shape[0]
-    cdef const uint8_t* found = NULL if places is None else &places[0]
+    cdef const uint8_t* found = NULL
+    if places is not None:
+        found = &places[0]
     order = np.empty(n, dtype=np.int64)
     ends = np.zeros(shards, dtype=np.int64)
     cdef int64_t[::1] out = order, place = ends
