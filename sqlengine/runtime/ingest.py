@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from sqlengine.catalog.objects import Stream
+from sqlengine.catalog.options import STREAM_OPTIONS, TOPIC_OPTIONS
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import BadRecord, Position, Reader, Source
 from sqlengine.errors import Error
@@ -30,32 +31,6 @@ COMMIT_INTERVAL_US = 1_000_000
 RETRY_AFTER_US = 1_000_000
 """The wait after a failure; it doubles with every other one, up to RETRY_AFTER_MAX_US."""
 RETRY_AFTER_MAX_US = 60_000_000
-
-STREAM_OPTIONS = frozenset(
-    {
-        "topic",
-        "format",
-        "key",
-        "start",
-        "idle_timeout",
-        "late_topic",
-        "error_topic",
-        "on_error",
-        "connector",
-        "partitions",
-        "replication_factor",
-        "min_insync_replicas",
-        "durability",
-        "retention",
-        "retention_bytes",
-        "cleanup_policy",
-        "delete_retention",
-        "min_compaction_lag",
-        "min_dirty_ratio",
-        "segment_bytes",
-    }
-)
-"""WITH options that belong to the stream or its topic, not to the connector (`format` belongs to both)."""
 
 
 @dataclass
@@ -224,7 +199,7 @@ class Ingest:
 
 def connector_options(stream: Stream) -> dict[str, str]:
     """The WITH options meant for the connector."""
-    kept = {k: v for k, v in stream.options.items() if k not in STREAM_OPTIONS}
+    kept = {k: v for k, v in stream.options.items() if k not in (*STREAM_OPTIONS, *TOPIC_OPTIONS)}
     if stream.connector == "file" and "format" in stream.options:
         kept["format"] = stream.options["format"]
     return kept

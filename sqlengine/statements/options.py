@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
+from sqlengine.catalog.options import STREAM_OPTIONS, TOPIC_OPTIONS, as_ours
 from sqlengine.errors import InvalidParameter, did_you_mean
 from sqlengine.runtime.sources import duration_us
 from storage import TopicConfig
@@ -27,30 +28,6 @@ _UNITS = {
     "tb": 10**12,
     "tib": 2**40,
 }
-TOPIC_OPTIONS = (
-    "partitions",
-    "replication_factor",
-    "min_insync_replicas",
-    "durability",
-    "retention",
-    "retention_bytes",
-    "cleanup_policy",
-    "delete_retention",
-    "min_compaction_lag",
-    "min_dirty_ratio",
-    "segment_bytes",
-)
-STREAM_OPTIONS = (
-    "topic",
-    "format",
-    "key",
-    "start",
-    "idle_timeout",
-    "late_topic",
-    "error_topic",
-    "on_error",
-    "connector",
-)
 
 
 def topic_changes(options: dict[str, str]) -> dict[str, Any]:
@@ -122,6 +99,7 @@ def cleanup(text: str) -> str:
 
 def split_options(options: dict[str, str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     """(topic's, stream's, the connector's and format's) options."""
+    options = as_ours(options)
     topic = {k: v for k, v in options.items() if k in TOPIC_OPTIONS}
     stream = {k: v for k, v in options.items() if k in STREAM_OPTIONS}
     rest = {k: v for k, v in options.items() if k not in topic and k not in stream}

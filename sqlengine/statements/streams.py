@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import ColumnInfo, Stream
+from sqlengine.catalog.options import STREAM_OPTIONS, TOPIC_OPTIONS
 from sqlengine.connectors import connector
 from sqlengine.errors import (
     DatatypeMismatch,
@@ -97,26 +98,7 @@ def _check_options(stream: Stream, rest: dict[str, str]) -> None:
     if stream.connector == "topic":
         for name in rest:
             if not name.startswith(f"{stream.format}."):
-                known = (
-                    "topic",
-                    "format",
-                    "key",
-                    "start",
-                    "idle_timeout",
-                    "late_topic",
-                    "error_topic",
-                    "on_error",
-                    "connector",
-                    "partitions",
-                    "durability",
-                    "retention",
-                    "retention_bytes",
-                    "cleanup_policy",
-                    "delete_retention",
-                    "min_compaction_lag",
-                    "min_dirty_ratio",
-                    "segment_bytes",
-                )
+                known = (*STREAM_OPTIONS, *TOPIC_OPTIONS)
                 raise InvalidParameter(f'unrecognized stream option "{name}"', hint=did_you_mean(name, known))
 
 
