@@ -176,6 +176,24 @@ class ConsumerBusy(StorageError):
     sqlstate = "55006"
 
 
+class DirectoryNotFound(StorageError):
+    """No directory of the storage has that path."""
+
+    sqlstate = "42704"
+
+
+class DirectoryInUse(StorageError):
+    """A directory cannot be dropped: the storage was opened by it, or is dropping it already."""
+
+    sqlstate = "55006"
+
+
+class DirectoryNeeded(StorageError):
+    """A directory cannot be dropped now, because what lies in it cannot get elsewhere."""
+
+    sqlstate = "55000"
+
+
 class GroupInUse(StorageError):
     """A consumer group cannot be changed so while it has members, or has members that read otherwise."""
 

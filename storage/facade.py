@@ -36,6 +36,8 @@ from storage.meta import MetaStore
 from storage.offsets.coordinator import GroupCoordinator
 from storage.offsets.store import OffsetStore
 from storage.producer_ids import ProducerIds
+from storage.replication import departure
+from storage.replication.departure import Check
 from storage.replication.directories import lock_directory, open_directories
 from storage.replication.manager import DirectoryStatus, ReplicaStatus, Replication
 from storage.snapshots.store import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
@@ -208,7 +210,7 @@ class Storage:
 
     def _with_factor(self, config: TopicConfig) -> TopicConfig:
         """The settings with a number of replicas; UnsupportedConfig if there are too few directories for them."""
-        return config.with_factor(len(self.directories()) or 1)
+        return config.with_factor(1 if self._replication is None else len(self._replication.directories.staying))
 
     def topic(self, name: str) -> Topic:
         """An existing topic; TopicNotFound, or the CorruptFile that keeps it from opening."""
@@ -344,11 +346,49 @@ class Storage:
         InvalidConfig, StorageLocked, DiskFull, LogFailed.
         """
         self._require_open()
+        self._replicated().directories.add(path)
+
+    def drop_replica(self, path: str, check: Check = lambda moved, partitions: None) -> StorageError | None:
+        """Take a directory away: every partition that has a replica there gets one elsewhere, while appends go on, then
+        this storage's files there are removed. Returns when that is done, with the reason if files were left there.
+
+        check: see `departure.Check`; when it raises, or anything else does, the directory stays. Raises
+        DirectoryNotFound, DirectoryInUse for `path` of `open`, UnsupportedConfig for the last one and while a topic
+        needs as many as there are, DirectoryNeeded when a partition cannot get elsewhere, and the error of a replica
+        that cannot be copied.
+        """
+        with self._mutex:
+            self._require_open()
+            replication = self._replicated()
+            assert self._path is not None
+            for error in self.damaged.values():  # where its records lie is not known
+                raise error
+            factors = {name: topic.config.replication_factor or 1 for name, topic in self._topics.items()}
+            member = departure.begin(replication, path, self._path, factors)
+        is_complete = False
+        try:
+            departure.move_partitions(replication, member, lambda *progress: self._check_open(check, *progress))
+            with self._mutex:
+                self._require_open()
+                left = departure.complete(replication, member)
+            is_complete = True
+        finally:
+            if not is_complete:
+                departure.give_up(replication, member)
+        return left
+
+    def _check_open(self, check: Check, moved: int, partitions: int) -> None:
+        """StorageClosed if somebody has closed the storage meanwhile, or what `check` raises."""
+        self._require_open()
+        check(moved, partitions)
+
+    def _replicated(self) -> Replication:
+        """The replication; UnsupportedConfig if there is none."""
         if self._replication is None:
             raise UnsupportedConfig(
                 "this storage was opened without replicas", hint="open it with a list of directories as replicas first"
             )
-        self._replication.directories.add(path)
+        return self._replication
 
     def replicas(self) -> list[ReplicaStatus]:
         """Every replica of every partition of a replicated storage."""

@@ -301,9 +301,15 @@ def alter_group(node: Node) -> ast.Statement:
     )
 
 
-def add_replica(node: Node) -> ast.Statement:
-    """ALTER SYSTEM ADD REPLICA 'directory'."""
-    return ast.AlterSystem(add_replica=string_of(node) or "")
+def alter_system(node: Node) -> ast.Statement:
+    """ALTER SYSTEM ADD | DROP REPLICA 'directory'."""
+    leaf = node.leaf("STRING")
+    assert leaf is not None
+    return ast.AlterSystem(
+        action="add" if node.node("add_replica") is not None else "drop",
+        directory=string_of(node) or "",
+        at=leaf.start_pos,
+    )
 
 
 def drop_group(node: Node) -> list[ast.Statement]:

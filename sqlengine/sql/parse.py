@@ -153,7 +153,7 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "drop": objects.drop,
         "truncate": objects.truncate,
         "alter_group": objects.alter_group,
-        "add_replica": objects.add_replica,
+        "alter_system": objects.alter_system,
         "drop_group": objects.drop_group,
         "comment_on": objects.comment_on,
         "insert": session.insert,

@@ -126,10 +126,12 @@ def unsupported_feature(tokens: Sequence[Token]) -> str | None:
 
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
-    """ALTER has RENAME for everything, SET and ADD PARTITIONS for topics, RESET for consumer groups, SYSTEM ADD."""
+    """ALTER has RENAME for everything, SET and ADD PARTITIONS for topics, RESET for consumer groups, ADD and DROP for
+    SYSTEM.
+    """
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
-    if words[1:3] == ["SYSTEM", "ADD"]:
+    if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"]):
         return None
     if words[1] not in _OBJECTS:
         return f"ALTER {words[1]}" if words[1].isalpha() and len(tokens) > 2 else None

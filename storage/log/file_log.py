@@ -156,9 +156,7 @@ class FileLog(Log):
         self._write_frame(header, [pack_header(header, checksum([]))])
 
     def _write_frame(self, header: FrameHeader, pieces: list[Any]) -> None:
-        """Put a frame at the end of the log, beginning a new segment if it does not fit; call with the lock
-        held.
-        """
+        """Put a frame at the end of the log, in a new segment if it does not fit; call with the lock held."""
         active, size = self._active, header.frame_size
         if active.index.position + size > active.capacity:
             self._roll(size)
@@ -223,7 +221,10 @@ class FileLog(Log):
         try:
             segment.open_for_append(capacity, SegmentIndex(self._end_offset))
         except OSError as error:
-            segment.remove()
+            try:
+                segment.remove()
+            except OSError as second:
+                raise self._fail(f"removing a segment that was not begun failed: {second.strerror}") from error
             raise (self._disk_full() if error.errno in NO_SPACE else self._fail(f"{error.strerror}")) from error
         self._segments = [*self._segments, segment]
         self._begun += 1
@@ -275,9 +276,7 @@ class FileLog(Log):
             raise self._failure
 
     def sync_now(self) -> None:
-        """Sync everything written so far and move the durable point; a failure stops the log and is kept in
-        it.
-        """
+        """Sync all that was written so far and move the durable point; a failure stops the log and is kept in it."""
         with self._sync_lock:
             self._sync()
 

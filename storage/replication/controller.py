@@ -132,6 +132,13 @@ def reopened(settings: Settings, known: Saved, *, alone: bool = False) -> Contro
     return Controller(settings, metadata, known.registrations, metadata.version)
 
 
+def forgotten(state: Controller, replica: int) -> Controller:
+    """Without what is known of a replica that will never come again; one that is assigned is kept."""
+    if replica in state.metadata.replicas:
+        return state
+    return replace(state, registrations=tuple(known for known in state.registrations if known.replica != replica))
+
+
 def step(state: Controller, event: Event) -> tuple[Controller, ControllerReady]:
     """The controller after `event`, and what to do. TypeError for an event that is not for controllers."""
     before = state

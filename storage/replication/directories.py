@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from storage.env import Env, Lock, make_dir, write_file
 from storage.errors import (
     NO_SPACE,
     CorruptFile,
+    DirectoryNeeded,
+    DirectoryNotFound,
     DiskFull,
     InvalidConfig,
     LogFailed,
@@ -27,7 +30,7 @@ from storage.errors import (
     translated,
 )
 from storage.replication.mirror import MirrorEnv
-from storage.replication.trees import copy_metadata, metadata_error
+from storage.replication.trees import copy_metadata, metadata_error, remove_storage
 
 MARK = "replicas"
 FORMAT = "FORMAT"
@@ -49,13 +52,14 @@ class Mark:
 
 @dataclass
 class Directory:
-    """One directory; `error` says why it is not in use."""
+    """One directory; `error` says why it is not in use. `leaving`: it is being dropped, and gets nothing new."""
 
     id: int
     path: str
     lock: Lock | None = None
     error: StorageError | None = None
     lost_us: int = 0
+    leaving: bool = False
 
 
 @dataclass
@@ -87,6 +91,28 @@ class Directories:
     def usable(self) -> list[int]:
         """Ids of the directories in use, ascending."""
         return [member.id for member in self.members.values() if member.error is None]
+
+    @property
+    def staying(self) -> list[int]:
+        """Ids of the directories that are not being dropped, ascending."""
+        return [member.id for member in self.members.values() if not member.leaving]
+
+    @property
+    def taking(self) -> list[int]:
+        """Ids of the directories that can get replicas, ascending."""
+        return [member.id for member in self.members.values() if member.error is None and not member.leaving]
+
+    def named(self, path: str) -> Directory:
+        """The directory of a path; DirectoryNotFound says which paths are nearest."""
+        own = self.env.absolute(path)
+        paths = {member.path: member for member in self.members.values()}
+        if own not in paths:
+            nearest = get_close_matches(own, paths, n=3, cutoff=0.0)
+            raise DirectoryNotFound(
+                f'directory "{own}" is none of this storage\'s',
+                hint="nearest are " + ", ".join(f'"{each}"' for each in nearest),
+            )
+        return paths[own]
 
     def path(self, directory: int) -> str | None:
         """The path of a directory in use."""
@@ -136,6 +162,7 @@ class Directories:
         """
         own = self.env.absolute(path)
         with self.files.mutex:
+            self._notice()
             _check_apart([*(member.path for member in self.members.values()), own])
             found = _Found(own)
             _look(self.env, found)
@@ -146,26 +173,88 @@ class Directories:
                 if found.has_storage or found.mark is not None or found.damage is not None:
                     raise stranger(own)
                 self.next_id += 1
-                self.members[member.id] = member
+                self.members = {**self.members, member.id: member}
                 with translated(f'directory "{own}"'):
                     self.fill(member)
             except BaseException:
-                self.members.pop(member.id, None)
+                self._forget(member)
                 if found.lock is not None:
                     found.lock.release()
                 raise
             self.write_marks()
 
+    # --- one less ---
+
+    def drop(self, member: Directory) -> StorageError | None:
+        """Let go of a directory in which no partition has a replica, and remove this storage's files there; returns why
+        they are left there, if they are. Raises DirectoryNeeded for the last one in use, LogFailed.
+
+        The others note first that it has not everything any more, and forget it when it is empty: what a crash leaves
+        in between is a directory that was lost, which is filled again.
+        """
+        with self.files.mutex:
+            self._notice()
+            if not self.files.leave(member.path):
+                raise DirectoryNeeded(
+                    f'directory "{member.path}" is the only one in use', hint="bring another one back first"
+                )
+            was_lost = member.error is not None
+            member.error = member.error or LogFailed(f'directory "{member.path}" is being dropped')
+            self.write_marks()
+        left = self._emptied(member, was_lost=was_lost)
+        with self.files.mutex:
+            self._forget(member)
+            if member.lock is not None:
+                member.lock.release()
+                member.lock = None
+            self.write_marks()
+        return left
+
+    def _forget(self, member: Directory) -> None:
+        """Take it out of `members`, which others may be going over."""
+        self.members = {number: each for number, each in self.members.items() if number != member.id}
+
+    def _emptied(self, member: Directory, *, was_lost: bool) -> StorageError | None:
+        """Remove this storage's files from a directory that is out of step; what went wrong, if anything did.
+
+        Its mark goes last, and says before anything is removed that it has nothing.
+        """
+        try:
+            mark = load_mark(self.env, member.path)
+            if mark is None:
+                return None
+            if (mark.storage, mark.directory) != (self.storage, member.id):
+                return stranger(member.path)
+            if was_lost:
+                self._lock_again(member)
+            self._write_mark(member, 0)
+            remove_storage(self.env, member.path)
+            self.env.remove(f"{member.path}/{MARK}")
+            self.env.remove(f"{member.path}/LOCK")
+            self.env.sync_dir(member.path)
+        except OSError as error:
+            return self.failure(member, error)
+        except StorageError as error:  # a damaged mark, or another process that has the directory
+            return error
+        return None
+
     # --- looking after them ---
 
     def tend(self) -> None:
         """Notice directories that have vanished, take back those that can be used again."""
+        self._notice()
         now_us = self.env.now_us()
+        for member in list(self.members.values()):
+            if member.error is not None and not member.leaving and self._is_due(member, now_us):
+                with self.files.mutex:
+                    if not member.leaving and member.id in self.members:
+                        self._take_back(member)
+
+    def _notice(self) -> None:
+        """Give up the directories in use that have vanished."""
         for member in list(self.members.values()):
             if member.error is None and not self.env.exists(f"{member.path}/{MARK}"):
                 self.files.lose(member.path, FileNotFoundError(2, "it has vanished", member.path))
-            elif member.error is not None and self._is_due(member, now_us):
-                self._take_back(member)
 
     def _is_due(self, member: Directory, now_us: int) -> bool:
         """Whether to try a lost directory again. One that is being emptied by somebody is left alone meanwhile."""
@@ -194,7 +283,18 @@ class Directories:
         """
         if not self.env.exists(f"{member.path}/{MARK}"):
             self._write_mark(member, 0)
-        self.files.restore(member.path, lambda source, target: copy_metadata(self.env, source, target))
+        self.files.restore(member.path, self._copy)
+
+    def _copy(self, source: str, target: str) -> None:
+        """`copy_metadata`, from a directory that is still there afterwards: one that vanished has nothing to give."""
+        self._require_present(source)
+        copy_metadata(self.env, source, target)
+        self._require_present(source)
+
+    def _require_present(self, path: str) -> None:
+        """FileNotFoundError for a directory that has vanished."""
+        if not self.env.exists(f"{path}/{MARK}"):
+            raise FileNotFoundError(2, "it has vanished", path)
 
     def _lock_again(self, member: Directory) -> None:
         """Make the directory if need be, and lock it: the lock of one that was removed holds nothing."""

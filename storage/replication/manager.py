@@ -90,13 +90,18 @@ class Replication:
             self._logs.append(log)
         return log
 
+    def open_logs(self) -> list[ReplicatedLog]:
+        """The partitions that are in use."""
+        with self._mutex:
+            return [log for log in self._logs if not log.is_closed]
+
     def _assigned(self, below: str, number: int, factor: int) -> list[int]:
         """Directories for a new partition: the usable ones first, beginning where the name says, so that leaders are
         spread.
         """
-        usable = self.directories.usable
+        usable = self.directories.taking or self.directories.usable
         first = (checksum([below.rpartition("/")[0].encode()]) + number) % len(usable)
-        others = [member for member in self.directories.members if member not in usable]
+        others = [member for member in self.directories.staying if member not in usable]
         return [*usable[first:], *usable[:first], *others][:factor]
 
     def _replace_departed(self, partition: Partition) -> None:
@@ -112,27 +117,35 @@ class Replication:
             partition.reassign(chosen)
 
     def set_factor(self, log: ReplicatedLog, factor: int) -> None:
-        """Begin to give a partition so many replicas: those in sync stay first. Raises InvalidAssignment."""
-        partition = log.replication
+        """Begin to give a partition so many replicas: those in sync stay first. One in a directory that is being
+        dropped does not count, and stays until that has seen to it. Raises InvalidAssignment.
+        """
+        partition, staying = log.replication, self.directories.staying
         with partition.lock:
             metadata = partition.metadata
-            current = metadata.target or metadata.replicas
+            wanted = metadata.target or metadata.replicas
+            leaving = [replica for replica in wanted if replica in self.directories.members and replica not in staying]
+            current = [replica for replica in wanted if replica not in leaving]
             if len(current) == factor:
                 return
             leader = [metadata.leader] if metadata.leader in current else []
             in_sync = [replica for replica in current if replica in metadata.isr and replica not in leader]
             behind = [replica for replica in current if replica not in metadata.isr and replica not in leader]
-            usable = [replica for replica in self.directories.usable if replica not in current]
-            others = [replica for replica in self.directories.members if replica not in [*current, *usable]]
+            usable = [replica for replica in self.directories.taking if replica not in current]
+            others = [replica for replica in staying if replica not in [*current, *usable]]
             order = [*leader, *in_sync, *behind, *usable, *others]
-            partition.reassign(order[:factor])
-        self._wake.set()
+            partition.reassign([*order[:factor], *leaving])
+        self.wake()
 
     # --- the thread ---
 
     def start(self) -> None:
         """Begin to look after the replicas."""
         self._thread.start()
+
+    def wake(self) -> None:
+        """Let the thread look after everything now."""
+        self._wake.set()
 
     def stop(self) -> None:
         """End the thread; call before the logs are closed."""
@@ -173,9 +186,7 @@ class Replication:
 
     def replicas(self) -> list[ReplicaStatus]:
         """Every replica of every partition, by topic, partition and directory."""
-        with self._mutex:
-            logs = [log for log in self._logs if not log.is_closed]
-        found = [status for log in logs for status in self._statuses(log)]
+        found = [status for log in self.open_logs() for status in self._statuses(log)]
         return sorted(found, key=lambda status: status[:3])
 
     def _statuses(self, log: ReplicatedLog) -> list[ReplicaStatus]:

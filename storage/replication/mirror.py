@@ -50,12 +50,20 @@ class MirrorEnv:
     def lose(self, root: str, error: OSError) -> bool:
         """Take a directory out; False for the last one."""
         with self.mutex:
-            if root not in self._roots or len(self._roots) == 1:
+            if root not in self._roots or not self.leave(root):
                 return False
-            self._roots.remove(root)
-            for file in self._open:
-                file.leave(root)
             self._on_lost(root, error)
+            return True
+
+    def leave(self, root: str) -> bool:
+        """Keep nothing in step in a directory any more; False for the last one."""
+        with self.mutex:
+            if root in self._roots:
+                if len(self._roots) == 1:
+                    return False
+                self._roots.remove(root)
+                for file in self._open:
+                    file.leave(root)
             return True
 
     def everywhere(self, work: Callable[[str], Result]) -> Result:

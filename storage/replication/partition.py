@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from storage.errors import CorruptLog, LogFailed, StorageError
+from storage.errors import CorruptLog, DirectoryNeeded, DiskFull, LogFailed, StorageError
 from storage.log.format import FrameHeader
 from storage.log.replica_log import ReplicaLog
+from storage.replication.controller import forgotten
 from storage.replication.driver import CLIENT, READ_BYTES, RETRY_US, UNLIMITED, Driver, error_of, together
 from storage.replication.local_replica import LocalReplica
 from storage.replication.messages import (
@@ -218,7 +219,9 @@ class Partition(Driver):
         return False
 
     def _remove_departed(self) -> None:
-        """Delete the logs of replicas that the partition has moved away from."""
+        """Delete the logs of replicas that the partition has moved away from, once somebody leads without them."""
+        if not self.writers:
+            return
         for number in [number for number in self.replicas if number not in self.metadata.replicas]:
             replica = self.replicas.pop(number)
             error = error_of(replica.delete)
@@ -230,6 +233,53 @@ class Partition(Driver):
     def reassign(self, replicas: Sequence[int]) -> None:
         """Begin to move to other replicas, the preferred leader first. Raises InvalidAssignment."""
         self._ask(lambda request: Reassign(CLIENT, request, tuple(replicas)))
+
+    def vacate(self, replica: int, others: Sequence[int], count: int) -> bool:
+        """A step of the way from a replica to `count` replicas on `others`, those that it has and then the first of the
+        list; True when nothing of it is left.
+
+        Nobody leaves, least of all a leader, before all of the new ones have every record, also those that are not
+        committed yet and that an appender waits for. Raises DirectoryNeeded, NoReplica, the error of a leader that
+        cannot be copied.
+        """
+        if replica not in self.metadata.replicas:
+            self._remove_departed()
+            return replica not in self.replicas
+        leader = self.require_leader()
+        if leader.log.failure is not None:
+            raise leader.log.failure
+        wanted = self.metadata.target or self.metadata.replicas
+        having = sorted((r for r in wanted if r in others), key=lambda r: r != leader.id)
+        goal = (*having, *(r for r in others if r not in wanted))[:count]
+        self._require_able(goal, count)
+        if not set(goal) <= set(self.metadata.replicas):
+            self.reassign((*goal, *(r for r in wanted if r not in goal)))
+        self._notice()
+        if self._can_do_with(goal):
+            self.sync()  # what the one that leaves had synced, all others must have synced
+        if self._can_do_with(goal):
+            self.reassign(goal)
+            self._remove_departed()
+        return replica not in self.metadata.replicas and replica not in self.replicas
+
+    def _can_do_with(self, goal: Sequence[int]) -> bool:
+        """Whether replicas are in sync and have every record that any replica has."""
+        return set(goal) <= {writer.id for writer in self.writers} & set(self.metadata.isr)
+
+    def _require_able(self, goal: Sequence[int], count: int) -> None:
+        """DirectoryNeeded if the replicas of `goal` are too few, DiskFull if one has no space for its copy."""
+        if len(goal) < count:
+            raise DirectoryNeeded(
+                f"{self.name} needs {count} directories, and of those that stay {len(goal)} can be used",
+                hint="bring a lost directory back or add one, or lower replication_factor by ALTER TOPIC",
+            )
+        for replica in (self.replicas[number] for number in goal if number in self.replicas):
+            if isinstance(replica.error, DiskFull):
+                raise replica.error
+
+    def forget(self, replica: int) -> None:
+        """Keep nothing of a replica whose directory is no longer the storage's."""
+        self._controller = forgotten(self._controller, replica)
 
     def set_min_insync(self, number: int) -> None:
         """Raises InvalidAssignment."""

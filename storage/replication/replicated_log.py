@@ -6,7 +6,7 @@ Must not know the protocol: `partition` drives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
@@ -322,6 +322,19 @@ class ReplicatedLog(Log):
         if self.replication.committed > before:
             self.context.arrivals.signal()
         return more
+
+    def vacate(self, replica: int, others: Sequence[int]) -> bool:
+        """See `Partition.vacate`, for as many replicas as the topic asks for."""
+        with self._lock:
+            if self._closed:
+                return True
+            before = self.replication.committed
+            try:
+                return self.replication.vacate(replica, others, self.context.config.replication_factor or 1)
+            finally:
+                self._moved()
+                if self.replication.committed > before:
+                    self.context.arrivals.signal()
 
     def configure(self, before: TopicConfig) -> None:
         """See `Log.configure`. Replicas that are new get the records by and by. Raises InvalidAssignment."""

@@ -1,7 +1,8 @@
-"""The files of a storage that hold no records, as they lie in a directory: comparing, checking and copying them.
+"""The files of a storage, as they lie in a directory: comparing, checking and copying those that hold no records, and
+removing all.
 
 They are `FORMAT` and the journals, `snapshots/<name>/<number>/`, and of each topic its description and schemas.
-Partitions (directories with a number below a topic) are left alone: their records are replicated.
+Partitions (directories with a number below a topic) are not copied: their records are replicated.
 """
 
 from __future__ import annotations
@@ -53,6 +54,17 @@ def copy_metadata(env: Env, source: str, target: str) -> None:
         _copy_snapshots(env, f"{source}/snapshots/{name}", f"{target}/snapshots/{name}")
     env.sync_dir(f"{target}/snapshots")
     env.sync_dir(target)
+
+
+def remove_storage(env: Env, root: str) -> None:
+    """Remove all that a storage keeps in a directory, records too, but for its mark and its lock. OSError.
+
+    `FORMAT` goes last: while it is there, a crash leaves what is known to be a storage.
+    """
+    for name in ("topics", "snapshots", *JOURNALS, "FORMAT"):
+        for each in (name, f"{name}.tmp"):
+            env.remove(f"{root}/{each}")
+    env.sync_dir(root)
 
 
 def _copy_topics(env: Env, source: str, target: str) -> None:

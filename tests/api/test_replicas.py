@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sqlengine
+from storage.replication import departure
 
 
 def open_all(root: Path) -> sqlengine.Database:
@@ -132,6 +135,61 @@ def test_a_directory_is_added_while_the_database_runs(tmp_path: Path) -> None:
     with sqlengine.connect(tmp_path / "plain") as db, pytest.raises(sqlengine.Error) as caught:
         db.execute(f"ALTER SYSTEM ADD REPLICA '{tmp_path}/e'")
     assert caught.value.sqlstate == "0A000"
+
+
+def test_a_directory_is_dropped_while_the_database_runs(tmp_path: Path) -> None:
+    with open_all(tmp_path) as db:
+        fill(db)
+        with pytest.raises(
+            sqlengine.Error, match="has replication factor 3, and 2 directories would be left"
+        ) as caught:
+            db.execute(f"ALTER SYSTEM DROP REPLICA '{tmp_path}/b'")
+        assert caught.value.sqlstate == "0A000"
+        for topic, _ in {*rows(db, "SELECT DISTINCT topic, 0 FROM system.replicas")}:
+            db.execute(f"ALTER TOPIC {topic} SET (replication_factor = 2)")
+        for path, state in {"x/b": "42704", "a": "55006", "": "22023"}.items():
+            statement = f"ALTER SYSTEM DROP REPLICA '{tmp_path / path if path else ''}'"
+            with pytest.raises(sqlengine.Error) as caught:
+                db.execute(statement)
+            assert (caught.value.sqlstate, path) == (state, path)
+            if state == "42704":
+                assert caught.value.position == statement.index("'")
+                assert f'"{tmp_path}/b"' in str(caught.value.hint)
+        until(db, "SELECT count(*) FROM system.replicas WHERE NOT in_sync", [(0,)])
+        db.execute(f"ALTER SYSTEM DROP REPLICA '{tmp_path}/b'")
+        assert [row[0] for row in rows(db, "SHOW DIRECTORIES")] == [f"{tmp_path}/a", f"{tmp_path}/c"]
+        assert list((tmp_path / "b").iterdir()) == []
+        db.execute("INSERT INTO s VALUES (1, 1)")
+        db.execute(f"ALTER SYSTEM ADD REPLICA '{tmp_path}/b'")
+        db.execute("ALTER TOPIC s SET (replication_factor = 3)")
+        until(db, "SELECT count(*) FROM system.replicas WHERE in_sync AND directory LIKE '%/b'", [(1,)])
+    shutil.rmtree(tmp_path / "a")
+    with sqlengine.connect(tmp_path / "c") as db:
+        assert rows(db, QUERY) == [("name 1", 100501), *TOTALS[1:]]
+
+
+def test_a_drop_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_all(tmp_path) as db:
+        db.execute("CREATE STREAM s (v BIGINT) WITH (replication_factor = 1, partitions = 3)")
+        db.execute("INSERT INTO s SELECT * FROM generate_series(1, 100)")
+        session = db.session()
+        step = departure._move
+
+        def cancelling(*arguments: Any) -> tuple[int, int]:
+            session.cancel()
+            return step(*arguments)
+
+        monkeypatch.setattr(departure, "_move", cancelling)
+        with pytest.raises(sqlengine.Error) as caught:
+            session.execute(f"ALTER SYSTEM DROP REPLICA '{tmp_path}/c'")
+        assert caught.value.sqlstate == "57014"
+        assert re.fullmatch(
+            r"[0-3] of \d partitions had no replica in the directory; it stays in use", caught.value.detail
+        )
+        monkeypatch.undo()
+        assert len(rows(db, "SHOW DIRECTORIES")) == 3
+        session.execute(f"ALTER SYSTEM DROP REPLICA '{tmp_path}/c'")
+        assert rows(db, "SELECT count(*), sum(v) FROM s") == [(100, 5050)]
 
 
 def test_bad_directories_are_refused(tmp_path: Path) -> None:

@@ -97,6 +97,23 @@ def test_a_failed_write_stops_the_log(scratch: Path, env: FaultyEnv) -> None:
     opened.close()
 
 
+def test_a_segment_that_can_neither_be_begun_nor_removed_stops_the_log(scratch: Path, env: FaultyEnv) -> None:
+    with storage.Storage.open(str(scratch / "data"), env=env) as opened:
+        log = opened.create_topic("t", SCHEMA, storage.TopicConfig(segment_bytes=4096)).partitions[0]
+        env.fail("resize")
+        for nth in range(1, 9):
+            env.fail("remove", nth)
+        with pytest.raises(storage.LogFailed, match="removing a segment that was not begun failed"):
+            for first in range(0, 10_000, 10):
+                log.append(rows(first, 10))
+        with pytest.raises(storage.LogFailed):
+            log.append(rows(0, 1))
+        env.heal()
+        written = numbers(log)
+    with storage.Storage.open(str(scratch / "data"), env=env) as opened:
+        assert numbers(opened.topic("t").partitions[0]) == written == list(range(len(written)))
+
+
 def test_a_failed_rollback_after_a_full_disk_stops_the_log(scratch: Path, env: FaultyEnv) -> None:
     opened = storage.Storage.open(str(scratch / "data"), env=env)
     log = opened.create_topic("t", SCHEMA).partitions[0]

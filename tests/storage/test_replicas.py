@@ -352,13 +352,26 @@ def test_a_full_disk_of_one_replica_stops_nothing(tmp_path: Path) -> None:
             assert numbers(opened.topic(name).partitions[0]) == list(range(70))
 
 
+def drop_when_others_are_back(opened: storage.Storage, directory: Path) -> None:
+    """Drop a directory, as often as it takes until those that were deleted meanwhile have been made again."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            opened.drop_replica(str(directory))
+            return
+        except storage.DirectoryNeeded:
+            assert time.monotonic() < deadline, opened.directories()
+            time.sleep(0.1)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_whatever_happens_the_log_is_the_list_of_what_was_acknowledged(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     acknowledged: list[int] = []
     opened = connect(tmp_path)
     log = topic(opened, segment_bytes=rng.choice([4096, 1 << 20]), durability=rng.choice(["os", "group", "sync"]))
-    healthy = set(NAMES)
+    names = list(NAMES)
+    healthy = set(names)
     for step in range(40):
         action = rng.random()
         if action < 0.6:
@@ -370,16 +383,28 @@ def test_whatever_happens_the_log_is_the_list_of_what_was_acknowledged(tmp_path:
             name = rng.choice(sorted(healthy))
             healthy.discard(name)
             shutil.rmtree(tmp_path / name, ignore_errors=True)
-        elif action < 0.85:
+        elif action < 0.82:
             settle(opened)
-            healthy = set(NAMES)
+            healthy = set(names)
+        elif action < 0.88:  # another directory takes the place of one, which is dropped, lost or not
+            (new,) = {*NAMES, "d"} - set(names)
+            old = rng.choice(names[1:])
+            opened.add_replica(str(tmp_path / new))
+            names.append(new)
+            healthy.add(new)
+            if not healthy - {old, new}:
+                settle(opened)
+                healthy = set(names)
+            drop_when_others_are_back(opened, tmp_path / old)
+            names.remove(old)
+            healthy.discard(old)
         elif action < 0.95:
             opened.close()
             if rng.random() < 0.5 and len(healthy) > 1:
                 name = rng.choice(sorted(healthy))
                 healthy.discard(name)
                 shutil.rmtree(tmp_path / name)
-            opened = connect(tmp_path)
+            opened = connect(tmp_path, tuple(names))
             log = opened.topic("t").partitions[0]
         else:
             assert numbers(log) == acknowledged, step

@@ -79,9 +79,11 @@ class AlterTopic(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlterSystem(Statement):
-    """ADD REPLICA 'directory'."""
+    """ADD or DROP REPLICA 'directory': `action` is add or drop, `at` is where the directory stands in the text."""
 
-    add_replica: str
+    action: str
+    directory: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
