@@ -152,6 +152,17 @@ multiply = _number("multiply", "*", "multiply_checked", "product", "2 * 3 = 6")
 divide = _number("divide", "/", "divide_checked", "quotient; of whole numbers truncated towards zero", "-7 / 2 = -3")
 
 
+def _checked_remainder(a: Any, b: Any) -> Any:
+    """Arrow's remainder, which overflows for the least whole number by -1; by -1 and by 1 the answer is 0."""
+    plain = _call("remainder_checked")
+    try:
+        return plain.call([a, b])
+    except pa.ArrowInvalid:
+        if not pa.types.is_integer(b.type):
+            raise
+        return plain.call([a, pc.if_else(pc.equal(b, pa.scalar(-1, b.type)), pa.scalar(1, b.type), b)])
+
+
 def _remainder(a: Any, b: Any) -> Any:
     """Whole numbers by a positive constant through NumPy's division by an invariant, four times quicker."""
     constant = b.as_py() if isinstance(b, pa.Scalar) and pa.types.is_integer(b.type) else None
@@ -162,7 +173,7 @@ def _remainder(a: Any, b: Any) -> Any:
         and a.type == getattr(b, "type", None)
     )
     if not plain or constant is None or constant <= 0 or not len(a):
-        return _call("remainder_checked").call([a, b])
+        return _checked_remainder(a, b)
     values = np.asarray(a)
     rest = np.floor_divide(values, constant)
     rest *= constant

@@ -142,7 +142,7 @@ def test_a_full_disk_refuses_writes_and_recovers(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "trash").mkdir()
     faulty = FaultyEnv(str(tmp_path / "trash"))
     plain_open = Storage.open
-    monkeypatch.setattr(Storage, "open", lambda path: plain_open(path, env=faulty))
+    monkeypatch.setattr(Storage, "open", lambda path, replicas=None: plain_open(path, env=faulty, replicas=replicas))
     with sqlengine.connect(str(tmp_path / "data")) as db:
         db.execute("CREATE STREAM s (v BIGINT)")
         db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s")
