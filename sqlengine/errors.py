@@ -254,6 +254,12 @@ class UniqueViolation(IntegrityError):
     sqlstate = "23505"
 
 
+class SerializationFailure(OperationalError):
+    """Another session changed what a transaction changes, and was first."""
+
+    sqlstate = "40001"
+
+
 class QueryCanceled(OperationalError):
     """Cancelled by the user or by a time-out."""
 

@@ -20,7 +20,7 @@ from sqlengine.connectors.base import BadRecord, Position, Reader, Source
 from sqlengine.errors import Error
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.side_topics import SideTopics
-from storage import Log, Storage, deal, partitions_by_key
+from storage import Log, Storage, StorageError, deal, partitions_by_key
 
 INGEST_ROWS = 65_536
 """Rows asked of a connector partition in one step."""
@@ -186,8 +186,15 @@ class Ingest:
         return sum(known) / len(known) if known and len(known) == len(self._parts) else None
 
     def close(self) -> None:
-        """Commit and release the connector."""
-        self._commit(self._committed_us)
+        """Commit and release the connector. Rows that still find no space are polled again the next time: nothing is
+        committed then, and the topic is cut back to where it was.
+        """
+        try:
+            for part in self._parts:
+                self._write(part, self._committed_us)
+            self._commit(self._committed_us)
+        except StorageError as error:
+            self.failure = as_error(error)
         for part in self._parts:
             if part.reader is not None:
                 part.reader.close()

@@ -514,6 +514,8 @@ class Instance:
                 hint=ingest.failure.hint,
             )
         source = self.scheduler.sources.get(obj.name)
+        if source is not None and source.failure is not None:
+            raise source.failure
         if source is not None and source.store is not None:
             return source.store.scan_table() if packed else source.store.snapshot_table()
         until = source.reader.positions if source is not None else self._moment.get(obj.name)

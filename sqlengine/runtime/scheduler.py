@@ -94,11 +94,7 @@ class Scheduler:
             now_us = self.clock.now_us()
             fed = [feeder(now_us) for feeder in list(self.feeders)]
             ends = self._ends()
-            polled = {
-                name: batches
-                for name, s in self.sources.items()
-                if (batches := s.reader.poll(until=ends[name])) or s.correction
-            }
+            polled = {name: found for name in self.sources if (found := self._poll(name, ends[name])) is not None}
             if not polled and not self._time_due(now_us):
                 return any(fed)
             self.tick_number += 1
@@ -107,13 +103,13 @@ class Scheduler:
             self.changed.notify_all()
             return True
 
-    def _poll(self, name: str) -> list[SourceBatch] | None:
+    def _poll(self, name: str, until: Sequence[int]) -> list[SourceBatch] | None:
         """What has come; None when there is nothing. A topic that cannot be read stops the queries that read it."""
         source = self.sources[name]
         if source.failure is not None:
             return None
         try:
-            found = source.reader.poll()
+            found = source.reader.poll(until=until)
         except Exception as error:
             source.failure = as_error(error)
             for query in self.queries.values():

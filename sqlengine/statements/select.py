@@ -15,6 +15,7 @@ from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.own_writes import own_change, rows_with
 from sqlengine.statements.subscribe import follow
 from sqlengine.statements.system_rows import system_rows
 
@@ -49,7 +50,15 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
 def _contents(context: Context, obj: CatalogObject) -> pa.Table:
     if isinstance(obj, SystemTable):
         return system_rows(context, obj)
-    return context.instance.contents(obj, packed=True)
+    return _as_seen(context, obj, packed=True)
+
+
+def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False) -> pa.Table:
+    """An object's rows; of a table also what the session's open transaction has made of them."""
+    own = own_change(context.transaction or (), obj) if isinstance(obj, Table) else None
+    if own is None:
+        return context.instance.contents(obj, packed=packed)
+    return rows_with(own, context.instance.contents(obj))
 
 
 def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Table], now_us: int) -> pa.Table:
@@ -73,4 +82,4 @@ def rows_of(context: Context, obj: CatalogObject) -> pa.Table:
     with instance.lock:
         if context.settings.read_consistency == "strict":
             instance.catch_up(context.check)
-        return instance.contents(obj)
+        return _as_seen(context, obj)

@@ -7,7 +7,7 @@ from sqlengine.result import Result
 from sqlengine.settings import setting_names
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
-from sqlengine.statements.write import flush
+from sqlengine.statements.write import commit
 
 
 def set_(statement: ast.Set, context: Context) -> Result:
@@ -38,8 +38,7 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
     if pending is None:
         context.notice("there is no transaction in progress")
     elif statement.action == "commit":
-        with context.instance.lock:
-            flush(context, pending)
+        commit(context, pending)
     return Result(statement.action.upper())
 
 

@@ -17,6 +17,7 @@ from sqlengine.runtime.rows import Default, conform
 from sqlengine.runtime.sources import bind_over, format_options
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements.context import Context, Pending
+from sqlengine.statements.own_writes import check_commit, lookup_with, own_change
 from storage import BYTES_SCHEMA, Log, deal, partitions_by_key
 
 APPEND_ROWS = 65_536
@@ -41,8 +42,9 @@ def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: 
     """Conform, then append (or keep for COMMIT); returns the rows as they are stored."""
     stored = conform(rows, target.stored_columns(), named, default_of(context))
     if isinstance(target, Table):
-        check_unique(context, target, stored)
-        append_changes(context, target, stored, None)
+        with context.instance.lock:  # no other session's row of that key comes between
+            check_unique(context, target, stored)
+            append_changes(context, target, stored, None)
     else:
         append_stream(context, target, stored)
     return stored
@@ -103,6 +105,16 @@ def flush(context: Context, pending: Sequence[Pending]) -> None:
         context.instance.pump.wake()
 
 
+def commit(context: Context, pending: Sequence[Pending]) -> None:
+    """Append what a transaction has written, if it can still be. See `check_commit` for what it raises."""
+    with context.instance.lock:
+        context.instance.catch_up(context.check)
+        for table in {item.target.name: item.target for item in pending}.values():
+            if isinstance(table, Table):
+                check_commit(pending, table, table_store(context, table))
+        flush(context, pending)
+
+
 def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:
     """The batch split over the topic's partitions: by key, else whole batches in turn."""
     topic = context.instance.topic_of(target)
@@ -139,10 +151,12 @@ def table_store(context: Context, table: Table) -> RowStore:
 
 
 def existing_rows(context: Context, table: Table, rows: pa.Table) -> tuple[np.ndarray, pa.RecordBatch]:
-    """Positions of `rows` whose key is already in the table, and the rows that are there."""
+    """Positions of `rows` whose key is already in the table as the transaction sees it, and the rows that are there."""
     keys = [rows.column(k).combine_chunks() for k in table.primary_key]
     flat = [pa.concat_arrays(k.chunks) if isinstance(k, pa.ChunkedArray) else k for k in keys]
-    return table_store(context, table).lookup(flat)
+    own = own_change(context.transaction or (), table)
+    store = table_store(context, table)
+    return store.lookup(flat) if own is None else lookup_with(own, store, table, flat)
 
 
 def check_unique(context: Context, table: Table, rows: pa.Table) -> None:

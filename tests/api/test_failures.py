@@ -17,6 +17,7 @@ from sqlengine import errors
 from sqlengine.api.database import Database
 from sqlengine.connectors.file.text_reader import TextReader
 from sqlengine.runtime import ingest, pump
+from storage.log.file_log import FileLog
 from storage.log.memory_log import MemoryLog
 
 
@@ -124,6 +125,57 @@ def test_a_damaged_topic_stops_the_views_over_it_alone(tmp_path: Path) -> None:
         assert caught.value.sqlstate == "XX001"
         db.execute("INSERT INTO b VALUES (100)")
         assert db.execute("SELECT * FROM over_b").fetchall() == [(145,)]
+
+
+@pytest.mark.parametrize("kind", ["stream", "table"])
+def test_a_topic_that_cannot_be_read_fails_those_who_read_it(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    with sqlengine.connect() as db:
+        for name in ("a", "b"):
+            db.execute(f"CREATE {kind} {name} (n INT)")
+            db.execute(f"CREATE MATERIALIZED VIEW over_{name} AS SELECT sum(n) AS n FROM {name}")
+            db.execute(f"INSERT INTO {name} VALUES (1)")
+        assert db.execute("SELECT n FROM over_a").fetchall() == [(1,)]
+        damage = storage.CorruptLog("frame does not match its checksum", file="a.log", position=0, offset=1)
+        monkeypatch.setattr(db._instance.scheduler.sources["a"].reader, "poll", failing(10**9, damage, list, every=1))
+        db.execute("INSERT INTO a VALUES (2)")
+        db.execute("INSERT INTO b VALUES (2)")
+        assert db.execute("SELECT n FROM over_b").fetchall() == [(3,)]
+        for question in ("SELECT * FROM over_a", "SELECT * FROM a"):
+            with pytest.raises(errors.Error) as caught:
+                db.execute(question)
+            assert caught.value.sqlstate == "XX001"
+        told = dict(db.execute("SELECT name, status FROM system.queries").fetchall())
+        assert told == {"over_a": "failed", "over_b": "running"}
+
+
+def test_rows_that_found_no_space_when_closed_come_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = storage.DiskFull("no space left on device")
+    file = rows_file(tmp_path)
+    with sqlengine.connect(str(tmp_path / "db")) as db:
+        db.execute("CREATE TOPIC t WITH (partitions = 3, durability = 'os')")
+        append, calls = FileLog.append, [0]
+
+        def limited(log: FileLog, *args: Any, **kwargs: Any) -> int:
+            calls[0] += log.context.name == "t"
+            if log.context.name == "t" and calls[0] > 7:
+                raise full
+            return append(log, *args, **kwargs)
+
+        monkeypatch.setattr(FileLog, "append", limited)
+        db.execute(
+            f"CREATE STREAM s (k INT, v INT) WITH (topic = 't', key = 'k', connector = 'file', path = '{file}', "
+            "format = 'csv', header = true)"
+        )
+        db.execute("CREATE MATERIALIZED VIEW sums AS SELECT count(*) AS n, sum(v) AS total FROM s")
+        until(lambda: db.execute("SELECT status FROM system.streams").fetchall() == [("failing",)])
+        assert 0 < db.execute("SELECT n FROM sums").fetchall()[0][0] < 100
+    monkeypatch.setattr(FileLog, "append", append)
+    with sqlengine.connect(str(tmp_path / "db")) as db:
+        until(lambda: db.execute("SELECT status FROM system.streams").fetchall() == [("finished",)])
+        assert db.execute("SELECT n, total FROM sums").fetchall() == [(100, 4950)]
+        assert db.execute("SELECT count(*), count(DISTINCT v), sum(v) FROM s").fetchall() == [(100, 100, 4950)]
 
 
 def test_a_sink_that_cannot_write_fails_alone(tmp_path: Path) -> None:

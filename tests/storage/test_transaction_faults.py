@@ -101,12 +101,10 @@ def broken(path: Path, seed: int) -> Iterator[FaultyEnv]:
 @pytest.mark.parametrize("space", [False, True], ids=["broken", "full"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_failing_each_call_of_an_operation(scratch: Path, operation: str, space: bool) -> None:
-    """The n-th call fails, for every n (every third for want of space); then the power does, too, and the storage is
-    opened twice.
-    """
+    """The n-th call fails, for every n; then the power does, too, and the storage is opened twice."""
     nth, failed = 0, True
     while failed:
-        nth += 3 if space else 1
+        nth += 1
         with broken(scratch / str(nth), nth) as env:
             known, path = Known(), str(scratch / str(nth) / "data")
             failed = _breaks(env, known, path, operation, nth, errno.ENOSPC if space else errno.EIO)

@@ -1,0 +1,113 @@
+"""What a transaction has written to tables and not committed: its own statements see it, and COMMIT checks it.
+
+Changes of a table are rows that go and rows that come. They wait as the statements made them, so two changes of one row
+are right only if the second started from what the first left, and a COMMIT only if what goes is still there: another
+session may have been first. Streams only grow: nothing of them needs a check, and rows are seen when committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.catalog.objects import Table
+from sqlengine.delta import Delta, concat
+from sqlengine.errors import SerializationFailure, UniqueViolation
+from sqlengine.operators.consolidate import consolidate
+from sqlengine.runtime.reader import WEIGHT_COLUMN
+from sqlengine.state.fingerprint import batch_fingerprints, fingerprints
+from sqlengine.state.row_store import RowStore
+from sqlengine.statements.context import Pending
+
+Ints = npt.NDArray[np.int64]
+
+
+def own_change(pending: Sequence[Pending], table: Table) -> Delta | None:
+    """The net of what waits for a table; None when nothing does."""
+    deltas = []
+    for item in pending:
+        if item.target.name == table.name:
+            weights = np.asarray(item.batch.column(WEIGHT_COLUMN)).astype(np.int64)
+            deltas.append(Delta(item.batch.drop_columns([WEIGHT_COLUMN]), weights))
+    return consolidate(concat(deltas))
+
+
+def rows_with(own: Delta, contents: pa.Table) -> pa.Table:
+    """A table's committed rows as the transaction sees them."""
+    base = [Delta(_under(batch, own.batch.schema)) for batch in contents.to_batches()]
+    seen = consolidate(concat([*base, own]))
+    if seen is None:
+        return contents.slice(0, 0)
+    times = np.maximum(seen.weight_array(), 0)
+    return pa.Table.from_batches([seen.batch.take(pa.array(np.repeat(np.arange(seen.num_rows), times)))])
+
+
+def lookup_with(own: Delta, store: RowStore, table: Table, keys: Sequence[pa.Array]) -> tuple[Ints, pa.RecordBatch]:
+    """(positions in `keys`, rows) of those that the transaction sees, as `RowStore.lookup` of the committed ones."""
+    gone, come = _split(own)
+    at, rows = store.lookup(keys)
+    rows = _under(rows, come.schema)
+    still = ~_are_among(rows, gone)
+    added = RowStore(come.schema, tuple(come.schema.get_field_index(name) for name in table.primary_key))
+    added.apply(Delta(come))
+    own_at, own_rows = added.lookup(keys)
+    kept = rows.filter(pa.array(still))
+    return np.concatenate([at[still], own_at]), pa.concat_batches([kept, own_rows])
+
+
+def check_commit(pending: Sequence[Pending], table: Table, store: RowStore) -> None:
+    """SerializationFailure (40001) unless every row that goes is there, UniqueViolation (23505) if one that comes has a
+    key that stays in use. The caller holds the lock and has caught up.
+    """
+    own = own_change(pending, table)
+    if own is None:
+        return
+    gone, come = _split(own)
+    if not table.primary_key:
+        base = [Delta(_under(batch, own.batch.schema)) for batch in store.snapshot_table().to_batches()]
+        found = consolidate(concat([*base, own]))
+        if found is not None and int(found.weight_array().min()) < 0:
+            raise _overtaken(table)
+        return
+    _, there = store.lookup([gone.column(name) for name in table.primary_key])
+    if not _are_among(gone, there).all():
+        raise _overtaken(table)
+    keys = [come.column(name) for name in table.primary_key]
+    _, taken = store.lookup(keys)
+    distinct = len(np.unique(fingerprints(keys, come.num_rows), axis=0))
+    if distinct < come.num_rows or not _are_among(taken, gone).all():
+        raise UniqueViolation(
+            f'duplicate key value violates unique constraint "{table.name}_pkey"',
+            detail="a row of the transaction has the key of another",
+        )
+
+
+def _split(own: Delta) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """(rows that go, rows that come), each as often as it does."""
+    weights = own.weight_array()
+    numbers = np.arange(own.num_rows)
+    return (
+        own.batch.take(pa.array(np.repeat(numbers, np.maximum(-weights, 0)))),
+        own.batch.take(pa.array(np.repeat(numbers, np.maximum(weights, 0)))),
+    )
+
+
+def _are_among(rows: pa.RecordBatch, others: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """Which of the rows are equal to one of the others."""
+    known = set(map(tuple, batch_fingerprints(others).tolist()))
+    return np.array([tuple(each) in known for each in batch_fingerprints(rows).tolist()], dtype=bool)
+
+
+def _under(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch under a schema that differs in names' metadata at most."""
+    return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+
+
+def _overtaken(table: Table) -> SerializationFailure:
+    return SerializationFailure(
+        f'could not commit: rows of "{table.name}" have been changed meanwhile by another session',
+        hint="nothing was written; run the transaction again",
+    )
