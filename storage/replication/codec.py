@@ -42,6 +42,7 @@ KINDS: MappingProxyType[int, type] = MappingProxyType(
         17: m.ElectUnclean,
         18: m.Answered,
         19: Saved,
+        20: m.Resign,
     }
 )
 """Kind numbers; a number is never used for another class. `Saved` is what a controller keeps on disk."""

@@ -27,6 +27,7 @@ from storage.replication.messages import (
     Refusal,
     Register,
     Registered,
+    Resign,
     Send,
     SetMinInsync,
     Tick,
@@ -152,6 +153,8 @@ def step(state: Controller, event: Event) -> tuple[Controller, ControllerReady]:
             state = on_heartbeat(state, event, replies)
         case ProposeIsr():
             state = on_proposal(state, event, replies)
+        case Resign():
+            state = on_resign(state, event, replies)
         case Reassign() | SetMinInsync() | ElectUnclean():
             state = on_request(state, event, replies)
         case _:
@@ -246,6 +249,16 @@ def on_proposal(state: Controller, event: ProposeIsr, replies: list[Send]) -> Co
     if known.incarnation != event.incarnation or not known.announced:
         return state
     metadata = election.proposed(state.metadata, state.standings, event)
+    replies.append(Send(event.sender, Decided(known.incarnation, metadata)))
+    return replace(state, metadata=metadata)
+
+
+def on_resign(state: Controller, event: Resign, replies: list[Send]) -> Controller:
+    """Let a leader go that the partition moves away from."""
+    known = state.of(event.sender)
+    if known.incarnation != event.incarnation or not known.announced:
+        return state
+    metadata = election.resigned(state.metadata, event.sender, event.leader_epoch, event.version)
     replies.append(Send(event.sender, Decided(known.incarnation, metadata)))
     return replace(state, metadata=metadata)
 

@@ -19,7 +19,7 @@ from storage.env import Env
 from storage.errors import CorruptLog, OffsetOutOfRange, StorageError
 from storage.log.producers import Saved as ProducersSaved
 from storage.replication import controller as control
-from storage.replication.leader import possible_members
+from storage.replication.leader import is_leaving, possible_members
 from storage.replication.local_replica import LocalReplica, Place, new_life
 from storage.replication.messages import (
     CONTROLLER,
@@ -160,6 +160,11 @@ class Driver:
         """Who leads."""
         return self.writers[0] if self.writers else None
 
+    @property
+    def _leading(self) -> LocalReplica | None:
+        """Who takes itself for the leader, whether or not the others are level with it."""
+        return next((replica for replica in self.replicas.values() if replica.leads is not None), None)
+
     def _has_heir(self, leader: LocalReplica) -> bool:
         """Whether another replica can lead without loss."""
         return any(r.is_live and r.id in self.metadata.isr for r in self.replicas.values() if r is not leader)
@@ -184,14 +189,35 @@ class Driver:
         returns what is left of it.
         """
         self._unsettled = False
+        budget = self._exchange(budget)
+        if self._sync_for_leaving():
+            budget = self._exchange(budget)
+        self._note_roles()
+        return budget
+
+    def _exchange(self, budget: int) -> int:
+        """Deliver everything, see `run`."""
         self._report_appends()
         self._deliver_all()
         while (number := self._next_deferred(budget)) is not None:
             leader, read = self._deferred.pop(number)
             budget -= self._answer(leader, read, READ_BYTES)
             self._deliver_all()
-        self._note_roles()
         return budget
+
+    def _sync_for_leaving(self) -> bool:
+        """Sync what a leader that the partition moves away from has appended, for which it stays; whether it does."""
+        leader = self._leading
+        if leader is None or not is_leaving(leader.live):
+            return False
+        members = [self.replicas[number] for number in self._possible_members() if number in self.replicas]
+        for replica in members:
+            if replica.is_live:
+                replica.log.sync_now()
+                error = replica.log.failure
+                if error is not None and (replica is not leader or self._has_heir(leader)):
+                    self._lose(replica, error)
+        return True
 
     def _next_deferred(self, budget: int) -> int | None:
         """Whose fetch to answer: those who count have to be level at once, others as far as the budget goes."""
@@ -207,7 +233,7 @@ class Driver:
 
     def _report_appends(self) -> None:
         """Tell the protocol of the frames that `store` wrote and of what was synced since it last heard."""
-        leader = next((r for r in self.replicas.values() if r.leads is not None), None)
+        leader = self._leading
         if leader is not None and leader.log.end_offset > leader.live.log.end:
             self._step(leader, Append(CLIENT, 0, leader.log.end_offset - leader.live.log.end, b""))
         for replica in list(self.replicas.values()):
@@ -283,7 +309,7 @@ class Driver:
 
     def _producers_at(self, offset: int) -> ProducersSaved:
         """What the leader's log knows of producers at an offset."""
-        leader = next((r for r in self.replicas.values() if r.leads is not None), None)
+        leader = self._leading
         return [] if leader is None else leader.log.producers_at(offset)
 
     def _answer(self, leader: LocalReplica, read: Read, most: int) -> int:
@@ -333,10 +359,12 @@ class Driver:
         self.advance()
 
     def _roles(self) -> tuple[tuple[LocalReplica, ...], tuple[LocalReplica, ...]]:
-        """(the leader and who is level with it, those of them who count); nobody if one who counts is not level."""
+        """(the leader and who is level with it, those of them who count); nobody if one who counts is not level, or
+        while the leader takes nothing more because the partition moves away.
+        """
         leader = self.replicas.get(self.metadata.leader)
         role = leader.leads if leader is not None else None
-        if leader is None or role is None or role.epoch != self.metadata.leader_epoch:
+        if leader is None or role is None or role.epoch != self.metadata.leader_epoch or is_leaving(leader.live):
             return (), ()
         end = leader.log.end_offset
         writers = (leader, *(replica for replica in self.replicas.values() if _is_level(replica, role, end)))

@@ -235,9 +235,22 @@ def reassigned(metadata: Metadata, replicas: tuple[int, ...]) -> tuple[Metadata,
 
 
 def completed(metadata: Metadata) -> Metadata:
-    """The end of a reassignment whose target is in sync with a leader."""
+    """The end of a reassignment whose target is in sync with a leader that stays."""
+    return moved(metadata) if metadata.leader in metadata.target else metadata
+
+
+def resigned(metadata: Metadata, leader: int, leader_epoch: int, version: int) -> Metadata:
+    """The end of a reassignment whose leader does not stay: it says itself when it can go (`leader.resign`), because
+    the target may be in sync without what the leader has appended and not yet committed.
+    """
+    is_current = (leader, leader_epoch, version) == (metadata.leader, metadata.leader_epoch, metadata.version)
+    return moved(metadata) if is_current and leader not in metadata.target else metadata
+
+
+def moved(metadata: Metadata) -> Metadata:
+    """On the target alone, if all of it is in sync."""
     target = metadata.target
-    if not target or metadata.leader == NOBODY or but(target, metadata.isr):
+    if not target or but(target, metadata.isr):
         return metadata
     return changed(
         metadata,

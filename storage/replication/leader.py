@@ -3,6 +3,9 @@
 Commit rule: a record is committed when every replica that may be in the ISR has it, and the ISR has `min_insync`
 members (the strict high watermark of KIP-966). "May be": a member whom the leader proposed counts from the moment of
 the proposal on, because the controller may have agreed already.
+
+A leader that a reassignment leaves out appends nothing more once all of the target are in sync, and resigns when it has
+committed what it has: so whoever of them leads next has every record that a client waits for.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import replace
 from storage.replication import epochs as ep
 from storage.replication.messages import (
     CONTROLLER,
+    NOBODY,
     Append,
     Appended,
     AppendRefused,
@@ -24,6 +28,7 @@ from storage.replication.messages import (
     Metadata,
     ProposeIsr,
     Refusal,
+    Resign,
     Stored,
     Trim,
 )
@@ -67,6 +72,12 @@ def known(state: Replica) -> Metadata:
     return state.metadata
 
 
+def role_of(state: Replica) -> Leading:
+    """The role of a replica that leads."""
+    assert isinstance(state.role, Leading)
+    return state.role
+
+
 # ---------------------------------------------------------------- appends
 
 
@@ -75,6 +86,9 @@ def on_append(state: Replica, role: Leading, message: Append, out: Outbox) -> Re
     if len(known(state).isr) < known(state).min_insync:
         refusal = AppendRefused(state.id, message.request, Refusal.NOT_ENOUGH_REPLICAS, state.id)
         out.send(message.sender, refusal)
+        return state
+    if is_leaving(state):
+        out.send(message.sender, AppendRefused(state.id, message.request, Refusal.NOT_LEADER, NOBODY))
         return state
     entry = Entry(state.log.end, message.records, role.epoch, message.payload)
     out.appends.append(entry)
@@ -167,13 +181,13 @@ def settle(state: Replica, out: Outbox) -> Replica:
     """After any change: commit what can be committed, propose who has caught up, answer the fetches that wait."""
     state = commit(state, out)
     state = propose_caught_up(state, out)
+    state = resign(state, out)
     return serve(state, out)
 
 
 def commit(state: Replica, out: Outbox) -> Replica:
     """Move the high watermark to the offset that all members have; never back."""
-    role = state.role
-    assert isinstance(role, Leading)
+    role = role_of(state)
     offset = committable(state, role)
     if offset <= state.high_watermark:
         return state
@@ -211,6 +225,8 @@ def offset_of(state: Replica, role: Leading, replica: int) -> int:
 
 def on_tick(state: Replica, role: Leading, out: Outbox) -> Replica:
     """Repeat an open proposal, or propose an ISR without those who lag."""
+    state = resign(state, out)
+    role = role_of(state)
     if role.proposal is not None:
         return repeat(state, role, role.proposal, out) if state.clock.now_ms >= role.proposal.due_ms else state
     isr = known(state).isr
@@ -231,8 +247,7 @@ def caught_up_ms(role: Leading, replica: int) -> int:
 
 def propose_caught_up(state: Replica, out: Outbox) -> Replica:
     """Ask for followers to join the ISR that have everything committed and all of earlier epochs, and do not lag."""
-    role = state.role
-    assert isinstance(role, Leading)
+    role = role_of(state)
     if role.proposal is not None:
         return state
     needed = max(state.high_watermark, role.begin_offset)
@@ -279,13 +294,33 @@ def repeat(state: Replica, role: Leading, proposal: Proposal, out: Outbox) -> Re
     return replace(state, role=replace(role, proposal=proposal))
 
 
+# ---------------------------------------------------------------- the end of a reassignment
+
+
+def is_leaving(state: Replica) -> bool:
+    """Whether the partition moves away from this leader, and all whom it moves to are in sync."""
+    target = known(state).target
+    return bool(target) and state.id not in target and set(target) <= set(known(state).isr)
+
+
+def resign(state: Replica, out: Outbox) -> Replica:
+    """Offer to go, again and again, when this leader is leaving and nobody needs it any more."""
+    role, version = role_of(state), known(state).version
+    if not is_leaving(state) or state.high_watermark < state.log.end:
+        return state
+    if role.resigned == version and state.clock.now_ms < role.resign_due_ms:
+        return state
+    out.send(CONTROLLER, Resign(state.id, state.incarnation, role.epoch, version))
+    due_ms = state.clock.now_ms + state.settings.heartbeat_ms
+    return replace(state, role=replace(role, resigned=version, resign_due_ms=due_ms))
+
+
 # ---------------------------------------------------------------- answers to fetches
 
 
 def serve(state: Replica, out: Outbox) -> Replica:
     """Answer the waiting fetches for which there is news: entries, or a higher high watermark."""
-    role = state.role
-    assert isinstance(role, Leading)
+    role = role_of(state)
     for follower in role.progress:
         if follower.waiting is None or not has_news(state, follower):
             continue

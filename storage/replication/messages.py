@@ -275,6 +275,18 @@ class ProposeIsr:
 
 
 @dataclass(frozen=True, slots=True)
+class Resign:
+    """The leader of `leader_epoch`, which is not in the target of the reassignment of `version`, has committed all that
+    it has and appends nothing more: it can be replaced.
+    """
+
+    sender: int
+    incarnation: int
+    leader_epoch: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """What the controller decided, for the replica's `incarnation`."""
 
@@ -330,6 +342,7 @@ Message = (
     | Unregistered
     | Heartbeat
     | ProposeIsr
+    | Resign
     | Decided
     | Reassign
     | SetMinInsync

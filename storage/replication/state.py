@@ -133,7 +133,8 @@ class Proposal:
 @dataclass(frozen=True, slots=True)
 class Leading:
     """Leads in `epoch`, in which the log began at `begin_offset`. refused: the ISR that the controller did not grant
-    last, which is not asked for again before `refused_until_ms`: asking at once would not end.
+    last, which is not asked for again before `refused_until_ms`: asking at once would not end. resigned: the version of
+    the metadata by which it has resigned, which is repeated at `resign_due_ms`.
     """
 
     epoch: int
@@ -144,6 +145,8 @@ class Leading:
     proposal: Proposal | None = None
     refused: tuple[Member, ...] = ()
     refused_until_ms: int = 0
+    resigned: int = NOBODY
+    resign_due_ms: int = 0
 
     def of(self, replica: int) -> Progress | None:
         """What is known of a follower."""

@@ -6,7 +6,8 @@
 4. Who is told that an append is committed finds it committed at the offset named; while a newer leader is at work, an
    older one commits nothing that the newer one does not have.
 5. An entry is committed only when min_insync_replicas replicas have stored it (and synced it, where that is asked for).
-6. No election risks a committed record, and the partition has a leader in the end, unless there was an n-th failure.
+6. A leader that a reassignment leaves out has nothing that is not committed: nobody waits for what goes with it.
+7. No election risks a committed record, and the partition has a leader in the end, unless there was an n-th failure.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from storage.replication.election import members
-from storage.replication.messages import Appended, Entry, Integrity, Metadata
+from storage.replication.messages import NOBODY, Appended, Entry, Integrity, Metadata
 from storage.replication.state import Following, Leading, Replica
 from tests.replication.disk import Disk
 
@@ -82,6 +83,8 @@ class Checker:
         """The controller decided something."""
         if self.is_safe(before) and not self.is_safe(metadata):
             self.may_lose = True
+        if is_left_out(before, metadata):
+            self.check_has_nothing_else(before.leader)
         if metadata.unclean_epoch <= self.known_loss:
             return
         if not self.may_lose:
@@ -128,6 +131,12 @@ class Checker:
                 raise Violation(f"{who}, replica {replica}, lacks committed offset {entry.base_offset}")
             if found != entry:
                 raise Violation(f"{who}, replica {replica}, has another entry at offset {entry.base_offset}")
+
+    def check_has_nothing_else(self, leader: int) -> None:
+        """All that a leader has is committed; unless there was a loss, after which it may have what is taken back."""
+        end = self.disks[leader].end
+        if end > self.end and not self.may_lose:
+            raise Violation(f"leader {leader} is left out with records up to {end}, of which {self.end} are committed")
 
     def has_committed(self, state: Replica) -> None:
         """Entries below the replica's high watermark are the committed ones; new ones become so."""
@@ -178,3 +187,9 @@ class Checker:
         if found is None or found.payload != payload:
             raise Violation(f"request {message.request} was acknowledged at {message.base_offset} and is not there")
         self.acknowledged += 1
+
+
+def is_left_out(before: Metadata, metadata: Metadata) -> bool:
+    """Whether a decision ends a reassignment, and the reign of a leader that was to go."""
+    ended = bool(before.target) and not metadata.target and metadata.replicas == before.target
+    return ended and before.leader != NOBODY and before.leader not in metadata.replicas

@@ -12,6 +12,7 @@ from storage.replication.election import Standings
 from storage.replication.epochs import EpochEnd
 from storage.replication.messages import (
     NOBODY,
+    Append,
     Diverging,
     Fetch,
     Integrity,
@@ -148,6 +149,21 @@ def complete_at_once(metadata: Metadata) -> Metadata:
     )
 
 
+def complete_without_the_leader(metadata: Metadata) -> Metadata:
+    return metadata if metadata.leader == NOBODY else election.moved(metadata)
+
+
+def resign_at_once(state: Replica, out: Outbox) -> Replica:
+    resigned = real_resign(replace(state, high_watermark=state.log.end), out)
+    return replace(resigned, high_watermark=state.high_watermark)
+
+
+def append_while_leaving(state: Replica, role: Leading, message: Append, out: Outbox) -> Replica:
+    metadata = leader.known(state)
+    staying = replace(state, metadata=replace(metadata, target=()))
+    return replace(real_on_append(staying, role, message, out), metadata=metadata)
+
+
 def never_cut_damage(state: Replica, out: Outbox) -> Replica:
     return replace(state, uncut=False)
 
@@ -157,6 +173,8 @@ def announce_intact(state: Replica, out: Outbox) -> Replica:
 
 
 real_contact = membership.contact
+real_on_append = leader.on_append
+real_resign = leader.resign
 real_on_diverging = follower.on_diverging
 
 MUTATIONS = (
@@ -179,6 +197,9 @@ MUTATIONS = (
     Mutation("grant proposals of old versions", election, "proposed", grant_old_versions),
     Mutation("join before catching up", leader, "propose_caught_up", join_before_caught_up),
     Mutation("leave before the others have it", election, "completed", complete_at_once),
+    Mutation("let a leader go before the others have it", election, "completed", complete_without_the_leader),
+    Mutation("resign before all is committed", leader, "resign", resign_at_once),
+    Mutation("append while leaving", leader, "on_append", append_while_leaving),
     Mutation("keep records behind a damage", membership, "cut", never_cut_damage),
     Mutation("say nothing of what was lost", membership, "contact", announce_intact),
 )

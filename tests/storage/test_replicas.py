@@ -18,6 +18,7 @@ import pytest
 
 import storage
 from storage.env import File
+from storage.replication.replicated_log import ReplicatedLog
 from tests.storage.conftest import SCHEMA, QuickEnv, contents, numbers, rows
 
 NAMES = ("a", "b", "c")
@@ -481,3 +482,22 @@ def test_readers_and_writers_notice_nothing_when_directories_go(tmp_path: Path) 
             thread.join()
         assert not failures
         assert numbers(log) == list(range(log.end_offset))
+
+
+def test_a_leader_stays_until_the_others_have_what_its_appenders_wait_for(tmp_path: Path) -> None:
+    """The new replica is in sync with what is committed before it has what is not: that is too large for one round."""
+    with connect(tmp_path, ("a", "b")) as opened:
+        log = topic(opened, replication_factor=1)
+        assert isinstance(log, ReplicatedLog)
+        fill(log, 3)
+        (old,) = log.replication.metadata.replicas
+        with log.replication.lock:  # the thread that looks after the replicas must not come in between
+            ends = [log.write(rows(log.end_offset, 200_000)) + 200_000 for _ in range(2)]
+            log.replication.reassign([1 - old])
+            while log.replication.metadata.target:
+                log.replication.tend(1)
+            assert log.write(rows(ends[-1], 10)) == ends[-1]
+        assert log.replication.metadata.replicas == (1 - old,)
+        for end in (*ends, ends[-1] + 10):
+            log.acknowledge(end)
+        assert numbers(log) == list(range(400_040))
