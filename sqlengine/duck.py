@@ -60,23 +60,47 @@ def create_function(
     with _functions_lock:
         if name in _functions:
             return
-        if not _functions:
-            # Bodies hold interpreter objects: the database must end before the interpreter does.
-            atexit.register(_close)
-        _private().create_function(
-            name,
-            _received(body, params, returns),
-            [sql_type(p) for p in params],
-            sql_type(returns),
-            type="arrow",
-            null_handling="special",
-            side_effects=volatile,
-        )
+        _create(_private(), name, params, returns, body, volatile=volatile)
         _functions.add(name)
+
+
+def _create(
+    to: Any,
+    name: str,
+    params: Sequence[pa.DataType],
+    returns: pa.DataType,
+    body: Callable[..., pa.Array],
+    volatile: bool,
+) -> None:
+    to.create_function(
+        name,
+        _received(body, params, returns),
+        [sql_type(p) for p in params],
+        sql_type(returns),
+        type="arrow",
+        null_handling="special",
+        side_effects=volatile,
+    )
 
 
 _functions_lock = threading.Lock()
 _functions: set[str] = set()
+_built_in: dict[str, tuple[Sequence[pa.DataType], pa.DataType, Callable[..., pa.Array]]] = {}
+
+
+_built_in_macros: list[str] = []
+
+
+def macro_at_opening(statement: str) -> None:
+    """A macro made of functions told to `at_opening`."""
+    assert _root is None, "DuckDB is open already"
+    _built_in_macros.append(statement)
+
+
+def at_opening(name: str, params: Sequence[pa.DataType], returns: pa.DataType, body: Callable[..., pa.Array]) -> None:
+    """A function of Arrow arrays that DuckDB is to know from the beginning: told before the first connection."""
+    assert _root is None, "DuckDB is open already"
+    _built_in[name] = (params, returns, body)
 
 
 def _received(
@@ -127,8 +151,12 @@ def _database() -> Any:
 
             spill = os.path.join(tempfile.gettempdir(), f"sqlengine-spill-{os.getpid()}")
             root = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": spill})
+            # Bodies of functions hold interpreter objects: the database must end before the interpreter does.
+            atexit.register(_close)
             root.execute("SET GLOBAL TimeZone = 'UTC'")
-            root.execute(";".join(MACROS))
+            for name, (params, returns, body) in _built_in.items():
+                _create(root, name, params, returns, body, volatile=False)
+            root.execute(";".join([*_built_in_macros, *MACROS]))
             _root = root
         return _root
 
@@ -493,9 +521,10 @@ def translate_error(err: Exception) -> errors.Error:
     """One of our errors with SQLSTATE for a `duckdb.Error`; message without DuckDB's prefix and source excerpt."""
     failed = _USER_CODE.search(str(err))
     if failed is not None:
-        return errors.DataError(
-            failed.group(1).strip(), sqlstate="38000", hint="the error comes from a Python function"
-        )
+        raised, message = failed.groups()
+        if raised in _OF_KERNELS:
+            return _OF_KERNELS[raised](message.strip())
+        return errors.DataError(message.strip(), sqlstate="38000", hint="the error comes from a Python function")
     body = re.split(r"\n\s*\n?LINE \d+:", str(err))[0]
     body = re.sub(r"^[A-Z][A-Za-z ]*(Error|Exception): ?", "", body).strip()
     head, _, rest = body.partition("\n")
@@ -521,7 +550,9 @@ def _error_class(err: Exception, head: str) -> type[errors.Error]:
 
 _USER_NAME = re.compile(r"\buser_(\w+)_\d+(?=\()")
 """What functions/user.py calls a database's own function in DuckDB."""
-_USER_CODE = re.compile(r"exception occurred while executing the UDF: (?:DataError: )?(.*)", re.DOTALL)
+_USER_CODE = re.compile(r"exception occurred while executing the UDF: (?:(\w+): )?(.*)", re.DOTALL)
+_OF_KERNELS: dict[str, type[errors.Error]] = {"InvalidParameter": errors.InvalidParameter}
+"""What built-in functions of Arrow arrays raise; a program's own raise DataError."""
 _RESPELT = (
     (r"^(?:Scalar |Table |Aggregate )?Function with name (\S+) does not exist", r"function \1 does not exist"),
     (r"^Table with name (\S+) does not exist", r'relation "\1" does not exist'),
@@ -541,6 +572,7 @@ def _plain(head: str) -> str:
 
 
 __all__ = [
+    "at_opening",
     "connection",
     "create_function",
     "describe",
@@ -548,6 +580,7 @@ __all__ = [
     "function_kind",
     "function_names",
     "literal",
+    "macro_at_opening",
     "normalise",
     "quote",
     "sql_type",

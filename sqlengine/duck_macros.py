@@ -53,6 +53,7 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO sign(x) AS CASE WHEN x IS NULL THEN x ELSE system.main.sign(x) END",
     "CREATE MACRO truncate(x) AS trunc(x), (x, n) AS trunc(x, n)",
     "CREATE MACRO mode_of(h) AS most_frequent(h, 1)[1]",
+    "CREATE MACRO mode_of_list(l) AS mode_of(list_aggr(l, 'histogram'))",
     # Numbers as PostgreSQL writes them: no point without digits behind it, an exponent from 10^15 on.
     "CREATE MACRO text_of(x) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN "
     "CASE x::VARCHAR WHEN 'nan' THEN 'NaN' WHEN 'inf' THEN 'Infinity' WHEN '-inf' THEN '-Infinity' ELSE "
@@ -61,6 +62,10 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO to_timestamp(s) AS CASE typeof(s) WHEN 'VARCHAR' THEN s::VARCHAR::TIMESTAMPTZ "
     "ELSE system.main.to_timestamp(s::DOUBLE) END",
     "CREATE MACRO cardinality(a) AS len(a)",
+    # A map of keys and values side by side; a key that comes again takes the later value.
+    "CREATE MACRO map_of(k, v) AS CASE WHEN k IS NOT NULL THEN map_from_entries(list_filter("
+    "list_transform(k, lambda x, i: {'k': x, 'v': v[i], 'last': NOT list_contains(k[i + 1:], x)}), "
+    "lambda e: e['last']).list_transform(lambda e: {'k': e.k, 'v': e.v})) END",
     # At most n elements of one end.
     "CREATE MACRO list_first(a, n) AS a[1:n]",
     "CREATE MACRO list_last(a, n) AS list_reverse(list_reverse(a)[1:n])",

@@ -233,6 +233,8 @@ class _Binder:
                 else ("array_append" if lists[0] else "array_prepend")
             )
             return self.operator("||", name, [left, right], position)
+        if JSON in (left.type, right.type) and all(e.type == JSON or as_arg(e).literal for e in (left, right)):
+            return self.operator("||", "concat_op", [cast(e, JSON) for e in (left, right)], position)
         if is_text(left.type) or is_text(right.type):
             return self.operator("||", "concat_op", [cast(e, pa.string()) for e in (left, right)], position)
         if left.type == pa.binary() and right.type == pa.binary():

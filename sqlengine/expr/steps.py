@@ -392,6 +392,10 @@ def as_array(value: Value, rows: int, dtype: pa.DataType) -> pa.Array:
 
 def const_scalar(value: Any, dtype: pa.DataType) -> pa.Scalar:
     """The Arrow scalar of a tree.Const."""
+    if pa.types.is_list(dtype) and isinstance(dtype.value_type, pa.BaseExtensionType):
+        items = None if value is None else list(value)
+        stored = pa.array([items], pa.list_(dtype.value_type.storage_type))
+        return stored.cast(dtype)[0]
     return pa.scalar(list(value) if isinstance(value, tuple) and pa.types.is_list(dtype) else value, type=dtype)
 
 

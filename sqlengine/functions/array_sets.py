@@ -99,3 +99,28 @@ sequence = declare(
     duck="CASE WHEN {0} <= {1} THEN generate_series({0}, {1}) ELSE list_reverse(generate_series({1}, {0})) END",
     can_raise=True,
 )
+array_sum = declare(
+    "array_sum(a bigint[]) -> bigint; array_sum(a double precision[]) -> double precision",
+    "the sum of the elements, NULL of none",
+    example="array_sum(ARRAY[1, 2]) = 3",
+    can_raise=True,
+    duck="list_sum({0})",
+)
+array_avg = declare(
+    "array_avg(a double precision[]) -> double precision",
+    "the mean of the elements, NULL of none",
+    example="array_avg(ARRAY[1, 2]) = 1.5",
+    duck="list_avg({0})",
+)
+array_ndims = declare(
+    "array_ndims(a anyarray) -> integer",
+    "1, the number of dimensions; NULL of an empty array",
+    example="array_ndims(ARRAY[7]) = 1",
+    duck="CASE WHEN len({0}) > 0 THEN 1 END::INTEGER",
+)
+array_dims = declare(
+    "array_dims(a anyarray) -> text",
+    "the places as text; NULL of an empty array",
+    example="array_dims(ARRAY[7, 8]) = '[1:2]'",
+    duck="CASE WHEN len({0}) > 0 THEN '[1:' || len({0}) || ']' END",
+)

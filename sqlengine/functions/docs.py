@@ -13,14 +13,31 @@ from sqlengine.functions import BUILTINS, aggregates
 from sqlengine.functions.registry import Function
 
 _TITLES = {
-    "operators": "Operators", "math": "Mathematics", "strings": "Text", "splitting": "Pieces of text",
-    "places": "Places in text", "patterns": "Patterns", "time": "Dates and times",
+    "operators": "Operators",
+    "math": "Mathematics",
+    "angles": "Angles in degrees",
+    "strings": "Text",
+    "likeness": "Likeness of texts",
+    "masks": "Masking",
+    "splitting": "Pieces of text",
+    "places": "Places in text",
+    "patterns": "Patterns",
+    "time": "Dates and times",
     "time_arithmetic": "Arithmetic of dates and times",
-    "time_format": "Formats of dates and times", "time_units": "Units of time", "unix_time": "Unix time",
-    "encodings": "Encodings", "urls": "Addresses", "array_sets": "Arrays as sets and series",
-    "conditional": "Choices", "arrays": "Arrays, structs, maps",
+    "time_format": "Formats of dates and times",
+    "time_units": "Units of time",
+    "named_days": "Named days",
+    "unix_time": "Unix time",
+    "encodings": "Encodings",
+    "digests": "Digests",
+    "urls": "Addresses",
+    "array_sets": "Arrays as sets and series",
+    "conditional": "Choices",
+    "arrays": "Arrays, structs, maps",
+    "maps": "Maps",
     "json": "JSON",
-}  # fmt: skip
+    "json_changes": "JSON taken apart and put together",
+}
 
 _HEAD = """# Functions
 

@@ -17,9 +17,10 @@ import pyarrow as pa
 from sqlengine import duck, errors
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
+from sqlengine.functions.named_days import trunc_date
 from sqlengine.functions.patterns import name_groups
 from sqlengine.functions.registry import Function
-from sqlengine.functions.time import has_fraction
+from sqlengine.functions.time import has_fraction, unit_name
 from sqlengine.functions.time_format import date_format, strftime_text, strptime_format
 from sqlengine.functions.unix_time import DEFAULT_FORMAT
 
@@ -133,6 +134,24 @@ def _part(name: str, args: Sequence[str]) -> str | None:
     return f"{'date_part_exact' if exact else 'date_part'}({', '.join(args)})"
 
 
+def _truncated(name: str, args: Sequence[str]) -> str | None:
+    """date_trunc to centuries and millennia, which begin with the years 1, 101, ..., 1001 (0, 100, ... there)."""
+    years = {"century": 100, "millennium": 1000}.get(unit_name(constant(args[0]) or ""))
+    if years is None:
+        return None
+    before = f"to_years((((date_part('year', {args[1]}) - 1) % {years} + {years}) % {years})::INTEGER)"
+    return (
+        f"CASE typeof({args[1]}) WHEN 'INTERVAL' THEN date_trunc({args[0]}, {args[1]}) "
+        f"ELSE date_trunc('year', {args[1]}) - {before} END"
+    )
+
+
+def _truncated_date(name: str, args: Sequence[str]) -> str | None:
+    """trunc(date, 'MM'), told from trunc(number, digits) by the text."""
+    unit = constant(args[1])
+    return None if unit is None else trunc_date.duck_text(args)
+
+
 def _row(name: str, args: Sequence[str]) -> str:
     return "struct_pack(" + ", ".join(f"f{i + 1} := {arg}" for i, arg in enumerate(args)) + ")"
 
@@ -189,6 +208,13 @@ _SPECIAL: dict[tuple[str, int | None], _Special] = {
     **{(name, 2): _read("DATE", java=True) for name in ("parse_date", "parsedate")},
     **{(name, 2): _read("TIMESTAMPTZ", java=True) for name in ("parse_timestamp", "parsetimestamp")},
     **{(name, None): _json_path(name.endswith("text")) for name in JSON_PATHS},
+    ("parse_time", 2): _read("TIME", java=True),
+    **{
+        (name, 2): _read("TIMESTAMP", True, "floor(epoch_us({}) / 1000000.0::DOUBLE)::BIGINT")
+        for name in ("unix_timestamp", "to_unix_timestamp")
+    },
+    ("date_trunc", 2): _truncated,
+    ("trunc", 2): _truncated_date,
     ("stringtotimestamp", 2): _read("TIMESTAMP", True, "(epoch_us({}) // 1000)"),
     ("regexp_match", 2): _groups,
     ("num_nulls", None): _count_nulls("IS NULL"),

@@ -41,3 +41,36 @@ quote_literal = declare(
     example="length(quote_literal('it''s')) = 7",
     duck="chr(39) || replace({0}, chr(39), chr(39) || chr(39)) || chr(39)",
 )
+
+
+def _in_utf8(made: str, kind: str) -> str:
+    """DuckDB text: what is made of the argument, when the encoding named is the only one there is."""
+    known = "lower({1}) IN ('utf8', 'utf-8', 'unicode')"
+    return f"CASE WHEN {known} THEN {made} WHEN {{1}} IS NOT NULL THEN error('the encoding is UTF8')::{kind} END"
+
+
+convert_to = declare(
+    "convert_to(s text, encoding text) -> bytea",
+    "the text's bytes in UTF8",
+    example="encode(convert_to('\u00e9', 'UTF8'), 'hex') = 'c3a9'",
+    aliases=("to_bytes",),
+    can_raise=True,
+    duck=_in_utf8("system.main.encode({0})", "BLOB"),
+)
+convert_from = declare(
+    "convert_from(b bytea, encoding text) -> text",
+    "the text whose bytes in UTF8 these are",
+    example="convert_from('ab'::bytea, 'UTF8') = 'ab'",
+    aliases=("from_bytes",),
+    can_raise=True,
+    duck=_in_utf8("system.main.decode({0}::BLOB)", "VARCHAR"),
+)
+get_byte = declare(
+    "get_byte(b bytea, place integer) -> integer",
+    "a byte as a number, counted from 0",
+    example="get_byte('ab'::bytea, 1) = 98",
+    can_raise=True,
+    duck="CASE WHEN {1} BETWEEN 0 AND system.main.octet_length({0}::BLOB) - 1 "
+    "THEN ('0x' || substring(hex({0}::BLOB), 2 * {1} + 1, 2))::INTEGER WHEN {0} IS NOT NULL AND {1} IS NOT NULL "
+    "THEN error('index out of valid range')::INTEGER END",
+)

@@ -83,8 +83,9 @@ json_typeof = declare(
     "object, array, string, number, boolean or null",
     example="json_typeof('[1]'::json) = 'array'",
     aliases=("jsonb_typeof",),
-    duck="CASE json_type({0}) WHEN 'VARCHAR' THEN 'string' WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' "
-    "WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE 'number' END",
+    duck="CASE WHEN json_type({0}) IS NOT NULL THEN CASE json_type({0}) WHEN 'VARCHAR' THEN 'string' "
+    "WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' "
+    "ELSE 'number' END END",
 )
 json_valid = declare(
     "json_valid(s text) -> boolean",
@@ -120,7 +121,7 @@ build_array = declare(
     "json_build_array() -> json; json_build_array(VARIADIC items any) -> json",
     "an array of values of any types",
     example="json_array_length(json_build_array(1, 'a', NULL)) = 3",
-    aliases=("jsonb_build_array", "json_array"),
+    aliases=("jsonb_build_array",),
     duck="json_array({*})",
     strict=False,
 )

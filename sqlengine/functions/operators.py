@@ -230,6 +230,7 @@ def power(a: Value, b: Value) -> Value:
     "bits moved to the left",
     example="1 << 4 = 16",
     operator="<<",
+    aliases=("shiftleft",),
     duck="({0} << {1})",
     can_raise=True,
 )
@@ -242,6 +243,7 @@ def shift_left(a: Value, b: Value) -> Value:
     "bits moved to the right",
     example="16 >> 4 = 1",
     operator=">>",
+    aliases=("shiftright",),
     duck="({0} >> {1})",
     can_raise=True,
 )

@@ -232,6 +232,15 @@ regexp_count = declare(
     can_raise=True,
     duck="len(regexp_extract_all({0}, {1}))",
 )
+regexp_instr = declare(
+    "regexp_instr(s text, pattern text) -> integer",
+    "where the first match begins, counted from 1; 0 for none",
+    example="regexp_instr('a12', '[0-9]+') = 2",
+    can_raise=True,
+    duck="CASE WHEN regexp_matches({0}, {1}) THEN "
+    "length(system.main.regexp_extract({0}, '(?s)^(.*?)(?:' || {1} || ')', 1)) + 1 "
+    "WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN 0 END::INTEGER",
+)
 regexp_substr = declare(
     "regexp_substr(s text, pattern text) -> text",
     "the first match; NULL for none",

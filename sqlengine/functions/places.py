@@ -9,6 +9,7 @@ locate = declare(
     "place of the first occurrence, 0 when there is none",
     example="locate('l', 'hello') = 3",
     duck="strpos({1}, {0})::INTEGER",
+    aliases=("charindex",),
 )
 locate_from = declare(
     "locate(part text, s text, start integer) -> integer",
@@ -16,6 +17,7 @@ locate_from = declare(
     example="locate('l', 'hello', 4) = 4",
     duck="CASE WHEN {2} < 1 OR strpos(system.main.substring({1}, {2}), {0}) = 0 THEN 0 "
     "ELSE strpos(system.main.substring({1}, {2}), {0}) + {2} - 1 END::INTEGER",
+    aliases=("charindex",),
 )
 substring_index = declare(
     "substring_index(s text, separator text, count integer) -> text",

@@ -257,7 +257,7 @@ position = declare(
 )
 
 
-def _test(name: str, arrow: str, description: str, example: str) -> Function:
+def _test(name: str, arrow: str, description: str, example: str, also: tuple[str, ...] = ()) -> Function:
     function = getattr(pc, arrow)
 
     def kernel(s: Value, part: Value) -> Value:
@@ -269,11 +269,15 @@ def _test(name: str, arrow: str, description: str, example: str) -> Function:
         description,
         example=example,
         constant_args=(1,),
+        aliases=also,
+        duck=f"{name}({{0}}, {{1}})",
     )(kernel)
 
 
-starts_with = _test("starts_with", "starts_with", "whether the text begins so", "starts_with('abc', 'ab')")
-ends_with = _test("ends_with", "ends_with", "whether the text ends so", "ends_with('abc', 'bc')")
+starts_with = _test(
+    "starts_with", "starts_with", "whether the text begins so", "starts_with('abc', 'ab')", ("startswith",)
+)
+ends_with = _test("ends_with", "ends_with", "whether the text ends so", "ends_with('abc', 'bc')", ("endswith",))
 contains = _test("contains", "match_substring", "whether the text has this in it", "contains('abc', 'b')")
 
 
@@ -338,26 +342,12 @@ translate = declare(
 )
 ascii_ = declare("ascii(s text) -> integer", "code point of the first character", example="ascii('a') = 97")
 chr_ = declare("chr(code integer) -> text", "the character of a code point", example="chr(97) = 'a'", can_raise=True)
-md5 = declare(
-    "md5(s text) -> text", "MD5 of the text, in hexadecimal", example="md5('a') = '0cc175b9c0f1b6a831c399e269772661'"
-)
-sha256 = declare(
-    "sha256(s text) -> text",
-    "SHA-256 of the text, in hexadecimal",
-    example="left(sha256('a'), 6) = 'ca9781'",
-)
-sha1 = declare("sha1(s text) -> text", "SHA-1 of the text, in hexadecimal", example="left(sha1('a'), 6) = '86f7e4'")
 to_hex = declare("to_hex(n bigint) -> text", "in hexadecimal", example="to_hex(255) = 'ff'", duck="lower(to_hex({0}))")
 overlay = declare(
     "overlay(s text, new text, start integer, count integer) -> text; overlay(s text, new text, start integer) -> text",
     "part of a text replaced by position",
     example="overlay('abcd', 'x', 2, 2) = 'axd'",
     duck="overlay({*})",
-)
-levenshtein = declare(
-    "levenshtein(a text, b text) -> bigint",
-    "edits from one text to the other",
-    example="levenshtein('ab', 'ac') = 1",
 )
 hash_ = declare(
     "hash64(s text) -> text",
@@ -388,4 +378,24 @@ is_decimal = declare(
     "whether the text is a number (Flink)",
     example="is_decimal('-1.5e3')",
     duck="regexp_full_match({0}, '[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+)?')",
+)
+quote_ident = declare(
+    "quote_ident(s text) -> text",
+    "the text as a name of SQL, in quotes where it needs them",
+    example="quote_ident('A b') = '\"A b\"'",
+    duck="CASE WHEN regexp_full_match({0}, '[a-z_][a-z0-9_$]*') THEN {0} "
+    "ELSE '\"' || replace({0}, '\"', '\"\"') || '\"' END",
+)
+quote_nullable = declare(
+    "quote_nullable(s text) -> text",
+    "the text as a constant of SQL, NULL as the word",
+    example="quote_nullable(NULL) = 'NULL'",
+    strict=False,
+    duck="coalesce(chr(39) || replace({0}, chr(39), chr(39) || chr(39)) || chr(39), 'NULL')",
+)
+unaccent = declare(
+    "unaccent(s text) -> text",
+    "the text without accents",
+    example="unaccent('\u00e9a') = 'ea'",
+    duck="strip_accents({0})",
 )

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from sqlengine import duck, errors
 from sqlengine.functions.arrays_of import (
     US_PER_DAY,
+    Ints,
     from_int64s,
     int64s,
     interval_array,
@@ -25,7 +26,7 @@ from sqlengine.functions.arrays_of import (
 from sqlengine.functions.calendar import add_months, first_day, month_and_day
 from sqlengine.functions.registry import Function, Kernel, Value, declare, scalar
 from sqlengine.functions.signature import Arg
-from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
+from sqlengine.types import INTERVAL, TIMESTAMP, TIMESTAMPTZ
 
 now = scalar(
     "now() -> timestamptz",
@@ -33,7 +34,7 @@ now = scalar(
     example="now() = current_timestamp",
     volatility="stable",
     context=True,
-    aliases=("current_timestamp", "transaction_timestamp", "statement_timestamp"),
+    aliases=("current_timestamp", "transaction_timestamp", "statement_timestamp", "mz_now"),
     duck="now()",
 )(lambda now_us: pa.scalar(now_us, pa.int64()).cast(TIMESTAMPTZ))
 
@@ -306,6 +307,13 @@ date_trunc = scalar(
     check=check_unit,
     example="date_trunc('hour', timestamp '2024-01-01 05:06') = timestamp '2024-01-01 05:00'",
 )(_trunc_kernel)
+date_trunc_zone = declare(
+    "date_trunc(unit text, t timestamptz, zone text) -> timestamptz",
+    "the start of the unit a moment is in by the clocks of a zone",
+    example="date_trunc('day', timestamptz '2024-01-01 23:30+00', 'Europe/Paris') = timestamptz '2024-01-01 23:00+00'",
+    can_raise=True,
+    duck="timezone({2}, date_trunc({0}, timezone({2}, {1}::TIMESTAMPTZ)))",
+)
 date_trunc_interval = declare(
     "date_trunc(unit text, t interval) -> interval",
     "the interval without its smaller units",
@@ -500,8 +508,58 @@ def _zone(name: str) -> str:
 )
 def justify_hours(i: pa.Array) -> pa.Array:
     months, days, micros = interval_parts(i)
-    more = np.sign(micros) * (np.abs(micros) // US_PER_DAY)
-    return interval_array(months, days + more, micros - more * US_PER_DAY, nulls(i))
+    days, micros = _carried(days, micros, US_PER_DAY)
+    return interval_array(months, days, micros, nulls(i))
+
+
+def _carried(large: Ints, small: Ints, size: int) -> tuple[Ints, Ints]:
+    """Whole multiples of `size` of the small unit moved to the large one, towards zero."""
+    more = np.sign(small) * (np.abs(small) // size)
+    return large + more, small - more * size
+
+
+def _of_one_sign(large: Ints, small: Ints, size: int) -> tuple[Ints, Ints]:
+    """One of the large unit given back where the small one has the other sign."""
+    step = np.where((large > 0) & (small < 0), 1, np.where((large < 0) & (small > 0), -1, 0))
+    return large - step, small + step * size
+
+
+def _justify_days(i: pa.Array) -> pa.Array:
+    months, days, micros = interval_parts(i)
+    months, days = _of_one_sign(*_carried(months, days, DAYS_A_MONTH), DAYS_A_MONTH)
+    return interval_array(months, days, micros, nulls(i))
+
+
+def _justify_interval(i: pa.Array) -> pa.Array:
+    """PostgreSQL's interval_justify_interval: hours to days, days to months, then one sign for all parts."""
+    months, days, micros = interval_parts(i)
+    days, micros = _carried(days, micros, US_PER_DAY)
+    months, days = _carried(months, days, DAYS_A_MONTH)
+    behind = np.where(days == 0, np.sign(micros), np.sign(days))
+    step = np.where((months > 0) & (behind < 0), 1, np.where((months < 0) & (behind > 0), -1, 0))
+    months, days = months - step, days + step * DAYS_A_MONTH
+    days, micros = _of_one_sign(days, micros, US_PER_DAY)
+    return interval_array(months, days, micros, nulls(i))
+
+
+DAYS_A_MONTH = 30
+"""As PostgreSQL counts where it must."""
+duck.at_opening("kernel_justify_days", (INTERVAL,), INTERVAL, _justify_days)
+duck.at_opening("kernel_justify_interval", (INTERVAL,), INTERVAL, _justify_interval)
+justify_days = scalar(
+    "justify_days(i interval) -> interval",
+    "30-day stretches turned into months",
+    broadcast=True,
+    example="justify_days(INTERVAL '35 days') = INTERVAL '1 month 5 days'",
+    duck="kernel_justify_days({0})",
+)(_justify_days)
+justify_interval = scalar(
+    "justify_interval(i interval) -> interval",
+    "24-hour stretches turned into days, 30-day ones into months, all parts of one sign",
+    broadcast=True,
+    example="justify_interval(INTERVAL '1 month -1 hour') = INTERVAL '29 days 23 hours'",
+    duck="kernel_justify_interval({0})",
+)(_justify_interval)
 
 
 isfinite_ts = declare(

@@ -248,6 +248,11 @@ def _formatted(t: Value, text: str, java: bool) -> Value:
     return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "")
 
 
+def parsed(s: Value, pattern: Value) -> Value:
+    """Texts in one of Java's patterns as timestamps; InvalidDatetime (22007) for one that is not."""
+    return _parse(s, pattern, TIMESTAMP, java=True)
+
+
 to_char = scalar(
     "to_char(t timestamp, format text) -> text; to_char(t timestamptz, format text) -> text",
     "a date or time as text: YYYY MM DD HH24 MI SS MS US Mon Month Dy Day Q IW AM, FM drops padding",
@@ -356,6 +361,14 @@ stringtotimestamp = scalar(
     can_raise=True,
     duck="",
 )(lambda s, pattern: pc.divide(_parse(s, pattern, TIMESTAMP, java=True).cast(pa.int64()), pa.scalar(1000)))
+parse_time = scalar(
+    "parse_time(s text, format text) -> time",
+    "text in one of Java's patterns as a time of day (ksqlDB)",
+    example="parse_time('10.05', 'HH.mm') = time '10:05'",
+    constant_args=(1,),
+    can_raise=True,
+    duck="",
+)(lambda s, pattern: parsed(s, pattern).cast(pa.time64("us")))
 strftime = scalar(
     "strftime(t timestamp, format text) -> text",
     "a moment as text in strftime's patterns",

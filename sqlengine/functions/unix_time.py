@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine.functions.registry import Kernel, Value, declare, scalar
-from sqlengine.functions.time_format import formatter
+from sqlengine.functions.time_format import formatter, parsed
 from sqlengine.types import TIMESTAMP
 
 DEFAULT_FORMAT = "yyyy-MM-dd HH:mm:ss"
@@ -49,11 +49,47 @@ timestamptostring = scalar(
     duck="",
 )(_of_epoch(1000))
 unix_timestamp = declare(
-    "unix_timestamp(t timestamp) -> bigint; unix_timestamp(t timestamptz) -> bigint",
-    "whole seconds since 1970 (Flink, Hive, Spark)",
-    example="unix_timestamp(timestamp '1970-01-01 00:01:00') = 60",
+    "unix_timestamp(t timestamp) -> bigint; unix_timestamp(t timestamptz) -> bigint; unix_timestamp(s text) -> bigint",
+    "whole seconds since 1970, now without an argument (Flink, Hive, Spark)",
+    example="unix_timestamp('1970-01-01 00:01:00') = 60",
+    aliases=("to_unix_timestamp", "unix_seconds"),
+    can_raise=True,
+    duck="floor(epoch_us({0}::TIMESTAMPTZ) / 1000000.0::DOUBLE)::BIGINT",
+)
+unix_timestamp_of_text = scalar(
+    "unix_timestamp(s text, format text) -> bigint",
+    "whole seconds since 1970 of a text in one of Java's patterns (Flink, Hive, Spark)",
+    example="unix_timestamp('02.01.1970', 'dd.MM.yyyy') = 86400",
     aliases=("to_unix_timestamp",),
-    duck="floor(epoch_us({0}) / 1000000.0::DOUBLE)::BIGINT",
+    constant_args=(1,),
+    can_raise=True,
+    duck="",
+)(lambda s, pattern: pc.floor(pc.divide(parsed(s, pattern).cast(pa.int64()), 1e6)).cast(pa.int64()))
+unix_millis = declare(
+    "unix_millis(t timestamp) -> bigint; unix_millis(t timestamptz) -> bigint",
+    "whole milliseconds since 1970 (Spark)",
+    example="unix_millis(timestamp '1970-01-01 00:00:01') = 1000",
+    duck="floor(epoch_us({0}::TIMESTAMPTZ) / 1000.0::DOUBLE)::BIGINT",
+)
+unix_micros = declare(
+    "unix_micros(t timestamp) -> bigint; unix_micros(t timestamptz) -> bigint",
+    "microseconds since 1970 (Spark)",
+    example="unix_micros(timestamp '1970-01-01 00:00:01') = 1000000",
+    duck="epoch_us({0}::TIMESTAMPTZ)",
+)
+timestamp_seconds, timestamp_millis, timestamp_micros = (
+    declare(
+        f"{name}(n bigint) -> timestamptz",
+        f"the moment so many {unit} after 1970 (Spark)",
+        example=f"{name}({one}) = timestamptz '1970-01-01 00:00:01'",
+        can_raise=True,
+        duck=f"make_timestamptz({{0}}::BIGINT * {factor})",
+    )
+    for name, unit, one, factor in (
+        ("timestamp_seconds", "seconds", 1, 1_000_000),
+        ("timestamp_millis", "milliseconds", 1000, 1000),
+        ("timestamp_micros", "microseconds", 1_000_000, 1),
+    )
 )
 unix_date = declare(
     "unix_date(d date) -> integer",

@@ -30,6 +30,10 @@ ALIASES = {
     "group_concat": "string_agg",
     "kahan_sum": "sum",
     "list": "array_agg",
+    "list_agg": "array_agg",
+    "latest": "last",
+    "earliest": "first",
+    "wm_concat": "string_agg",
     "logical_and": "bool_and",
     "logical_or": "bool_or",
     "percentile": "percentile_cont",
@@ -39,6 +43,8 @@ ALIASES = {
     "topkdistinct": "max",
     "sumkahan": "sum",
 }
+STRICT = "_strict"
+"""Ends the names of JSON aggregates that leave NULLs out."""
 JSON_LISTS = ("json_agg", "jsonb_agg")
 JSON_MAPS = ("json_object_agg", "jsonb_object_agg")
 GEOMETRIC = ("geomean", "geometric_mean")
@@ -61,13 +67,15 @@ def spelt_out(s: ast.Select) -> ast.Select:
 
 def _form(expr: ast.Expr) -> ast.Expr | None:
     """What a call stands for, or None for any other expression."""
-    if not isinstance(expr, ast.Call) or expr.over is not None or expr.user is not None or expr.star:
+    if not isinstance(expr, ast.Call) or expr.user is not None or expr.star:
         return None
     name = ALIASES.get(expr.name, expr.name)
     call = replace(expr, name=name)
+    if expr.over is not None and (found := _over_form(call)) is not None:
+        return found
     if expr.name == "topkdistinct" and len(call.args) == 2:
         call = replace(call, distinct=True)
-    if expr.name in ("group_concat", "listagg") and len(call.args) == 1:
+    if expr.name in ("group_concat", "listagg", "wm_concat") and len(call.args) == 1:
         call = replace(call, args=(*call.args, ast.Literal(",", "text")))
     if name in COUNTED and len(call.args) == 1:
         return replace(call, name="count", args=(), star=True, filter=_both(call.args[0], call.filter))
@@ -79,11 +87,16 @@ def _form(expr: ast.Expr) -> ast.Expr | None:
         return _by_offset(call)
     if name in GEOMETRIC and len(call.args) == 1:
         return ast.Call("exp", (replace(call, name="avg", args=(ast.Call("ln", call.args),)),))
+    if name.endswith(STRICT) and (name.removesuffix(STRICT) in (*JSON_LISTS, *JSON_MAPS)):
+        plain = replace(call, name=name.removesuffix(STRICT))
+        return _form(_of_present(plain, plain.args[-1]))
     if name in JSON_LISTS and len(call.args) == 1:
         return ast.Call("to_json", (replace(call, name="array_agg"),))
     if name in JSON_MAPS and len(call.args) == 2:
         keys, values = (replace(call, name="array_agg", args=(a,)) for a in (_text(call.args[0]), call.args[1]))
-        return ast.Call("to_json", (ast.Call("map", (keys, values)),))
+        return ast.Call("to_json", (ast.Call("map_of", (keys, values)),))
+    if name == "map_agg" and len(call.args) == 2:
+        return ast.Call("map_of", tuple(replace(call, name="array_agg", args=(a,)) for a in call.args))
     if name in REGRESSIONS and len(call.args) == 2 and not call.distinct:
         return REGRESSIONS[name](_Pair(call))
     if name in PERCENTILES and (fractions := _several_fractions(call)) is not None:
@@ -95,9 +108,29 @@ def _form(expr: ast.Expr) -> ast.Expr | None:
     return call if call != expr else None
 
 
-def _of_present(call: ast.Call) -> ast.Call:
-    """The call over the values that are not NULL."""
-    return replace(call, filter=_both(ast.IsTest(call.args[0], "null", True), call.filter))
+def _over_form(call: ast.Call) -> ast.Expr | None:
+    """What an aggregate stands for before OVER where that is another than in a group."""
+    if call.name in FRAMES and len(call.args) == 1:
+        return replace(call, name=FRAMES[call.name], ignore_nulls=call.ignore_nulls or call.name == "any_value")
+    if call.name == "approx_count_distinct" and call.args:
+        return replace(call, name="count", args=call.args[:1], distinct=True)
+    if call.name == "mode" and len(call.args) == 1:
+        values = _of_present(replace(call, name="array_agg"))
+        return ast.Call("mode_of_list", (values,), position=call.position)
+    if call.name in WINDOWED:
+        return call
+    return None
+
+
+FRAMES = {"first": "first_value", "last": "last_value", "any_value": "first_value"}
+"""Aggregates that are a row of the frame before OVER."""
+WINDOWED = frozenset(("lag", "lead", "first_value", "last_value", "nth_value", "ntile", "row_number", "rank"))
+"""Window functions that are no aggregates, or others as such."""
+
+
+def _of_present(call: ast.Call, value: ast.Expr | None = None) -> ast.Call:
+    """The call over the rows whose value (the first argument, if nothing else is said) is not NULL."""
+    return replace(call, filter=_both(ast.IsTest(value or call.args[0], "null", True), call.filter))
 
 
 def _by_offset(call: ast.Call) -> ast.Expr | None:
@@ -150,7 +183,13 @@ def _over_list(call: ast.Call) -> ast.Expr:
     if call.within_group or not all(isinstance(a, ast.Literal) for a in args[1:]):
         raise Unplannable(f"the aggregate {call.name} of several columns")
     values = ast.Call(
-        "array_agg", args[:1], distinct=call.distinct, filter=call.filter, order_by=order, position=call.position
+        "array_agg",
+        args[:1],
+        distinct=call.distinct,
+        filter=call.filter,
+        order_by=order,
+        over=call.over,
+        position=call.position,
     )
     name = ast.Literal(call.name, "text")
     return ast.Call("list_aggr", (values, name, *args[1:]), position=call.position)

@@ -20,6 +20,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from sqlengine import errors
 from sqlengine.errors import NotSupportedError
+from sqlengine.sql.forms import json_arrows, plain_forms
 from sqlengine.sql.hints import keyword_hint
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.lower_values import FILE, position_of
@@ -131,7 +132,9 @@ def _parse(tokens: Sequence[Token], text: str) -> exp.Expr:
     if len(trees) != 1 or trees[0] is None:
         raise errors.SyntaxError("a query is expected here", position=tokens[0].start if tokens else 0)
     tree = trees[0]
+    json_arrows(tree, MARK)
     _settle(tree, {token.start for token in rewritten if token.kind == STRING})
+    plain_forms(tree)
     return tree
 
 

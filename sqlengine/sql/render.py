@@ -140,6 +140,7 @@ class _Rendering:
         spell_quantified(tree)
         rewrite_operators(tree, lambda column: self.types.get((column.table, column.name)))
         tree = rewrite_calls(tree, self.how)
+        _side_by_side(tree)
         self._windows(tree)
         spell_rest(tree, self.how)
         spell_samples(tree)
@@ -371,8 +372,7 @@ def _quote_names(tree: exp.Expr) -> None:
 
 
 def _unnest_series(tree: exp.Expr) -> None:
-    """generate_series in a select list gives rows, for DuckDB a list; several lists side by side in FROM are select
-    lists to it."""
+    """generate_series in a select list gives rows, for DuckDB a list."""
     for call in list(tree.find_all(exp.Anonymous)):
         if call.name.lower() != "generate_series" or isinstance(call.parent, (exp.Table, exp.Lateral)):
             continue
@@ -381,11 +381,22 @@ def _unnest_series(tree: exp.Expr) -> None:
             item = item.parent
         if isinstance(item.parent, exp.Select) and item.arg_key == "expressions":
             call.replace(exp.Explode(this=call.copy()))
+
+
+def _side_by_side(tree: exp.Expr) -> None:
+    """UNNEST of several lists in FROM is several calls in a select list to DuckDB; WITH ORDINALITY is one list more."""
     for node in list(tree.find_all(exp.Unnest)):
-        alias = node.args.get("alias")
-        if len(node.expressions) > 1 and isinstance(node.parent, (exp.Join, exp.From)) and not node.args.get("offset"):
-            lists = ", ".join(text(exp.Explode(this=item)) for item in node.expressions)
-            node.replace(exp.Table(this=raw(f"(SELECT {lists})"), alias=alias))
+        alias, offset = node.args.get("alias"), node.args.get("offset")
+        if len(node.expressions) < 2 or not isinstance(node.parent, (exp.Join, exp.From, exp.Lateral)):
+            continue
+        lists = [text(exp.Explode(this=item)) for item in node.expressions]
+        if offset:
+            longest = ", ".join(f"coalesce(len({text(item)}), 0)" for item in node.expressions)
+            lists.append(f"unnest(range(1, greatest({longest}) + 1))")
+            name = offset if isinstance(offset, exp.Identifier) else exp.to_identifier("ordinality", quoted=True)
+            if alias is not None:
+                alias.set("columns", [*(alias.args.get("columns") or ()), name])
+        node.replace(exp.Table(this=raw(f"(SELECT {', '.join(lists)})"), alias=alias))
 
 
 def _spell_apply(tree: exp.Expr) -> None:

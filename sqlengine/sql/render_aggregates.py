@@ -17,6 +17,7 @@ from sqlengine.errors import NotSupportedError
 Aggregates = Callable[[str], str | None]
 """Lower-case name -> the scalar function over lists that stands for an aggregate, or None."""
 
+_STRICT = "_strict"
 _JSON_LISTS = ("json_agg", "jsonb_agg")
 _JSON_MAPS = ("json_object_agg", "jsonb_object_agg")
 _NO_SPREAD = ("corr", "correlation", "regr_slope")
@@ -24,7 +25,7 @@ _PICKS = {"first_value": "first", "last_value": "last"}
 _BY_OFFSET = {"earliest_by_offset": "first", "latest_by_offset": "last"}
 _ENDS = {"earliest_by_offset": "list_first", "latest_by_offset": "list_last"}
 _COUNTED = ("count_if", "countif")
-_TEXTS = ("listagg", "string_agg", "group_concat")
+_TEXTS = ("listagg", "string_agg", "group_concat", "wm_concat")
 
 
 def no_aggregates(name: str) -> str | None:
@@ -43,7 +44,12 @@ def spread_aggregates(tree: exp.Expr, aggregates: Aggregates) -> None:
 
 
 def _spell(call: exp.Anonymous, name: str) -> None:
-    if name in _TEXTS:
+    if name.endswith(_STRICT) and name.removesuffix(_STRICT) in (*_JSON_LISTS, *_JSON_MAPS) and call.expressions:
+        last = call.expressions[-1]
+        call.set("this", name.removesuffix(_STRICT))
+        _of_present(call, last.this if isinstance(last, exp.Order) else last)
+        _spell(call, name.removesuffix(_STRICT))
+    elif name in _TEXTS:
         _texts(call)
     elif name in _COUNTED and len(call.expressions) == 1:
         call.set("this", "count")
@@ -52,7 +58,10 @@ def _spell(call: exp.Anonymous, name: str) -> None:
         call.set("this", "list")
         wrap(call, lambda whole: exp.Anonymous(this="to_json", expressions=[whole]))
     elif name in _JSON_MAPS and len(call.expressions) == 2:
-        _json_map(call)
+        made = _map(call, as_texts=True)
+        made.replace(exp.Anonymous(this="to_json", expressions=[made.copy()]))
+    elif name == "map_agg" and len(call.expressions) == 2:
+        _map(call)
     elif name in _NO_SPREAD:
         nan = exp.Cast(this=exp.Literal.string("nan"), to=exp.DataType.build("double"))
         wrap(call, lambda whole: exp.Anonymous(this="nullif", expressions=[whole, nan]))
@@ -133,16 +142,16 @@ def wrap(call: exp.Expr, around: Callable[[exp.Expr], exp.Expr]) -> None:
     place.replace(around(whole))
 
 
-def _json_map(call: exp.Anonymous) -> None:
-    """json_object_agg(k, v ORDER BY o) -> to_json(map(list(k ORDER BY o), list(v ORDER BY o)))."""
+def _map(call: exp.Anonymous, as_texts: bool = False) -> exp.Expr:
+    """map_agg(k, v ORDER BY o) -> map_of(list(k ORDER BY o), list(v ORDER BY o))."""
     key, value = call.expressions
     order = value if isinstance(value, exp.Order) else None
-    key = exp.Cast(this=key, to=exp.DataType.build("text"))
+    if as_texts:
+        key = exp.Cast(this=key, to=exp.DataType.build("text"))
     if order is not None:
         key = exp.Order(this=key, expressions=[item.copy() for item in order.expressions])
     call.set("expressions", [key, value])
-    spread = _spread(call, "map", ordered=True)
-    spread.replace(exp.Anonymous(this="to_json", expressions=[spread.copy()]))
+    return _spread(call, "map_of", ordered=True)
 
 
 def _texts(call: exp.Anonymous) -> None:

@@ -36,6 +36,10 @@ AGGREGATE_NAMES: dict[str, str] = {
     "collect_list": "list",
     "listagg": "string_agg",
     "group_concat": "string_agg",
+    "wm_concat": "string_agg",
+    "list_agg": "list",
+    "latest": "last",
+    "earliest": "first",
 }
 """Aggregates under the name DuckDB has them."""
 
@@ -91,6 +95,7 @@ _TIMES: dict[str, str] = {
     "current_timestamp": "TIMESTAMPTZ",
     "transaction_timestamp": "TIMESTAMPTZ",
     "statement_timestamp": "TIMESTAMPTZ",
+    "mz_now": "TIMESTAMPTZ",
     "current_date": "DATE",
     "localtimestamp": "TIMESTAMP",
     "localtime": "TIME",
@@ -175,7 +180,7 @@ def _as_doubles(call: exp.Expr) -> None:
     at.replace(exp.Cast(this=at.copy(), to=exp.DataType(this=exp.DType.DOUBLE)))
 
 
-_TEXT_LISTS = frozenset(("string_agg", "listagg", "group_concat"))
+_TEXT_LISTS = frozenset(("string_agg", "listagg", "group_concat", "wm_concat"))
 
 
 def _distinct(node: exp.Distinct, how: Spelling) -> exp.Expr:

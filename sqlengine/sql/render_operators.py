@@ -24,12 +24,17 @@ _KINDS: dict[exp.DType, str] = {
     exp.DType.TIMESTAMP: "timestamp",
     exp.DType.TIMESTAMPTZ: "timestamp",
     exp.DType.TIMESTAMPLTZ: "timestamp",
+    exp.DType.VARBINARY: "bytea",
+    exp.DType.JSON: "json",
+    exp.DType.JSONB: "json",
 }
 _MOMENTS = frozenset(("date", "timestamp"))
 _LIKE_FIRST = frozenset(
     "max min sum avg coalesce nullif greatest least any_value first last first_value last_value lag lead".split()
 )
 """Functions whose result has the kind of their first argument."""
+_DIGESTS = ("sha224", "sha256", "sha384", "sha512")
+"""Functions that give bytes for bytes, and text for text; DuckDB knows the former as `sha256_bytes` and so on."""
 _GIVES: dict[str, str] = {
     **dict.fromkeys(
         "array_agg array_append array_cat array_concat array_prepend array_remove array_distinct array_sort "
@@ -44,14 +49,29 @@ _GIVES: dict[str, str] = {
     "interval_divide": "interval",
     "now": "timestamp",
     "to_timestamp": "timestamp",
+    **dict.fromkeys(
+        "json_agg json_array_present json_build_array json_build_object json_concat json_object_agg json_present "
+        "json_query json_strip_nulls json_without jsonb_agg jsonb_build_array jsonb_build_object jsonb_object_agg "
+        "jsonb_strip_nulls parse_json row_to_json to_json to_jsonb try_parse_json".split(),
+        "json",
+    ),
+    **dict.fromkeys("convert_to decode digest from_base64 hmac to_bytes unbase64 unhex".split(), "bytea"),
+    **{f"{name}_bytes": "bytea" for name in _DIGESTS},
 }
 
 
 def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
     """`time - time` -> `time_difference(a, b)`, `interval / number` -> `interval_divide(a, b)`, `array || x` ->
-    `array_append(array, x)` and its like, innermost first."""
-    for node in reversed(list(tree.find_all(exp.Sub, exp.Div, exp.DPipe))):
+    `array_append(array, x)` and its like, digests of bytes as bytes, innermost first."""
+    for node in reversed(list(tree.find_all(*_TYPED))):
+        if isinstance(node, exp.Anonymous):
+            name = node.name.lower()
+            if name in _DIGESTS and [_kind(a, column_type) for a in node.expressions] == ["bytea"]:
+                node.set("this", f"{name}_bytes")
+            continue
         left = _kind(node.this, column_type)
+        if "json" in (left, _kind(node.expression, column_type)) and _of_json(node, column_type):
+            continue
         if isinstance(node, exp.DPipe):
             _concatenate(node, left, _kind(node.expression, column_type))
             continue
@@ -59,6 +79,38 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
             node.replace(_call("interval_divide", node))
         elif isinstance(node, exp.Sub) and left == "time" == _kind(node.expression, column_type):
             node.replace(_call("time_difference", node))
+
+
+_TYPED = (exp.Sub, exp.Div, exp.DPipe, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.Anonymous)
+"""What depends on the types of its operands."""
+_JSON_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.Sub: "json_without",
+    exp.DPipe: "json_concat",
+    exp.ArrayContainsAll: "json_contains",
+}
+
+
+def _of_json(node: exp.Expr, column_type: ColumnType) -> bool:
+    """An operator of JSON as the call it means; a text constant beside JSON is JSON, too, but for keys."""
+    left, right = node.this, node.expression
+    name = _JSON_OPERATORS.get(type(node))
+    if isinstance(node, exp.ArrayContainedBy):
+        name, left, right = "json_contains", right, left
+    if name == "json_without":
+        node.replace(exp.Anonymous(this=name, expressions=[left, right]))
+        return True
+    both = all(_is_text(e) or _kind(e, column_type) == "json" for e in (left, right))
+    if name is not None and both:
+        node.replace(exp.Anonymous(this=name, expressions=[_as_json(left), _as_json(right)]))
+    return name is not None and both
+
+
+def _is_text(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Literal) and bool(node.is_string)
+
+
+def _as_json(node: exp.Expr) -> exp.Expr:
+    return exp.Cast(this=node, to=exp.DataType.build("json")) if _is_text(node) else node
 
 
 def spell_quantified(tree: exp.Expr) -> None:
@@ -109,6 +161,8 @@ def _kind(node: Any, column_type: ColumnType) -> str | None:
             return _kind(node.this, column_type)
         case exp.Interval():
             return "interval"
+        case exp.JSONExtract() | exp.JSONBExtract():
+            return "json"
         case exp.Cast():
             kind = node.to.this
             return "array" if kind in (exp.DType.ARRAY, exp.DType.LIST) else _KINDS.get(kind, "scalar")
@@ -121,6 +175,8 @@ def _kind(node: Any, column_type: ColumnType) -> str | None:
             name = node.name.lower()
             first = node.expressions[0] if node.expressions else None
             return _kind(first, column_type) if name in _LIKE_FIRST else _GIVES.get(name)
+        case exp.DPipe() | exp.Sub() if _kind(node.this, column_type) == "json":
+            return "json"
         case exp.DPipe():
             return "array" if "array" in (_kind(node.this, column_type), _kind(node.expression, column_type)) else None
         case exp.Add() | exp.Sub() | exp.Mul() | exp.Div():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlengine import errors
+from sqlengine.sql.lambdas import takes_lambda
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
 from sqlengine.sql.rewrite_calls import TRIGGERS, special_calls
 from sqlengine.sql.rewrite_hive import lateral_views
@@ -37,6 +38,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _parameters(result)
     if words & TRIGGERS:
         result = special_calls(result)
+    if "=>" in words:
+        result = _lambdas(result)
     if words & _ARROWS:
         result = _json_keys(result)
     if "ASOF" in words:
@@ -151,6 +154,20 @@ def _json_keys(tokens: list[Token]) -> list[Token]:
             out += [operator("(", token), token, operator(")", token)]
         else:
             out.append(token)
+    return out
+
+
+def _lambdas(tokens: list[Token]) -> list[Token]:
+    """`transform(a, x => x + 1)` (ksqlDB) -> `transform(a, x -> x + 1)`; elsewhere `=>` names an argument."""
+    out: list[Token] = []
+    around: list[str] = []
+    for at, token in enumerate(tokens):
+        if token.kind == OP and token.value in CLOSERS:
+            around.append(tokens[at - 1].value if at and token.value == "(" and tokens[at - 1].kind == WORD else "")
+        elif token.kind == OP and token.value in ")]}" and around:
+            around.pop()
+        arrow = token.kind == OP and token.value == "=>"
+        out.append(operator("->", token) if arrow and around and takes_lambda(around[-1]) else token)
     return out
 
 

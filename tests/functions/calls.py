@@ -148,6 +148,29 @@ SMALL: dict[tuple[str, int], list[Any]] = {
     ("parse_date", 1): ["yyyy-MM-dd"],
     ("stringtotimestamp", 0): ["2024-02-29", "1969-12-31"],
     ("stringtotimestamp", 1): ["yyyy-MM-dd"],
+    ("digest", 1): ["md5", "SHA1", "sha224", "sha256", "sha384", "sha512"],
+    ("hmac", 2): ["md5", "sha1", "sha256", "sha512"],
+    ("sha2", 1): [0, 224, 256, 384, 512, 1],
+    ("mask", 1): ["U", "é"],
+    ("mask", 2): ["l"],
+    ("mask", 3): ["9"],
+    ("mask", 4): ["-"],
+    **{
+        (name, 1): [-1, 0, 1, 3, 50]
+        for name in "mask_first_n mask_last_n mask_show_first_n mask_show_last_n mask_left mask_right "
+        "mask_keep_left mask_keep_right".split()
+    },
+    ("next_day", 1): ["MO", "tue", "Wednesday", "SUN", "nonsense"],
+    ("date_trunc_unit", 1): ["MM", "year", "Q", "week", "mon", "fortnight"],
+    ("conv", 1): [2, 8, 10, 16, 36],
+    ("conv", 2): [2, 10, 16, 36, -10],
+    ("conv", 0): ["100", "-7", "zz", "", "12x"],
+    ("elt", 0): [-1, 0, 1, 2, 9],
+    ("justify_days", 0): [(0, 35, 0), (1, -31, 3_600_000_000_000), (0, 0, 0), (-2, 61, -1_000)],
+    ("justify_interval", 0): [(1, 0, -3_600_000_000_000), (0, 35, 90_000_000_000_000), (-1, 40, 0), (0, 0, 0)],
+    ("format_number", 1): [0, 2, 4],
+    ("json_has_any", 1): [["a"], ["b", "c"], []],
+    ("json_has_all", 1): [["a"], ["b", "c"], []],
     ("overlay", 2): [1, 2, 3],
     ("overlay", 3): [0, 1, 2],
 }
