@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import storage
@@ -129,9 +130,9 @@ def revive(instance: Instance) -> None:
             elif isinstance(obj, Stream) and obj.connector != "topic":
                 instance.start_ingest(obj, again=True)
         checkpoint.place_sources()
-        for obj in instance.catalog:
-            if isinstance(obj, (MaterializedView, Sink)):
-                _restart(instance, obj, checkpoint)
+        begun = [o for o in instance.catalog if isinstance(o, (MaterializedView, Sink))]
+        for obj in sorted(begun, key=lambda obj: obj.filling):  # those others may read first
+            _restart(instance, obj, checkpoint)
 
 
 def resume_waiting(instance: Instance) -> None:
@@ -166,9 +167,10 @@ def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: 
     planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
     if isinstance(obj, MaterializedView):
         planned = planned.renamed([c.name for c in obj.columns])
-    if checkpoint.restore_query(obj, planned, emit):
+    if not obj.filling and checkpoint.restore_query(obj, planned, emit):
         return
+    started = partial(instance.filled, obj) if obj.filling else None
     if isinstance(obj, Sink):
-        instance.start_sink(obj, planned, emit)
+        instance.start_sink(obj, planned, emit, started=started, behind=obj.filling)
     else:
-        instance.start_query(obj.query_id, obj.name, obj.sql, planned, emit)
+        instance.start_query(obj.query_id, obj.name, obj.sql, planned, emit, started=started, behind=obj.filling)

@@ -278,6 +278,12 @@ class OutOfMemory(OperationalError):
     sqlstate = "53200"
 
 
+class ObjectNotReady(OperationalError):
+    """The object is not in a state in which this can be done."""
+
+    sqlstate = "55000"
+
+
 class ObjectInUse(OperationalError):
     """Another process has the data directory open."""
 

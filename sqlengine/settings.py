@@ -34,6 +34,14 @@ class Settings:
     threads: int = setting(
         0, "threads on which a view's large batches are worked on; 0 = one a core, at most 4", minimum=0
     )
+    background_ddl: str = setting(
+        "false",
+        "true: CREATE MATERIALIZED VIEW, SINK and STREAM AS return at once and read history in the background",
+        choices=("false", "true"),
+    )
+    backfill_rate_limit: int = setting(
+        0, "rows a second a new query reads of history; 0 = as many as it can", minimum=0
+    )
     disabled_rules: str = setting("", "comma-separated optimizer rules to leave out (for finding faults)")
 
     def get(self, name: str) -> Any:
@@ -50,6 +58,10 @@ class Settings:
         """Back to the default."""
         known = _known(name)
         setattr(self, known, next(f.default for f in fields(self) if f.name == known))
+
+
+_TRUTHS = {"on": "true", "1": "true", "yes": "true", "off": "false", "0": "false", "no": "false"}
+"""Other words for true and false."""
 
 
 def setting_names() -> list[str]:
@@ -83,6 +95,8 @@ def _parse(name: str, kind: Any, metadata: Any, value: Any) -> Any:
             raise InvalidParameter(f'{number} is below the least value of setting "{name}" ({metadata["minimum"]})')
         return number
     text = str(value)
+    if "true" in metadata["choices"]:
+        text = _TRUTHS.get(text.lower(), text)
     if metadata["choices"] and text.lower() not in metadata["choices"]:
         raise InvalidParameter(
             f'invalid value for setting "{name}": "{text}"', hint="one of: " + ", ".join(metadata["choices"])

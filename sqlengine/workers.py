@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -35,6 +36,7 @@ class Workers:
         assert threads >= 1, "the caller's own thread is one"
         self.threads = threads
         self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
 
     def worth(self, num_rows: int) -> bool:
         """Whether so many rows are better worked on by several threads."""
@@ -57,9 +59,11 @@ class Workers:
                 except BaseException as error:
                     failures[turn] = error
 
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="sqlengine-worker")
-        helping: list[Future[None]] = [self._pool.submit(run) for _ in range(helpers)]
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="sqlengine-worker")
+            pool = self._pool
+        helping: list[Future[None]] = [pool.submit(run) for _ in range(helpers)]
         run()
         for helper in helping:
             if not helper.cancel():  # one that has not begun has nothing left to do

@@ -36,6 +36,7 @@ class Catalog:
 
     def __init__(self, journal: Journal | None = None) -> None:
         self._objects: dict[str, CatalogObject] = {}
+        self._held: set[str] = set()
         self._journal = journal
         self.version = 0
 
@@ -95,7 +96,23 @@ class Catalog:
         if dot and not isinstance(obj, Namespace) and not isinstance(self._objects.get(schema), Namespace):
             raise UndefinedObject(f'schema "{schema}" does not exist', sqlstate="3F000")
         self._write({"op": "put", "object": to_json(obj)})
+        self._held.discard(obj.name)
         self._objects[obj.name] = obj
+
+    def hold(self, obj: CatalogObject) -> None:
+        """Register what is only being made: known like any other, but not journaled; raises as `add` does."""
+        journal, self._journal = self._journal, None
+        try:
+            self.add(obj)
+        finally:
+            self._journal = journal
+        self._held.add(obj.name)
+
+    def release(self, obj: CatalogObject) -> None:
+        """Forget what was being made and did not come about; nothing when it has been added or dropped."""
+        if obj.name in self._held and self._objects.get(obj.name) is obj:
+            self._held.discard(obj.name)
+            del self._objects[obj.name]
 
     def update(self, obj: T, **changes: Any) -> T:
         """Replace fields of an object (not its name)."""
@@ -106,7 +123,10 @@ class Catalog:
 
     def drop(self, name: str) -> None:
         """Forget an object; the caller has dealt with dependents."""
-        self._write({"op": "drop", "name": name})
+        if name in self._held:
+            self._held.discard(name)
+        else:
+            self._write({"op": "drop", "name": name})
         del self._objects[name]
 
     def dependents(self, name: str) -> list[CatalogObject]:
@@ -131,7 +151,7 @@ class Catalog:
 
     def records(self) -> list[dict[str, Any]]:
         """The journal that would rebuild the present state, for compaction."""
-        return [{"op": "put", "object": to_json(o)} for o in self._objects.values()]
+        return [{"op": "put", "object": to_json(o)} for o in self._objects.values() if o.name not in self._held]
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._journal is not None:

@@ -130,7 +130,10 @@ class PlanningInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaterializedView(CatalogObject):
-    """A continuous query whose contents can be read; `query_id` names it in SHOW QUERIES."""
+    """A continuous query whose contents can be read; `query_id` names it in SHOW QUERIES.
+
+    `filling`: it was made in the background and has not been up to date yet.
+    """
 
     kind: ClassVar[str] = "materialized view"
     query: str
@@ -139,6 +142,7 @@ class MaterializedView(CatalogObject):
     inputs: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     planning: PlanningInfo = field(default_factory=PlanningInfo)
+    filling: bool = False
 
     def depends_on(self) -> tuple[str, ...]:
         return self.inputs
@@ -146,7 +150,7 @@ class MaterializedView(CatalogObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sink(CatalogObject):
-    """A continuous query whose changes leave through a connector or into a topic."""
+    """A continuous query whose changes leave through a connector or into a topic; `filling` as of a view."""
 
     kind: ClassVar[str] = "sink"
     query: str
@@ -156,6 +160,7 @@ class Sink(CatalogObject):
     inputs: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     planning: PlanningInfo = field(default_factory=PlanningInfo)
+    filling: bool = False
 
     def depends_on(self) -> tuple[str, ...]:
         return self.inputs

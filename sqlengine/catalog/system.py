@@ -150,7 +150,9 @@ _TABLES = (
     _table("sinks", "sinks", name=TEXT, connector=TEXT, query_id=TEXT, guarantee=TEXT),
     _table(
         "queries",
-        "queries that run: of views, sinks, streams AS and followers; figures since the database was opened",
+        "queries of views, sinks, streams AS and followers; figures since the database was opened; status: running, "
+        "backfilling (backfilled of backfill_total rows of history are read), paused, failing (its output is tried "
+        "again), failed, waiting (for a function)",
         query_id=TEXT,
         name=TEXT,
         status=TEXT,
@@ -167,6 +169,10 @@ _TABLES = (
         rows_behind=BIGINT,
         busy_ms=DOUBLE,
         last_change=STAMP,
+        backfilled=BIGINT,
+        backfill_total=BIGINT,
+        backfill_rate=DOUBLE,
+        backfill_left=SPAN,
     ),
     _table(
         "operators",

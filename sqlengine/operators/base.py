@@ -79,6 +79,10 @@ class Operator:
         """The watermark of the output, given the inputs'; held back by operators that delay rows."""
         return times.watermark_us
 
+    def present(self) -> list[Delta] | None:
+        """All rows of its output as of the end of the last tick, or None when it cannot tell from its state."""
+        return None
+
     def take_late(self) -> list[pa.RecordBatch]:
         """Rows dropped as late since the last call."""
         return []

@@ -90,6 +90,16 @@ class GroupAggregateOperator(Operator):
         keys = self._index.columns(touched) if self.node.keys else []
         return replacement(self.schema, keys, old, self._aggregates.results(touched), had, has)
 
+    def present(self) -> list[Delta] | None:
+        if self.node.forget is not None or self._touched:
+            return None
+        slots = np.flatnonzero(self._exist(np.arange(self._index.size))).astype(np.int64)
+        if not len(slots):
+            return []
+        keys = self._index.columns(slots) if self.node.keys else []
+        columns = [*keys, *self._aggregates.results(slots)]
+        return [Delta(pa.RecordBatch.from_arrays(columns, schema=self.schema))]
+
     def take_late(self) -> list[pa.RecordBatch]:
         return self._forgetting.take_late()
 

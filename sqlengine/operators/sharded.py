@@ -129,6 +129,12 @@ class Sharded(Operator):
     def output_watermark(self, times: Times) -> int:
         return min(shard.output_watermark(times) for shard in self._shards)
 
+    def present(self) -> list[Delta] | None:
+        parts = [shard.present() for shard in self._shards]
+        if self._within_tick or self._arrived or any(part is None for part in parts):
+            return None
+        return [delta for part in parts if part is not None for delta in part]
+
     def take_late(self) -> list[pa.RecordBatch]:
         return [rows for shard in self._shards for rows in shard.take_late()]
 

@@ -16,13 +16,16 @@ from sqlengine.plan.nodes import Node
 
 def unnamed(plan: Node) -> Node:
     """The plan without a projection that only renames, its output columns called c0, c1, ..."""
-    while isinstance(plan, nodes.Project) and _only_renames(plan):
-        plan = plan.input
+    while only_renames(plan):
+        (plan,) = plan.inputs
     fields = [pa.field(f"c{i}", f.type) for i, f in enumerate(plan.schema)]
     return replace(plan, schema=pa.schema(fields))
 
 
-def _only_renames(node: nodes.Project) -> bool:
+def only_renames(node: Node) -> bool:
+    """Whether it is a projection that gives out all columns of its input in order, under any names."""
+    if not isinstance(node, nodes.Project):
+        return False
     in_place = all(isinstance(e, InputRef) and e.index == i for i, e in enumerate(node.exprs))
     return in_place and len(node.exprs) == len(node.input.schema)
 

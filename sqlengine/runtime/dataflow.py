@@ -5,7 +5,7 @@ Equal sub-plans are one operator: nodes are frozen data, so equality finds them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 
@@ -112,6 +112,17 @@ class Dataflow:
     def watermark_us(self) -> int:
         """The watermark of the output."""
         return self.steps[self._root].watermark_us
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the objects whose rows it must be given: what only parts read is not among them."""
+        return frozenset(self._scans)
+
+    def wake(self, now_us: int) -> None:
+        """Sources count as active now: while history was read no time passed for them."""
+        for name in self._scans:
+            if name in self.trackers:
+                self.trackers[name].wake(now_us)
 
     def tick(self, feeds: Mapping[str, Feed], now_us: int, history: bool = False) -> list[Delta]:
         """Push every source's new rows through all operators, piece by piece, then tell the operators that the tick is
@@ -329,7 +340,7 @@ class Dataflow:
 
     def _take(self, step: Step, part: SharedPart, feeds: Mapping[str, Feed], now_us: int) -> None:
         step.output = list(part.tick(feeds, now_us))
-        step.watermark_us = part.dataflow.watermark_us
+        step.watermark_us = part.watermark_us
         self.late_rows += part.late
         self.failures += part.failures
 
@@ -385,9 +396,9 @@ class Dataflow:
         """From now on a node's changes are those of a part of the same node in the same state."""
         place = self._places[node]
         self._parts[place] = part
-        for step in part.dataflow.steps:
-            self.step_of(step.node).shared = True
         self._find_running()
+        for mine, _ in self._steps_left_to(part):
+            mine.shared = True
         borrowed = {n: t for n, t in part.dataflow.trackers.items() if n not in self._scans}
         self.trackers |= borrowed
         self._parts = {at: p for at, p in self._parts.items() if at in self._running}
@@ -397,8 +408,15 @@ class Dataflow:
         """The steps left to parts show what the parts' own steps have done."""
         for part in self._parts.values():
             part.dataflow.synchronize()
-            for step in part.dataflow.steps:
-                self.step_of(step.node).follow(step)
+            for mine, step in self._steps_left_to(part):
+                mine.follow(step)
+
+    def _steps_left_to(self, part: SharedPart) -> Iterator[tuple[Step, Step]]:
+        """(the step here, the part's own) of those that are not run here as well for others."""
+        for step in part.dataflow.steps:
+            place = self._places[step.node]
+            if place in self._parts or place not in self._running:
+                yield self.steps[place], step
 
 
 def _pieces(deltas: list[Delta], count: int) -> list[Delta]:

@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -24,22 +24,23 @@ from sqlengine.catalog.objects import (
     View,
 )
 from sqlengine.connectors.base import BadRecord
-from sqlengine.delta import Delta
-from sqlengine.errors import Error
+from sqlengine.errors import Error, ObjectNotReady
 from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
 from sqlengine.plan.properties import own_time
 from sqlengine.plan.sharing import is_repeatable, unnamed
 from sqlengine.runtime.clock import Clock, RealClock
-from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.cut import make_cut, whole_histories
+from sqlengine.runtime.fill import Fill, Member, Pace
+from sqlengine.runtime.fills import Fills, OnProgress
 from sqlengine.runtime.ingest import Ingest
 from sqlengine.runtime.latest import difference
 from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
 from sqlengine.runtime.pump import Pump
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
-from sqlengine.runtime.scheduler import OnProgress, Scheduler
+from sqlengine.runtime.scheduler import Scheduler
 from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
@@ -73,6 +74,7 @@ class Instance:
         self.waiting: dict[str, Error] = {}
         self.checkpoint: Checkpoint | None = None
         self.outputs: dict[str, TopicOutput | ConnectorOutput] = {}
+        self.fills = Fills(self)
         self.pump = Pump(self.scheduler, self.storage.maintain)
         self.closed = False
         self._threads = threads
@@ -251,29 +253,58 @@ class Instance:
         on_progress: OnProgress | None = None,
         check: Callable[[], None] | None = None,
         prepare: Callable[[ContinuousQuery], None] | None = None,
+        staged: bool = False,
+        started: Callable[[], None] | None = None,
+        pace: Pace | None = None,
+        behind: bool = False,
     ) -> ContinuousQuery:
         """Build a query's dataflow, bring it up to date, and add it to the ticks.
 
-        `keep`: hold its contents (a materialized view); `prepare` is called before the first row (to attach followers);
-        `snapshot` False skips history: only what comes from now on is seen.
+        `keep`: hold its contents (a materialized view); `prepare` is called before the first row (to attach followers,
+        who hear of what was there at once, or when all of it is there: `staged`); `snapshot` False skips history: only
+        what comes from now on is seen.  `started` is called, with the lock held, just before the query joins the ticks;
+        what it raises ends the query.  `behind`: the caller does not wait.
         """
         with self.lock:
             self.scheduler.catch_up(check)
             query = self._build(query_id, name, text, planned, emit, keep)
             if prepare is not None:
                 prepare(query)
-            if keep and self._join_twin(query):
+            if keep and self._join_twin(query, started):
+                self.pump.wake()
                 return query
-            readers, contents = self._histories(query, snapshot)
-            self.scheduler.backfill(query, readers, contents, on_progress, check)
-            if snapshot:
-                self._share(query)
-            for source, reader in readers.items():
-                if source not in self.scheduler.sources:
-                    self.scheduler.add_source(source, reader, None)
-            self.scheduler.add_query(query)
-        self.pump.wake()
+
+            def let_in(fill: Fill) -> None:
+                if started is not None:
+                    started()
+                if snapshot:
+                    self._share(query)
+                self.scheduler.add_query(query)
+                if fill.members[0].staged:
+                    query.tell(fill.members[0].staged, self.scheduler.next_number(), self.clock.now_us())
+
+            cut = make_cut(self, [query], snapshot)
+            member = Member(query, staged=[] if staged else None)
+            fill = Fill(self.scheduler, [member], cut, let_in, pace or Pace())
+            self.fills.add(fill)
+        if behind:
+            self.fills.run_behind(fill)
+        else:
+            self.fills.run(fill, check, on_progress)
         return query
+
+    def filled(self, obj: CatalogObject) -> None:
+        """Tell the catalog that what was begun in the background is there now."""
+        now = self.catalog.get(tuple(obj.name.split(".")))
+        if isinstance(now, (MaterializedView, Sink)):
+            now = replace(now, filling=False)
+        self.catalog.add(now, replace_existing=True)
+
+    def stored(self, name: str) -> Stream | Table:
+        """The stream or table of a qualified name that is known to be one."""
+        obj = self.catalog.get(tuple(name.split(".")))
+        assert isinstance(obj, (Stream, Table))
+        return obj
 
     def _build(
         self, query_id: str, name: str, text: str, planned: Planned, emit: ast.Emit, keep: bool
@@ -308,7 +339,7 @@ class Instance:
             query.on_late = lambda rows: self.side_topics.late(topic, name, rows, schema)
         return query
 
-    def _join_twin(self, query: ContinuousQuery) -> bool:
+    def _join_twin(self, query: ContinuousQuery, started: Callable[[], None] | None = None) -> bool:
         """Let a new materialized view share the dataflow and the contents of one that answers the same.
 
         Whichever is dropped first, the other goes on.
@@ -321,6 +352,8 @@ class Instance:
                 continue
             if other.dataflow.timeout_us == query.dataflow.timeout_us:
                 query.dataflow, query.store = other.dataflow, other.store
+                if started is not None:
+                    started()
                 self.scheduler.add_query(query)
                 return True
         return False
@@ -328,41 +361,7 @@ class Instance:
     def _share(self, query: ContinuousQuery) -> None:
         """Leave to running queries what a query that is up to date has in common with them."""
         running = {id(q.dataflow): q.dataflow for q in self.scheduler.queries.values() if q.status == "running"}
-        whole = {name for name in query.sources if self._has_whole_history(name)} | set(query.upstream)
-        share_parts(query.dataflow, list(running.values()), whole)
-
-    def _has_whole_history(self, name: str) -> bool:
-        """Whether whoever begins to read an object now sees what all others have seen."""
-        obj = self.catalog.get(tuple(name.split(".")))
-        assert isinstance(obj, (Stream, Table))
-        earliest = obj.options.get("start", "earliest").strip() == "earliest"
-        return earliest and not any(log.start_offset or log.compacted_offset for log in self.topic_of(obj).partitions)
-
-    def _histories(self, query: ContinuousQuery, snapshot: bool) -> tuple[dict[str, TopicReader], dict[str, Feed]]:
-        """What a new query must see first: topics to replay, and contents of tables and views as one change."""
-        readers: dict[str, TopicReader] = {}
-        contents: dict[str, Feed] = {}
-        for name in query.sources:
-            obj = self.catalog.get(tuple(name.split(".")))
-            assert isinstance(obj, (Stream, Table))
-            source = self.scheduler.sources.get(name)
-            if source is not None and source.store is not None and obj.watermark is None:
-                contents[name] = Feed(deltas=_as_deltas(source.store.snapshot_table()) if snapshot else [])
-            elif snapshot:
-                readers[name] = self.reader(obj)
-            else:
-                here = (
-                    source.reader.positions
-                    if source is not None
-                    else [p.last_stable_offset for p in self.topic_of(obj).partitions]
-                )
-                readers[name] = self.reader(obj, here)
-        for name in query.upstream:
-            view = self.scheduler.by_name(name)
-            assert view is not None and view.store is not None
-            rows = _as_deltas(view.contents()) if snapshot else []
-            contents[name] = Feed(deltas=rows, watermark_us=view.dataflow.watermark_us)
-        return readers, contents
+        share_parts(query.dataflow, list(running.values()), whole_histories(self, query))
 
     def continue_view(
         self,
@@ -404,17 +403,18 @@ class Instance:
         query.dataflow.restore(states, marks, self.clock.now_us())
         for name in query.sources:
             if name not in self.scheduler.sources:
-                obj = self.catalog.get(tuple(name.split(".")))
-                assert isinstance(obj, (Stream, Table))
-                self.scheduler.add_source(name, self.reader(obj), None)
+                self.scheduler.add_source(name, self.reader(self.stored(name)), None)
         self._share(query)
         self.scheduler.add_query(query)
 
-    def start_sink(self, sink: Sink, planned: Planned, emit: ast.Emit) -> None:
-        """Run a sink's query into its output; what a topic has got from an earlier run is written anew."""
-        output = self._open_output(sink, planned)
-        if isinstance(output, TopicOutput):
-            output.clear()
+    def start_sink(self, sink: Sink, planned: Planned, emit: ast.Emit, **how: Any) -> None:
+        """Run a sink's query into its output; what a topic has got from an earlier run is written anew.  `how`: as of
+        `start_query`.
+        """
+        with self.lock:
+            output = self._open_output(sink, planned)
+            if isinstance(output, TopicOutput):
+                output.clear()
         self.start_query(
             sink.query_id,
             sink.name,
@@ -423,6 +423,7 @@ class Instance:
             emit,
             keep=False,
             prepare=lambda query: query.followers.append(output),
+            **how,
         )
 
     def _open_output(self, sink: Sink, planned: Planned) -> TopicOutput | ConnectorOutput:
@@ -445,17 +446,21 @@ class Instance:
     def query_of(self, obj: MaterializedView | Sink) -> ContinuousQuery:
         """The running query behind an object; the error it waits for when it could not be planned on opening."""
         found = self.scheduler.queries.get(obj.query_id)
-        if found is None:
-            error = self.waiting[obj.name]
-            raise Error(
-                f'{obj.kind} "{obj.name}" is not running: {error.message}',
-                sqlstate=error.sqlstate,
-                hint="register its Python functions again, or drop it" if error.sqlstate == "42883" else error.hint,
-            )
-        return found
+        if found is not None:
+            return found
+        fill = self.fills.get(obj.query_id)
+        if fill is not None:
+            raise _not_populated(obj, fill)
+        error = self.waiting[obj.name]
+        raise Error(
+            f'{obj.kind} "{obj.name}" is not running: {error.message}',
+            sqlstate=error.sqlstate,
+            hint="register its Python functions again, or drop it" if error.sqlstate == "42883" else error.hint,
+        )
 
     def stop_query(self, query_id: str) -> None:
-        """Remove a query from the ticks; nothing when it never ran."""
+        """Remove a query from the ticks, or end bringing it up to date; nothing when it never ran."""
+        self.fills.cancel(query_id, "the query was ended")
         if query_id in self.scheduler.queries:
             self.scheduler.remove_query(query_id)
 
@@ -528,6 +533,7 @@ class Instance:
                 return
             self.closed = True
         atexit.unregister(self.close)
+        self.fills.close()
         self.pump.stop()
         with self.lock:
             for name in list(self.ingests):
@@ -537,6 +543,16 @@ class Instance:
             self.storage.close()
             for workers in self._workers.values():
                 workers.close()
+
+
+def _not_populated(obj: MaterializedView | Sink, fill: Fill) -> Error:
+    """PostgreSQL's answer to whoever reads a view that has no contents yet."""
+    if fill.status == "failed":
+        why = fill.error.message if fill.error else "it was ended"
+        hint = f"it could not be brought up to date: {why}; RESUME QUERY {obj.query_id} tries again"
+    else:
+        hint = f"{fill.progress().fraction:.0%} of its history has been read; WAIT waits for the rest"
+    return ObjectNotReady(f'{obj.kind} "{obj.name}" has not been populated', hint=hint)
 
 
 def read_all(reader: TopicReader, until: Sequence[int] | None) -> pa.Table:
@@ -550,7 +566,3 @@ def read_all(reader: TopicReader, until: Sequence[int] | None) -> pa.Table:
             break
     schema = pa.schema([pa.field(c.name, c.type) for c in reader.obj.columns])
     return pa.Table.from_batches([b.visible().cast(schema) for b in batches], schema)
-
-
-def _as_deltas(table: pa.Table) -> list[Delta]:
-    return [Delta(batch) for batch in table.to_batches() if batch.num_rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class ContinuousQuery:
 
     `store` holds the contents of a materialized view; a sink or a followed SELECT has none.  Queries that answer the
     same share one dataflow and one store, whose columns have the first one's names: read `contents()`.
-    `status`: running | paused | failed | backfilling.
+    `status`: running | backfilling | paused | failing (its output is tried again) | failed.
     """
 
     query_id: str
@@ -72,7 +72,6 @@ class ContinuousQuery:
     created_us: int = 0
     last_change_us: int | None = None
     last_change_tick: int = 0
-    progress: float = 1.0
 
     @property
     def recomputed(self) -> bool:
@@ -97,8 +96,8 @@ class ContinuousQuery:
         rows_in = sum(b.num_rows for name in self.sources if name in feeds for b in feeds[name].batches)
         return Outcome(deltas, late, failures, rows_in)
 
-    def take(self, outcome: Outcome, tick: int, now_us: int) -> list[Delta]:
-        """Count a tick, hand on what it set aside, tell the followers; the change under the query's own names."""
+    def note(self, outcome: Outcome, tick: int, now_us: int) -> list[Delta]:
+        """Count a tick and hand on what it set aside; returns the change under the query's own names."""
         self.counters.ticks += 1
         self.counters.rows_in += outcome.rows_in
         self._hand_on(outcome)
@@ -107,11 +106,14 @@ class ContinuousQuery:
             self.counters.rows_out += sum(delta.num_rows for delta in deltas)
             self.last_change_us = now_us
             self.last_change_tick = tick
+        return deltas
+
+    def tell(self, deltas: Sequence[Delta], tick: int, now_us: int) -> None:
+        """The followers hear of a tick's change."""
         if self.followers:
             change = concat(deltas)
             for follower in list(self.followers):
                 follower(tick, now_us, change)
-        return deltas
 
     def _renamed(self, delta: Delta) -> Delta:
         if delta.batch.schema.names == self.plan.schema.names:

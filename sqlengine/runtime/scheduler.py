@@ -7,7 +7,7 @@ background pump when data or time moved.  All queries see the same prefix of eve
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
@@ -17,16 +17,9 @@ from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.latest import latest_change
 from sqlengine.runtime.query import ContinuousQuery, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
+from sqlengine.runtime.tap import Tap
 from sqlengine.state.row_store import RowStore
 from storage import Log, Topic
-
-OnProgress = Callable[[float], None]
-
-BACKFILL_ROWS_MAX = 1 << 22
-"""Rows of one partition taken at once while a new query catches up: nobody waits for a single tick then, and what comes
-and goes within one is never said."""
-SPARE_MEMORY_ROWS = 262_144
-"""A back-fill of so many rows leaves memory worth giving back."""
 
 
 class Source:
@@ -81,6 +74,7 @@ class Scheduler:
         self.queries: dict[str, ContinuousQuery] = {}
         self.feeders: list[Callable[[int], bool]] = []
         self.derived: set[str] = set()
+        self.taps: list[Tap] = []
         self.spare_memory = False
         """A large back-fill left memory that should be given back when there is time."""
         self._wakeup_us: int | None = None
@@ -97,11 +91,17 @@ class Scheduler:
             polled = {name: found for name in self.sources if (found := self._poll(name, ends[name])) is not None}
             if not polled and not self._time_due(now_us):
                 return any(fed)
-            self.tick_number += 1
+            self.next_number()
             self.tick_time_us = now_us
             self._push({name: self.sources[name].absorb(batches) for name, batches in polled.items()}, now_us)
             self.changed.notify_all()
             return True
+
+    def next_number(self) -> int:
+        """The number of a new tick."""
+        with self.lock:
+            self.tick_number += 1
+            return self.tick_number
 
     def _poll(self, name: str, until: Sequence[int]) -> list[SourceBatch] | None:
         """What has come; None when there is nothing. A topic that cannot be read stops the queries that read it."""
@@ -136,11 +136,13 @@ class Scheduler:
         """Whether all sources that can be read have been, up to these ends."""
         return all(s.failure or s.reader.at_end(ends.get(name)) for name, s in self.sources.items())
 
-    def _push(self, feeds: dict[str, Feed], now_us: int) -> None:
-        """Every query in dependency order; a view's change is the feed of those that read it."""
+    def _push(self, feeds: dict[str, Feed], now_us: int, without: Collection[str] = ()) -> None:
+        """Every query in dependency order; a view's change is the feed of those that read it.  `without`: ids of
+        queries that know already."""
         stepped: dict[int, Outcome | None] = {}
+        taps = list(self.taps)
         for query in list(self.queries.values()):
-            if query.status != "running":
+            if query.status != "running" or query.query_id in without:
                 continue
             shared = id(query.dataflow)
             if shared not in stepped:
@@ -148,12 +150,14 @@ class Scheduler:
             outcome = stepped[shared]
             if outcome is not None:
                 try:
-                    deltas = query.take(outcome, self.tick_number, now_us)
+                    deltas = query.note(outcome, self.tick_number, now_us)
+                    query.tell(deltas, self.tick_number, now_us)
                 except Exception as error:  # what it writes to has failed
                     query.status, query.error = "failed", as_error(error)
                     continue
-                watermark_us = query.dataflow.watermark_us
-                feeds[query.name] = Feed(deltas=deltas, watermark_us=watermark_us)
+                feeds[query.name] = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
+        for tap in taps:
+            tap.record(feeds, now_us)
 
     def _step(self, query: ContinuousQuery, feeds: Mapping[str, Feed], now_us: int) -> Outcome | None:
         """The dataflow of a query through a tick; a failure stops those that share it alone."""
@@ -228,52 +232,19 @@ class Scheduler:
         """Stop and forget a query, and sources nobody reads any more."""
         with self.lock:
             query = self.queries.pop(query_id)
-            self._forget_unread()
+            self.forget_unread()
             return query
 
-    def _forget_unread(self) -> None:
+    def forget_unread(self) -> None:
+        """Sources without contents are read as long as a query needs them."""
         read = {name for q in self.queries.values() for name in q.sources}
+        read |= {name for tap in self.taps for name in tap.sources}
         for name in [n for n, s in self.sources.items() if n not in read and s.store is None]:
             del self.sources[name]
 
     def by_name(self, name: str) -> ContinuousQuery | None:
         """The query that maintains a view of that name."""
         return next((q for q in self.queries.values() if q.name == name), None)
-
-    def backfill(
-        self,
-        query: ContinuousQuery,
-        readers: Mapping[str, TopicReader],
-        contents: Mapping[str, Feed],
-        on_progress: OnProgress | None,
-        check: Callable[[], None] | None,
-    ) -> None:
-        """Bring a new query up to date on its own: history through private readers, views and tables as one change.
-
-        The caller holds the lock, so the shared sources do not move meanwhile.
-        """
-        now_us = self.clock.now_us()
-        feeds = dict(contents)
-        goals = {
-            name: list(self.sources[name].reader.positions) if name in self.sources else reader.ends()
-            for name, reader in readers.items()
-        }
-        total = sum(e - p for n, r in readers.items() for p, e in zip(r.positions, goals[n], strict=False)) or 1
-        done = 0
-        while True:
-            for name, reader in readers.items():
-                batches = reader.poll(BACKFILL_ROWS_MAX, until=goals[name])
-                done += sum(b.num_rows for b in batches)
-                feeds[name] = Feed(batches=batches)
-            query.take(query.step(feeds, now_us, history=True), self.tick_number, now_us)
-            feeds = {name: Feed(watermark_us=f.watermark_us) for name, f in contents.items()}
-            if on_progress is not None:
-                on_progress(min(1.0, done / total))
-            if check is not None:
-                check()
-            if all(r.at_end(goals[n]) for n, r in readers.items()):
-                break
-        self.spare_memory |= done >= SPARE_MEMORY_ROWS
 
     def pack(self) -> bool:
         """Make some contents smaller, for about as long as a tick may take; False when there is nothing left to do, or

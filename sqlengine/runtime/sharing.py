@@ -1,5 +1,9 @@
 """Views that have parts of their plans in common run them once.
 
+A part of a new query that is at work in a running one and can tell all of its output there is taken from it as it is:
+nothing of what the part stands on is read again (`adopt_parts`).  The rest of the query is brought up to date by itself
+and afterwards compared with what runs (`share_parts`).
+
 A new query is first brought up to date by itself.  Then each part of its plan that is at work in a running query, with
 the same state, is left to that one's: the largest such parts, from the root down.  The two are known to be in the same
 state when everything they read has its whole history, every watermark agrees, and so do the sizes of their states.
@@ -10,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from sqlengine.delta import Delta
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import scanned
-from sqlengine.plan.sharing import is_shareable
+from sqlengine.plan.sharing import is_shareable, only_renames
+from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.shared_part import PartBehind
 
 if TYPE_CHECKING:
     from sqlengine.runtime.dataflow import Dataflow
@@ -56,3 +63,44 @@ def _agree(flow: Dataflow, other: Dataflow, node: Node) -> bool:
                 return False
         todo += at.inputs
     return True
+
+
+def adopt_parts(flow: Dataflow, running: Sequence[ContinuousQuery], whole: Collection[str]) -> list[PartBehind]:
+    """Leave parts of a dataflow that has seen nothing yet to running queries', where these can tell the part's rows;
+    `whole` as in `share_parts`.
+    """
+    if flow.timeout_us is not None:
+        return []
+    others = [query for query in running if query.dataflow.timeout_us is None]
+    adopted: list[PartBehind] = []
+    seen: set[Node] = set()
+
+    def visit(node: Node) -> None:
+        if node in seen or isinstance(node, nodes.Scan):
+            return
+        seen.add(node)
+        if is_shareable(node) and set(scanned(node)) <= set(whole):
+            for other in others:
+                rows = _present(other, node) if other.dataflow.holds(node) else None
+                if rows is not None:
+                    adopted.append(PartBehind(other.dataflow.part(node), rows))
+                    flow.leave_to(node, adopted[-1])
+                    return
+        for below in node.inputs:
+            visit(below)
+
+    visit(flow.plan)
+    return adopted
+
+
+def _present(query: ContinuousQuery, node: Node) -> list[Delta] | None:
+    """All rows of a node's output at present, where the query's contents or the operator can tell."""
+    query.dataflow.synchronize()
+    top = query.dataflow.plan
+    while top != node and only_renames(top):
+        (top,) = top.inputs
+    if top == node and query.store is not None:
+        table = query.store.snapshot_table().rename_columns(node.schema.names)
+        return [Delta(batch) for batch in table.cast(node.schema).to_batches() if batch.num_rows]
+    operator = query.dataflow.step_of(node).operator
+    return None if operator is None else operator.present()

@@ -112,6 +112,12 @@ class WatermarkTracker:
         if self._first_us is None:
             self._first_us = now_us
 
+    def wake(self, now_us: int) -> None:
+        """Partitions that have had records count as active now."""
+        self._active_us = dict.fromkeys(self._active_us, now_us)
+        if self._first_us is not None:
+            self._first_us = now_us
+
     def _active_since(self, partition: int) -> int | None:
         """When the partition last had a record, or could first have had one; None before any record of the source."""
         return self._active_us.get(partition, self._first_us)

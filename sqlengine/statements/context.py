@@ -12,6 +12,7 @@ import pyarrow as pa
 from sqlengine.catalog.objects import PlanningInfo, Stream, Table
 from sqlengine.errors import QueryCanceled
 from sqlengine.plan.pipeline import Planned
+from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
 
@@ -44,6 +45,15 @@ class Context:
             raise QueryCanceled("canceling statement due to user request")
         if self.deadline_us is not None and self.instance.clock.now_us() > self.deadline_us:
             raise QueryCanceled("canceling statement due to statement timeout")
+
+    @property
+    def in_background(self) -> bool:
+        """Whether a new query's history is read while the session goes on."""
+        return self.settings.background_ddl == "true"
+
+    def pace(self) -> Pace:
+        """How fast the session wants history read."""
+        return Pace(self.settings.backfill_rate_limit)
 
     def planning(self, planned: Planned | None = None) -> PlanningInfo:
         """How the session wants plans made; with a plan, what to keep so that it is made again."""

@@ -43,7 +43,10 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
 
 
 def wait(statement: ast.Wait, context: Context) -> Result:
-    """FLUSH | WAIT: every view has seen everything there is now, bounded connectors to their end."""
+    """FLUSH | WAIT: every view has seen everything there is now, bounded connectors to their end; history that is read
+    in the background has been read.
+    """
+    context.instance.fills.wait(context.check)
     context.instance.catch_up(context.check)
     return Result("WAIT")
 

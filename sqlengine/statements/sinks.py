@@ -11,6 +11,7 @@ from sqlengine.result import Result
 from sqlengine.sql import ast, parse_query
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
+from sqlengine.statements.making import Making, being_made
 from sqlengine.statements.options import split_options
 from sqlengine.statements.topics import make_topic, topic_names
 from sqlengine.statements.views import direct_inputs, explain_costs
@@ -50,9 +51,23 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
             instance.catalog.add(sink)
         _check(sink, planned)
         explain_costs(planned, context)
-        instance.start_sink(sink, planned, emit)
-        instance.catalog.add(sink)
+    with being_made(context, (sink,), undo=lambda: instance.release_sink(sink.name)) as making:
+        _start(sink, planned, emit, making)
     return Result("CREATE SINK")
+
+
+def _start(sink: Sink, planned: Planned, emit: ast.Emit, making: Making) -> None:
+    context = making.context
+    context.instance.start_sink(
+        sink,
+        planned,
+        emit,
+        on_progress=context.on_progress,
+        check=context.check,
+        started=making.done,
+        pace=context.pace(),
+        behind=context.in_background,
+    )
 
 
 def _emit_info(emit: ast.Emit) -> EmitInfo:
@@ -71,8 +86,8 @@ def _check(sink: Sink, planned: Planned) -> None:
         )
 
 
-def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
-    """CREATE STREAM s AS query: the query's rows are appended to the stream's topic."""
+def declare_stream_query(statement: ast.CreateStream, context: Context) -> tuple[Stream, Sink, Planned]:
+    """CREATE STREAM s AS query, whose rows are appended to the stream's topic: everything checked, the topic made."""
     instance = context.instance
     assert statement.query is not None
     emit = statement.emit or ast.Emit()
@@ -117,7 +132,17 @@ def start_stream_query(statement: ast.CreateStream, context: Context) -> Result:
     if "compact" in topic_options.get("cleanup_policy", ""):
         raise NotSupportedError("a stream that is written by a query cannot be compacted", hint="use retention")
     make_topic(context, stream, stream.arrow_schema(), topic_options)
-    instance.start_sink(sink, planned, emit)
-    instance.catalog.add(stream)
-    instance.catalog.add(sink)
-    return Result("CREATE STREAM")
+    return stream, sink, planned
+
+
+def start_stream_query(made: tuple[Stream, Sink, Planned], emit: ast.Emit, context: Context) -> None:
+    """Run the query of a stream that `declare_stream_query` has declared; the caller holds no lock."""
+    stream, sink, planned = made
+
+    def undo() -> None:
+        context.instance.release_sink(sink.name)
+        if stream.topic in topic_names(context):
+            context.instance.storage.drop_topic(stream.topic)
+
+    with being_made(context, (stream, sink), undo) as making:
+        _start(sink, planned, emit, making)

@@ -26,7 +26,7 @@ from sqlengine.statements.columns import column_infos, infos_of_schema, watermar
 from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_object
 from sqlengine.statements.options import split_options
-from sqlengine.statements.sinks import start_stream_query
+from sqlengine.statements.sinks import declare_stream_query, start_stream_query
 from sqlengine.statements.topics import make_topic, topic_names
 from storage import Topic
 
@@ -41,12 +41,14 @@ def create_stream(statement: ast.CreateStream, context: Context) -> Result:
             return Result("CREATE STREAM")
         if existing is not None and statement.or_replace:
             drop_object(context, instance.catalog.get_as(Stream, statement.name), cascade=False)
-        if statement.query is not None:
-            return start_stream_query(statement, context)
-        stream = _declare(statement, context)
-        instance.catalog.add(stream)
-        if stream.connector != "topic":
-            instance.start_ingest(stream)
+        if statement.query is None:
+            stream = _declare(statement, context)
+            instance.catalog.add(stream)
+            if stream.connector != "topic":
+                instance.start_ingest(stream)
+            return Result("CREATE STREAM")
+        made = declare_stream_query(statement, context)
+    start_stream_query(made, statement.emit or ast.Emit(), context)
     return Result("CREATE STREAM")
 
 

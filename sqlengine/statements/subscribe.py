@@ -134,6 +134,8 @@ def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapsh
         on_progress=context.on_progress,
         check=context.check,
         prepare=attach,
+        staged=True,
+        pace=context.pace(),
     )
     return subscription
 

@@ -13,6 +13,7 @@ from sqlengine.connectors import CONNECTORS
 from sqlengine.functions import listing
 from sqlengine.plan.explain import detail
 from sqlengine.runtime.figures import figures, visible_watermark
+from sqlengine.runtime.fill import Fill
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.settings import setting_help, setting_names
 from sqlengine.statements.context import Context
@@ -166,6 +167,10 @@ def _materialized(context: Context) -> Rows:
         if v.name in context.instance.waiting:
             rows.append((v.name, v.query_id, 0, v.emit.mode, f"waiting: {context.instance.waiting[v.name].message}"))
             continue
+        fill = context.instance.fills.get(v.query_id)
+        if fill is not None:
+            rows.append((v.name, v.query_id, 0, v.emit.mode, _maintained(fill.query)))
+            continue
         query = context.instance.query_of(v)
         rows.append((v.name, v.query_id, query.store.num_rows if query.store else 0, v.emit.mode, _maintained(query)))
     return rows
@@ -200,14 +205,38 @@ def _queries(context: Context) -> Rows:
                 _behind(context, q),
                 sum(step.busy_ns for step in q.dataflow.steps) / 1e6,
                 q.last_change_us,
+                *(None,) * 4,
             )
         )
+    rows += [_filling(fill) for fill in context.instance.fills]
     for obj in _objects(context, MaterializedView, Sink):
         if isinstance(obj, (MaterializedView, Sink)) and obj.name in context.instance.waiting:
             unknown = (None,) * 7
             message = context.instance.waiting[obj.name].message
-            rows.append((obj.query_id, obj.name, "waiting", None, *unknown, message, *(None,) * 4))
+            rows.append((obj.query_id, obj.name, "waiting", None, *unknown, message, *(None,) * 8))
     return rows
+
+
+def _filling(fill: Fill) -> tuple[Any, ...]:
+    """A query that is brought up to date: its state is being changed, so only its progress is told."""
+    query, progress, counters = fill.query, fill.progress(), fill.query.counters
+    return (
+        query.query_id,
+        query.name,
+        fill.status,
+        _maintained(query),
+        counters.rows_in,
+        counters.rows_out,
+        counters.late_rows,
+        counters.errors,
+        *(None,) * 3,
+        fill.error.message if fill.error else None,
+        *(None,) * 4,
+        progress.rows,
+        progress.total,
+        progress.rate,
+        _span(progress.left_us),
+    )
 
 
 def _behind(context: Context, query: ContinuousQuery) -> int:

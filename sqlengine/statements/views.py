@@ -12,7 +12,7 @@ from sqlengine.result import Result
 from sqlengine.sql import ast, tables
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
-from sqlengine.statements.drop import drop_object
+from sqlengine.statements.making import Making, being_made
 
 
 def create_view(statement: ast.CreateView, context: Context) -> Result:
@@ -26,10 +26,14 @@ def create_view(statement: ast.CreateView, context: Context) -> Result:
             return Result(tag)
         if existing is not None and not statement.or_replace:
             instance.catalog.add(View(name=existing.name, query=""))
-        if statement.materialized:
-            _materialized(statement, context, existing)
-        else:
+        if not statement.materialized:
             _plain(statement, context, existing)
+            return Result(tag)
+        view, planned = _planned(statement, context)
+        if existing is not None:
+            instance.catalog.get_as(MaterializedView, statement.name)
+    with being_made(context, (view,), undo=lambda: None) as making:
+        start_view(context, view, planned, statement.emit or ast.Emit(), making)
     return Result(tag)
 
 
@@ -51,19 +55,17 @@ def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject 
     catalog.add(view, replace_existing=existing is not None)
 
 
-def _materialized(statement: ast.CreateView, context: Context, existing: CatalogObject | None) -> None:
+def _planned(statement: ast.CreateView, context: Context) -> tuple[MaterializedView, Planned]:
+    """The materialized view of a statement and its plan."""
     instance = context.instance
     emit = statement.emit or ast.Emit()
     planned = instance.plan(statement.query, emit, context.planning(), context.settings.threads)
-    columns = _renamed(infos_of_schema(planned.schema), statement.column_aliases)
-    if existing is not None:
-        drop_object(context, instance.catalog.get_as(MaterializedView, statement.name), cascade=False)
     explain_costs(planned, context)
     view = MaterializedView(
         name=object_name(statement.name),
         query=statement.query.text,
         sql=statement.text,
-        columns=columns,
+        columns=_renamed(infos_of_schema(planned.schema), statement.column_aliases),
         query_id=instance.next_id("q"),
         inputs=direct_inputs(statement.query, context),
         emit=EmitInfo(mode=emit.mode, every_us=emit.every_us, lateness_us=emit.lateness_us, timeout_us=emit.timeout_us),
@@ -71,15 +73,12 @@ def _materialized(statement: ast.CreateView, context: Context, existing: Catalog
         planning=context.planning(planned),
         created_us=instance.clock.now_us(),
     )
-    start_view(context, view, planned, emit)
-    try:
-        instance.catalog.add(view)
-    except BaseException:
-        instance.stop_query(view.query_id)
-        raise
+    return view, planned
 
 
-def start_view(context: Context, view: MaterializedView, planned: Planned, emit: ast.Emit) -> None:
+def start_view(
+    context: Context, view: MaterializedView, planned: Planned, emit: ast.Emit, making: Making | None = None
+) -> None:
     """Run a view's query; its columns take the view's names."""
     context.instance.start_query(
         view.query_id,
@@ -89,6 +88,9 @@ def start_view(context: Context, view: MaterializedView, planned: Planned, emit:
         emit,
         on_progress=context.on_progress,
         check=context.check,
+        started=None if making is None else making.done,
+        pace=context.pace(),
+        behind=making is not None and context.in_background,
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 import sqlengine
-from sqlengine.runtime import scheduler
+from sqlengine.runtime import fill
 from sqlengine.runtime.clock import VirtualClock
 
 
 @pytest.mark.parametrize("emit", ["", "EMIT CHANGES", "EMIT EVERY INTERVAL '1 hour'"])
 def test_a_view_has_the_whole_history_when_it_is_made(emit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "BACKFILL_ROWS_MAX", 2)
+    monkeypatch.setattr(fill, "STEP_ROWS_MAX", 2)
     clock = VirtualClock(1_704_067_200_000_000)
     with sqlengine.connect(clock=clock) as db:
         db.execute("CREATE STREAM s (k INT)")

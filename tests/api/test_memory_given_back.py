@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 
 import sqlengine
-from sqlengine.runtime import pump, scheduler
+from sqlengine.runtime import fill, pump
 
 
 @pytest.mark.parametrize(("rows", "given"), [(100, True), (99, False)])
 def test_memory_is_given_back_when_idle(monkeypatch: pytest.MonkeyPatch, rows: int, given: bool) -> None:
     called = threading.Event()
-    monkeypatch.setattr(scheduler, "SPARE_MEMORY_ROWS", 100)
+    monkeypatch.setattr(fill, "SPARE_MEMORY_ROWS", 100)
     monkeypatch.setattr(pump, "IDLE_WAIT_S", 0.01)
     monkeypatch.setattr(pump, "give_back", called.set)
     with sqlengine.connect() as db:

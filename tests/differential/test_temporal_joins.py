@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sqlengine
-from sqlengine.runtime import scheduler
+from sqlengine.runtime import fill
 
 DAY = dt.datetime(2024, 1, 1)
 
@@ -117,7 +117,7 @@ def test_an_update_is_one_change_however_history_is_cut(monkeypatch):
         db.execute("UPDATE t SET v = v * 10, ts = TIMESTAMP '2024-01-01 00:00:20'")
         db.execute("INSERT INTO s SELECT i, TIMESTAMP '2024-01-01 00:00:10' FROM generate_series(1, 5) AS g(i)")
         for rows_max in range(1, 8):
-            monkeypatch.setattr(scheduler, "BACKFILL_ROWS_MAX", rows_max)
+            monkeypatch.setattr(fill, "STEP_ROWS_MAX", rows_max)
             db.execute(
                 "CREATE MATERIALIZED VIEW v AS SELECT s.id, t.v FROM s JOIN t FOR SYSTEM_TIME AS OF s.ts AS t "
                 "ON s.id = t.id"

@@ -12,7 +12,7 @@ from sqlengine import workers
 from sqlengine.operators import asof_settle, iterate, ranking, sharded, top_n, window_winners
 from sqlengine.operators.aggregates import aggregate_set
 from sqlengine.operators.over import operator as over
-from sqlengine.runtime import feed, scheduler
+from sqlengine.runtime import feed, fill
 from sqlengine.state import (
     densifier,
     gather,
@@ -48,7 +48,8 @@ LIMITS = (
     (row_store, "PENDING_LIMIT"),
     (time_queue, "RUNS_MAX"),
     (timed_rows, "COMPACT_AT"),
-    (scheduler, "BACKFILL_ROWS_MAX"),
+    (fill, "STEP_ROWS_MAX"),
+    (fill, "SWITCH_ROWS_MAX"),
     (workers, "ROWS_MIN"),
     (feed, "PIECE_ROWS"),
     (sharded, "PIECE_ROWS"),

@@ -1,0 +1,285 @@
+"""A new view's history is read beside everything else: nothing twice, nothing missing, nothing left when it is ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sqlengine
+from sqlengine.errors import DuplicateTable, Error, ObjectNotReady, QueryCanceled
+from sqlengine.runtime import fill as fill_module
+from sqlengine.runtime.clock import VirtualClock
+from sqlengine.runtime.fill import Fill
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fill_module, "STEP_ROWS_MAX", 2)
+    monkeypatch.setattr(fill_module, "SWITCH_ROWS_MAX", 1)
+
+
+@contextmanager
+def between_steps(act: Callable[[int], object]) -> Iterator[list[int]]:
+    """`act` with the number of the step before each step of any fill; the steps are counted in the list."""
+    count = [0]
+    step = Fill.step
+
+    def acting(self: Fill) -> bool:
+        act(count[0])
+        count[0] += 1
+        return step(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fill, "step", acting)
+        yield count
+
+
+def rows(db: sqlengine.Database, query: str) -> list[tuple[Any, ...]]:
+    return sorted(db.execute(query).fetchall(), key=str)
+
+
+def test_others_read_and_write_while_a_view_is_made() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM e (k INT, v INT)")
+        db.execute("INSERT INTO e SELECT i % 3, i FROM generate_series(1, 20) AS g(i)")
+        other = db.cursor()
+        seen: list[Any] = []
+
+        def act(step: int) -> None:
+            other.execute(f"INSERT INTO e VALUES ({step % 4}, {step})") if step < 30 else None
+            seen.append(other.execute("SELECT count(*) FROM e").fetchone())
+
+        with between_steps(act) as steps:
+            db.execute("CREATE MATERIALIZED VIEW v AS SELECT k, count(*) AS n, sum(v) AS s FROM e GROUP BY k")
+        assert steps[0] > 10
+        assert seen[:3] == [(21,), (22,), (23,)]
+        assert rows(db, "SELECT * FROM v") == rows(db, "SELECT k, count(*), sum(v) FROM e GROUP BY k")
+
+
+def test_in_the_background_it_is_made_step_by_step() -> None:
+    with sqlengine.connect(clock=VirtualClock()) as db:
+        db.execute("CREATE STREAM e (k INT)")
+        db.execute("INSERT INTO e SELECT i FROM generate_series(1, 10) AS g(i)")
+        db.execute("SET background_ddl = true")
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e")
+        [fill] = db._instance.fills
+        with pytest.raises(ObjectNotReady, match='materialized view "v" has not been populated') as refused:
+            db.execute("SELECT * FROM v")
+        assert refused.value.sqlstate == "55000"
+        assert "0% of its history" in str(refused.value.hint)
+        with pytest.raises(DuplicateTable):
+            db.execute("CREATE MATERIALIZED VIEW v AS SELECT 1 AS one")
+        with pytest.raises(ObjectNotReady):
+            db.execute("CREATE MATERIALIZED VIEW above AS SELECT * FROM v")
+        assert not fill.step()
+        progress = "SELECT name, status, backfilled, backfill_total FROM system.queries"
+        assert rows(db, progress) == [("v", "backfilling", 2, 10)]
+        db.execute("INSERT INTO e VALUES (11), (12)")
+        db.execute("WAIT")
+        assert rows(db, "SELECT * FROM v") == [(12,)]
+        assert rows(db, progress) == [("v", "running", None, None)]
+
+
+def test_a_thread_makes_it_where_time_passes() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM e (k INT)")
+        db.execute("INSERT INTO e SELECT i FROM generate_series(1, 100) AS g(i)")
+        db.execute("SET background_ddl = on")
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e; WAIT")
+        assert rows(db, "SELECT * FROM v") == [(100,)]
+        assert not [t for t in threading.enumerate() if t.name.startswith("sqlengine-fill")]
+
+
+def test_ending_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    with sqlengine.connect(tmp_path) as db:
+        db.execute("CREATE STREAM e (k INT)")
+        db.execute("INSERT INTO e SELECT i FROM generate_series(1, 10) AS g(i)")
+        session = db.session()
+        for statement in (
+            "CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e",
+            "CREATE STREAM f AS SELECT k + 1 AS k FROM e",
+            "CREATE SINK w AS SELECT k FROM e WITH (connector = 'blackhole')",
+            "SUBSCRIBE (SELECT k FROM e)",
+        ):
+            with between_steps(lambda step: session.cancel() if step == 3 else None), pytest.raises(QueryCanceled):
+                session.execute(statement)
+            assert rows(db, "SELECT name FROM system.queries") == []
+            assert rows(db, "SELECT name FROM system.topics") == [("e",)]
+            assert not db._instance.scheduler.taps
+            assert not db._instance.scheduler.sources
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e")
+        assert rows(db, "SELECT * FROM v") == [(10,)]
+        db.execute("DROP MATERIALIZED VIEW v")
+
+
+def test_dropping_what_it_reads_ends_it() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM e (k INT)")
+        db.execute("INSERT INTO e SELECT i FROM generate_series(1, 10) AS g(i)")
+        other = db.cursor()
+        refusals: list[str] = []
+
+        def act(step: int) -> None:
+            if step == 2:
+                with pytest.raises(Error) as refused:
+                    other.execute("DROP STREAM e")
+                refusals.append(refused.value.sqlstate)
+                other.execute("DROP STREAM e CASCADE")
+
+        with between_steps(act), pytest.raises(QueryCanceled):
+            db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e")
+        assert refusals == ["2BP01"]
+        assert rows(db, "SELECT name FROM system.streams") == rows(db, "SELECT name FROM system.views") == []
+
+
+def test_what_fails_in_it_is_the_statements_error() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM e (v BIGINT)")
+        db.execute("INSERT INTO e SELECT 9223372036854775807 FROM generate_series(1, 9) AS g(i)")
+        with pytest.raises(Error) as failed:
+            db.execute("CREATE MATERIALIZED VIEW v AS SELECT sum(v) AS s FROM e")
+        assert failed.value.sqlstate == "22003"
+        assert rows(db, "SELECT name FROM system.queries") == []
+
+
+def test_a_failure_in_the_background_can_be_seen_and_dropped() -> None:
+    with sqlengine.connect(clock=VirtualClock()) as db:
+        db.execute("CREATE STREAM e (v BIGINT)")
+        db.execute("INSERT INTO e SELECT 9223372036854775807 FROM generate_series(1, 9) AS g(i)")
+        db.execute("SET background_ddl = true")
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT sum(v) AS s FROM e; WAIT")
+        [(status, error)] = rows(db, "SELECT status, error FROM system.queries")
+        assert (status, error) == ("failed", "bigint out of range")
+        with pytest.raises(ObjectNotReady, match="has not been populated") as refused:
+            db.execute("SELECT * FROM v")
+        assert "bigint out of range" in str(refused.value.hint)
+        db.execute("DROP MATERIALIZED VIEW v")
+        assert rows(db, "SELECT name FROM system.queries") == []
+
+
+@pytest.mark.parametrize("steps", range(7))
+@pytest.mark.parametrize("killed", [False, True])
+def test_it_begins_again_after_opening(tmp_path: Path, steps: int, killed: bool) -> None:
+    clock = VirtualClock()
+    with sqlengine.connect(tmp_path, clock=clock) as db:
+        db.execute("CREATE STREAM e (k INT)")
+        db.execute("INSERT INTO e SELECT i FROM generate_series(1, 10) AS g(i)")
+        db.execute("SET background_ddl = true")
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e")
+        db.execute("CREATE STREAM f AS SELECT k * 10 AS k FROM e")
+        for fill in db._instance.fills:
+            for _ in range(steps):
+                if fill.status == "backfilling":
+                    fill.step()
+        db.execute("INSERT INTO e VALUES (11)")
+        if killed:
+            db.crash()
+    with sqlengine.connect(tmp_path, clock=clock) as db:
+        db.execute("WAIT")
+        assert rows(db, "SELECT * FROM v") == [(11,)]
+        assert rows(db, "SELECT k FROM f") == rows(db, "SELECT k * 10 FROM e")
+        assert not list(db._instance.fills)
+    with sqlengine.connect(tmp_path, clock=clock) as db:
+        assert rows(db, "SELECT * FROM v") == [(11,)]
+
+
+def test_waiting_in_the_foreground_ends_when_the_database_is_closed(tmp_path: Path) -> None:
+    db = sqlengine.connect(tmp_path)
+    db.execute("CREATE STREAM e (k INT)")
+    db.execute("INSERT INTO e SELECT i FROM generate_series(1, 10) AS g(i)")
+    with between_steps(lambda step: db.close() if step == 2 else None), pytest.raises(Error, match="database is closed"):
+        db.cursor().execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e")
+    with sqlengine.connect(tmp_path) as again:
+        assert rows(again, "SELECT name FROM system.views") == []
+
+
+def test_its_speed_can_be_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fill_module, "STEP_ROWS_MAX", 1000)
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM e (k INT)")
+        db.execute("INSERT INTO e SELECT i FROM generate_series(1, 100) AS g(i)")
+        db.execute("SET backfill_rate_limit = 200")
+        waits: list[float] = []
+        clock = [0.0]
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            clock[0] += seconds
+
+        monkeypatch.setattr(fill_module, "time", FakeTime(clock, wait))
+        with between_steps(lambda step: None) as steps:
+            db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e")
+        assert steps[0] == 6, "five steps of a tenth of a second's rows, and the last under the lock"
+        assert sum(waits) == pytest.approx(0.5)
+        assert rows(db, "SELECT * FROM v") == [(100,)]
+
+
+class FakeTime:
+    """What the module `time` has, on a clock that only waiting moves."""
+
+    def __init__(self, clock: list[float], wait: Callable[[float], None]) -> None:
+        self._clock = clock
+        self.sleep = wait
+
+    def monotonic(self) -> float:
+        return self._clock[0]
+
+
+QUERIES = (
+    "SELECT k, count(*) AS n, sum(v) AS s FROM t GROUP BY k",
+    "SELECT e.k, e.v, t.v AS w FROM e JOIN t ON e.k = t.id",
+    "SELECT e.k, e.v, t.v AS w FROM e LEFT JOIN t ON e.k = t.id",
+    "SELECT n, count(*) AS times FROM base GROUP BY n",
+    "SELECT base.k, base.n, t.v FROM base JOIN t ON base.k = t.k",
+    "SELECT k, v FROM t ORDER BY v DESC, id LIMIT 3",
+    "SELECT k, max(v) AS m FROM (SELECT k, v FROM t UNION ALL SELECT k, v FROM e) AS u GROUP BY k",
+    "SELECT k FROM e EXCEPT SELECT k FROM t",
+    "SELECT k, count(*) AS n FROM e GROUP BY k HAVING count(*) > 1",
+)
+
+writes = st.one_of(
+    st.builds("INSERT INTO e VALUES ({}, {})".format, st.integers(0, 4), st.integers(0, 9)),
+    st.builds(
+        "MERGE INTO t USING (SELECT {0} AS id, {1} AS k, {2} AS v) AS s ON t.id = s.id "
+        "WHEN MATCHED THEN UPDATE SET k = s.k, v = s.v WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.k, s.v)".format,
+        st.integers(0, 5),
+        st.integers(0, 3),
+        st.integers(0, 9),
+    ),
+    st.builds("DELETE FROM t WHERE id = {}".format, st.integers(0, 5)),
+)
+
+
+@given(
+    query=st.sampled_from(QUERIES),
+    before=st.lists(writes, max_size=12),
+    during=st.lists(st.lists(writes, max_size=3), max_size=8),
+    after=st.lists(writes, max_size=4),
+)
+def test_nothing_twice_and_nothing_missing(
+    query: str, before: list[str], during: list[list[str]], after: list[str]
+) -> None:
+    with sqlengine.connect(clock=VirtualClock()) as db:
+        db.execute("CREATE STREAM e (k INT, v INT); CREATE TABLE t (id INT PRIMARY KEY, k INT, v INT)")
+        db.execute("CREATE MATERIALIZED VIEW base AS SELECT k, count(*) AS n FROM e GROUP BY k")
+        for statement in before:
+            db.execute(statement)
+        other = db.cursor()
+
+        def act(step: int) -> None:
+            for statement in during[step] if step < len(during) else ():
+                other.execute(statement)
+            other.execute("SELECT count(*) FROM base").fetchall()  # a tick
+
+        with between_steps(act):
+            db.execute(f"CREATE MATERIALIZED VIEW v AS {query}")
+        for statement in after:
+            db.execute(statement)
+        assert rows(db, "SELECT * FROM v") == rows(db, query)
