@@ -24,7 +24,10 @@ from sqlengine.catalog.objects import MaterializedView, Sink, Stream, Table
 from sqlengine.result import Result
 from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
+from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
+from sqlengine.runtime.planning import emit_of
+from sqlengine.runtime.replacement import begin_replacement, is_replacement, new_view, out_of_replacement
 from sqlengine.sql import ast
 from sqlengine.statements import HANDLERS
 from sqlengine.statements.context import Context
@@ -130,7 +133,7 @@ def revive(instance: Instance) -> None:
             elif isinstance(obj, Stream) and obj.connector != "topic":
                 instance.start_ingest(obj, again=True)
         checkpoint.place_sources()
-        begun = [o for o in instance.catalog if isinstance(o, (MaterializedView, Sink))]
+        begun = [o for o in instance.catalog.in_order() if isinstance(o, (MaterializedView, Sink))]
         for obj in sorted(begun, key=lambda obj: obj.filling):  # those others may read first
             _restart(instance, obj, checkpoint)
 
@@ -163,10 +166,15 @@ def _restart(instance: Instance, obj: MaterializedView | Sink, checkpoint: Check
 
 def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: Checkpoint) -> None:
     """One view's or sink's query, from the checkpoint's state where it has some."""
-    emit = ast.Emit(obj.emit.mode, obj.emit.every_us, obj.emit.lateness_us, obj.emit.timeout_us)
+    emit = emit_of(obj)
     planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
     if isinstance(obj, MaterializedView):
         planned = planned.renamed([c.name for c in obj.columns])
+    if isinstance(obj, MaterializedView) and is_replacement(obj):
+        fill = begin_replacement(instance, new_view(out_of_replacement(obj), planned), Pace())
+        assert fill is not None, "a materialized view has a query of its own"
+        instance.fills.run_behind(fill)
+        return
     if not obj.filling and checkpoint.restore_query(obj, planned, emit):
         return
     started = partial(instance.filled, obj) if obj.filling else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -50,6 +50,8 @@ class Catalog:
                 catalog._objects[obj.name] = obj
             elif record["op"] == "drop":
                 catalog._objects.pop(record["name"], None)
+            elif record["op"] == "change":
+                catalog._take([from_json(one) for one in record["objects"]], record["without"])
         catalog._journal = journal
         return catalog
 
@@ -120,6 +122,37 @@ class Catalog:
         self._write({"op": "put", "object": to_json(new)})
         self._objects[new.name] = new
         return new
+
+    def change(self, objects: Sequence[CatalogObject], without: str = "") -> None:
+        """Replace several objects, and forget the one of the name `without`, in one step that happens or does not."""
+        self._write({"op": "change", "objects": [to_json(obj) for obj in objects], "without": without})
+        self._take(objects, without)
+
+    def _take(self, objects: Sequence[CatalogObject], without: str) -> None:
+        self._objects.update({obj.name: obj for obj in objects})
+        self._objects.pop(without, None)
+        self._held.discard(without)
+
+    def with_object(self, obj: CatalogObject) -> Catalog:
+        """A catalog that has `obj` as well or in another's place, and is kept nowhere."""
+        other = Catalog()
+        other._objects = {**self._objects, obj.name: obj}
+        return other
+
+    def in_order(self) -> list[CatalogObject]:
+        """All objects, each behind what it reads."""
+        ordered: dict[str, CatalogObject] = {}
+
+        def visit(obj: CatalogObject) -> None:
+            if obj.name not in ordered:
+                for name in obj.depends_on():
+                    if name in self._objects:
+                        visit(self._objects[name])
+                ordered[obj.name] = obj
+
+        for obj in self:
+            visit(obj)
+        return list(ordered.values())
 
     def drop(self, name: str) -> None:
         """Forget an object; the caller has dealt with dependents."""

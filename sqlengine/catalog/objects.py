@@ -30,6 +30,9 @@ class ColumnInfo:
 STREAM_QUERY = "$query"
 """Behind a stream's name: the name of the sink that writes it, for CREATE STREAM ... AS."""
 
+REPLACEMENT = "$new"
+"""Behind a materialized view's name: the name of what will take its place once it is up to date."""
+
 
 @dataclass(frozen=True, slots=True)
 class WatermarkInfo:

@@ -27,7 +27,7 @@ def make_cut(instance: Instance, queries: Sequence[ContinuousQuery], snapshot: b
     the ticks catch up.  `snapshot` False: nothing of what is there, only what comes.
     """
     own = {query.name for query in queries}
-    parts = [part for query in queries if snapshot for part in _adopted(instance, query)]
+    parts = [part for query in queries if snapshot for part in _adopted(instance, query, own)]
     sources = {name for query in queries for name in query.sources}
     read = {name for query in queries for name in query.dataflow.reads} - own
     begin_to_read(instance, sources)
@@ -70,10 +70,11 @@ def _has_whole_history(obj: Stream | Table, instance: Instance) -> bool:
     return earliest and not any(log.start_offset or log.compacted_offset for log in logs)
 
 
-def _adopted(instance: Instance, query: ContinuousQuery) -> list[PartBehind]:
+def _adopted(instance: Instance, query: ContinuousQuery, own: set[str]) -> list[PartBehind]:
+    """The parts left to running queries: none that reads what begins together with it."""
     running: Mapping[str, ContinuousQuery] = instance.scheduler.queries
     others = [other for other in running.values() if other.status == "running"]
-    return adopt_parts(query.dataflow, others, whole_histories(instance, query))
+    return adopt_parts(query.dataflow, others, whole_histories(instance, query) - own)
 
 
 def _as_deltas(table: pa.Table) -> list[Delta]:

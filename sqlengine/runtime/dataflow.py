@@ -22,7 +22,7 @@ from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.sharding import is_spreadable, shard_keys
 from sqlengine.runtime.feed import Feed, pieces
-from sqlengine.runtime.shared_part import SharedPart
+from sqlengine.runtime.shared_part import PartBehind, SharedPart
 from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
 from sqlengine.workers import ALONE, Workers
@@ -403,6 +403,12 @@ class Dataflow:
         self.trackers |= borrowed
         self._parts = {at: p for at, p in self._parts.items() if at in self._running}
         self.synchronize()
+
+    def join_parts(self) -> None:
+        """The parts it was behind are read tick by tick from now on."""
+        for place, part in list(self._parts.items()):
+            if isinstance(part, PartBehind):
+                self.leave_to(self.steps[place].node, part.part)
 
     def synchronize(self) -> None:
         """The steps left to parts show what the parts' own steps have done."""

@@ -8,7 +8,7 @@ lock up to exactly where the shared readers stand, so nothing is missed and noth
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,7 +114,8 @@ class Fill:
         self._feeds = dict(cut.contents)
         self._watermarks = {name: feed.watermark_us for name, feed in cut.contents.items()}
         self._rounds = 0
-        self._began_s = time.monotonic()
+        self._began_us = scheduler.clock.now_us()
+        self._ended = threading.Event()
         self._waiting_rows = self._waiting()
         self._rows = 0
         self._starts = {name: list(reader.positions) for name, reader in self._readers.items()}
@@ -137,8 +138,8 @@ class Fill:
         """How far it is."""
         read = self._read(self._positions_read())
         rows, total = self._rows + read, self._rows + self._waiting_rows + self._read(self._goals)
-        seconds = time.monotonic() - self._began_s
-        rate = rows / seconds if rows and seconds > 0 else None
+        micros = self._scheduler.clock.now_us() - self._began_us
+        rate = rows / micros * 1e6 if rows and micros > 0 else None
         left_us = round((total - rows) / rate * 1e6) if rate and self.status == "backfilling" else None
         return Progress(rows, total, rate, left_us)
 
@@ -177,6 +178,7 @@ class Fill:
         with self._scheduler.lock:
             if self.status == "backfilling":
                 self.status, self.error = "failed", error
+                self._ended.set()
                 self._let_go()
 
     def _require_going(self) -> None:
@@ -190,13 +192,16 @@ class Fill:
 
     def _keep_pace(self, check: Callable[[], None] | None) -> None:
         """Wait until so many rows may have been taken in."""
-        if not self.pace.rows_per_second:
+        if not self.pace.rows_per_second or self._scheduler.clock.virtual:
             return
-        due_s = self._began_s + self.progress().rows / self.pace.rows_per_second
-        while (ahead_s := due_s - time.monotonic()) > 0 and self.status == "backfilling":
-            time.sleep(min(ahead_s, 1 / STEPS_PER_SECOND))
+        due_us = self._began_us + self.progress().rows * 1_000_000 // self.pace.rows_per_second
+        while (ahead_us := due_us - self._scheduler.clock.now_us()) > 0 and self.status == "backfilling":
+            self._wait(min(ahead_us / 1e6, 1 / STEPS_PER_SECOND))
             if check is not None:
                 check()
+
+    def _wait(self, seconds: float) -> None:
+        self._ended.wait(seconds)
 
     # ------------------------------------------------------------ what is still to be read
 
@@ -263,6 +268,7 @@ class Fill:
         while not self._is_at_goals():
             self._advance(STEP_ROWS_MAX)
         for member in self.members:
+            member.query.dataflow.join_parts()
             member.query.status = "running"
         self._let_in(self)
         self.status = "done"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import (
     STREAM_QUERY,
@@ -21,14 +20,12 @@ from sqlengine.catalog.objects import (
     Sink,
     Stream,
     Table,
-    View,
 )
 from sqlengine.connectors.base import BadRecord
 from sqlengine.errors import Error, ObjectNotReady
 from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
-from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
-from sqlengine.plan.properties import own_time
+from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.sharing import is_repeatable, unnamed
 from sqlengine.runtime.clock import Clock, RealClock
 from sqlengine.runtime.cut import make_cut, whole_histories
@@ -37,6 +34,7 @@ from sqlengine.runtime.fills import Fills, OnProgress
 from sqlengine.runtime.ingest import Ingest
 from sqlengine.runtime.latest import difference
 from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
+from sqlengine.runtime.planning import Planning
 from sqlengine.runtime.pump import Pump
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
@@ -44,7 +42,7 @@ from sqlengine.runtime.scheduler import Scheduler
 from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
-from sqlengine.snapshot.expand import Expanded, declared_time, expand
+from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from sqlengine.workers import Workers, default_threads
@@ -107,67 +105,23 @@ class Instance:
 
     # ------------------------------------------------------------ planning
 
-    def planner(self, planning: PlanningInfo) -> Planner:
-        """What plan_query needs of this database."""
-        return Planner(
-            self.catalog,
-            lambda view: self.query_of(view).plan,
-            self._recompute_text,
-            self.functions,
-            lambda name: planning.rows[name] if name in planning.rows else self._row_count(name),
-            [r.strip() for r in planning.disabled_rules.split(",") if r.strip()],
-        )
+    @property
+    def planning(self) -> Planning:
+        """Plans against the catalog as it is."""
+        return Planning(self, self.catalog)
 
     def plan(self, query: ast.Query, emit: ast.Emit, planning: PlanningInfo, threads: int = 0) -> Planned:
         """Plan a continuous query against the present catalog; what `planning` has no row count of is counted now."""
-        return replace(plan_query(query, emit, self.planner(planning)), threads=threads)
+        return self.planning.plan(query, emit, planning, threads)
+
+    def expanded(self, query: ast.Query) -> Expanded:
+        """A query's text for the snapshot executor."""
+        return self.planning.expanded(query)
 
     def workers(self, threads: int) -> Workers:
         """So many threads, shared by all queries that ask for as many; 0 = as many as the database was opened with."""
         count = threads or self._threads or default_threads()
         return self._workers.setdefault(count, Workers(count))
-
-    def _row_count(self, name: str) -> int:
-        """Rows of a stream (all that its topic keeps), table or view; 0 of what has none of its own."""
-        obj = self.catalog.get(tuple(name.split(".")))
-        if isinstance(obj, MaterializedView):
-            store = self.query_of(obj).store
-            return 0 if store is None else store.num_rows
-        source = self.scheduler.sources.get(name)
-        if source is not None and source.store is not None:
-            if not source.reader.at_end():  # a plan must not depend on how far the pump has come
-                self.scheduler.catch_up()
-            return source.store.num_rows
-        if not isinstance(obj, (Stream, Table)):
-            return 0
-        return sum(log.last_stable_offset - log.start_offset for log in self.topic_of(obj).partitions)
-
-    def expanded(self, query: ast.Query) -> Expanded:
-        """A query's text for the snapshot executor."""
-        return expand(query, self.catalog, self.functions, self._time_column)
-
-    def _time_column(self, obj: CatalogObject) -> str | None:
-        """A stream's or table's declared time; a view's as its plan knows it."""
-        if isinstance(obj, MaterializedView):
-            plan = self.query_of(obj).plan
-        elif isinstance(obj, View):
-            plan = self.plan(sql.parse_query(obj.query), ast.Emit(), PlanningInfo()).physical
-        else:
-            return declared_time(obj)
-        at = own_time(plan)
-        return None if at is None else obj.columns[at].name
-
-    def _recompute_text(self, query: ast.Query) -> RecomputeText:
-        expanded = self.expanded(query)
-        inputs = tuple(
-            (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
-        )
-        return RecomputeText(expanded.text, inputs, expanded.describe(), expanded.time_dependent, expanded.changes)
-
-    def _append_only(self, obj: CatalogObject) -> bool:
-        if isinstance(obj, MaterializedView):
-            return self.query_of(obj).plan.append_only
-        return is_append_only(obj)
 
     # ------------------------------------------------------------ streams and tables
 
@@ -212,7 +166,7 @@ class Instance:
                 while batches := reader.poll():
                     source.absorb(batches)
             if store is not None and compacted:
-                source.store, source.correction = store, difference(store, present)
+                source.store, source.correction = store, difference(store.snapshot_table(), present.snapshot_table())
 
     def start_ingest(self, stream: Stream, *, again: bool = False) -> None:
         """Begin to feed a stream's topic from its connector. What cannot be opened is an error, or `again` tried
@@ -267,7 +221,7 @@ class Instance:
         """
         with self.lock:
             self.scheduler.catch_up(check)
-            query = self._build(query_id, name, text, planned, emit, keep)
+            query = self.build(query_id, name, text, planned, emit, keep)
             if prepare is not None:
                 prepare(query)
             if keep and self._join_twin(query, started):
@@ -278,7 +232,7 @@ class Instance:
                 if started is not None:
                     started()
                 if snapshot:
-                    self._share(query)
+                    self.share(query)
                 self.scheduler.add_query(query)
                 if fill.members[0].staged:
                     query.tell(fill.members[0].staged, self.scheduler.next_number(), self.clock.now_us())
@@ -306,9 +260,10 @@ class Instance:
         assert isinstance(obj, (Stream, Table))
         return obj
 
-    def _build(
+    def build(
         self, query_id: str, name: str, text: str, planned: Planned, emit: ast.Emit, keep: bool
     ) -> ContinuousQuery:
+        """A query that has seen nothing yet; `keep`: with contents."""
         # Lazy: operators and their kernels are many modules, needed only once a continuous query exists.
         from sqlengine.runtime.dataflow import Dataflow
 
@@ -358,7 +313,7 @@ class Instance:
                 return True
         return False
 
-    def _share(self, query: ContinuousQuery) -> None:
+    def share(self, query: ContinuousQuery) -> None:
         """Leave to running queries what a query that is up to date has in common with them."""
         running = {id(q.dataflow): q.dataflow for q in self.scheduler.queries.values() if q.status == "running"}
         share_parts(query.dataflow, list(running.values()), whole_histories(self, query))
@@ -374,7 +329,7 @@ class Instance:
     ) -> None:
         """Add a view whose state a checkpoint holds; the shared sources stand where it was taken."""
         with self.lock:
-            query = self._build(view.query_id, view.name, view.sql, planned, emit, keep=True)
+            query = self.build(view.query_id, view.name, view.sql, planned, emit, keep=True)
             if self._join_twin(query):
                 return
             assert query.store is not None
@@ -392,7 +347,7 @@ class Instance:
     ) -> None:
         """Add a sink whose state a checkpoint holds; what its topic got after that is written again."""
         with self.lock:
-            query = self._build(sink.query_id, sink.name, sink.sql, planned, emit, keep=False)
+            query = self.build(sink.query_id, sink.name, sink.sql, planned, emit, keep=False)
             output = self._open_output(sink, planned)
             if isinstance(output, TopicOutput) and end is not None:
                 output.cut(end)
@@ -404,7 +359,7 @@ class Instance:
         for name in query.sources:
             if name not in self.scheduler.sources:
                 self.scheduler.add_source(name, self.reader(self.stored(name)), None)
-        self._share(query)
+        self.share(query)
         self.scheduler.add_query(query)
 
     def start_sink(self, sink: Sink, planned: Planned, emit: ast.Emit, **how: Any) -> None:

@@ -33,11 +33,17 @@ def latest_change(store: RowStore, changes: Sequence[Delta]) -> Delta:
     return Delta(both[0] if both else new, signs)
 
 
-def difference(old: RowStore, new: RowStore) -> Delta | None:
-    """The change that makes the contents of one store those of another; None when there is none."""
-    parts = [Delta(batch, -np.ones(batch.num_rows, np.int64)) for batch in old.snapshot_table().to_batches()]
-    merged = concat([*parts, *(Delta(batch) for batch in new.snapshot_table().to_batches())])
+def difference(old: pa.Table, new: pa.Table) -> Delta | None:
+    """The change that makes the rows of one table those of another of the same schema; None when there is none."""
+    parts = [Delta(batch, -np.ones(batch.num_rows, np.int64)) for batch in old.to_batches()]
+    merged = concat([*parts, *(Delta(batch) for batch in new.to_batches())])
     if merged is None:
         return None
     rows, weights, _ = net_weights(merged)
     return Delta(merged.batch.take(pa.array(rows)), weights) if len(rows) else None
+
+
+def common_difference(old: pa.Table, new: pa.Table) -> Delta | None:
+    """`difference` of the columns that both tables have under the same name with the same type."""
+    names = [f.name for f in new.schema if f.name in old.schema.names and old.schema.field(f.name).type == f.type]
+    return difference(old.select(names).cast(new.select(names).schema), new.select(names))

@@ -14,7 +14,7 @@ from sqlengine.errors import Error
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
-from sqlengine.runtime.latest import latest_change
+from sqlengine.runtime.latest import common_difference, latest_change
 from sqlengine.runtime.query import ContinuousQuery, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.runtime.tap import Tap
@@ -227,6 +227,48 @@ class Scheduler:
         with self.lock:
             self.queries[query.query_id] = query
             self.changed.notify_all()
+
+    def swap(self, entering: Mapping[str, ContinuousQuery]) -> None:
+        """In one tick queries that are up to date take the places of running ones, by the ids of these; whoever reads
+        those is told the difference."""
+        with self.lock:
+            leaving = {place: self.queries.pop(place) for place in entering}
+            self.queries |= {query.query_id: query for query in entering.values()}
+            self._put_in_order()
+            feeds = {}
+            for place, query in entering.items():
+                if self._is_read(query.name):
+                    change = common_difference(leaving[place].contents(), query.contents())
+                    deltas = [] if change is None else [change]
+                    feeds[query.name] = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
+            self.tell_all(feeds, [query.query_id for query in entering.values()])
+            self.forget_unread()
+
+    def tell_all(self, feeds: dict[str, Feed], without: Collection[str]) -> None:
+        """A tick that changes views from outside and in which no time passes: shared parts have nothing to say to
+        those that know already, by their ids `without`."""
+        self.next_number()
+        self._push(feeds, self.tick_time_us, without)
+        self.changed.notify_all()
+
+    def _is_read(self, name: str) -> bool:
+        return any(name in query.upstream for query in self.queries.values()) or any(t.takes(name) for t in self.taps)
+
+    def _put_in_order(self) -> None:
+        """Each query behind those whose views it reads."""
+        by_name = {query.name: query for query in self.queries.values()}
+        ordered: dict[str, ContinuousQuery] = {}
+
+        def visit(query: ContinuousQuery) -> None:
+            if query.query_id not in ordered:
+                for name in query.upstream:
+                    if name in by_name:
+                        visit(by_name[name])
+                ordered[query.query_id] = query
+
+        for query in self.queries.values():
+            visit(query)
+        self.queries = ordered
 
     def remove_query(self, query_id: str) -> ContinuousQuery:
         """Stop and forget a query, and sources nobody reads any more."""

@@ -26,6 +26,10 @@ class Tap:
         self._changes = {name: HeldRows(schema) for name, schema in inputs.items()}
         self._watermarks: dict[str, int | None] = {}
 
+    def takes(self, name: str) -> bool:
+        """Whether it keeps the changes of a table or view."""
+        return name in self._changes
+
     def record(self, feeds: Mapping[str, Feed], now_us: int) -> None:
         """Keep what a tick has brought."""
         for name, held in self._changes.items():

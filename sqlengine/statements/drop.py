@@ -18,6 +18,7 @@ from sqlengine.catalog.objects import (
 from sqlengine.catalog.system import SYSTEM_SCHEMA
 from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, UndefinedTable
 from sqlengine.result import Result
+from sqlengine.runtime.replacement import replacement_of
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.topics import get_topic, topic_names
@@ -95,6 +96,10 @@ def _drop_one(context: Context, obj: CatalogObject) -> None:
         instance.stop_query(obj.query_id)
         instance.waiting.pop(obj.name, None)
         instance.release_sink(obj.name)
+    if isinstance(obj, MaterializedView):
+        replacement = instance.catalog.find(tuple(replacement_of(obj).split(".")))
+        if replacement is not None:
+            _drop_one(context, replacement)
     if isinstance(obj, (Stream, Table)):
         ingest = instance.ingests.get(obj.name)
         instance.stop_ingest(obj.name)
@@ -118,6 +123,7 @@ def rename(statement: ast.Rename, context: Context) -> Result:
         if new_name in instance.catalog:
             raise DuplicateTable(f'relation "{new_name}" already exists')
         instance.catalog.refuse_if_needed(obj.name, obj.kind)
+        instance.fills.refuse_change(obj.name)
         if isinstance(obj, (MaterializedView, Sink)):
             instance.query_of(obj).name = new_name
         if obj.name in instance.scheduler.sources:

@@ -24,7 +24,9 @@ class Making:
 
 
 @contextmanager
-def being_made(context: Context, objects: tuple[CatalogObject, ...], undo: Callable[[], None]) -> Iterator[Making]:
+def being_made(
+    context: Context, objects: tuple[CatalogObject, ...], undo: Callable[[], None] | None = None
+) -> Iterator[Making]:
     """Within, with the lock free: the query of `objects` is started; the caller of this holds no lock.
 
     In the background the objects outlive the statement, and a restart; otherwise they are nothing before `Making.done`.
@@ -45,7 +47,8 @@ def being_made(context: Context, objects: tuple[CatalogObject, ...], undo: Calla
                 if context.in_background and obj.name in instance.catalog:
                     instance.catalog.drop(obj.name)
                 instance.catalog.release(obj)
-            undo()
+            if undo is not None:
+                undo()
         raise
 
 

@@ -15,6 +15,7 @@ from sqlengine.plan.explain import detail
 from sqlengine.runtime.figures import figures, visible_watermark
 from sqlengine.runtime.fill import Fill
 from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.replacement import is_replacement
 from sqlengine.settings import setting_help, setting_names
 from sqlengine.statements.context import Context
 from storage import Log
@@ -36,7 +37,8 @@ def table_of(columns: Sequence[tuple[str, pa.DataType]], rows: Sequence[Sequence
 
 
 def _objects(context: Context, *kinds: type[CatalogObject]) -> list[CatalogObject]:
-    return [o for o in sorted(context.instance.catalog, key=lambda o: o.name) if isinstance(o, kinds)]
+    known = sorted(context.instance.catalog, key=lambda o: o.name)
+    return [o for o in known if isinstance(o, kinds) and not is_replacement(o)]
 
 
 def _span(micros: int | None) -> pa.MonthDayNano | None:

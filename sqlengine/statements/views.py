@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import CatalogObject, ColumnInfo, EmitInfo, MaterializedView, View
-from sqlengine.errors import InvalidDefinition
+from sqlengine.catalog.objects import ColumnInfo, EmitInfo, MaterializedView, View
+from sqlengine.errors import InvalidDefinition, ObjectInUse
 from sqlengine.plan.explain import describe
 from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.state import growing, how_to_bound
 from sqlengine.result import Result
+from sqlengine.runtime.replacement import as_replacement, begin_replacement, new_view
 from sqlengine.sql import ast, tables
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
@@ -26,23 +29,33 @@ def create_view(statement: ast.CreateView, context: Context) -> Result:
             return Result(tag)
         if existing is not None and not statement.or_replace:
             instance.catalog.add(View(name=existing.name, query=""))
-        if not statement.materialized:
-            _plain(statement, context, existing)
-            return Result(tag)
-        view, planned = _planned(statement, context)
         if existing is not None:
-            instance.catalog.get_as(MaterializedView, statement.name)
-    with being_made(context, (view,), undo=lambda: None) as making:
-        start_view(context, view, planned, statement.emit or ast.Emit(), making)
+            instance.catalog.get_as(MaterializedView if statement.materialized else View, statement.name)
+        if not statement.materialized:
+            plain = _plain(statement, context)
+            fill = None
+            if existing is None:
+                instance.catalog.add(plain)
+            else:
+                fill = begin_replacement(instance, plain, context.pace())
+        else:
+            view, planned = _planned(statement, context)
+    if not statement.materialized:
+        if fill is not None:
+            instance.fills.run(fill, context.check, context.on_progress)
+    elif isinstance(existing, MaterializedView):
+        _replace(existing, view, planned, context)
+    else:
+        with being_made(context, (view,)) as making:
+            start_view(context, view, planned, statement.emit or ast.Emit(), making)
     return Result(tag)
 
 
-def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject | None) -> None:
+def _plain(statement: ast.CreateView, context: Context) -> View:
     if statement.emit is not None:
         raise InvalidDefinition("EMIT belongs to a materialized view", hint="use CREATE MATERIALIZED VIEW")
-    catalog = context.instance.catalog
     expanded = context.instance.expanded(statement.query)
-    view = View(
+    return View(
         name=object_name(statement.name),
         query=statement.query.text,
         sql=statement.text,
@@ -50,9 +63,30 @@ def _plain(statement: ast.CreateView, context: Context, existing: CatalogObject 
         inputs=direct_inputs(statement.query, context),
         created_us=context.instance.clock.now_us(),
     )
-    if existing is not None:
-        catalog.get_as(View, statement.name)
-    catalog.add(view, replace_existing=existing is not None)
+
+
+def _replace(old: MaterializedView, view: MaterializedView, planned: Planned, context: Context) -> None:
+    """The old definition answers until the new one is up to date."""
+    instance = context.instance
+    new = new_view(view, planned)
+    with instance.lock:
+        running = instance.scheduler.queries.get(old.query_id)
+        if running is not None and running.plan == new.planned.physical:
+            same = replace(view, query_id=old.query_id, planning=old.planning, comment=old.comment)
+            instance.catalog.change([same])
+            return
+        if (other := instance.fills.by_name(view.name)) is not None:
+            raise ObjectInUse(
+                f'"{view.name}" is being brought up to date', hint=f"CANCEL QUERY {other.query.query_id} ends that"
+            )
+    with being_made(context, (as_replacement(view),)):
+        with instance.lock:
+            fill = begin_replacement(instance, new, context.pace())
+            assert fill is not None, "a materialized view has a query of its own"
+        if context.in_background:
+            instance.fills.run_behind(fill)
+        else:
+            instance.fills.run(fill, context.check, context.on_progress)
 
 
 def _planned(statement: ast.CreateView, context: Context) -> tuple[MaterializedView, Planned]:

@@ -1,10 +1,8 @@
-"""A new view's history is read beside everything else: nothing twice, nothing missing, nothing left when it is ended."""
+"""A new view's history is read beside everything else: nothing twice, nothing missing, nothing left if it is ended."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +15,13 @@ from sqlengine.errors import DuplicateTable, Error, ObjectNotReady, QueryCancele
 from sqlengine.runtime import fill as fill_module
 from sqlengine.runtime.clock import VirtualClock
 from sqlengine.runtime.fill import Fill
+from tests.api.fill_support import between_steps, rows, writes
 
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill_module, "STEP_ROWS_MAX", 2)
     monkeypatch.setattr(fill_module, "SWITCH_ROWS_MAX", 1)
-
-
-@contextmanager
-def between_steps(act: Callable[[int], object]) -> Iterator[list[int]]:
-    """`act` with the number of the step before each step of any fill; the steps are counted in the list."""
-    count = [0]
-    step = Fill.step
-
-    def acting(self: Fill) -> bool:
-        act(count[0])
-        count[0] += 1
-        return step(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Fill, "step", acting)
-        yield count
-
-
-def rows(db: sqlengine.Database, query: str) -> list[tuple[Any, ...]]:
-    return sorted(db.execute(query).fetchall(), key=str)
 
 
 def test_others_read_and_write_while_a_view_is_made() -> None:
@@ -194,42 +173,40 @@ def test_waiting_in_the_foreground_ends_when_the_database_is_closed(tmp_path: Pa
     db = sqlengine.connect(tmp_path)
     db.execute("CREATE STREAM e (k INT)")
     db.execute("INSERT INTO e SELECT i FROM generate_series(1, 10) AS g(i)")
-    with between_steps(lambda step: db.close() if step == 2 else None), pytest.raises(Error, match="database is closed"):
+    with (
+        between_steps(lambda step: db.close() if step == 2 else None),
+        pytest.raises(Error, match="database is closed"),
+    ):
         db.cursor().execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e")
     with sqlengine.connect(tmp_path) as again:
         assert rows(again, "SELECT name FROM system.views") == []
 
 
+class MovedClock(VirtualClock):
+    """A clock that only waiting moves, in a database that takes it for a real one."""
+
+    virtual = False
+
+
 def test_its_speed_can_be_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill_module, "STEP_ROWS_MAX", 1000)
-    with sqlengine.connect() as db:
+    clock = MovedClock()
+    waits: list[float] = []
+
+    def wait(self: Fill, seconds: float) -> None:
+        waits.append(seconds)
+        clock.advance(round(seconds * 1e6))
+
+    monkeypatch.setattr(Fill, "_wait", wait)
+    with sqlengine.connect(clock=clock) as db:
         db.execute("CREATE STREAM e (k INT)")
         db.execute("INSERT INTO e SELECT i FROM generate_series(1, 100) AS g(i)")
         db.execute("SET backfill_rate_limit = 200")
-        waits: list[float] = []
-        clock = [0.0]
-
-        def wait(seconds: float) -> None:
-            waits.append(seconds)
-            clock[0] += seconds
-
-        monkeypatch.setattr(fill_module, "time", FakeTime(clock, wait))
         with between_steps(lambda step: None) as steps:
             db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM e")
         assert steps[0] == 6, "five steps of a tenth of a second's rows, and the last under the lock"
         assert sum(waits) == pytest.approx(0.5)
         assert rows(db, "SELECT * FROM v") == [(100,)]
-
-
-class FakeTime:
-    """What the module `time` has, on a clock that only waiting moves."""
-
-    def __init__(self, clock: list[float], wait: Callable[[float], None]) -> None:
-        self._clock = clock
-        self.sleep = wait
-
-    def monotonic(self) -> float:
-        return self._clock[0]
 
 
 QUERIES = (
@@ -242,18 +219,6 @@ QUERIES = (
     "SELECT k, max(v) AS m FROM (SELECT k, v FROM t UNION ALL SELECT k, v FROM e) AS u GROUP BY k",
     "SELECT k FROM e EXCEPT SELECT k FROM t",
     "SELECT k, count(*) AS n FROM e GROUP BY k HAVING count(*) > 1",
-)
-
-writes = st.one_of(
-    st.builds("INSERT INTO e VALUES ({}, {})".format, st.integers(0, 4), st.integers(0, 9)),
-    st.builds(
-        "MERGE INTO t USING (SELECT {0} AS id, {1} AS k, {2} AS v) AS s ON t.id = s.id "
-        "WHEN MATCHED THEN UPDATE SET k = s.k, v = s.v WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.k, s.v)".format,
-        st.integers(0, 5),
-        st.integers(0, 3),
-        st.integers(0, 9),
-    ),
-    st.builds("DELETE FROM t WHERE id = {}".format, st.integers(0, 5)),
 )
 
 

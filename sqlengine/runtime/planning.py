@@ -1,0 +1,91 @@
+"""Planning against a catalog: the one there is, or the one there will be once some views are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from sqlengine import sql
+from sqlengine.catalog.catalog import Catalog
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, PlanningInfo, Sink, Stream, Table, View
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
+from sqlengine.plan.properties import own_time
+from sqlengine.snapshot.expand import Expanded, declared_time, expand
+from sqlengine.sql import ast
+
+if TYPE_CHECKING:
+    from sqlengine.runtime.instance import Instance
+
+
+@dataclass(frozen=True)
+class Planning:
+    """`plans`: by name, the plans of materialized views that do not run yet."""
+
+    instance: Instance
+    catalog: Catalog
+    plans: Mapping[str, Node] = field(default_factory=dict)
+
+    def plan(self, query: ast.Query, emit: ast.Emit, planning: PlanningInfo, threads: int = 0) -> Planned:
+        """Plan a continuous query; what `planning` has no row count of is counted now."""
+        return replace(plan_query(query, emit, self._planner(planning)), threads=threads)
+
+    def expanded(self, query: ast.Query) -> Expanded:
+        """A query's text for the snapshot executor."""
+        return expand(query, self.catalog, self.instance.functions, self._time_column)
+
+    def _planner(self, planning: PlanningInfo) -> Planner:
+        return Planner(
+            self.catalog,
+            self._plan_of,
+            self._recompute_text,
+            self.instance.functions,
+            lambda name: planning.rows[name] if name in planning.rows else self._row_count(name),
+            [r.strip() for r in planning.disabled_rules.split(",") if r.strip()],
+        )
+
+    def _plan_of(self, view: MaterializedView) -> Node:
+        return self.plans[view.name] if view.name in self.plans else self.instance.query_of(view).plan
+
+    def _row_count(self, name: str) -> int:
+        """Rows of a stream (all that its topic keeps), table or view; 0 of what has none of its own."""
+        obj = self.catalog.get(tuple(name.split(".")))
+        scheduler = self.instance.scheduler
+        if isinstance(obj, MaterializedView):
+            query = scheduler.by_name(obj.name)
+            return 0 if query is None or query.store is None else query.store.num_rows
+        source = scheduler.sources.get(name)
+        if source is not None and source.store is not None:
+            if not source.reader.at_end():  # a plan must not depend on how far the pump has come
+                scheduler.catch_up()
+            return source.store.num_rows
+        if not isinstance(obj, (Stream, Table)):
+            return 0
+        return sum(log.last_stable_offset - log.start_offset for log in self.instance.topic_of(obj).partitions)
+
+    def _time_column(self, obj: CatalogObject) -> str | None:
+        """A stream's or table's declared time; a view's as its plan knows it."""
+        if isinstance(obj, MaterializedView):
+            plan = self._plan_of(obj)
+        elif isinstance(obj, View):
+            plan = self.plan(sql.parse_query(obj.query), ast.Emit(), PlanningInfo()).physical
+        else:
+            return declared_time(obj)
+        at = own_time(plan)
+        return None if at is None else obj.columns[at].name
+
+    def _recompute_text(self, query: ast.Query) -> RecomputeText:
+        expanded = self.expanded(query)
+        inputs = tuple(
+            (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
+        )
+        return RecomputeText(expanded.text, inputs, expanded.describe(), expanded.time_dependent, expanded.changes)
+
+    def _append_only(self, obj: CatalogObject) -> bool:
+        return self._plan_of(obj).append_only if isinstance(obj, MaterializedView) else is_append_only(obj)
+
+
+def emit_of(obj: MaterializedView | Sink) -> ast.Emit:
+    """When the query of an object speaks, as its statement said."""
+    return ast.Emit(obj.emit.mode, obj.emit.every_us, obj.emit.lateness_us, obj.emit.timeout_us)
