@@ -2,9 +2,9 @@
 
     python benchmarks/backfill/bench_backfill.py [--rows 5000000] [--groups 1000000]
 
-One thread makes a view by two keys over the rows and replaces it by another definition.  Meanwhile a second session
-inserts a row into the same stream, and a third reads a small view over it (strict: it waits for a tick), each 50 times a
-second; both are timed, and timed again for a while when nothing is made.
+One thread makes a view grouped by a key over the rows and replaces it by another definition.  Meanwhile a second
+session inserts a row into the same stream, and a third reads a small view over it (strict: it waits for a tick), each
+50 times a second; both are timed, and timed also for a while when nothing is made.
 """
 
 from __future__ import annotations
