@@ -32,6 +32,8 @@ MACROS: tuple[str, ...] = (
     "ELSE substring(s, 1, greatest(0, n::BIGINT + p::BIGINT - 1)) END",
     "CREATE MACRO initcap(s) AS list_aggregate(list_transform(regexp_extract_all(s, '[\\pL\\pN]+|[^\\pL\\pN]+'), "
     "lambda w: upper(w[1]) || lower(w[2:])), 'string_agg', '')",
+    # What clients ask of PostgreSQL before they speak to it.
+    "CREATE MACRO version() AS 'PostgreSQL 16.0 (sqlengine)'",
     "CREATE MACRO if(c, a, b) AS CASE WHEN c THEN a ELSE b END",
     "CREATE MACRO iff(c, a, b) AS CASE WHEN c THEN a ELSE b END",
     "CREATE MACRO nvl(a, b) AS coalesce(a, b)",

@@ -140,6 +140,12 @@ class DuplicateTable(ProgrammingError):
     sqlstate = "42P07"
 
 
+class DuplicateObject(ProgrammingError):
+    """The name of something that is no relation is taken."""
+
+    sqlstate = "42710"
+
+
 class DuplicateColumn(ProgrammingError):
     """A column named twice."""
 
@@ -246,6 +252,12 @@ class NotNullViolation(IntegrityError):
     """NULL in a NOT NULL column."""
 
     sqlstate = "23502"
+
+
+class CheckViolation(IntegrityError):
+    """A row for which a CHECK is false."""
+
+    sqlstate = "23514"
 
 
 class UniqueViolation(IntegrityError):

@@ -7,7 +7,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.errors import InterfaceError
+from sqlengine import types
+from sqlengine.errors import InterfaceError, OutOfRange
+
+
+def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """The values as Python has them; OutOfRange (22008) for an infinite date or one beyond the year 9999."""
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except (OverflowError, ValueError) as error:
+        raise OutOfRange(
+            f"a value of type {types.to_sql(column.type)} is out of Python's range of years: {error}",
+            sqlstate="22008",
+            hint="cast it to text, or read the result as Arrow",
+        ) from None
 
 
 class Result:
@@ -63,13 +76,13 @@ class Result:
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows as Python tuples."""
-        columns = [c.to_pylist() for c in self.to_arrow().columns]
+        columns = [python_values(c) for c in self.to_arrow().columns]
         return list(zip(*columns, strict=True)) if columns else []
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The first row, or None."""
         rows = self.to_arrow().slice(0, 1)
-        return tuple(c[0].as_py() for c in rows.columns) if rows.num_rows else None
+        return tuple(python_values(c)[0] for c in rows.columns) if rows.num_rows else None
 
     def close(self) -> None:
         """End an endless result; idempotent."""

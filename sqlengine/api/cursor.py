@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlengine import types
 from sqlengine.engine import Params
 from sqlengine.errors import InterfaceError
-from sqlengine.result import Result
+from sqlengine.result import Result, python_values
 
 if TYPE_CHECKING:
     from sqlengine.session import Session
@@ -135,4 +135,4 @@ class Cursor:
 def _rows(result: Result) -> Iterator[Row]:
     """Rows as tuples, converted a batch at a time."""
     for batch in result.batches():
-        yield from zip(*(column.to_pylist() for column in batch.columns))
+        yield from zip(*(python_values(column) for column in batch.columns), strict=True)

@@ -17,7 +17,9 @@ from sqlengine import types
 
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:
-    """One column; at most one of `computed` (expression text), `metadata` (offset, partition, ...) is set."""
+    """One column; at most one of `computed` (expression text), `metadata` (offset, partition, ...) is set; `identity`:
+    "always" or "by default" of a column that numbers rows; `before`: what rows from before the column was added have in
+    it, text of a constant (None: NULL)."""
 
     name: str
     type: pa.DataType
@@ -25,6 +27,16 @@ class ColumnInfo:
     computed: str | None = None
     metadata: str | None = None
     default: str | None = None
+    identity: str | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInfo:
+    """`CHECK (expr)`: false refuses a row, NULL does not."""
+
+    name: str
+    expr: str
 
 
 STREAM_QUERY = "$query"
@@ -84,7 +96,10 @@ class Stream(CatalogObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(CatalogObject):
-    """Mutable; its topic is its changelog.  Without a primary key a hidden row id stands in."""
+    """Mutable; its topic is its changelog.  Without a primary key a hidden row id stands in.
+
+    `identity_next`: no number from here on has been given out to a row.
+    """
 
     kind: ClassVar[str] = "table"
     topic: str
@@ -92,6 +107,8 @@ class Table(CatalogObject):
     append_only: bool = False
     watermark: WatermarkInfo | None = None
     options: dict[str, str] = field(default_factory=dict)
+    checks: tuple[CheckInfo, ...] = ()
+    identity_next: int = 1
 
     def stored_columns(self) -> tuple[ColumnInfo, ...]:
         """Every column that is not computed."""
@@ -214,6 +231,8 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
     fields["columns"] = tuple(ColumnInfo(**{**c, "type": types.from_sql(c["type"])}) for c in fields["columns"])
     if fields.get("watermark"):
         fields["watermark"] = WatermarkInfo(**fields["watermark"])
+    if "checks" in fields:
+        fields["checks"] = tuple(CheckInfo(**c) for c in fields["checks"])
     if "emit" in fields:
         fields["emit"] = EmitInfo(**fields["emit"])
     if "planning" in fields:

@@ -21,6 +21,7 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.sources import make_store
+from sqlengine.runtime.stored_expressions import widened
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from storage import CorruptFile
@@ -110,7 +111,7 @@ class Checkpoint:
         if known is None or not state:
             return None, None
         store = make_store(obj)
-        store.restore(state)
+        store.restore({name: widened(rows, obj) for name, rows in state.items()})
         return store, known["positions"]
 
     def place_sources(self) -> None:

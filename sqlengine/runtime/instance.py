@@ -22,6 +22,7 @@ from sqlengine.catalog.objects import (
     Table,
 )
 from sqlengine.connectors.base import BadRecord
+from sqlengine.delta import Delta
 from sqlengine.errors import Error, ObjectNotReady
 from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
@@ -41,7 +42,8 @@ from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
 from sqlengine.runtime.scheduler import Scheduler
 from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
-from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
+from sqlengine.runtime.sources import changelog_schema, make_reader, make_store, make_tracker, timestamp_us
+from sqlengine.runtime.stored_expressions import widened
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
@@ -77,6 +79,7 @@ class Instance:
         self.closed = False
         self._threads = threads
         self._workers: dict[int, Workers] = {}
+        self.identities: dict[str, int] = {}  # table -> the next number of its identity column
         self._serial = 0
         self._moment: dict[str, list[int]] = {}
         self._turns: dict[str, int] = {}
@@ -157,6 +160,7 @@ class Instance:
         need: what is different from a reading from the start is then corrected.
         """
         with self.lock:
+            self._evolve(table)
             logs = self.topic_of(table).partitions
             compacted = any(p < log.compacted_offset for p, log in zip(positions or (), logs, strict=False))
             reader = self.reader(table, None if compacted else positions)
@@ -167,6 +171,23 @@ class Instance:
                     source.absorb(batches)
             if store is not None and compacted:
                 source.store, source.correction = store, difference(store.snapshot_table(), present.snapshot_table())
+
+    def _evolve(self, table: Table) -> None:
+        """The topic takes columns that were added to its table: it did not yet when a crash came between."""
+        topic, wanted = self.topic_of(table), changelog_schema(table)
+        if not topic.is_bytes and set(topic.schema.names) < set(wanted.names):
+            topic.evolve(wanted)
+
+    def widen_table(self, table: Table) -> None:
+        """Go on with a table that has columns more than before, its contents and positions kept; the caller has caught
+        up and holds the lock."""
+        self._evolve(table)
+        source = self.scheduler.sources[table.name]
+        assert source.store is not None
+        store = make_store(table)
+        for batch in widened(source.store.snapshot_table(), table).to_batches():
+            store.apply(Delta(batch))
+        source.reader, source.store = self.reader(table, source.reader.positions), store
 
     def start_ingest(self, stream: Stream, *, again: bool = False) -> None:
         """Begin to feed a stream's topic from its connector. What cannot be opened is an error, or `again` tried

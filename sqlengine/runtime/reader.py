@@ -13,6 +13,7 @@ from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Weights
 from sqlengine.expr.compile import Evaluator
 from sqlengine.formats import Decoder
+from sqlengine.runtime.stored_expressions import value_before
 from storage import ColumnStatistics, Frame, Log, Topic
 
 WEIGHT_COLUMN = "$weight"
@@ -257,12 +258,12 @@ def _follow(frame: Frame, begun: set[str]) -> None:
 
 
 def _conform(frame: Frame, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:
-    """A frame's rows under the object's stored columns: a column a frame was written without is NULL."""
+    """A frame's rows under the object's stored columns, those it was written without among them."""
     batch = frame.batch
     have = set(batch.schema.names)
     if all(n in have for n in names):
         return batch.select(list(names))
-    arrays = [batch.column(c.name) if c.name in have else pa.nulls(batch.num_rows, c.type) for c in columns]
+    arrays = [batch.column(c.name) if c.name in have else value_before(c, batch.num_rows) for c in columns]
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import sql, types
-from sqlengine.catalog.objects import ColumnInfo, Stream, Table
+from sqlengine.catalog.objects import Stream, Table
 from sqlengine.errors import (
     DatatypeMismatch,
     InvalidDatetime,
@@ -19,15 +19,13 @@ from sqlengine.errors import (
     UndefinedColumn,
     did_you_mean,
 )
-from sqlengine.expr.bind import bind
-from sqlengine.expr.compile import Evaluator, compile_exprs
-from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, input_columns
+from sqlengine.expr.compile import compile_exprs
+from sqlengine.expr.tree import Call, Const, Expr, InputRef, input_columns
 from sqlengine.formats import decoder
 from sqlengine.operators.base import NO_WATERMARK
-from sqlengine.plan import nodes
 from sqlengine.plan.rewrite import contains
-from sqlengine.plan.scope import Relation, Visible
-from sqlengine.runtime.reader import OnBad, TopicReader
+from sqlengine.runtime.reader import WEIGHT_COLUMN, OnBad, TopicReader
+from sqlengine.runtime.stored_expressions import bind_over, computed_evaluator
 from sqlengine.runtime.watermark import Times, WatermarkTracker
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
@@ -37,30 +35,6 @@ Relational = Stream | Table
 
 DEFAULT_IDLE_TIMEOUT = "1 minute"
 """How long a partition without records holds the watermark back when the stream does not say."""
-
-
-def columns_relation(columns: Sequence[ColumnInfo], table: str | None = None) -> Relation:
-    """A name scope of just these columns."""
-    schema = pa.schema([pa.field(c.name, c.type) for c in columns])
-    return Relation(nodes.Values(schema=schema, rows=()), tuple(Visible(table, c.name) for c in columns))
-
-
-def bind_over(text: str, columns: Sequence[ColumnInfo]) -> Expr:
-    """A stored expression text bound over an object's columns."""
-    return bind(sql.parse_expr(text), columns_relation(columns))
-
-
-def computed_evaluator(obj: Relational) -> Evaluator | None:
-    """Evaluates all computed columns over the others, or None when there are none."""
-    computed = [c for c in obj.columns if c.computed is not None]
-    if not computed:
-        return None
-    base = [c for c in obj.columns if c.computed is None]
-    exprs: list[Expr] = []
-    for info in computed:
-        expr = bind_over(info.computed or "", base)
-        exprs.append(expr if expr.type == info.type else Cast(type=info.type, arg=expr))
-    return compile_exprs(exprs)
 
 
 def make_reader(obj: Relational, topic: Topic, positions: Sequence[int], on_bad: OnBad) -> TopicReader:
@@ -76,6 +50,11 @@ def format_options(stream: Stream) -> dict[str, str]:
     """The WITH options that belong to the record format: `csv.delimiter` as `delimiter`."""
     head = stream.format + "."
     return {k.removeprefix(head): v for k, v in stream.options.items() if k.startswith(head)}
+
+
+def changelog_schema(table: Table) -> pa.Schema:
+    """The schema of a table's topic: its stored columns and the weight of each row."""
+    return pa.schema([*(pa.field(c.name, c.type) for c in table.stored_columns()), pa.field(WEIGHT_COLUMN, pa.int8())])
 
 
 def make_store(obj: Table) -> RowStore:

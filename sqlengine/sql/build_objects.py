@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sqlengine import errors
@@ -23,6 +24,7 @@ from sqlengine.sql.build import (
     query_of,
     string_of,
 )
+from sqlengine.sql.rowtime import timed_by_option
 
 # ---------------------------------------------------------------- columns
 
@@ -33,6 +35,7 @@ def _columns(node: Node) -> dict[str, Any]:
     columns: list[ast.ColumnDef] = []
     watermark: ast.WatermarkDef | None = None
     key: tuple[str, ...] = ()
+    checks: list[ast.CheckDef] = []
     for item in listed.nodes() if listed is not None else ():
         if item.rule == "watermark":
             if watermark is not None:
@@ -40,6 +43,8 @@ def _columns(node: Node) -> dict[str, Any]:
             watermark = _watermark(item)
         elif item.rule == "primary_key":
             key = names_of(item)
+        elif item.rule == "check":
+            checks.append(_check(item))
         elif item.rule == "computed":
             columns.append(_computed(item))
         else:
@@ -47,7 +52,13 @@ def _columns(node: Node) -> dict[str, Any]:
     inline = tuple(column.name for column in columns if column.primary_key)
     if inline and key:
         raise errors.SyntaxError("PRIMARY KEY is given twice", position=columns[0].position, sqlstate="42P16")
-    return {"columns": tuple(columns), "watermark": watermark, "primary_key": key or inline}
+    checks += [check for column in columns for check in column.checks]
+    return {
+        "columns": tuple(columns),
+        "watermark": watermark,
+        "primary_key": key or inline,
+        "checks": tuple(checks),
+    }
 
 
 def _watermark(node: Node) -> ast.WatermarkDef:
@@ -65,6 +76,15 @@ def _watermark(node: Node) -> ast.WatermarkDef:
             position=expr.start_pos,
         )
     return ast.WatermarkDef(column, made, node.text_of(expr), leaf.start_pos)
+
+
+def _check(node: Node) -> ast.CheckDef:
+    """[CONSTRAINT name] CHECK (expr)."""
+    named, expr = node.node("constraint"), node.leaf("EXPR")
+    assert expr is not None
+    leaf = named.leaf("IDENT") if named is not None else None
+    name = ident(named, leaf) if named is not None and leaf is not None else None
+    return ast.CheckDef(name, expr_text(node, expr), expr.start_pos)
 
 
 def _computed(node: Node) -> ast.ColumnDef:
@@ -88,8 +108,26 @@ def _column(node: Node) -> ast.ColumnDef:
         "position": leaf.start_pos,
     }
     for clause in node.spread():
-        values.update(_CLAUSES[clause.rule](clause, values["name"]))
+        if clause.rule == "check":
+            check = replace(_check(clause), column=values["name"])
+            values["checks"] = (*values.get("checks", ()), check)
+        else:
+            values.update(_CLAUSES[clause.rule](clause, values["name"]))
+    serial = _SERIALS.get(str(values["type_name"]).lower())
+    if serial is not None:
+        values.update(type_name=serial, not_null=True, identity="by default")
     return ast.ColumnDef(**values)
+
+
+_SERIALS = {
+    "serial": "integer",
+    "serial4": "integer",
+    "bigserial": "bigint",
+    "serial8": "bigint",
+    "smallserial": "smallint",
+    "serial2": "smallint",
+}
+"""PostgreSQL's names of a column that numbers its rows -> its type."""
 
 
 def _generated(clause: Node, name: str) -> dict[str, Any]:
@@ -110,6 +148,11 @@ def _metadata(clause: Node, name: str) -> dict[str, Any]:
 
 _CLAUSES: dict[str, Callable[[Node, str], dict[str, Any]]] = {
     "is_key": lambda clause, name: {"primary_key": True},
+    "is_stream_key": lambda clause, name: {"stream_key": True},
+    "identity": lambda clause, name: {
+        "identity": "always" if clause.has("always") else "by default",
+        "not_null": True,
+    },
     "is_required": lambda clause, name: {"not_null": True},
     "is_plain": lambda clause, name: {},
     "default": _default,
@@ -148,6 +191,10 @@ def create_topic(node: Node) -> ast.Statement:
 def create_stream(node: Node) -> ast.Statement:
     """CREATE STREAM | SOURCE, with columns or AS a query."""
     values = _only({**_create(node), **_columns(node)}, "if_not_exists", "or_replace")
+    if values.pop("checks"):
+        raise NotSupportedError("a stream has no CHECK constraints", hint="a view with WHERE leaves rows out")
+    if any(column.identity for column in values["columns"]):
+        raise NotSupportedError("a stream has no identity columns", hint="METADATA gives each row's offset")
     if values.pop("primary_key"):
         raise errors.SyntaxError(
             "a stream has no primary key",
@@ -156,7 +203,20 @@ def create_stream(node: Node) -> ast.Statement:
             sqlstate="42P16",
         )
     query, emit = _as_query(node)
-    return ast.CreateStream(**values, options=options_of(node), query=query, emit=emit)
+    options = _keyed_by(options_of(node), [c.name for c in values["columns"] if c.stream_key] or _partitioned_by(node))
+    made = ast.CreateStream(**values, options=options, query=query, emit=emit)
+    return timed_by_option(made)
+
+
+def _keyed_by(options: ast.Options, key: list[str]) -> ast.Options:
+    """The options with the columns that ksqlDB marks KEY or names in PARTITION BY as the option `key`."""
+    return options if not key or any(k == "key" for k, _ in options) else (*options, ("key", ",".join(key)))
+
+
+def _partitioned_by(node: Node) -> list[str]:
+    found = node.node("as_query")
+    keys = found.node("partition_by") if found is not None else None
+    return [ident(keys, leaf) for leaf in keys.flat()] if keys is not None else []
 
 
 def _as_query(node: Node) -> tuple[ast.Query | None, ast.Emit | None]:
@@ -171,6 +231,8 @@ def create_table(node: Node) -> ast.Statement:
     """CREATE TABLE, with columns or AS a query; ksqlDB's continuous CTAS (with EMIT) is a materialized
     view."""
     values = {**_create(node), **_columns(node)}
+    if not values["primary_key"]:
+        values["primary_key"] = tuple(c.name for c in values["columns"] if c.stream_key)
     query, emit = _as_query(node)
     options = options_of(node)
     if query is not None and emit is not None:
@@ -265,7 +327,12 @@ def alter(node: Node) -> ast.Statement:
         leaf = rename.leaf("IDENT")
         assert leaf is not None
         return ast.Rename(kind=kind, name=name, new_name=ident(rename, leaf))
-    if kind != "topic":
+    column = node.node("add_column")
+    if column is not None and kind == "table":
+        plain, computed = column.node("column"), column.node("computed")
+        made = _column(plain) if plain is not None else _computed(computed)  # type: ignore[arg-type]
+        return ast.AddColumn(table=name, column=made, if_not_exists=column.has("if_not_exists"))
+    if kind != "topic" or column is not None:
         return ast.Unsupported(feature=f"ALTER {kind.upper()} ... SET")
     added, changed = node.node("add_partitions"), node.node("set_options")
     count = added.leaf("NUMBER") if added is not None else None

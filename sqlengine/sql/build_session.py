@@ -334,3 +334,28 @@ def reject_unread(node: Node) -> None:
 
 
 begin, commit, rollback = _transaction("begin"), _transaction("commit"), _transaction("rollback")
+
+
+# ---------------------------------------------------------------- prepared statements
+
+
+def prepare_head(node: Node) -> dict[str, Any]:
+    """Name and types of PREPARE name [(types)] AS ..."""
+    leaf, types = node.leaf("IDENT"), node.node("parameter_types")
+    assert leaf is not None
+    given = tuple(types.text_of(t) for t in types.flat()) if types is not None else ()
+    return {"name": ident(node, leaf), "types": given}
+
+
+def execute(node: Node) -> ast.Statement:
+    """EXECUTE name [(value, ...)]."""
+    leaf, given = node.leaf("IDENT"), node.node("arguments")
+    assert leaf is not None
+    arguments = tuple(expr_text(given, item) for item in given.flat()) if given is not None else ()
+    return ast.Execute(name=ident(node, leaf), arguments=arguments)
+
+
+def deallocate(node: Node) -> ast.Statement:
+    """DEALLOCATE [PREPARE] name | ALL."""
+    leaf = node.leaf("IDENT")
+    return ast.Deallocate(name=None if leaf is None else ident(node, leaf))

@@ -35,6 +35,7 @@ _TEXT_FIELDS = (
     "condition",
     "whens",
     "returning",
+    "arguments",
 )
 """Fields that hold SQL text, in the order they are written in."""
 

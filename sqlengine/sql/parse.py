@@ -16,6 +16,7 @@ from sqlengine.errors import Error
 from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
 from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
+from sqlengine.sql.statement_sets import without_statement_sets
 from sqlengine.sql.unsupported import unsupported_feature
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def parse(text: str, settings: Settings | None = None) -> list[ast.Statement]:
     """
     settings = settings or Settings()
     guard.check_length(text, settings)
-    found = pieces(text, lex(text))
+    found = without_statement_sets(pieces(text, lex(text)))
     for _, tokens in found:
         guard.check(tokens, settings)
     if not found:
@@ -123,17 +124,31 @@ def _build(shell: Shell, text: str) -> list[ast.Statement]:
     node = next(Node(shell.tree, text, shell.tokens).nodes())
     leaf = node.leaf("STATEMENT")
     if leaf is not None:
-        return [_explain(node, text, list(shell.tokens[leaf.line : leaf.end_line]))]
+        around = _prepare if node.rule == "prepare" else _explain
+        return [around(node, text, list(shell.tokens[leaf.line : leaf.end_line]))]
     built = _builders()[node.rule](node)
     return built if isinstance(built, list) else [built]
+
+
+def _prepare(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
+    from sqlengine.sql import build_session  # lark: heavy
+
+    return ast.Prepare(statement=_inner(text, tokens), **build_session.prepare_head(node))
+
+
+def _inner(text: str, tokens: list[Token]) -> ast.Statement:
+    """A statement within another."""
+    made = _statement(text, tokens)
+    if len(made) != 1:
+        raise errors.SyntaxError("only one statement is expected here", position=tokens[0].start)
+    start, end = tokens[0].start, tokens[-1].end
+    return dataclasses.replace(made[0], text=text[start:end], position=start)
 
 
 def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
     from sqlengine.sql import build_session  # lark: heavy
 
-    inner = _statement(text, tokens)[0]
-    start, end = tokens[0].start, tokens[-1].end
-    inner = dataclasses.replace(inner, text=text[start:end], position=start)
+    inner = _inner(text, tokens)
     return ast.Explain(statement=inner, **build_session.explain_head(node))
 
 
@@ -176,4 +191,6 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "print": session.print_topic,
         "assert": session.assert_,
         "wait": session.wait,
+        "execute": session.execute,
+        "deallocate": session.deallocate,
     }

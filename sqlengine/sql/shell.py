@@ -178,6 +178,8 @@ def query_end(tokens: Sequence[Token], start: int) -> int:
             return following == "(" and at > start
         if word == "ON":
             return following == "CONFLICT"
+        if word == "PARTITION":  # ksqlDB, behind a whole query
+            return following == "BY"
         if word == "AS":
             return following == "OF" and at + 2 < len(tokens) and tokens[at + 2].upper in ("TICK", "TIMESTAMP")
         return word == "RETURNING" or (word == "=" and compared)
@@ -185,7 +187,7 @@ def query_end(tokens: Sequence[Token], start: int) -> int:
     return _stretch(tokens, start, stops)
 
 
-_EXPR_STOPS = frozenset("WHERE RETURNING PRIMARY METADATA COMMENT KEY GENERATED".split())
+_EXPR_STOPS = frozenset("WHERE RETURNING PRIMARY METADATA COMMENT KEY GENERATED CONSTRAINT".split())
 
 
 def _expression_end(tokens: Sequence[Token], start: int) -> int:
@@ -197,6 +199,8 @@ def _expression_end(tokens: Sequence[Token], start: int) -> int:
             return at > start and at + 1 < len(tokens) and tokens[at + 1].upper in ("NULL", "ENFORCED")
         if word == "FROM":
             return before != "DISTINCT"
+        if word == "CHECK":
+            return at > start and tokens[at + 1 : at + 2] != [] and tokens[at + 1].value == "("
         if word == "WHEN":
             return _words(tokens, at + 1, 2) in _MATCHES and not _in_case(tokens, start, at)
         return word in _EXPR_STOPS and at > start
@@ -294,7 +298,7 @@ STATEMENT_STARTS = frozenset(
     "CREATE ALTER DROP TRUNCATE COMMENT INSERT UPDATE DELETE MERGE COPY SUBSCRIBE EXPLAIN SHOW DESCRIBE DESC SET "
     "RESET BEGIN START "
     "COMMIT END ROLLBACK ABORT PAUSE RESUME CANCEL PRINT ASSERT FLUSH WAIT SELECT WITH VALUES "
-    "TABLE FROM".split()
+    "TABLE FROM PREPARE EXECUTE DEALLOCATE".split()
 )
 """First words of the statements of this grammar."""
 

@@ -62,9 +62,6 @@ _BY_WORDS: dict[str, str] = {
             "LISTEN",
             "UNLISTEN",
             "NOTIFY",
-            "PREPARE",
-            "EXECUTE",
-            "DEALLOCATE",
             "DISCARD",
             "VACUUM",
             "ANALYZE",
@@ -100,10 +97,10 @@ _BY_WORDS: dict[str, str] = {
     },
     "CREATE UNIQUE": "CREATE INDEX",
     "CREATE UNLOGGED": "CREATE UNLOGGED TABLE",
-    "BEGIN STATEMENT": "statement sets",
     "EXPLAIN PLAN": "EXPLAIN PLAN FOR",
 }
 _MODIFIERS = frozenset(("OR", "REPLACE", "TEMPORARY", "TEMP"))
+_CONSTRAINTS = frozenset("CONSTRAINT PRIMARY UNIQUE FOREIGN CHECK EXCLUDE".split())
 _OBJECTS = frozenset(
     "TOPIC STREAM TABLE VIEW MATERIALIZED SINK SOURCE SCHEMA DATABASE FUNCTION INDEX SUBSCRIPTION".split()
 )
@@ -130,6 +127,9 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     SYSTEM.
     """
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
+        return None
+    added = next((token.upper for token in tokens[2:] if token.upper in ("ADD", "DROP", "ALTER", "SET")), None)
+    if words[1] == "TABLE" and added == "ADD" and not any(t.upper in _CONSTRAINTS for t in tokens[3:6]):
         return None
     if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"]):
         return None

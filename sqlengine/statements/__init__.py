@@ -8,6 +8,7 @@ from typing import Any
 from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.sql import ast
+from sqlengine.statements.alter_table import add_column
 from sqlengine.statements.change import delete, update
 from sqlengine.statements.context import Context
 from sqlengine.statements.copy import copy_from, copy_to
@@ -17,6 +18,7 @@ from sqlengine.statements.groups import alter_group, drop_group
 from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
+from sqlengine.statements.prepared import deallocate, executed, prepare
 from sqlengine.statements.select import select
 from sqlengine.statements.session_state import control, reset, set_, transaction, wait
 from sqlengine.statements.show import describe, show
@@ -38,7 +40,13 @@ def _unsupported(statement: ast.Unsupported, context: Context) -> Result:
     raise NotSupportedError(f"{statement.feature} is not supported yet", position=0)
 
 
+def _execute(statement: ast.Execute, context: Context) -> Result:
+    made = executed(statement, context)
+    return HANDLERS[type(made)](made, context)
+
+
 HANDLERS: dict[type[ast.Statement], Handler] = {
+    ast.AddColumn: add_column,
     ast.AlterConsumerGroup: alter_group,
     ast.AlterSystem: alter_system,
     ast.AlterTopic: alter_topic,
@@ -54,13 +62,16 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.CreateTable: create_table,
     ast.CreateTopic: create_topic,
     ast.CreateView: create_view,
+    ast.Deallocate: deallocate,
     ast.Delete: delete,
     ast.Describe: describe,
     ast.Drop: drop,
     ast.DropConsumerGroup: drop_group,
+    ast.Execute: _execute,
     ast.Explain: explain,
     ast.Insert: insert,
     ast.Merge: merge,
+    ast.Prepare: prepare,
     ast.Print: print_topic,
     ast.Rename: rename,
     ast.Reset: reset,

@@ -19,6 +19,7 @@ from sqlengine.runtime.rows import conform
 from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
+from sqlengine.statements.constraints import refuse_given
 from sqlengine.statements.context import Context
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.write import append_changes, existing_rows, first_of_each_key, first_repeat, writable
@@ -28,6 +29,7 @@ def update(statement: ast.Update, context: Context) -> Result:
     """UPDATE target SET ... [FROM ...] [WHERE ...] [RETURNING ...]."""
     table = changeable(context, statement.target, "update")
     check_assigned(table, [n for n, _ in statement.assignments])
+    refuse_given(table, [n for n, _ in statement.assignments])
     assigned = dict(statement.assignments)
     names = [c.name for c in table.stored_columns()]
     alias = duck.quote(statement.alias or last_part(table))

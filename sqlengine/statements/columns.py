@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.catalog.objects import ColumnInfo, WatermarkInfo
 from sqlengine.errors import DuplicateColumn, InvalidDefinition, UndefinedColumn, did_you_mean
-from sqlengine.runtime.sources import bind_over
+from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
 
 METADATA_TYPES = {
@@ -53,7 +53,20 @@ def _plain(column: ast.ColumnDef, in_key: bool) -> ColumnInfo:
         not_null=column.not_null or column.primary_key or in_key,
         metadata=column.metadata,
         default=column.default_text,
+        identity=_identity(column, kind),
     )
+
+
+def _identity(column: ast.ColumnDef, kind: pa.DataType) -> str | None:
+    if column.identity is not None and not types.is_integer(kind):
+        raise InvalidDefinition(
+            f'identity column "{column.name}" must be smallint, integer or bigint',
+            sqlstate="22023",
+            position=column.position,
+        )
+    if column.identity is not None and column.default_text is not None:
+        raise InvalidDefinition(f'column "{column.name}" has both a default and an identity', position=column.position)
+    return column.identity
 
 
 def _computed(column: ast.ColumnDef, base: Sequence[ColumnInfo]) -> ColumnInfo:

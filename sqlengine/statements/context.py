@@ -15,6 +15,7 @@ from sqlengine.plan.pipeline import Planned
 from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
+from sqlengine.sql import ast
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Context:
     deadline_us: int | None = None
     on_progress: Callable[[float], None] | None = None
     copy_data: Any = None
+    prepared: dict[str, ast.Prepare] = field(default_factory=dict)
 
     def check(self) -> None:
         """QueryCanceled (57014) when the statement was cancelled or ran out of time."""

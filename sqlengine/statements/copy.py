@@ -68,7 +68,7 @@ def _take(context: Context, target: Stream | Table, polled: object, names: list[
     batch = getattr(polled, "batch", None)
     if batch is None or not batch.num_rows:
         return 0
-    rows = conform(pa.Table.from_batches([batch]), target.stored_columns(), names, default_of(context))
+    rows = conform(pa.Table.from_batches([batch]), target.stored_columns(), names, default_of(context, target))
     if isinstance(target, Table):
         check_unique(context, target, rows)
         append_changes(context, target, rows, None)

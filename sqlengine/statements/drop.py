@@ -106,6 +106,7 @@ def _drop_one(context: Context, obj: CatalogObject) -> None:
         if ingest is not None:
             ingest.forget()
         instance.scheduler.sources.pop(obj.name, None)
+        instance.identities.pop(obj.name, None)
     instance.catalog.drop(obj.name)
     if isinstance(obj, (Stream, Table)):
         shared = any(isinstance(o, (Stream, Table)) and o.topic == obj.topic for o in instance.catalog)
@@ -130,6 +131,8 @@ def rename(statement: ast.Rename, context: Context) -> Result:
             instance.scheduler.sources[new_name] = instance.scheduler.sources.pop(obj.name)
         if obj.name in instance.ingests:
             raise DependentObjects(f'cannot rename "{obj.name}" while its connector feeds it')
+        if obj.name in instance.identities:
+            instance.identities[new_name] = instance.identities.pop(obj.name)
         renamed = replace(obj, name=new_name)
         instance.catalog.drop(obj.name)
         instance.catalog.add(renamed)

@@ -18,6 +18,7 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.write import (
     append_changes,
+    check_given,
     default_of,
     existing_rows,
     first_of_each_key,
@@ -49,7 +50,8 @@ def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement:
             sqlstate="42P10",
             hint=f"the primary key is ({', '.join(target.primary_key)})",
         )
-    new = conform(rows, target.stored_columns(), statement.columns or None, default_of(context))
+    check_given(target, rows, statement.columns or None)
+    new = conform(rows, target.stored_columns(), statement.columns or None, default_of(context, target))
     with context.instance.lock:
         context.instance.catch_up(context.check)
         if (repeat := first_repeat(target, new)) is not None and statement.conflict == "update":

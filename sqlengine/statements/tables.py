@@ -6,12 +6,12 @@ import pyarrow as pa
 
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import Table
-from sqlengine.errors import InvalidParameter, NotSupportedError, did_you_mean
+from sqlengine.errors import InvalidDefinition, InvalidParameter, NotSupportedError, did_you_mean
 from sqlengine.result import Result
-from sqlengine.runtime.reader import WEIGHT_COLUMN
-from sqlengine.runtime.sources import check_watermark
+from sqlengine.runtime.sources import changelog_schema, check_watermark
 from sqlengine.sql import ast
 from sqlengine.statements.columns import column_infos, infos_of_schema, watermark_info
+from sqlengine.statements.constraints import check_infos
 from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_object
 from sqlengine.statements.options import split_options
@@ -81,15 +81,13 @@ def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None
         append_only=statement.append_only,
         watermark=watermark_info(statement.watermark),
         options={**topic_options, **stream_options},
+        checks=check_infos(name, statement.checks, columns),
         created_us=context.instance.clock.now_us(),
     )
     check_watermark(table)
+    if sum(c.identity is not None for c in columns) > 1:
+        raise InvalidDefinition("a table has at most one identity column")
     if name in context.instance.catalog:
         context.instance.catalog.add(table)
     make_topic(context, table, changelog_schema(table), topic_options)
     return table
-
-
-def changelog_schema(table: Table) -> pa.Schema:
-    """The schema of a table's topic: its stored columns and the weight of each row."""
-    return pa.schema([*(pa.field(c.name, c.type) for c in table.stored_columns()), pa.field(WEIGHT_COLUMN, pa.int8())])

@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Stream, Table
 from sqlengine.errors import UniqueViolation, WrongObjectType
-from sqlengine.expr.compile import compile_exprs
-from sqlengine.expr.tree import Cast
 from sqlengine.formats import encoder
 from sqlengine.runtime.reader import WEIGHT_COLUMN
 from sqlengine.runtime.rows import Default, conform
-from sqlengine.runtime.sources import bind_over, format_options
+from sqlengine.runtime.sources import format_options
+from sqlengine.runtime.stored_expressions import constant
 from sqlengine.state.row_store import RowStore
+from sqlengine.statements.constraints import check_rows, next_numbers, refuse_given
 from sqlengine.statements.context import Context, Pending
 from sqlengine.statements.own_writes import check_commit, lookup_with, own_change
 from storage import BYTES_SCHEMA, Log, deal, partitions_by_key
@@ -40,7 +40,8 @@ def writable(context: Context, name: tuple[str, ...]) -> Stream | Table:
 
 def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: Sequence[str] | None) -> pa.Table:
     """Conform, then append (or keep for COMMIT); returns the rows as they are stored."""
-    stored = conform(rows, target.stored_columns(), named, default_of(context))
+    check_given(target, rows, named)
+    stored = conform(rows, target.stored_columns(), named, default_of(context, target))
     if isinstance(target, Table):
         with context.instance.lock:  # no other session's row of that key comes between
             check_unique(context, target, stored)
@@ -50,17 +51,23 @@ def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: 
     return stored
 
 
-def default_of(context: Context) -> Default:
-    """What columns that are not named take: their DEFAULT expression evaluated now, else NULL."""
+def check_given(target: Stream | Table, rows: pa.Table, named: Sequence[str] | None) -> None:
+    """428C9 when rows bring values for a column that numbers rows always."""
+    if isinstance(target, Table):
+        first = [c.name for c in target.stored_columns()][: rows.num_columns]
+        refuse_given(target, first if named is None else named)
+
+
+def default_of(context: Context, target: Stream | Table) -> Default:
+    """What columns that are not named take: the next numbers of an identity, their DEFAULT evaluated now, else NULL."""
     now_us = context.instance.clock.now_us()
 
     def default(info: ColumnInfo, count: int) -> pa.Array:
+        if info.identity is not None and isinstance(target, Table):
+            return next_numbers(context, target, count)
         if info.default is None:
             return pa.nulls(count, info.type)
-        expr = bind_over(info.default, ())
-        evaluate = compile_exprs([expr if expr.type == info.type else Cast(type=info.type, arg=expr)])
-        dummy = pa.RecordBatch.from_arrays([pa.nulls(count, pa.int8())], names=["$n"])
-        return evaluate(dummy, now_us)[0]
+        return constant(info.default, info, count, now_us)
 
     return default
 
@@ -71,7 +78,9 @@ def append_stream(context: Context, stream: Stream, rows: pa.Table) -> None:
 
 
 def append_changes(context: Context, table: Table, rows: pa.Table, weights: np.ndarray | None) -> None:
-    """Append rows with weights (None = all inserted) to a table's changelog."""
+    """Append rows with weights (None = all inserted) to a table's changelog; CheckViolation (23514) for a new row that
+    a constraint refuses."""
+    check_rows(context, table, rows if weights is None else rows.filter(pa.array(weights > 0)))
     marks = np.ones(rows.num_rows, dtype=np.int8) if weights is None else weights.astype(np.int8)
     changes = rows.append_column(WEIGHT_COLUMN, pa.array(marks))
     _pend_or_append(context, table, changes)

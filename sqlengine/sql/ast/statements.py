@@ -34,9 +34,20 @@ class Emit:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckDef:
+    """CHECK (expr): `name` None where no CONSTRAINT names it, `column` where it stands behind one."""
+
+    name: str | None
+    expr_text: str
+    position: int | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnDef:
     """One column of CREATE STREAM/TABLE.  `expr` = computed column; `metadata` = "offset", "partition", "key",
-    "timestamp", "headers", "topic"; `type_name` None for computed columns."""
+    "timestamp", "headers", "topic"; `type_name` None for computed columns; `identity` "always" or "by default";
+    `stream_key`: marked KEY alone."""
 
     name: str
     type_name: str | None
@@ -46,6 +57,9 @@ class ColumnDef:
     primary_key: bool = False
     not_null: bool = False
     default_text: str | None = None
+    identity: str | None = None
+    checks: tuple[CheckDef, ...] = ()
+    stream_key: bool = False
     position: int | None = None
 
 
@@ -127,6 +141,7 @@ class CreateTable(Statement):
     name: Name
     columns: tuple[ColumnDef, ...] = ()
     primary_key: tuple[str, ...] = ()
+    checks: tuple[CheckDef, ...] = ()
     watermark: WatermarkDef | None = None
     append_only: bool = False
     options: Options = ()
@@ -134,6 +149,15 @@ class CreateTable(Statement):
     if_not_exists: bool = False
     or_replace: bool = False
     temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddColumn(Statement):
+    """ALTER TABLE name ADD [COLUMN] [IF NOT EXISTS] definition."""
+
+    table: Name
+    column: ColumnDef
+    if_not_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,3 +427,27 @@ class Unsupported(Statement):
     """Grammatically known, not there yet: answers 0A000 naming `feature`."""
 
     feature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare(Statement):
+    """PREPARE name [(types)] AS statement."""
+
+    name: str
+    types: tuple[str, ...] = ()
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execute(Statement):
+    """EXECUTE name [(values)]: texts of expressions."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deallocate(Statement):
+    """DEALLOCATE [PREPARE] name | ALL (None)."""
+
+    name: str | None = None

@@ -1,0 +1,81 @@
+"""Expressions that the catalog keeps as text: computed columns, defaults, what older rows have in new columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from sqlengine import sql
+from sqlengine.catalog.objects import ColumnInfo, Stream, Table
+from sqlengine.expr.bind import bind
+from sqlengine.expr.compile import Evaluator, compile_exprs
+from sqlengine.expr.tree import Cast, Expr
+from sqlengine.plan import nodes
+from sqlengine.plan.scope import Relation, Visible
+
+
+def columns_relation(columns: Sequence[ColumnInfo], table: str | None = None) -> Relation:
+    """A name scope of just these columns."""
+    schema = pa.schema([pa.field(c.name, c.type) for c in columns])
+    return Relation(nodes.Values(schema=schema, rows=()), tuple(Visible(table, c.name) for c in columns))
+
+
+def bind_over(text: str, columns: Sequence[ColumnInfo]) -> Expr:
+    """A stored expression text bound over an object's columns."""
+    return bind(sql.parse_expr(text), columns_relation(columns))
+
+
+def computed_evaluator(obj: Stream | Table) -> Evaluator | None:
+    """Evaluates all computed columns over the others, or None when there are none."""
+    computed = [c for c in obj.columns if c.computed is not None]
+    if not computed:
+        return None
+    base = [c for c in obj.columns if c.computed is None]
+    exprs: list[Expr] = []
+    for info in computed:
+        expr = bind_over(info.computed or "", base)
+        exprs.append(expr if expr.type == info.type else Cast(type=info.type, arg=expr))
+    return compile_exprs(exprs)
+
+
+def value_before(info: ColumnInfo, rows: int) -> pa.Array:
+    """What rows written before the column was added have in it."""
+    if info.before is None:
+        return pa.nulls(rows, info.type)
+    return constant(info.before, info, rows, 0)
+
+
+def constant(text: str, info: ColumnInfo, rows: int, now_us: int) -> pa.Array:
+    """An expression without columns as so many values of a column's type."""
+    expr = bind_over(text, ())
+    evaluate = compile_exprs([expr if expr.type == info.type else Cast(type=info.type, arg=expr)])
+    dummy = pa.RecordBatch.from_arrays([pa.nulls(rows, pa.int8())], names=["$n"])
+    return evaluate(dummy, now_us)[0]
+
+
+def widened(rows: pa.Table, table: Table) -> pa.Table:
+    """Contents of a table from before columns were added to it, with those columns."""
+    names = [c.name for c in table.columns]
+    if rows.column_names == names:
+        return rows
+    batches = [_widened(batch, table) for batch in rows.to_batches()]
+    return pa.Table.from_batches(batches, pa.schema([pa.field(c.name, c.type) for c in table.columns]))
+
+
+def _widened(batch: pa.RecordBatch, table: Table) -> pa.RecordBatch:
+    have = dict(zip(batch.schema.names, batch.columns, strict=True))
+    base = [c for c in table.columns if c.computed is None]
+    columns = {c.name: have.get(c.name, None) for c in base}
+    made = {n: v if v is not None else value_before(_named(base, n), batch.num_rows) for n, v in columns.items()}
+    computed = [c for c in table.columns if c.computed is not None]
+    evaluate = computed_evaluator(table)
+    if evaluate is not None:
+        stored = pa.RecordBatch.from_arrays([made[c.name] for c in base], names=[c.name for c in base])
+        made |= dict(zip([c.name for c in computed], evaluate(stored, 0), strict=True))
+    schema = pa.schema([pa.field(c.name, c.type) for c in table.columns])
+    return pa.RecordBatch.from_arrays([made[c.name] for c in table.columns], schema=schema)
+
+
+def _named(columns: Sequence[ColumnInfo], name: str) -> ColumnInfo:
+    return next(c for c in columns if c.name == name)

@@ -1,0 +1,90 @@
+"""ALTER TABLE ... ADD COLUMN: rows that are there take the default as it is now; nothing is written again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlengine import pgtext, sql, types
+from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, PlanningInfo, Sink, Table, View
+from sqlengine.errors import DependentObjects, DuplicateColumn, Error, NotNullViolation, NotSupportedError
+from sqlengine.result import Result
+from sqlengine.runtime.stored_expressions import constant, widened
+from sqlengine.sql import ast
+from sqlengine.statements.columns import column_infos
+from sqlengine.statements.constraints import check_infos, check_rows
+from sqlengine.statements.context import Context
+from sqlengine.statements.write import table_store
+
+
+def add_column(statement: ast.AddColumn, context: Context) -> Result:
+    """ALTER TABLE ADD COLUMN; DependentObjects (2BP01) where a view selects every column of the table."""
+    instance, column = context.instance, statement.column
+    if context.transaction:
+        raise NotSupportedError("ALTER TABLE cannot follow changes in the same transaction", sqlstate="25001")
+    if column.primary_key or column.identity is not None:
+        kind = "a primary key" if column.primary_key else "an identity column"
+        raise NotSupportedError(f"{kind} cannot be added to a table that exists", position=column.position)
+    with instance.lock:
+        table = instance.catalog.get_as(Table, context.prefer_path(statement.table))
+        if any(c.name == column.name for c in table.columns):
+            if statement.if_not_exists:
+                context.notice(f'column "{column.name}" of relation "{table.name}" already exists, skipping')
+                return Result("ALTER TABLE")
+            raise DuplicateColumn(f'column "{column.name}" of relation "{table.name}" already exists')
+        instance.fills.refuse_change(table.name)
+        instance.catch_up(context.check)
+        info = _info(column, table, context)
+        text = f"{table.sql.rstrip().rstrip(';')};\n{statement.text.rstrip().rstrip(';')}"
+        new = replace(table, columns=(*table.columns, info), sql=text)
+        new = replace(new, checks=(*table.checks, *check_infos(table.name, column.checks, new.columns)))
+        _put(context, table, new)
+    return Result("ALTER TABLE")
+
+
+def _info(column: ast.ColumnDef, table: Table, context: Context) -> ColumnInfo:
+    """The catalog's column; its default, as it is now, for the rows that are there."""
+    base = [ast.ColumnDef(c.name, types.to_sql(c.type)) for c in table.stored_columns()]
+    info = column_infos([*base, column])[-1]
+    if info.default is not None:
+        now = constant(info.default, info, 1, context.instance.clock.now_us())
+        (text,) = pgtext.to_text(now)
+        if text is not None:
+            quoted = text.replace("'", "''")
+            info = replace(info, before=f"CAST('{quoted}' AS {types.to_sql(info.type)})")
+    if info.not_null and info.before is None and info.computed is None and table_store(context, table).num_rows:
+        raise NotNullViolation(
+            f'column "{info.name}" of relation "{table.name}" contains null values', hint="give it a DEFAULT"
+        )
+    return info
+
+
+def _put(context: Context, old: Table, new: Table) -> None:
+    """Make the table the new one, unless an object that reads it would then have another column, or a row there is
+    breaks one of the new checks."""
+    instance = context.instance
+    rows = widened(table_store(context, old).snapshot_table(), new)
+    check_rows(context, replace(new, checks=new.checks[len(old.checks) :]), rows)
+    shapes = {o.name: _columns(context, o) for o in instance.catalog.dependents(old.name)}
+    instance.catalog.update(new)
+    try:
+        for dependent in instance.catalog.dependents(old.name):
+            if _columns(context, dependent) != shapes[dependent.name]:
+                raise DependentObjects(
+                    f'cannot add a column to "{old.name}": {dependent.kind} "{dependent.name}" selects all its columns',
+                    hint=f'name the columns in the query of "{dependent.name}", or drop it first',
+                )
+    except Error:
+        instance.catalog.update(old)
+        raise
+    instance.widen_table(new)
+
+
+def _columns(context: Context, obj: CatalogObject) -> list[str]:
+    """The columns a query has over the catalog as it is."""
+    if not isinstance(obj, (View, MaterializedView, Sink)):
+        return []
+    emit, planning = ast.Emit(), PlanningInfo()
+    if isinstance(obj, (MaterializedView, Sink)):
+        emit = ast.Emit(obj.emit.mode, obj.emit.every_us, obj.emit.lateness_us, obj.emit.timeout_us)
+        planning = obj.planning
+    return list(context.instance.plan(sql.parse_query(obj.query), emit, planning).physical.schema.names)
