@@ -42,10 +42,10 @@ from storage.replication.directories import lock_directory, open_directories
 from storage.replication.manager import DirectoryStatus, ReplicaStatus, Replication
 from storage.snapshots.store import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
 from storage.topic import Disk, FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
+from storage.topic_files import FORMAT_MARK
 from storage.transactions.coordinator import DEFAULT_TIMEOUT_MS, TransactionCoordinator
 from storage.transactions.transaction import Transaction
 
-_FORMAT = b"sqlengine-storage 1\n"
 _MAX_NAME_BYTES = 150
 PRODUCER_EXPIRY_MS = 24 * 60 * 60 * 1000
 
@@ -206,7 +206,7 @@ class Storage:
         description = describe(topic_id, created_ms, context, config)
         with translated(f'topic "{name}"'):
             create_directory(self._disk.files, directory, description, schema)
-        return FileTopic(topic_id, created_ms, context, directory, self._disk)
+        return FileTopic(topic_id, created_ms, context, directory, self._disk, is_new=True)
 
     def _with_factor(self, config: TopicConfig) -> TopicConfig:
         """The settings with a number of replicas; UnsupportedConfig if there are too few directories for them."""
@@ -448,9 +448,9 @@ def _check_version(env: Env, path: str) -> None:
     """Write the format mark into a new directory, refuse an unknown one."""
     mark = f"{path}/FORMAT"
     if not env.exists(mark):
-        write_file(env, mark, [_FORMAT])
+        write_file(env, mark, [FORMAT_MARK])
     found = read_file(env, mark)
-    if found != _FORMAT:
+    if found != FORMAT_MARK:
         text = found[:60].decode("ascii", "replace").strip()
         raise UnknownVersion(f'storage directory "{path}" has unknown format "{text}"', hint="use a newer version")
 

@@ -1,9 +1,9 @@
 """FaultyEnv: an `Env` whose disk fails on command, for tests of everything built on storage.
 
-It can make the n-th operation fail, run out of space, and lose power: then whatever was not fsynced is
-dropped or torn at sector boundaries, and directory changes that were not followed by a directory sync may be
-undone. It works on a real directory through another `Env`. Not for production use; nothing in the package
-imports it.
+It can make the n-th operation fail or do anything else, fail altogether, run out of space, and lose power: then
+whatever was not fsynced is dropped or torn at sector boundaries, and directory changes that were not followed by a
+directory sync may be undone. It works on a real directory through another `Env`. Not for production
+use; nothing in the package imports it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import errno
 import os
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,8 +44,19 @@ class _DirectoryChange:
     saved: str = ""
 
 
+def _raise(error: int) -> None:
+    """Raise the OSError of a number."""
+    raise OSError(error, os.strerror(error))
+
+
+def _lies_in(path: str, place: str) -> bool:
+    """Whether `path` is `place` or below it."""
+    return path == place or path.startswith(place + "/")
+
+
 class FaultyEnv:
-    """An `Env` with faults. `calls` counts operations by name; `now` replaces the clock when it is not None.
+    """An `Env` with faults. `calls` counts operations by name; `now` replaces the clock when it is not None; `broken`
+    is the error of every operation while it is not None.
 
     Operations: open, read, write, resize, sync, map, mkdir, rename, remove, sync_dir, lock; `any` is all that
     change something. `space` is the number of bytes that files may still grow by, None for no limit.
@@ -58,29 +69,48 @@ class FaultyEnv:
         self.calls: Counter[str] = Counter()
         self.space: int | None = None
         self.now: int | None = None
+        self.broken: int | None = None
         self._random = random.Random(seed)
         self._trash = trash
         self._states: dict[str, _FileState] = {}
         self._changes: list[_DirectoryChange] = []
         self._locks: list[Lock] = []
-        self._planned: dict[tuple[str, int], int] = {}
+        self._files: set[FaultyFile] = set()
+        self._planned: dict[tuple[str, int], Callable[[], None]] = {}
 
     # --- faults ---
 
     def fail(self, operation: str, nth: int = 1, error: int = errno.EIO) -> None:
         """Let the `nth` next call of `operation` raise OSError(`error`)."""
-        self._planned[operation, self.calls[operation] + nth] = error
+        self.plan(operation, nth, lambda: _raise(error))
+
+    def plan(self, operation: str, nth: int, action: Callable[[], None]) -> None:
+        """Let `action` happen before the `nth` next call of `operation`."""
+        self._planned[operation, self.calls[operation] + nth] = action
 
     def heal(self) -> None:
         """Forget all planned failures and the space limit."""
         self._planned.clear()
-        self.space = None
+        self.space = self.broken = None
 
-    def power_loss(self) -> None:
-        """Lose what was not synced. Storages open on this env must not be used afterwards."""
+    def kill(self) -> None:
+        """The process ends: files are closed and locks fall. Storages open on this env must not be used afterwards."""
+        for file in self._files:
+            file.end()
+        self._files.clear()
         for lock in self._locks:
             lock.release()
         self._locks.clear()
+
+    def vanish(self, path: str) -> None:
+        """Somebody removes `path`, for good, whatever is open in it."""
+        self.base.remove(path)
+        self._forget(path)
+        self._changes = [change for change in self._changes if not _lies_in(change.path, path)]
+
+    def power_loss(self) -> None:
+        """Lose what was not synced. Storages open on this env must not be used afterwards."""
+        self.kill()
         for path, state in self._states.items():
             if state.writes and self.base.exists(path):
                 self._tear(path, state)
@@ -110,7 +140,7 @@ class FaultyEnv:
             self.base.rename(change.path, change.source)
         elif change.kind == "create":
             self.base.remove(change.path)
-        if change.saved:
+        if change.saved and self.base.exists(change.path.rpartition("/")[0]):
             self.base.rename(change.saved, change.path)
 
     def count(self, operation: str) -> None:
@@ -118,9 +148,11 @@ class FaultyEnv:
         names = [operation] if operation in ("read", "map") else [operation, "any"]
         for name in names:
             self.calls[name] += 1
-            error = self._planned.pop((name, self.calls[name]), None)
-            if error is not None:
-                raise OSError(error, os.strerror(error))
+            action = self._planned.pop((name, self.calls[name]), None)
+            if action is not None:
+                action()
+        if self.broken is not None:
+            _raise(self.broken)
 
     def state(self, path: str) -> _FileState:
         """The tracked state of a file."""
@@ -145,7 +177,13 @@ class FaultyEnv:
             self._changes.append(_DirectoryChange("create", path))
         size = file.size()
         self._states.setdefault(path, _FileState(size, size))
-        return FaultyFile(self, file, path)
+        opened = FaultyFile(self, file, path)
+        self._files.add(opened)
+        return opened
+
+    def closed(self, file: FaultyFile) -> None:
+        """Forget a file that was closed."""
+        self._files.discard(file)
 
     def absolute(self, path: str) -> str:
         """See `Env.absolute`."""
@@ -171,7 +209,7 @@ class FaultyEnv:
         self.count("rename")
         saved = self._save(target)
         self.base.rename(source, target)
-        for path in [p for p in self._states if p == source or p.startswith(source + "/")]:
+        for path in [each for each in self._states if _lies_in(each, source)]:
             self._states[target + path[len(source) :]] = self._states.pop(path)
         self._changes.append(_DirectoryChange("rename", target, source, saved))
 
@@ -185,13 +223,17 @@ class FaultyEnv:
         """Move an entry that goes away into the trash; returns its place there, empty if there is no such
         entry.
         """
-        for known in [p for p in self._states if p == path or p.startswith(path + "/")]:
-            del self._states[known]
+        self._forget(path)
         if not self.base.exists(path):
             return ""
         saved = f"{self._trash}/{self.calls['any']}-{self._random.getrandbits(64):x}"
         self.base.rename(path, saved)
         return saved
+
+    def _forget(self, path: str) -> None:
+        """Let an entry that goes away have nothing to lose."""
+        for known in [each for each in self._states if _lies_in(each, path)]:
+            del self._states[known]
 
     def sync_dir(self, path: str) -> None:
         """See `Env.sync_dir`."""
@@ -215,6 +257,7 @@ class FaultyFile:
         self._env = env
         self._file = file
         self._state = env.state(path)
+        self._is_closed = False
 
     def write(self, position: int, pieces: Sequence[Any]) -> None:
         """See `File.write`; without space the part that fits is written."""
@@ -272,7 +315,14 @@ class FaultyFile:
 
     def close(self) -> None:
         """See `File.close`."""
-        self._file.close()
+        self._env.closed(self)
+        self.end()
+
+    def end(self) -> None:
+        """Close it, unless the end of the process has done so."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._file.close()
 
 
 class _FaultyLock:

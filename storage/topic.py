@@ -21,8 +21,7 @@ from storage.log.commit import GroupCommit
 from storage.log.file_log import FileLog
 from storage.log.log import Log, TopicContext, bytes_context
 from storage.log.memory_log import MemoryLog
-
-_DESCRIPTION = "topic.json"
+from storage.topic_files import DESCRIPTION, SCHEMA_PREFIX, schema_file
 
 
 class Topic(ABC):
@@ -115,7 +114,7 @@ class Topic(ABC):
 
     @abstractmethod
     def _open_partition(self, number: int) -> Log:
-        """The log of a partition."""
+        """The log of a partition that is added."""
 
 
 class MemoryTopic(Topic):
@@ -136,8 +135,13 @@ class MemoryTopic(Topic):
         return MemoryLog(self.context, number)
 
 
-OpenLog = Callable[[TopicContext, int, str], Log]
-"""Opens the log of a partition (context, number, directory)."""
+OpenLog = Callable[[TopicContext, int, str, bool], Log]
+"""Opens the log of a partition: context, number, directory, whether the partition has just been made."""
+
+
+def open_file_log(context: TopicContext, number: int, directory: str, is_new: bool) -> Log:
+    """A log in one directory. It need not be told whether it is new."""
+    return FileLog(context, number, directory)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,17 +149,19 @@ class Disk:
     """How a topic's files are reached: its description and schemas through `files`, its partitions by `open_log`."""
 
     files: Env
-    open_log: OpenLog = FileLog
+    open_log: OpenLog = open_file_log
 
 
 class FileTopic(Topic):
     """A topic in a directory."""
 
-    def __init__(self, topic_id: str, created_ms: int, context: TopicContext, directory: str, disk: Disk) -> None:
+    def __init__(
+        self, topic_id: str, created_ms: int, context: TopicContext, directory: str, disk: Disk, *, is_new: bool
+    ) -> None:
         super().__init__(topic_id, created_ms, context)
         self.directory = directory
         self._disk = disk
-        self.partitions = [self._open_partition(number) for number in range(context.config.partitions)]
+        self.partitions = [self._opened(number, is_new) for number in range(context.config.partitions)]
 
     def _store_schema(self, schema_id: int, schema: pa.Schema) -> None:
         """See `Topic._store_schema`."""
@@ -170,7 +176,11 @@ class FileTopic(Topic):
 
     def _open_partition(self, number: int) -> Log:
         """See `Topic._open_partition`."""
-        return self._disk.open_log(self.context, number, f"{self.directory}/{number}")
+        return self._opened(number, is_new=True)
+
+    def _opened(self, number: int, is_new: bool) -> Log:
+        """The log of a partition."""
+        return self._disk.open_log(self.context, number, f"{self.directory}/{number}", is_new)
 
 
 def describe(topic_id: str, created_ms: int, context: TopicContext, config: TopicConfig) -> dict[str, Any]:
@@ -209,12 +219,12 @@ def _written_settings(config: TopicConfig) -> dict[str, Any]:
 
 def write_description(env: Env, directory: str, description: dict[str, Any]) -> None:
     """Replace the description file atomically."""
-    write_file(env, f"{directory}/{_DESCRIPTION}", [checked.seal_json(description)])
+    write_file(env, f"{directory}/{DESCRIPTION}", [checked.seal_json(description)])
 
 
 def write_schema(env: Env, directory: str, schema_id: int, schema: pa.Schema) -> None:
     """Write a schema as the IPC schema message that the frames of that id leave out."""
-    write_file(env, f"{directory}/{_schema_file(schema_id)}", [checked.seal(schema.serialize().to_pybytes())])
+    write_file(env, f"{directory}/{schema_file(schema_id)}", [checked.seal(schema.serialize().to_pybytes())])
 
 
 def create_directory(env: Env, directory: str, description: dict[str, Any], schema: pa.Schema | None) -> None:
@@ -235,7 +245,7 @@ def load_topic(env: Env, directory: str, commit: GroupCommit, disk: Disk) -> Fil
     """Open a topic; CorruptFile if its description or a schema is damaged (damaged partitions fail on their
     own).
     """
-    description = checked.load_json(disk.files, f"{directory}/{_DESCRIPTION}")
+    description = checked.load_json(disk.files, f"{directory}/{DESCRIPTION}")
     config = TopicConfig(**description["config"])
     if description["payload"] == "bytes":
         context = bytes_context(env, description["name"], config, commit)
@@ -243,18 +253,13 @@ def load_topic(env: Env, directory: str, commit: GroupCommit, disk: Disk) -> Fil
         context = TopicContext(env, description["name"], config, commit)
         for schema in _load_schemas(disk.files, directory):
             context.add_schema(schema)
-    return FileTopic(description["id"], description["created_ms"], context, directory, disk)
+    return FileTopic(description["id"], description["created_ms"], context, directory, disk, is_new=False)
 
 
 def _load_schemas(env: Env, directory: str) -> list[pa.Schema]:
     """All schemas by id."""
-    count = sum(name.startswith("schema-") and name.endswith(".arrow") for name in env.list(directory))
+    count = sum(name.startswith(SCHEMA_PREFIX) and name.endswith(".arrow") for name in env.list(directory))
     if count == 0:
-        raise CorruptFile(f'topic directory "{directory}" has no schema', file=f"{directory}/{_schema_file(0)}")
-    contents = [checked.load(env, f"{directory}/{_schema_file(number)}") for number in range(count)]
+        raise CorruptFile(f'topic directory "{directory}" has no schema', file=f"{directory}/{schema_file(0)}")
+    contents = [checked.load(env, f"{directory}/{schema_file(number)}") for number in range(count)]
     return [pa.ipc.read_schema(pa.py_buffer(content)) for content in contents]
-
-
-def _schema_file(schema_id: int) -> str:
-    """File name of a schema."""
-    return f"schema-{schema_id}.arrow"

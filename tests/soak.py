@@ -34,11 +34,18 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--cases", type=int, default=100_000, help="random queries over random histories, before that")
     parser.add_argument("--worlds", type=int, default=10_000, help="seeds of the replication simulation, after those")
+    parser.add_argument("--machines", type=int, default=3_000, help="seeds of replicas on simulated disks, after those")
     parser.add_argument("--seed", type=int, help="repeat one round")
     options = parser.parse_args()
     folders = [f"tests/{name}" for name in FOLDERS if (ROOT / "tests" / name).exists()]
-    if options.seed is None and (status := random_queries(options.cases) or random_worlds(options.worlds)) != 0:
-        return status
+    if options.seed is None:
+        status = (
+            random_queries(options.cases)
+            or random_seeds("simulation", options.worlds)
+            or random_seeds("embedded", options.machines)
+        )
+        if status != 0:
+            return status
     end = time.monotonic() + options.minutes * 60
     rounds = 0
     while time.monotonic() < end or rounds == 0:
@@ -75,9 +82,9 @@ def random_queries(cases: int) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
-def random_worlds(count: int) -> int:
-    """The simulation of tests/replication with seeds nobody has tried; a failure prints its seed."""
-    command = [sys.executable, "-m", "tests.replication.simulation", str(time.time_ns()), "--count", str(count)]
+def random_seeds(simulation: str, count: int) -> int:
+    """A simulation of tests/replication with seeds nobody has tried; a failure prints its seed."""
+    command = [sys.executable, "-m", f"tests.replication.{simulation}", str(time.time_ns()), "--count", str(count)]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

@@ -62,6 +62,7 @@ class FileLog(Log):
         self._segments: list[Segment] = []
         self._unsynced: list[Segment] = []
         self._begun = self._begun_synced = 0  # segments, in all and when the directory was last synced
+        self._is_listed = False  # whether the directory was synced since it was opened: a killed process may not have
         self._point = Point(0, 0, 0, 0)
         self._point_file: File | None = None
         self._compaction_lock = threading.Lock()
@@ -293,9 +294,9 @@ class FileLog(Log):
             for segment in sealed:
                 segment.sync()
             active.sync()
-            if new_files:
+            if new_files or not self._is_listed:
                 self._env.sync_dir(self._directory)
-                self._begun_synced = begun
+                self._begun_synced, self._is_listed = begun, True
         except OSError as error:
             self._fail(f"fsync failed: {error.strerror}")
             return

@@ -166,6 +166,7 @@ def begin_at(env: Env, directory: str, start: int, producers: Saved, keep: Seque
     known of `producers` there. A crash on the way leaves an empty log or one that its owner takes for new.
     """
     env.mkdir(directory)
+    env.sync_dir(directory.rpartition("/")[0])
     for name in env.list(directory):
         if name not in keep:
             env.remove(f"{directory}/{name}")

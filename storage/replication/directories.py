@@ -9,7 +9,7 @@ Must not know what else is in them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ from storage.errors import (
     translated,
 )
 from storage.replication.mirror import MirrorEnv
-from storage.replication.trees import copy_metadata, metadata_error, remove_storage
+from storage.replication.trees import ROOT_ENTRIES, copy_metadata, metadata_error, remove_storage, topics_in
 
 MARK = "replicas"
 FORMAT = "FORMAT"
@@ -141,15 +141,9 @@ class Directories:
 
     def _write_mark(self, member: Directory, generation: int) -> None:
         """Write one mark durably."""
-        content: dict[str, Any] = {
-            "storage": self.storage,
-            "directory": member.id,
-            "generation": generation,
-            "in_sync": [each.id for each in self.members.values() if each.path in self.files.roots],
-            "directories": {str(each.id): each.path for each in self.members.values()},
-            "next_id": self.next_id,
-        }
-        write_file(self.env, f"{member.path}/{MARK}", [checked.seal_json(content)])
+        in_sync = tuple(each.id for each in self.members.values() if each.path in self.files.roots)
+        directories = {each.id: each.path for each in self.members.values()}
+        write_mark(self.env, member.path, Mark(self.storage, member.id, generation, in_sync, directories, self.next_id))
 
     @staticmethod
     def failure(member: Directory, error: OSError) -> StorageError:
@@ -251,10 +245,15 @@ class Directories:
                         self._take_back(member)
 
     def _notice(self) -> None:
-        """Give up the directories in use that have vanished."""
+        """Give up the directories in use that have vanished, or of which a part has that all of them have."""
         for member in list(self.members.values()):
             if member.error is None and not self.env.exists(f"{member.path}/{MARK}"):
                 self.files.lose(member.path, FileNotFoundError(2, "it has vanished", member.path))
+        needed = [name for name in ROOT_ENTRIES if self.files.exists(f"{self.files.root}/{name}")]
+        for root in self.files.roots:
+            for name in needed:
+                if not self.env.exists(f"{root}/{name}"):
+                    self.files.lose(root, FileNotFoundError(2, f"{name} has vanished", root))
 
     def _is_due(self, member: Directory, now_us: int) -> bool:
         """Whether to try a lost directory again. One that is being emptied by somebody is left alone meanwhile."""
@@ -283,7 +282,16 @@ class Directories:
         """
         if not self.env.exists(f"{member.path}/{MARK}"):
             self._write_mark(member, 0)
+        self._lose_incomplete()
         self.files.restore(member.path, self._copy)
+
+    def _lose_incomplete(self) -> None:
+        """Give up directories in use in which something is missing or damaged, so that nothing is copied from them."""
+        worth = {root: completeness(self.env, root) for root in self.files.roots}
+        best = max(worth.values())
+        for root, found in worth.items():
+            if found < best:
+                self.files.lose(root, FileNotFoundError(2, "a part of it is damaged or has vanished", root))
 
     def _copy(self, source: str, target: str) -> None:
         """`copy_metadata`, from a directory that is still there afterwards: one that vanished has nothing to give."""
@@ -394,7 +402,7 @@ def _joined(env: Env, found: list[_Found]) -> Directories:
             raise stranger(each.path)
         if each.damage is not None and (newest is None or each.path not in newest.directories.values()):
             raise each.damage
-    unmarked = [each for each in found if each.has_storage and each.mark is None and each.damage is None]
+    unmarked = [e for e in found if e.has_storage and e.mark is None and e.damage is None and e.error is None]
     for each in unmarked:
         if newest is not None or each is not found[0]:
             raise stranger(each.path)
@@ -405,24 +413,32 @@ def _joined(env: Env, found: list[_Found]) -> Directories:
     storage = newest.storage if newest is not None else str(UUID(bytes=env.random_bytes(16), version=4))
     members, next_id = _members(found, newest)
     made = Directories(env, storage, members, newest.generation if newest is not None else 0, next_id)
-    source = _source(env, made, found, newest)
-    made.files = MirrorEnv(env, found[0].path, [source.path], made._lost)
-    made.write_marks()
+    source = _begun(env, made, found, newest)
     for member in members.values():
         if member is not source and member.error is None:
-            try:
-                made.fill(member)
-            except OSError as error:
-                member.error, member.lost_us = made.failure(member, error), env.now_us()
+            _fill_at_opening(made, member)
     made.write_marks()
     return made
+
+
+def _fill_at_opening(made: Directories, member: Directory) -> None:
+    """Fill a directory, or note why it cannot be. Tried twice: an error may be that of the directory copied from."""
+    for _ in range(2):
+        try:
+            made.fill(member)
+        except OSError as error:
+            member.error, member.lost_us = made.failure(member, error), made.env.now_us()
+        else:
+            member.error = None
+            return
 
 
 def _members(found: list[_Found], newest: Mark | None) -> tuple[dict[int, Directory], int]:
     """Directories by id, and the next free id: that of its mark, else the one that its path had, else a new one."""
     known = {} if newest is None else {path: id_ for id_, path in newest.directories.items()}
     marked = {each.mark.directory for each in found if each.mark is not None}
-    next_id = 0 if newest is None else newest.next_id
+    # Of a directory that was being added when the process ended only its own mark says that its id is used.
+    next_id = max((each.mark.next_id for each in found if each.mark is not None), default=0)
     members: dict[int, Directory] = {}
     for each in found:
         if each.mark is not None:
@@ -440,17 +456,51 @@ def _members(found: list[_Found], newest: Mark | None) -> tuple[dict[int, Direct
     return dict(sorted(members.items())), next_id
 
 
+def _begun(env: Env, made: Directories, found: list[_Found], newest: Mark | None) -> Directory:
+    """Begin with one directory in use, which has everything but records and can be written; returns it. The marks stay
+    as they are until the others are filled, because those that they name still have as much.
+    """
+    while True:
+        source = _source(env, made, found, newest)
+        made.files = MirrorEnv(env, found[0].path, [source.path], made._lost)
+        try:
+            if newest is None:
+                made.write_marks()
+            else:
+                write_mark(env, source.path, replace(newest, directory=source.id))
+        except (OSError, StorageError) as error:  # another may have as much
+            source.error = error if isinstance(error, StorageError) else made.failure(source, error)
+            source.lost_us = env.now_us()
+        else:
+            return source
+
+
 def _source(env: Env, made: Directories, found: list[_Found], newest: Mark | None) -> Directory:
-    """A directory that has everything but records, an undamaged one if there is one."""
+    """A directory that has everything but records. Raises why no directory can be used."""
     able = [member for member in made.members.values() if member.error is None]
     if newest is None:
-        return next((m for m in able if m.path == found[0].path), able[0])
-    current = {each.path for each in found if each.mark is not None and each.mark.generation == newest.generation}
-    complete = [member for member in able if member.path in current and member.id in newest.in_sync]
-    complete = complete or [member for member in able if member.path in current]
+        complete = sorted(able, key=lambda member: member.path != found[0].path)
+    else:
+        current = {each.path for each in found if each.mark is not None and each.mark.generation == newest.generation}
+        complete = [member for member in able if member.path in current and member.id in newest.in_sync]
     if not complete:
-        raise next(member.error for member in made.members.values() if member.error is not None)
-    return next((member for member in complete if metadata_error(env, member.path) is None), complete[0])
+        raise next((member.error for member in made.members.values() if member.error is not None), incomplete(able[0]))
+    return max(complete, key=lambda member: completeness(env, member.path))
+
+
+def completeness(env: Env, path: str) -> tuple[bool, int]:
+    """What makes of directories that should be equal the one to copy from: undamaged, and with the most topics, because
+    those that it has not would be taken for dropped.
+    """
+    return metadata_error(env, path) is None, topics_in(env, path)
+
+
+def incomplete(member: Directory) -> DirectoryNeeded:
+    """The error for directories none of which has everything."""
+    return DirectoryNeeded(
+        f'directory "{member.path}" was being filled or emptied and has not everything',
+        hint="name a directory that was in sync as well",
+    )
 
 
 def stranger(path: str) -> InvalidConfig:
@@ -468,6 +518,19 @@ def lock_directory(env: Env, path: str) -> Lock:
     except BlockingIOError as error:
         holder = str(error.strerror)
         raise StorageLocked(path, int(holder) if holder.isdigit() else None) from error
+
+
+def write_mark(env: Env, path: str, mark: Mark) -> None:
+    """Write the mark of a directory durably. OSError."""
+    content: dict[str, Any] = {
+        "storage": mark.storage,
+        "directory": mark.directory,
+        "generation": mark.generation,
+        "in_sync": list(mark.in_sync),
+        "directories": {str(number): place for number, place in mark.directories.items()},
+        "next_id": mark.next_id,
+    }
+    write_file(env, f"{path}/{MARK}", [checked.seal_json(content)])
 
 
 def load_mark(env: Env, path: str) -> Mark | None:

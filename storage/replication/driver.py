@@ -88,25 +88,35 @@ class Driver:
         self._now_ms = 0
         self._losses = 0
         self._unsettled = False
+        self.is_unknown = False
+        self._reopen: Callable[[], None] = lambda: None
 
     # --- opening and closing ---
 
-    def open(self, settings: Settings, ids: Sequence[int], wanted: Sequence[int], min_insync: int) -> None:
+    def open(
+        self, settings: Settings, ids: Sequence[int], wanted: Sequence[int], min_insync: int, *, is_new: bool
+    ) -> None:
         """Open on what the directories of `ids` hold. A partition that none of them knows begins on the replicas
-        `wanted`, or where there are records from a time without replication.
+        `wanted`, or where there are records from a time without replication; but if it is not new, and one that may
+        know it cannot be used, it waits for that one (`is_unknown`).
         """
         self._settings = settings
         places = [place for place in map(self._locate, ids) if place is not None]
+        absent = [number for number in ids if number not in {place.id for place in places}]
         found = {place.id: LocalReplica(place) for place in places}
         kept = [known.saved for known in (replica.kept() for replica in found.values()) if known is not None]
         known: control.Saved | None = None
+        self.is_unknown = False
         if kept:
             known = max(kept, key=lambda s: (s.metadata.version, sum(r.incarnation for r in s.registrations)))
             self._controller = control.reopened(settings, known, alone=True)
         else:
             holders = [replica for replica in found.values() if replica.has_segments]
             first = (_longest(holders),) if holders else tuple(wanted)
-            self._controller = control.created(settings, first, min_insync)
+            self.is_unknown = bool(absent) and not is_new and not holders
+            if self.is_unknown:
+                first, self._reopen = tuple(absent), lambda: self.open(settings, ids, wanted, min_insync, is_new=is_new)
+            self._controller = control.created(settings, first, min_insync if not self.is_unknown else 1)
         registrations = {known.replica: known for known in known.registrations} if known else {}
         for replica in self.metadata.replicas:
             self._open_replica(replica, registrations.get(replica) if kept else None)

@@ -75,7 +75,8 @@ class LocalReplica:
         written before another replica leads: nothing is changed on disk until then.
         """
         env, directory = self._place.env, self._place.directory
-        is_new = not env.exists(f"{directory}/{DURABLE_FILE}")
+        has_point = env.exists(f"{directory}/{DURABLE_FILE}")
+        is_new = not has_point and not self.has_segments
         with translated(f'directory "{directory}"'):
             if is_new:
                 begin_at(env, directory, 0, [], keep=(STATE_FILE,))
@@ -93,7 +94,7 @@ class LocalReplica:
             settings,
             life=new_life(env),
             log=found,
-            integrity=_integrity(log, settings, kept, known, is_new=is_new),
+            integrity=_integrity(log, settings, kept, known, is_missing=not has_point),
         )
         self.error = log.failure
 
@@ -245,9 +246,9 @@ def log_state(log: ReplicaLog) -> LogState:
 
 
 def _integrity(
-    log: ReplicaLog, settings: Settings, kept: Kept | None, known: Registration | None, *, is_new: bool
+    log: ReplicaLog, settings: Settings, kept: Kept | None, known: Registration | None, *, is_missing: bool
 ) -> Integrity:
-    """What is to be said of a log that is opened: see `messages.Integrity`.
+    """What is to be said of a log that is opened: see `messages.Integrity`. is_missing: of its durable point.
 
     Another life than the one that was registered last means that somebody put an older copy of the directory there, or
     that a crash came between the two notes: then all that counts is what is compared with the leader.
@@ -256,7 +257,7 @@ def _integrity(
         return Integrity.DAMAGED
     if known is None:
         return Integrity.INTACT
-    if is_new or kept is None or (known.life != NO_LIFE and kept.life != known.life):
+    if is_missing or kept is None or (known.life != NO_LIFE and kept.life != known.life):
         return Integrity.DAMAGED
     if not settings.commit_synced and not kept.closed:
         return max(kept.integrity, Integrity.TAIL)

@@ -64,8 +64,10 @@ class Replication:
 
     # --- partitions ---
 
-    def open_log(self, context: TopicContext, number: int, directory: str) -> ReplicatedLog:
-        """The log of a partition; `directory` is where it would be in the first directory."""
+    def open_log(self, context: TopicContext, number: int, directory: str, is_new: bool) -> ReplicatedLog:
+        """The log of a partition, which has just been made or not; `directory` is where it would be in the first
+        directory.
+        """
         below = directory[len(self._root) :]
 
         def locate(replica: int) -> Place | None:
@@ -82,6 +84,7 @@ class Replication:
                 list(self.directories.members),
                 self._assigned(below, number, config.replication_factor or 1),
                 config.min_insync_replicas,
+                is_new=is_new,
             )
             self._replace_departed(partition)
         log = ReplicatedLog(context, number, partition, self.set_factor)

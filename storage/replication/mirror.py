@@ -31,10 +31,10 @@ class MirrorEnv:
     def __init__(self, base: Env, root: str, roots: Sequence[str], on_lost: OnLost) -> None:
         self.base = base
         self.mutex = threading.RLock()
-        self._root = root
+        self.root = root
         self._roots = list(roots)
         self._on_lost = on_lost
-        self._open: set[MirrorFile] = set()
+        self._open: dict[MirrorFile, None] = {}  # in order, so that what happens does not depend on addresses
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -43,9 +43,9 @@ class MirrorEnv:
 
     def _below(self, root: str, path: str) -> str:
         """The place of `path` in one of the directories."""
-        if path != self._root and not path.startswith(self._root + "/"):
-            raise ValueError(f'"{path}" is not below "{self._root}"')
-        return root + path[len(self._root) :]
+        if path != self.root and not path.startswith(self.root + "/"):
+            raise ValueError(f'"{path}" is not below "{self.root}"')
+        return root + path[len(self.root) :]
 
     def lose(self, root: str, error: OSError) -> bool:
         """Take a directory out; False for the last one."""
@@ -59,7 +59,7 @@ class MirrorEnv:
         """Keep nothing in step in a directory any more; False for the last one."""
         with self.mutex:
             if root in self._roots:
-                if len(self._roots) == 1:
+                if len(self.roots) == 1:
                     return False
                 self._roots.remove(root)
                 for file in self._open:
@@ -108,11 +108,11 @@ class MirrorEnv:
 
     def opened(self, file: MirrorFile) -> None:
         """Note an open file."""
-        self._open.add(file)
+        self._open[file] = None
 
     def closed(self, file: MirrorFile) -> None:
         """Forget a file."""
-        self._open.discard(file)
+        self._open.pop(file, None)
 
     # --- Env ---
 

@@ -25,7 +25,7 @@ from storage.replication.messages import (
     SetMinInsync,
     Trim,
 )
-from storage.replication.refusals import OutcomeUnknown, refusal_error
+from storage.replication.refusals import refusal_error, too_few_have_it
 from storage.replication.state import Settings
 
 
@@ -112,10 +112,7 @@ class Partition(Driver):
         if leader in failed and self.require_leader().log.end_offset < end:
             return False
         if len(self.metadata.isr) < self.metadata.min_insync:
-            raise OutcomeUnknown(
-                "replicas failed during the append, and fewer than min_insync_replicas have it",
-                hint="it becomes committed when they are back; repeat it with the same producer sequence",
-            )
+            raise too_few_have_it()
         return True
 
     def sync(self) -> None:
@@ -152,6 +149,9 @@ class Partition(Driver):
         """Look after the replicas: notice who has vanished, open again who was lost, fill who is behind, by at most
         about `budget` bytes. True if there is more to fill.
         """
+        if self.is_unknown:
+            self._reopen()
+            return False
         self._notice()
         if self.is_whole:
             return self._verify(budget)
@@ -219,10 +219,17 @@ class Partition(Driver):
         return False
 
     def _remove_departed(self) -> None:
-        """Delete the logs of replicas that the partition has moved away from, once somebody leads without them."""
-        if not self.writers:
+        """Delete the logs of replicas that the partition has moved away from, once somebody leads without them and has
+        synced what they may have synced.
+        """
+        departed = [number for number in self.replicas if number not in self.metadata.replicas]
+        if not departed or not self.writers:
             return
-        for number in [number for number in self.replicas if number not in self.metadata.replicas]:
+        for replica in self.writers:
+            replica.log.sync_now()
+            if replica.log.failure is not None:
+                return
+        for number in departed:
             replica = self.replicas.pop(number)
             error = error_of(replica.delete)
             if error is not None:
@@ -242,8 +249,8 @@ class Partition(Driver):
         committed yet and that an appender waits for. Raises DirectoryNeeded, NoReplica, the error of a leader that
         cannot be copied.
         """
+        self._remove_departed()  # of an earlier way that was given up as well, with the error that ended it
         if replica not in self.metadata.replicas:
-            self._remove_departed()
             return replica not in self.replicas
         leader = self.require_leader()
         if leader.log.failure is not None:

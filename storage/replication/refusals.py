@@ -75,3 +75,11 @@ def refusal_error(reason: Refusal) -> StorageError:
     """The error for a reason other than NONE."""
     kind, message, hint = _ERRORS[reason]
     return kind(message, hint=hint)
+
+
+def too_few_have_it() -> OutcomeUnknown:
+    """The error of an append that was stored by fewer replicas than count."""
+    return OutcomeUnknown(
+        "replicas failed during the append, and fewer than min_insync_replicas have it",
+        hint="it becomes committed when they are back; repeat it with the same producer sequence",
+    )

@@ -23,6 +23,7 @@ from storage.log.segment_info import SegmentInfo
 from storage.log.transactions import OpenTransaction
 from storage.replication.driver import settings_of
 from storage.replication.partition import Partition
+from storage.replication.refusals import NotEnoughReplicas, too_few_have_it
 
 Result = TypeVar("Result")
 Assign = Callable[["ReplicatedLog", int], None]
@@ -130,16 +131,21 @@ class ReplicatedLog(Log):
         handing a write into the page cache to another thread takes longer than the write.
         """
         body = encode_body(self.context, batch, schema_id)
+        is_tried = False
         with self._lock:
             while True:
                 self._require_open()
-                leader = self.replication.require_writers()[0].log
+                try:
+                    leader = self.replication.require_writers()[0].log
+                except NotEnoughReplicas as error:
+                    raise too_few_have_it() if is_tried else error from None
                 repeated = leader.repeated(stamp.producer, batch.num_rows)
                 if repeated is not None:
                     return repeated
                 header = leader.next_header(body, schema_id, batch.num_rows, stamp)
                 if self.replication.store(header, [pack_header(header, body.crc), *body.pieces]):
                     break
+                is_tried = True
                 self._moved()
             self.replication.advance()
         return header.base_offset
@@ -159,7 +165,10 @@ class ReplicatedLog(Log):
         if next_offset <= self.replication.committed:
             return
         with self._lock:
-            self.replication.require_writers()
+            try:
+                self.replication.require_writers()
+            except NotEnoughReplicas as error:
+                raise too_few_have_it() from error
             if next_offset > self.replication.committed:
                 self.sync_now()  # a replica failed during the sync, and others count now
             if next_offset > self.replication.committed:

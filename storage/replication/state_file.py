@@ -44,6 +44,7 @@ class StateFile:
         self._directory = directory
         self._path = f"{directory}/{STATE_FILE}"
         self._turn = 0
+        self._is_listed = False  # whether the directory was synced since: who made the file may have been killed before
 
     def load(self) -> Kept | None:
         """The newest intact slot, None if there is none; OSError if the file cannot be read."""
@@ -69,7 +70,7 @@ class StateFile:
         crc = struct.pack("<I", checksum([head[8:], decisions]))
         if len(head) + len(decisions) > SLOT_BYTES:
             raise OverflowError("the state of a partition does not fit its slot")
-        is_new = not self._env.exists(self._path)
+        is_new = not self._is_listed or not self._env.exists(self._path)
         file = self._env.open(self._path, create=True)
         try:
             file.write(turn % 2 * SLOT_BYTES, [_MAGIC, crc, head[8:], decisions])
@@ -78,6 +79,7 @@ class StateFile:
             file.close()
         if is_new:
             self._env.sync_dir(self._directory)
+            self._is_listed = True
         self._turn = turn
 
 

@@ -11,24 +11,30 @@ from storage import checked
 from storage.env import Env, make_dir, read_file, write_file
 from storage.errors import CorruptFile
 from storage.journal import FileJournal
+from storage.topic_files import DESCRIPTION, FORMAT_MARK, SCHEMA_PREFIX, schema_file
 
 JOURNALS = ("meta.journal", "offsets.journal", "producers.journal")
 ROOT_FILES = ("FORMAT", *JOURNALS)
+ROOT_ENTRIES = (*ROOT_FILES, "topics")
+"""What every directory of an open storage has, besides its mark and its lock."""
 _MANIFEST = "manifest.json"
-_DESCRIPTION = "topic.json"
 _COPY_BYTES = 1 << 24
 
 
 def metadata_error(env: Env, root: str) -> CorruptFile | None:
-    """The first damage to a journal, a topic's description or a schema in a directory, None if they are whole."""
+    """The first damage to the format mark, a journal, a topic's description or a schema in a directory, None if they
+    are whole.
+    """
     try:
+        if env.exists(f"{root}/FORMAT") and read_file(env, f"{root}/FORMAT") != FORMAT_MARK:
+            return CorruptFile(f'file "{root}/FORMAT" is of another version or damaged', file=f"{root}/FORMAT")
         for name in JOURNALS:
             path = f"{root}/{name}"
             if not env.exists(path):
                 return CorruptFile(f'file "{path}" is missing', file=path)
             FileJournal(env, path).close()
         for entry in _topics(env, root):
-            for name in _topic_files(env, f"{root}/topics/{entry}"):
+            for name in _needed_files(env, f"{root}/topics/{entry}"):
                 checked.load(env, f"{root}/topics/{entry}/{name}")
     except CorruptFile as error:
         return error
@@ -48,7 +54,7 @@ def copy_metadata(env: Env, source: str, target: str) -> None:
         make_dir(env, f"{target}/{folder}")
     _copy_topics(env, source, target)
     names = env.list(f"{source}/snapshots")
-    for stray in set(env.list(f"{target}/snapshots")) - set(names):
+    for stray in sorted(set(env.list(f"{target}/snapshots")) - set(names)):
         env.remove(f"{target}/snapshots/{stray}")
     for name in names:
         _copy_snapshots(env, f"{source}/snapshots/{name}", f"{target}/snapshots/{name}")
@@ -70,13 +76,13 @@ def remove_storage(env: Env, root: str) -> None:
 def _copy_topics(env: Env, source: str, target: str) -> None:
     """The topics' descriptions and schemas; topics that are not in `source` go with all they hold."""
     entries = _topics(env, source)
-    for stray in set(env.list(f"{target}/topics")) - set(entries):
+    for stray in sorted(set(env.list(f"{target}/topics")) - set(entries)):
         env.remove(f"{target}/topics/{stray}")
     for entry in entries:
         here, there = f"{source}/topics/{entry}", f"{target}/topics/{entry}"
         make_dir(env, there)
         names = _topic_files(env, here)
-        for stray in set(_topic_files(env, there)) - set(names):
+        for stray in sorted(set(_topic_files(env, there)) - set(names)):
             env.remove(f"{there}/{stray}")
         for name in names:
             _copy_small(env, here, there, name)
@@ -87,7 +93,7 @@ def _copy_snapshots(env: Env, source: str, target: str) -> None:
     """The snapshots of one name. They never change: where the manifest is the same, the tables are."""
     make_dir(env, target)
     numbers = [number for number in env.list(source) if number.isdigit()]
-    for stray in set(env.list(target)) - set(numbers):
+    for stray in sorted(set(env.list(target)) - set(numbers)):
         env.remove(f"{target}/{stray}")
     for number in numbers:
         here, there = f"{source}/{number}", f"{target}/{number}"
@@ -110,7 +116,20 @@ def _topics(env: Env, root: str) -> list[str]:
 
 def _topic_files(env: Env, directory: str) -> list[str]:
     """Names of a topic's files that hold no records."""
-    return [name for name in env.list(directory) if name == _DESCRIPTION or name.startswith("schema-")]
+    return [name for name in env.list(directory) if name == DESCRIPTION or name.startswith(SCHEMA_PREFIX)]
+
+
+def _needed_files(env: Env, directory: str) -> list[str]:
+    """Names of the files without which a topic cannot be opened, there or not. CorruptFile."""
+    description = checked.load_json(env, f"{directory}/{DESCRIPTION}")
+    schemas = [name for name in _topic_files(env, directory) if name != DESCRIPTION]
+    numbers = range(max(len(schemas), 1)) if description["payload"] != "bytes" else ()
+    return [schema_file(number) for number in numbers]
+
+
+def topics_in(env: Env, root: str) -> int:
+    """How many topics a directory has."""
+    return len(_topics(env, root))
 
 
 def _is_same(env: Env, left: str, right: str) -> bool:

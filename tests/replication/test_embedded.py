@@ -1,0 +1,51 @@
+"""The embedded transport on simulated disks, and the proof that the simulation finds what is wrong with it.
+
+`python -m tests.replication.embedded SEED --trace` shows every step of one seed.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.replication.embedded import Outcome, run_seed
+from tests.replication.embedded_mutations import MUTATIONS
+from tests.replication.mutations import Mutation
+
+SEEDS = 250
+SEEDS_PER_TEST = 25
+SEEDS_FOR_MUTATIONS = 600
+
+
+def told(outcome: Outcome) -> str:
+    return f"{outcome.violation}\nrepeat with: python -m tests.replication.embedded {outcome.seed} --trace"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_PER_TEST))
+def test_nothing_acknowledged_is_lost_while_one_directory_is_left(first: int) -> None:
+    outcomes = [run_seed(seed) for seed in range(first, first + SEEDS_PER_TEST)]
+    for outcome in outcomes:
+        assert outcome.violation is None, told(outcome)
+    assert sum(outcome.acknowledged for outcome in outcomes) > 5 * SEEDS_PER_TEST, "too little happens"
+    assert sum(outcome.failed for outcome in outcomes) > 0, "too little goes wrong"
+
+
+def test_a_seed_is_a_history() -> None:
+    first: list[str] = []
+    again: list[str] = []
+    assert run_seed(12, first.append) == run_seed(12, again.append)
+    assert without_names(first) == without_names(again) and len(first) > 20
+
+
+def without_names(lines: list[str]) -> list[str]:
+    """The lines without the name of the temporary directory."""
+    return [line.split("/dev/shm")[0] for line in lines]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.id)
+def test_a_planted_fault_is_found(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation.module, mutation.name, mutation.replacement)
+    assert any(run_seed(seed).violation is not None for seed in range(SEEDS_FOR_MUTATIONS)), (
+        f"{SEEDS_FOR_MUTATIONS} seeds do not find out that directories {mutation.breaks}"
+    )
