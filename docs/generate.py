@@ -72,7 +72,7 @@ def error_classes(module: ModuleType, base: type[Any]) -> list[type[Any]]:
 def settings_page() -> str:
     """Every setting with its default and what it accepts."""
     rows = []
-    for spec in fields(Settings):
+    for spec in (spec for spec in fields(Settings) if spec.metadata):
         accepted = ", ".join(f"`{word}`" for word in spec.metadata["choices"])
         if spec.metadata["minimum"] is not None:
             accepted = f"a whole number from {spec.metadata['minimum']:,}"

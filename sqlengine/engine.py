@@ -28,6 +28,7 @@ from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.replacement import begin_replacement, is_replacement, new_view, out_of_replacement
+from sqlengine.settings import Settings
 from sqlengine.sql import ast
 from sqlengine.statements import HANDLERS
 from sqlengine.statements.context import Context
@@ -106,11 +107,12 @@ def from_storage(error: storage.StorageError) -> errors.Error:
 
 
 def open_instance(
-    path: str | None, clock: Clock | None, threads: int = 0, replicas: Sequence[str] | None = None
+    path: str | None, clock: Clock | None, settings: Settings, replicas: Sequence[str] | None = None
 ) -> Instance:
-    """Open storage and catalog, bring back tables, connectors and continuous queries, then start the pump."""
+    """Open storage and catalog, bring back tables, connectors and continuous queries, then start what runs beside
+    statements: ticks, and checkpoints of a directory."""
     try:
-        instance = Instance(path, clock, threads, replicas)
+        instance = Instance(path, clock, settings.threads, replicas, settings.database)
     except storage.StorageError as error:
         raise from_storage(error) from error
     try:
@@ -120,6 +122,8 @@ def open_instance(
         raise
     if not instance.clock.virtual:
         instance.pump.start()
+        if path is not None:
+            instance.checkpointer.start()
     return instance
 
 

@@ -8,14 +8,19 @@ from typing import Any
 from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
 
 
-def setting(default: Any, help_text: str, *, choices: tuple[str, ...] = (), minimum: int | None = None) -> Any:
-    """A dataclass field with its one-line help, allowed words and lowest value."""
-    return field(default=default, metadata={"help": help_text, "choices": choices, "minimum": minimum})
+def setting(
+    default: Any, help_text: str, *, choices: tuple[str, ...] = (), minimum: int | None = None, shared: bool = False
+) -> Any:
+    """A dataclass field with its one-line help, allowed words and lowest value; `shared`: all sessions of a database
+    have one value."""
+    facts = {"help": help_text, "choices": choices, "minimum": minimum, "shared": shared}
+    return field(default=default, metadata=facts)
 
 
 @dataclass
 class Settings:
-    """Per-session settings; `Settings.get/set/reset` take the SQL name."""
+    """A session's settings; `Settings.get/set/reset` take the SQL name. `database`: the values of those that all
+    sessions of a database share."""
 
     dialect: str = setting("postgres", "SQL dialect of the text that follows", choices=("postgres", "hive", "spark"))
     timezone: str = setting("UTC", "time zone of timestamptz text")
@@ -43,20 +48,34 @@ class Settings:
         0, "rows a second a new query reads of history; 0 = as many as it can", minimum=0
     )
     disabled_rules: str = setting("", "comma-separated optimizer rules to leave out (for finding faults)")
+    checkpoint_interval_ms: int = setting(
+        10_000,
+        "how often the database's state is saved while it runs, if it has changed; 0 = only when it is closed. For all "
+        "sessions",
+        minimum=0,
+        shared=True,
+    )
+    database: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def get(self, name: str) -> Any:
         """The value of a setting; UndefinedObject (42704) with near names for an unknown one."""
-        return getattr(self, _known(name))
+        known = _known(name)
+        return self.database.get(known, getattr(self, known))
 
     def set(self, name: str, value: Any) -> None:
         """Parse and store; InvalidParameter (22023) when the value does not fit."""
         known = _known(name)
         spec = next(f for f in fields(self) if f.name == known)
-        setattr(self, known, _parse(known, spec.type, spec.metadata, value))
+        parsed = _parse(known, spec.type, spec.metadata, value)
+        if spec.metadata["shared"]:
+            self.database[known] = parsed
+        else:
+            setattr(self, known, parsed)
 
     def reset(self, name: str) -> None:
         """Back to the default."""
         known = _known(name)
+        self.database.pop(known, None)
         setattr(self, known, next(f.default for f in fields(self) if f.name == known))
 
 
@@ -66,7 +85,12 @@ _TRUTHS = {"on": "true", "1": "true", "yes": "true", "off": "false", "0": "false
 
 def setting_names() -> list[str]:
     """All setting names in declaration order."""
-    return [f.name for f in fields(Settings)]
+    return [f.name for f in fields(Settings) if f.metadata]
+
+
+def is_shared(name: str) -> bool:
+    """Whether all sessions of a database have one value of a setting."""
+    return bool(next(f.metadata["shared"] for f in fields(Settings) if f.name == _known(name)))
 
 
 def setting_help(name: str) -> str:

@@ -63,7 +63,7 @@ from storage.partitioner import deal, partitions_by_key
 from storage.producer import Delivered, Delivery, Producer
 from storage.producer_ids import ProducerIds
 from storage.reading import Received
-from storage.snapshots.store import SnapshotStore
+from storage.snapshots.store import Snapshot, SnapshotStore, SnapshotWriter, StoredTable, TableWriter
 from storage.topic import Topic
 from storage.transactions.coordinator import TransactionCoordinator, TransactionInfo
 from storage.transactions.transaction import Transaction
@@ -111,11 +111,15 @@ __all__ = [
     "Received",
     "SchemaMismatch",
     "SegmentInfo",
+    "Snapshot",
     "SnapshotStore",
+    "SnapshotWriter",
     "Storage",
     "StorageClosed",
     "StorageError",
     "StorageLocked",
+    "StoredTable",
+    "TableWriter",
     "Topic",
     "TopicConfig",
     "TopicExists",

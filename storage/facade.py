@@ -40,7 +40,8 @@ from storage.replication import departure
 from storage.replication.departure import Check
 from storage.replication.directories import lock_directory, open_directories
 from storage.replication.manager import DirectoryStatus, ReplicaStatus, Replication
-from storage.snapshots.store import FileSnapshotStore, MemorySnapshotStore, SnapshotStore
+from storage.snapshots.files import FileSnapshotStore
+from storage.snapshots.store import MemorySnapshotStore, SnapshotStore
 from storage.topic import Disk, FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
 from storage.topic_files import FORMAT_MARK
 from storage.transactions.coordinator import DEFAULT_TIMEOUT_MS, TransactionCoordinator

@@ -18,10 +18,9 @@ from sqlengine.api.subscription import Follower
 from sqlengine.engine import Params, from_storage, open_instance, resume_waiting
 from sqlengine.errors import InterfaceError
 from sqlengine.result import Result
-from sqlengine.runtime.checkpoint import write_checkpoint
 from sqlengine.runtime.clock import Clock
 from sqlengine.session import Session
-from sqlengine.settings import Settings
+from sqlengine.settings import Settings, is_shared
 from sqlengine.sql import ast
 from sqlengine.statements.select import STORED, rows_of
 from sqlengine.statements.subscribe import open_subscription
@@ -57,17 +56,13 @@ class Database:
     ) -> None:
         path = os.fspath(path)
         self._defaults = {"dialect": dialect, **settings}
-        threads = self._checked_settings().threads
-        self._instance = open_instance(None if path == MEMORY else path, clock, threads, _paths(replicas))
+        first = Settings()
+        for name, value in self._defaults.items():
+            first.set(name, value)
+        self._instance = open_instance(None if path == MEMORY else path, clock, first, _paths(replicas))
         self._session = self.session()
         self._lock = threading.RLock()
         self.path = path
-
-    def _checked_settings(self) -> Settings:
-        settings = Settings()
-        for name, value in self._defaults.items():
-            settings.set(name, value)
-        return settings
 
     @property
     def closed(self) -> bool:
@@ -83,7 +78,11 @@ class Database:
     def session(self) -> Session:
         """A new session with its own settings and transaction."""
         self._require_open()
-        return Session(self._instance, self._checked_settings())
+        settings = Settings(database=self._instance.shared_settings)
+        for name, value in self._defaults.items():
+            if not is_shared(name):
+                settings.set(name, value)
+        return Session(self._instance, settings)
 
     def _require_open(self) -> None:
         if hasattr(self, "_instance") and self._instance.closed:
@@ -197,9 +196,9 @@ class Database:
         return Follower(open_subscription(session.context, sql.parse_query(text), ast.Emit(), snapshot))
 
     def checkpoint(self) -> int:
-        """Write a checkpoint now; returns the bytes of state in it."""
+        """Write a checkpoint of everything acknowledged before; returns the bytes written for it."""
         self._require_open()
-        return write_checkpoint(self._instance)
+        return self._instance.checkpoints.write().bytes_written
 
     def tick(self) -> None:
         """Process what is there and what time alone makes due; only needed under a virtual clock."""
@@ -212,7 +211,7 @@ class Database:
             return
         self._session.close()
         if self.path != MEMORY:
-            write_checkpoint(self._instance)
+            self._instance.checkpoints.write()
         self._instance.close()
 
     def crash(self) -> None:

@@ -72,6 +72,18 @@ _TABLES = (
         file=TEXT,
     ),
     _table(
+        "checkpoints",
+        "checkpoints since the database was opened; ticks had to wait for one as long as `longest_hold` at most",
+        number=BIGINT,
+        tick=BIGINT,
+        at=STAMP,
+        duration=SPAN,
+        longest_hold=SPAN,
+        bytes_written=BIGINT,
+        bytes_total=BIGINT,
+        error=TEXT,
+    ),
+    _table(
         "replicas",
         "replicas of partitions, if the database lies in several directories; state: in sync, catching up, offline",
         topic=TEXT,

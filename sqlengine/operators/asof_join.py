@@ -51,8 +51,8 @@ class AsofJoinOperator(Operator):
     def state_size(self) -> Mapping[str, int]:
         return self._way.state_size()
 
-    def snapshot(self) -> State:
-        return self._way.snapshot()
+    def rest(self) -> State:
+        return self._way.rest()
 
     def restore(self, state: State) -> None:
         self._way.restore(state)
@@ -193,7 +193,7 @@ class CorrectedAsof:
         rows = sum(side.num_rows for side in self._sides)
         return {"rows": rows, "bytes": sum(side.num_bytes for side in self._sides) + self._index.nbytes}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         """Both sides' rows; matches follow from them."""
         return {"left": self._sides[LEFT].table(), "right": self._sides[RIGHT].table()}
 

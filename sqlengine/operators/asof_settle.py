@@ -113,7 +113,7 @@ class SettledAsof:
         held = sum(batch.nbytes for batch, _ in self._held)
         return {"rows": rows, "bytes": held + self._right.num_bytes + self._index.nbytes}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         """Held left rows and right rows."""
         held = pa.Table.from_batches([batch for batch, _ in self._held], schema=self._shape.schemas[LEFT])
         return {"left": held, "right": self._right.table()}

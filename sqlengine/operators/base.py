@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta
+from sqlengine.state.section import NOTHING, Sections
 
 NO_WATERMARK: int = int(np.iinfo(np.int64).min)
 """The watermark before any event: nothing is closed."""
@@ -51,7 +52,20 @@ ChosenKeys = Callable[[Sequence[pa.Array]], npt.NDArray[np.bool_]]
 """Which rows of key columns are meant."""
 
 State = dict[str, pa.Table]
-"""A snapshot: named Arrow tables; small scalars travel in a table's schema metadata."""
+"""State as named Arrow tables."""
+
+NUMBERS = "numbers"
+"""The table of an operator's single numbers."""
+
+
+def of_numbers(numbers: Mapping[str, int]) -> pa.Table:
+    """Single numbers as a table of one row."""
+    return pa.table({name: pa.array([number], pa.int64()) for name, number in numbers.items()})
+
+
+def numbers_of(table: pa.Table) -> dict[str, int]:
+    """The inverse of `of_numbers`."""
+    return {name: column[0].as_py() for name, column in zip(table.column_names, table.columns, strict=True)}
 
 
 class Operator:
@@ -91,12 +105,25 @@ class Operator:
         """{"rows": kept rows or groups, "bytes": approximate bytes}, for EXPLAIN ANALYZE and system.operators."""
         return {"rows": 0, "bytes": 0}
 
+    def sections(self) -> Sections:
+        """State that a checkpoint takes by position, what has changed of it alone."""
+        return {}
+
+    def rest(self) -> State:
+        """State that is in no section."""
+        return {}
+
     def snapshot(self) -> State:
         """All state as Arrow tables; `restore` of it on a new operator of the same node continues exactly here."""
-        return {}
+        return {name: t for s in self.sections().values() for name, t in s.whole().items()} | self.rest()
 
     def restore(self, state: State) -> None:
         """Replace all state."""
+
+    def continue_from(self, state: State) -> None:
+        """`restore` what a checkpoint has of a new operator: sections' tables without rows may be missing."""
+        empty = {name: t for s in self.sections().values() for name, t in s.rows(NOTHING).items()}
+        self.restore(empty | state)
 
     def keep(self, chosen: ChosenKeys) -> None:
         """Forget everything about keys that are not chosen; of operators that are divided (plan/sharding.py) only."""

@@ -46,7 +46,7 @@ class ChangelogOperator(Operator):
         arrays = [*columns, pa.array(ops.astype(np.int16)), pa.array(numbers)]
         return Delta(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         return {"last": pa.table({"number": pa.array([self._last], pa.int64())})}
 
     def restore(self, state: State) -> None:

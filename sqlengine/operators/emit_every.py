@@ -44,7 +44,7 @@ class EmitEveryOperator(Operator):
     def state_size(self) -> Mapping[str, int]:
         return {"rows": self._held.num_rows, "bytes": self._held.num_bytes}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         known = "" if self._interval is None else str(self._interval)
         return {"held": self._held.snapshot({"interval": known, "watermark_us": str(self._watermark_us)})}
 

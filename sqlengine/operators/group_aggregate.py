@@ -16,7 +16,7 @@ from sqlengine.delta import Delta
 from sqlengine.kernels import group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES, NO_INTS, Inputs
-from sqlengine.operators.base import ChosenKeys, Operator, State, Times
+from sqlengine.operators.base import NUMBERS, ChosenKeys, Operator, State, Times, numbers_of, of_numbers
 from sqlengine.operators.changes import replacement
 from sqlengine.operators.forgetting import Forgetting
 from sqlengine.operators.touched_groups import TouchedGroups
@@ -24,6 +24,7 @@ from sqlengine.plan.nodes import GroupAggregate
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.section import Changed, Section, Sections
 
 Ints = npt.NDArray[np.int64]
 
@@ -42,6 +43,7 @@ class GroupAggregateOperator(Operator):
         self._weights = Growable()
         self._densify = Densifier()
         self._touched = TouchedGroups()
+        self._changed = Changed()
         self._forgetting = Forgetting(node.forget)
         self._arrived = 0
         self._announced = bool(node.keys)
@@ -59,6 +61,7 @@ class GroupAggregateOperator(Operator):
         if not self.node.aggregates and self.node.input.append_only:
             return self._new_keys(slots)
         touched, _ = self._densify(slots, self._index.size)
+        self._changed.mark(touched)
         self._touched.note(touched, self._index.size, self._exist, self._aggregates.results)
         group.count(self._weights.values, slots, NO_BYTES, weights)
         inputs = Inputs(delta.batch.columns, delta.num_rows, weights, self._arrived)
@@ -107,24 +110,30 @@ class GroupAggregateOperator(Operator):
         size = self._index.nbytes + self._aggregates.nbytes + self._weights.nbytes
         return {"rows": int(np.count_nonzero(self._weights.values > 0)), "bytes": size}
 
-    def snapshot(self) -> State:
-        self._compact()
-        keys = self._index.snapshot().append_column("$weight", pa.array(self._weights.values))
-        scalars = {
-            "arrived": str(self._arrived),
-            "announced": str(int(self._announced)),
-            "horizon": str(self._forgetting.horizon_us),
+    def sections(self) -> Sections:
+        groups = Section(self._changed, lambda: self._index.size, self._rows)
+        return {"groups": groups, **self._aggregates.sections()}
+
+    def _rows(self, slots: Ints) -> State:
+        keys = self._index.rows(slots).append_column("$weight", pa.array(self._weights.values[slots]))
+        return {"keys": keys, **self._aggregates.rows(slots)}
+
+    def rest(self) -> State:
+        numbers = {
+            "arrived": self._arrived,
+            "announced": int(self._announced),
+            "horizon_us": self._forgetting.horizon_us,
         }
-        return {"keys": keys.replace_schema_metadata(scalars), **self._aggregates.snapshot()}
+        return {NUMBERS: of_numbers(numbers), **self._aggregates.rest()}
 
     def restore(self, state: State) -> None:
-        keys = state["keys"]
-        scalars = keys.schema.metadata
-        self._arrived, self._announced = int(scalars[b"arrived"]), scalars[b"announced"] == b"1"
-        self._forgetting.horizon_us = int(scalars[b"horizon"])
+        keys, numbers = state["keys"], numbers_of(state[NUMBERS])
+        self._arrived, self._announced = numbers["arrived"], numbers["announced"] == 1
+        self._forgetting.horizon_us = numbers["horizon_us"]
         self._index.restore(keys)
         self._weights.replace(keys.column("$weight").to_numpy())
         self._aggregates.restore(state, self._index.size)
+        self._changed.begin(self._index.size)
 
     def _grow(self) -> None:
         self._weights.grow(self._index.size)
@@ -133,6 +142,7 @@ class GroupAggregateOperator(Operator):
     def _new_keys(self, slots: Ints) -> Delta | None:
         """DISTINCT over inserted rows: keys that were absent; nothing else can change."""
         touched, _ = self._densify(slots, self._index.size)
+        self._changed.mark(touched)
         born = touched[self._weights.values[touched] <= 0]
         group.count(self._weights.values, slots, NO_BYTES, NO_INTS)
         if not len(born):
@@ -166,6 +176,7 @@ class GroupAggregateOperator(Operator):
     def _drop_all_but(self, keep: npt.NDArray[np.bool_]) -> None:
         if keep.all():
             return
+        self._changed.renumbered()
         moved = self._index.compact(keep)
         self._weights.replace(self._weights.values[keep])
         self._aggregates.compact(keep, moved)

@@ -54,7 +54,7 @@ class Fixpoint(Protocol):
         """Rows and bytes kept beside the step's."""
         ...
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         """All state but the step's."""
         ...
 
@@ -92,7 +92,7 @@ class IterateOperator(Operator):
         out = None
         if changes[0] is not None or outer:
             out = self._fixpoint.follow(changes[0], outer, times.now_us)
-        self._step.rest(Times((NO_WATERMARK,), times.now_us))
+        self._step.finish(Times((NO_WATERMARK,), times.now_us))
         return out
 
     def state_size(self) -> Mapping[str, int]:
@@ -100,8 +100,8 @@ class IterateOperator(Operator):
         below = self._step.state_size()
         return {"rows": rows + below["rows"], "bytes": size + below["bytes"]}
 
-    def snapshot(self) -> State:
-        return {**self._fixpoint.snapshot(), **self._step.snapshot()}
+    def rest(self) -> State:
+        return {**self._fixpoint.rest(), **self._step.rest()}
 
     def restore(self, state: State) -> None:
         self._fixpoint.restore(state)
@@ -145,7 +145,7 @@ class _AllRows:
     def size(self) -> tuple[int, int]:
         return 0, 0
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         return {}
 
     def restore(self, state: State) -> None:
@@ -245,11 +245,11 @@ class _DistinctRows:
         arrays = (self._derivations, self._in_base, self._member)
         return int(self._member.values.sum()), self._index.nbytes + sum(a.nbytes for a in arrays)
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         self._forget(self._dead())
         table = self._index.snapshot()
         for name, array in self._counts().items():
-            table = table.append_column(name, pa.array(array.values))
+            table = table.append_column(name, pa.array(array.values.copy()))
         return {"rows": table}
 
     def restore(self, state: State) -> None:

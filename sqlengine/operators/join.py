@@ -27,6 +27,7 @@ from sqlengine.state.arrow_buffers import null_array, validity
 from sqlengine.state.join_side import JoinSide
 from sqlengine.state.key_columns import meeting
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.section import Sections
 from sqlengine.types import is_exact
 from sqlengine.workers import ALONE, Workers
 
@@ -230,16 +231,16 @@ class JoinOperator(Operator):
         rows = sum(side.num_rows for side in self._sides)
         return {"rows": rows, "bytes": sum(side.num_bytes for side in self._sides) + self._index.nbytes}
 
-    def snapshot(self) -> State:
-        return {"left": self._sides[LEFT].snapshot(), "right": self._sides[RIGHT].snapshot()}
+    def sections(self) -> Sections:
+        return self._sides[LEFT].sections("left") | self._sides[RIGHT].sections("right")
 
     def restore(self, state: State) -> None:
         self._clear()
         for side, name in zip(self._sides, ("left", "right"), strict=True):
-            for delta, matches in side.restored(state[name]):
+            for delta, matches in side.restored(state[name], state.get(f"{name}.marks")):
                 slots = self._index.insert(side.keys.of(delta.batch), delta.num_rows) if side.eager else None
                 side.add(delta, slots, self._index.size, matches)
-            side.began()
+            side.is_restored(state[name].num_rows)
 
 
 def _product(ours: Ints | None, theirs: Ints | None) -> Ints | None:

@@ -66,7 +66,7 @@ class RecomputeOperator(Operator):
         rows = sum(store.num_rows for store in self._inputs) + self._answer.num_rows
         return {"rows": rows, "bytes": sum(store.num_bytes for store in self._inputs) + self._answer.nbytes}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         tables = {f"in{i}": store.snapshot_table() for i, store in enumerate(self._inputs)}
         changed = {"changed": str(int(self._changed))}
         return {**tables, "answer": self._answer.replace_schema_metadata(changed)}

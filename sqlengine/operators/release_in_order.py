@@ -61,7 +61,7 @@ class ReleaseInOrderOperator(Operator):
     def state_size(self) -> Mapping[str, int]:
         return {"rows": self._held.num_rows, "bytes": self._held.num_bytes}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         return {"held": self._held.snapshot({})}
 
     def restore(self, state: State) -> None:

@@ -18,7 +18,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.kernels import group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_INTS, Inputs
-from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times, earlier
+from sqlengine.operators.base import NO_WATERMARK, NUMBERS, Operator, State, Times, earlier, numbers_of, of_numbers
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.plan.nodes import SessionAggregate
 from sqlengine.state import arrow_buffers as buffers
@@ -27,6 +27,7 @@ from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_bag import RowBag
 from sqlengine.state.row_chains import RowChains
+from sqlengine.state.section import Changed, Section, Sections
 from sqlengine.state.slot_arrays import SlotArrays
 from sqlengine.workers import ALONE, Workers
 
@@ -70,6 +71,7 @@ class SessionAggregateOperator(Operator):
         self._next_end = NO_LIMIT
         self._arrived = 0
         self._late: list[pa.RecordBatch] = []
+        self._new_keys, self._changed = Changed(), Changed()
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
         delta = self._in_time(delta)
@@ -112,6 +114,7 @@ class SessionAggregateOperator(Operator):
         due = np.flatnonzero((own["alive"][:size] != 0) & (own["emitted"][:size] == 0) & (ends <= watermark_us))
         due = due[np.lexsort((due, ends[due]))]
         own["emitted"][due] = 1
+        self._changed.mark(due)
         return Delta(self._output(due)) if len(due) else None
 
     def _forget(self) -> None:
@@ -123,6 +126,7 @@ class SessionAggregateOperator(Operator):
         if self._closing:
             gone &= own["emitted"][:size] != 0
         own["alive"][:size][gone] = 0
+        self._changed.mark(np.flatnonzero(gone))
         left = alive & ~gone
         self._next_end = int(ends[left].min()) if left.any() else NO_LIMIT
         if self._rows is not None and gone.any():
@@ -140,25 +144,30 @@ class SessionAggregateOperator(Operator):
         kept = self._rows.nbytes if self._rows is not None else 0
         return {"rows": int(self._sessions["alive"][: self._sessions.size].sum()), "bytes": size + kept}
 
-    def snapshot(self) -> State:
-        self._compact()
-        scalars = {"horizon": self._horizon, "next_end": self._next_end, "arrived": self._arrived}
-        metadata = {name: str(value) for name, value in scalars.items()}
-        state = {"keys": self._keys.snapshot().replace_schema_metadata(metadata)}
-        state["sessions"] = self._sessions.snapshot()
-        if self._rows is not None:
-            state["rows"] = self._rows.snapshot()
-        return state | self._aggregates.snapshot()
+    def sections(self) -> Sections:
+        keys = Section(self._new_keys, lambda: self._keys.size, lambda keys: {"keys": self._keys.rows(keys)})
+        sessions = Section(self._changed, lambda: self._sessions.size, self._session_rows)
+        return {"keys": keys, "sessions": sessions, **self._aggregates.sections()}
+
+    def _session_rows(self, sessions: Ints) -> State:
+        return {"sessions": self._sessions.rows(sessions), **self._aggregates.rows(sessions)}
+
+    def rest(self) -> State:
+        numbers = {"horizon": self._horizon, "next_end": self._next_end, "arrived": self._arrived}
+        rows = {} if self._rows is None else {"rows": self._rows.snapshot()}
+        return {NUMBERS: of_numbers(numbers), **rows, **self._aggregates.rest()}
 
     def restore(self, state: State) -> None:
-        scalars = {name.decode(): int(value) for name, value in state["keys"].schema.metadata.items()}
-        self._horizon, self._next_end, self._arrived = (scalars[n] for n in ("horizon", "next_end", "arrived"))
+        numbers = numbers_of(state[NUMBERS])
+        self._horizon, self._next_end, self._arrived = (numbers[n] for n in ("horizon", "next_end", "arrived"))
         self._keys.restore(state["keys"])
         self._sessions.restore(state["sessions"])
         self._aggregates.restore(state, self._sessions.size)
         if self._rows is not None:
             self._rows.restore(state["rows"])
         self._relink()
+        self._new_keys.begin(self._keys.size)
+        self._changed.begin(self._sessions.size)
 
     # ------------------------------------------------------------------ rows to runs
 
@@ -263,6 +272,8 @@ class SessionAggregateOperator(Operator):
         touched = np.zeros(count, dtype=bool)
         touched[group_of[len(kept) :]] = True
         targets = self._targets(group_of[: len(kept)], kept, count)
+        self._changed.mark(old)
+        self._changed.mark(targets)
         changed = old if rebuilt else kept[touched[group_of[: len(kept)]]]
         before = self._retracted(changed)
         bounds = own["first"][changed], own["last"][changed]
@@ -375,12 +386,15 @@ class SessionAggregateOperator(Operator):
         """Forget dead sessions, and keys that have none."""
         keep = self._sessions["alive"][: self._sessions.size] != 0
         if not keep.all():
+            self._changed.renumbered()
             moved = np.where(keep, np.cumsum(keep) - 1, -1)
             self._sessions.compact(keep)
             self._aggregates.compact(keep, moved)
         used = np.zeros(self._keys.size, dtype=bool)
         used[self._sessions["key"][: self._sessions.size]] = True
         if self._rows is None and not used.all():
+            self._changed.renumbered()
+            self._new_keys.renumbered()
             moved = self._keys.compact(used)
             own = self._sessions["key"][: self._sessions.size]
             own[:] = moved[own]

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, State, Times
+from sqlengine.state.section import Sections, below
 from sqlengine.state.shards import Places, balanced, deal, in_shard
 from sqlengine.workers import Workers
 
@@ -142,10 +143,16 @@ class Sharded(Operator):
         sizes = [shard.state_size() for shard in self._shards]
         return {what: sum(size[what] for size in sizes) for what in ("rows", "bytes")}
 
-    def snapshot(self) -> State:
+    def sections(self) -> Sections:
         if len(self._shards) == 1:
-            return self._shards[0].snapshot()
-        parts = enumerate(shard.snapshot() for shard in self._shards)
+            return self._shards[0].sections()
+        shards = enumerate(self._shards)
+        return {n: s for i, shard in shards for n, s in below(f"{SHARD}{i}/", shard.sections()).items()}
+
+    def rest(self) -> State:
+        if len(self._shards) == 1:
+            return self._shards[0].rest()
+        parts = enumerate(shard.rest() for shard in self._shards)
         state = {f"{SHARD}{i}/{name}": table for i, part in parts for name, table in part.items()}
         return state if self._places is None else {PLACES: pa.table({"shard": self._places}), **state}
 
@@ -160,5 +167,8 @@ class Sharded(Operator):
         names = [""] if "" in parts or not parts else [f"{SHARD}{i}" for i in range(len(parts))]
         self._shards = [self._make() for _ in names]
         for shard, name in zip(self._shards, names, strict=True):
-            shard.restore(parts.get(name, {}))
+            shard.continue_from(parts.get(name, {}))
         self._changed_shards()
+
+    def continue_from(self, state: State) -> None:
+        self.restore(state)

@@ -57,7 +57,7 @@ class SubFlow:
                 todo += [(reader, port, made) for reader, port in self._consumers[place]]
         return out
 
-    def rest(self, times: Times) -> None:
+    def finish(self, times: Times) -> None:
         """End of a tick: operators tidy up."""
         for operator in self._operators:
             made = operator.advance(Times(times.watermarks_us * 2, times.now_us))
@@ -73,7 +73,7 @@ class SubFlow:
         sizes = [operator.state_size() for operator in self._operators]
         return {"rows": sum(s["rows"] for s in sizes), "bytes": sum(s["bytes"] for s in sizes)}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         """All operators' tables, their names numbered."""
         return {f"{i}.{name}": table for i, o in enumerate(self._operators) for name, table in o.snapshot().items()}
 

@@ -95,7 +95,7 @@ class TemporalFilterOperator(Operator):
         queues = (self._entering, self._leaving)
         return {"rows": sum(q.num_rows for q in queues), "bytes": sum(q.num_bytes for q in queues)}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         return {"entering": self._entering.snapshot(), "leaving": self._leaving.snapshot()}
 
     def restore(self, state: State) -> None:

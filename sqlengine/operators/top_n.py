@@ -256,7 +256,7 @@ class TopNOperator(PartitionedOperator):
     def state_size(self) -> Mapping[str, int]:
         return {"rows": self._rows.num_rows, "bytes": self._rows.num_bytes}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         return {"rows": self._rows.table().replace_schema_metadata({"horizon": str(self._forgetting.horizon_us)})}
 
     def restore(self, state: State) -> None:
@@ -267,6 +267,6 @@ class TopNOperator(PartitionedOperator):
         self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])
 
     def keep(self, chosen: ChosenKeys) -> None:
-        rows = self.snapshot()["rows"]
+        rows = self.rest()["rows"]
         kept = [b.filter(pa.array(chosen([b.column(c) for c in self._node.partition]))) for b in rows.to_batches()]
         self.restore({"rows": pa.Table.from_batches(kept, schema=rows.schema)})

@@ -32,7 +32,7 @@ class ValuesOperator(Operator):
             return Delta(pa.RecordBatch.from_struct_array(pa.array([{}] * len(self._rows), pa.struct([]))))
         return Delta(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         return {"emitted": pa.table({"emitted": [self._emitted]})}
 
     def restore(self, state: State) -> None:

@@ -19,7 +19,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.kernels import HashIndex, group
 from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.aggregates.base import NO_BYTES
-from sqlengine.operators.base import ChosenKeys, Operator, State, Times, earlier
+from sqlengine.operators.base import NUMBERS, ChosenKeys, Operator, State, Times, earlier, numbers_of, of_numbers
 from sqlengine.operators.changes import replacement
 from sqlengine.operators.touched_groups import TouchedGroups
 from sqlengine.operators.window_input import Rows, WindowInput
@@ -29,6 +29,7 @@ from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.ranges import expand
+from sqlengine.state.section import Changed, Section, Sections
 from sqlengine.workers import ALONE, Workers
 
 Ints = npt.NDArray[np.int64]
@@ -89,8 +90,11 @@ class WindowAggregateOperator(Operator):
     def state_size(self) -> Mapping[str, int]:
         return {"rows": self._state.index.size, "bytes": self._state.nbytes}
 
-    def snapshot(self) -> State:
-        return self._state.snapshot()
+    def sections(self) -> Sections:
+        return self._state.sections()
+
+    def rest(self) -> State:
+        return self._state.rest()
 
     def restore(self, state: State) -> None:
         self._state.restore(state)
@@ -118,6 +122,7 @@ class _Windows:
         self.index = KeyIndex([pa.int64(), *(schema.field(k).type for k in node.keys)])
         self.aggregates = AggregateSet(node.aggregates, schema, node.input.append_only)
         self.weights = Growable()
+        self.changed = Changed()
         self.final = NONE_CLOSED
         self.emitted = NONE_CLOSED
         self.arrived = 0
@@ -150,21 +155,27 @@ class _Windows:
         """What the tick's rows have changed; close and forget windows."""
         raise AssertionError("of the subclass")
 
-    def snapshot(self) -> State:
-        """Keys with weights, the aggregates, and where the windows stand."""
-        keys = self.index.snapshot().append_column("$weight", pa.array(self.weights.values))
-        scalars = {"final": self.final, "emitted": self.emitted, "arrived": self.arrived}
-        metadata = {name: str(value) for name, value in scalars.items()}
-        return {"keys": keys.replace_schema_metadata(metadata), **self.aggregates.snapshot()}
+    def sections(self) -> Sections:
+        """Keys with weights, and the aggregates."""
+        return {"groups": Section(self.changed, lambda: self.index.size, self._rows), **self.aggregates.sections()}
+
+    def _rows(self, slots: Ints) -> State:
+        keys = self.index.rows(slots).append_column("$weight", pa.array(self.weights.values[slots]))
+        return {"keys": keys, **self.aggregates.rows(slots)}
+
+    def rest(self) -> State:
+        """Where the windows stand, and what is in no section."""
+        numbers = {"final": self.final, "emitted": self.emitted, "arrived": self.arrived}
+        return {NUMBERS: of_numbers(numbers), **self.aggregates.rest()}
 
     def restore(self, state: State) -> None:
         """Continue from a snapshot."""
-        keys = state["keys"]
-        scalars = {name.decode(): int(value) for name, value in keys.schema.metadata.items()}
-        self.final, self.emitted, self.arrived = (scalars[n] for n in ("final", "emitted", "arrived"))
+        keys, numbers = state["keys"], numbers_of(state[NUMBERS])
+        self.final, self.emitted, self.arrived = (numbers[n] for n in ("final", "emitted", "arrived"))
         self.index.restore(keys)
         self.weights.replace(keys.column("$weight").to_numpy())
         self.aggregates.restore(state, self.index.size)
+        self.changed.begin(self.index.size)
 
     def keys_of(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The grouping columns."""
@@ -191,6 +202,7 @@ class _Windows:
         self._drop_all_but(chosen(self.index.columns()[1:]))
 
     def _drop_all_but(self, keep: Mask) -> None:
+        self.changed.renumbered()
         moved = self.index.compact(keep)
         self.weights.replace(self.weights.values[keep])
         self.aggregates.compact(keep, moved)
@@ -202,6 +214,7 @@ class ClosingPanes(_Windows):
     def process(self, rows: Rows) -> None:
         slots = self.index.insert([rows.words, *self.keys_of(rows.batch)], len(rows.words))
         self.grow()
+        self.changed.mark(slots)
         if not self.node.input.append_only:
             group.count(self.weights.values, slots, NO_BYTES, rows.weights)
         self.aggregates.update(slots, rows.inputs(self.arrived))
@@ -211,6 +224,7 @@ class ClosingPanes(_Windows):
         for part in parts:
             slots = self.index.insert([part.words])
             self.grow()
+            self.changed.mark(slots)
             if not self.node.input.append_only:
                 group.count(self.weights.values, slots, NO_BYTES, part.weights)
             self.aggregates.merge(slots, part.aggregates, np.arange(len(slots), dtype=np.int64))
@@ -309,6 +323,7 @@ class ChangingWindows(_Windows):
     def _note(self, slots: Ints) -> None:
         """Groups are about to change: those that have been emitted will have to say so."""
         touched, _ = self._densify(slots, self.index.size)
+        self.changed.mark(touched)
         shown = self._shown(touched)
         if len(shown):
             self._touched.note(shown, self.index.size, self._exist, self.aggregates.results)

@@ -99,6 +99,7 @@ class Winners(ChangingWindows):
 
     def _note(self, slots: Ints) -> None:
         touched, _ = self._densify(slots, self.index.size)
+        self.changed.mark(touched)
         self._grown.append(self._marks.unmarked(touched, self.index.size))
 
     def _changed(self) -> Delta | None:

@@ -1,85 +1,33 @@
-"""Checkpoints: source positions, operator state, view contents and how far sinks had written, of one tick in one
-atomic manifest.
+"""Reviving a database from its newest complete checkpoint (runtime/checkpoint_writer.py says what one is).
 
-Taken when a database closes and on demand.  On opening, the newest complete one is used for every query whose plan is
-still the same; everything else is rebuilt from the topics.
+It is used for every query whose plan is still the same; everything else is rebuilt from the topics.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Stream, Table
-from sqlengine.errors import DataCorrupted
+from sqlengine.errors import DataCorrupted, NotSupportedError
 from sqlengine.operators.base import State
-from sqlengine.plan.explain import explain
-from sqlengine.plan.nodes import Node
+from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.plan.pipeline import Planned
+from sqlengine.runtime.capture import Kept
+from sqlengine.runtime.checkpoint_writer import FORMAT, NAME, SMALL
 from sqlengine.runtime.instance import Instance
+from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.sources import make_store
 from sqlengine.runtime.stored_expressions import widened
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
-from storage import CorruptFile
+from sqlengine.state.section import Sections
+from sqlengine.state.stored_section import StoredSection, from_json, put_together
+from storage import CorruptFile, Snapshot
 
-NAME = "checkpoint"
-FORMAT = 1
-
-
-def fingerprint(plan: Node) -> str:
-    """Equal for equal plans, across processes."""
-    text = "\n".join([*explain(plan), str(plan.schema)])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_checkpoint(instance: Instance) -> int:
-    """Write one of the present tick (caught up first); returns the bytes of state written."""
-    with instance.lock:
-        instance.scheduler.catch_up()
-        tables: dict[str, pa.Table] = {}
-        manifest: dict[str, Any] = {
-            "format": FORMAT,
-            "tick": instance.scheduler.tick_number,
-            "sources": {},
-            "queries": {},
-        }
-        for name, source in instance.scheduler.sources.items():
-            manifest["sources"][name] = {"topic": source.reader.topic.name, "positions": list(source.reader.positions)}
-            if source.store is not None:
-                _put(tables, f"source/{name}", source.store.snapshot())
-        owners: dict[int, str] = {}
-        written: dict[int, str] = {}
-        for query in instance.scheduler.queries.values():
-            output = instance.outputs.get(query.name)
-            if (query.store is None and output is None) or query.status != "running":
-                continue
-            entry: dict[str, Any] = {"fingerprint": fingerprint(query.plan)}
-            if output is not None:
-                entry["end"] = output.end
-            manifest["queries"][query.query_id] = entry
-            entry["state"] = owners.setdefault(id(query.dataflow), query.query_id)
-            if entry["state"] != query.query_id:
-                continue
-            entry["marks"] = query.dataflow.marks()
-            for step, operator in query.dataflow.operators().items():
-                own = f"{query.query_id}/{step}"
-                where = written.setdefault(id(operator), own)
-                if where == own:
-                    _put(tables, f"query/{own}", operator.snapshot())
-                else:
-                    entry.setdefault("shared", {})[step] = where
-            if query.store is not None:
-                _put(tables, f"query/{query.query_id}/store", query.store.snapshot())
-        instance.storage.snapshots.write(NAME, tables, manifest)
-        return sum(t.nbytes for t in tables.values())
-
-
-def _put(tables: dict[str, pa.Table], head: str, state: Mapping[str, pa.Table]) -> None:
-    tables.update({f"{head}/{name}": table for name, table in state.items()})
+EMPTY: dict[str, Any] = {"tick": 0, "sources": {}, "queries": {}, "states": {}}
 
 
 class Checkpoint:
@@ -90,6 +38,8 @@ class Checkpoint:
         self._manifest = manifest
         self._tables = tables
         self._anew: set[str] = set()
+        self._sections: dict[str, dict[str, StoredSection]] = {}
+        self._small = _small_tables(tables)
 
     def still_current(self) -> bool:
         """Whether the shared sources stand where it was taken."""
@@ -99,19 +49,33 @@ class Checkpoint:
 
     def without_state(self) -> Checkpoint:
         """The same without any query's state."""
-        return Checkpoint(self._instance, {**self._manifest, "queries": {}}, {})
+        return Checkpoint(self._instance, {**self._manifest, "queries": {}, "states": {}}, {})
 
-    def _state(self, head: str) -> State:
-        return {k.removeprefix(head + "/"): t for k, t in self._tables.items() if k.startswith(head + "/")}
+    def _state(self, name: str) -> State:
+        """All tables of a state."""
+        entry = self._manifest["states"][name]
+        stored = self._sections[name] = {k: from_json(e, self._tables) for k, e in entry["sections"].items()}
+        state = {t: table for s in stored.values() for t, table in put_together(s, self._tables).items()}
+        for table, at in entry["rest"].items():
+            state[table] = self._tables[at] if at else self._small[f"{name}/{table}"]
+        return state
+
+    def _continued(self, name: str, sections: Sections) -> None:
+        """A state's sections hold what the checkpoint has: the next one need not write that again."""
+        for key, section in sections.items():
+            if key in self._sections.get(name, {}):
+                self._instance.checkpoints.is_restored(section, Kept(self._sections[name][key], 0))
 
     def table(self, obj: Table) -> tuple[RowStore | None, list[int] | None]:
         """A table's contents and the positions they stand for."""
-        known = self._manifest["sources"].get(obj.name)
-        state = self._state(f"source/{obj.name}")
-        if known is None or not state:
+        known, name = self._manifest["sources"].get(obj.name), f"source/{obj.name}"
+        if known is None or name not in self._manifest["states"]:
             return None, None
         store = make_store(obj)
-        store.restore({name: widened(rows, obj) for name, rows in state.items()})
+        state = self._state(name)
+        rows = widened(state["rows"], obj) if "rows" in state else None
+        store.restore(state if rows is None else {**state, "rows": rows})
+        self._continued(name, store.sections())
         return store, known["positions"]
 
     def place_sources(self) -> None:
@@ -133,21 +97,20 @@ class Checkpoint:
         if stale or known is None or known["fingerprint"] != fingerprint(planned.physical):
             self._make_anew(obj)
             return False
-        owner = known.get("state", obj.query_id)
-        head = f"query/{owner}"
-        store = self._state(f"{head}/store")
-        states: dict[str, State] = {}
-        for key, table in self._state(head).items():
-            step, _, name = key.partition("/")
-            if step != "store":
-                states.setdefault(step, {})[name] = table
-        for step, where in self._manifest["queries"][owner].get("shared", {}).items():
-            states[step] = self._state(f"query/{where}")
-        marks = self._manifest["queries"][owner]["marks"]
+        owner = self._manifest["queries"][known["state"]]
+        states = {step: self._state(name) for step, name in owner["steps"].items()}
+
+        def restored(query: ContinuousQuery) -> None:
+            for step, operator in query.dataflow.operators().items():
+                self._continued(owner["steps"][step], operator.sections())
+            if query.store is not None:
+                self._continued(owner["store"], query.store.sections())
+
         if isinstance(obj, Sink):
-            self._instance.continue_sink(obj, planned, emit, states, marks, known["end"])
+            self._instance.continue_sink(obj, planned, emit, states, owner["marks"], known["end"], restored)
         else:
-            self._instance.continue_view(obj, planned, emit, states, marks, store)
+            contents = self._state(owner["store"])
+            self._instance.continue_view(obj, planned, emit, states, owner["marks"], contents, restored)
         return True
 
     def _make_anew(self, obj: MaterializedView | Sink) -> None:
@@ -159,14 +122,43 @@ class Checkpoint:
         self._anew.add(name)
 
 
+def _small_tables(tables: Mapping[str, pa.Table]) -> State:
+    """The tables that have no file of their own."""
+    if SMALL not in tables:
+        return {}
+    names, streams = (tables[SMALL].column(column).to_pylist() for column in ("name", "ipc"))
+    return {name: pa.ipc.open_stream(stream).read_all() for name, stream in zip(names, streams, strict=True)}
+
+
 def load_checkpoint(instance: Instance) -> Checkpoint:
     """The newest checkpoint whose files are whole and whose positions the topics still have, else an empty one.
 
     Without one everything is rebuilt from the topics.  DataCorrupted (XX001) when the only ones are damaged and
-    retention or compaction has already deleted part of what a rebuild would need.
+    retention or compaction has already deleted part of what a rebuild would need; NotSupportedError (0A000) when a
+    later version has written it.
     """
+    found = _latest(instance)
+    if found is None or found.manifest["format"] < FORMAT:
+        return Checkpoint(instance, EMPTY, {})
+    if found.manifest["format"] > FORMAT:
+        raise NotSupportedError(
+            f"the checkpoint has format {found.manifest['format']}, this version reads formats up to {FORMAT}",
+            hint="open the database with the version that wrote it, or a later one",
+        )
+    instance.checkpoints.continue_from(found.manifest["number"], found.stored)
+    topics = {t.name: t for t in instance.storage.topics()}
+    for known in found.manifest["sources"].values():
+        topic = topics.get(known["topic"])
+        if topic is None or any(
+            p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)
+        ):
+            return Checkpoint(instance, EMPTY, {})
+    return Checkpoint(instance, found.manifest, found.tables)
+
+
+def _latest(instance: Instance) -> Snapshot | None:
     try:
-        found = instance.storage.snapshots.latest(NAME)
+        return instance.storage.snapshots.latest(NAME)
     except CorruptFile as error:
         if any(
             log.start_offset or log.compacted_offset for topic in instance.storage.topics() for log in topic.partitions
@@ -176,16 +168,4 @@ def load_checkpoint(instance: Instance) -> Checkpoint:
                 hint="restore the file; or delete the directory snapshots/checkpoint to rebuild every view from what "
                 "the topics still hold",
             ) from error
-        found = None
-    empty = Checkpoint(instance, {"tick": 0, "sources": {}, "queries": {}}, {})
-    if found is None:
-        return empty
-    manifest, tables = found
-    topics = {t.name: t for t in instance.storage.topics()}
-    for known in manifest["sources"].values():
-        topic = topics.get(known["topic"])
-        if topic is None or any(
-            p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)
-        ):
-            return empty
-    return Checkpoint(instance, manifest, tables)
+        return None

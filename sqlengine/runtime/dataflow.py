@@ -334,7 +334,7 @@ class Dataflow:
         for i, step in enumerate(self.steps):
             step.watermark_us = steps[i]
             if step.operator is not None and str(i) in states:
-                step.operator.restore(states[str(i)])
+                step.operator.continue_from(states[str(i)])
 
     # ------------------------------------------------------------ parts shared with other dataflows
 

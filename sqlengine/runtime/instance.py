@@ -28,6 +28,8 @@ from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
 from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.sharing import is_repeatable, unnamed
+from sqlengine.runtime.checkpoint_writer import Checkpoints
+from sqlengine.runtime.checkpointer import Checkpointer
 from sqlengine.runtime.clock import Clock, RealClock
 from sqlengine.runtime.cut import make_cut, whole_histories
 from sqlengine.runtime.fill import Fill, Member, Pace
@@ -44,6 +46,7 @@ from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import changelog_schema, make_reader, make_store, make_tracker, timestamp_us
 from sqlengine.runtime.stored_expressions import widened
+from sqlengine.settings import Settings
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
@@ -61,7 +64,12 @@ class Instance:
     """Everything sessions share.  `lock` guards catalog and scheduler; statements that change them hold it."""
 
     def __init__(
-        self, path: str | None, clock: Clock | None = None, threads: int = 0, replicas: Sequence[str] | None = None
+        self,
+        path: str | None,
+        clock: Clock | None = None,
+        threads: int = 0,
+        replicas: Sequence[str] | None = None,
+        shared_settings: dict[str, Any] | None = None,
     ) -> None:
         self.clock = clock or RealClock()
         self.path = path
@@ -73,6 +81,14 @@ class Instance:
         self.ingests: dict[str, Ingest] = {}
         self.waiting: dict[str, Error] = {}
         self.checkpoint: Checkpoint | None = None
+        self.checkpoints = Checkpoints(self)
+        self.shared_settings = {} if shared_settings is None else shared_settings
+        self.checkpointer = Checkpointer(
+            self.checkpoints,
+            self.clock,
+            lambda: int(Settings(database=self.shared_settings).get("checkpoint_interval_ms")),
+            lambda: self.scheduler.tick_number,
+        )
         self.outputs: dict[str, TopicOutput | ConnectorOutput] = {}
         self.fills = Fills(self)
         self.pump = Pump(self.scheduler, self.storage.maintain)
@@ -347,15 +363,17 @@ class Instance:
         states: dict[str, State],
         marks: dict[str, object],
         store: State,
+        restored: Callable[[ContinuousQuery], None],
     ) -> None:
-        """Add a view whose state a checkpoint holds; the shared sources stand where it was taken."""
+        """Add a view whose state a checkpoint holds; the shared sources stand where it was taken. `restored` is called
+        when its own operators and contents hold the state, before it shares any with others."""
         with self.lock:
             query = self.build(view.query_id, view.name, view.sql, planned, emit, keep=True)
             if self._join_twin(query):
                 return
             assert query.store is not None
             query.store.restore(store)
-            self._continue(query, states, marks)
+            self._continue(query, states, marks, restored)
 
     def continue_sink(
         self,
@@ -365,18 +383,27 @@ class Instance:
         states: dict[str, State],
         marks: dict[str, object],
         end: int | None,
+        restored: Callable[[ContinuousQuery], None],
     ) -> None:
-        """Add a sink whose state a checkpoint holds; what its topic got after that is written again."""
+        """Add a sink whose state a checkpoint holds; what its topic got after that is written again. `restored`: as for
+        a view."""
         with self.lock:
             query = self.build(sink.query_id, sink.name, sink.sql, planned, emit, keep=False)
             output = self._open_output(sink, planned)
             if isinstance(output, TopicOutput) and end is not None:
                 output.cut(end)
             query.followers.append(output)
-            self._continue(query, states, marks)
+            self._continue(query, states, marks, restored)
 
-    def _continue(self, query: ContinuousQuery, states: dict[str, State], marks: dict[str, object]) -> None:
+    def _continue(
+        self,
+        query: ContinuousQuery,
+        states: dict[str, State],
+        marks: dict[str, object],
+        restored: Callable[[ContinuousQuery], None],
+    ) -> None:
         query.dataflow.restore(states, marks, self.clock.now_us())
+        restored(query)
         for name in query.sources:
             if name not in self.scheduler.sources:
                 self.scheduler.add_source(name, self.reader(self.stored(name)), None)
@@ -510,6 +537,7 @@ class Instance:
             self.closed = True
         atexit.unregister(self.close)
         self.fills.close()
+        self.checkpointer.stop()
         self.pump.stop()
         with self.lock:
             for name in list(self.ingests):

@@ -15,6 +15,7 @@ class TopicOutput:
     """Appends a query's rows to a topic's first partition."""
 
     def __init__(self, storage: Storage, topic: str) -> None:
+        self._name = topic
         self._log = storage.topic(topic).partitions[0]
         self._schema = storage.topic(topic).schema
 
@@ -22,6 +23,11 @@ class TopicOutput:
         """A follower of the query (see runtime/query.py)."""
         if delta is not None:
             self._log.append(delta.batch.cast(self._schema), timestamp_us=now_us)
+
+    @property
+    def topic(self) -> str | None:
+        """Where it writes to, when that is a topic."""
+        return self._name
 
     @property
     def end(self) -> int | None:
@@ -54,6 +60,11 @@ class ConnectorOutput:
             self._sink.write(delta.batch, delta.weights)
             self._sink.prepare(tick)
             self._sink.commit(tick)
+
+    @property
+    def topic(self) -> str | None:
+        """It writes to no topic."""
+        return None
 
     @property
     def end(self) -> int | None:

@@ -326,6 +326,11 @@ def wait(node: Node) -> ast.Statement:
     return ast.Wait()
 
 
+def checkpoint(node: Node) -> ast.Statement:
+    """CHECKPOINT."""
+    return ast.Checkpoint()
+
+
 def reject_unread(node: Node) -> None:
     """`ROLLBACK TO SAVEPOINT x` parses as words after ROLLBACK, but is another statement."""
     words = {str(leaf).upper() for leaf in node.flat() if leaf.type == "IDENT"}

@@ -193,4 +193,5 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "wait": session.wait,
         "execute": session.execute,
         "deallocate": session.deallocate,
+        "checkpoint": session.checkpoint,
     }

@@ -81,7 +81,6 @@ _BY_WORDS: dict[str, str] = {
             "ATTACH",
             "DETACH",
             "SUMMARIZE",
-            "CHECKPOINT",
             "REASSIGN",
             "SECURITY",
             "DEFINE",

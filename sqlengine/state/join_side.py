@@ -31,6 +31,7 @@ from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import NOTHING, RowChains
 from sqlengine.state.row_identity import ByKey, ByPrint, Placed
 from sqlengine.state.row_index import net_weights
+from sqlengine.state.section import Changed, Section, Sections
 from sqlengine.state.touched_rows import TouchedRows
 from sqlengine.workers import ALONE, Workers
 
@@ -74,6 +75,7 @@ class JoinSide:
         self._by_key: ByKey | None = ByKey(schema, unique, shared) if retracting and unique is not None else None
         self._dead = 0
         self._oldest: dict[int, tuple[pa.RecordBatch, int]] = {}
+        self._new, self._changed = Changed(), Changed()
 
     # ------------------------------------------------------------ reading
 
@@ -173,8 +175,7 @@ class JoinSide:
         `matches`: match count of each of its rows."""
         self._appended += delta.num_rows
         if delta.weights is not None and self._weights is None:
-            self._weights = Growable()
-            self._weights.append(np.ones(self.arena.num_rows, dtype=np.int64))
+            self._begin_weights()
         if self._by_key is not None and self._merge_by_key(delta, slots, num_slots, matches):
             return
         if self._by_print is not None:
@@ -186,6 +187,12 @@ class JoinSide:
             self._weights.append(delta.weight_array())
         if self._matches is not None and matches is not None:
             self._matches.append(matches)
+
+    def _begin_weights(self) -> None:
+        """Rows can die from now on."""
+        self._weights = Growable()
+        self._weights.append(np.ones(self.arena.num_rows, dtype=np.int64))
+        self._changed.renumbered()
 
     def _merge_by_key(self, delta: Delta, slots: Ints | None, num_slots: int, matches: Ints | None) -> bool:
         """`add` by unique key; False, and nothing is added, when the side has to give its key up."""
@@ -204,6 +211,7 @@ class JoinSide:
             gone = placed.rows[delta.weights < 0]
             self._note(gone)
             self._weights.values[gone] = 0
+            self._changed.mark(gone)
             self._dead += len(gone)
         self._weights.append(np.ones(len(placed.new), dtype=np.int64))
         self._keep_matches(placed, matches)
@@ -243,6 +251,7 @@ class JoinSide:
     def _keep_matches(self, placed: Placed, matches: Ints | None) -> None:
         if self._matches is not None and matches is not None:
             self._matches.grow(self.arena.num_rows)[placed.rows] = matches
+            self._changed.mark(placed.rows)
 
     def _enter(self, slots: Ints | None, first: int, num_slots: int) -> None:
         """Link appended rows at once when nothing else is pending."""
@@ -257,6 +266,7 @@ class JoinSide:
         old = rows[rows < first_new]
         revived = old[weights[old] == 0]
         np.add.at(weights, rows, by)
+        self._changed.mark(rows)
         died = old[weights[old] == 0]
         changed = len(distinct_ascending(died, first_new)) - len(distinct_ascending(revived, first_new))
         self._dead += changed + int((weights[first_new:] == 0).sum())
@@ -266,6 +276,7 @@ class JoinSide:
         assert self._matches is not None
         self._note(distinct_ascending(rows, self._matches.size))
         np.add.at(self._matches.values, rows, by)
+        self._changed.mark(rows)
 
     def _note(self, rows: Ints) -> None:
         """Rows (distinct) are about to change."""
@@ -322,11 +333,12 @@ class JoinSide:
         if not old.any():
             return int(values.min(initial=np.iinfo(np.int64).max))
         if self._weights is None:
-            self._weights = Growable()
-            self._weights.append(np.ones(self.arena.num_rows, dtype=np.int64))
+            self._begin_weights()
+        assert self._weights is not None
         weights = self._weights.values[start : start + chunk.num_rows]
         self._dead += int((old & (weights != 0)).sum())
         weights[old] = 0
+        self._changed.mark(start + np.flatnonzero(old))
         return int(values[~old].min(initial=np.iinfo(np.int64).max))
 
     def worth_compacting(self) -> bool:
@@ -337,6 +349,8 @@ class JoinSide:
         """Drop dead rows."""
         assert self._weights is not None
         keep = self._weights.values != 0
+        self._new.renumbered()
+        self._changed.renumbered()
         new_row = self.arena.compact(keep)
         if self._one_a_key is None:
             self.chains.renumber_rows(new_row, self.arena.num_rows)
@@ -363,20 +377,39 @@ class JoinSide:
 
     # ------------------------------------------------------------ recovery
 
-    def snapshot(self) -> pa.Table:
-        """The living rows with their weights and match counts as further columns."""
-        keep = self._weights.values != 0 if self._weights is not None and self._dead else None
-        table = pa.Table.from_batches(self.arena.chunks, schema=self.arena.schema)
-        for name, marks in ((WEIGHT, self._weights), (MATCHES, self._matches)):
-            if marks is not None:
-                table = table.append_column(name, pa.array(marks.values))
-        return table if keep is None else table.filter(pa.array(keep))
+    def sections(self, name: str) -> Sections:
+        """The rows, dead ones included, and their weights and match counts, under names that begin with `name`."""
+        rows = Section(self._new, lambda: self.arena.num_rows, lambda at: {name: self.arena.table(at)})
+        marks = Section(self._changed, self._marked, lambda at: {f"{name}.marks": self._marks(at)})
+        return {name: rows, f"{name}.marks": marks}
 
-    def restored(self, table: pa.Table) -> Iterator[tuple[Delta, Ints | None]]:
-        """The snapshot's rows as deltas with match counts, for `add` on a new side."""
-        width = len(self.arena.schema)
-        names = table.schema.names[width:]
-        for batch in table.to_batches():
-            extra = {n: np.array(batch.column(width + i)) for i, n in enumerate(names)}
-            rows = pa.RecordBatch.from_arrays(batch.columns[:width], schema=self.arena.schema)
-            yield Delta(rows, extra.get(WEIGHT)), extra.get(MATCHES)
+    def _marked(self) -> int:
+        return self.arena.num_rows if self._weights is not None or self._matches is not None else 0
+
+    def _marks(self, rows: Ints) -> pa.Table:
+        columns = {WEIGHT: self._weights, MATCHES: self._matches}
+        return pa.table({n: pa.array(marks.values[rows]) for n, marks in columns.items() if marks is not None})
+
+    def restored(self, rows: pa.Table, marks: pa.Table | None) -> Iterator[tuple[Delta, Ints | None]]:
+        """The sections' living rows as deltas with match counts, for `add` on a new side; `is_restored` follows."""
+        first = 0
+        for batch in rows.to_batches():
+            part = None if marks is None else marks.slice(first, batch.num_rows)
+            extra = {} if part is None else {n: part.column(n).to_numpy() for n in part.column_names}
+            first += batch.num_rows
+            delta = Delta(pa.RecordBatch.from_arrays(batch.columns, schema=self.arena.schema), extra.get(WEIGHT))
+            matches = extra.get(MATCHES)
+            if delta.weights is not None and not delta.weights.all():
+                living = np.flatnonzero(delta.weights)
+                delta, matches = delta.take(living), None if matches is None else matches[living]
+            yield delta, matches
+
+    def is_restored(self, num_rows: int) -> None:
+        """All rows of sections with so many are in."""
+        self.began()
+        self._new, self._changed = Changed(), Changed()
+        if num_rows != self.arena.num_rows:
+            self._new.renumbered()
+            self._changed.renumbered()
+        self._new.begin(self.arena.num_rows)
+        self._changed.begin(self._marked())

@@ -109,10 +109,14 @@ class KeyIndex:
         if any(c.dictionary and c.size > 1024 + 2 * self.size for c in self._codecs):
             self._renew_dictionaries()
 
-    def snapshot(self) -> pa.Table:
-        """The keys by slot as a table with columns k0, k1, ... and `slot`."""
-        columns = [pa.array(np.arange(self.size, dtype=np.int64)), *self.columns()]
+    def rows(self, slots: Ints) -> pa.Table:
+        """The keys of slots as a table with columns `slot`, k0, k1, ..."""
+        columns = [pa.array(slots), *self.columns(slots)]
         return pa.table(columns, names=["slot", *(f"k{i}" for i in range(len(self.types)))])
+
+    def snapshot(self) -> pa.Table:
+        """The keys by slot as a table with columns `slot`, k0, k1, ..."""
+        return self.rows(np.arange(self.size, dtype=np.int64))
 
     def restore(self, table: pa.Table) -> None:
         """Replace all keys by a snapshot's."""

@@ -19,6 +19,7 @@ from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_chains import RowChains
+from sqlengine.state.section import Changed, Section, Sections
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -43,6 +44,7 @@ class Multiset:
         self._weights = Growable()
         self._chains = RowChains()
         self._densify = Densifier()
+        self._changed = Changed()
 
     @property
     def nbytes(self) -> int:
@@ -66,6 +68,7 @@ class Multiset:
         before = held[entries]
         after = before + net
         held[entries] = after
+        self._changed.mark(entries)
         return Changes(entries, before, after)
 
     def merge(self, slots: Ints, other: Multiset, other_slots: Ints) -> Changes:
@@ -91,6 +94,7 @@ class Multiset:
 
     def set_weights(self, entries: Ints, weights: Ints) -> None:
         """Replace the entries' weights."""
+        self._changed.mark(entries)
         self._weights.values[entries] = weights
 
     def compact(self, moved: Ints) -> None:
@@ -106,11 +110,14 @@ class Multiset:
         if self.size > 1024 and 2 * int(np.count_nonzero(self._weights.values)) < self.size:
             self.compact(np.arange(num_slots, dtype=np.int64))
 
-    def snapshot(self) -> pa.Table:
-        """Columns slot, k1, k2, ..., weight; live entries only."""
-        live = np.flatnonzero(self._weights.values)
-        columns = [pa.array(self.slots(live)), *self.values(live), pa.array(self._weights.values[live])]
+    def rows(self, entries: Ints) -> pa.Table:
+        """Columns slot, k1, k2, ..., weight; a row per entry given."""
+        columns = [pa.array(self.slots(entries)), *self.values(entries), pa.array(self._weights.values[entries])]
         return pa.table(columns, names=["slot", *(f"k{i + 1}" for i in range(len(self.types))), "weight"])
+
+    def section(self, name: str) -> Sections:
+        """The entries, as a table of that name."""
+        return {name: Section(self._changed, lambda: self.size, lambda entries: {name: self.rows(entries)})}
 
     def restore(self, table: pa.Table) -> None:
         """Replace all entries by a snapshot's."""
@@ -122,6 +129,7 @@ class Multiset:
                 batch.columns[1:-1],
                 batch.column(batch.num_columns - 1).to_numpy(),
             )
+        self._changed.begin(self.size)
 
     def _link(self, known: int) -> None:
         """Chain the entries from number `known` on to their slots."""
@@ -131,6 +139,7 @@ class Multiset:
 
     def _rebuild(self, words: Ints, weights: Ints) -> None:
         """Hold exactly these entries."""
+        self._changed.renumbered()
         self._index.replace_words(words)
         self._weights.replace(weights)
         self._chains = RowChains()

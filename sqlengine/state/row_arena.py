@@ -113,6 +113,18 @@ class RowArena:
             return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
         return pa.RecordBatch.from_arrays(self.take(rows), schema=self.schema)
 
+    def table(self, rows: Ints) -> pa.Table:
+        """The given rows, ascending, as a table; rows that lie side by side are not copied."""
+        if not len(rows) or rows[-1] - rows[0] + 1 != len(rows):
+            return pa.Table.from_batches([self.take_batch(rows)], self.schema)
+        left, batches = len(rows), []
+        for _, chunk in self.parts(int(rows[0])):
+            batches.append(plain(chunk.slice(0, left), self.schema))
+            left -= batches[-1].num_rows
+            if not left:
+                break
+        return pa.Table.from_batches(batches, self.schema)
+
     def parts(self, first: int) -> list[tuple[int, pa.RecordBatch]]:
         """(row id of the first row, rows) of the rows from `first` on, as they lie in chunks."""
         parts = []

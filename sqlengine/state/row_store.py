@@ -12,7 +12,7 @@ contents have a key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from sqlengine.state.repeated_texts import packed, plain
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.row_index import RowIndex, net_weights
+from sqlengine.state.section import Changed, Section, Sections
 
 Ints = npt.NDArray[np.int64]
 
@@ -56,6 +57,7 @@ class RowStore:
         self._chains = RowChains()
         self._filtered: dict[int, tuple[pa.RecordBatch, pa.RecordBatch]] = {}
         self._table: pa.Table | None = None
+        self._new, self._died = Changed(), Changed()
 
     # ------------------------------------------------------------ changes
 
@@ -155,6 +157,7 @@ class RowStore:
         self._need_index()
         found, rows = self._chains.pop(self._find(batch, prints), counts)
         self._live.values[rows] = 0
+        self._died.mark(rows)
         self._dead += len(rows)
         self._forget_filtered(rows)
         missing = counts - np.bincount(found, minlength=len(counts))
@@ -173,7 +176,10 @@ class RowStore:
             self._index = KeyIndex([self.schema.field(c).type for c in self.key_columns])
         self._chains = RowChains()
         for at, first in enumerate(self._arena.starts[:-1]):
-            slots = self._slots_of(self._arena.plain_chunk(at))
+            chunk = self._arena.plain_chunk(at)
+            live = self._live.values[first : first + chunk.num_rows] != 0
+            slots = np.full(chunk.num_rows, -1, dtype=np.int64)
+            slots[live] = self._slots_of(chunk if live.all() else chunk.filter(pa.array(live)))
             self._chains.insert(slots, first, self._index.size)
 
     def _slots_of(self, batch: pa.RecordBatch) -> Ints:
@@ -195,6 +201,8 @@ class RowStore:
         if self._dead < COMPACT_AT or 2 * self._dead < self._arena.num_rows:
             return
         live = self._live.values != 0
+        self._new.renumbered()
+        self._died.renumbered()
         new_row = self._arena.compact(live)
         kept = self._arena.num_rows
         self._live.replace(np.ones(kept, dtype=np.uint8))
@@ -284,12 +292,29 @@ class RowStore:
 
     # ------------------------------------------------------------ recovery
 
-    def snapshot(self) -> dict[str, pa.Table]:
-        """The contents; indexes are rebuilt when needed."""
-        return {"rows": self.snapshot_table()}
+    def sections(self) -> Sections:
+        """The rows, dead ones included, and which of them live; indexes are rebuilt when needed."""
+        self.settle()
+        rows = Section(self._new, lambda: self._arena.num_rows, lambda at: {"rows": self._arena.table(at)})
+        live = Section(self._died, lambda: self._arena.num_rows if self._dead else 0, self._live_rows)
+        return {"rows": rows, "live": live}
 
-    def restore(self, state: dict[str, pa.Table]) -> None:
-        """Hold exactly the snapshot's rows."""
+    def _live_rows(self, rows: Ints) -> dict[str, pa.Table]:
+        return {"live": pa.table({"live": pa.array(self._live.values[rows])})}
+
+    def snapshot(self) -> dict[str, pa.Table]:
+        """The sections' rows, to restore."""
+        return {name: table for s in self.sections().values() for name, table in s.whole().items()}
+
+    def restore(self, state: Mapping[str, pa.Table]) -> None:
+        """Hold exactly the snapshot's rows; rows alone all live, a table without rows may be missing."""
         self.clear()
-        for batch in state["rows"].to_batches():
+        for batch in state["rows"].to_batches() if "rows" in state else ():
             self._append(batch)
+        live = state["live"].column("live").to_numpy() if "live" in state else ()
+        if len(live):
+            self._live.values[: len(live)] = live
+            self._dead = int(self._arena.num_rows - np.count_nonzero(self._live.values))
+        self._new, self._died = Changed(), Changed()
+        self._new.begin(self._arena.num_rows)
+        self._died.begin(self._arena.num_rows if self._dead else 0)

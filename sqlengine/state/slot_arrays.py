@@ -15,6 +15,7 @@ import pyarrow as pa
 from sqlengine.state.growable import expect, widened
 
 Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -60,9 +61,9 @@ class SlotArrays:
         """Keep the slots where `keep` (bool[size]) is true, in order."""
         self._replace({n: a[: self.size][keep] for n, a in self.arrays.items()}, int(keep.sum()))
 
-    def snapshot(self) -> pa.Table:
-        """One column per array, one row per slot."""
-        return pa.table({n: pa.array(a[: self.size]) for n, a in self.arrays.items()})
+    def rows(self, slots: Ints) -> pa.Table:
+        """One column per array, one row per slot given."""
+        return pa.table({n: pa.array(a[slots]) for n, a in self.arrays.items()})
 
     def restore(self, table: pa.Table) -> None:
         """Replace all values by a snapshot's; an array it does not have is as in new slots."""

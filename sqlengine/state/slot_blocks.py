@@ -82,17 +82,20 @@ class SlotBlocks:
         self._slots.compact(keep)
         self._lay_out(self._places(np.arange(self._slots.size))[1])
 
-    def snapshot(self) -> dict[str, pa.Table]:
-        """The levels by slot, and the words of all blocks by slot."""
-        _, words = self.contents(np.arange(self._slots.size))
-        levels = pa.array(self.level[: self._slots.size])
-        return {"blocks": pa.table({"level": levels}), "words": pa.table({"word": pa.array(words)})}
+    def rows(self, slots: Ints) -> pa.Table:
+        """A row per slot given: the level of its block, and the block's words as a list."""
+        at, words = self.contents(slots)
+        ends = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(slots)))])
+        lists = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), pa.array(words))
+        return pa.table({"level": pa.array(self.level[slots]), "words": lists})
 
-    def restore(self, blocks: pa.Table, words: pa.Table) -> None:
-        """Replace everything by a snapshot's."""
-        self._slots.restore(blocks.append_column("start", pa.array(np.zeros(blocks.num_rows, dtype=np.int64))))
-        self.words = words.column("word").to_numpy()
-        self._lay_out(np.arange(words.num_rows))
+    def restore(self, blocks: pa.Table) -> None:
+        """Replace everything by the rows of all slots."""
+        zeros = pa.array(np.zeros(blocks.num_rows, dtype=np.int64))
+        self._slots.restore(blocks.select(["level"]).append_column("start", zeros))
+        lists = blocks.column("words")
+        self.words = np.concatenate([np.zeros(0, np.uint64), *(c.flatten().to_numpy() for c in lists.chunks)])
+        self._lay_out(np.arange(len(self.words)))
 
     def _places(self, slots: Ints) -> tuple[Ints, Ints]:
         """(position in `slots`, place of the word) of every word of the slots' blocks."""

@@ -60,9 +60,9 @@ class ValueStore:
         """Keep the slots where `keep` is true, in order."""
         self._slots.compact(keep)
 
-    def snapshot(self) -> pa.Table:
-        """One column `value`, one row per slot."""
-        return pa.table({"value": self.get(np.arange(self._slots.size))})
+    def rows(self, slots: Ints) -> pa.Table:
+        """One column `value`, one row per slot given."""
+        return pa.table({"value": self.get(slots)})
 
     def restore(self, table: pa.Table) -> None:
         """Replace all values by a snapshot's."""
@@ -74,4 +74,4 @@ class ValueStore:
 
     def _renew(self) -> None:
         """Rebuild the dictionary from the live values."""
-        self.restore(self.snapshot())
+        self.restore(self.rows(np.arange(self._slots.size)))

@@ -20,7 +20,7 @@ from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
 from sqlengine.statements.prepared import deallocate, executed, prepare
 from sqlengine.statements.select import select
-from sqlengine.statements.session_state import control, reset, set_, transaction, wait
+from sqlengine.statements.session_state import checkpoint, control, reset, set_, transaction, wait
 from sqlengine.statements.show import describe, show
 from sqlengine.statements.sinks import create_sink
 from sqlengine.statements.streams import create_stream
@@ -84,4 +84,5 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Unsupported: _unsupported,
     ast.Update: update,
     ast.Wait: wait,
+    ast.Checkpoint: checkpoint,
 }

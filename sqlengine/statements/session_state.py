@@ -1,4 +1,4 @@
-"""SET, RESET, BEGIN, COMMIT, ROLLBACK, WAIT, PAUSE/RESUME/CANCEL QUERY."""
+"""SET, RESET, BEGIN, COMMIT, ROLLBACK, WAIT, CHECKPOINT, PAUSE/RESUME/CANCEL QUERY."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ def wait(statement: ast.Wait, context: Context) -> Result:
     context.instance.fills.wait(context.check)
     context.instance.catch_up(context.check)
     return Result("WAIT")
+
+
+def checkpoint(statement: ast.Checkpoint, context: Context) -> Result:
+    """CHECKPOINT: the state of everything acknowledged before is saved now."""
+    if context.instance.path is None:
+        context.notice("a database in memory saves nothing")
+    else:
+        context.instance.checkpoints.write()
+    return Result("CHECKPOINT")
 
 
 def control(statement: ast.ControlQuery, context: Context) -> Result:

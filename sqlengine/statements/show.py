@@ -138,6 +138,7 @@ LISTS: dict[str, Listing] = {
     "partitions": _partitions,
     "consumer groups": _system("consumer_groups"),
     "segments": _system("segments"),
+    "checkpoints": _system("checkpoints"),
     "replicas": _system("replicas"),
     "directories": _system("directories"),
     "producers": _system("producers"),

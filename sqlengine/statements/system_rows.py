@@ -98,6 +98,22 @@ def _segments(context: Context) -> Rows:
     return [(topic, number, *segment) for topic, number, log in _logs(context) for segment in log.segments()]
 
 
+def _checkpoints(context: Context) -> Rows:
+    return [
+        (
+            c.number,
+            c.tick,
+            c.at_us,
+            _span(c.duration_us),
+            _span(c.longest_hold_us),
+            c.bytes_written,
+            c.bytes_total,
+            c.error,
+        )
+        for c in context.instance.checkpoints.past
+    ]
+
+
 def _replicas(context: Context) -> Rows:
     return list(context.instance.storage.replicas())
 
@@ -328,6 +344,7 @@ ROWS: dict[str, Callable[[Context], Rows]] = {
     "topics": _topics,
     "partitions": _partitions,
     "segments": _segments,
+    "checkpoints": _checkpoints,
     "replicas": _replicas,
     "directories": _directories,
     "consumer_groups": _consumer_groups,

@@ -90,14 +90,15 @@ def _copy_topics(env: Env, source: str, target: str) -> None:
 
 
 def _copy_snapshots(env: Env, source: str, target: str) -> None:
-    """The snapshots of one name. They never change: where the manifest is the same, the tables are."""
+    """The snapshots of one name. They never change: where the manifest is the same, the tables are; of one without,
+    which is there for files that others name, all is copied, as nothing tells whether they are the same."""
     make_dir(env, target)
     numbers = [number for number in env.list(source) if number.isdigit()]
     for stray in sorted(set(env.list(target)) - set(numbers)):
         env.remove(f"{target}/{stray}")
     for number in numbers:
         here, there = f"{source}/{number}", f"{target}/{number}"
-        if _is_same(env, f"{here}/{_MANIFEST}", f"{there}/{_MANIFEST}"):
+        if _is_same(env, f"{here}/{_MANIFEST}", f"{there}/{_MANIFEST}") and env.list(here) == env.list(there):
             continue
         env.remove(there)
         env.remove(f"{there}.tmp")

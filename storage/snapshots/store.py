@@ -1,43 +1,83 @@
-"""SnapshotStore: named sets of Arrow tables with a JSON manifest, written atomically, checked when read.
+"""SnapshotStore: named sets of Arrow tables with a JSON manifest, written atomically; and one without files.
 
-A snapshot is a directory: it appears under its final name only when all of its files are durable. The last
-two are kept, so that damage to the newest does not lose everything. Must not interpret the manifest.
+A snapshot is begun, its tables are added one after the other, each in as many batches as its writer likes, and it is
+there when it is committed. A table of an earlier snapshot can be kept: it is not written again. The last two
+snapshots are kept, so that damage to the newest does not lose everything. Must not interpret the manifest.
 """
 
 from __future__ import annotations
 
-import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
-import google_crc32c
 import pyarrow as pa
 
-from storage import checked
-from storage.env import Env, File, make_dir
-from storage.errors import NO_SPACE, CorruptFile, DiskFull, LogFailed
-
 KEPT = 2
-_MANIFEST = "manifest.json"
+"""So many snapshots of a name are kept."""
 
-Snapshot = tuple[dict[str, Any], dict[str, pa.Table]]
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """A table that a snapshot has: where its bytes are, how many, and their CRC-32C."""
+
+    file: str
+    num_bytes: int
+    crc: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`stored`: the tables as `SnapshotWriter.keep` takes them."""
+
+    manifest: dict[str, Any]
+    tables: Mapping[str, pa.Table]
+    stored: Mapping[str, StoredTable] = field(default_factory=dict)
+
+
+class TableWriter(ABC):
+    """One table being written."""
+
+    @abstractmethod
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Add rows. Raises DiskFull, LogFailed."""
+
+    @abstractmethod
+    def finish(self) -> StoredTable:
+        """No more rows; they are durable. Raises DiskFull, LogFailed."""
+
+
+class SnapshotWriter(ABC):
+    """A snapshot that is being written. One that fails is to be discarded; the older snapshots stay then."""
+
+    @abstractmethod
+    def add(self, table: str, schema: pa.Schema) -> TableWriter:
+        """Begin a table; a second one of that name takes the first one's place. Raises DiskFull, LogFailed."""
+
+    @abstractmethod
+    def keep(self, table: str, stored: StoredTable) -> None:
+        """Have a table that one of the kept snapshots has."""
+
+    @abstractmethod
+    def commit(self, manifest: dict[str, Any]) -> Mapping[str, StoredTable]:
+        """The snapshot is there from now on, durably; its tables. Raises DiskFull, LogFailed."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Leave nothing behind."""
 
 
 class SnapshotStore(ABC):
-    """Snapshots by name; numbers rise with every write."""
+    """Snapshots by name; of a name one can be written at a time."""
 
     @abstractmethod
-    def write(self, name: str, tables: dict[str, pa.Table], manifest: dict[str, Any]) -> None:
-        """Store a snapshot, durably and atomically. Raises DiskFull, LogFailed; the older snapshots stay
-        then.
-        """
+    def begin(self, name: str) -> SnapshotWriter:
+        """A new snapshot of a name. Raises DiskFull, LogFailed."""
 
     @abstractmethod
     def latest(self, name: str) -> Snapshot | None:
-        """(manifest, tables) of the newest intact snapshot, None if none was written; CorruptFile if all are
-        damaged.
-        """
+        """The newest intact snapshot, None if none was written; CorruptFile if all are damaged."""
 
     @abstractmethod
     def delete(self, name: str) -> None:
@@ -47,165 +87,83 @@ class SnapshotStore(ABC):
     def names(self) -> list[str]:
         """Names that have a snapshot, sorted."""
 
+    def write(self, name: str, tables: Mapping[str, pa.Table], manifest: dict[str, Any]) -> None:
+        """A snapshot of whole tables. Raises DiskFull, LogFailed; the older snapshots stay then."""
+        writer = self.begin(name)
+        try:
+            for table_name, table in tables.items():
+                added = writer.add(table_name, table.schema)
+                for batch in table.to_batches():
+                    added.append(batch)
+                added.finish()
+            writer.commit(manifest)
+        except BaseException:
+            writer.discard()
+            raise
+
 
 class MemorySnapshotStore(SnapshotStore):
     """Snapshots without files."""
 
     def __init__(self) -> None:
-        self._snapshots: dict[str, Snapshot] = {}
+        self.snapshots: dict[str, Snapshot] = {}
+        self.tables: dict[str, pa.Table] = {}
 
-    def write(self, name: str, tables: dict[str, pa.Table], manifest: dict[str, Any]) -> None:
-        """See `SnapshotStore.write`."""
-        self._snapshots[name] = (dict(manifest), dict(tables))
+    def begin(self, name: str) -> SnapshotWriter:
+        """See `SnapshotStore.begin`."""
+        return _MemoryWriter(self, name)
 
     def latest(self, name: str) -> Snapshot | None:
         """See `SnapshotStore.latest`."""
-        return self._snapshots.get(name)
+        return self.snapshots.get(name)
 
     def delete(self, name: str) -> None:
         """See `SnapshotStore.delete`."""
-        self._snapshots.pop(name, None)
+        self.snapshots.pop(name, None)
 
     def names(self) -> list[str]:
         """See `SnapshotStore.names`."""
-        return sorted(self._snapshots)
+        return sorted(self.snapshots)
 
 
-class FileSnapshotStore(SnapshotStore):
-    """Snapshots in `directory`/<name>/<number>/."""
+class _MemoryWriter(SnapshotWriter):
+    """Keeps the tables of the last snapshot, which is all that `keep` may name."""
 
-    def __init__(self, env: Env, directory: str) -> None:
-        self._env = env
-        self._directory = directory
-        make_dir(env, directory)
+    def __init__(self, store: MemorySnapshotStore, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._tables: dict[str, pa.Table] = {}
 
-    def write(self, name: str, tables: dict[str, pa.Table], manifest: dict[str, Any]) -> None:
-        """See `SnapshotStore.write`."""
-        home = self._home(name)
-        numbers = self._numbers(home)
-        final = f"{home}/{(numbers[-1] + 1 if numbers else 1):020d}"
-        try:
-            self._write_files(home, final, tables, manifest)
-        except OSError as error:
-            with contextlib.suppress(OSError):  # what is left is a stray that the next write removes
-                self._env.remove(final + ".tmp")
-            if error.errno in NO_SPACE:
-                raise DiskFull(
-                    f'no space left on device for snapshot "{name}"', hint="free space and repeat"
-                ) from error
-            raise LogFailed(f'writing snapshot "{name}" failed: {error.strerror}') from error
-        for number in numbers[: -(KEPT - 1)]:
-            self._env.remove(f"{home}/{number:020d}")
+    def add(self, table: str, schema: pa.Schema) -> TableWriter:
+        """See `SnapshotWriter.add`."""
+        return _MemoryTable(self._tables, table, schema)
 
-    def _write_files(self, home: str, final: str, tables: dict[str, pa.Table], manifest: dict[str, Any]) -> None:
-        """Write everything under a temporary name, make it durable, then give it the final name."""
-        temporary = final + ".tmp"
-        make_dir(self._env, home)
-        self._env.remove(temporary)
-        self._env.mkdir(temporary)
-        files = []
-        for number, (table_name, table) in enumerate(tables.items()):
-            size, crc = _write_table(self._env, f"{temporary}/{number}.arrow", table)
-            files.append({"table": table_name, "file": f"{number}.arrow", "bytes": size, "crc": crc})
-        file = self._env.open(f"{temporary}/{_MANIFEST}", create=True)
-        try:
-            file.write(0, [checked.seal_json({"manifest": manifest, "files": files})])
-            file.sync()
-        finally:
-            file.close()
-        self._env.sync_dir(temporary)
-        self._env.rename(temporary, final)
-        self._env.sync_dir(home)
+    def keep(self, table: str, stored: StoredTable) -> None:
+        """See `SnapshotWriter.keep`."""
+        self._tables[table] = self._store.snapshots[self._name].tables[stored.file]
 
-    def latest(self, name: str) -> Snapshot | None:
-        """See `SnapshotStore.latest`. Tables are mapped, not read into memory."""
-        home = self._home(name)
-        newest_error: CorruptFile | None = None
-        for number in reversed(self._numbers(home)):
-            try:
-                return self._load(f"{home}/{number:020d}")
-            except CorruptFile as error:
-                newest_error = newest_error or error
-        if newest_error is not None:
-            raise newest_error
-        return None
+    def commit(self, manifest: dict[str, Any]) -> Mapping[str, StoredTable]:
+        """See `SnapshotWriter.commit`."""
+        stored = {name: StoredTable(name, table.nbytes, 0) for name, table in self._tables.items()}
+        self._store.snapshots[self._name] = Snapshot(dict(manifest), self._tables, stored)
+        return stored
 
-    def _load(self, directory: str) -> Snapshot:
-        """One snapshot; CorruptFile if any byte of it is wrong."""
-        description = checked.load_json(self._env, f"{directory}/{_MANIFEST}")
-        tables = {}
-        for entry in description["files"]:
-            tables[entry["table"]] = _load_table(self._env, f"{directory}/{entry['file']}", entry)
-        return description["manifest"], tables
-
-    def delete(self, name: str) -> None:
-        """See `SnapshotStore.delete`."""
-        home = self._home(name)
-        for number in self._numbers(home):
-            self._env.remove(f"{home}/{number:020d}")
-        self._env.remove(home)
-        self._env.sync_dir(self._directory)
-
-    def names(self) -> list[str]:
-        """See `SnapshotStore.names`."""
-        stored = [entry for entry in self._env.list(self._directory) if self._numbers(f"{self._directory}/{entry}")]
-        return sorted(bytes.fromhex(e[1:]).decode() if e[0] == "%" else e for e in stored)
-
-    def _home(self, name: str) -> str:
-        """Directory of a name; a name that is not plain is written in hexadecimal."""
-        plain = name and quote(name, safe="") == name and name[0].isalnum() and len(name) < 100
-        return f"{self._directory}/{name if plain else '%' + name.encode().hex()}"
-
-    def _numbers(self, home: str) -> list[int]:
-        """Numbers of the complete snapshots, ascending."""
-        return sorted(int(entry) for entry in self._env.list(home) if entry.isdigit())
+    def discard(self) -> None:
+        """See `SnapshotWriter.discard`."""
 
 
-class _ChecksummedSink:
-    """A writable file object over `File` that keeps size and CRC-32C of what went through."""
+class _MemoryTable(TableWriter):
+    def __init__(self, tables: dict[str, pa.Table], name: str, schema: pa.Schema) -> None:
+        self._tables = tables
+        self._name = name
+        self._schema = schema
+        self._batches: list[pa.RecordBatch] = []
 
-    closed = False
+    def append(self, batch: pa.RecordBatch) -> None:
+        """See `TableWriter.append`."""
+        self._batches.append(batch)
 
-    def __init__(self, file: File) -> None:
-        self._file = file
-        self.size = 0
-        self.crc = 0
-
-    def write(self, data: Any) -> int:
-        """Append `data`."""
-        piece = pa.py_buffer(data).slice(0)
-        self._file.write(self.size, [piece])
-        self.crc = google_crc32c.extend(self.crc, piece)
-        self.size += piece.size
-        return int(piece.size)
-
-    def flush(self) -> None:
-        """Nothing is buffered."""
-
-
-def _write_table(env: Env, path: str, table: pa.Table) -> tuple[int, int]:
-    """Write a table as a durable Arrow IPC file; returns (bytes, CRC-32C)."""
-    file = env.open(path, create=True)
-    try:
-        sink = _ChecksummedSink(file)
-        with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), table.schema) as writer:
-            writer.write_table(table)
-        file.sync()
-    finally:
-        file.close()
-    return sink.size, sink.crc
-
-
-def _load_table(env: Env, path: str, entry: dict[str, Any]) -> pa.Table:
-    """Map a table's file after checking it against the manifest."""
-    try:
-        file = env.open(path)
-    except FileNotFoundError:
-        raise CorruptFile(f'file "{path}" is missing', file=path) from None
-    try:
-        data = file.map(file.size())
-    finally:
-        file.close()
-    if data.size != entry["bytes"] or google_crc32c.value(data.slice(0)) != entry["crc"]:
-        raise CorruptFile(f'file "{path}" does not match its checksum', file=path)
-    return pa.ipc.open_file(data).read_all()
+    def finish(self) -> StoredTable:
+        """See `TableWriter.finish`."""
+        table = self._tables[self._name] = pa.Table.from_batches(self._batches, self._schema)
+        return StoredTable(self._name, table.nbytes, 0)

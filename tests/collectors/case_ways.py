@@ -1,8 +1,9 @@
 """The ways a stream case is run: pure rewritings of its steps that must not change its final answer.
 
 as_written; row_by_row (every row a batch of its own); one_batch (inputs wait and go in together); restored
-(checkpoint behind one input, crash behind the next, open again), once for every input boundary; in_shards (restored
-half way, every operator that can be divided divided).
+(checkpoints up to one input, crash behind the next, open again), once for every input boundary; restored_always
+(checkpoint, crash and open again behind every input); in_shards (restored half way, every operator that can be divided
+divided).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def ways(case: Case) -> Iterator[tuple[str, tuple[Step, ...]]]:
     if "restored" not in case.skipped:
         for boundary in boundaries(case.steps):
             yield f"restored_after_{boundary}", tuple(restored(without_changes(case.steps), boundary))
+        yield "restored_always", tuple(restored_always(without_changes(case.steps)))
         middle = sum(isinstance(step, Input) for step in case.steps) // 2
         yield IN_SHARDS, tuple(restored(without_changes(case.steps), middle))
 
@@ -98,19 +100,28 @@ def boundaries(steps: Iterable[Step]) -> list[int]:
 
 
 def restored(steps: Iterable[Step], boundary: int) -> Iterator[Step]:
-    """A checkpoint behind input number `boundary`, a crash behind the one after it (or at once behind the
+    """A checkpoint behind each input up to number `boundary`, a crash behind the one after it (or at once behind the
     last)."""
     listed = list(steps)
     count = sum(isinstance(step, Input) for step in listed)
     seen = 0
     for step in listed:
-        if isinstance(step, Input) and seen == 0 and boundary == 0:
+        if isinstance(step, Input) and seen == 0:
             yield Reopen(line=step.line, how="checkpoint")
         yield step
         if not isinstance(step, Input):
             continue
         seen += 1
-        if seen == boundary:
+        if seen <= boundary:
             yield Reopen(line=step.line, how="checkpoint")
         if seen == min(boundary + 1, count):
+            yield Reopen(line=step.line, how="crash")
+
+
+def restored_always(steps: Iterable[Step]) -> Iterator[Step]:
+    """A checkpoint and a crash behind each input."""
+    for step in steps:
+        yield step
+        if isinstance(step, Input):
+            yield Reopen(line=step.line, how="checkpoint")
             yield Reopen(line=step.line, how="crash")

@@ -114,7 +114,9 @@ def test_the_ways_feed_the_same_rows_in_other_batches() -> None:
     assert run(COUNTS) == ["in words 2", "in words 2", "in words 1"]
     assert run(COUNTS, "row_by_row") == ["in words 1"] * 5
     assert run(COUNTS, "one_batch") == ["in words 3", "in words 2"]
-    restored_log = ["in words 2", "checkpoint", "in words 2", "crash", "in words 1"]
+    restored_log = ["checkpoint", "in words 2", "checkpoint", "in words 2", "crash", "in words 1"]
+    always = [step for rows in (2, 2, 1) for step in (f"in words {rows}", "checkpoint", "crash")]
+    assert run(COUNTS, "restored_always") == always
     assert run(COUNTS, "restored_after_1") == restored_log
     assert run(COUNTS, "restored_after_0") == [
         "checkpoint",
@@ -174,7 +176,7 @@ def test_partitions_and_raw_records_go_straight_to_the_topic() -> None:
 def test_a_skipped_way_is_not_run() -> None:
     case = case_format.parse("skip one_batch the order of tables and streams matters\nin t\n1\n")
     assert [name for name, _ in ways(case)] == [
-        "as_written", "row_by_row", "restored_after_0", "restored_after_1", "in_shards",
+        "as_written", "row_by_row", "restored_after_0", "restored_after_1", "restored_always", "in_shards",
     ]  # fmt: skip
 
 

@@ -63,8 +63,9 @@ def merged(call: AggregateCall, slots: Ints, values: pa.Array, parts: Ints) -> A
 def reopened(old: Accumulator, call: AggregateCall, kind: pa.DataType) -> Accumulator:
     """Another accumulator that continues from the state."""
     made = empty(call, kind)
-    state = {name: pa.Table.from_batches(t.to_batches(), t.schema) for name, t in old.snapshot().items()}
-    made.restore(state)
+    state = old.rows(np.arange(old.slots.size)) | old.rest()
+    state |= {name: t for section in old.sections().values() for name, t in section.whole().items()}
+    made.restore({name: pa.Table.from_batches(t.to_batches(), t.schema) for name, t in state.items()})
     made.grow(old.slots.size)
     return made
 

@@ -37,9 +37,9 @@ def test_blocks_keep_their_words_and_no_others(steps: list[dict[int, int] | list
                 start = blocks.start[slot]
                 blocks.words[start : start + (1 << level)] = want[slot]
         elif step == "restart":
-            tables = blocks.snapshot()
+            rows = blocks.rows(np.arange(SLOTS))
             blocks = SlotBlocks()
-            blocks.restore(tables["blocks"], tables["words"])
+            blocks.restore(rows)
         else:
             blocks.compact(np.array(step))
             want = [w for w, keep in zip(want, step, strict=True) if keep]

@@ -42,7 +42,7 @@ def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp
             assert acknowledged <= log.end_offset <= acknowledged + 10
             assert opened.offsets.fetch("g").get(("t", 0), 0) in (committed, committed + 1000)
             snapshot = opened.snapshots.latest("s")
-            assert snapshot is None or snapshot[0]["end"] in (committed, committed + 1000)
+            assert snapshot is None or snapshot.manifest["end"] in (committed, committed + 1000)
             compacted += check_keys(opened, newest)
     assert compacted > 0, "the test must find compacted segments"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import storage
@@ -47,7 +48,7 @@ def test_a_full_disk_refuses_everything_else_too(scratch: Path, env: FaultyEnv) 
             lambda: opened.meta.append({"a": 1}),
             lambda: opened.meta.rewrite([{"a": 1}]),
             lambda: opened.offsets.commit("g", {("t", 0): 5}),
-            lambda: opened.snapshots.write("s", {"x": rows(0, 3)}, {}),
+            lambda: opened.snapshots.write("s", {"x": pa.table(rows(0, 3))}, {}),
             lambda: opened.alter_topic("t", retention_ms=5),
         ]
         env.space = 10

@@ -33,7 +33,9 @@ def test_files_of_format_1_are_still_read(tmp_path: Path) -> None:
         assert opened.offsets.fetch("group") == {("plain.rows", 0): 2404}
         assert opened.meta.replay() == [{"create": "view"}]
         newest = opened.snapshots.latest("state")
-        assert newest is not None and newest[0] == {"tick": 3} and newest[1]["t"].equals(pa.table(plain(0, 5)))
+        assert (
+            newest is not None and newest.manifest == {"tick": 3} and newest.tables["t"].equals(pa.table(plain(0, 5)))
+        )
 
 
 def test_the_same_work_still_writes_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

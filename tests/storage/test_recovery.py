@@ -245,7 +245,7 @@ def _check_survivors(path: Path, env: FaultyEnv, acknowledged: _Acknowledged) ->
         assert log.end_offset >= len(acknowledged), "an acknowledged record is lost"
         newest = opened.snapshots.latest("s")
         committed = opened.offsets.fetch("g").get(("t", 0), 0)
-        assert newest is None or newest[0]["end"] <= log.end_offset + 35
+        assert newest is None or newest.manifest["end"] <= log.end_offset + 35
         assert committed <= log.end_offset + 35
         log.append(rows(log.end_offset, 1))
 

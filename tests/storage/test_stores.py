@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_the_newest_snapshot_is_found_again(opened: storage.Storage) -> None:
         opened.snapshots.write("../x y.z", _tables(7), {})
         found = opened.snapshots.latest("s")
         assert found is not None
-        manifest, tables = found
+        manifest, tables = found.manifest, found.tables
         assert manifest == {"tick": number}
         assert {name: table.to_pydict() for name, table in tables.items()} == {
             name: table.to_pydict() for name, table in _tables(number).items()
@@ -147,8 +148,8 @@ def test_snapshots_survive_a_restart_and_only_two_are_kept(tmp_path: Path) -> No
     assert len(list(tmp_path.glob("snapshots/s/*"))) == 2
     with quick(str(tmp_path)) as opened:
         found = opened.snapshots.latest("s")
-        assert found is not None and found[0] == {"tick": 3}
-        assert found[1]["a/b"].equals(_tables(3)["a/b"])
+        assert found is not None and found.manifest == {"tick": 3}
+        assert found.tables["a/b"].equals(_tables(3)["a/b"])
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "0.arrow", "1.arrow"])
@@ -162,13 +163,13 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path: Path, name: str) -> None:
         for damaged in (data[:-1], b"", data[:60] + bytes([data[60] ^ 1]) + data[61:], None):
             newest.unlink() if damaged is None else newest.write_bytes(damaged)
             found = opened.snapshots.latest("s")
-            assert found is not None and found[0] == {"tick": 0}
+            assert found is not None and found.manifest == {"tick": 0}
         older.write_bytes(b"")
         with pytest.raises(storage.CorruptFile):
             opened.snapshots.latest("s")
         opened.snapshots.write("s", _tables(9), {"tick": 9})
         again = opened.snapshots.latest("s")
-        assert again is not None and again[0] == {"tick": 9}
+        assert again is not None and again.manifest == {"tick": 9}
 
 
 def test_tables_of_a_snapshot_outlive_it(tmp_path: Path) -> None:
@@ -179,7 +180,83 @@ def test_tables_of_a_snapshot_outlive_it(tmp_path: Path) -> None:
         for number in range(3):
             opened.snapshots.write("s", _tables(number), {})
         opened.snapshots.delete("s")
-    assert found[1]["a/b"].equals(_tables(1)["a/b"])
+    assert found.tables["a/b"].equals(_tables(1)["a/b"])
+
+
+def _write(opened: storage.Storage, number: int, kept: storage.Snapshot | None, fresh: str) -> storage.Snapshot:
+    """A snapshot with one fresh table beside all tables of an earlier one."""
+    writer = opened.snapshots.begin("s")
+    for table, stored in ({} if kept is None else kept.stored).items():
+        writer.keep(table, stored)
+    added = writer.add(fresh, rows(0, 1).schema)
+    for first in range(3):
+        added.append(rows(number + first, 2))
+    added.finish()
+    writer.commit({"tick": number})
+    found = opened.snapshots.latest("s")
+    assert found is not None and found.manifest == {"tick": number}
+    return found
+
+
+def test_a_snapshot_shares_the_tables_it_keeps(opened: storage.Storage) -> None:
+    found = None
+    for number in range(6):
+        found = _write(opened, number, found, f"t{number}")
+        assert sorted(found.tables) == [f"t{n}" for n in range(number + 1)]
+        for n in range(number + 1):
+            batches = [rows(n + first, 2) for first in range(3)]
+            assert found.tables[f"t{n}"].equals(pa.Table.from_batches(batches))
+
+
+def test_files_that_no_kept_snapshot_has_are_removed(tmp_path: Path) -> None:
+    home = tmp_path / "snapshots/s"
+    with quick(str(tmp_path)) as opened:
+        found = None
+        for number in range(5):
+            found = _write(opened, number, found, f"t{number}")
+        assert found is not None
+        assert len(list(home.glob("*/manifest.json"))) == 2 and len(list(home.glob("*/*.arrow"))) == 5
+        alone = dataclasses.replace(found, stored={"t1": found.stored["t1"]})
+        for number in (5, 6):
+            _write(opened, number, alone, f"t{number}")
+        assert len(list(home.glob("*/*.arrow"))) == 3 and len(list(home.glob("*"))) == 3
+    with quick(str(tmp_path)) as opened:
+        again = opened.snapshots.latest("s")
+        assert again is not None and sorted(again.tables) == ["t1", "t6"]
+        assert again.tables["t1"].equals(found.tables["t1"])
+
+
+def test_a_snapshot_that_is_discarded_leaves_nothing(tmp_path: Path) -> None:
+    with quick(str(tmp_path)) as opened:
+        found = _write(opened, 1, None, "a")
+        writer = opened.snapshots.begin("s")
+        writer.keep("a", found.stored["a"])
+        added = writer.add("b", rows(0, 1).schema)
+        added.append(rows(0, 5))
+        writer.discard()
+        assert len(list((tmp_path / "snapshots/s").glob("*"))) == 1
+        again = opened.snapshots.latest("s")
+        assert again is not None and sorted(again.tables) == ["a"]
+
+
+def test_a_table_written_again_takes_the_place_of_the_first(opened: storage.Storage) -> None:
+    writer = opened.snapshots.begin("s")
+    for first in (0, 7):
+        added = writer.add("a", rows(0, 1).schema)
+        added.append(rows(first, 5))
+        added.finish()
+    writer.commit({})
+    found = opened.snapshots.latest("s")
+    assert found is not None and found.tables["a"].equals(pa.table(rows(7, 5)))
+
+
+def test_a_name_with_files_but_no_manifest_is_damaged(tmp_path: Path) -> None:
+    with quick(str(tmp_path)) as opened:
+        _write(opened, 1, None, "a")
+        for manifest in tmp_path.glob("snapshots/s/*/manifest.json"):
+            manifest.unlink()
+        with pytest.raises(storage.CorruptFile):
+            opened.snapshots.latest("s")
 
 
 def test_the_real_env_says_what_is_missing(tmp_path: Path) -> None:

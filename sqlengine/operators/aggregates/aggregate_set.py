@@ -14,6 +14,7 @@ from sqlengine.operators.aggregates import accumulator
 from sqlengine.operators.aggregates.base import Inputs, Ints, Mask
 from sqlengine.operators.base import State
 from sqlengine.plan.nodes import AggregateCall
+from sqlengine.state.section import Sections, below
 
 COMPACT_ABOVE, COMPACT_BYTES = 1024, 1 << 20
 """Dead slots are kept until they are the majority, and there are so many of them or so much is held."""
@@ -76,12 +77,20 @@ class AggregateSet:
         for part in self.parts:
             part.compact(keep, moved)
 
-    def snapshot(self) -> State:
-        """Tables named a<call>.<part>."""
-        return {f"a{i}.{name}": t for i, p in enumerate(self.parts) for name, t in p.snapshot().items()}
+    def rows(self, slots: Ints) -> State:
+        """The state by slot: tables a<call>.<part> with a row for each of these slots."""
+        return {f"a{i}.{name}": t for i, p in enumerate(self.parts) for name, t in p.rows(slots).items()}
+
+    def sections(self) -> Sections:
+        """State with positions of its own: sections a<call>.<part>."""
+        return {n: s for i, p in enumerate(self.parts) for n, s in below(f"a{i}.", p.sections()).items()}
+
+    def rest(self) -> State:
+        """State without positions: tables a<call>.<part>."""
+        return {f"a{i}.{name}": t for i, p in enumerate(self.parts) for name, t in p.rest().items()}
 
     def restore(self, state: State, size: int) -> None:
-        """Replace all state by a snapshot's, of `size` slots."""
+        """Replace all state by the tables of all of it, of `size` slots."""
         fresh = self.fresh()
         self.parts, self.size = fresh.parts, 0
         for i, part in enumerate(self.parts):

@@ -18,6 +18,7 @@ from sqlengine.functions.casting import decimal_to_float
 from sqlengine.operators.base import State
 from sqlengine.plan.nodes import AggregateCall
 from sqlengine.state import arrow_buffers as buffers
+from sqlengine.state.section import Sections
 from sqlengine.state.slot_arrays import SlotArrays
 
 Ints = npt.NDArray[np.int64]
@@ -157,10 +158,18 @@ class Accumulator:
         """Keep the slots where `keep` is true; `moved[old]` is the new slot or -1."""
         self.slots.compact(keep)
 
-    def snapshot(self) -> State:
-        """All state as tables."""
-        return {"slots": self.slots.snapshot()}
+    def rows(self, slots: Ints) -> State:
+        """The state by slot: tables with a row for each of these slots."""
+        return {"slots": self.slots.rows(slots)}
+
+    def sections(self) -> Sections:
+        """State with positions of its own."""
+        return {}
+
+    def rest(self) -> State:
+        """State without positions."""
+        return {}
 
     def restore(self, state: State) -> None:
-        """Replace all state."""
+        """Replace all state by `rows` of all slots, the sections' rows and the rest."""
         self.slots.restore(state["slots"])

@@ -27,9 +27,9 @@ class BlockAccumulator(Accumulator):
         super().compact(keep, moved)
         self._blocks.compact(keep)
 
-    def snapshot(self) -> State:
-        return super().snapshot() | self._blocks.snapshot()
+    def rows(self, slots: Ints) -> State:
+        return super().rows(slots) | {"blocks": self._blocks.rows(slots)}
 
     def restore(self, state: State) -> None:
         super().restore(state)
-        self._blocks.restore(state["blocks"], state["words"])
+        self._blocks.restore(state["blocks"])

@@ -15,6 +15,7 @@ import pyarrow as pa
 from sqlengine.operators.aggregates.base import NO_BYTES, Accumulator, Bytes, Inputs, Ints, Mask, Spec
 from sqlengine.operators.base import State
 from sqlengine.state.multiset import Changes, Multiset
+from sqlengine.state.section import Sections
 from sqlengine.types import storage_type
 
 
@@ -99,9 +100,11 @@ class Distinct(Accumulator):
         self._values.compact(moved)
         self._inner.compact(keep, moved)
 
-    def snapshot(self) -> State:
-        size = pa.table({"slot": pa.array(np.arange(self.slots.size))})
-        return {"slots": size, "values": self._values.snapshot()}
+    def rows(self, slots: Ints) -> State:
+        return {"slots": pa.table({"slot": pa.array(slots)})}
+
+    def sections(self) -> Sections:
+        return self._values.section("values")
 
     def restore(self, state: State) -> None:
         self.grow(state["slots"].num_rows)

@@ -16,6 +16,7 @@ from sqlengine.operators.base import State
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.multiset import Changes, Multiset
 from sqlengine.state.ranges import expand
+from sqlengine.state.section import Sections
 from sqlengine.state.sort_words import comparable_words
 from sqlengine.types import storage_type
 
@@ -54,9 +55,11 @@ class KeptValues(Accumulator):
         super().compact(keep, moved)
         self._values.compact(moved)
 
-    def snapshot(self) -> State:
-        size = pa.table({"slot": pa.array(np.arange(self.slots.size))})
-        return {"slots": size, "values": self._values.snapshot()}
+    def rows(self, slots: Ints) -> State:
+        return {"slots": pa.table({"slot": pa.array(slots)})}
+
+    def sections(self) -> Sections:
+        return self._values.section("values")
 
     def restore(self, state: State) -> None:
         self.slots.grow(state["slots"].num_rows)

@@ -19,6 +19,7 @@ from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.multiset import Changes, Multiset
 from sqlengine.state.order_codes import has_order_codes, order_codes
+from sqlengine.state.section import Sections
 from sqlengine.state.sort_words import comparable_words, from_order_codes
 from sqlengine.state.value_store import ValueStore
 from sqlengine.types import storage_type
@@ -87,11 +88,8 @@ class _Extreme(Accumulator):
         if self._values is not None:
             self._values.compact(moved)
 
-    def snapshot(self) -> State:
-        state = super().snapshot()
-        if self._values is not None:
-            state["values"] = self._values.snapshot()
-        return state
+    def sections(self) -> Sections:
+        return self._values.section("values") if self._values is not None else {}
 
     def restore(self, state: State) -> None:
         super().restore(state)
@@ -172,8 +170,8 @@ class RankExtreme(_Extreme):
         super().compact(keep, moved)
         self._store.compact(keep)
 
-    def snapshot(self) -> State:
-        return super().snapshot() | {"best": self._store.snapshot()}
+    def rows(self, slots: Ints) -> State:
+        return super().rows(slots) | {"best": self._store.rows(slots)}
 
     def restore(self, state: State) -> None:
         super().restore(state)

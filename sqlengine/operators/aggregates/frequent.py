@@ -53,8 +53,8 @@ class MisraGries(MostFrequent):
         self._values.set_weights(entries[order], left)
         self.slots["held"][slots] = self._reserved
 
-    def snapshot(self) -> State:
-        return super().snapshot() | {"slots": self.slots.snapshot()}
+    def rows(self, slots: Ints) -> State:
+        return {"slots": self.slots.rows(slots)}
 
     def restore(self, state: State) -> None:
         self.slots.restore(state["slots"])

@@ -66,9 +66,11 @@ class KeptRows(Accumulator):
         super().compact(keep, moved)
         self._bag.compact(moved)
 
-    def snapshot(self) -> State:
-        size = pa.table({"slot": pa.array(np.arange(self.slots.size))})
-        return {"slots": size, "rows": self._bag.snapshot()}
+    def rows(self, slots: Ints) -> State:
+        return {"slots": pa.table({"slot": pa.array(slots)})}
+
+    def rest(self) -> State:
+        return {"rows": self._bag.snapshot()}
 
     def restore(self, state: State) -> None:
         self.slots.grow(state["slots"].num_rows)

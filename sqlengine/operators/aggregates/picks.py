@@ -71,8 +71,8 @@ class Pick(Accumulator):
         super().compact(keep, moved)
         self._store.compact(keep)
 
-    def snapshot(self) -> State:
-        return super().snapshot() | {"values": self._store.snapshot()}
+    def rows(self, slots: Ints) -> State:
+        return super().rows(slots) | {"values": self._store.rows(slots)}
 
     def restore(self, state: State) -> None:
         super().restore(state)

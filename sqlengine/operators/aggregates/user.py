@@ -105,8 +105,9 @@ class UserObjects(Accumulator):
         super().compact(keep, moved)
         self._objects = [o for o, kept in zip(self._objects, keep.tolist(), strict=True) if kept]
 
-    def snapshot(self) -> State:
-        states = pa.array([_dumped(self._body.name, vars(o)) for o in self._objects], type=pa.string())
+    def rows(self, slots: Ints) -> State:
+        objects = [self._objects[slot] for slot in slots.tolist()]
+        states = pa.array([_dumped(self._body.name, vars(o)) for o in objects], type=pa.string())
         return {"slots": pa.table({"state": states})}
 
     def restore(self, state: State) -> None:

@@ -171,7 +171,7 @@ class OverOperator(PartitionedOperator):
     def state_size(self) -> Mapping[str, int]:
         return {"rows": self._rows.num_rows, "bytes": self._rows.num_bytes + self._values.num_bytes}
 
-    def snapshot(self) -> State:
+    def rest(self) -> State:
         alive = self._rows.living()
         batch = self._joined(alive, self._values.take(self._rows.marks.values[alive] - 1))
         table = pa.Table.from_batches([] if batch is None else [batch], schema=self.schema)
@@ -188,6 +188,6 @@ class OverOperator(PartitionedOperator):
         self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])
 
     def keep(self, chosen: ChosenKeys) -> None:
-        rows = self.snapshot()["rows"]
+        rows = self.rest()["rows"]
         kept = [b.filter(pa.array(chosen([b.column(c) for c in self._node.partition]))) for b in rows.to_batches()]
         self.restore({"rows": pa.Table.from_batches(kept, schema=rows.schema)})

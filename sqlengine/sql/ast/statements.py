@@ -423,6 +423,11 @@ class Wait(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint(Statement):
+    """CHECKPOINT: returns when the state of everything acknowledged before is saved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unsupported(Statement):
     """Grammatically known, not there yet: answers 0A000 naming `feature`."""
 

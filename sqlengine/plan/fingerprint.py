@@ -1,0 +1,14 @@
+"""A plan's fingerprint: equal for equal plans, across processes and restarts."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlengine.plan.explain import explain
+from sqlengine.plan.nodes import Node
+
+
+def fingerprint(plan: Node) -> str:
+    """64 hexadecimal digits (SHA-256) of what EXPLAIN says of the plan, and of its schema."""
+    text = "\n".join([*explain(plan), str(plan.schema)])
+    return hashlib.sha256(text.encode()).hexdigest()

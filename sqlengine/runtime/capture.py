@@ -1,0 +1,185 @@
+"""Capturing state for a checkpoint while ticks go on.
+
+A section's changed rows are copied in small slices, the engine's lock held for a slice at a time; rows that change
+meanwhile are copied again. When little is left, that is copied within one hold of the lock, which makes the whole the
+state of one tick: copying before switching over, as virtual machines are moved (Clark et al., "Live migration of
+virtual machines", 2005).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from threading import RLock
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sqlengine.runtime.clock import Clock
+from sqlengine.state.section import Section
+from sqlengine.state.stored_section import Part, StoredSection, as_range, side_by_side, union
+from storage import SnapshotWriter, TableWriter
+
+Ints = npt.NDArray[np.int64]
+
+SLICE_US = 2_000
+"""A slice is to hold the lock for about so long."""
+SLICE_ROWS_MIN, SLICE_ROWS_MAX = 1_024, 1 << 20
+"""Rows of a slice, whatever they take."""
+LEFT_ROWS_MAX = 16_384
+"""So many changed rows may be left for the last hold of the lock."""
+ROUNDS_MAX = 4
+"""Changed rows are copied at most so often before the last hold; what changes faster than it is copied ends there."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What the last checkpoint has of a section."""
+
+    stored: StoredSection
+    generation: int
+
+
+@dataclass(slots=True)
+class SectionCapture:
+    """One section on its way into a snapshot. `name`: begins its parts' names, which no snapshot has had; `known`: what
+    is stored of it, None when that is of no use."""
+
+    name: str
+    section: Section
+    known: Kept | None
+    generation: int = -1
+    size: int = 0
+    parts: tuple[Part, ...] = ()
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    serial: int = 0
+
+    def take(self) -> Ints:
+        """The positions to write now; the lock is held. When rows have moved since the last call, or nothing is
+        stored yet, all of them."""
+        changed, size = self.section.changed, self.section.size()
+        if self.generation != changed.generation:
+            return self._begin(size)
+        self.size = size
+        return changed.take(size)
+
+    def _begin(self, size: int) -> Ints:
+        changed = self.section.changed
+        self.generation, self.size = changed.generation, size
+        positions = changed.take(size)
+        every = self.known is None or self.known.generation != changed.generation
+        stored = StoredSection(0) if self.known is None or every else self.known.stored
+        absorbed = stored.absorbed(len(positions)) if len(positions) else 0
+        if every or absorbed is None:
+            self.parts, self.columns = (), {}
+            return np.arange(size, dtype=np.int64)
+        cut = len(stored.parts) - absorbed
+        self.parts, self.columns = stored.parts[:cut], {name: list(c) for name, c in stored.columns.items()}
+        return union(positions, stored.parts[cut:])
+
+    @property
+    def left(self) -> int:
+        """Rows that would be written now; the lock is held."""
+        changed, size = self.section.changed, self.section.size()
+        return size if self.generation != changed.generation else changed.count(size)
+
+    def next_name(self) -> str:
+        """A name that no part of the section has had in this snapshot."""
+        self.serial += 1
+        return f"{self.name}.{self.serial}"
+
+    def kept(self) -> Kept:
+        """What the next checkpoint knows."""
+        return Kept(StoredSection(self.size, self.parts, self.columns), self.generation)
+
+
+class PartFile:
+    """Positions of a section being written as a part."""
+
+    def __init__(self, capture: SectionCapture, positions: Ints, writer: SnapshotWriter) -> None:
+        self._capture = capture
+        self._range = as_range(positions)
+        self.positions = positions
+        self._name = capture.next_name()
+        self._snapshot = writer
+        self._file: TableWriter | None = None
+
+    def rows(self, positions: Ints) -> pa.Table:
+        """Some of the rows, copied; the lock is held."""
+        tables = self._capture.section.rows(positions)
+        self._capture.columns = {name: table.column_names for name, table in tables.items()}
+        written = self._range is None or not any(table.num_columns for table in tables.values())
+        return side_by_side(tables, positions, written)
+
+    def append(self, rows: pa.Table) -> None:
+        """Write rows that were copied."""
+        if self._file is None:
+            self._file = self._snapshot.add(self._name, rows.schema)
+        for batch in rows.to_batches():
+            self._file.append(batch)
+
+    def finish(self, whole: bool) -> None:
+        """The part is one of the section's, or, when rows have moved meanwhile, it is not."""
+        if self._file is not None:
+            self._file.finish()
+        if whole:
+            positions = self.positions if self._range is None else self._range
+            self._capture.parts = (*self._capture.parts, Part(self._name, positions))
+
+
+class Copier:
+    """Copies sections under a lock that others want, too. `pause` is called after each hold of the lock, with the time
+    it took in seconds."""
+
+    def __init__(self, lock: RLock, clock: Clock, pause: Callable[[float], object] | None) -> None:
+        self._lock = lock
+        self._clock = clock
+        self._pause = pause
+        self.longest_hold_us = 0
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """The lock; whoever waits for it is let through afterwards."""
+        with self._lock:
+            began_us = self._clock.now_us()
+            yield
+            held_us = self._clock.now_us() - began_us
+        self.longest_hold_us = max(self.longest_hold_us, held_us)
+        if self._pause is not None:
+            self._pause(held_us / 1e6)
+
+    def copy(self, capture: SectionCapture, writer: SnapshotWriter) -> None:
+        """Write what has changed, slice by slice."""
+        with self.hold():
+            positions = capture.take()
+        if not len(positions):
+            return
+        file, at, whole, slice_rows = PartFile(capture, positions, writer), 0, True, SLICE_ROWS_MIN
+        while whole and at < len(positions):
+            chosen = positions[at : at + slice_rows]
+            with self.hold():
+                whole = capture.generation == capture.section.changed.generation
+                began_us = self._clock.now_us()
+                rows = file.rows(chosen) if whole else None
+                slice_rows = _next_slice(slice_rows, self._clock.now_us() - began_us)
+            if rows is not None:
+                file.append(rows)
+            at += len(chosen)
+        file.finish(whole)
+
+    def rest(self, capture: SectionCapture, writer: SnapshotWriter) -> tuple[PartFile, pa.Table] | None:
+        """What is left, copied but not yet written; the lock is held."""
+        positions = capture.take()
+        if not len(positions):
+            return None
+        file = PartFile(capture, positions, writer)
+        return file, file.rows(positions)
+
+
+def _next_slice(rows: int, took_us: int) -> int:
+    """Larger slices while they are quick, smaller ones when they are slow."""
+    if 2 * took_us < SLICE_US:
+        return min(SLICE_ROWS_MAX, rows * 2)
+    return max(SLICE_ROWS_MIN, rows // 2) if took_us > SLICE_US else rows

@@ -1,0 +1,312 @@
+"""Checkpoints: source positions, operator state, view contents and how far sinks had written, of one tick in one
+atomic manifest.
+
+Most is copied while ticks go on (runtime/capture.py); the last hold of the engine's lock copies what is left and makes
+all of it the state of one tick. Written is what has changed since the last checkpoint. The manifest (`FORMAT` 2):
+
+- `number`, `tick`; `sources`: topic and positions of each stream and table that is read;
+- `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end;
+- `states`: by name the sections (state/stored_section.py) and the names of other tables; tables of a few bytes are in
+  the table `small`, one row each, as Arrow IPC streams.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import pyarrow as pa
+
+from sqlengine.operators.base import Operator, State
+from sqlengine.plan.fingerprint import fingerprint
+from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, Copier, Kept, PartFile, SectionCapture
+from sqlengine.state.section import NOTHING, Changed, Section, Sections
+from storage import SnapshotWriter, StoredTable
+
+if TYPE_CHECKING:
+    from sqlengine.runtime.instance import Instance
+
+NAME = "checkpoint"
+FORMAT = 2
+SMALL = "small"
+SMALL_BYTES = 16_384
+"""Tables of so many bytes and less have no file of their own."""
+PAST_KEPT = 100
+"""So many checkpoints are told of."""
+
+Seen = tuple[int, ...]
+"""What an operator has seen and said, as numbers: while they are the same its state is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFigures:
+    """One checkpoint; `longest_hold_us`: how long ticks had to wait at most; `bytes_written` of `bytes_total`; `error`:
+    why there is none."""
+
+    number: int
+    tick: int
+    at_us: int
+    duration_us: int
+    longest_hold_us: int
+    bytes_written: int
+    bytes_total: int
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class _Rest:
+    """The tables of an operator that are in no section, as stored."""
+
+    seen: Seen
+    tables: dict[str, str]
+    small: State
+
+
+@dataclass(slots=True)
+class _State:
+    """One operator or one table's or view's contents in the manifest."""
+
+    sections: Sections
+    operator: Operator | None = None
+    seen: Seen = ()
+
+
+@dataclass(slots=True)
+class _Writing:
+    """What one checkpoint has so far."""
+
+    writer: SnapshotWriter
+    copier: Copier
+    captures: dict[Changed, SectionCapture] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """Tables to keep of the last snapshot."""
+    small: dict[str, pa.Table] = field(default_factory=dict)
+    large: dict[str, pa.Table] = field(default_factory=dict)
+    left: list[tuple[PartFile, pa.Table]] = field(default_factory=list)
+
+
+class Checkpoints:
+    """Writes them, one at a time, and knows what the last one has."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._mutex = threading.Lock()
+        self._known: WeakKeyDictionary[Changed, Kept] = WeakKeyDictionary()
+        self._rests: WeakKeyDictionary[Operator, _Rest] = WeakKeyDictionary()
+        self._stored: Mapping[str, StoredTable] = {}
+        self._number = 0
+        self.past: list[CheckpointFigures] = []
+
+    # ------------------------------------------------------------ what there is
+
+    def continue_from(self, number: int, stored: Mapping[str, StoredTable]) -> None:
+        """The newest snapshot's number and tables."""
+        self._number, self._stored = number, stored
+
+    def is_restored(self, section: Section, kept: Kept) -> None:
+        """A section's rows have just been restored from what the newest snapshot has of it; they may have got other
+        positions or more columns since."""
+        columns = {name: table.column_names for name, table in section.rows(NOTHING).items()}
+        same = not kept.stored.size or {n: list(c) for n, c in kept.stored.columns.items()} == columns
+        if same and section.changed.generation == 0 and section.size() == kept.stored.size:
+            self._known[section.changed] = kept
+
+    # ------------------------------------------------------------ writing
+
+    def write(self, pause: Callable[[float], object] | None = None) -> CheckpointFigures:
+        """Write one of the newest tick, caught up first; or, with a `pause` (see Copier), of a tick that is there when
+        most has been copied. Raises DiskFull, LogFailed; the one before stays then."""
+        with self._mutex:
+            self._number += 1
+            clock = self._instance.clock
+            began_us, copier = clock.now_us(), Copier(self._instance.lock, clock, pause)
+
+            def told(tick: int, written: int, error: str | None = None) -> CheckpointFigures:
+                total, now_us, hold_us = (
+                    sum(t.num_bytes for t in self._stored.values()),
+                    clock.now_us(),
+                    copier.longest_hold_us,
+                )
+                figures = CheckpointFigures(
+                    self._number, tick, now_us, now_us - began_us, hold_us, written, total, error
+                )
+                self.past = [*self.past[-PAST_KEPT + 1 :], figures]
+                return figures
+
+            try:
+                return told(*self._write(copier, pause is not None))
+            except Exception as error:
+                told(self._instance.scheduler.tick_number, 0, str(error))
+                raise
+
+    def _write(self, copier: Copier, ahead: bool) -> tuple[int, int]:
+        """(the tick, the bytes written)."""
+        writer = self._instance.storage.snapshots.begin(NAME)
+        try:
+            writing = _Writing(writer, copier)
+            manifest = self._capture(writing, ahead)
+            self._write_left(writing)
+            return manifest["tick"], self._commit(writing, manifest)
+        except BaseException:
+            writer.discard()
+            self._known.clear()  # what was taken of the sections has gone nowhere
+            self._rests.clear()
+            raise
+
+    def _capture(self, writing: _Writing, ahead: bool) -> dict[str, Any]:
+        """Copy everything; the manifest."""
+        if ahead:
+            self._copy_ahead(writing)
+        with writing.copier.hold():
+            if not ahead:
+                self._instance.scheduler.catch_up()
+            manifest, states = self._describe()
+            for name, state in states.items():
+                for capture in self._captures_of(writing, name, state.sections).values():
+                    left = writing.copier.rest(capture, writing.writer)
+                    writing.left += [left] if left is not None else []
+                manifest["states"][name] = {"rest": self._take_rest(writing, name, state)}
+            for name, state in states.items():
+                captures = self._captures_of(writing, name, state.sections)
+                manifest["states"][name]["sections"] = captures
+        return manifest
+
+    def _copy_ahead(self, writing: _Writing) -> None:
+        """Copy until little is left, or what changes cannot be caught up with."""
+        for _ in range(ROUNDS_MAX):
+            with writing.copier.hold():
+                _, states = self._describe()
+                captures = [
+                    capture
+                    for name, state in states.items()
+                    for capture in self._captures_of(writing, name, state.sections).values()
+                ]
+                if sum(capture.left for capture in captures) <= LEFT_ROWS_MAX:
+                    return
+            for capture in captures:
+                writing.copier.copy(capture, writing.writer)
+
+    def _captures_of(self, writing: _Writing, name: str, sections: Sections) -> dict[str, SectionCapture]:
+        """The captures of a state's sections, made when first asked for."""
+        for key, section in sections.items():
+            if section.changed not in writing.captures:
+                head = f"{name}/{key}#{self._number}"
+                known = self._known.get(section.changed)
+                writing.captures[section.changed] = SectionCapture(head, section, known)
+        return {key: writing.captures[section.changed] for key, section in sections.items()}
+
+    def _take_rest(self, writing: _Writing, name: str, state: _State) -> dict[str, str]:
+        """An operator's tables that are in no section: the names they are stored under, "" in that of small ones."""
+        if state.operator is None:
+            return {}
+        known = self._rests.get(state.operator)
+        if known is None or known.seen != state.seen:
+            known = self._rests[state.operator] = _Rest(state.seen, {}, {})
+            for key, table in state.operator.rest().items():
+                if table.nbytes <= SMALL_BYTES:
+                    known.small[key] = table
+                else:
+                    stored = known.tables[key] = f"{name}/{key}#{self._number}"
+                    writing.large[stored] = table
+        writing.small.update({f"{name}/{key}": table for key, table in known.small.items()})
+        writing.names.update(dict.fromkeys(known.tables.values(), ""))
+        return {**known.tables, **dict.fromkeys(known.small, "")}
+
+    def _write_left(self, writing: _Writing) -> None:
+        """What was copied under the lock."""
+        for file, rows in writing.left:
+            file.append(rows)
+            file.finish(whole=True)
+        small = pa.table(
+            {
+                "name": pa.array(list(writing.small), pa.string()),
+                "ipc": pa.array([_to_ipc(table) for table in writing.small.values()], pa.binary()),
+            }
+        )
+        for name, table in {**writing.large, SMALL: small}.items():
+            added = writing.writer.add(name, table.schema)
+            for batch in table.to_batches():
+                added.append(batch)
+            added.finish()
+
+    def _commit(self, writing: _Writing, manifest: dict[str, Any]) -> int:
+        """Make it the newest; the bytes written for it."""
+        known: dict[Changed, Kept] = {}
+        kept = set(writing.names) - set(writing.large)
+        for state in manifest["states"].values():
+            for key, capture in state["sections"].items():
+                known[capture.section.changed] = capture.kept()
+                state["sections"][key] = capture.kept().stored.to_json()
+                kept |= {part.name for part in capture.parts if part.name in self._stored}
+        for name in kept:
+            writing.writer.keep(name, self._stored[name])
+        self._flush_topics(manifest)
+        before, self._stored = self._stored, writing.writer.commit(manifest)
+        for changed, what in known.items():
+            self._known[changed] = what
+        return sum(table.num_bytes for name, table in self._stored.items() if before.get(name) != table)
+
+    def _flush_topics(self, manifest: dict[str, Any]) -> None:
+        """The records up to the positions must outlive what a checkpoint says of them."""
+        names = {source["topic"] for source in manifest["sources"].values()} | set(manifest["outputs"])
+        for topic in self._instance.storage.topics():
+            if topic.name in names:
+                for log in topic.partitions:
+                    log.flush()
+
+    # ------------------------------------------------------------ the manifest
+
+    def _describe(self) -> tuple[dict[str, Any], dict[str, _State]]:
+        """The manifest without the states, and those by name; the lock is held."""
+        scheduler = self._instance.scheduler
+        states: dict[str, _State] = {}
+        manifest: dict[str, Any] = {
+            "format": FORMAT,
+            "number": self._number,
+            "tick": scheduler.tick_number,
+            "sources": {},
+            "queries": {},
+            "outputs": [],
+            "states": {},
+        }
+        for name, source in scheduler.sources.items():
+            manifest["sources"][name] = {"topic": source.reader.topic.name, "positions": list(source.reader.positions)}
+            if source.store is not None:
+                states[f"source/{name}"] = _State(source.store.sections())
+        owners: dict[int, str] = {}
+        names: dict[int, str] = {}
+        for query in scheduler.queries.values():
+            output = self._instance.outputs.get(query.name)
+            if (query.store is None and output is None) or query.status != "running":
+                continue
+            entry: dict[str, Any] = {"fingerprint": fingerprint(query.plan)}
+            manifest["queries"][query.query_id] = entry
+            if output is not None:
+                entry["end"] = output.end
+                manifest["outputs"] += [output.topic] if output.topic is not None else []
+            entry["state"] = owners.setdefault(id(query.dataflow), query.query_id)
+            if entry["state"] != query.query_id:
+                continue
+            entry["marks"] = query.dataflow.marks()
+            entry["steps"] = {}
+            for place, step in enumerate(query.dataflow.steps):
+                if step.operator is not None:
+                    name = names.setdefault(id(step.operator), f"query/{query.query_id}/{place}")
+                    entry["steps"][str(place)] = name
+                    if name not in states:
+                        seen = (step.rows_in, step.rows_out, step.batches, step.watermark_us)
+                        states[name] = _State(step.operator.sections(), step.operator, seen)
+            if query.store is not None:
+                entry["store"] = f"query/{query.query_id}/store"
+                states[entry["store"]] = _State(query.store.sections())
+        return manifest, states
+
+
+def _to_ipc(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())

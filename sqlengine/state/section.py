@@ -1,0 +1,87 @@
+"""Section: what a checkpoint sees of a structure, rows by position, and which of them have changed.
+
+Why: a checkpoint writes what has changed since the one before it, and copies a large state in small parts while ticks
+go on in between. For both it has to know the positions that changed. Nothing is noted before a checkpoint is first
+taken, so who takes none pays nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ints = npt.NDArray[np.int64]
+NOTHING: Ints = np.empty(0, dtype=np.int64)
+
+
+class Changed:
+    """Which positions have changed since they were taken; those behind the ones there were then have."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+        """Another number when a position may hold another row than before: everything is to be taken again."""
+        self._known = 0
+        self._marks = np.zeros(0, dtype=np.uint8)
+
+    def mark(self, positions: Ints) -> None:
+        """These (any order, repeats allowed) change."""
+        if self._known:
+            self._marks[positions[positions < self._known]] = 1
+
+    def renumbered(self) -> None:
+        """Rows have moved to other positions, or all are others."""
+        self.generation += 1
+        self._known = 0
+
+    def take(self, size: int) -> Ints:
+        """The positions changed since the last call, of `size` there are now, ascending; all at the first call."""
+        changed = np.flatnonzero(self._marks[: self._known].view(np.bool_))
+        new = np.arange(self._known, size, dtype=np.int64)
+        if size > len(self._marks):
+            self._marks = np.zeros(max(size, 2 * len(self._marks)), dtype=np.uint8)
+        else:
+            self._marks[changed] = 0
+        self._known = size
+        return np.concatenate([changed, new]) if len(changed) else new
+
+    def count(self, size: int) -> int:
+        """How many `take` would return."""
+        return int(np.count_nonzero(self._marks[: self._known])) + max(0, size - self._known)
+
+    def begin(self, size: int) -> None:
+        """The `size` rows there are have been taken."""
+        self._known = 0
+        self.take(size)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`size`: how many positions there are; `rows`: tables by name with a row for each of some positions."""
+
+    changed: Changed
+    size: Callable[[], int]
+    rows: Callable[[Ints], Mapping[str, pa.Table]]
+
+    def whole(self) -> dict[str, pa.Table]:
+        """The rows of all positions."""
+        return dict(self.rows(np.arange(self.size(), dtype=np.int64)))
+
+
+Sections = dict[str, Section]
+
+
+def below(head: str, sections: Sections) -> Sections:
+    """Sections of a part, under names and with tables that begin with `head`."""
+
+    def named(section: Section) -> Section:
+        return Section(
+            section.changed,
+            section.size,
+            lambda positions: {head + name: table for name, table in section.rows(positions).items()},
+        )
+
+    return {head + name: named(section) for name, section in sections.items()}
