@@ -39,6 +39,10 @@ class PartitionedOperator(Operator, ABC):
         """Reclaim what is dead."""
         self._rows.compact_if_worth_it()
 
+    def _entries(self) -> int:
+        """How much there is to look through for what can be forgotten."""
+        return self._rows.num_rows
+
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
         self._take_in(self._forgetting.in_time(delta))
         return None
@@ -50,7 +54,7 @@ class PartitionedOperator(Operator, ABC):
     def advance(self, times: Times) -> Delta | None:
         change = self._apply_pending()
         self._forgetting.advance(times.watermark_us)
-        if self._forgetting.is_due(self._rows.num_rows):
+        if self._forgetting.is_due(self._entries()):
             self._forget()
         return change
 
@@ -68,7 +72,7 @@ class PartitionedOperator(Operator, ABC):
         (times,) = self._rows.arena.take(living, [self._forget_by.column])
         self._rows.forget(living[self._forgetting.gone(times)])
         self._compact()
-        self._forgetting.looked(self._rows.num_rows)
+        self._forgetting.looked(self._entries())
 
     def take_late(self) -> list[pa.RecordBatch]:
         return self._forgetting.take_late()

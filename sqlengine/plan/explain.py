@@ -219,11 +219,20 @@ def _top_n(node: nodes.TopN) -> str:
     return f"{text} by [{', '.join(names[p] for p in node.partition)}] order by {order}"
 
 
+def _kept(kept: nodes.Kept) -> str:
+    """`2 rows, 10 s and running totals`."""
+    parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((kept.rows, "row"), (kept.groups, "group")) if n]
+    parts += [] if kept.distance is None else [f"{kept.distance / 1e6:g} s"]
+    parts += ["running totals"] if kept.carried else []
+    *first, last = parts or ["0 rows"]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def _over(node: nodes.Over) -> str:
     names = node.input.schema.names
     calls = ", ".join(rename_args(f"{c.sql} {c.frame_sql}".rstrip(), [names[i] for i in c.reads]) for c in node.calls)
     order = ", ".join(names[c] + (" desc" if d else "") for c, d, _ in node.order)
-    keeps = "" if node.keeps is None else f" keeps {node.keeps} row{'' if node.keeps == 1 else 's'} of each"
+    keeps = "" if node.keeps is None else f" keeps {_kept(node.keeps)} of each"
     by = f"[{calls}] by [{', '.join(names[p] for p in node.partition)}]"
     return by + (f" order by {order}" if order else "") + keeps
 

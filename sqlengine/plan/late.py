@@ -47,6 +47,8 @@ def slack_us(node: Node, column: int, window: nodes.Window | None = None) -> int
             return slack_us(below, column, window)
         case nodes.ReleaseInOrder(input=below, time_column=time) if column == time:
             return slack_us(below, column, window)
+        case nodes.ReleaseInOrder(input=nodes.Project() as below, time_column=time):
+            return _of_released(below, time, column, window)
         case nodes.HoldWatermark(input=below, hold_us=hold):
             slack = slack_us(below, column, window)
             return None if slack is None else max(0, slack - hold)
@@ -76,6 +78,15 @@ def slack_us(node: Node, column: int, window: nodes.Window | None = None) -> int
         case nodes.AsofJoin(settle=True, left=left):
             return slack_us(left, column, window) if column < len(left.schema) else None
     return None
+
+
+def _of_released(node: nodes.Project, time: int, column: int, window: nodes.Window | None) -> int | None:
+    """A row that waited for its time brings what that was cut down to, no further behind than the unit is long."""
+    cut, own = cut_down(node.exprs[column]), cut_down(node.exprs[time])
+    if cut is None or own is None or own != (cut[0], 0):
+        return None
+    slack = slack_us(node, time, None if cut[1] else window)
+    return None if slack is None else slack + cut[1]
 
 
 def _lasts_us(node: nodes.DropLate, window: nodes.Window | None) -> int:

@@ -401,20 +401,32 @@ class WindowCall:
     by_row: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What later rows need of a partition's earlier ones, where rows come in the order of the window: its last `rows`,
+    those of its last `groups` of equal ones, those of the last `distance` of its ORDER BY value; and the totals of the
+    calls `carried`."""
+
+    rows: int = 0
+    groups: int = 0
+    distance: int | float | None = None
+    carried: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Over(Unary):
     """Window functions over partitions: output = input columns, then one column a call.
 
     `order`: ((column, descending, nulls_first), ...); rows it leaves equal are taken in the order of their remaining
     columns, so that the answer does not depend on arrival.  `forget`: see Forget; its column is one of the partition's.
-    `keeps`: so many rows of a partition, its last, are all that later rows need; earlier ones come no more.
+    `keeps`: what later rows need; None: every row.
     """
 
     partition: tuple[int, ...]
     order: tuple[tuple[int, bool, bool], ...]
     calls: tuple[WindowCall, ...]
     forget: Forget | None = None
-    keeps: int | None = None
+    keeps: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from sqlengine.plan import nodes
 from sqlengine.plan.forget import forgetful, without_bound
 from sqlengine.plan.late import in_time, slack_us
 from sqlengine.plan.look_ahead import distance, told_later
-from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, looks_back, rebuild, rows_back
+from sqlengine.plan.nodes import Forget, Node
+from sqlengine.plan.properties import derive, kept_back, looks_back, rebuild
 from sqlengine.plan.recursion import cut_recursion
 from sqlengine.plan.sessions import session_rows
 from sqlengine.plan.temporal_join import TAKEN_BACK
@@ -121,7 +121,10 @@ def _by_time(node: Node, ahead: bool) -> Node:
 def _kept_short(node: Node) -> Node:
     """Window functions over rows in order, down to those just made, that keep no more rows than they read."""
     if isinstance(node, nodes.Over):
-        return replace(node, keeps=rows_back(node))
+        kept = kept_back(node)
+        if kept is None or kept.distance is None or kept.rows or kept.groups or kept.carried:
+            return replace(node, keeps=kept)
+        return replace(node, keeps=kept, forget=Forget(node.order[0][0], int(kept.distance)))
     return rebuild(node, tuple(_kept_short(i) if isinstance(i, (nodes.Over, nodes.Filter)) else i for i in node.inputs))
 
 

@@ -133,25 +133,47 @@ def looks_back(call: nodes.WindowCall) -> bool:
     return call.frame.end.kind in ("preceding", "current row")
 
 
-def rows_back(over: nodes.Over) -> int | None:
-    """How many rows before a new one its functions read at most, where rows come in the order of ORDER BY; None for all
-    of them."""
-    found = [_rows_back(call) for call in over.calls] if _looks_back(over) else [None]
-    return None if None in found else max(f for f in found if f is not None)
+def kept_back(over: nodes.Over) -> nodes.Kept | None:
+    """What its functions need of earlier rows, where rows come in the order of ORDER BY; None for all of them."""
+    found = [_kept_back(call, i) for i, call in enumerate(over.calls)] if _looks_back(over) else [None]
+    kept = nodes.Kept()
+    for one in found:
+        if one is None:
+            return None
+        distances = [d for d in (kept.distance, one.distance) if d is not None]
+        kept = nodes.Kept(
+            max(kept.rows, one.rows),
+            max(kept.groups, one.groups),
+            max(distances, default=None),
+            (*kept.carried, *one.carried),
+        )
+    return kept
 
 
-def _rows_back(call: nodes.WindowCall) -> int | None:
+_CARRIED = frozenset("count sum avg min max bool_and bool_or first_value".split())
+"""Functions that go on from what earlier rows came to (operators/over/running.py)."""
+
+
+def _kept_back(call: nodes.WindowCall, place: int) -> nodes.Kept | None:
     if call.frame is None:
         return None
     if call.function == "lag":
         by = call.constants[0]
-        return by if isinstance(by, int) else None
-    start = call.frame.start
-    if call.function in ("row_number", "rank", "dense_rank") or call.frame.mode != "rows":
+        return nodes.Kept(rows=by) if isinstance(by, int) else None
+    if call.function in ("row_number", "rank", "dense_rank"):
+        return nodes.Kept(carried=(place,))
+    start, end = call.frame.start, call.frame.end
+    if start.kind == "unbounded preceding" and end.kind == "current row":
+        if call.function == "last_value":
+            return nodes.Kept()
+        return nodes.Kept(carried=(place,)) if call.function in _CARRIED else None
+    if start.kind == "current row":
+        return nodes.Kept()
+    if start.kind != "preceding" or not isinstance(start.offset, (int, float)):
         return None
-    if start.kind not in ("preceding", "current row") or not isinstance(start.offset, int):
-        return None
-    return start.offset if start.kind == "preceding" else 0
+    if call.frame.mode == "range":
+        return nodes.Kept(distance=start.offset)
+    return nodes.Kept(rows=int(start.offset)) if call.frame.mode == "rows" else nodes.Kept(groups=int(start.offset))
 
 
 def _unique(node: Node) -> tuple[int, ...] | None:

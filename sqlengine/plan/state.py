@@ -177,9 +177,10 @@ class StateAnalysis:
         return self.contents_of(node) | self._values(node.input, node.keys, node.aggregates)
 
     def _of_ranking(self, node: nodes.TopN | nodes.Over) -> Size:
-        if node.forget is not None:
+        kept = node.keeps if isinstance(node, nodes.Over) else None
+        if node.forget is not None and (kept is None or not kept.carried or node.forget.column in node.partition):
             return _watermark(node.input, node.forget.column)
-        if isinstance(node, nodes.Over) and node.keeps is not None:
+        if kept is not None:
             return self._distinct(node.input, node.partition) if node.partition else _bounded("a few rows")
         if isinstance(node, nodes.TopN) and node.input.append_only:
             return self.contents_of(node)

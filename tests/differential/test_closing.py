@@ -27,6 +27,22 @@ QUERIES = {
     "newest": "SELECT k, v FROM (SELECT k, v, rank() OVER (PARTITION BY k ORDER BY ts) AS r FROM {a}) WHERE r <= 4",
     "back": "SELECT k, v - lag(v, 2) OVER w AS d, sum(v) OVER w AS s, rank() OVER w AS r, max(v) OVER (PARTITION BY k"
     " ORDER BY ts, v ROWS 2 PRECEDING) AS m FROM {a} WINDOW w AS (PARTITION BY k ORDER BY ts, v)",
+    "totals": "SELECT k, v, count(*) OVER w AS n, count(v) FILTER (WHERE v > 20) OVER w AS f, sum(v) OVER w AS s,"
+    " avg(v) OVER w AS a, min(v) OVER w AS lo, max(v) FILTER (WHERE v < 60) OVER w AS hi, bool_and(v > 5) OVER w AS b,"
+    " first_value(v) OVER w AS f1, last_value(v) OVER w AS l1, row_number() OVER w AS i, rank() OVER w AS r,"
+    " dense_rank() OVER w AS d FROM {a} WINDOW w AS (PARTITION BY k ORDER BY ts, v)",
+    "peers": "SELECT k, v, sum(v) OVER w AS s, count(*) OVER w AS n, rank() OVER w AS r, dense_rank() OVER w AS d,"
+    " sum(v::double precision) OVER w AS x, min(v::text) OVER w AS t, bool_or(v > 90) OVER w AS o"
+    " FROM {a} WINDOW w AS (PARTITION BY k ORDER BY ts)",
+    "one partition": "SELECT v, sum(v) OVER (ORDER BY ts, v, k) AS s, max(v) OVER (ORDER BY ts) AS m FROM {a}",
+    "near": "SELECT k, v, sum(v) OVER (PARTITION BY k ORDER BY ts RANGE INTERVAL '3 seconds' PRECEDING) AS s FROM {a}",
+    "near and totals": "SELECT k, v, sum(v) OVER w AS s, lag(v) OVER u AS p, count(*) OVER u AS n FROM {a} WINDOW"
+    " w AS (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '3 seconds' PRECEDING AND INTERVAL '1 second' PRECEDING),"
+    " u AS (PARTITION BY k ORDER BY ts, v)",
+    "mixed": "SELECT k, v, lag(v, 3) OVER w AS p, sum(v) OVER w AS s, max(v) OVER (PARTITION BY k ORDER BY ts, v"
+    " ROWS BETWEEN 4 PRECEDING AND 1 PRECEDING) AS m FROM {a} WINDOW w AS (PARTITION BY k ORDER BY ts, v)",
+    "groups": "SELECT k, v, sum(v) OVER (PARTITION BY k ORDER BY ts GROUPS 2 PRECEDING) AS s FROM {a}",
+    "by second": "SELECT k, v, sum(v) OVER (PARTITION BY date_trunc('second', ts), k ORDER BY ts, v) AS s FROM {a}",
 }
 ENDS_AT = START + dt.timedelta(days=1)
 

@@ -125,35 +125,35 @@ def _taken(values: pa.Array, at: Ints, there: Mask) -> pa.Array:
 # ---------------------------------------------------------------- aggregating
 
 
-def _valid(over: Frames) -> Mask:
+def valid_rows(over: Frames) -> Mask:
     """The rows that count: let in by FILTER, and with an argument that is not NULL."""
     mask = None if not over.args else buffers.validity(buffers.plain(over.args[0]))
     every = np.ones(len(over.lo), dtype=bool) if over.kept is None else over.kept
     return every if mask is None else every & mask
 
 
-def _ranged(counted: npt.NDArray[Any], over: Frames) -> Ints:
+def counted(values: npt.NDArray[Any], over: Frames) -> Ints:
     """Sums of whole numbers over the frames; they may wrap around."""
-    running = np.zeros(len(counted) + 1, dtype=np.int64)
-    np.cumsum(counted, out=running[1:])
+    running = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(values, out=running[1:])
     return running[over.hi] - running[over.lo]
 
 
 def _count(call: WindowCall, over: Frames) -> pa.Array:
-    return pa.array(_ranged(_valid(over), over))
+    return pa.array(counted(valid_rows(over), over))
 
 
 def _sum(call: WindowCall, over: Frames) -> pa.Array:
-    valid = _valid(over)
-    none = _ranged(valid, over) == 0
+    valid = valid_rows(over)
+    none = counted(valid, over) == 0
     if pa.types.is_floating(over.args[0].type):
         return pa.array(_float_sums(over, valid), mask=none)
     return pa.array(_whole_sums(over, valid), mask=none)
 
 
 def _avg(call: WindowCall, over: Frames) -> pa.Array:
-    valid = _valid(over)
-    count = _ranged(valid, over)
+    valid = valid_rows(over)
+    count = counted(valid, over)
     whole = not pa.types.is_floating(over.args[0].type)
     sums = _whole_sums(over, valid, checked=False) if whole else _float_sums(over, valid)
     return pa.array(sums / np.maximum(count, 1), mask=count == 0)
@@ -167,11 +167,20 @@ def _float_sums(over: Frames, valid: Mask) -> npt.NDArray[np.float64]:
 
 
 def _whole_sums(over: Frames, valid: Mask, checked: bool = True) -> npt.NDArray[Any]:
-    """Sums of whole numbers: int64; OutOfRange (22003) when one does not fit, float64 instead when not `checked`."""
+    return whole(*halves(over, valid), checked)
+
+
+def halves(over: Frames, valid: Mask) -> tuple[Ints, Ints]:
+    """Sums of the high and of the low halves of whole numbers over the frames."""
     column = buffers.plain(over.args[0])
     kind = "u" if pa.types.is_unsigned_integer(column.type) else "i"
     values = np.where(valid, buffers.fixed(column, f"{kind}{column.type.bit_width // 8}").astype(np.int64), 0)
-    high, low = _ranged(values >> HALF, over), _ranged(values & LOW_HALF, over)
+    return counted(values >> HALF, over), counted(values & LOW_HALF, over)
+
+
+def whole(high: Ints, low: Ints, checked: bool) -> npt.NDArray[Any]:
+    """Sums from those of their halves: int64; OutOfRange (22003) when one does not fit, float64 instead when not
+    `checked`."""
     high, low = high + (low >> HALF), low & LOW_HALF
     fits = (high >= -(1 << HALF - 1)) & (high < 1 << HALF - 1)
     if fits.all():
@@ -191,7 +200,7 @@ def _greatest(call: WindowCall, over: Frames) -> pa.Array:
 
 def _extreme(over: Frames, combine: np.ufunc, neutral: int) -> pa.Array:
     """The rows with the least or greatest word: words say which row, so values of any type come back whole."""
-    valid = _valid(over)
+    valid = valid_rows(over)
     words = np.unique(comparable_words(over.args[0]), return_inverse=True)[1].astype(np.int64)
     holder = np.zeros(int(words.max(initial=0)) + 1, dtype=np.int64)
     holder[words[valid]] = np.flatnonzero(valid)
@@ -201,20 +210,20 @@ def _extreme(over: Frames, combine: np.ufunc, neutral: int) -> pa.Array:
 
 
 def _every(call: WindowCall, over: Frames) -> pa.Array:
-    true, false = _truths(over)
+    true, false = truths(over)
     return pa.array(false == 0, mask=true + false == 0)
 
 
 def _some(call: WindowCall, over: Frames) -> pa.Array:
-    true, false = _truths(over)
+    true, false = truths(over)
     return pa.array(true > 0, mask=true + false == 0)
 
 
-def _truths(over: Frames) -> tuple[Ints, Ints]:
+def truths(over: Frames) -> tuple[Ints, Ints]:
     """How many values of each frame are true, and how many false."""
     value = np.asarray(over.args[0].fill_null(False).to_numpy(zero_copy_only=False))
-    valid = _valid(over)
-    return _ranged(valid & value, over), _ranged(valid & ~value, over)
+    valid = valid_rows(over)
+    return counted(valid & value, over), counted(valid & ~value, over)
 
 
 _FUNCTIONS: dict[str, Callable[[WindowCall, Frames], pa.Array]] = {

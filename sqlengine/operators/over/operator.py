@@ -20,6 +20,8 @@ from sqlengine.operators.base import ChosenKeys, State
 from sqlengine.operators.changes import differ
 from sqlengine.operators.over.bounds import frame_ranges, order_values, places
 from sqlengine.operators.over.functions import Frames, compute
+from sqlengine.operators.over.kept import needed, tail
+from sqlengine.operators.over.running import Running
 from sqlengine.operators.partitioned import PartitionedOperator
 from sqlengine.operators.ranking import Sorted, sort_rows
 from sqlengine.plan import nodes
@@ -49,27 +51,24 @@ class OverOperator(PartitionedOperator):
         types = [self._input.field(c).type for c in self._node.partition]
         self._rows = RankedRows(self._input, types, retracting=not self._node.input.append_only, listed=True)
         self._values = RowArena(self._answers)
+        carried = self._node.keeps.carried if self._node.keeps is not None else ()
+        calls = [self._node.calls[i] for i in carried]
+        self._running = Running(calls, self._input, self._node.partition) if carried else None
         self._begin()
 
     def _change(self, delta: Delta) -> Delta | None:
         removed, new = self._rows.apply(delta, self._node.partition)
         touched = self._rows.partitions_of(np.concatenate([removed, new]))
-        rows, values = self._answered(self._rows.of_partitions(touched))
-        out = self._replaced(removed, rows, values)
+        rows, by, columns = self._sorted(self._rows.of_partitions(touched))
+        out = self._replaced(removed, rows, self._answered(rows, by, columns))
         if self._node.keeps is not None:
-            self._rows.kill(rows[self._places_from_end(rows) >= self._node.keeps])
+            self._rows.kill(rows[~needed(self._node.keeps, by, columns[self._node.order[0][0]])])
         return out
-
-    def _places_from_end(self, rows: Ints) -> Ints:
-        """How many rows of its partition stand behind each of the sorted rows."""
-        slots = self._rows.slots.values[rows]
-        last = np.append(np.flatnonzero(slots[1:] != slots[:-1]), len(slots) - 1)
-        return np.repeat(last, np.diff(last, prepend=-1)) - np.arange(len(slots))
 
     # ------------------------------------------------------------ values
 
-    def _answered(self, rows: Ints) -> tuple[Ints, list[pa.Array]]:
-        """The rows sorted by partition and ORDER BY, and each call's value for them."""
+    def _sorted(self, rows: Ints) -> tuple[Ints, Sorted, list[pa.Array]]:
+        """The rows sorted by partition and ORDER BY, how, and their columns."""
         taken = dict(zip(range(len(self._input)), self._rows.arena.take(rows), strict=True))
 
         def take(column: int, at: Ints | None) -> pa.Array:
@@ -77,13 +76,36 @@ class OverOperator(PartitionedOperator):
 
         by = sort_rows(self._rows.slots.values[rows], self._node.order, self._ties, take)
         at = pa.array(by.order)
-        columns = [taken[c].take(at) for c in range(len(self._input))]
-        found: list[pa.Array | None] = [self._own(call, by, columns) for call in self._node.calls]
+        return rows[by.order], by, [taken[c].take(at) for c in range(len(self._input))]
+
+    def _answered(self, rows: Ints, by: Sorted, columns: list[pa.Array]) -> list[pa.Array]:
+        """Each call's value for sorted rows."""
+        carried = self._carried(rows, by, columns)
+        found: list[pa.Array | None] = [
+            carried[i] if i in carried else self._own(call, by, columns) for i, call in enumerate(self._node.calls)
+        ]
         left = [i for i, values in enumerate(found) if values is None]
         if left:
             for i, values in zip(left, self._asked([self._node.calls[i] for i in left], by, columns), strict=True):
                 found[i] = values
-        return rows[by.order], [v for v in found if v is not None]
+        return [v for v in found if v is not None]
+
+    def _carried(self, rows: Ints, by: Sorted, columns: list[pa.Array]) -> dict[int, pa.Array]:
+        """The values of the calls that go on from totals, by their places; NULL for rows that have theirs already."""
+        if self._running is None or self._node.keeps is None:
+            return {}
+        fresh = np.flatnonzero(self._rows.marks.values[rows] == 0)
+        new = tail(by, fresh)
+        chosen = pa.array(fresh)
+        own = [column.take(chosen) for column in columns]
+        keys = [own[c].take(pa.array(new.starts)) for c in self._node.partition]
+        back = np.zeros(len(rows), dtype=np.int64)
+        back[fresh] = np.arange(len(fresh))
+        known = np.ones(len(rows), dtype=bool)
+        known[fresh] = False
+        scattered = pa.array(back, mask=known)
+        values = self._running.answers(new, own, keys)
+        return {i: v.take(scattered) for i, v in zip(self._node.keeps.carried, values, strict=True)}
 
     def _own(self, call: nodes.WindowCall, by: Sorted, columns: list[pa.Array]) -> pa.Array | None:
         """A call computed here; None when DuckDB must be asked."""
@@ -168,14 +190,29 @@ class OverOperator(PartitionedOperator):
         moved = self._values.compact(keep)
         given[alive] = moved[given[alive] - 1] + 1
 
+    def _entries(self) -> int:
+        return super()._entries() + (self._running.size if self._running is not None else 0)
+
+    def _forget(self) -> None:
+        super()._forget()
+        forget = self._node.forget
+        if self._running is not None and forget is not None and forget.column in self._node.partition:
+            place = self._node.partition.index(forget.column)
+            self._running.forget(lambda keys: self._forgetting.gone(keys[place]))
+            self._forgetting.looked(self._entries())
+
     def state_size(self) -> Mapping[str, int]:
-        return {"rows": self._rows.num_rows, "bytes": self._rows.num_bytes + self._values.num_bytes}
+        rows, size = self._rows.num_rows, self._rows.num_bytes + self._values.num_bytes
+        if self._running is not None:
+            rows, size = rows + self._running.size, size + self._running.num_bytes
+        return {"rows": rows, "bytes": size}
 
     def rest(self) -> State:
         alive = self._rows.living()
         batch = self._joined(alive, self._values.take(self._rows.marks.values[alive] - 1))
         table = pa.Table.from_batches([] if batch is None else [batch], schema=self.schema)
-        return {"rows": table.replace_schema_metadata({"horizon": str(self._forgetting.horizon_us)})}
+        state = {"rows": table.replace_schema_metadata({"horizon": str(self._forgetting.horizon_us)})}
+        return state if self._running is None else {**state, "running": self._running.snapshot()}
 
     def restore(self, state: State) -> None:
         self._clear()
@@ -186,8 +223,13 @@ class OverOperator(PartitionedOperator):
             values = pa.RecordBatch.from_arrays(batch.columns[width:], schema=self._answers)
             self._rows.marks.values[new] = self._values.append(values) + 1 + np.arange(len(new))
         self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])
+        if self._running is not None:
+            self._running.restore(state["running"])
 
     def keep(self, chosen: ChosenKeys) -> None:
-        rows = self.rest()["rows"]
+        state = self.rest()
+        rows = state["rows"]
         kept = [b.filter(pa.array(chosen([b.column(c) for c in self._node.partition]))) for b in rows.to_batches()]
-        self.restore({"rows": pa.Table.from_batches(kept, schema=rows.schema)})
+        self.restore({**state, "rows": pa.Table.from_batches(kept, schema=rows.schema)})
+        if self._running is not None:
+            self._running.forget(lambda keys: ~chosen(keys))
