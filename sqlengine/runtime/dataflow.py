@@ -27,9 +27,9 @@ from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
 from sqlengine.workers import ALONE, Workers
 
-COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate, nodes.Versions)
+COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate)
 """Operators for which one large delta is cheaper than several small ones, copying included (those that can be divided
-see to it themselves), and one that has to see what an update takes back beside what it brings."""
+see to it themselves)."""
 
 NOW_INTERVAL_US = 1_000_000
 """How often a query whose answer changes with now() is run again when nothing else happens."""
@@ -216,6 +216,7 @@ class Dataflow:
     def _scan(self, place: int, node: nodes.Scan, feed: Feed, before: dict[int, np.ndarray]) -> None:
         step = self.steps[place]
         step.output = [Delta(d.batch.select(list(node.columns)), d.weights) for d in feed.deltas if d.num_rows]
+        transaction = None
         for source in feed.batches:
             if (place, id(source)) not in self._reading:
                 step.skipped += 1
@@ -224,7 +225,14 @@ class Dataflow:
             if node.watermark_column:
                 arrays = [*batch.columns, pa.array(before[id(source)])]
                 batch = pa.RecordBatch.from_arrays(arrays, schema=node.schema)
-            step.output.append(Delta(batch, source.weights))
+            delta = Delta(batch, source.weights)
+            if transaction is not None and source.frame.transaction == transaction and not node.append_only:
+                # What an update of many rows takes back and what it brings are one change (operators/versions.py).
+                together = concat([step.output.pop(), delta])
+                assert together is not None
+                delta = together
+            step.output.append(delta)
+            transaction = source.frame.transaction
         step.rows_in += sum(d.num_rows for d in step.output)
         step.batches += len(step.output)
 

@@ -154,3 +154,39 @@ def test_what_has_no_versions_is_refused(query, state):
         with pytest.raises(sqlengine.ProgrammingError) as caught:
             db.execute(f"CREATE MATERIALIZED VIEW v AS {query}")
         assert caught.value.sqlstate == state
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_row_deleted_and_inserted_again_is_no_update_however_history_is_read(place):
+    with sqlengine.connect() as db:
+        db.execute(
+            "CREATE TABLE u (id BIGINT PRIMARY KEY, d INT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '0 seconds')"
+        )
+        db.execute("CREATE STREAM v (id BIGINT, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1 hour')")
+        steps = [
+            "INSERT INTO u VALUES (3, 1, '2024-01-01 00:00:10')",
+            "INSERT INTO v VALUES (9, 3, '2024-01-01 00:01:00'), (8, 3, '2024-01-01 00:03:00')",
+            "DELETE FROM u WHERE id = 3",
+            "INSERT INTO u VALUES (3, 2, '2024-01-01 00:02:00') ON CONFLICT (id) DO UPDATE SET d = excluded.d",
+        ]
+        view = "SELECT v.id, u.d FROM v JOIN u FOR SYSTEM_TIME AS OF v.ts AS u ON v.k = u.id"
+        steps.insert(place, f"CREATE MATERIALIZED VIEW w AS {view}")
+        for step in steps:
+            db.execute(step)
+        assert db.execute("SELECT * FROM w").fetchall() == [(8, 2)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_update_of_more_rows_than_a_frame_holds_is_one_change(late):
+    view = "CREATE MATERIALIZED VIEW w AS SELECT v.id, u.d FROM v JOIN u FOR SYSTEM_TIME AS OF v.ts AS u ON v.k = u.id"
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE u (id BIGINT PRIMARY KEY, d INT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+        db.execute("CREATE STREAM v (id BIGINT, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1 hour')")
+        db.execute("INSERT INTO v VALUES (1, 7, '2024-01-01 00:01:00'), (2, 69999, '2024-01-01 00:03:00')")
+        if not late:
+            db.execute(view)
+        db.execute("INSERT INTO u SELECT i, 1, TIMESTAMP '2024-01-01' FROM generate_series(1, 70000) AS g(i)")
+        db.execute("UPDATE u SET d = 2, ts = TIMESTAMP '2024-01-01 00:02:00'")
+        if late:
+            db.execute(view)
+        assert sorted(db.execute("SELECT * FROM w").fetchall()) == [(1, 1), (2, 2)]
