@@ -15,18 +15,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import storage
 from sqlengine import errors, sql
-from sqlengine.catalog.objects import MaterializedView, Sink, Stream, Table
+from sqlengine.catalog.objects import MaterializedView, Sink, Stream, Table, View
+from sqlengine.plan.pipeline import Planned
 from sqlengine.result import Result
 from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
+from sqlengine.runtime.pausing import begin_again, object_of, pause, soon
 from sqlengine.runtime.planning import emit_of
+from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import begin_replacement, is_replacement, new_view, out_of_replacement
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
@@ -137,9 +139,47 @@ def revive(instance: Instance) -> None:
             elif isinstance(obj, Stream) and obj.connector != "topic":
                 instance.start_ingest(obj, again=True)
         checkpoint.place_sources()
-        begun = [o for o in instance.catalog.in_order() if isinstance(o, (MaterializedView, Sink))]
-        for obj in sorted(begun, key=lambda obj: obj.filling):  # those others may read first
+        rest = _unrestored(instance, checkpoint)
+        for obj in sorted(rest, key=lambda obj: obj.filling):  # those others may read first
             _restart(instance, obj, checkpoint)
+        for query in list(instance.scheduler.queries.values()):
+            _as_paused(instance, query)
+
+
+def _unrestored(instance: Instance, checkpoint: Checkpoint) -> list[MaterializedView | Sink]:
+    """Continue all queries that the checkpoint has state of; returns the others, in dependency order.
+
+    First those, because with the first of the others the ticks go on from where the checkpoint was taken.
+    """
+    rest: list[MaterializedView | Sink] = []
+    anew: set[str] = set()
+    for obj in instance.catalog.in_order():
+        if isinstance(obj, (MaterializedView, Sink)):
+            if not anew.isdisjoint(obj.depends_on()) or not _continued(instance, obj, checkpoint):
+                rest.append(obj)
+                anew.add(checkpoint.make_anew(obj))
+        elif isinstance(obj, View) and not anew.isdisjoint(obj.depends_on()):
+            anew.add(obj.name)
+    return rest
+
+
+def _continued(instance: Instance, obj: MaterializedView | Sink, checkpoint: Checkpoint) -> bool:
+    """Whether a view or sink goes on from the checkpoint's state."""
+    if obj.filling:
+        return False
+    try:
+        return checkpoint.restore_query(obj, _planned(instance, obj), emit_of(obj))
+    except errors.Error:  # told when it is tried again with the rest
+        return False
+
+
+def _as_paused(instance: Instance, query: ContinuousQuery) -> None:
+    """A query stands still if its object says so, and only then."""
+    obj = object_of(instance, query.query_id)
+    if obj is not None and obj.paused and query.status == "running":
+        pause(instance, query)
+    elif obj is not None and not obj.paused and query.status == "paused":
+        soon(instance, query)
 
 
 def resume_waiting(instance: Instance) -> None:
@@ -156,6 +196,8 @@ def resume_waiting(instance: Instance) -> None:
         for obj in list(instance.catalog):
             if obj.name in instance.waiting and isinstance(obj, (MaterializedView, Sink)):
                 _restart(instance, obj, checkpoint if fresh else checkpoint.without_state())
+                if obj.query_id in instance.scheduler.queries:
+                    _as_paused(instance, instance.scheduler.queries[obj.query_id])
 
 
 def _restart(instance: Instance, obj: MaterializedView | Sink, checkpoint: Checkpoint) -> None:
@@ -170,19 +212,15 @@ def _restart(instance: Instance, obj: MaterializedView | Sink, checkpoint: Check
 
 def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: Checkpoint) -> None:
     """One view's or sink's query, from the checkpoint's state where it has some."""
-    emit = emit_of(obj)
-    planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
-    if isinstance(obj, MaterializedView):
-        planned = planned.renamed([c.name for c in obj.columns])
+    planned = _planned(instance, obj)
     if isinstance(obj, MaterializedView) and is_replacement(obj):
         fill = begin_replacement(instance, new_view(out_of_replacement(obj), planned), Pace())
         assert fill is not None, "a materialized view has a query of its own"
         instance.fills.run_behind(fill)
-        return
-    if not obj.filling and checkpoint.restore_query(obj, planned, emit):
-        return
-    started = partial(instance.filled, obj) if obj.filling else None
-    if isinstance(obj, Sink):
-        instance.start_sink(obj, planned, emit, started=started, behind=obj.filling)
-    else:
-        instance.start_query(obj.query_id, obj.name, obj.sql, planned, emit, started=started, behind=obj.filling)
+    elif obj.filling or not checkpoint.restore_query(obj, planned, emit_of(obj)):
+        begin_again(instance, obj, behind=obj.filling)
+
+
+def _planned(instance: Instance, obj: MaterializedView | Sink) -> Planned:
+    planned = instance.plan(sql.parse_query(obj.query), emit_of(obj), obj.planning)
+    return planned.renamed([c.name for c in obj.columns]) if isinstance(obj, MaterializedView) else planned

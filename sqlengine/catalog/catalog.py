@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlengine.catalog.objects import CatalogObject, Namespace, from_json, to_json
+from sqlengine.catalog.objects import REPLACEMENT, STREAM_QUERY, CatalogObject, Namespace, from_json, to_json
 from sqlengine.catalog.system import SYSTEM_TABLES
 from sqlengine.errors import (
     DependentObjects,
@@ -26,6 +26,11 @@ def object_name(parts: tuple[str, ...]) -> str:
     """The catalog key of a possibly qualified name: schema public is not spelt out."""
     kept = parts[-2:]
     return kept[-1] if len(kept) == 1 or kept[0] == DEFAULT_SCHEMA else ".".join(kept)
+
+
+def _written_stream(obj: CatalogObject) -> str:
+    """The stream that a query of CREATE STREAM ... AS writes; "" for anything else."""
+    return obj.name.removesuffix(STREAM_QUERY) if obj.name.endswith(STREAM_QUERY) else ""
 
 
 class Catalog:
@@ -140,12 +145,12 @@ class Catalog:
         return other
 
     def in_order(self) -> list[CatalogObject]:
-        """All objects, each behind what it reads."""
+        """All objects, each behind what it reads; a stream AS behind the query that writes it."""
         ordered: dict[str, CatalogObject] = {}
 
         def visit(obj: CatalogObject) -> None:
             if obj.name not in ordered:
-                for name in obj.depends_on():
+                for name in (*obj.depends_on(), obj.name + STREAM_QUERY):
                     if name in self._objects:
                         visit(self._objects[name])
                 ordered[obj.name] = obj
@@ -163,23 +168,36 @@ class Catalog:
         del self._objects[name]
 
     def dependents(self, name: str) -> list[CatalogObject]:
-        """Everything that reads `name`, directly or not, nearest last: the order to drop in is this list's."""
+        """Everything that reads `name`, directly or not, nearest last: the order to drop in is this list's.  Who reads
+        what a stream AS is written from reads the stream."""
         direct = [o for o in self._objects.values() if name in o.depends_on()]
+        written = [self._objects[n] for o in direct if (n := _written_stream(o)) in self._objects]
         found: list[CatalogObject] = []
-        for obj in direct:
+        for obj in (*written, *direct):
             for indirect in [*self.dependents(obj.name), obj]:
                 if indirect not in found:
                     found.append(indirect)
         return found
 
-    def refuse_if_needed(self, name: str, kind: str) -> None:
+    def dependencies(self, name: str, kind: str) -> list[str]:
+        """What depends on an object and on what that depends, nearest first: "view b depends on table a"."""
+        kinds = {name: kind}
+        lines = []
+        for obj in reversed(self.dependents(name)):
+            shown = _written_stream(obj) or obj.name.removesuffix(REPLACEMENT)
+            kinds[obj.name] = kinds[shown] = "stream" if shown != obj.name and _written_stream(obj) else obj.kind
+            on = [n for n in obj.depends_on() if n in kinds]
+            lines += [f"{kinds[shown]} {shown} depends on {kinds[n]} {n}" for n in on]
+        return list(dict.fromkeys(lines))
+
+    def refuse_if_needed(self, name: str, kind: str, what: str = "drop") -> None:
         """DependentObjects (2BP01) naming what still reads `name`."""
-        users = self.dependents(name)
-        if users:
+        lines = self.dependencies(name, kind)
+        if lines:
             raise DependentObjects(
-                f"cannot drop {kind} {name} because other objects depend on it",
-                detail="; ".join(f"{o.kind} {o.name} depends on {kind} {name}" for o in users),
-                hint="use DROP ... CASCADE to drop the dependent objects too",
+                f"cannot {what} {kind} {name} because other objects depend on it",
+                detail="\n".join(lines),
+                hint="use DROP ... CASCADE to drop the dependent objects too" if what == "drop" else "drop them first",
             )
 
     def records(self) -> list[dict[str, Any]]:

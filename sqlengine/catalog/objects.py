@@ -163,6 +163,7 @@ class MaterializedView(CatalogObject):
     options: dict[str, str] = field(default_factory=dict)
     planning: PlanningInfo = field(default_factory=PlanningInfo)
     filling: bool = False
+    paused: bool = False
 
     def depends_on(self) -> tuple[str, ...]:
         return self.inputs
@@ -181,6 +182,7 @@ class Sink(CatalogObject):
     options: dict[str, str] = field(default_factory=dict)
     planning: PlanningInfo = field(default_factory=PlanningInfo)
     filling: bool = False
+    paused: bool = False
 
     def depends_on(self) -> tuple[str, ...]:
         return self.inputs

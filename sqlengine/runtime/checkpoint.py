@@ -95,7 +95,7 @@ class Checkpoint:
         known = self._manifest["queries"].get(obj.query_id)
         stale = any(name in self._anew for name in planned.sources())
         if stale or known is None or known["fingerprint"] != fingerprint(planned.physical):
-            self._make_anew(obj)
+            self.make_anew(obj)
             return False
         owner = self._manifest["queries"][known["state"]]
         states = {step: self._state(name) for step, name in owner["steps"].items()}
@@ -107,19 +107,21 @@ class Checkpoint:
                 self._continued(owner["store"], query.store.sections())
 
         if isinstance(obj, Sink):
-            self._instance.continue_sink(obj, planned, emit, states, owner["marks"], known["end"], restored)
+            end, held = known["end"], known.get("held")
+            self._instance.continue_sink(obj, planned, emit, states, owner["marks"], end, restored, held)
         else:
-            contents = self._state(owner["store"])
-            self._instance.continue_view(obj, planned, emit, states, owner["marks"], contents, restored)
+            contents, held = self._state(owner["store"]), known.get("held")
+            self._instance.continue_view(obj, planned, emit, states, owner["marks"], contents, restored, held)
         return True
 
-    def _make_anew(self, obj: MaterializedView | Sink) -> None:
-        """Whoever reads the object has seen rows that will come again."""
+    def make_anew(self, obj: MaterializedView | Sink) -> str:
+        """Whoever reads the object has seen rows that will come again; returns the name it is read by."""
         name = obj.name
         if isinstance(obj, Sink) and obj.connector == "topic":
             name = obj.name.removesuffix(STREAM_QUERY)
             self._instance.scheduler.sources.pop(name, None)
         self._anew.add(name)
+        return name
 
 
 def _small_tables(tables: Mapping[str, pa.Table]) -> State:

@@ -5,7 +5,8 @@ Most is copied while ticks go on (runtime/capture.py); the last hold of the engi
 all of it the state of one tick. Written is what has changed since the last checkpoint. The manifest (`FORMAT` 2):
 
 - `number`, `tick`; `sources`: topic and positions of each stream and table that is read;
-- `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end;
+- `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; `held`: where
+  one that stands still has read its sources to;
 - `states`: by name the sections (state/stored_section.py) and the names of other tables; tables of a few bytes are in
   the table `small`, one row each, as Arrow IPC streams.
 """
@@ -280,9 +281,12 @@ class Checkpoints:
         names: dict[int, str] = {}
         for query in scheduler.queries.values():
             output = self._instance.outputs.get(query.name)
-            if (query.store is None and output is None) or query.status != "running":
+            held = query.kept_positions
+            if (query.store is None and output is None) or (query.status != "running" and held is None):
                 continue
             entry: dict[str, Any] = {"fingerprint": fingerprint(query.plan)}
+            if held is not None:
+                entry["held"] = held
             manifest["queries"][query.query_id] = entry
             if output is not None:
                 entry["end"] = output.end

@@ -118,6 +118,11 @@ class Dataflow:
         """Names of the objects whose rows it must be given: what only parts read is not among them."""
         return frozenset(self._scans)
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether other dataflows may run some of it."""
+        return bool(self._parts)
+
     def wake(self, now_us: int) -> None:
         """Sources count as active now: while history was read no time passed for them."""
         for name in self._scans:

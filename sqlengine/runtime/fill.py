@@ -134,6 +134,11 @@ class Fill:
         """Names of everything its members read."""
         return frozenset(n for member in self.members for n in (*member.query.sources, *member.query.upstream))
 
+    @property
+    def is_short(self) -> bool:
+        """Whether little is left to be taken in."""
+        return self._left() <= SWITCH_ROWS_MAX
+
     def progress(self) -> Progress:
         """How far it is."""
         read = self._read(self._positions_read())
@@ -251,6 +256,7 @@ class Fill:
             query = member.query
             outcome = query.step(feeds, self._now_us, history=self._history)
             deltas = query.note(outcome, self._scheduler.tick_number, self._now_us)
+            query.hand_on(outcome)
             feeds[query.name] = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
             if member.staged is not None:
                 member.staged += deltas

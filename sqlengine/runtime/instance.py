@@ -76,7 +76,7 @@ class Instance:
         self.storage = Storage.open(path, replicas=replicas)
         self.catalog = Catalog.load(self.storage.meta.replay(), self.storage.meta.append)
         self.functions = UserFunctions()
-        self.scheduler = Scheduler(self.clock, self.storage.transactions.cut)
+        self.scheduler = Scheduler(self.clock, self.storage.transactions.cut, self._output_failed)
         self.side_topics = SideTopics(self.storage)
         self.ingests: dict[str, Ingest] = {}
         self.waiting: dict[str, Error] = {}
@@ -364,16 +364,18 @@ class Instance:
         marks: dict[str, object],
         store: State,
         restored: Callable[[ContinuousQuery], None],
+        held: dict[str, list[int]] | None,
     ) -> None:
-        """Add a view whose state a checkpoint holds; the shared sources stand where it was taken. `restored` is called
-        when its own operators and contents hold the state, before it shares any with others."""
+        """Add a view whose state a checkpoint holds; the shared sources stand where it was taken, the view itself at
+        the offsets `held` if it stood still then. `restored` is called when its own operators and contents hold the
+        state, before it shares any with others."""
         with self.lock:
             query = self.build(view.query_id, view.name, view.sql, planned, emit, keep=True)
-            if self._join_twin(query):
+            if held is None and self._join_twin(query):
                 return
             assert query.store is not None
             query.store.restore(store)
-            self._continue(query, states, marks, restored)
+            self._continue(query, states, marks, restored, held)
 
     def continue_sink(
         self,
@@ -384,16 +386,17 @@ class Instance:
         marks: dict[str, object],
         end: int | None,
         restored: Callable[[ContinuousQuery], None],
+        held: dict[str, list[int]] | None,
     ) -> None:
-        """Add a sink whose state a checkpoint holds; what its topic got after that is written again. `restored`: as for
-        a view."""
+        """Add a sink whose state a checkpoint holds; what its topic got after that is written again. `restored` and
+        `held`: as for a view."""
         with self.lock:
             query = self.build(sink.query_id, sink.name, sink.sql, planned, emit, keep=False)
             output = self._open_output(sink, planned)
             if isinstance(output, TopicOutput) and end is not None:
                 output.cut(end)
             query.followers.append(output)
-            self._continue(query, states, marks, restored)
+            self._continue(query, states, marks, restored, held)
 
     def _continue(
         self,
@@ -401,13 +404,17 @@ class Instance:
         states: dict[str, State],
         marks: dict[str, object],
         restored: Callable[[ContinuousQuery], None],
+        held: dict[str, list[int]] | None,
     ) -> None:
         query.dataflow.restore(states, marks, self.clock.now_us())
         restored(query)
         for name in query.sources:
             if name not in self.scheduler.sources:
                 self.scheduler.add_source(name, self.reader(self.stored(name)), None)
-        self.share(query)
+        if held is None:
+            self.share(query)
+        else:
+            self.scheduler.hold(query, held)
         self.scheduler.add_query(query)
 
     def start_sink(self, sink: Sink, planned: Planned, emit: ast.Emit, **how: Any) -> None:
@@ -461,6 +468,12 @@ class Instance:
             hint="register its Python functions again, or drop it" if error.sqlstate == "42883" else error.hint,
         )
 
+    def _output_failed(self, query: ContinuousQuery, deltas: Sequence[Delta], error: Error) -> None:
+        # Lazy: it imports this module.
+        from sqlengine.runtime.pausing import output_failed
+
+        output_failed(self, query, deltas, error)
+
     def stop_query(self, query_id: str) -> None:
         """Remove a query from the ticks, or end bringing it up to date; nothing when it never ran."""
         self.fills.cancel(query_id, "the query was ended")
@@ -510,7 +523,7 @@ class Instance:
                 raise Error(
                     f'materialized view "{obj.name}" has failed: {query.error.message}',
                     sqlstate=query.error.sqlstate,
-                    hint="SHOW QUERIES tells more; drop and create it again once the cause is gone",
+                    hint=f"RESUME QUERY {obj.query_id} makes it anew once the cause is gone",
                 )
             return query.contents(packed=packed)
         assert isinstance(obj, (Stream, Table))

@@ -16,6 +16,7 @@ from sqlengine.state.row_store import RowStore
 
 if TYPE_CHECKING:
     from sqlengine.runtime.dataflow import Dataflow
+    from sqlengine.runtime.tap import Tap
 
 Follower = Callable[[int, int, Delta | None], None]
 """Called at the end of each tick that changed the query: (tick number, now_us, change); None = no change."""
@@ -42,6 +43,17 @@ class Outcome:
     late: list[pa.RecordBatch]
     failures: list[tuple[pa.RecordBatch, Error]]
     rows_in: int
+
+
+@dataclass
+class Held:
+    """Where a query that stands still is: offsets by source, what has come in views since, and what of tick number
+    `tick` its followers have not been told."""
+
+    positions: dict[str, list[int]]
+    tap: Tap
+    undelivered: list[Delta] = field(default_factory=list)
+    tick: int = 0
 
 
 @dataclass
@@ -72,6 +84,7 @@ class ContinuousQuery:
     created_us: int = 0
     last_change_us: int | None = None
     last_change_tick: int = 0
+    held: Held | None = None
 
     @property
     def recomputed(self) -> bool:
@@ -96,11 +109,17 @@ class ContinuousQuery:
         rows_in = sum(b.num_rows for name in self.sources if name in feeds for b in feeds[name].batches)
         return Outcome(deltas, late, failures, rows_in)
 
+    @property
+    def kept_positions(self) -> dict[str, list[int]] | None:
+        """Offsets by source from which its state goes on after a restart; None when it runs with the ticks, or when
+        only memory knows what it would miss."""
+        held = self.held
+        return None if held is None or self.upstream or held.undelivered else held.positions
+
     def note(self, outcome: Outcome, tick: int, now_us: int) -> list[Delta]:
-        """Count a tick and hand on what it set aside; returns the change under the query's own names."""
+        """Count a tick; returns the change under the query's own names."""
         self.counters.ticks += 1
         self.counters.rows_in += outcome.rows_in
-        self._hand_on(outcome)
         deltas = [self._renamed(delta) for delta in outcome.deltas]
         if deltas:
             self.counters.rows_out += sum(delta.num_rows for delta in deltas)
@@ -115,12 +134,18 @@ class ContinuousQuery:
             for follower in list(self.followers):
                 follower(tick, now_us, change)
 
+    def tell_undelivered(self, held: Held, now_us: int) -> None:
+        """Tell the followers what they have not been told; raises what they raise."""
+        if held.undelivered:
+            self.tell(held.undelivered, held.tick, now_us)
+            held.undelivered = []
+
     def _renamed(self, delta: Delta) -> Delta:
         if delta.batch.schema.names == self.plan.schema.names:
             return delta
         return Delta(pa.RecordBatch.from_arrays(delta.batch.columns, schema=self.plan.schema), delta.weights)
 
-    def _hand_on(self, outcome: Outcome) -> None:
+    def hand_on(self, outcome: Outcome) -> None:
         """Late rows and rows that raised go to the query's own topics."""
         for batch in outcome.late:
             self.counters.late_rows += batch.num_rows

@@ -14,7 +14,16 @@ from functools import partial
 import pyarrow as pa
 
 from sqlengine import sql
-from sqlengine.catalog.objects import REPLACEMENT, CatalogObject, ColumnInfo, MaterializedView, Sink, View
+from sqlengine.catalog.objects import (
+    REPLACEMENT,
+    STREAM_QUERY,
+    CatalogObject,
+    ColumnInfo,
+    MaterializedView,
+    Sink,
+    Stream,
+    View,
+)
 from sqlengine.errors import DependentObjects, Error, InvalidDefinition, NotSupportedError, ObjectInUse, ObjectNotReady
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
@@ -55,10 +64,15 @@ def consequences(instance: Instance, new: View | NewView) -> list[NewView]:
     for above in reversed(over):
         if isinstance(above, (MaterializedView, Sink)) and above.query_id not in instance.scheduler.queries:
             continue
+        if isinstance(above, Stream):  # its query tells
+            continue
         try:
             made = _as_it_will_be(instance, above, ahead, changed)
         except Error as error:
-            refused.append(f"{above.kind} {above.name} depends on {obj.kind} {obj.name}: {error.message}")
+            shown = f"{above.kind} {above.name}"
+            if above.name.endswith(STREAM_QUERY):
+                shown = f"stream {above.name.removesuffix(STREAM_QUERY)}"
+            refused.append(f"{shown} depends on {obj.kind} {obj.name}: {error.message}")
             continue
         if made is not None:
             anew.append(made)

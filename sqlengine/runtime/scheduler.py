@@ -15,11 +15,14 @@ from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.latest import common_difference, latest_change
-from sqlengine.runtime.query import ContinuousQuery, Outcome
+from sqlengine.runtime.query import ContinuousQuery, Held, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.runtime.tap import Tap
 from sqlengine.state.row_store import RowStore
 from storage import Log, Topic
+
+OnOutputFailure = Callable[[ContinuousQuery, Sequence[Delta], Error], None]
+"""Told of a query, the change it could not hand to its followers, and why."""
 
 
 class Source:
@@ -63,8 +66,11 @@ class Scheduler:
     where partitions may be read, as of one moment.
     """
 
-    def __init__(self, clock: Clock, cut: Callable[[Sequence[Log]], list[int]]) -> None:
+    def __init__(
+        self, clock: Clock, cut: Callable[[Sequence[Log]], list[int]], on_output_failure: OnOutputFailure
+    ) -> None:
         self.cut = cut
+        self.on_output_failure = on_output_failure
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.clock = clock
@@ -149,15 +155,23 @@ class Scheduler:
                 stepped[shared] = self._step(query, feeds, now_us)
             outcome = stepped[shared]
             if outcome is not None:
-                try:
-                    deltas = query.note(outcome, self.tick_number, now_us)
-                    query.tell(deltas, self.tick_number, now_us)
-                except Exception as error:  # what it writes to has failed
-                    query.status, query.error = "failed", as_error(error)
-                    continue
+                deltas = query.note(outcome, self.tick_number, now_us)
                 feeds[query.name] = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
+                try:
+                    query.hand_on(outcome)
+                except Exception as error:  # its late or failed rows cannot be written
+                    query.status, query.error = "failed", as_error(error)
+                else:
+                    self.tell_followers(query, deltas, now_us)
         for tap in taps:
             tap.record(feeds, now_us)
+
+    def tell_followers(self, query: ContinuousQuery, deltas: Sequence[Delta], now_us: int) -> None:
+        """What the present tick has made of a query; an output that fails stops its own query alone."""
+        try:
+            query.tell(deltas, self.tick_number, now_us)
+        except Exception as error:
+            self.on_output_failure(query, deltas, as_error(error))
 
     def _step(self, query: ContinuousQuery, feeds: Mapping[str, Feed], now_us: int) -> Outcome | None:
         """The dataflow of a query through a tick; a failure stops those that share it alone."""
@@ -233,6 +247,9 @@ class Scheduler:
         those is told the difference."""
         with self.lock:
             leaving = {place: self.queries.pop(place) for place in entering}
+            for old in leaving.values():
+                if old.held is not None:
+                    self.taps.remove(old.held.tap)
             self.queries |= {query.query_id: query for query in entering.values()}
             self._put_in_order()
             feeds = {}
@@ -270,10 +287,21 @@ class Scheduler:
             visit(query)
         self.queries = ordered
 
+    def hold(self, query: ContinuousQuery, positions: Mapping[str, Sequence[int]] | None = None) -> None:
+        """Keep where a query stands still: at these offsets by source, else at the end of the present tick."""
+        views = {name: view for name in query.upstream if (view := self.by_name(name)) is not None}
+        tap = Tap({name: view.plan.schema for name, view in views.items()}, (), query.sources)
+        self.taps.append(tap)
+        where = positions or {name: self.sources[name].reader.positions for name in query.sources}
+        query.held = Held({name: list(at) for name, at in where.items()}, tap)
+        query.status = "paused"
+
     def remove_query(self, query_id: str) -> ContinuousQuery:
         """Stop and forget a query, and sources nobody reads any more."""
         with self.lock:
             query = self.queries.pop(query_id)
+            if query.held is not None:
+                self.taps.remove(query.held.tap)
             self.forget_unread()
             return query
 

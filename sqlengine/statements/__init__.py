@@ -11,6 +11,7 @@ from sqlengine.sql import ast
 from sqlengine.statements.alter_table import add_column
 from sqlengine.statements.change import delete, update
 from sqlengine.statements.context import Context
+from sqlengine.statements.control import control
 from sqlengine.statements.copy import copy_from, copy_to
 from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
@@ -20,7 +21,7 @@ from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
 from sqlengine.statements.prepared import deallocate, executed, prepare
 from sqlengine.statements.select import select
-from sqlengine.statements.session_state import checkpoint, control, reset, set_, transaction, wait
+from sqlengine.statements.session_state import checkpoint, reset, set_, transaction, wait
 from sqlengine.statements.show import describe, show
 from sqlengine.statements.sinks import create_sink
 from sqlengine.statements.streams import create_stream

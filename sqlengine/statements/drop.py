@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import (
+    REPLACEMENT,
+    STREAM_QUERY,
     CatalogObject,
     MaterializedView,
     Namespace,
@@ -58,35 +60,50 @@ def _drop_topic(statement: ast.Drop, name: str, context: Context) -> Result:
         context.notice(f'topic "{name}" does not exist, skipping')
         return Result("DROP TOPIC")
     get_topic(context, name)
-    users = [o for o in instance.catalog if isinstance(o, (Stream, Table)) and o.topic == name]
-    if users and not statement.cascade:
-        raise DependentObjects(
-            f"cannot drop topic {name} because other objects depend on it",
-            detail="; ".join(f"{o.kind} {o.name} depends on topic {name}" for o in users),
-            hint="use DROP ... CASCADE to drop the dependent objects too",
-        )
-    for user in users:
-        drop_object(context, user, cascade=True)
+    users: list[CatalogObject] = [o for o in instance.catalog if isinstance(o, (Stream, Table)) and o.topic == name]
+    _drop_members(context, "topic", name, users, statement.cascade)
     if name in topic_names(context):
         instance.storage.drop_topic(name)
     return Result("DROP TOPIC")
 
 
+def _drop_members(context: Context, kind: str, name: str, members: list[CatalogObject], cascade: bool) -> None:
+    """Drop what belongs to a topic or schema and all that depends on it: DependentObjects (2BP01) unless cascading."""
+    catalog = context.instance.catalog
+    members = [o for o in members if not o.name.endswith(STREAM_QUERY)]
+    if members and not cascade:
+        lines = [f"{o.kind} {o.name} depends on {kind} {name}" for o in members]
+        lines += [line for o in members for line in catalog.dependencies(o.name, o.kind)]
+        raise DependentObjects(
+            f"cannot drop {kind} {name} because other objects depend on it",
+            detail="\n".join(dict.fromkeys(lines)),
+            hint="use DROP ... CASCADE to drop the dependent objects too",
+        )
+    over = {o.name: o for member in members for o in [*catalog.dependents(member.name), member]}
+    _drop_all(context, list(over.values()))
+
+
+def _drop_all(context: Context, objects: list[CatalogObject]) -> None:
+    """Drop in this order, and say so."""
+    shown = [o for o in reversed(objects) if not o.name.endswith((STREAM_QUERY, REPLACEMENT))]
+    lines = [f"drop cascades to {o.kind} {o.name}" for o in shown]
+    if len(lines) > 1:
+        lines = [f"drop cascades to {len(lines)} other objects\nDETAIL: " + "\n".join(lines)]
+    for line in lines:
+        context.notice(line)
+    for obj in objects:
+        if obj.name in context.instance.catalog:
+            _drop_one(context, obj)
+
+
 def drop_object(context: Context, obj: CatalogObject, cascade: bool) -> None:
     """Drop an object (and, cascading, its dependents first); a topic made for it goes too."""
-    instance = context.instance
+    catalog = context.instance.catalog
     if isinstance(obj, Namespace):
-        inside = [o for o in instance.catalog if o.name.startswith(f"{obj.name}.")]
-        if inside and not cascade:
-            raise DependentObjects(f"cannot drop schema {obj.name} because it is not empty")
-        for member in inside:
-            if member.name in instance.catalog:
-                drop_object(context, member, cascade=True)
+        _drop_members(context, "schema", obj.name, [o for o in catalog if o.name.startswith(f"{obj.name}.")], cascade)
     if not cascade:
-        instance.catalog.refuse_if_needed(obj.name, obj.kind)
-    for dependent in instance.catalog.dependents(obj.name):
-        if dependent.name in instance.catalog:
-            _drop_one(context, dependent)
+        catalog.refuse_if_needed(obj.name, obj.kind)
+    _drop_all(context, catalog.dependents(obj.name))
     _drop_one(context, obj)
 
 
@@ -100,6 +117,8 @@ def _drop_one(context: Context, obj: CatalogObject) -> None:
         replacement = instance.catalog.find(tuple(replacement_of(obj).split(".")))
         if replacement is not None:
             _drop_one(context, replacement)
+    if isinstance(obj, Stream) and (written := instance.catalog.find(tuple((obj.name + STREAM_QUERY).split(".")))):
+        _drop_one(context, written)
     if isinstance(obj, (Stream, Table)):
         ingest = instance.ingests.get(obj.name)
         instance.stop_ingest(obj.name)
@@ -123,20 +142,32 @@ def rename(statement: ast.Rename, context: Context) -> Result:
         new_name = f"{schema}{dot}{statement.new_name}"
         if new_name in instance.catalog:
             raise DuplicateTable(f'relation "{new_name}" already exists')
-        instance.catalog.refuse_if_needed(obj.name, obj.kind)
+        instance.catalog.refuse_if_needed(obj.name, obj.kind, "rename")
         instance.fills.refuse_change(obj.name)
-        if isinstance(obj, (MaterializedView, Sink)):
-            instance.query_of(obj).name = new_name
-        if obj.name in instance.scheduler.sources:
-            instance.scheduler.sources[new_name] = instance.scheduler.sources.pop(obj.name)
         if obj.name in instance.ingests:
             raise DependentObjects(f'cannot rename "{obj.name}" while its connector feeds it')
-        if obj.name in instance.identities:
-            instance.identities[new_name] = instance.identities.pop(obj.name)
-        renamed = replace(obj, name=new_name)
-        instance.catalog.drop(obj.name)
-        instance.catalog.add(renamed)
+        _rename(context, obj, new_name)
+        written = instance.catalog.find(tuple((obj.name + STREAM_QUERY).split(".")))
+        if written is not None:
+            _rename(context, written, new_name + STREAM_QUERY)
     return Result(f"ALTER {statement.kind.upper()}")
+
+
+def _rename(context: Context, obj: CatalogObject, new_name: str) -> None:
+    instance = context.instance
+    query = instance.query_of(obj) if isinstance(obj, (MaterializedView, Sink)) else None
+    instance.catalog.change([replace(obj, name=new_name)], without=obj.name)
+    if query is not None:
+        query.name = new_name
+    if obj.name in instance.scheduler.sources:
+        instance.scheduler.sources[new_name] = instance.scheduler.sources.pop(obj.name)
+    if obj.name in instance.identities:
+        instance.identities[new_name] = instance.identities.pop(obj.name)
+    if obj.name in instance.outputs:
+        instance.outputs[new_name] = instance.outputs.pop(obj.name)
+    if obj.name in instance.scheduler.derived:
+        instance.scheduler.derived.remove(obj.name)
+        instance.scheduler.derived.add(new_name)
 
 
 def comment(statement: ast.Comment, context: Context) -> Result:

@@ -1,8 +1,7 @@
-"""SET, RESET, BEGIN, COMMIT, ROLLBACK, WAIT, CHECKPOINT, PAUSE/RESUME/CANCEL QUERY."""
+"""SET, RESET, BEGIN, COMMIT, ROLLBACK, WAIT, CHECKPOINT."""
 
 from __future__ import annotations
 
-from sqlengine.errors import NotSupportedError, UndefinedObject, did_you_mean
 from sqlengine.result import Result
 from sqlengine.settings import setting_names
 from sqlengine.sql import ast
@@ -58,22 +57,3 @@ def checkpoint(statement: ast.Checkpoint, context: Context) -> Result:
     else:
         context.instance.checkpoints.write()
     return Result("CHECKPOINT")
-
-
-def control(statement: ast.ControlQuery, context: Context) -> Result:
-    """PAUSE | RESUME | CANCEL QUERY id."""
-    instance = context.instance
-    with instance.lock:
-        query = instance.scheduler.queries.get(statement.query_id) or instance.scheduler.by_name(statement.query_id)
-        if query is None:
-            known = [*instance.scheduler.queries, *(q.name for q in instance.scheduler.queries.values())]
-            raise UndefinedObject(
-                f'query "{statement.query_id}" does not exist', hint=did_you_mean(statement.query_id, known)
-            )
-        if statement.action == "cancel" and query.query_id.startswith("follow"):
-            instance.stop_query(query.query_id)
-            return Result("CANCEL QUERY")
-        raise NotSupportedError(
-            f"{statement.action.upper()} QUERY is not supported yet for {query.name}",
-            hint="DROP the view or sink to end its query" if statement.action == "cancel" else None,
-        )

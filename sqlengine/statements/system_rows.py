@@ -201,9 +201,15 @@ def _sinks(context: Context) -> Rows:
 # ---------------------------------------------------------------- what runs
 
 
+def _standing(context: Context) -> list[ContinuousQuery]:
+    """Queries whose state is not being changed at the moment; that of others must not be looked at."""
+    instance = context.instance
+    return [q for q in instance.scheduler.queries.values() if instance.fills.get(q.query_id) is None]
+
+
 def _queries(context: Context) -> Rows:
     rows: Rows = []
-    for q in context.instance.scheduler.queries.values():
+    for q in _standing(context):
         size = q.dataflow.state_size()
         rows.append(
             (
@@ -259,8 +265,9 @@ def _filling(fill: Fill) -> tuple[Any, ...]:
 
 def _behind(context: Context, query: ContinuousQuery) -> int:
     """Records in the topics it reads that no tick has taken yet."""
-    readers = [context.instance.scheduler.sources[name].reader for name in query.sources]
-    return sum(end - at for r in readers for end, at in zip(r.ends(), r.positions, strict=False))
+    readers = {name: context.instance.scheduler.sources[name].reader for name in query.sources}
+    positions = query.held.positions if query.held else {name: r.positions for name, r in readers.items()}
+    return sum(end - at for n, r in readers.items() for end, at in zip(r.ends(), positions[n], strict=False))
 
 
 def _operators(context: Context) -> Rows:
@@ -285,7 +292,7 @@ def _operators(context: Context) -> Rows:
             f.busy_share,
             f.rows_per_second,
         )
-        for q in context.instance.scheduler.queries.values()
+        for q in _standing(context)
         for f in figures(q.dataflow, now_us)
     ]
 
@@ -294,7 +301,7 @@ def _watermarks(context: Context) -> Rows:
     now_us = context.instance.clock.now_us()
     return [
         (q.name, name, partition, at_us, _span(None if at_us is None else now_us - at_us))
-        for q in context.instance.scheduler.queries.values()
+        for q in _standing(context)
         for name, tracker in q.dataflow.trackers.items()
         for partition, at_us in ((p, visible_watermark(at)) for p, at in sorted(tracker.by_partition().items()))
     ]
@@ -303,7 +310,7 @@ def _watermarks(context: Context) -> Rows:
 def _late_rows(context: Context) -> Rows:
     return [
         (q.query_id, q.name, number, type(step.node).__name__, step.late_rows, q.late_topic)
-        for q in context.instance.scheduler.queries.values()
+        for q in _standing(context)
         for number, step in enumerate(q.dataflow.steps)
         if step.late_rows
     ]

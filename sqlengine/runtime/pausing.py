@@ -1,0 +1,249 @@
+"""Queries that stand still for a while, and go on from where they were.
+
+A query that is paused, or whose output cannot be written, holds its position: how far it has read each topic, and a tap
+on the views it reads.  Going on is a fill that begins with the query's own state.  Where that cannot be, because the
+query has failed within a tick or what it would read is gone, a view is made anew and takes its own place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from sqlengine import sql
+from sqlengine.catalog.objects import MaterializedView, Sink, Table
+from sqlengine.delta import Delta, concat
+from sqlengine.errors import Error, ObjectInUse, ObjectNotReady
+from sqlengine.operators.consolidate import consolidate
+from sqlengine.runtime.cut import make_cut
+from sqlengine.runtime.failures import as_error
+from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.fill import Cut, Fill, Member, Pace
+from sqlengine.runtime.instance import Instance
+from sqlengine.runtime.outputs import TopicOutput
+from sqlengine.runtime.planning import emit_of
+from sqlengine.runtime.query import ContinuousQuery, Held
+from sqlengine.runtime.sources import make_tracker
+from sqlengine.state.row_store import RowStore
+
+RETRY_AFTER_US = 1_000_000
+"""The wait after an output has failed; it doubles with every other failure, up to RETRY_AFTER_MAX_US."""
+RETRY_AFTER_MAX_US = 60_000_000
+
+
+def pause(instance: Instance, query: ContinuousQuery) -> None:
+    """Stand still from the present tick on; the caller holds the lock.  ObjectNotReady (55000) for one that failed."""
+    if query.status == "failed":
+        raise ObjectNotReady(f'"{query.name}" has failed', hint="RESUME QUERY tries again")
+    _remember(instance, query, is_paused=True)
+    if query.status == "running":
+        hold(instance, query)
+    query.status = "paused"
+
+
+def hold(instance: Instance, query: ContinuousQuery) -> None:
+    """Keep where a query stands, and its state to itself."""
+    _make_alone(instance, query)
+    instance.scheduler.hold(query)
+
+
+def _remember(instance: Instance, query: ContinuousQuery, is_paused: bool) -> None:
+    """Have the catalog say whether it is paused."""
+    obj = object_of(instance, query.query_id)
+    if obj is not None and obj.paused != is_paused:
+        instance.catalog.update(obj, paused=is_paused)
+
+
+def object_of(instance: Instance, query_id: str) -> MaterializedView | Sink | None:
+    """What a query stands behind; None of a follower."""
+    found = [o for o in instance.catalog if isinstance(o, (MaterializedView, Sink)) and o.query_id == query_id]
+    return found[0] if found else None
+
+
+def _make_alone(instance: Instance, query: ContinuousQuery) -> None:
+    """Have it share neither its dataflow nor parts of it nor its contents with others, who go on."""
+    # Lazy: operators and their kernels are many modules, needed only once a continuous query exists.
+    from sqlengine.runtime.dataflow import Dataflow
+
+    flow = query.dataflow
+    twins = [q for q in instance.scheduler.queries.values() if q is not query and q.dataflow is flow]
+    if not twins and not flow.has_parts:
+        return
+    stored = [instance.stored(name) for name in query.sources]
+    trackers = {obj.name: make_tracker(obj, instance.topic_of(obj)) for obj in stored}
+    own = Dataflow(flow.plan, trackers, flow.timeout_us, instance.workers(0))
+    marks = flow.marks()
+    states = {
+        step: {name: _copied(table) for name, table in operator.snapshot().items()}
+        for step, operator in flow.operators().items()
+    }
+    own.restore(states, marks, instance.clock.now_us())
+    query.dataflow = own
+    if twins and query.store is not None:
+        store = RowStore(query.store.schema, query.store.key_columns)
+        store.restore(query.store.snapshot())
+        query.store = store
+
+
+def _copied(table: pa.Table) -> pa.Table:
+    """The same rows in memory of their own: an operator's snapshot may be its very arrays."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return pa.ipc.open_stream(sink.getvalue()).read_all()
+
+
+# ---------------------------------------------------------------- going on
+
+
+def resume(instance: Instance, query: ContinuousQuery, pace: Pace) -> Fill:
+    """Begin to go on; the caller holds the lock and has the fill's steps made.
+
+    Raises what writing out what waits raises, ObjectNotReady (55000) when neither going on nor beginning again can be.
+    """
+    if instance.fills.get(query.query_id) is not None:
+        raise ObjectInUse(f'"{query.name}" is being brought up to date already', hint="WAIT waits for it")
+    held = query.held
+    gone = None if held is None else _gone(instance, held)
+    if held is None or gone is not None:
+        return _begin_anew(instance, query, pace, gone)
+    query.tell_undelivered(held, instance.clock.now_us())
+    readers = {name: instance.reader(instance.stored(name), at) for name, at in held.positions.items()}
+    own = replace(query, store=None, followers=[], held=None)
+
+    def let_in(fill: Fill) -> None:
+        _go_on(instance, query, own, fill.members[0].staged or [])
+
+    instance.scheduler.taps.remove(held.tap)
+    query.held = None
+    cut = Cut(readers, held.tap.take(), held.tap)
+    members = [Member(own, query.query_id, staged=[])]
+    fill = Fill(instance.scheduler, members, cut, let_in, pace, history=False)
+    instance.fills.add(fill)
+    return fill
+
+
+def _gone(instance: Instance, held: Held) -> str | None:
+    """The topic that does not have any more what comes behind a held position."""
+    for name, positions in held.positions.items():
+        obj = instance.stored(name)
+        for at, log in zip(positions, instance.topic_of(obj).partitions, strict=False):
+            if log.start_offset > at or (isinstance(obj, Table) and log.compacted_offset > at):
+                return obj.topic
+    return None
+
+
+def _go_on(instance: Instance, query: ContinuousQuery, own: ContinuousQuery, staged: Sequence[Delta]) -> None:
+    """A query has taken in what it had missed: its readers and followers are told in one tick."""
+    _remember(instance, query, is_paused=False)
+    change = consolidate(concat(staged))
+    deltas = [] if change is None else [change]
+    if query.store is not None and change is not None:
+        query.store.apply(change, net=True)
+    query.status, query.error = "running", None
+    query.last_change_us, query.last_change_tick = own.last_change_us, own.last_change_tick
+    instance.share(query)
+    scheduler = instance.scheduler
+    feed = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
+    scheduler.tell_all({query.name: feed}, [query.query_id])
+    scheduler.tell_followers(query, deltas, instance.clock.now_us())
+
+
+def _begin_anew(instance: Instance, query: ContinuousQuery, pace: Pace, gone: str | None) -> Fill:
+    obj = object_of(instance, query.query_id)
+    if obj is None:
+        raise ObjectNotReady(f'"{query.name}" cannot go on', hint="follow it again")
+    if gone is not None and isinstance(obj, Sink):
+        raise ObjectNotReady(
+            f'"{query.name}" cannot go on: retention or compaction has deleted records of topic "{gone}" that it had '
+            "not read",
+            hint="drop it and create it again to begin with what there is",
+        )
+    instance.scheduler.catch_up()
+    planned = instance.plan(sql.parse_query(obj.query), emit_of(obj), obj.planning)
+    if isinstance(obj, MaterializedView):
+        planned = planned.renamed([c.name for c in obj.columns])
+    is_view = isinstance(obj, MaterializedView)
+    fresh = instance.build(obj.query_id, obj.name, obj.sql, planned, emit_of(obj), keep=is_view)
+    fresh.followers, query.followers = query.followers, []
+    output = instance.outputs.get(obj.name)
+    if isinstance(output, TopicOutput):
+        output.clear()
+
+    def let_in(fill: Fill) -> None:
+        _remember(instance, query, is_paused=False)
+        instance.scheduler.swap({query.query_id: fresh})
+        instance.share(fresh)
+
+    cut = make_cut(instance, [fresh], snapshot=True)
+    fill = Fill(instance.scheduler, [Member(fresh, query.query_id)], cut, let_in, pace)
+    instance.fills.add(fill)
+    return fill
+
+
+# ---------------------------------------------------------------- outputs that fail
+
+
+class Retry:
+    """Tries an output again after a while, and lets its query go on when it can be written: a feeder of the ticks."""
+
+    def __init__(self, instance: Instance, query: ContinuousQuery, now_us: int) -> None:
+        self._instance = instance
+        self._query = query
+        self._wait_us = RETRY_AFTER_US
+        self._due_us = now_us + RETRY_AFTER_US
+
+    def step(self, now_us: int) -> bool:
+        """True when the output has been written.  Never raises: the query tells why it stands still."""
+        query, scheduler = self._query, self._instance.scheduler
+        if query.status != "failing" or query.query_id not in scheduler.queries or query.held is None:
+            scheduler.feeders.remove(self.step)
+            return False
+        if now_us < self._due_us:
+            return False
+        try:
+            query.tell_undelivered(query.held, now_us)
+            soon(self._instance, query)
+        except Exception as error:  # whatever an output does must not take the rest along
+            query.error = as_error(error)
+            self._wait_us = min(2 * self._wait_us, RETRY_AFTER_MAX_US)
+            self._due_us = now_us + self._wait_us
+            return False
+        scheduler.feeders.remove(self.step)
+        return True
+
+
+def soon(instance: Instance, query: ContinuousQuery) -> None:
+    """Have a query go on, in the background where it has much to take in; the caller holds the lock."""
+    fill = resume(instance, query, Pace())
+    if fill.is_short or instance.clock.virtual:
+        instance.fills.run(fill)
+    else:
+        instance.fills.run_behind(fill)
+
+
+def output_failed(instance: Instance, query: ContinuousQuery, deltas: Sequence[Delta], error: Error) -> None:
+    """What a tick has made of a query could not be written: it stands still until it can be."""
+    hold(instance, query)
+    query.status, query.error = "failing", error
+    assert query.held is not None
+    query.held.undelivered = list(deltas)
+    query.held.tick = instance.scheduler.tick_number
+    instance.scheduler.feeders.append(Retry(instance, query, instance.clock.now_us()).step)
+
+
+# ---------------------------------------------------------------- from the beginning
+
+
+def begin_again(instance: Instance, obj: MaterializedView | Sink, *, behind: bool) -> None:
+    """Run the query of an object that has no state, from the beginning of what it reads."""
+    emit = emit_of(obj)
+    planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
+    started = (lambda: instance.filled(obj)) if obj.filling else None
+    if isinstance(obj, Sink):
+        instance.start_sink(obj, planned, emit, started=started, behind=behind)
+        return
+    planned = planned.renamed([c.name for c in obj.columns])
+    instance.start_query(obj.query_id, obj.name, obj.sql, planned, emit, started=started, behind=behind)
