@@ -24,7 +24,7 @@ from sqlengine.plan.pipeline import Planned
 from sqlengine.result import Result
 from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
-from sqlengine.runtime.fill import Pace
+from sqlengine.runtime.fill import Pace, rate_limit
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.pausing import begin_again, object_of, pause, soon
 from sqlengine.runtime.planning import emit_of
@@ -214,7 +214,9 @@ def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: 
     """One view's or sink's query, from the checkpoint's state where it has some."""
     planned = _planned(instance, obj)
     if isinstance(obj, MaterializedView) and is_replacement(obj):
-        fill = begin_replacement(instance, new_view(out_of_replacement(obj), planned), Pace())
+        fill = begin_replacement(
+            instance, new_view(out_of_replacement(obj), planned), Pace(rate_limit(obj.options) or 0)
+        )
         assert fill is not None, "a materialized view has a query of its own"
         instance.fills.run_behind(fill)
     elif obj.filling or not checkpoint.restore_query(obj, planned, emit_of(obj)):

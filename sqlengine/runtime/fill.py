@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlengine.delta import Delta
-from sqlengine.errors import Error, QueryCanceled
+from sqlengine.errors import Error, InvalidParameter, QueryCanceled
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.query import ContinuousQuery
@@ -85,6 +85,23 @@ class Pace:
         return min(SWITCH_ROWS_MAX, self.rows_per_second or SWITCH_ROWS_MAX)
 
 
+RATE_LIMIT = "backfill_rate_limit"
+"""The option of a materialized view that stands in for the setting of that name."""
+
+
+def rate_limit(options: Mapping[str, str]) -> int | None:
+    """Rows a second that a view's options ask for; None when they do not say.  InvalidParameter (22023)."""
+    text = options.get(RATE_LIMIT, "default").strip().lower()
+    if text == "default":
+        return None
+    if not text.isdigit():
+        raise InvalidParameter(
+            f'invalid value for option "{RATE_LIMIT}": "{text}"',
+            hint="a number of rows a second is expected; 0 for as many as it can, DEFAULT for the setting of this name",
+        )
+    return int(text)
+
+
 class Fill:
     """`let_in(fill)` is called once, with the lock held, when all members are up to date.
 
@@ -116,6 +133,7 @@ class Fill:
         self._rounds = 0
         self._began_us = scheduler.clock.now_us()
         self._ended = threading.Event()
+        self._paced_rows, self._paced_us = 0, self._began_us
         self._waiting_rows = self._waiting()
         self._rows = 0
         self._starts = {name: list(reader.positions) for name, reader in self._readers.items()}
@@ -165,6 +183,11 @@ class Fill:
         if on_progress is not None:
             on_progress(1.0)
 
+    def set_pace(self, pace: Pace) -> None:
+        """Another speed from now on; the caller holds the lock."""
+        self._paced_rows, self._paced_us = self.progress().rows, self._scheduler.clock.now_us()
+        self.pace = pace
+
     def step(self) -> bool:
         """The next rows through all members; True when they have been let in.  Raises what ended the fill."""
         if self._left() <= self.pace.switch_rows() or self._is_at_goals():
@@ -199,11 +222,16 @@ class Fill:
         """Wait until so many rows may have been taken in."""
         if not self.pace.rows_per_second or self._scheduler.clock.virtual:
             return
-        due_us = self._began_us + self.progress().rows * 1_000_000 // self.pace.rows_per_second
-        while (ahead_us := due_us - self._scheduler.clock.now_us()) > 0 and self.status == "backfilling":
+        while (ahead_us := self._due_us() - self._scheduler.clock.now_us()) > 0 and self.status == "backfilling":
             self._wait(min(ahead_us / 1e6, 1 / STEPS_PER_SECOND))
             if check is not None:
                 check()
+
+    def _due_us(self) -> int:
+        """When as many rows may have been taken in as have been."""
+        rows = self.progress().rows - self._paced_rows
+        rate = self.pace.rows_per_second
+        return self._paced_us + rows * 1_000_000 // rate if rate else self._paced_us
 
     def _wait(self, seconds: float) -> None:
         self._ended.wait(seconds)

@@ -20,7 +20,7 @@ from sqlengine.operators.consolidate import consolidate
 from sqlengine.runtime.cut import make_cut
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
-from sqlengine.runtime.fill import Cut, Fill, Member, Pace
+from sqlengine.runtime.fill import Cut, Fill, Member, Pace, rate_limit
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.outputs import TopicOutput
 from sqlengine.runtime.planning import emit_of
@@ -242,8 +242,9 @@ def begin_again(instance: Instance, obj: MaterializedView | Sink, *, behind: boo
     emit = emit_of(obj)
     planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
     started = (lambda: instance.filled(obj)) if obj.filling else None
+    pace = Pace(rate_limit(obj.options) or 0) if behind else None
     if isinstance(obj, Sink):
-        instance.start_sink(obj, planned, emit, started=started, behind=behind)
+        instance.start_sink(obj, planned, emit, started=started, pace=pace, behind=behind)
         return
     planned = planned.renamed([c.name for c in obj.columns])
-    instance.start_query(obj.query_id, obj.name, obj.sql, planned, emit, started=started, behind=behind)
+    instance.start_query(obj.query_id, obj.name, obj.sql, planned, emit, started=started, pace=pace, behind=behind)

@@ -320,7 +320,7 @@ def _parameter(node: Node) -> tuple[str, str]:
 
 
 def alter(node: Node) -> ast.Statement:
-    """ALTER ... RENAME TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n."""
+    """ALTER ... RENAME TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n; ALTER MATERIALIZED VIEW ... SET (...)."""
     kind, name = kind_of(node), name_of(node)
     rename = node.node("rename")
     if rename is not None:
@@ -332,15 +332,19 @@ def alter(node: Node) -> ast.Statement:
         plain, computed = column.node("column"), column.node("computed")
         made = _column(plain) if plain is not None else _computed(computed)  # type: ignore[arg-type]
         return ast.AddColumn(table=name, column=made, if_not_exists=column.has("if_not_exists"))
-    if kind != "topic" or column is not None:
-        return ast.Unsupported(feature=f"ALTER {kind.upper()} ... SET")
     added, changed = node.node("add_partitions"), node.node("set_options")
+    options = () if changed is None else option_pairs(changed.node("option_list") or changed)
+    if kind == "materialized view" and changed is not None:
+        return ast.AlterView(name=name, options=options)
+    if kind != "topic" or column is not None:
+        verb = "SET" if changed is not None else "ADD"
+        return ast.Unsupported(feature=f"ALTER {kind.upper()} ... {verb}")
     count = added.leaf("NUMBER") if added is not None else None
     if count is not None and not (str(count).isdigit() and 0 < int(count) < 10**6):
         raise errors.SyntaxError(f"invalid number of partitions: {count}", position=count.start_pos)
     return ast.AlterTopic(
         name=name,
-        options=option_pairs(changed.node("option_list")) if changed is not None else (),
+        options=options,
         add_partitions=int(count) if count is not None else 0,
     )
 

@@ -121,9 +121,13 @@ def unsupported_feature(tokens: Sequence[Token]) -> str | None:
     return _clause(first, tokens)
 
 
+_OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))
+"""Words behind SET that do not begin an option."""
+
+
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
-    """ALTER has RENAME for everything, SET and ADD PARTITIONS for topics, RESET for consumer groups, ADD and DROP for
-    SYSTEM.
+    """ALTER has RENAME for everything, SET for topics and materialized views, ADD PARTITIONS for topics, RESET for
+    consumer groups, ADD and DROP for SYSTEM.
     """
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
@@ -137,6 +141,8 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     kind = "MATERIALIZED VIEW" if words[1] == "MATERIALIZED" else words[1]
     verbs = ("ADD", "DROP", "ALTER", "SET", "RESET", "OWNER", "SWAP", "AS")
     verb = next((token.upper for token in tokens[2:] if token.upper in verbs), None)
+    if words[1] == "MATERIALIZED" and verb == "SET" and not _OTHER_SETTINGS & {token.upper for token in tokens}:
+        return None
     return f"ALTER {kind} ... {verb}" if verb is not None else None
 
 

@@ -28,7 +28,7 @@ from sqlengine.statements.streams import create_stream
 from sqlengine.statements.subscribe import subscribe
 from sqlengine.statements.tables import create_table
 from sqlengine.statements.topics import alter_system, alter_topic, create_topic, truncate
-from sqlengine.statements.views import create_view
+from sqlengine.statements.views import alter_view, create_view
 
 Handler = Callable[[Any, Context], Result]
 
@@ -51,6 +51,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.AlterConsumerGroup: alter_group,
     ast.AlterSystem: alter_system,
     ast.AlterTopic: alter_topic,
+    ast.AlterView: alter_view,
     ast.Assert: assert_,
     ast.Comment: comment,
     ast.ControlQuery: control,

@@ -53,9 +53,9 @@ class Context:
         """Whether a new query's history is read while the session goes on."""
         return self.settings.background_ddl == "true"
 
-    def pace(self) -> Pace:
-        """How fast the session wants history read."""
-        return Pace(self.settings.backfill_rate_limit)
+    def pace(self, rows_per_second: int | None = None) -> Pace:
+        """How fast history is to be read: as a view's options say, else as the session does."""
+        return Pace(self.settings.backfill_rate_limit if rows_per_second is None else rows_per_second)
 
     def planning(self, planned: Planned | None = None) -> PlanningInfo:
         """How the session wants plans made; with a plan, what to keep so that it is made again."""

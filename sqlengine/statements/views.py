@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import ColumnInfo, EmitInfo, MaterializedView, View
-from sqlengine.errors import InvalidDefinition, ObjectInUse
+from sqlengine.errors import InvalidDefinition, InvalidParameter, ObjectInUse
 from sqlengine.plan.explain import describe
 from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.state import growing, how_to_bound
 from sqlengine.result import Result
+from sqlengine.runtime.fill import RATE_LIMIT, rate_limit
 from sqlengine.runtime.replacement import as_replacement, begin_replacement, new_view
 from sqlengine.sql import ast, tables
 from sqlengine.statements.columns import infos_of_schema
@@ -81,7 +82,7 @@ def _replace(old: MaterializedView, view: MaterializedView, planned: Planned, co
             )
     with being_made(context, (as_replacement(view),)):
         with instance.lock:
-            fill = begin_replacement(instance, new, context.pace())
+            fill = begin_replacement(instance, new, context.pace(rate_limit(view.options)))
             assert fill is not None, "a materialized view has a query of its own"
         if context.in_background:
             instance.fills.run_behind(fill)
@@ -123,9 +124,28 @@ def start_view(
         on_progress=context.on_progress,
         check=context.check,
         started=None if making is None else making.done,
-        pace=context.pace(),
+        pace=context.pace(rate_limit(view.options)),
         behind=making is not None and context.in_background,
     )
+
+
+def alter_view(statement: ast.AlterView, context: Context) -> Result:
+    """ALTER MATERIALIZED VIEW name SET (backfill_rate_limit = n | DEFAULT), which holds at once."""
+    instance = context.instance
+    with instance.lock:
+        view = instance.catalog.get_as(MaterializedView, context.prefer_path(statement.name))
+        for option in dict(statement.options):
+            if option != RATE_LIMIT:
+                raise InvalidParameter(
+                    f'unrecognized option of a materialized view "{option}"', hint=f"one of: {RATE_LIMIT}"
+                )
+        changed = replace(view, options={**view.options, **dict(statement.options)})
+        limit = rate_limit(changed.options)
+        instance.catalog.update(view, options=changed.options)
+        fill = instance.fills.by_name(view.name)
+        if fill is not None:
+            fill.set_pace(context.pace(limit))
+    return Result("ALTER MATERIALIZED VIEW")
 
 
 def explain_costs(planned: Planned, context: Context) -> None:

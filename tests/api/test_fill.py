@@ -209,6 +209,33 @@ def test_its_speed_can_be_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         assert rows(db, "SELECT * FROM v") == [(100,)]
 
 
+def test_its_speed_is_an_option_that_can_be_altered() -> None:
+    with sqlengine.connect(clock=VirtualClock()) as db:
+        db.execute("CREATE STREAM e (k INT); INSERT INTO e SELECT i FROM generate_series(1, 9) AS g(i)")
+        db.execute("SET background_ddl = true; SET backfill_rate_limit = 7")
+        create = "CREATE MATERIALIZED VIEW {} WITH (backfill_rate_limit = {}) AS SELECT count(*) AS n FROM e"
+        db.execute(create.format("v", 50))
+        [fill] = db._instance.fills
+        assert fill.pace.rows_per_second == 50
+        db.execute("ALTER MATERIALIZED VIEW v SET (backfill_rate_limit = 20)")
+        assert fill.pace.rows_per_second == 20
+        db.execute("ALTER MATERIALIZED VIEW v SET backfill_rate_limit = DEFAULT")
+        assert fill.pace.rows_per_second == 7
+        for wrong, message in (
+            ("(backfil = 1)", 'unrecognized option of a materialized view "backfil"'),
+            ("(backfill_rate_limit = -1)", 'invalid value for option "backfill_rate_limit": "-1"'),
+            ("(backfill_rate_limit = 'fast')", 'invalid value for option "backfill_rate_limit": "fast"'),
+        ):
+            with pytest.raises(Error, match=message) as refused:
+                db.execute(f"ALTER MATERIALIZED VIEW v SET {wrong}")
+            assert refused.value.sqlstate == "22023"
+        with pytest.raises(Error, match="invalid value for option"):
+            db.execute(create.format("w", "'many'"))
+        with pytest.raises(Error, match="ALTER MATERIALIZED VIEW ... SET is not supported yet"):
+            db.execute("ALTER MATERIALIZED VIEW v SET SCHEMA other")
+        assert rows(db, "SELECT name FROM system.views") == [("v",)]
+
+
 QUERIES = (
     "SELECT k, count(*) AS n, sum(v) AS s FROM t GROUP BY k",
     "SELECT e.k, e.v, t.v AS w FROM e JOIN t ON e.k = t.id",

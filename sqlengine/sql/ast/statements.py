@@ -92,6 +92,14 @@ class AlterTopic(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlterView(Statement):
+    """ALTER MATERIALIZED VIEW ... SET (...)."""
+
+    name: Name
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlterSystem(Statement):
     """ADD or DROP REPLICA 'directory': `action` is add or drop, `at` is where the directory stands in the text."""
 
