@@ -5,8 +5,8 @@ Most is copied while ticks go on (runtime/capture.py); the last hold of the engi
 all of it the state of one tick. Written is what has changed since the last checkpoint. The manifest (`FORMAT` 2):
 
 - `number`, `tick`; `sources`: topic and positions of each stream and table that is read;
-- `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; `held`: where
-  one that stands still has read its sources to;
+- `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; `held`:
+  how far one that stands still has read its sources;
 - `states`: by name the sections (state/stored_section.py) and the names of other tables; tables of a few bytes are in
   the table `small`, one row each, as Arrow IPC streams.
 """
