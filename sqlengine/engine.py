@@ -26,7 +26,7 @@ from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.fill import Pace, rate_limit
 from sqlengine.runtime.instance import Instance
-from sqlengine.runtime.pausing import begin_again, object_of, pause, soon
+from sqlengine.runtime.pausing import begin_again, object_of, output_failed, pause, soon
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import begin_replacement, is_replacement, new_view, out_of_replacement
@@ -117,6 +117,7 @@ def open_instance(
         instance = Instance(path, clock, settings.threads, replicas, settings.database)
     except storage.StorageError as error:
         raise from_storage(error) from error
+    instance.scheduler.on_output_failure = partial(output_failed, instance)
     try:
         revive(instance)
     except BaseException:

@@ -22,7 +22,6 @@ from sqlengine.catalog.objects import (
     Table,
 )
 from sqlengine.connectors.base import BadRecord
-from sqlengine.delta import Delta
 from sqlengine.errors import Error, ObjectNotReady
 from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
@@ -76,7 +75,7 @@ class Instance:
         self.storage = Storage.open(path, replicas=replicas)
         self.catalog = Catalog.load(self.storage.meta.replay(), self.storage.meta.append)
         self.functions = UserFunctions()
-        self.scheduler = Scheduler(self.clock, self.storage.transactions.cut, self._output_failed)
+        self.scheduler = Scheduler(self.clock, self.storage.transactions.cut)
         self.side_topics = SideTopics(self.storage)
         self.ingests: dict[str, Ingest] = {}
         self.waiting: dict[str, Error] = {}
@@ -467,12 +466,6 @@ class Instance:
             sqlstate=error.sqlstate,
             hint="register its Python functions again, or drop it" if error.sqlstate == "42883" else error.hint,
         )
-
-    def _output_failed(self, query: ContinuousQuery, deltas: Sequence[Delta], error: Error) -> None:
-        # Lazy: it imports this module.
-        from sqlengine.runtime.pausing import output_failed
-
-        output_failed(self, query, deltas, error)
 
     def stop_query(self, query_id: str) -> None:
         """Remove a query from the ticks, or end bringing it up to date; nothing when it never ran."""

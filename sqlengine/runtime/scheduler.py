@@ -25,6 +25,11 @@ OnOutputFailure = Callable[[ContinuousQuery, Sequence[Delta], Error], None]
 """Told of a query, the change it could not hand to its followers, and why."""
 
 
+def _fail(query: ContinuousQuery, deltas: Sequence[Delta], error: Error) -> None:
+    """What happens to a query whose output fails when nobody knows better."""
+    query.status, query.error = "failed", error
+
+
 class Source:
     """A stream or table being read: its shared reader and, for a table, its contents."""
 
@@ -66,11 +71,9 @@ class Scheduler:
     where partitions may be read, as of one moment.
     """
 
-    def __init__(
-        self, clock: Clock, cut: Callable[[Sequence[Log]], list[int]], on_output_failure: OnOutputFailure
-    ) -> None:
+    def __init__(self, clock: Clock, cut: Callable[[Sequence[Log]], list[int]]) -> None:
         self.cut = cut
-        self.on_output_failure = on_output_failure
+        self.on_output_failure: OnOutputFailure = _fail
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.clock = clock
