@@ -22,6 +22,7 @@ from sqlengine.catalog.objects import (
     Table,
 )
 from sqlengine.connectors.base import BadRecord
+from sqlengine.delta import Delta
 from sqlengine.errors import Error, ObjectNotReady
 from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
