@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
 from sqlengine.catalog.objects import Sink
@@ -47,19 +49,31 @@ class TopicOutput:
 
 
 class ConnectorOutput:
-    """Writes a query's changes to a connector; every tick that changes something is an epoch of its own."""
+    """Writes a query's changes to a connector; every tick that changes something is an epoch of its own.
+
+    What raises may be written again under the same tick: a part that was staged is dropped first, and whatever the
+    epoch has made visible already is replaced.
+    """
 
     def __init__(self, sink: Sink, schema: pa.Schema) -> None:
         kind = connector(sink.connector)
         options = parse_options(kind, {k: v for k, v in sink.options.items() if k not in ("connector", "envelope")})
-        self._sink: ConnectorSink = kind.sink(options, schema)
+        self._open: Callable[[], ConnectorSink] = lambda: kind.sink(options, schema)
+        self._sink = self._open()
+        self._is_clean = True
 
     def __call__(self, tick: int, now_us: int, delta: Delta | None) -> None:
         """A follower of the query (see runtime/query.py)."""
-        if delta is not None:
-            self._sink.write(delta.batch, delta.weights)
-            self._sink.prepare(tick)
-            self._sink.commit(tick)
+        if delta is None:
+            return
+        if not self._is_clean:
+            self._sink.close()
+            self._sink = self._open()
+        self._is_clean = False
+        self._sink.write(delta.batch, delta.weights)
+        self._sink.prepare(tick)
+        self._sink.commit(tick)
+        self._is_clean = True
 
     @property
     def topic(self) -> str | None:

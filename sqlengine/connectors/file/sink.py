@@ -75,10 +75,12 @@ class FileSink:
 
     def close(self) -> None:
         """Drop what was staged but never prepared."""
-        if self._part is not None:
-            self._part.close()
-            self._part = None
-            os.remove(self._path(_STAGING))
+        part, self._part = self._part, None
+        if part is not None:
+            with contextlib.suppress(OSError):  # what a full disk did not take is dropped anyway
+                part.close()
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.remove(self._path(_STAGING))
 
     def _path(self, name: str) -> str:
         return os.path.join(self._directory, name)
