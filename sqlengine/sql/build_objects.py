@@ -335,7 +335,7 @@ def alter(node: Node) -> ast.Statement:
     added, changed = node.node("add_partitions"), node.node("set_options")
     options = () if changed is None else option_pairs(changed.node("option_list") or changed)
     if kind == "materialized view" and changed is not None:
-        return ast.AlterView(name=name, options=options)
+        return ast.AlterMaterializedView(name=name, options=options)
     if kind != "topic" or column is not None:
         verb = "SET" if changed is not None else "ADD"
         return ast.Unsupported(feature=f"ALTER {kind.upper()} ... {verb}")

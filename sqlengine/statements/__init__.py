@@ -51,7 +51,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.AlterConsumerGroup: alter_group,
     ast.AlterSystem: alter_system,
     ast.AlterTopic: alter_topic,
-    ast.AlterView: alter_view,
+    ast.AlterMaterializedView: alter_view,
     ast.Assert: assert_,
     ast.Comment: comment,
     ast.ControlQuery: control,

@@ -129,7 +129,7 @@ def start_view(
     )
 
 
-def alter_view(statement: ast.AlterView, context: Context) -> Result:
+def alter_view(statement: ast.AlterMaterializedView, context: Context) -> Result:
     """ALTER MATERIALIZED VIEW name SET (backfill_rate_limit = n | DEFAULT), which holds at once."""
     instance = context.instance
     with instance.lock:

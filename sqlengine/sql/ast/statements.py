@@ -92,7 +92,7 @@ class AlterTopic(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlterView(Statement):
+class AlterMaterializedView(Statement):
     """ALTER MATERIALIZED VIEW ... SET (...)."""
 
     name: Name
