@@ -186,7 +186,7 @@ class RealEnv:
         """See `Env.list`."""
         try:
             return sorted(os.listdir(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def mkdir(self, path: str) -> None:

@@ -36,10 +36,12 @@ from storage.meta import MetaStore
 from storage.offsets.coordinator import GroupCoordinator
 from storage.offsets.store import OffsetStore
 from storage.producer_ids import ProducerIds
-from storage.replication import departure
+from storage.replication import departure, upkeep
 from storage.replication.departure import Check
 from storage.replication.directories import lock_directory, open_directories
 from storage.replication.manager import DirectoryStatus, ReplicaStatus, Replication
+from storage.replication.replicated_log import ReplicatedLog
+from storage.replication.upkeep import Loss, Repair
 from storage.snapshots.files import FileSnapshotStore
 from storage.snapshots.store import MemorySnapshotStore, SnapshotStore
 from storage.topic import Disk, FileTopic, MemoryTopic, Topic, create_directory, describe, load_topic
@@ -377,6 +379,44 @@ class Storage:
             if not is_complete:
                 departure.give_up(replication, member)
         return left
+
+    def repair_topic(
+        self, name: str, partition: int | None = None, check: Check = lambda done, partitions: None
+    ) -> Repair:
+        """Read every record of every replica of a topic, or of one partition, and bring back what is damaged or behind,
+        now; see `upkeep.repair`. Raises TopicNotFound, UnsupportedConfig, what `check` raises, CorruptLog.
+        """
+        logs = [self._replicated_log(name, number) for number in self._numbers(name, partition)]
+        return upkeep.repair(self._replicated(), logs, lambda *progress: self._check_open(check, *progress))
+
+    def assign_replicas(self, name: str, partition: int, paths: Sequence[str]) -> None:
+        """Begin to move a partition to other directories of this storage, while appends go on; see `upkeep.assign`."""
+        log = self._replicated_log(name, partition)
+        with self._mutex:
+            upkeep.assign(self._replicated(), log, paths)
+
+    def elect_unclean(self, name: str, partition: int) -> Loss:
+        """Let a partition go on without its in-sync replicas, at the price of records that only they had. Raises
+        NoElection while there is another way.
+        """
+        return upkeep.elect_unclean(self._replicated(), self._replicated_log(name, partition))
+
+    def _numbers(self, name: str, partition: int | None) -> Sequence[int]:
+        """The partitions meant."""
+        return range(len(self.topic(name).partitions)) if partition is None else (partition,)
+
+    def _replicated_log(self, name: str, partition: int) -> ReplicatedLog:
+        """A partition of a topic; TopicNotFound, UnsupportedConfig if nothing is replicated."""
+        self._require_open()
+        self._replicated()
+        logs = self.topic(name).partitions
+        if not 0 <= partition < len(logs):
+            raise TopicNotFound(
+                f'topic "{name}" has no partition {partition}', hint=f"its partitions are 0 to {len(logs) - 1}"
+            )
+        log = logs[partition]
+        assert isinstance(log, ReplicatedLog)
+        return log
 
     def _check_open(self, check: Check, moved: int, partitions: int) -> None:
         """StorageClosed if somebody has closed the storage meanwhile, or what `check` raises."""

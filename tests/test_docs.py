@@ -39,6 +39,7 @@ def all_text() -> str:
 STATEMENT_WORDS = {
     "SelectStatement": "SELECT", "CopyFrom": "COPY", "CopyTo": "COPY", "Transaction": "BEGIN", "Drop": "DROP",
     "ControlQuery": "PAUSE", "Rename": "RENAME TO", "Comment": "COMMENT ON", "Wait": "WAIT",
+    "AlterReplicas": "SET REPLICAS",
 }  # fmt: skip
 """Where the words of a class's name are not the statement's own."""
 

@@ -126,7 +126,12 @@ class TopicReader:
         self._keeps_statistics = all(log.keeps_statistics for log in topic.partitions)
 
     def ends(self) -> list[int]:
-        """The offset after the last record of each partition that is committed and not behind an open transaction."""
+        """The offset after the last record of each partition that is committed and not behind an open transaction.
+
+        StorageError if nothing of a partition can be read.
+        """
+        for log in self.topic.partitions:
+            log.require_readable()
         return [log.last_stable_offset for log in self.topic.partitions]
 
     def at_end(self, ends: Sequence[int] | None = None) -> bool:

@@ -332,12 +332,17 @@ def alter(node: Node) -> ast.Statement:
         plain, computed = column.node("column"), column.node("computed")
         made = _column(plain) if plain is not None else _computed(computed)  # type: ignore[arg-type]
         return ast.AddColumn(table=name, column=made, if_not_exists=column.has("if_not_exists"))
+    if kind == "topic" and node.node("repair") is not None:
+        return ast.AlterReplicas(topic=name, action="repair")
+    partition = node.node("of_partition")
+    if kind == "topic" and partition is not None:
+        return _alter_partition(name, partition)
     added, changed = node.node("add_partitions"), node.node("set_options")
     options = () if changed is None else option_pairs(changed.node("option_list") or changed)
     if kind == "materialized view" and changed is not None:
         return ast.AlterMaterializedView(name=name, options=options)
     if kind != "topic" or column is not None:
-        verb = "SET" if changed is not None else "ADD"
+        verb = "SET" if changed is not None else "ADD" if added is not None or column is not None else "REPAIR"
         return ast.Unsupported(feature=f"ALTER {kind.upper()} ... {verb}")
     count = added.leaf("NUMBER") if added is not None else None
     if count is not None and not (str(count).isdigit() and 0 < int(count) < 10**6):
@@ -346,6 +351,23 @@ def alter(node: Node) -> ast.Statement:
         name=name,
         options=options,
         add_partitions=int(count) if count is not None else 0,
+    )
+
+
+def _alter_partition(topic: ast.Name, node: Node) -> ast.Statement:
+    """PARTITION n REPAIR | SET REPLICAS ('directory', ...) | ELECT UNCLEAN LEADER."""
+    number, assigned = node.leaf("NUMBER"), node.node("set_replicas")
+    assert number is not None
+    if not (str(number).isdigit() and int(number) < 10**6):
+        raise errors.SyntaxError(f"invalid partition: {number}", position=number.start_pos)
+    leaves = [leaf for leaf in assigned.flat() if leaf.type == "STRING"] if assigned is not None else []
+    return ast.AlterReplicas(
+        topic=topic,
+        action="assign" if assigned is not None else "repair" if node.node("repair") is not None else "elect",
+        partition=int(number),
+        directories=tuple(node.tokens[leaf.line or 0].value for leaf in leaves),
+        positions=tuple(leaf.start_pos or 0 for leaf in leaves),
+        at=number.start_pos,
     )
 
 

@@ -20,6 +20,7 @@ from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
 from sqlengine.statements.prepared import deallocate, executed, prepare
+from sqlengine.statements.replicas import alter_replicas, alter_system
 from sqlengine.statements.select import select
 from sqlengine.statements.session_state import checkpoint, reset, set_, transaction, wait
 from sqlengine.statements.show import describe, show
@@ -27,7 +28,7 @@ from sqlengine.statements.sinks import create_sink
 from sqlengine.statements.streams import create_stream
 from sqlengine.statements.subscribe import subscribe
 from sqlengine.statements.tables import create_table
-from sqlengine.statements.topics import alter_system, alter_topic, create_topic, truncate
+from sqlengine.statements.topics import alter_topic, create_topic, truncate
 from sqlengine.statements.views import alter_view, create_view
 
 Handler = Callable[[Any, Context], Result]
@@ -49,6 +50,7 @@ def _execute(statement: ast.Execute, context: Context) -> Result:
 HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.AddColumn: add_column,
     ast.AlterConsumerGroup: alter_group,
+    ast.AlterReplicas: alter_replicas,
     ast.AlterSystem: alter_system,
     ast.AlterTopic: alter_topic,
     ast.AlterMaterializedView: alter_view,

@@ -10,8 +10,6 @@ from sqlengine.errors import (
     DependentObjects,
     DuplicateTable,
     InvalidParameter,
-    QueryCanceled,
-    UndefinedObject,
     UndefinedTable,
     did_you_mean,
 )
@@ -20,7 +18,7 @@ from sqlengine.sql import ast
 from sqlengine.statements.compaction import key_of, key_of_topic
 from sqlengine.statements.context import Context
 from sqlengine.statements.options import topic_changes
-from storage import DirectoryNotFound, Topic, TopicConfig
+from storage import Topic, TopicConfig
 
 
 def topic_names(context: Context) -> set[str]:
@@ -80,37 +78,6 @@ def alter_topic(statement: ast.AlterTopic, context: Context) -> Result:
             changes |= key_of_topic(topic, context)
         context.instance.storage.alter_topic(topic.name, **changes)
     return Result("ALTER TOPIC")
-
-
-def alter_system(statement: ast.AlterSystem, context: Context) -> Result:
-    """ALTER SYSTEM ADD REPLICA: one more directory, for topics whose replication_factor is raised; DROP REPLICA: one
-    less, when nothing needs it any more.
-    """
-    if not statement.directory:
-        raise InvalidParameter("the directory's name is empty", position=statement.at)
-    if statement.action == "add":
-        context.instance.storage.add_replica(statement.directory)
-    else:
-        _drop_replica(statement, context)
-    return Result("ALTER SYSTEM")
-
-
-def _drop_replica(statement: ast.AlterSystem, context: Context) -> None:
-    """Wait until the directory is dropped; when that is cancelled, the error says how far it was."""
-
-    def check(moved: int, partitions: int) -> None:
-        try:
-            context.check()
-        except QueryCanceled as error:
-            error.detail = f"{moved} of {partitions} partitions had no replica in the directory; it stays in use"
-            raise
-
-    try:
-        left = context.instance.storage.drop_replica(statement.directory, check)
-    except DirectoryNotFound as error:
-        raise UndefinedObject(error.message, hint=error.hint, position=statement.at) from error
-    if left is not None:
-        context.notice(f'files of the database are left in directory "{statement.directory}": {left}')
 
 
 def truncate(statement: ast.Truncate, context: Context) -> Result:

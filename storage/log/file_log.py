@@ -10,19 +10,18 @@ from __future__ import annotations
 import contextlib
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
-from storage.env import Env, File
+from storage.env import File
 from storage.errors import (
     NO_SPACE,
     CorruptFile,
     CorruptLog,
     DiskFull,
     LogFailed,
-    ReadFailed,
     StorageClosed,
     StorageError,
 )
@@ -31,39 +30,29 @@ from storage.log.body import encode_body
 from storage.log.cleaner import Cleaner
 from storage.log.compaction import Rewritten
 from storage.log.durable_point import DurablePoint, Point
-from storage.log.format import FLAG_COMPACTED, FLAG_TRANSACTIONAL, FrameHeader, checksum, pack_header
+from storage.log.format import FLAG_TRANSACTIONAL, FrameHeader, checksum, pack_header
 from storage.log.frame import Frame
 from storage.log.index import SegmentIndex, load_index, save_index
-from storage.log.log import DEFAULT_MAX_ROWS, Isolation, Log, Pace, Stamp, TopicContext, at_once
+from storage.log.log import Pace, Stamp, TopicContext, at_once
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
-from storage.log.scan import base_offset, frames_between, frames_of_time, segment_frames
+from storage.log.scan import base_offset, segment_frames
 from storage.log.segment import Segment
-from storage.log.segment_info import SegmentInfo
-from storage.log.stored_frame import cut_at, stored_frame
+from storage.log.segmented_log import SegmentedLog
+from storage.log.stored_frame import cut_at
 from storage.log.swap import swap, temporary_path
 from storage.log.transactions import marked
 
-Result = TypeVar("Result")
 
-
-class FileLog(Log):
+class FileLog(SegmentedLog):
     """`Log` over segment files. Opening never raises for damaged data: every use of the log then does."""
 
-    keeps_statistics = True
-
     def __init__(self, context: TopicContext, partition: int, directory: str) -> None:
-        super().__init__(context, partition)
-        self._env: Env = context.env
-        self._directory = directory
+        super().__init__(context, partition, directory)
         self._sync_lock = threading.Lock()
-        self._failure: StorageError | None = None
-        self._closed = False
-        self._segments: list[Segment] = []
         self._unsynced: list[Segment] = []
         self._begun = self._begun_synced = 0  # segments, in all and when the directory was last synced
         self._is_listed = False  # whether the directory was synced since it was opened: a killed process may not have
-        self._point = Point(0, 0, 0, 0)
         self._point_file: File | None = None
         self._compaction_lock = threading.Lock()
         self._cuts = 0  # how often segments were given up: what a compaction was reading may be gone then
@@ -94,48 +83,6 @@ class FileLog(Log):
         active.clear_tail()
         self._unsynced = found.scanned
         self.sync_now()
-
-    # --- positions ---
-
-    @property
-    def durable_offset(self) -> int:
-        """See `Log.durable_offset`."""
-        return self._point.offset
-
-    @property
-    def high_watermark(self) -> int:
-        """See `Log.high_watermark`: what is durable, or with durability `os` what is written."""
-        return self._end_offset if self.context.config.durability == "os" else self._point.offset
-
-    @property
-    def size_bytes(self) -> int:
-        """See `Log.size_bytes`."""
-        return sum(segment.index.position for segment in self._segments)
-
-    @property
-    def segment_count(self) -> int:
-        """See `Log.segment_count`."""
-        return len(self._segments)
-
-    def segments(self) -> list[SegmentInfo]:
-        """See `Log.segments`."""
-        return self._consistently(self._described)
-
-    def _described(self, segments: list[Segment]) -> list[SegmentInfo]:
-        """`segments` over given ones."""
-        clean, durable = self._cleaner.offset, self._point.offset
-        states = ["compacted" if segment.index.next_offset <= clean else "sealed" for segment in segments[:-1]]
-        return [segment.info(state, durable) for segment, state in zip(segments, [*states, "active"], strict=True)]
-
-    @property
-    def failure(self) -> StorageError | None:
-        """Why the log no longer accepts appends, None while it does."""
-        return self._failure
-
-    @property
-    def _active(self) -> Segment:
-        """The segment that takes appends."""
-        return self._segments[-1]
 
     # --- append ---
 
@@ -226,15 +173,22 @@ class FileLog(Log):
                 segment.remove()
             except OSError as second:
                 raise self._fail(f"removing a segment that was not begun failed: {second.strerror}") from error
-            raise (self._disk_full() if error.errno in NO_SPACE else self._fail(f"{error.strerror}")) from error
+            raise self._no_room(error) from error
         self._segments = [*self._segments, segment]
         self._begun += 1
+
+    def _no_room(self, error: OSError) -> StorageError:
+        """The error of a file that could not be made or made larger, before anything was written to it."""
+        return self._disk_full() if error.errno in NO_SPACE else self._fail(f"{error.strerror}")
 
     def _roll(self, frame_size: int) -> None:
         """Seal the active segment and begin one with room for a frame; call with the lock held."""
         active, capacity = self._active, max(self.context.config.segment_bytes, frame_size)
         if active.index.position == 0:
-            active.enlarge(capacity)
+            try:
+                active.enlarge(capacity)
+            except OSError as error:
+                raise self._no_room(error) from error
             return
         self._unsynced = [*self._unsynced, active]
         self._add_segment(capacity)
@@ -325,87 +279,6 @@ class FileLog(Log):
         except OSError as error:
             raise self._fail(f"write failed: {error.strerror}") from error
         self._point = point
-
-    # --- read ---
-
-    def read(
-        self,
-        offset: int,
-        *,
-        max_rows: int = DEFAULT_MAX_ROWS,
-        columns: list[str] | None = None,
-        isolation: Isolation = "read_committed",
-    ) -> list[Frame]:
-        """See `Log.read`."""
-        return self._consistently(lambda segments: self._read(segments, offset, max_rows, columns, isolation))
-
-    def _read(
-        self, segments: list[Segment], offset: int, max_rows: int, columns: list[str] | None, isolation: Isolation
-    ) -> list[Frame]:
-        """`read` over given segments; what comes before damage is returned, damage at the beginning raised."""
-        end = self.readable_end(isolation)
-        self._check_range(offset, self._start_offset, max(end, self._end_offset))
-        end = min(end, offset + max_rows)
-        frames: list[Frame] = []
-        try:
-            for segment, position, header in frames_between(segments, offset, end):
-                frames.append(self._frame(segment, position, header, (offset, end), columns, isolation))
-        except (CorruptLog, OSError):
-            if not frames:
-                raise
-        return frames
-
-    def _consistently(self, work: Callable[[list[Segment]], Result]) -> Result:
-        """Run a read without a lock; again if what went wrong is explained by segments that were replaced.
-
-        Reads go on after a failed write. Damage that is real stops appends.
-        """
-        while True:
-            segments = self._segments
-            if self._closed or not segments:
-                raise self._failure or StorageClosed(f'topic "{self.context.name}" is closed')
-            try:
-                return work(segments)
-            except (CorruptLog, OSError) as error:
-                with self._lock:
-                    if self._segments is segments and not self._closed:
-                        raise self._read_failed(error) from error
-
-    def _read_failed(self, error: CorruptLog | OSError) -> StorageError:
-        """The error of a read that met damage or an operating system that refused."""
-        if isinstance(error, CorruptLog):
-            self._failure = self._failure or error
-            return error
-        return ReadFailed(f'reading "{self._directory}" failed: {error.strerror}')
-
-    def _frame(
-        self,
-        segment: Segment,
-        position: int,
-        header: FrameHeader,
-        bounds: tuple[int, int],
-        columns: list[str] | None,
-        isolation: Isolation = "read_committed",
-    ) -> Frame:
-        """The frame at `position`, cut to the offsets `bounds`."""
-        hidden = header.flags > FLAG_COMPACTED and self._is_hidden(header, isolation)
-        return stored_frame(segment, position, header, bounds, columns, self.context.schemas, hidden)
-
-    def offset_for_timestamp(self, timestamp_us: int) -> int | None:
-        """See `Log.offset_for_timestamp`."""
-        return self._consistently(lambda segments: self._find_timestamp(segments, timestamp_us))
-
-    def _find_timestamp(self, segments: list[Segment], timestamp_us: int) -> int | None:
-        """`offset_for_timestamp` over given segments."""
-        start, end = self._start_offset, self.last_stable_offset
-        for segment, position, header in frames_of_time(segments, timestamp_us, start):
-            if header.base_offset >= end:
-                return None
-            frame = self._frame(segment, position, header, (start, end), None)
-            found = self._exact_timestamp_offset(frame, timestamp_us)
-            if found is not None:
-                return found
-        return None
 
     # --- drop ---
 

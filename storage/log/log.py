@@ -185,6 +185,10 @@ class Log(ABC):
         """Why the log no longer accepts appends, None while it does."""
         return None
 
+    def require_readable(self) -> None:
+        """Raise why nothing of the log can be read: its positions mean nothing then. One in memory always can be."""
+        return
+
     @property
     def segment_count(self) -> int:
         """Number of pieces that retention can drop."""

@@ -71,6 +71,35 @@ def recover(env: Env, directory: str, durable: DurablePoint) -> Recovered:
     return recovered
 
 
+def end_before_damage(env: Env, directory: str) -> None:
+    """Let a damaged log end before the first frame that is not whole: what is behind it counts as a torn tail at the
+    next opening. To be called when nothing better is left. OSError.
+    """
+    complete_swaps(env, directory)
+    bases = _segment_bases(env, directory)
+    file = env.open(f"{directory}/{DURABLE_FILE}", create=True)
+    try:
+        durable = DurablePoint(file)
+        known = durable.load()
+        start = max(known.start_offset if known is not None else 0, bases[0] if bases else 0)
+        point = Point(start, bases[0] if bases else start, 0, bases[0] if bases else start)
+        for base in bases:
+            if base != point.offset:
+                break
+            segment = Segment(env, directory, base)
+            point = Point(start, base, 0, base)
+            for position, header in segment.walk(0, base):
+                if not segment.intact(position, header):
+                    break
+                point = Point(start, base, position + header.frame_size, header.next_offset)
+        durable.save(point, sync=True)
+    finally:
+        file.close()
+    for base in bases:  # an index may cover more than is left
+        env.remove(Segment(env, directory, base).index_path)
+    env.sync_dir(directory)
+
+
 def _segment_bases(env: Env, directory: str) -> list[int]:
     """Base offsets of the segment files, ascending."""
     stems = [name[: -len(LOG_SUFFIX)] for name in env.list(directory) if name.endswith(LOG_SUFFIX)]

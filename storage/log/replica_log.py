@@ -132,6 +132,11 @@ class ReplicaLog(FileLog):
             found.append(RawFrame(header, segment.data.slice(position, header.frame_size)))
         return found
 
+    def check_again(self) -> None:
+        """Let every frame be compared with its checksum when it is next read, as if it had not been read before."""
+        for segment in self._segments:
+            segment.forget_checks()
+
     def epoch_starts(self) -> list[tuple[int, int]]:
         """(epoch, offset of its first frame) of the frames kept, ascending."""
         return self._consistently(lambda segments: epoch_starts(segments, self._start_offset))

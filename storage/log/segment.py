@@ -253,6 +253,10 @@ class Segment:
             self._checked = (position, end)
         return True
 
+    def forget_checks(self) -> None:
+        """Let no frame count as checked."""
+        self._checked = (0, 0)
+
     def missing(self, offset: int) -> CorruptLog:
         """The error for a file that is gone."""
         return CorruptLog("segment is missing", file=self.path, position=0, offset=offset)

@@ -255,6 +255,11 @@ class Directories:
                 if not self.env.exists(f"{root}/{name}"):
                     self.files.lose(root, FileNotFoundError(2, f"{name} has vanished", root))
 
+    def try_again(self) -> None:
+        """Let lost directories be tried again at once."""
+        for member in self.members.values():
+            member.lost_us = min(member.lost_us, self.env.now_us() - 5 * RETRY_US)
+
     def _is_due(self, member: Directory, now_us: int) -> bool:
         """Whether to try a lost directory again. One that is being emptied by somebody is left alone meanwhile."""
         waited = abs(now_us - member.lost_us)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from storage.env import Env
 from storage.errors import CorruptFile, LogFailed, StorageError, translated
+from storage.log import recovery
 from storage.log.producers import Saved as ProducersSaved
 from storage.log.recovery import DURABLE_FILE
 from storage.log.replica_log import ReplicaLog, begin_at
@@ -103,6 +104,17 @@ class LocalReplica:
         self._begin_at(0, [])
         life = new_life(self._place.env)
         self.state = opened(self.id, settings, life=life, log=LogState(), integrity=Integrity.DAMAGED)
+
+    def open_before_damage(self, settings: Settings) -> None:
+        """Begin another life on what is before the first damage. Nothing else of the log is used again."""
+        self._release()
+        env, directory = self._place.env, self._place.directory
+        with translated(f'directory "{directory}"'):
+            recovery.end_before_damage(env, directory)
+        self._log = self._place.open_log(directory)
+        found = log_state(self._log) if self._log.failure is None else LogState()
+        self.state = opened(self.id, settings, life=new_life(env), log=found, integrity=Integrity.DAMAGED)
+        self.error = self._log.failure
 
     def reopen_state(self, settings: Settings) -> None:
         """Begin another life on the log as it is, because its owner has cut it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -173,10 +174,7 @@ class Replication:
     def tend(self) -> bool:
         """Look after every directory and every partition once; True if there is more to copy."""
         more = False
-        try:
-            self.directories.tend()
-        except StorageError as error:  # no directory is left that takes the marks; the next round tries again
-            self.error = error
+        self.tend_directories()
         with self._mutex:
             logs = list(self._logs)
         for log in logs:
@@ -185,18 +183,26 @@ class Replication:
             more |= log.tend(TEND_BYTES)
         return more
 
+    def tend_directories(self) -> None:
+        """Look after every directory once."""
+        try:
+            self.directories.tend()
+        except StorageError as error:  # no directory is left that takes the marks; the next round tries again
+            self.error = error
+
     # --- what it looks like ---
 
     def replicas(self) -> list[ReplicaStatus]:
         """Every replica of every partition, by topic, partition and directory."""
-        found = [status for log in self.open_logs() for status in self._statuses(log)]
+        found = [status for log in self.open_logs() for status in self.statuses(log)]
         return sorted(found, key=lambda status: status[:3])
 
-    def _statuses(self, log: ReplicatedLog) -> list[ReplicaStatus]:
-        """The replicas of one partition."""
+    def statuses(self, log: ReplicatedLog, chosen: Collection[int] | None = None) -> list[ReplicaStatus]:
+        """The replicas of one partition, all or the chosen."""
         partition = log.replication
         with partition.lock:
-            return [self._status(log, partition, replica) for replica in partition.metadata.replicas]
+            numbers = partition.metadata.replicas
+            return [self._status(log, partition, n) for n in numbers if chosen is None or n in chosen]
 
     def _status(self, log: ReplicatedLog, partition: Partition, number: int) -> ReplicaStatus:
         """One replica."""

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from storage.errors import CorruptLog, DirectoryNeeded, DiskFull, LogFailed, StorageError
+from storage.errors import CorruptFile, CorruptLog, DirectoryNeeded, DiskFull, LogFailed, StorageError
 from storage.log.format import FrameHeader
 from storage.log.replica_log import ReplicaLog
 from storage.replication.controller import forgotten
 from storage.replication.driver import CLIENT, READ_BYTES, RETRY_US, UNLIMITED, Driver, error_of, together
 from storage.replication.local_replica import LocalReplica
 from storage.replication.messages import (
+    ElectUnclean,
     Fetched,
     Reassign,
     Refusal,
@@ -27,6 +28,9 @@ from storage.replication.messages import (
 )
 from storage.replication.refusals import refusal_error, too_few_have_it
 from storage.replication.state import Settings
+
+Lives = dict[int, int]
+"""The life (see `messages.Register`) of replicas by their ids."""
 
 
 class NoReplica(StorageError):
@@ -236,6 +240,43 @@ class Partition(Driver):
                 replica.error = error
 
     # --- what operators ask for ---
+
+    def lives(self) -> Lives:
+        """The life of each replica that takes part."""
+        return {number: replica.live.life for number, replica in self.replicas.items() if replica.is_live}
+
+    def examine(self) -> None:
+        """Let every record be read again by `tend`."""
+        self._verified.clear()
+        for replica in self.replicas.values():
+            if replica.is_live:
+                replica.log.check_again()
+
+    def try_again(self) -> None:
+        """Let lost replicas be opened again at once."""
+        for replica in self.replicas.values():
+            replica.lost_us = min(replica.lost_us, self._env.now_us() - RETRY_US)
+
+    def is_live(self, number: int) -> bool:
+        """Whether a replica takes part."""
+        return number in self.replicas and self.replicas[number].is_live
+
+    def elect_unclean(self) -> LocalReplica:
+        """Let the longest log lead, although it may lack committed records; returns the leader. Raises NoElection.
+
+        Of a log that is damaged what is before the damage counts.
+        """
+        self._expel_missing()
+        for replica in list(self.replicas.values()):
+            if replica.is_live and isinstance(replica.log.failure, CorruptFile) and not self.writers:
+                error = error_of(replica.open_before_damage, self._settings)
+                if error is not None:
+                    self._lose(replica, error)
+                else:
+                    self._tick_replica(replica)
+        self.run()
+        self._ask(lambda request: ElectUnclean(CLIENT, request))
+        return self.require_leader()
 
     def reassign(self, replicas: Sequence[int]) -> None:
         """Begin to move to other replicas, the preferred leader first. Raises InvalidAssignment."""

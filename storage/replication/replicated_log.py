@@ -22,7 +22,8 @@ from storage.log.replica_log import ReplicaLog
 from storage.log.segment_info import SegmentInfo
 from storage.log.transactions import OpenTransaction
 from storage.replication.driver import settings_of
-from storage.replication.partition import Partition
+from storage.replication.local_replica import LocalReplica
+from storage.replication.partition import Lives, Partition
 from storage.replication.refusals import NotEnoughReplicas, too_few_have_it
 
 Result = TypeVar("Result")
@@ -123,6 +124,10 @@ class ReplicatedLog(Log):
                 return self.replication.require_leader().log.failure
             except StorageError as error:
                 return error
+
+    def require_readable(self) -> None:
+        """See `Log.require_readable`."""
+        self._leading.require_readable()
 
     # --- append ---
 
@@ -331,6 +336,40 @@ class ReplicatedLog(Log):
         if self.replication.committed > before:
             self.context.arrivals.signal()
         return more
+
+    def lives(self) -> Lives:
+        """See `Partition.lives`."""
+        with self._lock:
+            return self.replication.lives()
+
+    def examine(self) -> Lives:
+        """See `Partition.examine`; returns the lives before it."""
+        with self._lock:
+            self._require_open()
+            before = self.replication.lives()
+            self.replication.examine()
+        return before
+
+    def try_again(self) -> None:
+        """See `Partition.try_again`."""
+        with self._lock:
+            self.replication.try_again()
+
+    def assign(self, replicas: Sequence[int]) -> None:
+        """See `Partition.reassign`."""
+        with self._lock:
+            self._require_open()
+            self.replication.reassign(replicas)
+            self._moved()
+
+    def elect_unclean(self) -> LocalReplica:
+        """See `Partition.elect_unclean`."""
+        with self._lock:
+            self._require_open()
+            leader = self.replication.elect_unclean()
+            self._moved()
+        self.context.arrivals.signal()
+        return leader
 
     def vacate(self, replica: int, others: Sequence[int]) -> bool:
         """See `Partition.vacate`, for as many replicas as the topic asks for."""

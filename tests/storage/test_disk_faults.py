@@ -154,3 +154,24 @@ def test_what_a_refused_append_left_behind_is_never_taken_for_a_frame(scratch: P
     segment = sorted((scratch / "data").glob("topics/*/0/*.log"))[0]
     assert segment.read_bytes().strip(b"\0") == b""
     opened.close()
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_file_that_cannot_be_made_large_enough_is_told(scratch: Path, env: FaultyEnv, error: int) -> None:
+    """A frame that is larger than a segment makes the first one, which is empty, larger."""
+    path = str(scratch / "data")
+    with storage.Storage.open(path, env=env) as opened:
+        log = opened.create_topic("t", SCHEMA, storage.TopicConfig(segment_bytes=4096)).partitions[0]
+        large = rows(0, 2000)
+        env.fail("resize", error=error)
+        with pytest.raises(storage.StorageError) as caught:
+            log.append(large)
+        assert caught.value.sqlstate == ("53100" if error == errno.ENOSPC else "58030") and caught.value.hint
+        if error == errno.EIO:
+            with pytest.raises(storage.LogFailed):
+                log.append(large)
+        else:
+            assert log.append(large) == 0 and numbers(log) == list(range(2000))
+    with storage.Storage.open(path, env=env) as opened:
+        log = opened.topic("t").partitions[0]
+        assert log.append(rows(log.end_offset, 5)) == (0 if error == errno.EIO else 2000)

@@ -100,6 +100,21 @@ class AlterMaterializedView(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlterReplicas(Statement):
+    """ALTER TOPIC ... [PARTITION n] REPAIR, PARTITION n SET REPLICAS (...), PARTITION n ELECT UNCLEAN LEADER.
+
+    action: repair, assign or elect. positions, at: where the directories and the partition stand in the text.
+    """
+
+    topic: Name
+    action: str
+    partition: int | None = None
+    directories: tuple[str, ...] = ()
+    positions: tuple[int, ...] = ()
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlterSystem(Statement):
     """ADD or DROP REPLICA 'directory': `action` is add or drop, `at` is where the directory stands in the text."""
 
