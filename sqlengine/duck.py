@@ -496,6 +496,7 @@ _RULES: tuple[tuple[str, type[errors.Error]], ...] = (
         errors.OutOfRange,
     ),
     (r"unknown timezone|date ?part specifier", errors.DataError),
+    (r"recursion did not settle", errors.TooComplex),
     (r"no files found|cannot open file", errors.FileUnavailable),
 )
 

@@ -22,6 +22,7 @@ from sqlengine.operators.project import ProjectOperator
 from sqlengine.operators.recompute import RecomputeOperator
 from sqlengine.operators.release_in_order import ReleaseInOrderOperator
 from sqlengine.operators.repeat import RepeatOperator
+from sqlengine.operators.rounds import RoundsOperator
 from sqlengine.operators.session_aggregate import SessionAggregateOperator
 from sqlengine.operators.sharded import Sharded
 from sqlengine.operators.sharded_winners import ShardedWinners
@@ -53,6 +54,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.Project: ProjectOperator,
     nodes.Recompute: RecomputeOperator,
     nodes.ReleaseInOrder: ReleaseInOrderOperator,
+    nodes.Rounds: lambda node: RoundsOperator(node, build_operator),
     nodes.Repeat: RepeatOperator,
     nodes.SessionAggregate: SessionAggregateOperator,
     nodes.TemporalFilter: TemporalFilterOperator,

@@ -51,6 +51,9 @@ class PartitionedOperator(Operator, ABC):
         """Rows in time, of a tick that is not over."""
         self._pending.append(delta)
 
+    def settle(self) -> Delta | None:
+        return self._apply_pending()
+
     def advance(self, times: Times) -> Delta | None:
         change = self._apply_pending()
         self._forgetting.advance(times.watermark_us)

@@ -56,7 +56,7 @@ def _lines(
     lines.append(f"{indent}{describe(node)}{mark}{extra}")
     for below in node.inputs:
         _lines(below, depth + 1, lines, numbers, repeated, annotate)
-    if isinstance(node, nodes.Iterate):
+    if isinstance(node, (nodes.Iterate, nodes.Rounds)):
         lines.append(f"{indent}  step:")
         _lines(node.step, depth + 2, lines, {}, set(), None)
 

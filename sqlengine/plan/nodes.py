@@ -478,13 +478,15 @@ class RecursiveRef(Node):
 class Recursion(Node):
     """WITH RECURSIVE: the least rows that hold `base` and `step` applied to themselves; `step` reads them through a
     RecursiveRef of `name` and `level`.  `all`: UNION ALL, every derivation is a row; else every row is there once.
-    Logical only: an Iterate in physical plans."""
+    `replaced`: WITH MUTUALLY RECURSIVE, the rows of a round are the step of those of the round before, and of none at
+    first.  Logical only: an Iterate or Rounds in physical plans."""
 
     base: Node
     step: Node
     all: bool
     name: str
     level: int
+    replaced: bool = False
 
     @property
     def inputs(self) -> tuple[Node, ...]:
@@ -493,7 +495,7 @@ class Recursion(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port(Node):
-    """Inside the step of an Iterate: its rows so far (`index` 0) or what its input `index` brings."""
+    """Inside the step of an Iterate or of Rounds: its rows so far (`index` 0) or what its input `index` brings."""
 
     index: int
 
@@ -506,6 +508,19 @@ class Iterate(Node):
     branches: tuple[Node, ...]
     step: Node
     all: bool
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.branches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds(Node):
+    """A Recursion of rows that are replaced: `branches` are the inputs of the step (its ports 1, 2, ...), `step` is any
+    plan over Ports of operators that can answer at once."""
+
+    branches: tuple[Node, ...]
+    step: Node
 
     @property
     def inputs(self) -> tuple[Node, ...]:

@@ -42,7 +42,7 @@ def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:
             return derive(replace(node, left=inputs[0], right=inputs[1]))
         case nodes.Recursion():
             return derive(replace(node, base=inputs[0], step=inputs[1]))
-        case nodes.UnionAll() | nodes.Recompute() | nodes.Iterate():
+        case nodes.UnionAll() | nodes.Recompute() | nodes.Iterate() | nodes.Rounds():
             return derive(replace(node, branches=inputs))
         case nodes.Unary():
             return derive(replace(node, input=inputs[0]))

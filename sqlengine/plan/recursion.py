@@ -2,8 +2,9 @@
 
 Of UNION the step must be monotone in the rows so far: it reads them, as often as it likes, through filters,
 projections, unions, inner and semi joins, so that a least set of rows satisfies it.  Of UNION ALL, where rows are
-counted, it must be linear: it reads them once in each branch of a union, as SQL:1999 and PostgreSQL have it.  Anything
-else is Unplannable and left to recompute-and-diff.
+counted, it must be linear: it reads them once in each branch of a union, as SQL:1999 and PostgreSQL have it.  Of WITH
+MUTUALLY RECURSIVE it may be anything that operators can answer at once.  Anything else is Unplannable and left to
+recompute-and-diff.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.scope import Relation, named
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
+from sqlengine.sql.mutual import ROUNDS_MARK
 
 WIDENINGS_MAX = 4
 """How often the rows' types may widen (int, bigint, numeric, double precision) before they must agree."""
@@ -62,7 +64,8 @@ def bind_recursion(
         )
     if query.order_by or query.limit is not None or query.offset is not None:
         raise Unplannable("ORDER BY or LIMIT in a recursive query")
-    base = binder.query(replace(query.left, ctes=(*query.ctes, *query.left.ctes)))
+    left, replaced = _without_mark(query.left)
+    base = binder.query(replace(left, ctes=(*query.ctes, *left.ctes)))
     names = base.under(cte.name, cte.column_aliases).columns
     schema = pa.schema([pa.field(c.name, f.type) for c, f in zip(names, base.node.schema, strict=True)])
     right = replace(query.right, ctes=(*query.ctes, *query.right.ctes))
@@ -74,8 +77,19 @@ def bind_recursion(
             break
         schema = wider
     first, second = (build.cast_to(side.node, schema) for side in (base, step))
-    node = nodes.Recursion(schema=schema, base=first, step=second, all=query.all, name=cte.name, level=level)
+    node = nodes.Recursion(
+        schema=schema, base=first, step=second, all=query.all, name=cte.name, level=level, replaced=replaced
+    )
     return named(derive(node), cte.name)
+
+
+def _without_mark(
+    base: ast.Select | ast.SetOperation,
+) -> tuple[ast.Select | ast.SetOperation, bool]:
+    """The first half, and whether it is the one that stands for the typed columns of WITH MUTUALLY RECURSIVE."""
+    if isinstance(base, ast.Select) and isinstance(base.where, ast.Call) and base.where.name == ROUNDS_MARK:
+        return replace(base, where=ast.Literal(False, "boolean")), True
+    return base, False
 
 
 def _common(rows: pa.Schema, step: pa.Schema, name: str) -> pa.Schema:
@@ -104,6 +118,9 @@ def cut_recursion(node: Node) -> Node:
     if not isinstance(node, nodes.Recursion):
         return node
     outer: list[Node] = []
+    if node.replaced:
+        step = _cut(node.step, node, outer)
+        return derive(nodes.Rounds(schema=node.schema, branches=tuple(outer), step=step))
     step = _cut(node.step if node.all else _with_copies(node.step, node), node, outer)
     branches = (node.base, *outer)
     return derive(nodes.Iterate(schema=node.schema, branches=branches, step=step, all=node.all))
@@ -136,7 +153,7 @@ def _cut(node: Node, recursion: nodes.Recursion, outer: list[Node]) -> Node:
             append_only=node.append_only,
             unique_keys=node.unique_keys,
         )
-    if not _follows(node, recursion):
+    if not (_answers_at_once(node) if recursion.replaced else _follows(node, recursion)):
         raise Unplannable(f"a recursive query with {type(node).__name__} over its own rows")
     return rebuild(node, tuple(_cut(i, recursion, outer) for i in node.inputs))
 
@@ -147,6 +164,16 @@ def _is_own(node: Node, recursion: nodes.Recursion) -> bool:
 
 def _recurs(node: Node, recursion: nodes.Recursion) -> bool:
     return _is_own(node, recursion) or any(_recurs(i, recursion) for i in node.inputs)
+
+
+def _answers_at_once(node: Node) -> bool:
+    """Whether a node's operator tells the change of its rows without waiting for a tick's end, and none of no rows."""
+    match node:
+        case nodes.LookupJoin() | nodes.GroupAggregate(keys=()):
+            return False
+        case nodes.Join() | nodes.GroupAggregate() | nodes.TopN() | nodes.Over():
+            return True
+    return isinstance(node, (nodes.Filter, nodes.Project, nodes.UnionAll, nodes.Unnest))
 
 
 def _follows(node: Node, recursion: nodes.Recursion) -> bool:

@@ -113,7 +113,9 @@ class StateAnalysis:
                 return _watermark(node, time)
             case nodes.EmitEvery():
                 return _bounded("the changes of an interval")
-            case nodes.Recompute(branches=branches) | nodes.Iterate(branches=branches):
+            case (
+                nodes.Recompute(branches=branches) | nodes.Iterate(branches=branches) | nodes.Rounds(branches=branches)
+            ):
                 return self._all(branches)
         return None
 

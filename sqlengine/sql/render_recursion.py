@@ -13,7 +13,11 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from sqlengine.sql.mutual import ROUNDS_MARK
+
 ROUND = "$round"
+ROUNDS_MAX = 1000
+"""As in operators/rounds.py."""
 _STEP = "$step"
 _TEMPLATE = f"""WITH RECURSIVE rounds AS (
   SELECT *, 0 AS "{ROUND}" FROM (SELECT DISTINCT * FROM base) AS "$base"
@@ -24,6 +28,22 @@ _TEMPLATE = f"""WITH RECURSIVE rounds AS (
    WHERE (SELECT COUNT(*) FROM "{_STEP}") > (SELECT COUNT(*) FROM rows_so_far))
 ), answer AS (SELECT * EXCLUDE ("{ROUND}") FROM rounds WHERE "{ROUND}" = (SELECT MAX("{ROUND}") FROM rounds))
 SELECT 1"""
+
+
+_REPLACED = f"""WITH RECURSIVE rounds AS (
+  SELECT *, 1 AS "{ROUND}" FROM (
+    WITH rows_so_far AS (SELECT * FROM (SELECT 1) AS base) SELECT * FROM (SELECT 1) AS step) AS "$first"
+  UNION ALL
+  (WITH rows_so_far AS (SELECT * EXCLUDE ("{ROUND}") FROM rounds), "{_STEP}" AS (SELECT * FROM (SELECT 1) AS step)
+   SELECT *, (SELECT CASE WHEN MAX("{ROUND}") >= {ROUNDS_MAX}
+     THEN CAST(error('recursion did not settle within {ROUNDS_MAX:,} rounds') AS INTEGER)
+     ELSE MAX("{ROUND}") END FROM rounds) + 1
+   FROM "{_STEP}" WHERE 0 < (SELECT COUNT(*) FROM (
+     (SELECT * FROM "{_STEP}" EXCEPT ALL SELECT * FROM rows_so_far) UNION ALL
+     (SELECT * FROM rows_so_far EXCEPT ALL SELECT * FROM "{_STEP}")) AS "$different"))
+), answer AS (SELECT * EXCLUDE ("{ROUND}") FROM rounds WHERE "{ROUND}" = (SELECT MAX("{ROUND}") FROM rounds))
+SELECT 1"""
+"""Of rows that are replaced each round (sql/mutual.py), beginning with the step of none."""
 
 
 def spell_recursion(tree: exp.Expr) -> None:
@@ -37,6 +57,8 @@ def spell_recursion(tree: exp.Expr) -> None:
 def _spelt(cte: exp.CTE) -> list[exp.Expr]:
     """The item, or the two that stand for it: its rounds and its answer."""
     union, name = cte.this, cte.alias
+    if _is_replaced(union):
+        return _spelt_rounds(cte)
     if not _is_manifold(union, name):
         return [cte]
     made: Any = sqlglot.parse_one(
@@ -57,6 +79,28 @@ def _spelt(cte: exp.CTE) -> list[exp.Expr]:
         names = [column.copy() for column in columns]
         rounds.args["alias"].set("columns", [*names, exp.to_identifier(ROUND, quoted=True)])
     return [rounds, answer]
+
+
+def _spelt_rounds(cte: exp.CTE) -> list[exp.Expr]:
+    """An item whose rows are replaced as its rounds and its answer."""
+    union, name = cte.this, cte.alias
+    made: Any = sqlglot.parse_one(_REPLACED, dialect="duckdb")
+    rounds, answer = made.args["with_"].expressions
+    base, step = union.this, union.expression
+    base.args["where"].set("this", exp.Boolean(this=False))
+    for found in list(rounds.find_all(exp.Subquery)):
+        if found.alias in ("base", "step"):
+            found.set("this", (base if found.alias == "base" else step).copy())
+    columns = [column.copy() for column in cte.args["alias"].args["columns"]]
+    _rename(rounds, {"rounds": f"$rounds {name}", "rows_so_far": name})
+    _rename(answer, {"rounds": f"$rounds {name}", "answer": name})
+    rounds.args["alias"].set("columns", [*columns, exp.to_identifier(ROUND, quoted=True)])
+    return [rounds, answer]
+
+
+def _is_replaced(union: exp.Expr) -> bool:
+    where = union.this.args.get("where") if isinstance(union, exp.Union) else None
+    return where is not None and isinstance(where.this, exp.Anonymous) and where.this.name == ROUNDS_MARK
 
 
 def _is_manifold(union: exp.Expr, name: str) -> bool:

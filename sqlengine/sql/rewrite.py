@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlengine import errors
 from sqlengine.sql.lambdas import takes_lambda
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
+from sqlengine.sql.mutual import mutual_recursions
 from sqlengine.sql.rewrite_calls import TRIGGERS, special_calls
 from sqlengine.sql.rewrite_hive import lateral_views
 from sqlengine.sql.rewrite_ksql import KSQL_KINDS, ksql_window, ksql_within
@@ -44,6 +45,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _json_keys(result)
     if "ASOF" in words:
         result = _asof_joins(result)
+    if {"WITH", "MUTUALLY", "RECURSIVE"} <= words:
+        result = mutual_recursions(result)
     if {"WITH", "CHANGELOG"} <= words:
         result = _changelogs(result)
     if "TOP" in words:

@@ -58,6 +58,26 @@ QUERIES = (
     " WHERE EXISTS (SELECT 1 FROM r AS y WHERE y.f = b.v)) SELECT * FROM r",
     "WITH RECURSIVE r AS (WITH s AS (SELECT k, v FROM b) SELECT k, v FROM s UNION"
     " SELECT x.k, y.v FROM r AS x, r AS y, s WHERE x.v = y.k AND s.k = x.k) SELECT * FROM r",
+    # rows that are replaced each round: least sums, labels, the best of a ranking, longest ways, sets
+    "WITH MUTUALLY RECURSIVE d (f INT, t INT, n BIGINT) AS (SELECT f, t, min(n) FROM (SELECT k AS f, v AS t, id AS n"
+    " FROM a UNION ALL SELECT d.f, a.v, d.n + a.id FROM d JOIN a ON d.t = a.k) AS p GROUP BY f, t) SELECT * FROM d",
+    "WITH MUTUALLY RECURSIVE l (n INT, least INT) AS (SELECT n, min(x) FROM (SELECT k, k FROM a UNION ALL"
+    " SELECT v, v FROM a UNION ALL SELECT a.v, l.least FROM l JOIN a ON a.k = l.n UNION ALL SELECT a.k, l.least"
+    " FROM l JOIN a ON a.v = l.n) AS e(n, x) WHERE n IS NOT NULL GROUP BY n) SELECT least, count(*) FROM l"
+    " GROUP BY least",
+    "WITH MUTUALLY RECURSIVE best (k INT, v INT) AS (SELECT k, v FROM (SELECT k, v, row_number() OVER (PARTITION BY k"
+    " ORDER BY v) AS r FROM (SELECT k, v FROM b UNION ALL SELECT a.k, best.v FROM best JOIN a ON a.v = best.k) AS x)"
+    " AS y WHERE r = 1) SELECT * FROM best",
+    "WITH MUTUALLY RECURSIVE deep (n INT, d INT) AS (SELECT a.k, coalesce(max(p.d) + 1, 0) FROM a LEFT JOIN deep AS p"
+    " ON p.n = a.v WHERE a.k < a.v GROUP BY a.k) SELECT * FROM deep",
+    "WITH MUTUALLY RECURSIVE r (k INT, v INT) AS (SELECT k, v FROM a UNION SELECT x.k, y.v FROM r AS x JOIN r AS y"
+    " ON x.v = y.k EXCEPT SELECT k, v FROM b) SELECT * FROM r",
+    "WITH MUTUALLY RECURSIVE r (k INT, v INT) AS (SELECT k, v FROM a UNION SELECT r.k, a.v FROM r JOIN a ON r.v = a.k"
+    " WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = r.k)), s (k INT, n BIGINT) AS (SELECT k, count(*) FROM r GROUP BY"
+    " k), u (k INT, n BIGINT) AS (SELECT k, max(n) FROM (SELECT k, n FROM s UNION ALL SELECT a.k, u.n FROM u JOIN a"
+    " ON a.v = u.k) AS x GROUP BY k) SELECT * FROM u",
+    "WITH MUTUALLY RECURSIVE g (k INT, v INT, at BIGINT) AS (SELECT k, v, rank() OVER (PARTITION BY k ORDER BY v)"
+    " FROM (SELECT k, v FROM a UNION SELECT a.k, g.v FROM g JOIN a ON a.v = g.k WHERE g.at <= 2) AS x) SELECT * FROM g",
     # no table in it at all
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 20) SELECT n, v FROM r JOIN a ON n = a.k",
 )
@@ -156,12 +176,18 @@ def test_a_recursion_without_an_end_fails_alone(monkeypatch):
         ("WITH RECURSIVE r AS (SELECT k FROM a UNION SELECT k, v FROM r) SELECT * FROM r", "42703"),
         ("WITH RECURSIVE r AS (SELECT k FROM a UNION SELECT k, k FROM r) SELECT * FROM r", "42601"),
         ("WITH RECURSIVE r AS (SELECT k FROM a UNION SELECT now() FROM r) SELECT * FROM r", "42804"),
+        ("WITH MUTUALLY RECURSIVE r AS (SELECT k FROM a) SELECT * FROM r", "42601"),
+        ("WITH MUTUALLY RECURSIVE r (k) AS (SELECT k FROM a) SELECT * FROM r", "42601"),
+        ("WITH MUTUALLY RECURSIVE r (k INT) (SELECT k FROM a) SELECT * FROM r", "42601"),
+        ("WITH MUTUALLY RECURSIVE (RECURSION LIMIT 5) r (k INT) AS (SELECT k FROM r) SELECT * FROM r", "0A000"),
+        ("WITH MUTUALLY RECURSIVE r (k INT) AS (SELECT k FROM s), s (k INT) AS (SELECT 1) SELECT * FROM r", "0A000"),
+        ("WITH MUTUALLY RECURSIVE r (k INT) AS (SELECT k, k FROM r) SELECT * FROM r", "42601"),
     ],
 )
 def test_mistakes_are_named(query, state):
     with sqlengine.connect() as db:
         small_tables.create(db)
-        with pytest.raises(sqlengine.ProgrammingError) as caught:
+        with pytest.raises(sqlengine.Error) as caught:
             db.execute(f"CREATE MATERIALIZED VIEW v AS {query}")
         assert caught.value.sqlstate == state
 
@@ -199,3 +225,64 @@ def test_a_step_of_union_all_that_is_not_linear_is_computed_again():
         assert "a recursive query with Join over its own rows" in str(db.execute("EXPLAIN v0").fetchall())
         db.execute("INSERT INTO a VALUES (1, 1, 2), (2, 2, 3)")
         small_tables.compare(db, [f"{query} SELECT * FROM r"])
+
+
+SHORTEST = (
+    "WITH MUTUALLY RECURSIVE d (f INT, t INT, w BIGINT) AS (SELECT f, t, min(w) FROM (SELECT f, t, w FROM e UNION ALL"
+    " SELECT d.f, e.t, d.w + e.w FROM d JOIN e ON d.t = e.f) AS p GROUP BY f, t)"
+)
+
+
+def shortest(edges: dict[tuple[int, int], int], nodes: int) -> list[tuple[int, int, int]]:
+    """Floyd and Warshall's algorithm."""
+    ways = dict(edges)
+    for middle in range(nodes):
+        for start in range(nodes):
+            for end in range(nodes):
+                if (start, middle) in ways and (middle, end) in ways:
+                    through = ways[start, middle] + ways[middle, end]
+                    ways[start, end] = min(through, ways.get((start, end), through))
+    return sorted((start, end, way) for (start, end), way in ways.items())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shortest_ways_while_edges_come_change_and_go(seed, tmp_path):
+    rng = random.Random(seed)
+    db = sqlengine.connect(tmp_path)
+    db.execute("CREATE TABLE e (f INT, t INT, w INT, PRIMARY KEY (f, t))")
+    db.execute(f"CREATE MATERIALIZED VIEW v AS {SHORTEST} SELECT * FROM d")
+    edges: dict[tuple[int, int], int] = {}
+    for step in range(40):
+        if edges and rng.random() < 0.4:
+            gone = rng.choice(sorted(edges))
+            db.execute("DELETE FROM e WHERE f = ? AND t = ?", gone)
+            del edges[gone]
+        else:
+            edge, way = (rng.randrange(7), rng.randrange(7)), rng.randint(1, 20)
+            db.execute("INSERT INTO e VALUES (?, ?, ?) ON CONFLICT (f, t) DO UPDATE SET w = excluded.w", (*edge, way))
+            edges[edge] = way
+        if step % 13 == 12:
+            db.close()
+            db = sqlengine.connect(tmp_path)
+        assert sorted(db.execute("SELECT * FROM v").fetchall()) == shortest(edges, 7)
+    assert sorted(db.execute(f"{SHORTEST} SELECT * FROM d").fetchall()) == shortest(edges, 7)
+    assert "Rounds" in str(db.execute("EXPLAIN v").fetchall())
+    db.close()
+
+
+def test_rows_that_never_settle_fail_alone(monkeypatch):
+    monkeypatch.setattr("sqlengine.operators.rounds.ROUNDS_MAX", 40)
+    query = (
+        "WITH MUTUALLY RECURSIVE x (n INT) AS (SELECT n FROM e UNION SELECT n + 1 FROM x) SELECT count(*) AS n FROM x"
+    )
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE e (n INT PRIMARY KEY)")
+        db.execute(f"CREATE MATERIALIZED VIEW v AS {query}")
+        assert db.execute("SELECT n FROM v").fetchall() == [(0,)]
+        db.execute("INSERT INTO e VALUES (1)")
+        with pytest.raises(sqlengine.Error, match="recursion did not settle within 40 rounds") as caught:
+            db.execute("SELECT n FROM v").fetchall()
+        assert caught.value.sqlstate == "54001"
+        with pytest.raises(sqlengine.Error, match="recursion did not settle within 1,000 rounds") as caught:
+            db.execute(query).fetchall()
+        assert caught.value.sqlstate == "54001"

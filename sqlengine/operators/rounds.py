@@ -1,0 +1,138 @@
+"""WITH MUTUALLY RECURSIVE kept up to date: rows that are replaced, round after round, by what the step makes of them.
+
+Beginning with no rows, each round is the step of the round before, until one changes nothing; the step may do anything:
+group its own rows, rank them, ask which are missing.  Each round has the step's operators to itself, so that a change
+of the inputs goes through the rounds as the change of each (what Differential Dataflow calls a product of time and
+iteration, McSherry et al., CIDR 2013, with the iterations unrolled): a tick costs rounds x change, the state is as many
+copies of the step's as there are rounds.  Of neighbouring rounds the difference is kept; where it is empty they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.errors import TooComplex
+from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
+from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.row_errors import Failure
+from sqlengine.operators.sub_flow import SubFlow
+from sqlengine.plan import nodes
+
+ROUNDS_MAX = 1000
+"""A recursion that is not done by then is taken for one that never ends."""
+WEIGHT = "$weight"
+
+
+class RoundsOperator(Operator):
+    """The inputs are what the step reads besides its own rows (its ports 1, 2, ...); `build` makes operators."""
+
+    def __init__(self, node: nodes.Rounds, build: Callable[[nodes.Node], Operator]) -> None:
+        self.schema = node.schema
+        self._step, self._build = node.step, build
+        self._flows = [self._make()]
+        self._differences: list[Delta | None] = [None]
+        self._pending: list[list[Delta]] = [[] for _ in node.branches]
+
+    def _make(self) -> SubFlow:
+        """The step's operators for one more round."""
+        return SubFlow(self._step, self._build)
+
+    @property
+    def errors(self) -> RoundsOperator:
+        """Rows that raised in the step: see `take`."""
+        return self
+
+    def take(self) -> list[Failure]:
+        """Rows that raised in the step since the last call, as often as rounds have met them."""
+        return [failure for flow in self._flows for failure in flow.take_failures()]
+
+    def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
+        self._pending[port].append(delta)
+        return None
+
+    def advance(self, times: Times) -> Delta | None:
+        changes = [consolidate(concat(deltas)) for deltas in self._pending]
+        self._pending = [[] for _ in self._pending]
+        outer = [(port + 1, delta) for port, delta in enumerate(changes) if delta is not None]
+        out = self._follow(outer, times.now_us) if outer else None
+        for flow in self._flows:
+            flow.finish(Times((NO_WATERMARK,), times.now_us))
+        return out
+
+    def _follow(self, outer: list[tuple[int, Delta]], now_us: int) -> Delta | None:
+        """Send a tick's change through the rounds, add rounds until one changes nothing; the answer's change."""
+        change: Delta | None = None
+        for i, flow in enumerate(self._flows):
+            before, change = change, _pushed(flow, outer, change, now_us)
+            self._differences[i] = _sum(self._differences[i], change, _negated(before))
+        changes = [change]
+        while (further := self._differences[-1]) is not None:
+            if len(self._flows) >= ROUNDS_MAX:
+                raise TooComplex(
+                    f"recursion did not settle within {ROUNDS_MAX:,} rounds",
+                    hint="end it by a condition: rows that are replaced each round must come to a state that stays",
+                )
+            flow = self._make()
+            flow.restore(self._flows[-1].rest())
+            made = _pushed(flow, [], further, now_us)
+            self._flows.append(flow)
+            self._differences.append(made)
+            changes.append(made)
+        settled = self._differences.index(None) + 1
+        self._flows, self._differences = self._flows[:settled], self._differences[:settled]
+        return _sum(*changes)
+
+    def state_size(self) -> Mapping[str, int]:
+        sizes = [flow.state_size() for flow in self._flows]
+        kept = [d for d in self._differences if d is not None]
+        rows = sum(s["rows"] for s in sizes) + sum(d.num_rows for d in kept)
+        return {"rows": rows, "bytes": sum(s["bytes"] for s in sizes) + sum(d.batch.nbytes for d in kept)}
+
+    def rest(self) -> State:
+        state: dict[str, pa.Table] = {}
+        for i, (flow, difference) in enumerate(zip(self._flows, self._differences, strict=True)):
+            state |= {f"{i}/{name}": table for name, table in flow.rest().items()}
+            state[f"{i}/$difference"] = _table(difference, self.schema)
+        return state
+
+    def restore(self, state: State) -> None:
+        rounds = sum(name.endswith("/$difference") for name in state)
+        self._flows = [self._make() for _ in range(rounds)]
+        self._differences = [_difference(state[f"{i}/$difference"]) for i in range(rounds)]
+        for i, flow in enumerate(self._flows):
+            head = f"{i}/"
+            flow.restore({name[len(head) :]: table for name, table in state.items() if name.startswith(head)})
+
+
+def _pushed(flow: SubFlow, outer: list[tuple[int, Delta]], own: Delta | None, now_us: int) -> Delta | None:
+    """The net change of a round's rows, given those of its inputs and of the round before."""
+    made: list[Delta] = []
+    for port, delta in [*outer, *([] if own is None else [(0, own)])]:
+        made += flow.push(port, delta, now_us)
+    return consolidate(concat(made))
+
+
+def _negated(delta: Delta | None) -> Delta | None:
+    return None if delta is None else Delta(delta.batch, -delta.weight_array())
+
+
+def _sum(*deltas: Delta | None) -> Delta | None:
+    return consolidate(concat([delta for delta in deltas if delta is not None]))
+
+
+def _table(delta: Delta | None, schema: pa.Schema) -> pa.Table:
+    batch = schema.empty_table() if delta is None else pa.Table.from_batches([delta.batch], schema)
+    weights = pa.array([], pa.int64()) if delta is None else pa.array(delta.weight_array())
+    return batch.append_column(WEIGHT, weights)
+
+
+def _difference(table: pa.Table) -> Delta | None:
+    if not table.num_rows:
+        return None
+    (batch,) = table.combine_chunks().to_batches()
+    weights = batch.column(batch.num_columns - 1).to_numpy()
+    rows = pa.RecordBatch.from_arrays(batch.columns[:-1], names=batch.schema.names[:-1])
+    return Delta(rows, weights)
