@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 
 import storage
+from tests.storage.conftest import SCHEMA, numbers, rows
+from tests.storage.golden import make_v1_transactions
 from tests.storage.golden.make_v1 import HERE, FixedEnv, batch, main, plain
 
 
@@ -42,3 +44,30 @@ def test_the_same_work_still_writes_the_same_files(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("tests.storage.golden.make_v1.HERE", tmp_path)
     main()
     assert _files(tmp_path / "v1") == _files(HERE / "v1")
+
+
+def test_transactions_of_format_1_are_still_read(tmp_path: Path) -> None:
+    """Frames, markers and decisions of a killed process: what is open is aborted, what is prepared can be decided."""
+    shutil.copytree(HERE / "v1_transactions", tmp_path / "data")
+    debits = [*range(5), *range(100, 160), *range(5, 65)]
+    with storage.Storage.open(str(tmp_path / "data")) as opened:
+        logs = [opened.topic(name).partitions[0] for name in ("debits", "credits")]
+        assert [numbers(log) for log in logs] == [debits, [200, 201, 202]]
+        everything = [n for f in logs[0].read(0, isolation="read_uncommitted") for n in f.batch.column("n").to_pylist()]
+        assert everything == [*range(5), *range(100, 160), *range(300, 360), *range(5, 65), *range(500, 504), 700, 701]
+        assert opened.offsets.fetch("group") == {("debits", 0): 5}
+        (waiting,) = opened.transactions.unfinished()
+        assert (waiting.name, waiting.state) == ("job 7", "prepared")
+        logs[0].append(rows(65, 1))
+        assert numbers(logs[0]) == debits, "what came after the prepared transaction waits for it"
+        opened.transactions.prepared(waiting.id).commit()
+        assert [numbers(log) for log in logs] == [[*debits, *range(500, 504), 65], [200, 201, 202, *range(600, 604)]]
+    with storage.Storage.open(str(tmp_path / "data")) as opened:
+        assert numbers(opened.topic("credits").partitions[0]) == [200, 201, 202, *range(600, 604)]
+        assert opened.transactions.unfinished() == [] and opened.topic("debits").schema == SCHEMA
+
+
+def test_the_same_transactions_still_write_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_v1_transactions, "HERE", tmp_path)
+    make_v1_transactions.main()
+    assert _files(tmp_path / "v1_transactions") == _files(HERE / "v1_transactions")
