@@ -98,14 +98,14 @@ to_json = declare(
     "to_json(x any) -> json",
     "any value as JSON",
     example="to_json(1) ->> '$' IS NULL",
-    aliases=("to_jsonb", "row_to_json"),
+    aliases=("to_jsonb", "row_to_json", "json_scalar"),
     duck="to_json({0})",
 )
 json_text = declare(
     "json_string(x any) -> text",
     "any value as the text of its JSON (Flink; TO_JSON_STRING in ksqlDB)",
     example="json_string(ARRAY[1, 2]) = '[1,2]'",
-    aliases=("to_json_string",),
+    aliases=("to_json_string", "json_serialize"),
     duck="to_json({0})::VARCHAR",
 )
 build_object = declare(

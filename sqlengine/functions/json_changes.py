@@ -143,6 +143,13 @@ json_exists = declare(
     aliases=("jsonb_path_exists",),
     duck="system.main.json_exists({0}, {1})",
 )
+json_array_contains = declare(
+    "json_array_contains(j json, item any) -> boolean",
+    "whether an array has an element equal to a value (ksqlDB)",
+    example="json_array_contains('[1, 2]'::json, 2)",
+    duck=f"CASE WHEN {_ARRAY} THEN list_contains(json_extract({{0}}, '$[*]'), to_json({{1}})) "
+    "WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN false END",
+)
 parse_json = declare(
     "parse_json(s text) -> json",
     "the text as JSON; an error when it is none (Spark, Snowflake)",

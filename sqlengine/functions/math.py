@@ -364,3 +364,23 @@ pmod = declare(
     duck="((({0} % {1}) + {1}) % {1})",
     can_raise=True,
 )
+
+
+def _after_point(kept: str) -> str:
+    """DuckDB text: how many digits a numeric has behind the point, of those that are `kept`."""
+    digits = kept.format("split_part({0}::VARCHAR, '.', 2)")
+    return f"CASE WHEN {{0}} IS NOT NULL THEN length({digits}) END::INTEGER"
+
+
+scale = declare(
+    "scale(x numeric) -> integer",
+    "how many digits there are behind the point",
+    example="scale(8.410) = 3",
+    duck=_after_point("{}"),
+)
+min_scale = declare(
+    "min_scale(x numeric) -> integer",
+    "how many digits behind the point the number needs",
+    example="min_scale(8.410) = 2",
+    duck=_after_point("rtrim({}, '0')"),
+)

@@ -7,6 +7,7 @@ the built-in ones without touching them.  Binding and evaluation live in expr/, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -71,8 +72,13 @@ class Function:
 
     def duck_text(self, args: Sequence[str]) -> str:
         """DuckDB text of a call over the given argument texts."""
-        template = self.duck or self.name + "({*})"
-        return template.replace("{*}", ", ".join(args)).format(*args) if args else template.replace("{*}", "")
+        parts = (self.duck or self.name + "({*})").split("{*}")
+        operands = [arg if _ATOM.fullmatch(arg) else f"({arg})" for arg in args]
+        return ", ".join(args).join(part.format(*operands) if args else part for part in parts)
+
+
+_ATOM = re.compile(r"""[\w.]+|"[^"]*"|'[^']*'|\([^()]*\)""")
+"""Text of an argument that no operator beside it can tear apart."""
 
 
 @dataclass(frozen=True, slots=True)

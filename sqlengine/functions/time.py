@@ -435,7 +435,7 @@ def epoch_ms(t: Value) -> Value:
     constant_args=(1,),
     example="to_timestamp_ltz(1000, 3) = to_timestamp(1)",
     can_raise=True,
-    duck="(TIMESTAMPTZ '1970-01-01' + to_microseconds({0} * CASE {1} WHEN 0 THEN 1000000 ELSE 1000 END))",
+    duck="(TIMESTAMPTZ '1970-01-01' + to_microseconds({0}::BIGINT * CASE {1} WHEN 0 THEN 1000000 ELSE 1000 END))",
 )
 def to_timestamp_ltz(n: Value, digits: Value) -> Value:
     if digits.as_py() not in (0, 3):
