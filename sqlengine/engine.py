@@ -135,6 +135,7 @@ def revive(instance: Instance) -> None:
     """Everything in the catalog runs again, from the newest checkpoint where there is one, else from the topics."""
     checkpoint = instance.checkpoint = load_checkpoint(instance)
     with instance.lock:
+        checkpoint.take_back()
         for obj in instance.catalog:
             if isinstance(obj, Table):
                 instance.start_table(obj, *checkpoint.table(obj))
@@ -142,10 +143,13 @@ def revive(instance: Instance) -> None:
                 instance.start_ingest(obj, again=True)
         checkpoint.place_sources()
         rest = _unrestored(instance, checkpoint)
-        for obj in sorted(rest, key=lambda obj: obj.filling):  # those others may read first
-            _restart(instance, obj, checkpoint)
         for query in list(instance.scheduler.queries.values()):
             _as_paused(instance, query)
+        checkpoint.run_again()
+        for obj in sorted(rest, key=lambda obj: obj.filling):  # those others may read first
+            _restart(instance, obj, checkpoint)
+            if obj.query_id in instance.scheduler.queries:
+                _as_paused(instance, instance.scheduler.queries[obj.query_id])
 
 
 def _unrestored(instance: Instance, checkpoint: Checkpoint) -> list[MaterializedView | Sink]:

@@ -5,7 +5,7 @@ It is used for every query whose plan is still the same; everything else is rebu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -21,19 +21,27 @@ from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.sources import make_store
 from sqlengine.runtime.stored_expressions import widened
+from sqlengine.runtime.tick_journal import TickRecord, is_internal
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import Sections
 from sqlengine.state.stored_section import StoredSection, from_json, put_together
 from storage import CorruptFile, Snapshot
 
-EMPTY: dict[str, Any] = {"tick": 0, "sources": {}, "queries": {}, "states": {}}
+EMPTY: dict[str, Any] = {"tick": 0, "time_us": 0, "sources": {}, "queries": {}, "states": {}}
 
 
 class Checkpoint:
-    """What a database is revived from; empty when there is no usable one."""
+    """What a database is revived from; empty when there is no usable one. `records`: the ticks after it."""
 
-    def __init__(self, instance: Instance, manifest: dict[str, Any], tables: Mapping[str, pa.Table]) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        manifest: dict[str, Any],
+        tables: Mapping[str, pa.Table],
+        records: Sequence[TickRecord] = (),
+    ) -> None:
+        self.records = records
         self._instance = instance
         self._manifest = manifest
         self._tables = tables
@@ -81,7 +89,7 @@ class Checkpoint:
     def place_sources(self) -> None:
         """Shared readers of streams stand where the checkpoint was taken."""
         scheduler = self._instance.scheduler
-        scheduler.tick_number = self._manifest["tick"]
+        scheduler.tick_number, scheduler.tick_time_us = self._manifest["tick"], self._manifest["time_us"]
         for name, known in self._manifest["sources"].items():
             if name in scheduler.sources or name not in self._instance.catalog:
                 continue
@@ -106,13 +114,41 @@ class Checkpoint:
             if query.store is not None:
                 self._continued(owner["store"], query.store.sections())
 
+        told = self.records[-1].tick if self.records else 0
         if isinstance(obj, Sink):
-            end, held = known["end"], known.get("held")
-            self._instance.continue_sink(obj, planned, emit, states, owner["marks"], end, restored, held)
+            end, told = self._told(obj, known)
+            held = known.get("held")
+            self._instance.continue_sink(obj, planned, emit, states, owner["marks"], end, told, restored, held)
         else:
+            told = self.records[-1].tick if self.records else 0
             contents, held = self._state(owner["store"]), known.get("held")
-            self._instance.continue_view(obj, planned, emit, states, owner["marks"], contents, restored, held)
+            self._instance.continue_view(obj, planned, emit, states, owner["marks"], contents, told, restored, held)
         return True
+
+    def _told(self, sink: Sink, known: Mapping[str, Any]) -> tuple[int | None, int]:
+        """(up to where a topic holds what its query has said of ticks that were over, the first tick it has to tell
+        again): those of the last tick it was at work in."""
+        topic = sink.options.get("topic", "")
+        last = next((r for r in reversed(self.records) if topic in r.ends), None) if "held" not in known else None
+        if sink.connector != "topic":
+            return None, self.records[-1].tick if self.records else 0
+        return (known["end"], 0) if last is None else (last.ends[topic], last.tick)
+
+    def take_back(self) -> None:
+        """What queries have written of the last tick to topics for rows set aside, which may be written in part."""
+        outputs = {obj.options.get("topic") for obj in self._instance.catalog if isinstance(obj, Sink)}
+        topics = {t.name: t for t in self._instance.storage.topics() if t.name not in outputs}
+        for name, end in self.records[-1].ends.items() if self.records else ():
+            if name in topics:
+                log = topics[name].partitions[0]
+                log.truncate_to(min(log.end_offset, max(log.start_offset, end)))
+
+    def run_again(self) -> None:
+        """The ticks after the checkpoint, as they were."""
+        for record in self.records:
+            self._instance.scheduler.run_again(record)
+        if self._manifest["tick"]:
+            self._instance.scheduler.resume()
 
     def make_anew(self, obj: MaterializedView | Sink) -> str:
         """Whoever reads the object has seen rows that will come again; returns the name it is read by."""
@@ -147,24 +183,26 @@ def load_checkpoint(instance: Instance) -> Checkpoint:
             f"the checkpoint has format {found.manifest['format']}, this version reads formats up to {FORMAT}",
             hint="open the database with the version that wrote it, or a later one",
         )
-    instance.checkpoints.continue_from(found.manifest["number"], found.stored)
+    manifest = found.manifest
+    instance.checkpoints.continue_from(manifest["number"], manifest["journal"], found.stored)
     topics = {t.name: t for t in instance.storage.topics()}
-    for known in found.manifest["sources"].values():
+    for known in manifest["sources"].values():
         topic = topics.get(known["topic"])
         if topic is None or any(
             p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)
         ):
             return Checkpoint(instance, EMPTY, {})
-    return Checkpoint(instance, found.manifest, found.tables)
+    journal = instance.scheduler.journal
+    records = journal.read(manifest["journal"]) if journal is not None else ()
+    return Checkpoint(instance, manifest, found.tables, records)
 
 
 def _latest(instance: Instance) -> Snapshot | None:
     try:
         return instance.storage.snapshots.latest(NAME)
     except CorruptFile as error:
-        if any(
-            log.start_offset or log.compacted_offset for topic in instance.storage.topics() for log in topic.partitions
-        ):
+        topics = [topic for topic in instance.storage.topics() if not is_internal(topic.name)]
+        if any(log.start_offset or log.compacted_offset for topic in topics for log in topic.partitions):
             raise DataCorrupted(
                 f"the checkpoint is damaged: {error}",
                 hint="restore the file; or delete the directory snapshots/checkpoint to rebuild every view from what "

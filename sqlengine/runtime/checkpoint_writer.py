@@ -4,7 +4,8 @@ atomic manifest.
 Most is copied while ticks go on (runtime/capture.py); the last hold of the engine's lock copies what is left and makes
 all of it the state of one tick. Written is what has changed since the last checkpoint. The manifest (`FORMAT` 2):
 
-- `number`, `tick`; `sources`: topic and positions of each stream and table that is read;
+- `number`; `tick` and its `time_us`; `journal`: where the ticks after it are in the TickJournal;
+- `sources`: topic and positions of each stream and table that is read;
 - `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; `held`:
   how far one that stands still has read its sources;
 - `states`: by name the sections (state/stored_section.py) and the names of other tables; tables of a few bytes are in
@@ -24,6 +25,7 @@ import pyarrow as pa
 from sqlengine.operators.base import Operator, State
 from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, Copier, Kept, PartFile, SectionCapture
+from sqlengine.runtime.outputs import TopicOutput
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
 from storage import SnapshotWriter, StoredTable
 
@@ -99,13 +101,14 @@ class Checkpoints:
         self._rests: WeakKeyDictionary[Operator, _Rest] = WeakKeyDictionary()
         self._stored: Mapping[str, StoredTable] = {}
         self._number = 0
+        self._journal_start = 0
         self.past: list[CheckpointFigures] = []
 
     # ------------------------------------------------------------ what there is
 
-    def continue_from(self, number: int, stored: Mapping[str, StoredTable]) -> None:
-        """The newest snapshot's number and tables."""
-        self._number, self._stored = number, stored
+    def continue_from(self, number: int, journal_start: int, stored: Mapping[str, StoredTable]) -> None:
+        """The newest snapshot's number, where the ticks after it are in the journal, and its tables."""
+        self._number, self._journal_start, self._stored = number, journal_start, stored
 
     def is_restored(self, section: Section, kept: Kept) -> None:
         """A section's rows have just been restored from what the newest snapshot has of it; they may have got other
@@ -246,6 +249,10 @@ class Checkpoints:
             writing.writer.keep(name, self._stored[name])
         self._flush_topics(manifest)
         before, self._stored = self._stored, writing.writer.commit(manifest)
+        journal = self._instance.scheduler.journal
+        if journal is not None:
+            journal.forget(self._journal_start)
+            self._journal_start = manifest["journal"]
         for changed, what in known.items():
             self._known[changed] = what
         return sum(table.num_bytes for name, table in self._stored.items() if before.get(name) != table)
@@ -268,6 +275,8 @@ class Checkpoints:
             "format": FORMAT,
             "number": self._number,
             "tick": scheduler.tick_number,
+            "time_us": scheduler.tick_time_us,
+            "journal": 0 if scheduler.journal is None else scheduler.journal.end,
             "sources": {},
             "queries": {},
             "outputs": [],
@@ -288,9 +297,9 @@ class Checkpoints:
             if held is not None:
                 entry["held"] = held
             manifest["queries"][query.query_id] = entry
-            if output is not None:
+            if isinstance(output, TopicOutput):
                 entry["end"] = output.end
-                manifest["outputs"] += [output.topic] if output.topic is not None else []
+                manifest["outputs"].append(output.topic)
             entry["state"] = owners.setdefault(id(query.dataflow), query.query_id)
             if entry["state"] != query.query_id:
                 continue

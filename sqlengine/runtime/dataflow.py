@@ -129,6 +129,10 @@ class Dataflow:
             if name in self.trackers:
                 self.trackers[name].wake(now_us)
 
+    def all_trackers(self) -> list[WatermarkTracker]:
+        """The sources' trackers, those of what parts read among them; one may be in several dataflows."""
+        return [*self.trackers.values(), *(t for p in self._parts.values() for t in p.dataflow.all_trackers())]
+
     def tick(self, feeds: Mapping[str, Feed], now_us: int, history: bool = False) -> list[Delta]:
         """Push every source's new rows through all operators, piece by piece, then tell the operators that the tick is
         over; returns the change of the plan's output: one delta in which nothing cancels, or any number of them when
@@ -338,12 +342,12 @@ class Dataflow:
             "steps": [s.watermark_us for s in self.steps],
         }
 
-    def restore(self, states: Mapping[str, State], marks: dict[str, object], now_us: int) -> None:
-        """Continue from a snapshot of a dataflow of an equal plan."""
+    def restore(self, states: Mapping[str, State], marks: dict[str, object]) -> None:
+        """Continue from a snapshot of a dataflow of an equal plan, at its time."""
         trackers, steps = marks["trackers"], marks["steps"]
         assert isinstance(trackers, dict) and isinstance(steps, list)
         for name, tracker in self.trackers.items():
-            tracker.restore(trackers[name], now_us)
+            tracker.restore(trackers[name])
         for i, step in enumerate(self.steps):
             step.watermark_us = steps[i]
             if step.operator is not None and str(i) in states:

@@ -284,7 +284,7 @@ class Fill:
             query = member.query
             outcome = query.step(feeds, self._now_us, history=self._history)
             deltas = query.note(outcome, self._scheduler.tick_number, self._now_us)
-            query.hand_on(outcome)
+            query.hand_on(outcome, self._scheduler.tick_number)
             feeds[query.name] = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
             if member.staged is not None:
                 member.staged += deltas

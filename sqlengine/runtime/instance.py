@@ -46,6 +46,7 @@ from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import changelog_schema, make_reader, make_store, make_tracker, timestamp_us
 from sqlengine.runtime.stored_expressions import widened
+from sqlengine.runtime.tick_journal import TickJournal
 from sqlengine.settings import Settings
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
@@ -91,6 +92,8 @@ class Instance:
         )
         self.outputs: dict[str, TopicOutput | ConnectorOutput] = {}
         self.fills = Fills(self)
+        if path is not None:
+            self.scheduler.journal = TickJournal(self.storage, self._written_ends, lambda: bool(self.outputs))
         self.pump = Pump(self.scheduler, self.storage.maintain)
         self.closed = False
         self._threads = threads
@@ -320,6 +323,7 @@ class Instance:
             reason=planned.reason,
             created_us=self.clock.now_us(),
         )
+        self.side_topics.told_by_queries(f"{name}_errors")
         query.on_failure = lambda row, error: self.side_topics.failed_row(
             f"{name}_errors", row, error, self.clock.now_us()
         )
@@ -328,6 +332,7 @@ class Instance:
             topic, stream = late[0]
             schema = pa.schema([pa.field(c.name, c.type) for c in stream.columns])
             query.late_topic = topic
+            self.side_topics.told_by_queries(topic)
             query.on_late = lambda rows: self.side_topics.late(topic, name, rows, schema)
         return query
 
@@ -363,6 +368,7 @@ class Instance:
         states: dict[str, State],
         marks: dict[str, object],
         store: State,
+        first_told: int,
         restored: Callable[[ContinuousQuery], None],
         held: dict[str, list[int]] | None,
     ) -> None:
@@ -375,7 +381,7 @@ class Instance:
                 return
             assert query.store is not None
             query.store.restore(store)
-            self._continue(query, states, marks, restored, held)
+            self._continue(query, states, marks, first_told, restored, held)
 
     def continue_sink(
         self,
@@ -385,6 +391,7 @@ class Instance:
         states: dict[str, State],
         marks: dict[str, object],
         end: int | None,
+        first_told: int,
         restored: Callable[[ContinuousQuery], None],
         held: dict[str, list[int]] | None,
     ) -> None:
@@ -396,17 +403,19 @@ class Instance:
             if isinstance(output, TopicOutput) and end is not None:
                 output.cut(end)
             query.followers.append(output)
-            self._continue(query, states, marks, restored, held)
+            self._continue(query, states, marks, first_told, restored, held)
 
     def _continue(
         self,
         query: ContinuousQuery,
         states: dict[str, State],
         marks: dict[str, object],
+        first_told: int,
         restored: Callable[[ContinuousQuery], None],
         held: dict[str, list[int]] | None,
     ) -> None:
-        query.dataflow.restore(states, marks, self.clock.now_us())
+        query.first_told = first_told
+        query.dataflow.restore(states, marks)
         restored(query)
         for name in query.sources:
             if name not in self.scheduler.sources:
@@ -435,6 +444,16 @@ class Instance:
             prepare=lambda query: query.followers.append(output),
             **how,
         )
+
+    def _written_ends(self) -> dict[str, int]:
+        """The ends of the topics that queries write to, of those that are at work."""
+        ends = self.side_topics.ends()
+        if self.outputs:
+            running = {query.name for query in self.scheduler.queries.values() if query.status == "running"}
+            for name, output in self.outputs.items():
+                if isinstance(output, TopicOutput) and name in running:
+                    ends[output.topic] = output.end
+        return ends
 
     def _open_output(self, sink: Sink, planned: Planned) -> TopicOutput | ConnectorOutput:
         output: TopicOutput | ConnectorOutput

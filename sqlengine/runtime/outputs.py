@@ -27,12 +27,12 @@ class TopicOutput:
             self._log.append(delta.batch.cast(self._schema), timestamp_us=now_us)
 
     @property
-    def topic(self) -> str | None:
-        """Where it writes to, when that is a topic."""
+    def topic(self) -> str:
+        """Where it writes to."""
         return self._name
 
     @property
-    def end(self) -> int | None:
+    def end(self) -> int:
         """How far it has written: the topic's end offset."""
         return self._log.end_offset
 
@@ -74,16 +74,6 @@ class ConnectorOutput:
         self._sink.prepare(tick)
         self._sink.commit(tick)
         self._is_clean = True
-
-    @property
-    def topic(self) -> str | None:
-        """It writes to no topic."""
-        return None
-
-    @property
-    def end(self) -> int | None:
-        """Nothing is known of what others hold: after a crash they may get rows twice."""
-        return None
 
     def close(self) -> None:
         """Release the connector."""

@@ -79,7 +79,7 @@ def _make_alone(instance: Instance, query: ContinuousQuery) -> None:
         step: {name: _copied(table) for name, table in operator.snapshot().items()}
         for step, operator in flow.operators().items()
     }
-    own.restore(states, marks, instance.clock.now_us())
+    own.restore(states, marks)
     query.dataflow = own
     if twins and query.store is not None:
         store = RowStore(query.store.schema, query.store.key_columns)

@@ -85,6 +85,8 @@ class ContinuousQuery:
     last_change_us: int | None = None
     last_change_tick: int = 0
     held: Held | None = None
+    first_told: int = 0
+    """What there was to tell of earlier ticks was told before a restart."""
 
     @property
     def recomputed(self) -> bool:
@@ -129,7 +131,7 @@ class ContinuousQuery:
 
     def tell(self, deltas: Sequence[Delta], tick: int, now_us: int) -> None:
         """The followers hear of a tick's change."""
-        if self.followers:
+        if self.followers and tick >= self.first_told:
             change = concat(deltas)
             for follower in list(self.followers):
                 follower(tick, now_us, change)
@@ -145,13 +147,14 @@ class ContinuousQuery:
             return delta
         return Delta(pa.RecordBatch.from_arrays(delta.batch.columns, schema=self.plan.schema), delta.weights)
 
-    def hand_on(self, outcome: Outcome) -> None:
+    def hand_on(self, outcome: Outcome, tick: int) -> None:
         """Late rows and rows that raised go to the query's own topics."""
+        told = tick < self.first_told
         for batch in outcome.late:
             self.counters.late_rows += batch.num_rows
-            if self.on_late is not None:
+            if self.on_late is not None and not told:
                 self.on_late(batch)
         self.counters.errors += len(outcome.failures)
         for row, error in outcome.failures:
-            if self.on_failure is not None:
+            if self.on_failure is not None and not told:
                 self.on_failure(row, error)

@@ -7,7 +7,7 @@ background pump when data or time moved.  All queries see the same prefix of eve
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
@@ -18,6 +18,7 @@ from sqlengine.runtime.latest import common_difference, latest_change
 from sqlengine.runtime.query import ContinuousQuery, Held, Outcome
 from sqlengine.runtime.reader import SourceBatch, TopicReader
 from sqlengine.runtime.tap import Tap
+from sqlengine.runtime.tick_journal import TickJournal, TickRecord
 from sqlengine.state.row_store import RowStore
 from storage import Log, Topic
 
@@ -84,6 +85,8 @@ class Scheduler:
         self.feeders: list[Callable[[int], bool]] = []
         self.derived: set[str] = set()
         self.taps: list[Tap] = []
+        self.journal: TickJournal | None = None
+        """What ticks have read is written to it."""
         self.spare_memory = False
         """A large back-fill left memory that should be given back when there is time."""
         self._wakeup_us: int | None = None
@@ -101,16 +104,48 @@ class Scheduler:
             if not polled and not self._time_due(now_us):
                 return any(fed)
             self.next_number()
-            self.tick_time_us = now_us
-            self._push({name: self.sources[name].absorb(batches) for name, batches in polled.items()}, now_us)
-            self.changed.notify_all()
+            self._note(now_us, polled)
+            self._run(polled, now_us)
             return True
+
+    def _run(self, polled: Mapping[str, Sequence[SourceBatch]], now_us: int) -> None:
+        """The tick of the present number, of these rows."""
+        self.tick_time_us = now_us
+        self._push({name: self.sources[name].absorb(batches) for name, batches in polled.items()}, now_us)
+        self.changed.notify_all()
 
     def next_number(self) -> int:
         """The number of a new tick."""
         with self.lock:
             self.tick_number += 1
             return self.tick_number
+
+    def _note(self, now_us: int, names: Iterable[str]) -> None:
+        """Record the tick of the present number, which these sources bring rows to."""
+        if self.journal is not None:
+            positions = {name: self.sources[name].reader.positions for name in names}
+            self.journal.write(self.tick_number, now_us, positions)
+
+    def resume(self) -> None:
+        """Time goes on: since the last tick nothing could happen."""
+        by_us = max(0, self.clock.now_us() - self.tick_time_us)
+        trackers = [tracker for query in self.queries.values() for tracker in query.dataflow.all_trackers()]
+        for tracker in {id(tracker): tracker for tracker in trackers}.values():
+            tracker.postpone(by_us)
+
+    def run_again(self, record: TickRecord) -> None:
+        """A tick as it was before a restart, as far as what it read is not behind the sources already."""
+        with self.lock:
+            self.tick_number = record.tick
+            polled: dict[str, list[SourceBatch]] = {}
+            for name, positions in record.positions.items():
+                source = self.sources.get(name)
+                while source is not None and source.failure is None and not source.reader.at_end(positions):
+                    before = list(source.reader.positions)
+                    polled.setdefault(name, []).extend(self._poll(name, positions) or ())
+                    if source.reader.positions == before:
+                        break
+            self._run(polled, record.now_us)
 
     def _poll(self, name: str, until: Sequence[int]) -> list[SourceBatch] | None:
         """What has come; None when there is nothing. A topic that cannot be read stops the queries that read it."""
@@ -161,7 +196,7 @@ class Scheduler:
                 deltas = query.note(outcome, self.tick_number, now_us)
                 feeds[query.name] = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
                 try:
-                    query.hand_on(outcome)
+                    query.hand_on(outcome, self.tick_number)
                 except Exception as error:  # its late or failed rows cannot be written
                     query.status, query.error = "failed", as_error(error)
                 else:
@@ -268,7 +303,9 @@ class Scheduler:
         """A tick that changes views from outside and in which no time passes: shared parts have nothing to say to
         those that know already, by their ids `without`."""
         self.next_number()
+        self._note(self.tick_time_us, ())
         self._push(feeds, self.tick_time_us, without)
+        self._note(self.tick_time_us, ())  # what it has said cannot be said again: it is over
         self.changed.notify_all()
 
     def _is_read(self, name: str) -> bool:

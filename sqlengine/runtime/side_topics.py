@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sqlengine.connectors.base import BadRecord
 from sqlengine.errors import Error
-from storage import Storage, Topic, TopicConfig
+from storage import Log, Storage, Topic, TopicConfig
 
 ERROR_SCHEMA = pa.schema(
     [
@@ -31,7 +31,20 @@ class SideTopics:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._reported: dict[tuple[str, int], int] = {}
+        self._of_queries: set[str] = set()
+        self._written: dict[str, Log] = {}
         self._lock = threading.Lock()
+
+    def told_by_queries(self, name: str) -> None:
+        """Queries write late rows or rows that raised to a topic."""
+        with self._lock:
+            self._of_queries.add(name)
+            if name in {topic.name for topic in self._storage.topics()}:
+                self._written[name] = self._storage.topic(name).partitions[0]
+
+    def ends(self) -> dict[str, int]:
+        """The ends of the topics that queries write to, as far as there are any."""
+        return {name: log.end_offset for name, log in self._written.items()}
 
     def bad_records(self, topic: str, partition: int, found: Sequence[tuple[int, BadRecord]], now_us: int) -> None:
         """Write the records of a stream's partition not reported before."""
@@ -97,5 +110,8 @@ class SideTopics:
 
     def _topic(self, name: str, schema: pa.Schema) -> Topic:
         if name not in {t.name for t in self._storage.topics()}:
-            return self._storage.create_topic(name, schema, TopicConfig(durability="os"))
+            made = self._storage.create_topic(name, schema, TopicConfig(durability="os"))
+            if name in self._of_queries:
+                self._written[name] = made.partitions[0]
+            return made
         return self._storage.topic(name)

@@ -118,6 +118,12 @@ class WatermarkTracker:
         if self._first_us is not None:
             self._first_us = now_us
 
+    def postpone(self, by_us: int) -> None:
+        """So long nobody could have brought records: what waits for silence waits on."""
+        self._active_us = {partition: at + by_us for partition, at in self._active_us.items()}
+        if self._first_us is not None:
+            self._first_us += by_us
+
     def _active_since(self, partition: int) -> int | None:
         """When the partition last had a record, or could first have had one; None before any record of the source."""
         return self._active_us.get(partition, self._first_us)
@@ -136,13 +142,20 @@ class WatermarkTracker:
 
     def snapshot(self) -> dict[str, dict[str, int] | int]:
         """JSON-able state."""
-        return {"latest": {str(p): w for p, w in self._latest.items()}, "watermark": self._watermark}
+        state: dict[str, dict[str, int] | int] = {
+            "latest": {str(p): w for p, w in self._latest.items()},
+            "active_us": {str(p): at for p, at in self._active_us.items()},
+            "watermark": self._watermark,
+        }
+        return state if self._first_us is None else {**state, "first_us": self._first_us}
 
-    def restore(self, state: dict[str, dict[str, int] | int], now_us: int) -> None:
-        """Continue from a snapshot; partitions count as active now."""
-        latest, watermark = state["latest"], state["watermark"]
-        assert isinstance(latest, dict) and isinstance(watermark, int)
+    def restore(self, state: dict[str, dict[str, int] | int]) -> None:
+        """Continue from a snapshot, at its time; `postpone` when that is not now."""
+        latest, active_us, watermark = state["latest"], state["active_us"], state["watermark"]
+        first_us = state.get("first_us")
+        assert isinstance(latest, dict) and isinstance(active_us, dict) and isinstance(watermark, int)
+        assert not isinstance(first_us, dict)
         self._latest = {int(p): w for p, w in latest.items()}
-        self._active_us = dict.fromkeys(self._latest, now_us)
-        self._first_us = now_us if self._latest else None
+        self._active_us = {int(p): at for p, at in active_us.items()}
+        self._first_us = first_us
         self._watermark = watermark

@@ -16,9 +16,10 @@ from sqlengine.runtime.figures import figures, visible_watermark
 from sqlengine.runtime.fill import Fill
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import is_replacement
+from sqlengine.runtime.tick_journal import is_internal
 from sqlengine.settings import setting_help, setting_names
 from sqlengine.statements.context import Context
-from storage import Log
+from storage import Log, Topic
 
 Rows = list[tuple[Any, ...]]
 DAY_US = 86_400_000_000
@@ -53,6 +54,12 @@ def _span(micros: int | None) -> pa.MonthDayNano | None:
 # ---------------------------------------------------------------- the log
 
 
+def _own_topics(context: Context) -> list[Topic]:
+    """The users' topics by name."""
+    topics = context.instance.storage.topics()
+    return sorted((t for t in topics if not is_internal(t.name)), key=lambda t: t.name)
+
+
 def _topics(context: Context) -> Rows:
     return [
         (
@@ -63,13 +70,13 @@ def _topics(context: Context) -> Rows:
             t.config.durability,
             "bytes" if t.is_bytes else "arrow",
         )
-        for t in sorted(context.instance.storage.topics(), key=lambda t: t.name)
+        for t in _own_topics(context)
     ]
 
 
 def _logs(context: Context) -> Iterator[tuple[str, int, Log]]:
     """(topic, partition, log) by name and number."""
-    for topic in sorted(context.instance.storage.topics(), key=lambda t: t.name):
+    for topic in _own_topics(context):
         for number, log in enumerate(topic.partitions):
             yield topic.name, number, log
 

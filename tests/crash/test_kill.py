@@ -83,9 +83,22 @@ def check(db: sqlengine.Database, acknowledged: int) -> None:
     assert acknowledged <= last <= acknowledged + 1
     possible = [items_after(last), items_after(last + 1)]
     assert dict(db.execute("SELECT id, step FROM items").fetchall()) in possible
+    check_outputs(db, stored)
     for view, query in VIEWS.items():
         got = sorted(db.execute(f"SELECT * FROM {view}").fetchall())
         assert got == sorted(db.execute(query).fetchall()), view
+
+
+def check_outputs(db: sqlengine.Database, stored: list[int]) -> None:
+    """What queries have written is there once, in order, and so are the rows on which they failed."""
+    evens = [n for (n,) in db.execute("SELECT n FROM evens").fetchall()]
+    assert evens == [n for n in stored if n % 2 == 0 and n % 50]
+    failed = db.execute("SELECT count(*) FROM system.errors WHERE object LIKE 'evens%'").fetchall()
+    assert failed == [(sum(n % 50 == 0 for n in stored),)]
+    columns = "k, c, window_start"
+    ended = db.execute(f"SELECT {columns} FROM ended").fetchall()
+    assert len(set(ended)) == len(ended)
+    assert sorted(ended) == sorted(db.execute(f"SELECT {columns} FROM closed").fetchall())
 
 
 def items_after(last: int) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """A process that writes to a database until it is killed: `python worker.py DIRECTORY SEED`.
 
 Step n appends five rows to the stream, replaces and maybe deletes rows of the table, and prints `ack n` once the
-statements have returned.  It goes on from the number of the last step it finds.  Now and then it checkpoints.
+statements have returned.  It goes on from the number of the last step it finds.  Now and then it checkpoints, and may
+do so all the time beside its work.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS counts AS SELECT k, count(*) AS c, max(n)
 CREATE MATERIALIZED VIEW IF NOT EXISTS joined AS
   SELECT e.n, i.step FROM events AS e JOIN items AS i ON e.k = i.id WHERE e.n % 7 = 0;
 CREATE MATERIALIZED VIEW IF NOT EXISTS ranked AS SELECT k, c FROM counts ORDER BY c DESC, k LIMIT 3;
+CREATE STREAM IF NOT EXISTS evens AS SELECT n, 100 / (n % 50) AS q FROM events WHERE n % 2 = 0;
+CREATE STREAM IF NOT EXISTS ended AS
+  SELECT k, count(*) AS c, window_start FROM TUMBLE(events, ts, INTERVAL '10 s') GROUP BY k, window_start, window_end
+  EMIT ON WINDOW CLOSE;
 """
 
 
@@ -44,7 +49,7 @@ def main() -> None:
     """Work until killed."""
     path, seed = sys.argv[1], sys.argv[2]
     rng = random.Random(seed)
-    db = sqlengine.connect(path)
+    db = sqlengine.connect(path, checkpoint_interval_ms=rng.choice((0, 20, 200)))
     db.execute(DECLARE)
     done = db.execute("SELECT coalesce(max(n) / 5, -1) FROM events").fetchone()
     assert done is not None
