@@ -76,8 +76,22 @@ class TickJournal:
             self._broken = True
             logging.getLogger("sqlengine").warning("ticks are not recorded until the next checkpoint: %s", error)
 
+    def spread(self, directories: int) -> None:
+        """Have a replica in so many of the storage's directories."""
+        self._log()
+        self._storage.alter_topic(TOPIC, replication_factor=max(1, directories))
+
     def read(self, start: int) -> list[TickRecord]:
-        """The records from where a checkpoint left off, in order; none when some of them are gone."""
+        """The records from where a checkpoint left off, in order; none when some of them are gone, or none can be read:
+        the journal is made anew then."""
+        try:
+            return self._read(start)
+        except StorageError as error:
+            logging.getLogger("sqlengine").warning("the ticks after the checkpoint are not known: %s", error)
+            self._storage.drop_topic(TOPIC)
+            return []
+
+    def _read(self, start: int) -> list[TickRecord]:
         log = self._log()
         records: list[TickRecord] = []
         if not log.start_offset <= start <= log.end_offset:

@@ -17,10 +17,18 @@ def alter_system(statement: ast.AlterSystem, context: Context) -> Result:
     """
     if not statement.directory:
         raise InvalidParameter("the directory's name is empty", position=statement.at)
-    if statement.action == "add":
-        context.instance.storage.add_replica(statement.directory)
-    else:
-        _drop_replica(statement, context)
+    storage, journal = context.instance.storage, context.instance.scheduler.journal
+    more = statement.action == "add"
+    if more:
+        storage.add_replica(statement.directory)
+    elif journal is not None and storage.directories():
+        journal.spread(len(storage.directories()) - 1)
+    try:
+        if not more:
+            _drop_replica(statement, context)
+    finally:
+        if journal is not None and storage.directories():
+            journal.spread(len(storage.directories()))
     return Result("ALTER SYSTEM")
 
 

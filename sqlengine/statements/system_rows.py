@@ -122,7 +122,7 @@ def _checkpoints(context: Context) -> Rows:
 
 
 def _replicas(context: Context) -> Rows:
-    return list(context.instance.storage.replicas())
+    return [replica for replica in context.instance.storage.replicas() if not is_internal(replica.topic)]
 
 
 def _directories(context: Context) -> Rows:
