@@ -264,9 +264,10 @@ class Fill:
         """New goals: where the ticks are now."""
         self._rounds += 1
         self._goals = self._positions()
-        taken = self._tap.take()
-        self._feeds |= taken
-        self._watermarks |= {name: feed.watermark_us for name, feed in taken.items()}
+        for name, taken in self._tap.take().items():
+            waiting = self._feeds[name].deltas if name in self._feeds else ()
+            self._feeds[name] = Feed(deltas=[*waiting, *taken.deltas], watermark_us=taken.watermark_us)
+            self._watermarks[name] = taken.watermark_us
         self._waiting_rows = self._waiting()
 
     def _left(self) -> int:

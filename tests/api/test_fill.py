@@ -250,15 +250,17 @@ QUERIES = (
 
 
 @given(
+    at_once=st.sampled_from((1, 4, 1000)),
     query=st.sampled_from(QUERIES),
     before=st.lists(writes, max_size=12),
     during=st.lists(st.lists(writes, max_size=3), max_size=8),
     after=st.lists(writes, max_size=4),
 )
 def test_nothing_twice_and_nothing_missing(
-    query: str, before: list[str], during: list[list[str]], after: list[str]
+    at_once: int, query: str, before: list[str], during: list[list[str]], after: list[str]
 ) -> None:
-    with sqlengine.connect(clock=VirtualClock()) as db:
+    with pytest.MonkeyPatch.context() as patch, sqlengine.connect(clock=VirtualClock()) as db:
+        patch.setattr(fill_module, "SWITCH_ROWS_MAX", at_once)
         db.execute("CREATE STREAM e (k INT, v INT); CREATE TABLE t (id INT PRIMARY KEY, k INT, v INT)")
         db.execute("CREATE MATERIALIZED VIEW base AS SELECT k, count(*) AS n FROM e GROUP BY k")
         for statement in before:

@@ -267,6 +267,7 @@ def test_a_failing_sink_over_a_view_misses_nothing(sink: type[FullSink]) -> None
 
 
 @given(
+    at_once=st.sampled_from((1, 4, 1000)),
     before=st.lists(writes, max_size=8),
     during=st.lists(writes, max_size=10),
     beside=st.lists(st.lists(writes, max_size=2), max_size=4),
@@ -274,7 +275,7 @@ def test_a_failing_sink_over_a_view_misses_nothing(sink: type[FullSink]) -> None
     paused=st.sets(st.sampled_from(("base", "v", "top", "joined")), min_size=1),
 )
 def test_paused_or_not_all_agree_at_the_end(
-    before: list[str], during: list[str], beside: list[list[str]], after: list[str], paused: set[str]
+    at_once: int, before: list[str], during: list[str], beside: list[list[str]], after: list[str], paused: set[str]
 ) -> None:
     views = {
         "base": "SELECT k, count(*) AS n FROM e GROUP BY k",
@@ -284,7 +285,7 @@ def test_paused_or_not_all_agree_at_the_end(
     }
     with pytest.MonkeyPatch.context() as patch, sqlengine.connect(clock=VirtualClock()) as db:
         patch.setattr(fill_module, "STEP_ROWS_MAX", 2)
-        patch.setattr(fill_module, "SWITCH_ROWS_MAX", 1)
+        patch.setattr(fill_module, "SWITCH_ROWS_MAX", at_once)
         db.execute("CREATE STREAM e (k INT, v INT); CREATE TABLE t (id INT PRIMARY KEY, k INT, v INT)")
         for name, query in views.items():
             db.execute(f"CREATE MATERIALIZED VIEW {name} AS {query}")

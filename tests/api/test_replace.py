@@ -258,6 +258,7 @@ ABOVE = (
 
 
 @given(
+    at_once=st.sampled_from((1, 4, 1000)),
     old=st.sampled_from(OLD_AND_NEW),
     new=st.sampled_from(OLD_AND_NEW),
     above=st.sampled_from(ABOVE),
@@ -266,9 +267,10 @@ ABOVE = (
     after=st.lists(writes, max_size=4),
 )
 def test_all_agree_before_and_after(
-    old: str, new: str, above: str, before: list[str], during: list[list[str]], after: list[str]
+    at_once: int, old: str, new: str, above: str, before: list[str], during: list[list[str]], after: list[str]
 ) -> None:
-    with sqlengine.connect(clock=VirtualClock()) as db:
+    with pytest.MonkeyPatch.context() as patch, sqlengine.connect(clock=VirtualClock()) as db:
+        patch.setattr(fill_module, "SWITCH_ROWS_MAX", at_once)
         db.execute("CREATE STREAM e (k INT, v INT); CREATE TABLE t (id INT PRIMARY KEY, k INT, v INT)")
         db.execute("CREATE MATERIALIZED VIEW base AS SELECT k, count(*) AS n FROM e GROUP BY k")
         db.execute(f"CREATE MATERIALIZED VIEW v AS {old}; CREATE MATERIALIZED VIEW a AS {above}")
