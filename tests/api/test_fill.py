@@ -277,3 +277,62 @@ def test_nothing_twice_and_nothing_missing(
         for statement in after:
             db.execute(statement)
         assert rows(db, "SELECT * FROM v") == rows(db, query)
+
+
+WINDOWED = (
+    "SELECT k, window_start, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '10 s') GROUP BY k, window_start, window_end",
+    "SELECT window_start, max(k) AS m FROM HOP(s, ts, INTERVAL '5 s', INTERVAL '10 s') "
+    "GROUP BY window_start, window_end",
+    "SELECT k, window_start, count(*) AS n FROM SESSION(s PARTITION BY k, ts, INTERVAL '4 s') "
+    "GROUP BY k, window_start, window_end",
+    "SELECT k, ts, row_number() OVER (PARTITION BY k ORDER BY ts, k) AS place FROM s",
+    "SELECT a.k, a.window_start, b.k AS other FROM TUMBLE(s, ts, INTERVAL '10 s') AS a "
+    "JOIN TUMBLE(s, ts, INTERVAL '10 s') AS b ON a.window_start = b.window_start AND a.k = b.k + 1",
+)
+
+moments = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60)), max_size=6)
+
+
+@given(
+    at_once=st.sampled_from((1, 4, 1000)),
+    query=st.sampled_from(WINDOWED),
+    emit=st.sampled_from(("", "EMIT ON WINDOW CLOSE")),
+    before=moments,
+    during=st.lists(moments, max_size=5),
+    after=moments,
+    keeper=st.booleans(),
+)
+def test_windows_are_as_if_the_view_had_always_been_there(
+    at_once: int,
+    query: str,
+    emit: str,
+    before: list[tuple[int, int]],
+    during: list[list[tuple[int, int]]],
+    after: list[tuple[int, int]],
+    keeper: bool,
+) -> None:
+    declare = "CREATE STREAM s (k INT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5 s')"
+    make = f"CREATE MATERIALIZED VIEW v AS {query} {emit}"
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        sqlengine.connect(clock=VirtualClock()) as early,
+        sqlengine.connect(clock=VirtualClock()) as late,
+    ):
+        patch.setattr(fill_module, "SWITCH_ROWS_MAX", at_once)
+        early.execute(f"{declare}; {make}")
+        late.execute(declare)
+        if keeper:  # of parts that may be taken over
+            late.execute(f"CREATE MATERIALIZED VIEW kept AS SELECT count(*) AS n FROM ({query}) AS q")
+
+        def insert(found: list[tuple[int, int]]) -> None:
+            values = ", ".join(f"({k}, TIMESTAMP '2024-01-01' + INTERVAL '{second} s')" for k, second in found)
+            for db in (early, late):
+                if found:
+                    db.cursor().execute(f"INSERT INTO s VALUES {values}")
+                db.cursor().execute("FLUSH" if db is early else "SELECT count(*) FROM s")
+
+        insert(before)
+        with between_steps(lambda step: insert(during[step]) if step < len(during) else None):
+            late.execute(make)
+        insert(after)
+        assert rows(late, "SELECT * FROM v") == rows(early, "SELECT * FROM v")

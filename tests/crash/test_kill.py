@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sqlengine
+from tests.crash.replace_worker import DEFINITIONS
 from tests.crash.transaction_worker import ITEMS
 from tests.crash.worker import change, rows_of
 
@@ -59,6 +60,29 @@ def test_a_killed_engine_has_no_transaction_in_part(tmp_path: Path) -> None:
             assert steps in ([], [(max(last, 0), ITEMS)])
             assert last >= acknowledged - (acknowledged % 4 == 3)
             assert db.execute("SELECT * FROM system.transactions").fetchall() == []
+
+
+@pytest.mark.slow
+def test_views_that_change_while_it_is_killed(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    acknowledged = -1
+    for cycle in range(CYCLES):
+        lines = rng.choice((1, 3, 10, rng.randrange(40)))
+        acknowledged = max(acknowledged, run_until_killed(tmp_path, f"{cycle}", lines, "replace_worker.py"))
+        with sqlengine.connect(tmp_path) as db:
+            db.execute("WAIT; RESUME QUERY above; RESUME QUERY odd")
+            stored = [n for (n,) in db.execute("SELECT n FROM events ORDER BY n").fetchall()]
+            assert stored == list(range(len(stored))) and len(stored) >= 10 * (acknowledged + 1)
+            shown = sorted(db.execute("SELECT * FROM v").fetchall())
+            assert shown in [sorted(db.execute(query).fetchall()) for query in DEFINITIONS]
+            above = db.execute("SELECT * FROM above").fetchone()
+            assert above == (len(shown), max((n for _, n in shown), default=None))
+            assert sorted(db.execute("SELECT n FROM odd").fetchall()) == [(n,) for n in stored if n % 2]
+            states = {status for (status,) in db.execute("SELECT status FROM system.queries").fetchall()}
+            assert states == {"running"}
+            if db.execute("SELECT * FROM system.views WHERE name = 'w'").fetchall():
+                made = sorted(db.execute("SELECT * FROM w").fetchall())
+                assert made == sorted(db.execute(DEFINITIONS[2]).fetchall())
 
 
 def run_until_killed(path: Path, seed: str, lines: int, script: str = "worker.py") -> int:
