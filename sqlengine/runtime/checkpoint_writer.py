@@ -199,6 +199,8 @@ class Checkpoints:
             if section.changed not in writing.captures:
                 head = f"{name}/{key}#{self._number}"
                 known = self._known.get(section.changed)
+                if known is not None and not all(part.name in self._stored for part in known.stored.parts):
+                    known = None  # a checkpoint was written meanwhile that had nothing of its query
                 writing.captures[section.changed] = SectionCapture(head, section, known)
         return {key: writing.captures[section.changed] for key, section in sections.items()}
 
@@ -207,7 +209,7 @@ class Checkpoints:
         if state.operator is None:
             return {}
         known = self._rests.get(state.operator)
-        if known is None or known.seen != state.seen:
+        if known is None or known.seen != state.seen or not self._has(known, writing):
             known = self._rests[state.operator] = _Rest(state.seen, {}, {})
             for key, table in state.operator.rest().items():
                 if table.nbytes <= SMALL_BYTES:
@@ -218,6 +220,10 @@ class Checkpoints:
         writing.small.update({f"{name}/{key}": table for key, table in known.small.items()})
         writing.names.update(dict.fromkeys(known.tables.values(), ""))
         return {**known.tables, **dict.fromkeys(known.small, "")}
+
+    def _has(self, rest: _Rest, writing: _Writing) -> bool:
+        """Whether all of its tables are stored, or will be."""
+        return all(name in self._stored or name in writing.large for name in rest.tables.values())
 
     def _write_left(self, writing: _Writing) -> None:
         """What was copied under the lock."""

@@ -152,6 +152,21 @@ def test_it_survives_opening(tmp_path: Path, killed: bool, resumed: bool) -> Non
         assert rows(db, "SELECT * FROM out") == [(10,), (10,), (20,), (30,)]
 
 
+def test_checkpoints_leave_it_out_and_take_it_in_again(tmp_path: Path) -> None:
+    with sqlengine.connect(tmp_path) as db:
+        made(db)
+        db.execute("INSERT INTO e SELECT i, i FROM generate_series(10, 6000) AS g(i)")
+        db.execute("CREATE MATERIALIZED VIEW over AS SELECT k, s * 2 AS s FROM v")
+        db.checkpoint()
+        db.execute("PAUSE QUERY over")
+        db.checkpoint()
+        db.execute("RESUME QUERY over; INSERT INTO e VALUES (7, 7)")
+        db.checkpoint()
+        db.crash()
+    with sqlengine.connect(tmp_path) as db:
+        assert rows(db, "SELECT * FROM over") == rows(db, "SELECT k, sum(v) * 2 FROM e GROUP BY k")
+
+
 def test_what_retention_has_deleted_is_not_passed_over() -> None:
     with sqlengine.connect() as db:
         made(db)
