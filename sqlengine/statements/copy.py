@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
 from sqlengine.catalog.objects import Stream, Table
 from sqlengine.connectors import connector, parse_options
+from sqlengine.connectors.base import Polled, Source
 from sqlengine.connectors.file import write_table
 from sqlengine.errors import (
     InvalidParameter,
@@ -18,15 +20,27 @@ from sqlengine.errors import (
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
 from sqlengine.sql import ast
-from sqlengine.statements.context import Context
+from sqlengine.statements.context import Context, Pending
 from sqlengine.statements.select import run_snapshot
-from sqlengine.statements.write import append_changes, append_stream, check_unique, default_of, writable
+from sqlengine.statements.spool import Spool
+from sqlengine.statements.write import (
+    append_changes,
+    append_stream,
+    changes_of,
+    check_unique,
+    default_of,
+    flush,
+    frames_of,
+    writable,
+)
 
 READ_ROWS = 65_536
 
 
 def copy_from(statement: ast.CopyFrom, context: Context) -> Result:
-    """COPY target [(columns)] FROM 'path' (options): malformed records go to the target's error topic."""
+    """COPY target [(columns)] FROM 'path' (options): all rows or none, and seen together; malformed records go to the
+    target's error topic.
+    """
     target = writable(context, statement.target)
     if statement.path is None:
         raise NotSupportedError("COPY FROM STDIN needs a client connection", hint="COPY ... FROM 'file'")
@@ -38,7 +52,24 @@ def copy_from(statement: ast.CopyFrom, context: Context) -> Result:
     schema = pa.schema([pa.field(n, stored[n].type) for n in names])
     kind = connector("file")
     source = kind.source(parse_options(kind, {"path": statement.path, **_file_options(statement.options)}), schema)
-    count = 0
+    with Spool() as spool:
+        for polled in _polled(context, source):
+            rows = _rows(context, target, polled, names)
+            if rows is None:
+                continue
+            if context.transaction is not None:
+                _write(context, target, rows)
+                spool.num_rows += rows.num_rows
+            else:
+                changes = changes_of(context, target, rows, None) if isinstance(target, Table) else rows
+                spool.add(frames_of(changes))
+        if context.transaction is None:
+            _write_all(context, target, spool)
+        return Result(f"COPY {spool.num_rows}", row_count=spool.num_rows)
+
+
+def _polled(context: Context, source: Source) -> Iterator[Polled]:
+    """What the files hold, piece by piece, with progress."""
     parts = source.partitions()
     for number, part in enumerate(parts):
         reader = source.open(part, None)
@@ -47,34 +78,54 @@ def copy_from(statement: ast.CopyFrom, context: Context) -> Result:
             while not done:
                 polled = reader.poll(READ_ROWS, context.instance.clock.now_us())
                 done = polled.done
-                count += _take(context, target, polled, names)
+                yield polled
                 fraction = reader.progress() or 0.0
                 if context.on_progress is not None:
                     context.on_progress((number + fraction) / len(parts))
                 context.check()
         finally:
             reader.close()
-    return Result(f"COPY {count}", row_count=count)
 
 
-def _take(context: Context, target: Stream | Table, polled: object, names: list[str]) -> int:
-    bad = getattr(polled, "bad", ())
+def _rows(context: Context, target: Stream | Table, polled: Polled, names: list[str]) -> pa.Table | None:
+    """The rows of a piece as the target stores them; malformed records go to its error topic."""
+    bad = polled.bad
     if bad:
         if target.options.get("on_error", "dead_letter") == "fail":
             raise InvalidParameter(bad[0].reason, sqlstate=bad[0].sqlstate)
         instance = context.instance
         instance.side_topics.rejected(instance.error_topic(target), bad, instance.clock.now_us())
         context.notice(f"{len(bad)} malformed records were set aside: SHOW ERRORS FOR {target.name}")
-    batch = getattr(polled, "batch", None)
+    batch = polled.batch
     if batch is None or not batch.num_rows:
-        return 0
-    rows = conform(pa.Table.from_batches([batch]), target.stored_columns(), names, default_of(context, target))
+        return None
+    return conform(pa.Table.from_batches([batch]), target.stored_columns(), names, default_of(context, target))
+
+
+def _write(context: Context, target: Stream | Table, rows: pa.Table) -> None:
+    """Keep rows for COMMIT."""
     if isinstance(target, Table):
         check_unique(context, target, rows)
         append_changes(context, target, rows, None)
     else:
         append_stream(context, target, rows)
-    return int(rows.num_rows)
+
+
+def _write_all(context: Context, target: Stream | Table, spool: Spool) -> None:
+    """Append everything that was read: all of it is seen together, and nothing if anything is wrong with it.
+
+    The rows wait here and not in an open transaction of the log, which would hold up those who read what others write.
+    """
+    if not spool.num_rows:
+        return
+    pending = (Pending(target, batch) for batch in spool.batches())
+    if not isinstance(target, Table) or not target.primary_key:
+        flush(context, pending)
+        return
+    with context.instance.lock:  # no other session's row of a key comes between
+        keys = list(target.primary_key)
+        check_unique(context, target, pa.Table.from_batches([batch.select(keys) for batch in spool.batches()]))
+        flush(context, pending)
 
 
 def _file_options(options: ast.Options) -> dict[str, str]:

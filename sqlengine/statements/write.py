@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
@@ -80,37 +81,45 @@ def append_stream(context: Context, stream: Stream, rows: pa.Table) -> None:
 def append_changes(context: Context, table: Table, rows: pa.Table, weights: np.ndarray | None) -> None:
     """Append rows with weights (None = all inserted) to a table's changelog; CheckViolation (23514) for a new row that
     a constraint refuses."""
+    _pend_or_append(context, table, changes_of(context, table, rows, weights))
+
+
+def changes_of(context: Context, table: Table, rows: pa.Table, weights: np.ndarray | None) -> pa.Table:
+    """The rows of a table's changelog for rows with weights. See `append_changes`."""
     check_rows(context, table, rows if weights is None else rows.filter(pa.array(weights > 0)))
     marks = np.ones(rows.num_rows, dtype=np.int8) if weights is None else weights.astype(np.int8)
-    changes = rows.append_column(WEIGHT_COLUMN, pa.array(marks))
-    _pend_or_append(context, table, changes)
+    return rows.append_column(WEIGHT_COLUMN, pa.array(marks))
 
 
 def _pend_or_append(context: Context, target: Stream | Table, rows: pa.Table) -> None:
     """Keep rows for COMMIT, or append them: all of a statement together."""
-    pending = [Pending(target, batch) for batch in rows.combine_chunks().to_batches(max_chunksize=APPEND_ROWS)]
+    pending = [Pending(target, batch) for batch in frames_of(rows)]
     if context.transaction is not None:
         context.transaction += pending
     else:
         flush(context, pending)
 
 
-def flush(context: Context, pending: Sequence[Pending]) -> None:
+def frames_of(rows: pa.Table) -> list[pa.RecordBatch]:
+    """Rows in batches of which each becomes a frame."""
+    return rows.combine_chunks().to_batches(max_chunksize=APPEND_ROWS)
+
+
+def flush(context: Context, pending: Iterable[Pending]) -> None:
     """Append everything, so that all of it is seen or nothing, also after a crash; the pump or the next reader ticks.
 
     One batch for one partition is one frame, which is so by itself; more than that is a transaction of the log.
     """
     storage = context.instance.storage
-    writes: list[tuple[Log, pa.RecordBatch]] = []
-    for item in pending:
-        writes += _placed(context, item.target, item.batch)
-    if len(writes) == 1:
-        storage.append_many(writes)
-    elif writes:
+    writes = (write for item in pending for write in _placed(context, item.target, item.batch))
+    first = list(islice(writes, 2))
+    if len(first) == 1:
+        storage.append_many(first)
+    elif first:
         with storage.transaction(timeout_ms=_COMMIT_TIMEOUT_MS) as transaction:
-            for log, batch in writes:
+            for log, batch in chain(first, writes):
                 transaction.write(log, batch)
-    if writes:
+    if first:
         context.instance.pump.wake()
 
 

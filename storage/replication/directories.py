@@ -409,7 +409,7 @@ def _joined(env: Env, found: list[_Found]) -> Directories:
             raise each.damage
     unmarked = [e for e in found if e.has_storage and e.mark is None and e.damage is None and e.error is None]
     for each in unmarked:
-        if newest is not None or each is not found[0]:
+        if each is not found[0] if newest is None else not _is_remnant(env, each, found, newest):
             raise stranger(each.path)
     if all(each.error is not None for each in found):
         error = found[0].error
@@ -424,6 +424,15 @@ def _joined(env: Env, found: list[_Found]) -> Directories:
             _fill_at_opening(made, member)
     made.write_marks()
     return made
+
+
+def _is_remnant(env: Env, each: _Found, found: list[_Found], newest: Mark) -> bool:
+    """Whether a directory without a mark is what was left of one of ours when somebody began to delete it: it is where
+    ours was, and has no topic that the others have not.
+    """
+    marked = [other.path for other in found if other.mark is not None and other.mark.generation == newest.generation]
+    known = set().union(*(topics_in(env, path) for path in marked))
+    return each.path in newest.directories.values() and topics_in(env, each.path) <= known
 
 
 def _fill_at_opening(made: Directories, member: Directory) -> None:
@@ -462,11 +471,20 @@ def _members(found: list[_Found], newest: Mark | None) -> tuple[dict[int, Direct
 
 
 def _begun(env: Env, made: Directories, found: list[_Found], newest: Mark | None) -> Directory:
-    """Begin with one directory in use, which has everything but records and can be written; returns it. The marks stay
-    as they are until the others are filled, because those that they name still have as much.
+    """Begin with one directory in use, which has everything but records and can be written, else with one that can be
+    read, from which the others may be filled; returns it. The marks stay as they are until then, because those that
+    they name still have as much.
     """
+    readable: Directory | None = None
     while True:
-        source = _source(env, made, found, newest)
+        try:
+            source = _source(env, made, found, newest)
+        except StorageError:
+            if readable is None:
+                raise
+            readable.error = None
+            made.files = MirrorEnv(env, found[0].path, [readable.path], made._lost)
+            return readable
         made.files = MirrorEnv(env, found[0].path, [source.path], made._lost)
         try:
             if newest is None:
@@ -476,6 +494,7 @@ def _begun(env: Env, made: Directories, found: list[_Found], newest: Mark | None
         except (OSError, StorageError) as error:  # another may have as much
             source.error = error if isinstance(error, StorageError) else made.failure(source, error)
             source.lost_us = env.now_us()
+            readable = readable or source
         else:
             return source
 
@@ -497,7 +516,7 @@ def completeness(env: Env, path: str) -> tuple[bool, int]:
     """What makes of directories that should be equal the one to copy from: undamaged, and with the most topics, because
     those that it has not would be taken for dropped.
     """
-    return metadata_error(env, path) is None, topics_in(env, path)
+    return metadata_error(env, path) is None, len(topics_in(env, path))
 
 
 def incomplete(member: Directory) -> DirectoryNeeded:

@@ -128,9 +128,9 @@ def _needed_files(env: Env, directory: str) -> list[str]:
     return [schema_file(number) for number in numbers]
 
 
-def topics_in(env: Env, root: str) -> int:
-    """How many topics a directory has."""
-    return len(_topics(env, root))
+def topics_in(env: Env, root: str) -> set[str]:
+    """Names of the topics' directories in a directory; they say which topic of a name it is."""
+    return set(_topics(env, root))
 
 
 def _is_same(env: Env, left: str, right: str) -> bool:

@@ -339,7 +339,6 @@ class Machine:
         name = self.harm()
         if name is not None:
             below = [str(path)[len(self.path(name)) :] for path in sorted(Path(self.path(name)).rglob("*"))]
-            below = [each for each in below if each != "/replicas"]  # without it, it is nobody's, and left alone
             if self.storage is not None:  # what a topic is, is looked at when it is opened
                 below = [each for each in below if not each.startswith("/topics/") or each.count("/") > 2]
                 below = [each for each in below if not each.endswith((".json", ".arrow"))]
@@ -464,8 +463,10 @@ class Machine:
 
     # --- the end ---
 
-    def make_peace(self) -> None:
-        """Without faults all directories come to have everything."""
+    def make_peace(self, most: int = 5) -> None:
+        """Without faults all directories come to have everything, however often damage is found on the way."""
+        if most == 0:
+            raise Violation("damage is found again and again")
         for name in self.disks.disks:
             self.disks.disk(name).heal()
         self.faulty.clear()
@@ -478,11 +479,14 @@ class Machine:
                 break
         else:
             raise Violation(f"it does not become whole: {self.opened.replicas()} {self.opened.directories()}")
-        while self.replication.tend():  # all records have been read
-            pass
+        for _ in range(PEACE_ROUNDS):  # until all records have been read
+            if not self.replication.tend():
+                break
+        else:
+            raise Violation("looking after the replicas does not come to an end")
         if not self.is_whole():
             self.note("  damage was found")
-            self.make_peace()
+            self.make_peace(most - 1)
             return
         self.harmed.clear()
         self.flipped.clear()

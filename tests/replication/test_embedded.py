@@ -13,7 +13,7 @@ from tests.replication.mutations import Mutation
 
 SEEDS = 250
 SEEDS_PER_TEST = 25
-SEEDS_FOR_MUTATIONS = 600
+SEEDS_FOR_MUTATIONS = 100
 
 
 def told(outcome: Outcome) -> str:

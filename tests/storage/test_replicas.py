@@ -501,3 +501,21 @@ def test_a_leader_stays_until_the_others_have_what_its_appenders_wait_for(tmp_pa
         for end in (*ends, ends[-1] + 10):
             log.acknowledge(end)
         assert numbers(log) == list(range(400_040))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_directory_whose_deletion_was_broken_off_is_filled_again(tmp_path: Path, name: str) -> None:
+    with connect(tmp_path) as opened:
+        fill(topic(opened), 3)
+    (tmp_path / name / "replicas").unlink()
+    with connect(tmp_path) as opened:
+        settle(opened)
+        assert numbers(opened.topic("t").partitions[0]) == list(range(30))
+    (tmp_path / name / "replicas").unlink()
+    shutil.rmtree(tmp_path / name)
+    with storage.Storage.open(str(tmp_path / name), env=QuickEnv()) as foreign:
+        foreign.create_topic("theirs", SCHEMA)
+    with pytest.raises(storage.InvalidConfig, match="belongs to another storage"):
+        connect(tmp_path)
+    with storage.Storage.open(str(tmp_path / name), env=QuickEnv()) as foreign:
+        assert [each.name for each in foreign.topics()] == ["theirs"]
