@@ -15,7 +15,8 @@ import pytest
 
 from tests.source_tree import ROOT
 
-pytestmark = pytest.mark.slow
+# In one process: the wheel is built once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
 
 WINDOWED_VIEW = """
 CREATE STREAM bids (auction BIGINT, price BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts);
