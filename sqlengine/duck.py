@@ -85,15 +85,12 @@ def _create(
 
 _functions_lock = threading.Lock()
 _functions: set[str] = set()
-_built_in: dict[str, tuple[Sequence[pa.DataType], pa.DataType, Callable[..., pa.Array]]] = {}
-
-
 _built_in_macros: list[str] = []
+_built_in: dict[str, tuple[Sequence[pa.DataType], pa.DataType, Callable[..., pa.Array]]] = {}
 
 
 def macro_at_opening(statement: str) -> None:
     """A macro made of functions told to `at_opening`."""
-    assert _root is None, "DuckDB is open already"
     _built_in_macros.append(statement)
 
 
@@ -438,10 +435,21 @@ def _projected(expressions: Sequence[str], columns: Mapping[str, pa.Array]) -> l
     try:
         relation = _private().from_arrow(pa.table(list(columns.values()), names=list(columns)))
         named = ", ".join(f"({text}) AS c{i}" for i, text in enumerate(expressions))
-        table = relation.project(named).to_arrow_table()
+        made = relation.project(named)
+        if not len(next(iter(columns.values()))):
+            return [_empty(type_of(t)) for t in made.types]
+        table = made.to_arrow_table()
     except duckdb.Error as err:
         raise translate_error(err) from err
     return [column.combine_chunks() for column in normalise(table).columns]
+
+
+def _empty(dtype: pa.DataType) -> pa.Array:
+    """No values of a type; Arrow makes none of lists of an extension type."""
+    if pa.types.is_list(dtype):
+        return pa.ListArray.from_arrays(pa.array([0], pa.int32()), _empty(dtype.value_type))
+    plain = pa.array([], storage_type(dtype))
+    return pa.ExtensionArray.from_storage(dtype, plain) if plain.type != dtype else plain
 
 
 def function_kind(name: str) -> tuple[str, str] | None:

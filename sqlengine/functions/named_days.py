@@ -18,9 +18,10 @@ _UNITS = (
     "WHEN upper({1}) IN ('MONTH', 'MON', 'MM') THEN 'month' WHEN upper({1}) = 'WEEK' THEN 'week' END"
 )
 trunc_date = declare(
-    "trunc(d date, unit text) -> date; trunc(t timestamp, unit text) -> date",
+    "trunc_date(d date, unit text) -> date; trunc_date(t timestamp, unit text) -> date",
     "the first day of the YEAR (YYYY, YY), QUARTER (Q), MONTH (MON, MM) or WEEK a date is in; "
     "NULL for another word (Hive, Spark)",
+    aliases=("trunc",),
     example="trunc(date '2024-02-29', 'MM') = date '2024-02-01'",
     duck=f"CASE WHEN {_UNITS} IS NOT NULL THEN date_trunc(coalesce({_UNITS}, 'day'), {{0}}::TIMESTAMP)::DATE END",
 )
