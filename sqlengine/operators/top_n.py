@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.delta import Delta
-from sqlengine.operators.base import ChosenKeys, State
+from sqlengine.operators.base import NUMBERS, ChosenKeys, State, numbers_of, of_numbers
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.partitioned import PartitionedOperator
 from sqlengine.operators.ranking import sort_rows
@@ -23,7 +23,8 @@ from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import validity
 from sqlengine.state.densifier import distinct_ascending
 from sqlengine.state.order_codes import has_order_codes, order_codes
-from sqlengine.state.ranked_rows import WORST, Ints, Mask, RankedRows, sides
+from sqlengine.state.ranked_rows import ROWS, WORST, Ints, Mask, RankedRows, living_of, sides
+from sqlengine.state.section import Sections
 
 SPARE = 64
 """Rows the buffer of a global ranking holds beyond twice what is shown, over an input that can retract."""
@@ -256,17 +257,21 @@ class TopNOperator(PartitionedOperator):
     def state_size(self) -> Mapping[str, int]:
         return {"rows": self._rows.num_rows, "bytes": self._rows.num_bytes}
 
+    def sections(self) -> Sections:
+        return self._rows.sections()
+
     def rest(self) -> State:
-        return {"rows": self._rows.table().replace_schema_metadata({"horizon": str(self._forgetting.horizon_us)})}
+        return {NUMBERS: of_numbers({"horizon_us": self._forgetting.horizon_us})}
 
     def restore(self, state: State) -> None:
         self._clear()
-        for batch in state["rows"].to_batches():
+        for batch in living_of(state).to_batches():
             self._take_in(Delta(batch))
         self._apply_pending()
-        self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])
+        self._forgetting.horizon_us = numbers_of(state[NUMBERS])["horizon_us"]
+        self._rows.is_restored(state[ROWS].num_rows)
 
     def keep(self, chosen: ChosenKeys) -> None:
-        rows = self.rest()["rows"]
+        rows = self._rows.table()
         kept = [b.filter(pa.array(chosen([b.column(c) for c in self._node.partition]))) for b in rows.to_batches()]
-        self.restore({"rows": pa.Table.from_batches(kept, schema=rows.schema)})
+        self.restore(self.rest() | {ROWS: pa.Table.from_batches(kept, schema=rows.schema)})

@@ -6,7 +6,7 @@ rows: the ranking operator sorts them and says which ones its buffers hold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_arena import FULL_CHUNK, RowArena
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.row_index import RowIndex
+from sqlengine.state.section import Changed, Section, Sections
 from sqlengine.state.slot_lists import SlotLists
 
 Ints = npt.NDArray[np.int64]
@@ -28,6 +29,13 @@ REPLACE_AT = FULL_CHUNK
 """Batches of so many rows are a chunk of the arena for themselves, whose losers can be left out at once."""
 COMPACT_AT = 16_384
 """Fewer dead rows than this are not worth a compaction."""
+ROWS, LIVE = "rows", "live"
+
+
+def living_of(state: Mapping[str, pa.Table]) -> pa.Table:
+    """The living rows of what `RankedRows.sections` hold, in order of arrival."""
+    rows, live = state[ROWS], state.get(LIVE)
+    return rows if live is None or not live.num_rows else rows.filter(live.column(LIVE).cast(pa.bool_()))
 
 
 def sides(delta: Delta) -> tuple[pa.RecordBatch, Ints, pa.RecordBatch]:
@@ -61,6 +69,7 @@ class RankedRows:
         self._members = RowChains() if retracting or listed else None
         self._index = RowIndex() if retracting else None
         self._equal = RowChains()
+        self._new, self._died = Changed(), Changed()
 
     @property
     def num_rows(self) -> int:
@@ -122,6 +131,7 @@ class RankedRows:
     def kill(self, rows: Ints) -> None:
         """Mark living rows dead."""
         self._live.values[rows] = 0
+        self._died.mark(rows)
         self._dead += len(rows)
         np.subtract.at(self.partition_rows.values, self.slots.values[rows], 1)
 
@@ -137,6 +147,8 @@ class RankedRows:
         lost = np.ones(self.arena.num_rows - first, dtype=bool)
         lost[kept - first] = False
         np.subtract.at(self.partition_rows.values, self.slots.values[first:][lost], 1)
+        self._new.cut(first)
+        self._died.cut(first)
         self.arena.replace_from(first, batch)
         for marks in (self.slots, self.marks, self._buffered, self._live):
             marks.shorten(first, marks.values[kept])
@@ -181,6 +193,8 @@ class RankedRows:
         if self._dead < COMPACT_AT or 2 * self._dead < self.arena.num_rows:
             return
         keep = self._live.values != 0
+        self._new.renumbered()
+        self._died.renumbered()
         new_row = self.arena.compact(keep)
         for marks in (self.slots, self.marks, self._buffered, self._live):
             marks.replace(marks.values[keep])
@@ -205,6 +219,23 @@ class RankedRows:
             marks.replace(marks.values[used])
         if self._members is not None:
             self._members.renumber_slots(new_slot, self._partitions.size)
+
+    def sections(self) -> Sections:
+        """The rows, dead ones included, and which of them live; `living_of` brings them together."""
+        rows = Section(self._new, lambda: self.arena.num_rows, lambda at: {ROWS: self.arena.table(at)})
+        live = Section(self._died, lambda: self.arena.num_rows if self._dead else 0, self._live_rows)
+        return {ROWS: rows, LIVE: live}
+
+    def _live_rows(self, rows: Ints) -> dict[str, pa.Table]:
+        return {LIVE: pa.table({LIVE: pa.array(self._live.values[rows])})}
+
+    def is_restored(self, num_rows: int) -> None:
+        """All living rows of sections with so many are in."""
+        self._new, self._died = Changed(), Changed()
+        if num_rows != self.arena.num_rows or self._dead:
+            self._new.renumbered()
+            self._died.renumbered()
+        self._new.begin(self.arena.num_rows)
 
     def table(self) -> pa.Table:
         """The living rows in order of arrival."""

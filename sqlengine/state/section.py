@@ -37,6 +37,12 @@ class Changed:
         self.generation += 1
         self._known = 0
 
+    def cut(self, size: int) -> None:
+        """The positions from `size` on are gone; others may come there."""
+        if size < self._known:
+            self._marks[size : self._known] = 0
+            self._known = size
+
     def take(self, size: int) -> Ints:
         """The positions changed since the last call, of `size` there are now, ascending; all at the first call."""
         changed = np.flatnonzero(self._marks[: self._known].view(np.bool_))
