@@ -49,9 +49,11 @@ class Delta:
     def pieces(self, count: int) -> list[Delta]:
         """The rows in order, cut into `count` deltas or fewer, without a copy."""
         size = max(1, -(-self.num_rows // count))
-        starts = range(0, self.num_rows, size)
-        weights = self.weights
-        return [Delta(self.batch.slice(s, size), None if weights is None else weights[s : s + size]) for s in starts]
+        return [self.span(start, start + size) for start in range(0, self.num_rows, size)]
+
+    def span(self, start: int, stop: int) -> Delta:
+        """The rows from `start` to before `stop`, without a copy."""
+        return Delta(self.batch.slice(start, stop - start), None if self.weights is None else self.weights[start:stop])
 
     def filter(self, mask: pa.BooleanArray) -> Delta:
         """The rows where `mask` is true (null counts as false)."""

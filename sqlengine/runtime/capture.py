@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.runtime.clock import Clock
-from sqlengine.state.section import Section
+from sqlengine.state.section import Positions, Section
 from sqlengine.state.stored_section import Part, StoredSection, as_range, side_by_side, union
 from storage import SnapshotWriter, TableWriter
 
@@ -53,10 +53,11 @@ class SectionCapture:
     generation: int = -1
     size: int = 0
     parts: tuple[Part, ...] = ()
+    absorbed: tuple[Part, ...] = ()
     columns: dict[str, list[str]] = field(default_factory=dict)
     serial: int = 0
 
-    def take(self) -> Ints:
+    def take(self) -> Positions:
         """The positions to write now; the lock is held. When rows have moved since the last call, or nothing is
         stored yet, all of them."""
         changed, size = self.section.changed, self.section.size()
@@ -65,19 +66,26 @@ class SectionCapture:
         self.size = size
         return changed.take(size)
 
-    def _begin(self, size: int) -> Ints:
+    def _begin(self, size: int) -> Positions:
         changed = self.section.changed
         self.generation, self.size = changed.generation, size
         positions = changed.take(size)
         every = self.known is None or self.known.generation != changed.generation
         stored = StoredSection(0) if self.known is None or every else self.known.stored
         absorbed = stored.absorbed(len(positions)) if len(positions) else 0
+        self.absorbed = ()
         if every or absorbed is None:
             self.parts, self.columns = (), {}
-            return np.arange(size, dtype=np.int64)
+            return range(size)
         cut = len(stored.parts) - absorbed
-        self.parts, self.columns = stored.parts[:cut], {name: list(c) for name, c in stored.columns.items()}
-        return union(positions, stored.parts[cut:])
+        self.parts, self.absorbed = stored.parts[:cut], stored.parts[cut:]
+        self.columns = {name: list(c) for name, c in stored.columns.items()}
+        return positions
+
+    def with_absorbed(self, taken: Positions) -> Positions:
+        """What was taken, and the positions of the parts that it is to be stored with; needs no lock."""
+        absorbed, self.absorbed = self.absorbed, ()
+        return union(taken, absorbed)
 
     @property
     def left(self) -> int:
@@ -98,7 +106,7 @@ class SectionCapture:
 class PartFile:
     """Positions of a section being written as a part."""
 
-    def __init__(self, capture: SectionCapture, positions: Ints, writer: SnapshotWriter) -> None:
+    def __init__(self, capture: SectionCapture, positions: Positions, writer: SnapshotWriter) -> None:
         self._capture = capture
         self._range = as_range(positions)
         self.positions = positions
@@ -106,8 +114,9 @@ class PartFile:
         self._snapshot = writer
         self._file: TableWriter | None = None
 
-    def rows(self, positions: Ints) -> pa.Table:
+    def rows(self, chosen: Positions) -> pa.Table:
         """Some of the rows, copied; the lock is held."""
+        positions = np.asarray(chosen, dtype=np.int64)
         tables = self._capture.section.rows(positions)
         self._capture.columns = {name: table.column_names for name, table in tables.items()}
         written = self._range is None or not any(table.num_columns for table in tables.values())
@@ -153,7 +162,8 @@ class Copier:
     def copy(self, capture: SectionCapture, writer: SnapshotWriter) -> None:
         """Write what has changed, slice by slice."""
         with self.hold():
-            positions = capture.take()
+            taken = capture.take()
+        positions = capture.with_absorbed(taken)
         if not len(positions):
             return
         file, at, whole, slice_rows = PartFile(capture, positions, writer), 0, True, SLICE_ROWS_MIN
@@ -171,7 +181,7 @@ class Copier:
 
     def rest(self, capture: SectionCapture, writer: SnapshotWriter) -> tuple[PartFile, pa.Table] | None:
         """What is left, copied but not yet written; the lock is held."""
-        positions = capture.take()
+        positions = capture.with_absorbed(capture.take())
         if not len(positions):
             return None
         file = PartFile(capture, positions, writer)

@@ -37,6 +37,8 @@ FORMAT = 2
 SMALL = "small"
 SMALL_BYTES = 16_384
 """Tables of so many bytes and less have no file of their own."""
+SETTLED_ROWS = 8_192
+"""So many rows that wait to be taken into contents are taken in within one hold of the lock."""
 PAST_KEPT = 100
 """So many checkpoints are told of."""
 
@@ -180,6 +182,15 @@ class Checkpoints:
 
     def _copy_ahead(self, writing: _Writing) -> None:
         """Copy until little is left, or what changes cannot be caught up with."""
+        scheduler = self._instance.scheduler
+        with writing.copier.hold():
+            stores = [query.store for query in scheduler.queries.values()]
+            stores += [source.store for source in scheduler.sources.values()]
+        for store in stores:
+            waiting = store is not None
+            while waiting:
+                with writing.copier.hold():
+                    waiting = store is not None and store.settle_part(SETTLED_ROWS)
         for _ in range(ROUNDS_MAX):
             with writing.copier.hold():
                 _, states = self._describe()

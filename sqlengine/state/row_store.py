@@ -80,6 +80,25 @@ class RowStore:
         if self._pending:
             self._fold(final=True)
 
+    def settle_part(self, most: int) -> bool:
+        """`settle` in steps of about so many rows; False when all is in. Whoever reads in between settles the rest.
+
+        What waits for rows of a later step is tried again behind them, so twice as many steps as there are pieces end
+        it.
+        """
+        if self._pending_rows <= most:
+            self.settle()
+            return False
+        first, *rest = self._pending
+        net, head = self._net and not rest, first.span(0, most)
+        rest = [first.span(most, first.num_rows), *rest] if first.num_rows > most else rest
+        self._pending = [head]
+        self._fold(final=False)
+        self._net = net and not self._pending
+        self._pending = [*rest, *self._pending]
+        self._pending_rows = sum(delta.num_rows for delta in self._pending)
+        return bool(self._pending)
+
     def clear(self) -> None:
         """Remove all rows (TRUNCATE)."""
         self._pending, self._pending_rows = [], 0

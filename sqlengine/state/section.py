@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
 NOTHING: Ints = np.empty(0, dtype=np.int64)
+Positions: TypeAlias = "range | Ints"
+"""Ascending; a range takes no memory, which whoever holds a lock has no time to fill."""
 
 
 class Changed:
@@ -43,16 +46,16 @@ class Changed:
             self._marks[size : self._known] = 0
             self._known = size
 
-    def take(self, size: int) -> Ints:
+    def take(self, size: int) -> Positions:
         """The positions changed since the last call, of `size` there are now, ascending; all at the first call."""
         changed = np.flatnonzero(self._marks[: self._known].view(np.bool_))
-        new = np.arange(self._known, size, dtype=np.int64)
+        new = range(self._known, size)
         if size > len(self._marks):
             self._marks = np.zeros(max(size, 2 * len(self._marks)), dtype=np.uint8)
         else:
             self._marks[changed] = 0
         self._known = size
-        return np.concatenate([changed, new]) if len(changed) else new
+        return np.concatenate([changed, np.arange(new.start, new.stop)]) if len(changed) else new
 
     def count(self, size: int) -> int:
         """How many `take` would return."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.state.row_arena import RowArena
+from sqlengine.state.section import Positions
 
 Ints = npt.NDArray[np.int64]
 AT = "$at"
@@ -29,7 +30,7 @@ class Part:
     """`name`: of its table in the snapshot; `positions`: a range, or ascending numbers."""
 
     name: str
-    positions: range | Ints
+    positions: Positions
 
     @property
     def size(self) -> int:
@@ -72,15 +73,17 @@ class StoredSection:
         return {"size": self.size, "columns": dict(self.columns), "parts": parts}
 
 
-def as_range(positions: Ints) -> range | None:
-    """The positions (ascending, at least one) when they follow one another."""
+def as_range(positions: Positions) -> range | None:
+    """The positions (at least one) when they follow one another."""
+    if isinstance(positions, range):
+        return positions
     first = int(positions[0])
     return range(first, first + len(positions)) if positions[-1] - first + 1 == len(positions) else None
 
 
-def union(positions: Ints, parts: Sequence[Part]) -> Ints:
+def union(positions: Positions, parts: Sequence[Part]) -> Positions:
     """Positions and those of parts, ascending."""
-    every = [positions, *(np.asarray(part.positions, dtype=np.int64) for part in parts)]
+    every = [np.asarray(positions, dtype=np.int64), *(np.asarray(part.positions, dtype=np.int64) for part in parts)]
     return np.unique(np.concatenate(every)) if parts else positions
 
 

@@ -69,7 +69,7 @@ class TimeQueue:
         for run in self._runs:
             end = int(np.searchsorted(run.times, now_us, side="right"))
             if end > run.at:
-                due.append(_part(run.rows, run.at, end))
+                due.append(run.rows.span(run.at, end))
                 run.at = end
         self._runs = [run for run in self._runs if run.at < len(run.times)]
         return concat(due)
@@ -93,14 +93,9 @@ class TimeQueue:
             self.add(Delta(rows, None if (weights == 1).all() else weights), times)
 
     def _merge(self) -> None:
-        waiting = [_part(run.rows, run.at, len(run.times)) for run in self._runs]
+        waiting = [run.rows.span(run.at, len(run.times)) for run in self._runs]
         times = [run.times[run.at :] for run in self._runs]
         self._runs = []
         whole = concat(waiting)
         if whole is not None:
             self.add(whole, np.concatenate(times))
-
-
-def _part(rows: Delta, start: int, end: int) -> Delta:
-    weights = None if rows.weights is None else rows.weights[start:end]
-    return Delta(rows.batch.slice(start, end - start), weights)

@@ -103,7 +103,10 @@ def test_contents(key: tuple[int, ...] | None, steps: list[tuple[set[int], set[i
         new = rows(fresh, number)
         held |= dict.fromkeys(fresh, number)
         weights = np.array([-1] * len(gone) + [1] * len(fresh), dtype=np.int64)
-        store.apply(Delta(pa.concat_batches([out, new]), weights))
+        store.apply(Delta(pa.concat_batches([out, new]), weights), net=number % 2 == 0)
+        if number % 3:
+            while store.settle_part(number % 5 + 1):
+                pass
         if write:
             disk.write(store.sections())
             same(disk.read(), whole(store.sections()))
