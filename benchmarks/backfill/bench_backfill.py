@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 import sqlengine
+from benchmarks.side_by_side import report
 from sqlengine.api.database import Database
 
 PAUSE_S = 0.02
@@ -66,7 +67,7 @@ def waits(db: Database, work: Callable[[], object]) -> tuple[float, dict[str, np
 
 
 def main() -> None:
-    """Print a table."""
+    """Print the lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--groups", type=int, default=1_000_000)
@@ -79,10 +80,10 @@ def main() -> None:
         ):
             seconds, found = waits(db, work)
             for name, times in found.items():
-                print(
-                    f"{what:8} {seconds:6.2f} s  {name}: {len(times):5} times, "
-                    f"p50 {np.median(times):7.2f} ms, p99 {np.quantile(times, 0.99):7.2f} ms, max {times.max():8.2f} ms"
-                )
+                report(f"{what}: {name} beside it, p50", "sqlengine", float(np.median(times)), "ms")
+                report(f"{what}: {name} beside it, p99", "sqlengine", float(np.quantile(times, 0.99)), "ms")
+                report(f"{what}: {name} beside it, max", "sqlengine", float(times.max()), "ms")
+            report(f"{what}: took", "sqlengine", seconds, "s")
 
 
 if __name__ == "__main__":
