@@ -40,8 +40,8 @@ demo: $(VENV)/.installed-demo
 	$(RUN) examples/flights.py
 
 test: $(VENV)/.installed-test
-	$(RUN) -m pytest -n 3 --dist loadgroup $(ARGS)
-	SQLENGINE_PURE=1 $(RUN) -m pytest -n 3 -q -m "not slow" tests/kernels tests/state tests/operators
+	$(RUN) -m pytest -n 2 --dist loadgroup $(ARGS)
+	SQLENGINE_PURE=1 $(RUN) -m pytest -n 2 -q -m "not slow" tests/kernels tests/state tests/operators
 
 check: $(VENV)/.installed-test
 	$(RUN) -m ruff check .
