@@ -98,6 +98,12 @@ class NotSupportedError(DatabaseError):
     sqlstate = "0A000"
 
 
+class ReservedName(ProgrammingError):
+    """A name that is kept for the engine."""
+
+    sqlstate = "42939"
+
+
 class SyntaxError(ProgrammingError):  # noqa: A001 - SQL's word for it
     """The text is not a statement."""
 

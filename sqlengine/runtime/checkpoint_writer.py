@@ -23,7 +23,6 @@ from weakref import WeakKeyDictionary
 import pyarrow as pa
 
 from sqlengine.operators.base import Operator, State
-from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, Copier, Kept, PartFile, SectionCapture
 from sqlengine.runtime.outputs import TopicOutput
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
@@ -122,6 +121,12 @@ class Checkpoints:
 
     # ------------------------------------------------------------ writing
 
+    def save(self) -> None:
+        """`write` beside the work, of a directory: what has left the database, and where a query stands still, must be
+        known after a restart."""
+        if self._instance.path is not None:
+            self.write(pause=lambda _seconds: None)
+
     def write(self, pause: Callable[[float], object] | None = None) -> CheckpointFigures:
         """Write one of the newest tick, caught up first; or, with a `pause` (see Copier), of a tick that is there when
         most has been copied. Raises DiskFull, LogFailed; the one before stays then."""
@@ -183,6 +188,8 @@ class Checkpoints:
     def _copy_ahead(self, writing: _Writing) -> None:
         """Copy until little is left, or what changes cannot be caught up with."""
         scheduler = self._instance.scheduler
+        for query in list(scheduler.queries.values()):
+            assert query.fingerprint, "made here, once, so that it is not made while the lock is held"
         with writing.copier.hold():
             stores = [query.store for query in scheduler.queries.values()]
             stores += [source.store for source in scheduler.sources.values()]
@@ -310,7 +317,7 @@ class Checkpoints:
             held = query.kept_positions
             if (query.store is None and output is None) or (query.status != "running" and held is None):
                 continue
-            entry: dict[str, Any] = {"fingerprint": fingerprint(query.plan)}
+            entry: dict[str, Any] = {"fingerprint": query.fingerprint}
             if held is not None:
                 entry["held"] = held
             manifest["queries"][query.query_id] = entry

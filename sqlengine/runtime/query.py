@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import Error
+from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.plan.nodes import Node
 from sqlengine.runtime.feed import Feed
 from sqlengine.state.row_store import RowStore
@@ -87,6 +89,11 @@ class ContinuousQuery:
     held: Held | None = None
     first_told: int = 0
     """What there was to tell of earlier ticks was told before a restart."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The plan's; it takes as long to make as EXPLAIN takes."""
+        return fingerprint(self.plan)
 
     @property
     def recomputed(self) -> bool:

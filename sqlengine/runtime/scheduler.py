@@ -7,7 +7,7 @@ background pump when data or time moved.  All queries see the same prefix of eve
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
@@ -103,8 +103,8 @@ class Scheduler:
             polled = {name: found for name in self.sources if (found := self._poll(name, ends[name])) is not None}
             if not polled and not self._time_due(now_us):
                 return any(fed)
-            self.next_number()
-            self._note(now_us, polled)
+            self.tick_number += 1
+            self._note(now_us, {name: self.sources[name].reader.positions for name in polled})
             self._run(polled, now_us)
             return True
 
@@ -115,15 +115,15 @@ class Scheduler:
         self.changed.notify_all()
 
     def next_number(self) -> int:
-        """The number of a new tick."""
+        """The number of a new tick that is told of, but not run, by the ticks."""
         with self.lock:
             self.tick_number += 1
+            self._note(self.tick_time_us, None)
             return self.tick_number
 
-    def _note(self, now_us: int, names: Iterable[str]) -> None:
-        """Record the tick of the present number, which these sources bring rows to."""
+    def _note(self, now_us: int, positions: Mapping[str, Sequence[int]] | None) -> None:
+        """Record the tick of the present number before it begins; see TickRecord."""
         if self.journal is not None:
-            positions = {name: self.sources[name].reader.positions for name in names}
             self.journal.write(self.tick_number, now_us, positions)
 
     def resume(self) -> None:
@@ -137,6 +137,8 @@ class Scheduler:
         """A tick as it was before a restart, as far as what it read is not behind the sources already."""
         with self.lock:
             self.tick_number = record.tick
+            if record.positions is None:
+                return
             polled: dict[str, list[SourceBatch]] = {}
             for name, positions in record.positions.items():
                 source = self.sources.get(name)
@@ -303,9 +305,8 @@ class Scheduler:
         """A tick that changes views from outside and in which no time passes: shared parts have nothing to say to
         those that know already, by their ids `without`."""
         self.next_number()
-        self._note(self.tick_time_us, ())
         self._push(feeds, self.tick_time_us, without)
-        self._note(self.tick_time_us, ())  # what it has said cannot be said again: it is over
+        self._note(self.tick_time_us, None)  # what it has said cannot be said again: it is over
         self.changed.notify_all()
 
     def _is_read(self, name: str) -> bool:

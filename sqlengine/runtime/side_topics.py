@@ -43,8 +43,8 @@ class SideTopics:
                 self._written[name] = self._storage.topic(name).partitions[0]
 
     def ends(self) -> dict[str, int]:
-        """The ends of the topics that queries write to, as far as there are any."""
-        return {name: log.end_offset for name, log in self._written.items()}
+        """The ends of the topics that queries write to; 0 of one that is made when the first row comes."""
+        return dict.fromkeys(self._of_queries, 0) | {name: log.end_offset for name, log in self._written.items()}
 
     def bad_records(self, topic: str, partition: int, found: Sequence[tuple[int, BadRecord]], now_us: int) -> None:
         """Write the records of a stream's partition not reported before."""

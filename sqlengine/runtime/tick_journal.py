@@ -38,12 +38,13 @@ def is_internal(topic: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TickRecord:
-    """`positions`: of each source that brought rows, its positions after them; `ends`: topics that queries write to,
-    with the offset up to which they had been written when the tick began."""
+    """`positions`: of each source that brought rows, its positions after them; None of a tick in which something else
+    was told (history, the difference a new definition makes), which takes a number but cannot be run again. `ends`:
+    topics that queries write to, with the offset up to which they had been written when the tick began."""
 
     tick: int
     now_us: int
-    positions: Mapping[str, Sequence[int]]
+    positions: Mapping[str, Sequence[int]] | None
     ends: Mapping[str, int]
 
 
@@ -62,7 +63,7 @@ class TickJournal:
             self._storage.create_topic(TOPIC, _SCHEMA, TopicConfig(durability="os"))
         return self._storage.topic(TOPIC).partitions[0]
 
-    def write(self, tick: int, now_us: int, positions: Mapping[str, Sequence[int]]) -> None:
+    def write(self, tick: int, now_us: int, positions: Mapping[str, Sequence[int]] | None) -> None:
         """Before a tick's rows are worked on."""
         if self._broken:
             return

@@ -48,12 +48,6 @@ class Context:
         if self.deadline_us is not None and self.instance.clock.now_us() > self.deadline_us:
             raise QueryCanceled("canceling statement due to statement timeout")
 
-    def save(self) -> None:
-        """Write a checkpoint of a directory: what has left the database, and where a query stands still, must be known
-        after a restart."""
-        if self.instance.path is not None:
-            self.instance.checkpoints.write(pause=lambda _seconds: None)
-
     @property
     def in_background(self) -> bool:
         """Whether a new query's history is read while the session goes on."""

@@ -35,7 +35,7 @@ def control(statement: ast.ControlQuery, context: Context) -> Result:
     if fill is not None and not background:
         instance.fills.run(fill, context.check, context.on_progress)
     if found[0] is not None and found[0].name in instance.outputs:
-        context.save()
+        instance.checkpoints.save()
     return Result(f"{statement.action.upper()} QUERY")
 
 

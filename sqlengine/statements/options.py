@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import Any
 
 from sqlengine.catalog.options import STREAM_OPTIONS, TOPIC_OPTIONS, as_ours
-from sqlengine.errors import InvalidParameter, did_you_mean
+from sqlengine.errors import InvalidParameter, ReservedName, did_you_mean
 from sqlengine.runtime.sources import duration_us
+from sqlengine.runtime.tick_journal import is_internal
 from storage import TopicConfig
 
 _SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?i?b?)\s*$", re.IGNORECASE)
@@ -28,6 +29,12 @@ _UNITS = {
     "tb": 10**12,
     "tib": 2**40,
 }
+
+
+def refuse_reserved(name: str) -> None:
+    """ReservedName (42939) for a topic's name that users may not give."""
+    if is_internal(name):
+        raise ReservedName(f'unacceptable topic name "{name}"', hint="names that begin with $ are the engine's own")
 
 
 def topic_changes(options: dict[str, str]) -> dict[str, Any]:
@@ -102,5 +109,7 @@ def split_options(options: dict[str, str]) -> tuple[dict[str, str], dict[str, st
     options = as_ours(options)
     topic = {k: v for k, v in options.items() if k in TOPIC_OPTIONS}
     stream = {k: v for k, v in options.items() if k in STREAM_OPTIONS}
+    for name in ("topic", "late_topic", "error_topic"):
+        refuse_reserved(stream.get(name, ""))
     rest = {k: v for k, v in options.items() if k not in topic and k not in stream}
     return topic, stream, rest

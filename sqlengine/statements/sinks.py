@@ -53,7 +53,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         explain_costs(planned, context)
     with being_made(context, (sink,), undo=lambda: instance.release_sink(sink.name)) as making:
         _start(sink, planned, emit, making)
-    context.save()
+    context.instance.checkpoints.save()
     return Result("CREATE SINK")
 
 
@@ -147,4 +147,4 @@ def start_stream_query(made: tuple[Stream, Sink, Planned], emit: ast.Emit, conte
 
     with being_made(context, (stream, sink), undo) as making:
         _start(sink, planned, emit, making)
-    context.save()
+    context.instance.checkpoints.save()

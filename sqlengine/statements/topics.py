@@ -14,16 +14,17 @@ from sqlengine.errors import (
     did_you_mean,
 )
 from sqlengine.result import Result
+from sqlengine.runtime.tick_journal import is_internal
 from sqlengine.sql import ast
 from sqlengine.statements.compaction import key_of, key_of_topic
 from sqlengine.statements.context import Context
-from sqlengine.statements.options import topic_changes
+from sqlengine.statements.options import refuse_reserved, topic_changes
 from storage import Topic, TopicConfig
 
 
 def topic_names(context: Context) -> set[str]:
-    """Names of all topics."""
-    return {t.name for t in context.instance.storage.topics()}
+    """Names of all topics but the engine's own."""
+    return {t.name for t in context.instance.storage.topics() if not is_internal(t.name)}
 
 
 def get_topic(context: Context, name: str, position: int | None = None) -> Topic:
@@ -38,6 +39,7 @@ def make_topic(context: Context, obj: Stream | Table, schema: pa.Schema | None, 
     """A new topic for a stream or table; an empty untyped topic of that name takes the schema."""
     storage, name = context.instance.storage, obj.topic
     if name not in topic_names(context):
+        refuse_reserved(name)
         config = TopicConfig(**topic_changes(options))
         if config.compacts:
             config = config.changed(key_of(obj, context))
@@ -63,6 +65,7 @@ def create_topic(statement: ast.CreateTopic, context: Context) -> Result:
             context.notice(f'topic "{name}" already exists, skipping')
             return Result("CREATE TOPIC")
         raise DuplicateTable(f'topic "{name}" already exists')
+    refuse_reserved(name)
     context.instance.storage.create_topic(name, None, TopicConfig(**topic_changes(dict(statement.options))))
     return Result("CREATE TOPIC")
 

@@ -3,7 +3,8 @@ been."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import sqlengine
 from sqlengine.delta import Delta
-from sqlengine.runtime.outputs import TopicOutput
+from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
 
 DECLARE = """
 CREATE TOPIC src WITH (partitions = 2);
@@ -42,7 +43,11 @@ class World:
         self.path = path
         self.clock = sqlengine.VirtualClock(1_700_000_000_000_000)
         self.db = sqlengine.connect(path, clock=self.clock)
+        self.files = path.with_name(f"{path.name}-files")
         self.db.execute(DECLARE)
+        self.db.execute(
+            f"CREATE SINK filed AS SELECT n, k FROM events WHERE k < 4 WITH (connector = 'file', path = '{self.files}')"
+        )
 
     def step(self, number: int, kind: str) -> None:
         if kind == "rows":
@@ -78,6 +83,11 @@ class World:
                         found[name] += [{"at": at, **{k: v for k, v in row.items() if k != "time"}} for at, row in rows]
                         position = frame.next_offset
         return found
+
+    def filed(self) -> list[str]:
+        """The lines of all part files, in the order of the parts."""
+        parts = sorted(self.files.glob("part-*"))
+        return [line for part in parts for line in part.read_text().splitlines()]
 
     def views(self) -> dict[str, list[tuple]]:
         return {v: sorted(self.db.execute(f"SELECT * FROM {v}").fetchall(), key=repr) for v in VIEWS}
@@ -117,11 +127,12 @@ def test_killed_between_ticks(tmp_path_factory: pytest.TempPathFactory, steps: l
                 killed.reopen()
                 assert killed.tick == ticks
             assert killed.outputs() == whole.outputs()
+            assert killed.filed() == whole.filed()
             assert killed.views() == whole.views()
 
 
 @pytest.mark.parametrize("written", [True, False])
-@pytest.mark.parametrize("stream", ["evens", "ended", "of_evens"])
+@pytest.mark.parametrize("stream", ["evens", "ended", "of_evens", "filed"])
 @pytest.mark.parametrize("at", range(1, 5))
 def test_killed_within_a_tick(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, stream: str, written: bool
@@ -132,22 +143,25 @@ def test_killed_within_a_tick(
         killed.db.checkpoint()
         whole.step(0, steps[0])
         calls = 0
-        write = TopicOutput.__call__
 
-        def dies(self: TopicOutput, tick: int, now_us: int, delta: Delta | None) -> None:
-            nonlocal calls
-            calls += self.topic == stream and delta is not None
-            dead = calls == at and self.topic == stream and delta is not None
-            if written or not dead:
-                write(self, tick, now_us, delta)
-            if dead:
-                raise Killed
+        def dying(write: Callable[..., None]) -> Callable[..., None]:
+            def dies(self: TopicOutput | ConnectorOutput, tick: int, now_us: int, delta: Delta | None) -> None:
+                nonlocal calls
+                own = (self.topic if isinstance(self, TopicOutput) else "filed") == stream and delta is not None
+                calls += own
+                if written or not (own and calls == at):
+                    write(self, tick, now_us, delta)
+                if own and calls == at:
+                    raise Killed
+
+            return dies
 
         died = False
         for number, kind in enumerate(steps[1:], 1):
             whole.step(number, kind)
             with monkeypatch.context() as patch:
-                patch.setattr(TopicOutput, "__call__", dies)
+                for output in (TopicOutput, ConnectorOutput):
+                    patch.setattr(output, "__call__", dying(output.__call__))
                 try:
                     killed.step(number, kind)
                 except Killed:
@@ -157,8 +171,78 @@ def test_killed_within_a_tick(
                 killed.reopen()
             killed.db.tick()
             assert killed.outputs() == whole.outputs()
+            assert killed.filed() == whole.filed()
             assert killed.views() == whole.views()
         assert died
+
+
+def test_ticks_of_history_have_numbers_that_no_other_tick_gets(tmp_path: Path) -> None:
+    """A file sink names its parts by them: a number given twice would write over a part."""
+    files = tmp_path / "files"
+    db = sqlengine.connect(tmp_path / "db", checkpoint_interval_ms=0)
+    try:
+        db.execute("CREATE STREAM s (n BIGINT)")
+        db.execute("INSERT INTO s VALUES (0)")
+        db.execute("SET background_ddl = true")
+        db.execute(f"CREATE SINK filed AS SELECT n FROM s WITH (connector = 'file', path = '{files}')")
+        db.execute("WAIT")
+        for number in range(1, 6):
+            db.execute(f"PAUSE QUERY filed; INSERT INTO s VALUES ({number}); RESUME QUERY filed")
+            db.execute("WAIT")
+            before = db._instance.scheduler.tick_number
+            db.crash()
+            db = sqlengine.connect(tmp_path / "db", checkpoint_interval_ms=0, background_ddl="true")
+            assert db._instance.scheduler.tick_number >= before
+            db.execute(f"INSERT INTO s VALUES ({number * 100})")
+            db.execute("WAIT")
+            found = sorted(json.loads(line)["n"] for p in files.glob("part-*") for line in p.read_text().splitlines())
+            assert found == sorted([*range(number + 1), *(n * 100 for n in range(1, number + 1))])
+    finally:
+        db.crash()
+
+
+def test_a_tick_is_on_disk_before_something_of_it_leaves(tmp_path: Path) -> None:
+    with sqlengine.connect(tmp_path, checkpoint_interval_ms=0) as db:
+        db.execute("CREATE STREAM s (n BIGINT)")
+        db.execute("CREATE STREAM twice AS SELECT 2 * n AS m FROM s")
+        for number in range(3):
+            db.execute(f"INSERT INTO s VALUES ({number})")
+            db.execute("WAIT")
+            log = db.storage.topic("$ticks").partitions[0]
+            assert log.durable_offset == log.end_offset > log.start_offset
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'CREATE TOPIC "$mine"',
+        'CREATE STREAM "$mine" (a BIGINT)',
+        "CREATE STREAM s (a BIGINT) WITH (topic = '$ticks')",
+        "CREATE STREAM s (a BIGINT) WITH (late_topic = '$ticks')",
+        "CREATE STREAM s (a BIGINT) WITH (error_topic = '$ticks')",
+        'CREATE TABLE "$mine" (a BIGINT PRIMARY KEY)',
+        'CREATE STREAM "$mine" AS SELECT n FROM events',
+    ],
+)
+def test_names_of_the_engine_are_refused(tmp_path: Path, statement: str) -> None:
+    with world(tmp_path / "db") as one:
+        one.step(1, "rows")
+        with pytest.raises(sqlengine.Error) as caught:
+            one.db.execute(statement)
+        assert caught.value.sqlstate == "42939" and "$" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ['DROP TOPIC "$ticks"', "PRINT '$ticks' FROM BEGINNING LIMIT 1", 'ALTER TOPIC "$ticks" SET (retention = \'1 day\')',
+     'TRUNCATE TOPIC "$ticks"', 'SELECT * FROM "$ticks"'],
+)  # fmt: skip
+def test_topics_of_the_engine_are_not_there_for_statements(tmp_path: Path, statement: str) -> None:
+    with world(tmp_path / "db") as one:
+        one.step(1, "rows")
+        with pytest.raises(sqlengine.Error) as caught:
+            one.db.execute(statement)
+        assert caught.value.sqlstate == "42P01"
 
 
 def test_outputs_begin_anew_only_where_nothing_is_known(tmp_path: Path) -> None:
