@@ -212,6 +212,36 @@ class InvalidParameter(ProgrammingError):
     sqlstate = "22023"
 
 
+class InsufficientPrivilege(ProgrammingError):
+    """The role may not do this."""
+
+    sqlstate = "42501"
+
+
+class InvalidGrant(ProgrammingError):
+    """A privilege that objects of this kind do not have, or a membership that cannot be."""
+
+    sqlstate = "0LP01"
+
+
+class InvalidAuthorization(OperationalError):
+    """The role may not log in, or not in this way."""
+
+    sqlstate = "28000"
+
+
+class InvalidPassword(OperationalError):
+    """The password is wrong, or the role has none."""
+
+    sqlstate = "28P01"
+
+
+class TooManyConnections(OperationalError):
+    """A role or the server has as many connections as it may have."""
+
+    sqlstate = "53300"
+
+
 class DependentObjects(ProgrammingError):
     """Other objects still need this one."""
 
@@ -270,6 +300,12 @@ class UniqueViolation(IntegrityError):
     """A second row of the same primary key."""
 
     sqlstate = "23505"
+
+
+class ProtocolViolation(OperationalError):
+    """A client of the wire protocol has sent what the protocol does not allow."""
+
+    sqlstate = "08P01"
 
 
 class SerializationFailure(OperationalError):

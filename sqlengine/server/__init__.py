@@ -1,0 +1,1 @@
+"""Servers: how other programs reach a database over the network."""
