@@ -1,6 +1,6 @@
 """The one page: what happens to a statement, stage by stage.
 
-    text --parse--> Statement --HANDLERS--> Result
+    text --parse--> Statement --authorize, HANDLERS--> Result
 
 and, for a continuous query on the way (plan/pipeline.py, runtime/):
 
@@ -34,6 +34,7 @@ from sqlengine.runtime.replacement import begin_replacement, is_replacement, new
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
 from sqlengine.statements import HANDLERS
+from sqlengine.statements.access import authorize
 from sqlengine.statements.context import Context
 
 Params = Sequence[Any] | Mapping[str, Any] | None
@@ -60,6 +61,7 @@ def run_statement(statement: ast.Statement, context: Context) -> Result:
     handler = HANDLERS[type(statement)]
     _begin(context)
     try:
+        authorize(statement, context)
         result = handler(statement, context)
     except errors.Error as error:
         error.at(_named_at(error, statement.text))

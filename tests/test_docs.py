@@ -39,7 +39,8 @@ def all_text() -> str:
 STATEMENT_WORDS = {
     "SelectStatement": "SELECT", "CopyFrom": "COPY", "CopyTo": "COPY", "Transaction": "BEGIN", "Drop": "DROP",
     "ControlQuery": "PAUSE", "Rename": "RENAME TO", "Comment": "COMMENT ON", "Wait": "WAIT",
-    "AlterReplicas": "SET REPLICAS",
+    "AlterReplicas": "SET REPLICAS", "RenameRole": "ALTER ROLE", "GrantRoles": "GRANT", "GrantPrivileges": "GRANT",
+    "SetOwner": "OWNER TO", "SetSessionAuthorization": "AUTHORIZATION",
 }  # fmt: skip
 """Where the words of a class's name are not the statement's own."""
 

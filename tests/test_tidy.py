@@ -113,7 +113,8 @@ BANNED_CALLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (r"os\.(fsync|fdatasync|rename|replace|unlink|remove|pwrite|pwritev|ftruncate)",
      ("storage/env.py", "sqlengine/connectors/file/"), "Env"),
     (r"random\.\w+|secrets\.\w+|os\.urandom|uuid\.uuid[14]|(np|numpy)\.random\.\w+",
-     ("storage/env.py", "storage/faults.py"), "Env.random, or a seeded generator that was passed in"),
+     ("storage/env.py", "storage/faults.py", "sqlengine/catalog/verifier.py"),
+     "Env.random, a seeded generator that was passed in, or for secrets `unguessable`"),
     (r"print|pprint", ("repl/",), "returning the text"),
     (r"breakpoint|pdb\.set_trace", (), "nothing"),
     (r"eval|exec|pickle\.\w+|marshal\.\w+", (), "data that cannot run"),
@@ -224,6 +225,9 @@ ENTRY_POINTS = (
     "repl.__main__",
     "sqlengine.__main__",
     "storage.faults",
+    "sqlengine.server",
+    "sqlengine.server.pg",
+    "sqlengine.server.pg.scram",
 )
 """Modules that are run or imported from outside; storage.faults is what tests of durability are made of."""
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
-from sqlengine.catalog.objects import REPLACEMENT, STREAM_QUERY, CatalogObject, Namespace, from_json, to_json
+from sqlengine.catalog.objects import (
+    REPLACEMENT,
+    STREAM_QUERY,
+    CatalogObject,
+    Namespace,
+    from_json,
+    grants_from_json,
+    to_json,
+)
+from sqlengine.catalog.privileges import Access
+from sqlengine.catalog.roles import Roles
 from sqlengine.catalog.system import SYSTEM_TABLES
+from sqlengine.catalog.verifier import unguessable
 from sqlengine.errors import (
     DependentObjects,
     DuplicateTable,
@@ -43,6 +54,9 @@ class Catalog:
         self._objects: dict[str, CatalogObject] = {}
         self._held: set[str] = set()
         self._journal = journal
+        self._access: dict[tuple[str, str], Access] = {}
+        self._secret: bytes | None = None
+        self.roles = Roles(self._write)
         self.version = 0
 
     @classmethod
@@ -57,6 +71,12 @@ class Catalog:
                 catalog._objects.pop(record["name"], None)
             elif record["op"] == "change":
                 catalog._take([from_json(one) for one in record["objects"]], record["without"])
+            elif record["op"] == "roles":
+                catalog.roles.replay(record)
+            elif record["op"] == "access":
+                catalog._take_access(record["kind"], record["name"], _access_from_json(record["access"]))
+            elif record["op"] == "secret":
+                catalog._secret = bytes.fromhex(record["secret"])
         catalog._journal = journal
         return catalog
 
@@ -121,6 +141,10 @@ class Catalog:
             self._held.discard(obj.name)
             del self._objects[obj.name]
 
+    def is_held(self, name: str) -> bool:
+        """Whether an object is only being made."""
+        return name in self._held
+
     def update(self, obj: T, **changes: Any) -> T:
         """Replace fields of an object (not its name)."""
         new = replace(obj, **changes)
@@ -142,6 +166,7 @@ class Catalog:
         """A catalog that has `obj` as well or in another's place, and is kept nowhere."""
         other = Catalog()
         other._objects = {**self._objects, obj.name: obj}
+        other._access, other.roles = self._access, self.roles
         return other
 
     def in_order(self) -> list[CatalogObject]:
@@ -200,11 +225,54 @@ class Catalog:
                 hint="use DROP ... CASCADE to drop the dependent objects too" if what == "drop" else "drop them first",
             )
 
+    # ------------------------------------------------------------ what is no object of its own
+
+    def access_of(self, kind: str, name: str) -> Access | None:
+        """Owner and grants of a topic, of a function of the program or of the schema public; None: none were set."""
+        return self._access.get((kind, name))
+
+    def accesses(self) -> list[tuple[str, str, Access]]:
+        """(kind, name, access) of everything `access_of` knows."""
+        return [(kind, name, access) for (kind, name), access in sorted(self._access.items())]
+
+    def set_access(self, kind: str, name: str, access: Access | None) -> None:
+        """Set or forget what `access_of` answers."""
+        if access != self._access.get((kind, name)):
+            kept = None if access is None else asdict(access)
+            self._write({"op": "access", "kind": kind, "name": name, "access": kept})
+            self._take_access(kind, name, access)
+
+    def _take_access(self, kind: str, name: str, access: Access | None) -> None:
+        if access is None:
+            self._access.pop((kind, name), None)
+        else:
+            self._access[kind, name] = access
+
+    def secret(self) -> bytes:
+        """Bytes nobody else knows, the same for the life of the database."""
+        if self._secret is None:
+            made = unguessable(32)
+            self._write({"op": "secret", "secret": made.hex()})
+            self._secret = made
+        return self._secret
+
     def records(self) -> list[dict[str, Any]]:
         """The journal that would rebuild the present state, for compaction."""
-        return [{"op": "put", "object": to_json(o)} for o in self._objects.values() if o.name not in self._held]
+        records = [{"op": "put", "object": to_json(o)} for o in self._objects.values() if o.name not in self._held]
+        records.append(self.roles.record())
+        for (kind, name), access in self._access.items():
+            records.append({"op": "access", "kind": kind, "name": name, "access": asdict(access)})
+        if self._secret is not None:
+            records.append({"op": "secret", "secret": self._secret.hex()})
+        return records
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._journal is not None:
             self._journal(record)
         self.version += 1
+
+
+def _access_from_json(record: dict[str, Any] | None) -> Access | None:
+    if record is None:
+        return None
+    return Access(record["owner"], None if record["grants"] is None else grants_from_json(record["grants"]))

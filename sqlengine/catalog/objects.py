@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from sqlengine import types
+from sqlengine.catalog.privileges import Access, Grant, Grants
+from sqlengine.catalog.roles import BOOTSTRAP_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class WatermarkInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogObject:
-    """Base: `name` is "name" in schema public, else "schema.name"."""
+    """Base: `name` is "name" in schema public, else "schema.name"; `owner` is a role's number, `grants` None those an
+    object has from the beginning."""
 
     kind: ClassVar[str] = ""
     name: str
@@ -64,6 +67,13 @@ class CatalogObject:
     comment: str | None = None
     created_us: int = 0
     sql: str = ""
+    owner: int = BOOTSTRAP_ID
+    grants: Grants | None = None
+
+    @property
+    def access(self) -> Access:
+        """Who owns it and who may do what with it."""
+        return Access(self.owner, self.grants)
 
     def arrow_schema(self) -> pa.Schema:
         """The visible columns as an Arrow schema."""
@@ -244,4 +254,11 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
     for name in ("primary_key", "inputs"):
         if name in fields:
             fields[name] = tuple(fields[name])
+    if fields.get("grants") is not None:
+        fields["grants"] = grants_from_json(fields["grants"])
     return cls(**fields)
+
+
+def grants_from_json(records: list[dict[str, Any]]) -> Grants:
+    """Grants as a journal keeps them."""
+    return tuple(Grant(r["grantee"], r["grantor"], tuple(r["privileges"]), tuple(r["grantable"])) for r in records)

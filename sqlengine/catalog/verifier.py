@@ -36,9 +36,14 @@ class Verifier:
         return f"SCRAM-SHA-256${self.iterations}:{salt}${stored}:{server}"
 
 
+def unguessable(count: int) -> bytes:
+    """So many bytes for a salt, a nonce or a key: the one source of what nobody may foresee."""
+    return secrets.token_bytes(count)
+
+
 def make_verifier(password: str, salt: bytes | None = None, iterations: int = ITERATIONS) -> Verifier:
     """The verifier of a password, with a salt of its own unless one is given."""
-    salt = secrets.token_bytes(SALT_BYTES) if salt is None else salt
+    salt = unguessable(SALT_BYTES) if salt is None else salt
     salted = hashlib.pbkdf2_hmac("sha256", prepared(password), salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     stored_key = hashlib.sha256(client_key).digest()

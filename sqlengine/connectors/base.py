@@ -99,7 +99,8 @@ class Connector:
 
     `options` is the frozen dataclass type of its WITH options: field name = option name; field metadata holds `help`
     and, where options are words, `choices`.  `source(options, schema)` and `sink(options, schema)` build;
-    None = cannot.
+    None = cannot.  `reach`: what it touches outside the database: "nothing", "files", or anything else ("network"),
+    which only superusers may have the server do.
     """
 
     name: str
@@ -107,3 +108,4 @@ class Connector:
     options: type[Any]
     source: Any = None
     sink: Any = None
+    reach: str = "network"

@@ -37,4 +37,4 @@ class BlackholeSink:
         """Nothing to release."""
 
 
-BLACKHOLE = Connector("blackhole", "a sink that keeps nothing", BlackholeOptions, sink=BlackholeSink)
+BLACKHOLE = Connector("blackhole", "a sink that keeps nothing", BlackholeOptions, sink=BlackholeSink, reach="nothing")

@@ -54,4 +54,6 @@ class PrintSink:
         """The stream belongs to who gave it."""
 
 
-PRINT = Connector("print", "each change as a line of JSON on standard error", PrintOptions, sink=PrintSink)
+PRINT = Connector(
+    "print", "each change as a line of JSON on standard error", PrintOptions, sink=PrintSink, reach="nothing"
+)

@@ -175,8 +175,7 @@ def _take_places(instance: Instance, new: View | NewView, views: Sequence[NewVie
     if anew != [each.view.name for each in views]:
         raise ObjectInUse("what depends on the view has changed meanwhile", hint="try again")
     obj = new if isinstance(new, View) else new.view
-    kept = {name: instance.catalog.get(tuple(name.split("."))).comment for name in (obj.name, *anew)}
-    objects: list[CatalogObject] = [replace(o, comment=kept[o.name]) for o in [obj, *(v.view for v in views)]]
+    objects = [_with_what_stays(o, instance) for o in [obj, *(v.view for v in views)]]
     instance.catalog.change(objects, without=obj.name + REPLACEMENT)
     for other in instance.fills:
         if other is not fill and other.reads & set(anew):
@@ -187,6 +186,12 @@ def _take_places(instance: Instance, new: View | NewView, views: Sequence[NewVie
     instance.scheduler.swap({member.place: member.query for member in fill.members})
     for member in fill.members:
         instance.share(member.query)
+
+
+def _with_what_stays(new: CatalogObject, instance: Instance) -> CatalogObject:
+    """An object as the one whose place it takes was described and shared meanwhile."""
+    old = instance.catalog.get(tuple(new.name.split(".")))
+    return replace(new, comment=old.comment, owner=old.owner, grants=old.grants)
 
 
 def _check_follower(query: ContinuousQuery, plans: dict[str, Node]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlengine.sql.glot import has_own_form
     from sqlengine.sql.params import bind_params
     from sqlengine.sql.query import lower
-    from sqlengine.sql.references import reads_changes, tables
+    from sqlengine.sql.references import Reference, called_functions, named_in, reads_changes, tables
     from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.sampling import sampled_share
     from sqlengine.sql.windows import grouping_window
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 _LAZY = {
     "lower": "query",
     "has_own_form": "glot",
+    "Reference": "references",
+    "called_functions": "references",
     "reads_changes": "references",
+    "named_in": "references",
     "sampled_share": "sampling",
     "tables": "references",
     "to_duckdb": "render",
@@ -52,7 +55,9 @@ def quote_identifier(name: str) -> str:
 
 __all__ = [
     "ROWTIME",
+    "Reference",
     "bind_params",
+    "called_functions",
     "grouping_window",
     "has_own_form",
     "is_complete",
@@ -64,6 +69,7 @@ __all__ = [
     "parse_query",
     "quote_identifier",
     "reads_changes",
+    "named_in",
     "render_expr",
     "sampled_share",
     "split",

@@ -320,13 +320,21 @@ def _parameter(node: Node) -> tuple[str, str]:
 
 
 def alter(node: Node) -> ast.Statement:
-    """ALTER ... RENAME TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n; ALTER MATERIALIZED VIEW ... SET (...)."""
+    """ALTER ... RENAME TO | OWNER TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n; ALTER MATERIALIZED VIEW ... SET
+    (...).
+    """
     kind, name = kind_of(node), name_of(node)
     rename = node.node("rename")
     if rename is not None:
         leaf = rename.leaf("IDENT")
         assert leaf is not None
         return ast.Rename(kind=kind, name=name, new_name=ident(rename, leaf))
+    owner = node.node("set_owner")
+    if owner is not None:
+        (role,) = owner.nodes("role")
+        leaf = role.leaf("IDENT")
+        assert leaf is not None
+        return ast.SetOwner(kind=kind, name=name, role=ident(role, leaf))
     column = node.node("add_column")
     if column is not None and kind == "table":
         plain, computed = column.node("column"), column.node("computed")

@@ -153,7 +153,8 @@ def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
 
 
 def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement]]]:
-    from sqlengine.sql import build_objects as objects  # lark: heavy
+    from sqlengine.sql import build_access as access  # lark: heavy
+    from sqlengine.sql import build_objects as objects
     from sqlengine.sql import build_session as session
 
     return {
@@ -194,4 +195,15 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "execute": session.execute,
         "deallocate": session.deallocate,
         "checkpoint": session.checkpoint,
+        "create_role": access.create_role,
+        "alter_role": access.alter_role,
+        "drop_role": access.drop_role,
+        "grant": access.grant,
+        "revoke": access.revoke,
+        "reassign_owned": access.reassign_owned,
+        "drop_owned": access.drop_owned,
+        "set_role": access.set_role,
+        "set_authorization": access.set_authorization,
+        "reset_role": access.reset_role,
+        "reset_authorization": access.reset_authorization,
     }

@@ -21,13 +21,19 @@ Reference = ast.TableRef | ast.FileRef | ast.FunctionRef
 
 def tables(query: ast.Query) -> list[ast.TableRef]:
     """Every named object the query reads, once each, in order of appearance."""
-    found = (ref for ref in references(query) if isinstance(ref, ast.TableRef))
+    found = (ref for ref in named_in(query) if isinstance(ref, ast.TableRef))
     return list({ref.parts: ref for ref in found}.values())
 
 
-def references(query: ast.Query) -> list[Reference]:
+def named_in(query: ast.Query) -> list[Reference]:
     """Every base table, file and table function, once for each place it stands in."""
     return deep.run(lambda: [reference for _, reference in find(query.tree)])
+
+
+def called_functions(query: ast.Query) -> list[str]:
+    """Lower-case names of the functions the query calls, once each; what the views it names call is not looked at."""
+    calls = deep.run(lambda: [call.name.lower() for call in query.tree.find_all(exp.Anonymous)])
+    return list(dict.fromkeys(calls))
 
 
 def reads_changes(query: ast.Query) -> bool:
@@ -43,6 +49,8 @@ def find(tree: exp.Expr) -> Iterator[tuple[exp.Expr, Reference]]:
             yield from _of_table(node)
         elif isinstance(node, exp.Unnest) and isinstance(node.parent, (exp.From, exp.Join, exp.Lateral)):
             yield node, ast.FunctionRef("unnest", (), *alias_of(node))
+        elif isinstance(node, exp.Lateral) and isinstance(node.this, exp.Func):
+            yield node, ast.FunctionRef(_called(node.this), (), *alias_of(node))
 
 
 def _of_table(node: exp.Table) -> Iterator[tuple[exp.Expr, Reference]]:
@@ -55,6 +63,13 @@ def _of_table(node: exp.Table) -> Iterator[tuple[exp.Expr, Reference]]:
         parts = parts_of(node)
         if len(parts) > 1 or not is_cte(parts[0], node):
             yield node, ast.TableRef(parts, *alias_of(node), as_of=as_of(node), position=_start(node))
+    elif isinstance(this, exp.Func):
+        yield node, ast.FunctionRef(_called(this), (), *alias_of(node))
+
+
+def _called(call: exp.Func) -> str:
+    """The lower-case name of a function, however sqlglot knows it."""
+    return str(call.name if isinstance(call, exp.Anonymous) else call.sql_name()).lower()
 
 
 def _start(node: exp.Expr) -> int | None:

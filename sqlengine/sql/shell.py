@@ -298,7 +298,7 @@ STATEMENT_STARTS = frozenset(
     "CREATE ALTER DROP TRUNCATE COMMENT INSERT UPDATE DELETE MERGE COPY SUBSCRIBE EXPLAIN SHOW DESCRIBE DESC SET "
     "RESET BEGIN START "
     "COMMIT END ROLLBACK ABORT PAUSE RESUME CANCEL PRINT ASSERT FLUSH WAIT SELECT WITH VALUES "
-    "TABLE FROM PREPARE EXECUTE DEALLOCATE".split()
+    "TABLE FROM PREPARE EXECUTE DEALLOCATE GRANT REVOKE REASSIGN".split()
 )
 """First words of the statements of this grammar."""
 
@@ -333,8 +333,15 @@ def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> errors.Sy
     words = [name for name in expected if name not in _SHOWN and name not in _PUNCTUATION]
     meant = nearest_keyword(token.value, words) if token.kind == WORD else None
     near = token.value if token.kind != STRING else f"'{token.value}'"
+    near = "..." if _may_be_password(tokens, at) else near
     hint = f"did you mean {meant}?" if meant else None
     return errors.SyntaxError(f'syntax error at or near "{near}"', detail=detail, hint=hint, position=token.start)
+
+
+def _may_be_password(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an error must not repeat a token: strings in statements about roles, and whatever follows PASSWORD."""
+    about_roles = any(token.upper in ("ROLE", "USER", "PASSWORD") for token in tokens[:at])
+    return (about_roles and tokens[at].kind == STRING) or (at > 0 and tokens[at - 1].upper == "PASSWORD")
 
 
 def _spelling(terminal: str) -> str:

@@ -14,9 +14,6 @@ _BY_WORDS: dict[str, str] = {
     **{
         words: words
         for words in (
-            "CREATE ROLE",
-            "CREATE USER",
-            "CREATE GROUP",
             "CREATE INDEX",
             "CREATE SUBSCRIPTION",
             "CREATE PUBLICATION",
@@ -41,8 +38,6 @@ _BY_WORDS: dict[str, str] = {
             "CREATE OPERATOR",
             "CREATE STATISTICS",
             "CREATE MODEL",
-            "DROP ROLE",
-            "DROP USER",
             "DROP SECRET",
             "DROP CONNECTION",
             "DROP CONNECTOR",
@@ -51,10 +46,7 @@ _BY_WORDS: dict[str, str] = {
             "DROP TRIGGER",
             "DROP EXTENSION",
             "DROP CATALOG",
-            "DROP OWNED",
             "DROP POLICY",
-            "GRANT",
-            "REVOKE",
             "DECLARE",
             "FETCH",
             "MOVE",
@@ -81,7 +73,6 @@ _BY_WORDS: dict[str, str] = {
             "ATTACH",
             "DETACH",
             "SUMMARIZE",
-            "REASSIGN",
             "SECURITY",
             "DEFINE",
             "UNDEFINE",
@@ -100,6 +91,7 @@ _BY_WORDS: dict[str, str] = {
 }
 _MODIFIERS = frozenset(("OR", "REPLACE", "TEMPORARY", "TEMP"))
 _CONSTRAINTS = frozenset("CONSTRAINT PRIMARY UNIQUE FOREIGN CHECK EXCLUDE".split())
+_ROLE_WORDS = frozenset(("ROLE", "USER", "GROUP"))
 _OBJECTS = frozenset(
     "TOPIC STREAM TABLE VIEW MATERIALIZED SINK SOURCE SCHEMA DATABASE FUNCTION INDEX SUBSCRIPTION".split()
 )
@@ -126,8 +118,8 @@ _OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))
 
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
-    """ALTER has RENAME for everything, SET for topics and materialized views, ADD PARTITIONS for topics, RESET for
-    consumer groups, ADD and DROP for SYSTEM.
+    """ALTER has RENAME and OWNER for everything, SET for topics and materialized views, ADD PARTITIONS for topics,
+    RESET for consumer groups, ADD and DROP for SYSTEM, options for roles.
     """
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
@@ -136,11 +128,15 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
         return None
     if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"]):
         return None
+    if words[1] in _ROLE_WORDS:
+        return f"ALTER {words[1]} ... {words[3]}" if words[3:4] in (["SET"], ["RESET"]) else None
     if words[1] not in _OBJECTS:
         return f"ALTER {words[1]}" if words[1].isalpha() and len(tokens) > 2 else None
     kind = "MATERIALIZED VIEW" if words[1] == "MATERIALIZED" else words[1]
     verbs = ("ADD", "DROP", "ALTER", "SET", "RESET", "OWNER", "SWAP", "AS")
     verb = next((token.upper for token in tokens[2:] if token.upper in verbs), None)
+    if verb == "OWNER":
+        return None
     if words[1] == "MATERIALIZED" and verb == "SET" and not _OTHER_SETTINGS & {token.upper for token in tokens}:
         return None
     return f"ALTER {kind} ... {verb}" if verb is not None else None

@@ -8,6 +8,7 @@ from typing import Any
 from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.sql import ast
+from sqlengine.statements.access import authorize
 from sqlengine.statements.alter_table import add_column
 from sqlengine.statements.change import delete, update
 from sqlengine.statements.context import Context
@@ -15,12 +16,22 @@ from sqlengine.statements.control import control
 from sqlengine.statements.copy import copy_from, copy_to
 from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
+from sqlengine.statements.grants import drop_owned, grant_privileges, reassign_owned, set_owner
 from sqlengine.statements.groups import alter_group, drop_group
 from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
 from sqlengine.statements.prepared import deallocate, executed, prepare
 from sqlengine.statements.replicas import alter_replicas, alter_system
+from sqlengine.statements.roles import (
+    alter_role,
+    create_role,
+    drop_role,
+    grant_roles,
+    rename_role,
+    set_role,
+    set_session_authorization,
+)
 from sqlengine.statements.select import select
 from sqlengine.statements.session_state import checkpoint, reset, set_, transaction, wait
 from sqlengine.statements.show import describe, show
@@ -44,6 +55,7 @@ def _unsupported(statement: ast.Unsupported, context: Context) -> Result:
 
 def _execute(statement: ast.Execute, context: Context) -> Result:
     made = executed(statement, context)
+    authorize(made, context)
     return HANDLERS[type(made)](made, context)
 
 
@@ -89,4 +101,15 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Update: update,
     ast.Wait: wait,
     ast.Checkpoint: checkpoint,
+    ast.AlterRole: alter_role,
+    ast.CreateRole: create_role,
+    ast.DropOwned: drop_owned,
+    ast.DropRole: drop_role,
+    ast.GrantPrivileges: grant_privileges,
+    ast.GrantRoles: grant_roles,
+    ast.ReassignOwned: reassign_owned,
+    ast.RenameRole: rename_role,
+    ast.SetOwner: set_owner,
+    ast.SetRole: set_role,
+    ast.SetSessionAuthorization: set_session_authorization,
 }

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import PlanningInfo, Stream, Table
+from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table
+from sqlengine.catalog.roles import SessionRole
 from sqlengine.errors import QueryCanceled
 from sqlengine.plan.pipeline import Planned
 from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
+
+T = TypeVar("T", bound=CatalogObject)
 
 
 @dataclass
@@ -28,7 +31,8 @@ class Pending:
 
 @dataclass
 class Context:
-    """One session's view: `transaction` is None outside BEGIN ... COMMIT; `notices` are drained by each result."""
+    """One session's view: `transaction` is None outside BEGIN ... COMMIT; `notices` are drained by each result; `role`:
+    whose privileges it has, the bootstrap superuser's unless whoever opened the session says otherwise."""
 
     instance: Instance
     settings: Settings
@@ -40,6 +44,7 @@ class Context:
     on_progress: Callable[[float], None] | None = None
     copy_data: Any = None
     prepared: dict[str, ast.Prepare] = field(default_factory=dict)
+    role: SessionRole = field(default_factory=SessionRole)
 
     def check(self) -> None:
         """QueryCanceled (57014) when the statement was cancelled or ran out of time."""
@@ -74,3 +79,9 @@ class Context:
             if schema != "public" and f"{schema}.{name[0]}" in self.instance.catalog:
                 return (schema, name[0])
         return name
+
+    def owned(self, obj: T, replaced: CatalogObject | None = None) -> T:
+        """A new object with its owner: the session's current role; or owner and grants of the one it replaces."""
+        if replaced is not None:
+            return replace(obj, owner=replaced.owner, grants=replaced.grants)
+        return replace(obj, owner=self.role.current)

@@ -23,7 +23,7 @@ from sqlengine.result import Result
 from sqlengine.runtime.replacement import replacement_of
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
-from sqlengine.statements.topics import get_topic, topic_names
+from sqlengine.statements.topics import drop_topic, get_topic, topic_names
 
 KINDS: dict[str, type[CatalogObject]] = {
     "stream": Stream,
@@ -63,7 +63,7 @@ def _drop_topic(statement: ast.Drop, name: str, context: Context) -> Result:
     users: list[CatalogObject] = [o for o in instance.catalog if isinstance(o, (Stream, Table)) and o.topic == name]
     _drop_members(context, "topic", name, users, statement.cascade)
     if name in topic_names(context):
-        instance.storage.drop_topic(name)
+        drop_topic(context, name)
     return Result("DROP TOPIC")
 
 
@@ -130,7 +130,7 @@ def _drop_one(context: Context, obj: CatalogObject) -> None:
     if isinstance(obj, (Stream, Table)):
         shared = any(isinstance(o, (Stream, Table)) and o.topic == obj.topic for o in instance.catalog)
         if not shared and getattr(obj, "owns_topic", True) and obj.topic in topic_names(context):
-            instance.storage.drop_topic(obj.topic)
+            drop_topic(context, obj.topic)
 
 
 def rename(statement: ast.Rename, context: Context) -> Result:
@@ -190,5 +190,6 @@ def create_schema(statement: ast.CreateSchema, context: Context) -> Result:
                 context.notice(f'schema "{name}" already exists, skipping')
                 return Result("CREATE SCHEMA")
             raise DuplicateTable(f'schema "{name}" already exists', sqlstate="42P06")
-        context.instance.catalog.add(Namespace(name=name, created_us=context.instance.clock.now_us()))
+        made = Namespace(name=name, created_us=context.instance.clock.now_us())
+        context.instance.catalog.add(context.owned(made))
     return Result("CREATE SCHEMA")

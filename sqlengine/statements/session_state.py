@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlengine.result import Result
-from sqlengine.settings import setting_names
+from sqlengine.settings import is_shared, setting_names
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.write import commit
@@ -19,8 +19,9 @@ def set_(statement: ast.Set, context: Context) -> Result:
 
 
 def reset(statement: ast.Reset, context: Context) -> Result:
-    """RESET name | ALL."""
-    for name in setting_names() if statement.name is None else [statement.name]:
+    """RESET name | ALL: all but those that all sessions share, which are not one session's to reset."""
+    own = [name for name in setting_names() if not is_shared(name)]
+    for name in own if statement.name is None else [statement.name]:
         context.settings.reset(name)
     return Result("RESET")
 

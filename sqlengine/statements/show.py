@@ -35,8 +35,18 @@ def show(statement: ast.Show, context: Context) -> Result:
     if statement.what.replace("-", "_") in setting_names() or statement.what in ("time_zone", "statement_timeout"):
         value = context.settings.get(statement.what)
         return Result("SHOW", table_of([(statement.what, TEXT)], [(str(value),)]))
+    if statement.what in ("role", "session_authorization"):
+        return Result("SHOW", table_of([(statement.what, TEXT)], [(_shown_role(statement.what, context),)]))
     names = [*LISTS, *setting_names()]
     raise UndefinedObject(f'unrecognized name "{statement.what}" after SHOW', hint=did_you_mean(statement.what, names))
+
+
+def _shown_role(what: str, context: Context) -> str:
+    """As PostgreSQL shows its settings `role` and `session_authorization`."""
+    role, name_of = context.role, context.instance.catalog.roles.name_of
+    if what == "session_authorization":
+        return name_of(role.session)
+    return "none" if role.current == role.session else name_of(role.current)
 
 
 def like(text: str, pattern: str) -> bool:
@@ -63,6 +73,16 @@ def _errors(context: Context, statement: ast.Show) -> pa.Table:
         return table
     obj = context.instance.catalog.get(context.prefer_path(statement.target))
     return _about(table, obj.name).drop_columns(["object", "origin"])
+
+
+def _privileges(context: Context, statement: ast.Show) -> pa.Table:
+    """FOR: of an object or, if there is a role of that name, of what a role has."""
+    table = _system("privileges")(context, statement)
+    if statement.target is None:
+        return table
+    name = object_name(statement.target)
+    of_role = context.instance.catalog.roles.find(name) is not None or name == "public"
+    return table.filter(pc.equal(table["grantee" if of_role else "object"], name))
 
 
 def _about(table: pa.Table, name: str) -> pa.Table:
@@ -153,6 +173,10 @@ LISTS: dict[str, Listing] = {
     "watermarks": _system("watermarks"),
     "late rows": _system("late_rows"),
     "functions": _system("functions"),
+    "roles": _system("roles"),
+    "users": _system("roles"),
+    "privileges": _privileges,
+    "grants": _privileges,
     "connectors": _system("connectors"),
     "settings": _system("settings"),
     "all": _system("settings"),

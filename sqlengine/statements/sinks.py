@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import STREAM_QUERY, EmitInfo, Sink, Stream
+from sqlengine.catalog.objects import STREAM_QUERY, CatalogObject, EmitInfo, Sink, Stream
 from sqlengine.connectors import connector, parse_options
 from sqlengine.errors import InvalidDefinition, InvalidParameter, NotSupportedError
 from sqlengine.plan.pipeline import Planned
@@ -47,6 +47,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
             inputs=direct_inputs(query, context),
             created_us=instance.clock.now_us(),
         )
+        sink = context.owned(sink)
         if sink.name in instance.catalog:
             instance.catalog.add(sink)
         _check(sink, planned)
@@ -87,7 +88,9 @@ def _check(sink: Sink, planned: Planned) -> None:
         )
 
 
-def declare_stream_query(statement: ast.CreateStream, context: Context) -> tuple[Stream, Sink, Planned]:
+def declare_stream_query(
+    statement: ast.CreateStream, context: Context, replaced: CatalogObject | None
+) -> tuple[Stream, Sink, Planned]:
     """CREATE STREAM s AS query, whose rows are appended to the stream's topic: everything checked, the topic made."""
     instance = context.instance
     assert statement.query is not None
@@ -133,7 +136,7 @@ def declare_stream_query(statement: ast.CreateStream, context: Context) -> tuple
     if "compact" in topic_options.get("cleanup_policy", ""):
         raise NotSupportedError("a stream that is written by a query cannot be compacted", hint="use retention")
     make_topic(context, stream, stream.arrow_schema(), topic_options)
-    return stream, sink, planned
+    return context.owned(stream, replaced), context.owned(sink, replaced), planned
 
 
 def start_stream_query(made: tuple[Stream, Sink, Planned], emit: ast.Emit, context: Context) -> None:

@@ -27,7 +27,7 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_object
 from sqlengine.statements.options import split_options
 from sqlengine.statements.sinks import declare_stream_query, start_stream_query
-from sqlengine.statements.topics import make_topic, topic_names
+from sqlengine.statements.topics import keep_topic_owner, make_topic, topic_names
 from storage import Topic
 
 
@@ -42,12 +42,12 @@ def create_stream(statement: ast.CreateStream, context: Context) -> Result:
         if existing is not None and statement.or_replace:
             drop_object(context, instance.catalog.get_as(Stream, statement.name), cascade=False)
         if statement.query is None:
-            stream = _declare(statement, context)
+            stream = context.owned(_declare(statement, context), existing)
             instance.catalog.add(stream)
             if stream.connector != "topic":
                 instance.start_ingest(stream)
             return Result("CREATE STREAM")
-        made = declare_stream_query(statement, context)
+        made = declare_stream_query(statement, context, existing)
     start_stream_query(made, statement.emit or ast.Emit(), context)
     return Result("CREATE STREAM")
 
@@ -108,6 +108,7 @@ def _over_topic(stream: Stream, topic_options: dict[str, str], context: Context)
     """Settle format and columns with the topic, when there is one already."""
     exists = stream.topic in topic_names(context)
     topic = context.instance.storage.topic(stream.topic) if exists else None
+    keep_topic_owner(context, stream.topic)
     empty = topic is None or not any(log.end_offset for log in topic.partitions)
     text = stream.format or ("arrow" if empty or topic is None or not topic.is_bytes else "json")
     known = ["arrow", *(f.name for f in FORMATS)]

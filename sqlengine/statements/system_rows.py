@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sqlengine.catalog.authority import Authority, owned_targets, target_of
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SystemTable
 from sqlengine.connectors import CONNECTORS
@@ -327,12 +328,59 @@ def _errors(context: Context) -> Rows:
     return [
         (o.name, r["time"], r["reason"], r["sqlstate"], r["partition"], r["offset"], _text(r["raw"]), r["origin"])
         for o in _objects(context, Stream, Table, MaterializedView, Sink)
+        if _may_see_rows(context, o)
         for r in context.instance.side_topics.errors(context.instance.error_topic(o)).to_pylist()
     ]
 
 
+def _may_see_rows(context: Context, obj: CatalogObject) -> bool:
+    """Whether the session's role may read an object's rows, so also those that were set aside."""
+    me, target = Authority(context.instance.catalog, context.role.current), target_of(obj)
+    return me.owns(target) or me.may(target, "SELECT")
+
+
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
+
+
+# ---------------------------------------------------------------- roles
+
+
+def _roles(context: Context) -> Rows:
+    roles = context.instance.catalog.roles
+    return [
+        (
+            r.name,
+            r.superuser,
+            r.login,
+            r.create_role,
+            r.create_db,
+            r.inherit,
+            r.connection_limit,
+            r.valid_until_us,
+            r.password is not None,
+            sorted(roles.name_of(m.role) for m in r.member_of if m.full),
+        )
+        for r in roles
+    ]
+
+
+def _privileges(context: Context) -> Rows:
+    roles = context.instance.catalog.roles
+    return [
+        (
+            target.kind,
+            target.name,
+            roles.name_of(target.access.owner),
+            roles.name_of(grant.grantee),
+            privilege,
+            privilege in grant.grantable,
+            roles.name_of(grant.grantor),
+        )
+        for target in owned_targets(context.instance.catalog)
+        for grant in target.grants
+        for privilege in grant.privileges
+    ]
 
 
 # ---------------------------------------------------------------- what there is to use
@@ -374,6 +422,8 @@ ROWS: dict[str, Callable[[Context], Rows]] = {
     "watermarks": _watermarks,
     "late_rows": _late_rows,
     "errors": _errors,
+    "roles": _roles,
+    "privileges": _privileges,
     "functions": _functions,
     "connectors": _connectors,
     "settings": _settings,

@@ -17,7 +17,7 @@ from sqlengine.statements.drop import drop_object
 from sqlengine.statements.options import split_options
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.streams import create_stream
-from sqlengine.statements.topics import make_topic
+from sqlengine.statements.topics import keep_topic_owner, make_topic
 from sqlengine.statements.write import write_rows
 
 
@@ -34,7 +34,8 @@ def create_table(statement: ast.CreateTable, context: Context) -> Result:
             return Result("CREATE TABLE")
         if existing is not None and statement.or_replace:
             drop_object(context, instance.catalog.get_as(Table, statement.name), cascade=False)
-        table = _declare(statement, context, rows)
+        keep_topic_owner(context, dict(statement.options).get("topic", object_name(statement.name)))
+        table = context.owned(_declare(statement, context, rows), existing)
         instance.catalog.add(table)
         instance.start_table(table)
     if rows is None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from sqlengine.catalog.authority import topic_target
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import Stream, Table
+from sqlengine.catalog.privileges import Access
 from sqlengine.errors import (
     DependentObjects,
     DuplicateTable,
@@ -67,7 +69,22 @@ def create_topic(statement: ast.CreateTopic, context: Context) -> Result:
         raise DuplicateTable(f'topic "{name}" already exists')
     refuse_reserved(name)
     context.instance.storage.create_topic(name, None, TopicConfig(**topic_changes(dict(statement.options))))
+    with context.instance.lock:
+        context.instance.catalog.set_access("topic", name, Access(context.role.current))
     return Result("CREATE TOPIC")
+
+
+def drop_topic(context: Context, name: str) -> None:
+    """Drop a topic that is there; the caller holds the lock."""
+    context.instance.storage.drop_topic(name)
+    context.instance.catalog.set_access("topic", name, None)
+
+
+def keep_topic_owner(context: Context, name: str) -> None:
+    """A topic that is there stays its owner's when a stream or table is declared over it; the caller holds the lock."""
+    catalog = context.instance.catalog
+    if name in topic_names(context) and catalog.access_of("topic", name) is None:
+        catalog.set_access("topic", name, topic_target(catalog, name).access)
 
 
 def alter_topic(statement: ast.AlterTopic, context: Context) -> Result:

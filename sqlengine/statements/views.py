@@ -33,7 +33,7 @@ def create_view(statement: ast.CreateView, context: Context) -> Result:
         if existing is not None:
             instance.catalog.get_as(MaterializedView if statement.materialized else View, statement.name)
         if not statement.materialized:
-            plain = _plain(statement, context)
+            plain = context.owned(_plain(statement, context), existing)
             fill = None
             if existing is None:
                 instance.catalog.add(plain)
@@ -41,6 +41,7 @@ def create_view(statement: ast.CreateView, context: Context) -> Result:
                 fill = begin_replacement(instance, plain, context.pace())
         else:
             view, planned = _planned(statement, context)
+            view = context.owned(view, existing)
     if not statement.materialized:
         if fill is not None:
             instance.fills.run(fill, context.check, context.on_progress)

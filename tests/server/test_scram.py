@@ -60,7 +60,10 @@ def test_whoever_knows_the_password_comes_in_and_nobody_else(password: str, othe
     if prepared(other) != prepared(password):
         with pytest.raises(errors.InvalidPassword) as caught:
             log_in(exchange(verifier_of(password)), other)
-        assert (caught.value.sqlstate, caught.value.message) == ("28P01", 'password authentication failed for user "ann"')
+        assert (caught.value.sqlstate, caught.value.message) == (
+            "28P01",
+            'password authentication failed for user "ann"',
+        )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,9 @@ def test_nobody_is_told_whether_a_user_exists() -> None:
 
 def test_a_channel_is_bound_to_its_certificate() -> None:
     with pytest.raises(errors.InvalidAuthorization, match="channel binding check failed"):
-        log_in(exchange(verifier_of("x"), certificate_hash=CERTIFICATE), "x", hashlib.sha256(b"somebody between").digest())
+        log_in(
+            exchange(verifier_of("x"), certificate_hash=CERTIFICATE), "x", hashlib.sha256(b"somebody between").digest()
+        )
     with pytest.raises(errors.InvalidAuthorization, match="negotiation error"):
         exchange(verifier_of("x"), certificate_hash=CERTIFICATE).first(b"y,,n=,r=abc", PLAIN)
     assert exchange(verifier_of("x"), certificate_hash=CERTIFICATE).first(b"n,,n=,r=abc", PLAIN)
@@ -132,7 +137,17 @@ def test_the_hash_of_a_certificate_is_rfc_5929s() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [b"", b"n", b"n,,", b"n,,n=", b"n,,n=a,r=", b"n,,n=a,r=a\x00b", b"n,,r=a,n=b", b"x,,n=a,r=b", b"n,,n=" + b"a" * 9000],
+    [
+        b"",
+        b"n",
+        b"n,,",
+        b"n,,n=",
+        b"n,,n=a,r=",
+        b"n,,n=a,r=a\x00b",
+        b"n,,r=a,n=b",
+        b"x,,n=a,r=b",
+        b"n,,n=" + b"a" * 9000,
+    ],
 )
 def test_bad_first_messages(message: bytes) -> None:
     with pytest.raises(errors.ProtocolViolation):

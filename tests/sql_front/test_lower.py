@@ -10,7 +10,7 @@ import pytest
 from sqlengine import sql
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
-from sqlengine.sql.references import references
+from sqlengine.sql.references import named_in
 
 
 def lower(text: str) -> Any:
@@ -326,5 +326,5 @@ def test_tables(text: str, names: list[str]) -> None:
 
 
 def test_references_name_files_and_functions() -> None:
-    found = references(sql.parse_query("SELECT * FROM 'x.csv', generate_series(1, 2) g, t"))
+    found = named_in(sql.parse_query("SELECT * FROM 'x.csv', generate_series(1, 2) g, t"))
     assert [type(ref).__name__ for ref in found] == ["FileRef", "FunctionRef", "TableRef"]

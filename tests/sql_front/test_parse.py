@@ -159,8 +159,8 @@ def test_inside() -> None:
 @pytest.mark.parametrize(
     ("text", "feature"),
     [
-        ("GRANT ALL ON t TO u", "GRANT"),
-        ("CREATE ROLE r", "CREATE ROLE"),
+        ("ALTER ROLE r SET timezone = 'UTC'", "ALTER ROLE ... SET"),
+        ("CREATE POLICY p ON t", "CREATE POLICY"),
         ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX"),
         ("DECLARE c CURSOR FOR SELECT 1", "DECLARE"),
         ("SELECT * FROM t AS OF TICK 4", "SELECT ... AS OF TICK"),

@@ -119,4 +119,6 @@ def _check_names(fields: Mapping[str, str], schema: pa.Schema) -> None:
             raise UndefinedColumn(f'datagen option for unknown column "{name}"', hint=did_you_mean(name, schema.names))
 
 
-DATAGEN = Connector("datagen", "made-up rows: sequences and random values", DatagenOptions, source=DatagenSource)
+DATAGEN = Connector(
+    "datagen", "made-up rows: sequences and random values", DatagenOptions, source=DatagenSource, reach="nothing"
+)

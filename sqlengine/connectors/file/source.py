@@ -68,4 +68,5 @@ FILE = Connector(
     FileOptions,
     source=FileSource,
     sink=FileSink,
+    reach="files",
 )

@@ -174,4 +174,5 @@ NEXMARK = Connector(
     "the NEXMark benchmark's persons, auctions and bids, generated",
     NexmarkOptions,
     source=NexmarkSource,
+    reach="nothing",
 )

@@ -12,9 +12,8 @@ import binascii
 import hashlib
 import hmac
 import re
-import secrets
 
-from sqlengine.catalog.verifier import ITERATIONS, SALT_BYTES, Verifier
+from sqlengine.catalog.verifier import ITERATIONS, SALT_BYTES, Verifier, unguessable
 from sqlengine.errors import InvalidAuthorization, InvalidPassword, NotSupportedError, ProtocolViolation
 
 PLAIN = "SCRAM-SHA-256"
@@ -44,7 +43,7 @@ class ScramExchange:
         self._doomed = verifier is None
         self._verifier = verifier or _mock_verifier(user, secret)
         self._certificate_hash = certificate_hash
-        self._nonce = nonce or base64.b64encode(secrets.token_bytes(_NONCE_BYTES)).decode()
+        self._nonce = nonce or base64.b64encode(unguessable(_NONCE_BYTES)).decode()
         self._header = b""
         self._bound = False
         self._whole_nonce = b""
@@ -166,7 +165,7 @@ def end_point_hash(certificate: bytes, signature_hash: str) -> bytes:
 def _mock_verifier(user: str, secret: bytes) -> Verifier:
     """A verifier no password fits, with the same salt whenever the same name is tried."""
     salt = hashlib.sha256(user.encode("utf-8", "surrogatepass") + secret).digest()[:SALT_BYTES]
-    return Verifier(ITERATIONS, salt, secrets.token_bytes(32), secrets.token_bytes(32))
+    return Verifier(ITERATIONS, salt, unguessable(32), unguessable(32))
 
 
 def _decoded(text: bytes, what: str) -> bytes:

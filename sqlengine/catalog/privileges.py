@@ -1,0 +1,174 @@
+"""Who may do what with an object: its grants, and how GRANT and REVOKE change them.
+
+PostgreSQL's rules (acl.c): each grant remembers who gave it, what was granted on the strength of a grant option goes
+with that option, and the owner has every grant option.  Nothing here knows names or sessions: roles are numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from sqlengine.errors import DependentObjects, InvalidGrant
+
+PUBLIC = 0
+"""Everybody, where a role is expected."""
+
+PRIVILEGES: dict[str, tuple[str, ...]] = {
+    "table": ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"),
+    "stream": ("SELECT", "INSERT", "MAINTAIN"),
+    "topic": ("SELECT", "INSERT", "TRUNCATE"),
+    "view": ("SELECT",),
+    "materialized view": ("SELECT", "MAINTAIN"),
+    "sink": ("MAINTAIN",),
+    "subscription": ("SELECT", "MAINTAIN"),
+    "function": ("EXECUTE",),
+    "schema": ("USAGE", "CREATE"),
+}
+"""By the kind of an object, what can be granted on it.  MAINTAIN, from PostgreSQL 17, is PAUSE and RESUME here."""
+
+ALL_PRIVILEGES = tuple(dict.fromkeys(p for each in PRIVILEGES.values() for p in each))
+
+_OF_EVERYBODY = {"function": ("EXECUTE",), "public schema": ("USAGE",)}
+"""What PUBLIC has from the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What `grantor` has given to `grantee` (PUBLIC: everybody); `grantable`: with the right to give it on."""
+
+    grantee: int
+    grantor: int
+    privileges: tuple[str, ...]
+    grantable: tuple[str, ...] = ()
+
+
+Grants = tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An object's owner and grants; `grants` None: those it has from the beginning."""
+
+    owner: int
+    grants: Grants | None = None
+
+
+def default_grants(kind: str, owner: int) -> Grants:
+    """Grants of an object that nobody has granted anything on; kind: of PRIVILEGES, or "public schema"."""
+    everything = PRIVILEGES[kind.removeprefix("public ")]
+    mine = Grant(owner, owner, everything)
+    public = _OF_EVERYBODY.get(kind)
+    return (mine,) if public is None else (Grant(PUBLIC, owner, public), mine)
+
+
+def has_privilege(grants: Grants, roles: Collection[int], privilege: str, grantable: bool = False) -> bool:
+    """Whether one of these roles, or everybody, has a privilege; grantable: and may give it on."""
+    for grant in grants:
+        held = grant.grantable if grantable else grant.privileges
+        if privilege in held and (grant.grantee in roles or (grant.grantee == PUBLIC and not grantable)):
+            return True
+    return False
+
+
+def granted(access: Access, kind: str, grants: Iterable[Grant]) -> Access:
+    """The object's access with more grants; InvalidGrant (0LP01) when grant options would go round in a circle."""
+    present = access.grants if access.grants is not None else default_grants(kind, access.owner)
+    for new in grants:
+        if new.grantable and new.grantee == access.owner:
+            new = replace(new, grantable=())
+        if new.grantable and new.grantor != access.owner:
+            _refuse_circle(present, access.owner, new)
+        present = _merged(present, new)
+    return replace(access, grants=present)
+
+
+def revoked(access: Access, kind: str, revokes: Iterable[Grant], option_only: bool, cascade: bool) -> Access:
+    """The object's access without what each of `revokes` names; option_only: the right to give it on alone.
+
+    DependentObjects (2BP01) when something was granted on the strength of what goes, unless `cascade`.
+    """
+    present = access.grants if access.grants is not None else default_grants(kind, access.owner)
+    for gone in revokes:
+        present = _without(present, access.owner, gone, option_only, cascade)
+    return replace(access, grants=present)
+
+
+def with_owner(access: Access, owner: int) -> Access:
+    """Another owner, who takes the old one's place in the grants."""
+    if access.grants is None or owner == access.owner:
+        return replace(access, owner=owner)
+
+    def moved(role: int) -> int:
+        return owner if role == access.owner else role
+
+    grants: Grants = ()
+    for grant in access.grants:
+        grants = _merged(grants, replace(grant, grantee=moved(grant.grantee), grantor=moved(grant.grantor)))
+    return Access(owner, grants)
+
+
+def without_role(access: Access, role: int) -> Access:
+    """Without anything a role has or has given."""
+    if access.grants is None:
+        return access
+    return replace(access, grants=tuple(g for g in access.grants if role not in (g.grantee, g.grantor)))
+
+
+def mentions(access: Access, role: int) -> bool:
+    """Whether a role has or has given something (its being the owner aside)."""
+    return any(role in (g.grantee, g.grantor) and g.grantee != access.owner for g in access.grants or ())
+
+
+def _merged(grants: Grants, new: Grant) -> Grants:
+    """One grant for each pair of grantor and grantee."""
+    for i, old in enumerate(grants):
+        if (old.grantee, old.grantor) == (new.grantee, new.grantor):
+            both = Grant(
+                old.grantee,
+                old.grantor,
+                _in_order({*old.privileges, *new.privileges}),
+                _in_order({*old.grantable, *new.grantable}),
+            )
+            return (*grants[:i], both, *grants[i + 1 :])
+    return (*grants, new)
+
+
+def _in_order(privileges: Collection[str]) -> tuple[str, ...]:
+    return tuple(p for p in ALL_PRIVILEGES if p in privileges)
+
+
+def _without(grants: Grants, owner: int, gone: Grant, option_only: bool, cascade: bool) -> Grants:
+    for i, old in enumerate(grants):
+        if (old.grantee, old.grantor) != (gone.grantee, gone.grantor):
+            continue
+        options = set(old.grantable) - set(gone.privileges)
+        privileges = set(old.privileges) if option_only else set(old.privileges) - set(gone.privileges)
+        left = Grant(old.grantee, old.grantor, _in_order(privileges), _in_order(options))
+        kept = (left,) if privileges else ()
+        grants = (*grants[:i], *kept, *grants[i + 1 :])
+        lost = set(old.grantable) - options
+        return _without_dependent(grants, owner, old.grantee, lost, cascade) if lost else grants
+    return grants
+
+
+def _without_dependent(grants: Grants, owner: int, role: int, lost: Collection[str], cascade: bool) -> Grants:
+    """What a role has given on the strength of options it has lost, and has from nobody else."""
+    if role == owner:
+        return grants
+    really = [p for p in lost if not has_privilege(grants, (role,), p, grantable=True)]
+    for other in [g for g in grants if g.grantor == role and not set(really).isdisjoint(g.privileges)]:
+        if not cascade:
+            raise DependentObjects("dependent privileges exist", hint="use CASCADE to revoke them too")
+        gone = Grant(other.grantee, role, tuple(really))
+        grants = _without(grants, owner, gone, option_only=False, cascade=True)
+    return grants
+
+
+def _refuse_circle(grants: Grants, owner: int, new: Grant) -> None:
+    """The grantor must have its options from somebody else than the one it gives them to."""
+    without = grants
+    for old in [g for g in grants if g.grantee == new.grantee and g.grantable]:
+        without = _without(without, owner, replace(old, privileges=old.grantable), option_only=True, cascade=True)
+    if not all(has_privilege(without, (new.grantor,), p, grantable=True) for p in new.grantable):
+        raise InvalidGrant("grant options cannot be granted back to your own grantor")

@@ -1,0 +1,438 @@
+"""What a statement needs of the role it is run by, refused before its handler runs: InsufficientPrivilege (42501).
+
+`authorize` is called for every statement (engine.py).  NEEDS has an entry for each class of statement, so that none is
+forgotten.  As in PostgreSQL: who reads a view needs SELECT on the view alone, and what is below it is read with the
+rights of the view's owner.  Superusers are asked nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from sqlengine import sql
+from sqlengine.catalog.authority import (
+    Authority,
+    Target,
+    function_target,
+    schema_of,
+    schema_target,
+    target_of,
+    topic_target,
+)
+from sqlengine.catalog.catalog import object_name
+from sqlengine.catalog.objects import STREAM_QUERY, CatalogObject, Stream, View
+from sqlengine.catalog.options import as_ours
+from sqlengine.catalog.roles import READ_FILES, SAVE, SIGNAL, WRITE_FILES
+from sqlengine.connectors import CONNECTORS
+from sqlengine.errors import InsufficientPrivilege
+from sqlengine.runtime.pausing import object_of
+from sqlengine.settings import is_shared, setting_names
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.topics import topic_names
+
+TABLE_FUNCTIONS = frozenset(
+    "unnest generate_series range json_each json_array_elements explode explode_outer posexplode "
+    "posexplode_outer".split()
+)
+"""Functions in FROM that read nothing but their arguments; any other is for superusers: most read files."""
+
+
+def authorize(statement: ast.Statement, context: Context) -> None:
+    """Raise InsufficientPrivilege (42501) when the session's current role may not run a statement."""
+    catalog = context.instance.catalog
+    if not catalog.roles.is_superuser(context.role.current):
+        NEEDS[type(statement)](statement, Check(context, context.role.current))
+
+
+def denied(kind: str, name: str) -> InsufficientPrivilege:
+    """PostgreSQL's words."""
+    return InsufficientPrivilege(f"permission denied for {kind} {name}")
+
+
+class Check:
+    """What one role needs for one statement; every method returns None or raises."""
+
+    def __init__(self, context: Context, role: int) -> None:
+        self.context = context
+        self.catalog = context.instance.catalog
+        self.authority = Authority(self.catalog, role)
+
+    # ------------------------------------------------------------ objects
+
+    def privilege(self, target: Target, privilege: str) -> None:
+        """A privilege on something."""
+        if not self.authority.may(target, privilege):
+            raise denied(target.kind, target.name)
+
+    def owner(self, target: Target) -> None:
+        """The rights of an owner."""
+        if not self.authority.owns(target):
+            raise InsufficientPrivilege(f"must be owner of {target.kind} {target.name}")
+
+    def superuser(self, doing: str, predefined: str | None = None) -> None:
+        """A superuser, or a member of one of PostgreSQL's predefined roles."""
+        if predefined is not None and self.authority.is_in(predefined):
+            return
+        hint = None if predefined is None else f'only superusers and members of "{predefined}" may do so'
+        raise InsufficientPrivilege(f"permission denied to {doing}", hint=hint or "only superusers may do so")
+
+    def schema(self, name: str, privilege: str = "USAGE") -> None:
+        """A privilege on the schema of an object's name."""
+        schema = schema_of(name)
+        if not self.authority.may_use_schema(schema, privilege):
+            raise denied("schema", schema)
+
+    def create_in(self, name: ast.Name) -> None:
+        """To make an object of that name."""
+        self.schema(object_name(name), "CREATE")
+
+    def named(self, name: ast.Name) -> CatalogObject | None:
+        """The object a statement names, as its handler finds it; None: the handler will say so."""
+        found = self.catalog.find(self.context.prefer_path(name))
+        if found is not None:
+            self.schema(found.name)
+        return found
+
+    def owned(self, name: ast.Name) -> None:
+        """To own what a statement names, or the schema it is in."""
+        found = self.catalog.find(self.context.prefer_path(name))
+        if found is None:
+            return
+        schema = schema_target(self.catalog, schema_of(found.name))
+        if schema is None or found.kind == "schema" or not self.authority.owns(schema):
+            self.owner(target_of(found))
+
+    def write(self, name: ast.Name, privileges: Iterable[str]) -> None:
+        """To change the rows of a stream or table."""
+        found = self.named(name)
+        if found is None:
+            return
+        for privilege in privileges:
+            self.privilege(target_of(found), privilege)
+        if isinstance(found, Stream) and "INSERT" in privileges:
+            Check(self.context, found.owner).privilege(self._topic(found.topic), "INSERT")
+
+    def topic(self, name: str, privilege: str) -> None:
+        """A privilege on a topic, if there is one."""
+        if name in topic_names(self.context):
+            self.schema(name)
+            self.privilege(self._topic(name), privilege)
+
+    def topic_owner(self, name: str) -> None:
+        """To own a topic, if there is one."""
+        if name in topic_names(self.context):
+            self.owner(self._topic(name))
+
+    def _topic(self, name: str) -> Target:
+        return topic_target(self.catalog, name)
+
+    # ------------------------------------------------------------ queries
+
+    def read(self, query: ast.Query | None) -> None:
+        """To read everything a query names."""
+        if query is not None:
+            self._read(sql.named_in(query), sql.called_functions(query))
+
+    def read_text(self, text: str) -> None:
+        """The same of a query's text."""
+        self._read(*_reads(text))
+
+    def _read(self, references: Iterable[sql.Reference], calls: Iterable[str]) -> None:
+        for ref in references:
+            if isinstance(ref, ast.FileRef):
+                self.superuser("read server files", READ_FILES)
+            elif isinstance(ref, ast.FunctionRef):
+                if ref.name not in TABLE_FUNCTIONS:
+                    self.superuser(f"call table function {ref.name}")
+            else:
+                self.read_object(self.catalog.find(ref.parts))
+        for name in calls:
+            if self.catalog.access_of("function", name) is not None:
+                self.privilege(function_target(self.catalog, name), "EXECUTE")
+
+    def read_object(self, obj: CatalogObject | None) -> None:
+        """To read an object's rows; below a view or a stream its owner must be allowed to."""
+        if obj is None:
+            return
+        self.schema(obj.name)
+        self.privilege(target_of(obj), "SELECT")
+        if isinstance(obj, View):
+            Check(self.context, obj.owner).read_text(obj.query)
+        elif isinstance(obj, Stream) and self.catalog.access_of("topic", obj.topic) is not None:
+            Check(self.context, obj.owner).privilege(self._topic(obj.topic), "SELECT")
+
+    # ------------------------------------------------------------ connectors
+
+    def connector(self, options: dict[str, str], writes: bool) -> None:
+        """To have the server read or write through a connector."""
+        name = options.get("connector", "topic").lower()
+        reach = next((c.reach for c in CONNECTORS if c.name == name), "nothing")
+        if reach == "files":
+            self.superuser(f"{'write' if writes else 'read'} server files", WRITE_FILES if writes else READ_FILES)
+        elif reach != "nothing":
+            self.superuser(f"use connector {name}")
+
+
+@lru_cache(maxsize=512)
+def _reads(text: str) -> tuple[tuple[sql.Reference, ...], tuple[str, ...]]:
+    """What a view's query names and calls."""
+    query = sql.parse_query(text)
+    return tuple(sql.named_in(query)), tuple(sql.called_functions(query))
+
+
+# ---------------------------------------------------------------- statements
+
+Need = Callable[[Any, Check], None]
+
+
+def _nothing(statement: ast.Statement, check: Check) -> None:
+    """Everybody may, or the handler decides."""
+
+
+def _superuser(doing: str, predefined: str | None = None) -> Need:
+    return lambda statement, check: check.superuser(doing, predefined)
+
+
+def _owned(attribute: str = "name") -> Need:
+    return lambda statement, check: check.owned(getattr(statement, attribute))
+
+
+def _made(statement: Any, check: Check) -> None:
+    """What all CREATE statements need; OR REPLACE: to own what is there."""
+    check.create_in(statement.name)
+    if getattr(statement, "or_replace", False):
+        check.owned(statement.name)
+
+
+def _create_stored(statement: ast.CreateStream | ast.CreateTable, check: Check) -> None:
+    """CREATE STREAM, CREATE TABLE: also what is done with topics that are there already."""
+    _made(statement, check)
+    check.read(statement.query)
+    options = as_ours(dict(statement.options))
+    check.connector(options, writes=False)
+    name = object_name(statement.name)
+    topic = options.get("topic", name)
+    replaces = statement.or_replace and name in check.catalog
+    if isinstance(statement, ast.CreateTable):
+        check.topic_owner(topic)
+    elif not replaces:
+        check.topic(topic, "SELECT")
+    for side in (options.get("late_topic"), options.get("error_topic", f"{name}_errors")):
+        if side is not None:
+            check.topic_owner(side)
+
+
+def _create_view(statement: ast.CreateView, check: Check) -> None:
+    _made(statement, check)
+    check.read(statement.query)
+
+
+def _create_sink(statement: ast.CreateSink, check: Check) -> None:
+    _made(statement, check)
+    check.read(statement.query)
+    if statement.from_name is not None:
+        check.read_object(check.named(statement.from_name))
+    check.connector(dict(statement.options), writes=True)
+
+
+def _create_schema(statement: ast.CreateSchema, check: Check) -> None:
+    if not check.catalog.roles.by_id(check.authority.role).create_db:
+        raise InsufficientPrivilege("permission denied to create schema", hint="a role with CREATEDB may do so")
+
+
+def _drop(statement: ast.Drop, check: Check) -> None:
+    if statement.kind == "topic":
+        check.topic_owner(object_name(statement.name))
+    else:
+        check.owned(statement.name)
+
+
+def _rename(statement: ast.Rename, check: Check) -> None:
+    check.owned(statement.name)
+    check.create_in(check.context.prefer_path(statement.name))
+
+
+def _truncate(statement: ast.Truncate, check: Check) -> None:
+    if statement.kind == "topic":
+        check.topic(object_name(statement.name), "TRUNCATE")
+    elif (found := check.named(statement.name)) is not None:
+        check.privilege(target_of(found), "TRUNCATE")
+
+
+def _insert(statement: ast.Insert, check: Check) -> None:
+    needed = ["INSERT"]
+    if statement.conflict == "update":
+        needed.append("UPDATE")
+    if statement.conflict is not None or statement.returning:
+        needed.append("SELECT")
+    check.write(statement.target, needed)
+    check.read(statement.query)
+    _expressions(check, [*(text for _, text in statement.conflict_set), *statement.returning])
+
+
+def _update(statement: ast.Update, check: Check) -> None:
+    values = [text for _, text in statement.assignments]
+    reads = statement.where or statement.from_text or statement.returning or not all(map(_is_constant, values))
+    check.write(statement.target, ["UPDATE", "SELECT"] if reads else ["UPDATE"])
+    _expressions(check, [*values, *statement.returning], statement.from_text, statement.where)
+
+
+def _delete(statement: ast.Delete, check: Check) -> None:
+    reads = statement.where or statement.using_text or statement.returning
+    check.write(statement.target, ["DELETE", "SELECT"] if reads else ["DELETE"])
+    _expressions(check, statement.returning, statement.using_text, statement.where)
+
+
+def _merge(statement: ast.Merge, check: Check) -> None:
+    actions = {when.action.upper() for when in statement.whens} - {"NOTHING"}
+    check.write(statement.target, ["SELECT", *sorted(actions)])
+    values = [text for when in statement.whens for text in (*when.values, when.condition) if text is not None]
+    _expressions(check, [*values, *statement.returning], statement.source, statement.condition)
+
+
+def _expressions(check: Check, items: Iterable[str], relations: str | None = None, where: str | None = None) -> None:
+    """To read what the clauses of a statement name: expressions, FROM or USING, WHERE."""
+    text = "SELECT " + ", ".join(["1", *(item for item in items if item.strip() != "*")])
+    if relations:
+        text += f" FROM {relations}"
+    if where:
+        text += f" WHERE {where}"
+    check.read(sql.parse_query(text))
+
+
+def _is_constant(text: str) -> bool:
+    return isinstance(sql.parse_expr(text), ast.Literal)
+
+
+def _copy_from(statement: ast.CopyFrom, check: Check) -> None:
+    check.write(statement.target, ["INSERT"])
+    if statement.path is not None:
+        check.superuser("COPY from a file", READ_FILES)
+
+
+def _copy_to(statement: ast.CopyTo, check: Check) -> None:
+    check.read(statement.query)
+    if statement.path is not None:
+        check.superuser("COPY to a file", WRITE_FILES)
+
+
+def _query(statement: Any, check: Check) -> None:
+    check.read(statement.query)
+
+
+def _assert(statement: ast.Assert, check: Check) -> None:
+    check.read(statement.left)
+    check.read(statement.right)
+
+
+def _explain(statement: ast.Explain, check: Check) -> None:
+    """What would be run; of a query that runs, to read what it makes."""
+    if statement.statement is not None:
+        NEEDS[type(statement.statement)](statement.statement, check)
+    elif statement.target is not None:
+        found = check.named(statement.target) or object_of(check.context.instance, statement.target[-1])
+        if found is not None:
+            check.privilege(target_of(_shown(found, check)), "SELECT")
+        elif statement.target[-1] in check.context.instance.scheduler.queries:
+            check.superuser("explain the query of another session")
+
+
+def _shown(obj: CatalogObject, check: Check) -> CatalogObject:
+    """For the query of a CREATE STREAM AS, the stream."""
+    if not obj.name.endswith(STREAM_QUERY):
+        return obj
+    return check.catalog.find(tuple(obj.name.removesuffix(STREAM_QUERY).split("."))) or obj
+
+
+def _control(statement: ast.ControlQuery, check: Check) -> None:
+    """PAUSE and RESUME: MAINTAIN; CANCEL, which may drop it: the owner; of other sessions' queries: superusers."""
+    instance = check.context.instance
+    found = check.catalog.find(tuple(statement.query_id.split("."))) or object_of(instance, statement.query_id)
+    if found is None:
+        if statement.query_id in instance.scheduler.queries:
+            check.superuser(f"{statement.action} the query of another session", SIGNAL)
+        return
+    target = target_of(_shown(found, check))
+    if statement.action == "cancel":
+        check.owner(target)
+    else:
+        check.privilege(target, "MAINTAIN")
+
+
+def _print(statement: ast.Print, check: Check) -> None:
+    check.topic(statement.topic, "SELECT")
+
+
+def _execute(statement: ast.Execute, check: Check) -> None:
+    """Its values; what it runs is authorized when they are in place."""
+    _expressions(check, statement.arguments)
+
+
+def _set(statement: ast.Set | ast.Reset, check: Check) -> None:
+    name = (statement.name or "").replace("-", "_")
+    if name in setting_names() and is_shared(name):
+        check.superuser(f'set parameter "{name}"')
+
+
+def _alter_topic(statement: ast.AlterTopic, check: Check) -> None:
+    check.topic_owner(object_name(statement.name))
+
+
+NEEDS: dict[type[ast.Statement], Need] = {
+    ast.AddColumn: _owned("table"),
+    ast.AlterConsumerGroup: _superuser("alter consumer groups"),
+    ast.AlterMaterializedView: _owned(),
+    ast.AlterReplicas: _superuser("alter replicas"),
+    ast.AlterRole: _nothing,
+    ast.AlterSystem: _superuser("alter the system"),
+    ast.AlterTopic: _alter_topic,
+    ast.Assert: _assert,
+    ast.Checkpoint: _superuser("execute CHECKPOINT command", SAVE),
+    ast.Comment: _owned(),
+    ast.ControlQuery: _control,
+    ast.CopyFrom: _copy_from,
+    ast.CopyTo: _copy_to,
+    ast.CreateFunction: _superuser("create functions"),
+    ast.CreateRole: _nothing,
+    ast.CreateSchema: _create_schema,
+    ast.CreateSink: _create_sink,
+    ast.CreateStream: _create_stored,
+    ast.CreateTable: _create_stored,
+    ast.CreateTopic: _made,
+    ast.CreateView: _create_view,
+    ast.Deallocate: _nothing,
+    ast.Delete: _delete,
+    ast.Describe: _nothing,
+    ast.Drop: _drop,
+    ast.DropConsumerGroup: _superuser("drop consumer groups"),
+    ast.DropOwned: _nothing,
+    ast.DropRole: _nothing,
+    ast.Execute: _execute,
+    ast.Explain: _explain,
+    ast.GrantPrivileges: _nothing,
+    ast.GrantRoles: _nothing,
+    ast.Insert: _insert,
+    ast.Merge: _merge,
+    ast.Prepare: _nothing,
+    ast.Print: _print,
+    ast.ReassignOwned: _nothing,
+    ast.Rename: _rename,
+    ast.RenameRole: _nothing,
+    ast.Reset: _set,
+    ast.SelectStatement: _query,
+    ast.Set: _set,
+    ast.SetOwner: _nothing,
+    ast.SetRole: _nothing,
+    ast.SetSessionAuthorization: _nothing,
+    ast.Show: _nothing,
+    ast.Subscribe: _query,
+    ast.Transaction: _nothing,
+    ast.Truncate: _truncate,
+    ast.Unsupported: _nothing,
+    ast.Update: _update,
+    ast.Wait: _nothing,
+}
+"""By the class of a statement."""

@@ -1,0 +1,255 @@
+"""GRANT and REVOKE of privileges, owners: ALTER ... OWNER TO, REASSIGN OWNED, DROP OWNED."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sqlengine.catalog.authority import (
+    Authority,
+    Target,
+    function_target,
+    owned_targets,
+    schema_of,
+    schema_target,
+    target_of,
+    topic_target,
+)
+from sqlengine.catalog.catalog import DEFAULT_SCHEMA, object_name
+from sqlengine.catalog.objects import (
+    STREAM_QUERY,
+    Namespace,
+    Stream,
+    Table,
+)
+from sqlengine.catalog.privileges import (
+    PRIVILEGES,
+    PUBLIC,
+    Access,
+    Grant,
+    granted,
+    has_privilege,
+    revoked,
+    with_owner,
+    without_role,
+)
+from sqlengine.catalog.roles import Role
+from sqlengine.errors import (
+    InsufficientPrivilege,
+    InvalidGrant,
+    NotSupportedError,
+    ObjectNotReady,
+    UndefinedFunction,
+    UndefinedObject,
+    WrongObjectType,
+    did_you_mean,
+)
+from sqlengine.result import Result
+from sqlengine.sql import ast
+from sqlengine.statements.access import denied
+from sqlengine.statements.context import Context
+from sqlengine.statements.drop import KINDS, drop, drop_object
+from sqlengine.statements.roles import authority, role_named
+from sqlengine.statements.topics import get_topic, topic_names
+
+
+def grant_privileges(statement: ast.GrantPrivileges, context: Context) -> Result:
+    """GRANT ... ON ... TO and REVOKE ... ON ... FROM: on all the objects that are named, or on none."""
+    verb = "REVOKE" if statement.revoke else "GRANT"
+    with context.instance.lock:
+        to = [PUBLIC if name == "public" else role_named(context, name).id for name in statement.roles]
+        if PUBLIC in to and statement.option and not statement.revoke:
+            raise InvalidGrant("grant options can only be granted to roles")
+        changed = [(target, _changed(statement, target, to, context)) for target in _targets(statement, context)]
+        for target, access in changed:
+            if access is not None:
+                _store(context, target, access)
+    return Result(verb)
+
+
+def _changed(statement: ast.GrantPrivileges, target: Target, to: list[int], context: Context) -> Access | None:
+    """A target's access afterwards; None: as it is."""
+    wanted = _wanted(statement, target)
+    if not wanted:
+        return None
+    grantor, given = _by_whom(authority(context), target, wanted)
+    if not given:
+        raise denied(target.kind, target.name)
+    if len(given) < len(wanted) and statement.privileges:
+        what = "revoked" if statement.revoke else "granted"
+        context.notice(f'not all privileges were {what} for "{target.name}"')
+    option = given if statement.option and not statement.revoke else ()
+    grants = [Grant(role, grantor, given, option) for role in dict.fromkeys(to)]
+    if statement.revoke:
+        return revoked(target.access, target.rule, grants, statement.option, statement.cascade)
+    return granted(target.access, target.rule, grants)
+
+
+def _wanted(statement: ast.GrantPrivileges, target: Target) -> tuple[str, ...]:
+    """The privileges as they apply to a target; InvalidGrant (0LP01) for one its kind does not have."""
+    known = PRIVILEGES[target.kind]
+    if not statement.privileges:
+        return known
+    wrong = [p for p in statement.privileges if p not in known]
+    if wrong and not (statement.in_schemas and statement.kind == "table" and wrong[0] in PRIVILEGES["table"]):
+        hint = f"a {target.kind} has " + ", ".join(known)
+        raise InvalidGrant(f"invalid privilege type {wrong[0]} for {target.kind}", hint=hint)
+    return tuple(p for p in known if p in statement.privileges)
+
+
+def _by_whom(me: Authority, target: Target, wanted: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    """(the role that counts as grantor, the privileges it may give): the owner where possible, as in PostgreSQL."""
+    if me.owns(target):
+        return target.access.owner, wanted
+    options = {
+        role: tuple(p for p in wanted if has_privilege(target.grants, (role,), p, grantable=True)) for role in me.reach
+    }
+    best = max(sorted(options), key=lambda role: (len(options[role]), role == me.role))
+    return best, options[best]
+
+
+def _store(context: Context, target: Target, access: Access) -> None:
+    """Have the catalog know a target's owner and grants."""
+    catalog = context.instance.catalog
+    obj = None if target.kind == "topic" else catalog.find(tuple(target.name.split(".")))
+    if target.kind in ("topic", "function") or obj is None:
+        catalog.set_access(target.kind, target.name, access)
+        return
+    written = catalog.find(tuple((obj.name + STREAM_QUERY).split("."))) if isinstance(obj, Stream) else None
+    for each in (obj, written):
+        if each is not None and each.access != access:
+            catalog.update(each, owner=access.owner, grants=access.grants)
+
+
+# ---------------------------------------------------------------- what is named
+
+
+def _targets(statement: ast.GrantPrivileges, context: Context) -> list[Target]:
+    if statement.in_schemas:
+        return [target for name in statement.names for target in _all_in(statement.kind, name, context)]
+    return [_target(statement.kind, name, context) for name in dict.fromkeys(statement.names)]
+
+
+def _target(kind: str, name: ast.Name, context: Context) -> Target:
+    """What GRANT and ALTER ... OWNER name; kind "" and "table": any relation, and for "" a topic as well."""
+    catalog, key = context.instance.catalog, object_name(name)
+    if kind == "schema":
+        schema = schema_target(catalog, key)
+        if schema is None:
+            raise UndefinedObject(f'schema "{key}" does not exist', sqlstate="3F000")
+        return schema
+    if kind == "function":
+        functions = context.instance.functions
+        if functions.find(key) is None:
+            hint = did_you_mean(key, [f.name for f in functions.all()])
+            raise UndefinedFunction(f"function {key} does not exist", hint=hint)
+        return function_target(catalog, key)
+    found = catalog.find(context.prefer_path(name))
+    if kind == "topic" or (kind == "" and found is None and key in topic_names(context)):
+        get_topic(context, key)
+        return topic_target(catalog, key)
+    if kind not in ("", "table") and kind not in KINDS:
+        raise NotSupportedError(f"a {kind} has no privileges")
+    obj = catalog.get(context.prefer_path(name)) if kind in ("", "table") else catalog.get_as(KINDS[kind], name)
+    if obj.kind not in PRIVILEGES or isinstance(obj, Namespace):
+        raise WrongObjectType(f'"{obj.name}" is a {obj.kind}', hint="system tables can be read by everybody")
+    if catalog.is_held(obj.name):
+        raise ObjectNotReady(f'{obj.kind} "{obj.name}" is being made')
+    return target_of(obj)
+
+
+def _all_in(kind: str, schema: ast.Name, context: Context) -> list[Target]:
+    """All objects of a kind in a schema; "table" means every relation."""
+    catalog, name = context.instance.catalog, _target("schema", schema, context).name
+    if kind == "topic":
+        return [topic_target(catalog, topic) for topic in sorted(topic_names(context)) if schema_of(topic) == name]
+    if kind == "function":
+        known = context.instance.functions.all() if name == DEFAULT_SCHEMA else []
+        return [function_target(catalog, f.name) for f in known]
+    inside = [t for t in owned_targets(catalog) if schema_of(t.name) == name]
+    if kind == "table":
+        return [t for t in inside if t.kind != "topic" and "SELECT" in PRIVILEGES[t.kind]]
+    return [t for t in inside if t.kind == kind]
+
+
+# ---------------------------------------------------------------- owners
+
+
+def set_owner(statement: ast.SetOwner, context: Context) -> Result:
+    """ALTER kind name OWNER TO role: by its owner, to a role the owner can become, which may make objects there."""
+    with context.instance.lock:
+        me, role = authority(context), role_named(context, statement.role)
+        target = _target(statement.kind, statement.name, context)
+        if not me.owns(target):
+            raise InsufficientPrivilege(f"must be owner of {target.kind} {target.name}")
+        if not me.is_superuser:
+            _require_membership(context, role)
+            schema = schema_of(target.name)
+            if target.kind != "schema" and not replace(me, role=role.id).may_use_schema(schema, "CREATE"):
+                raise denied("schema", schema)
+        _give(context, target, role)
+    return Result(f"ALTER {statement.kind.upper()}")
+
+
+def _require_membership(context: Context, role: Role) -> None:
+    if role.id not in context.instance.catalog.roles.memberships_of(context.role.current):
+        raise InsufficientPrivilege(f'must be member of role "{role.name}"')
+
+
+def _give(context: Context, target: Target, role: Role) -> None:
+    """Another owner, also of the topic that belongs to an object."""
+    _store(context, target, with_owner(target.access, role.id))
+    catalog = context.instance.catalog
+    obj = catalog.find(tuple(target.name.split("."))) if target.kind in ("stream", "table") else None
+    if isinstance(obj, (Stream, Table)) and getattr(obj, "owns_topic", True):
+        own = catalog.access_of("topic", obj.topic)
+        if own is not None and own.owner == target.access.owner:
+            catalog.set_access("topic", obj.topic, with_owner(own, role.id))
+
+
+def reassign_owned(statement: ast.ReassignOwned, context: Context) -> Result:
+    """REASSIGN OWNED BY roles TO role: by whoever is a member of all of them."""
+    with context.instance.lock:
+        roles, to = [role_named(context, name) for name in statement.roles], role_named(context, statement.to)
+        _require_rights_of(context, [*roles, to])
+        for target in owned_targets(context.instance.catalog):
+            if target.access.owner in {role.id for role in roles}:
+                _give(context, target, to)
+    return Result("REASSIGN OWNED")
+
+
+def _require_rights_of(context: Context, roles: Iterable[Role]) -> None:
+    me = authority(context)
+    for role in roles:
+        if not me.is_superuser and role.id not in me.reach:
+            raise InsufficientPrivilege(f'must be member of role "{role.name}"')
+
+
+def drop_owned(statement: ast.DropOwned, context: Context) -> Result:
+    """DROP OWNED BY roles: their objects, and what was granted to them or by them."""
+    with context.instance.lock:
+        roles = [role_named(context, name) for name in statement.roles]
+        _require_rights_of(context, roles)
+        numbers = {role.id for role in roles}
+        for target in reversed(owned_targets(context.instance.catalog)):
+            if target.access.owner in numbers:
+                _drop(context, target, statement.cascade)
+        for target in owned_targets(context.instance.catalog):
+            access = target.access
+            for number in numbers:
+                access = without_role(access, number)
+            if access != target.access:
+                _store(context, target, access)
+    return Result("DROP OWNED")
+
+
+def _drop(context: Context, target: Target, cascade: bool) -> None:
+    """Drop one of a role's objects, unless it went with another."""
+    parts = tuple(target.name.split("."))
+    if target.kind == "topic":
+        if target.name in topic_names(context):
+            drop(ast.Drop(kind="topic", name=parts, cascade=cascade), context)
+    elif target.kind == "function":
+        context.instance.catalog.set_access(target.kind, target.name, None)
+    elif (obj := context.instance.catalog.find(parts)) is not None:
+        drop_object(context, obj, cascade)
