@@ -124,7 +124,7 @@ def open_instance(
     try:
         revive(instance)
     except BaseException:
-        instance.close()
+        instance.close(orderly=False)
         raise
     if not instance.clock.virtual:
         instance.pump.start()
@@ -146,8 +146,11 @@ def revive(instance: Instance) -> None:
         checkpoint.place_sources()
         rest = _unrestored(instance, checkpoint)
         for query in list(instance.scheduler.queries.values()):
-            _as_paused(instance, query)
+            if query.store is not None:  # a view shows what it had
+                _as_paused(instance, query, resumed=False)
         checkpoint.run_again()
+        for query in list(instance.scheduler.queries.values()):
+            _as_paused(instance, query)
         for obj in sorted(rest, key=lambda obj: obj.filling):  # those others may read first
             _restart(instance, obj, checkpoint)
             if obj.query_id in instance.scheduler.queries:
@@ -181,12 +184,13 @@ def _continued(instance: Instance, obj: MaterializedView | Sink, checkpoint: Che
         return False
 
 
-def _as_paused(instance: Instance, query: ContinuousQuery) -> None:
-    """A query stands still if its object says so, and only then."""
+def _as_paused(instance: Instance, query: ContinuousQuery, *, resumed: bool = True) -> None:
+    """A query stands still if its object says so, and, when it may be `resumed`, only then: what it has to tell then
+    takes a number, which no tick must have that is still to be run again."""
     obj = object_of(instance, query.query_id)
     if obj is not None and obj.paused and query.status == "running":
         pause(instance, query)
-    elif obj is not None and not obj.paused and query.status == "paused":
+    elif resumed and obj is not None and not obj.paused and query.status == "paused":
         soon(instance, query)
 
 

@@ -216,7 +216,7 @@ class Database:
 
     def crash(self) -> None:
         """Test hook: let go of everything as a killed process would, without a checkpoint."""
-        self._instance.close()
+        self._instance.close(orderly=False)
 
     def __enter__(self) -> Database:
         return self

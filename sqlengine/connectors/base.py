@@ -1,4 +1,4 @@
-"""What a connector is: options as a frozen dataclass, partitions, readers that poll, sinks that commit.
+"""What a connector is: options as a frozen dataclass, partitions, readers that poll, sinks that show.
 
 A source never sleeps and never knows the time: `poll` is given it.  A source is replayable: `open` at a position it
 once reported yields the same records again.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
@@ -73,24 +73,58 @@ class Source(Protocol):
         ...
 
 
-class Sink(Protocol):
-    """Where a query's changes go; two-phase so that a checkpoint can make them visible exactly once."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When rows are written: in the tick of that number (numbers rise), at that time. `is_repeatable`: after a restart
+    the same rows come again under the same number, so that they may be shown before a checkpoint has them."""
 
-    def write(self, batch: pa.RecordBatch, weights: Any | None) -> None:
-        """Stage rows (with int64 weights, None = all +1)."""
-        ...
+    tick: int
+    now_us: int
+    is_repeatable: bool = True
 
-    def prepare(self, epoch: int) -> None:
-        """Make everything staged durable but not yet visible."""
-        ...
 
-    def commit(self, epoch: int) -> None:
-        """Make what was prepared for `epoch` visible; idempotent."""
-        ...
+class Sink:
+    """Where a query's changes go. One method is required.
+
+    A sink that is `exactly_once` is told all ticks after the checkpoint again when the process was killed, and leaves
+    out what it has: it need not show rows at once, but what it holds back survives.
+    """
+
+    exactly_once: ClassVar[bool] = False
+
+    def write(self, moment: Moment, batch: pa.RecordBatch | None, weights: Any | None) -> None:
+        """Take a tick's rows (with int64 weights, None = all +1); None: the tick brings none. After it has raised the
+        same rows may come again under the same number."""
+        raise AssertionError("write() is the one required method")
+
+    def due_us(self) -> int | None:
+        """When rows are to be shown that are held back; None = nothing is to be done by itself."""
+        return None
+
+    def show_due(self, now_us: int) -> None:
+        """Show what is due."""
+
+    def sync(self) -> None:
+        """Make durable what has been taken; other threads may write meanwhile."""
+
+    def note(self) -> Mapping[str, int]:
+        """What a checkpoint of the present tick keeps of it; JSON-serialisable."""
+        return {}
+
+    def checkpointed(self, tick: int) -> None:
+        """A checkpoint of that tick, with the sink's query in it, is durable."""
+
+    def restore(self, tick: int, note: Mapping[str, int]) -> None:
+        """Go on from the checkpoint of that tick, which kept that note; the ticks after it come again."""
+
+    def clear(self) -> None:
+        """Everything comes anew: forget what is held back."""
+
+    def finish(self, *, for_good: bool) -> None:
+        """Show everything that is held back; `for_good`: the sink is dropped, and keeps nothing behind."""
 
     def close(self) -> None:
         """Release resources; idempotent."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +132,10 @@ class Connector:
     """One entry of connectors.CONNECTORS.
 
     `options` is the frozen dataclass type of its WITH options: field name = option name; field metadata holds `help`
-    and, where options are words, `choices`.  `source(options, schema)` and `sink(options, schema)` build;
-    None = cannot.  `reach`: what it touches outside the database: "nothing", "files", or anything else ("network"),
-    which only superusers may have the server do.
+    and, where options are words, `choices`.  `source(options, schema)` and `sink(options, schema,
+    identity)` build, None = cannot; `identity`: a word no other sink has, the same across restarts.  `reach`: what it
+    touches outside the database: "nothing", "files", or anything else ("network"), which only superusers may have the
+    server do.
     """
 
     name: str
@@ -109,3 +144,8 @@ class Connector:
     source: Any = None
     sink: Any = None
     reach: str = "network"
+
+    @property
+    def guarantee(self) -> str:
+        """Of its sink, across restarts."""
+        return "exactly once" if self.sink is not None and self.sink.exactly_once else "at least once"

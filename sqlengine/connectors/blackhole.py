@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.connectors.base import Connector
+from sqlengine.connectors.base import Connector, Moment, Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,26 +15,17 @@ class BlackholeOptions:
     """No options."""
 
 
-class BlackholeSink:
+class BlackholeSink(Sink):
     """See connectors.base.Sink; `rows` counts what was written."""
 
-    def __init__(self, options: BlackholeOptions, schema: pa.Schema) -> None:
+    def __init__(self, options: BlackholeOptions, schema: pa.Schema, identity: str = "") -> None:
         self.options = options
         self.schema = schema
         self.rows = 0
 
-    def write(self, batch: pa.RecordBatch, weights: Any | None) -> None:
+    def write(self, moment: Moment, batch: pa.RecordBatch | None, weights: Any | None) -> None:
         """Count and forget."""
-        self.rows += batch.num_rows
-
-    def prepare(self, epoch: int) -> None:
-        """Nothing to keep."""
-
-    def commit(self, epoch: int) -> None:
-        """Nothing to show."""
-
-    def close(self) -> None:
-        """Nothing to release."""
+        self.rows += 0 if batch is None else batch.num_rows
 
 
 BLACKHOLE = Connector("blackhole", "a sink that keeps nothing", BlackholeOptions, sink=BlackholeSink, reach="nothing")

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 import pyarrow as pa
 
-from sqlengine.connectors.base import Connector
+from sqlengine.connectors.base import Connector, Moment, Sink
 from sqlengine.formats import encoder
 from sqlengine.formats.options import option
 
@@ -25,17 +25,21 @@ class PrintOptions:
     prefix: str = option("", "text before each line, to tell sinks apart", aliases=("print_identifier",))
 
 
-class PrintSink:
+class PrintSink(Sink):
     """See connectors.base.Sink; `stream` receives the lines."""
 
-    def __init__(self, options: PrintOptions, schema: pa.Schema, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, options: PrintOptions, schema: pa.Schema, identity: str = "", stream: TextIO | None = None
+    ) -> None:
         self.options = options
         self.schema = schema
         self._stream = stream
         self._encoder = encoder("json", schema)
 
-    def write(self, batch: pa.RecordBatch, weights: Any | None) -> None:
+    def write(self, moment: Moment, batch: pa.RecordBatch | None, weights: Any | None) -> None:
         """One line per row and repetition (a weight of 2 is two lines)."""
+        if batch is None:
+            return
         lines = self._encoder.encode(batch).cast(pa.string()).to_pylist()
         counts = np.ones(len(lines), dtype=np.int64) if weights is None else np.asarray(weights)
         lead = f"{self.options.prefix}> " if self.options.prefix else ""
@@ -43,15 +47,6 @@ class PrintSink:
         for line, count in zip(lines, counts.tolist(), strict=True):
             stream.write(f"{lead}{'+' if count > 0 else '-'}{line}\n" * abs(count))
         stream.flush()
-
-    def prepare(self, epoch: int) -> None:
-        """Lines are out already."""
-
-    def commit(self, epoch: int) -> None:
-        """Lines are out already."""
-
-    def close(self) -> None:
-        """The stream belongs to who gave it."""
 
 
 PRINT = Connector(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sqlengine.arrow_ipc import from_ipc
 from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Stream, Table
 from sqlengine.errors import DataCorrupted, NotSupportedError
 from sqlengine.operators.base import State
@@ -118,7 +119,8 @@ class Checkpoint:
         if isinstance(obj, Sink):
             end, told = self._told(obj, known)
             held = known.get("held")
-            self._instance.continue_sink(obj, planned, emit, states, owner["marks"], end, told, restored, held)
+            noted = (self._manifest["tick"], known["noted"]) if "noted" in known else None
+            self._instance.continue_sink(obj, planned, emit, states, owner["marks"], end, told, restored, held, noted)
         else:
             told = self.records[-1].tick if self.records else 0
             contents, held = self._state(owner["store"]), known.get("held")
@@ -165,7 +167,7 @@ def _small_tables(tables: Mapping[str, pa.Table]) -> State:
     if SMALL not in tables:
         return {}
     names, streams = (tables[SMALL].column(column).to_pylist() for column in ("name", "ipc"))
-    return {name: pa.ipc.open_stream(stream).read_all() for name, stream in zip(names, streams, strict=True)}
+    return {name: from_ipc(stream) for name, stream in zip(names, streams, strict=True)}
 
 
 def load_checkpoint(instance: Instance) -> Checkpoint:

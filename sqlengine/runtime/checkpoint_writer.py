@@ -7,7 +7,7 @@ all of it the state of one tick. Written is what has changed since the last chec
 - `number`; `tick` and its `time_us`; `journal`: where the ticks after it are in the TickJournal;
 - `sources`: topic and positions of each stream and table that is read;
 - `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; `held`:
-  how far one that stands still has read its sources;
+  how far one that stands still has read its sources; `noted`: what a sink tells of the rows that it holds back;
 - `states`: by name the sections (state/stored_section.py) and the names of other tables; tables of a few bytes are in
   the table `small`, one row each, as Arrow IPC streams.
 """
@@ -22,9 +22,11 @@ from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
+from sqlengine.arrow_ipc import to_ipc
+from sqlengine.connectors.base import Sink as ConnectorSink
 from sqlengine.operators.base import Operator, State
 from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, Copier, Kept, PartFile, SectionCapture
-from sqlengine.runtime.outputs import TopicOutput
+from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
 from storage import SnapshotWriter, StoredTable
 
@@ -251,7 +253,7 @@ class Checkpoints:
         small = pa.table(
             {
                 "name": pa.array(list(writing.small), pa.string()),
-                "ipc": pa.array([_to_ipc(table) for table in writing.small.values()], pa.binary()),
+                "ipc": pa.array([bytes(to_ipc(table)) for table in writing.small.values()], pa.binary()),
             }
         )
         for name, table in {**writing.large, SMALL: small}.items():
@@ -272,6 +274,9 @@ class Checkpoints:
         for name in kept:
             writing.writer.keep(name, self._stored[name])
         self._flush_topics(manifest)
+        sinks = self._sinks(manifest)
+        for sink in sinks:
+            sink.sync()
         before, self._stored = self._stored, writing.writer.commit(manifest)
         journal = self._instance.scheduler.journal
         if journal is not None:
@@ -279,6 +284,8 @@ class Checkpoints:
             self._journal_start = manifest["journal"]
         for changed, what in known.items():
             self._known[changed] = what
+        for sink in sinks:
+            sink.checkpointed(manifest["tick"])
         return sum(table.num_bytes for name, table in self._stored.items() if before.get(name) != table)
 
     def _flush_topics(self, manifest: dict[str, Any]) -> None:
@@ -288,6 +295,16 @@ class Checkpoints:
             if topic.name in names:
                 for log in topic.partitions:
                     log.flush()
+
+    def _sinks(self, manifest: dict[str, Any]) -> list[ConnectorSink]:
+        """Those whose queries are in the manifest."""
+        with self._instance.lock:
+            return [
+                output.sink
+                for query in self._instance.scheduler.queries.values()
+                if query.query_id in manifest["queries"]
+                and isinstance(output := self._instance.outputs.get(query.name), ConnectorOutput)
+            ]
 
     # ------------------------------------------------------------ the manifest
 
@@ -324,6 +341,8 @@ class Checkpoints:
             if isinstance(output, TopicOutput):
                 entry["end"] = output.end
                 manifest["outputs"].append(output.topic)
+            elif output is not None and output.sink.exactly_once:
+                entry["noted"] = dict(output.sink.note())
             entry["state"] = owners.setdefault(id(query.dataflow), query.query_id)
             if entry["state"] != query.query_id:
                 continue
@@ -340,10 +359,3 @@ class Checkpoints:
                 entry["store"] = f"query/{query.query_id}/store"
                 states[entry["store"]] = _State(query.store.sections())
         return manifest, states
-
-
-def _to_ipc(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    return bytes(sink.getvalue())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import (
-    STREAM_QUERY,
     CatalogObject,
     MaterializedView,
     PlanningInfo,
@@ -36,7 +35,7 @@ from sqlengine.runtime.fill import Fill, Member, Pace
 from sqlengine.runtime.fills import Fills, OnProgress
 from sqlengine.runtime.ingest import Ingest
 from sqlengine.runtime.latest import difference
-from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
+from sqlengine.runtime.outputs import ConnectorOutput, Keep, Outputs, TopicOutput
 from sqlengine.runtime.planning import Planning
 from sqlengine.runtime.pump import Pump
 from sqlengine.runtime.query import ContinuousQuery
@@ -90,10 +89,12 @@ class Instance:
             lambda: int(Settings(database=self.shared_settings).get("checkpoint_interval_ms")),
             lambda: self.scheduler.tick_number,
         )
-        self.outputs: dict[str, TopicOutput | ConnectorOutput] = {}
+        self.outputs = Outputs(self.storage, self.scheduler, is_durable=path is not None)
         self.fills = Fills(self)
         if path is not None:
-            self.scheduler.journal = TickJournal(self.storage, self._written_ends, lambda: bool(self.outputs))
+            self.scheduler.journal = TickJournal(
+                self.storage, lambda: self.side_topics.ends() | self.outputs.ends(), lambda: bool(self.outputs)
+            )
         self.pump = Pump(self.scheduler, self.storage.maintain)
         self.closed = False
         self._threads = threads
@@ -394,14 +395,19 @@ class Instance:
         first_told: int,
         restored: Callable[[ContinuousQuery], None],
         held: dict[str, list[int]] | None,
+        noted: tuple[int, Mapping[str, int]] | None,
     ) -> None:
         """Add a sink whose state a checkpoint holds; what its topic got after that is written again. `restored` and
-        `held`: as for a view."""
+        `held`: as for a view; `noted`: the checkpoint's tick and what it has noted of a sink that tells by itself
+        what of the ticks after it has been written."""
         with self.lock:
             query = self.build(sink.query_id, sink.name, sink.sql, planned, emit, keep=False)
-            output = self._open_output(sink, planned)
+            output = self.outputs.open(sink, planned.schema)
             if isinstance(output, TopicOutput) and end is not None:
                 output.cut(end)
+            if isinstance(output, ConnectorOutput) and noted is not None:
+                query.first_written = 0
+                output.sink.restore(*noted)
             query.followers.append(output)
             self._continue(query, states, marks, first_told, restored, held)
 
@@ -431,9 +437,11 @@ class Instance:
         `start_query`.
         """
         with self.lock:
-            output = self._open_output(sink, planned)
+            output = self.outputs.open(sink, planned.schema)
             if isinstance(output, TopicOutput):
                 output.clear()
+            else:
+                output.sink.clear()
         self.start_query(
             sink.query_id,
             sink.name,
@@ -445,32 +453,9 @@ class Instance:
             **how,
         )
 
-    def _written_ends(self) -> dict[str, int]:
-        """The ends of the topics that queries write to, of those that are at work."""
-        ends = self.side_topics.ends()
-        if self.outputs:
-            running = {query.name for query in self.scheduler.queries.values() if query.status == "running"}
-            for name, output in self.outputs.items():
-                if isinstance(output, TopicOutput) and name in running:
-                    ends[output.topic] = output.end
-        return ends
-
-    def _open_output(self, sink: Sink, planned: Planned) -> TopicOutput | ConnectorOutput:
-        output: TopicOutput | ConnectorOutput
-        if sink.connector == "topic":
-            output = TopicOutput(self.storage, sink.options["topic"])
-            self.scheduler.derived.add(sink.name.removesuffix(STREAM_QUERY))
-        else:
-            output = ConnectorOutput(sink, planned.schema)
-        self.outputs[sink.name] = output
-        return output
-
-    def release_sink(self, name: str) -> None:
-        """Close a sink's output; nothing for what is no sink."""
-        output = self.outputs.pop(name, None)
-        self.scheduler.derived.discard(name.removesuffix(STREAM_QUERY))
-        if output is not None:
-            output.close()
+    def release_sink(self, name: str, keep: Keep = "all") -> None:
+        """Close a sink's output; nothing for what is no sink. `keep`: see Outputs.release."""
+        self.outputs.release(name, keep)
 
     def query_of(self, obj: MaterializedView | Sink) -> ContinuousQuery:
         """The running query behind an object; the error it waits for when it could not be planned on opening."""
@@ -555,8 +540,8 @@ class Instance:
         until = source.reader.positions if source is not None else self._moment.get(obj.name)
         return read_all(self.reader(obj), until)
 
-    def close(self) -> None:
-        """Stop the pump, close connectors and storage; idempotent."""
+    def close(self, *, orderly: bool = True) -> None:
+        """Stop the pump, close connectors and storage; idempotent. What sinks hold back is shown if it is `orderly`."""
         with self._close_lock:
             if self.closed:
                 return
@@ -566,13 +551,20 @@ class Instance:
         self.checkpointer.stop()
         self.pump.stop()
         with self.lock:
-            for name in list(self.ingests):
-                self.stop_ingest(name)
-            for name in list(self.outputs):
-                self.release_sink(name)
-            self.storage.close()
-            for workers in self._workers.values():
-                workers.close()
+            try:
+                self._let_go(orderly)
+            finally:
+                self.storage.close()
+                for workers in self._workers.values():
+                    workers.close()
+
+    def _let_go(self, orderly: bool) -> None:
+        for name in list(self.ingests):
+            self.stop_ingest(name)
+        if orderly and self.scheduler.timers:
+            self.scheduler.catch_up()
+        for name in list(self.outputs):
+            self.release_sink(name, "shown" if orderly else "all")
 
 
 def _not_populated(obj: MaterializedView | Sink, fill: Fill) -> Error:

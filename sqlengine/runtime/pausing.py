@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pyarrow as pa
-
 from sqlengine import sql
+from sqlengine.arrow_ipc import from_ipc, to_ipc
 from sqlengine.catalog.objects import MaterializedView, Sink, Table
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import Error, ObjectInUse, ObjectNotReady
@@ -22,15 +21,11 @@ from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.fill import Cut, Fill, Member, Pace, rate_limit
 from sqlengine.runtime.instance import Instance
-from sqlengine.runtime.outputs import TopicOutput
+from sqlengine.runtime.outputs import RETRY_AFTER_MAX_US, RETRY_AFTER_US, ConnectorOutput, TopicOutput
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.query import ContinuousQuery, Held
 from sqlengine.runtime.sources import make_tracker
 from sqlengine.state.row_store import RowStore
-
-RETRY_AFTER_US = 1_000_000
-"""The wait after an output has failed; it doubles with every other failure, up to RETRY_AFTER_MAX_US."""
-RETRY_AFTER_MAX_US = 60_000_000
 
 
 def pause(instance: Instance, query: ContinuousQuery) -> None:
@@ -75,8 +70,9 @@ def _make_alone(instance: Instance, query: ContinuousQuery) -> None:
     trackers = {obj.name: make_tracker(obj, instance.topic_of(obj)) for obj in stored}
     own = Dataflow(flow.plan, trackers, flow.timeout_us, instance.workers(0))
     marks = flow.marks()
+    # an operator's snapshot may be its very arrays
     states = {
-        step: {name: _copied(table) for name, table in operator.snapshot().items()}
+        step: {name: from_ipc(to_ipc(table)) for name, table in operator.snapshot().items()}
         for step, operator in flow.operators().items()
     }
     own.restore(states, marks)
@@ -85,14 +81,6 @@ def _make_alone(instance: Instance, query: ContinuousQuery) -> None:
         store = RowStore(query.store.schema, query.store.key_columns)
         store.restore(query.store.snapshot())
         query.store = store
-
-
-def _copied(table: pa.Table) -> pa.Table:
-    """The same rows in memory of their own: an operator's snapshot may be its very arrays."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return pa.ipc.open_stream(sink.getvalue()).read_all()
 
 
 # ---------------------------------------------------------------- going on
@@ -171,6 +159,8 @@ def _begin_anew(instance: Instance, query: ContinuousQuery, pace: Pace, gone: st
     output = instance.outputs.get(obj.name)
     if isinstance(output, TopicOutput):
         output.clear()
+    elif isinstance(output, ConnectorOutput):
+        output.sink.clear()
 
     def let_in(fill: Fill) -> None:
         _remember(instance, query, is_paused=False)

@@ -88,6 +88,8 @@ class ContinuousQuery:
     last_change_tick: int = 0
     held: Held | None = None
     first_told: int = 0
+    """The first tick that its side topics, and unless `first_written` says otherwise its followers, are told of."""
+    first_written: int | None = None
     """What there was to tell of earlier ticks was told before a restart."""
 
     @cached_property
@@ -138,7 +140,8 @@ class ContinuousQuery:
 
     def tell(self, deltas: Sequence[Delta], tick: int, now_us: int) -> None:
         """The followers hear of a tick's change."""
-        if self.followers and tick >= self.first_told:
+        first = self.first_told if self.first_written is None else self.first_written
+        if self.followers and tick >= first:
             change = concat(deltas)
             for follower in list(self.followers):
                 follower(tick, now_us, change)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
 
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
@@ -29,6 +30,18 @@ OnOutputFailure = Callable[[ContinuousQuery, Sequence[Delta], Error], None]
 def _fail(query: ContinuousQuery, deltas: Sequence[Delta], error: Error) -> None:
     """What happens to a query whose output fails when nobody knows better."""
     query.status, query.error = "failed", error
+
+
+class Timer(Protocol):
+    """Something to be done when it is time, which is no part of a tick."""
+
+    def due_us(self) -> int | None:
+        """When; None = not by itself."""
+        ...
+
+    def show_due(self, now_us: int) -> None:
+        """Do it, if it is due; never raises."""
+        ...
 
 
 class Source:
@@ -83,6 +96,8 @@ class Scheduler:
         self.sources: dict[str, Source] = {}
         self.queries: dict[str, ContinuousQuery] = {}
         self.feeders: list[Callable[[int], bool]] = []
+        self.timers: dict[str, Timer] = {}
+        """By the name of the sink."""
         self.derived: set[str] = set()
         self.taps: list[Tap] = []
         self.journal: TickJournal | None = None
@@ -91,6 +106,7 @@ class Scheduler:
         """A large back-fill left memory that should be given back when there is time."""
         self._wakeup_us: int | None = None
         self._force = False
+        self._repeatable: int | None = None
 
     # ------------------------------------------------------------ ticks
 
@@ -99,20 +115,28 @@ class Scheduler:
         with self.lock:
             now_us = self.clock.now_us()
             fed = [feeder(now_us) for feeder in list(self.feeders)]
+            for timer in list(self.timers.values()):
+                timer.show_due(now_us)
             ends = self._ends()
             polled = {name: found for name in self.sources if (found := self._poll(name, ends[name])) is not None}
             if not polled and not self._time_due(now_us):
                 return any(fed)
             self.tick_number += 1
-            self._note(now_us, {name: self.sources[name].reader.positions for name in polled})
-            self._run(polled, now_us)
+            recorded = self._note(now_us, {name: self.sources[name].reader.positions for name in polled})
+            self._run(polled, now_us, repeatable=recorded)
             return True
 
-    def _run(self, polled: Mapping[str, Sequence[SourceBatch]], now_us: int) -> None:
+    def _run(self, polled: Mapping[str, Sequence[SourceBatch]], now_us: int, *, repeatable: bool) -> None:
         """The tick of the present number, of these rows."""
         self.tick_time_us = now_us
+        self._repeatable = self.tick_number if repeatable else None
         self._push({name: self.sources[name].absorb(batches) for name, batches in polled.items()}, now_us)
+        self._repeatable = None
         self.changed.notify_all()
+
+    def is_repeatable(self, tick: int) -> bool:
+        """Whether a restart runs a tick, of which somebody is being told, again as it is."""
+        return self.journal is None or tick == self._repeatable
 
     def next_number(self) -> int:
         """The number of a new tick that is told of, but not run, by the ticks."""
@@ -121,10 +145,9 @@ class Scheduler:
             self._note(self.tick_time_us, None)
             return self.tick_number
 
-    def _note(self, now_us: int, positions: Mapping[str, Sequence[int]] | None) -> None:
-        """Record the tick of the present number before it begins; see TickRecord."""
-        if self.journal is not None:
-            self.journal.write(self.tick_number, now_us, positions)
+    def _note(self, now_us: int, positions: Mapping[str, Sequence[int]] | None) -> bool:
+        """Record the tick of the present number before it begins; see TickRecord. False when there is no record."""
+        return self.journal is not None and self.journal.write(self.tick_number, now_us, positions)
 
     def resume(self) -> None:
         """Time goes on: since the last tick nothing could happen."""
@@ -147,7 +170,7 @@ class Scheduler:
                     polled.setdefault(name, []).extend(self._poll(name, positions) or ())
                     if source.reader.positions == before:
                         break
-            self._run(polled, record.now_us)
+            self._run(polled, record.now_us, repeatable=True)
 
     def _poll(self, name: str, until: Sequence[int]) -> list[SourceBatch] | None:
         """What has come; None when there is nothing. A topic that cannot be read stops the queries that read it."""
@@ -235,7 +258,8 @@ class Scheduler:
             flows = {id(q.dataflow): q.dataflow for q in self.queries.values() if q.status == "running"}
             times = [t for flow in flows.values() if (t := flow.next_wakeup_us()) is not None]
             self._wakeup_us = min(times, default=None)
-            return self._wakeup_us
+            times += [t for timer in self.timers.values() if (t := timer.due_us()) is not None]
+            return min(times, default=None)
 
     def catch_up(self, deadline: Callable[[], None] | None = None) -> None:
         """Ticks until everything committed before the call has been processed by every query, what queries write into

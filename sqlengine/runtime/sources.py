@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import sql, types
+from sqlengine.catalog.measures import duration_us
 from sqlengine.catalog.objects import Stream, Table
 from sqlengine.errors import (
     DatatypeMismatch,
     InvalidDatetime,
     InvalidDefinition,
-    InvalidParameter,
     UndefinedColumn,
     did_you_mean,
 )
@@ -122,14 +122,6 @@ def check_watermark(obj: Relational) -> None:
         raise InvalidDefinition(
             "a watermark must depend on a column", hint=f"for example {mark.column} - INTERVAL '5 seconds'"
         )
-
-
-def duration_us(text: str) -> int:
-    """An option such as '10 seconds' in microseconds; InvalidParameter when it is in months or no interval."""
-    interval = sql.parse_interval(text)
-    if interval.months:
-        raise InvalidParameter(f'"{text}" is not a fixed length of time', hint="use days or shorter units")
-    return interval.days * 86_400_000_000 + interval.microseconds
 
 
 def timestamp_us(text: str) -> int:

@@ -63,10 +63,10 @@ class TickJournal:
             self._storage.create_topic(TOPIC, _SCHEMA, TopicConfig(durability="os"))
         return self._storage.topic(TOPIC).partitions[0]
 
-    def write(self, tick: int, now_us: int, positions: Mapping[str, Sequence[int]] | None) -> None:
-        """Before a tick's rows are worked on."""
+    def write(self, tick: int, now_us: int, positions: Mapping[str, Sequence[int]] | None) -> bool:
+        """Before a tick's rows are worked on; False when there is no record of it."""
         if self._broken:
-            return
+            return False
         columns = [[tick], [now_us], [json.dumps(positions)], [json.dumps(self._ends())]]
         try:
             log = self._log()
@@ -76,6 +76,8 @@ class TickJournal:
         except StorageError as error:
             self._broken = True
             logging.getLogger("sqlengine").warning("ticks are not recorded until the next checkpoint: %s", error)
+            return False
+        return True
 
     def spread(self, directories: int) -> None:
         """Have a replica in so many of the storage's directories."""

@@ -20,6 +20,7 @@ from sqlengine.catalog.objects import (
 from sqlengine.catalog.system import SYSTEM_SCHEMA
 from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, UndefinedTable
 from sqlengine.result import Result
+from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.replacement import replacement_of
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
@@ -110,9 +111,11 @@ def drop_object(context: Context, obj: CatalogObject, cascade: bool) -> None:
 def _drop_one(context: Context, obj: CatalogObject) -> None:
     instance = context.instance
     if isinstance(obj, (MaterializedView, Sink)):
+        if isinstance(instance.outputs.get(obj.name), ConnectorOutput):
+            instance.scheduler.catch_up(context.check)  # what was acknowledged before leaves with the rest
         instance.stop_query(obj.query_id)
         instance.waiting.pop(obj.name, None)
-        instance.release_sink(obj.name)
+        instance.release_sink(obj.name, "nothing")
     if isinstance(obj, MaterializedView):
         replacement = instance.catalog.find(tuple(replacement_of(obj).split(".")))
         if replacement is not None:
@@ -165,6 +168,8 @@ def _rename(context: Context, obj: CatalogObject, new_name: str) -> None:
         instance.identities[new_name] = instance.identities.pop(obj.name)
     if obj.name in instance.outputs:
         instance.outputs[new_name] = instance.outputs.pop(obj.name)
+    if obj.name in instance.scheduler.timers:
+        instance.scheduler.timers[new_name] = instance.scheduler.timers.pop(obj.name)
     if obj.name in instance.scheduler.derived:
         instance.scheduler.derived.remove(obj.name)
         instance.scheduler.derived.add(new_name)

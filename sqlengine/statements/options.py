@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from typing import Any
 
+from sqlengine.catalog.measures import duration_us, size_bytes
 from sqlengine.catalog.options import STREAM_OPTIONS, TOPIC_OPTIONS, as_ours
 from sqlengine.errors import InvalidParameter, ReservedName, did_you_mean
-from sqlengine.runtime.sources import duration_us
 from sqlengine.runtime.tick_journal import is_internal
 from storage import TopicConfig
-
-_SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?i?b?)\s*$", re.IGNORECASE)
-_UNITS = {
-    "": 1,
-    "b": 1,
-    "k": 1000,
-    "kb": 1000,
-    "kib": 1024,
-    "m": 10**6,
-    "mb": 10**6,
-    "mib": 2**20,
-    "g": 10**9,
-    "gb": 10**9,
-    "gib": 2**30,
-    "t": 10**12,
-    "tb": 10**12,
-    "tib": 2**40,
-}
 
 
 def refuse_reserved(name: str) -> None:
@@ -59,16 +40,6 @@ def topic_changes(options: dict[str, str]) -> dict[str, Any]:
         elif name in known:
             changes[name] = whole_number(text, name)
     return changes
-
-
-def size_bytes(text: str, name: str) -> int:
-    """'10 GB' in bytes."""
-    found = _SIZE.match(text)
-    if found is None:
-        raise InvalidParameter(
-            f'invalid value for option "{name}": "{text}"', hint="a size such as 512 MB or 10 GB is expected"
-        )
-    return int(float(found[1]) * _UNITS[found[2].lower()])
 
 
 def whole_number(text: str, name: str) -> int:

@@ -52,7 +52,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
             instance.catalog.add(sink)
         _check(sink, planned)
         explain_costs(planned, context)
-    with being_made(context, (sink,), undo=lambda: instance.release_sink(sink.name)) as making:
+    with being_made(context, (sink,), undo=lambda: instance.release_sink(sink.name, "none")) as making:
         _start(sink, planned, emit, making)
     context.instance.checkpoints.save()
     return Result("CREATE SINK")
@@ -144,7 +144,7 @@ def start_stream_query(made: tuple[Stream, Sink, Planned], emit: ast.Emit, conte
     stream, sink, planned = made
 
     def undo() -> None:
-        context.instance.release_sink(sink.name)
+        context.instance.release_sink(sink.name, "none")
         if stream.topic in topic_names(context):
             context.instance.storage.drop_topic(stream.topic)
 

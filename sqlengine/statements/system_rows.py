@@ -10,11 +10,12 @@ import pyarrow as pa
 from sqlengine.catalog.authority import Authority, owned_targets, target_of
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SystemTable
-from sqlengine.connectors import CONNECTORS
+from sqlengine.connectors import CONNECTORS, connector
 from sqlengine.functions import listing
 from sqlengine.plan.explain import detail
 from sqlengine.runtime.figures import figures, visible_watermark
 from sqlengine.runtime.fill import Fill
+from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import is_replacement
 from sqlengine.runtime.tick_journal import is_internal
@@ -203,7 +204,16 @@ def _materialized(context: Context) -> Rows:
 
 
 def _sinks(context: Context) -> Rows:
-    return [(s.name, s.connector, s.query_id, "at least once") for s in _objects(context, Sink) if isinstance(s, Sink)]
+    return [
+        (
+            s.name,
+            s.connector,
+            s.query_id,
+            "exactly once" if s.connector == "topic" else connector(s.connector).guarantee,
+        )
+        for s in _objects(context, Sink)
+        if isinstance(s, Sink)
+    ]
 
 
 # ---------------------------------------------------------------- what runs
@@ -232,7 +242,7 @@ def _queries(context: Context) -> Rows:
                 size["rows"],
                 size["bytes"],
                 visible_watermark(q.dataflow.watermark_us),
-                q.error.message if q.error else None,
+                _complaint(context, q),
                 q.counters.ticks,
                 _behind(context, q),
                 sum(step.busy_ns for step in q.dataflow.steps) / 1e6,
@@ -247,6 +257,13 @@ def _queries(context: Context) -> Rows:
             message = context.instance.waiting[obj.name].message
             rows.append((obj.query_id, obj.name, "waiting", None, *unknown, message, *(None,) * 8))
     return rows
+
+
+def _complaint(context: Context, query: ContinuousQuery) -> str | None:
+    """Why a query stands still, or why what its sink holds back cannot be shown."""
+    output = context.instance.outputs.get(query.name)
+    error = query.error or (output.failure if isinstance(output, ConnectorOutput) else None)
+    return error.message if error else None
 
 
 def _filling(fill: Fill) -> tuple[Any, ...]:

@@ -46,7 +46,8 @@ class World:
         self.files = path.with_name(f"{path.name}-files")
         self.db.execute(DECLARE)
         self.db.execute(
-            f"CREATE SINK filed AS SELECT n, k FROM events WHERE k < 4 WITH (connector = 'file', path = '{self.files}')"
+            f"CREATE SINK filed AS SELECT n, k FROM events WHERE k < 4 "
+            f"WITH (connector = 'file', path = '{self.files}', roll_interval = '0')"
         )
 
     def step(self, number: int, kind: str) -> None:
@@ -184,7 +185,9 @@ def test_ticks_of_history_have_numbers_that_no_other_tick_gets(tmp_path: Path) -
         db.execute("CREATE STREAM s (n BIGINT)")
         db.execute("INSERT INTO s VALUES (0)")
         db.execute("SET background_ddl = true")
-        db.execute(f"CREATE SINK filed AS SELECT n FROM s WITH (connector = 'file', path = '{files}')")
+        db.execute(
+            f"CREATE SINK filed AS SELECT n FROM s WITH (connector = 'file', path = '{files}', roll_interval = '0')"
+        )
         db.execute("WAIT")
         for number in range(1, 6):
             db.execute(f"PAUSE QUERY filed; INSERT INTO s VALUES ({number}); RESUME QUERY filed")

@@ -183,7 +183,10 @@ def test_a_sink_that_cannot_write_fails_alone(tmp_path: Path) -> None:
     with sqlengine.connect() as db:
         db.execute("CREATE STREAM s (n INT)")
         db.execute("CREATE MATERIALIZED VIEW sums AS SELECT sum(n) AS n FROM s")
-        db.execute(f"CREATE SINK k AS SELECT n FROM s WITH (connector = 'file', path = '{out}', format = 'json')")
+        db.execute(
+            f"CREATE SINK k AS SELECT n FROM s "
+            f"WITH (connector = 'file', path = '{out}', format = 'json', roll_interval = '0')"
+        )
         db.execute("INSERT INTO s VALUES (1)")
         assert db.execute("SELECT n FROM sums").fetchall() == [(1,)]
         shutil.rmtree(out)

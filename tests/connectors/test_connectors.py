@@ -12,6 +12,7 @@ import pytest
 
 from sqlengine import errors
 from sqlengine.connectors import CONNECTORS, connector, parse_options
+from sqlengine.connectors.base import Moment
 from sqlengine.connectors.blackhole import BlackholeSink
 from sqlengine.connectors.printer import PrintOptions, PrintSink
 from sqlengine.formats.options import option, parse
@@ -81,18 +82,19 @@ def test_print_and_blackhole() -> None:
     schema = pa.schema([("a", pa.int64()), ("b", pa.string())])
     batch = pa.record_batch([[1, 2], ["x", None]], schema=schema)
     out = io.StringIO()
-    sink = PrintSink(PrintOptions("k"), schema, out)
-    sink.write(batch, None)
-    sink.write(batch, [2, -1])
-    sink.prepare(1)
-    sink.commit(1)
+    sink = PrintSink(PrintOptions("k"), schema, "a", out)
+    sink.write(Moment(1, 0), batch, None)
+    sink.write(Moment(2, 0), batch, [2, -1])
+    sink.write(Moment(3, 0), None, None)
+    sink.finish(for_good=True)
     sink.close()
     one, two = '{"a":1,"b":"x"}', '{"a":2,"b":null}'
     assert out.getvalue().splitlines() == [f"k> +{one}", f"k> +{two}", f"k> +{one}", f"k> +{one}", f"k> -{two}"]
     kind = connector("blackhole")
     hole = kind.sink(parse_options(kind, {}), schema)
     assert isinstance(hole, BlackholeSink)
-    hole.write(batch, None)
+    hole.write(Moment(1, 0), batch, None)
+    hole.write(Moment(2, 0), None, None)
     assert hole.rows == 2
     with pytest.raises(errors.InvalidParameter):
         parse_options(kind, {"depth": "1"})

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sqlengine import errors
 from sqlengine.connectors import connector, parse_options
-from sqlengine.connectors.base import BadRecord, Position, Reader
+from sqlengine.connectors.base import BadRecord, Moment, Position, Reader
 from sqlengine.connectors.file.infer import infer_schema
 from sqlengine.connectors.file.lines import LineBuffer
 from sqlengine.connectors.file.source import FileSource
@@ -399,20 +399,63 @@ def sink_to(directory: pathlib.Path, **options: object) -> object:
 @pytest.mark.parametrize(
     "options",
     [{"format": f} for f in ("json", "csv", "parquet", "arrow")]
-    + [{"format": "csv", "compression": c} for c in ("gzip", "zstd")],
+    + [{"format": "csv", "compression": c} for c in ("gzip", "zstd")]
+    + [{"format": "parquet", "compression": c} for c in ("gzip", "zstd")]
+    + [{"format": "arrow", "compression": "zstd"}],
 )
-def test_what_is_committed_can_be_read(tmp_path: pathlib.Path, options: dict[str, str]) -> None:
-    sink = sink_to(tmp_path / "out", **options)
-    for epoch, part in enumerate((TABLE.slice(0, 20), TABLE.slice(20))):
-        for batch in part.to_batches(max_chunksize=7):
-            sink.write(batch, None)
-        sink.prepare(epoch)
-        visible = [] if epoch == 0 else ROWS[:20]
-        assert read_all(tmp_path / "out") == visible
-        sink.commit(epoch)
-        sink.commit(epoch)
-    sink.close()
-    assert read_all(tmp_path / "out") == ROWS
+def test_what_is_shown_can_be_read(tmp_path: pathlib.Path, options: dict[str, str]) -> None:
+    sink = sink_to(tmp_path / "out", roll_interval="10 s", **options)
+    for tick, batch in enumerate(TABLE.to_batches(max_chunksize=7)):
+        sink.write(Moment(tick, tick), batch, None)
+    assert read_all(tmp_path / "out") == [] and sink.due_us() == 10_000_000
+    sink.show_due(9_999_999)
+    assert read_all(tmp_path / "out") == []
+    sink.show_due(10_000_000)
+    assert read_all(tmp_path / "out") == ROWS and sink.due_us() is None
+    sink.finish(for_good=True)
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_what_is_told_again_is_taken_once(tmp_path: pathlib.Path) -> None:
+    sink = sink_to(tmp_path, roll_rows=3, roll_interval="none")
+    for tick in (1, 2, 2, 3, 3, 2, 1):
+        sink.write(Moment(tick, 0), TABLE.slice(tick - 1, 1).to_batches()[0], None)
+    assert sink.due_us() == 0
+    sink.show_due(0)
+    for tick in (3, 4):
+        sink.write(Moment(tick, 0), TABLE.slice(tick - 1, 1).to_batches()[0], None)
+    assert sink.due_us() is None and read_all(tmp_path) == ROWS[:3]
+    sink.finish(for_good=False)
+    assert read_all(tmp_path) == ROWS[:4]
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_part_is_complete_by_its_size(tmp_path: pathlib.Path, compression: str) -> None:
+    sink = sink_to(tmp_path, roll_size="100 kB", roll_interval="none", format="parquet", compression=compression)
+    rows = pa.concat_tables([TABLE] * 40).combine_chunks().to_batches()[0]
+    for tick in range(20):
+        sink.write(Moment(tick, 0), rows, None)
+        if sink.due_us() is not None:
+            sink.show_due(0)
+    sizes = [pq.read_table(path).num_rows for path in sorted(tmp_path.glob("part-*"))]
+    assert len(sizes) > 2 and len(set(sizes)) == 1 and sizes[0] * rows.nbytes > 80_000 * rows.num_rows
+    assert all(pq.ParquetFile(path).num_row_groups == 1 for path in tmp_path.glob("part-*"))
+
+
+def test_rows_wait_for_the_checkpoint_that_makes_them_repeatable(tmp_path: pathlib.Path) -> None:
+    sink = sink_to(tmp_path, roll_interval="0")
+    batch = TABLE.to_batches()[0]
+    sink.write(Moment(5, 0, is_repeatable=False), batch, None)
+    sink.write(Moment(6, 0), batch, None)
+    assert sink.due_us() is None
+    sink.show_due(10**15)
+    sink.checkpointed(4)
+    sink.finish(for_good=False)
+    assert read_all(tmp_path) == []
+    sink.checkpointed(5)
+    assert sink.due_us() == 0
+    sink.show_due(0)
+    assert read_all(tmp_path) == ROWS * 2
 
 
 @pytest.mark.parametrize("name", ["o.json", "o.csv", "o.csv.gz", "o.parquet", "o.arrow"])
@@ -435,27 +478,11 @@ def read_all(directory: pathlib.Path) -> list[dict]:
     return [r for p in files.partitions() for r in drain(files.open(p, None))[0]]
 
 
-def test_a_prepared_part_survives_its_process(tmp_path: pathlib.Path) -> None:
-    batch = TABLE.to_batches()[0]
-    first = sink_to(tmp_path)
-    first.write(batch, None)
-    first.prepare(1)
-    first.write(batch, None)
-    first._part.close()  # staged, never prepared: the process dies here
-    second = sink_to(tmp_path)
-    second.commit(1)
-    assert read_all(tmp_path) == ROWS
-    second.prepare(2)
-    second.commit(2)
-    assert read_all(tmp_path) == ROWS
-
-
 def test_sink_weights(tmp_path: pathlib.Path) -> None:
     sink = sink_to(tmp_path)
     batch = TABLE.to_batches()[0].slice(0, 2)
-    sink.write(batch, [2, 1])
-    sink.prepare(0)
-    sink.commit(0)
+    sink.write(Moment(0, 0), batch, [2, 1])
+    sink.finish(for_good=False)
     assert [r["id"] for r in read_all(tmp_path)] == [0, 0, 1]
     with pytest.raises(errors.NotSupportedError):
-        sink.write(batch, [1, -1])
+        sink.write(Moment(1, 0), batch, [1, -1])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import sqlengine
@@ -41,6 +42,16 @@ def test_a_killed_engine_comes_back_whole(tmp_path: Path, seed: str) -> None:
             if cycle % 3 == 2:
                 db.execute("DROP MATERIALIZED VIEW ranked")
                 db.execute("CREATE MATERIALIZED VIEW ranked AS SELECT k, c FROM counts ORDER BY c DESC, k LIMIT 3")
+            stored = [n for (n,) in db.execute("SELECT n FROM events").fetchall()]
+            filed = numbers_in_files(tmp_path)
+            assert len(set(filed)) == len(filed)
+        assert sorted(numbers_in_files(tmp_path)) == sorted(n for n in stored if n % 3 == 0)
+
+
+def numbers_in_files(path: Path) -> list[int]:
+    """What the file sink has published."""
+    files = path.with_name(f"{path.name}-files")
+    return [n for part in files.rglob("part-*") for n in pq.ParquetFile(part).read().column("n").to_pylist()]
 
 
 @pytest.mark.slow

@@ -51,6 +51,10 @@ def main() -> None:
     rng = random.Random(seed)
     db = sqlengine.connect(path, checkpoint_interval_ms=rng.choice((0, 20, 200)))
     db.execute(DECLARE)
+    db.execute(
+        f"CREATE SINK IF NOT EXISTS filed AS SELECT n, k FROM events WHERE n % 3 = 0 WITH (connector = 'file', "
+        f"path = '{path}-files', format = 'parquet', partition_by = 'k', roll_rows = 9, roll_interval = '100 ms')"
+    )
     done = db.execute("SELECT coalesce(max(n) / 5, -1) FROM events").fetchone()
     assert done is not None
     print("open", done[0], flush=True)

@@ -5,12 +5,26 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from sqlengine.catalog.measures import duration_us, size_bytes
 from sqlengine.errors import InvalidParameter
 from sqlengine.formats.csv_format import CsvOptions
 from sqlengine.formats.options import option
 
 FORMATS = ("json", "csv", "parquet", "arrow")
 _SAME = {"ndjson": "json", "jsonl": "json", "ipc": "arrow", "feather": "arrow"}
+
+
+NO_LIMIT = ("none", "0", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """When a sink's part is complete: with so many bytes (as Arrow holds them) or rows, or after so long; None: never
+    for that reason."""
+
+    size_bytes: int | None
+    interval_us: int | None
+    rows: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +34,9 @@ class FileOptions:
     path: str = option(dataclasses.MISSING, "a file, a glob or a directory", aliases=("file_path", "location"))
     format: str = option("", "json (one object per line), csv, parquet or arrow; by default what the extension says")
     compression: str = option(
-        "auto", "of text files; auto = what the extension says", choices=("auto", "none", "gzip", "zstd")
+        "auto",
+        "of text files, and in Parquet and Arrow files that are written (Arrow: zstd); auto = what the extension says",
+        choices=("auto", "none", "gzip", "zstd"),
     )
     header: bool = option(True, "csv: the first line names the columns")
     delimiter: str = option(",", "csv: one character between fields (\\t for a tab)", aliases=("field_delimiter",))
@@ -30,6 +46,25 @@ class FileOptions:
     timestamp: str = option("", "replay: the column whose times set the pace; files are read one after another")
     speed: float = option(0.0, "replay: how many times faster than the times say; 0 = as fast as possible", minimum=0)
 
+    partition_by: str = option(
+        "",
+        "sink: columns whose values make directories (column=value), and year, month, day or hour of a column",
+        aliases=("partitioned_by", "partition_columns"),
+    )
+    roll_size: str = option(
+        "128 MB",
+        "sink: a part is complete when its rows take so much memory; none = no limit",
+        aliases=("sink_rolling_policy_file_size", "rolling_policy_file_size", "file_size_bytes", "max_file_size"),
+    )
+    roll_interval: str = option(
+        "1 minute",
+        "sink: a part is complete after so long; 0 = with the tick that brings its rows; none = never",
+        aliases=("sink_rolling_policy_rollover_interval", "rolling_policy_rollover_interval", "rollover_seconds"),
+    )
+    roll_rows: int = option(
+        0, "sink: a part is complete with so many rows; 0 = no limit", aliases=("max_row_count",), minimum=0
+    )
+
     def __post_init__(self) -> None:
         if not self.path:
             raise InvalidParameter('option "path" of connector file is empty')
@@ -38,6 +73,16 @@ class FileOptions:
             raise InvalidParameter(f'unknown file format "{self.format}"', hint="one of: " + ", ".join(FORMATS))
         if self.speed and not self.timestamp:
             raise InvalidParameter('option "speed" needs option "timestamp"', hint="name the column to replay by")
+
+        self.rolling()
+
+    def rolling(self) -> Rolling:
+        """When parts are complete; InvalidParameter (22023) for what is no size or length of time."""
+        size = None if self.roll_size.strip().lower() in NO_LIMIT else size_bytes(self.roll_size, "roll_size")
+        interval = None if self.roll_interval.strip().lower() == "none" else duration_us(self.roll_interval)
+        if interval is not None and interval < 0:
+            raise InvalidParameter(f'option "roll_interval" must be at least 0, not {self.roll_interval}')
+        return Rolling(size, interval, self.roll_rows or None)
 
     def csv(self) -> CsvOptions:
         """The csv format's own part."""

@@ -25,12 +25,11 @@ class FileWriter:
     """One file being written, in one of the formats; `close` completes it and forces it to disk."""
 
     def __init__(self, path: str, kind: str, compression: str, schema: pa.Schema, options: FileOptions) -> None:
-        if kind == "parquet":
-            _check_parquet(schema)
+        check_writable(kind, compression, schema)
         self._path = path
         self._raw = open(path, "wb")  # noqa: SIM115 - stays open until the part is complete
         self._out: Any = self._raw
-        if compression != "none":
+        if compression != "none" and kind in ("json", "csv"):
             self._out = pa.CompressedOutputStream(pa.PythonFile(self._raw, mode="w"), compression)
         self._writer: Any = None
         self._encoder: Any = None
@@ -38,9 +37,11 @@ class FileWriter:
             # pyarrow.parquet takes 40 ms to import and is needed for Parquet only
             import pyarrow.parquet as pq
 
-            self._writer = pq.ParquetWriter(self._out, schema)
+            codec = "snappy" if compression == "none" else compression
+            self._writer = pq.ParquetWriter(self._out, schema, compression=codec)
         elif kind == "arrow":
-            self._writer = pa.ipc.new_file(self._out, schema)
+            how = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
+            self._writer = pa.ipc.new_file(self._out, schema, options=how)
         else:
             self._encoder = CsvEncoder(schema, options.csv()) if kind == "csv" else encoder("json", schema)
             if isinstance(self._encoder, CsvEncoder) and options.header:
@@ -56,20 +57,24 @@ class FileWriter:
 
     def close(self) -> None:
         """Complete the file and force it to disk."""
-        if self._writer is not None:
-            self._writer.close()
-        self._out.close()
-        self._raw.close()
+        try:
+            if self._writer is not None:
+                self._writer.close()
+            self._out.close()
+        finally:
+            self._raw.close()
         sync(self._path)
 
 
-def _check_parquet(schema: pa.Schema) -> None:
-    """NotSupportedError (0A000) for a column that pyarrow cannot write."""
+def check_writable(kind: str, compression: str, schema: pa.Schema) -> None:
+    """NotSupportedError (0A000) for a column that pyarrow cannot write, or a compression it does not have."""
     for f in schema:
-        if f.type == INTERVAL:
+        if kind == "parquet" and f.type == INTERVAL:
             raise NotSupportedError(
                 f'column "{f.name}" of type interval cannot be written as Parquet', hint="cast it to text"
             )
+    if kind == "arrow" and compression == "gzip":
+        raise NotSupportedError("Arrow files cannot be compressed with gzip", hint="compression = 'zstd'")
 
 
 def write_table(rows: pa.Table, path: Path, options: Mapping[str, str]) -> None:
