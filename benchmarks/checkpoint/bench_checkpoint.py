@@ -1,10 +1,11 @@
 """What checkpoints cost: how long ticks wait for them, what they write, how soon a killed database answers.
 
-    python benchmarks/checkpoint/bench_checkpoint.py [--keys 10000000]
+    python benchmarks/checkpoint/bench_checkpoint.py [--keys 10000000] [--view groups | over]
 
-A view keeps a count, a sum and a maximum for each of so many keys.  A checkpoint is written beside one INSERT after
-the other (a tick each): of everything, of a hundredth changed, of a few rows changed.  Then the process lets go of the
-database as if it were killed, opens it and asks; then a hundredth changes again.
+A view keeps a count, a sum and a maximum for each of so many keys, or (`over`) the same up to each row.  A checkpoint
+is written beside one INSERT after the other (a tick each): of everything, of a hundredth changed, of a few rows
+changed.  Then the process lets go of the database as if it were killed, opens it and asks; then a hundredth changes
+again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ from sqlengine.api.database import Database
 
 BATCH = 1_000_000
 PAUSE_S = 0.002
-VIEW = "CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS c, sum(v) AS s, max(v) AS top FROM e GROUP BY k"
+VIEWS = {
+    "groups": "SELECT k, count(*) AS c, sum(v) AS s, max(v) AS top FROM e GROUP BY k",
+    "over": "SELECT k, v, count(*) OVER w AS c, sum(v) OVER w AS s, max(v) OVER w AS top FROM e "
+    "WINDOW w AS (PARTITION BY k ORDER BY v)",
+}
 ASKED = "SELECT count(*), sum(c), sum(s), sum(top) FROM m"
 
 
@@ -92,13 +97,15 @@ def main() -> None:
     """Print the lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=10_000_000)
-    keys = parser.parse_args().keys
+    parser.add_argument("--view", choices=VIEWS, default="groups")
+    given = parser.parse_args()
+    keys = given.keys
     folder = Path(tempfile.mkdtemp())
     chosen = np.random.default_rng(1).choice(keys, keys // 100, replace=False)
     try:
         db = sqlengine.connect(folder / "db", checkpoint_interval_ms=0)
         db.execute("CREATE STREAM e (k BIGINT, v BIGINT) WITH (durability = 'os')")
-        db.execute(VIEW)
+        db.execute(f"CREATE MATERIALIZED VIEW m AS {VIEWS[given.view]}")
         db.execute("CREATE MATERIALIZED VIEW few AS SELECT count(*) AS n FROM e WHERE v < 0")
         for first in range(0, keys, BATCH):
             insert(db, np.arange(first, min(keys, first + BATCH)))

@@ -188,10 +188,11 @@ class RankedRows:
         self._buffered.values[rows] = 1
         self.buffers.put(slots, counts, rows)
 
-    def compact_if_worth_it(self) -> None:
-        """Reclaim dead rows, and partitions without rows, when they are the majority.  No buffer may hold dead rows."""
+    def compact_if_worth_it(self) -> bool:
+        """Reclaim dead rows, and partitions without rows, when they are the majority: True when rows have new ids.  No
+        buffer may hold dead rows."""
         if self._dead < COMPACT_AT or 2 * self._dead < self.arena.num_rows:
-            return
+            return False
         keep = self._live.values != 0
         self._new.renumbered()
         self._died.renumbered()
@@ -207,6 +208,7 @@ class RankedRows:
             new_slot = self._index.compact(self._equal.used_slots(self._index.size))
             self._equal.renumber_slots(new_slot, self._index.size)
         self._compact_partitions()
+        return True
 
     def _compact_partitions(self) -> None:
         used = self.partition_rows.values > 0

@@ -16,19 +16,21 @@ import pyarrow as pa
 from sqlengine import duck
 from sqlengine.delta import Delta
 from sqlengine.expr.tree import rename_args
-from sqlengine.operators.base import ChosenKeys, State
+from sqlengine.operators.base import NUMBERS, ChosenKeys, State, numbers_of, of_numbers
 from sqlengine.operators.changes import differ
 from sqlengine.operators.over.bounds import frame_ranges, order_values, places
 from sqlengine.operators.over.functions import Frames, compute
 from sqlengine.operators.over.kept import needed, tail
-from sqlengine.operators.over.running import Running
+from sqlengine.operators.over.running import RUNNING, Running
 from sqlengine.operators.partitioned import PartitionedOperator
 from sqlengine.operators.ranking import Sorted, sort_rows
 from sqlengine.plan import nodes
-from sqlengine.state.ranked_rows import RankedRows
+from sqlengine.state.ranked_rows import ROWS, RankedRows, living_of
 from sqlengine.state.row_arena import RowArena
+from sqlengine.state.section import Changed, Section, Sections
 
 Ints = npt.NDArray[np.int64]
+VALUES = "values"
 COMPACT_AT = 16_384
 """Fewer stale values than this are not worth a compaction."""
 
@@ -51,6 +53,7 @@ class OverOperator(PartitionedOperator):
         types = [self._input.field(c).type for c in self._node.partition]
         self._rows = RankedRows(self._input, types, retracting=not self._node.input.append_only, listed=True)
         self._values = RowArena(self._answers)
+        self._said = Changed()
         carried = self._node.keeps.carried if self._node.keeps is not None else ()
         calls = [self._node.calls[i] for i in carried]
         self._running = Running(calls, self._input, self._node.partition) if carried else None
@@ -161,6 +164,7 @@ class OverOperator(PartitionedOperator):
         answers = [v.take(chosen) for v in values]
         first = self._values.append(pa.RecordBatch.from_arrays(answers, schema=self._answers))
         given[rows[fresh]] = first + 1 + np.arange(len(fresh))
+        self._said.mark(rows[fresh])
         plus = self._joined(rows[fresh], answers)
         if minus is None:
             return None if plus is None else Delta(plus)
@@ -179,7 +183,8 @@ class OverOperator(PartitionedOperator):
 
     def _compact(self) -> None:
         """Forget dead rows, and values nobody has any more."""
-        self._rows.compact_if_worth_it()
+        if self._rows.compact_if_worth_it():
+            self._said.renumbered()
         stale = self._values.num_rows - self._rows.num_rows
         if stale < COMPACT_AT or 2 * stale < self._values.num_rows:
             return
@@ -188,7 +193,9 @@ class OverOperator(PartitionedOperator):
         given = self._rows.marks.values
         keep[given[alive] - 1] = True
         moved = self._values.compact(keep)
-        given[alive] = moved[given[alive] - 1] + 1
+        places = moved[given[alive] - 1] + 1
+        given[:] = 0  # dead rows have none any more
+        given[alive] = places
 
     def _entries(self) -> int:
         return super()._entries() + (self._running.size if self._running is not None else 0)
@@ -207,29 +214,50 @@ class OverOperator(PartitionedOperator):
             rows, size = rows + self._running.size, size + self._running.num_bytes
         return {"rows": rows, "bytes": size}
 
+    def sections(self) -> Sections:
+        values = Section(self._said, lambda: self._rows.arena.num_rows, lambda rows: {VALUES: self._given(rows)})
+        running = {} if self._running is None else {RUNNING: self._running.section()}
+        return {**self._rows.sections(), VALUES: values, **running}
+
+    def _given(self, rows: Ints) -> pa.Table:
+        """The values that rows were given; NULL for dead ones whose values are gone."""
+        places = self._rows.marks.values[rows] - 1
+        there = places >= 0
+        at = pa.array(np.cumsum(there) - 1, mask=~there)
+        columns = [column.take(at) for column in self._values.take(places[there])]
+        return pa.Table.from_arrays(columns, schema=self._answers)
+
     def rest(self) -> State:
-        alive = self._rows.living()
-        batch = self._joined(alive, self._values.take(self._rows.marks.values[alive] - 1))
-        table = pa.Table.from_batches([] if batch is None else [batch], schema=self.schema)
-        state = {"rows": table.replace_schema_metadata({"horizon": str(self._forgetting.horizon_us)})}
-        return state if self._running is None else {**state, "running": self._running.snapshot()}
+        return {NUMBERS: of_numbers({"horizon_us": self._forgetting.horizon_us})}
 
     def restore(self, state: State) -> None:
         self._clear()
-        width = len(self._input)
-        for batch in state["rows"].to_batches():
-            rows = pa.RecordBatch.from_arrays(batch.columns[:width], schema=self._input)
-            _, new = self._rows.apply(Delta(rows), self._node.partition)
+        rows, width = state[ROWS], len(self._input)
+        if rows.num_columns == width:
+            columns = [*rows.columns, *state[VALUES].columns]
+            both = pa.Table.from_arrays(columns, names=[str(i) for i in range(len(columns))])
+            self._forgetting.horizon_us = numbers_of(state[NUMBERS])["horizon_us"]
+        else:  # the form in which states were written before they had sections
+            both = rows
+            self._forgetting.horizon_us = int(rows.schema.metadata[b"horizon"])
+        for batch in living_of({**state, ROWS: both}).to_batches():
+            own = pa.RecordBatch.from_arrays(batch.columns[:width], schema=self._input)
+            _, new = self._rows.apply(Delta(own), self._node.partition)
             values = pa.RecordBatch.from_arrays(batch.columns[width:], schema=self._answers)
             self._rows.marks.values[new] = self._values.append(values) + 1 + np.arange(len(new))
-        self._forgetting.horizon_us = int(state["rows"].schema.metadata[b"horizon"])
+        self._rows.is_restored(rows.num_rows)
+        if rows.num_rows != self._rows.arena.num_rows:
+            self._said.renumbered()
+        self._said.begin(self._rows.arena.num_rows)
         if self._running is not None:
-            self._running.restore(state["running"])
+            self._running.restore(state[RUNNING])
 
     def keep(self, chosen: ChosenKeys) -> None:
-        state = self.rest()
-        rows = state["rows"]
-        kept = [b.filter(pa.array(chosen([b.column(c) for c in self._node.partition]))) for b in rows.to_batches()]
-        self.restore({**state, "rows": pa.Table.from_batches(kept, schema=rows.schema)})
+        living = self._rows.living()
+        keys = self._rows.arena.take(living, self._node.partition)
+        kept = living[chosen(keys)]
+        state = {ROWS: self._rows.arena.table(kept), VALUES: self._given(kept), **self.rest()}
+        running = self._running
+        self.restore(state if running is None else {**state, **running.section().whole()})
         if self._running is not None:
             self._running.forget(lambda keys: ~chosen(keys))

@@ -23,10 +23,12 @@ from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_arena import RowArena
+from sqlengine.state.section import Changed, Section
 from sqlengine.state.sort_words import comparable_words
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+RUNNING = "running"
 COMPACT_AT = 16_384
 """Fewer outdated totals than this are not worth a compaction."""
 _NEVER = np.iinfo(np.int64)
@@ -45,6 +47,7 @@ class Running:
         self._clear()
 
     def _clear(self) -> None:
+        self._changed = Changed()
         self._partitions = KeyIndex([f.type for f in self._key_fields])
         self._newest = Growable(-1)
         self._totals = RowArena(self._schema)
@@ -82,6 +85,7 @@ class Running:
     def _keep(self, slots: Ints, totals: pa.RecordBatch) -> None:
         first = self._totals.append(totals.cast(self._schema))
         self._newest.values[slots] = first + np.arange(len(slots))
+        self._changed.mark(slots)
         outdated = self._totals.num_rows - self.size
         if outdated > COMPACT_AT and 2 * outdated > self._totals.num_rows:
             keep = np.zeros(self._totals.num_rows, dtype=bool)
@@ -91,14 +95,19 @@ class Running:
 
     def forget(self, gone: ChosenKeys) -> None:
         """Drop the partitions whose keys are chosen."""
-        table = self.snapshot()
+        table = self._rows(np.arange(self.size))
         kept = [b.filter(pa.array(~gone(b.columns[: len(self._key_fields)]))) for b in table.to_batches()]
+        changed = self._changed
         self.restore(pa.Table.from_batches(kept, schema=table.schema))
+        self._changed = changed
+        changed.renumbered()
 
-    def snapshot(self) -> pa.Table:
-        """Keys and totals of all partitions."""
-        everything = np.arange(self.size)
-        columns = [*self._partitions.columns(everything), *self._totals.take(self._newest.values)]
+    def section(self) -> Section:
+        """Keys and totals of the partitions, as the table RUNNING."""
+        return Section(self._changed, lambda: self.size, lambda slots: {RUNNING: self._rows(slots)})
+
+    def _rows(self, slots: Ints) -> pa.Table:
+        columns = [*self._partitions.columns(slots), *self._totals.take(self._newest.values[slots])]
         names = [*(f"$key{i}" for i in range(len(self._key_fields))), *self._schema.names]
         schema = pa.schema([pa.field(n, c.type) for n, c in zip(names, columns, strict=True)])
         return pa.Table.from_batches([pa.RecordBatch.from_arrays(columns, schema=schema)])
@@ -111,6 +120,7 @@ class Running:
             slots = self._partitions.insert(batch.columns[:width], batch.num_rows)
             self._newest.grow(self._partitions.size)
             self._keep(slots, pa.RecordBatch.from_arrays(batch.columns[width:], schema=self._schema))
+        self._changed.begin(self.size)
 
 
 def _parts(call: WindowCall, rows: pa.Schema) -> list[tuple[str, pa.DataType]]:
