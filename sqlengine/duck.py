@@ -531,8 +531,9 @@ def translate_error(err: Exception) -> errors.Error:
     failed = _USER_CODE.search(str(err))
     if failed is not None:
         raised, message = failed.groups()
-        if raised in _OF_KERNELS:
-            return _OF_KERNELS[raised](message.strip())
+        kind = getattr(errors, raised or "", None)  # what the engine's own functions raise; a program's, DataError
+        if kind is not None and kind is not errors.DataError:
+            return kind(message.strip())  # type: ignore[no-any-return]
         return errors.DataError(message.strip(), sqlstate="38000", hint="the error comes from a Python function")
     body = re.split(r"\n\s*\n?LINE \d+:", str(err))[0]
     body = re.sub(r"^[A-Z][A-Za-z ]*(Error|Exception): ?", "", body).strip()
@@ -560,8 +561,6 @@ def _error_class(err: Exception, head: str) -> type[errors.Error]:
 _USER_NAME = re.compile(r"\buser_(\w+)_\d+(?=\()")
 """What functions/user.py calls a database's own function in DuckDB."""
 _USER_CODE = re.compile(r"exception occurred while executing the UDF: (?:(\w+): )?(.*)", re.DOTALL)
-_OF_KERNELS: dict[str, type[errors.Error]] = {"InvalidParameter": errors.InvalidParameter}
-"""What built-in functions of Arrow arrays raise; a program's own raise DataError."""
 _RESPELT = (
     (r"^(?:Scalar |Table |Aggregate )?Function with name (\S+) does not exist", r"function \1 does not exist"),
     (r"^Table with name (\S+) does not exist", r'relation "\1" does not exist'),

@@ -10,6 +10,8 @@ of a parameter, and then fails or takes the wrong one.  `typeof` is folded when 
 
 from __future__ import annotations
 
+from sqlengine.pg_settings import VERSION_TEXT
+
 _OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
 _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
 
@@ -33,7 +35,7 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO initcap(s) AS list_aggregate(list_transform(regexp_extract_all(s, '[\\pL\\pN]+|[^\\pL\\pN]+'), "
     "lambda w: upper(w[1]) || lower(w[2:])), 'string_agg', '')",
     # What clients ask of PostgreSQL before they speak to it.
-    "CREATE MACRO version() AS 'PostgreSQL 16.0 (sqlengine)'",
+    f"CREATE MACRO version() AS '{VERSION_TEXT}'",
     "CREATE MACRO if(c, a, b) AS CASE WHEN c THEN a ELSE b END",
     "CREATE MACRO iff(c, a, b) AS CASE WHEN c THEN a ELSE b END",
     "CREATE MACRO nvl(a, b) AS coalesce(a, b)",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
+from sqlengine.pg_settings import PG_SETTINGS, PgSetting, checked, pg_setting
 
 
 def setting(
@@ -20,7 +21,7 @@ def setting(
 @dataclass
 class Settings:
     """A session's settings; `Settings.get/set/reset` take the SQL name. `database`: the values of those that all
-    sessions of a database share."""
+    sessions of a database share; `postgres`: what a client has set of PostgreSQL's, by lower-case name."""
 
     dialect: str = setting("postgres", "SQL dialect of the text that follows", choices=("postgres", "hive", "spark"))
     timezone: str = setting("UTC", "time zone of timestamptz text")
@@ -56,14 +57,24 @@ class Settings:
         shared=True,
     )
     database: dict[str, Any] = field(default_factory=dict, repr=False)
+    postgres: dict[str, str] = field(default_factory=dict, repr=False)
 
     def get(self, name: str) -> Any:
         """The value of a setting; UndefinedObject (42704) with near names for an unknown one."""
+        foreign = _foreign(name)
+        if foreign is not None:
+            if foreign.is_made_up and foreign.name not in self.postgres:
+                raise UndefinedObject(f'unrecognized setting "{name}"')
+            return self.postgres.get(foreign.name.lower(), foreign.default)
         known = _known(name)
         return self.database.get(known, getattr(self, known))
 
     def set(self, name: str, value: Any) -> None:
         """Parse and store; InvalidParameter (22023) when the value does not fit."""
+        foreign = _foreign(name)
+        if foreign is not None:
+            self.postgres[foreign.name.lower()] = checked(foreign, str(value))
+            return
         known = _known(name)
         spec = next(f for f in fields(self) if f.name == known)
         parsed = _parse(known, spec.type, spec.metadata, value)
@@ -74,9 +85,20 @@ class Settings:
 
     def reset(self, name: str) -> None:
         """Back to the default."""
+        foreign = _foreign(name)
+        if foreign is not None:
+            self.postgres.pop(foreign.name.lower(), None)
+            return
         known = _known(name)
         self.database.pop(known, None)
         setattr(self, known, next(f.default for f in fields(self) if f.name == known))
+
+    def reset_all(self) -> None:
+        """Everything back to its default but what all sessions share, which is not one session's to reset."""
+        self.postgres.clear()
+        for name in setting_names():
+            if not is_shared(name):
+                self.reset(name)
 
 
 _TRUTHS = {"on": "true", "1": "true", "yes": "true", "off": "false", "0": "false", "no": "false"}
@@ -98,12 +120,31 @@ def setting_help(name: str) -> str:
     return str(next(f.metadata["help"] for f in fields(Settings) if f.name == _known(name)))
 
 
-def _known(name: str) -> str:
+def is_setting(name: str) -> bool:
+    """Whether there is a setting of that name, ours or one PostgreSQL has."""
+    return _plain(name) in setting_names() or pg_setting(name) is not None
+
+
+def shown_name(name: str) -> str:
+    """A setting's name as SHOW heads its column: PostgreSQL's with its capitals."""
+    foreign = pg_setting(name)
+    return foreign.name if foreign is not None else name
+
+
+def _plain(name: str) -> str:
     plain = name.lower().replace("-", "_")
-    plain = {"time_zone": "timezone", "statement_timeout": "statement_timeout_ms"}.get(plain, plain)
-    names = setting_names()
+    return {"time_zone": "timezone", "statement_timeout": "statement_timeout_ms"}.get(plain, plain)
+
+
+def _foreign(name: str) -> PgSetting | None:
+    """PostgreSQL's setting of a name that is none of ours."""
+    return None if _plain(name) in setting_names() else pg_setting(name)
+
+
+def _known(name: str) -> str:
+    plain, names = _plain(name), setting_names()
     if plain not in names:
-        raise UndefinedObject(f'unrecognized setting "{name}"', hint=did_you_mean(plain, names))
+        raise UndefinedObject(f'unrecognized setting "{name}"', hint=did_you_mean(plain, [*names, *PG_SETTINGS]))
     return plain
 
 

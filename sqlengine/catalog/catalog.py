@@ -15,6 +15,7 @@ from sqlengine.catalog.objects import (
     grants_from_json,
     to_json,
 )
+from sqlengine.catalog.pg.relations import PG_RELATIONS, pg_relation
 from sqlengine.catalog.privileges import Access
 from sqlengine.catalog.roles import Roles
 from sqlengine.catalog.system import SYSTEM_TABLES
@@ -31,6 +32,10 @@ from sqlengine.errors import (
 T = TypeVar("T", bound=CatalogObject)
 Journal = Callable[[dict[str, Any]], None]
 DEFAULT_SCHEMA = "public"
+FIRST_OID = 16384
+"""PostgreSQL gives lower ones to what it is born with."""
+OIDS_PER_OBJECT = 2048
+"""An object's own oid and those of what belongs to it, its row type, indexes and defaults: catalog/pg/oids.py."""
 
 
 def object_name(parts: tuple[str, ...]) -> str:
@@ -57,6 +62,8 @@ class Catalog:
         self._access: dict[tuple[str, str], Access] = {}
         self._secret: bytes | None = None
         self.roles = Roles(self._write)
+        self._oids: dict[str, int] = {}
+        self._next_oid = FIRST_OID
         self.version = 0
 
     @classmethod
@@ -66,9 +73,10 @@ class Catalog:
         for record in records:
             if record["op"] == "put":
                 obj = from_json(record["object"])
+                catalog._number(obj.name, record.get("oid"))
                 catalog._objects[obj.name] = obj
             elif record["op"] == "drop":
-                catalog._objects.pop(record["name"], None)
+                catalog._forget(record["name"])
             elif record["op"] == "change":
                 catalog._take([from_json(one) for one in record["objects"]], record["without"])
             elif record["op"] == "roles":
@@ -79,6 +87,22 @@ class Catalog:
                 catalog._secret = bytes.fromhex(record["secret"])
         catalog._journal = journal
         return catalog
+
+    def oid(self, name: str) -> int:
+        """The number PostgreSQL's catalog knows an object by: the same as long as the object lives, under any name."""
+        return self._oids[name]
+
+    def _number(self, name: str, given: int | None = None) -> None:
+        """Give an object its number; one that takes another's place under the same name has that one's."""
+        if given is not None:
+            self._oids[name] = given
+        elif name not in self._oids:
+            self._oids[name] = self._next_oid
+        self._next_oid = max(self._next_oid, self._oids[name] + OIDS_PER_OBJECT)
+
+    def _forget(self, name: str) -> None:
+        self._objects.pop(name, None)
+        self._oids.pop(name, None)
 
     def __iter__(self) -> Iterator[CatalogObject]:
         return iter(list(self._objects.values()))
@@ -93,9 +117,9 @@ class Catalog:
     def get(self, parts: tuple[str, ...], position: int | None = None) -> CatalogObject:
         """The object or system table of that name; UndefinedTable (42P01) with the nearest names."""
         name = object_name(parts)
-        found = self._objects.get(name) or SYSTEM_TABLES.get(name)
+        found = self._objects.get(name) or SYSTEM_TABLES.get(name) or pg_relation(name)
         if found is None:
-            near = did_you_mean(name, [*self._objects, *SYSTEM_TABLES])
+            near = did_you_mean(name, [*self._objects, *SYSTEM_TABLES, *(PG_RELATIONS if "pg_" in name else ())])
             raise UndefinedTable(f'relation "{name}" does not exist', hint=near, position=position)
         return found
 
@@ -122,7 +146,8 @@ class Catalog:
         schema, dot, _ = obj.name.rpartition(".")
         if dot and not isinstance(obj, Namespace) and not isinstance(self._objects.get(schema), Namespace):
             raise UndefinedObject(f'schema "{schema}" does not exist', sqlstate="3F000")
-        self._write({"op": "put", "object": to_json(obj)})
+        self._number(obj.name)
+        self._write({"op": "put", "object": to_json(obj), "oid": self._oids[obj.name]})
         self._held.discard(obj.name)
         self._objects[obj.name] = obj
 
@@ -139,7 +164,7 @@ class Catalog:
         """Forget what was being made and did not come about; nothing when it has been added or dropped."""
         if obj.name in self._held and self._objects.get(obj.name) is obj:
             self._held.discard(obj.name)
-            del self._objects[obj.name]
+            self._forget(obj.name)
 
     def is_held(self, name: str) -> bool:
         """Whether an object is only being made."""
@@ -148,7 +173,7 @@ class Catalog:
     def update(self, obj: T, **changes: Any) -> T:
         """Replace fields of an object (not its name)."""
         new = replace(obj, **changes)
-        self._write({"op": "put", "object": to_json(new)})
+        self._write({"op": "put", "object": to_json(new), "oid": self._oids[new.name]})
         self._objects[new.name] = new
         return new
 
@@ -158,8 +183,11 @@ class Catalog:
         self._take(objects, without)
 
     def _take(self, objects: Sequence[CatalogObject], without: str) -> None:
-        self._objects.update({obj.name: obj for obj in objects})
-        self._objects.pop(without, None)
+        for obj in objects:
+            renamed = obj.name not in self._objects and without in self._oids
+            self._number(obj.name, self._oids[without] if renamed else None)
+            self._objects[obj.name] = obj
+        self._forget(without)
         self._held.discard(without)
 
     def with_object(self, obj: CatalogObject) -> Catalog:
@@ -167,6 +195,8 @@ class Catalog:
         other = Catalog()
         other._objects = {**self._objects, obj.name: obj}
         other._access, other.roles = self._access, self.roles
+        other._oids = dict(self._oids)
+        other._number(obj.name)
         return other
 
     def in_order(self) -> list[CatalogObject]:
@@ -190,7 +220,7 @@ class Catalog:
             self._held.discard(name)
         else:
             self._write({"op": "drop", "name": name})
-        del self._objects[name]
+        self._forget(name)
 
     def dependents(self, name: str) -> list[CatalogObject]:
         """Everything that reads `name`, directly or not, nearest last: the order to drop in is this list's.  Who reads
@@ -258,7 +288,8 @@ class Catalog:
 
     def records(self) -> list[dict[str, Any]]:
         """The journal that would rebuild the present state, for compaction."""
-        records = [{"op": "put", "object": to_json(o)} for o in self._objects.values() if o.name not in self._held]
+        kept = (o for o in self._objects.values() if o.name not in self._held)
+        records = [{"op": "put", "object": to_json(o), "oid": self._oids[o.name]} for o in kept]
         records.append(self.roles.record())
         for (kind, name), access in self._access.items():
             records.append({"op": "access", "kind": kind, "name": name, "access": asdict(access)})

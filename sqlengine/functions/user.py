@@ -110,6 +110,7 @@ class UserFunctions:
 
     def __init__(self) -> None:
         self._by_name: dict[str, UserFunction] = {}
+        self.version = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -190,6 +191,7 @@ class UserFunctions:
     def _put(self, made: UserFunction) -> UserFunction:
         with self._lock:
             self._by_name = {**self._by_name, made.name: made}
+            self.version += 1
         return made
 
 

@@ -20,6 +20,7 @@ from sqlengine.catalog.objects import (
     Stream,
     Table,
 )
+from sqlengine.catalog.pg.shared import PgShared
 from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Delta
 from sqlengine.errors import Error, ObjectNotReady
@@ -96,6 +97,7 @@ class Instance:
                 self.storage, lambda: self.side_topics.ends() | self.outputs.ends(), lambda: bool(self.outputs)
             )
         self.pump = Pump(self.scheduler, self.storage.maintain)
+        self.pg = PgShared()
         self.closed = False
         self._threads = threads
         self._workers: dict[int, Workers] = {}

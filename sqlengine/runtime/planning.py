@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, PlanningInfo, Sink, Stream, Table, View
+from sqlengine.errors import NotSupportedError
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
 from sqlengine.plan.properties import own_time
@@ -77,6 +78,8 @@ class Planning:
 
     def _recompute_text(self, query: ast.Query) -> RecomputeText:
         expanded = self.expanded(query)
+        if expanded.of_session:
+            raise NotSupportedError("a materialized view cannot ask for the session or for PostgreSQL's catalog")
         inputs = tuple(
             (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
         )

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine import duck
+from sqlengine.snapshot import pg
 from sqlengine.snapshot.expand import Expanded
 
 _BY_ARRIVAL = re.compile(r"\b(?:first|last|list|array_agg|string_agg|any_value)\(", re.IGNORECASE)
@@ -17,25 +18,33 @@ theirs is kept within a batch only."""
 
 
 def run(
-    expanded: Expanded, tables: Mapping[str, pa.Table], now_us: int, on_start: Callable[[Any], None] | None = None
+    expanded: Expanded,
+    tables: Mapping[str, pa.Table],
+    now_us: int,
+    on_start: Callable[[Any], None] | None = None,
+    statement: str = pg.NOBODY,
 ) -> pa.Table:
-    """The whole answer, with our types; `on_start` is handed the connection so that it can be interrupted.
+    """The whole answer, with our types; `on_start` is handed the connection so that it can be interrupted, `statement`
+    is the number under which PostgreSQL's functions are answered (snapshot/pg.py).
 
     Raises what `duck.translate_error` makes of DuckDB's errors.
     """
     connection = duck.connection()
     names: dict[str, str] = {}
     ordered = _BY_ARRIVAL.search(expanded.text) is not None
-    text = expanded.text.replace("$now", duck.now_literal(now_us))
+    text = expanded.text.replace("$now", duck.now_literal(now_us)).replace(pg.STATEMENT, statement)
     try:
         for name, table in tables.items():
             names[name] = name
             connection.register(name, table.combine_chunks() if ordered else table)
         if on_start is not None:
             on_start(connection)
-        return duck.normalise(connection.sql(text).to_arrow_table())
+        table = duck.normalise(connection.sql(text).to_arrow_table())
     except Exception as error:
         raise duck.translate_error(error) from error
     finally:
         for name in names:
             connection.unregister(name)
+    if len(expanded.pg_types) != table.num_columns:
+        return table
+    return pg.printed(table, expanded.typed(table.schema), expanded.pg_types, statement)

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from sqlengine import duck, sql
-from sqlengine.catalog.catalog import Catalog
+from sqlengine.catalog.catalog import Catalog, object_name
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
-from sqlengine.catalog.system import SystemTable
+from sqlengine.catalog.pg.functions import overload
+from sqlengine.catalog.pg.relations import SET_FUNCTIONS, PgRelation, pg_relation
+from sqlengine.catalog.system import SYSTEM_TABLES, SystemTable
 from sqlengine.errors import UndefinedFunction, WrongObjectType
 from sqlengine.functions.duck_spelling import spelling
 from sqlengine.functions.user import UserFunctions
+from sqlengine.snapshot import pg
 from sqlengine.snapshot.user import register
 from sqlengine.sql import ast
 from sqlengine.types import to_sql
@@ -22,12 +25,15 @@ from sqlengine.types import to_sql
 @dataclass(frozen=True)
 class Expanded:
     """`text`: DuckDB SQL; `inputs`: the table name in the text -> the object it stands for; `changes`: it reads a
-    CHANGELOG, which has no rows at one moment."""
+    CHANGELOG, which has no rows at one moment; `of_session`: it asks who is asking (snapshot/pg.py); `pg_types`: the
+    columns' types in PostgreSQL's words where Arrow's do not tell, empty when PostgreSQL's catalog is not read."""
 
     text: str
     inputs: dict[str, CatalogObject]
     time_dependent: bool = False
     changes: bool = False
+    of_session: bool = False
+    pg_types: tuple[str | None, ...] = ()
 
     def schemas(self) -> dict[str, pa.Schema]:
         """The inputs' schemas by table name."""
@@ -35,9 +41,22 @@ class Expanded:
 
     def describe(self) -> pa.Schema:
         """The answer's schema; binding errors of DuckDB come out as ours."""
-        return duck.describe(self.text.replace("$now", NOW_SAMPLE), self.schemas())
+        text = self.text.replace("$now", NOW_SAMPLE).replace(pg.STATEMENT, pg.NOBODY)
+        return self.typed(duck.describe(text, self.schemas()))
+
+    def typed(self, schema: pa.Schema) -> pa.Schema:
+        """The answer's schema with PostgreSQL's types in the fields' metadata, as `pg_type`."""
+        if len(self.pg_types) != len(schema):
+            return schema
+        return pa.schema([_marked(f, t) for f, t in zip(schema, self.pg_types, strict=True)])
 
 
+def _marked(field: pa.Field, kind: str | None) -> pa.Field:
+    return field if kind is None else field.with_type(pg.printed_type(kind, field.type)).with_metadata({PG_TYPE: kind})
+
+
+PG_TYPE = "pg_type"
+"""The key of a field's metadata under which it has its type in PostgreSQL's words."""
 NOW_SAMPLE = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
 
 
@@ -60,6 +79,8 @@ class _Expansion:
     inputs: dict[str, CatalogObject] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     changes: bool = False
+    of_session: bool = False
+    outputs: sql.PgOutputs = ()
 
     def relation(self, ref: ast.TableRef) -> str:
         """What stands in the text for a named object."""
@@ -67,7 +88,7 @@ class _Expansion:
         if isinstance(obj, View):
             columns = ", ".join(duck.quote(c.name) for c in obj.columns)
             return f"(SELECT * FROM ({self.render(sql.parse_query(obj.query))}) AS v({columns}))"
-        if not isinstance(obj, (Stream, Table, MaterializedView, SystemTable)):
+        if not isinstance(obj, (Stream, Table, MaterializedView, SystemTable, PgRelation)):
             raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=ref.position)
         if obj.name not in self.names:
             name = f"{self.prefix}{len(self.inputs)}"
@@ -78,7 +99,9 @@ class _Expansion:
     def render(self, query: ast.Query) -> str:
         """The query's DuckDB text."""
         self.changes = self.changes or sql.reads_changes(query)
-        return sql.to_duckdb(
+        forms = self._forms()
+        wanted = forms.wanted(query.tree)
+        text = sql.to_duckdb(
             query,
             self.relation,
             time_column=lambda ref: self.time_column(self.catalog.get(ref.parts, ref.position)),
@@ -86,7 +109,41 @@ class _Expansion:
             primary_key=self._primary_key,
             functions=self._call,
             aggregates=self._aggregate,
+            pg_forms=forms if wanted else None,
         )
+        self.outputs = tuple(forms.outputs)
+        return text
+
+    def _forms(self) -> sql.PgForms:
+        return sql.PgForms(self._pg_columns, self._pg_result, self._is_system, SET_FUNCTIONS, self._oid)
+
+    def _oid(self, parts: tuple[str, ...]) -> int | None:
+        found = self.catalog.find(parts)
+        system = pg_relation(object_name(parts)) if found is None else None
+        return self.catalog.oid(found.name) if found is not None else None if system is None else system.oid
+
+    def _is_system(self, parts: tuple[str, ...]) -> bool:
+        """Whether a relation is one of PostgreSQL's, or a view over one."""
+        found = self.catalog.find(parts)
+        if isinstance(found, View):
+            return self._forms().wanted(sql.parse_query(found.query).tree)
+        return found is None and pg_relation(object_name(parts)) is not None
+
+    def _pg_columns(self, parts: tuple[str, ...]) -> dict[str, str | None] | None:
+        """A relation's columns and what only PostgreSQL's own have: types that Arrow's do not tell."""
+        obj = self.catalog.find(parts) or SYSTEM_TABLES.get(object_name(parts)) or pg_relation(object_name(parts))
+        if isinstance(obj, PgRelation):
+            return dict(zip((c.name for c in obj.columns), obj.pg_types, strict=True))
+        if isinstance(obj, View):
+            tree = sql.parse_query(obj.query).tree
+            kinds = [kind for _, kind in self._forms().typed(tree)]
+            if len(kinds) == len(obj.columns):
+                return {c.name: kind for c, kind in zip(obj.columns, kinds, strict=True)}
+        return None if obj is None else {c.name: None for c in obj.columns}
+
+    def _pg_result(self, name: str, count: int) -> str | None:
+        found = None if self.functions.find(name) is not None else overload(name, count)
+        return None if found is None else found.result
 
     def _columns(self, ref: ast.TableRef) -> dict[str, str]:
         return {c.name: to_sql(c.type) for c in self.catalog.get(ref.parts, ref.position).columns}
@@ -99,6 +156,10 @@ class _Expansion:
         """Built-in functions as DuckDB spells them, the database's own under the names DuckDB knows them by."""
         found = self.functions.find(name)
         if found is None or found.function is None:
+            asked = overload(name, len(args))
+            if asked is not None:
+                self.of_session = True
+                return pg.spelling(asked, args)
             return spelling(name, args)
         if len(args) != len(found.params):
             raise UndefinedFunction(
@@ -121,4 +182,12 @@ def expand(
     """Expand a query; unknown names raise UndefinedTable (42P01) with their position."""
     expansion = _Expansion(catalog, functions, "in", time_column)
     text = expansion.render(query)
-    return Expanded(text, expansion.inputs, "$now" in text, expansion.changes)
+    kinds = tuple(kind for _, kind in expansion.outputs)
+    return Expanded(
+        text,
+        expansion.inputs,
+        "$now" in text,
+        expansion.changes,
+        expansion.of_session or any(map(pg.prints, kinds)),
+        kinds,
+    )

@@ -6,6 +6,7 @@ neither.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlengine.sql.interval import parse_interval
@@ -16,6 +17,7 @@ from sqlengine.sql.token_edit import ROWTIME
 if TYPE_CHECKING:
     from sqlengine.sql.glot import has_own_form
     from sqlengine.sql.params import bind_params
+    from sqlengine.sql.pg_forms import PgForms
     from sqlengine.sql.query import lower
     from sqlengine.sql.references import Reference, called_functions, named_in, reads_changes, tables
     from sqlengine.sql.render import render_expr, to_duckdb
@@ -34,6 +36,7 @@ _LAZY = {
     "to_duckdb": "render",
     "render_expr": "render",
     "bind_params": "params",
+    "PgForms": "pg_forms",
     "grouping_window": "windows",
 }
 
@@ -53,7 +56,12 @@ def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+PgOutputs = Sequence[tuple[str, str | None]]
+"""The columns of a catalog query and their types in PostgreSQL's words, None where Arrow's type tells."""
+
 __all__ = [
+    "PgForms",
+    "PgOutputs",
     "ROWTIME",
     "Reference",
     "bind_params",

@@ -273,7 +273,9 @@ def show(node: Node) -> ast.Statement:
     pattern = string_of(like) if like is not None else None
     if create is not None:
         return ast.Show(what="create", target=name_of(create), like=pattern)
-    words = node.node("show_words")
+    key, words = node.node("show_key"), node.node("show_words")
+    if key is not None:
+        return ast.Show(what=key_text(key), target=None, like=None)
     assert words is not None
     spelt = [ident(words, leaf) for leaf in words.flat()]
     what = " ".join(spelt)
@@ -285,7 +287,7 @@ _SHOWN = {
     "transaction isolation level": "transaction_isolation",
     "sources": "streams",
     "databases": "schemas",
-    "all": "settings",
+    "session authorization": "session_authorization",
 }
 
 
@@ -300,7 +302,49 @@ def set_(node: Node) -> ast.Statement:
     assert value is not None
     text = ", ".join(value_text(item) for item in value.spread())
     name = key_text(key) if key is not None else "timezone"
-    return ast.Set(name=name, value=None if text.lower() == "default" else text)
+    return ast.Set(name=name, value=None if text.lower() in _DEFAULTS else text, local=node.has("local"))
+
+
+_DEFAULTS = ("default", "local")
+"""What stands for a setting's default; SET TIME ZONE knows both words."""
+
+_LEVELS = ("serializable", "repeatable read", "read committed", "read uncommitted")
+_MODES: dict[str, tuple[str, str]] = {
+    **{f"isolation level {level}": ("isolation", level) for level in _LEVELS},
+    "read only": ("read_only", "on"),
+    "read write": ("read_only", "off"),
+    "deferrable": ("deferrable", "on"),
+    "not deferrable": ("deferrable", "off"),
+}
+"""Words of a transaction's mode -> the setting's ending and its value."""
+
+
+def set_transaction(node: Node) -> ast.Statement:
+    """SET TRANSACTION modes; SET SESSION CHARACTERISTICS AS TRANSACTION modes."""
+    words = node.node("mode_words")
+    assert words is not None
+    session = node.has("characteristics")
+    head = "default_transaction_" if session else "transaction_"
+    spelt = [ident(words, leaf) for leaf in words.flat() if leaf.type == "IDENT"]
+    values: list[tuple[str, str]] = []
+    while spelt:
+        found = next((n for n in (4, 3, 2, 1) if " ".join(spelt[:n]) in _MODES), 0)
+        if not found:
+            raise errors.SyntaxError(f'syntax error at or near "{spelt[0]}"', hint="one of: " + ", ".join(_MODES))
+        ending, value = _MODES[" ".join(spelt[:found])]
+        values.append((head + ending, value))
+        del spelt[:found]
+    return ast.SetTransaction(values=tuple(values), session=session)
+
+
+def discard(node: Node) -> ast.Statement:
+    """DISCARD ALL | PLANS | SEQUENCES | TEMP | TEMPORARY."""
+    leaf = node.leaf("IDENT")
+    assert leaf is not None
+    what = ident(node, leaf)
+    if what not in ("all", "plans", "sequences", "temp", "temporary"):
+        raise errors.SyntaxError(f'syntax error at or near "{what}"', hint="DISCARD ALL", position=leaf.start_pos)
+    return ast.Discard(what=what)
 
 
 def reset(node: Node) -> ast.Statement:

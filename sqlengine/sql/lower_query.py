@@ -15,6 +15,7 @@ from sqlengine.sql.lower_calls import order_items
 from sqlengine.sql.lower_expr import DEPTH_MAX, Context
 from sqlengine.sql.lower_relation import from_clause, value_rows
 from sqlengine.sql.lower_values import alias_of, fold, position_of
+from sqlengine.sql.rewrite_pg import ARRAY_SUFFIX, PG_TYPE
 
 Lowered = ast.Select | ast.SetOperation
 GROUPING_SETS_MAX = 4096
@@ -184,8 +185,11 @@ def output_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Column):
         return "*" if isinstance(node.this, exp.Star) else fold(node.this)
     if isinstance(node, exp.Cast):
-        inner = output_name(node.this)
-        return inner if inner != "?column?" else _type_output_name(node)
+        value = node.this
+        while isinstance(value, (exp.Cast, exp.Paren)):
+            value = value.this
+        inner = output_name(value)
+        return inner if inner not in ("?column?", "case") else _type_output_name(node)
     if isinstance(node, exp.Anonymous):
         return "?column?" if node.name.startswith("$") else node.name.lower()
     if isinstance(node, exp.Dot):
@@ -240,6 +244,7 @@ _TYPE_NAMES = {
 
 def _type_output_name(node: exp.Expr) -> str:
     base = str(node.args["to"].sql(dialect="postgres")).lower().partition("(")[0]
+    base = base.removeprefix(PG_TYPE).removesuffix(ARRAY_SUFFIX)
     return _TYPE_NAMES.get(base, base)
 
 

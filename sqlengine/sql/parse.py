@@ -184,6 +184,8 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "show": session.show,
         "describe": session.describe,
         "set": session.set_,
+        "set_transaction": session.set_transaction,
+        "discard": session.discard,
         "reset": session.reset,
         "begin": session.begin,
         "commit": session.commit,

@@ -19,6 +19,7 @@ from sqlengine.sql.lower_pivot import name_aggregates
 from sqlengine.sql.lower_query import output_name, refuse_fetch_options
 from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
+from sqlengine.sql.pg_forms import PgForms
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_approximate import exact_aggregates
@@ -68,6 +69,7 @@ def to_duckdb(
     primary_key: Key = _no_key,
     functions: Functions = as_written,
     aggregates: Aggregates = no_aggregates,
+    pg_forms: PgForms | None = None,
 ) -> str:
     """DuckDB text of a query.
 
@@ -76,10 +78,10 @@ def to_duckdb(
     column of an object, for FOR SYSTEM_TIME AS OF and for windows without a time of their own; `columns` gives its
     columns' SQL types, for operators that depend on them; `primary_key` its key's columns;
     `functions` gives DuckDB text for calls that DuckDB knows under another name, `aggregates` a scalar function over
-    lists for aggregates that it does not know.  The connection runs with
-    `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
+    lists for aggregates that it does not know; `pg_forms` is for queries of PostgreSQL's catalog.  The connection runs
+    with     `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
     """
-    how = _Rendering(relation, Spelling(now, functions), time_column, columns, primary_key, aggregates)
+    how = _Rendering(relation, Spelling(now, functions), time_column, columns, primary_key, aggregates, pg_forms)
     return deep.run(lambda: how.render(query.tree.copy()))
 
 
@@ -105,6 +107,7 @@ class _Rendering:
         columns: Columns,
         primary_key: Key,
         aggregates: Aggregates,
+        pg_forms: PgForms | None,
     ) -> None:
         self.relation = relation
         self.how = how
@@ -113,6 +116,7 @@ class _Rendering:
         self.primary_key = primary_key
         self.types: dict[tuple[str, str], str | None] = {}
         self.aggregates = aggregates
+        self.pg_forms = pg_forms
         self.replaced: set[tuple[str, ...]] = set()
         self.base: dict[int, ast.TableRef] = {}
 
@@ -123,6 +127,8 @@ class _Rendering:
         for pivot in tree.find_all(exp.Pivot):
             name_aggregates(pivot)
         _name_outputs(tree)
+        if self.pg_forms is not None:
+            self.pg_forms.apply(tree)
         type_literals(tree)
         tree = _name_values(tree)
         self._time_travel(tree)

@@ -16,6 +16,8 @@ from sqlengine.sql.mutual import mutual_recursions
 from sqlengine.sql.rewrite_calls import TRIGGERS, special_calls
 from sqlengine.sql.rewrite_hive import lateral_views
 from sqlengine.sql.rewrite_ksql import KSQL_KINDS, ksql_window, ksql_within
+from sqlengine.sql.rewrite_pg import TRIGGERS as PG_TRIGGERS
+from sqlengine.sql.rewrite_pg import pg_forms
 from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word
 
 PARAMETER = "$parameter"
@@ -35,6 +37,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
     """All rewrites, each only when its trigger word is there."""
     result = list(tokens)
     words = {token.upper for token in tokens}
+    if words & PG_TRIGGERS:
+        result = pg_forms(result)
     if words & {"?", "$", ":"}:
         result = _parameters(result)
     if words & TRIGGERS:

@@ -54,7 +54,6 @@ _BY_WORDS: dict[str, str] = {
             "LISTEN",
             "UNLISTEN",
             "NOTIFY",
-            "DISCARD",
             "VACUUM",
             "ANALYZE",
             "REINDEX",

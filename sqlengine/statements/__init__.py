@@ -33,7 +33,7 @@ from sqlengine.statements.roles import (
     set_session_authorization,
 )
 from sqlengine.statements.select import select
-from sqlengine.statements.session_state import checkpoint, reset, set_, transaction, wait
+from sqlengine.statements.session_state import checkpoint, discard, reset, set_, set_transaction, transaction, wait
 from sqlengine.statements.show import describe, show
 from sqlengine.statements.sinks import create_sink
 from sqlengine.statements.streams import create_stream
@@ -81,6 +81,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Deallocate: deallocate,
     ast.Delete: delete,
     ast.Describe: describe,
+    ast.Discard: discard,
     ast.Drop: drop,
     ast.DropConsumerGroup: drop_group,
     ast.Execute: _execute,
@@ -93,6 +94,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Reset: reset,
     ast.SelectStatement: select,
     ast.Set: set_,
+    ast.SetTransaction: set_transaction,
     ast.Show: show,
     ast.Subscribe: subscribe,
     ast.Transaction: transaction,

@@ -24,6 +24,7 @@ from sqlengine.catalog.authority import (
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import STREAM_QUERY, CatalogObject, Stream, View
 from sqlengine.catalog.options import as_ours
+from sqlengine.catalog.pg.relations import PG_TABLE_FUNCTIONS
 from sqlengine.catalog.roles import READ_FILES, SAVE, SIGNAL, WRITE_FILES
 from sqlengine.connectors import CONNECTORS
 from sqlengine.errors import InsufficientPrivilege
@@ -145,7 +146,7 @@ class Check:
             if isinstance(ref, ast.FileRef):
                 self.superuser("read server files", READ_FILES)
             elif isinstance(ref, ast.FunctionRef):
-                if ref.name not in TABLE_FUNCTIONS:
+                if ref.name not in TABLE_FUNCTIONS and ref.name not in PG_TABLE_FUNCTIONS:
                     self.superuser(f"call table function {ref.name}")
             else:
                 self.read_object(self.catalog.find(ref.parts))
@@ -406,6 +407,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Deallocate: _nothing,
     ast.Delete: _delete,
     ast.Describe: _nothing,
+    ast.Discard: _nothing,
     ast.Drop: _drop,
     ast.DropConsumerGroup: _superuser("drop consumer groups"),
     ast.DropOwned: _nothing,
@@ -427,6 +429,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.SetOwner: _nothing,
     ast.SetRole: _nothing,
     ast.SetSessionAuthorization: _nothing,
+    ast.SetTransaction: _nothing,
     ast.Show: _nothing,
     ast.Subscribe: _query,
     ast.Transaction: _nothing,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table
+from sqlengine.catalog.pg.facts import Backend
 from sqlengine.catalog.roles import SessionRole
 from sqlengine.errors import QueryCanceled
 from sqlengine.plan.pipeline import Planned
@@ -45,6 +46,8 @@ class Context:
     copy_data: Any = None
     prepared: dict[str, ast.Prepare] = field(default_factory=dict)
     role: SessionRole = field(default_factory=SessionRole)
+    before_transaction: dict[str, Any] = field(default_factory=dict)  # what SET LOCAL has changed, as it was
+    backend: Backend = field(default_factory=Backend)
 
     def check(self) -> None:
         """QueryCanceled (57014) when the statement was cancelled or ran out of time."""

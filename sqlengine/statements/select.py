@@ -8,14 +8,17 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table
+from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
+from sqlengine.snapshot.pg import NOBODY
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.own_writes import own_change, rows_with
+from sqlengine.statements.pg_catalog import pg_answers, pg_rows
 from sqlengine.statements.subscribe import follow
 from sqlengine.statements.system_rows import system_rows
 
@@ -50,6 +53,8 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
 def _contents(context: Context, obj: CatalogObject) -> pa.Table:
     if isinstance(obj, SystemTable):
         return system_rows(context, obj)
+    if isinstance(obj, PgRelation):
+        return pg_rows(context, obj)
     return _as_seen(context, obj, packed=True)
 
 
@@ -69,7 +74,8 @@ def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Tabl
         context.check()
 
     try:
-        table = run(expanded, tables, now_us, started)
+        with pg_answers(context) if expanded.of_session else nullcontext(NOBODY) as statement:
+            table = run(expanded, tables, now_us, started, statement)
     finally:
         context.interrupt = None
     context.check()

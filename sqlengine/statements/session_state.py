@@ -1,28 +1,57 @@
-"""SET, RESET, BEGIN, COMMIT, ROLLBACK, WAIT, CHECKPOINT."""
+"""SET, RESET, DISCARD, BEGIN, COMMIT, ROLLBACK, WAIT, CHECKPOINT."""
 
 from __future__ import annotations
 
+from sqlengine.errors import TransactionError
 from sqlengine.result import Result
-from sqlengine.settings import is_shared, setting_names
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.write import commit
 
 
 def set_(statement: ast.Set, context: Context) -> Result:
-    """SET name = value."""
+    """SET [LOCAL] name = value."""
+    settings = context.settings
+    if statement.local:
+        if context.transaction is None:
+            context.notice("SET LOCAL can only be used in transaction blocks")
+            return Result("SET")
+        context.before_transaction.setdefault(statement.name, settings.get(statement.name))
     if statement.value is None:
-        context.settings.reset(statement.name)
+        settings.reset(statement.name)
     else:
-        context.settings.set(statement.name, statement.value)
+        settings.set(statement.name, statement.value)
     return Result("SET")
 
 
+def set_transaction(statement: ast.SetTransaction, context: Context) -> Result:
+    """SET TRANSACTION, SET SESSION CHARACTERISTICS: taken note of; every statement sees one moment in any case."""
+    if not statement.session and context.transaction is None:
+        context.notice("SET TRANSACTION can only be used in transaction blocks")
+        return Result("SET")
+    for name, value in statement.values:
+        if not statement.session:
+            context.before_transaction.setdefault(name, context.settings.get(name))
+        context.settings.set(name, value)
+    return Result("SET")
+
+
+def discard(statement: ast.Discard, context: Context) -> Result:
+    """DISCARD ALL: settings and prepared statements as they were when the session began."""
+    if statement.what == "all":
+        if context.transaction is not None:
+            raise TransactionError("DISCARD ALL cannot run inside a transaction block", sqlstate="25001")
+        context.settings.reset_all()
+        context.prepared.clear()
+    return Result(f"DISCARD {statement.what.upper()}")
+
+
 def reset(statement: ast.Reset, context: Context) -> Result:
-    """RESET name | ALL: all but those that all sessions share, which are not one session's to reset."""
-    own = [name for name in setting_names() if not is_shared(name)]
-    for name in own if statement.name is None else [statement.name]:
-        context.settings.reset(name)
+    """RESET name | ALL."""
+    if statement.name is None:
+        context.settings.reset_all()
+    else:
+        context.settings.reset(statement.name)
     return Result("RESET")
 
 
@@ -35,6 +64,9 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
             context.transaction = []
         return Result("BEGIN")
     pending, context.transaction = context.transaction, None
+    before, context.before_transaction = context.before_transaction, {}
+    for name, value in before.items():
+        context.settings.set(name, value)
     if pending is None:
         context.notice("there is no transaction in progress")
     elif statement.action == "commit":

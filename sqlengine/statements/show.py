@@ -14,10 +14,12 @@ from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SYSTEM_TABLES
 from sqlengine.errors import UndefinedObject, WrongObjectType, did_you_mean
+from sqlengine.pg_settings import PG_SETTINGS
 from sqlengine.result import Result
-from sqlengine.settings import setting_names
+from sqlengine.settings import is_setting, setting_help, setting_names, shown_name
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.pg_catalog import setting_text
 from sqlengine.statements.system_rows import system_rows, table_of
 
 TEXT = pa.string()
@@ -32,21 +34,12 @@ def show(statement: ast.Show, context: Context) -> Result:
             kept = [like(str(name), statement.like) for name in table.column(0).to_pylist()]
             table = table.filter(pa.array(kept, pa.bool_()))
         return Result("SHOW", table)
-    if statement.what.replace("-", "_") in setting_names() or statement.what in ("time_zone", "statement_timeout"):
-        value = context.settings.get(statement.what)
-        return Result("SHOW", table_of([(statement.what, TEXT)], [(str(value),)]))
-    if statement.what in ("role", "session_authorization"):
-        return Result("SHOW", table_of([(statement.what, TEXT)], [(_shown_role(statement.what, context),)]))
-    names = [*LISTS, *setting_names()]
+    if is_setting(statement.what):
+        return Result(
+            "SHOW", table_of([(shown_name(statement.what), TEXT)], [(setting_text(context, statement.what),)])
+        )
+    names = [*LISTS, *setting_names(), *PG_SETTINGS]
     raise UndefinedObject(f'unrecognized name "{statement.what}" after SHOW', hint=did_you_mean(statement.what, names))
-
-
-def _shown_role(what: str, context: Context) -> str:
-    """As PostgreSQL shows its settings `role` and `session_authorization`."""
-    role, name_of = context.role, context.instance.catalog.roles.name_of
-    if what == "session_authorization":
-        return name_of(role.session)
-    return "none" if role.current == role.session else name_of(role.current)
 
 
 def like(text: str, pattern: str) -> bool:
@@ -105,6 +98,13 @@ def _columns(context: Context, statement: ast.Show) -> pa.Table:
 def _schemas(context: Context, statement: ast.Show) -> pa.Table:
     names = {"public", SYSTEM_SCHEMA, *(o.name for o in context.instance.catalog if o.kind == "schema")}
     return table_of([("name", TEXT)], [(n,) for n in sorted(names)])
+
+
+def _every_setting(context: Context, statement: ast.Show) -> pa.Table:
+    """SHOW ALL as PostgreSQL answers it."""
+    rows = {n: (n, setting_text(context, n), setting_help(n)) for n in setting_names()}
+    rows |= {n: (s.name, setting_text(context, n), rows[n][2] if n in rows else "") for n, s in PG_SETTINGS.items()}
+    return table_of([("name", TEXT), ("setting", TEXT), ("description", TEXT)], [rows[n] for n in sorted(rows)])
 
 
 _DESCRIPTION = [("column", TEXT), ("type", TEXT), ("nullable", pa.bool_()), ("extra", TEXT)]
@@ -179,7 +179,7 @@ LISTS: dict[str, Listing] = {
     "grants": _privileges,
     "connectors": _system("connectors"),
     "settings": _system("settings"),
-    "all": _system("settings"),
+    "all": _every_setting,
     "errors": _errors,
     "create": _create,
     "columns": _columns,

@@ -394,10 +394,26 @@ class Describe(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set(Statement):
-    """SET name = value; None stands for DEFAULT."""
+    """SET name = value; None stands for DEFAULT.  `local`: until the transaction ends."""
 
     name: str
     value: str | None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTransaction(Statement):
+    """SET TRANSACTION and SET SESSION CHARACTERISTICS AS TRANSACTION: settings and their values."""
+
+    values: tuple[tuple[str, str], ...]
+    session: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discard(Statement):
+    """DISCARD ALL | PLANS | SEQUENCES | TEMP, as a lower-case word."""
+
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

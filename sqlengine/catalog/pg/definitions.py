@@ -1,0 +1,60 @@
+"""Objects as the SQL that would make them: what pg_get_viewdef and its like answer."""
+
+from __future__ import annotations
+
+from sqlengine.catalog.objects import CheckInfo, MaterializedView, Table, View
+from sqlengine.catalog.pg import oids
+from sqlengine.catalog.pg.facts import FunctionFact, Relation, quote_ident
+from sqlengine.catalog.pg.types import BY_NAME, format_type
+
+
+def query_text(view: View | MaterializedView) -> str:
+    """The query of a view as pg_views has it: with a semicolon behind it."""
+    return view.query.strip().rstrip(";") + ";"
+
+
+def key_columns(table: Table) -> str:
+    """The columns of a primary key in parentheses."""
+    return "(" + ", ".join(quote_ident(part) for part in table.primary_key) + ")"
+
+
+def index_definition(relation: Relation, table: Table) -> str:
+    """CREATE UNIQUE INDEX for a primary key."""
+    name, on = quote_ident(oids.key_name(relation.name)), f"{quote_ident(relation.schema)}.{quote_ident(relation.name)}"
+    return f"CREATE UNIQUE INDEX {name} ON {on} USING btree {key_columns(table)}"
+
+
+def check_definition(check: CheckInfo) -> str:
+    """The clause of a CHECK constraint."""
+    return f"CHECK ({check.expr})"
+
+
+def arguments(function: FunctionFact) -> str:
+    """A function's parameters as psql lists them."""
+    parts = []
+    for number, kind in enumerate(function.arguments):
+        last = number == len(function.arguments) - 1
+        name = function.argument_names[number] if number < len(function.argument_names) else ""
+        words = ("VARIADIC" if function.variadic and last else "", quote_ident(name) if name else "", _type(kind))
+        parts.append(" ".join(word for word in words if word))
+    return ", ".join(parts)
+
+
+def result(function: FunctionFact) -> str:
+    """What a function returns."""
+    return ("SETOF " if function.returns_set else "") + _type(function.result)
+
+
+def function_definition(function: FunctionFact) -> str:
+    """CREATE FUNCTION for a function; built-in ones have no body but their name."""
+    strict = " STRICT" if function.strict else ""
+    volatility = {"i": "IMMUTABLE", "s": "STABLE", "v": "VOLATILE"}[function.volatility]
+    head = f"CREATE OR REPLACE FUNCTION {quote_ident(function.schema)}.{quote_ident(function.name)}"
+    return (
+        f"{head}({arguments(function)})\n RETURNS {result(function)}\n LANGUAGE {function.language}\n"
+        f" {volatility}{strict}\nAS $function${function.name}$function$\n"
+    )
+
+
+def _type(name: str) -> str:
+    return str(format_type(BY_NAME[name].oid, -1))

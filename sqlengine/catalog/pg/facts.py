@@ -1,0 +1,369 @@
+"""What the rows of PostgreSQL's catalog are made of: the database's objects, the session, and who else is there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Sink, Stream, Table, View
+from sqlengine.catalog.pg import oids
+from sqlengine.catalog.pg.locks import AdvisoryLocks
+from sqlengine.catalog.pg.relations import PG_RELATIONS, PgRelation
+from sqlengine.catalog.roles import BOOTSTRAP_ID, BOOTSTRAP_NAME, Role
+from sqlengine.catalog.system import SystemTable
+from sqlengine.errors import UndefinedObject, UndefinedTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """One session as pg_stat_activity shows it; times in microseconds since 1970 UTC, None where there is none."""
+
+    pid: int
+    user: str
+    database: str
+    application_name: str = ""
+    client_addr: str | None = None
+    client_port: int | None = None
+    backend_start_us: int | None = None
+    xact_start_us: int | None = None
+    query_start_us: int | None = None
+    state_change_us: int | None = None
+    state: str = "active"
+    query: str = ""
+
+
+def _nobody(pid: int) -> bool:
+    return False
+
+
+@dataclass(kw_only=True)
+class Backend:
+    """What a session is to PostgreSQL's functions; the defaults are those of a session within the program.
+
+    `terminate` and `cancel` end another session, or its statement, by pid and say whether there was one; `activity`
+    tells of every session of the server.
+    """
+
+    pid: int = field(default_factory=os.getpid)
+    database: str = BOOTSTRAP_NAME
+    client_addr: str | None = None
+    client_port: int | None = None
+    server_addr: str | None = None
+    server_port: int | None = None
+    start_us: int | None = None
+    terminate: Callable[[int], bool] = _nobody
+    cancel: Callable[[int], bool] = _nobody
+    activity: Callable[[], Sequence[Activity]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionFact:
+    """A row of pg_proc: types by their names in pg_type, `kind` f, a or w, `volatility` i, s or v."""
+
+    oid: int
+    name: str
+    arguments: tuple[str, ...]
+    argument_names: tuple[str, ...]
+    result: str
+    kind: str = "f"
+    volatility: str = "i"
+    strict: bool = True
+    variadic: bool = False
+    returns_set: bool = False
+    schema: str = "pg_catalog"
+    description: str | None = None
+    language: str = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Something with columns: what pg_class has a row for."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    obj: CatalogObject
+    columns: tuple[ColumnInfo, ...]
+
+
+NAMESPACES = {"pg_catalog": 11, "pg_toast": 99, "public": 2200, "information_schema": 13000, "system": 13001}
+"""Schemas that are always there, and their oids."""
+
+KINDS: tuple[tuple[type[CatalogObject], str], ...] = (
+    (Stream, "r"),
+    (Table, "r"),
+    (View, "v"),
+    (MaterializedView, "m"),
+    (SystemTable, "v"),
+)
+"""The relkind of each class of objects; what is not here (sinks, functions, schemas) is no relation."""
+
+
+def _anything(role: str, kind: str, oid: int, privileges: str) -> bool:
+    return True
+
+
+def _same(member: str, role: str, inherited: bool) -> bool:
+    return member == role
+
+
+def _nobody_refused(pid: int) -> None:
+    return None
+
+
+@dataclass
+class Facts:
+    """One moment of the database as a session sees it.
+
+    `user` is the session's current role, `session_user` whom it began as; `settings` gives a setting's text by name and
+    raises UndefinedObject; `rows` estimates a relation's rows, `bytes` what it takes; `check` raises when the statement
+    was cancelled, `wait` lets seconds pass and checks.  `may(role, kind, oid, privileges)` says whether a role has one
+    of some privileges on an object; the kinds are table, column, schema, database, sequence, function and other.
+    `is_member(member, role, inherited)` asks for memberships; `signal(pid)` raises when the user may not end what
+    another session runs.
+    """
+
+    objects: Sequence[CatalogObject]
+    oid_of: Callable[[str], int]
+    backend: Backend
+    user: str
+    session_user: str
+    settings: Callable[[str], str]
+    set_setting: Callable[[str, str, bool], None]
+    setting_names: Sequence[str] = ()
+    roles: Sequence[Role] = ()
+    functions: Sequence[FunctionFact] = ()
+    rows: Callable[[CatalogObject], int] = lambda obj: 0
+    bytes: Callable[[CatalogObject], int] = lambda obj: 0
+    check: Callable[[], None] = lambda: None
+    wait: Callable[[float], None] = lambda seconds: None
+    now_us: int = 0
+    in_transaction: bool = False
+    tick: int = 0
+    system_tables: Mapping[str, SystemTable] = field(default_factory=dict)
+    locks: AdvisoryLocks = field(default_factory=AdvisoryLocks)
+    may: Callable[[str, str, int, str], bool] = _anything
+    is_member: Callable[[str, str, bool], bool] = _same
+    signal: Callable[[int], None] = _nobody_refused
+
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    # ------------------------------------------------------------ schemas and roles
+
+    @cached_property
+    def namespaces(self) -> dict[str, int]:
+        """Schema -> oid."""
+        return NAMESPACES | {o.name: self.oid_of(o.name) for o in self.objects if o.kind == "schema"}
+
+    @cached_property
+    def namespace_names(self) -> dict[int, str]:
+        """Oid -> schema."""
+        return {oid: name for name, oid in self.namespaces.items()}
+
+    @cached_property
+    def search_path(self) -> list[str]:
+        """The schemas that are looked into, those of the system left out."""
+        named = (part.strip().strip('"') for part in self.settings("search_path").split(","))
+        found = (self.user if name == "$user" else name for name in named)
+        return [name for name in dict.fromkeys(found) if name in self.namespaces]
+
+    @cached_property
+    def role_oids(self) -> dict[str, int]:
+        """Role -> oid."""
+        return {role.name: role.id for role in self.roles}
+
+    @cached_property
+    def role_names(self) -> dict[int, str]:
+        """Oid -> role."""
+        return {role.id: role.name for role in self.roles}
+
+    @property
+    def owner(self) -> int:
+        """The oid of the role that owns what no user has made."""
+        return BOOTSTRAP_ID
+
+    def owner_name(self, relation: Relation) -> str:
+        """The owner of a relation by name."""
+        return self.role_names.get(relation.obj.owner, str(relation.obj.owner))
+
+    # ------------------------------------------------------------ relations
+
+    @cached_property
+    def user_relations(self) -> list[Relation]:
+        """Streams, tables and views, by name; helpers that the engine makes for itself left out."""
+        found = []
+        for obj in sorted(self.objects, key=lambda o: o.name):
+            kind = next((k for cls, k in KINDS if isinstance(obj, cls)), None)
+            if kind is not None and "$" not in obj.name:
+                schema, _, name = obj.name.rpartition(".")
+                found.append(Relation(self.oid_of(obj.name), schema or "public", name, kind, obj, obj.columns))
+        return found
+
+    @cached_property
+    def system_relations(self) -> list[Relation]:
+        """The system catalogs, and the tables of the schema `system`."""
+        catalogs = [
+            Relation(r.oid, r.schema, r.plain_name, r.relkind, r, r.columns)
+            for r in PG_RELATIONS.values()
+            if r.relkind != "f"
+        ]
+        own = [
+            Relation(oids.SYSTEM_TABLES + i * oids.STEP, "system", t.name.partition(".")[2], "v", t, t.columns)
+            for i, t in enumerate(self.system_tables.values())
+        ]
+        return catalogs + own
+
+    @cached_property
+    def relations(self) -> list[Relation]:
+        """All of them."""
+        return [*self.system_relations, *self.user_relations]
+
+    @cached_property
+    def by_oid(self) -> dict[int, Relation]:
+        """Relations by oid; a primary key's index is found by `index_owner`."""
+        return {r.oid: r for r in self.relations}
+
+    @cached_property
+    def by_name(self) -> dict[tuple[str, str], Relation]:
+        """Relations by (schema, name)."""
+        return {(r.schema, r.name): r for r in self.relations}
+
+    @cached_property
+    def keyed(self) -> list[tuple[Relation, Table]]:
+        """The tables that have a primary key."""
+        return [(r, r.obj) for r in self.user_relations if isinstance(r.obj, Table) and r.obj.primary_key]
+
+    @cached_property
+    def indexes(self) -> dict[int, tuple[Relation, Table]]:
+        """Primary keys by their index's oid."""
+        return {oids.index(r.oid): (r, t) for r, t in self.keyed}
+
+    def visible(self, schema: str, name: str) -> bool:
+        """Whether a plain name means the relation of that schema."""
+        for found in ("pg_catalog", *self.search_path):
+            if (found, name) in self.by_name or (found, name) in self.index_names:
+                return found == schema
+        return False
+
+    @cached_property
+    def index_names(self) -> dict[tuple[str, str], int]:
+        """Primary keys' indexes by (schema, name)."""
+        return {(r.schema, oids.key_name(r.name)): oids.index(r.oid) for r, _ in self.keyed}
+
+    def relation_oid(self, text: str) -> int:
+        """What `'name'::regclass` means: a number as it is, a name that may be qualified; UndefinedTable (42P01)."""
+        if text.isdigit():
+            return int(text)
+        if text == "-":
+            return 0
+        found = self.find_relation(text)
+        if found is None:
+            raise UndefinedTable(f'relation "{text}" does not exist')
+        return found
+
+    def find_relation(self, text: str) -> int | None:
+        """The oid of a relation or index by its name, None when there is none."""
+        parts = split_name(text)
+        schemas = [parts[-2]] if len(parts) > 1 else ["pg_catalog", *self.search_path]
+        for schema in schemas:
+            if (schema, parts[-1]) in self.by_name:
+                return self.by_name[schema, parts[-1]].oid
+            if (schema, parts[-1]) in self.index_names:
+                return self.index_names[schema, parts[-1]]
+        return None
+
+    def relation_text(self, oid: int) -> str:
+        """What a regclass prints as: the name, qualified where it is not visible; the number of an unknown one."""
+        if oid == 0:
+            return "-"
+        if oid in self.indexes:
+            relation, _ = self.indexes[oid]
+            schema, name = relation.schema, oids.key_name(relation.name)
+        elif oid in self.by_oid:
+            schema, name = self.by_oid[oid].schema, self.by_oid[oid].name
+        else:
+            return str(oid)
+        plain = quote_ident(name)
+        return plain if self.visible(schema, name) else f"{quote_ident(schema)}.{plain}"
+
+    def namespace_oid(self, text: str) -> int:
+        """What `'name'::regnamespace` means; UndefinedObject (3F000)."""
+        name = split_name(text)[-1]
+        if text.isdigit():
+            return int(text)
+        if name not in self.namespaces:
+            raise UndefinedObject(f'schema "{name}" does not exist', sqlstate="3F000")
+        return self.namespaces[name]
+
+    def role_oid(self, text: str) -> int:
+        """What `'name'::regrole` means; UndefinedObject (42704)."""
+        name = split_name(text)[-1]
+        if text.isdigit():
+            return int(text)
+        if name not in self.role_oids:
+            raise UndefinedObject(f'role "{name}" does not exist')
+        return self.role_oids[name]
+
+    @cached_property
+    def row_types(self) -> dict[int, tuple[int, bool]]:
+        """Row types and their arrays by oid: (relation, whether it is the array)."""
+        found = {oids.row_type(r.oid): (r.oid, False) for r in self.relations}
+        return found | {oids.row_array(r.oid): (r.oid, True) for r in self.relations}
+
+    def kept(self, name: str, make: Callable[[], Any]) -> Any:
+        """What is worked out once for these facts."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+    def depends(self, obj: CatalogObject) -> list[Relation]:
+        """The relations that an object reads."""
+        names = set(obj.depends_on()) if isinstance(obj, (View, MaterializedView, Sink)) else set()
+        return [r for r in self.user_relations if r.obj.name in names]
+
+    def is_system(self, relation: Relation) -> bool:
+        """Whether it is one of PostgreSQL's own or of the schema `system`."""
+        return isinstance(relation.obj, (PgRelation, SystemTable))
+
+
+def split_name(text: str) -> list[str]:
+    """The parts of a dotted name as PostgreSQL reads them: quoted ones as they are, others in lower case."""
+    parts, at = [], 0
+    while at <= len(text):
+        if text[at : at + 1] == '"':
+            end = at + 1
+            while end < len(text) and (text[end] != '"' or text[end : end + 2] == '""'):
+                end += 2 if text[end] == '"' else 1
+            parts.append(text[at + 1 : end].replace('""', '"'))
+            at = end + 2
+        else:
+            end = text.find(".", at)
+            end = len(text) if end < 0 else end
+            parts.append(text[at:end].strip().lower())
+            at = end + 1
+    return parts
+
+
+def quote_ident(name: str) -> str:
+    """A name as PostgreSQL writes it: in quotes only where it needs them."""
+    if _PLAIN_NAME.fullmatch(name) and name not in RESERVED:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*")
+RESERVED = frozenset(
+    "all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation "
+    "column concurrently constraint create cross current_catalog current_date current_role current_schema "
+    "current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch for "
+    "foreign freeze from full grant group having ilike in initially inner intersect into is isnull join lateral "
+    "leading left like limit localtime localtimestamp natural not notnull null offset on only or order outer overlaps "
+    "placing primary references returning right select session_user similar some symmetric table tablesample then to "
+    "trailing true union unique user using variadic verbose when where window with".split()
+)
+"""Words that are no names without quotes."""

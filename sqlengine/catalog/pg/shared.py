@@ -1,0 +1,17 @@
+"""What all sessions of a database have in common of PostgreSQL's catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sqlengine.catalog.pg.locks import AdvisoryLocks
+
+
+@dataclass
+class PgShared:
+    """`tables`: rows of system relations by name, with what they depended on when they were made."""
+
+    locks: AdvisoryLocks = field(default_factory=AdvisoryLocks)
+    tables: dict[str, tuple[object, pa.Table]] = field(default_factory=dict)

@@ -1,0 +1,144 @@
+"""The settings PostgreSQL has and clients ask for or set: their defaults, and what of them may be set to what.
+
+None of them changes what this engine does; a value that would have to is refused, so that nobody is misled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlengine.errors import InvalidParameter, NotSupportedError, ObjectInUse
+
+
+@dataclass(frozen=True, slots=True)
+class PgSetting:
+    """One line of pg_settings.txt; `kind` is bool, integer, real, string or enum; limits are in `unit`s."""
+
+    name: str
+    default: str
+    unit: str
+    category: str
+    context: str
+    kind: str
+    least: str
+    most: str
+    words: tuple[str, ...]
+
+    @property
+    def is_made_up(self) -> bool:
+        """Whether only programs know it."""
+        return "." in self.name
+
+
+def _read(line: str) -> PgSetting:
+    name, default, unit, category, context, kind, least, most, words = line.split("|")
+    return PgSetting(
+        name, default, unit, category, context, kind, least, most, tuple(words.split(",")) if words else ()
+    )
+
+
+def _read_all() -> dict[str, PgSetting]:
+    text = Path(__file__).with_name("pg_settings.txt").read_text(encoding="utf-8")
+    found = (_read(line) for line in text.splitlines() if line and not line.startswith("#"))
+    return {setting.name.lower(): setting for setting in found}
+
+
+PG_SETTINGS: dict[str, PgSetting] = _read_all()
+"""By lower-case name."""
+
+VERSION_TEXT = f"PostgreSQL {PG_SETTINGS['server_version'].default} (sqlengine)"
+"""What version() answers: clients look for the name and the number."""
+
+_ALIASES = {"time_zone": "timezone"}
+
+
+def pg_setting(name: str) -> PgSetting | None:
+    """PostgreSQL's setting of a name in any case; of a name with a dot, which programs make up, one of that name."""
+    found = PG_SETTINGS.get(_ALIASES.get(name.lower(), name.lower()))
+    if found is None and "." in name.strip("."):
+        return PgSetting(name.lower(), "", "", "Customized Options", "user", "string", "", "", ())
+    return found
+
+
+def checked(setting: PgSetting, value: str) -> str:
+    """The value as SHOW prints it.
+
+    Raises ObjectInUse (55P02) for what a session cannot change, InvalidParameter (22023) for a value that does not fit,
+    NotSupportedError for one this engine does not follow.
+    """
+    if setting.context in ("internal", "postmaster", "sighup"):
+        why = "" if setting.context == "internal" else " without restarting the server"
+        raise ObjectInUse(f'parameter "{setting.name}" cannot be changed{why}', sqlstate="55P02")
+    made = _PARSERS[setting.kind](setting, value.strip())
+    only = _ONLY.get(setting.name.lower())
+    if only is not None and not _means(made, only):
+        raise NotSupportedError(
+            f'{setting.name} "{value}" is not supported', hint=f"{setting.name} is always {only[0]}"
+        )
+    return only[0] if only is not None else made
+
+
+_ONLY: dict[str, tuple[str, ...]] = {
+    "client_encoding": ("UTF8", "UTF-8", "UNICODE"),
+    "standard_conforming_strings": ("on",),
+    "datestyle": ("ISO, MDY", "ISO", "ISO,MDY", "ISO, DMY", "ISO, YMD", "MDY", "ISO,DMY", "ISO,YMD"),
+    "intervalstyle": ("postgres",),
+    "bytea_output": ("hex",),
+}
+"""The first is what the engine does, the others are what means the same."""
+
+
+def _means(value: str, words: tuple[str, ...]) -> bool:
+    return value.upper() in (word.upper() for word in words)
+
+
+def _wrong(setting: PgSetting, value: str, hint: str) -> InvalidParameter:
+    return InvalidParameter(f'invalid value for parameter "{setting.name}": "{value}"', hint=hint)
+
+
+_TRUTHS = {"on": "on", "true": "on", "yes": "on", "1": "on", "off": "off", "false": "off", "no": "off", "0": "off"}
+
+
+def _truth(setting: PgSetting, value: str) -> str:
+    found = _TRUTHS.get(value.lower())
+    if found is None:
+        raise _wrong(setting, value, "on or off is expected")
+    return found
+
+
+def _word(setting: PgSetting, value: str) -> str:
+    found = next((word for word in setting.words if word.lower() == value.lower()), _TRUTHS.get(value.lower()))
+    if found not in setting.words:
+        raise _wrong(setting, value, "available values: " + ", ".join(setting.words))
+    return found
+
+
+_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+_SIZES = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+
+
+def _number(setting: PgSetting, value: str) -> str:
+    digits = value.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    unit = value[len(digits) :].strip()
+    scale = _SIZES if setting.unit in _SIZES else _UNITS
+    try:
+        number = float(digits)
+    except ValueError:
+        raise _wrong(setting, value, "a number is expected") from None
+    if unit:
+        if unit not in scale or not setting.unit:
+            raise _wrong(setting, value, "valid units are " + ", ".join(scale) if setting.unit else "it has no unit")
+        number = number * scale[unit] / scale[setting.unit]
+    if not float(setting.least) <= number <= float(setting.most):
+        raise InvalidParameter(
+            f'{value} is outside the valid range for parameter "{setting.name}" ({setting.least} .. {setting.most})'
+        )
+    return str(round(number)) if setting.kind == "integer" else repr(number).removesuffix(".0")
+
+
+def _text(setting: PgSetting, value: str) -> str:
+    return value
+
+
+_PARSERS = {"bool": _truth, "enum": _word, "integer": _number, "real": _number, "string": _text}
