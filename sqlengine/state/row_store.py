@@ -227,8 +227,9 @@ class RowStore:
         self._live.replace(np.ones(kept, dtype=np.uint8))
         self._dead = 0
         self._filtered = {}
+        if self._index is None:  # restored with dead rows, and nothing was looked up since
+            return
         self._chains.renumber_rows(new_row, kept)
-        assert self._index is not None
         used = self._chains.used_slots(self._index.size)
         if 2 * int(used.sum()) < len(used):
             new_slot = self._index.compact(used)

@@ -142,3 +142,18 @@ def test_clear_forgets_everything() -> None:
     assert store.num_rows == 0
     store.apply(delta([(1, "b")]))
     assert contents(store) == {(1, "b"): 1}
+
+
+def test_dead_rows_of_a_restored_store_are_reclaimed_by_insertions_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has been looked up since it was restored, so it has no index yet."""
+    store = RowStore(SCHEMA, None)
+    store.apply(delta([(i, "a") for i in range(6)]))
+    store.settle()
+    store.apply(delta([(i, "a") for i in range(5)], [-1] * 5))
+    restored = RowStore(SCHEMA, None)
+    restored.restore(store.snapshot())
+    monkeypatch.setattr(row_store, "COMPACT_AT", 4)
+    restored.apply(delta([(7, "b"), (8, "c"), (8, "c")], [1, 1, -1]))
+    assert contents(restored) == Counter([(5, "a"), (7, "b")])
+    restored.apply(delta([(5, "a")], [-1]))
+    assert contents(restored) == Counter([(7, "b")])
