@@ -135,6 +135,7 @@ def open_instance(
 
 def revive(instance: Instance) -> None:
     """Everything in the catalog runs again, from the newest checkpoint where there is one, else from the topics."""
+    _drop_unowned_topics(instance)
     checkpoint = instance.checkpoint = load_checkpoint(instance)
     with instance.lock:
         checkpoint.take_back()
@@ -155,6 +156,16 @@ def revive(instance: Instance) -> None:
             _restart(instance, obj, checkpoint)
             if obj.query_id in instance.scheduler.queries:
                 _as_paused(instance, instance.scheduler.queries[obj.query_id])
+
+
+def _drop_unowned_topics(instance: Instance) -> None:
+    """What a crash has left of statements that were making or dropping what a topic belongs to."""
+    owned = {obj.topic for obj in instance.catalog if isinstance(obj, (Stream, Table))}
+    there = {topic.name for topic in instance.storage.topics()}
+    for name in instance.catalog.unowned_topics:
+        if name in there and name not in owned:
+            instance.storage.drop_topic(name)
+        instance.catalog.forget_unowned(name)
 
 
 def _unrestored(instance: Instance, checkpoint: Checkpoint) -> list[MaterializedView | Sink]:

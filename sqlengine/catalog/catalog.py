@@ -58,6 +58,7 @@ class Catalog:
     def __init__(self, journal: Journal | None = None) -> None:
         self._objects: dict[str, CatalogObject] = {}
         self._held: set[str] = set()
+        self._unowned: set[str] = set()
         self._journal = journal
         self._access: dict[tuple[str, str], Access] = {}
         self._secret: bytes | None = None
@@ -75,10 +76,13 @@ class Catalog:
                 obj = from_json(record["object"])
                 catalog._number(obj.name, record.get("oid"))
                 catalog._objects[obj.name] = obj
+                catalog._unowned.discard(getattr(obj, "topic", ""))
             elif record["op"] == "drop":
                 catalog._forget(record["name"])
             elif record["op"] == "change":
                 catalog._take([from_json(one) for one in record["objects"]], record["without"])
+            elif record["op"] == "topic":
+                (catalog._unowned.add if record["unowned"] else catalog._unowned.discard)(record["name"])
             elif record["op"] == "roles":
                 catalog.roles.replay(record)
             elif record["op"] == "access":
@@ -150,14 +154,16 @@ class Catalog:
         self._write({"op": "put", "object": to_json(obj), "oid": self._oids[obj.name]})
         self._held.discard(obj.name)
         self._objects[obj.name] = obj
+        self._unowned.discard(getattr(obj, "topic", ""))
 
     def hold(self, obj: CatalogObject) -> None:
         """Register what is only being made: known like any other, but not journaled; raises as `add` does."""
         journal, self._journal = self._journal, None
+        unowned = set(self._unowned)
         try:
             self.add(obj)
         finally:
-            self._journal = journal
+            self._journal, self._unowned = journal, unowned
         self._held.add(obj.name)
 
     def release(self, obj: CatalogObject) -> None:
@@ -257,6 +263,22 @@ class Catalog:
 
     # ------------------------------------------------------------ what is no object of its own
 
+    @property
+    def unowned_topics(self) -> frozenset[str]:
+        """Topics that belong to an object that is being made or dropped: left behind by a crash, they go."""
+        return frozenset(self._unowned)
+
+    def note_unowned(self, topic: str) -> None:
+        """A topic is made for an object to come, or outlives its object for a moment."""
+        self._write({"op": "topic", "name": topic, "unowned": True})
+        self._unowned.add(topic)
+
+    def forget_unowned(self, topic: str) -> None:
+        """It is gone, or somebody wants it as it is; nothing for others."""
+        if topic in self._unowned:
+            self._write({"op": "topic", "name": topic, "unowned": False})
+            self._unowned.discard(topic)
+
     def access_of(self, kind: str, name: str) -> Access | None:
         """Owner and grants of a topic, of a function of the program or of the schema public; None: none were set."""
         return self._access.get((kind, name))
@@ -289,7 +311,8 @@ class Catalog:
     def records(self) -> list[dict[str, Any]]:
         """The journal that would rebuild the present state, for compaction."""
         kept = (o for o in self._objects.values() if o.name not in self._held)
-        records = [{"op": "put", "object": to_json(o), "oid": self._oids[o.name]} for o in kept]
+        records: list[dict[str, Any]] = [{"op": "put", "object": to_json(o), "oid": self._oids[o.name]} for o in kept]
+        records += [{"op": "topic", "name": name, "unowned": True} for name in sorted(self._unowned)]
         records.append(self.roles.record())
         for (kind, name), access in self._access.items():
             records.append({"op": "access", "kind": kind, "name": name, "access": asdict(access)})

@@ -5,7 +5,7 @@ It is used for every query whose plan is still the same; everything else is rebu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -41,12 +41,14 @@ class Checkpoint:
         manifest: dict[str, Any],
         tables: Mapping[str, pa.Table],
         records: Sequence[TickRecord] = (),
+        replaced: Collection[str] = (),
     ) -> None:
+        """`replaced`: streams and tables that are others by now than those of their names in the manifest."""
         self.records = records
         self._instance = instance
         self._manifest = manifest
         self._tables = tables
-        self._anew: set[str] = set()
+        self._anew = set(replaced)
         self._sections: dict[str, dict[str, StoredSection]] = {}
         self._small = _small_tables(tables)
 
@@ -188,15 +190,17 @@ def load_checkpoint(instance: Instance) -> Checkpoint:
     manifest = found.manifest
     instance.checkpoints.continue_from(manifest["number"], manifest["journal"], found.stored)
     topics = {t.name: t for t in instance.storage.topics()}
-    for known in manifest["sources"].values():
+    replaced = set()
+    for name, known in manifest["sources"].items():
         topic = topics.get(known["topic"])
-        if topic is None or any(
-            p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)
-        ):
+        if topic is None or known.get("topic_id", topic.id) != topic.id:
+            replaced.add(name)
+        elif any(p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)):
             return Checkpoint(instance, EMPTY, {})
+    manifest = {**manifest, "sources": {n: s for n, s in manifest["sources"].items() if n not in replaced}}
     journal = instance.scheduler.journal
     records = journal.read(manifest["journal"]) if journal is not None else ()
-    return Checkpoint(instance, manifest, found.tables, records)
+    return Checkpoint(instance, manifest, found.tables, records, replaced)
 
 
 def _latest(instance: Instance) -> Snapshot | None:

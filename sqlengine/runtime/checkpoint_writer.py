@@ -5,7 +5,8 @@ Most is copied while ticks go on (runtime/capture.py); the last hold of the engi
 all of it the state of one tick. Written is what has changed since the last checkpoint. The manifest (`FORMAT` 2):
 
 - `number`; `tick` and its `time_us`; `journal`: where the ticks after it are in the TickJournal;
-- `sources`: topic and positions of each stream and table that is read;
+- `sources`: topic (its name, and its id: another may have the name by now) and positions of each stream and table that
+  is read;
 - `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; `held`:
   how far one that stands still has read its sources; `noted`: what a sink tells of the rows that it holds back;
 - `states`: by name the sections (state/stored_section.py) and the names of other tables; tables of a few bytes are in
@@ -324,7 +325,8 @@ class Checkpoints:
             "states": {},
         }
         for name, source in scheduler.sources.items():
-            manifest["sources"][name] = {"topic": source.reader.topic.name, "positions": list(source.reader.positions)}
+            topic, positions = source.reader.topic, list(source.reader.positions)
+            manifest["sources"][name] = {"topic": topic.name, "topic_id": topic.id, "positions": positions}
             if source.store is not None:
                 states[f"source/{name}"] = _State(source.store.sections())
         owners: dict[int, str] = {}

@@ -129,11 +129,21 @@ def _drop_one(context: Context, obj: CatalogObject) -> None:
             ingest.forget()
         instance.scheduler.sources.pop(obj.name, None)
         instance.identities.pop(obj.name, None)
+    topic = _own_topic(obj, context)
+    if topic is not None:
+        instance.catalog.note_unowned(topic)
     instance.catalog.drop(obj.name)
-    if isinstance(obj, (Stream, Table)):
-        shared = any(isinstance(o, (Stream, Table)) and o.topic == obj.topic for o in instance.catalog)
-        if not shared and getattr(obj, "owns_topic", True) and obj.topic in topic_names(context):
-            drop_topic(context, obj.topic)
+    if topic is not None:
+        drop_topic(context, topic)
+
+
+def _own_topic(obj: CatalogObject, context: Context) -> str | None:
+    """The topic that goes with an object."""
+    if not isinstance(obj, (Stream, Table)) or obj.topic not in topic_names(context):
+        return None
+    others = [o for o in context.instance.catalog if isinstance(o, (Stream, Table)) and o.name != obj.name]
+    is_shared = any(o.topic == obj.topic for o in others)
+    return obj.topic if getattr(obj, "owns_topic", True) and not is_shared else None
 
 
 def rename(statement: ast.Rename, context: Context) -> Result:

@@ -13,7 +13,7 @@ from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
 from sqlengine.statements.making import Making, being_made
 from sqlengine.statements.options import split_options
-from sqlengine.statements.topics import make_topic, topic_names
+from sqlengine.statements.topics import drop_topic, make_topic, topic_names
 from sqlengine.statements.views import direct_inputs, explain_costs
 
 
@@ -146,7 +146,7 @@ def start_stream_query(made: tuple[Stream, Sink, Planned], emit: ast.Emit, conte
     def undo() -> None:
         context.instance.release_sink(sink.name, "none")
         if stream.topic in topic_names(context):
-            context.instance.storage.drop_topic(stream.topic)
+            drop_topic(context, stream.topic)
 
     with being_made(context, (stream, sink), undo) as making:
         _start(sink, planned, emit, making)

@@ -45,6 +45,7 @@ def make_topic(context: Context, obj: Stream | Table, schema: pa.Schema | None, 
         config = TopicConfig(**topic_changes(options))
         if config.compacts:
             config = config.changed(key_of(obj, context))
+        context.instance.catalog.note_unowned(name)
         return storage.create_topic(name, schema, config)
     topic = storage.topic(name)
     if options:
@@ -68,6 +69,8 @@ def create_topic(statement: ast.CreateTopic, context: Context) -> Result:
             return Result("CREATE TOPIC")
         raise DuplicateTable(f'topic "{name}" already exists')
     refuse_reserved(name)
+    with context.instance.lock:
+        context.instance.catalog.forget_unowned(name)
     context.instance.storage.create_topic(name, None, TopicConfig(**topic_changes(dict(statement.options))))
     with context.instance.lock:
         context.instance.catalog.set_access("topic", name, Access(context.role.current))
@@ -77,6 +80,7 @@ def create_topic(statement: ast.CreateTopic, context: Context) -> Result:
 def drop_topic(context: Context, name: str) -> None:
     """Drop a topic that is there; the caller holds the lock."""
     context.instance.storage.drop_topic(name)
+    context.instance.catalog.forget_unowned(name)
     context.instance.catalog.set_access("topic", name, None)
 
 
@@ -123,4 +127,5 @@ def truncate(statement: ast.Truncate, context: Context) -> Result:
             obj = instance.catalog.get(tuple(reader.split(".")))
             if isinstance(obj, Table):
                 instance.start_table(obj)
+    instance.checkpoints.save()  # the last one has the rows, and nothing else tells that they are gone
     return Result(f"TRUNCATE {statement.kind.upper()}")
