@@ -227,6 +227,7 @@ ENTRY_POINTS = (
     "storage.faults",
     "sqlengine.server",
     "sqlengine.server.pg",
+    "sqlengine.server.admission",
     "sqlengine.server.pg.scram",
 )
 """Modules that are run or imported from outside; storage.faults is what tests of durability are made of."""

@@ -104,6 +104,12 @@ class Authority:
         """The roles whose privileges it has."""
         return self.catalog.roles.privileges_of(self.role)
 
+    def reach_of(self, role: int) -> frozenset[int]:
+        """The roles whose privileges another role has: everybody's of a superuser, none of one that is gone."""
+        roles = self.catalog.roles
+        everybody = role in roles and roles.is_superuser(role)
+        return frozenset(r.id for r in roles) if everybody else roles.privileges_of(role)
+
     def is_in(self, predefined: str) -> bool:
         """Whether it may do what one of PostgreSQL's predefined roles may."""
         return self.is_superuser or PREDEFINED[predefined] in self.reach

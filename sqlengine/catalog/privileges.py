@@ -6,7 +6,7 @@ with that option, and the owner has every grant option.  Nothing here knows name
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from sqlengine.errors import DependentObjects, InvalidGrant
@@ -45,6 +45,9 @@ class Grant:
 
 Grants = tuple[Grant, ...]
 
+Reach = Callable[[int], Collection[int]]
+"""The roles whose privileges a role has; a superuser has everybody's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -71,26 +74,28 @@ def has_privilege(grants: Grants, roles: Collection[int], privilege: str, granta
     return False
 
 
-def granted(access: Access, kind: str, grants: Iterable[Grant]) -> Access:
+def granted(access: Access, kind: str, grants: Iterable[Grant], reach: Reach) -> Access:
     """The object's access with more grants; InvalidGrant (0LP01) when grant options would go round in a circle."""
     present = access.grants if access.grants is not None else default_grants(kind, access.owner)
     for new in grants:
         if new.grantable and new.grantee == access.owner:
             new = replace(new, grantable=())
         if new.grantable and new.grantor != access.owner:
-            _refuse_circle(present, access.owner, new)
+            _refuse_circle(present, access.owner, new, reach)
         present = _merged(present, new)
     return replace(access, grants=present)
 
 
-def revoked(access: Access, kind: str, revokes: Iterable[Grant], option_only: bool, cascade: bool) -> Access:
+def revoked(
+    access: Access, kind: str, revokes: Iterable[Grant], option_only: bool, cascade: bool, reach: Reach
+) -> Access:
     """The object's access without what each of `revokes` names; option_only: the right to give it on alone.
 
     DependentObjects (2BP01) when something was granted on the strength of what goes, unless `cascade`.
     """
     present = access.grants if access.grants is not None else default_grants(kind, access.owner)
     for gone in revokes:
-        present = _without(present, access.owner, gone, option_only, cascade)
+        present = _without(present, gone, option_only, _Revoking(access.owner, cascade, reach))
     return replace(access, grants=present)
 
 
@@ -138,7 +143,21 @@ def _in_order(privileges: Collection[str]) -> tuple[str, ...]:
     return tuple(p for p in ALL_PRIVILEGES if p in privileges)
 
 
-def _without(grants: Grants, owner: int, gone: Grant, option_only: bool, cascade: bool) -> Grants:
+@dataclass(frozen=True, slots=True)
+class _Revoking:
+    """What stays the same while grants are taken back."""
+
+    owner: int
+    cascade: bool
+    reach: Reach
+
+    def has_option(self, grants: Grants, role: int, privilege: str) -> bool:
+        """Whether a role may give a privilege on."""
+        roles = self.reach(role)
+        return self.owner in roles or has_privilege(grants, roles, privilege, grantable=True)
+
+
+def _without(grants: Grants, gone: Grant, option_only: bool, how: _Revoking) -> Grants:
     for i, old in enumerate(grants):
         if (old.grantee, old.grantor) != (gone.grantee, gone.grantor):
             continue
@@ -148,27 +167,27 @@ def _without(grants: Grants, owner: int, gone: Grant, option_only: bool, cascade
         kept = (left,) if privileges else ()
         grants = (*grants[:i], *kept, *grants[i + 1 :])
         lost = set(old.grantable) - options
-        return _without_dependent(grants, owner, old.grantee, lost, cascade) if lost else grants
+        return _without_dependent(grants, old.grantee, lost, how) if lost else grants
     return grants
 
 
-def _without_dependent(grants: Grants, owner: int, role: int, lost: Collection[str], cascade: bool) -> Grants:
+def _without_dependent(grants: Grants, role: int, lost: Collection[str], how: _Revoking) -> Grants:
     """What a role has given on the strength of options it has lost, and has from nobody else."""
-    if role == owner:
+    if role == how.owner:
         return grants
-    really = [p for p in lost if not has_privilege(grants, (role,), p, grantable=True)]
+    really = [p for p in lost if not how.has_option(grants, role, p)]
     for other in [g for g in grants if g.grantor == role and not set(really).isdisjoint(g.privileges)]:
-        if not cascade:
+        if not how.cascade:
             raise DependentObjects("dependent privileges exist", hint="use CASCADE to revoke them too")
-        gone = Grant(other.grantee, role, tuple(really))
-        grants = _without(grants, owner, gone, option_only=False, cascade=True)
+        grants = _without(grants, Grant(other.grantee, role, tuple(really)), False, how)
     return grants
 
 
-def _refuse_circle(grants: Grants, owner: int, new: Grant) -> None:
+def _refuse_circle(grants: Grants, owner: int, new: Grant, reach: Reach) -> None:
     """The grantor must have its options from somebody else than the one it gives them to."""
+    how = _Revoking(owner, True, reach)
     without = grants
     for old in [g for g in grants if g.grantee == new.grantee and g.grantable]:
-        without = _without(without, owner, replace(old, privileges=old.grantable), option_only=True, cascade=True)
-    if not all(has_privilege(without, (new.grantor,), p, grantable=True) for p in new.grantable):
+        without = _without(without, replace(old, privileges=old.grantable), True, how)
+    if not all(how.has_option(without, new.grantor, p) for p in new.grantable):
         raise InvalidGrant("grant options cannot be granted back to your own grantor")

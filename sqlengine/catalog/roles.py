@@ -89,6 +89,9 @@ class Roles:
     def __iter__(self) -> Iterator[Role]:
         return iter(sorted(self._by_id.values(), key=lambda role: role.name))
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._by_id
+
     def find(self, name: str) -> Role | None:
         """The role of that name, or None."""
         return next((role for role in self._by_id.values() if role.name == name), None)

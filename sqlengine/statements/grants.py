@@ -58,8 +58,6 @@ def grant_privileges(statement: ast.GrantPrivileges, context: Context) -> Result
     verb = "REVOKE" if statement.revoke else "GRANT"
     with context.instance.lock:
         to = [PUBLIC if name == "public" else role_named(context, name).id for name in statement.roles]
-        if PUBLIC in to and statement.option and not statement.revoke:
-            raise InvalidGrant("grant options can only be granted to roles")
         changed = [(target, _changed(statement, target, to, context)) for target in _targets(statement, context)]
         for target, access in changed:
             if access is not None:
@@ -72,17 +70,22 @@ def _changed(statement: ast.GrantPrivileges, target: Target, to: list[int], cont
     wanted = _wanted(statement, target)
     if not wanted:
         return None
-    grantor, given = _by_whom(authority(context), target, wanted)
-    if not given:
+    me = authority(context)
+    grantor, given = _by_whom(me, target, wanted)
+    if not given and not any(me.may(target, p) for p in PRIVILEGES[target.kind]):
         raise denied(target.kind, target.name)
-    if len(given) < len(wanted) and statement.privileges:
-        what = "revoked" if statement.revoke else "granted"
-        context.notice(f'not all privileges were {what} for "{target.name}"')
+    if len(given) < len(wanted) and (statement.privileges or not given):
+        how_many, done = "not all" if given else "no", "could be revoked" if statement.revoke else "were granted"
+        context.notice(f'{how_many} privileges {done} for "{target.name}"')
+    if PUBLIC in to and statement.option and not statement.revoke:
+        raise InvalidGrant("grant options can only be granted to roles")
+    if not given:
+        return None
     option = given if statement.option and not statement.revoke else ()
     grants = [Grant(role, grantor, given, option) for role in dict.fromkeys(to)]
     if statement.revoke:
-        return revoked(target.access, target.rule, grants, statement.option, statement.cascade)
-    return granted(target.access, target.rule, grants)
+        return revoked(target.access, target.rule, grants, statement.option, statement.cascade, me.reach_of)
+    return granted(target.access, target.rule, grants, me.reach_of)
 
 
 def _wanted(statement: ast.GrantPrivileges, target: Target) -> tuple[str, ...]:
@@ -98,14 +101,17 @@ def _wanted(statement: ast.GrantPrivileges, target: Target) -> tuple[str, ...]:
 
 
 def _by_whom(me: Authority, target: Target, wanted: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
-    """(the role that counts as grantor, the privileges it may give): the owner where possible, as in PostgreSQL."""
-    if me.owns(target):
-        return target.access.owner, wanted
-    options = {
-        role: tuple(p for p in wanted if has_privilege(target.grants, (role,), p, grantable=True)) for role in me.reach
-    }
-    best = max(sorted(options), key=lambda role: (len(options[role]), role == me.role))
-    return best, options[best]
+    """(the role that counts as grantor, the privileges it may give), chosen as PostgreSQL's select_best_grantor does:
+    the owner for a superuser, else the role itself or the one of its roles that may give most."""
+    owner = target.access.owner
+    if me.is_superuser or me.role == owner:
+        return owner, wanted
+    best, given = me.role, tuple[str, ...]()
+    for role in (me.role, *sorted(me.reach - {me.role})):
+        may = tuple(p for p in wanted if role == owner or has_privilege(target.grants, (role,), p, grantable=True))
+        if len(may) > len(given):
+            best, given = role, may
+    return best, given
 
 
 def _store(context: Context, target: Target, access: Access) -> None:
