@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlengine.catalog.catalog import DEFAULT_SCHEMA, Catalog
 from sqlengine.catalog.objects import REPLACEMENT, STREAM_QUERY, CatalogObject, Namespace, Stream, Table
-from sqlengine.catalog.privileges import ALL_PRIVILEGES, Access, Grants, default_grants, has_privilege
+from sqlengine.catalog.privileges import ALL_PRIVILEGES, PUBLIC, Access, Grants, default_grants, has_privilege
 from sqlengine.catalog.roles import BOOTSTRAP_ID, MAINTAIN_ALL, PREDEFINED, READ_ALL, WRITE_ALL
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SystemTable
 from sqlengine.errors import InvalidParameter
@@ -89,7 +89,7 @@ def schema_of(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A role's; raises InvalidAuthorization (28000) when it has been dropped."""
+    """A role's, or everybody's (PUBLIC); raises InvalidAuthorization (28000) when it has been dropped."""
 
     catalog: Catalog
     role: int
@@ -97,7 +97,7 @@ class Authority:
     @property
     def is_superuser(self) -> bool:
         """Whether nothing is refused."""
-        return self.catalog.roles.is_superuser(self.role)
+        return self.role != PUBLIC and self.catalog.roles.is_superuser(self.role)
 
     @property
     def reach(self) -> frozenset[int]:

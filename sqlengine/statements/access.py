@@ -35,10 +35,13 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.topics import topic_names
 
 TABLE_FUNCTIONS = frozenset(
-    "unnest generate_series range json_each json_array_elements explode explode_outer posexplode "
-    "posexplode_outer".split()
+    "unnest explode explode_outer posexplode posexplode_outer generate_series generate_subscripts range json_each "
+    "json_each_text json_array_elements json_array_elements_text json_object_keys jsonb_each jsonb_each_text "
+    "jsonb_array_elements jsonb_array_elements_text jsonb_object_keys string_to_table regexp_matches "
+    "regexp_split_to_table current_schemas aclexplode".split()
 )
-"""Functions in FROM that read nothing but their arguments; any other is for superusers: most read files."""
+"""Functions in FROM that read nothing but their arguments, beside PostgreSQL's own (`pg_get_keywords`); any other is for
+superusers: most read files."""
 
 
 def authorize(statement: ast.Statement, context: Context) -> None:
@@ -363,6 +366,16 @@ def _control(statement: ast.ControlQuery, check: Check) -> None:
         check.privilege(target, "MAINTAIN")
 
 
+def _show(statement: ast.Show | ast.Describe, check: Check) -> None:
+    """What exists can be seen by everybody; with which options a connector was opened, by the owner."""
+    if statement.target is None or not (isinstance(statement, ast.Describe) or statement.what == "create"):
+        return
+    found = check.catalog.find(check.context.prefer_path(statement.target))
+    connector = getattr(found, "connector", "topic")
+    if found is not None and connector != "topic" and getattr(statement, "extended", True):
+        check.owner(target_of(found))
+
+
 def _print(statement: ast.Print, check: Check) -> None:
     check.topic(statement.topic, "SELECT")
 
@@ -406,7 +419,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.CreateView: _create_view,
     ast.Deallocate: _nothing,
     ast.Delete: _delete,
-    ast.Describe: _nothing,
+    ast.Describe: _show,
     ast.Discard: _nothing,
     ast.Drop: _drop,
     ast.DropConsumerGroup: _superuser("drop consumer groups"),
@@ -430,7 +443,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.SetRole: _nothing,
     ast.SetSessionAuthorization: _nothing,
     ast.SetTransaction: _nothing,
-    ast.Show: _nothing,
+    ast.Show: _show,
     ast.Subscribe: _query,
     ast.Transaction: _nothing,
     ast.Truncate: _truncate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlengine.catalog.roles import SessionRole
 from sqlengine.errors import TransactionError
 from sqlengine.result import Result
 from sqlengine.sql import ast
@@ -37,12 +38,13 @@ def set_transaction(statement: ast.SetTransaction, context: Context) -> Result:
 
 
 def discard(statement: ast.Discard, context: Context) -> Result:
-    """DISCARD ALL: settings and prepared statements as they were when the session began."""
+    """DISCARD ALL: settings, prepared statements and role as they were when the session began."""
     if statement.what == "all":
         if context.transaction is not None:
             raise TransactionError("DISCARD ALL cannot run inside a transaction block", sqlstate="25001")
         context.settings.reset_all()
         context.prepared.clear()
+        context.role = SessionRole.of(context.role.authenticated)
     return Result(f"DISCARD {statement.what.upper()}")
 
 

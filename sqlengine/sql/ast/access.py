@@ -37,7 +37,6 @@ class CreateRole(Statement):
     name: str
     options: RoleOptions
     if_not_exists: bool = False
-    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,6 @@ class AlterRole(Statement):
     word: str
     name: str
     options: RoleOptions
-    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

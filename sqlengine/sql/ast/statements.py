@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlengine.sql.ast.expressions import Expr
 from sqlengine.sql.ast.queries import Query
@@ -10,9 +10,10 @@ from sqlengine.sql.ast.queries import Query
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Base of all statements; `text` is the statement's own text, `position` where it starts in the script."""
+    """Base of all statements; `text` is the statement's own text, not shown by repr because it may hold a password;
+    `position` where it starts in the script."""
 
-    text: str = ""
+    text: str = field(default="", repr=False)
     position: int = 0
 
 
