@@ -40,8 +40,8 @@ TABLE_FUNCTIONS = frozenset(
     "jsonb_array_elements jsonb_array_elements_text jsonb_object_keys string_to_table regexp_matches "
     "regexp_split_to_table current_schemas aclexplode".split()
 )
-"""Functions in FROM that read nothing but their arguments, beside PostgreSQL's own (`pg_get_keywords`); any other is for
-superusers: most read files."""
+"""Functions in FROM that read nothing but their arguments, beside PostgreSQL's own (`pg_get_keywords`); any other is
+for superusers: most read files."""
 
 
 def authorize(statement: ast.Statement, context: Context) -> None:

@@ -128,7 +128,8 @@ def test_objects_keep_owner_and_grants_when_they_change() -> None:
     with sqlengine.connect() as db:
         for text in (
             "CREATE ROLE ann; CREATE ROLE ben; CREATE TABLE t (a BIGINT PRIMARY KEY)",
-            "CREATE VIEW v AS SELECT a FROM t; CREATE MATERIALIZED VIEW m AS SELECT a FROM t; CREATE STREAM s (a BIGINT)",
+            "CREATE VIEW v AS SELECT a FROM t; CREATE MATERIALIZED VIEW m AS SELECT a FROM t",
+            "CREATE STREAM s (a BIGINT)",
             "ALTER VIEW v OWNER TO ann; GRANT SELECT ON v, m, t, s TO ben; GRANT CREATE ON SCHEMA public TO ann",
             "CREATE OR REPLACE VIEW v AS SELECT a, a + 1 AS b FROM t",
             "CREATE OR REPLACE MATERIALIZED VIEW m AS SELECT a, a + 1 AS b FROM t",
