@@ -5,6 +5,7 @@ Only their columns are here; `statements/system_rows.py` has their rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,6 +24,13 @@ class SystemTable(CatalogObject):
     """A table of the schema `system`; its `name` is qualified."""
 
     kind: ClassVar[str] = "system table"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTable(SystemTable):
+    """A table of an operator's state, as `system.state('view', 'operator')` names it; `read`: its rows now."""
+
+    read: Callable[[], pa.Table]
 
 
 def _table(name: str, comment: str, /, **columns: pa.DataType) -> SystemTable:
@@ -206,6 +214,17 @@ _TABLES = (
         busy_ms=DOUBLE,
         busy_share=DOUBLE,
         rows_per_second=DOUBLE,
+    ),
+    _table(
+        "state",
+        "what operators keep, a row a table; system.state('view', 'operator') shows the rows of one",
+        query_id=TEXT,
+        query=TEXT,
+        operator=BIGINT,
+        node=TEXT,
+        table=TEXT,
+        rows=BIGINT,
+        bytes=BIGINT,
     ),
     _table(
         "watermarks",

@@ -13,6 +13,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
 from sqlengine.plan.properties import own_time
+from sqlengine.runtime.operator_state import state_table
 from sqlengine.snapshot.expand import Expanded, declared_time, expand
 from sqlengine.sql import ast
 
@@ -34,7 +35,10 @@ class Planning:
 
     def expanded(self, query: ast.Query) -> Expanded:
         """A query's text for the snapshot executor."""
-        return expand(query, self.catalog, self.instance.functions, self._time_column)
+        return expand(query, self.catalog, self.instance.functions, self._state_table, self._time_column)
+
+    def _state_table(self, ref: ast.StateRef) -> CatalogObject:
+        return state_table(self.instance, ref.arguments, ref.position)
 
     def _planner(self, planning: PlanningInfo) -> Planner:
         return Planner(

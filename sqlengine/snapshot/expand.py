@@ -64,6 +64,10 @@ TimeColumn = Callable[[CatalogObject], str | None]
 """The column that is an object's own time, None when it has none."""
 
 
+StateTables = Callable[[ast.StateRef], CatalogObject]
+"""What `system.state(...)` means now."""
+
+
 def declared_time(obj: CatalogObject) -> str | None:
     """The column WATERMARK FOR names; what a view's is only its plan knows."""
     mark = obj.watermark if isinstance(obj, (Stream, Table)) else None
@@ -76,6 +80,7 @@ class _Expansion:
     functions: UserFunctions
     prefix: str
     time_column: TimeColumn
+    state_table: StateTables
     inputs: dict[str, CatalogObject] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     changes: bool = False
@@ -84,7 +89,7 @@ class _Expansion:
 
     def relation(self, ref: ast.TableRef) -> str:
         """What stands in the text for a named object."""
-        obj = self.catalog.get(ref.parts, ref.position)
+        obj = self._object(ref)
         if isinstance(obj, View):
             columns = ", ".join(duck.quote(c.name) for c in obj.columns)
             return f"(SELECT * FROM ({self.render(sql.parse_query(obj.query))}) AS v({columns}))"
@@ -146,7 +151,12 @@ class _Expansion:
         return None if found is None else found.result
 
     def _columns(self, ref: ast.TableRef) -> dict[str, str]:
-        return {c.name: to_sql(c.type) for c in self.catalog.get(ref.parts, ref.position).columns}
+        return {c.name: to_sql(c.type) for c in self._object(ref).columns}
+
+    def _object(self, ref: ast.TableRef) -> CatalogObject:
+        if isinstance(ref, ast.StateRef):
+            return self.state_table(ref)
+        return self.catalog.get(ref.parts, ref.position)
 
     def _primary_key(self, ref: ast.TableRef) -> tuple[str, ...]:
         obj = self.catalog.get(ref.parts, ref.position)
@@ -177,10 +187,14 @@ class _Expansion:
 
 
 def expand(
-    query: ast.Query, catalog: Catalog, functions: UserFunctions, time_column: TimeColumn = declared_time
+    query: ast.Query,
+    catalog: Catalog,
+    functions: UserFunctions,
+    state_table: StateTables,
+    time_column: TimeColumn = declared_time,
 ) -> Expanded:
     """Expand a query; unknown names raise UndefinedTable (42P01) with their position."""
-    expansion = _Expansion(catalog, functions, "in", time_column)
+    expansion = _Expansion(catalog, functions, "in", time_column, state_table)
     text = expansion.render(query)
     kinds = tuple(kind for _, kind in expansion.outputs)
     return Expanded(

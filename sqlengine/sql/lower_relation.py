@@ -12,7 +12,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.lower_expr import Context
 from sqlengine.sql.lower_pivot import pivoted, sampled, standard
-from sqlengine.sql.lower_values import FILE, alias_of, fold, parts_of, position_of
+from sqlengine.sql.lower_values import FILE, STATE, alias_of, fold, parts_of, position_of, state_arguments
 from sqlengine.sql.rewrite import CHANGELOG, PARTITION, WINDOW_FUNCTIONS
 from sqlengine.sql.windows import make_spec
 
@@ -60,6 +60,9 @@ def _reject_modifiers(node: exp.Expr) -> None:
 
 def _table(node: exp.Expr, ctx: Context) -> ast.Relation:
     alias, columns = alias_of(node)
+    state = state_arguments(node)
+    if state is not None:
+        return ast.StateRef(("system", STATE), alias, columns, position=position_of(node), arguments=state)
     if not isinstance(node.this, exp.Identifier):
         return _function(node.this, alias, columns, ctx, ordinality=bool(node.args.get("ordinality")))
     if node.this.meta.get(FILE):

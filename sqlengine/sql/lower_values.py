@@ -11,7 +11,7 @@ from typing import Any
 from sqlglot import exp
 
 from sqlengine import errors
-from sqlengine.errors import NotSupportedError, OutOfRange
+from sqlengine.errors import InvalidParameter, NotSupportedError, OutOfRange
 from sqlengine.sql import ast
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.rewrite import PARAMETER
@@ -53,6 +53,25 @@ def alias_of(node: exp.Expr) -> tuple[str | None, tuple[str, ...]]:
         column.this if isinstance(column, exp.ColumnDef) else column for column in alias.args.get("columns") or ()
     ]
     return name, tuple(fold(column) for column in columns)
+
+
+STATE = "state"
+
+
+def state_arguments(node: exp.Expr) -> tuple[str, ...] | None:
+    """The arguments of `system.state(...)`; None for anything else. InvalidParameter (22023)."""
+    call = node.this
+    if not isinstance(node, exp.Table) or not isinstance(call, exp.Anonymous):
+        return None
+    if call.name.lower() != STATE or node.db.lower() != "system":
+        return None
+    if not 1 <= len(call.expressions) <= 3 or not all(isinstance(e, exp.Literal) for e in call.expressions):
+        raise InvalidParameter(
+            "system.state takes the names of a query, of an operator of it, and of one of that's tables",
+            hint="system.state('view'), system.state('view', 'operator') or system.state('view', 'operator', 'table')",
+            position=position_of(node),
+        )
+    return tuple(str(e.this) for e in call.expressions)
 
 
 # ---------------------------------------------------------------- literals

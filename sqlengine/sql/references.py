@@ -13,7 +13,7 @@ from sqlglot import exp
 from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_relation import window_arguments
-from sqlengine.sql.lower_values import FILE, alias_of, fold, parts_of, position_of
+from sqlengine.sql.lower_values import FILE, STATE, alias_of, fold, parts_of, position_of, state_arguments
 from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
 
 Reference = ast.TableRef | ast.FileRef | ast.FunctionRef
@@ -55,7 +55,10 @@ def find(tree: exp.Expr) -> Iterator[tuple[exp.Expr, Reference]]:
 
 def _of_table(node: exp.Table) -> Iterator[tuple[exp.Expr, Reference]]:
     this = node.this
-    if isinstance(this, exp.Anonymous):
+    state = state_arguments(node)
+    if state is not None:
+        yield node, ast.StateRef(("system", STATE), *alias_of(node), position=_start(node), arguments=state)
+    elif isinstance(this, exp.Anonymous):
         yield from _of_function(node, this)
     elif isinstance(this, exp.Identifier) and this.meta.get(FILE):
         yield node, ast.FileRef(str(this.this), alias_of(node)[0])

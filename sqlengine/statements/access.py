@@ -148,6 +148,8 @@ class Check:
         for ref in references:
             if isinstance(ref, ast.FileRef):
                 self.superuser("read server files", READ_FILES)
+            elif isinstance(ref, ast.StateRef):
+                self._state(ref.arguments[0])
             elif isinstance(ref, ast.FunctionRef):
                 if ref.name not in TABLE_FUNCTIONS and ref.name not in PG_TABLE_FUNCTIONS:
                     self.superuser(f"call table function {ref.name}")
@@ -156,6 +158,14 @@ class Check:
         for name in calls:
             if self.catalog.access_of("function", name) is not None:
                 self.privilege(function_target(self.catalog, name), "EXECUTE")
+
+    def _state(self, name: str) -> None:
+        """To look at what a query keeps, which tells more than its answer: the rights of its owner."""
+        known = [obj for obj in self.catalog if name in (obj.name, getattr(obj, "query_id", None))]
+        for obj in known:
+            self.owner(target_of(obj))
+        if not known and not self.authority.is_superuser:
+            self.superuser("look into queries of others")
 
     def read_object(self, obj: CatalogObject | None) -> None:
         """To read an object's rows; below a view or a stream its owner must be allowed to."""

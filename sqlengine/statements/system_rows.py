@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from sqlengine.catalog.authority import Authority, owned_targets, target_of
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
-from sqlengine.catalog.system import SYSTEM_SCHEMA, SystemTable
+from sqlengine.catalog.system import SYSTEM_SCHEMA, StateTable, SystemTable
 from sqlengine.connectors import CONNECTORS, connector
 from sqlengine.functions import listing
 from sqlengine.plan.explain import detail
 from sqlengine.runtime.figures import figures, visible_watermark
 from sqlengine.runtime.fill import Fill
+from sqlengine.runtime.operator_state import overview
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import is_replacement
@@ -29,6 +30,8 @@ DAY_US = 86_400_000_000
 
 def system_rows(context: Context, table: SystemTable) -> pa.Table:
     """All rows of a system table."""
+    if isinstance(table, StateTable):
+        return table.read()
     rows = ROWS[table.name.removeprefix(f"{SYSTEM_SCHEMA}.")](context)
     return table_of([(c.name, c.type) for c in table.columns], rows)
 
@@ -436,6 +439,7 @@ ROWS: dict[str, Callable[[Context], Rows]] = {
     "sinks": _sinks,
     "queries": _queries,
     "operators": _operators,
+    "state": lambda context: overview(context.instance, None),
     "watermarks": _watermarks,
     "late_rows": _late_rows,
     "errors": _errors,

@@ -28,6 +28,13 @@ class TableRef(Relation):
 
 
 @dataclass(frozen=True, slots=True)
+class StateRef(TableRef):
+    """`system.state('view' [, 'operator' [, 'table']])`."""
+
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FileRef(Relation):
     """`FROM 'data/*.parquet'`."""
 
