@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=100_000, help="random queries over random histories, before that")
     parser.add_argument("--worlds", type=int, default=10_000, help="seeds of the replication simulation, after those")
     parser.add_argument("--machines", type=int, default=3_000, help="seeds of replicas on simulated disks, after those")
+    parser.add_argument("--pipelines", type=float, default=10, help="minutes of pipelines that are killed, after those")
     parser.add_argument("--seed", type=int, help="repeat one round")
     options = parser.parse_args()
     folders = [f"tests/{name}" for name in FOLDERS if (ROOT / "tests" / name).exists()]
@@ -43,6 +44,7 @@ def main() -> int:
             random_queries(options.cases)
             or random_seeds("simulation", options.worlds)
             or random_seeds("embedded", options.machines)
+            or killed_pipelines(options.pipelines)
         )
         if status != 0:
             return status
@@ -85,6 +87,12 @@ def random_queries(cases: int) -> int:
 def random_seeds(simulation: str, count: int) -> int:
     """A simulation of tests/replication with seeds nobody has tried; a failure prints its seed."""
     command = [sys.executable, "-m", f"tests.replication.{simulation}", str(time.time_ns()), "--count", str(count)]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def killed_pipelines(minutes: float) -> int:
+    """Pipelines of seeds nobody has tried, killed every few statements; a failure prints its seed."""
+    command = [sys.executable, "-m", "tests.pipelines.soak", "--minutes", str(minutes)]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
