@@ -283,6 +283,10 @@ class Catalog:
         """Owner and grants of a topic, of a function of the program or of the schema public; None: none were set."""
         return self._access.get((kind, name))
 
+    def has_access_of(self, kind: str) -> bool:
+        """Whether `access_of` knows anything of a kind."""
+        return any(known == kind for known, _ in self._access)
+
     def accesses(self) -> list[tuple[str, str, Access]]:
         """(kind, name, access) of everything `access_of` knows."""
         return [(kind, name, access) for (kind, name), access in sorted(self._access.items())]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import is_complete, split
 from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
+from sqlengine.sql.redact import without_passwords
 from sqlengine.sql.token_edit import ROWTIME
 
 if TYPE_CHECKING:
@@ -83,4 +84,5 @@ __all__ = [
     "split",
     "tables",
     "to_duckdb",
+    "without_passwords",
 ]

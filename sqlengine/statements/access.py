@@ -138,7 +138,8 @@ class Check:
     def read(self, query: ast.Query | None) -> None:
         """To read everything a query names."""
         if query is not None:
-            self._read(sql.named_in(query), sql.called_functions(query))
+            calls = sql.called_functions(query) if self.catalog.has_access_of("function") else ()
+            self._read(sql.named_in(query), calls)
 
     def read_text(self, text: str) -> None:
         """The same of a query's text."""
@@ -309,7 +310,10 @@ def _merge(statement: ast.Merge, check: Check) -> None:
 
 def _expressions(check: Check, items: Iterable[str], relations: str | None = None, where: str | None = None) -> None:
     """To read what the clauses of a statement name: expressions, FROM or USING, WHERE."""
-    text = "SELECT " + ", ".join(["1", *(item for item in items if item.strip() != "*")])
+    read = [item for item in items if item.strip() != "*"]
+    if not read and not relations and not where:
+        return
+    text = "SELECT " + ", ".join(["1", *read])
     if relations:
         text += f" FROM {relations}"
     if where:

@@ -153,11 +153,13 @@ def _is_member(context: Context, member: str, role: str, inherited: bool) -> boo
 def _signal(context: Context, pid: int) -> None:
     """InsufficientPrivilege (42501) when the user may not end what the session of that number runs."""
     roles, authority = context.instance.catalog.roles, Authority(context.instance.catalog, context.role.current)
-    if authority.is_in(SIGNAL) or context.backend.activity is None:
+    if authority.is_superuser or context.backend.activity is None:
         return
     user = next((a.user for a in context.backend.activity() if a.pid == pid), None)
     known = roles.find(user) if user is not None else None
-    if known is not None and known.id not in authority.reach:
+    if known is not None and known.superuser:
+        raise InsufficientPrivilege("must be a superuser to terminate superuser process")
+    if known is not None and known.id not in authority.reach and not authority.is_in(SIGNAL):
         raise InsufficientPrivilege(
             "must be a member of the role whose process is being terminated or member of pg_signal_backend"
         )

@@ -10,6 +10,7 @@ from sqlengine.catalog.pg.rows.classes import Row, Rows
 from sqlengine.catalog.roles import Role
 from sqlengine.pg_settings import PG_SETTINGS
 from sqlengine.settings import setting_help
+from sqlengine.sql import without_passwords
 
 UTF8 = 6
 """What pg_encoding_to_char knows UTF8 by."""
@@ -158,8 +159,18 @@ def sessions(facts: Facts) -> list[Activity]:
 
 
 def activity(facts: Facts) -> Iterator[Row]:
-    """pg_stat_activity."""
+    """pg_stat_activity; of sessions of roles the user is no member of, as little as PostgreSQL tells."""
     for session in sessions(facts):
+        if not _may_see(facts, session):
+            hidden = {"query": "<insufficient privilege>", "backend_type": "client backend"}
+            yield hidden | {
+                "datid": oids.DATABASE,
+                "datname": session.database,
+                "pid": session.pid,
+                "usesysid": facts.role_oids.get(session.user),
+                "usename": session.user,
+            }
+            continue
         yield {
             "datid": oids.DATABASE,
             "datname": session.database,
@@ -174,9 +185,13 @@ def activity(facts: Facts) -> Iterator[Row]:
             "query_start": session.query_start_us,
             "state_change": session.state_change_us,
             "state": session.state,
-            "query": session.query,
+            "query": without_passwords(session.query),
             "backend_type": "client backend",
         }
+
+
+def _may_see(facts: Facts, session: Activity) -> bool:
+    return session.user in facts.role_oids and facts.is_member(facts.user, session.user, True)
 
 
 ROWS: dict[str, Callable[[Facts], Rows]] = {
