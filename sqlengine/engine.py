@@ -13,6 +13,7 @@ their Arrow rows at one tick.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -31,6 +32,8 @@ from sqlengine.runtime.pausing import begin_again, object_of, output_failed, pau
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import begin_replacement, is_replacement, new_view, out_of_replacement
+from sqlengine.runtime.subscription import SubscriptionOutput
+from sqlengine.runtime.subscriptions import after_restart
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
 from sqlengine.statements import HANDLERS
@@ -123,6 +126,7 @@ def open_instance(
     instance.scheduler.on_output_failure = partial(output_failed, instance)
     try:
         revive(instance)
+        _save_beginnings(instance)
     except BaseException:
         instance.close(orderly=False)
         raise
@@ -131,6 +135,16 @@ def open_instance(
         if path is not None:
             instance.checkpointer.start()
     return instance
+
+
+def _save_beginnings(instance: Instance) -> None:
+    """A subscription that had to begin anew must not have to again after the next kill."""
+    outputs = instance.outputs.values()
+    if any(isinstance(output, SubscriptionOutput) and output.is_new for output in outputs):
+        try:
+            instance.checkpoints.save()
+        except storage.StorageError as error:
+            logging.getLogger("sqlengine").warning("a checkpoint could not be written: %s", error)
 
 
 def revive(instance: Instance) -> None:
@@ -156,6 +170,7 @@ def revive(instance: Instance) -> None:
             _restart(instance, obj, checkpoint)
             if obj.query_id in instance.scheduler.queries:
                 _as_paused(instance, instance.scheduler.queries[obj.query_id])
+        after_restart(instance, checkpoint)
 
 
 def _drop_unowned_topics(instance: Instance) -> None:

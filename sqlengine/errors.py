@@ -344,6 +344,12 @@ class ObjectInUse(OperationalError):
     sqlstate = "55006"
 
 
+class HistoryGone(OperationalError):
+    """What is asked for lies before the history that is kept."""
+
+    sqlstate = "72000"
+
+
 class FileUnavailable(OperationalError):
     """A file is missing or cannot be read."""
 

@@ -27,7 +27,8 @@ class Result:
     """The answer of one statement.
 
     `schema` is None for statements without rows; `tag` is PostgreSQL's command tag ("SELECT 5", "CREATE STREAM");
-    an `endless` result must be read through `batches()` and closed.
+    an `endless` result must be read through `batches()` and closed; `tick`: of a SELECT, the number of the tick after
+    which everything it read was so.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class Result:
         notices: list[str] | None = None,
         row_count: int | None = None,
         on_close: Callable[[], None] | None = None,
+        tick: int | None = None,
     ) -> None:
         self.schema = table.schema if table is not None else schema
         self.endless = endless
         self.notices = notices or []
+        self.tick = tick
         self._table = table
         self._batches = batches
         self._on_close = on_close

@@ -64,6 +64,9 @@ class Session:
             interrupt()
 
     def close(self) -> None:
-        """Discard an open transaction; idempotent."""
+        """Discard an open transaction, close cursors; idempotent."""
         self.context.transaction = None
+        for cursor in self.context.cursors.values():
+            cursor.reader.close()
+        self.context.cursors = {}
         self.closed = True

@@ -41,6 +41,7 @@ STATEMENT_WORDS = {
     "ControlQuery": "PAUSE", "Rename": "RENAME TO", "Comment": "COMMENT ON", "Wait": "WAIT",
     "AlterReplicas": "SET REPLICAS", "RenameRole": "ALTER ROLE", "GrantRoles": "GRANT", "GrantPrivileges": "GRANT",
     "SetOwner": "OWNER TO", "SetSessionAuthorization": "AUTHORIZATION",
+    "DeclareCursor": "SUBSCRIPTION CURSOR FOR", "CloseCursor": "CLOSE cursor",
 }  # fmt: skip
 """Where the words of a class's name are not the statement's own."""
 

@@ -9,7 +9,7 @@ from repl.commands.base import Command
 if TYPE_CHECKING:
     from repl.shell import Shell
 
-_KINDS = ("topics", "streams", "tables", "views", "sinks")
+_KINDS = ("topics", "streams", "tables", "views", "sinks", "subscriptions")
 
 
 def _describe(shell: Shell, name: str) -> bool:

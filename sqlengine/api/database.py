@@ -14,16 +14,20 @@ from sqlengine import sql
 from sqlengine.api.cursor import Cursor
 from sqlengine.api.frames import to_table
 from sqlengine.api.relation import Relation
-from sqlengine.api.subscription import Follower
+from sqlengine.api.subscription import Follower, SubscriptionFollower
+from sqlengine.catalog.catalog import object_name
+from sqlengine.catalog.objects import Subscription
 from sqlengine.engine import Params, from_storage, open_instance, resume_waiting
-from sqlengine.errors import InterfaceError
+from sqlengine.errors import InterfaceError, WrongObjectType
 from sqlengine.result import Result
 from sqlengine.runtime.clock import Clock
+from sqlengine.runtime.subscriber import follow
 from sqlengine.session import Session
 from sqlengine.settings import Settings, is_shared
 from sqlengine.sql import ast
 from sqlengine.statements.select import STORED, rows_of
 from sqlengine.statements.subscribe import open_subscription
+from sqlengine.statements.subscriptions import DEFAULT_RETENTION
 from sqlengine.statements.write import writable, write_rows
 from storage import Storage, StorageError
 
@@ -189,11 +193,43 @@ class Database:
         return _decorated(body, define)
 
     def subscribe(self, view: str, *, snapshot: bool = True) -> Follower:
-        """Follow a view, stream, table or query: iterate (or `async for`) over its changes."""
+        """Follow a view, stream, table or query: iterate (or `async for`) over its changes, until it is closed. A
+        `subscription` keeps changes for a follower who goes away and comes back."""
         self._require_open()
         text = view if view.lstrip().lower().startswith(("select", "with", "values", "(")) else f"SELECT * FROM {view}"
         session = self.session()
         return Follower(open_subscription(session.context, sql.parse_query(text), ast.Emit(), snapshot))
+
+    def subscription(
+        self, name: str, *, to: str | None = None, retention: str = DEFAULT_RETENTION, anew: bool = False
+    ) -> SubscriptionFollower:
+        """Follow a subscription: its changes come in order, each with its tick, from behind what was acknowledged
+        (`acknowledge(tick)`) by whoever followed it last. What comes first when nothing was, is a snapshot of when the
+        subscription was made; when `anew`, one of now.
+
+        `to`: the materialized view or table that it is one to; it is made, with this `retention`, if there is none of
+        that name. A subscription has one follower, the newest: earlier ones get ObjectInUse (55006). Raises HistoryGone
+        (72000) when changes that were not acknowledged have gone with its retention.
+        """
+        self._require_open()
+        if to is not None:
+            kept = retention.replace("'", "''")
+            self.execute(f"CREATE SUBSCRIPTION IF NOT EXISTS {name} FROM {to} WITH (retention = '{kept}')")
+        context = self.session().context
+        with self._instance.lock:
+            found = self._instance.catalog.get_as(Subscription, context.prefer_path(tuple(name.split("."))))
+            if to is not None and found.of != object_name(context.prefer_path(tuple(to.split(".")))):
+                raise WrongObjectType(f'"{name}" is a subscription to "{found.of}", not to "{to}"')
+        try:
+            return SubscriptionFollower(follow(self._instance, found, context.check, anew))
+        except StorageError as error:
+            raise from_storage(error) from error
+
+    @property
+    def current_tick(self) -> int:
+        """The number of the newest tick, which `AS OF TICK` can name."""
+        self._require_open()
+        return self._instance.scheduler.tick_number
 
     def checkpoint(self) -> int:
         """Write a checkpoint of everything acknowledged before; returns the bytes written for it."""

@@ -132,10 +132,10 @@ class Catalog:
         name = object_name(parts)
         found = self._objects.get(name)
         if found is None:
-            near = [o.name for o in self._objects.values() if isinstance(o, cls)]
-            error = UndefinedObject if cls.kind in ("sink", "function", "schema") else UndefinedTable
+            near = [o.name for o in self._objects.values() if o.kind == cls.kind]
+            error = UndefinedObject if cls.kind in ("sink", "subscription", "function", "schema") else UndefinedTable
             raise error(f'{cls.kind} "{name}" does not exist', hint=did_you_mean(name, near), position=position)
-        if not isinstance(found, cls):
+        if not isinstance(found, cls) or found.kind != cls.kind:
             raise WrongObjectType(
                 f'"{name}" is not a {cls.kind}',
                 hint=f"it is a {found.kind}: use DROP {found.kind.upper()}",

@@ -199,6 +199,27 @@ class Sink(CatalogObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription(Sink):
+    """A sink into a topic of the engine's own: the changes of one materialized view or table, tick by tick.
+
+    `retention_us`: how long changes are kept at least, None for ever; `columns`: those of the view when it was made.
+    """
+
+    kind: ClassVar[str] = "subscription"
+    retention_us: int | None = None
+
+    @property
+    def of(self) -> str:
+        """The name of the view or table."""
+        return self.inputs[0]
+
+    @property
+    def topic(self) -> str:
+        """The topic of its changes."""
+        return self.options["topic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SqlFunction(CatalogObject):
     """CREATE FUNCTION ... LANGUAGE sql: `body` is an expression over the parameter names."""
 
@@ -221,6 +242,7 @@ OBJECT_TYPES: tuple[type[CatalogObject], ...] = (
     View,
     MaterializedView,
     Sink,
+    Subscription,
     SqlFunction,
     Namespace,
 )

@@ -167,6 +167,21 @@ _TABLES = (
         emit=TEXT,
         maintained=TEXT,
     ),
+    _table(
+        "subscriptions",
+        "subscriptions: up to which tick their followers have acknowledged, after which tick all changes are kept, and "
+        "how many; status: running, failing (its topic cannot be written), waiting (cannot be opened)",
+        name=TEXT,
+        view=TEXT,
+        query_id=TEXT,
+        retention=SPAN,
+        acknowledged_tick=BIGINT,
+        oldest_tick=BIGINT,
+        changes=BIGINT,
+        bytes=BIGINT,
+        status=TEXT,
+        error=TEXT,
+    ),
     _table("sinks", "sinks", name=TEXT, connector=TEXT, query_id=TEXT, guarantee=TEXT),
     _table(
         "queries",

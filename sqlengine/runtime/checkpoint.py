@@ -5,13 +5,15 @@ It is used for every query whose plan is still the same; everything else is rebu
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
 from sqlengine.arrow_ipc import from_ipc
-from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Stream, Table
+from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Stream, Subscription, Table
 from sqlengine.errors import DataCorrupted, NotSupportedError
 from sqlengine.operators.base import State
 from sqlengine.plan.fingerprint import fingerprint
@@ -22,6 +24,7 @@ from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.sources import make_store
 from sqlengine.runtime.stored_expressions import widened
+from sqlengine.runtime.subscription import SubscriptionOutput
 from sqlengine.runtime.tick_journal import TickRecord, is_internal
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
@@ -120,14 +123,36 @@ class Checkpoint:
         told = self.records[-1].tick if self.records else 0
         if isinstance(obj, Sink):
             end, told = self._told(obj, known)
+            if isinstance(obj, Subscription) and self.is_irregular:
+                end, told = None, sys.maxsize
             held = known.get("held")
             noted = (self._manifest["tick"], known["noted"]) if "noted" in known else None
             self._instance.continue_sink(obj, planned, emit, states, owner["marks"], end, told, restored, held, noted)
+            output = self._instance.outputs[obj.name]
+            if isinstance(output, SubscriptionOutput):
+                output.settled = known["end"]
+                output.told = max(output.told, output.last_tick())
         else:
             told = self.records[-1].tick if self.records else 0
             contents, held = self._state(owner["store"]), known.get("held")
             self._instance.continue_view(obj, planned, emit, states, owner["marks"], contents, told, restored, held)
         return True
+
+    def subscribed(self, subscription: Subscription, output: SubscriptionOutput) -> tuple[pa.Table, int] | None:
+        """(the rows of a subscription's view when it was written, the end of its changes then); None when it does not
+        know, or the changes do not reach back to it."""
+        known = self._manifest["queries"].get(subscription.query_id, {})
+        kept = output.kept
+        if "of" not in known or kept is None or kept.floor > self._manifest["tick"] or known["end"] > output.end:
+            return None
+        state, names = self._state(known["of"]), output.columns.names
+        if "rows" not in state:
+            return output.columns.empty_table(), known["end"]
+        store = RowStore(state["rows"].schema, None)
+        store.restore(state)
+        rows = store.snapshot_table()
+        picked = [rows.column(at) for at in known["columns"]]
+        return pa.table(picked, names=names).cast(output.columns), known["end"]
 
     def _told(self, sink: Sink, known: Mapping[str, Any]) -> tuple[int | None, int]:
         """(up to where a topic holds what its query has said of ticks that were over, the first tick it has to tell
@@ -153,6 +178,16 @@ class Checkpoint:
             self._instance.scheduler.run_again(record)
         if self._manifest["tick"]:
             self._instance.scheduler.resume()
+
+    @cached_property
+    def is_irregular(self) -> bool:
+        """Whether views come to where they stood by other steps: there were ticks that cannot be run again, or some
+        were paused or resumed meanwhile. Subscriptions are not told again then, but the difference in the end."""
+        if any(record.positions is None for record in self.records):
+            return True
+        views = [obj for obj in self._instance.catalog if isinstance(obj, MaterializedView)]
+        known = self._manifest["queries"]
+        return any(view.paused != ("held" in known[view.query_id]) for view in views if view.query_id in known)
 
     def make_anew(self, obj: MaterializedView | Sink) -> str:
         """Whoever reads the object has seen rows that will come again; returns the name it is read by."""

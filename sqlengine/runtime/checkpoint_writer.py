@@ -27,7 +27,10 @@ from sqlengine.arrow_ipc import to_ipc
 from sqlengine.connectors.base import Sink as ConnectorSink
 from sqlengine.operators.base import Operator, State
 from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, Copier, Kept, PartFile, SectionCapture
-from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
+from sqlengine.runtime.outputs import ConnectorOutput
+from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.subscription import SubscriptionOutput, expire
+from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
 from storage import SnapshotWriter, StoredTable
 
@@ -287,7 +290,18 @@ class Checkpoints:
             self._known[changed] = what
         for sink in sinks:
             sink.checkpointed(manifest["tick"])
+        self._settle(manifest)
         return sum(table.num_bytes for name, table in self._stored.items() if before.get(name) != table)
+
+    def _settle(self, manifest: dict[str, Any]) -> None:
+        """Subscriptions may let go of what only the checkpoint before needed."""
+        for query_id, entry in manifest["queries"].items():
+            query = self._instance.scheduler.queries.get(query_id)
+            output = None if query is None else self._instance.outputs.get(query.name)
+            if isinstance(output, SubscriptionOutput):
+                output.settled, output.is_new = entry["end"], False
+        with self._instance.lock:
+            expire(self._instance.outputs.values(), self._instance.clock.now_us(), settled=False)
 
     def _flush_topics(self, manifest: dict[str, Any]) -> None:
         """The records up to the positions must outlive what a checkpoint says of them."""
@@ -360,4 +374,28 @@ class Checkpoints:
             if query.store is not None:
                 entry["store"] = f"query/{query.query_id}/store"
                 states[entry["store"]] = _State(query.store.sections())
+        for query in scheduler.queries.values():
+            output = self._instance.outputs.get(query.name)
+            if isinstance(output, SubscriptionOutput) and query.query_id in manifest["queries"]:
+                manifest["queries"][query.query_id] |= self._followed(query, output, states, owners)
         return manifest, states
+
+    def _followed(
+        self,
+        query: ContinuousQuery,
+        output: SubscriptionOutput,
+        states: dict[str, _State],
+        owners: Mapping[int, str],
+    ) -> dict[str, Any]:
+        """Of a subscription: the state that has the rows of its view (`of`), and which of their columns are its own."""
+        scheduler = self._instance.scheduler
+        view = scheduler.by_name(query.upstream[0]) if query.upstream else None
+        if view is None:
+            store, name = scheduler.sources[query.sources[0]].store, f"source/{query.sources[0]}"
+        else:
+            store, name = view.store, f"query/{owners.get(id(view.dataflow), view.query_id)}/store"
+        if store is None or (view is not None and view.status == "failed"):
+            return {}
+        states.setdefault(name, _State(store.sections()))
+        names = store.schema.names if view is None else view.plan.schema.names
+        return {"of": name, "columns": [names.index(column) for column in output.columns.names]}

@@ -61,7 +61,7 @@ class Fills:
     def _run_behind(self, fill: Fill, check: Check | None = None) -> None:
         try:
             fill.run(check, None)
-            if any(member.query.name in self._instance.outputs for member in fill.members):
+            if self._instance.outputs:
                 self._instance.checkpoints.save()
         except Exception as error:  # a fill that failed stays to tell why
             if fill.error is None or as_error(error) is not fill.error:

@@ -36,17 +36,19 @@ from sqlengine.runtime.fill import Fill, Member, Pace
 from sqlengine.runtime.fills import Fills, OnProgress
 from sqlengine.runtime.ingest import Ingest
 from sqlengine.runtime.latest import difference
-from sqlengine.runtime.outputs import ConnectorOutput, Keep, Outputs, TopicOutput
+from sqlengine.runtime.outputs import ConnectorOutput, Keep, Outputs
 from sqlengine.runtime.planning import Planning
 from sqlengine.runtime.pump import Pump
 from sqlengine.runtime.query import ContinuousQuery
-from sqlengine.runtime.reader import SourceBatch, TopicReader, start_positions
+from sqlengine.runtime.reader import TopicReader, read_all, start_positions
 from sqlengine.runtime.scheduler import Scheduler
 from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
 from sqlengine.runtime.sources import changelog_schema, make_reader, make_store, make_tracker, timestamp_us
 from sqlengine.runtime.stored_expressions import widened
+from sqlengine.runtime.subscription import expire
 from sqlengine.runtime.tick_journal import TickJournal
+from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.settings import Settings
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
@@ -96,7 +98,7 @@ class Instance:
             self.scheduler.journal = TickJournal(
                 self.storage, lambda: self.side_topics.ends() | self.outputs.ends(), lambda: bool(self.outputs)
             )
-        self.pump = Pump(self.scheduler, self.storage.maintain)
+        self.pump = Pump(self.scheduler, self._maintain)
         self.pg = PgShared()
         self.closed = False
         self._threads = threads
@@ -108,6 +110,12 @@ class Instance:
         self._close_lock = threading.Lock()
         # A database nobody closed must not leave its thread behind when the interpreter ends.
         atexit.register(self.close)
+
+    def _maintain(self) -> None:
+        """Retention everywhere; of subscriptions by the engine's clock."""
+        self.storage.maintain()
+        with self.lock:
+            expire(self.outputs.values(), self.clock.now_us(), settled=self.path is None)
 
     @property
     def lock(self) -> threading.RLock:
@@ -577,16 +585,3 @@ def _not_populated(obj: MaterializedView | Sink, fill: Fill) -> Error:
     else:
         hint = f"{fill.progress().fraction:.0%} of its history has been read; WAIT waits for the rest"
     return ObjectNotReady(f'{obj.kind} "{obj.name}" has not been populated', hint=hint)
-
-
-def read_all(reader: TopicReader, until: Sequence[int] | None) -> pa.Table:
-    """Everything a reader sees up to `until`, as one table without copies of stored columns."""
-    batches: list[SourceBatch] = []
-    ends = list(until) if until is not None else reader.ends()
-    while not reader.at_end(ends):
-        found = reader.poll(until=ends)
-        batches += found
-        if not found and reader.at_end(ends):
-            break
-    schema = pa.schema([pa.field(c.name, c.type) for c in reader.obj.columns])
-    return pa.Table.from_batches([b.visible().cast(schema) for b in batches], schema)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import STREAM_QUERY, Sink
+from sqlengine.catalog.objects import STREAM_QUERY, Sink, Subscription
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import Moment
 from sqlengine.connectors.base import Sink as ConnectorSink
@@ -17,6 +17,8 @@ from sqlengine.delta import Delta
 from sqlengine.errors import Error
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.scheduler import Scheduler
+from sqlengine.runtime.subscription import SubscriptionOutput
+from sqlengine.runtime.topic_output import TopicOutput
 from storage import Storage
 
 RETRY_AFTER_US = 1_000_000
@@ -24,41 +26,6 @@ RETRY_AFTER_US = 1_000_000
 RETRY_AFTER_MAX_US = 60_000_000
 
 Keep = Literal["all", "shown", "nothing", "none"]
-
-
-class TopicOutput:
-    """Appends a query's rows to a topic's first partition."""
-
-    def __init__(self, storage: Storage, topic: str) -> None:
-        self._name = topic
-        self._log = storage.topic(topic).partitions[0]
-        self._schema = storage.topic(topic).schema
-
-    def __call__(self, tick: int, now_us: int, delta: Delta | None) -> None:
-        """A follower of the query (see runtime/query.py)."""
-        if delta is not None:
-            self._log.append(delta.batch.cast(self._schema), timestamp_us=now_us)
-
-    @property
-    def topic(self) -> str:
-        """Where it writes to."""
-        return self._name
-
-    @property
-    def end(self) -> int:
-        """How far it has written: the topic's end offset."""
-        return self._log.end_offset
-
-    def cut(self, end: int) -> None:
-        """Take away what lies behind an offset: it will be written again."""
-        self._log.truncate_to(end)
-
-    def clear(self) -> None:
-        """Take everything away; offsets go on from where they were."""
-        self._log.delete_before(self._log.end_offset)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class ConnectorOutput:
@@ -127,7 +94,9 @@ class Outputs(dict[str, TopicOutput | ConnectorOutput]):
     def open(self, sink: Sink, schema: pa.Schema) -> TopicOutput | ConnectorOutput:
         """Begin to write to where a sink does."""
         output: TopicOutput | ConnectorOutput
-        if sink.connector == "topic":
+        if isinstance(sink, Subscription):
+            output = SubscriptionOutput(self._storage, sink)
+        elif sink.connector == "topic":
             output = TopicOutput(self._storage, sink.options["topic"])
             self._scheduler.derived.add(sink.name.removesuffix(STREAM_QUERY))
         else:

@@ -12,19 +12,22 @@ from dataclasses import replace
 
 from sqlengine import sql
 from sqlengine.arrow_ipc import from_ipc, to_ipc
-from sqlengine.catalog.objects import MaterializedView, Sink, Table
+from sqlengine.catalog.objects import MaterializedView, Sink, Subscription, Table
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import Error, ObjectInUse, ObjectNotReady
 from sqlengine.operators.consolidate import consolidate
+from sqlengine.runtime import subscriptions
 from sqlengine.runtime.cut import make_cut
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.fill import Cut, Fill, Member, Pace, rate_limit
 from sqlengine.runtime.instance import Instance
-from sqlengine.runtime.outputs import RETRY_AFTER_MAX_US, RETRY_AFTER_US, ConnectorOutput, TopicOutput
+from sqlengine.runtime.outputs import RETRY_AFTER_MAX_US, RETRY_AFTER_US, ConnectorOutput
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.query import ContinuousQuery, Held
 from sqlengine.runtime.sources import make_tracker
+from sqlengine.runtime.subscription import SubscriptionOutput
+from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.state.row_store import RowStore
 
 
@@ -136,6 +139,9 @@ def _go_on(instance: Instance, query: ContinuousQuery, own: ContinuousQuery, sta
     scheduler = instance.scheduler
     feed = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
     scheduler.tell_all({query.name: feed}, [query.query_id])
+    output = instance.outputs.get(query.name)
+    if isinstance(output, SubscriptionOutput):
+        output.skip_to(scheduler.tick_number)
     scheduler.tell_followers(query, deltas, instance.clock.now_us())
 
 
@@ -143,6 +149,8 @@ def _begin_anew(instance: Instance, query: ContinuousQuery, pace: Pace, gone: st
     obj = object_of(instance, query.query_id)
     if obj is None:
         raise ObjectNotReady(f'"{query.name}" cannot go on', hint="follow it again")
+    if isinstance(obj, Subscription):
+        raise ObjectNotReady(f'"{query.name}" cannot go on', hint="drop it and create it again")
     if gone is not None and isinstance(obj, Sink):
         raise ObjectNotReady(
             f'"{query.name}" cannot go on: retention or compaction has deleted records of topic "{gone}" that it had '
@@ -233,6 +241,9 @@ def begin_again(instance: Instance, obj: MaterializedView | Sink, *, behind: boo
     planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
     started = (lambda: instance.filled(obj)) if obj.filling else None
     pace = Pace(rate_limit(obj.options) or 0) if behind else None
+    if isinstance(obj, Subscription):
+        subscriptions.begin_again(instance, obj, planned)
+        return
     if isinstance(obj, Sink):
         instance.start_sink(obj, planned, emit, started=started, pace=pace, behind=behind)
         return

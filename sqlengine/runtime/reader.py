@@ -290,3 +290,16 @@ def start_positions(stream: Stream | Table, topic: Topic, parse_time_us: Callabl
 def _offsets(text: str) -> Mapping[int, int]:
     pairs = (part.split("=") for part in text.removeprefix("offset:").split(",") if part.strip())
     return {int(p): int(o) for p, o in pairs}
+
+
+def read_all(reader: TopicReader, until: Sequence[int] | None) -> pa.Table:
+    """Everything a reader sees up to `until`, as one table without copies of stored columns."""
+    batches: list[SourceBatch] = []
+    ends = list(until) if until is not None else reader.ends()
+    while not reader.at_end(ends):
+        found = reader.poll(until=ends)
+        batches += found
+        if not found and reader.at_end(ends):
+            break
+    schema = pa.schema([pa.field(c.name, c.type) for c in reader.obj.columns])
+    return pa.Table.from_batches([b.visible().cast(schema) for b in batches], schema)

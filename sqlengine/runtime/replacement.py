@@ -22,6 +22,7 @@ from sqlengine.catalog.objects import (
     MaterializedView,
     Sink,
     Stream,
+    Subscription,
     View,
 )
 from sqlengine.errors import DependentObjects, Error, InvalidDefinition, NotSupportedError, ObjectInUse, ObjectNotReady
@@ -33,6 +34,7 @@ from sqlengine.runtime.fill import Fill, Member, Pace
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.planning import Planning, emit_of
 from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.subscriptions import follow_replaced
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def _as_it_will_be(instance: Instance, obj: CatalogObject, ahead: Planning, chan
     if isinstance(obj, MaterializedView):
         then = then.renamed([c.name for c in columns])
     running = instance.query_of(obj)
+    if isinstance(obj, Subscription):
+        return None
     if then.physical == running.plan and takes_differences(then.physical, changed):
         return None
     if isinstance(obj, Sink):
@@ -180,9 +184,11 @@ def _take_places(instance: Instance, new: View | NewView, views: Sequence[NewVie
     for other in instance.fills:
         if other is not fill and other.reads & set(anew):
             other.end(ObjectInUse("a view it reads was replaced", hint="try again"))
+    plans = {each.view.name: each.planned.physical for each in views}
     for query in list(instance.scheduler.queries.values()):
         if query.query_id.startswith("follow") and set(query.upstream) & set(anew):
-            _check_follower(query, {v.view.name: v.planned.physical for v in views})
+            _check_follower(query, plans)
+    follow_replaced(instance, Planning(instance, instance.catalog, plans), anew)
     instance.scheduler.swap({member.place: member.query for member in fill.members})
     for member in fill.members:
         instance.share(member.query)

@@ -333,6 +333,12 @@ class Scheduler:
         self._note(self.tick_time_us, None)  # what it has said cannot be said again: it is over
         self.changed.notify_all()
 
+    def tell_alone(self, tell: Callable[[int, int], None]) -> None:
+        """A tick in which nothing happens but one telling, given its number and time."""
+        with self.lock:
+            tell(self.next_number(), self.tick_time_us)
+            self._note(self.tick_time_us, None)  # it is over
+
     def _is_read(self, name: str) -> bool:
         return any(name in query.upstream for query in self.queries.values()) or any(t.takes(name) for t in self.taps)
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.snapshot import pg
-from sqlengine.snapshot.expand import Expanded
+from sqlengine.snapshot.expand import TICK, Expanded
 
 _BY_ARRIVAL = re.compile(r"\b(?:first|last|list|array_agg|string_agg|any_value)\(", re.IGNORECASE)
 """Aggregates whose answer depends on the order of rows.  DuckDB reads the batches of a table side by side, so that
@@ -23,9 +23,11 @@ def run(
     now_us: int,
     on_start: Callable[[Any], None] | None = None,
     statement: str = pg.NOBODY,
+    tick: int = 0,
 ) -> pa.Table:
     """The whole answer, with our types; `on_start` is handed the connection so that it can be interrupted, `statement`
-    is the number under which PostgreSQL's functions are answered (snapshot/pg.py).
+    is the number under which PostgreSQL's functions are answered (snapshot/pg.py); `tick`: that after which the tables
+    were so.
 
     Raises what `duck.translate_error` makes of DuckDB's errors.
     """
@@ -33,6 +35,7 @@ def run(
     names: dict[str, str] = {}
     ordered = _BY_ARRIVAL.search(expanded.text) is not None
     text = expanded.text.replace("$now", duck.now_literal(now_us)).replace(pg.STATEMENT, statement)
+    text = text.replace(TICK, f"CAST({tick} AS BIGINT)")
     try:
         for name, table in tables.items():
             names[name] = name

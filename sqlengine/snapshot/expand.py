@@ -35,13 +35,18 @@ class Expanded:
     of_session: bool = False
     pg_types: tuple[str | None, ...] = ()
 
+    @property
+    def tick_dependent(self) -> bool:
+        """Whether it asks for the number of the tick."""
+        return TICK in self.text
+
     def schemas(self) -> dict[str, pa.Schema]:
         """The inputs' schemas by table name."""
         return {name: pa.schema([pa.field(c.name, c.type) for c in o.columns]) for name, o in self.inputs.items()}
 
     def describe(self) -> pa.Schema:
         """The answer's schema; binding errors of DuckDB come out as ours."""
-        text = self.text.replace("$now", NOW_SAMPLE).replace(pg.STATEMENT, pg.NOBODY)
+        text = self.text.replace("$now", NOW_SAMPLE).replace(pg.STATEMENT, pg.NOBODY).replace(TICK, TICK_SAMPLE)
         return self.typed(duck.describe(text, self.schemas()))
 
     def typed(self, schema: pa.Schema) -> pa.Schema:
@@ -57,6 +62,9 @@ def _marked(field: pa.Field, kind: str | None) -> pa.Field:
 
 PG_TYPE = "pg_type"
 """The key of a field's metadata under which it has its type in PostgreSQL's words."""
+TICK = "$current_tick"
+"""Stands in a text for the number of the tick that is read: what `current_tick()` says."""
+TICK_SAMPLE = "CAST(0 AS BIGINT)"
 NOW_SAMPLE = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
 
 
@@ -164,6 +172,8 @@ class _Expansion:
 
     def _call(self, name: str, args: Sequence[str]) -> str | None:
         """Built-in functions as DuckDB spells them, the database's own under the names DuckDB knows them by."""
+        if name == "current_tick":
+            return _tick(args)
         found = self.functions.find(name)
         if found is None or found.function is None:
             asked = overload(name, len(args))
@@ -184,6 +194,12 @@ class _Expansion:
             return None
         register(found)
         return found.duck_name
+
+
+def _tick(args: Sequence[str]) -> str:
+    if args:
+        raise UndefinedFunction("function current_tick does not take arguments", hint="current_tick()")
+    return TICK
 
 
 def expand(

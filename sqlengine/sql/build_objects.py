@@ -288,6 +288,14 @@ def create_sink(node: Node) -> ast.Statement:
     )
 
 
+def create_subscription(node: Node) -> ast.Statement:
+    """CREATE SUBSCRIPTION FROM a view."""
+    source = node.node("from_name")
+    assert source is not None
+    values = _only(_create(node), "if_not_exists")
+    return ast.CreateSubscription(**values, from_name=name_of(source), options=options_of(node))
+
+
 def create_schema(node: Node) -> ast.Statement:
     """CREATE SCHEMA | DATABASE."""
     return ast.CreateSchema(**_only(_create(node), "if_not_exists"))
@@ -320,8 +328,8 @@ def _parameter(node: Node) -> tuple[str, str]:
 
 
 def alter(node: Node) -> ast.Statement:
-    """ALTER ... RENAME TO | OWNER TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n; ALTER MATERIALIZED VIEW ... SET
-    (...).
+    """ALTER ... RENAME TO | OWNER TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n; ALTER MATERIALIZED VIEW and ALTER
+    SUBSCRIPTION ... SET (...).
     """
     kind, name = kind_of(node), name_of(node)
     rename = node.node("rename")
@@ -349,6 +357,8 @@ def alter(node: Node) -> ast.Statement:
     options = () if changed is None else option_pairs(changed.node("option_list") or changed)
     if kind == "materialized view" and changed is not None:
         return ast.AlterMaterializedView(name=name, options=options)
+    if kind == "subscription" and changed is not None:
+        return ast.AlterSubscription(name=name, options=options)
     if kind != "topic" or column is not None:
         verb = "SET" if changed is not None else "ADD" if added is not None or column is not None else "REPAIR"
         return ast.Unsupported(feature=f"ALTER {kind.upper()} ... {verb}")

@@ -184,7 +184,7 @@ def copy_to(node: Node) -> ast.Statement:
     query = query_of(node)
     if query is None:
         query = select_all(name_of(node), _first(node) or 0, names_of(node))
-    return ast.CopyTo(query=query, path=_path(node), options=_settings(node))
+    return ast.CopyTo(query=query, path=_path(node), options=_settings(node), as_of=_as_of(node))
 
 
 def _path(node: Node) -> str | None:
@@ -207,10 +207,17 @@ def _settings(node: Node) -> ast.Options:
 
 
 def select(node: Node) -> ast.Statement:
-    """A query, followed when it has EMIT."""
+    """A query, followed when it has EMIT, of the past when it has AS OF TICK."""
     query = query_of(node)
     assert query is not None
-    return ast.SelectStatement(query=query, emit=emit_of(node, query) if node.has("emit") else None)
+    return ast.SelectStatement(query=query, emit=emit_of(node, query) if node.has("emit") else None, as_of=_as_of(node))
+
+
+def _as_of(node: Node) -> str:
+    """The text behind AS OF TICK; "" without it."""
+    found = node.node("as_of")
+    leaf = found.leaf("EXPR") if found is not None else None
+    return expr_text(found, leaf) if found is not None and leaf is not None else ""
 
 
 def subscribe(node: Node) -> ast.Statement:
@@ -223,11 +230,12 @@ def subscribe(node: Node) -> ast.Statement:
     return ast.Subscribe(
         query=query,
         options=option_pairs(options.node("option_list")) if options is not None else (),
-        as_of_tick=_whole(leaf) if leaf is not None else None,
+        as_of_tick=whole_number(leaf) if leaf is not None else None,
     )
 
 
-def _whole(leaf: lark.Token) -> int:
+def whole_number(leaf: lark.Token) -> int:
+    """The number of a NUMBER that counts something; SyntaxError (42601) for a fraction, or more than 18 digits."""
     text = str(leaf)
     if not text.isdigit() or len(text) > 18:
         raise errors.SyntaxError(f"a whole number is expected, not {text}", position=leaf.start_pos)
@@ -242,7 +250,7 @@ def print_topic(node: Node) -> ast.Statement:
     return ast.Print(
         topic=ident(node, leaf),
         from_beginning=node.has("from_beginning"),
-        limit=_whole(number) if number is not None else None,
+        limit=whole_number(number) if number is not None else None,
     )
 
 

@@ -27,6 +27,7 @@ Bindable = TypeVar("Bindable", ast.Query, ast.Statement)
 
 _TEXT_FIELDS = (
     "assignments",
+    "as_of",
     "from_text",
     "using_text",
     "where",

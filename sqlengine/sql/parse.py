@@ -115,7 +115,11 @@ _CLAUSE_WORDS = frozenset(("EMIT", "RETURNING"))
 
 def _has_clause_after(tokens: Sequence[Token]) -> bool:
     """Whether a clause of ours may follow the query; only then is the shell grammar needed."""
-    return any(token.upper in _CLAUSE_WORDS for token in tokens)
+    return any(token.upper in _CLAUSE_WORDS or _is_as_of(tokens, at) for at, token in enumerate(tokens))
+
+
+def _is_as_of(tokens: Sequence[Token], at: int) -> bool:
+    return tokens[at].upper == "TICK" and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
 
 
 def _build(shell: Shell, text: str) -> list[ast.Statement]:
@@ -156,6 +160,7 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
     from sqlengine.sql import build_access as access  # lark: heavy
     from sqlengine.sql import build_objects as objects
     from sqlengine.sql import build_session as session
+    from sqlengine.sql import build_subscriptions as subscriptions
 
     return {
         "create_topic": objects.create_topic,
@@ -163,6 +168,7 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "create_table": objects.create_table,
         "create_view": objects.create_view,
         "create_sink": objects.create_sink,
+        "create_subscription": objects.create_subscription,
         "create_schema": objects.create_schema,
         "create_function": objects.create_function,
         "alter": objects.alter,
@@ -180,6 +186,10 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "copy_to": session.copy_to,
         "select": session.select,
         "subscribe": session.subscribe,
+        "declare": subscriptions.declare,
+        "fetch": subscriptions.fetch,
+        "close": subscriptions.close,
+        "acknowledge": subscriptions.acknowledge,
         "explain": session.explain,
         "show": session.show,
         "describe": session.describe,

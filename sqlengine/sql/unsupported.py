@@ -15,7 +15,6 @@ _BY_WORDS: dict[str, str] = {
         words: words
         for words in (
             "CREATE INDEX",
-            "CREATE SUBSCRIPTION",
             "CREATE PUBLICATION",
             "CREATE SECRET",
             "CREATE CONNECTION",
@@ -47,10 +46,7 @@ _BY_WORDS: dict[str, str] = {
             "DROP EXTENSION",
             "DROP CATALOG",
             "DROP POLICY",
-            "DECLARE",
-            "FETCH",
             "MOVE",
-            "CLOSE",
             "LISTEN",
             "UNLISTEN",
             "NOTIFY",
@@ -107,6 +103,8 @@ def unsupported_feature(tokens: Sequence[Token]) -> str | None:
         return found
     if first == "ALTER":
         return _alter(words, tokens)
+    if first == "DECLARE" and "SUBSCRIPTION" not in words[2:3]:
+        return "DECLARE"
     if first == "COPY" and words[1:3] == ["(", "SUBSCRIBE"]:
         return "COPY (SUBSCRIBE ...)"
     return _clause(first, tokens)
@@ -117,8 +115,8 @@ _OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))
 
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
-    """ALTER has RENAME and OWNER for everything, SET for topics and materialized views, ADD PARTITIONS for topics,
-    RESET for consumer groups, ADD and DROP for SYSTEM, options for roles.
+    """ALTER has RENAME and OWNER for everything, SET for topics, materialized views and subscriptions, ADD PARTITIONS
+    for topics, RESET for consumer groups, ADD and DROP for SYSTEM, options for roles.
     """
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
@@ -136,7 +134,8 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     verb = next((token.upper for token in tokens[2:] if token.upper in verbs), None)
     if verb == "OWNER":
         return None
-    if words[1] == "MATERIALIZED" and verb == "SET" and not _OTHER_SETTINGS & {token.upper for token in tokens}:
+    has_options = words[1] in ("MATERIALIZED", "SUBSCRIPTION")
+    if has_options and verb == "SET" and not _OTHER_SETTINGS & {token.upper for token in tokens}:
         return None
     return f"ALTER {kind} ... {verb}" if verb is not None else None
 
@@ -147,6 +146,6 @@ def _clause(first: str, tokens: Sequence[Token]) -> str | None:
         return None
     for at in range(len(tokens) - 2):
         words = [token.upper for token in tokens[at : at + 3]]
-        if words in (["AS", "OF", "TICK"], ["AS", "OF", "TIMESTAMP"]) and tokens[at - 1].upper != "SYSTEM_TIME":
-            return f"SELECT ... AS OF {words[2]}"
+        if words == ["AS", "OF", "TIMESTAMP"] and tokens[at - 1].upper != "SYSTEM_TIME":
+            return "SELECT ... AS OF TIMESTAMP"
     return None

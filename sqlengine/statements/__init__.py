@@ -14,6 +14,7 @@ from sqlengine.statements.change import delete, update
 from sqlengine.statements.context import Context
 from sqlengine.statements.control import control
 from sqlengine.statements.copy import copy_from, copy_to
+from sqlengine.statements.cursors import close, declare, fetch
 from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
 from sqlengine.statements.grants import drop_owned, grant_privileges, reassign_owned, set_owner
@@ -38,6 +39,7 @@ from sqlengine.statements.show import describe, show
 from sqlengine.statements.sinks import create_sink
 from sqlengine.statements.streams import create_stream
 from sqlengine.statements.subscribe import subscribe
+from sqlengine.statements.subscriptions import acknowledge, alter_subscription, create_subscription
 from sqlengine.statements.tables import create_table
 from sqlengine.statements.topics import alter_topic, create_topic, truncate
 from sqlengine.statements.views import alter_view, create_view
@@ -60,11 +62,13 @@ def _execute(statement: ast.Execute, context: Context) -> Result:
 
 
 HANDLERS: dict[type[ast.Statement], Handler] = {
+    ast.Acknowledge: acknowledge,
     ast.AddColumn: add_column,
     ast.AlterConsumerGroup: alter_group,
     ast.AlterReplicas: alter_replicas,
     ast.AlterSystem: alter_system,
     ast.AlterTopic: alter_topic,
+    ast.AlterSubscription: alter_subscription,
     ast.AlterMaterializedView: alter_view,
     ast.Assert: assert_,
     ast.Comment: comment,
@@ -75,10 +79,13 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.CreateSchema: create_schema,
     ast.CreateSink: create_sink,
     ast.CreateStream: create_stream,
+    ast.CreateSubscription: create_subscription,
     ast.CreateTable: create_table,
     ast.CreateTopic: create_topic,
     ast.CreateView: create_view,
+    ast.CloseCursor: close,
     ast.Deallocate: deallocate,
+    ast.DeclareCursor: declare,
     ast.Delete: delete,
     ast.Describe: describe,
     ast.Discard: discard,
@@ -86,6 +93,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.DropConsumerGroup: drop_group,
     ast.Execute: _execute,
     ast.Explain: explain,
+    ast.Fetch: fetch,
     ast.Insert: insert,
     ast.Merge: merge,
     ast.Prepare: prepare,

@@ -253,6 +253,17 @@ def _create_sink(statement: ast.CreateSink, check: Check) -> None:
     check.connector(dict(statement.options), writes=True)
 
 
+def _create_subscription(statement: ast.CreateSubscription, check: Check) -> None:
+    _made(statement, check)
+    check.read_object(check.named(statement.from_name))
+
+
+def _follow(statement: ast.DeclareCursor | ast.Acknowledge, check: Check) -> None:
+    """To read a subscription's changes, and say what has been read."""
+    if (found := check.named(statement.subscription)) is not None:
+        check.privilege(target_of(found), "SELECT")
+
+
 def _create_schema(statement: ast.CreateSchema, check: Check) -> None:
     if not check.catalog.roles.by_id(check.authority.role).create_db:
         raise InsufficientPrivilege("permission denied to create schema", hint="a role with CREATEDB may do so")
@@ -410,15 +421,18 @@ def _alter_topic(statement: ast.AlterTopic, check: Check) -> None:
 
 
 NEEDS: dict[type[ast.Statement], Need] = {
+    ast.Acknowledge: _follow,
     ast.AddColumn: _owned("table"),
     ast.AlterConsumerGroup: _superuser("alter consumer groups"),
     ast.AlterMaterializedView: _owned(),
     ast.AlterReplicas: _superuser("alter replicas"),
     ast.AlterRole: _nothing,
+    ast.AlterSubscription: _owned(),
     ast.AlterSystem: _superuser("alter the system"),
     ast.AlterTopic: _alter_topic,
     ast.Assert: _assert,
     ast.Checkpoint: _superuser("execute CHECKPOINT command", SAVE),
+    ast.CloseCursor: _nothing,
     ast.Comment: _owned(),
     ast.ControlQuery: _control,
     ast.CopyFrom: _copy_from,
@@ -428,10 +442,12 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.CreateSchema: _create_schema,
     ast.CreateSink: _create_sink,
     ast.CreateStream: _create_stored,
+    ast.CreateSubscription: _create_subscription,
     ast.CreateTable: _create_stored,
     ast.CreateTopic: _made,
     ast.CreateView: _create_view,
     ast.Deallocate: _nothing,
+    ast.DeclareCursor: _follow,
     ast.Delete: _delete,
     ast.Describe: _show,
     ast.Discard: _nothing,
@@ -441,6 +457,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.DropRole: _nothing,
     ast.Execute: _execute,
     ast.Explain: _explain,
+    ast.Fetch: _nothing,
     ast.GrantPrivileges: _nothing,
     ast.GrantRoles: _nothing,
     ast.Insert: _insert,

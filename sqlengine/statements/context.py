@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
@@ -18,6 +18,9 @@ from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
+
+if TYPE_CHECKING:
+    from sqlengine.statements.cursors import Cursor
 
 T = TypeVar("T", bound=CatalogObject)
 
@@ -48,6 +51,7 @@ class Context:
     role: SessionRole = field(default_factory=SessionRole)
     before_transaction: dict[str, Any] = field(default_factory=dict)  # what SET LOCAL has changed, as it was
     backend: Backend = field(default_factory=Backend)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
 
     def check(self) -> None:
         """QueryCanceled (57014) when the statement was cancelled or ran out of time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink
+from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Subscription
 from sqlengine.errors import NotSupportedError, ObjectInUse, QueryCanceled, UndefinedObject, did_you_mean
 from sqlengine.result import Result
 from sqlengine.runtime.fill import Fill
@@ -34,7 +34,7 @@ def control(statement: ast.ControlQuery, context: Context) -> Result:
             instance.fills.run_behind(fill)
     if fill is not None and not background:
         instance.fills.run(fill, context.check, context.on_progress)
-    if found[0] is not None and found[0].name in instance.outputs:
+    if instance.outputs:
         instance.checkpoints.save()
     return Result(f"{statement.action.upper()} QUERY")
 
@@ -67,6 +67,11 @@ def _pause(query: ContinuousQuery | None, fill: Fill | None, context: Context) -
             hint=f"WAIT waits for it, CANCEL QUERY {fill.query.query_id} ends it",
         )
     assert query is not None
+    if isinstance(object_of(context.instance, query.query_id), Subscription):
+        raise NotSupportedError(
+            f'"{query.name}" is a subscription, and its history must not have gaps',
+            hint="its follower may stop for as long as its retention lasts",
+        )
     if query.status == "paused":
         context.notice(f'query "{query.name}" is paused already')
         return

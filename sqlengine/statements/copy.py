@@ -21,7 +21,7 @@ from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context, Pending
-from sqlengine.statements.select import run_snapshot
+from sqlengine.statements.select import run_at
 from sqlengine.statements.spool import Spool
 from sqlengine.statements.write import (
     append_changes,
@@ -135,7 +135,7 @@ def _file_options(options: ast.Options) -> dict[str, str]:
 
 def copy_to(statement: ast.CopyTo, context: Context) -> Result:
     """COPY target | (query) TO 'path' (FORMAT ...), written atomically: a temporary file renamed when complete."""
-    rows = run_snapshot(context, statement.query)
+    rows, _ = run_at(context, statement.query, statement.as_of)
     if statement.path is None:
         return Result(f"COPY {rows.num_rows}", rows)
     write_table(rows, Path(statement.path), _file_options(statement.options))

@@ -14,6 +14,7 @@ from sqlengine.catalog.objects import (
     Sink,
     SqlFunction,
     Stream,
+    Subscription,
     Table,
     View,
 )
@@ -22,6 +23,7 @@ from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError
 from sqlengine.result import Result
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.replacement import replacement_of
+from sqlengine.runtime.subscription import remove_topic
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.topics import drop_topic, get_topic, topic_names
@@ -33,6 +35,7 @@ KINDS: dict[str, type[CatalogObject]] = {
     "view": View,
     "materialized view": MaterializedView,
     "sink": Sink,
+    "subscription": Subscription,
     "schema": Namespace,
     "function": SqlFunction,
 }
@@ -133,6 +136,8 @@ def _drop_one(context: Context, obj: CatalogObject) -> None:
     if topic is not None:
         instance.catalog.note_unowned(topic)
     instance.catalog.drop(obj.name)
+    if isinstance(obj, Subscription):
+        remove_topic(instance.storage, obj)
     if topic is not None:
         drop_topic(context, topic)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from sqlengine.catalog.catalog import object_name
 from sqlengine.errors import InvalidParameter, QueryCanceled, UndefinedObject
 from sqlengine.result import Result
+from sqlengine.runtime.subscription import spread_topics
+from sqlengine.runtime.tick_journal import TickJournal
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.topics import get_topic
-from storage import DirectoryNotFound, TopicNotFound
+from storage import DirectoryNotFound, Storage, TopicNotFound
 
 
 def alter_system(statement: ast.AlterSystem, context: Context) -> Result:
@@ -22,14 +24,20 @@ def alter_system(statement: ast.AlterSystem, context: Context) -> Result:
     if more:
         storage.add_replica(statement.directory)
     elif journal is not None and storage.directories():
-        journal.spread(len(storage.directories()) - 1)
+        _spread(journal, storage, len(storage.directories()) - 1)
     try:
         if not more:
             _drop_replica(statement, context)
     finally:
         if journal is not None and storage.directories():
-            journal.spread(len(storage.directories()))
+            _spread(journal, storage, len(storage.directories()))
     return Result("ALTER SYSTEM")
+
+
+def _spread(journal: TickJournal, storage: Storage, directories: int) -> None:
+    """The engine's own topics have a replica in so many directories."""
+    journal.spread(directories)
+    spread_topics(storage, directories)
 
 
 def _drop_replica(statement: ast.AlterSystem, context: Context) -> None:

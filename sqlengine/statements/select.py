@@ -10,8 +10,9 @@ import pyarrow as pa
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table
 from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.system import SystemTable
-from sqlengine.errors import NotSupportedError
+from sqlengine.errors import InvalidParameter, NotSupportedError, TransactionError
 from sqlengine.result import Result
+from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.snapshot.pg import NOBODY
@@ -30,11 +31,18 @@ def select(statement: ast.SelectStatement, context: Context) -> Result:
     """A query on its own."""
     if statement.emit is not None:
         return follow(context, statement.query, statement.emit, snapshot=True)
-    return Result(table=run_snapshot(context, statement.query))
+    table, tick = run_at(context, statement.query, statement.as_of)
+    return Result(table=table, tick=tick)
 
 
 def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
     """The query's answer over everything acknowledged before the call (`read_consistency` strict) or now (latest)."""
+    return run_at(context, query)[0]
+
+
+def run_at(context: Context, query: ast.Query, as_of: str = "") -> tuple[pa.Table, int]:
+    """(a query's answer, the tick after which all it read was so): as `run_snapshot`, or after an earlier tick, whose
+    number is the text `as_of`."""
     instance = context.instance
     with instance.lock:
         expanded = instance.expanded(query)
@@ -43,11 +51,28 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
                 "AS CHANGELOG tells of changes, and a SELECT asks for rows at one moment",
                 hint="create a materialized view over it, or follow it: SUBSCRIBE (WITH c AS CHANGELOG FROM t ...)",
             )
-        is_strict = bool(expanded.inputs) and context.settings.read_consistency == "strict"
+        reads = bool(expanded.inputs) or expanded.tick_dependent
+        is_strict = reads and context.settings.read_consistency == "strict"
         with instance.one_moment(expanded.inputs.values(), context.check) if is_strict else nullcontext():
-            tables = {name: _contents(context, obj) for name, obj in expanded.inputs.items()}
+            tick = _tick(context, as_of) if as_of else instance.scheduler.tick_number
+            if as_of:
+                tables = {name: contents_as_of(instance, obj, tick) for name, obj in expanded.inputs.items()}
+            else:
+                tables = {name: _contents(context, obj) for name, obj in expanded.inputs.items()}
         now_us = instance.clock.now_us()
-    return run_expanded(context, expanded, tables, now_us)
+    return run_expanded(context, expanded, tables, now_us, tick), tick
+
+
+def _tick(context: Context, text: str) -> int:
+    """The number of a tick that has been; InvalidParameter (22023) for anything else."""
+    if context.transaction is not None:
+        raise TransactionError("AS OF TICK cannot be used within a transaction", hint="COMMIT or ROLLBACK first")
+    newest = context.instance.scheduler.tick_number
+    if not text.strip().isascii() or not text.strip().isdigit():
+        raise InvalidParameter(f"AS OF TICK takes the number of a tick, not {text}", hint=f"the newest is {newest}")
+    if int(text) > newest:
+        raise InvalidParameter(f"tick {int(text)} has not been yet", hint=f"the newest is {newest}")
+    return int(text)
 
 
 def _contents(context: Context, obj: CatalogObject) -> pa.Table:
@@ -66,7 +91,9 @@ def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False) -> p
     return rows_with(own, context.instance.contents(obj))
 
 
-def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Table], now_us: int) -> pa.Table:
+def run_expanded(
+    context: Context, expanded: Expanded, tables: dict[str, pa.Table], now_us: int, tick: int = 0
+) -> pa.Table:
     """Run on the snapshot executor so that cancelling interrupts it."""
 
     def started(connection: Any) -> None:
@@ -75,7 +102,7 @@ def run_expanded(context: Context, expanded: Expanded, tables: dict[str, pa.Tabl
 
     try:
         with pg_answers(context) if expanded.of_session else nullcontext(NOBODY) as statement:
-            table = run(expanded, tables, now_us, started, statement)
+            table = run(expanded, tables, now_us, started, statement, tick)
     finally:
         context.interrupt = None
     context.check()

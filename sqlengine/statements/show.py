@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fnmatch
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from sqlengine import types
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Subscription, Table, View
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SYSTEM_TABLES
 from sqlengine.errors import UndefinedObject, WrongObjectType, did_you_mean
 from sqlengine.pg_settings import PG_SETTINGS
@@ -90,6 +91,12 @@ def _create(context: Context, statement: ast.Show) -> pa.Table:
     return table_of([("name", TEXT), ("statement", TEXT)], [(obj.name, obj.sql.strip().rstrip(";") + ";")])
 
 
+def _cursors(context: Context, statement: ast.Show) -> pa.Table:
+    """The cursors of this session."""
+    rows = [(c.name, c.subscription, c.reader.is_follower) for _, c in sorted(context.cursors.items())]
+    return table_of([("name", TEXT), ("subscription", TEXT), ("follows", pa.bool_())], rows)
+
+
 def _columns(context: Context, statement: ast.Show) -> pa.Table:
     assert statement.target is not None, "the grammar asks for a name"
     return table_of(_DESCRIPTION, _described(context.instance.catalog.get(context.prefer_path(statement.target))))
@@ -146,6 +153,8 @@ def _facts(obj: CatalogObject) -> dict[str, Any]:
             "watermark": f"{obj.watermark.column} AS {obj.watermark.expr}" if obj.watermark else None,
         }
         facts |= {f"option {k}": v for k, v in obj.options.items()}
+    if isinstance(obj, Subscription):
+        facts["retention"] = "forever" if obj.retention_us is None else dt.timedelta(microseconds=obj.retention_us)
     if isinstance(obj, Table):
         facts["primary key"] = ", ".join(obj.primary_key)
     if isinstance(obj, (View, MaterializedView, Sink)):
@@ -168,6 +177,8 @@ LISTS: dict[str, Listing] = {
     "views": _system("views"),
     "materialized views": _system("materialized_views"),
     "sinks": _system("sinks"),
+    "subscriptions": _system("subscriptions"),
+    "cursors": _cursors,
     "queries": _system("queries"),
     "operators": _system("operators"),
     "watermarks": _system("watermarks"),

@@ -14,6 +14,7 @@ from sqlengine.errors import DuplicateColumn, Error, InvalidParameter, Operation
 from sqlengine.operators.operations import operations
 from sqlengine.result import Result
 from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.subscription import Change
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 
@@ -26,17 +27,8 @@ POLL_S = 0.2
 HEAD = (pa.field("tick", pa.int64()), pa.field("time", pa.timestamp("us", "UTC")), pa.field("op", pa.string()))
 
 
-@dataclass(frozen=True)
-class Change:
-    """One tick's change: `delta` None for a progress mark."""
-
-    tick: int
-    time_us: int
-    delta: Delta | None
-
-
 @dataclass
-class Subscription:
+class FollowedQuery:
     """Followers' end of a query: iterate for Changes; `close()` ends it from any thread."""
 
     schema: pa.Schema
@@ -103,7 +95,7 @@ class Subscription:
             self.on_close()
 
 
-def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> Subscription:
+def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> FollowedQuery:
     """Follow a query of one's own whose changes are queued; with `snapshot` what is there already comes first."""
     instance = context.instance
     planned = instance.plan(query, emit, context.planning(), context.settings.threads)
@@ -116,7 +108,7 @@ def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapsh
             if query_id in instance.scheduler.queries:
                 instance.stop_query(query_id)
 
-    subscription = Subscription(planned.schema, context.check, instance.clock.virtual, instance.catch_up, stop)
+    subscription = FollowedQuery(planned.schema, context.check, instance.clock.virtual, instance.catch_up, stop)
     subscription.keys = planned.physical.unique_keys
 
     def attach(running: ContinuousQuery) -> None:
@@ -155,7 +147,6 @@ def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, t
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             for change in subscription:
-                assert change.delta is not None
                 yield changelog(change, schema, ticks, subscription.keys)
         finally:
             subscription.close()
@@ -176,7 +167,6 @@ OPS = pa.array([None, "insert", "delete", "update_after", "update_before"], pa.s
 
 def changelog(change: Change, schema: pa.Schema, ticks: bool, keys: Sequence[int] | None = None) -> pa.RecordBatch:
     """A change as rows (see operators/operations.py), with `tick` and `time` in front when asked."""
-    assert change.delta is not None
     rows, ops = operations(change.delta, keys)
     arrays = [OPS.take(pa.array(ops)), *change.delta.batch.take(pa.array(rows)).columns]
     if ticks:

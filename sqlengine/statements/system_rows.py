@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.catalog.authority import Authority, owned_targets, target_of
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Table, View
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Subscription, Table, View
 from sqlengine.catalog.system import SYSTEM_SCHEMA, StateTable, SystemTable
 from sqlengine.connectors import CONNECTORS, connector
 from sqlengine.functions import listing
@@ -19,6 +19,8 @@ from sqlengine.runtime.operator_state import overview
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import is_replacement
+from sqlengine.runtime.subscription import SubscriptionOutput
+from sqlengine.runtime.subscriptions import subscriptions
 from sqlengine.runtime.tick_journal import is_internal
 from sqlengine.settings import setting_help, setting_names
 from sqlengine.statements.context import Context
@@ -215,8 +217,33 @@ def _sinks(context: Context) -> Rows:
             "exactly once" if s.connector == "topic" else connector(s.connector).guarantee,
         )
         for s in _objects(context, Sink)
-        if isinstance(s, Sink)
+        if isinstance(s, Sink) and not isinstance(s, Subscription)
     ]
+
+
+def _subscriptions(context: Context) -> Rows:
+    instance = context.instance
+    rows: Rows = []
+    for each in subscriptions(instance):
+        output, query = instance.outputs.get(each.name), instance.scheduler.queries.get(each.query_id)
+        kept = output.kept if isinstance(output, SubscriptionOutput) else None
+        log = output.log if isinstance(output, SubscriptionOutput) else None
+        error = instance.waiting.get(each.name) if query is None else query.error
+        rows.append(
+            (
+                each.name,
+                each.of,
+                each.query_id,
+                _span(each.retention_us),
+                kept.acknowledged if kept is not None else None,
+                kept.floor if kept is not None else None,
+                log.end_offset - log.start_offset if log is not None else None,
+                log.size_bytes if log is not None else None,
+                "waiting" if query is None else query.status,
+                error.message if error is not None else None,
+            )
+        )
+    return rows
 
 
 # ---------------------------------------------------------------- what runs
@@ -437,6 +464,7 @@ ROWS: dict[str, Callable[[Context], Rows]] = {
     "views": _views,
     "materialized_views": _materialized,
     "sinks": _sinks,
+    "subscriptions": _subscriptions,
     "queries": _queries,
     "operators": _operators,
     "state": lambda context: overview(context.instance, None),

@@ -74,7 +74,7 @@ def _replace(old: MaterializedView, view: MaterializedView, planned: Planned, co
     with instance.lock:
         running = instance.scheduler.queries.get(old.query_id)
         if running is not None and running.plan == new.planned.physical:
-            same = replace(view, query_id=old.query_id, planning=old.planning, comment=old.comment)
+            same = replace(view, query_id=old.query_id, planning=old.planning, comment=old.comment, paused=old.paused)
             instance.catalog.change([same])
             return
         if (other := instance.fills.by_name(view.name)) is not None:
@@ -89,6 +89,8 @@ def _replace(old: MaterializedView, view: MaterializedView, planned: Planned, co
             instance.fills.run_behind(fill)
         else:
             instance.fills.run(fill, context.check, context.on_progress)
+    if instance.outputs:
+        instance.checkpoints.save()
 
 
 def _planned(statement: ast.CreateView, context: Context) -> tuple[MaterializedView, Planned]:

@@ -150,6 +150,10 @@ def test_inside() -> None:
     ]
     assert one("PRINT 't' FROM BEGINNING LIMIT 3").limit == 3
     assert one("SUBSCRIBE TO mv WITH (snapshot = true) AS OF TICK 7").as_of_tick == 7
+    assert one("SELECT * FROM t WHERE a > 2 AS OF TICK 4").as_of == "4"
+    assert one("COPY (SELECT a AS of FROM t AS OF TICK ?) TO 'x'").as_of == "?"
+    assert one("DECLARE c SUBSCRIPTION CURSOR FOR f SINCE TICK 7").since == "7"
+    assert [one(f"FETCH {n} FROM c").rows for n in ("NEXT", "3", "FORWARD 3", "ALL")] == [1, 3, 3, None]
     assert one("SUBSCRIBE (SELECT 1)").query.text == "(SELECT 1)"
     assert one("ASSERT ROWS (SELECT 1) = (VALUES (1))").right.text == "(VALUES (1))"
     assert one("PAUSE QUERY 'q1'").query_id == "q1"
@@ -163,7 +167,7 @@ def test_inside() -> None:
         ("CREATE POLICY p ON t", "CREATE POLICY"),
         ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX"),
         ("DECLARE c CURSOR FOR SELECT 1", "DECLARE"),
-        ("SELECT * FROM t AS OF TICK 4", "SELECT ... AS OF TICK"),
+        ("SELECT * FROM t AS OF TIMESTAMP '2024-01-01'", "SELECT ... AS OF TIMESTAMP"),
     ],
 )
 def test_known_but_not_there(text: str, feature: str) -> None:

@@ -340,19 +340,21 @@ class CopyFrom(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyTo(Statement):
-    """COPY target | (query) TO 'path' | STDOUT (options)."""
+    """COPY target | (query [AS OF TICK n]) TO 'path' | STDOUT (options)."""
 
     query: Query
     path: str | None
     options: Options = ()
+    as_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectStatement(Statement):
-    """A query on its own; with `emit` it is followed until cancelled."""
+    """A query on its own; with `emit` it is followed until cancelled; `as_of`: text of the tick behind AS OF TICK."""
 
     query: Query
     emit: Emit | None = None
+    as_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,6 +364,60 @@ class Subscribe(Statement):
     query: Query
     options: Options = ()
     as_of_tick: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSubscription(Statement):
+    """CREATE SUBSCRIPTION name FROM a materialized view or table WITH (retention = ...)."""
+
+    name: Name
+    from_name: Name
+    options: Options = ()
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterSubscription(Statement):
+    """ALTER SUBSCRIPTION ... SET (retention = ...)."""
+
+    name: Name
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareCursor(Statement):
+    """DECLARE cursor SUBSCRIPTION CURSOR FOR subscription [FULL | SINCE begin() | SINCE now() | SINCE TICK n].
+
+    `since`: "" behind what was acknowledged, "full", "begin", "now", or the number of a tick.
+    """
+
+    cursor: str
+    subscription: Name
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch(Statement):
+    """FETCH [NEXT | n | ALL] [FROM] cursor [WITH (timeout = ...)]; `rows` None: all there are."""
+
+    cursor: str
+    rows: int | None = 1
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseCursor(Statement):
+    """CLOSE cursor; None: ALL."""
+
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge(Statement):
+    """ACKNOWLEDGE subscription TICK n."""
+
+    subscription: Name
+    tick: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,104 @@
+"""DECLARE ... SUBSCRIPTION CURSOR, FETCH and CLOSE: a subscription's changes, some rows at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sqlengine.catalog.measures import duration_us
+from sqlengine.catalog.objects import Subscription
+from sqlengine.errors import DuplicateColumn, InvalidParameter, UndefinedObject, did_you_mean
+from sqlengine.result import Result
+from sqlengine.runtime.subscriber import Subscriber, follow, read_since
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.subscribe import HEAD, changelog
+
+TIMEOUT = "timeout"
+
+
+@dataclass
+class Cursor:
+    """`left`: rows of the last tick read that nobody has fetched yet."""
+
+    name: str
+    subscription: str
+    reader: Subscriber
+    schema: pa.Schema
+    left: pa.RecordBatch | None = None
+
+    def fetch(self, count: int | None, timeout_s: float) -> pa.Table:
+        """At most `count` rows, without waiting once there is one."""
+        batches: list[pa.RecordBatch] = []
+        wanted = count
+        while wanted is None or wanted > 0:
+            batch = self.left if self.left is not None else self._read(0.0 if batches else timeout_s)
+            if batch is None:
+                break
+            taken = batch if wanted is None else batch.slice(0, wanted)
+            self.left = batch.slice(taken.num_rows) if taken.num_rows < batch.num_rows else None
+            batches.append(taken)
+            wanted = None if wanted is None else wanted - taken.num_rows
+        return pa.Table.from_batches(batches, self.schema)
+
+    def _read(self, timeout_s: float) -> pa.RecordBatch | None:
+        """The next tick's rows; of a view that was empty the snapshot has none."""
+        while (change := self.reader.next(timeout_s)) is not None:
+            if change.delta.num_rows:
+                return changelog(change, self.schema, True, self.reader.keys)
+        return None
+
+
+def declare(statement: ast.DeclareCursor, context: Context) -> Result:
+    """DECLARE name SUBSCRIPTION CURSOR FOR subscription: as its follower, or SINCE somewhere beside it."""
+    instance = context.instance
+    if statement.cursor in context.cursors:
+        raise InvalidParameter(f'cursor "{statement.cursor}" already exists', sqlstate="42P03", hint="CLOSE it first")
+    found = instance.catalog.get_as(Subscription, context.prefer_path(statement.subscription))
+    clash = next((f.name for f in HEAD if f.name in {c.name for c in found.columns}), None)
+    if clash is not None:
+        raise DuplicateColumn(
+            f'column "{clash}" clashes with a column of the changelog',
+            hint="subscribe to a materialized view that gives it another name",
+        )
+    if statement.since in ("", "full"):
+        reader = follow(instance, found, context.check, statement.since == "full")
+    else:
+        since = int(statement.since) if statement.since.isdigit() else statement.since
+        reader = read_since(instance, found, context.check, since)
+    schema = pa.schema([*HEAD, *reader.schema])
+    context.cursors[statement.cursor] = Cursor(statement.cursor, found.name, reader, schema)
+    return Result("DECLARE CURSOR")
+
+
+def fetch(statement: ast.Fetch, context: Context) -> Result:
+    """FETCH [NEXT | n | ALL] FROM cursor: what there is, or within the time-out comes."""
+    cursor = _cursor(statement.cursor, context)
+    timeout_s = 0.0
+    for name, text in statement.options:
+        if name != TIMEOUT:
+            raise InvalidParameter(f'unrecognized option "{name}"', hint=did_you_mean(name, (TIMEOUT,)))
+        timeout_s = duration_us(text) / 1e6
+    if not timeout_s:
+        context.instance.catch_up(context.check)
+    table = cursor.fetch(statement.rows, timeout_s)
+    return Result(f"FETCH {table.num_rows}", table)
+
+
+def close(statement: ast.CloseCursor, context: Context) -> Result:
+    """CLOSE cursor | ALL."""
+    names = list(context.cursors) if statement.cursor is None else [_cursor(statement.cursor, context).name]
+    for name in names:
+        context.cursors.pop(name).reader.close()
+    return Result("CLOSE CURSOR")
+
+
+def _cursor(name: str, context: Context) -> Cursor:
+    """UndefinedObject (34000) with near names."""
+    found = context.cursors.get(name)
+    if found is None:
+        raise UndefinedObject(
+            f'cursor "{name}" does not exist', sqlstate="34000", hint=did_you_mean(name, context.cursors)
+        )
+    return found
