@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ import pytest
 
 import sqlengine
 from tests.crash.replace_worker import DEFINITIONS
+from tests.crash.subscription_worker import FEEDS, take, told
 from tests.crash.transaction_worker import ITEMS
 from tests.crash.worker import change, rows_of
 
@@ -94,6 +96,34 @@ def test_views_that_change_while_it_is_killed(tmp_path: Path) -> None:
             if db.execute("SELECT * FROM system.views WHERE name = 'w'").fetchall():
                 made = sorted(db.execute("SELECT * FROM w").fetchall())
                 assert made == sorted(db.execute(DEFINITIONS[2]).fetchall())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["a", "b"])
+def test_followers_of_a_killed_engine_get_each_change_once(tmp_path: Path, seed: str) -> None:
+    rng, path = random.Random(seed), tmp_path / "db"
+    for cycle in range(CYCLES):
+        run_until_killed(path, f"{seed}{cycle}", rng.choice((1, 3, 10, rng.randrange(40))), "subscription_worker.py")
+        with sqlengine.connect(path) as db:
+            db.execute("RESUME QUERY joined")
+            for feed, view in FEEDS.items():
+                with db.subscription(feed) as follower:
+                    take(follower, str(path), feed, acknowledges=True)
+                changes = told(str(path), feed)
+                after = {tick: rows_after(changes, tick) for tick in changes}
+                assert after[max(after)] == Counter(db.execute(f"SELECT * FROM {view}").fetchall()), feed
+                for tick in rng.sample(sorted(after), min(3, len(after))):
+                    assert after[tick] == Counter(db.execute(f"SELECT * FROM {view} AS OF TICK {tick}").fetchall())
+
+
+def rows_after(changes: dict[int, list[list[object]]], last: int) -> Counter[tuple[object, ...]]:
+    """The rows that the changes of all ticks up to one make; none is taken back that is not there."""
+    rows: Counter[tuple[object, ...]] = Counter()
+    for tick in sorted(tick for tick in changes if tick <= last):
+        for op, *row in changes[tick]:
+            rows[tuple(row)] += 1 if op in ("insert", "update_after") else -1
+        assert min(rows.values(), default=0) >= 0, tick
+    return +rows
 
 
 def run_until_killed(path: Path, seed: str, lines: int, script: str = "worker.py") -> int:
