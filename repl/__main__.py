@@ -18,6 +18,7 @@ from repl.options import Options, parse_arguments
 from repl.render.base import Look
 from repl.render.error import error_text
 from repl.runner import Limits
+from repl.serve import serve
 from repl.shell import INTERRUPTED, Display, Shell
 from repl.terminal import screen_of, standard_output
 from sqlengine import __version__, connect
@@ -34,11 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         keep_pandas_out()
-    options = parse_arguments(sys.argv[1:] if argv is None else argv)
-    if options.version:
-        print(f"sqlengine {__version__}")
-        return SUCCESS
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        if arguments[:1] == ["serve"]:
+            return serve(arguments[1:])
+        options = parse_arguments(arguments)
+        if options.version:
+            print(f"sqlengine {__version__}")
+            return SUCCESS
         return _with_database(options)
     except Error as error:
         sys.stderr.write(error_text(error, None, screen_of(sys.stderr)))

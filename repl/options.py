@@ -25,6 +25,7 @@ examples:
   sqlengine ./data -c "SHOW TABLES"     one statement
   sqlengine ./data -f setup.sql --format csv > out.csv
   echo "SELECT 1" | sqlengine --format json
+  sqlengine serve ./data                a server for PostgreSQL clients; see sqlengine serve --help
 
 exit status: 0 all went well, 1 a statement failed, 2 the command line is wrong, 130 stopped by Ctrl-C
 """
@@ -59,7 +60,7 @@ class Options:
     progress: str = "auto"
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """argparse whose complaints suggest what was meant."""
 
     def error(self, message: str) -> NoReturn:
@@ -112,8 +113,8 @@ def parse_arguments(argv: Sequence[str]) -> Options:
     )
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="sqlengine",
         description="A streaming database in one process: a prompt, or SQL from -c, -f or a pipe.",
         epilog=_EPILOG,

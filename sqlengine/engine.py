@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -62,10 +62,15 @@ def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:
 def run_statement(statement: ast.Statement, context: Context) -> Result:
     """Statement -> result; errors of every layer come out as errors.Error with a position in the script."""
     handler = HANDLERS[type(statement)]
+    return run_call(lambda: handler(statement, context), statement, context)
+
+
+def run_call(call: Callable[[], Result], statement: ast.Statement, context: Context) -> Result:
+    """What a statement is carried out by, with its errors' positions and its notices."""
     _begin(context)
     try:
         authorize(statement, context)
-        result = handler(statement, context)
+        result = call()
     except errors.Error as error:
         error.at(_named_at(error, statement.text))
         if error.position is not None:

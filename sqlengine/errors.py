@@ -314,6 +314,18 @@ class SerializationFailure(OperationalError):
     sqlstate = "40001"
 
 
+class AdminShutdown(OperationalError):
+    """The server ends a connection."""
+
+    sqlstate = "57P01"
+
+
+class FailedTransaction(OperationalError):
+    """A transaction in which a statement has failed takes nothing but its end."""
+
+    sqlstate = "25P02"
+
+
 class QueryCanceled(OperationalError):
     """Cancelled by the user or by a time-out."""
 

@@ -188,7 +188,10 @@ def _date(array: pa.Array, _timezone: str) -> pa.Array:
 
 
 def _time(array: pa.Array, _timezone: str) -> pa.Array:
-    return _trim_fraction(array.cast(pa.string()), has_fraction=array.type.unit != "s")
+    text = _trim_fraction(array.cast(pa.string()), has_fraction=array.type.unit != "s")
+    whole_day = _SECONDS_PER_DAY * _UNITS_PER_SECOND[array.type.unit]
+    number = array.cast(pa.int32() if array.type.bit_width == 32 else pa.int64())
+    return _patch(text, pc.equal(number, whole_day), number, lambda value: "24:00:00")
 
 
 def _timestamp(array: pa.Array, timezone: str) -> pa.Array:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from sqlengine.engine import Params, run_script
+import pyarrow as pa
+
+from sqlengine.connectors.base import Polled
+from sqlengine.engine import Params, bind_params, parse, run_call, run_script, run_statement
 from sqlengine.errors import InterfaceError, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.result import Result
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
+from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.copy import copy_pieces, copy_schema
+from sqlengine.statements.pg_catalog import setting_text
+from sqlengine.statements.signature import described, parameter_types
 
 
 class Session:
@@ -55,6 +62,45 @@ class Session:
             raise InterfaceError("the session is closed")
         with self._lock:
             yield from run_script(text, params, self.context)
+
+    # ------------------------------------------------------------ statement by statement, for servers
+
+    def parse(self, text: str) -> list[ast.Statement]:
+        """The statements of a script; a syntax error carries its position."""
+        return parse(text, self.context)
+
+    def run(self, statement: ast.Statement, params: Params = None) -> Result:
+        """Run one statement of those `parse` gave."""
+        if self.closed:
+            raise InterfaceError("the session is closed")
+        with self._lock:
+            return run_statement(bind_params(statement, params), self.context)
+
+    def parameter_types(
+        self, statement: ast.Statement, declared: Sequence[pa.DataType | None]
+    ) -> tuple[pa.DataType, ...]:
+        """The types of a statement's `$1`, `$2`, ..., where `declared` does not say."""
+        with self._lock:
+            return parameter_types(statement, declared, self.context)
+
+    def described(self, statement: ast.Statement, parameters: Sequence[pa.DataType]) -> pa.Schema | None:
+        """The columns a statement would answer with; None without rows."""
+        with self._lock:
+            return described(statement, parameters, self.context)
+
+    def copy_schema(self, statement: ast.CopyFrom) -> pa.Schema:
+        """The columns COPY ... FROM STDIN fills."""
+        with self._lock:
+            return copy_schema(statement, self.context)
+
+    def copy_from(self, statement: ast.CopyFrom, pieces: Iterable[Polled], *, stops: bool) -> Result:
+        """Carry out COPY ... FROM STDIN with rows that a client has sent; `stops`: a malformed one is an error."""
+        with self._lock:
+            return run_call(lambda: copy_pieces(statement, pieces, self.context, stops=stops), statement, self.context)
+
+    def setting(self, name: str) -> str:
+        """A setting's value, ours or one of PostgreSQL's, as SHOW tells it."""
+        return setting_text(self.context, name)
 
     def cancel(self) -> None:
         """End the running statement with QueryCanceled (57014); nothing when none runs."""

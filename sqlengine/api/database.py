@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -30,6 +30,9 @@ from sqlengine.statements.subscribe import open_subscription
 from sqlengine.statements.subscriptions import DEFAULT_RETENTION
 from sqlengine.statements.write import writable, write_rows
 from storage import Storage, StorageError
+
+if TYPE_CHECKING:
+    from sqlengine.server.pg.server import PgServer
 
 MEMORY = ":memory:"
 
@@ -230,6 +233,34 @@ class Database:
         """The number of the newest tick, which `AS OF TICK` can name."""
         self._require_open()
         return self._instance.scheduler.tick_number
+
+    def serve(
+        self,
+        host: str | None = "127.0.0.1",
+        port: int = 0,
+        *,
+        socket_directory: str | None = None,
+        tls_certificate: str | None = None,
+        tls_key: str | None = None,
+        tls_client_ca: str | None = None,
+        connections_max: int = 1_000,
+    ) -> PgServer:
+        """Serve the database over the PostgreSQL wire protocol beside this program, until the server is closed.
+
+        `port` 0: one that is free, which the server's `port` then says.  `host` None: only on the Unix socket of
+        `socket_directory`.  The files of TLS are in PEM; `tls_client_ca` are authorities of clients' certificates.
+        Raises OperationalError (58000) where it cannot listen, InvalidAuthorization (28000) for an address other
+        machines reach while no role has a password, InvalidParameter (22023) for files that do not fit.
+        """
+        # lazy: few programs serve, and asyncio and TLS take their time to load
+        from sqlengine.server.pg.server import PgOptions, PgServer
+        from sqlengine.server.pg.tls import load_tls
+
+        self._require_open()
+        if tls_certificate is None and (tls_key or tls_client_ca):
+            raise InterfaceError("TLS needs a certificate", hint="give tls_certificate")
+        tls = None if tls_certificate is None else load_tls(tls_certificate, tls_key, tls_client_ca)
+        return PgServer(self, PgOptions(host, port, socket_directory, tls, connections_max))
 
     def checkpoint(self) -> int:
         """Write a checkpoint of everything acknowledged before; returns the bytes written for it."""

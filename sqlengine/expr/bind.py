@@ -17,6 +17,7 @@ from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.bind_duck import duck_call, opaque
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
+from sqlengine.expr.parameters import stand_in
 from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
@@ -137,6 +138,9 @@ class _Binder:
         return tree.Const(INTERVAL, pa.MonthDayNano([expr.months, expr.days, expr.microseconds * 1000]))
 
     def param(self, expr: ast.Param) -> tree.Expr:
+        found = stand_in(expr.key) if isinstance(expr.key, int) else None
+        if found is not None:
+            return found
         name = f"${expr.key + 1}" if isinstance(expr.key, int) else f":{expr.key}"
         raise errors.ProgrammingError(
             f"there is no parameter {name}", sqlstate="42P02", hint="give it a value when executing"

@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.compile import compile_exprs
+from sqlengine.expr.parameters import note
 from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.casting import castable
 from sqlengine.functions.signature import Arg, implicit
@@ -47,6 +48,7 @@ def cast(expr: tree.Expr, target: pa.DataType, *, safe: bool = False) -> tree.Ex
     if expr.type == target:
         return expr
     if isinstance(expr, tree.Const) and expr.value is None:
+        note(expr, target)
         return tree.Const(target, None)
     if not castable(expr.type, target):
         raise errors.CannotCoerce(f"cannot cast type {to_sql(expr.type)} to {to_sql(target)}")

@@ -31,6 +31,9 @@ _MARKER = "\x1fmarker"
 _FEW = 20
 _OPEN_QUOTE = "unterminated quoted field"
 
+NO_QUOTE = ""
+"""As `quote`: no character is special around fields."""
+
 
 @dataclass(frozen=True, slots=True)
 class CsvOptions:
@@ -43,7 +46,7 @@ class CsvOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "delimiter", self.delimiter.replace("\\t", "\t"))
         for name in ("delimiter", "quote"):
-            if len(getattr(self, name).encode()) != 1:
+            if len(getattr(self, name).encode()) != 1 and (name, self.quote) != ("quote", NO_QUOTE):
                 raise InvalidParameter(f'option "{name}" must be one single-byte character')
 
 
@@ -114,6 +117,8 @@ class CsvDecoder:
     def _shares(self, records: pa.BinaryArray) -> list[np.ndarray]:
         """Positions to be read together: a record with an odd number of quotes may swallow its neighbours,
         so where these are few, each is read by itself."""
+        if self.options.quote == NO_QUOTE:
+            return [np.arange(len(records))]
         quotes = pc.count_substring(records, self.options.quote.encode()).to_numpy(zero_copy_only=False)
         odd = np.flatnonzero(quotes % 2)
         if len(odd) > len(records) // _FEW:
@@ -153,7 +158,7 @@ class CsvDecoder:
             pv.ReadOptions(use_threads=False, block_size=max(size + 1, 64), column_names=[_MARKER, *self.columns]),
             pv.ParseOptions(
                 delimiter=options.delimiter,
-                quote_char=options.quote,
+                quote_char=options.quote or False,
                 newlines_in_values=True,
                 ignore_empty_lines=False,
                 invalid_row_handler=note,
@@ -172,7 +177,7 @@ class CsvDecoder:
 
     def _why(self, record: pa.BinaryArray) -> str:
         """Why one record alone is not one row."""
-        quotes = record[0].as_py().count(self.options.quote.encode())
+        quotes = record[0].as_py().count(self.options.quote.encode()) if self.options.quote else 0
         return _OPEN_QUOTE if quotes % 2 else "more than one line in a record"
 
     def _own(self, table: pa.Table) -> list[Converted] | None:
@@ -191,12 +196,7 @@ class CsvDecoder:
     def _convert(self, table: pa.Table, f: pa.Field) -> Converted:
         if f.name not in self.columns:
             return Converted(pa.nulls(table.num_rows, f.type), np.zeros(table.num_rows, dtype=bool))
-        text = _one(table.column(f.name))
-        if pa.types.is_list(f.type):
-            text = braces_to_json(text)
-        if f.type == JSON or pa.types.is_nested(f.type):
-            return _from_json(text, f.type)
-        return convert_text(text, f.type)
+        return field_values(_one(table.column(f.name)), f.type)
 
     def _finish(
         self, table: pa.Table, columns: list[Converted], rows: np.ndarray, bad: list[tuple[int, str]]
@@ -207,6 +207,15 @@ class CsvDecoder:
             return f'column "{f.name}": invalid value for type {to_sql(f.type)}: {snippet(str(value))}'
 
         return assemble(self.schema, columns, rows, bad, show)
+
+
+def field_values(text: pa.StringArray, dtype: pa.DataType) -> Converted:
+    """Fields' texts as values of any of our types; arrays also in braces."""
+    if pa.types.is_list(dtype):
+        text = braces_to_json(text)
+    if dtype == JSON or pa.types.is_nested(dtype):
+        return _from_json(text, dtype)
+    return convert_text(text, dtype)
 
 
 def _check(dtype: pa.DataType) -> None:

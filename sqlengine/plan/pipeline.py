@@ -101,14 +101,9 @@ def plan_query(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
 
 
 def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
-
-    def lowered(query: ast.Query) -> ast.Select | ast.SetOperation:
-        return mark_user_functions(sql.lower(query), planner.functions)
-
     closing = emit.mode == "final"
-    binder = Binder(planner.catalog, lambda text: lowered(sql.parse_query(text)), planner.view_plan, closing)
-    tree = lowered(query)
-    bound = binder.query(tree).node
+    tree = mark_user_functions(sql.lower(query), planner.functions)
+    bound = bind_lowered(tree, planner, closing)
     try:
         stages = _stages(bound, emit, planner, first_moment(tree))
     except InvalidDefinition as error:
@@ -116,6 +111,15 @@ def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     physical = stages["physical"]
     rows = {name: planner.rows(name) for name in scanned(physical)}
     return Planned(physical, stages, streams=_streams(physical, planner.catalog), rows=rows)
+
+
+def bind_lowered(tree: ast.Select | ast.SetOperation, planner: Planner, closing: bool = False) -> Node:
+    """The bound plan of a query as plain data; Unplannable for what no plan has."""
+
+    def lowered(text: str) -> ast.Select | ast.SetOperation:
+        return mark_user_functions(sql.lower(sql.parse_query(text)), planner.functions)
+
+    return Binder(planner.catalog, lowered, planner.view_plan, closing).query(tree).node
 
 
 def _stages(bound: Node, emit: ast.Emit, planner: Planner, now_at: int | None) -> dict[str, Node]:

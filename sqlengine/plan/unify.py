@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.errors import DatatypeMismatch
+from sqlengine.expr.parameters import note
 from sqlengine.expr.tree import Cast, Const, Expr
 
 
@@ -27,5 +28,6 @@ def coerce(expr: Expr, kind: pa.DataType) -> Expr:
     if expr.type == kind:
         return expr
     if isinstance(expr, Const) and expr.value is None:
+        note(expr, kind)
         return Const(type=kind, value=None)
     return Cast(type=kind, arg=expr)

@@ -11,8 +11,9 @@ from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, PlanningInfo, Sink, Stream, Table, View
 from sqlengine.errors import NotSupportedError
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, is_append_only, plan_query
+from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, bind_lowered, is_append_only, plan_query
 from sqlengine.plan.properties import own_time
+from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.runtime.operator_state import state_table
 from sqlengine.snapshot.expand import Expanded, declared_time, expand
 from sqlengine.sql import ast
@@ -32,6 +33,11 @@ class Planning:
     def plan(self, query: ast.Query, emit: ast.Emit, planning: PlanningInfo, threads: int = 0) -> Planned:
         """Plan a continuous query; what `planning` has no row count of is counted now."""
         return replace(plan_query(query, emit, self._planner(planning)), threads=threads)
+
+    def bound(self, tree: ast.Select | ast.SetOperation) -> Node:
+        """A query's bound plan; Unplannable for what no plan has."""
+        marked = mark_user_functions(tree, self.instance.functions)
+        return bind_lowered(marked, self._planner(PlanningInfo()))
 
     def expanded(self, query: ast.Query) -> Expanded:
         """A query's text for the snapshot executor."""

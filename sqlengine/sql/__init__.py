@@ -17,7 +17,8 @@ from sqlengine.sql.token_edit import ROWTIME
 
 if TYPE_CHECKING:
     from sqlengine.sql.glot import has_own_form
-    from sqlengine.sql.params import bind_params
+    from sqlengine.sql.open_params import lower_open, parameter_count
+    from sqlengine.sql.params import Typed, bind_params
     from sqlengine.sql.pg_forms import PgForms
     from sqlengine.sql.query import lower
     from sqlengine.sql.references import Reference, called_functions, named_in, reads_changes, tables
@@ -38,6 +39,9 @@ _LAZY = {
     "render_expr": "render",
     "bind_params": "params",
     "PgForms": "pg_forms",
+    "Typed": "params",
+    "lower_open": "open_params",
+    "parameter_count": "open_params",
     "grouping_window": "windows",
 }
 
@@ -65,12 +69,15 @@ __all__ = [
     "PgOutputs",
     "ROWTIME",
     "Reference",
+    "Typed",
     "bind_params",
     "called_functions",
     "grouping_window",
     "has_own_form",
     "is_complete",
     "lower",
+    "lower_open",
+    "parameter_count",
     "parse",
     "parse_expr",
     "parse_interval",

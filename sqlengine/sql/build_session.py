@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lark
 
 from sqlengine import errors
-from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.build import (
     Node,
@@ -200,7 +199,21 @@ def _settings(node: Node) -> ast.Options:
         leaf, value = item.leaf("IDENT"), item.node("option_value")
         assert leaf is not None
         made.append((ident(item, leaf).lower(), value_text(value) if value is not None else "true"))
-    return tuple(made)
+    return (*made, *_old_settings(node.node("old_settings")))
+
+
+_OLD_FORMATS = ("csv", "binary", "text")
+
+
+def _old_settings(listed: Node | None) -> Iterator[tuple[str, str]]:
+    """`CSV HEADER DELIMITER AS ';'`: what COPY's options were before PostgreSQL 9.0, and people still write."""
+    for item in listed.nodes("old_setting") if listed is not None else ():
+        leaf, value = item.leaf("IDENT"), item.leaf("STRING")
+        name = "null" if leaf is None else ident(item, leaf).lower()
+        if name in _OLD_FORMATS and value is None:
+            yield "format", name
+        else:
+            yield name, "true" if value is None else str(string_of(item))
 
 
 # ---------------------------------------------------------------- reading and following
@@ -383,14 +396,16 @@ def checkpoint(node: Node) -> ast.Statement:
     return ast.Checkpoint()
 
 
-def reject_unread(node: Node) -> None:
-    """`ROLLBACK TO SAVEPOINT x` parses as words after ROLLBACK, but is another statement."""
-    words = {str(leaf).upper() for leaf in node.flat() if leaf.type == "IDENT"}
-    if words & {"SAVEPOINT", "TO", "PREPARED"}:
-        raise NotSupportedError("savepoints are not supported")
+def _savepoint(action: str) -> Callable[[Node], ast.Statement]:
+    def make(node: Node) -> ast.Statement:
+        named = [leaf for leaf in node.flat() if leaf.type == "IDENT"][-1]
+        return ast.Transaction(action=action, savepoint=ident(node, named))
+
+    return make
 
 
 begin, commit, rollback = _transaction("begin"), _transaction("commit"), _transaction("rollback")
+savepoint, release, rollback_to = _savepoint("savepoint"), _savepoint("release"), _savepoint("rollback to")
 
 
 # ---------------------------------------------------------------- prepared statements

@@ -23,6 +23,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.sql.forms import json_arrows, plain_forms
 from sqlengine.sql.hints import keyword_hint
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token, lex
+from sqlengine.sql.literal_casts import spell_literals
 from sqlengine.sql.lower_values import FILE, position_of
 from sqlengine.sql.rewrite import rewrite
 
@@ -135,6 +136,7 @@ def _parse(tokens: Sequence[Token], text: str) -> exp.Expr:
     json_arrows(tree, MARK)
     _settle(tree, {token.start for token in rewritten if token.kind == STRING})
     plain_forms(tree)
+    spell_literals(tree)
     return tree
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -17,7 +18,9 @@ from sqlglot import exp
 
 from sqlengine.errors import InterfaceError, InvalidText, OutOfRange, ProgrammingError
 from sqlengine.sql import ast, deep
+from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import Token, lex
+from sqlengine.sql.literal_casts import date_text
 from sqlengine.sql.lower_values import parameter, whole
 from sqlengine.sql.rewrite import parameter_spans
 from sqlengine.sql.to_sqlglot import to_tree
@@ -86,6 +89,14 @@ def _texts(value: Any, values: _Values) -> Any:
 def _when(when: ast.MergeWhen, values: _Values) -> ast.MergeWhen:
     condition = None if when.condition is None else values.text(when.condition)
     return dataclasses.replace(when, condition=condition, values=tuple(values.text(text) for text in when.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A value in the text form of its type, as drivers send values; a list holds elements."""
+
+    value: str | list[Any] | None
+    type_name: str
 
 
 class _Values:
@@ -190,6 +201,19 @@ def _text(value: str) -> ast.Expr:
     return ast.Literal(value, "text")
 
 
+def _typed(value: Typed) -> ast.Expr:
+    if isinstance(value.value, list):
+        inner: ast.Expr = ast.ArrayLiteral(tuple(to_literal(item) for item in value.value))
+    else:
+        if value.type_name == "interval" and value.value is not None:
+            return parse_interval(value.value)
+        text = date_text(value.value) if value.type_name == "date" and value.value is not None else value.value
+        inner = ast.Literal(None, "unknown") if text is None else _text(text)
+        if value.type_name == "text" and value.value is not None:
+            return inner
+    return ast.Cast(inner, value.type_name)
+
+
 def _decimal(value: Decimal) -> ast.Expr:
     if not value.is_finite() or abs(value.adjusted()) > 1_000:
         raise OutOfRange(f"{value} is out of range for numeric")
@@ -210,6 +234,7 @@ def _mapping(value: Mapping[str, Any]) -> ast.Expr:
 
 _LITERALS: tuple[tuple[Any, Callable[[Any], ast.Expr]], ...] = (
     (type(None), lambda value: ast.Literal(None, "unknown")),
+    (Typed, _typed),
     (bool, lambda value: ast.Literal(value, "boolean")),
     (int, lambda value: whole(int(value))),
     (float, lambda value: ast.Literal(str(float(value)), "double precision")),

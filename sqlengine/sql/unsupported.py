@@ -54,8 +54,6 @@ _BY_WORDS: dict[str, str] = {
             "ANALYZE",
             "REINDEX",
             "CLUSTER",
-            "SAVEPOINT",
-            "RELEASE",
             "LOCK",
             "CALL",
             "DO",
@@ -75,7 +73,6 @@ _BY_WORDS: dict[str, str] = {
             "RUN",
             "SPOOL",
             "INSERT OVERWRITE",
-            "ROLLBACK TO",
             "KILL",
             "RECOVER",
         )

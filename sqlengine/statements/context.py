@@ -42,6 +42,10 @@ class Context:
     settings: Settings
     notices: list[str] = field(default_factory=list)
     transaction: list[Pending] | None = None
+    savepoints: list[tuple[str, int]] = field(default_factory=list)
+    """Names, and how much of `transaction` was there when each was made."""
+    has_failed: bool = False
+    """Something in the transaction has failed: it takes nothing but its end, or the way back to a savepoint."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     interrupt: Callable[[], None] | None = None
     deadline_us: int | None = None

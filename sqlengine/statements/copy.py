@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from sqlengine.connectors.base import Polled, Source
 from sqlengine.connectors.file import write_table
 from sqlengine.errors import (
     InvalidParameter,
+    InvalidText,
     NotSupportedError,
     UndefinedColumn,
     did_you_mean,
@@ -41,20 +42,34 @@ def copy_from(statement: ast.CopyFrom, context: Context) -> Result:
     """COPY target [(columns)] FROM 'path' (options): all rows or none, and seen together; malformed records go to the
     target's error topic.
     """
-    target = writable(context, statement.target)
     if statement.path is None:
         raise NotSupportedError("COPY FROM STDIN needs a client connection", hint="COPY ... FROM 'file'")
-    stored = {c.name: c for c in target.stored_columns()}
+    schema = copy_schema(statement, context)
+    kind = connector("file")
+    source = kind.source(parse_options(kind, {"path": statement.path, **_file_options(statement.options)}), schema)
+    return copy_pieces(statement, _polled(context, source), context)
+
+
+def copy_schema(statement: ast.CopyFrom, context: Context) -> pa.Schema:
+    """The columns a COPY fills, in their order; UndefinedColumn (42703) for one that is not there."""
+    stored = {c.name: c for c in writable(context, statement.target).stored_columns()}
     for name in statement.columns:
         if name not in stored:
             raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, stored))
-    names = list(statement.columns) or list(stored)
-    schema = pa.schema([pa.field(n, stored[n].type) for n in names])
-    kind = connector("file")
-    source = kind.source(parse_options(kind, {"path": statement.path, **_file_options(statement.options)}), schema)
+    return pa.schema([pa.field(n, stored[n].type) for n in statement.columns or stored])
+
+
+def copy_pieces(statement: ast.CopyFrom, pieces: Iterable[Polled], context: Context, *, stops: bool = False) -> Result:
+    """Write rows of the columns `copy_schema` names; `stops`: a malformed record ends it with an error."""
+    target = writable(context, statement.target)
+    names = copy_schema(statement, context).names
     with Spool() as spool:
-        for polled in _polled(context, source):
+        for polled in pieces:
+            if stops and polled.bad:
+                bad = polled.bad[0]
+                raise InvalidText(bad.reason, sqlstate=bad.sqlstate, detail=f"COPY {target.name}: {shown(bad.raw)}")
             rows = _rows(context, target, polled, names)
+            context.check()
             if rows is None:
                 continue
             if context.transaction is not None:
@@ -66,6 +81,12 @@ def copy_from(statement: ast.CopyFrom, context: Context) -> Result:
         if context.transaction is None:
             _write_all(context, target, spool)
         return Result(f"COPY {spool.num_rows}", row_count=spool.num_rows)
+
+
+def shown(raw: bytes) -> str:
+    """A record as an error shows it."""
+    text = raw.decode("utf-8", "replace")
+    return f'"{text}"' if len(text) <= 100 else f'"{text[:100]}..."'
 
 
 def _polled(context: Context, source: Source) -> Iterator[Polled]:

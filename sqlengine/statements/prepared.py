@@ -31,14 +31,14 @@ def prepare(statement: ast.Prepare, context: Context) -> Result:
 
 def executed(statement: ast.Execute, context: Context) -> ast.Statement:
     """What an EXECUTE runs, its values in place; 26000 for an unknown name, 42601 for another number of values."""
-    kept = _kept(context, statement.name)
-    if kept.types and len(kept.types) != len(statement.arguments):
+    found = kept(context, statement.name)
+    if found.types and len(found.types) != len(statement.arguments):
         raise SyntaxError(
             f'wrong number of parameters for prepared statement "{statement.name}"',
-            detail=f"expected {len(kept.types)} parameters but got {len(statement.arguments)}",
+            detail=f"expected {len(found.types)} parameters but got {len(statement.arguments)}",
         )
-    values = _values(statement, kept, context)
-    made = sql.bind_params(kept.statement, values) if values else kept.statement
+    values = _values(statement, found, context)
+    made = sql.bind_params(found.statement, values) if values else found.statement
     return replace(made, position=statement.position)
 
 
@@ -47,11 +47,12 @@ def deallocate(statement: ast.Deallocate, context: Context) -> Result:
     if statement.name is None:
         context.prepared.clear()
         return Result("DEALLOCATE ALL")
-    del context.prepared[_kept(context, statement.name).name]
+    del context.prepared[kept(context, statement.name).name]
     return Result("DEALLOCATE")
 
 
-def _kept(context: Context, name: str) -> ast.Prepare:
+def kept(context: Context, name: str) -> ast.Prepare:
+    """What PREPARE keeps under a name; UndefinedObject (26000)."""
     if name not in context.prepared:
         raise UndefinedObject(
             f'prepared statement "{name}" does not exist', sqlstate="26000", hint=did_you_mean(name, context.prepared)
@@ -59,11 +60,11 @@ def _kept(context: Context, name: str) -> ast.Prepare:
     return context.prepared[name]
 
 
-def _values(statement: ast.Execute, kept: ast.Prepare, context: Context) -> list[Any]:
+def _values(statement: ast.Execute, found: ast.Prepare, context: Context) -> list[Any]:
     """The values of the arguments, cast to the types PREPARE named."""
     if not statement.arguments:
         return []
-    kinds = [*kept.types, *([""] * (len(statement.arguments) - len(kept.types)))]
+    kinds = [*found.types, *([""] * (len(statement.arguments) - len(found.types)))]
     items = [f"CAST({text} AS {kind})" if kind else text for text, kind in zip(statement.arguments, kinds, strict=True)]
     row = run_snapshot(context, sql.parse_query("SELECT " + ", ".join(items)))
     return [column[0].as_py() for column in row.columns]

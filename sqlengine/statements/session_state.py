@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlengine.catalog.roles import SessionRole
-from sqlengine.errors import TransactionError
+from sqlengine.errors import TransactionError, UndefinedObject, did_you_mean
 from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
@@ -58,22 +58,49 @@ def reset(statement: ast.Reset, context: Context) -> Result:
 
 
 def transaction(statement: ast.Transaction, context: Context) -> Result:
-    """BEGIN keeps what is written until COMMIT, which makes it visible together; ROLLBACK discards it."""
+    """BEGIN keeps what is written until COMMIT, which makes it visible together; ROLLBACK discards it, and so does a
+    COMMIT after something has failed."""
+    if statement.savepoint is not None:
+        return _savepoint(statement.action, statement.savepoint, context)
     if statement.action == "begin":
         if context.transaction is not None:
             context.notice("there is already a transaction in progress")
         else:
-            context.transaction = []
+            context.transaction, context.savepoints, context.has_failed = [], [], False
         return Result("BEGIN")
     pending, context.transaction = context.transaction, None
     before, context.before_transaction = context.before_transaction, {}
     for name, value in before.items():
         context.settings.set(name, value)
+    failed, context.has_failed = context.has_failed, False
     if pending is None:
         context.notice("there is no transaction in progress")
-    elif statement.action == "commit":
+    elif statement.action == "commit" and not failed:
         commit(context, pending)
-    return Result(statement.action.upper())
+    return Result("ROLLBACK" if failed else statement.action.upper())
+
+
+def _savepoint(action: str, name: str, context: Context) -> Result:
+    """What is written behind a savepoint can be discarded alone; the newest of a name counts."""
+    written, verb = context.transaction, action.upper()
+    if written is None:
+        raise TransactionError(
+            f"{verb} can only be used in transaction blocks", sqlstate="25P01", hint="BEGIN opens one"
+        )
+    if action == "savepoint":
+        context.savepoints.append((name, len(written)))
+        return Result(verb)
+    names = [known for known, _ in context.savepoints]
+    if name not in names:
+        raise UndefinedObject(f'savepoint "{name}" does not exist', sqlstate="3B001", hint=did_you_mean(name, names))
+    at = len(names) - 1 - names[::-1].index(name)
+    if action == "release":
+        del context.savepoints[at:]
+        return Result(verb)
+    del context.savepoints[at + 1 :]
+    del written[context.savepoints[at][1] :]
+    context.has_failed = False
+    return Result("ROLLBACK")
 
 
 def wait(statement: ast.Wait, context: Context) -> Result:

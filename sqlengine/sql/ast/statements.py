@@ -482,9 +482,10 @@ class Reset(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction(Statement):
-    """`action`: begin, commit, rollback."""
+    """`action`: begin, commit, rollback; or with the name of a savepoint: savepoint, release, rollback to."""
 
     action: str
+    savepoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

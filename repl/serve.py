@@ -1,0 +1,76 @@
+"""`sqlengine serve`: a data directory for other programs to connect to, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from repl.options import Parser
+from sqlengine import connect
+from sqlengine.errors import InvalidParameter
+
+DEFAULT_ADDRESS = "127.0.0.1:5433"
+_EPILOG = """\
+examples:
+  sqlengine serve ./data                                    on 127.0.0.1:5433, for this machine alone
+  sqlengine serve ./data --pg 0.0.0.0:5432 --tls-cert server.crt --tls-key server.key
+  psql -h 127.0.0.1 -p 5433
+
+SIGINT and SIGTERM end it: clients are told, and the state is saved.
+"""
+
+
+def serve(argv: Sequence[str]) -> int:
+    """Run the command (its arguments behind `serve`) until a signal; returns the exit status."""
+    options = _parser().parse_args(argv)
+    host, port = _address(options.pg)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with connect(options.data_dir or ":memory:", replicas=options.replicas or None) as database:
+        with database.serve(
+            host=host,
+            port=port,
+            socket_directory=options.socket_dir,
+            tls_certificate=options.tls_cert,
+            tls_key=options.tls_key,
+            tls_client_ca=options.tls_client_ca,
+            connections_max=options.max_connections,
+        ) as server:
+            places = [f"{host}:{server.port}"] if host is not None else []
+            places += [f"{options.socket_dir}/.s.PGSQL.{server.port}"] if options.socket_dir else []
+            sys.stderr.write(f"listening on {', '.join(places)}\n")
+            sys.stderr.flush()
+            stopped.wait()
+            sys.stderr.write("stopping\n")
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="sqlengine serve",
+        description="Serve a database over the PostgreSQL wire protocol.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("data_dir", nargs="?", metavar="DATA_DIR", help="directory that keeps the data; without it all is in memory")
+    add("--pg", metavar="HOST:PORT", default=DEFAULT_ADDRESS, help=f"where to listen ({DEFAULT_ADDRESS}); port 0: any")
+    add("--socket-dir", metavar="DIR", help="listen on a Unix socket in DIR as well")
+    add("--tls-cert", metavar="FILE", help="the server's certificate (and chain), in PEM")
+    add("--tls-key", metavar="FILE", help="its private key, in PEM")
+    add("--tls-client-ca", metavar="FILE", help="certificates that clients' certificates must be signed by, in PEM")
+    add("--max-connections", metavar="N", type=int, default=1_000, help="clients at a time (1000)")
+    add("--replica", metavar="DIR", dest="replicas", action="append", help="see sqlengine --help")
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise InvalidParameter(f'"{text}" is no address to listen on', hint="write HOST:PORT, as in 127.0.0.1:5433")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,142 @@
+"""PostgreSQL's `text` format of COPY: a line a row, fields apart by a tab, NULL as \\N, special characters behind a
+backslash.
+
+The grammar is that of PostgreSQL's manual, COPY, "Text Format".  Lines without escapes, which are almost all, are read
+as plain delimited fields, the others one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlengine.errors import InvalidParameter
+from sqlengine.formats.base import Converted, Decoded, Positions, assemble, batch_of, snippet, true_mask
+from sqlengine.formats.csv_format import NO_QUOTE, CsvDecoder, CsvOptions, field_values
+from sqlengine.formats.records import as_binary
+from sqlengine.pgtext import to_text_array
+from sqlengine.types import to_sql
+
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
+_LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_WRITTEN = (("\\", "\\\\"), ("\b", "\\b"), ("\f", "\\f"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("\v", "\\v"))
+
+
+@dataclass(frozen=True, slots=True)
+class CopyTextOptions:
+    """`null_string`: what stands for NULL."""
+
+    delimiter: str = "\t"
+    null_string: str = "\\N"
+
+    def __post_init__(self) -> None:
+        if len(self.delimiter.encode()) != 1 or self.delimiter in "\\\r\n.abcdefghijklmnopqrstuvwxyz0123456789":
+            raise InvalidParameter(f'COPY delimiter cannot be "{self.delimiter}"')
+        if "\n" in self.null_string or "\r" in self.null_string:
+            raise InvalidParameter("COPY null representation cannot use newline or carriage return")
+
+
+class CopyTextDecoder:
+    """Decodes lines (without their ends) into rows of a schema; see formats.base.Decoder."""
+
+    def __init__(self, schema: pa.Schema, options: CopyTextOptions) -> None:
+        self._schema = schema
+        self._options = options
+        self._plain = CsvDecoder(schema, CsvOptions(options.delimiter, NO_QUOTE, options.null_string))
+
+    def decode(self, values: pa.Array) -> Decoded:
+        """Rows of lines."""
+        lines = as_binary(values)
+        escaped = true_mask(pc.match_substring_regex(lines, rb"\\([^N]|$)"))
+        if not escaped.any():
+            return self._plain.decode(lines)
+        at = (np.flatnonzero(~escaped), np.flatnonzero(escaped))
+        plain = self._plain.decode(lines.filter(pa.array(~escaped)))
+        return _merged(self._schema, at, (plain, self._decode_escaped(lines.filter(pa.array(escaped)).to_pylist())))
+
+    def _decode_escaped(self, lines: list[bytes]) -> Decoded:
+        width, null = len(self._schema), self._options.null_string.encode()
+        rows, kept = [], []
+        bad: list[tuple[int, str]] = []
+        for at, line in enumerate(lines):
+            fields = _fields(line, self._options.delimiter.encode())
+            if len(fields) != width:
+                bad.append((at, f"expected {width} fields, got {len(fields)}"))
+                continue
+            try:
+                rows.append([None if f == null else _ESCAPE.sub(_meaning, f).decode() for f in fields])
+                kept.append(at)
+            except UnicodeDecodeError:
+                bad.append((at, "invalid byte sequence for encoding UTF8"))
+        texts = [pa.array([row[c] for row in rows], pa.string()) for c in range(width)]
+        columns = [self._typed(text, c) for c, text in enumerate(texts)]
+
+        def show(column: int, i: int) -> str:
+            f = self._schema.field(column)
+            return f'column "{f.name}": invalid value for type {to_sql(f.type)}: {snippet(texts[column][i].as_py())}'
+
+        return assemble(self._schema, columns, np.array(kept, np.int64), bad, show)
+
+    def _typed(self, text: pa.StringArray, at: int) -> Converted:
+        return field_values(text, self._schema.field(at).type)
+
+
+def _fields(line: bytes, delimiter: bytes) -> list[bytes]:
+    """The fields of a line; a delimiter behind a backslash is part of one."""
+    found: list[bytes] = []
+    is_open = False
+    for part in line.split(delimiter):
+        if is_open:
+            found[-1] += delimiter + part
+        else:
+            found.append(part)
+        is_open = (len(part) - len(part.rstrip(b"\\"))) % 2 == 1
+    return found
+
+
+def _meaning(escape: re.Match[bytes]) -> bytes:
+    text = escape[1]
+    if text[:1] == b"x" and len(text) > 1:
+        return bytes([int(text[1:], 16)])
+    if text[:1].isdigit() and text[:1] < b"8":
+        return bytes([int(text, 8) & 0xFF])
+    return _LETTERS.get(text, text)
+
+
+def _merged(schema: pa.Schema, at: tuple[Positions, Positions], parts: tuple[Decoded, Decoded]) -> Decoded:
+    """What two decoders made of the lines at these places, as one."""
+    rows = np.concatenate([places[part.rows] for places, part in zip(at, parts, strict=True)])
+    order = np.argsort(rows)
+    table = pa.Table.from_batches([part.batch for part in parts], schema).take(pa.array(order))
+    bad = sorted((int(places[i]), why) for places, part in zip(at, parts, strict=True) for i, why in part.bad)
+    arrays = [pa.concat_arrays(c.chunks) if c.num_chunks else pa.array([], c.type) for c in table.columns]
+    return Decoded(batch_of(schema, arrays, len(rows)), rows[order], bad)
+
+
+class CopyTextEncoder:
+    """One line, with its end, per row; see formats.base.Encoder."""
+
+    def __init__(self, options: CopyTextOptions, timezone: str = "UTC") -> None:
+        self._options = options
+        self._timezone = timezone
+
+    def encode(self, batch: pa.RecordBatch) -> pa.BinaryArray:
+        """Lines of rows."""
+        fields = [self._field(to_text_array(column, self._timezone)) for column in batch.columns]
+        if not fields:
+            return pa.array(["\n"] * batch.num_rows).cast(pa.binary())
+        lines = pc.binary_join_element_wise(*fields, self._options.delimiter)
+        return pc.binary_join_element_wise(lines, "", "\n").cast(pa.binary())
+
+    def _field(self, text: pa.StringArray) -> pa.StringArray:
+        special = "[\\\\\b\f\n\r\t\v" + re.escape(self._options.delimiter) + "]"
+        if true_mask(pc.match_substring_regex(text, special)).any():
+            for character, written in _WRITTEN:
+                text = pc.replace_substring(text, character, written)
+            if self._options.delimiter not in dict(_WRITTEN):
+                text = pc.replace_substring(text, self._options.delimiter, "\\" + self._options.delimiter)
+        return text.fill_null(self._options.null_string)

@@ -1,0 +1,316 @@
+"""Conversation: one connection from its first byte to its last, without I/O.
+
+    start-up --authenticated--> a loop of messages, each answered before the next is read
+
+Answers are gathered and sent when the client waits for them: at the end of a script, at Sync and Flush, and whenever
+much has gathered.  In the extended protocol everything between an error and the next Sync is passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from sqlengine.catalog.pg.facts import Activity
+from sqlengine.errors import AdminShutdown, Error, FailedTransaction, OperationalError, ProtocolViolation
+from sqlengine.server.pg import extended, replies, simple, startup
+from sqlengine.server.pg.effects import Receive, Send, Steps
+from sqlengine.server.pg.frames import Frames
+from sqlengine.server.pg.host import Host, Peer
+from sqlengine.server.pg.messages import (
+    Bind,
+    Close,
+    CopyData,
+    CopyDone,
+    CopyFail,
+    Describe,
+    Execute,
+    Flush,
+    FunctionCall,
+    Message,
+    Parse,
+    Password,
+    Query,
+    Sync,
+    Terminate,
+    read_message,
+)
+from sqlengine.server.pg.portal import Portal, Prepared
+from sqlengine.server.pg.status import reported
+from sqlengine.session import Session
+from sqlengine.sql import ast
+
+SEND_BYTES = 65_536
+"""Answers are sent at the latest when they are so many bytes."""
+
+_LOG = logging.getLogger("sqlengine.server")
+
+
+class Gone(Exception):
+    """The client is not there any more."""
+
+
+class Conversation:
+    """`run()` is the whole of it; `cancel`, `terminate` and `wake` may be called from any thread."""
+
+    def __init__(self, host: Host, peer: Peer, pid: int) -> None:
+        self.host = host
+        self.peer = peer
+        self.pid = pid
+        self.key = host.unguessable(4)
+        self.frames = Frames(host.limits.message_bytes_max)
+        self.role = ""
+        self.database = ""
+        self.statements: dict[str, Prepared] = {}
+        self.portals: dict[str, Portal] = {}
+        self._session: Session | None = None
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+        self._told: dict[str, str] = {}
+        self._is_skipping = False
+        self._ending: Error | None = None
+        self._query = ""
+        self._query_began_us: int | None = None
+        self._query_ended_us: int | None = 0
+        self.wake: Callable[[], object] = lambda: None
+        """Set by whoever drives: has a Receive return, from any thread."""
+
+    @property
+    def session(self) -> Session:
+        """The session; there is one once the client has authenticated."""
+        assert self._session is not None
+        return self._session
+
+    def lengthen_key(self, size: int) -> None:
+        """Have a cancel key of so many bytes."""
+        self.key = self.host.unguessable(size)
+
+    # ------------------------------------------------------------ from outside
+
+    def cancel(self) -> None:
+        """End what the session is doing."""
+        if self._session is not None:
+            self._session.cancel()
+
+    def terminate(self, error: Error) -> None:
+        """End the conversation, telling the client why, as soon as it can be told."""
+        self._ending = error
+        self.cancel()
+        self.wake()
+
+    def activity(self) -> Activity:
+        """See Backend."""
+        context = self.session.context
+        idle = self._query_ended_us is not None
+        waiting = {replies.IDLE: "idle", replies.IN_TRANSACTION: "idle in transaction"}
+        failed = "idle in transaction (aborted)"
+        return Activity(
+            pid=self.pid,
+            user=self.role,
+            database=self.database,
+            application_name=self.session.settings.application_name,
+            client_addr=self.peer.address,
+            client_port=self.peer.port,
+            backend_start_us=context.backend.start_us,
+            query_start_us=self._query_began_us,
+            state_change_us=self._query_ended_us if idle else self._query_began_us,
+            state=waiting.get(self.status, failed) if idle else "active",
+            query=self._query,
+        )
+
+    def begins(self, text: str) -> None:
+        """A statement is being carried out."""
+        self._query, self._query_began_us, self._query_ended_us = text, self._now_us(), None
+
+    def _now_us(self) -> int:
+        return self.session.context.instance.clock.now_us()
+
+    # ------------------------------------------------------------ the whole
+
+    def run(self) -> Steps:
+        """All of it; ends when the conversation does."""
+        try:
+            yield from self._run()
+        except (Gone, ConnectionError) as error:
+            _LOG.debug("the client of connection %d is gone: %s", self.pid, error)
+        except Error as error:
+            _LOG.debug("connection %d ends: %s", self.pid, error)
+            yield Send(b"".join(self._out) + replies.error(error, severity="FATAL"))
+        finally:
+            self._leave()
+
+    def _run(self) -> Steps:
+        started = yield from startup.negotiate(self)
+        if started is None:
+            return
+        self._session = yield from startup.authenticate(self, started)
+        self.host.admit(self)
+        yield from self._greet(started)
+        while True:
+            message = yield from self._next_message()
+            if isinstance(message, Terminate):
+                return
+            yield from self._answer(message)
+
+    def _leave(self) -> None:
+        for portal in self.portals.values():
+            portal.close()
+        if self._session is not None:
+            self._session.cancel()
+            self._session.close()
+            self.host.leave(self)
+
+    def _greet(self, started: startup.Started) -> Steps:
+        self.emit(replies.AUTHENTICATED)
+        self.report()
+        self.emit(replies.backend_key(self.pid, self.key), replies.ready(replies.IDLE))
+        yield from self.flush()
+
+    # ------------------------------------------------------------ messages in, bytes out
+
+    def emit(self, *messages: bytes) -> None:
+        """Answers to be sent with the next."""
+        self._out += messages
+        self._out_bytes += sum(map(len, messages))
+
+    def flush(self) -> Steps:
+        """Send what has gathered."""
+        if self._out:
+            data, self._out, self._out_bytes = b"".join(self._out), [], 0
+            yield Send(data)
+
+    def flush_much(self) -> Steps:
+        """Send what has gathered if it is much."""
+        if self._out_bytes >= SEND_BYTES:
+            yield from self.flush()
+
+    def receive(self, timeout_s: float | None = None) -> Steps:
+        """More bytes for `frames`; False when time has passed. Raises Gone, or what ends the conversation."""
+        self.check()
+        data = yield Receive(timeout_s)
+        self.check()
+        if data == b"":
+            raise Gone
+        if data is not None:
+            self.frames.feed(data)
+        return data is not None
+
+    def check(self) -> None:
+        """Raises what ends the conversation from outside."""
+        if self._ending is not None:
+            raise self._ending
+
+    def _next_message(self) -> Steps:
+        while (found := self.frames.message()) is None:
+            limits = self.host.limits
+            waits_s = limits.idle_in_transaction_timeout_s if self.session.in_transaction else limits.idle_timeout_s
+            if not (yield from self.receive(waits_s)) and waits_s is not None:
+                raise _idle(self.session.in_transaction)
+        return read_message(*found)
+
+    def next_message(self, timeout_s: float | None = None) -> Steps:
+        """The next message, within something that needs more (COPY, a password); ProtocolViolation when none comes."""
+        while (found := self.frames.message()) is None:
+            if not (yield from self.receive(timeout_s)) and timeout_s is not None:
+                raise ProtocolViolation("the client did not answer in time")
+        return read_message(*found)
+
+    # ------------------------------------------------------------ one message
+
+    def _answer(self, message: Message) -> Steps:
+        if isinstance(message, Sync):
+            self._is_skipping = False
+            yield from self._ready()
+            return
+        if self._is_skipping and not isinstance(message, Query):
+            return
+        if isinstance(message, Flush):
+            yield from self.flush()
+            return
+        if isinstance(message, Query):
+            self._is_skipping = False
+            self.begins(message.text)
+            yield from simple.query(self, message.text)
+            yield from self._ready()
+            return
+        try:
+            yield from self._extended(message)
+        except (Error, RecursionError) as error:
+            self.fail(error)
+            self._is_skipping = True
+            yield from self.flush()  # who has sent Flush waits for it, and no Flush counts before the next Sync
+        yield from self.flush_much()
+
+    def _extended(self, message: Message) -> Steps:
+        match message:
+            case Parse():
+                yield from extended.parse(self, message)
+            case Bind():
+                extended.bind(self, message)
+            case Describe():
+                yield from extended.describe(self, message)
+            case Execute():
+                yield from extended.execute(self, message)
+            case Close():
+                extended.close(self, message)
+            case CopyData() | CopyDone() | CopyFail():
+                return  # what is still on its way of a COPY that has failed
+            case Password():
+                raise ProtocolViolation("a password message is not expected here")
+            case FunctionCall():
+                raise OperationalError("function calls by oid are not supported", sqlstate="0A000")
+
+    def _ready(self) -> Steps:
+        self._query_ended_us = self._now_us()
+        if not self.session.in_transaction:
+            self.drop_portals()
+        self.report()
+        self.emit(replies.ready(self.status))
+        yield from self.flush()
+
+    # ------------------------------------------------------------ state
+
+    @property
+    def status(self) -> bytes:
+        """Where the session stands, as ReadyForQuery says it."""
+        if not self.session.in_transaction:
+            return replies.IDLE
+        return replies.FAILED if self.session.context.has_failed else replies.IN_TRANSACTION
+
+    def report(self) -> None:
+        """Tell of settings that have changed."""
+        now = reported(self.session)
+        self.emit(*[replies.parameter_status(n, v) for n, v in now.items() if self._told.get(n) != v])
+        self._told = now
+
+    def fail(self, error: BaseException, text: str | None = None) -> None:
+        """Tell of an error; an open transaction takes nothing more."""
+        if not isinstance(error, Error):
+            _LOG.error("an unexpected error on connection %d", self.pid, exc_info=error)
+        self.emit(replies.error(error, text))
+        self.session.context.has_failed = self.session.in_transaction
+
+    def refuse_after_failure(self, statement: ast.Statement | None) -> None:
+        """FailedTransaction (25P02) for anything but the end of a transaction that has failed."""
+        if self.session.context.has_failed and not _ends_or_returns(statement):
+            raise FailedTransaction(
+                "current transaction is aborted, commands ignored until end of transaction block",
+                hint="ROLLBACK ends it",
+            )
+
+    def drop_portals(self) -> None:
+        """Portals live as long as their transaction."""
+        for portal in self.portals.values():
+            portal.close()
+        self.portals.clear()
+
+
+def _ends_or_returns(statement: ast.Statement | None) -> bool:
+    """Whether a statement is the end of a transaction, or the way back to a savepoint."""
+    return isinstance(statement, ast.Transaction) and statement.action in ("commit", "rollback", "rollback to")
+
+
+def _idle(in_transaction: bool) -> Error:
+    if in_transaction:
+        return OperationalError("terminating connection due to idle-in-transaction timeout", sqlstate="25P03")
+    return AdminShutdown("terminating connection due to idle-session timeout", sqlstate="57P05")

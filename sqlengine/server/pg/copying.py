@@ -1,0 +1,249 @@
+"""COPY between a table and the client, in text, csv and binary.
+
+What comes is kept until all of it is there, in a file, as all rows of a COPY count or none; what goes is sent as it is
+made.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.connectors import connector, parse_options
+from sqlengine.connectors.base import BadRecord, Polled
+from sqlengine.errors import InvalidParameter, ProtocolViolation, QueryCanceled, did_you_mean
+from sqlengine.formats.copy_text import CopyTextDecoder, CopyTextEncoder, CopyTextOptions
+from sqlengine.formats.csv_format import CsvOptions
+from sqlengine.formats.encode import CsvEncoder
+from sqlengine.pgtext import to_text_array
+from sqlengine.server.pg import replies
+from sqlengine.server.pg.cells import framed, texts
+from sqlengine.server.pg.effects import Run, Steps
+from sqlengine.server.pg.encode import SLICE_ROWS, RowEncoder
+from sqlengine.server.pg.messages import CopyData, CopyDone, CopyFail, Flush, Sync
+from sqlengine.server.pg.receive import READ_BYTES, SIGNATURE, TRAILER, binary_pieces
+from sqlengine.sql import ast
+
+if TYPE_CHECKING:
+    from sqlengine.server.pg.conversation import Conversation
+
+_KNOWN = ("format", "delimiter", "null", "header", "quote", "escape", "encoding", "on_error", "freeze")
+_FORMATS = ("text", "csv", "binary")
+
+
+def is_copy(statement: ast.Statement | None) -> bool:
+    """Whether a statement reads from or writes to the client."""
+    return isinstance(statement, (ast.CopyFrom, ast.CopyTo)) and statement.path is None
+
+
+def copy(talk: Conversation, statement: ast.Statement) -> Steps:
+    """Carry one out."""
+    if isinstance(statement, ast.CopyTo):
+        yield from _copy_out(talk, statement)
+    else:
+        assert isinstance(statement, ast.CopyFrom)
+        yield from _copy_in(talk, statement)
+
+
+class CopyOptions:
+    """The options of a COPY by PostgreSQL's names; InvalidParameter (22023) for what is not known."""
+
+    def __init__(self, given: ast.Options) -> None:
+        options = dict(given)
+        for name in options:
+            if name not in _KNOWN:
+                raise InvalidParameter(f'option "{name}" not recognized', hint=did_you_mean(name, _KNOWN))
+        self.format = options.get("format", "text").lower()
+        if self.format not in _FORMATS:
+            raise InvalidParameter(f'COPY format "{self.format}" not recognized', hint="one of: " + ", ".join(_FORMATS))
+        if options.get("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
+            raise InvalidParameter(f'encoding "{options["encoding"]}" is not supported', hint="send UTF-8")
+        self.header = options.get("header", "false").lower() in ("true", "on", "1", "match", "yes")
+        self.delimiter = options.get("delimiter", "," if self.format == "csv" else "\t")
+        self.null = options.get("null", "" if self.format == "csv" else "\\N")
+        self.quote = options.get("quote", '"')
+        if options.get("escape", self.quote) != self.quote:
+            raise InvalidParameter("an ESCAPE other than the quote is not supported", sqlstate="0A000")
+        self.stops = options.get("on_error", "stop").lower() == "stop"
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether rows are in binary."""
+        return self.format == "binary"
+
+
+# ---------------------------------------------------------------- out
+
+
+def _copy_out(talk: Conversation, statement: ast.CopyTo) -> Steps:
+    options = CopyOptions(statement.options)
+    result = yield Run(lambda: talk.session.run(statement))
+    try:
+        talk.emit(*map(replies.notice, result.notices))
+        talk.emit(replies.copy_out(options.is_binary, len(result.schema)))
+        encode = _encoder(result.schema, options, talk.session.settings.timezone)
+        if options.header and not options.is_binary:
+            talk.emit(replies.copy_data(_header(result.schema, options)))
+        count, head = 0, SIGNATURE + b"\0" * 8 if options.is_binary else b""
+        for batch in result.batches():
+            for start in range(0, batch.num_rows, SLICE_ROWS):
+                part = batch.slice(start, SLICE_ROWS)
+                data = yield Run(partial(encode, part))
+                talk.emit(_headed(head, data))
+                count, head = count + part.num_rows, b""
+                yield from talk.flush_much()
+                talk.check()
+                talk.session.context.check()
+        if options.is_binary:
+            talk.emit(replies.copy_data(head + TRAILER))
+        talk.emit(replies.COPY_DONE, replies.complete(f"COPY {count}"))
+    finally:
+        result.close()
+
+
+def _headed(head: bytes, messages: bytes) -> bytes:
+    """The file's head in one message with the first row, as PostgreSQL sends it and drivers expect it."""
+    if not head:
+        return messages
+    end = 1 + int.from_bytes(messages[1:5], "big")
+    return replies.copy_data(head + messages[5:end]) + messages[end:]
+
+
+def _encoder(schema: pa.Schema, options: CopyOptions, timezone: str) -> Callable[[pa.RecordBatch], bytes]:
+    """Batch -> CopyData messages, one a row."""
+    if options.is_binary:
+        binary = RowEncoder(schema, [replies.BINARY] * len(schema), timezone)
+        return lambda batch: binary.encode(batch, b"d")
+    if options.format == "csv":
+        csv = CsvEncoder(schema, CsvOptions(options.delimiter, options.quote, options.null))
+        return lambda batch: _lines(csv.encode(_as_texts(batch, timezone)), b"\n")
+    text = CopyTextEncoder(CopyTextOptions(options.delimiter, options.null), timezone)
+    return lambda batch: _lines(text.encode(batch), b"")
+
+
+def _as_texts(batch: pa.RecordBatch, timezone: str) -> pa.RecordBatch:
+    """The values as PostgreSQL writes them."""
+    columns = [to_text_array(column, timezone) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _lines(lines: pa.BinaryArray, end: bytes) -> bytes:
+    cells = [texts(lines)]
+    if end:
+        cells.append(texts(pa.array([end] * len(lines), pa.binary())))
+    return framed(cells, len(lines), b"d")[0].tobytes()
+
+
+def _header(schema: pa.Schema, options: CopyOptions) -> bytes:
+    if options.format == "csv":
+        return CsvEncoder(schema, CsvOptions(options.delimiter, options.quote, options.null)).header() + b"\n"
+    return options.delimiter.join(schema.names).encode() + b"\n"
+
+
+# ---------------------------------------------------------------- in
+
+
+def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
+    options = CopyOptions(statement.options)
+    schema = yield Run(lambda: talk.session.copy_schema(statement))
+    talk.emit(replies.copy_in(options.is_binary, len(schema)))
+    yield from talk.flush()
+    with tempfile.NamedTemporaryFile(prefix="sqlengine-copy-", suffix=".csv") as spool:
+        yield from _gather(talk, spool)
+        spool.flush()
+        pieces = _pieces(Path(spool.name), schema, options)
+        result = yield Run(lambda: talk.session.copy_from(statement, pieces, stops=options.stops))
+    talk.emit(*map(replies.notice, result.notices), replies.complete(result.tag))
+
+
+def _gather(talk: Conversation, spool: Any) -> Steps:
+    """Write down what the client sends until it says that this was all; QueryCanceled (57014) when it gives up."""
+    while True:
+        message = yield from talk.next_message()
+        match message:
+            case CopyData(data):
+                spool.write(data)
+            case CopyDone():
+                return
+            case CopyFail(reason):
+                raise QueryCanceled(f"COPY from stdin failed: {reason}")
+            case Flush() | Sync():
+                continue
+            case _:
+                raise ProtocolViolation("unexpected message during COPY from stdin")
+        talk.session.context.check()
+
+
+def _pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:
+    if options.is_binary:
+        with path.open("rb") as file:
+            yield from binary_pieces(file, schema)
+    elif options.format == "csv":
+        yield from _csv_pieces(path, schema, options)
+    else:
+        yield from _text_pieces(path, schema, options)
+
+
+def _csv_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:
+    kind = connector("file")
+    given = {"path": str(path), "format": "csv", "header": str(options.header).lower(), "delimiter": options.delimiter}
+    source = kind.source(parse_options(kind, {**given, "quote": options.quote, "null_string": options.null}), schema)
+    reader = source.open(str(path), None)
+    try:
+        done = False
+        while not done:
+            polled = reader.poll(65_536, 0)
+            done = polled.done
+            yield polled
+    finally:
+        reader.close()
+
+
+def _text_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:
+    decoder = CopyTextDecoder(schema, CopyTextOptions(options.delimiter, options.null))
+    is_first = options.header
+    with path.open("rb") as file:
+        rest = b""
+        while True:
+            read = file.read(READ_BYTES)
+            data = rest + read
+            cut = data.rfind(b"\n") + 1 if read else len(data)
+            rest = data[cut:]
+            lines = _split(data[:cut])
+            if is_first and len(lines):
+                lines, is_first = lines[1:], False
+            ended = _end_mark(lines)
+            decoded = decoder.decode(lines if ended is None else lines[:ended])
+            bad = [BadRecord(lines[at].as_py(), why) for at, why in decoded.bad]
+            yield Polled(decoded.batch, {}, bad, done=not read or ended is not None)
+            if not read or ended is not None:
+                return
+
+
+def _split(data: bytes) -> pa.BinaryArray:
+    """The lines of some text, without their ends."""
+    if not data:
+        return pa.array([], pa.binary())
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw == 10)
+    if (raw[ends - 1] == 13).all() and ends[0] > 0:
+        return _split(data.replace(b"\r\n", b"\n"))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    kept = np.delete(raw, ends)
+    offsets = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(kept)])
+
+
+def _end_mark(lines: pa.BinaryArray) -> int | None:
+    """Where the line is that ends the data in old files."""
+    if len(lines) and lines[len(lines) - 1].as_py() == b"\\.":
+        return len(lines) - 1
+    return None

@@ -1,0 +1,46 @@
+"""Driving a conversation on asyncio: its effects carried out."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from typing import Any
+
+from sqlengine.server.pg.channel import Channel
+from sqlengine.server.pg.conversation import Conversation
+from sqlengine.server.pg.effects import Effect, Encrypt, Receive, Run, Send
+
+
+async def drive(talk: Conversation, channel: Channel, threads: Executor) -> None:
+    """Carry a conversation through to its end."""
+    loop = asyncio.get_running_loop()
+    talk.wake = lambda: loop.call_soon_threadsafe(channel.wake)
+    steps = talk.run()
+    answer: Any = None
+    error: BaseException | None = None
+    try:
+        while True:
+            effect = steps.throw(error) if error is not None else steps.send(answer)
+            answer = error = None
+            try:
+                answer = await _carry_out(effect, channel, loop, threads)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as raised:  # whatever it is, the conversation decides what it means
+                error = raised
+    except StopIteration:
+        return
+    finally:
+        steps.close()
+
+
+async def _carry_out(effect: Effect, channel: Channel, loop: asyncio.AbstractEventLoop, threads: Executor) -> Any:
+    match effect:
+        case Run():
+            return await loop.run_in_executor(threads, effect.call)
+        case Send():
+            return await channel.send(effect.data)
+        case Receive():
+            return await channel.receive(effect.timeout_s)
+        case Encrypt():
+            return await channel.encrypt()

@@ -1,0 +1,158 @@
+"""Prepared statements and portals: what Parse and Bind make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from sqlengine.errors import ProtocolViolation
+from sqlengine.result import Result
+from sqlengine.server.pg.oids import arrow_type, column, type_oid
+from sqlengine.server.pg.replies import NO_DATA, row_description
+from sqlengine.server.pg.rows import RowSource, Slice
+from sqlengine.server.pg.values import parameter
+from sqlengine.session import Session
+from sqlengine.sql import Typed, ast, bind_params
+
+_RUN_TO_KNOW = (ast.Show, ast.Describe, ast.Explain, ast.Print)
+"""Statements that change nothing and whose columns are known once they have run."""
+
+
+@dataclass
+class Prepared:
+    """A statement with the types of its parameters; `statement` None: the text was empty.
+
+    `schema` is looked up when it is asked for the first time.
+    """
+
+    text: str
+    statement: ast.Statement | None
+    types: tuple[pa.DataType, ...]
+    oids: tuple[int, ...]
+    schema: pa.Schema | None = None
+    is_described: bool = False
+
+    def describe(self, session: Session) -> pa.Schema | None:
+        """The columns of its rows, None for none."""
+        if not self.is_described and self.statement is not None:
+            self.schema = _schema(session, self.statement, self.types)
+            self.is_described = True
+        return self.schema
+
+
+def _schema(session: Session, statement: ast.Statement, types: Sequence[pa.DataType]) -> pa.Schema | None:
+    if isinstance(statement, _RUN_TO_KNOW):
+        result = session.run(statement)
+        result.close()
+        return result.schema
+    return session.described(statement, types)
+
+
+def prepare(session: Session, text: str, declared: Sequence[int]) -> Prepared:
+    """Parse one statement; ProtocolViolation (42601) for several."""
+    statements = session.parse(text)
+    if len(statements) > 1:
+        raise ProtocolViolation("cannot insert multiple commands into a prepared statement", sqlstate="42601")
+    if not statements:
+        return Prepared(text, None, (), ())
+    kinds = [arrow_type(oid) for oid in declared]
+    types = session.parameter_types(statements[0], kinds)
+    oids = [
+        declared[number] if number < len(declared) and kinds[number] is not None else type_oid(kind)
+        for number, kind in enumerate(types)
+    ]
+    return Prepared(text, statements[0], types, tuple(oids))
+
+
+def bound_values(prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str) -> list[Typed]:
+    """The values Bind brings, as typed literals."""
+    if len(values) != len(prepared.types):
+        raise ProtocolViolation(
+            f'bind message supplies {len(values)} parameters, but prepared statement "{name}" requires '
+            f"{len(prepared.types)}"
+        )
+    codes = spread(formats, len(values))
+    return [
+        parameter(value, code, kind, oid)
+        for value, code, kind, oid in zip(values, codes, prepared.types, prepared.oids, strict=True)
+    ]
+
+
+def spread(formats: Sequence[int], count: int) -> list[int]:
+    """A format for each of so many: none given means text, one means all."""
+    if len(formats) > 1:
+        if len(formats) != count:
+            raise ProtocolViolation(f"bind message has {len(formats)} result formats but query has {count} columns")
+        return list(formats)
+    return [formats[0] if formats else 0] * count
+
+
+@dataclass
+class Portal:
+    """A statement with values.  It runs once; its rows may be asked for in pieces."""
+
+    prepared: Prepared
+    values: list[Typed]
+    formats: tuple[int, ...]
+    result: Result | None = None
+    source: RowSource | None = None
+    is_done: bool = False
+    notices: list[str] = field(default_factory=list)
+    sent: int = 0
+    """Rows the present Execute has sent."""
+
+    @property
+    def statement(self) -> ast.Statement | None:
+        """What it runs."""
+        return self.prepared.statement
+
+    def bound(self) -> ast.Statement:
+        """The statement with its values in place."""
+        assert self.statement is not None
+        return bind_params(self.statement, self.values) if self.values else self.statement
+
+    def start(self, session: Session) -> None:
+        """Run the statement if it has not been; its rows have yet to be read."""
+        if self.result is None and self.statement is not None:
+            self.result = session.run(self.bound())
+            self.notices, self.result.notices = self.result.notices, []
+            if self.result.schema is not None and not isinstance(self.statement, ast.CopyTo):
+                codes = spread(self.formats, len(self.result.schema))
+                self.source = RowSource(self.result, codes, session.settings.timezone)
+
+    def describe(self, session: Session) -> bytes:
+        """RowDescription or NoData; a query is run for it, as its answer is the same now or at Execute."""
+        if isinstance(self.statement, ast.SelectStatement) and self.statement.emit is None:
+            self.start(session)
+            assert self.result is not None
+            schema = self.result.schema
+        else:
+            schema = self.prepared.describe(session)
+        return described(schema, self.formats)
+
+    def step(self, session: Session, most: int = 0) -> Slice | None:
+        """The next rows; None of a statement without rows, which has run then."""
+        self.start(session)
+        return None if self.source is None else self.source.take(most)
+
+    def tag(self, count: int) -> str:
+        """What CommandComplete says; of a query that `count` rows were sent."""
+        tag = self.result.tag if self.result is not None else ""
+        return f"SELECT {count}" if tag.partition(" ")[0] in ("SELECT", "SUBSCRIBE") else tag
+
+    def close(self) -> None:
+        """Give up what has not been read; idempotent."""
+        self.is_done = True
+        if self.source is not None:
+            self.source.close()
+        elif self.result is not None:
+            self.result.close()
+
+
+def described(schema: pa.Schema | None, formats: Sequence[int]) -> bytes:
+    """RowDescription of a schema, NoData of none."""
+    if schema is None:
+        return NO_DATA
+    return row_description([column(f) for f in schema], spread(formats, len(schema)))

@@ -1,0 +1,47 @@
+"""The simple protocol: a script, each statement's answer in text, and no further statement after one that failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlengine.errors import Error
+from sqlengine.server.pg import copying, replies
+from sqlengine.server.pg.effects import Run, Steps
+from sqlengine.server.pg.portal import Portal, Prepared, described
+from sqlengine.server.pg.running import finish, rows
+from sqlengine.sql import ast
+
+if TYPE_CHECKING:
+    from sqlengine.server.pg.conversation import Conversation
+
+
+def query(talk: Conversation, text: str) -> Steps:
+    """Answer a Query message; ReadyForQuery is the caller's."""
+    talk.portals.pop("", None)
+    try:
+        statements = yield Run(lambda: talk.session.parse(text))
+        if not statements:
+            talk.emit(replies.EMPTY_QUERY)
+        for statement in statements:
+            talk.refuse_after_failure(statement)
+            yield from _statement(talk, statement)
+    except (Error, RecursionError) as error:
+        talk.fail(error, text)
+
+
+def _statement(talk: Conversation, statement: ast.Statement) -> Steps:
+    if copying.is_copy(statement):
+        yield from copying.copy(talk, statement)
+        return
+    portal = Portal(Prepared("", statement, (), ()), [], ())
+    try:
+        first = yield Run(lambda: portal.step(talk.session))
+        if portal.source is not None:
+            assert portal.result is not None
+            talk.emit(*map(replies.notice, portal.notices), described(portal.result.schema, ()))
+            yield from rows(talk, portal, first, 0)
+        else:
+            talk.emit(*map(replies.notice, portal.notices))
+        finish(talk, portal)
+    finally:
+        portal.close()

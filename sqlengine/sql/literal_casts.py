@@ -1,0 +1,86 @@
+"""Casts of strings whose text PostgreSQL and DuckDB spell differently, in place: arrays in braces, intervals with
+signs, dates before our era.  What is no such text stays, for the cast to refuse it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pyarrow as pa
+from sqlglot import exp
+
+from sqlengine.array_text import braces_to_json
+from sqlengine.errors import Error
+from sqlengine.sql.interval import parse_interval
+
+_BEFORE_CHRIST = re.compile(r"\s+BC$", re.IGNORECASE)
+
+
+def spell_literals(tree: exp.Expr) -> None:
+    """Rewrite all of a tree's; the root stays."""
+    for cast in list(tree.find_all(exp.Cast)):
+        text = cast.this
+        if not isinstance(text, exp.Literal) or not text.is_string or not isinstance(cast.to, exp.DataType):
+            continue
+        if cast.to.this == exp.DType.ARRAY:
+            _array(cast, text.name)
+        elif cast.to.this == exp.DType.INTERVAL or cast.to.this == exp.DType.DATE:
+            _scalar(cast, text.name)
+
+
+def date_text(text: str) -> str:
+    """The text of a date as DuckDB reads it."""
+    return _BEFORE_CHRIST.sub(" (BC)", text)
+
+
+def _scalar(cast: exp.Cast, text: str) -> None:
+    if cast.to.this == exp.DType.DATE:
+        cast.set("this", exp.Literal.string(date_text(text)))
+        return
+    try:
+        parse_interval(text)
+    except Error:
+        return
+    cast.set("this", exp.Interval(this=exp.Literal.string(text)))
+
+
+def _array(cast: exp.Cast, text: str) -> None:
+    found = braces_to_json(pa.array([text]))[0].as_py()
+    try:
+        items = json.loads(found) if found is not text and text.lstrip().startswith("{") else None
+    except ValueError:
+        return
+    if isinstance(items, list):
+        element = cast.to.expressions[0]
+        deep = _depth(items) - _levels(cast.to)
+        for _ in range(deep):
+            cast.set("to", exp.DataType(this=exp.DType.ARRAY, expressions=[cast.to.copy()], nested=True))
+        cast.set("this", _spelt(items, element if deep == 0 else _innermost(element)))
+        spell_literals(cast)
+
+
+def _spelt(items: list[object], element: exp.Expr) -> exp.Expr:
+    """The array of elements, each cast to the element's type."""
+    if element.this == exp.DType.ARRAY and all(isinstance(item, list) for item in items):
+        element = element.expressions[0]
+    made = []
+    for item in items:
+        if isinstance(item, list):
+            made.append(_spelt(item, element))
+        else:
+            value = exp.Null() if item is None else exp.Literal.string(str(item))
+            made.append(exp.Cast(this=value, to=element.copy()))
+    return exp.Array(expressions=made)
+
+
+def _depth(items: object) -> int:
+    return 1 + max(map(_depth, items), default=0) if isinstance(items, list) else 0
+
+
+def _levels(kind: exp.Expr) -> int:
+    return 1 + _levels(kind.expressions[0]) if kind.this == exp.DType.ARRAY else 0
+
+
+def _innermost(kind: exp.Expr) -> exp.Expr:
+    return _innermost(kind.expressions[0]) if kind.this == exp.DType.ARRAY else kind

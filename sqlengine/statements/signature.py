@@ -1,0 +1,206 @@
+"""What a statement takes and gives, before it runs: the types of its parameters, the columns of its rows.
+
+Drivers ask for both when they prepare a statement, and encode values by the answer.  A parameter's type is what binding
+its surroundings makes of it; text where nothing says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine import duck, sql
+from sqlengine.errors import Error
+from sqlengine.expr.parameters import Found, collecting
+from sqlengine.plan.unplannable import Unplannable
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.prepared import kept
+from sqlengine.statements.subscribe import HEAD
+from sqlengine.statements.write import writable
+from sqlengine.types import to_sql
+
+
+def parameter_types(
+    statement: ast.Statement, declared: Sequence[pa.DataType | None], context: Context
+) -> tuple[pa.DataType, ...]:
+    """The types of a statement's parameters, those `declared` among them; never raises for a statement that is wrong
+    (describing or running it will)."""
+    count = max(sql.parameter_count(statement.text), len(declared))
+    found: Found = {number: kind for number, kind in enumerate(declared) if kind is not None}
+    if len(found) < count:
+        with context.instance.lock, suppress(Error, Unplannable):
+            _infer(statement, found, context)
+    return tuple(found.get(number, pa.string()) for number in range(count))
+
+
+def described(statement: ast.Statement, parameters: Sequence[pa.DataType], context: Context) -> pa.Schema | None:
+    """The columns of a statement's rows, None when it has none.
+
+    Raises what running it would for names and types that do not exist.
+    """
+    values = [sql.Typed(None, to_sql(kind)) for kind in parameters]
+    made = sql.bind_params(statement, values) if values else statement
+    describe = _DESCRIBE.get(type(made))
+    return None if describe is None else describe(made, context)
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def _infer(statement: Any, found: Found, context: Context) -> None:
+    if isinstance(statement, ast.Insert):
+        _infer_insert(statement, found, context)
+    elif isinstance(statement, ast.Update):
+        _infer_update(statement, found, context)
+    elif isinstance(statement, ast.Delete):
+        others = f", {statement.using_text}" if statement.using_text else ""
+        _infer_query(f"SELECT 1 FROM {_target(statement)}{others}{_where(statement.where)}", found, context)
+    elif isinstance(statement, ast.Execute):
+        _infer(kept(context, statement.name).statement, found, context)
+    elif isinstance(getattr(statement, "query", None), ast.Query):
+        _infer_tree(statement.query, found, context)
+
+
+def _infer_query(text: str, found: Found, context: Context) -> None:
+    _infer_tree(sql.parse_query(text), found, context)
+
+
+def _infer_tree(query: ast.Query, found: Found, context: Context, target: Sequence[pa.DataType] = ()) -> None:
+    """From a query; `target`: the types its columns will be stored as."""
+    tree, arrays = sql.lower_open(query)
+    for kind, expr in zip(target, _outputs(tree), strict=False):
+        if isinstance(expr, ast.Param) and isinstance(expr.key, int):
+            found.setdefault(expr.key, kind)
+    for row in _value_rows(tree):
+        for kind, expr in zip(target, row, strict=False):
+            if isinstance(expr, ast.Param) and isinstance(expr.key, int):
+                found.setdefault(expr.key, kind)
+    elements = {n: found.pop(n) for n in arrays if n in found}
+    found |= {n: kind.value_type for n, kind in elements.items() if pa.types.is_list(kind)}
+    try:
+        with collecting(found):
+            context.instance.planning.bound(_without_limits(tree, found))
+    finally:
+        found |= {n: pa.list_(found[n]) for n in arrays if n in found} | elements
+
+
+def _outputs(tree: ast.Select | ast.SetOperation) -> list[ast.Expr]:
+    return [item.expr for item in tree.items] if isinstance(tree, ast.Select) else _outputs(tree.left)
+
+
+def _value_rows(tree: ast.Select | ast.SetOperation) -> Sequence[Sequence[ast.Expr]]:
+    values = tree.from_ if isinstance(tree, ast.Select) else None
+    return values.rows if isinstance(values, ast.ValuesRef) else ()
+
+
+def _without_limits(node: Any, found: Found) -> Any:
+    """The tree without LIMIT and OFFSET that are parameters, which are whole numbers."""
+    if isinstance(node, tuple):
+        return tuple(_without_limits(item, found) for item in node)
+    if not is_dataclass(node):
+        return node
+    changes: dict[str, Any] = {}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if field.name in ("limit", "offset") and isinstance(value, ast.Param) and isinstance(value.key, int):
+            found.setdefault(value.key, pa.int64())
+            changes[field.name] = None
+        elif isinstance(value, tuple) or is_dataclass(value):
+            made = _without_limits(value, found)
+            if made is not value:
+                changes[field.name] = made
+    return replace(node, **changes) if changes else node  # type: ignore[type-var]
+
+
+def _infer_insert(statement: ast.Insert, found: Found, context: Context) -> None:
+    target = writable(context, statement.target)
+    stored = {c.name: c.type for c in target.stored_columns()}
+    names = statement.columns or tuple(stored)
+    _infer_tree(statement.query, found, context, [stored[name] for name in names if name in stored])
+    if statement.conflict_set:
+        _infer_assignments(statement.conflict_set, stored, f"{_name(statement.target)} AS excluded", "", found, context)
+
+
+def _infer_update(statement: ast.Update, found: Found, context: Context) -> None:
+    stored = {c.name: c.type for c in writable(context, statement.target).stored_columns()}
+    source = _target(statement) + (f", {statement.from_text}" if statement.from_text else "")
+    _infer_assignments(statement.assignments, stored, source, _where(statement.where), found, context)
+
+
+def _infer_assignments(
+    assignments: Sequence[tuple[str, str]],
+    stored: dict[str, pa.DataType],
+    source: str,
+    where: str,
+    found: Found,
+    context: Context,
+) -> None:
+    items = ", ".join(text for _, text in assignments)
+    kinds = [stored.get(name, pa.string()) for name, _ in assignments]
+    _infer_tree(sql.parse_query(f"SELECT {items} FROM {source}{where}"), found, context, kinds)
+
+
+def _target(statement: ast.Update | ast.Delete) -> str:
+    alias = f" AS {sql.quote_identifier(statement.alias)}" if statement.alias else ""
+    return _name(statement.target) + alias
+
+
+def _name(parts: Sequence[str]) -> str:
+    return ".".join(sql.quote_identifier(part) for part in parts)
+
+
+def _where(text: str | None) -> str:
+    return f" WHERE {text}" if text else ""
+
+
+# ---------------------------------------------------------------- rows
+
+
+def _select(statement: ast.SelectStatement, context: Context) -> pa.Schema:
+    if statement.emit is not None:
+        return _followed(statement.query, statement.emit, HEAD[2:], context)
+    with context.instance.lock:
+        expanded = context.instance.expanded(statement.query)
+    return expanded.describe()
+
+
+def _followed(query: ast.Query, emit: ast.Emit, head: Sequence[pa.Field], context: Context) -> pa.Schema:
+    planned = context.instance.plan(query, emit, context.planning(), context.settings.threads)
+    return pa.schema([*head, *planned.schema])
+
+
+def _returned(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge, context: Context) -> pa.Schema | None:
+    if not statement.returning:
+        return None
+    target = writable(context, statement.target)
+    alias = getattr(statement, "alias", None) or target.name.rpartition(".")[2]
+    text = f"SELECT {', '.join(statement.returning)} FROM {_name(statement.target)} AS {sql.quote_identifier(alias)}"
+    stored = pa.schema([pa.field(c.name, c.type) for c in target.stored_columns()])
+    return duck.describe(sql.to_duckdb(sql.parse_query(text), lambda ref: "returned"), {"returned": stored})
+
+
+def _executed(statement: ast.Execute, context: Context) -> pa.Schema | None:
+    inner = kept(context, statement.name)
+    count = sql.parameter_count(inner.statement.text)
+    return described(inner.statement, [pa.string()] * count, context)
+
+
+_DESCRIBE: dict[type[ast.Statement], Callable[[Any, Context], pa.Schema | None]] = {
+    ast.SelectStatement: _select,
+    ast.Subscribe: lambda statement, context: _followed(statement.query, ast.Emit(), HEAD, context),
+    ast.Insert: _returned,
+    ast.Update: _returned,
+    ast.Delete: _returned,
+    ast.Merge: _returned,
+    ast.Execute: _executed,
+}
+
+
+def answers_with_rows(statement: ast.Statement) -> bool:
+    """Whether a statement that changes nothing and is not described otherwise has to be run to know its columns."""
+    return isinstance(statement, (ast.Show, ast.Describe, ast.Explain, ast.Print))

@@ -1,0 +1,52 @@
+"""A server as a process of its own, as users run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Served:
+    """A server on a port of the loopback interface."""
+
+    port: int
+    process: subprocess.Popen[str]
+
+    @property
+    def dsn(self) -> str:
+        """Where it is, for libpq."""
+        return f"host=127.0.0.1 port={self.port} user=me dbname=db"
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Have it end; its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextmanager
+def served(*arguments: str | Path) -> Iterator[Served]:
+    """`sqlengine serve` with arguments, on any free port."""
+    command = [sys.executable, "-m", "repl", "serve", "--pg", "127.0.0.1:0", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+    try:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        found = re.search(r":(\d+)", told)
+        assert found is not None, told + process.stderr.read()
+        yield Served(int(found[1]), process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+        process.stderr.close()

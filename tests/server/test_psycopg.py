@@ -1,0 +1,165 @@
+"""psycopg against a server: what the most used driver for Python does."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.server.process import Served, served
+
+psycopg = pytest.importorskip("psycopg")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served() as made:
+        with psycopg.connect(made.dsn, autocommit=True) as first:
+            first.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, n NUMERIC(10, 2), at TIMESTAMP, a INT[])")
+        yield made
+
+
+@pytest.fixture
+def connection(server: Served) -> Iterator[Any]:
+    with psycopg.connect(server.dsn, autocommit=True) as made:
+        made.execute("DELETE FROM t")
+        yield made
+
+
+AT = dt.datetime(2024, 1, 1)
+ROW = (1, "x", Decimal("12.34"), dt.datetime(2024, 1, 2, 3, 4, 5, 6), [1, None, 3])
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_values_go_both_ways(connection: Any, binary: bool) -> None:
+    mark = "%b" if binary else "%t"
+    connection.execute(f"INSERT INTO t VALUES ({', '.join([mark] * 5)})", ROW)
+    connection.execute("INSERT INTO t (id) VALUES (%s)", (2,))
+    with connection.cursor(binary=binary) as cursor:
+        assert cursor.execute(f"SELECT * FROM t WHERE id = {mark}", (1,)).fetchall() == [ROW]
+        assert cursor.execute("SELECT * FROM t WHERE id = 2").fetchall() == [(2, None, None, None, None)]
+        more = (True, b"\0\xff", dt.date(2024, 2, 29), dt.time(1, 2, 3), uuid.uuid5(uuid.NAMESPACE_DNS, "x"), 1.5)
+        items = ", ".join([mark] * len(more))
+        assert cursor.execute(f"SELECT {items}", more).fetchone() == more
+
+
+def test_lists_of_keys(connection: Any) -> None:
+    connection.execute("INSERT INTO t (id) VALUES (1), (2), (3)")
+    found = connection.execute("SELECT id FROM t WHERE id = ANY(%s) ORDER BY id", ([1, 3, 5],)).fetchall()
+    assert found == [(1,), (3,)]
+
+
+def test_errors_have_their_class_and_place(connection: Any) -> None:
+    with pytest.raises(psycopg.errors.UndefinedColumn) as caught:
+        connection.execute("SELECT nmae FROM t")
+    assert caught.value.diag.statement_position == "8" and "name" in caught.value.diag.message_hint
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("INSERT INTO t (id) VALUES (7), (7)")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        connection.execute("SELECT 1 / 0")
+
+
+def test_transactions_and_savepoints(server: Served, connection: Any) -> None:
+    with psycopg.connect(server.dsn) as other:
+        with pytest.raises(psycopg.errors.DivisionByZero), other.transaction():
+            other.execute("INSERT INTO t (id) VALUES (1)")
+            other.execute("SELECT 1 / 0")
+        with other.transaction():
+            other.execute("INSERT INTO t (id) VALUES (2)")
+            with pytest.raises(psycopg.errors.DivisionByZero), other.transaction():
+                other.execute("INSERT INTO t (id) VALUES (3)")
+                other.execute("SELECT 1 / 0")
+            assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+            other.execute("INSERT INTO t (id) VALUES (4)")
+    assert connection.execute("SELECT id FROM t ORDER BY id").fetchall() == [(2,), (4,)]
+
+
+def test_a_pipeline(connection: Any) -> None:
+    with connection.pipeline() as pipeline:
+        cursors = [connection.execute("INSERT INTO t (id) VALUES (%s) RETURNING id", (i,)) for i in range(20)]
+        pipeline.sync()
+        assert [c.fetchone() for c in cursors] == [(i,) for i in range(20)]
+        connection.execute("SELECT nope FROM t")
+        late = connection.execute("SELECT 1")
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            pipeline.sync()
+        with pytest.raises(psycopg.Error):
+            late.fetchone()
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (20,)
+
+
+def test_many_rows_are_streamed(connection: Any) -> None:
+    cursor = connection.cursor()
+    found = sum(1 for _ in cursor.stream("SELECT range FROM range(50000)"))
+    assert found == 50_000
+
+
+def test_copy_both_ways(connection: Any) -> None:
+    rows = [(i, f"na\tme\\{i}\n" if i % 3 else None, Decimal(i) / 4, AT, [i, None]) for i in range(500)]
+    kinds = ["int8", "text", "numeric", "timestamp", "int4[]"]
+    for form in ("text", "binary"):
+        connection.execute("DELETE FROM t")
+        with connection.cursor().copy(f"COPY t FROM STDIN (FORMAT {form})") as copy:
+            copy.set_types(kinds)
+            for row in rows:
+                copy.write_row(row)
+        assert connection.execute("SELECT * FROM t ORDER BY id").fetchall() == rows
+        with connection.cursor().copy(f"COPY (SELECT * FROM t ORDER BY id) TO STDOUT (FORMAT {form})") as copy:
+            copy.set_types(kinds)
+            assert list(copy.rows()) == rows
+
+
+def test_a_copy_that_is_broken_off_leaves_nothing(connection: Any) -> None:
+    with pytest.raises(ZeroDivisionError), connection.cursor().copy("COPY t (id) FROM STDIN") as copy:
+        copy.write_row((1,))
+        raise ZeroDivisionError
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+def test_a_statement_is_cancelled_from_outside(connection: Any) -> None:
+    async def run() -> None:
+        other = await psycopg.AsyncConnection.connect(connection.info.dsn, autocommit=True)
+        async with other:
+            task = asyncio.create_task(
+                other.execute("SELECT sum(a.range * b.range) FROM range(200000) a, range(200000) b")
+            )
+            await asyncio.sleep(0.5)
+            other.cancel()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                await asyncio.wait_for(task, 20)
+            assert await (await other.execute("SELECT 1")).fetchone() == (1,)
+
+    asyncio.run(run())
+
+
+def test_changes_are_followed_as_they_come(server: Served, connection: Any) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as other:
+        changes = other.cursor().stream("SELECT id, name FROM t EMIT CHANGES")
+        for i in range(5):
+            connection.execute("INSERT INTO t (id, name) VALUES (%s, 'x')", (i,))
+            assert next(changes) == ("insert", i, "x")
+        connection.execute("UPDATE t SET name = 'y' WHERE id = 3")
+        assert [next(changes) for _ in range(2)] == [("update_before", 3, "x"), ("update_after", 3, "y")]
+        other.cancel()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            next(changes)
+
+
+def test_who_goes_away_while_following_leaves_nothing_behind(server: Served, connection: Any) -> None:
+    other = psycopg.connect(server.dsn, autocommit=True)
+    changes = other.cursor().stream("SELECT id FROM t EMIT CHANGES")
+    connection.execute("INSERT INTO t (id) VALUES (1)")
+    next(changes)
+    queries = "SELECT count(*) FROM system.queries WHERE query_id LIKE 'follow%'"
+    assert connection.execute(queries).fetchone() == (1,)
+    other.pgconn.finish()
+    for _ in range(100):
+        if connection.execute(queries).fetchone() == (0,):
+            return
+        connection.execute("SELECT 1")
+    pytest.fail("the query of a client that is gone still runs")
