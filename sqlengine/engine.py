@@ -22,6 +22,7 @@ from typing import Any
 import storage
 from sqlengine import errors, sql
 from sqlengine.catalog.objects import MaterializedView, Sink, Stream, Table, View
+from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.plan.pipeline import Planned
 from sqlengine.result import Result
 from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
@@ -43,6 +44,10 @@ from sqlengine.statements.context import Context
 Params = Sequence[Any] | Mapping[str, Any] | None
 
 
+PARSING = ("dialect", "statement_length_max", "nesting_depth_max", "in_list_length_max")
+"""The settings that parsing depends on."""
+
+
 def run_script(text: str, params: Params, context: Context) -> Iterator[Result]:
     """Parse a script and carry its statements out one by one, each when the caller asks for the next result."""
     for statement in parse(text, context):
@@ -51,7 +56,11 @@ def run_script(text: str, params: Params, context: Context) -> Iterator[Result]:
 
 def parse(text: str, context: Context) -> list[ast.Statement]:
     """text -> statements; guards and syntax errors carry their position in `text`."""
-    return sql.parse(text, context.settings)
+    if not asks_catalog(text):
+        return sql.parse(text, context.settings)
+    key = (text, *(context.settings.get(name) for name in PARSING))
+    parsed: list[ast.Statement] = context.instance.pg.statements.get(key, lambda: sql.parse(text, context.settings))
+    return parsed
 
 
 def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:

@@ -110,9 +110,11 @@ class Session:
             interrupt()
 
     def close(self) -> None:
-        """Discard an open transaction, close cursors; idempotent."""
+        """Discard an open transaction, close cursors, give locks back; idempotent."""
         self.context.transaction = None
         for cursor in self.context.cursors.values():
             cursor.reader.close()
         self.context.cursors = {}
+        for of_transaction in (False, True):
+            self.context.instance.pg.locks.give_all(self.context.backend, of_transaction=of_transaction)
         self.closed = True

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.snapshot import pg
-from sqlengine.snapshot.expand import TICK, Expanded
+from sqlengine.snapshot.expand import TICK, Expanded, typed
 
 _BY_ARRIVAL = re.compile(r"\b(?:first|last|list|array_agg|string_agg|any_value)\(", re.IGNORECASE)
 """Aggregates whose answer depends on the order of rows.  DuckDB reads the batches of a table side by side, so that
@@ -42,7 +42,8 @@ def run(
             connection.register(name, table.combine_chunks() if ordered else table)
         if on_start is not None:
             on_start(connection)
-        table = duck.normalise(connection.sql(text).to_arrow_table())
+        answer = connection.sql(text).to_arrow_table()
+        table = duck.normalise(answer)
     except Exception as error:
         raise duck.translate_error(error) from error
     finally:
@@ -50,4 +51,5 @@ def run(
             connection.unregister(name)
     if len(expanded.pg_types) != table.num_columns:
         return table
-    return pg.printed(table, expanded.typed(table.schema), expanded.pg_types, statement)
+    kinds = pg.with_oids(expanded.pg_types, answer.schema)
+    return pg.printed(table, typed(table.schema, kinds), kinds, statement)

@@ -10,10 +10,11 @@ import pyarrow as pa
 from sqlengine import duck, sql
 from sqlengine.catalog.catalog import Catalog, object_name
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
-from sqlengine.catalog.pg.functions import overload
-from sqlengine.catalog.pg.relations import SET_FUNCTIONS, PgRelation, pg_relation
+from sqlengine.catalog.pg.functions import PG_FUNCTIONS, overload
+from sqlengine.catalog.pg.relations import PG_TABLE_FUNCTIONS, SET_FUNCTIONS, PgRelation, pg_relation
 from sqlengine.catalog.system import SYSTEM_TABLES, SystemTable
 from sqlengine.errors import UndefinedFunction, WrongObjectType
+from sqlengine.functions import BUILTINS
 from sqlengine.functions.duck_spelling import spelling
 from sqlengine.functions.user import UserFunctions
 from sqlengine.snapshot import pg
@@ -47,13 +48,13 @@ class Expanded:
     def describe(self) -> pa.Schema:
         """The answer's schema; binding errors of DuckDB come out as ours."""
         text = self.text.replace("$now", NOW_SAMPLE).replace(pg.STATEMENT, pg.NOBODY).replace(TICK, TICK_SAMPLE)
-        return self.typed(duck.describe(text, self.schemas()))
+        schema = duck.describe(text, self.schemas())
+        return typed(schema, self.pg_types) if len(self.pg_types) == len(schema) else schema
 
-    def typed(self, schema: pa.Schema) -> pa.Schema:
-        """The answer's schema with PostgreSQL's types in the fields' metadata, as `pg_type`."""
-        if len(self.pg_types) != len(schema):
-            return schema
-        return pa.schema([_marked(f, t) for f, t in zip(schema, self.pg_types, strict=True)])
+
+def typed(schema: pa.Schema, kinds: Sequence[str | None]) -> pa.Schema:
+    """An answer's schema with PostgreSQL's types in the fields' metadata, as `pg_type`."""
+    return pa.schema([_marked(f, t) for f, t in zip(schema, kinds, strict=True)])
 
 
 def _marked(field: pa.Field, kind: str | None) -> pa.Field:
@@ -128,7 +129,14 @@ class _Expansion:
         return text
 
     def _forms(self) -> sql.PgForms:
-        return sql.PgForms(self._pg_columns, self._pg_result, self._is_system, SET_FUNCTIONS, self._oid)
+        return sql.PgForms(
+            self._pg_columns, self._pg_result, self._is_system, SET_FUNCTIONS, self._oid, self._is_scalar
+        )
+
+    def _is_scalar(self, name: str) -> bool:
+        """Whether a function gives one value, so that it is no table."""
+        tables = name in PG_TABLE_FUNCTIONS and name != "current_schemas"
+        return not tables and (bool(BUILTINS.lookup(name)) or bool(PG_FUNCTIONS.get(name)))
 
     def _oid(self, parts: tuple[str, ...]) -> int | None:
         found = self.catalog.find(parts)

@@ -17,6 +17,7 @@ from sqlengine import duck
 from sqlengine.catalog.pg.facts import Facts
 from sqlengine.catalog.pg.functions import PgFunction, call, overload
 from sqlengine.catalog.pg.functions.names import REG_TYPES, reg_out
+from sqlengine.catalog.pg.relations import OID
 
 STATEMENT = "$pg"
 """Stands in expanded text for the number of the statement."""
@@ -46,7 +47,7 @@ def spelling(function: PgFunction, args: Sequence[str]) -> str:
     name = "pg_call_each_row" if function.volatile else "pg_call"
     made = f"{name}({STATEMENT}, '{function.name}', CAST([{texts}] AS VARCHAR[]))"
     if function.result.endswith("[]"):
-        return f"from_json({made}, '[\"VARCHAR\"]')"
+        return f"from_json({made}, '[\"{_DUCK.get(function.result[:-2], 'VARCHAR')}\"]')"
     return f"CAST({made} AS {_DUCK[function.result]})" if function.result in _DUCK else made
 
 
@@ -68,7 +69,19 @@ def prints(kind: str | None) -> bool:
 
 def printed_type(kind: str, dtype: pa.DataType) -> pa.DataType:
     """The Arrow type that a column of one of PostgreSQL's types has in an answer."""
+    if kind == "int4" and dtype == pa.int64():
+        return pa.int32()
     return dtype if not prints(kind) else pa.list_(pa.string()) if pa.types.is_list(dtype) else pa.string()
+
+
+def with_oids(kinds: Sequence[str | None], schema: pa.Schema) -> list[str | None]:
+    """The types of an answer's columns, where the executor's own tell of oids that the tree did not."""
+    found = {OID: "oid", pa.list_(OID): "oid[]"}
+    return [found.get(_plain(f.type)) if kind is None else kind for f, kind in zip(schema, kinds, strict=True)]
+
+
+def _plain(dtype: pa.DataType) -> pa.DataType:
+    return pa.list_(dtype.value_type) if pa.types.is_list(dtype) else dtype
 
 
 def printed(table: pa.Table, schema: pa.Schema, kinds: Sequence[str | None], number: str) -> pa.Table:

@@ -190,6 +190,10 @@ def output_name(node: exp.Expr) -> str:
             value = value.this
         inner = output_name(value)
         return inner if inner not in ("?column?", "case") else _type_output_name(node)
+    if isinstance(node, exp.Case):
+        return _case_name(node)
+    if isinstance(node, exp.Trim):
+        return {"TRAILING": "rtrim", "LEADING": "ltrim"}.get(str(node.args.get("position") or "").upper(), "btrim")
     if isinstance(node, exp.Anonymous):
         return "?column?" if node.name.startswith("$") else node.name.lower()
     if isinstance(node, exp.Dot):
@@ -208,7 +212,6 @@ def output_name(node: exp.Expr) -> str:
 
 _OUTPUT_NAMES: dict[type[exp.Expr], str] = {
     exp.Star: "*",
-    exp.Case: "case",
     exp.Exists: "exists",
     exp.Array: "array",
     exp.Tuple: "row",
@@ -217,7 +220,6 @@ _OUTPUT_NAMES: dict[type[exp.Expr], str] = {
     exp.Substring: "substring",
     exp.StrPosition: "position",
     exp.Overlay: "overlay",
-    exp.Trim: "btrim",
     exp.Unnest: "unnest",
     exp.AtTimeZone: "timezone",
     exp.CurrentTimestamp: "current_timestamp",
@@ -240,6 +242,16 @@ _TYPE_NAMES = {
     "real": "float4",
     "double precision": "float8",
 }
+
+
+def _case_name(node: exp.Case) -> str:
+    """A CASE is called after its ELSE where that has a name of its own."""
+    value = node.args.get("default")
+    while isinstance(value, (exp.Cast, exp.Paren)):
+        value = value.this
+    named = isinstance(value, (exp.Column, exp.Anonymous, exp.Subquery, exp.Bracket, exp.Case))
+    name = output_name(value) if value is not None and named else "case"
+    return "case" if name == "?column?" else name
 
 
 def _type_output_name(node: exp.Expr) -> str:

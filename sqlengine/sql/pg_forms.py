@@ -6,6 +6,7 @@ Oids are numbers of 32 bits without sign, reg* types among them: text becomes on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -42,6 +43,7 @@ class PgForms:
     is_system: Callable[[tuple[str, ...]], bool]
     set_functions: Mapping[str, Mapping[str, str]]
     oid_of: Callable[[tuple[str, ...]], int | None]
+    is_scalar: Callable[[str], bool]
     outputs: Outputs = field(default_factory=list)
 
     def typed(self, tree: exp.Expr) -> Outputs:
@@ -65,7 +67,7 @@ class PgForms:
         if isinstance(node, exp.DataType):
             return user_type(node).startswith(PG_TYPE) or node.this == exp.DType.NAME
         if isinstance(node, exp.Column):
-            return node.name.lower() == "tableoid" or is_bare(node)
+            return node.name.lower() in _HIDDEN or is_bare(node)
         return type(node) in _NAMES
 
     def apply(self, tree: exp.Expr) -> None:
@@ -73,6 +75,7 @@ class PgForms:
         self._tables_of_functions(tree)
         self._own_oids(tree)
         _sets_in_from(tree, self.set_functions)
+        self._scalars_in_from(tree)
         typer = Typer(self.columns, self.functions)
         self.outputs = typer.outputs(tree)
         for node, kind, below in _typed_nodes(tree, typer.known):
@@ -82,6 +85,8 @@ class PgForms:
                 _subscript(node, below[0])
             elif isinstance(node, exp.Anonymous):
                 _call(node, below)
+            elif isinstance(node, exp.Substring):
+                _substring(node)
             elif isinstance(node, exp.Column):
                 _bare(node, kind)
             elif type(node) in _NAMES:
@@ -91,19 +96,29 @@ class PgForms:
             elif isinstance(node, (exp.Unnest, exp.Table, exp.Lateral)):
                 _named_set(node)
 
-    def _own_oids(self, tree: exp.Expr) -> None:
-        """`t.tableoid`, a column that every table has without showing it, is the number of t."""
-        for column in list(tree.find_all(exp.Column)):
-            if column.name.lower() != "tableoid":
-                continue
-            found = next((oid for oid in self._tables_seen(column) if oid is not None), None)
-            if found is not None:
-                made = _typed(exp.Literal.number(found), "UINTEGER")
-                named = isinstance(column.parent, exp.Select) and column.arg_key == "expressions"
-                column.replace(exp.Alias(this=made, alias=exp.to_identifier("tableoid")) if named else made)
+    def _scalars_in_from(self, tree: exp.Expr) -> None:
+        """`FROM f(x) AS a`, where f gives one value: one row of one column called a."""
+        for node in list(tree.find_all(exp.Table)):
+            call = node.this
+            if isinstance(call, exp.Anonymous) and self.is_scalar(call.name.lower()):
+                alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(call.name.lower()))
+                names = alias.args.get("columns") or [alias.this]
+                one = exp.Select(expressions=[exp.Alias(this=call, alias=names[0].copy())])
+                node.replace(exp.Subquery(this=one, alias=exp.TableAlias(this=alias.this.copy())))
 
-    def _tables_seen(self, column: exp.Column) -> Iterator[int | None]:
-        """The oids of the tables that a column may be of, innermost first."""
+    def _own_oids(self, tree: exp.Expr) -> None:
+        """Columns that every table has without showing them: `t.tableoid` is the number of t, `xmin` and its like 0."""
+        for column in list(tree.find_all(exp.Column)):
+            kind = _HIDDEN.get(column.name.lower())
+            found = next(self._tables_seen(column), None) if kind is not None else None
+            if kind is not None and found is not None:
+                value = found if kind == "oid" else 0
+                made = exp.Cast(this=exp.Literal.number(value), to=_user_type(kind))
+                named = isinstance(column.parent, exp.Select) and column.arg_key == "expressions"
+                column.replace(exp.Alias(this=made, alias=exp.to_identifier(column.name)) if named else made)
+
+    def _tables_seen(self, column: exp.Column) -> Iterator[int]:
+        """The oids of the tables that a column may be of and that show none of its name, innermost first."""
         select = column.find_ancestor(exp.Select)
         while select is not None:
             first = select.args.get("from_")
@@ -111,8 +126,10 @@ class PgForms:
             for item in [*items, *(j.this for j in select.args.get("joins") or ())]:
                 if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
                     parts = tuple(parts_of(item))
-                    if not column.table or column.table in (item.alias, parts[-1]):
-                        yield self.oid_of(parts)
+                    oid = self.oid_of(parts)
+                    shown = column.name.lower() in (self.columns(parts) or ())
+                    if oid is not None and not shown and (not column.table or column.table in (item.alias, parts[-1])):
+                        yield oid
             select = select.find_ancestor(exp.Select)
 
     def _tables_of_functions(self, tree: exp.Expr) -> None:
@@ -255,6 +272,14 @@ def _subscript(node: exp.Bracket, kind: str | None) -> None:
 # ---------------------------------------------------------------- functions
 
 
+_HIDDEN = {"tableoid": "oid", "xmin": "xid", "xmax": "xid", "cmin": "cid", "cmax": "cid"}
+"""Columns that every table has without showing them, and their types."""
+
+
+def _user_type(name: str) -> exp.DataType:
+    return exp.DataType(this=exp.DType.USERDEFINED, kind=exp.to_identifier(PG_TYPE + name))
+
+
 _OWN_CALLS = frozenset(("generate_subscripts", "_pg_expandarray", "array_lower", "pg_typeof"))
 
 
@@ -264,13 +289,25 @@ def _call(node: exp.Anonymous, below: Sequence[str | None]) -> None:
         node.set("this", "generate_series")
         node.set("expressions", [exp.Literal.number(1), exp.Anonymous(this="len", expressions=[args[0]])])
     elif name == "_pg_expandarray" and args:
-        pair = exp.Var(this='lambda "$e", "$i": {\'x\': "$e", \'n\': "$i"}')
+        pair = exp.Var(this='lambda "$e", "$i": {\'x\': "$e", \'n\': CAST("$i" AS INTEGER)}')
         made = exp.Anonymous(this="list_transform", expressions=[args[0], pair])
         node.replace(exp.Explode(this=made))
+    elif name == "age" and below[:1] == ["xid"]:
+        node.replace(_typed(exp.Literal.number(0), "INTEGER"))
+    elif name == "format":
+        node.set("this", "pg_format")
     elif name == "pg_typeof" and args:
         known = below[0] if below else None
         named = exp.Anonymous(this="typeof", expressions=args) if known is None else exp.Literal.string(known)
         node.replace(exp.Anonymous(this="type_named", expressions=[named]))
+
+
+def _substring(node: exp.Substring) -> None:
+    """`substring(x FROM 'regex')` is what the first group matches, or the whole where there is none."""
+    pattern = node.args.get("start")
+    if isinstance(pattern, exp.Literal) and pattern.is_string and node.args.get("length") is None:
+        group = exp.Literal.number(1 if re.search(r"(?<!\\)\((?!\?)", pattern.name) else 0)
+        node.replace(exp.Anonymous(this="regexp_extract", expressions=[node.this, pattern, group]))
 
 
 def _bare(node: exp.Column, kind: str | None) -> None:

@@ -148,6 +148,8 @@ class Typer:
             return _renamed(list(of.items()), item)
         for argument in call.expressions:
             self.of(argument, scopes)
+        if call.name.lower() == "generate_series" and all(map(_is_small, call.expressions)):
+            return _renamed([(name or "generate_series", "int4")], item)
         kind = self.functions(call.name.lower(), len(call.expressions))
         return _renamed([(name or call.name.lower(), kind)], item)
 
@@ -182,8 +184,10 @@ class Typer:
             return "name" if found is None and is_bare(node) else found
         if isinstance(node, exp.Cast):
             return type_name(node.to)
-        if isinstance(node, (exp.Paren, exp.Alias, exp.Collate)):
+        if isinstance(node, (exp.Paren, exp.Alias, exp.Collate, exp.Order, exp.Filter, exp.Window)):
             return self.known.get(id(node.this))
+        if isinstance(node, exp.Distinct):
+            return below[0] if below else None
         if isinstance(node, exp.Case):
             branches = [self.known.get(id(i.args["true"])) for i in node.args["ifs"]]
             return _common([*branches, self.known.get(id(node.args.get("default")))])
@@ -208,8 +212,8 @@ class Typer:
             return _array(first)
         if name == "unnest":
             return element(first)
-        if name == "pg_typeof":
-            return "regtype"
+        if name in ("pg_typeof", "format"):
+            return {"pg_typeof": "regtype", "format": "text"}[name]
         if name in ("coalesce", "nullif", "greatest", "least"):
             return _common(below)
         return self.functions(name, len(node.expressions))
@@ -230,6 +234,18 @@ def _children(node: exp.Expr) -> Iterator[exp.Expr]:
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, exp.Expr) and not isinstance(child, (exp.DataType, exp.Identifier)):
                 yield child
+
+
+def _is_small(node: exp.Expr) -> bool:
+    """Whether it is a whole number of 32 bits, or the length of an array."""
+    if isinstance(node, exp.Literal) and not node.is_string:
+        return str(node.this).isdigit() and int(node.this) < 2**31
+    return isinstance(node, exp.Anonymous) and node.name.lower() in (
+        "len",
+        "array_length",
+        "array_upper",
+        "array_lower",
+    )
 
 
 BARE = frozenset(("current_role", "user"))

@@ -55,11 +55,23 @@ def _form(tokens: Sequence[Token], at: int, before: Sequence[Token]) -> tuple[li
         name, end = _name(tokens, at + 1)
         if name in _COLLATIONS:
             return [], end
+    if before and before[-1].upper == "AS" and _is_label(tokens, at):
+        return [Token(QUOTED, token.value.lower(), token.start, token.end)], at + 1
     if before and before[-1].upper in ("::", "AS") and _is_type(tokens, at, before):
         return _type(tokens, at)
     if token.upper in _SCHEMAS and _value(tokens, at + 1) == "." and _value(tokens, at + 3) == "(":
         return [tokens[at + 2]], at + 3
     return [token], at + 1
+
+
+_STATEMENT_WORDS = frozenset("SELECT INSERT UPDATE DELETE TABLE USER FROM WHERE ORDER GROUP".split())
+
+
+def _is_label(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a keyword behind AS is a column's name: any may be one there."""
+    follows = tokens[at + 1] if at + 1 < len(tokens) else None
+    ends = follows is None or follows.upper in ("FROM", ",", ")")
+    return ends and tokens[at].upper in _STATEMENT_WORDS
 
 
 def _value(tokens: Sequence[Token], at: int) -> str:

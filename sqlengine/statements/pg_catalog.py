@@ -17,7 +17,7 @@ from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.facts import Facts, FunctionFact
 from sqlengine.catalog.pg.functions import PG_FUNCTIONS
 from sqlengine.catalog.pg.relations import PgRelation
-from sqlengine.catalog.pg.rows import CHANGING, rows_of
+from sqlengine.catalog.pg.rows import CHANGING, fixed_rows, rows_of
 from sqlengine.catalog.pg.types import BY_OID, type_of
 from sqlengine.catalog.privileges import PUBLIC
 from sqlengine.catalog.roles import SIGNAL
@@ -38,12 +38,23 @@ from sqlengine.types import from_sql
 def pg_rows(context: Context, relation: PgRelation) -> pa.Table:
     """The rows of a system relation; those that depend on the objects alone are kept until these change."""
     if relation.name in CHANGING:
-        return rows_of(relation, pg_facts(context))
+        return _with_fixed(context, relation, rows_of(relation, pg_facts(context)))
     kept, state = context.instance.pg.tables, _state(context)
     found = kept.get(relation.name)
     if found is None or found[0] != state:
         found = kept[relation.name] = state, rows_of(relation, pg_facts(context))
+    assert found[1] is not None
     return found[1]
+
+
+def _with_fixed(context: Context, relation: PgRelation, rows: pa.Table) -> pa.Table:
+    """The rows that change behind those that never do."""
+    kept = context.instance.pg.tables
+    name = f"{relation.name} fixed"
+    if name not in kept:
+        kept[name] = (None, fixed_rows(relation, pg_facts(context)))
+    fixed = kept[name][1]
+    return rows if fixed is None else pa.concat_tables([fixed, rows])
 
 
 def _state(context: Context) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table
 from sqlengine.catalog.pg.relations import PgRelation
+from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import InvalidParameter, NotSupportedError, TransactionError
 from sqlengine.result import Result
@@ -45,7 +47,7 @@ def run_at(context: Context, query: ast.Query, as_of: str = "") -> tuple[pa.Tabl
     number is the text `as_of`."""
     instance = context.instance
     with instance.lock:
-        expanded = instance.expanded(query)
+        expanded = _expanded(context, query)
         if expanded.changes:
             raise NotSupportedError(
                 "AS CHANGELOG tells of changes, and a SELECT asks for rows at one moment",
@@ -73,6 +75,20 @@ def _tick(context: Context, text: str) -> int:
     if int(text) > newest:
         raise InvalidParameter(f"tick {int(text)} has not been yet", hint=f"the newest is {newest}")
     return int(text)
+
+
+_STATE = re.compile(r"\bstate\s*\(", re.IGNORECASE)
+"""`system.state(...)` is another table each time."""
+
+
+def _expanded(context: Context, query: ast.Query) -> Expanded:
+    """The query as the executor's text; kept for those that ask for PostgreSQL's catalog."""
+    instance = context.instance
+    if not asks_catalog(query.text) or _STATE.search(query.text):
+        return instance.expanded(query)
+    key = (query.text, instance.catalog.version, instance.functions.version)
+    expanded: Expanded = instance.pg.expansions.get(key, lambda: instance.expanded(query))
+    return expanded
 
 
 def _contents(context: Context, obj: CatalogObject) -> pa.Table:

@@ -69,6 +69,7 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
             context.transaction, context.savepoints, context.has_failed = [], [], False
         return Result("BEGIN")
     pending, context.transaction = context.transaction, None
+    context.instance.pg.locks.give_all(context.backend, of_transaction=True)
     before, context.before_transaction = context.before_transaction, {}
     for name, value in before.items():
         context.settings.set(name, value)

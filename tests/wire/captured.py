@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).with_name("captured")
+GOLDEN = Path(__file__).with_name("golden")
 CLIENTS = sorted(path.stem for path in FOLDER.glob("*.sql"))
 _PARAMETERS = "-- parameters: "
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlengine.catalog.objects import MaterializedView, Table, View
 from sqlengine.catalog.pg import definitions, oids
-from sqlengine.catalog.pg.facts import Facts, quote_ident
+from sqlengine.catalog.pg.facts import Facts, quote_ident, split_name
 from sqlengine.catalog.pg.functions.registry import pg
 from sqlengine.catalog.pg.rows import classes
 from sqlengine.catalog.pg.rows.procs import functions_by_oid
@@ -163,6 +165,12 @@ def quoted_ident(facts: Facts, text: str) -> str:
     return quote_ident(text)
 
 
+@pg("parse_ident(text) -> text[]; parse_ident(text, bool) -> text[]")
+def parse_ident(facts: Facts, text: str, strict: bool = True) -> list[str]:
+    """The parts of a dotted name."""
+    return split_name(text)
+
+
 @pg("quote_literal(text) -> text")
 def quoted_literal(facts: Facts, text: str) -> str:
     """A text as SQL writes it."""
@@ -178,3 +186,29 @@ def quoted_nullable(facts: Facts, text: str | None) -> str:
 def _literal(text: str) -> str:
     plain = text.replace("'", "''")
     return f"E'{plain}'".replace("\\", "\\\\") if "\\" in text else f"'{plain}'"
+
+
+ARGUMENTS_MAX = 8
+"""How many arguments format takes here."""
+
+
+@pg("; ".join(f"pg_format({', '.join(['text'] * n)}) -> text" for n in range(1, ARGUMENTS_MAX + 2)), strict=False)
+def pg_format(facts: Facts, template: str | None, *arguments: str | None) -> str | None:
+    """format('%s %I %L %%', ...): text, a name, a literal; %1$s takes an argument by its number."""
+    if template is None:
+        return None
+    waiting = iter(arguments)
+
+    def written(found: re.Match[str]) -> str:
+        number, kind = found.groups()
+        if kind == "%":
+            return "%"
+        value = arguments[int(number) - 1] if number else next(waiting, None)
+        if kind == "I":
+            return quote_ident(value or "")
+        return (value or "") if kind == "s" else "NULL" if value is None else _literal(value)
+
+    return _PLACE.sub(written, template)
+
+
+_PLACE = re.compile(r"%(?:(\d+)\$)?([sIL%])")

@@ -45,7 +45,8 @@ def pg(signatures: str, *, strict: bool = True, volatile: bool = False) -> Calla
     separated by ";": `f(oid, boolean) -> text`."""
 
     def declare(body: Body) -> Body:
-        names = [n for n in inspect.signature(body).parameters if n != "facts"]
+        parameters = inspect.signature(body).parameters.values()
+        names = [p.name for p in parameters if p.name != "facts" and p.kind is not p.VAR_POSITIONAL]
         description = (inspect.getdoc(body) or "").partition("\n")[0].rstrip(".")
         for signature in signatures.split(";"):
             found = _SHAPE.fullmatch(signature.strip())

@@ -96,6 +96,12 @@ def pg_cancel_backend(facts: Facts, pid: int) -> bool:
     return facts.backend.cancel(pid)
 
 
+@pg("pg_blocking_pids(int4) -> int4[]; pg_safe_snapshot_blocking_pids(int4) -> int4[]")
+def pg_blocking_pids(facts: Facts, pid: int) -> list[int]:
+    """Nobody: sessions wait for advisory locks only."""
+    return []
+
+
 @pg("inet_client_addr() -> inet")
 def inet_client_addr(facts: Facts) -> str | None:
     """Where the client is."""

@@ -57,3 +57,21 @@ def pg_relation_filepath(facts: Facts, relation: int) -> str | None:
     """The topic that a stream or table is kept in."""
     found = facts.by_oid.get(relation)
     return getattr(found.obj, "topic", None) if found is not None else None
+
+
+@pg(
+    "pg_stat_get_numscans(oid) -> int8; pg_stat_get_dead_tuples(oid) -> int8; pg_stat_get_tuples_updated(oid) -> int8; "
+    "pg_stat_get_tuples_deleted(oid) -> int8; pg_stat_get_tuples_returned(oid) -> int8; "
+    "pg_stat_get_tuples_fetched(oid) -> int8; pg_stat_get_blocks_fetched(oid) -> int8; "
+    "pg_stat_get_blocks_hit(oid) -> int8"
+)
+def not_counted(facts: Facts, relation: int) -> int:
+    """0: nobody counts it."""
+    return 0
+
+
+@pg("pg_stat_get_live_tuples(oid) -> int8; pg_stat_get_tuples_inserted(oid) -> int8")
+def pg_stat_get_live_tuples(facts: Facts, relation: int) -> int:
+    """The rows of a relation."""
+    found = facts.by_oid.get(relation)
+    return facts.rows(found.obj) if found is not None and not facts.is_system(found) else 0

@@ -6,7 +6,7 @@ where it must not be NULL.  A relation without a function has no rows: there is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -39,14 +39,23 @@ ROWS = {
     **views.ROWS,
 }
 
-CHANGING = frozenset({"pg_catalog.pg_class", "pg_catalog.pg_index", *session.ROWS, *statistics.ROWS, *views.CHANGING})
+CHANGING = frozenset({"pg_catalog.pg_class", *session.ROWS, *statistics.ROWS, *views.CHANGING})
 """Relations whose rows depend on more than the objects there are."""
+
+FIXED: dict[str, Callable[[Facts], classes.Rows]] = {"pg_catalog.pg_class": classes.system_classes}
+"""Rows that never change of relations that do."""
 
 
 def rows_of(relation: PgRelation, facts: Facts) -> pa.Table:
-    """All rows of a system relation, its columns as they go through the executor."""
+    """All rows of a system relation but its FIXED ones, its columns as they go through the executor."""
     make = ROWS.get(relation.name)
     return _table(relation, make(facts) if make is not None else ())
+
+
+def fixed_rows(relation: PgRelation, facts: Facts) -> pa.Table | None:
+    """The FIXED rows of a relation, None when it has none."""
+    make = FIXED.get(relation.name)
+    return None if make is None else _table(relation, make(facts))
 
 
 def _table(relation: PgRelation, rows: Iterable[Mapping[str, Any]]) -> pa.Table:

@@ -60,9 +60,15 @@ def acl(facts: Facts, obj: CatalogObject) -> list[str] | None:
 # ---------------------------------------------------------------- pg_class
 
 
-def classes(facts: Facts) -> Iterator[Row]:
-    """pg_class: relations, then the indexes of primary keys, then the sequences of identity columns."""
-    for relation in facts.relations:
+def system_classes(facts: Facts) -> Iterator[Row]:
+    """The part of pg_class that never changes: the system's own relations."""
+    for relation in facts.system_relations:
+        yield _class(facts, relation)
+
+
+def user_classes(facts: Facts) -> Iterator[Row]:
+    """The rest: relations, then the indexes of primary keys, then the sequences of identity columns."""
+    for relation in facts.user_relations:
         yield _class(facts, relation)
     for relation, table in facts.keyed:
         yield _common(facts, relation) | {
@@ -343,7 +349,7 @@ def _depend(kind: int, oid: int, ref_kind: int, ref: int, how: str, refsub: int 
 
 ROWS: dict[str, Callable[[Facts], Rows]] = {
     "pg_catalog.pg_namespace": namespaces,
-    "pg_catalog.pg_class": classes,
+    "pg_catalog.pg_class": user_classes,
     "pg_catalog.pg_attribute": attributes,
     "pg_catalog.pg_attrdef": defaults,
     "pg_catalog.pg_description": descriptions,

@@ -203,5 +203,6 @@ ROWS: dict[str, Callable[[Facts], Rows]] = {
     "pg_catalog.pg_group": groups,
     "pg_catalog.pg_auth_members": memberships,
     "pg_catalog.pg_settings": settings,
+    "pg_catalog.pg_show_all_settings()": settings,
     "pg_catalog.pg_stat_activity": activity,
 }
