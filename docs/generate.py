@@ -74,7 +74,9 @@ def settings_page() -> str:
     rows = []
     for spec in (spec for spec in fields(Settings) if spec.metadata):
         accepted = ", ".join(f"`{word}`" for word in spec.metadata["choices"])
-        if spec.metadata["minimum"] is not None:
+        if spec.metadata["size"]:
+            accepted = f"bytes from {spec.metadata['minimum']:,}, also with a unit; `none`"
+        elif spec.metadata["minimum"] is not None:
             accepted = f"a whole number from {spec.metadata['minimum']:,}"
         rows.append((f"`{spec.name}`", _value(spec.default), accepted or "text", spec.metadata["help"]))
     return (

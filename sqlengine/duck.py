@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sqlengine import errors
+from sqlengine import duck_memory, errors
 from sqlengine.duck_macros import MACROS
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, storage_type
 
@@ -129,6 +129,7 @@ def _as_type(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 def _close() -> None:
     with _lock:
         if _root is not None:
+            duck_memory.closed()
             _root.close()
 
 
@@ -154,6 +155,7 @@ def _database() -> Any:
             for name, (params, returns, body) in _built_in.items():
                 _create(root, name, params, returns, body, volatile=False)
             root.execute(";".join([*_built_in_macros, *MACROS]))
+            duck_memory.opened(root)
             _root = root
         return _root
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -10,11 +11,17 @@ from sqlengine.pg_settings import PG_SETTINGS, PgSetting, checked, pg_setting
 
 
 def setting(
-    default: Any, help_text: str, *, choices: tuple[str, ...] = (), minimum: int | None = None, shared: bool = False
+    default: Any,
+    help_text: str,
+    *,
+    choices: tuple[str, ...] = (),
+    minimum: int | None = None,
+    shared: bool = False,
+    size: bool = False,
 ) -> Any:
     """A dataclass field with its one-line help, allowed words and lowest value; `shared`: all sessions of a database
-    have one value."""
-    facts = {"help": help_text, "choices": choices, "minimum": minimum, "shared": shared}
+    have one value; `size`: a number of bytes, which may be written with a unit, 0 or none for no limit."""
+    facts = {"help": help_text, "choices": choices, "minimum": minimum, "shared": shared, "size": size}
     return field(default=default, metadata=facts)
 
 
@@ -55,6 +62,14 @@ class Settings:
         "sessions",
         minimum=0,
         shared=True,
+    )
+    memory_limit: int = setting(
+        0,
+        "bytes of memory the process may take, as '512 MB' or a number; state beyond it goes to files; 0 or none = no "
+        "limit. For all sessions",
+        minimum=1 << 20,
+        shared=True,
+        size=True,
     )
     database: dict[str, Any] = field(default_factory=dict, repr=False)
     postgres: dict[str, str] = field(default_factory=dict, repr=False)
@@ -148,7 +163,37 @@ def _known(name: str) -> str:
     return plain
 
 
+_UNITS = {"": 0, "b": 0, "kb": 10, "kib": 10, "mb": 20, "mib": 20, "gb": 30, "gib": 30, "tb": 40, "tib": 40}
+"""By name the power of two, as PostgreSQL counts."""
+
+
+def _parse_size(name: str, least: int, value: Any) -> int:
+    """Bytes; 0 for none."""
+    text = str(value).strip().lower()
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *([a-z]*)", "0" if text in ("none", "") else text)
+    if found is None or found[2] not in _UNITS:
+        raise InvalidParameter(
+            f'invalid value for setting "{name}": "{value}"',
+            hint="a number of bytes is expected, or one with kB, MB, GB or TB, as '512 MB'; none for no limit",
+        )
+    bytes_ = int(float(found[1]) * (1 << _UNITS[found[2]]))
+    if 0 < bytes_ < least or (not bytes_ and float(found[1])):
+        raise InvalidParameter(f'{bytes_} is below the least value of setting "{name}" ({least})')
+    return bytes_
+
+
+def size_text(bytes_: int) -> str:
+    """Bytes for people, in the unit in which they are a few digits."""
+    for unit, power in (("TB", 40), ("GB", 30), ("MB", 20), ("kB", 10)):
+        if bytes_ >= 1 << power:
+            number = bytes_ / (1 << power)
+            return f"{number:.0f} {unit}" if number >= 10 or number == int(number) else f"{number:.1f} {unit}"
+    return f"{bytes_} B"
+
+
 def _parse(name: str, kind: Any, metadata: Any, value: Any) -> Any:
+    if metadata["size"]:
+        return _parse_size(name, metadata["minimum"], value)
     if str(kind) in ("int", "<class 'int'>"):
         try:
             number = int(str(value))

@@ -13,7 +13,7 @@ README.md in this folder has the map of the code; log/FORMAT.md describes the fi
 
 from storage.config import BYTES_SCHEMA, BatchId, TopicConfig
 from storage.consumer import Consumer
-from storage.env import Env, RealEnv
+from storage.env import Env, RealEnv, let_go_mapped
 from storage.errors import (
     BatchTooLarge,
     BufferFull,
@@ -135,6 +135,7 @@ __all__ = [
     "UnknownVersion",
     "UnsupportedConfig",
     "deal",
+    "let_go_mapped",
     "partitions_by_key",
     "places",
 ]

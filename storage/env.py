@@ -13,6 +13,7 @@ import mmap
 import os
 import shutil
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -95,6 +96,16 @@ class Lock(Protocol):
         """Give the lock up."""
 
 
+_mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+def let_go_mapped() -> None:
+    """Have no page of a mapped file in the process's memory; those that are used come back from the system's cache."""
+    for mapped in list(_mapped):
+        if hasattr(mapped, "madvise"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
 class RealFile:
     """`File` over a descriptor of the operating system."""
 
@@ -140,7 +151,9 @@ class RealFile:
         """See `File.map`."""
         if size == 0:
             return pa.py_buffer(b"")
-        return pa.py_buffer(mmap.mmap(self._descriptor, size, prot=mmap.PROT_READ))
+        mapped = mmap.mmap(self._descriptor, size, prot=mmap.PROT_READ)
+        _mapped.add(mapped)
+        return pa.py_buffer(mapped)
 
     def close(self) -> None:
         """See `File.close`."""

@@ -224,6 +224,7 @@ _TABLES = (
         late_rows=BIGINT,
         state_rows=BIGINT,
         state_bytes=BIGINT,
+        spilled_bytes=BIGINT,
         watermark=STAMP,
         watermark_lag=SPAN,
         busy_ms=DOUBLE,

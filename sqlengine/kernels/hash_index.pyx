@@ -19,7 +19,8 @@ from sqlengine.kernels.key_table cimport (
     MOVED, HashEntry, KeyEntry, KeyTable, enter, finish, free_place, home, line, segment, segment_number
 )
 from sqlengine.kernels.pages cimport (
-    SQE_RESERVE_FROM, SqeArea, sqe_area_bytes, sqe_expect, sqe_free_area, sqe_widen_area
+    SQE_RESERVE_FROM, SpillFile, SqeArea, spill_area, spilled_bytes, sqe_area_bytes, sqe_expect, sqe_free_area,
+    sqe_widen_area
 )
 
 import numpy as np
@@ -117,6 +118,18 @@ cdef class HashIndex:
         """Bytes of the table or grid and the keys."""
         cdef size_t cells = self.grid.bytes() if self.grid is not None else 0
         return cells + self.table.bytes() + sqe_area_bytes(&self.area, self.count * self.width * sizeof(int64_t))
+
+    @property
+    def spilled_bytes(self):
+        """Bytes of them that are in files."""
+        cdef size_t cells = spilled_bytes(&self.grid.area) if self.grid is not None else 0
+        return cells + self.table.spilled() + spilled_bytes(&self.area)
+
+    def spill(self, SpillFile file):
+        """What there is goes to the end of a file, as far as it is worth it: how many bytes; OSError when they could
+        not.  Nobody writes meanwhile."""
+        cdef Py_ssize_t cells = spill_area(&self.grid.area, file) if self.grid is not None else 0
+        return cells + self.table.spill(file) + spill_area(&self.area, file)
 
     @property
     def dense(self):
@@ -505,6 +518,16 @@ cdef class BytesTable:
         """Bytes of the table and the arena."""
         cdef size_t ends = sqe_area_bytes(&self.ends_area, (self.count + 1) * sizeof(int64_t))
         return self.table.bytes() + sqe_area_bytes(&self.arena_area, self.ends[self.count]) + ends
+
+    @property
+    def spilled_bytes(self):
+        """Bytes of them that are in files."""
+        return self.table.spilled() + spilled_bytes(&self.arena_area) + spilled_bytes(&self.ends_area)
+
+    def spill(self, SpillFile file):
+        """What there is goes to the end of a file, as far as it is worth it: how many bytes; OSError when they could
+        not.  Nobody writes meanwhile."""
+        return self.table.spill(file) + spill_area(&self.arena_area, file) + spill_area(&self.ends_area, file)
 
     def insert(self, const offset_t[::1] offsets, const uint8_t[::1] data, bint add=True):
         """Codes (int64[n]) of data[offsets[i]:offsets[i + 1]]; unknown strings are added, or -1 unless `add`.

@@ -3,6 +3,8 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from sqlengine.kernels.pages cimport SpillFile, SqeArea
+
 cdef struct KeyEntry:
     uint64_t tag
     uint64_t slot1
@@ -45,7 +47,7 @@ cdef class KeyTable:
     cdef Py_ssize_t count
     cdef Py_ssize_t room
     cdef uint64_t keys
-    cdef void** slabs
+    cdef SqeArea* slabs
     cdef Py_ssize_t slab_count
     cdef char* spare
     cdef Py_ssize_t spares
@@ -61,6 +63,8 @@ cdef class KeyTable:
     cdef int _split(self, Py_ssize_t segment) noexcept nogil
     cdef int _widen(self) noexcept nogil
     cdef size_t bytes(self) noexcept nogil
+    cdef size_t spilled(self) noexcept nogil
+    cdef Py_ssize_t spill(self, SpillFile file) except -1
 
 
 cdef inline uint64_t hash_of(const entry_t* entry) noexcept nogil:

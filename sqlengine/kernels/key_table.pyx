@@ -14,7 +14,7 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
-from sqlengine.kernels.pages cimport sqe_zeroed
+from sqlengine.kernels.pages cimport SpillFile, SqeArea, spill_area, spilled_bytes, sqe_free_area, sqe_zeroed_area
 
 cdef enum:
     SMALLEST = 64
@@ -100,6 +100,21 @@ cdef class KeyTable:
         """Bytes of the segments."""
         return (self.count + self.spares) * (self.mask + 1) * self.entry_bytes
 
+    cdef size_t spilled(self) noexcept nogil:
+        """Bytes of the segments that are in files."""
+        cdef size_t total = 0
+        cdef Py_ssize_t i
+        for i in range(self.slab_count):
+            total += spilled_bytes(&self.slabs[i])
+        return total
+
+    cdef Py_ssize_t spill(self, SpillFile file) except -1:
+        """The segments go to the end of a file: how many bytes; OSError when they could not."""
+        cdef Py_ssize_t i, total = 0
+        for i in range(self.slab_count):
+            total += spill_area(&self.slabs[i], file)
+        return total
+
     cdef int _reset(self, int bits, uint64_t entries) noexcept nogil:
         """2**bits empty segments of so many entries; 0 without memory."""
         cdef Py_ssize_t i
@@ -125,7 +140,7 @@ cdef class KeyTable:
     cdef void _free(self) noexcept nogil:
         cdef Py_ssize_t i
         for i in range(self.slab_count):
-            free(self.slabs[i])
+            sqe_free_area(&self.slabs[i])
         free(self.slabs)
         free(self.directory)
         free(self.segment_of)
@@ -138,16 +153,16 @@ cdef class KeyTable:
 
     cdef void* _slab(self, size_t entries) noexcept nogil:
         """Zeroed entries that live as long as the table; NULL without memory."""
-        cdef void** slabs = <void**>realloc(self.slabs, (self.slab_count + 1) * sizeof(void*))
-        cdef void* slab
+        cdef SqeArea* slabs = <SqeArea*>realloc(self.slabs, (self.slab_count + 1) * sizeof(SqeArea))
+        cdef SqeArea slab
         if slabs == NULL:
             return NULL
         self.slabs = slabs
-        slab = sqe_zeroed(entries * self.entry_bytes)
-        if slab != NULL:
+        slab = sqe_zeroed_area(entries * self.entry_bytes)
+        if slab.at != NULL:
             self.slabs[self.slab_count] = slab
             self.slab_count += 1
-        return slab
+        return slab.at
 
     cdef char* _fresh(self) noexcept nogil:
         """The entries of a new segment, several at a time once there are several; NULL without memory."""
@@ -248,7 +263,7 @@ cdef class KeyTable:
         for place in range(<Py_ssize_t>1 << self.bits):
             self.directory[place] = self.segments[self.segment_of[place]].entries
         for i in range(<uint64_t>old_slabs):
-            free(self.slabs[i])
+            sqe_free_area(&self.slabs[i])
         self.slabs[0] = self.slabs[old_slabs]
         self.slab_count = 1
         self.spares = 0

@@ -4,7 +4,8 @@
    touched, so growing inside it moves nothing and costs no call.  Who adds much at a time gets large pages: they come
    zeroed some eight times as fast as small ones, and probes at random seldom walk the page table.  Who adds little gets
    small ones, as the first touch of a large one can take milliseconds.  Where addresses can not be reserved (no mmap, a limit on
-   address space) an area is grown by realloc.  This file must not know what is kept. */
+   address space) an area is grown by realloc.  The first bytes of a reservation can be in a file (spilled.h): they stay
+   at their addresses, and whoever reads or writes them does not notice.  This file must not know what is kept. */
 
 #ifndef SQE_PAGES_H
 #define SQE_PAGES_H
@@ -23,12 +24,24 @@
 #define SQE_RESERVE_FACTOR 16
 #define SQE_MUCH ((size_t)1 << 17) /* at a time */
 
-/* An area: `room` usable bytes at `at`; `reserved` is the size of the mapping, 0 when it comes from malloc. */
+/* Memory that is in a file, listed so that its pages can be let go; `forget` takes it off the list and frees this. */
+typedef struct SqeSpilled {
+    struct SqeSpilled* before;
+    struct SqeSpilled* behind;
+    char* at;
+    size_t bytes;
+    void (*forget)(struct SqeSpilled*);
+} SqeSpilled;
+
+/* An area: `room` usable bytes at `at`; `reserved` is the size of the mapping, 0 when it comes from malloc.  What lies
+   behind the first `promised` bytes may be untouched; the first `spilled->bytes` are in files. */
 typedef struct {
     char* at;
     size_t room;
     char* mapping;
     size_t reserved;
+    size_t promised;
+    SqeSpilled* spilled;
 } SqeArea;
 
 #if defined(__linux__)
@@ -57,6 +70,7 @@ static inline void sqe_large_pages(char* at, size_t used, size_t more) {}
 #endif
 
 static inline void sqe_free_area(SqeArea* area) {
+    if (area->spilled) area->spilled->forget(area->spilled);
     if (area->reserved) sqe_unreserve(area->mapping, area->reserved);
     else free(area->at);
     memset(area, 0, sizeof(*area));
@@ -73,8 +87,14 @@ static inline SqeArea sqe_reserved_area(size_t wanted) {
     return area;
 }
 
+/* The first `bytes` bytes may be written from now on. */
+static inline void sqe_promise(SqeArea* area, size_t bytes) {
+    if (bytes > area->promised) area->promised = bytes;
+}
+
 /* Before `more` bytes are added behind the first `used`. */
 static inline void sqe_expect(SqeArea* area, size_t used, size_t more) {
+    sqe_promise(area, used + more);
     if (area->reserved && more >= SQE_MUCH) {
         size_t left = area->room - used;
         sqe_large_pages(area->at, used, more < left ? more : left);
@@ -86,7 +106,10 @@ static inline void sqe_expect(SqeArea* area, size_t used, size_t more) {
 static inline int sqe_widen_area(SqeArea* area, size_t used, size_t wanted, int zeroed) {
     SqeArea wider;
     size_t room = wanted > 2 * area->room ? wanted : 2 * area->room;
-    if (wanted <= area->room) return 1;
+    if (wanted <= area->room) {
+        sqe_promise(area, wanted);
+        return 1;
+    }
     wider = sqe_reserved_area(room);
     if (wider.at == NULL) {
         wider.room = room;
@@ -94,6 +117,7 @@ static inline int sqe_widen_area(SqeArea* area, size_t used, size_t wanted, int 
         if (wider.at == NULL) return 0;
     }
     if (wanted >= used + SQE_MUCH) sqe_expect(&wider, 0, wanted);
+    sqe_promise(&wider, wanted);
     if (area->at != NULL) memcpy(wider.at, area->at, used < area->room ? used : area->room);
     sqe_free_area(area);
     *area = wider;
@@ -103,19 +127,14 @@ static inline int sqe_widen_area(SqeArea* area, size_t used, size_t wanted, int 
 /* Bytes an area holds when `used` of them are: addresses reserved but never touched are no memory. */
 static inline size_t sqe_area_bytes(const SqeArea* area, size_t used) { return area->reserved ? used : area->room; }
 
-/* Zeroed memory to be freed with `free`, in large pages when it fills some. */
-static inline void* sqe_zeroed(size_t bytes) {
-#if defined(__linux__)
-    void* place = NULL;
-    if (bytes >= SQE_HUGE) {
-        bytes = (bytes + SQE_HUGE - 1) & ~(SQE_HUGE - 1);
-        if (posix_memalign(&place, SQE_HUGE, bytes)) return NULL;
-        madvise(place, bytes, MADV_HUGEPAGE);
-        memset(place, 0, bytes);
-        return place;
-    }
-#endif
-    return calloc(bytes, 1);
+/* An area of `bytes` zeroed bytes that will not grow, in large pages when it fills some; no place without memory. */
+static inline SqeArea sqe_zeroed_area(size_t bytes) {
+    SqeArea area = {0};
+    if (bytes >= SQE_RESERVE_FROM) area.at = sqe_reserve(bytes, &area.mapping, &area.reserved);
+    if (area.at == NULL) area.at = (char*)calloc(bytes, 1);
+    else if (bytes >= SQE_HUGE) sqe_large_pages(area.at, 0, bytes);
+    area.room = area.promised = area.at == NULL ? 0 : bytes;
+    return area;
 }
 
 #endif

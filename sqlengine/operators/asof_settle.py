@@ -16,6 +16,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.operators.asof_shape import LEFT, RIGHT, AsofShape
 from sqlengine.operators.base import END_OF_TIME, State, Times
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.spill import Spill, in_files, spillable, spilled_bytes
 from sqlengine.state.timed_rows import TimedRows
 
 Ints = npt.NDArray[np.int64]
@@ -112,6 +113,21 @@ class SettledAsof:
         rows = self._right.num_rows + sum(batch.num_rows for batch, _ in self._held)
         held = sum(batch.nbytes for batch, _ in self._held)
         return {"rows": rows, "bytes": held + self._right.num_bytes + self._index.nbytes}
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes that are in files."""
+        held = sum(batch.nbytes for batch, _ in self._held if in_files(batch))
+        return held + spilled_bytes([self._index, self._right])
+
+    def spill(self, to: Spill) -> int:
+        """Have rows and what finds them in files (state/spill.py)."""
+        freed = sum(part.spill(to) for part in spillable([self._index, self._right]))
+        leaving = [at for at, (batch, _) in enumerate(self._held) if not in_files(batch) and batch.nbytes >= to.least]
+        for at, batch in zip(leaving, to.batches([self._held[at][0] for at in leaving]), strict=True):
+            self._held[at] = batch, self._held[at][1]
+            freed += batch.nbytes
+        return freed
 
     def rest(self) -> State:
         """Held left rows and right rows."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.consolidate import consolidate
+from sqlengine.state.spill import Spill, in_files
 
 WEIGHT = "$weight"
 
@@ -30,6 +31,21 @@ class HeldRows:
     def num_bytes(self) -> int:
         """Bytes of the rows."""
         return sum(d.batch.nbytes for d in self._deltas)
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes of the rows that are in files."""
+        return sum(d.batch.nbytes for d in self._deltas if in_files(d.batch))
+
+    def spill(self, to: Spill) -> int:
+        """Have the rows in files (state/spill.py)."""
+        leaving = [at for at, d in enumerate(self._deltas) if not in_files(d.batch)]
+        freed = sum(self._deltas[at].batch.nbytes for at in leaving)
+        if freed < to.least:
+            return 0
+        for at, batch in zip(leaving, to.batches([self._deltas[at].batch for at in leaving]), strict=True):
+            self._deltas[at] = Delta(batch, self._deltas[at].weights)
+        return int(freed)
 
     @property
     def deltas(self) -> Sequence[Delta]:

@@ -140,9 +140,12 @@ class PartFile:
 
 class Copier:
     """Copies sections under a lock that others want, too. `pause` is called after each hold of the lock, with the time
-    it took in seconds."""
+    it took in seconds; a slice is `rows_max` rows at most."""
 
-    def __init__(self, lock: RLock, clock: Clock, pause: Callable[[float], object] | None) -> None:
+    def __init__(
+        self, lock: RLock, clock: Clock, pause: Callable[[float], object] | None, rows_max: int = SLICE_ROWS_MAX
+    ) -> None:
+        self._rows_max = rows_max
         self._lock = lock
         self._clock = clock
         self._pause = pause
@@ -173,7 +176,7 @@ class Copier:
                 whole = capture.generation == capture.section.changed.generation
                 began_us = self._clock.now_us()
                 rows = file.rows(chosen) if whole else None
-                slice_rows = _next_slice(slice_rows, self._clock.now_us() - began_us)
+                slice_rows = min(self._rows_max, _next_slice(slice_rows, self._clock.now_us() - began_us))
             if rows is not None:
                 file.append(rows)
             at += len(chosen)

@@ -26,7 +26,7 @@ import pyarrow as pa
 from sqlengine.arrow_ipc import to_ipc
 from sqlengine.connectors.base import Sink as ConnectorSink
 from sqlengine.operators.base import Operator, State
-from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, Copier, Kept, PartFile, SectionCapture
+from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, SLICE_ROWS_MAX, Copier, Kept, PartFile, SectionCapture
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.subscription import SubscriptionOutput, expire
@@ -139,7 +139,9 @@ class Checkpoints:
         with self._mutex:
             self._number += 1
             clock = self._instance.clock
-            began_us, copier = clock.now_us(), Copier(self._instance.lock, clock, pause)
+            began_us = clock.now_us()
+            rows_max = self._instance.memory.rows_at_once(SLICE_ROWS_MAX)
+            copier = Copier(self._instance.lock, clock, pause, rows_max)
 
             def told(tick: int, written: int, error: str | None = None) -> CheckpointFigures:
                 total, now_us, hold_us = (
@@ -154,7 +156,8 @@ class Checkpoints:
                 return figures
 
             try:
-                return told(*self._write(copier, pause is not None))
+                # What is copied under the lock is in memory until it is written: not all state fits.
+                return told(*self._write(copier, pause is not None or self._instance.memory.bytes > 0))
             except Exception as error:
                 told(self._instance.scheduler.tick_number, 0, str(error))
                 raise

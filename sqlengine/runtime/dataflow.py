@@ -25,6 +25,7 @@ from sqlengine.runtime.feed import Feed, pieces
 from sqlengine.runtime.shared_part import PartBehind, SharedPart
 from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
 from sqlengine.runtime.watermark import WatermarkTracker
+from sqlengine.state.spill import breathe
 from sqlengine.workers import ALONE, Workers
 
 COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate)
@@ -157,6 +158,7 @@ class Dataflow:
             started = perf_counter_ns()
             run(place, step)
             step.rows_out += sum(d.num_rows for d in step.output)
+            breathe()
             step.busy_ns += perf_counter_ns() - started
         deltas = [delta for delta in self.steps[self._root].output if delta.num_rows]
         for place in self._running:
@@ -329,6 +331,19 @@ class Dataflow:
         """Rows and bytes kept by all operators."""
         sizes = [s.operator.state_size() for s in self.steps if s.operator is not None]
         return {"rows": sum(s["rows"] for s in sizes), "bytes": sum(s["bytes"] for s in sizes)}
+
+    def own_operators(self) -> list[Operator]:
+        """Those that only its own ticks change."""
+        own = [self.steps[place].operator for place in self._running if place not in self._parts]
+        return [operator for operator in own if operator is not None]
+
+    def all_operators(self) -> list[Operator]:
+        """Its own, and those of the parts it reads."""
+        return self.own_operators() + [o for part in self._parts.values() for o in part.dataflow.all_operators()]
+
+    def emptied(self) -> Dataflow:
+        """One of the same plan that has seen nothing and is to see nothing."""
+        return Dataflow(self.plan, self.trackers, self.timeout_us)
 
     def operators(self) -> dict[str, Operator]:
         """The operators by step number, shared ones among them."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlengine.plan.nodes import Node
 from sqlengine.runtime.dataflow import Dataflow, Step
+from sqlengine.state.spill import spilled_bytes
 
 FAR_US = 250_000_000_000_000_000
 """No event lies so far from 1970; the marks before any event, after all, and of inputs without a watermark do."""
@@ -17,7 +18,8 @@ class Figures:
     """Of one operator, since the query began in this process.  `number` and `inputs` are places in the dataflow;
     `skipped`: batches left out by their statistics; `shared`: one for several queries.
     `watermark_us` is None where there is none yet, `lag_us` how far it is behind the clock; `busy_share` of the
-    query's busy time, 0 to 1; `rows_per_second` of its own busy time, None before it did anything."""
+    query's busy time, 0 to 1; `rows_per_second` of its own busy time, None before it did anything;
+    `spilled_bytes`: those of `state_bytes` that are in files."""
 
     number: int
     node: Node
@@ -30,6 +32,7 @@ class Figures:
     late_rows: int
     state_rows: int
     state_bytes: int
+    spilled_bytes: int
     watermark_us: int | None
     lag_us: int | None
     busy_ms: float
@@ -59,6 +62,7 @@ def _of_step(number: int, step: Step, total_ns: int, now_us: int) -> Figures:
         late_rows=step.late_rows,
         state_rows=size["rows"],
         state_bytes=size["bytes"],
+        spilled_bytes=spilled_bytes(step.operator),
         watermark_us=watermark_us,
         lag_us=None if watermark_us is None else now_us - watermark_us,
         busy_ms=step.busy_ns / 1e6,

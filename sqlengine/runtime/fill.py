@@ -198,7 +198,9 @@ class Fill:
                     self._switch()
                     return True
         self._require_going()
-        self._advance(self.pace.step_rows())
+        memory = self._scheduler.memory
+        self._advance(memory.rows_at_once(self.pace.step_rows()))
+        memory.after_step(member.query for member in self.members)
         return False
 
     def end(self, error: Error | None) -> None:

@@ -36,6 +36,7 @@ from sqlengine.runtime.fill import Fill, Member, Pace
 from sqlengine.runtime.fills import Fills, OnProgress
 from sqlengine.runtime.ingest import Ingest
 from sqlengine.runtime.latest import difference
+from sqlengine.runtime.memory_limit import MemoryLimit
 from sqlengine.runtime.outputs import ConnectorOutput, Keep, Outputs
 from sqlengine.runtime.planning import Planning
 from sqlengine.runtime.pump import Pump
@@ -92,6 +93,7 @@ class Instance:
             lambda: int(Settings(database=self.shared_settings).get("checkpoint_interval_ms")),
             lambda: self.scheduler.tick_number,
         )
+        self.memory = self.scheduler.memory = MemoryLimit(self.scheduler, path, self.shared_settings)
         self.outputs = Outputs(self.storage, self.scheduler, is_durable=path is not None)
         self.fills = Fills(self)
         if path is not None:
@@ -201,6 +203,7 @@ class Instance:
                     source.absorb(batches)
             if store is not None and compacted:
                 source.store, source.correction = store, difference(store.snapshot_table(), present.snapshot_table())
+            self.memory.after_tick()
 
     def _evolve(self, table: Table) -> None:
         """The topic takes columns that were added to its table: it did not yet when a crash came between."""
@@ -433,6 +436,7 @@ class Instance:
         query.first_told = first_told
         query.dataflow.restore(states, marks)
         restored(query)
+        self.memory.after_step([query])
         for name in query.sources:
             if name not in self.scheduler.sources:
                 self.scheduler.add_source(name, self.reader(self.stored(name)), None)
@@ -564,6 +568,7 @@ class Instance:
             try:
                 self._let_go(orderly)
             finally:
+                self.memory.close()
                 self.storage.close()
                 for workers in self._workers.values():
                     workers.close()

@@ -20,6 +20,9 @@ FEEDER_WAIT_S = 0.01
 """The sleep while connectors feed topics and nothing came."""
 
 
+BRAKE_WAIT_S = 0.01
+"""The sleep while a follower has much to read: rows wait in their topics, connectors are not asked for more."""
+
 FAULT_WAIT_S = 1.0
 """The sleep after a fault, so that one that stays does not keep a processor busy."""
 
@@ -64,6 +67,8 @@ class Pump:
     def _turn(self) -> float:
         """Do what is due; how many seconds to sleep, 0 when there may be more."""
         scheduler = self._scheduler
+        if scheduler.is_held_back():
+            return BRAKE_WAIT_S
         wakeup = scheduler.next_wakeup_us()
         now_us = scheduler.clock.now_us()
         if wakeup is not None and now_us >= wakeup:

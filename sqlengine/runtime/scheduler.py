@@ -16,8 +16,9 @@ from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.latest import common_difference, latest_change
+from sqlengine.runtime.memory_limit import MemoryLimit
 from sqlengine.runtime.query import ContinuousQuery, Held, Outcome
-from sqlengine.runtime.reader import SourceBatch, TopicReader
+from sqlengine.runtime.reader import POLL_ROWS_MAX, SourceBatch, TopicReader
 from sqlengine.runtime.tap import Tap
 from sqlengine.runtime.tick_journal import TickJournal, TickRecord
 from sqlengine.state.row_store import RowStore
@@ -98,10 +99,13 @@ class Scheduler:
         self.feeders: list[Callable[[int], bool]] = []
         self.timers: dict[str, Timer] = {}
         """By the name of the sink."""
+        self.brakes: list[Callable[[int], bool]] = []
+        """Asked, with the time, whether ticks that no statement needs are to wait."""
         self.derived: set[str] = set()
         self.taps: list[Tap] = []
         self.journal: TickJournal | None = None
         """What ticks have read is written to it."""
+        self.memory = MemoryLimit(self, None, {})
         self.spare_memory = False
         """A large back-fill left memory that should be given back when there is time."""
         self._wakeup_us: int | None = None
@@ -132,6 +136,7 @@ class Scheduler:
         self._repeatable = self.tick_number if repeatable else None
         self._push({name: self.sources[name].absorb(batches) for name, batches in polled.items()}, now_us)
         self._repeatable = None
+        self.memory.after_tick()
         self.changed.notify_all()
 
     def is_repeatable(self, tick: int) -> bool:
@@ -178,7 +183,7 @@ class Scheduler:
         if source.failure is not None:
             return None
         try:
-            found = source.reader.poll(until=until)
+            found = source.reader.poll(self.memory.rows_at_once(POLL_ROWS_MAX), until)
         except Exception as error:
             source.failure = as_error(error)
             for query in self.queries.values():
@@ -367,6 +372,14 @@ class Scheduler:
         query.held = Held({name: list(at) for name, at in where.items()}, tap)
         query.status = "paused"
 
+    def end_query(self, query: ContinuousQuery, error: Error) -> None:
+        """A query fails and frees what it holds; its contents stay as long as others read them, who must be told how
+        they differ from those it is made anew with."""
+        query.status, query.error = "failed", error
+        query.dataflow = query.dataflow.emptied()
+        if query.store is not None and not self._is_read(query.name):
+            query.store = RowStore(query.store.schema, query.store.key_columns)
+
     def remove_query(self, query_id: str) -> ContinuousQuery:
         """Stop and forget a query, and sources nobody reads any more."""
         with self.lock:
@@ -398,6 +411,14 @@ class Scheduler:
             return any(store is not None and store.pack() for store in stores)
         finally:
             self.lock.release()
+
+    def is_held_back(self) -> bool:
+        """Whether somebody who follows is so far behind that ticks are to wait."""
+        if not self.brakes:
+            return False
+        with self.lock:
+            now_us = self.clock.now_us()
+            return True in [brake(now_us) for brake in self.brakes]
 
     def wait_for_change(self, after_tick: int, timeout_s: float | None) -> bool:
         """Block until a tick later than `after_tick`, at most `timeout_s`; False on time-out."""

@@ -26,6 +26,11 @@ class Tap:
         self._changes = {name: HeldRows(schema) for name, schema in inputs.items()}
         self._watermarks: dict[str, int | None] = {}
 
+    @property
+    def held(self) -> list[HeldRows]:
+        """The changes it keeps."""
+        return list(self._changes.values())
+
     def takes(self, name: str) -> bool:
         """Whether it keeps the changes of a table or view."""
         return name in self._changes

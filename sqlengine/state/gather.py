@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from sqlengine.kernels import COMPILED
 from sqlengine.state.repeated_texts import plain_array
+from sqlengine.state.spill import breathe
 from sqlengine.types import storage_type
 
 if TYPE_CHECKING:
@@ -92,7 +93,11 @@ class Gatherer:
         if len(slow) < len(columns):
             chunk, offset = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
             kernel.locate(np.array(self._starts, dtype=np.int64), rows, chunk, offset)
-        return [taken[c] if c in taken else self._gather(c, chunk, offset) for c in columns]
+        found = []
+        for c in columns:
+            found.append(taken[c] if c in taken else self._gather(c, chunk, offset))
+            breathe()
+        return found
 
     def _take_by_chunk(self, rows: Ints, columns: Sequence[int]) -> list[pa.Array]:
         """One pyarrow take per touched chunk, joined, and put back into the order of `rows`."""

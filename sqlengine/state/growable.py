@@ -31,6 +31,8 @@ def widened(array: Array, size: int) -> tuple[Array, kernel.Pages | None]:
     wider = np.empty(room, array.dtype) if pages is None else np.frombuffer(pages.memory, array.dtype)
     if 2 * len(array) < size:
         expect(pages, array[:0], size)
+    elif pages is not None:
+        pages.promise(size * array.itemsize)
     wider[: len(array)] = array
     return wider, pages
 

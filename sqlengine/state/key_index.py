@@ -18,6 +18,7 @@ import pyarrow as pa
 from sqlengine.kernels import BytesTable, HashIndex
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.codec import Codec, IntCodec, flat_codec, zero_nulls
+from sqlengine.state.spill import breathe
 from sqlengine.types import storage_type
 
 Ints = npt.NDArray[np.int64]
@@ -74,7 +75,9 @@ class KeyIndex:
 
     def insert_words(self, words: Ints) -> Ints:
         """`insert` of keys already encoded."""
-        return np.asarray(self._table.insert(words))
+        slots = np.asarray(self._table.insert(words))
+        breathe()
+        return slots
 
     def words(self, slots: Ints | None = None) -> Ints:
         """The words of the slots' keys (all keys when None), int64[n, width]."""

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from sqlengine.state.gather import Gatherer
 from sqlengine.state.repeated_texts import packed, packed_schema, plain, repeating
+from sqlengine.state.spill import Spill, in_files
 
 Ints = npt.NDArray[np.int64]
 
@@ -26,6 +27,8 @@ FULL_CHUNK = 8_192
 """Chunks of so many rows are never merged again."""
 FAN_IN = 16
 """So many chunks of one size class become one chunk of the next; fewer when they are FULL_CHUNK rows together."""
+LARGE_PART = 64
+"""A chunk leaves memory when it is this part of what is worth a file."""
 
 
 class RowArena:
@@ -88,6 +91,25 @@ class RowArena:
     def plain_chunk(self, at: int) -> pa.RecordBatch:
         """The rows of a chunk with every value written out."""
         return plain(self._chunks[at], self.schema)
+
+    # ------------------------------------------------------------ leaving memory
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes of the rows that are in files, a topic's among them."""
+        return sum(int(chunk.nbytes) for chunk in self._chunks if in_files(chunk))
+
+    def spill(self, to: Spill) -> int:
+        """Have the chunks that are not small in files (state/spill.py)."""
+        sizes = {at: int(chunk.nbytes) for at, chunk in enumerate(self._chunks) if not in_files(chunk)}
+        leaving = [at for at, size in sizes.items() if size >= to.least // LARGE_PART]
+        freed = sum(sizes[at] for at in leaving)
+        if freed < to.least:
+            return 0
+        for at, chunk in zip(leaving, to.batches([self._chunks[at] for at in leaving]), strict=True):
+            self._chunks[at] = chunk
+        self._gatherer.truncate(leaving[0])
+        return freed
 
     # ------------------------------------------------------------ rows
 

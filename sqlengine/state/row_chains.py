@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sqlengine.kernels import choose
 from sqlengine.state.growable import Growable
+from sqlengine.state.spill import breathe
 
 if TYPE_CHECKING:
     from sqlengine.kernels import join_reference as kernel
@@ -43,6 +44,7 @@ class RowChains:
         head = self._head.grow(num_slots)
         prev = self._prev.grow(first_row + len(slots))
         kernel.chain_insert(head, prev, slots, first_row)
+        breathe()
 
     def probe(self, slots: Ints, weights: Ints = NOTHING) -> Iterator[tuple[Ints, Ints]]:
         """(probe positions, rows) in pieces: for every slot its rows in arrival order, positions ascending.
@@ -54,6 +56,7 @@ class RowChains:
         while start < len(slots):
             probe, rows = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
             stop, count = kernel.chain_probe(head, prev, weights, slots, start, probe, rows)
+            breathe()
             if count:
                 yield probe[:count], rows[:count]
             if stop < len(slots):

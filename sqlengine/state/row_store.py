@@ -27,11 +27,14 @@ from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.row_index import RowIndex, net_weights
 from sqlengine.state.section import Changed, Section, Sections
+from sqlengine.state.spill import Spill, breathe, in_files, spillable, spilled_bytes
 
 Ints = npt.NDArray[np.int64]
 
 PENDING_LIMIT = 262_144
 """Pending changes are folded in at the latest when they are so many rows."""
+SPILLED_PENDING_LIMIT = 4_096
+"""When contents are in files: each row may bring in pages of them."""
 COMPACT_AT = 4_096
 """Fewer dead rows than this are not worth a compaction."""
 
@@ -46,6 +49,7 @@ class RowStore:
         self._pending_rows = 0
         self._net = False
         self._densify = Densifier()
+        self._spill_to: str | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -72,7 +76,7 @@ class RowStore:
         self._net = net and not self._pending
         self._pending.append(delta)
         self._pending_rows += delta.num_rows
-        if self._pending_rows >= PENDING_LIMIT:
+        if self._pending_rows >= (PENDING_LIMIT if self._spill_to is None else SPILLED_PENDING_LIMIT):
             self._fold(final=False)
 
     def settle(self) -> None:
@@ -235,6 +239,25 @@ class RowStore:
             new_slot = self._index.compact(used)
             self._chains.renumber_slots(new_slot, self._index.size)
 
+    # ------------------------------------------------------------ leaving memory
+
+    def _parts(self) -> list[object]:
+        """What it keeps rows, marks and indexes in."""
+        return [self._arena, self._live, self._index, self._chains, self._densify]
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes that are in files, those of rows that stand in a topic's too."""
+        return spilled_bytes(self._parts())
+
+    def spill(self, to: Spill) -> int:
+        """Have rows, marks and indexes in files (state/spill.py), and from now on what is made of the rows, too.
+        No tick is at work."""
+        while self.settle_part(SPILLED_PENDING_LIMIT):
+            breathe()
+        self._filtered, self._table, self._spill_to = {}, None, to.directory
+        return sum(part.spill(to) for part in spillable(self._parts()))
+
     # ------------------------------------------------------------ reading
 
     @property
@@ -289,6 +312,10 @@ class RowStore:
             return known[1]
         live = self._live.values[first : first + chunk.num_rows] != 0
         part = packed(chunk if live.all() else chunk.filter(pa.array(live)), schema)
+        if self._spill_to is not None and part.num_rows and not in_files(part):
+            with Spill(self._spill_to) as to:
+                (part,) = to.batches([part])
+            breathe()
         self._filtered[first] = (chunk, part)
         return part
 

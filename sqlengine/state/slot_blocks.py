@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sqlengine.state.ranges import expand
 from sqlengine.state.slot_arrays import SlotArrays
+from sqlengine.state.spill import Spill, spillable, spilled_bytes
 
 Ints = npt.NDArray[np.int64]
 Levels = npt.NDArray[np.int8]
@@ -32,6 +33,7 @@ class SlotBlocks:
         self._used = 0
         self._free: dict[int, Ints] = {}
         self.words: Words = np.zeros(_LEAST_WORDS, dtype=np.uint64)
+        self._in_file: Words | None = None
 
     @property
     def start(self) -> Ints:
@@ -47,6 +49,20 @@ class SlotBlocks:
     def nbytes(self) -> int:
         """Bytes held, spare room included."""
         return self.words.nbytes + self._slots.nbytes + sum(f.nbytes for f in self._free.values())
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes that are in files."""
+        words = self.words.nbytes if self.words is self._in_file else 0
+        return words + spilled_bytes(self._slots)
+
+    def spill(self, to: Spill) -> int:
+        """Have the words, and where they begin, in files (state/spill.py)."""
+        freed = sum(part.spill(to) for part in spillable(self._slots))
+        if self.words is self._in_file or self.words.nbytes < to.least:
+            return freed
+        self.words = self._in_file = to.array(self.words)
+        return freed + int(self.words.nbytes)
 
     def grow(self, size: int) -> None:
         """Slots up to `size` exist from now on, without blocks."""

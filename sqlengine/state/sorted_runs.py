@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sqlengine.kernels import choose
+from sqlengine.state.spill import Spill
 
 if TYPE_CHECKING:
     from sqlengine.kernels import join_reference as kernel
@@ -27,11 +28,31 @@ class SortedRuns:
 
     def __init__(self) -> None:
         self._runs: list[Ints] = []
+        self._in_files: list[Ints] = []
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
         return sum(int(run.nbytes) for run in self._runs)
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes of the runs that are in files."""
+        return sum(int(run.nbytes) for run in self._runs if self._is_in_file(run))
+
+    def spill(self, to: Spill) -> int:
+        """Have the runs that are not small in files (state/spill.py)."""
+        freed = 0
+        for at, run in enumerate(self._runs):
+            if not self._is_in_file(run) and run.nbytes >= to.least:
+                self._runs[at] = to.array(run)
+                freed += int(run.nbytes)
+                self._in_files.append(self._runs[at])
+        self._in_files = [run for run in self._in_files if any(run is other for other in self._runs)]
+        return freed
+
+    def _is_in_file(self, run: Ints) -> bool:
+        return any(run is other for other in self._in_files)
 
     def add(self, slots: Ints, times: Ints, rows: Ints) -> None:
         """Add entries; every row id is greater than all added before."""

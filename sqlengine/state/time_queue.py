@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
+from sqlengine.state.spill import Spill, in_files
 
 Ints = npt.NDArray[np.int64]
 
@@ -48,6 +49,19 @@ class TimeQueue:
         """Approximate bytes held."""
         arrays = [part for run in self._runs for part in (run.rows.batch, run.times, run.rows.weights)]
         return sum(part.nbytes for part in arrays if part is not None)
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes of the rows that are in files."""
+        return sum(run.rows.batch.nbytes for run in self._runs if in_files(run.rows.batch))
+
+    def spill(self, to: Spill) -> int:
+        """Have the rows in files (state/spill.py); their times and weights stay."""
+        leaving = [run for run in self._runs if not in_files(run.rows.batch) and run.rows.batch.nbytes >= to.least]
+        freed = sum(run.rows.batch.nbytes for run in leaving)
+        for run, batch in zip(leaving, to.batches([run.rows.batch for run in leaving]), strict=True):
+            run.rows = Delta(batch, run.rows.weights)
+        return int(freed)
 
     @property
     def next_us(self) -> int | None:

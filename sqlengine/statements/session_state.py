@@ -22,6 +22,7 @@ def set_(statement: ast.Set, context: Context) -> Result:
         settings.reset(statement.name)
     else:
         settings.set(statement.name, statement.value)
+    context.instance.memory.apply()
     return Result("SET")
 
 
@@ -54,6 +55,7 @@ def reset(statement: ast.Reset, context: Context) -> Result:
         context.settings.reset_all()
     else:
         context.settings.reset(statement.name)
+    context.instance.memory.apply()
     return Result("RESET")
 
 

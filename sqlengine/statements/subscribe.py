@@ -1,4 +1,9 @@
-"""SUBSCRIBE and SELECT ... EMIT: a query's changes, tick by tick, until closed."""
+"""SUBSCRIBE and SELECT ... EMIT: a query's changes, tick by tick, until closed.
+
+Who reads more slowly than the query changes slows its sources: while much waits, ticks that no statement needs wait,
+too, and with them what connectors bring.  Ticks of statements do not, or who reads could wait for himself; what they
+bring waits in files.  Who reads nothing for long does not hold the others back for ever: he is dropped.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from sqlengine.delta import Delta
 from sqlengine.errors import DuplicateColumn, Error, InvalidParameter, OperationalError, did_you_mean
 from sqlengine.operators.operations import operations
 from sqlengine.result import Result
+from sqlengine.runtime.memory_limit import MemoryLimit
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.subscription import Change
 from sqlengine.sql import ast
@@ -20,6 +26,12 @@ from sqlengine.statements.context import Context
 
 QUEUE_CHANGES_MAX = 10_000
 """Ticks a follower may lie behind before it is dropped with an error."""
+QUEUE_BYTES = 64 << 20
+"""Beyond so many bytes that wait to be read, more wait in files, and ticks wait, too..."""
+QUEUE_PART = 16
+"""...or beyond this part of the memory limit."""
+PATIENCE_US = 60_000_000
+"""A follower that holds ticks back and reads nothing for so long is dropped."""
 
 POLL_S = 0.2
 """How often a waiting follower looks whether it was cancelled."""
@@ -41,16 +53,55 @@ class FollowedQuery:
     closed: bool = False
     query: ContinuousQuery | None = None
     keys: tuple[int, ...] | None = None
+    memory: MemoryLimit | None = None
+    came_bytes: int = 0
+    taken_bytes: int = 0
+    stuck: tuple[int, int] | None = None
+    """What had been taken when it began to hold ticks back, and since when nothing more has, in microseconds."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of changes that have not been read, those in files too."""
+        return self.came_bytes - self.taken_bytes
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits than should be in memory."""
+        limit = 0 if self.memory is None else self.memory.bytes
+        return self.waiting_bytes > min(QUEUE_BYTES, limit // QUEUE_PART or QUEUE_BYTES)
+
+    def holds_back(self, now_us: int) -> bool:
+        """Whether ticks that nobody waits for should wait until something has been read."""
+        if self.overflowed or self.closed or not self.is_behind:
+            self.stuck = None
+            return False
+        if self.stuck is None or self.stuck[0] != self.taken_bytes:
+            self.stuck = self.taken_bytes, now_us
+        elif now_us - self.stuck[1] >= PATIENCE_US:
+            self._drop()
+            return False
+        return True
+
+    def _drop(self) -> None:
+        """It hears of nothing more, and is told why when it has read what there is."""
+        self.overflowed = True
+        self.queue.put(None)
 
     def push(self, tick: int, time_us: int, delta: Delta | None) -> None:
         """Called by the engine at the end of a tick."""
         if delta is None or self.overflowed:
             return
         if self.queue.qsize() >= QUEUE_CHANGES_MAX:
-            self.overflowed = True
-            self.queue.put(None)
-        else:
-            self.queue.put(Change(tick, time_us, delta))
+            self._drop()
+            return
+        if self.is_behind and self.memory is not None:
+            try:
+                delta = Delta(self.memory.put_in_file(delta.batch), delta.weights)
+            except OSError:  # the disk is full: it is not to take the query along
+                self._drop()
+                return
+        self.came_bytes += delta.batch.nbytes
+        self.queue.put(Change(tick, time_us, delta))
 
     def next(self, timeout_s: float | None = None) -> Change | None:
         """The next change, or None when nothing came within `timeout_s` or the subscription was closed.
@@ -80,6 +131,8 @@ class FollowedQuery:
                     sqlstate="53400",
                     hint="read faster, or subscribe to a view that changes less",
                 )
+            if change is not None and change.delta is not None:
+                self.taken_bytes += change.delta.batch.nbytes
             return change
         return None
 
@@ -105,6 +158,8 @@ def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapsh
 
     def stop() -> None:
         with instance.lock:
+            if subscription.holds_back in instance.scheduler.brakes:
+                instance.scheduler.brakes.remove(subscription.holds_back)
             if query_id in instance.scheduler.queries:
                 instance.stop_query(query_id)
 
@@ -112,7 +167,8 @@ def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapsh
     subscription.keys = planned.physical.unique_keys
 
     def attach(running: ContinuousQuery) -> None:
-        subscription.query = running
+        subscription.query, subscription.memory = running, instance.memory
+        instance.scheduler.brakes.append(subscription.holds_back)
         running.followers.append(subscription.push)
 
     instance.start_query(

@@ -341,6 +341,7 @@ def _operators(context: Context) -> Rows:
             f.late_rows,
             f.state_rows,
             f.state_bytes,
+            f.spilled_bytes,
             f.watermark_us,
             _span(f.lag_us),
             f.busy_ms,

@@ -15,6 +15,7 @@ from sqlengine.operators.aggregates.base import Inputs, Ints, Mask
 from sqlengine.operators.base import State
 from sqlengine.plan.nodes import AggregateCall
 from sqlengine.state.section import Sections, below
+from sqlengine.state.spill import breathe
 
 COMPACT_ABOVE, COMPACT_BYTES = 1024, 1 << 20
 """Dead slots are kept until they are the majority, and there are so many of them or so much is held."""
@@ -53,6 +54,7 @@ class AggregateSet:
         """Apply weighted rows to their groups."""
         filtered: dict[int, tuple[Ints, Inputs]] = {}
         for call, part in zip(self._calls, self.parts, strict=True):
+            breathe()
             if call.filter is None:
                 part.update(slots, inputs)
                 continue
