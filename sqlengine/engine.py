@@ -29,7 +29,7 @@ from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.fill import Pace, rate_limit
 from sqlengine.runtime.instance import Instance
-from sqlengine.runtime.pausing import begin_again, object_of, output_failed, pause, soon
+from sqlengine.runtime.pausing import begin_again, object_of, output_failed, pause, soon, try_again
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import begin_replacement, is_replacement, new_view, out_of_replacement
@@ -231,7 +231,10 @@ def _as_paused(instance: Instance, query: ContinuousQuery, *, resumed: bool = Tr
     if obj is not None and obj.paused and query.status == "running":
         pause(instance, query)
     elif resumed and obj is not None and not obj.paused and query.status == "paused":
-        soon(instance, query)
+        if query.held is not None and query.held.undelivered:
+            try_again(instance, query)
+        else:
+            soon(instance, query)
 
 
 def resume_waiting(instance: Instance) -> None:

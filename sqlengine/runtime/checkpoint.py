@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sqlengine.arrow_ipc import from_ipc
 from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Stream, Subscription, Table
-from sqlengine.errors import DataCorrupted, NotSupportedError
+from sqlengine.errors import DataCorrupted, Error, NotSupportedError
 from sqlengine.operators.base import State
 from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.plan.pipeline import Planned
@@ -132,6 +132,7 @@ class Checkpoint:
             if isinstance(output, SubscriptionOutput):
                 output.settled = known["end"]
                 output.told = max(output.told, output.last_tick())
+            self._take_undelivered(obj, known)
         else:
             told = self.records[-1].tick if self.records else 0
             contents, held = self._state(owner["store"]), known.get("held")
@@ -154,13 +155,21 @@ class Checkpoint:
         picked = [rows.column(at) for at in known["columns"]]
         return pa.table(picked, names=names).cast(output.columns), known["end"]
 
+    def _take_undelivered(self, sink: Sink, known: Mapping[str, Any]) -> None:
+        """What the sink's output had not taken waits again."""
+        query = self._instance.scheduler.queries[sink.query_id]
+        if query.held is not None and "undelivered" in known:
+            found = known["undelivered"]
+            query.held.take_undelivered(self._state(found["state"]), query.plan.schema, found["tick"])
+            query.error = Error(found["error"])
+
     def _told(self, sink: Sink, known: Mapping[str, Any]) -> tuple[int | None, int]:
         """(up to where a topic holds what its query has said of ticks that were over, the first tick it has to tell
         again): those of the last tick it was at work in."""
         topic = sink.options.get("topic", "")
         last = next((r for r in reversed(self.records) if topic in r.ends), None) if "held" not in known else None
         if sink.connector != "topic":
-            return None, self.records[-1].tick if self.records else 0
+            return None, self.records[-1].tick if self.records and "held" not in known else 0
         return (known["end"], 0) if last is None else (last.ends[topic], last.tick)
 
     def take_back(self) -> None:

@@ -8,7 +8,8 @@ all of it the state of one tick. Written is what has changed since the last chec
 - `sources`: topic (its name, and its id: another may have the name by now) and positions of each stream and table that
   is read;
 - `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; `held`:
-  how far one that stands still has read its sources; `noted`: what a sink tells of the rows that it holds back;
+  how far one that stands still has read its sources; `undelivered`: what its output has not taken of a tick; `noted`:
+  what a sink tells of the rows that it holds back;
 - `states`: by name the sections (state/stored_section.py) and the names of other tables; tables of a few bytes are in
   the table `small`, one row each, as Arrow IPC streams.
 """
@@ -28,7 +29,7 @@ from sqlengine.connectors.base import Sink as ConnectorSink
 from sqlengine.operators.base import Operator, State
 from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, SLICE_ROWS_MAX, Copier, Kept, PartFile, SectionCapture
 from sqlengine.runtime.outputs import ConnectorOutput
-from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.query import ContinuousQuery, Held
 from sqlengine.runtime.subscription import SubscriptionOutput, expire
 from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
@@ -82,6 +83,16 @@ class _State:
     sections: Sections
     operator: Operator | None = None
     seen: Seen = ()
+
+
+class _Undelivered(Operator):
+    """What an output could not take, as an operator would keep it."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+
+    def rest(self) -> State:
+        return self._held.undelivered_state()
 
 
 @dataclass(slots=True)
@@ -356,6 +367,10 @@ class Checkpoints:
             entry: dict[str, Any] = {"fingerprint": query.fingerprint}
             if held is not None:
                 entry["held"] = held
+            if held is not None and query.held is not None and query.held.undelivered:
+                name, error = f"query/{query.query_id}/undelivered", query.error.message if query.error else ""
+                entry["undelivered"] = {"state": name, "tick": query.held.tick, "error": error}
+                states[name] = _State({}, _Undelivered(query.held), (query.held.tick,))
             manifest["queries"][query.query_id] = entry
             if isinstance(output, TopicOutput):
                 entry["end"] = output.end

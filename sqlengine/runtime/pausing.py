@@ -225,10 +225,16 @@ def soon(instance: Instance, query: ContinuousQuery) -> None:
 def output_failed(instance: Instance, query: ContinuousQuery, deltas: Sequence[Delta], error: Error) -> None:
     """What a tick has made of a query could not be written: it stands still until it can be."""
     hold(instance, query)
-    query.status, query.error = "failing", error
+    query.error = error
     assert query.held is not None
     query.held.undelivered = list(deltas)
     query.held.tick = instance.scheduler.tick_number
+    try_again(instance, query)
+
+
+def try_again(instance: Instance, query: ContinuousQuery) -> None:
+    """Have a query whose output has not taken everything stand still until it has."""
+    query.status = "failing"
     instance.scheduler.feeders.append(Retry(instance, query, instance.clock.now_us()).step)
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import Error
+from sqlengine.operators.base import State
 from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.plan.nodes import Node
 from sqlengine.runtime.feed import Feed
@@ -56,6 +57,23 @@ class Held:
     tap: Tap
     undelivered: list[Delta] = field(default_factory=list)
     tick: int = 0
+
+    def undelivered_state(self) -> State:
+        """The deltas that are undelivered as a table each, by their places, the weights in the last column."""
+        return {
+            str(place): pa.Table.from_batches([delta.batch]).append_column("$weight", pa.array(delta.weight_array()))
+            for place, delta in enumerate(self.undelivered)
+        }
+
+    def take_undelivered(self, state: State, schema: pa.Schema, tick: int) -> None:
+        """The inverse; `schema`: of the query's output."""
+        self.tick = tick
+        for place in range(len(state)):
+            table = state[str(place)].combine_chunks()
+            width = table.num_columns - 1
+            for batch in table.to_batches():
+                rows = pa.RecordBatch.from_arrays(batch.columns[:width], schema=schema)
+                self.undelivered.append(Delta(rows, batch.column(width).to_numpy()))
 
 
 @dataclass
@@ -125,7 +143,7 @@ class ContinuousQuery:
         """Offsets by source from which its state goes on after a restart; None when it runs with the ticks, or when
         only memory knows what it would miss."""
         held = self.held
-        return None if held is None or self.upstream or held.undelivered else held.positions
+        return None if held is None or self.upstream else held.positions
 
     def note(self, outcome: Outcome, tick: int, now_us: int) -> list[Delta]:
         """Count a tick; returns the change under the query's own names."""

@@ -335,6 +335,45 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         one.check(complete=True)
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_killed_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paused: bool) -> None:
+    """What could not be put by is in the checkpoint that is written meanwhile, and comes once when there is space."""
+    plain, calls = Stage._write, 0
+
+    def soon_full(stage: Stage, head: bytes, payload: bytes) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return plain(stage, head, payload)
+
+    with world(tmp_path, "format = 'json', partition_by = 'k', roll_interval = '20 s'") as one:
+        one.create()
+        one.insert(20)
+        one.db.tick()
+        with monkeypatch.context() as patch:
+            patch.setattr(Stage, "_write", soon_full)
+            one.insert(30)
+            one.db.tick()
+            if paused:
+                one.db.execute("PAUSE QUERY filed")
+            one.db.checkpoint()
+            one.insert(10)
+            one.db.tick()
+            for _ in range(2):
+                one.reopen()
+                one.db.tick()
+                one.db.checkpoint()
+                told = one.db.execute("SELECT status, error FROM system.queries WHERE name = 'filed'").fetchall()
+                error = f'could not write to "{one.files}": no space left on device'
+                assert told == [("paused" if paused else "failing", error)]
+        one.db.execute("RESUME QUERY filed")
+        one.insert(10)
+        one.db.tick()
+        one.db.close()
+        one.check(complete=True)
+
+
 @pytest.mark.parametrize("harm", ["gone", "shorter", "changed"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_damaged_staged_rows(tmp_path: Path, harm: str, when: str) -> None:
