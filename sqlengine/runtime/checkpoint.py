@@ -132,11 +132,11 @@ class Checkpoint:
             if isinstance(output, SubscriptionOutput):
                 output.settled = known["end"]
                 output.told = max(output.told, output.last_tick())
-            self._take_undelivered(obj, known)
         else:
-            told = self.records[-1].tick if self.records else 0
+            told = self.records[-1].tick if self.records and "held" not in known else 0
             contents, held = self._state(owner["store"]), known.get("held")
             self._instance.continue_view(obj, planned, emit, states, owner["marks"], contents, told, restored, held)
+        self._take_undelivered(obj, known)
         return True
 
     def subscribed(self, subscription: Subscription, output: SubscriptionOutput) -> tuple[pa.Table, int] | None:
@@ -155,9 +155,9 @@ class Checkpoint:
         picked = [rows.column(at) for at in known["columns"]]
         return pa.table(picked, names=names).cast(output.columns), known["end"]
 
-    def _take_undelivered(self, sink: Sink, known: Mapping[str, Any]) -> None:
-        """What the sink's output had not taken waits again."""
-        query = self._instance.scheduler.queries[sink.query_id]
+    def _take_undelivered(self, obj: MaterializedView | Sink, known: Mapping[str, Any]) -> None:
+        """What the outputs of its query had not taken waits again."""
+        query = self._instance.scheduler.queries[obj.query_id]
         if query.held is not None and "undelivered" in known:
             found = known["undelivered"]
             query.held.take_undelivered(self._state(found["state"]), query.plan.schema, found["tick"])

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 
 import sqlengine
+from sqlengine.operators.aggregates.aggregate_set import AggregateSet
 from sqlengine.operators.sharded import Sharded
 from sqlengine.state.ranked_rows import LIVE
 from sqlengine.state.section import Changed, Section, Sections
+from sqlengine.workers import Workers
 
 DECLARE = """
 CREATE TABLE items (id BIGINT PRIMARY KEY, k BIGINT, name TEXT);
@@ -56,6 +58,17 @@ CREATE MATERIALIZED VIEW sessions AS
   SELECT k, window_start, count(*) AS c FROM SESSION(seen, ts, INTERVAL '2 s') GROUP BY k, window_start, window_end;
 CREATE MATERIALIZED VIEW over_sessions AS SELECT k, window_start, count(*) AS c
   FROM SESSION(seen, ts, INTERVAL '2 s') GROUP BY k, window_start, window_end EMIT ON WINDOW CLOSE;
+CREATE MATERIALIZED VIEW lenient_sessions AS SELECT k, window_start, count(*) AS c
+  FROM SESSION(seen, ts, INTERVAL '2 s') GROUP BY k, window_start, window_end
+  EMIT ON WINDOW CLOSE ALLOWED LATENESS INTERVAL '4 s';
+CREATE MATERIALIZED VIEW forgotten_sessions AS SELECT k, window_start, count(*) AS c
+  FROM SESSION(seen, ts, INTERVAL '2 s') GROUP BY k, window_start, window_end
+  EMIT CHANGES ALLOWED LATENESS INTERVAL '4 s';
+CREATE MATERIALIZED VIEW forgotten_windows AS SELECT k, window_start, count(*) AS c
+  FROM TUMBLE(seen, ts, INTERVAL '5 s') GROUP BY k, window_start, window_end
+  EMIT CHANGES ALLOWED LATENESS INTERVAL '4 s';
+CREATE MATERIALIZED VIEW without_keys AS SELECT window_start, count(*) AS c, max(n) AS m
+  FROM HOP(seen, ts, INTERVAL '5 s', INTERVAL '10 s') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE;
 CREATE TABLE changing (id BIGINT PRIMARY KEY, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '3 s');
 CREATE MATERIALIZED VIEW changing_sessions AS
   SELECT k, window_start, count(*) AS c FROM SESSION(changing, ts, INTERVAL '2 s') GROUP BY k, window_start, window_end;
@@ -124,13 +137,10 @@ class Watch:
             for name, table in section.whole().items():
                 tables[name] = copied.get(name, []), _rows_of(table)
                 assert len(tables[name][0]) == section.size() or not section.size(), f"{what}: {key}"
-        live = tables.get(LIVE, ([], []))[1]
         for name, (copied_rows, rows) in tables.items():
-            gone = (
-                {at for at, row in enumerate(live) if not row["0"]}
-                if name != LIVE and len(live) == len(rows)
-                else set()
-            )
+            head = name[: name.rindex("/") + 1] if "/" in name else ""
+            live = [] if name == head + LIVE else tables.get(head + LIVE, ([], []))[1]
+            gone = {at for at, row in enumerate(live) if not row["0"]} if len(live) == len(rows) else set()
             wrong = [at for at, row in enumerate(rows) if at not in gone and copied_rows[at] != row]
             assert not wrong, f"{what}, table {name}: rows {wrong[:5]} of {len(rows)}"
 
@@ -144,6 +154,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         for constant in ("COMPACT_AT", "COMPACT_ROWS_MIN"):
             monkeypatch.setattr(f"sqlengine.{name}.{constant}", 8, raising=False)
     monkeypatch.setattr("sqlengine.operators.forgetting.LOOK_AT", 8)
+    monkeypatch.setattr(AggregateSet, "worth_compacting", lambda _self, dead: dead > 4)
+    monkeypatch.setattr(Workers, "worth", lambda _self, rows: rows > 3)
 
 
 @pytest.mark.usefixtures("small")

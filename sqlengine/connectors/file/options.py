@@ -52,7 +52,7 @@ class FileOptions:
         aliases=("partitioned_by", "partition_columns"),
     )
     roll_size: str = option(
-        "128 MB",
+        "32 MB",
         "sink: a part is complete when its rows take so much memory; none = no limit",
         aliases=("sink_rolling_policy_file_size", "rolling_policy_file_size", "file_size_bytes", "max_file_size"),
     )
