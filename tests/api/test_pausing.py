@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import sqlengine
 from sqlengine.connectors import blackhole
+from sqlengine.connectors.base import Moment
 from sqlengine.errors import DiskFull, Error, NotSupportedError, ObjectInUse, ObjectNotReady, UndefinedObject
 from sqlengine.runtime import fill as fill_module
 from sqlengine.runtime.clock import VirtualClock
@@ -205,10 +206,10 @@ class FullSink(blackhole.BlackholeSink):
     full = False
     taken: list[Any] = []
 
-    def write(self, batch: pa.RecordBatch, weights: Any | None) -> None:
-        if FullSink.full:
+    def write(self, moment: Moment, batch: pa.RecordBatch | None, weights: Any | None) -> None:
+        if FullSink.full and batch is not None:
             raise DiskFull("the disk is full")
-        FullSink.taken += batch.to_pylist()
+        FullSink.taken += [] if batch is None else batch.to_pylist()
 
 
 @pytest.fixture
