@@ -41,7 +41,7 @@ demo: $(VENV)/.installed-demo
 	$(RUN) examples/flights.py
 
 test: $(VENV)/.installed-test
-	$(RUN) -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(RUN) -m pytest -n 2 --dist loadgroup --ignore tests/test_tidy.py $(ARGS)
 	SQLENGINE_PURE=1 $(RUN) -m pytest -n 2 -q -m "not slow" tests/kernels tests/state tests/operators
 
 check: $(VENV)/.installed-test

@@ -38,6 +38,15 @@ class Source:
         return self.module if self.path.endswith("__init__.py") else self.module.rpartition(".")[0]
 
 
+def _import_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Import statements: they stand among statements, so expressions need not be looked through."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
+        elif not isinstance(node, ast.expr):
+            yield from _import_nodes(node)
+
+
 @cache
 def sources(*folders: str) -> tuple[Source, ...]:
     """The Python files below some top folders, and setup.py with the library."""
@@ -45,6 +54,7 @@ def sources(*folders: str) -> tuple[Source, ...]:
     return tuple(_source(path) for path in paths)
 
 
+@cache
 def _source(path: Path) -> Source:
     text = path.read_text(encoding="utf-8")
     return Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
@@ -99,7 +109,17 @@ def definitions(tree: ast.AST, prefix: str = "", parent: ast.AST | None = None) 
 
 def imported(source: Source, tree: ast.AST | None = None) -> Iterator[tuple[str, int]]:
     """(dotted name, line) of everything imported; `from a import b` gives both a and a.b."""
-    for node in ast.walk(source.tree if tree is None else tree):
+    yield from _imported_by(source.path) if tree is None else _imports(source, tree)
+
+
+@cache
+def _imported_by(path: str) -> tuple[tuple[str, int], ...]:
+    source = _source(ROOT / path)
+    return tuple(_imports(source, source.tree))
+
+
+def _imports(source: Source, tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in _import_nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno

@@ -47,16 +47,17 @@ def run(*command: str | Path, folder: Path, **variables: str) -> subprocess.Comp
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel built from this checkout by an isolated build."""
-    return build(tmp_path_factory.mktemp("wheel"))
+    """The wheel built from this checkout by an isolated build, compiled as quickly as can be."""
+    return build(tmp_path_factory.mktemp("wheel"), SQLENGINE_OPTIMIZE="0")
 
 
-def build(folder: Path, **variables: str) -> Path:
-    """Build a copy of what git would give a stranger, so that nothing built before can help."""
+def build(folder: Path, without: tuple[str, ...] = (), **variables: str) -> Path:
+    """Build a copy of what git would give a stranger, so that nothing built before can help; `without`: files, by
+    pattern, that it goes without."""
     source = folder / "source"
     source.mkdir()
     for name in ("sqlengine", "storage", "repl"):
-        built = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
+        built = shutil.ignore_patterns("*.so", "*.c", "__pycache__", *without)
         shutil.copytree(ROOT / name, source / name, ignore=built)
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", "README.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, source / name)
@@ -101,7 +102,8 @@ def test_the_wheel_holds_the_packages_and_their_data(wheel: Path) -> None:
 
 
 def test_without_a_compiler_the_build_succeeds(tmp_path: Path) -> None:
-    names = zipfile.ZipFile(build(tmp_path, CC="false", CXX="false")).namelist()
+    most = ("[f-z]*.pyx",)  # each takes its time to be translated, and then fails alike
+    names = zipfile.ZipFile(build(tmp_path, most, CC="false", CXX="false")).namelist()
     assert "sqlengine/kernels/__init__.py" in names
     assert not [name for name in names if name.endswith(".so")]
 

@@ -81,7 +81,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_slices")
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 1 << 20), every=st.integers(3, 40))
 def test_work_between_slices(tmp_path_factory: pytest.TempPathFactory, seed: int, every: int) -> None:
     """Statements run between the slices of checkpoints; the process is killed after some of them."""
@@ -158,7 +158,7 @@ def test_checkpoints_are_written_by_themselves(tmp_path: Path) -> None:
         for _ in range(20):
             work.do()
         count = "SELECT count(*) FROM system.checkpoints WHERE error IS NULL"
-        until(lambda: db.execute(count).fetchall()[0][0] >= 2)
+        until(lambda: db.execute(count).fetchall()[0][0] >= 1)
         other = db.session()
         assert other.settings.get("checkpoint_interval_ms") == 10
         other.execute("SET checkpoint_interval_ms = 0")

@@ -15,7 +15,7 @@ from dataclasses import replace
 from tests.collectors.case_format import Case, Expect, Input, Oracle, Reopen, Sql, Step, Tick
 
 IN_SHARDS = "in_shards"
-_BOUNDARIES_MAX = 4
+_BOUNDARIES_MAX = 2
 _NO_BARRIER = re.compile(
     r"^\s*(create\s+(or\s+replace\s+)?((materialized|temporary|temp)\s+)?(view|topic|stream|source|sink|function)"
     r"|set|show|explain|describe)\b",
@@ -91,8 +91,8 @@ def _without_comments(sql: str) -> str:
 
 
 def boundaries(steps: Iterable[Step]) -> list[int]:
-    """Behind which inputs (counted from 0 = before the first) a checkpoint is taken; at most four, evenly
-    chosen."""
+    """Behind which inputs (counted from 0 = before the first) a checkpoint is taken: the first and the last; `restored_always`
+    takes all of them, one after the other."""
     count = sum(isinstance(step, Input) for step in steps)
     if count + 1 <= _BOUNDARIES_MAX:
         return list(range(count + 1))
