@@ -90,7 +90,12 @@ _ONLY: dict[str, tuple[str, ...]] = {
 
 
 def _means(value: str, words: tuple[str, ...]) -> bool:
-    return value.upper() in (word.upper() for word in words)
+    """Of names only letters and digits count, as PostgreSQL compares encodings: drivers send `'utf-8'`."""
+    return _plain(value) in map(_plain, words)
+
+
+def _plain(value: str) -> str:
+    return "".join(filter(str.isalnum, value.upper()))
 
 
 def _wrong(setting: PgSetting, value: str, hint: str) -> InvalidParameter:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
+from sqlengine.runtime.channels import Channels
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
@@ -89,6 +90,7 @@ class Scheduler:
     def __init__(self, clock: Clock, cut: Callable[[Sequence[Log]], list[int]]) -> None:
         self.cut = cut
         self.on_output_failure: OnOutputFailure = _fail
+        self.channels = Channels()
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.clock = clock
@@ -225,6 +227,8 @@ class Scheduler:
             if outcome is not None:
                 deltas = query.note(outcome, self.tick_number, now_us)
                 feeds[query.name] = Feed(deltas=deltas, watermark_us=query.dataflow.watermark_us)
+                if deltas:
+                    self.channels.changed(query.name, self.tick_number)
                 try:
                     query.hand_on(outcome, self.tick_number)
                 except Exception as error:  # its late or failed rows cannot be written

@@ -386,6 +386,27 @@ def control(node: Node) -> ast.Statement:
     return ast.ControlQuery(action=str(next(verb.flat())).lower(), query_id=ident(node, leaf))
 
 
+def listen(node: Node) -> ast.Statement:
+    """LISTEN channel."""
+    return ast.Listen(channel=_channel(node) or "")
+
+
+def unlisten(node: Node) -> ast.Statement:
+    """UNLISTEN channel | *."""
+    return ast.Unlisten(channel=_channel(node))
+
+
+def notify(node: Node) -> ast.Statement:
+    """NOTIFY channel [, payload]."""
+    payload = node.leaf("STRING")
+    return ast.Notify(channel=_channel(node) or "", payload="" if payload is None else str(string_of(node)))
+
+
+def _channel(node: Node) -> str | None:
+    leaf = node.leaf("IDENT")
+    return None if leaf is None else ident(node, leaf)
+
+
 def wait(node: Node) -> ast.Statement:
     """FLUSH and WAIT."""
     return ast.Wait()

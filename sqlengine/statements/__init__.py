@@ -11,6 +11,7 @@ from sqlengine.sql import ast
 from sqlengine.statements.access import authorize
 from sqlengine.statements.alter_table import add_column
 from sqlengine.statements.change import delete, update
+from sqlengine.statements.channels import listen, notify, unlisten
 from sqlengine.statements.context import Context
 from sqlengine.statements.control import control
 from sqlengine.statements.copy import copy_from, copy_to
@@ -71,6 +72,9 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.AlterSubscription: alter_subscription,
     ast.AlterMaterializedView: alter_view,
     ast.Assert: assert_,
+    ast.Listen: listen,
+    ast.Unlisten: unlisten,
+    ast.Notify: notify,
     ast.Comment: comment,
     ast.ControlQuery: control,
     ast.CopyFrom: copy_from,

@@ -481,5 +481,8 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Unsupported: _nothing,
     ast.Update: _update,
     ast.Wait: _nothing,
+    ast.Listen: _nothing,
+    ast.Unlisten: _nothing,
+    ast.Notify: _nothing,
 }
 """By the class of a statement."""

@@ -14,6 +14,7 @@ from sqlengine.catalog.pg.facts import Backend
 from sqlengine.catalog.roles import SessionRole
 from sqlengine.errors import QueryCanceled
 from sqlengine.plan.pipeline import Planned
+from sqlengine.runtime.channels import Receiver
 from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
@@ -55,6 +56,12 @@ class Context:
     role: SessionRole = field(default_factory=SessionRole)
     before_transaction: dict[str, Any] = field(default_factory=dict)  # what SET LOCAL has changed, as it was
     backend: Backend = field(default_factory=Backend)
+    protocol_statements: dict[str, Any] = field(default_factory=dict)
+    """What a client has prepared by its protocol: DEALLOCATE forgets that as well."""
+    on_notify: Receiver | None = None
+    """Takes notifications to the client."""
+    to_notify: list[tuple[str, str]] = field(default_factory=list)
+    """Channels and payloads of NOTIFY, to be sent at COMMIT."""
     cursors: dict[str, Cursor] = field(default_factory=dict)
 
     def check(self) -> None:

@@ -46,7 +46,11 @@ def deallocate(statement: ast.Deallocate, context: Context) -> Result:
     """Forget one kept statement, or all."""
     if statement.name is None:
         context.prepared.clear()
+        context.protocol_statements.clear()
         return Result("DEALLOCATE ALL")
+    if statement.name in context.protocol_statements:
+        del context.protocol_statements[statement.name]
+        return Result("DEALLOCATE")
     del context.prepared[kept(context, statement.name).name]
     return Result("DEALLOCATE")
 

@@ -45,6 +45,9 @@ def discard(statement: ast.Discard, context: Context) -> Result:
             raise TransactionError("DISCARD ALL cannot run inside a transaction block", sqlstate="25001")
         context.settings.reset_all()
         context.prepared.clear()
+        context.protocol_statements.clear()
+        if context.on_notify is not None:
+            context.instance.scheduler.channels.unlisten(context.on_notify)
         context.role = SessionRole.of(context.role.authenticated)
     return Result(f"DISCARD {statement.what.upper()}")
 
@@ -80,6 +83,9 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
         context.notice("there is no transaction in progress")
     elif statement.action == "commit" and not failed:
         commit(context, pending)
+        for channel, payload in context.to_notify:
+            context.instance.scheduler.channels.notify(channel, payload, context.backend.pid)
+    context.to_notify.clear()
     return Result("ROLLBACK" if failed else statement.action.upper())
 
 

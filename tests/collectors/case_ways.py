@@ -91,8 +91,8 @@ def _without_comments(sql: str) -> str:
 
 
 def boundaries(steps: Iterable[Step]) -> list[int]:
-    """Behind which inputs (counted from 0 = before the first) a checkpoint is taken: the first and the last; `restored_always`
-    takes all of them, one after the other."""
+    """Behind which inputs (counted from 0 = before the first) a checkpoint is taken: the first and the last, as
+    `restored_always` takes all of them, one after the other."""
     count = sum(isinstance(step, Input) for step in steps)
     if count + 1 <= _BOUNDARIES_MAX:
         return list(range(count + 1))

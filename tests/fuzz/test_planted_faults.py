@@ -195,17 +195,29 @@ FAULTS: dict[str, tuple[str, Callable[[Patch], None]]] = {
 """Fault -> a pattern of the queries that can notice it (the others only take time), and what plants it."""
 
 
+FOUND_BY = {
+    "deleted versions are valid": 43,
+    "a program's aggregate keeps what was taken back": 23,
+    "recursion lets cycles hold themselves": 14,
+    "a join's right side is not in the checkpoint": 8,
+    "distinct values never leave": 8,
+    "what waits for EMIT EVERY is not in the checkpoint": 8,
+    "a join counts one match too few": 5,
+}
+"""The seed to begin with, where it is not among the first."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", list(FAULTS))
 def test_a_planted_fault_is_found(fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pattern, plant = FAULTS[fault]
     plant(monkeypatch)
-    for seed in range(1, BATCHES + 1):
+    for seed in (FOUND_BY.get(fault, 1), *range(1, BATCHES + 1)):
         batch = make_batch(seed, QUERIES_PER_BATCH)
         able = tuple(q for q in batch.queries if re.search(pattern, q.statement))
         if not able or ("checkpoint" in fault and batch.way != "reopened"):
             continue
-        failures, _ = check_batch(replace(batch, queries=able), tmp_path / str(seed))
+        failures, _ = check_batch(replace(batch, queries=able), tmp_path / str(len(list(tmp_path.iterdir()))))
         if failures:
             return
     pytest.fail(f"no seed notices it: {fault}")

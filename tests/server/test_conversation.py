@@ -404,6 +404,8 @@ def test_a_line_that_is_wrong_ends_a_copy_unless_it_may_be_passed_over() -> None
 
 def test_copy_within_the_extended_protocol() -> None:
     with wire() as client:
+        client.send(query("COPY t FROM STDIN csv"))
+        assert client.kinds(copied(b"\\.\n"), message("c")) == "CZ"
         assert client.kinds(parse("COPY t FROM STDIN (FORMAT csv)"), bind(), describe("P"), execute(), FLUSH) == "12nG"
         assert client.kinds(copied(b'8,"a,b"\n'), message("c"), SYNC) == "CZ"
         assert client.kinds(parse("COPY t TO STDOUT csv"), bind(), execute(), SYNC) == "12HddddcCZ"

@@ -163,3 +163,51 @@ def test_who_goes_away_while_following_leaves_nothing_behind(server: Served, con
             return
         connection.execute("SELECT 1")
     pytest.fail("the query of a client that is gone still runs")
+
+
+def test_views_that_change_are_told_to_who_listens(connection: Any) -> None:
+    connection.execute("CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS c FROM t")
+    connection.execute("LISTEN counted")
+    connection.execute("INSERT INTO t (id) VALUES (1)")
+    (told,) = connection.notifies(timeout=10, stop_after=1)
+    (tick,) = connection.execute("SELECT last_change FROM system.queries WHERE name = 'counted'").fetchone()[:1]
+    assert (told.channel, told.pid) == ("counted", 0) and int(told.payload) > 0 and tick is not None
+    connection.execute("UNLISTEN *")
+    connection.execute("INSERT INTO t (id) VALUES (2)")
+    assert list(connection.notifies(timeout=0.3)) == []
+    connection.execute("DROP MATERIALIZED VIEW counted")
+
+
+def test_sessions_send_one_another_word(server: Served, connection: Any) -> None:
+    with psycopg.connect(server.dsn) as other:
+        connection.execute("LISTEN news")
+        other.execute("NOTIFY news, 'first'")
+        assert list(connection.notifies(timeout=0.3)) == []
+        other.commit()
+        (told,) = connection.notifies(timeout=10, stop_after=1)
+        assert (told.channel, told.payload, told.pid) == ("news", "first", other.info.backend_pid)
+        other.execute("NOTIFY news, 'never'")
+        other.rollback()
+        assert list(connection.notifies(timeout=0.3)) == []
+
+
+def test_what_the_driver_has_prepared_is_forgotten_by_name(connection: Any) -> None:
+    for _ in range(7):
+        connection.execute("SELECT %s::int", (1,), prepare=True)
+    connection.execute("DEALLOCATE ALL")
+    connection.execute("DISCARD ALL")
+    connection.prepare_threshold = None
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_session_can_be_ended_by_another(server: Served, connection: Any) -> None:
+    other = psycopg.connect(server.dsn, autocommit=True)
+    pid = other.execute("SELECT pg_backend_pid()").fetchone()[0]
+    assert pid == other.info.backend_pid
+    found = connection.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone()
+    assert found == ("idle",)
+    assert connection.execute("SELECT pg_terminate_backend(%s)", (pid,)).fetchone() == (True,)
+    with pytest.raises(psycopg.OperationalError, match="administrator command"):
+        for _ in range(100):
+            other.execute("SELECT 1")
+    other.close()

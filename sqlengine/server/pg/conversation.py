@@ -9,6 +9,7 @@ much has gathered.  In the extended protocol everything between an error and the
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from sqlengine.catalog.pg.facts import Activity
@@ -40,6 +41,9 @@ from sqlengine.server.pg.status import reported
 from sqlengine.session import Session
 from sqlengine.sql import ast
 
+NOTIFICATIONS_MAX = 10_000
+"""A client that does not take them loses the oldest: they say that something has changed, not what."""
+
 SEND_BYTES = 65_536
 """Answers are sent at the latest when they are so many bytes."""
 
@@ -68,8 +72,10 @@ class Conversation:
         self._out_bytes = 0
         self._told: dict[str, str] = {}
         self._is_skipping = False
+        self._is_at_rest = False
         self._ending: Error | None = None
         self._query = ""
+        self._notifications: deque[tuple[int, str, str]] = deque(maxlen=NOTIFICATIONS_MAX)
         self._query_began_us: int | None = None
         self._query_ended_us: int | None = 0
         self.wake: Callable[[], object] = lambda: None
@@ -118,6 +124,11 @@ class Conversation:
             query=self._query,
         )
 
+    def notify(self, sender: int, channel: str, payload: str) -> None:
+        """Tell the client of a notification once it is idle."""
+        self._notifications.append((sender, channel, payload))
+        self.wake()
+
     def begins(self, text: str) -> None:
         """A statement is being carried out."""
         self._query, self._query_began_us, self._query_ended_us = text, self._now_us(), None
@@ -144,6 +155,8 @@ class Conversation:
         if started is None:
             return
         self._session = yield from startup.authenticate(self, started)
+        self.session.context.protocol_statements = self.statements
+        self.session.context.on_notify = self.notify
         self.host.admit(self)
         yield from self._greet(started)
         while True:
@@ -156,6 +169,7 @@ class Conversation:
         for portal in self.portals.values():
             portal.close()
         if self._session is not None:
+            self._session.context.instance.scheduler.channels.unlisten(self.notify)
             self._session.cancel()
             self._session.close()
             self.host.leave(self)
@@ -202,9 +216,13 @@ class Conversation:
 
     def _next_message(self) -> Steps:
         while (found := self.frames.message()) is None:
+            if self._is_at_rest and self._notifications:
+                self._tell_notifications()
+                yield from self.flush()
             limits = self.host.limits
             waits_s = limits.idle_in_transaction_timeout_s if self.session.in_transaction else limits.idle_timeout_s
-            if not (yield from self.receive(waits_s)) and waits_s is not None:
+            has_come = yield from self.receive(waits_s)
+            if not has_come and not self._notifications and waits_s is not None:
                 raise _idle(self.session.in_transaction)
         return read_message(*found)
 
@@ -222,6 +240,7 @@ class Conversation:
             self._is_skipping = False
             yield from self._ready()
             return
+        self._is_at_rest = False
         if self._is_skipping and not isinstance(message, Query):
             return
         if isinstance(message, Flush):
@@ -260,10 +279,16 @@ class Conversation:
             case FunctionCall():
                 raise OperationalError("function calls by oid are not supported", sqlstate="0A000")
 
+    def _tell_notifications(self) -> None:
+        while self._notifications:
+            self.emit(replies.notification(*self._notifications.popleft()))
+
     def _ready(self) -> Steps:
         self._query_ended_us = self._now_us()
-        if not self.session.in_transaction:
+        self._is_at_rest = not self.session.in_transaction
+        if self._is_at_rest:
             self.drop_portals()
+            self._tell_notifications()
         self.report()
         self.emit(replies.ready(self.status))
         yield from self.flush()

@@ -156,6 +156,8 @@ def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
     yield from talk.flush()
     with tempfile.NamedTemporaryFile(prefix="sqlengine-copy-", suffix=".csv") as spool:
         yield from _gather(talk, spool)
+        if options.format == "csv":
+            _cut_end_mark(spool)
         spool.flush()
         pieces = _pieces(Path(spool.name), schema, options)
         result = yield Run(lambda: talk.session.copy_from(statement, pieces, stops=options.stops))
@@ -178,6 +180,18 @@ def _gather(talk: Conversation, spool: Any) -> Steps:
             case _:
                 raise ProtocolViolation("unexpected message during COPY from stdin")
         talk.session.context.check()
+
+
+def _cut_end_mark(spool: Any) -> None:
+    """psql sends the line that ends data within a script along with them."""
+    size = spool.tell()
+    spool.seek(max(0, size - 5))
+    last = spool.read()
+    mark = next((m for m in (b"\\.\n", b"\\.\r\n", b"\\.") if last.endswith(m)), b"")
+    before = last.removesuffix(mark)
+    if mark and (size == len(mark) or before.endswith(b"\n")):
+        spool.truncate(size - len(mark))
+    spool.seek(0, 2)
 
 
 def _pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:

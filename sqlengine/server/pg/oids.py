@@ -73,8 +73,14 @@ _SIZES |= {1184: 8, 1186: 16, 2205: 4, 2206: 4, 2950: 16, 4089: 4, 4096: 4}
 
 _BY_OID: dict[int, pa.DataType] = {row.pg_oid: row.arrow for row in TYPES}
 _BY_OID |= {18: pa.string(), 19: pa.string(), 1042: pa.string(), 1043: pa.string(), JSONB: _BY_OID[JSON]}
-_BY_OID |= {26: pa.int64(), 28: pa.int64()}
+_BY_OID |= {26: pa.int64(), 28: pa.int64()} | dict.fromkeys((24, 2205, 2206, 4089, 4096), pa.string())
 _UNSIZED = {pa.decimal128(38, 9)}
+
+
+def further_oid(name: str) -> int | None:
+    """The oid of a type, or array of one, that only the catalog has, by its name; None for any other."""
+    element = _FURTHER.get(name.removesuffix("[]"))
+    return array_oid(element) if element is not None and name.endswith("[]") else element
 
 
 def array_oid(element: int) -> int:

@@ -489,6 +489,28 @@ class Transaction(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listen(Statement):
+    """LISTEN channel."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlisten(Statement):
+    """UNLISTEN channel | * (None)."""
+
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify(Statement):
+    """NOTIFY channel [, payload]."""
+
+    channel: str
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlQuery(Statement):
     """PAUSE | RESUME | CANCEL QUERY id."""
 

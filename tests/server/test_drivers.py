@@ -1,0 +1,179 @@
+"""Other clients against a server: asyncpg, SQLAlchemy, psycopg2, psql, pgbench, node-postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.process import Served, served
+
+psycopg = pytest.importorskip("psycopg")
+
+SETUP = """
+CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, n NUMERIC(10, 2), at TIMESTAMP, a INT[]);
+CREATE MATERIALIZED VIEW named AS SELECT name, count(*) AS c FROM t GROUP BY name;
+CREATE STREAM clicks (who TEXT, at TIMESTAMP);
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served() as made:
+        with psycopg.connect(made.dsn, autocommit=True) as first:
+            first.execute(SETUP)
+        yield made
+
+
+# ---------------------------------------------------------------- asyncpg
+
+
+def with_asyncpg(server: Served, work: Any) -> None:
+    asyncpg = pytest.importorskip("asyncpg")
+
+    async def run() -> None:
+        connection = await asyncpg.connect(host="127.0.0.1", port=server.port, user="me", database="db", timeout=20)
+        try:
+            await connection.execute("DELETE FROM t")
+            await asyncio.wait_for(work(connection), 60)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def test_asyncpg_prepares_and_reads_arrays(server: Served) -> None:
+    async def work(connection: Any) -> None:
+        rows = [(i, str(i % 3), [i, None]) for i in range(10)]
+        await connection.executemany("INSERT INTO t (id, name, a) VALUES ($1, $2, $3)", rows)
+        found = await connection.fetch("SELECT id, name, a FROM t WHERE id = ANY($1) ORDER BY id", [1, 2])
+        assert [tuple(row) for row in found] == rows[1:3]
+        statement = await connection.prepare("SELECT n FROM t WHERE id = $1")
+        assert [p.name for p in statement.get_parameters()] == ["int8"]
+        assert await statement.fetchval(1) is None
+
+    with_asyncpg(server, work)
+
+
+def test_asyncpg_reads_a_cursor_in_pieces(server: Served) -> None:
+    async def work(connection: Any) -> None:
+        await connection.execute("INSERT INTO t (id) SELECT range FROM range(10)")
+        async with connection.transaction():
+            found = [row["id"] async for row in connection.cursor("SELECT id FROM t ORDER BY id", prefetch=3)]
+        assert found == list(range(10))
+
+    with_asyncpg(server, work)
+
+
+def test_asyncpg_copies_both_ways(server: Served) -> None:
+    async def work(connection: Any) -> None:
+        rows = [(i, "x", None, None, [1]) for i in range(1_000)]
+        assert await connection.copy_records_to_table("t", records=rows) == "COPY 1000"
+        out = io.BytesIO()
+        await connection.copy_from_query("SELECT id FROM t ORDER BY id LIMIT 3", output=out, format="csv")
+        assert out.getvalue() == b"0\n1\n2\n"
+
+    with_asyncpg(server, work)
+
+
+def test_asyncpg_pools_and_hears_of_changes(server: Served) -> None:
+    asyncpg = pytest.importorskip("asyncpg")
+
+    async def work(connection: Any) -> None:
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        await connection.add_listener("named", lambda *told: heard.put_nowait(told[2]))
+        settings = {"host": "127.0.0.1", "port": server.port, "user": "me", "database": "db"}
+        async with asyncpg.create_pool(**settings, min_size=1, max_size=4) as pool:
+            found = await asyncio.gather(*[pool.fetchval("SELECT $1::int + 1", i) for i in range(20)])
+            assert found == list(range(1, 21))
+            await pool.execute("INSERT INTO t (id, name) VALUES (1, 'z')")
+        assert await asyncio.wait_for(heard.get(), 20)
+
+    with_asyncpg(server, work)
+
+
+# ---------------------------------------------------------------- SQLAlchemy
+
+
+def test_sqlalchemy_maps_and_reflects(server: Served) -> None:
+    sa = pytest.importorskip("sqlalchemy")
+    orm = pytest.importorskip("sqlalchemy.orm")
+    engine = sa.create_engine(f"postgresql+psycopg://me@127.0.0.1:{server.port}/db")
+    base = orm.declarative_base()
+
+    class User(base):
+        __tablename__ = "users"
+        id = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+        name = sa.Column(sa.String, nullable=False)
+
+    base.metadata.create_all(engine)
+    with orm.Session(engine) as session:
+        session.add_all([User(id=i, name=f"u{i}") for i in range(5)])
+        session.commit()
+        assert session.scalars(sa.select(User.name).where(User.id > 2).order_by(User.id)).all() == ["u3", "u4"]
+        session.get(User, 1).name = "changed"
+        session.commit()
+        assert session.scalar(sa.select(sa.func.count()).where(User.name == "changed")) == 1
+    inspector = sa.inspect(engine)
+    assert {"t", "users"} <= set(inspector.get_table_names())
+    assert inspector.get_materialized_view_names() == ["named"]
+    assert inspector.get_pk_constraint("users")["constrained_columns"] == ["id"]
+    columns = {c["name"]: (str(c["type"]), c["nullable"]) for c in inspector.get_columns("t")}
+    assert columns["n"] == ("NUMERIC(10, 2)", True) and columns["id"] == ("BIGINT", False)
+    reflected = sa.MetaData()
+    reflected.reflect(engine, views=True)
+    assert {"t", "users", "named"} <= set(reflected.tables)
+    engine.dispose()
+
+
+# ---------------------------------------------------------------- programs
+
+
+def ran(*command: str, text: str | None = None) -> str:
+    """What a program writes; it must succeed."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0].upper()} IS NOT TESTED: it is not installed")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, input=text, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_psql_runs_scripts_and_copies(server: Served) -> None:
+    script = (
+        'DELETE FROM t;\n\\copy t (id, name) from stdin csv\n1,one\n2,"two, or so"\n\\.\n'
+        "SELECT id, name FROM t ORDER BY id;\n\\copy (SELECT id FROM t ORDER BY id) to stdout\n"
+    )
+    got = ran("psql", server.dsn, "-XqAt", "-v", "ON_ERROR_STOP=1", text=script)
+    assert got.splitlines() == ["1|one", "2|two, or so", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("\\d", "named"), ("\\d t", '"t_pkey" PRIMARY KEY'), ("\\dt+", "clicks"), ("\\dm", "named"), ("\\dv", ""),
+        ("\\d+ named", "SELECT name, count(*) AS c FROM t GROUP BY name"), ("\\df abs", "abs"), ("\\du", "sqlengine"),
+        ("\\l", "UTF8"), ("\\dn", "public"), ("\\di", "t_pkey"), ("\\dT", ""), ("\\dp", "Access privileges"),
+        ("\\conninfo", "db"), ("\\ds", ""), ("\\dx", ""), ("\\sf abs", ""),
+    ][:-1],
+)  # fmt: skip
+def test_psql_describes(server: Served, command: str, shown: str) -> None:
+    assert shown in ran("psql", server.dsn, "-X", "-c", command)
+
+
+def test_pgbench_reads_by_key(server: Served, tmp_path: Path) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("DELETE FROM t")
+        connection.execute("INSERT INTO t (id, name) SELECT range, 'x' FROM range(1000)")
+    script = tmp_path / "read.sql"
+    script.write_text("\\set id random(1, 999)\nSELECT name FROM t WHERE id = :id;\n")
+    address = ("-h", "127.0.0.1", "-p", str(server.port), "-U", "me", "db")
+    for mode in ("simple", "extended", "prepared"):
+        told = ran("pgbench", "-n", "-M", mode, "-c", "4", "-t", "25", "-f", str(script), *address)
+        assert "number of transactions actually processed: 100/100" in told
+        assert "number of failed transactions: 0" in told
