@@ -343,7 +343,6 @@ class Log(ABC):
 
     # --- reading ---
 
-    @abstractmethod
     def read(
         self,
         offset: int,
@@ -360,6 +359,11 @@ class Log(ABC):
         markers and, read_committed, what was aborted: go on from `next_offset` of the last. Raises OffsetOutOfRange
         below the start or beyond the end, CorruptLog at a damaged frame.
         """
+        return self._frames(offset, max_rows, columns, isolation)
+
+    @abstractmethod
+    def _frames(self, offset: int, max_rows: int, columns: list[str] | None, isolation: Isolation) -> list[Frame]:
+        """See `read`."""
 
     @abstractmethod
     def offset_for_timestamp(self, timestamp_us: int) -> int | None:

@@ -17,7 +17,7 @@ from storage.errors import StorageClosed
 from storage.log.format import FLAG_COMPACTED, KIND_ARROW, KIND_BYTES, FrameHeader
 from storage.log.frame import Frame
 from storage.log.latest import LatestOffsets, Offsets, settle_tombstones
-from storage.log.log import DEFAULT_MAX_ROWS, Isolation, Log, Pace, Stamp, TopicContext, at_once
+from storage.log.log import Isolation, Log, Pace, Stamp, TopicContext, at_once
 from storage.log.message import no_rows
 from storage.log.producers import ProducerTable
 from storage.log.retention import expired_count
@@ -136,14 +136,7 @@ class MemoryLog(Log):
     def flush(self) -> None:
         """See `Log.flush`: nothing to do."""
 
-    def read(
-        self,
-        offset: int,
-        *,
-        max_rows: int = DEFAULT_MAX_ROWS,
-        columns: list[str] | None = None,
-        isolation: Isolation = "read_committed",
-    ) -> list[Frame]:
+    def _frames(self, offset: int, max_rows: int, columns: list[str] | None, isolation: Isolation) -> list[Frame]:
         """See `Log.read`."""
         with self._lock:
             self._require_open()

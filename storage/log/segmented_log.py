@@ -15,7 +15,7 @@ from storage.log.cleaner import Cleaner
 from storage.log.durable_point import Point
 from storage.log.format import FLAG_COMPACTED, FrameHeader
 from storage.log.frame import Frame
-from storage.log.log import DEFAULT_MAX_ROWS, Isolation, Log, TopicContext
+from storage.log.log import Isolation, Log, TopicContext
 from storage.log.scan import frames_between, frames_of_time
 from storage.log.segment import Segment
 from storage.log.segment_info import SegmentInfo
@@ -90,14 +90,7 @@ class SegmentedLog(Log):
 
     # --- read ---
 
-    def read(
-        self,
-        offset: int,
-        *,
-        max_rows: int = DEFAULT_MAX_ROWS,
-        columns: list[str] | None = None,
-        isolation: Isolation = "read_committed",
-    ) -> list[Frame]:
+    def _frames(self, offset: int, max_rows: int, columns: list[str] | None, isolation: Isolation) -> list[Frame]:
         """See `Log.read`."""
         return self._consistently(lambda segments: self._read(segments, offset, max_rows, columns, isolation))
 

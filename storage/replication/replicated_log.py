@@ -16,7 +16,7 @@ from storage.errors import CorruptLog, LogFailed, ReadFailed, StorageClosed, Sto
 from storage.log.body import encode_body
 from storage.log.format import FrameHeader, checksum, pack_header
 from storage.log.frame import Frame
-from storage.log.log import DEFAULT_MAX_ROWS, Isolation, Log, Pace, Stamp, TopicContext, at_once
+from storage.log.log import Isolation, Log, Pace, Stamp, TopicContext, at_once
 from storage.log.producers import ActiveProducer
 from storage.log.replica_log import ReplicaLog
 from storage.log.segment_info import SegmentInfo
@@ -243,14 +243,7 @@ class ReplicatedLog(Log):
 
     # --- read ---
 
-    def read(
-        self,
-        offset: int,
-        *,
-        max_rows: int = DEFAULT_MAX_ROWS,
-        columns: list[str] | None = None,
-        isolation: Isolation = "read_committed",
-    ) -> list[Frame]:
+    def _frames(self, offset: int, max_rows: int, columns: list[str] | None, isolation: Isolation) -> list[Frame]:
         """See `Log.read`."""
         return self._from_leader(lambda log: log.read(offset, max_rows=max_rows, columns=columns, isolation=isolation))
 

@@ -17,61 +17,29 @@ own account: then, by its promise, everything goes on. What must hold:
 
 from __future__ import annotations
 
-import argparse
 import errno
 import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import storage
-from storage.replication import departure, manager
 from storage.replication.manager import Replication
 from storage.replication.refusals import InvalidAssignment
 from storage.replication.replicated_log import ReplicatedLog
 from tests.replication.disks import Crash, Disks
 from tests.replication.history import History, Violation
+from tests.replication.no_threads import without_threads
+from tests.replication.seeds import run_seeds
 from tests.storage.conftest import SCHEMA
 
 NAMES = ("a", "b", "c", "d")
 STEPS = (10, 25, 50)
 OPERATIONS = ("open", "write", "resize", "sync", "rename", "remove", "sync_dir", "mkdir", "any", "any")
 PEACE_ROUNDS = 60
-
-
-class AtOnce:
-    """An executor that does everything in the thread that asks for it, so that a seed is a history."""
-
-    def __init__(self, *arguments: object, **named: object) -> None:
-        pass
-
-    def submit(self, work: Callable[[], Any]) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work())
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self) -> None:
-        pass
-
-
-@contextmanager
-def without_threads() -> Iterator[None]:
-    """The replication with no thread of its own: the simulation calls `tend`."""
-    with ExitStack() as stack:
-        stack.enter_context(patch.object(manager, "ThreadPoolExecutor", AtOnce))
-        stack.enter_context(patch.object(Replication, "start", lambda self: None))
-        stack.enter_context(patch.object(departure, "ROUND_SECONDS", 0))
-        yield
 
 
 class Machine:
@@ -563,35 +531,5 @@ def run_seed(seed: int, trace: Callable[[str], None] | None = None) -> Outcome:
     return Outcome(seed, violation, len(history.known), history.failures)
 
 
-def failing(seeds: range) -> list[Outcome]:
-    """The seeds of a range that violate something."""
-    return [outcome for seed in seeds if (outcome := run_seed(seed)).violation is not None]
-
-
-def main() -> int:
-    """Run seeds; 1 if any failed."""
-    parser = argparse.ArgumentParser(description="a storage in several directories on simulated disks")
-    parser.add_argument("first", type=int, help="the first seed")
-    parser.add_argument("--count", type=int, default=1)
-    parser.add_argument("--trace", action="store_true", help="print every step")
-    options = parser.parse_args()
-    if options.count == 1:
-        outcome = run_seed(options.first, print if options.trace else None)
-        print(outcome)
-        return int(outcome.violation is not None)
-    step = 50
-    last = options.first + options.count
-    parts = [range(first, min(first + step, last)) for first in range(options.first, last, step)]
-    with ProcessPoolExecutor(2) as pool:
-        for outcomes in pool.map(failing, parts):
-            for outcome in outcomes:
-                print(f"{outcome}\nrepeat with: python -m tests.replication.embedded {outcome.seed} --trace")
-            if outcomes:
-                pool.shutdown(cancel_futures=True)
-                return 1
-    print(f"{options.count} seeds of the embedded replication without a violation")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_seeds(run_seed, "embedded", "a storage in several directories on simulated disks"))

@@ -6,17 +6,16 @@ python -m tests.replication.simulation 0 --count 10000  many seeds
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from storage.replication.messages import CONTROLLER, NOBODY, ElectUnclean
 from storage.replication.state import Settings
 from tests.replication.checker import Violation
 from tests.replication.faults import Faults
+from tests.replication.seeds import run_seeds
 from tests.replication.world import OPERATOR, SLOWEST_MS, TIMES, World
 
 FAULTS_MS = 4_000
@@ -121,37 +120,5 @@ def leave_one(world: World) -> None:
     world.note(f"only the directory of {survivor} is left")
 
 
-def failing(seeds: range) -> list[Outcome]:
-    """The seeds of a range that violate something."""
-    return [outcome for seed in seeds if (outcome := run_seed(seed)).violation is not None]
-
-
-def main() -> int:
-    """Run seeds; 1 if any failed."""
-    parser = argparse.ArgumentParser(description="the replication machine in a simulated world")
-    parser.add_argument("first", type=int, help="the first seed")
-    parser.add_argument("--count", type=int, default=1)
-    parser.add_argument("--trace", action="store_true", help="print every event")
-    options = parser.parse_args()
-    if options.count == 1:
-        outcome = run_seed(options.first, print if options.trace else None)
-        print(outcome)
-        return int(outcome.violation is not None)
-    step = 50
-    last = options.first + options.count
-    parts = [range(first, min(first + step, last)) for first in range(options.first, last, step)]
-    with ProcessPoolExecutor(2) as pool:
-        for done, outcomes in enumerate(pool.map(failing, parts), 1):
-            if done % 20 == 0:
-                print(f"{done * step} seeds", flush=True)
-            for outcome in outcomes:
-                print(f"{outcome}\nrepeat with: python -m tests.replication.simulation {outcome.seed} --trace")
-            if outcomes:
-                pool.shutdown(cancel_futures=True)
-                return 1
-    print(f"{options.count} seeds of the replication simulation without a violation")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_seeds(run_seed, "simulation", "the replication machine in a simulated world"))

@@ -184,6 +184,27 @@ def test_appends_are_numbered_and_a_name_is_fenced_by_its_next_producer(scratch:
         third._failure = None
 
 
+def test_rows_of_transactions_are_not_counted_as_stored(scratch: Path) -> None:
+    """Whatever becomes of the transaction, and whoever asks."""
+    with quick(str(scratch)) as opened:
+        opened.create_topic("t", SCHEMA)
+        with storage.Producer(opened, name="loader") as producer:
+            producer.begin()
+            producer.send("t", rows(0, 3)).result()
+            assert producer.stored_until("t", 0) is None
+            producer.commit()
+            assert producer.stored_until("t", 0) is None
+            producer.send("t", rows(3, 2)).result()
+            end = producer.stored_until("t", 0)
+            for finish in (producer.abort, producer.commit):
+                producer.begin()
+                producer.send("t", rows(5, 4)).result()
+                finish()
+                assert producer.stored_until("t", 0) == end
+    with quick(str(scratch)) as opened, storage.Producer(opened, name="loader") as again:
+        assert again.stored_until("t", 0) == end == 6, "three rows, a marker, two rows"
+
+
 def test_a_named_producer_is_not_forgotten(scratch: Path) -> None:
     env = FaultyEnv(str(scratch / "trash"), base=QuickEnv())
     env.now = 0
