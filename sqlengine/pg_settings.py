@@ -82,7 +82,7 @@ def checked(setting: PgSetting, value: str) -> str:
 _ONLY: dict[str, tuple[str, ...]] = {
     "client_encoding": ("UTF8", "UTF-8", "UNICODE"),
     "standard_conforming_strings": ("on",),
-    "datestyle": ("ISO, MDY", "ISO", "ISO,MDY", "ISO, DMY", "ISO, YMD", "MDY", "ISO,DMY", "ISO,YMD"),
+    "datestyle": ("ISO, MDY", "ISO", "ISO, DMY", "ISO, YMD", "MDY"),
     "intervalstyle": ("postgres",),
     "bytea_output": ("hex",),
 }

@@ -13,7 +13,7 @@ from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, T
 from sqlengine.catalog.pg.functions import PG_FUNCTIONS, overload
 from sqlengine.catalog.pg.relations import PG_TABLE_FUNCTIONS, SET_FUNCTIONS, PgRelation, pg_relation
 from sqlengine.catalog.system import SYSTEM_TABLES, SystemTable
-from sqlengine.errors import UndefinedFunction, WrongObjectType
+from sqlengine.errors import NotSupportedError, UndefinedFunction, WrongObjectType
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.duck_spelling import spelling
 from sqlengine.functions.user import UserFunctions
@@ -113,7 +113,7 @@ class _Expansion:
     def render(self, query: ast.Query) -> str:
         """The query's DuckDB text."""
         self.changes = self.changes or sql.reads_changes(query)
-        forms = self._forms()
+        forms = self.forms()
         wanted = forms.wanted(query.tree)
         text = sql.to_duckdb(
             query,
@@ -128,7 +128,8 @@ class _Expansion:
         self.outputs = tuple(forms.outputs)
         return text
 
-    def _forms(self) -> sql.PgForms:
+    def forms(self) -> sql.PgForms:
+        """The rewriting of queries of PostgreSQL's catalog, as this catalog answers."""
         return sql.PgForms(
             self._pg_columns, self._pg_result, self._is_system, SET_FUNCTIONS, self._oid, self._is_scalar
         )
@@ -147,7 +148,7 @@ class _Expansion:
         """Whether a relation is one of PostgreSQL's, or a view over one."""
         found = self.catalog.find(parts)
         if isinstance(found, View):
-            return self._forms().wanted(sql.parse_query(found.query).tree)
+            return self.forms().wanted(sql.parse_query(found.query).tree)
         return found is None and pg_relation(object_name(parts)) is not None
 
     def _pg_columns(self, parts: tuple[str, ...]) -> dict[str, str | None] | None:
@@ -157,7 +158,7 @@ class _Expansion:
             return dict(zip((c.name for c in obj.columns), obj.pg_types, strict=True))
         if isinstance(obj, View):
             tree = sql.parse_query(obj.query).tree
-            kinds = [kind for _, kind in self._forms().typed(tree)]
+            kinds = [kind for _, kind in self.forms().typed(tree)]
             if len(kinds) == len(obj.columns):
                 return {c.name: kind for c, kind in zip(obj.columns, kinds, strict=True)}
         return None if obj is None else {c.name: None for c in obj.columns}
@@ -208,6 +209,22 @@ def _tick(args: Sequence[str]) -> str:
     if args:
         raise UndefinedFunction("function current_tick does not take arguments", hint="current_tick()")
     return TICK
+
+
+def catalog_parameters(query: ast.Query, catalog: Catalog, functions: UserFunctions) -> dict[int, str]:
+    """PostgreSQL's types of a query's parameters, by number; none for one that asks nothing of its catalog."""
+    expansion = _Expansion(catalog, functions, "in", declared_time, _no_state)
+    forms = expansion.forms()
+    return forms.parameters(query.tree, _argument) if forms.wanted(query.tree) else {}
+
+
+def _no_state(ref: ast.StateRef) -> CatalogObject:
+    raise NotSupportedError("system.state takes no parameters")
+
+
+def _argument(name: str, count: int, index: int) -> str | None:
+    found = overload(name, count)
+    return None if found is None else found.params[index]
 
 
 def expand(

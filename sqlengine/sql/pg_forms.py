@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from sqlengine.sql.lower_values import fold, parts_of
+from sqlengine.sql.pg_params import parameter_kinds
 from sqlengine.sql.pg_types import Columns, Outputs, Typer, element, is_bare, type_name, user_type
 from sqlengine.sql.rewrite_pg import PG_TYPE
 
@@ -49,6 +50,12 @@ class PgForms:
     def typed(self, tree: exp.Expr) -> Outputs:
         """The columns of a query and their types; the tree stays as it is."""
         return Typer(self.columns, self.functions).outputs(tree)
+
+    def parameters(self, tree: exp.Expr, argument: Callable[[str, int, int], str | None]) -> dict[int, str]:
+        """The types of parameters that have no values yet, by number; the tree stays as it is."""
+        typer = Typer(self.columns, self.functions)
+        typer.outputs(tree)
+        return parameter_kinds(tree, typer.known, argument)
 
     def wanted(self, tree: exp.Expr) -> bool:
         """Whether a query has anything of PostgreSQL's catalog in it."""

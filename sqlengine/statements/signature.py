@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine import duck, sql
-from sqlengine.errors import Error
+from sqlengine.catalog.pg.types import parameter_type
+from sqlengine.errors import Error, UndefinedObject
 from sqlengine.expr.parameters import Found, collecting
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.snapshot.expand import catalog_parameters
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.prepared import kept
@@ -72,6 +74,10 @@ def _infer_query(text: str, found: Found, context: Context) -> None:
 
 def _infer_tree(query: ast.Query, found: Found, context: Context, target: Sequence[pa.DataType] = ()) -> None:
     """From a query; `target`: the types its columns will be stored as."""
+    instance = context.instance
+    for number, name in catalog_parameters(query, instance.catalog, instance.functions).items():
+        with suppress(UndefinedObject):
+            found.setdefault(number, parameter_type(name))
     tree, arrays = sql.lower_open(query)
     for kind, expr in zip(target, _outputs(tree), strict=False):
         if isinstance(expr, ast.Param) and isinstance(expr.key, int):

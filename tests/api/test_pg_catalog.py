@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import sqlengine
@@ -155,6 +156,21 @@ def test_catalog_and_tables_meet_in_one_query(db: sqlengine.Database) -> None:
     assert refusal(db, "CREATE MATERIALIZED VIEW x AS SELECT relname FROM pg_class") == "42809"
 
 
+def test_parameters_have_the_types_of_what_stands_beside_them(db: sqlengine.Database) -> None:
+    session = db.session()
+    for text, kinds in (
+        ("SELECT 1 FROM pg_type WHERE oid = any($1::oid[])", [pa.list_(pa.uint32())]),
+        ("SELECT 1 FROM pg_class WHERE oid = $1 AND relname = $2", [pa.uint32(), pa.string()]),
+        ("SELECT 1 FROM pg_attribute WHERE attnum > $1 AND attcollation != $2::integer", [pa.int16(), pa.int32()]),
+        ("SELECT 1 FROM pg_class WHERE relkind IN ($1, $2)", [pa.string(), pa.string()]),
+        ("SELECT oid FROM pg_class WHERE oid = any($1)", [pa.list_(pa.uint32())]),
+        ("SELECT current_setting($1), pg_table_is_visible($2)", [pa.string(), pa.uint32()]),
+        ("SELECT $1::regclass::oid", [pa.string()]),
+    ):
+        (statement,) = session.parse(text)
+        assert list(session.parameter_types(statement, [])) == kinds, text
+
+
 # ---------------------------------------------------------------- settings
 
 
@@ -174,6 +190,8 @@ def test_settings_of_postgresql(db: sqlengine.Database) -> None:
         ("SELECT current_setting('no_such_setting')", "42704"),
     ):
         assert refusal(db, text) == state, text
+    for text in ("SET client_encoding = '''utf-8'''", "SET client_encoding TO unicode", "SET DateStyle = 'iso,mdy'"):
+        db.execute(text)
     db.execute("DISCARD ALL")
     assert rows(db, "SHOW work_mem") == [("4096",)]
 

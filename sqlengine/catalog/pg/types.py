@@ -129,6 +129,22 @@ def _with_typmod(name: str, typmod: int) -> str:
     return spelt
 
 
+_NUMBERS = frozenset(("oid", "xid", "cid"))
+_TEXTS = frozenset("name char cstring unknown inet cidr pg_lsn aclitem pg_node_tree int2vector oidvector".split())
+
+
+def parameter_type(name: str) -> pa.DataType:
+    """What a parameter of one of PostgreSQL's types is: oids are uint32, which nothing else is, names of things text.
+
+    Raises UndefinedObject (42704) for a type that is not here.
+    """
+    if name.endswith("[]"):
+        return pa.list_(parameter_type(name[:-2]))
+    if name in _NUMBERS:
+        return pa.uint32()
+    return pa.string() if name in _TEXTS or name.startswith("reg") else types.from_sql(name)
+
+
 _ARGUMENTS = re.compile(r"\([^()]*\)")
 
 

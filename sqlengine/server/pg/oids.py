@@ -14,7 +14,10 @@ from sqlengine.types import TYPES, to_sql
 PG_TYPE = b"pg_type"
 """Key of a field's metadata that names a type of pg_catalog its values are told as ("oid", "name", "name[]")."""
 
-BOOL, BYTEA, TEXT, JSON, JSONB, NUMERIC = 16, 17, 25, 114, 3802, 1700
+BOOL, BYTEA, TEXT, JSON, JSONB, NUMERIC, OID = 16, 17, 25, 114, 3802, 1700, 26
+
+OIDS = (pa.uint32(), pa.list_(pa.uint32()))
+"""What parameters of catalog queries are that take oids (catalog/pg/types.py); nothing else is."""
 
 _ELEMENTS_OF_ARRAYS = {
     1000: 16,
@@ -113,6 +116,8 @@ def type_oid(dtype: pa.DataType) -> int:
         return JSON
     if pa.types.is_decimal(dtype):
         return NUMERIC
+    if dtype == OIDS[0]:
+        return OID
     name = to_sql(dtype)
     return next((row.pg_oid for row in TYPES if row.sql == name), TEXT)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sqlengine.errors import ProtocolViolation
 from sqlengine.result import Result
-from sqlengine.server.pg.oids import arrow_type, column, further_oid, type_oid
+from sqlengine.server.pg.oids import OIDS, arrow_type, column, further_oid, type_oid
 from sqlengine.server.pg.replies import NO_DATA, row_description
 from sqlengine.server.pg.rows import RowSource, Slice
 from sqlengine.server.pg.values import parameter
@@ -64,7 +64,8 @@ def prepare(session: Session, text: str, declared: Sequence[int]) -> Prepared:
     kinds = [arrow_type(known[number]) if number in known else None for number in range(max(known, default=-1) + 1)]
     types = session.parameter_types(statements[0], kinds)
     oids = tuple(known.get(number, type_oid(kind)) for number, kind in enumerate(types))
-    return Prepared(text, statements[0], types, oids)
+    kept = tuple((arrow_type(o) or k) if k in OIDS else k for o, k in zip(oids, types, strict=True))
+    return Prepared(text, statements[0], kept, oids)
 
 
 def bound_values(prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str) -> list[Typed]:
