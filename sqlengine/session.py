@@ -113,7 +113,7 @@ class Session:
         """Discard an open transaction, close cursors, give locks back; idempotent."""
         self.context.transaction = None
         for cursor in self.context.cursors.values():
-            cursor.reader.close()
+            cursor.close()
         self.context.cursors = {}
         for of_transaction in (False, True):
             self.context.instance.pg.locks.give_all(self.context.backend, of_transaction=of_transaction)

@@ -37,6 +37,7 @@ def all_text() -> str:
 # ---------------------------------------------------------------- every name of the code is in the documents
 
 STATEMENT_WORDS = {
+    "DeclareQueryCursor": "DECLARE",
     "SelectStatement": "SELECT", "CopyFrom": "COPY", "CopyTo": "COPY", "Transaction": "BEGIN", "Drop": "DROP",
     "ControlQuery": "PAUSE", "Rename": "RENAME TO", "Comment": "COMMENT ON", "Wait": "WAIT",
     "AlterReplicas": "SET REPLICAS", "RenameRole": "ALTER ROLE", "GrantRoles": "GRANT", "GrantPrivileges": "GRANT",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlengine import errors
 from sqlengine.sql import ast
 from sqlengine.sql.build import Node, full_name, ident, name_of, options_of
@@ -16,6 +18,11 @@ def declare(node: Node) -> ast.Statement:
     since = node.node("since")
     place = "full" if node.has("full") else "" if since is None else _place(since)
     return ast.DeclareCursor(cursor=_cursor(node), subscription=name_of(node), since=place)
+
+
+def declare_query_head(node: Node) -> dict[str, Any]:
+    """Name and life of DECLARE name CURSOR [WITH HOLD] FOR ..."""
+    return {"cursor": _cursor(node), "hold": node.has("hold")}
 
 
 def _place(node: Node) -> str:

@@ -128,7 +128,7 @@ def _build(shell: Shell, text: str) -> list[ast.Statement]:
     node = next(Node(shell.tree, text, shell.tokens).nodes())
     leaf = node.leaf("STATEMENT")
     if leaf is not None:
-        around = _prepare if node.rule == "prepare" else _explain
+        around = {"prepare": _prepare, "declare_query": _declare_query}.get(node.rule, _explain)
         return [around(node, text, list(shell.tokens[leaf.line : leaf.end_line]))]
     built = _builders()[node.rule](node)
     return built if isinstance(built, list) else [built]
@@ -138,6 +138,12 @@ def _prepare(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
     from sqlengine.sql import build_session  # lark: heavy
 
     return ast.Prepare(statement=_inner(text, tokens), **build_session.prepare_head(node))
+
+
+def _declare_query(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
+    from sqlengine.sql import build_subscriptions  # lark: heavy
+
+    return ast.DeclareQueryCursor(statement=_inner(text, tokens), **build_subscriptions.declare_query_head(node))
 
 
 def _inner(text: str, tokens: list[Token]) -> ast.Statement:

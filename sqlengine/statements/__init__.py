@@ -24,6 +24,7 @@ from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
 from sqlengine.statements.prepared import deallocate, executed, prepare
+from sqlengine.statements.query_cursors import declare_query
 from sqlengine.statements.replicas import alter_replicas, alter_system
 from sqlengine.statements.roles import (
     alter_role,
@@ -89,6 +90,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.CreateView: create_view,
     ast.CloseCursor: close,
     ast.Deallocate: deallocate,
+    ast.DeclareQueryCursor: declare_query,
     ast.DeclareCursor: declare,
     ast.Delete: delete,
     ast.Describe: describe,

@@ -448,6 +448,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.CreateView: _create_view,
     ast.Deallocate: _nothing,
     ast.DeclareCursor: _follow,
+    ast.DeclareQueryCursor: _nothing,  # what it is for is asked for when it is opened
     ast.Delete: _delete,
     ast.Describe: _show,
     ast.Discard: _nothing,

@@ -21,7 +21,7 @@ from sqlengine.settings import Settings
 from sqlengine.sql import ast
 
 if TYPE_CHECKING:
-    from sqlengine.statements.cursors import Cursor
+    from sqlengine.statements.cursors import CursorRows
 
 T = TypeVar("T", bound=CatalogObject)
 
@@ -62,7 +62,7 @@ class Context:
     """Takes notifications to the client."""
     to_notify: list[tuple[str, str]] = field(default_factory=list)
     """Channels and payloads of NOTIFY, to be sent at COMMIT."""
-    cursors: dict[str, Cursor] = field(default_factory=dict)
+    cursors: dict[str, CursorRows] = field(default_factory=dict)
 
     def check(self) -> None:
         """QueryCanceled (57014) when the statement was cancelled or ran out of time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,21 +20,30 @@ TIMEOUT = "timeout"
 
 
 @dataclass
-class Cursor:
-    """`left`: rows of the last tick read that nobody has fetched yet."""
+class CursorRows(ABC):
+    """What FETCH reads. `subscription`: the name of the one it reads, "" for none; `hold`: it outlives its transaction;
+    `left`: rows that have been read and nobody has fetched yet."""
 
     name: str
     subscription: str
-    reader: Subscriber
     schema: pa.Schema
-    left: pa.RecordBatch | None = None
+    hold: bool
+    left: pa.RecordBatch | None
+
+    @abstractmethod
+    def read(self, timeout_s: float) -> pa.RecordBatch | None:
+        """The next rows, one at least; None when there are none within the time."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Read no more; idempotent."""
 
     def fetch(self, count: int | None, timeout_s: float) -> pa.Table:
         """At most `count` rows, without waiting once there is one."""
         batches: list[pa.RecordBatch] = []
         wanted = count
         while wanted is None or wanted > 0:
-            batch = self.left if self.left is not None else self._read(0.0 if batches else timeout_s)
+            batch = self.left if self.left is not None else self.read(0.0 if batches else timeout_s)
             if batch is None:
                 break
             taken = batch if wanted is None else batch.slice(0, wanted)
@@ -42,12 +52,23 @@ class Cursor:
             wanted = None if wanted is None else wanted - taken.num_rows
         return pa.Table.from_batches(batches, self.schema)
 
-    def _read(self, timeout_s: float) -> pa.RecordBatch | None:
+
+@dataclass
+class SubscriptionRows(CursorRows):
+    """Of a subscription."""
+
+    reader: Subscriber
+
+    def read(self, timeout_s: float) -> pa.RecordBatch | None:
         """The next tick's rows; of a view that was empty the snapshot has none."""
         while (change := self.reader.next(timeout_s)) is not None:
             if change.delta.num_rows:
                 return changelog(change, self.schema, True, self.reader.keys)
         return None
+
+    def close(self) -> None:
+        """Follow no longer."""
+        self.reader.close()
 
 
 def declare(statement: ast.DeclareCursor, context: Context) -> Result:
@@ -68,13 +89,13 @@ def declare(statement: ast.DeclareCursor, context: Context) -> Result:
         since = int(statement.since) if statement.since.isdigit() else statement.since
         reader = read_since(instance, found, context.check, since)
     schema = pa.schema([*HEAD, *reader.schema])
-    context.cursors[statement.cursor] = Cursor(statement.cursor, found.name, reader, schema)
+    context.cursors[statement.cursor] = SubscriptionRows(statement.cursor, found.name, schema, True, None, reader)
     return Result("DECLARE CURSOR")
 
 
 def fetch(statement: ast.Fetch, context: Context) -> Result:
     """FETCH [NEXT | n | ALL] FROM cursor: what there is, or within the time-out comes."""
-    cursor = _cursor(statement.cursor, context)
+    cursor = cursor_of(statement.cursor, context)
     timeout_s = 0.0
     for name, text in statement.options:
         if name != TIMEOUT:
@@ -88,13 +109,19 @@ def fetch(statement: ast.Fetch, context: Context) -> Result:
 
 def close(statement: ast.CloseCursor, context: Context) -> Result:
     """CLOSE cursor | ALL."""
-    names = list(context.cursors) if statement.cursor is None else [_cursor(statement.cursor, context).name]
+    names = list(context.cursors) if statement.cursor is None else [cursor_of(statement.cursor, context).name]
     for name in names:
-        context.cursors.pop(name).reader.close()
+        context.cursors.pop(name).close()
     return Result("CLOSE CURSOR")
 
 
-def _cursor(name: str, context: Context) -> Cursor:
+def end_with_transaction(context: Context) -> None:
+    """Cursors that were not declared WITH HOLD end."""
+    for name in [name for name, cursor in context.cursors.items() if not cursor.hold]:
+        context.cursors.pop(name).close()
+
+
+def cursor_of(name: str, context: Context) -> CursorRows:
     """UndefinedObject (34000) with near names."""
     found = context.cursors.get(name)
     if found is None:

@@ -7,6 +7,7 @@ from sqlengine.errors import TransactionError, UndefinedObject, did_you_mean
 from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.cursors import end_with_transaction
 from sqlengine.statements.write import commit
 
 
@@ -74,6 +75,7 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
             context.transaction, context.savepoints, context.has_failed = [], [], False
         return Result("BEGIN")
     pending, context.transaction = context.transaction, None
+    end_with_transaction(context)
     context.instance.pg.locks.give_all(context.backend, of_transaction=True)
     before, context.before_transaction = context.before_transaction, {}
     for name, value in before.items():

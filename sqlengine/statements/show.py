@@ -20,6 +20,7 @@ from sqlengine.result import Result
 from sqlengine.settings import is_setting, setting_help, setting_names, shown_name
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.cursors import SubscriptionRows
 from sqlengine.statements.pg_catalog import setting_text
 from sqlengine.statements.system_rows import system_rows, table_of
 
@@ -93,7 +94,10 @@ def _create(context: Context, statement: ast.Show) -> pa.Table:
 
 def _cursors(context: Context, statement: ast.Show) -> pa.Table:
     """The cursors of this session."""
-    rows = [(c.name, c.subscription, c.reader.is_follower) for _, c in sorted(context.cursors.items())]
+    rows = [
+        (c.name, c.subscription or None, isinstance(c, SubscriptionRows) and c.reader.is_follower)
+        for _, c in sorted(context.cursors.items())
+    ]
     return table_of([("name", TEXT), ("subscription", TEXT), ("follows", pa.bool_())], rows)
 
 

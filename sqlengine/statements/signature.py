@@ -21,6 +21,7 @@ from sqlengine.plan.unplannable import Unplannable
 from sqlengine.snapshot.expand import catalog_parameters
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.cursors import cursor_of
 from sqlengine.statements.prepared import kept
 from sqlengine.statements.subscribe import HEAD
 from sqlengine.statements.write import writable
@@ -204,6 +205,7 @@ _DESCRIBE: dict[type[ast.Statement], Callable[[Any, Context], pa.Schema | None]]
     ast.Delete: _returned,
     ast.Merge: _returned,
     ast.Execute: _executed,
+    ast.Fetch: lambda statement, context: cursor_of(statement.cursor, context).schema,
 }
 
 

@@ -188,8 +188,26 @@ def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapsh
     return subscription
 
 
-def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, ticks: bool = False) -> Result:
-    """An endless result: the query's columns, with `op` in front (and tick and time when asked)."""
+@dataclass(frozen=True)
+class Followed:
+    """A followed query's changes as rows."""
+
+    schema: pa.Schema
+    changes: FollowedQuery
+    ticks: bool
+
+    def next(self, timeout_s: float | None = None) -> pa.RecordBatch | None:
+        """The rows of the next change; None when none came within the time, or it was closed."""
+        change = self.changes.next(timeout_s)
+        return None if change is None else changelog(change, self.schema, self.ticks, self.changes.keys)
+
+    def close(self) -> None:
+        """Follow no longer; idempotent."""
+        self.changes.close()
+
+
+def followed_query(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, ticks: bool = False) -> Followed:
+    """Begin to follow a query: its columns, with `op` in front (and tick and time when asked)."""
     subscription = open_subscription(context, query, emit, snapshot)
     head = HEAD if ticks else HEAD[2:]
     clash = [f.name for f in head if f.name in subscription.schema.names]
@@ -198,23 +216,23 @@ def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, t
         raise DuplicateColumn(
             f'column "{clash[0]}" clashes with a column of the changelog', hint="give it another name with AS"
         )
-    schema = pa.schema([*head, *subscription.schema])
+    return Followed(pa.schema([*head, *subscription.schema]), subscription, ticks)
 
+
+def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> Result:
+    """A followed query as an endless result."""
+    return _endless("SELECT", followed_query(context, query, emit, snapshot))
+
+
+def _endless(tag: str, source: Followed) -> Result:
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            for change in subscription:
-                yield changelog(change, schema, ticks, subscription.keys)
+            while (batch := source.next()) is not None:
+                yield batch
         finally:
-            subscription.close()
+            source.close()
 
-    return Result(
-        "SUBSCRIBE" if ticks else "SELECT",
-        schema=schema,
-        batches=batches(),
-        endless=True,
-        notices=[],
-        on_close=subscription.close,
-    )
+    return Result(tag, schema=source.schema, batches=batches(), endless=True, notices=[], on_close=source.close)
 
 
 OPS = pa.array([None, "insert", "delete", "update_after", "update_before"], pa.string())
@@ -234,6 +252,11 @@ def changelog(change: Change, schema: pa.Schema, ticks: bool, keys: Sequence[int
 
 def subscribe(statement: ast.Subscribe, context: Context) -> Result:
     """SUBSCRIBE [TO] view | (query) [WITH (snapshot = ...)]."""
+    return _endless("SUBSCRIBE", followed(statement, context))
+
+
+def followed(statement: ast.Subscribe, context: Context) -> Followed:
+    """Begin to follow what a SUBSCRIBE names."""
     options = dict(statement.options)
     for name in options:
         if name not in ("snapshot", "progress"):
@@ -241,4 +264,4 @@ def subscribe(statement: ast.Subscribe, context: Context) -> Result:
     snapshot = options.get("snapshot", "true").lower() in ("true", "on", "1", "yes")
     if statement.as_of_tick is not None:
         raise Error("SUBSCRIBE ... AS OF TICK is not supported yet", sqlstate="0A000")
-    return follow(context, statement.query, ast.Emit(), snapshot, ticks=True)
+    return followed_query(context, statement.query, ast.Emit(), snapshot, ticks=True)

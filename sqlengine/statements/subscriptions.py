@@ -13,6 +13,7 @@ from sqlengine.runtime.subscription import make_topic, remove_topic, topic_name
 from sqlengine.sql import ast, parse_query, quote_identifier
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
+from sqlengine.statements.cursors import SubscriptionRows
 from sqlengine.statements.making import being_made
 
 RETENTION = "retention"
@@ -106,7 +107,7 @@ def acknowledge(statement: ast.Acknowledge, context: Context) -> Result:
         found = instance.catalog.get_as(Subscription, context.prefer_path(statement.subscription))
         output = subscriptions.output_of(instance, found)
         for cursor in context.cursors.values():
-            if cursor.reader.output is output and cursor.reader.is_follower:
+            if isinstance(cursor, SubscriptionRows) and cursor.reader.output is output and cursor.reader.is_follower:
                 cursor.reader.require_first()
         acknowledge_tick(instance, output, statement.tick)
     return Result("ACKNOWLEDGE")

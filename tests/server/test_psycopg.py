@@ -211,3 +211,16 @@ def test_a_session_can_be_ended_by_another(server: Served, connection: Any) -> N
         for _ in range(100):
             other.execute("SELECT 1")
     other.close()
+
+
+def test_cursors_of_the_server(server: Served, connection: Any) -> None:
+    connection.execute("INSERT INTO t (id) SELECT range FROM range(100)")
+    with psycopg.connect(server.dsn) as other:
+        with other.cursor("named") as cursor:
+            cursor.itersize = 7
+            assert [row[0] for row in cursor.execute("SELECT id FROM t WHERE id < %s ORDER BY id", (50,))] == list(
+                range(50)
+            )
+        with other.cursor("followed") as cursor:
+            cursor.execute("SUBSCRIBE (SELECT id FROM t WHERE id < 3)")
+            assert sorted(row[3] for row in cursor.fetchmany(3)) == [0, 1, 2]

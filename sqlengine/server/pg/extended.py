@@ -43,6 +43,8 @@ def describe(talk: Conversation, message: Describe) -> Steps:
         prepared = _prepared(talk, message.name)
         schema = yield Run(lambda: prepared.describe(talk.session))
         talk.emit(replies.parameter_description(prepared.oids), described(schema, ()))
+    elif message.name not in talk.portals and message.name in talk.session.context.cursors:
+        talk.emit(described(talk.session.context.cursors[message.name].schema, ()))  # DECLARE makes portals, too
     else:
         portal = _portal(talk, message.name)
         talk.refuse_after_failure(portal.statement)

@@ -397,6 +397,15 @@ class DeclareCursor(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareQueryCursor(Statement):
+    """DECLARE cursor CURSOR [WITH HOLD] FOR a query or SUBSCRIBE; without `hold` it ends with its transaction."""
+
+    cursor: str
+    statement: Statement
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch(Statement):
     """FETCH [NEXT | n | ALL] [FROM] cursor [WITH (timeout = ...)]; `rows` None: all there are."""
 
