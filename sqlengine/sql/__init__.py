@@ -17,7 +17,7 @@ from sqlengine.sql.token_edit import ROWTIME
 
 if TYPE_CHECKING:
     from sqlengine.sql.glot import has_own_form
-    from sqlengine.sql.open_params import lower_open, parameter_count, stated_casts
+    from sqlengine.sql.open_params import lower_open, parameter_count
     from sqlengine.sql.params import Typed, bind_params
     from sqlengine.sql.pg_forms import PgForms
     from sqlengine.sql.query import lower
@@ -42,7 +42,6 @@ _LAZY = {
     "Typed": "params",
     "lower_open": "open_params",
     "parameter_count": "open_params",
-    "stated_casts": "open_params",
     "grouping_window": "windows",
 }
 
@@ -90,7 +89,6 @@ __all__ = [
     "render_expr",
     "sampled_share",
     "split",
-    "stated_casts",
     "tables",
     "to_duckdb",
     "without_passwords",

@@ -17,19 +17,6 @@ def parameter_count(text: str) -> int:
     return max(numbers, default=-1) + 1
 
 
-def stated_casts(text: str) -> dict[int, str]:
-    """The types that `$1::type` names, in lower case and without a schema, by the parameters' numbers."""
-    tokens = lex(text)
-    found: dict[int, str] = {}
-    for _, end, key in parameter_spans(tokens):
-        words = [token.value for token in tokens[end : end + 6]]
-        if isinstance(key, int) and words[:1] == ["::"] and len(words) > 1:
-            at = 3 if words[2:3] == ["."] else 1
-            array = "[]" if words[at + 1 : at + 3] == ["[", "]"] else ""
-            found.setdefault(key, words[at].strip('"').lower() + array)
-    return found
-
-
 def lower_open(query: ast.Query) -> tuple[ast.Select | ast.SetOperation, frozenset[int]]:
     """(the query, the numbers of parameters that are arrays): `x = ANY($1)` stands there as `x = $1`.
 

@@ -80,12 +80,6 @@ _BY_OID |= {26: pa.int64(), 28: pa.int64()} | dict.fromkeys((24, 2205, 2206, 408
 _UNSIZED = {pa.decimal128(38, 9)}
 
 
-def further_oid(name: str) -> int | None:
-    """The oid of a type, or array of one, that only the catalog has, by its name; None for any other."""
-    element = _FURTHER.get(name.removesuffix("[]"))
-    return array_oid(element) if element is not None and name.endswith("[]") else element
-
-
 def array_oid(element: int) -> int:
     """The array type of an element type; text[] of one that has none."""
     return _ARRAYS.get(element, _ARRAYS[TEXT])

@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from sqlengine.errors import ProtocolViolation
 from sqlengine.result import Result
-from sqlengine.server.pg.oids import OIDS, arrow_type, column, further_oid, type_oid
+from sqlengine.server.pg.oids import OIDS, arrow_type, column, type_oid
 from sqlengine.server.pg.replies import NO_DATA, row_description
 from sqlengine.server.pg.rows import RowSource, Slice
 from sqlengine.server.pg.values import parameter
 from sqlengine.session import Session
-from sqlengine.sql import Typed, ast, bind_params, stated_casts
+from sqlengine.sql import Typed, ast, bind_params
 
 _RUN_TO_KNOW = (ast.Show, ast.Describe, ast.Explain, ast.Print)
 """Statements that change nothing and whose columns are known once they have run."""
@@ -58,9 +58,6 @@ def prepare(session: Session, text: str, declared: Sequence[int]) -> Prepared:
     if not statements:
         return Prepared(text, None, (), ())
     known = {number: oid for number, oid in enumerate(declared) if arrow_type(oid) is not None}
-    for number, name in stated_casts(text).items():
-        if number not in known and (oid := further_oid(name)) is not None:
-            known[number] = oid
     kinds = [arrow_type(known[number]) if number in known else None for number in range(max(known, default=-1) + 1)]
     types = session.parameter_types(statements[0], kinds)
     oids = tuple(known.get(number, type_oid(kind)) for number, kind in enumerate(types))
