@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sqlengine.kernels import BytesTable
 from sqlengine.state import arrow_buffers as buffers
+from sqlengine.state.spill import breathe
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -136,11 +137,14 @@ class BytesCodec(Codec):
         return int(self._table.nbytes)
 
     def encode(self, column: pa.Array, valid: Mask | None, add: bool = True) -> list[Ints]:
-        return [zero_nulls(self._table.insert(*buffers.bytes_of(column), add), valid)]
+        codes = self._table.insert(*buffers.bytes_of(column), add)
+        breathe()
+        return [zero_nulls(codes, valid)]
 
     def decode(self, words: Sequence[Ints], valid: Mask | None) -> pa.Array:
         codes = words[0] if valid is None else np.where(valid, words[0], -1)
         offsets, data = self._table.take(np.ascontiguousarray(codes))
+        breathe()
         return buffers.from_bytes(offsets, data, self.type, valid)
 
 

@@ -81,7 +81,9 @@ class KeyIndex:
 
     def words(self, slots: Ints | None = None) -> Ints:
         """The words of the slots' keys (all keys when None), int64[n, width]."""
-        return np.asarray(self._table.keys() if slots is None else self._table.take(slots))
+        words = np.asarray(self._table.keys() if slots is None else self._table.take(slots))
+        breathe()
+        return words
 
     def columns(self, slots: Ints | None = None) -> list[pa.Array]:
         """The key values of the slots (of all when None), one array per column."""

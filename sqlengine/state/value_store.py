@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.key_index import codec
 from sqlengine.state.slot_arrays import SlotArrays
+from sqlengine.state.spill import breathe
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -54,6 +55,7 @@ class ValueStore:
         """The values of the slots."""
         valid = self._slots["valid"][slots] != 0
         words = [self._slots[f"w{i}"][slots] for i in range(self._codec.words)]
+        breathe()
         return buffers.wrap(self._codec.decode(words, None if valid.all() else valid), self.type)
 
     def compact(self, keep: Mask) -> None:

@@ -237,6 +237,41 @@ def test_a_view_that_finds_no_memory_while_it_is_filled_is_refused(
         assert db.execute("SELECT count(*) FROM v").fetchall() == [(5_000,)]
 
 
+KILLED = """
+import sys, numpy as np, pyarrow as pa, sqlengine
+from sqlengine.runtime import memory_limit
+memory_limit.OWN, memory_limit.STEP, memory_limit.LEAST_PART = 0.0, -1.0, 1 << 20
+db = sqlengine.connect(sys.argv[1], memory_limit="16 MB", checkpoint_interval_ms=20)
+db.execute("CREATE STREAM s (k BIGINT, n BIGINT)")
+db.execute("CREATE MATERIALIZED VIEW v AS SELECT k, count(*) AS c, sum(n) AS s FROM s GROUP BY k")
+for step in range(1_000_000):
+    n = np.arange(step * 1_000, (step + 1) * 1_000)
+    db.insert("s", pa.table({"k": n * 7919 % 3_001, "n": n}))
+    db.execute("FLUSH")
+    print(step, db._instance.memory.spills, flush=True)
+"""
+
+
+@pytest.mark.parametrize("lines", [3, 25])
+def test_a_process_killed_with_state_in_files_leaves_none_behind(tmp_path: Path, lines: int) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as worker:
+        assert worker.stdout is not None
+        told = [worker.stdout.readline().split() for _ in range(lines)][-1]
+        worker.kill()
+    assert int(told[1]) > 0, "something has left memory"
+    assert list((tmp_path / "spill").iterdir()) == []
+    with sqlengine.connect(tmp_path, memory_limit="16 MB") as db:
+        rows = db.execute("SELECT count(*) FROM s").fetchall()[0][0]
+        assert rows >= 1_000 * (int(told[0]) + 1)
+        n = np.arange(rows)
+        made = pa.table({"k": n * 7919 % 3_001, "n": n})
+        with duckdb.connect() as duck:
+            duck.register("made", made)
+            expected = duck.execute("SELECT k, count(*), sum(n) FROM made GROUP BY k ORDER BY k").fetchall()
+        assert db.execute("SELECT * FROM v ORDER BY k").fetchall() == expected
+
+
 BESIDE = 48 << 20
 """The limit is so much more than the process takes without state."""
 

@@ -64,9 +64,10 @@ class CaseEngine(Protocol):
 class EmbeddedEngine:
     """A Database of this process under `path` (":memory:" when nothing is opened again)."""
 
-    def __init__(self, path: str, threads: int = 1) -> None:
+    def __init__(self, path: str, threads: int = 1, memory_limit: str = "none") -> None:
         self.path = path
         self.threads = threads
+        self.memory_limit = memory_limit
         self.clock = VirtualClock(START_US)
         self._followed: dict[str, Any] = {}
         self._open()
@@ -74,7 +75,9 @@ class EmbeddedEngine:
     def _open(self) -> None:
         import sqlengine  # lazy: the formats are tested without an engine
 
-        self.database = sqlengine.connect(self.path, clock=self.clock, threads=self.threads)
+        self.database = sqlengine.connect(
+            self.path, clock=self.clock, threads=self.threads, memory_limit=self.memory_limit
+        )
         self._executor = EmbeddedExecutor(self.database)
         self._followed.clear()
 

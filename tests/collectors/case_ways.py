@@ -3,7 +3,7 @@
 as_written; row_by_row (every row a batch of its own); one_batch (inputs wait and go in together); restored
 (checkpoints up to one input, crash behind the next, open again), once for every input boundary; restored_always
 (checkpoint, crash and open again behind every input); in_shards (restored half way, every operator that can be divided
-divided).
+divided); in_files (restored half way, all state in files after every tick).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import replace
 from tests.collectors.case_format import Case, Expect, Input, Oracle, Reopen, Sql, Step, Tick
 
 IN_SHARDS = "in_shards"
+IN_FILES = "in_files"
 _BOUNDARIES_MAX = 2
 _NO_BARRIER = re.compile(
     r"^\s*(create\s+(or\s+replace\s+)?((materialized|temporary|temp)\s+)?(view|topic|stream|source|sink|function)"
@@ -37,6 +38,7 @@ def ways(case: Case) -> Iterator[tuple[str, tuple[Step, ...]]]:
         yield "restored_always", tuple(restored_always(without_changes(case.steps)))
         middle = sum(isinstance(step, Input) for step in case.steps) // 2
         yield IN_SHARDS, tuple(restored(without_changes(case.steps), middle))
+        yield IN_FILES, tuple(restored(without_changes(case.steps), middle))
 
 
 def without_changes(steps: Iterable[Step]) -> list[Step]:

@@ -13,7 +13,7 @@ import pytest
 from tests.collectors import case_format, plan_format, slt_format, slt_run
 from tests.collectors.case_engine import EmbeddedEngine
 from tests.collectors.case_run import CaseFailure, Run, needs_disk
-from tests.collectors.case_ways import IN_SHARDS, ways
+from tests.collectors.case_ways import IN_FILES, IN_SHARDS, ways
 from tests.collectors.executor import EmbeddedExecutor, Executor, Failure
 from tests.replication import transcript
 
@@ -119,8 +119,9 @@ class CaseItem(TextItem):
     def runtest(self) -> None:
         """Run on a fresh engine, on disk when it is opened again."""
         shards = 3 if self.name == IN_SHARDS else 1
-        with tempfile.TemporaryDirectory(prefix="case-") as folder, _divided(shards):
-            engine = EmbeddedEngine(folder if needs_disk(self.steps) else ":memory:", shards)
+        limit = TINY if self.name == IN_FILES else "none"
+        with tempfile.TemporaryDirectory(prefix="case-") as folder, _divided(shards), _leaving():
+            engine = EmbeddedEngine(folder if needs_disk(self.steps) else ":memory:", shards, limit)
             try:
                 if self.rewriting:
                     self._rewrite(engine)
@@ -143,6 +144,20 @@ def _divided(shards: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if shards > 1:
             patch.setattr("sqlengine.workers.ROWS_MIN", 1)
+        yield
+
+
+TINY = "16 MB"
+"""A memory limit that no process is within."""
+
+
+@contextmanager
+def _leaving() -> Iterator[None]:
+    """Where there is a memory limit all state leaves memory after every tick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sqlengine.runtime.memory_limit.OWN", 0.0)
+        patch.setattr("sqlengine.runtime.memory_limit.STEP", -1.0)
+        patch.setattr("sqlengine.runtime.memory_limit.LEAST_PART", 1 << 20)
         yield
 
 

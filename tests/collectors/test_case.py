@@ -176,7 +176,7 @@ def test_partitions_and_raw_records_go_straight_to_the_topic() -> None:
 def test_a_skipped_way_is_not_run() -> None:
     case = case_format.parse("skip one_batch the order of tables and streams matters\nin t\n1\n")
     assert [name for name, _ in ways(case)] == [
-        "as_written", "row_by_row", "restored_after_0", "restored_after_1", "restored_always", "in_shards",
+        "as_written", "row_by_row", "restored_after_0", "restored_after_1", "restored_always", "in_shards", "in_files",
     ]  # fmt: skip
 
 

@@ -71,7 +71,11 @@ class AggregateSet:
 
     def results(self, slots: Ints) -> list[pa.Array]:
         """One array per call: its value of each slot."""
-        return [p.result(slots) for p in self.parts]
+        found = []
+        for part in self.parts:
+            found.append(part.result(slots))
+            breathe()
+        return found
 
     def compact(self, keep: Mask, moved: Ints) -> None:
         """Keep the slots where `keep` is true; `moved[old]` is the new slot or -1."""
