@@ -16,6 +16,7 @@ from sqlengine.settings import Settings
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.copy import copy_pieces, copy_schema
+from sqlengine.statements.key_lookup import KeyLookup, key_lookup, look_up
 from sqlengine.statements.pg_catalog import setting_text
 from sqlengine.statements.signature import described, parameter_types
 
@@ -97,6 +98,42 @@ class Session:
         """Carry out COPY ... FROM STDIN with rows that a client has sent; `stops`: a malformed one is an error."""
         with self._lock:
             return run_call(lambda: copy_pieces(statement, pieces, self.context, stops=stops), statement, self.context)
+
+    def key_lookup(self, statement: ast.Statement) -> KeyLookup | None:
+        """How a prepared statement reads an index by key, if that is all it does."""
+        with self._lock, self.context.instance.lock:
+            return key_lookup(statement, self.context)
+
+    def look_up(self, statement: ast.Statement, lookup: KeyLookup, values: Sequence[str | None]) -> Result | None:
+        """The answer of such a statement; None when it has to be run as others are."""
+        instance = self.context.instance
+        with self._lock, instance.lock:
+            return self._look_up(statement, lookup, values, idle_only=False)
+
+    def look_up_at_once(
+        self, statement: ast.Statement, lookup: KeyLookup, values: Sequence[str | None]
+    ) -> Result | None:
+        """The same, if nobody is at work and nothing has to be caught up with; None else."""
+        instance = self.context.instance
+        if not instance.lock.acquire(blocking=False):
+            return None
+        try:
+            with self._lock:
+                return self._look_up(statement, lookup, values, idle_only=True)
+        finally:
+            instance.lock.release()
+
+    def _look_up(
+        self, statement: ast.Statement, lookup: KeyLookup, values: Sequence[str | None], idle_only: bool
+    ) -> Result | None:
+        made: list[Result | None] = []
+
+        def call() -> Result:
+            made.append(look_up(lookup, values, self.context, idle_only))
+            return made[0] or Result()
+
+        found = run_call(call, statement, self.context)
+        return found if made[0] is not None else None
 
     def setting(self, name: str) -> str:
         """A setting's value, ours or one of PostgreSQL's, as SHOW tells it."""

@@ -1,9 +1,9 @@
 """The wire protocol beside PostgreSQL's: the same rows, the same clients, one after the other in one run.
 
-    python benchmarks/wire/bench_wire.py [--rows 1000000] [--copied 1000000] [--seconds 5]
+    python benchmarks/wire/bench_wire.py [--rows 1000000] [--seconds 5]
 
-Results through psycopg (text and binary) and asyncpg, COPY both ways, INSERT of a thousand rows a statement, look-ups by key
-with pgbench, and how long a change takes from one connection to another that follows it.
+Results through psycopg (text and binary) and asyncpg, COPY both ways, INSERT of a thousand rows a statement, look-ups
+by key with pgbench, and how long a change takes from one connection to another that follows it.
 """
 
 from __future__ import annotations

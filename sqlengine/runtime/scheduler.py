@@ -208,6 +208,11 @@ class Scheduler:
         count = len(self.sources)
         return dict(zip(self.sources, ends[:count], strict=True)), ends[count:]
 
+    def is_up_to_date(self) -> bool:
+        """Whether a tick would have nothing to do; the caller holds the lock."""
+        due = self._wakeup_us is not None and self.clock.now_us() >= self._wakeup_us
+        return not due and not self.feeders and self.is_at(self._ends())
+
     def is_at(self, ends: Mapping[str, Sequence[int]]) -> bool:
         """Whether all sources that can be read have been, up to these ends."""
         return all(s.failure or s.reader.at_end(ends.get(name)) for name, s in self.sources.items())

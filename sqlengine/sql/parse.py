@@ -16,6 +16,7 @@ from sqlengine.errors import Error
 from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
 from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
+from sqlengine.sql.plain_insert import plain_insert
 from sqlengine.sql.statement_sets import without_statement_sets
 from sqlengine.sql.unsupported import unsupported_feature
 
@@ -31,6 +32,8 @@ def parse(text: str, settings: Settings | None = None) -> list[ast.Statement]:
     """
     settings = settings or Settings()
     guard.check_length(text, settings)
+    if settings.dialect == "postgres" and (plain := plain_insert(text)) is not None:
+        return [plain]
     found = without_statement_sets(pieces(text, lex(text)))
     for _, tokens in found:
         guard.check(tokens, settings)

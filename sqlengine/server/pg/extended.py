@@ -9,6 +9,7 @@ from sqlengine.server.pg import copying, replies
 from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.messages import Bind, Close, Describe, Execute, Parse
 from sqlengine.server.pg.portal import Portal, Prepared, bound_values, described, prepare
+from sqlengine.server.pg.rows import Slice
 from sqlengine.server.pg.running import finish, rows
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ def describe(talk: Conversation, message: Describe) -> Steps:
     else:
         portal = _portal(talk, message.name)
         talk.refuse_after_failure(portal.statement)
-        told = yield Run(lambda: portal.describe(talk.session))
-        talk.emit(told)
+        if portal.start_at_once(talk.session):
+            talk.emit(portal.describe(talk.session))
+        else:
+            told = yield Run(lambda: portal.describe(talk.session))
+            talk.emit(told)
 
 
 def execute(talk: Conversation, message: Execute) -> Steps:
@@ -67,10 +71,13 @@ def execute(talk: Conversation, message: Execute) -> Steps:
     if portal.is_done:
         talk.emit(replies.complete(portal.tag(0)))
         return
-    first = yield Run(lambda: portal.step(talk.session, most))
+    if portal.start_at_once(talk.session) and portal.is_small:
+        first: Slice | None = portal.step(talk.session, most)
+    else:
+        first = yield Run(lambda: portal.step(talk.session, most))
     talk.emit(*map(replies.notice, portal.notices))
     portal.notices = []
-    if portal.source is None:
+    if portal.source is None or first is None:
         finish(talk, portal)
     elif (yield from rows(talk, portal, first, most)):
         talk.emit(replies.PORTAL_SUSPENDED)

@@ -15,6 +15,10 @@ from sqlengine.server.pg.rows import RowSource, Slice
 from sqlengine.server.pg.values import parameter
 from sqlengine.session import Session
 from sqlengine.sql import Typed, ast, bind_params
+from sqlengine.statements.key_lookup import KeyLookup
+
+SMALL_ROWS = 100
+"""So many rows are encoded sooner than another thread is woken."""
 
 _RUN_TO_KNOW = (ast.Show, ast.Describe, ast.Explain, ast.Print)
 """Statements that change nothing and whose columns are known once they have run."""
@@ -33,6 +37,8 @@ class Prepared:
     oids: tuple[int, ...]
     schema: pa.Schema | None = None
     is_described: bool = False
+    lookup: KeyLookup | None = None
+    """How it reads an index by key, when that is all it does."""
 
     def describe(self, session: Session) -> pa.Schema | None:
         """The columns of its rows, None for none."""
@@ -62,7 +68,8 @@ def prepare(session: Session, text: str, declared: Sequence[int]) -> Prepared:
     types = session.parameter_types(statements[0], kinds)
     oids = tuple(known.get(number, type_oid(kind)) for number, kind in enumerate(types))
     kept = tuple((arrow_type(o) or k) if k in OIDS else k for o, k in zip(oids, types, strict=True))
-    return Prepared(text, statements[0], kept, oids)
+    lookup = session.key_lookup(statements[0]) if oids else None
+    return Prepared(text, statements[0], kept, oids, lookup=lookup)
 
 
 def bound_values(prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str) -> list[Typed]:
@@ -103,6 +110,11 @@ class Portal:
     """Rows the present Execute has sent."""
 
     @property
+    def is_small(self) -> bool:
+        """Whether its rows are here and few."""
+        return self.result is not None and 0 <= self.result.row_count <= SMALL_ROWS
+
+    @property
     def statement(self) -> ast.Statement | None:
         """What it runs."""
         return self.prepared.statement
@@ -112,10 +124,30 @@ class Portal:
         assert self.statement is not None
         return bind_params(self.statement, self.values) if self.values else self.statement
 
+    def start_at_once(self, session: Session) -> bool:
+        """Run a look-up by key, if nothing stands in its way: it takes less time than going to another thread."""
+        lookup = self.prepared.lookup
+        if self.result is None and self.statement is not None and lookup is not None:
+            result = session.look_up_at_once(self.statement, lookup, self._texts())
+            if result is not None:
+                self._begin(session, result)
+        return self.result is not None
+
     def start(self, session: Session) -> None:
         """Run the statement if it has not been; its rows have yet to be read."""
         if self.result is None and self.statement is not None:
-            self.result = session.run(self.bound())
+            result = None
+            if self.prepared.lookup is not None:
+                result = session.look_up(self.statement, self.prepared.lookup, self._texts())
+            self._begin(session, result if result is not None else session.run(self.bound()))
+
+    def _texts(self) -> list[str | None]:
+        """The values of scalar parameters."""
+        return [None if isinstance(value.value, list) else value.value for value in self.values]
+
+    def _begin(self, session: Session, result: Result) -> None:
+        if self.statement is not None:
+            self.result = result
             self.notices, self.result.notices = self.result.notices, []
             if self.result.schema is not None and not isinstance(self.statement, ast.CopyTo):
                 codes = spread(self.formats, len(self.result.schema))

@@ -1,0 +1,137 @@
+"""SELECT columns FROM t WHERE key = $1: a prepared look-up that reads a table's or view's own index, without a plan.
+
+Why: a round trip to DuckDB costs milliseconds and scans; the contents have an index by key already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sqlengine import sql
+from sqlengine.catalog.objects import MaterializedView, Table
+from sqlengine.errors import Error
+from sqlengine.result import Result
+from sqlengine.sql import ast
+from sqlengine.state.row_store import RowStore
+from sqlengine.statements.context import Context
+
+
+@dataclass(frozen=True)
+class KeyLookup:
+    """`columns`: (name in the answer, name in the object); `numbers`: the parameter that is each column of the key;
+    `version`: of the catalog it was made for."""
+
+    obj: Table | MaterializedView
+    columns: tuple[tuple[str, str], ...]
+    numbers: tuple[int, ...]
+    kinds: tuple[pa.DataType, ...]
+    version: int
+
+
+def key_lookup(statement: ast.Statement, context: Context) -> KeyLookup | None:
+    """How a prepared statement is answered from an index; None when it is of another shape."""
+    if not isinstance(statement, ast.SelectStatement) or statement.emit is not None or statement.as_of:
+        return None
+    try:
+        tree, arrays = sql.lower_open(statement.query)
+        return None if arrays else _of(tree, context)
+    except Error:
+        return None
+
+
+def _of(tree: ast.Select | ast.SetOperation, context: Context) -> KeyLookup | None:
+    if not isinstance(tree, ast.Select) or not isinstance(tree.from_, ast.TableRef) or tree.where is None:
+        return None
+    bare = ast.Select(items=tree.items, from_=tree.from_, where=tree.where)
+    ref = tree.from_
+    if bare != tree or ref.as_of is not None or ref.column_aliases:
+        return None
+    obj = context.instance.catalog.get(context.prefer_path(ref.parts))
+    if not isinstance(obj, (Table, MaterializedView)):
+        return None
+    store = _store(obj, context)
+    if store is None or store.key_columns is None:
+        return None
+    name = ref.alias or ref.parts[-1]
+    known = {c.name: c.type for c in obj.columns}
+    columns = _columns(tree.items, name, list(known))
+    keys = _keys(tree.where, name)
+    wanted = [store.schema.names[at] for at in store.key_columns]
+    if columns is None or keys is None or set(keys) != set(wanted) or not set(wanted) <= set(known):
+        return None
+    kinds = tuple(known[column] for column in wanted)
+    if not all(pa.types.is_integer(kind) or pa.types.is_string(kind) for kind in kinds):
+        return None
+    return KeyLookup(obj, columns, tuple(keys[c] for c in wanted), kinds, context.instance.catalog.version)
+
+
+def _columns(items: Sequence[ast.SelectItem], table: str, all_names: list[str]) -> tuple[tuple[str, str], ...] | None:
+    found: list[tuple[str, str]] = []
+    for item in items:
+        match item.expr:
+            case ast.Star(table=of, except_=(), replace=()) if of in (None, table):
+                found += [(column, column) for column in all_names]
+            case ast.Column(parts=(column,)) if column in all_names:
+                found.append((item.name, column))
+            case ast.Column(parts=(of, column)) if of == table and column in all_names:
+                found.append((item.name, column))
+            case _:
+                return None
+    return tuple(found)
+
+
+def _keys(where: ast.Expr, table: str) -> dict[str, int] | None:
+    """Column -> the parameter it equals, of `a = $1 AND b = $2`; None for anything else."""
+    if isinstance(where, ast.Binary) and where.op == "and":
+        left, right = _keys(where.left, table), _keys(where.right, table)
+        if left is None or right is None or left.keys() & right.keys():
+            return None
+        return left | right
+    if not isinstance(where, ast.Binary) or where.op != "=":
+        return None
+    for column, other in ((where.left, where.right), (where.right, where.left)):
+        if isinstance(column, ast.Column) and isinstance(other, ast.Param) and isinstance(other.key, int):
+            if column.parts[:-1] in ((), (table,)):
+                return {column.parts[-1]: other.key}
+    return None
+
+
+def _store(obj: Table | MaterializedView, context: Context) -> RowStore | None:
+    """An object's contents; None where it has none of its own now (its query has failed, or is not there yet)."""
+    scheduler = context.instance.scheduler
+    if isinstance(obj, Table):
+        source = scheduler.sources.get(obj.name)
+        return None if source is None or source.failure is not None else source.store
+    query = scheduler.by_name(obj.name)
+    return None if query is None or query.status != "running" else query.store
+
+
+def look_up(lookup: KeyLookup, values: Sequence[str | None], context: Context, idle_only: bool) -> Result | None:
+    """The answer; `values`: the parameters' texts.  None when the ordinary way has to be taken: the catalog has
+    changed, a transaction has rows of its own, a text is no such number, or (`idle_only`) there is work before it."""
+    instance = context.instance
+    if lookup.version != instance.catalog.version or context.transaction:
+        return None
+    try:
+        keys = [
+            pa.array([values[number]], pa.string()).cast(kind)
+            for number, kind in zip(lookup.numbers, lookup.kinds, strict=True)
+        ]
+    except pa.ArrowInvalid:
+        return None
+    if context.settings.read_consistency == "strict":
+        if not idle_only:
+            instance.catch_up(context.check)
+        elif not instance.scheduler.is_up_to_date():
+            return None
+    store = _store(lookup.obj, context)
+    if store is None:
+        return None
+    _, rows = store.lookup(keys)
+    if any(key.null_count for key in keys):
+        rows = rows.slice(0, 0)
+    names = [name for name, _ in lookup.columns]
+    return Result(table=pa.Table.from_arrays([rows.column(column) for _, column in lookup.columns], names=names))

@@ -1,0 +1,84 @@
+"""Long INSERTs of literals mean what they mean to the ordinary parser, or are left to it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sqlengine
+from sqlengine.sql.plain_insert import LENGTH_MIN, plain_insert
+
+LITERAL = st.one_of(
+    st.integers(-(2**63), 2**63 - 1).map(str),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9).map(str),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8).map(
+        lambda text: "'" + text.replace("'", "''") + "'"
+    ),
+    st.sampled_from(["NULL", "true", "FALSE"]),
+)
+
+
+@given(st.lists(st.tuples(LITERAL, LITERAL), min_size=1, max_size=6), st.booleans())
+def test_rows_are_those_of_the_ordinary_parser(rows: list[tuple[str, str]], named: bool) -> None:
+    listed = ", ".join(f"({a}, {b})" for a, b in rows)
+    columns = " (b, a)" if named else ""
+    padded = f"INSERT INTO t{columns} VALUES{' ' * LENGTH_MIN}{listed}"
+    assert plain_insert(padded) is not None
+    found = []
+    for text in (padded, f"INSERT INTO t{columns} VALUES /* not plain */ {listed}"):
+        with sqlengine.connect() as db:
+            db.execute("CREATE TABLE t (a TEXT, b TEXT)")
+            try:
+                db.execute(text)
+                found.append(db.execute("SELECT * FROM t").fetchall())
+            except sqlengine.Error as error:
+                found.append(error.sqlstate)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "(1), (2) RETURNING a",
+        "(1 + 1)",
+        "(now())",
+        "($1)",
+        "(DEFAULT)",
+        "(1), (E'x')",
+        "(1); SELECT 1",
+        "(1) -- x",
+        "(1",
+        "('a' 'b')",
+    ],
+)
+def test_what_is_not_plain_is_left_alone(values: str) -> None:
+    assert plain_insert(f"INSERT INTO t VALUES{' ' * LENGTH_MIN}{values}") is None
+
+
+def test_short_ones_are_left_alone() -> None:
+    assert plain_insert("INSERT INTO t VALUES (1)") is None
+
+
+def test_names_are_folded_and_unquoted() -> None:
+    found = plain_insert(f'insert into Sales."My ""T""" (A, "B c") values{" " * LENGTH_MIN}(1, \'x;\');')
+    assert found is not None
+    assert (found.target, found.columns) == (("sales", 'My "T"'), ("a", "B c"))
+    assert found.query.text == "VALUES (1, 'x;')"
+
+
+def test_errors_are_those_of_any_insert() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (a INT PRIMARY KEY)")
+        many = ", ".join(f"({i})" for i in range(500))
+        assert db.execute(f"INSERT INTO t VALUES {many}").tag == "INSERT 0 500"
+        for text, sqlstate in (
+            (f"INSERT INTO t VALUES {many}", "23505"),
+            (f"INSERT INTO nope VALUES {many}", "42P01"),
+            (f"INSERT INTO t (b) VALUES {many}", "42703"),
+            (f"INSERT INTO t VALUES {many}, ('x')", "22P02"),
+            (f"INSERT INTO t VALUES {many}, (1, 2)", "42601"),
+        ):
+            with pytest.raises(sqlengine.Error) as caught:
+                db.execute(text)
+            assert caught.value.sqlstate == sqlstate, text[-20:]
