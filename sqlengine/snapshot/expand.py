@@ -235,8 +235,6 @@ def expand(
     time_column: TimeColumn = declared_time,
 ) -> Expanded:
     """Expand a query; unknown names raise UndefinedTable (42P01) with their position."""
-    if query.duckdb is not None:
-        return Expanded(query.duckdb, {})
     expansion = _Expansion(catalog, functions, "in", time_column, state_table)
     text = expansion.render(query)
     kinds = tuple(kind for _, kind in expansion.outputs)

@@ -31,7 +31,8 @@ from sqlengine.statements.write import (
 def insert(statement: ast.Insert, context: Context) -> Result:
     """INSERT INTO target [(columns)] query [ON CONFLICT ...] [RETURNING ...]."""
     target = writable(context, statement.target)
-    rows = run_snapshot(context, statement.query)
+    given = statement.query.rows
+    rows = run_snapshot(context, statement.query) if given is None else given
     named = statement.columns or None
     if statement.conflict is not None:
         stored = _upsert(context, target, rows, statement)

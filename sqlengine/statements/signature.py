@@ -33,7 +33,7 @@ def parameter_types(
 ) -> tuple[pa.DataType, ...]:
     """The types of a statement's parameters, those `declared` among them; never raises for a statement that is wrong
     (describing or running it will)."""
-    if isinstance(statement, ast.Insert) and statement.query.duckdb is not None:
+    if isinstance(statement, ast.Insert) and statement.query.rows is not None:
         return ()
     count = max(sql.parameter_count(statement.text), len(declared))
     found: Found = {number: kind for number, kind in enumerate(declared) if kind is not None}

@@ -70,7 +70,8 @@ def test_look_ups_see_what_was_written_before_them(db: sqlengine.Database) -> No
         key = rng.randrange(8)
         change = rng.choice(
             [
-                f"INSERT INTO t VALUES ({key}, 'n{key % 3}', {key}.5) ON CONFLICT (id) DO UPDATE SET n = excluded.n + 1",
+                f"INSERT INTO t VALUES ({key}, 'n{key % 3}', {key}.5) "
+                "ON CONFLICT (id) DO UPDATE SET n = excluded.n + 1",
                 f"DELETE FROM t WHERE id = {key}",
                 f"UPDATE t SET name = 'n{rng.randrange(3)}' WHERE id = {key}",
             ]

@@ -9,26 +9,52 @@ from hypothesis import strategies as st
 import sqlengine
 from sqlengine.sql.plain_insert import LENGTH_MIN, plain_insert
 
-LITERAL = st.one_of(
+KINDS = (
     st.integers(-(2**63), 2**63 - 1).map(str),
     st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9).map(str),
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8).map(
         lambda text: "'" + text.replace("'", "''") + "'"
     ),
-    st.sampled_from(["NULL", "true", "FALSE"]),
+    st.sampled_from(["true", "FALSE"]),
+    st.sampled_from(["'2024-01-02 03:04:05'", "'{}'", "'12'", "'1.50'"]),
+)
+LITERAL = st.one_of(KINDS)
+
+
+KIND = st.sampled_from(
+    [
+        "TEXT",
+        "BIGINT",
+        "INT",
+        "SMALLINT",
+        "DOUBLE PRECISION",
+        "REAL",
+        "NUMERIC(12, 2)",
+        "NUMERIC",
+        "BOOLEAN",
+        "TIMESTAMP",
+        "JSON",
+    ]
 )
 
 
-@given(st.lists(st.tuples(LITERAL, LITERAL), min_size=1, max_size=6), st.booleans())
-def test_rows_are_those_of_the_ordinary_parser(rows: list[tuple[str, str]], named: bool) -> None:
-    listed = ", ".join(f"({a}, {b})" for a, b in rows)
+def column(count: int) -> st.SearchStrategy[list[str]]:
+    """Literals of one kind, sometimes NULL; now and then of several kinds."""
+    null = st.just("NULL")
+    alike = [st.lists(kind | null, min_size=count, max_size=count) for kind in (*KINDS, LITERAL)]
+    return st.one_of(alike)
+
+
+@given(st.data(), st.integers(1, 6), st.booleans(), KIND, KIND)
+def test_rows_are_those_of_the_ordinary_parser(data: st.DataObject, count: int, named: bool, a: str, b: str) -> None:
+    rows = list(zip(data.draw(column(count)), data.draw(column(count)), strict=True))
+    listed = ", ".join(f"({one}, {other})" for one, other in rows)
     columns = " (b, a)" if named else ""
     padded = f"INSERT INTO t{columns} VALUES{' ' * LENGTH_MIN}{listed}"
-    assert plain_insert(padded) is not None
     found = []
     for text in (padded, f"INSERT INTO t{columns} VALUES /* not plain */ {listed}"):
         with sqlengine.connect() as db:
-            db.execute("CREATE TABLE t (a TEXT, b TEXT)")
+            db.execute(f"CREATE TABLE t (a {a}, b {b})")
             try:
                 db.execute(text)
                 found.append(db.execute("SELECT * FROM t").fetchall())

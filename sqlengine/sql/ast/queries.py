@@ -238,14 +238,14 @@ class Query:
     """A query as text, as an opaque foreign tree, and lowered on demand by `sql.lower(query)`.
 
     `grace_us` is the GRACE PERIOD of a ksqlDB WINDOW clause: how late a row may come, in microseconds.
-    `duckdb`: the text as DuckDB reads it, of a query nobody parsed here (plain_insert.py); `tree` has no rows then.
+    `rows`: the answer, an Arrow table, of VALUES that were read without a parser (plain_insert.py); `tree` has none.
     """
 
     text: str
     tree: Any
     position: int = 0
     grace_us: int | None = None
-    duckdb: str | None = None
+    rows: Any = None
 
     def __hash__(self) -> int:
         return hash(self.text)
