@@ -16,7 +16,6 @@ from tests.collectors.case_format import Case, Expect, Input, Oracle, Reopen, Sq
 
 IN_SHARDS = "in_shards"
 IN_FILES = "in_files"
-_BOUNDARIES_MAX = 2
 _NO_BARRIER = re.compile(
     r"^\s*(create\s+(or\s+replace\s+)?((materialized|temporary|temp)\s+)?(view|topic|stream|source|sink|function)"
     r"|set|show|explain|describe)\b",
@@ -93,12 +92,10 @@ def _without_comments(sql: str) -> str:
 
 
 def boundaries(steps: Iterable[Step]) -> list[int]:
-    """Behind which inputs (counted from 0 = before the first) a checkpoint is taken: the first and the last, as
-    `restored_always` takes all of them, one after the other."""
+    """Behind which inputs (counted from 0 = before the first) a checkpoint is taken that a restart goes on from with
+    the input after it: the first and the middle one, as `restored_always` takes all of them, one after the other."""
     count = sum(isinstance(step, Input) for step in steps)
-    if count + 1 <= _BOUNDARIES_MAX:
-        return list(range(count + 1))
-    return sorted({round(i * count / (_BOUNDARIES_MAX - 1)) for i in range(_BOUNDARIES_MAX)})
+    return [0, 1] if count == 1 else sorted({0, count // 2})
 
 
 def restored(steps: Iterable[Step], boundary: int) -> Iterator[Step]:

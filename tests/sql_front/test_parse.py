@@ -166,7 +166,6 @@ def test_inside() -> None:
         ("ALTER ROLE r SET timezone = 'UTC'", "ALTER ROLE ... SET"),
         ("CREATE POLICY p ON t", "CREATE POLICY"),
         ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX"),
-        ("DECLARE c CURSOR FOR SELECT 1", "DECLARE"),
         ("SELECT * FROM t AS OF TIMESTAMP '2024-01-01'", "SELECT ... AS OF TIMESTAMP"),
     ],
 )
