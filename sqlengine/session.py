@@ -99,6 +99,11 @@ class Session:
         with self._lock:
             return run_call(lambda: copy_pieces(statement, pieces, self.context, stops=stops), statement, self.context)
 
+    @property
+    def versions(self) -> tuple[int, int]:
+        """What the meaning of a statement depends on: of the catalog, and of the program's functions."""
+        return self.context.instance.catalog.version, self.context.instance.functions.version
+
     def key_lookup(self, statement: ast.Statement) -> KeyLookup | None:
         """How a prepared statement reads an index by key, if that is all it does."""
         with self._lock, self.context.instance.lock:

@@ -416,3 +416,13 @@ def test_options_of_copy_that_are_not_there(options: str) -> None:
     with wire() as client:
         assert client.kinds(query(f"COPY t FROM STDIN {options}")) == "EZ"
         assert client.kinds(query("SELECT 1")) == "TDCZ"
+
+
+def test_a_text_prepared_again_means_what_it_means_now() -> None:
+    with wire() as client:
+        told = []
+        for change in ("SELECT 1", "DROP TABLE t; CREATE TABLE t (id TEXT, name INT)", "SELECT 1"):
+            client.send(query(change))
+            answers = client.send(parse("SELECT name FROM t WHERE id = $1"), describe("S"), SYNC)
+            told.append([c[:6] for k, c in answers if k == "t"])
+        assert told == [[struct.pack("!HI", 1, 20)], [struct.pack("!HI", 1, 25)], [struct.pack("!HI", 1, 25)]]

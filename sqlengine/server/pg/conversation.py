@@ -36,7 +36,7 @@ from sqlengine.server.pg.messages import (
     Terminate,
     read_message,
 )
-from sqlengine.server.pg.portal import Portal, Prepared
+from sqlengine.server.pg.portal import Portal, Prepared, PreparedBefore
 from sqlengine.server.pg.status import reported
 from sqlengine.session import Session
 from sqlengine.sql import ast
@@ -67,6 +67,7 @@ class Conversation:
         self.database = ""
         self.statements: dict[str, Prepared] = {}
         self.portals: dict[str, Portal] = {}
+        self.prepared = PreparedBefore()
         self._session: Session | None = None
         self._out: list[bytes] = []
         self._out_bytes = 0

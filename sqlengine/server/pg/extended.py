@@ -20,7 +20,10 @@ def parse(talk: Conversation, message: Parse) -> Steps:
     """Keep a statement; DuplicateObject (42P05) for a name that is taken."""
     if message.name and message.name in talk.statements:
         raise DuplicateObject(f'prepared statement "{message.name}" already exists', sqlstate="42P05")
-    made = yield Run(lambda: prepare(talk.session, message.text, message.oids))
+    made = talk.prepared.find(talk.session, message.text, message.oids)
+    if made is None:
+        made = yield Run(lambda: prepare(talk.session, message.text, message.oids))
+        talk.prepared.keep(talk.session, message.text, message.oids, made)
     talk.refuse_after_failure(made.statement)
     talk.statements[message.name] = made
     talk.emit(replies.PARSE_COMPLETE)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -70,6 +72,37 @@ def prepare(session: Session, text: str, declared: Sequence[int]) -> Prepared:
     kept = tuple((arrow_type(o) or k) if k in OIDS else k for o, k in zip(oids, types, strict=True))
     lookup = session.key_lookup(statements[0]) if oids else None
     return Prepared(text, statements[0], kept, oids, lookup=lookup)
+
+
+KEPT_STATEMENTS_MAX = 256
+KEPT_TEXT_MAX = 10_000
+
+
+class PreparedBefore:
+    """Statements that were prepared lately, as many drivers prepare the same text again for every call."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[Any, ...], tuple[Any, Prepared]] = OrderedDict()
+
+    def find(self, session: Session, text: str, oids: Sequence[int]) -> Prepared | None:
+        """What the text was prepared to, if it would be prepared to the same now."""
+        key = self._key(session, text, oids)
+        found = self._kept.get(key)
+        if found is None or found[0] != session.versions:
+            return None
+        self._kept.move_to_end(key)
+        return found[1]
+
+    def keep(self, session: Session, text: str, oids: Sequence[int], made: Prepared) -> None:
+        """For the next time."""
+        if len(text) <= KEPT_TEXT_MAX:
+            self._kept[self._key(session, text, oids)] = session.versions, made
+            if len(self._kept) > KEPT_STATEMENTS_MAX:
+                self._kept.popitem(last=False)
+
+    @staticmethod
+    def _key(session: Session, text: str, oids: Sequence[int]) -> tuple[Any, ...]:
+        return text, tuple(oids), session.settings.dialect, session.settings.search_path
 
 
 def bound_values(prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str) -> list[Typed]:
