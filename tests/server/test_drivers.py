@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -177,3 +179,36 @@ def test_pgbench_reads_by_key(server: Served, tmp_path: Path) -> None:
         told = ran("pgbench", "-n", "-M", mode, "-c", "4", "-t", "25", "-f", str(script), *address)
         assert "number of transactions actually processed: 100/100" in told
         assert "number of failed transactions: 0" in told
+
+
+NODE = """
+const { Client, Pool } = require('pg');
+(async () => {
+  const client = new Client({ host: '127.0.0.1', port: Number(process.argv[2]), user: 'me', database: 'db' });
+  await client.connect();
+  await client.query('DELETE FROM t');
+  await client.query('INSERT INTO t (id, name, n, a) VALUES ($1, $2, $3, $4)', [1, "o'ne", '1.50', [1, null]]);
+  const named = { name: 'by-key', text: 'SELECT * FROM t WHERE id = $1', values: [1] };
+  const found = [await client.query(named), await client.query(named)];
+  const failed = await client.query('SELECT nope FROM t').catch((error) => error.code);
+  await client.query('LISTEN news');
+  const heard = new Promise((resolve) => client.on('notification', (told) => resolve(told.payload)));
+  await client.query("NOTIFY news, 'hello'");
+  console.log(JSON.stringify([found[1].rows, found[0].rowCount, failed, await heard]));
+  await client.end();
+})();
+"""
+
+
+def test_node_postgres(server: Served, tmp_path: Path) -> None:
+    modules = Path(__file__).resolve().parents[2] / ".node" / "node_modules"
+    if not (modules / "pg").is_dir():
+        pytest.skip("NODE-POSTGRES IS NOT TESTED: it is not installed (npm install --prefix .node pg)")
+    script = tmp_path / "client.js"
+    script.write_text(NODE)
+    command = ["node", str(script), str(server.port)]
+    environment = {**os.environ, "NODE_PATH": str(modules)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    row = {"id": "1", "name": "o'ne", "n": "1.50", "at": None, "a": [1, None]}
+    assert json.loads(done.stdout) == [[row], 1, "42703", "hello"]
