@@ -191,15 +191,27 @@ def size_text(bytes_: int) -> str:
     return f"{bytes_} B"
 
 
+_TIMES_MS = {"": 1, "ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _milliseconds(text: str) -> int:
+    """A number of them, or of the unit behind it, as PostgreSQL writes times; ValueError for anything else."""
+    found = re.fullmatch(r"([+-]?\d+) *([a-z]*)", text.strip())
+    if found is None or found[2] not in _TIMES_MS:
+        raise ValueError(text)
+    return int(found[1]) * _TIMES_MS[found[2]]
+
+
 def _parse(name: str, kind: Any, metadata: Any, value: Any) -> Any:
     if metadata["size"]:
         return _parse_size(name, metadata["minimum"], value)
     if str(kind) in ("int", "<class 'int'>"):
         try:
-            number = int(str(value))
+            number = _milliseconds(str(value)) if name.endswith("_ms") else int(str(value))
         except ValueError:
+            unit = ", of milliseconds or with a unit, as '5 s'" if name.endswith("_ms") else ""
             raise InvalidParameter(
-                f'invalid value for setting "{name}": "{value}"', hint="a whole number is expected"
+                f'invalid value for setting "{name}": "{value}"', hint=f"a whole number is expected{unit}"
             ) from None
         if metadata["minimum"] is not None and number < metadata["minimum"]:
             raise InvalidParameter(f'{number} is below the least value of setting "{name}" ({metadata["minimum"]})')

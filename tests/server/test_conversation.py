@@ -167,7 +167,9 @@ def test_notices_come_before_the_answer() -> None:
 def test_text_that_is_not_utf8_is_refused() -> None:
     with wire() as client:
         answers = client.send(message("Q", b"SELECT '\xff'\0"))
-        assert fields(answers[0][1])["C"] == "22021"
+        assert fields(answers[0][1])["C"] == "22021" and answers[-1] == ("Z", b"I")
+        answers = client.send(message("P", b"\0SELECT '\xff'\0\0\0"), execute(), SYNC)
+        assert [k for k, _ in answers] == ["E", "Z"] and client.kinds(query("SELECT 1")) == "TDCZ"
 
 
 # ---------------------------------------------------------------- transactions

@@ -137,13 +137,18 @@ class Channel(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def send(self, data: bytes) -> None:
-        """Send, and wait while the peer does not take it; ConnectionError when it is gone."""
+    async def send(self, data: bytes, timeout_s: float) -> None:
+        """Send, and wait while the peer does not take it; ConnectionError when it is gone, or takes nothing for so
+        long."""
         if self._is_lost:
             raise ConnectionError("the client is gone")
         self._transport.write(data)
         if self._drained is not None:
-            await self._drained
+            try:
+                await asyncio.wait_for(asyncio.shield(self._drained), timeout_s)
+            except TimeoutError:
+                self._transport.abort()
+                raise ConnectionError("the client does not read") from None
             if self._is_lost:
                 raise ConnectionError("the client is gone")
 

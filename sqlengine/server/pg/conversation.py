@@ -13,7 +13,14 @@ from collections import deque
 from collections.abc import Callable
 
 from sqlengine.catalog.pg.facts import Activity
-from sqlengine.errors import AdminShutdown, Error, FailedTransaction, OperationalError, ProtocolViolation
+from sqlengine.errors import (
+    AdminShutdown,
+    Error,
+    FailedTransaction,
+    InvalidText,
+    OperationalError,
+    ProtocolViolation,
+)
 from sqlengine.server.pg import extended, replies, simple, startup
 from sqlengine.server.pg.effects import Receive, Send, Steps
 from sqlengine.server.pg.frames import Frames
@@ -161,7 +168,12 @@ class Conversation:
         self.host.admit(self)
         yield from self._greet(started)
         while True:
-            message = yield from self._next_message()
+            kind, contents = yield from self._next_packet()
+            try:
+                message = read_message(kind, contents)
+            except InvalidText as error:
+                yield from self._refuse(kind, error)
+                continue
             if isinstance(message, Terminate):
                 return
             yield from self._answer(message)
@@ -215,7 +227,7 @@ class Conversation:
         if self._ending is not None:
             raise self._ending
 
-    def _next_message(self) -> Steps:
+    def _next_packet(self) -> Steps:
         while (found := self.frames.message()) is None:
             if self._is_at_rest and self._notifications:
                 self._tell_notifications()
@@ -225,7 +237,7 @@ class Conversation:
             has_come = yield from self.receive(waits_s)
             if not has_come and not self._notifications and waits_s is not None:
                 raise _idle(self.session.in_transaction)
-        return read_message(*found)
+        return found
 
     def next_message(self, timeout_s: float | None = None) -> Steps:
         """The next message, within something that needs more (COPY, a password); ProtocolViolation when none comes."""
@@ -260,6 +272,15 @@ class Conversation:
             self._is_skipping = True
             yield from self.flush()  # who has sent Flush waits for it, and no Flush counts before the next Sync
         yield from self.flush_much()
+
+    def _refuse(self, kind: bytes, error: Error) -> Steps:
+        """A message whose text cannot be read counts as one that has failed."""
+        self.fail(error)
+        if kind == b"Q":
+            yield from self._ready()
+        else:
+            self._is_skipping = True
+            yield from self.flush()
 
     def _extended(self, message: Message) -> Steps:
         match message:

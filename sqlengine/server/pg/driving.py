@@ -23,7 +23,7 @@ async def drive(talk: Conversation, channel: Channel, threads: Executor) -> None
             effect = steps.throw(error) if error is not None else steps.send(answer)
             answer = error = None
             try:
-                answer = await _carry_out(effect, channel, loop, threads)
+                answer = await _carry_out(effect, channel, threads, talk.host.limits.send_timeout_s)
             except asyncio.CancelledError:
                 raise
             except BaseException as raised:  # whatever it is, the conversation decides what it means
@@ -34,12 +34,12 @@ async def drive(talk: Conversation, channel: Channel, threads: Executor) -> None
         steps.close()
 
 
-async def _carry_out(effect: Effect, channel: Channel, loop: asyncio.AbstractEventLoop, threads: Executor) -> Any:
+async def _carry_out(effect: Effect, channel: Channel, threads: Executor, send_timeout_s: float) -> Any:
     match effect:
         case Run():
-            return await loop.run_in_executor(threads, effect.call)
+            return await asyncio.get_running_loop().run_in_executor(threads, effect.call)
         case Send():
-            return await channel.send(effect.data)
+            return await channel.send(effect.data, send_timeout_s)
         case Receive():
             return await channel.receive(effect.timeout_s)
         case Encrypt():
