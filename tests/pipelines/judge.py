@@ -4,6 +4,7 @@ once, in the order in which it was first seen.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ class Shown:
     states: Mapping[str, str] = field(default_factory=dict)
 
 
+_OUTPUT_MADE = re.compile(r"CREATE (?:STREAM|SINK) IF NOT EXISTS (\w+) AS")
+
+
 class Judge:
     """`in_flight`: what was sent and not acknowledged when the process died; its first may be there."""
 
@@ -58,6 +62,8 @@ class Judge:
             self._db.execute(table.create())
         self._defined: dict[str, str] = {}
         self._expanded: dict[str, Expanded] = {}
+        self._saved: set[str] = set()
+        """Outputs whose history has been written, and saved."""
 
     def close(self) -> None:
         self.inputs.close()
@@ -67,6 +73,9 @@ class Judge:
 
     def acknowledge(self, unit: Unit) -> None:
         """It must be there from now on."""
+        made = _OUTPUT_MADE.match(unit.statements[0])
+        if made is not None:
+            self._saved.add(made[1])
         if not unit.control:
             self.inputs.apply(unit.statements)
 
@@ -92,8 +101,8 @@ class Judge:
 
     def said(self, streams: Mapping[str, Mapping[int, Row]]) -> None:
         """Rows of streams somebody has read: at these offsets they stay."""
-        for name, there in streams.items():
-            known = self._said.setdefault(name, {})
+        for name in self._saved & streams.keys():
+            there, known = streams[name], self._said.setdefault(name, {})
             for offset, row in there.items():
                 if known.setdefault(offset, row) != row:
                     raise Wrong(f"stream {name}, offset {offset}: {known[offset]} has become {row}")
@@ -102,7 +111,7 @@ class Judge:
         """All that was ever read is there, at offsets without a gap."""
         self.said(shown.streams)
         for name, there in shown.streams.items():
-            lost = sorted(self._said[name].keys() - there.keys())
+            lost = sorted(self._said.get(name, {}).keys() - there.keys())
             if lost:
                 raise Wrong(f"stream {name}: offset {lost[0]}, read before, is gone")
             if there and sorted(there) != list(range(min(there), max(there) + 1)):
@@ -110,8 +119,8 @@ class Judge:
 
     def _whole_files(self, shown: Shown) -> None:
         """A part that was there once is there as it was."""
-        for name, parts in shown.files.items():
-            known = self._parts.setdefault(name, {})
+        for name in self._saved & shown.files.keys():
+            parts, known = shown.files[name], self._parts.setdefault(name, {})
             for part, before in known.items():
                 if parts.get(part) != before:
                     raise Wrong(f"sink {name}: {part} has changed from {before} to {parts.get(part)}")

@@ -128,10 +128,10 @@ class Program:
                 made = waiting.pop(0)
                 if rng.random() < 0.3:
                     yield Unit((f"SET background_ddl = {rng.choice(('true', 'false'))}",), control=True)
-                if not isinstance(made, View):  # what the background writes counts once it is saved, see the documents
-                    yield Unit(("SET background_ddl = false",), control=True)
-                text = made.create() if isinstance(made, View) else made.create(folder)
-                yield Unit((text,), control=True)
+                if isinstance(made, View):
+                    yield Unit((made.create(),), control=True)
+                else:  # a kill leaves its history to the background, and what that writes counts once it is saved
+                    yield Unit((made.create(folder), "WAIT", "CHECKPOINT"), control=True)
             yield Unit(tuple(tick_sql(tick, tables)))
             if not waiting and rng.random() < 0.25:
                 yield Unit((self._control(rng),), control=True)
