@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
@@ -73,6 +74,8 @@ class Settings:
     )
     database: dict[str, Any] = field(default_factory=dict, repr=False)
     postgres: dict[str, str] = field(default_factory=dict, repr=False)
+    changes: int = 0
+    """How often a value was set or reset."""
 
     def get(self, name: str) -> Any:
         """The value of a setting; UndefinedObject (42704) with near names for an unknown one."""
@@ -86,6 +89,7 @@ class Settings:
 
     def set(self, name: str, value: Any) -> None:
         """Parse and store; InvalidParameter (22023) when the value does not fit."""
+        self.changes += 1
         foreign = _foreign(name)
         if foreign is not None:
             self.postgres[foreign.name.lower()] = checked(foreign, str(value))
@@ -100,6 +104,7 @@ class Settings:
 
     def reset(self, name: str) -> None:
         """Back to the default."""
+        self.changes += 1
         foreign = _foreign(name)
         if foreign is not None:
             self.postgres.pop(foreign.name.lower(), None)
@@ -110,6 +115,7 @@ class Settings:
 
     def reset_all(self) -> None:
         """Everything back to its default but what all sessions share, which is not one session's to reset."""
+        self.changes += 1
         self.postgres.clear()
         for name in setting_names():
             if not is_shared(name):
@@ -120,9 +126,10 @@ _TRUTHS = {"on": "true", "1": "true", "yes": "true", "off": "false", "0": "false
 """Other words for true and false."""
 
 
-def setting_names() -> list[str]:
+@cache
+def setting_names() -> tuple[str, ...]:
     """All setting names in declaration order."""
-    return [f.name for f in fields(Settings) if f.metadata]
+    return tuple(f.name for f in fields(Settings) if f.metadata)
 
 
 def is_shared(name: str) -> bool:

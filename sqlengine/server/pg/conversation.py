@@ -79,6 +79,7 @@ class Conversation:
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._told: dict[str, str] = {}
+        self._reported: tuple[int, object] | None = None
         self._is_skipping = False
         self._is_at_rest = False
         self._ending: Error | None = None
@@ -326,6 +327,11 @@ class Conversation:
 
     def report(self) -> None:
         """Tell of settings that have changed."""
+        context = self.session.context
+        state = (context.settings.changes, context.role)
+        if state == self._reported:
+            return
+        self._reported = state
         now = reported(self.session)
         self.emit(*[replies.parameter_status(n, v) for n, v in now.items() if self._told.get(n) != v])
         self._told = now

@@ -6,6 +6,8 @@ STRUCT and MAP, which PostgreSQL has no ready type for, are told as json.
 
 from __future__ import annotations
 
+from functools import cache
+
 import pyarrow as pa
 
 from sqlengine.server.pg.replies import Column
@@ -99,6 +101,7 @@ def arrow_type(oid: int) -> pa.DataType | None:
     return _BY_OID.get(oid)
 
 
+@cache
 def type_oid(dtype: pa.DataType) -> int:
     """The oid of one of our types."""
     if pa.types.is_list(dtype):

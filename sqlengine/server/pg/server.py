@@ -74,7 +74,6 @@ class PgServer:
         self.backends: dict[int, Backend] = {}
         self._control = database.session()
         self._lock = threading.Lock()
-        self._loop = asyncio.new_event_loop()
         self._threads = ThreadPoolExecutor(_THREADS_MAX, "pg-statement")
         self._listeners: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,7 +82,12 @@ class PgServer:
         self._thread = threading.Thread(target=self._run_loop, name="pg-server", daemon=True)
         tls = self.options.tls
         self.policy = Policy(client_certificates=tls is not None and tls.checks_clients)
-        self._bind()
+        try:
+            self._bind()
+        except BaseException:
+            self._control.close()
+            raise
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         for listening in self._sockets:
             asyncio.run_coroutine_threadsafe(self._listen(listening), self._loop)
