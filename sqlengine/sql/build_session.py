@@ -207,7 +207,7 @@ _OLD_FORMATS = ("csv", "binary", "text")
 
 def _old_settings(listed: Node | None) -> Iterator[tuple[str, str]]:
     """`CSV HEADER DELIMITER AS ';'`: what COPY's options were before PostgreSQL 9.0, and people still write."""
-    for item in listed.nodes("old_setting") if listed is not None else ():
+    for item in listed.spread() if listed is not None else ():
         leaf, value = item.leaf("IDENT"), item.leaf("STRING")
         name = "null" if leaf is None else ident(item, leaf).lower()
         if name in _OLD_FORMATS and value is None:

@@ -332,6 +332,7 @@ def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> errors.Sy
     at = err.token.line or 0
     token = tokens[at]
     words = [name for name in expected if name not in _SHOWN and name not in _PUNCTUATION]
+    words = [*words, *QUERY_STARTS] if at == 0 else words
     meant = nearest_keyword(token.value, words) if token.kind == WORD else None
     near = token.value if token.kind != STRING else f"'{token.value}'"
     near = "..." if _may_be_password(tokens, at) else near

@@ -51,7 +51,6 @@ class Context:
     interrupt: Callable[[], None] | None = None
     deadline_us: int | None = None
     on_progress: Callable[[float], None] | None = None
-    copy_data: Any = None
     prepared: dict[str, ast.Prepare] = field(default_factory=dict)
     role: SessionRole = field(default_factory=SessionRole)
     before_transaction: dict[str, Any] = field(default_factory=dict)  # what SET LOCAL has changed, as it was
@@ -70,6 +69,13 @@ class Context:
             raise QueryCanceled("canceling statement due to user request")
         if self.deadline_us is not None and self.instance.clock.now_us() > self.deadline_us:
             raise QueryCanceled("canceling statement due to statement timeout")
+
+    @property
+    def time_left_s(self) -> float | None:
+        """How long the statement may still run; None for ever, or where the clock does not go by itself."""
+        if self.deadline_us is None or self.instance.clock.virtual:
+            return None
+        return max(0.0, (self.deadline_us - self.instance.clock.now_us()) / 1e6)
 
     @property
     def in_background(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, T
 from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.catalog.system import SystemTable
-from sqlengine.errors import InvalidParameter, NotSupportedError, TransactionError
+from sqlengine.errors import InvalidParameter, NotSupportedError, QueryCanceled, TransactionError
 from sqlengine.result import Result
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.snapshot.execute import run
@@ -112,15 +113,28 @@ def run_expanded(
 ) -> pa.Table:
     """Run on the snapshot executor so that cancelling interrupts it."""
 
+    timer: threading.Timer | None = None
+
     def started(connection: Any) -> None:
+        nonlocal timer
         context.interrupt = connection.interrupt
         context.check()
+        left_s = context.time_left_s
+        if left_s is not None:
+            timer = threading.Timer(left_s, connection.interrupt)
+            timer.daemon = True
+            timer.start()
 
     try:
         with pg_answers(context) if expanded.of_session else nullcontext(NOBODY) as statement:
             table = run(expanded, tables, now_us, started, statement, tick)
+    except QueryCanceled:
+        context.check()  # which says why
+        raise
     finally:
         context.interrupt = None
+        if timer is not None:
+            timer.cancel()
     context.check()
     return table
 

@@ -209,8 +209,3 @@ _DESCRIBE: dict[type[ast.Statement], Callable[[Any, Context], pa.Schema | None]]
     ast.Execute: _executed,
     ast.Fetch: lambda statement, context: cursor_of(statement.cursor, context).schema,
 }
-
-
-def answers_with_rows(statement: ast.Statement) -> bool:
-    """Whether a statement that changes nothing and is not described otherwise has to be run to know its columns."""
-    return isinstance(statement, (ast.Show, ast.Describe, ast.Explain, ast.Print))

@@ -428,3 +428,32 @@ def test_a_text_prepared_again_means_what_it_means_now() -> None:
             answers = client.send(parse("SELECT name FROM t WHERE id = $1"), describe("S"), SYNC)
             told.append([c[:6] for k, c in answers if k == "t"])
         assert told == [[struct.pack("!HI", 1, 20)], [struct.pack("!HI", 1, 25)], [struct.pack("!HI", 1, 25)]]
+
+
+def test_options_of_copy_as_they_were_written_long_ago() -> None:
+    with wire() as client:
+        answers = client.send(query("COPY t TO STDOUT CSV HEADER DELIMITER AS ';' NULL 'nil'"))
+        told = b"".join(c for k, c in answers if k == "d")
+        assert told == b"id;name\n1;one\n2;nil\n3;three\n"
+        client.send(query("COPY t FROM STDIN WITH DELIMITER ';' CSV HEADER"))
+        head = b'"na\nme";"i""d"\n'  # says nothing of what stands where
+        assert client.kinds(*[copied(bytes([byte])) for byte in head], copied(b"7;seven\n"), message("c")) == "CZ"
+        answers = client.send(query("SELECT name FROM t WHERE id = 7"))
+        assert [values(c) for k, c in answers if k == "D"] == [[b"seven"]]
+        assert client.kinds(query("COPY t FROM STDIN (FORMAT csv, HEADER match)")) == "EZ"
+
+
+def test_a_statement_ends_when_its_time_is_over() -> None:
+    with wire() as client:
+        client.send(query("SET statement_timeout = '200 ms'"))
+        answers = client.send(query("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b"))
+        told = [fields(c) for k, c in answers if k == "E"]
+        assert [(t["C"], t["M"]) for t in told] == [("57014", "canceling statement due to statement timeout")]
+        assert client.kinds(query("SELECT 1")) == "TDCZ"
+
+
+def test_a_numeric_without_digits_of_its_own_is_told_with_those_it_has() -> None:
+    with wire() as client:
+        answers = client.send(query("SELECT CAST(1 AS NUMERIC) AS x, 1.25 AS y"))
+        ends = next(c for k, c in answers if k == "T")[2:].split(b"x\0", 1)[1]
+        assert struct.unpack_from("!IhIhi", ends)[2:] == (1700, -1, (38 << 16 | 9) + 4)

@@ -64,7 +64,12 @@ class CopyOptions:
             raise InvalidParameter(f'COPY format "{self.format}" not recognized', hint="one of: " + ", ".join(_FORMATS))
         if options.get("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
             raise InvalidParameter(f'encoding "{options["encoding"]}" is not supported', hint="send UTF-8")
-        self.header = options.get("header", "false").lower() in ("true", "on", "1", "match", "yes")
+        header = options.get("header", "false").lower()
+        if header == "match":
+            raise InvalidParameter(
+                "HEADER MATCH is not supported", sqlstate="0A000", hint="HEADER skips the first line"
+            )
+        self.header = header in ("true", "on", "1", "yes")
         self.delimiter = options.get("delimiter", "," if self.format == "csv" else "\t")
         self.null = options.get("null", "" if self.format == "csv" else "\\N")
         self.quote = options.get("quote", '"')
@@ -155,7 +160,8 @@ def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
     talk.emit(replies.copy_in(options.is_binary, len(schema)))
     yield from talk.flush()
     with tempfile.NamedTemporaryFile(prefix="sqlengine-copy-", suffix=".csv") as spool:
-        yield from _gather(talk, spool)
+        header = FirstRecord(options.quote) if options.header and options.format == "csv" else None
+        yield from _gather(talk, spool, header)
         if options.format == "csv":
             _cut_end_mark(spool)
         spool.flush()
@@ -164,13 +170,35 @@ def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
     talk.emit(*map(replies.notice, result.notices), replies.complete(result.tag))
 
 
-def _gather(talk: Conversation, spool: Any) -> Steps:
+class FirstRecord:
+    """Takes the first record of csv away, whatever it says: columns are known by their places, as PostgreSQL has it."""
+
+    def __init__(self, quote: str) -> None:
+        self._quote = quote.encode()
+        self._is_quoted = False
+        self._is_over = False
+
+    def rest(self, data: bytes) -> bytes:
+        """What of the next piece is behind it."""
+        at = 0
+        while not self._is_over:
+            end = data.find(b"\n", at)
+            stretch = data[at:] if end < 0 else data[at:end]
+            self._is_quoted ^= stretch.count(self._quote) % 2 == 1
+            if end < 0:
+                return b""
+            at = end + 1
+            self._is_over = not self._is_quoted
+        return data[at:]
+
+
+def _gather(talk: Conversation, spool: Any, header: FirstRecord | None) -> Steps:
     """Write down what the client sends until it says that this was all; QueryCanceled (57014) when it gives up."""
     while True:
         message = yield from talk.next_message()
         match message:
             case CopyData(data):
-                spool.write(data)
+                spool.write(data if header is None else header.rest(data))
             case CopyDone():
                 return
             case CopyFail(reason):
@@ -206,7 +234,7 @@ def _pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Pol
 
 def _csv_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:
     kind = connector("file")
-    given = {"path": str(path), "format": "csv", "header": str(options.header).lower(), "delimiter": options.delimiter}
+    given = {"path": str(path), "format": "csv", "header": "false", "delimiter": options.delimiter}
     source = kind.source(parse_options(kind, {**given, "quote": options.quote, "null_string": options.null}), schema)
     reader = source.open(str(path), None)
     try:
