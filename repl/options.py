@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
             hint = did_you_mean(found[1], [o for a in self._actions for o in a.option_strings])
         elif message.startswith("unrecognized arguments: "):
             message = f"only one data directory can be opened: {message.partition(': ')[2]} is one too many"
-        if "did you mean" not in message:
+        if "did you mean" not in message and "\nhint: " not in message:
             message += f"\nhint: {hint or 'sqlengine --help lists the options'}"
         print(f"sqlengine: {message.removeprefix('argument ')}", file=sys.stderr)
         raise SystemExit(2)

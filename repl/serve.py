@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from repl.options import Parser
 from sqlengine import connect
-from sqlengine.errors import InvalidParameter
 
 DEFAULT_ADDRESS = "127.0.0.1:5433"
 _EPILOG = """\
@@ -25,8 +24,11 @@ SIGINT and SIGTERM end it: clients are told, and the state is saved.
 
 def serve(argv: Sequence[str]) -> int:
     """Run the command (its arguments behind `serve`) until a signal; returns the exit status."""
-    options = _parser().parse_args(argv)
-    host, port = _address(options.pg)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.tls_cert is None and (options.tls_key or options.tls_client_ca):
+        parser.error("TLS needs a certificate\nhint: give --tls-cert")
+    host, port = _address(parser, options.pg)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -69,8 +71,8 @@ def _parser() -> Parser:
     return parser
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(parser: Parser, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:
-        raise InvalidParameter(f'"{text}" is no address to listen on', hint="write HOST:PORT, as in 127.0.0.1:5433")
+        parser.error(f'"{text}" is no address to listen on\nhint: write HOST:PORT, as in {DEFAULT_ADDRESS}')
     return host.strip("[]"), int(port)

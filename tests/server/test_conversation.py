@@ -457,3 +457,25 @@ def test_a_numeric_without_digits_of_its_own_is_told_with_those_it_has() -> None
         answers = client.send(query("SELECT CAST(1 AS NUMERIC) AS x, 1.25 AS y"))
         ends = next(c for k, c in answers if k == "T")[2:].split(b"x\0", 1)[1]
         assert struct.unpack_from("!IhIhi", ends)[2:] == (1700, -1, (38 << 16 | 9) + 4)
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "sqlstate"),
+    [
+        ("idle_timeout_s", "SELECT 1", "57P05"),
+        ("idle_in_transaction_timeout_s", "BEGIN", "25P03"),
+    ],
+)
+def test_a_session_that_says_nothing_ends_in_time(limit: str, before: str, sqlstate: str) -> None:
+    with wire(**{limit: 5.0}) as client:
+        client.send(query(before))
+        ((kind, contents),) = client.time_passes()
+        assert (kind, fields(contents)["C"], fields(contents)["S"]) == ("E", sqlstate, "FATAL") and client.is_over
+    with wire(**{limit: 5.0}) as client:  # the other kind of waiting has no limit
+        client.send(query("BEGIN" if before == "SELECT 1" else "SELECT 1"))
+        assert client.time_passes() == [] and not client.is_over
+
+
+def test_who_does_not_authenticate_in_time_is_let_go(bare: Wire) -> None:
+    ((kind, contents),) = bare.time_passes()
+    assert (kind, fields(contents)["S"]) == ("E", "FATAL") and bare.is_over

@@ -79,6 +79,9 @@ def test_tls_with_channel_binding(tmp_path: Path, certificates: Path) -> None:
         for mode in ({"sslmode": "verify-full"}, {"sslmode": "verify-full", "channel_binding": "require"}):
             assert connect(dsn, **trusted, **mode) == "ann"
         assert connect(dsn, user="ann", password="secret", sslmode="disable") == "ann"
+        if psycopg.pq.version() >= 170000:  # libpq 17 begins with TLS at once when it is asked to
+            direct = {"sslnegotiation": "direct", "sslmode": "verify-full", "channel_binding": "require"}
+            assert connect(dsn, **trusted, **direct) == "ann"
         fails(dsn, None, "password authentication failed", **{**trusted, "password": "no", "sslmode": "require"})
 
 

@@ -87,6 +87,12 @@ class Wire:
         found, self.out = bytes(self.out), bytearray()
         return found
 
+    def time_passes(self) -> list[tuple[str, bytes]]:
+        """Until the limit of what is waited for; what is said then."""
+        self._advance(None)
+        found, self.out = bytes(self.out), bytearray()
+        return list(split(found))
+
     def send(self, *messages: bytes) -> list[tuple[str, bytes]]:
         """Send messages; those that answer them, as (kind, contents)."""
         return list(split(self.raw(b"".join(messages))))

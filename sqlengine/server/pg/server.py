@@ -111,7 +111,9 @@ class PgServer:
         except OSError as error:
             for listening in self._sockets:
                 listening.close()
-            raise OperationalError(f"cannot listen on {options.host}:{options.port}: {error.strerror}") from error
+            raise OperationalError(
+                f"cannot listen on {options.host}:{options.port}: {os.strerror(error.errno or 0)}"
+            ) from error
         for listening in self._sockets:
             listening.setblocking(False)
 
