@@ -91,13 +91,18 @@ _built_in: dict[str, tuple[Sequence[pa.DataType], pa.DataType, Callable[..., pa.
 
 def macro_at_opening(statement: str) -> None:
     """A macro made of functions told to `at_opening`."""
-    _built_in_macros.append(statement)
+    with _lock:
+        _built_in_macros.append(statement)
+        if _root is not None:
+            _root.execute(statement)
 
 
 def at_opening(name: str, params: Sequence[pa.DataType], returns: pa.DataType, body: Callable[..., pa.Array]) -> None:
-    """A function of Arrow arrays that DuckDB is to know from the beginning: told before the first connection."""
-    assert _root is None, "DuckDB is open already"
-    _built_in[name] = (params, returns, body)
+    """A function of Arrow arrays that DuckDB is to know from the beginning, or from now on where it is open already."""
+    with _lock:
+        _built_in[name] = (params, returns, body)
+        if _root is not None:
+            _create(_root, name, params, returns, body, volatile=False)
 
 
 def _received(

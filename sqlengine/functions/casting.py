@@ -247,12 +247,12 @@ def _text_kernels(target: pa.DataType) -> tuple[ArrayKernel | None, ArrayKernel]
     if pa.types.is_boolean(target):
         return None, _boolean_text
     if target in (TIMESTAMP, pa.date32()):
-        return (lambda a: a.cast(target)), _by_duckdb(target)
+        return (lambda a: a.cast(target)), _by_duckdb(target, _ERA_BEHIND_DAY)
     if pa.types.is_binary(target):
         return None, _bytes_text
     if pa.types.is_list(target):
         return None, _list_text(target)
-    return None, _by_duckdb(target)
+    return None, _by_duckdb(target, _ERA_BEHIND_DAY if target == TIMESTAMPTZ else "a")
 
 
 def _list_text(target: pa.DataType) -> ArrayKernel:
@@ -305,8 +305,12 @@ def _bytes_text(a: pa.Array) -> pa.Array:
     return pc.if_else(in_hex, from_hex, a.cast(pa.binary()))
 
 
-def _by_duckdb(target: pa.DataType) -> ArrayKernel:
-    text = f"CAST(a AS {duck.sql_type(target)})"
+_ERA_BEHIND_DAY = r"regexp_replace(a, '^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$', '\1 (BC)\2', 'i')"
+"""DuckDB reads a day before our era where PostgreSQL's text ends with BC."""
+
+
+def _by_duckdb(target: pa.DataType, value: str = "a") -> ArrayKernel:
+    text = f"CAST({value} AS {duck.sql_type(target)})"
 
     def kernel(a: pa.Array) -> pa.Array:
         out = duck.evaluate([text], {"a": a}, len(a))[0]

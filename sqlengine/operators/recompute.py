@@ -17,6 +17,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.plan import nodes
+from sqlengine.sql.marks import NOW, fill_marks
 from sqlengine.state.arrow_buffers import wrap
 from sqlengine.state.row_store import RowStore
 from sqlengine.types import storage_type
@@ -50,7 +51,7 @@ class RecomputeOperator(Operator):
         """The query's answer over the inputs as they are, in the declared schema."""
         connection = duck.connection()
         tables = {f"in{i}": store.snapshot_table() for i, store in enumerate(self._inputs)}
-        text = self._sql.replace("$now", duck.now_literal(now_us))
+        text = fill_marks(self._sql, {NOW: duck.now_literal(now_us)})
         try:
             for name, table in tables.items():
                 connection.register(name, table)

@@ -68,6 +68,8 @@ def cast_column(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
         if castable(have, info.type):
             kernel = cast_kernel(have, info.type)
             return pa.chunked_array([kernel(chunk) for chunk in chunks], info.type)
+        if types.is_numeric(have) and pa.types.is_temporal(info.type):  # Arrow would count microseconds or days
+            raise pa.ArrowTypeError("numbers are no moments")
         plain = pa.chunked_array([_storage(chunk) for chunk in chunks], types.storage_type(have))
         return _wrap(plain.cast(types.storage_type(info.type)), info.type)
     except (DataError, DatatypeMismatch) as error:
@@ -93,7 +95,11 @@ def _cast_error(error: Exception, have: pa.DataType, info: ColumnInfo) -> OutOfR
     want = types.to_sql(info.type)
     if types.is_numeric(have) and types.is_numeric(info.type):
         return OutOfRange(f'value out of range for type {want} in column "{info.name}"', detail=text)
+    return _mismatch(have, info)
+
+
+def _mismatch(have: pa.DataType, info: ColumnInfo) -> DatatypeMismatch:
     return DatatypeMismatch(
-        f'column "{info.name}" is of type {want} but expression is of type {types.to_sql(have)}',
+        f'column "{info.name}" is of type {types.to_sql(info.type)} but expression is of type {types.to_sql(have)}',
         hint="you will need to rewrite or cast the expression",
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine import duck
+from sqlengine import duck, sql
 from sqlengine.snapshot import pg
-from sqlengine.snapshot.expand import TICK, Expanded, typed
+from sqlengine.snapshot.expand import Expanded, typed
 
 _BY_ARRIVAL = re.compile(r"\b(?:first|last|list|array_agg|string_agg|any_value)\(", re.IGNORECASE)
 """Aggregates whose answer depends on the order of rows.  DuckDB reads the batches of a table side by side, so that
@@ -34,8 +34,12 @@ def run(
     connection = duck.connection()
     names: dict[str, str] = {}
     ordered = _BY_ARRIVAL.search(expanded.text) is not None
-    text = expanded.text.replace("$now", duck.now_literal(now_us)).replace(pg.STATEMENT, statement)
-    text = text.replace(TICK, f"CAST({tick} AS BIGINT)")
+    values = {
+        sql.NOW: duck.now_literal(now_us),
+        sql.STATEMENT: statement,
+        sql.TICK: f"CAST({tick} AS BIGINT)",
+    }
+    text = sql.fill_marks(expanded.text, values)
     try:
         for name, table in tables.items():
             names[name] = name

@@ -39,7 +39,7 @@ class Expanded:
     @property
     def tick_dependent(self) -> bool:
         """Whether it asks for the number of the tick."""
-        return TICK in self.text
+        return sql.has_mark(self.text, sql.TICK)
 
     def schemas(self) -> dict[str, pa.Schema]:
         """The inputs' schemas by table name."""
@@ -47,7 +47,7 @@ class Expanded:
 
     def describe(self) -> pa.Schema:
         """The answer's schema; binding errors of DuckDB come out as ours."""
-        text = self.text.replace("$now", NOW_SAMPLE).replace(pg.STATEMENT, pg.NOBODY).replace(TICK, TICK_SAMPLE)
+        text = sql.fill_marks(self.text, _SAMPLES)
         schema = duck.describe(text, self.schemas())
         return typed(schema, self.pg_types) if len(self.pg_types) == len(schema) else schema
 
@@ -63,11 +63,12 @@ def _marked(field: pa.Field, kind: str | None) -> pa.Field:
 
 PG_TYPE = "pg_type"
 """The key of a field's metadata under which it has its type in PostgreSQL's words."""
-TICK = "$current_tick"
-"""Stands in a text for the number of the tick that is read: what `current_tick()` says."""
-TICK_SAMPLE = "CAST(0 AS BIGINT)"
-NOW_SAMPLE = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
-
+_SAMPLES = {
+    sql.NOW: "TIMESTAMPTZ '1970-01-01 00:00:00+00'",
+    sql.STATEMENT: pg.NOBODY,
+    sql.TICK: "CAST(0 AS BIGINT)",
+}
+"""Values of the types that the marks have."""
 
 TimeColumn = Callable[[CatalogObject], str | None]
 """The column that is an object's own time, None when it has none."""
@@ -208,7 +209,7 @@ class _Expansion:
 def _tick(args: Sequence[str]) -> str:
     if args:
         raise UndefinedFunction("function current_tick does not take arguments", hint="current_tick()")
-    return TICK
+    return sql.TICK
 
 
 def catalog_parameters(query: ast.Query, catalog: Catalog, functions: UserFunctions) -> dict[int, str]:
@@ -241,7 +242,7 @@ def expand(
     return Expanded(
         text,
         expansion.inputs,
-        "$now" in text,
+        sql.has_mark(text, sql.NOW),
         expansion.changes,
         expansion.of_session or any(map(pg.prints, kinds)),
         kinds,

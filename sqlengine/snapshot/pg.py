@@ -13,14 +13,12 @@ from functools import partial
 
 import pyarrow as pa
 
-from sqlengine import duck
+from sqlengine import duck, sql
 from sqlengine.catalog.pg.facts import Facts
 from sqlengine.catalog.pg.functions import PgFunction, call, overload
 from sqlengine.catalog.pg.functions.names import REG_TYPES, reg_out
 from sqlengine.catalog.pg.relations import OID
 
-STATEMENT = "$pg"
-"""Stands in expanded text for the number of the statement."""
 NOBODY = "0"
 """The number under which nothing is answered but NULL: for describing a query."""
 
@@ -45,7 +43,7 @@ def spelling(function: PgFunction, args: Sequence[str]) -> str:
     _register()
     texts = ", ".join(f"CAST({arg} AS VARCHAR)" for arg in args)
     name = "pg_call_each_row" if function.volatile else "pg_call"
-    made = f"{name}({STATEMENT}, '{function.name}', CAST([{texts}] AS VARCHAR[]))"
+    made = f"{name}({sql.STATEMENT}, '{function.name}', CAST([{texts}] AS VARCHAR[]))"
     if function.result.endswith("[]"):
         return f"from_json({made}, '[\"{_DUCK.get(function.result[:-2], 'VARCHAR')}\"]')"
     return f"CAST({made} AS {_DUCK[function.result]})" if function.result in _DUCK else made

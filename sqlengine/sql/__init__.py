@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import is_complete, split
+from sqlengine.sql.marks import NOW, STATEMENT, TICK, fill_marks, has_mark
 from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
 from sqlengine.sql.redact import without_passwords
 from sqlengine.sql.token_edit import ROWTIME
@@ -65,14 +66,19 @@ PgOutputs = Sequence[tuple[str, str | None]]
 """The columns of a catalog query and their types in PostgreSQL's words, None where Arrow's type tells."""
 
 __all__ = [
+    "NOW",
     "PgForms",
     "PgOutputs",
     "ROWTIME",
     "Reference",
+    "STATEMENT",
+    "TICK",
     "Typed",
     "bind_params",
     "called_functions",
+    "fill_marks",
     "grouping_window",
+    "has_mark",
     "has_own_form",
     "is_complete",
     "lower",

@@ -14,7 +14,8 @@ from sqlengine.array_text import braces_to_json
 from sqlengine.errors import Error
 from sqlengine.sql.interval import parse_interval
 
-_BEFORE_CHRIST = re.compile(r"\s+BC$", re.IGNORECASE)
+_BEFORE_CHRIST = re.compile(r"^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$", re.IGNORECASE)
+_MOMENTS = frozenset((exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPTZ))
 
 
 def spell_literals(tree: exp.Expr) -> None:
@@ -25,18 +26,18 @@ def spell_literals(tree: exp.Expr) -> None:
             continue
         if cast.to.this == exp.DType.ARRAY:
             _array(cast, text.name)
-        elif cast.to.this == exp.DType.INTERVAL or cast.to.this == exp.DType.DATE:
+        elif cast.to.this == exp.DType.INTERVAL or cast.to.this in _MOMENTS:
             _scalar(cast, text.name)
 
 
-def date_text(text: str) -> str:
-    """The text of a date as DuckDB reads it."""
-    return _BEFORE_CHRIST.sub(" (BC)", text)
+def moment_text(text: str) -> str:
+    """The text of a date or timestamp as DuckDB reads it: the era behind the day."""
+    return _BEFORE_CHRIST.sub(r"\1 (BC)\2", text)
 
 
 def _scalar(cast: exp.Cast, text: str) -> None:
-    if cast.to.this == exp.DType.DATE:
-        cast.set("this", exp.Literal.string(date_text(text)))
+    if cast.to.this in _MOMENTS:
+        cast.set("this", exp.Literal.string(moment_text(text)))
         return
     try:
         parse_interval(text)

@@ -21,6 +21,7 @@ from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.pg_forms import PgForms
 from sqlengine.sql.references import find
+from sqlengine.sql.marks import NOW
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_approximate import exact_aggregates
 from sqlengine.sql.render_from import spell_samples, spell_unpivots, type_literals
@@ -37,8 +38,7 @@ from sqlengine.sql.windows import GROUPING
 
 Relation = Callable[[ast.TableRef], str]
 TimeColumn = Callable[[ast.TableRef], str | None]
-NOW = "$now"
-"""The parameter of the rendered text that stands for the statement's time (a timestamptz)."""
+"""The column that is a table's own time."""
 
 
 Columns = Callable[[ast.TableRef], Mapping[str, str]]

@@ -45,6 +45,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = special_calls(result)
     if "=>" in words:
         result = _lambdas(result)
+    if "::" in words and words & _LITERAL_TYPES:
+        result = _typed_literals(result)
     if words & _ARROWS:
         result = _json_keys(result)
     if "ASOF" in words:
@@ -74,6 +76,24 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
     if words & {"[", "MAP"}:
         result = _bare_arrays(_indexes(result))
     return result
+
+
+_LITERAL_TYPES = frozenset(("DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ"))
+
+
+def _typed_literals(tokens: list[Token]) -> list[Token]:
+    """`date 'x'::text`: the type belongs to the string, as `(date 'x')::text` says."""
+    out: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        kind, *rest = tokens[at : at + 3]
+        if len(rest) == 2 and kind.upper in _LITERAL_TYPES and rest[0].kind == STRING and rest[1].value == "::":
+            out += [operator("(", kind), kind, rest[0], operator(")", kind)]
+            at += 2
+        else:
+            out.append(kind)
+            at += 1
+    return out
 
 
 # ---------------------------------------------------------------- parameters
