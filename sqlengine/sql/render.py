@@ -19,9 +19,9 @@ from sqlengine.sql.lower_pivot import name_aggregates
 from sqlengine.sql.lower_query import output_name, refuse_fetch_options
 from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
+from sqlengine.sql.marks import NOW
 from sqlengine.sql.pg_forms import PgForms
 from sqlengine.sql.references import find
-from sqlengine.sql.marks import NOW
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_approximate import exact_aggregates
 from sqlengine.sql.render_from import spell_samples, spell_unpivots, type_literals
