@@ -85,24 +85,24 @@ def _create(
 
 _functions_lock = threading.Lock()
 _functions: set[str] = set()
-_built_in_macros: list[str] = []
-_built_in: dict[str, tuple[Sequence[pa.DataType], pa.DataType, Callable[..., pa.Array]]] = {}
+_built_in: list[Callable[[Any], object]] = []
 
 
 def macro_at_opening(statement: str) -> None:
     """A macro made of functions told to `at_opening`."""
-    with _lock:
-        _built_in_macros.append(statement)
-        if _root is not None:
-            _root.execute(statement)
+    _at_opening(lambda root: root.execute(statement))
 
 
 def at_opening(name: str, params: Sequence[pa.DataType], returns: pa.DataType, body: Callable[..., pa.Array]) -> None:
     """A function of Arrow arrays that DuckDB is to know from the beginning, or from now on where it is open already."""
+    _at_opening(lambda root: _create(root, name, params, returns, body, volatile=False))
+
+
+def _at_opening(step: Callable[[Any], object]) -> None:
     with _lock:
-        _built_in[name] = (params, returns, body)
+        _built_in.append(step)
         if _root is not None:
-            _create(_root, name, params, returns, body, volatile=False)
+            step(_root)
 
 
 def _received(
@@ -157,9 +157,9 @@ def _database() -> Any:
             # Bodies of functions hold interpreter objects: the database must end before the interpreter does.
             atexit.register(_close)
             root.execute("SET GLOBAL TimeZone = 'UTC'")
-            for name, (params, returns, body) in _built_in.items():
-                _create(root, name, params, returns, body, volatile=False)
-            root.execute(";".join([*_built_in_macros, *MACROS]))
+            for step in _built_in:
+                step(root)
+            root.execute(";".join(MACROS))
             duck_memory.opened(root)
             _root = root
         return _root
