@@ -187,18 +187,13 @@ _TYPE_NAMES: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "time": pa.time64("us"),
     "interval": INTERVAL,
-    "timestamp": TIMESTAMP,
-    "timestamp_s": TIMESTAMP,
-    "timestamp_ms": TIMESTAMP,
-    "timestamp_ns": TIMESTAMP,
+    **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), TIMESTAMP),
     "timestamp with time zone": TIMESTAMPTZ,
     "uuid": UUID,
     "enum": pa.string(),
     "time_ns": pa.time64("us"),
     "json": JSON,
-    "sqlnull": pa.string(),
-    "null": pa.string(),
-    '"null"': pa.string(),
+    **dict.fromkeys(("sqlnull", "null", '"null"'), pa.string()),
 }
 
 _SQL_TYPES: dict[pa.DataType, str] = {
