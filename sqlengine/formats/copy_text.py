@@ -68,7 +68,7 @@ class CopyTextDecoder:
                 bad.append((at, f"expected {width} fields, got {len(fields)}"))
                 continue
             try:
-                rows.append([None if f == null else _ESCAPE.sub(_meaning, f).decode() for f in fields])
+                rows.append(_unescaped(fields, null))
                 kept.append(at)
             except UnicodeDecodeError:
                 bad.append((at, "invalid byte sequence for encoding UTF8"))
@@ -96,6 +96,15 @@ def _fields(line: bytes, delimiter: bytes) -> list[bytes]:
             found.append(part)
         is_open = (len(part) - len(part.rstrip(b"\\"))) % 2 == 1
     return found
+
+
+def _unescaped(fields: list[bytes], null: bytes) -> list[str | None]:
+    return [None if f == null else _ESCAPE.sub(_meaning, f).decode() for f in fields]
+
+
+def text_fields(line: bytes, delimiter: str, null_string: str) -> list[str | None]:
+    """The fields of one line, None for NULL; UnicodeDecodeError where one is not UTF-8."""
+    return _unescaped(_fields(line, delimiter.encode()), null_string.encode())
 
 
 def _meaning(escape: re.Match[bytes]) -> bytes:

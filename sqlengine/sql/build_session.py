@@ -179,11 +179,15 @@ def copy_from(node: Node) -> ast.Statement:
 
 
 def copy_to(node: Node) -> ast.Statement:
-    """COPY target | (query) TO 'path' | STDOUT."""
-    query = query_of(node)
-    if query is None:
-        query = select_all(name_of(node), _first(node) or 0, names_of(node))
-    return ast.CopyTo(query=query, path=_path(node), options=_settings(node), as_of=_as_of(node))
+    """COPY target | (query | SUBSCRIBE ...) TO 'path' | STDOUT."""
+    copied = node.node("copied")
+    inner: ast.Statement
+    if copied is None:
+        inner = ast.SelectStatement(query=select_all(name_of(node), _first(node) or 0, names_of(node)))
+    else:
+        (given,) = copied.nodes()
+        inner = select(given) if given.rule == "select" else subscribe(given)
+    return ast.CopyTo(statement=inner, path=_path(node), options=_settings(node))
 
 
 def _path(node: Node) -> str | None:

@@ -97,8 +97,6 @@ def unsupported_feature(tokens: Sequence[Token]) -> str | None:
         return found
     if first == "ALTER":
         return _alter(words, tokens)
-    if first == "COPY" and words[1:3] == ["(", "SUBSCRIBE"]:
-        return "COPY (SUBSCRIBE ...)"
     return _clause(first, tokens)
 
 

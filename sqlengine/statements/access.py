@@ -343,7 +343,7 @@ def _copy_from(statement: ast.CopyFrom, check: Check) -> None:
 
 
 def _copy_to(statement: ast.CopyTo, check: Check) -> None:
-    check.read(statement.query)
+    NEEDS[type(statement.statement)](statement.statement, check)
     if statement.path is not None:
         check.superuser("COPY to a file", WRITE_FILES)
 

@@ -24,6 +24,7 @@ from sqlengine.sql import ast
 from sqlengine.statements.context import Context, Pending
 from sqlengine.statements.select import run_at
 from sqlengine.statements.spool import Spool
+from sqlengine.statements.subscribe import follow, subscribe
 from sqlengine.statements.write import (
     append_changes,
     append_stream,
@@ -155,9 +156,30 @@ def _file_options(options: ast.Options) -> dict[str, str]:
 
 
 def copy_to(statement: ast.CopyTo, context: Context) -> Result:
-    """COPY target | (query) TO 'path' (FORMAT ...), written atomically: a temporary file renamed when complete."""
-    rows, _ = run_at(context, statement.query, statement.as_of)
+    """COPY target | (query) TO 'path' (FORMAT ...), written atomically: a temporary file renamed when complete; what is
+    followed is for a client alone."""
+    copied = statement.statement
+    if isinstance(copied, ast.Subscribe) or (isinstance(copied, ast.SelectStatement) and copied.emit is not None):
+        return _copy_changes(statement, context)
+    assert isinstance(copied, ast.SelectStatement)
+    rows, _ = run_at(context, copied.query, copied.as_of)
     if statement.path is None:
         return Result(f"COPY {rows.num_rows}", rows)
     write_table(rows, Path(statement.path), _file_options(statement.options))
     return Result(f"COPY {rows.num_rows}", row_count=rows.num_rows)
+
+
+def _copy_changes(statement: ast.CopyTo, context: Context) -> Result:
+    """COPY (SUBSCRIBE ...), COPY (SELECT ... EMIT ...): the changes as they come, without end."""
+    copied = statement.statement
+    if statement.path is not None:
+        raise NotSupportedError(
+            "COPY to a file of changes without end is not supported", hint="CREATE SINK writes changes to files"
+        )
+    if isinstance(copied, ast.Subscribe):
+        result = subscribe(copied, context)
+    else:
+        assert isinstance(copied, ast.SelectStatement) and copied.emit is not None
+        result = follow(context, copied.query, copied.emit, snapshot=True)
+    result.tag = "COPY"
+    return result

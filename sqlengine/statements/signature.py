@@ -67,6 +67,8 @@ def _infer(statement: Any, found: Found, context: Context) -> None:
         _infer_query(f"SELECT 1 FROM {_target(statement)}{others}{_where(statement.where)}", found, context)
     elif isinstance(statement, ast.Execute):
         _infer(kept(context, statement.name).statement, found, context)
+    elif isinstance(statement, (ast.CopyTo, ast.DeclareQueryCursor)):
+        _infer(statement.statement, found, context)
     elif isinstance(getattr(statement, "query", None), ast.Query):
         _infer_tree(statement.query, found, context)
 

@@ -440,7 +440,6 @@ def test_options_of_copy_as_they_were_written_long_ago() -> None:
         assert client.kinds(*[copied(bytes([byte])) for byte in head], copied(b"7;seven\n"), message("c")) == "CZ"
         answers = client.send(query("SELECT name FROM t WHERE id = 7"))
         assert [values(c) for k, c in answers if k == "D"] == [[b"seven"]]
-        assert client.kinds(query("COPY t FROM STDIN (FORMAT csv, HEADER match)")) == "EZ"
 
 
 def test_a_statement_ends_when_its_time_is_over() -> None:

@@ -124,7 +124,7 @@ def test_data_statements() -> None:
         ("format", "csv"),
         ("header", "true"),
     )
-    assert one("COPY t (a, b) TO STDOUT").query.text == 'SELECT "a", "b" FROM "t"'
+    assert one("COPY t (a, b) TO STDOUT").statement.query.text == 'SELECT "a", "b" FROM "t"'
 
 
 def test_inside() -> None:
@@ -151,7 +151,7 @@ def test_inside() -> None:
     assert one("PRINT 't' FROM BEGINNING LIMIT 3").limit == 3
     assert one("SUBSCRIBE TO mv WITH (snapshot = true) AS OF TICK 7").as_of_tick == 7
     assert one("SELECT * FROM t WHERE a > 2 AS OF TICK 4").as_of == "4"
-    assert one("COPY (SELECT a AS of FROM t AS OF TICK ?) TO 'x'").as_of == "?"
+    assert one("COPY (SELECT a AS of FROM t AS OF TICK ?) TO 'x'").statement.as_of == "?"
     assert one("DECLARE c SUBSCRIPTION CURSOR FOR f SINCE TICK 7").since == "7"
     assert [one(f"FETCH {n} FROM c").rows for n in ("NEXT", "3", "FORWARD 3", "ALL")] == [1, 3, 3, None]
     assert one("SUBSCRIBE (SELECT 1)").query.text == "(SELECT 1)"

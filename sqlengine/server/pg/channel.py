@@ -152,6 +152,11 @@ class Channel(asyncio.Protocol):
             if self._is_lost:
                 raise ConnectionError("the client is gone")
 
+    def stop_sending(self) -> None:
+        """Give the peer up if it holds up a `send`; only from the loop's thread."""
+        if self._drained is not None:
+            self._transport.abort()
+
     def close(self) -> None:
         """Send what is left and end."""
         if self._transport is not None:

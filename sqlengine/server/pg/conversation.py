@@ -89,6 +89,8 @@ class Conversation:
         self._query_ended_us: int | None = 0
         self.wake: Callable[[], object] = lambda: None
         """Set by whoever drives: has a Receive return, from any thread."""
+        self.stop_sending: Callable[[], object] = lambda: None
+        """Set by whoever drives: gives up a Send whose peer takes nothing, from any thread."""
 
     @property
     def session(self) -> Session:
@@ -112,6 +114,12 @@ class Conversation:
         self._ending = error
         self.cancel()
         self.wake()
+        self.stop_sending()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it has been ended from outside: the client is told, if it listens."""
+        return self._ending is not None
 
     def activity(self) -> Activity:
         """See Backend."""

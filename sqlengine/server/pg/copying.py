@@ -1,7 +1,7 @@
 """COPY between a table and the client, in text, csv and binary.
 
 What comes is kept until all of it is there, in a file, as all rows of a COPY count or none; what goes is sent as it is
-made.
+made.  What is followed goes on until the client cancels it or goes away.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ import pyarrow as pa
 
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import BadRecord, Polled
-from sqlengine.errors import InvalidParameter, ProtocolViolation, QueryCanceled, did_you_mean
+from sqlengine.errors import ProtocolViolation, QueryCanceled
 from sqlengine.formats.copy_text import CopyTextDecoder, CopyTextEncoder, CopyTextOptions
 from sqlengine.formats.csv_format import CsvOptions
 from sqlengine.formats.encode import CsvEncoder
 from sqlengine.pgtext import to_text_array
+from sqlengine.result import Result
 from sqlengine.server.pg import replies
 from sqlengine.server.pg.cells import framed, texts
+from sqlengine.server.pg.copy_header import FirstRecord
+from sqlengine.server.pg.copy_options import MATCH, CopyOptions
 from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.encode import SLICE_ROWS, RowEncoder
 from sqlengine.server.pg.messages import CopyData, CopyDone, CopyFail, Flush, Sync
@@ -32,9 +35,6 @@ from sqlengine.sql import ast
 
 if TYPE_CHECKING:
     from sqlengine.server.pg.conversation import Conversation
-
-_KNOWN = ("format", "delimiter", "null", "header", "quote", "escape", "encoding", "on_error", "freeze")
-_FORMATS = ("text", "csv", "binary")
 
 
 def is_copy(statement: ast.Statement | None) -> bool:
@@ -51,52 +51,21 @@ def copy(talk: Conversation, statement: ast.Statement) -> Steps:
         yield from _copy_in(talk, statement)
 
 
-class CopyOptions:
-    """The options of a COPY by PostgreSQL's names; InvalidParameter (22023) for what is not known."""
-
-    def __init__(self, given: ast.Options) -> None:
-        options = dict(given)
-        for name in options:
-            if name not in _KNOWN:
-                raise InvalidParameter(f'option "{name}" not recognized', hint=did_you_mean(name, _KNOWN))
-        self.format = options.get("format", "text").lower()
-        if self.format not in _FORMATS:
-            raise InvalidParameter(f'COPY format "{self.format}" not recognized', hint="one of: " + ", ".join(_FORMATS))
-        if options.get("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
-            raise InvalidParameter(f'encoding "{options["encoding"]}" is not supported', hint="send UTF-8")
-        header = options.get("header", "false").lower()
-        if header == "match":
-            raise InvalidParameter(
-                "HEADER MATCH is not supported", sqlstate="0A000", hint="HEADER skips the first line"
-            )
-        self.header = header in ("true", "on", "1", "yes")
-        self.delimiter = options.get("delimiter", "," if self.format == "csv" else "\t")
-        self.null = options.get("null", "" if self.format == "csv" else "\\N")
-        self.quote = options.get("quote", '"')
-        if options.get("escape", self.quote) != self.quote:
-            raise InvalidParameter("an ESCAPE other than the quote is not supported", sqlstate="0A000")
-        self.stops = options.get("on_error", "stop").lower() == "stop"
-
-    @property
-    def is_binary(self) -> bool:
-        """Whether rows are in binary."""
-        return self.format == "binary"
-
-
 # ---------------------------------------------------------------- out
 
 
 def _copy_out(talk: Conversation, statement: ast.CopyTo) -> Steps:
-    options = CopyOptions(statement.options)
+    options = CopyOptions(statement.options, is_from=False)
     result = yield Run(lambda: talk.session.run(statement))
     try:
         talk.emit(*map(replies.notice, result.notices))
         talk.emit(replies.copy_out(options.is_binary, len(result.schema)))
         encode = _encoder(result.schema, options, talk.session.settings.timezone)
-        if options.header and not options.is_binary:
+        if options.has_header:
             talk.emit(replies.copy_data(_header(result.schema, options)))
         count, head = 0, SIGNATURE + b"\0" * 8 if options.is_binary else b""
-        for batch in result.batches():
+        batches = iter(result.batches())
+        while (batch := (yield from _next_batch(talk, result, batches))) is not None:
             for start in range(0, batch.num_rows, SLICE_ROWS):
                 part = batch.slice(start, SLICE_ROWS)
                 data = yield Run(partial(encode, part))
@@ -110,6 +79,14 @@ def _copy_out(talk: Conversation, statement: ast.CopyTo) -> Steps:
         talk.emit(replies.COPY_DONE, replies.complete(f"COPY {count}"))
     finally:
         result.close()
+
+
+def _next_batch(talk: Conversation, result: Result, batches: Iterator[pa.RecordBatch]) -> Steps:
+    """The next rows, None behind the last; before a result without end is waited for, what there is has been sent."""
+    if not result.endless:
+        return next(batches, None)
+    yield from talk.flush()
+    return (yield Run(lambda: next(batches, None)))
 
 
 def _headed(head: bytes, messages: bytes) -> bytes:
@@ -148,48 +125,29 @@ def _lines(lines: pa.BinaryArray, end: bytes) -> bytes:
 def _header(schema: pa.Schema, options: CopyOptions) -> bytes:
     if options.format == "csv":
         return CsvEncoder(schema, CsvOptions(options.delimiter, options.quote, options.null)).header() + b"\n"
-    return options.delimiter.join(schema.names).encode() + b"\n"
+    names = pa.RecordBatch.from_arrays([pa.array([name]) for name in schema.names], names=schema.names)
+    return bytes(CopyTextEncoder(CopyTextOptions(options.delimiter, options.null)).encode(names)[0].as_py())
 
 
 # ---------------------------------------------------------------- in
 
 
 def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
-    options = CopyOptions(statement.options)
+    options = CopyOptions(statement.options, is_from=True)
     schema = yield Run(lambda: talk.session.copy_schema(statement))
     talk.emit(replies.copy_in(options.is_binary, len(schema)))
     yield from talk.flush()
     with tempfile.NamedTemporaryFile(prefix="sqlengine-copy-", suffix=".csv") as spool:
-        header = FirstRecord(options.quote) if options.header and options.format == "csv" else None
+        header = FirstRecord(options) if options.has_header else None
         yield from _gather(talk, spool, header)
+        if header is not None and options.header == MATCH:
+            header.check(schema.names)
         if options.format == "csv":
             _cut_end_mark(spool)
         spool.flush()
         pieces = _pieces(Path(spool.name), schema, options)
         result = yield Run(lambda: talk.session.copy_from(statement, pieces, stops=options.stops))
     talk.emit(*map(replies.notice, result.notices), replies.complete(result.tag))
-
-
-class FirstRecord:
-    """Takes the first record of csv away, whatever it says: columns are known by their places, as PostgreSQL has it."""
-
-    def __init__(self, quote: str) -> None:
-        self._quote = quote.encode()
-        self._is_quoted = False
-        self._is_over = False
-
-    def rest(self, data: bytes) -> bytes:
-        """What of the next piece is behind it."""
-        at = 0
-        while not self._is_over:
-            end = data.find(b"\n", at)
-            stretch = data[at:] if end < 0 else data[at:end]
-            self._is_quoted ^= stretch.count(self._quote) % 2 == 1
-            if end < 0:
-                return b""
-            at = end + 1
-            self._is_over = not self._is_quoted
-        return data[at:]
 
 
 def _gather(talk: Conversation, spool: Any, header: FirstRecord | None) -> Steps:
@@ -249,7 +207,6 @@ def _csv_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator
 
 def _text_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:
     decoder = CopyTextDecoder(schema, CopyTextOptions(options.delimiter, options.null))
-    is_first = options.header
     with path.open("rb") as file:
         rest = b""
         while True:
@@ -258,8 +215,6 @@ def _text_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterato
             cut = data.rfind(b"\n") + 1 if read else len(data)
             rest = data[cut:]
             lines = _split(data[:cut])
-            if is_first and len(lines):
-                lines, is_first = lines[1:], False
             ended = _end_mark(lines)
             decoded = decoder.decode(lines if ended is None else lines[:ended])
             bad = [BadRecord(lines[at].as_py(), why) for at, why in decoded.bad]

@@ -340,12 +340,11 @@ class CopyFrom(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyTo(Statement):
-    """COPY target | (query [AS OF TICK n]) TO 'path' | STDOUT (options)."""
+    """COPY target | (statement) TO 'path' | STDOUT (options); `statement`: SelectStatement or Subscribe."""
 
-    query: Query
+    statement: Statement
     path: str | None
     options: Options = ()
-    as_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,122 @@
+"""The options of a COPY from or to the client, checked in the order and with the words of PostgreSQL 15
+(ProcessCopyOptions)."""
+
+from __future__ import annotations
+
+from sqlengine.errors import InvalidParameter, did_you_mean
+from sqlengine.errors import SyntaxError as SqlSyntaxError
+from sqlengine.sql import ast
+
+_KNOWN = ("format", "delimiter", "null", "header", "quote", "escape", "encoding", "on_error", "freeze")
+_FORMATS = ("text", "csv", "binary")
+_TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
+MATCH = "match"
+_NO_DELIMITERS = "\\.abcdefghijklmnopqrstuvwxyz0123456789"
+"""What would not be told from data in the format text."""
+
+
+class CopyOptions:
+    """The options of a COPY by PostgreSQL's names; `is_from`: of rows that come.
+
+    Raises SyntaxError (42601) for an option that is not known, comes twice or lacks its value, InvalidParameter (22023,
+    0A000) for a value that cannot be.
+    """
+
+    def __init__(self, given: ast.Options, is_from: bool) -> None:
+        options = _once_each(given)
+        self.format = options.get("format", "text").lower()
+        if self.format not in _FORMATS:
+            raise InvalidParameter(f'COPY format "{self.format}" not recognized', hint="one of: " + ", ".join(_FORMATS))
+        if options.get("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
+            raise InvalidParameter(f'encoding "{options["encoding"]}" is not supported', hint="send UTF-8")
+        _truth("freeze", options.get("freeze", "false"))
+        self.header = "false"
+        if "header" in options:
+            self.header = _header(options["header"], is_from)
+        if self.is_binary:
+            _refuse_in_binary(options, self.has_header)
+        self.delimiter = options.get("delimiter", "," if self.format == "csv" else "\t")
+        self.null = options.get("null", "" if self.format == "csv" else "\\N")
+        self.quote = options.get("quote", '"')
+        self._check_characters(options)
+        self.stops = _stops(options.get("on_error", "stop"))
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether rows are in binary."""
+        return self.format == "binary"
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line is no row."""
+        return self.header != "false"
+
+    def _check_characters(self, options: dict[str, str]) -> None:
+        """Those that part fields must be told from what is in them."""
+        if len(self.delimiter.encode()) != 1:
+            raise _unsupported("COPY delimiter must be a single one-byte character")
+        if self.delimiter in "\r\n":
+            raise InvalidParameter("COPY delimiter cannot be newline or carriage return")
+        if "\r" in self.null or "\n" in self.null:
+            raise InvalidParameter("COPY null representation cannot use newline or carriage return")
+        is_csv = self.format == "csv"
+        if not is_csv and self.delimiter in _NO_DELIMITERS:
+            raise InvalidParameter(f'COPY delimiter cannot be "{self.delimiter}"')
+        for name in ("quote", "escape"):
+            if not is_csv and name in options:
+                raise _unsupported(f"COPY {name} available only in CSV mode")
+            if is_csv and len(options.get(name, '"').encode()) != 1:
+                raise _unsupported(f"COPY {name} must be a single one-byte character")
+            if is_csv and name == "quote" and self.delimiter == self.quote:
+                raise InvalidParameter("COPY delimiter and quote must be different")
+        if self.delimiter in self.null:
+            raise _unsupported("COPY delimiter must not appear in the NULL specification")
+        if is_csv and self.quote in self.null:
+            raise _unsupported("CSV quote character must not appear in the NULL specification")
+        if options.get("escape", self.quote) != self.quote:
+            raise _unsupported("an ESCAPE other than the quote is not supported")
+
+
+def _once_each(given: ast.Options) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for name, value in given:
+        if name not in _KNOWN:
+            raise SqlSyntaxError(f'option "{name}" not recognized', hint=did_you_mean(name, _KNOWN))
+        if name in options:
+            raise SqlSyntaxError("conflicting or redundant options", hint=f'"{name}" is given twice')
+        options[name] = value
+    return options
+
+
+def _header(value: str, is_from: bool) -> str:
+    """ "true", "false" or "match": whether there is a first line, and whether it must name the columns."""
+    if value.lower() == MATCH:
+        if not is_from:
+            raise _unsupported(f'cannot use "{MATCH}" with HEADER in COPY TO')
+        return MATCH
+    return _truth("header", value, ' or "match"')
+
+
+def _truth(name: str, value: str, others: str = "") -> str:
+    if value.lower() not in (*_TRUE, *_FALSE):
+        raise SqlSyntaxError(f"{name} requires a Boolean value{others}")
+    return "true" if value.lower() in _TRUE else "false"
+
+
+def _refuse_in_binary(options: dict[str, str], has_header: bool) -> None:
+    for name in ("delimiter", "null"):
+        if name in options:
+            raise SqlSyntaxError(f"cannot specify {name.upper()} in BINARY mode")
+    if has_header:
+        raise _unsupported("cannot specify HEADER in BINARY mode")
+
+
+def _stops(value: str) -> bool:
+    """PostgreSQL 17's ON_ERROR."""
+    if value.lower() not in ("stop", "ignore"):
+        raise InvalidParameter(f'COPY ON_ERROR "{value}" not recognized', hint="one of: stop, ignore")
+    return value.lower() == "stop"
+
+
+def _unsupported(text: str) -> InvalidParameter:
+    return InvalidParameter(text, sqlstate="0A000")
