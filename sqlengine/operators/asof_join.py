@@ -8,6 +8,7 @@ within a tick is never seen.  This file must not know how runs are searched: sta
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from sqlengine.operators.consolidate import consolidate
 from sqlengine.plan import nodes
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.section import Sections
 from sqlengine.state.timed_rows import TimedRows
 
 Ints = npt.NDArray[np.int64]
@@ -50,6 +52,9 @@ class AsofJoinOperator(Operator):
 
     def state_size(self) -> Mapping[str, int]:
         return self._way.state_size()
+
+    def sections(self) -> Sections:
+        return self._way.sections()
 
     def rest(self) -> State:
         return self._way.rest()
@@ -193,19 +198,25 @@ class CorrectedAsof:
         rows = sum(side.num_rows for side in self._sides)
         return {"rows": rows, "bytes": sum(side.num_bytes for side in self._sides) + self._index.nbytes}
 
-    def rest(self) -> State:
+    def sections(self) -> Sections:
         """Both sides' rows; matches follow from them."""
-        return {"left": self._sides[LEFT].table(), "right": self._sides[RIGHT].table()}
+        return {**self._sides[LEFT].sections("left"), **self._sides[RIGHT].sections("right")}
+
+    def rest(self) -> State:
+        """Nothing else."""
+        return {}
 
     def restore(self, state: State) -> None:
         """Hold the snapshot's rows."""
         self._clear()
         for port, name in ((RIGHT, "right"), (LEFT, "left")):
-            for batch in state[name].to_batches():
-                slots, times = self._slots(batch, port), self._shape.times(batch, port)
-                self._sides[port].add(batch, slots, times)
-                if port == LEFT:
-                    self._match.append(self._nearest(slots, times))
+            self._sides[port].restore(state, name, partial(self._entries, port))
+        left = self._sides[LEFT]
+        self._match.append(self._nearest(left.slots.values, left.times.values))
+
+    def _entries(self, port: int, batch: pa.RecordBatch) -> tuple[Ints, Ints]:
+        """(slots, times) of a side's rows."""
+        return self._slots(batch, port), self._shape.times(batch, port)
 
 
 def _split(delta: Delta) -> tuple[Delta | None, Delta | None]:

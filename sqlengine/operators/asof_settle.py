@@ -16,6 +16,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.operators.asof_shape import LEFT, RIGHT, AsofShape
 from sqlengine.operators.base import END_OF_TIME, State, Times
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.section import Sections
 from sqlengine.state.spill import Spill, in_files, spillable, spilled_bytes
 from sqlengine.state.timed_rows import TimedRows
 
@@ -47,8 +48,11 @@ class SettledAsof:
         if port == LEFT:
             self._hold(batch)
         else:
-            slots = self._index.insert(self._shape.keys(batch, RIGHT), batch.num_rows)
-            self._right.add(batch, slots, self._shape.times(batch, RIGHT))
+            self._right.add(batch, *self._entries(batch))
+
+    def _entries(self, batch: pa.RecordBatch) -> tuple[Ints, Ints]:
+        """(slots, times) of right rows."""
+        return self._index.insert(self._shape.keys(batch, RIGHT), batch.num_rows), self._shape.times(batch, RIGHT)
 
     def _hold(self, batch: pa.RecordBatch) -> None:
         if batch.num_rows:
@@ -129,14 +133,17 @@ class SettledAsof:
             freed += batch.nbytes
         return freed
 
+    def sections(self) -> Sections:
+        """Right rows."""
+        return self._right.sections("right")
+
     def rest(self) -> State:
-        """Held left rows and right rows."""
-        held = pa.Table.from_batches([batch for batch, _ in self._held], schema=self._shape.schemas[LEFT])
-        return {"left": held, "right": self._right.table()}
+        """Held left rows."""
+        return {"left": pa.Table.from_batches([batch for batch, _ in self._held], schema=self._shape.schemas[LEFT])}
 
     def restore(self, state: State) -> None:
         """Hold the snapshot's rows."""
         self._clear()
-        for port, name in ((RIGHT, "right"), (LEFT, "left")):
-            for batch in state[name].to_batches():
-                self.take(Delta(batch), port)
+        self._right.restore(state, "right", self._entries)
+        for batch in state["left"].to_batches():
+            self._hold(batch)

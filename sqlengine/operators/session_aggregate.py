@@ -147,15 +147,15 @@ class SessionAggregateOperator(Operator):
     def sections(self) -> Sections:
         keys = Section(self._new_keys, lambda: self._keys.size, lambda keys: {"keys": self._keys.rows(keys)})
         sessions = Section(self._changed, lambda: self._sessions.size, self._session_rows)
-        return {"keys": keys, "sessions": sessions, **self._aggregates.sections()}
+        rows = {} if self._rows is None else self._rows.sections()
+        return {"keys": keys, "sessions": sessions, **rows, **self._aggregates.sections()}
 
     def _session_rows(self, sessions: Ints) -> State:
         return {"sessions": self._sessions.rows(sessions), **self._aggregates.rows(sessions)}
 
     def rest(self) -> State:
         numbers = {"horizon": self._horizon, "next_end": self._next_end, "arrived": self._arrived}
-        rows = {} if self._rows is None else {"rows": self._rows.snapshot()}
-        return {NUMBERS: of_numbers(numbers), **rows, **self._aggregates.rest()}
+        return {NUMBERS: of_numbers(numbers), **self._aggregates.rest()}
 
     def restore(self, state: State) -> None:
         numbers = numbers_of(state[NUMBERS])
@@ -164,7 +164,7 @@ class SessionAggregateOperator(Operator):
         self._sessions.restore(state["sessions"])
         self._aggregates.restore(state, self._sessions.size)
         if self._rows is not None:
-            self._rows.restore(state["rows"])
+            self._rows.restore(state)
         self._relink()
         self._new_keys.begin(self._keys.size)
         self._changed.begin(self._sessions.size)
@@ -383,7 +383,7 @@ class SessionAggregateOperator(Operator):
             self._compact()
 
     def _compact(self) -> None:
-        """Forget dead sessions, and keys that have none."""
+        """Forget dead sessions, and keys that have none any more: of those a session has just gone."""
         keep = self._sessions["alive"][: self._sessions.size] != 0
         if not keep.all():
             self._changed.renumbered()
@@ -393,7 +393,6 @@ class SessionAggregateOperator(Operator):
         used = np.zeros(self._keys.size, dtype=bool)
         used[self._sessions["key"][: self._sessions.size]] = True
         if self._rows is None and not used.all():
-            self._changed.renumbered()
             self._new_keys.renumbered()
             moved = self._keys.compact(used)
             own = self._sessions["key"][: self._sessions.size]

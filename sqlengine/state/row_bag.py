@@ -3,12 +3,14 @@
 Why: array_agg, string_agg and first/last over a changing input need every row.  A deletion takes away the oldest equal
 row of its group, counted rather than searched: a row is alive when its occurrence number among equal rows is at least
 the number of deletions of such rows.  So the outcome does not depend on how changes were batched.
+A checkpoint has the kinds (equal rows of a group) with their deletions, and the rows in order of insertion; how many
+rows of a kind stand before one follows from that.
 It must not know which aggregate it serves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +21,13 @@ from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.ranges import expand
 from sqlengine.state.row_chains import RowChains
+from sqlengine.state.section import Changed, Section, Sections
 
 Ints = npt.NDArray[np.int64]
 NO_BYTES = np.empty(0, dtype=np.uint8)
+KINDS, ROWS = "kinds", "rows"
+COMPACT_AT = 1024
+"""Fewer dead rows than this are not worth a compaction."""
 
 
 class RowBag:
@@ -36,6 +42,8 @@ class RowBag:
         self._occurrence = Growable()
         self._arrival = Growable()
         self._chains = RowChains()
+        self._deletions = 0
+        self._changed_kinds, self._new_rows = Changed(), Changed()
 
     @property
     def nbytes(self) -> int:
@@ -55,6 +63,8 @@ class RowBag:
         if len(weights):
             gone = weights < 0
             group.count(deleted, kinds[gone], NO_BYTES, -weights[gone])
+            self._changed_kinds.mark(kinds[gone])
+            self._deletions -= int(weights[gone].sum())
             repeats = np.maximum(weights, 0)
             kinds, arrivals, slots = (np.repeat(a, repeats) for a in (kinds, arrivals, slots))
         self._append(slots, kinds, arrived[kinds] + _occurrences(kinds), arrivals)
@@ -96,6 +106,8 @@ class RowBag:
 
     def compact(self, moved: Ints) -> None:
         """Group slots were renumbered: old slot s is moved[s], -1 when gone; forgets dead rows."""
+        self._changed_kinds.renumbered()
+        self._new_rows.renumbered()
         words = self._kinds.words()
         alive = self._occurrence.values >= self._deleted.values[self._kind.values]
         slot_of_kind = moved[words[:, 0]]
@@ -115,6 +127,7 @@ class RowBag:
         self._kinds.replace_words(np.ascontiguousarray(words[used]))
         self._arrived.replace((self._arrived.values - base)[used])
         self._deleted.replace((self._deleted.values - base)[used])
+        self._deletions = int(self._deleted.values.sum())
         for array in (self._kind, self._occurrence, self._arrival):
             array.replace(np.empty(0, dtype=np.int64))
         self._chains = RowChains()
@@ -122,33 +135,47 @@ class RowBag:
 
     def reclaim(self, num_slots: int) -> None:
         """Forget dead rows when they are the majority."""
+        if self._deletions <= COMPACT_AT or 2 * self._deletions <= self.size:
+            return
         dead = int(np.minimum(self._deleted.values, self._arrived.values).sum())
-        if dead > 1024 and 2 * dead > self.size:
+        if dead > COMPACT_AT and 2 * dead > self.size:
             self.compact(np.arange(num_slots, dtype=np.int64))
 
-    def snapshot(self) -> pa.Table:
-        """Columns slot, k1, k2, ..., weight, arrival: living rows in arrival order, then deletions still owed."""
-        kinds = self._kind.values
-        rows = np.flatnonzero(self._occurrence.values >= self._deleted.values[kinds])
-        rows = rows[np.argsort(self._arrival.values[rows], kind="stable")]
-        owed = self._deleted.values - self._arrived.values
-        pending = np.flatnonzero(owed > 0)
-        which = np.concatenate([kinds[rows], pending])
-        weight = np.concatenate([np.ones(len(rows), dtype=np.int64), -owed[pending]])
-        arrival = np.concatenate([self._arrival.values[rows], np.zeros(len(pending), dtype=np.int64)])
-        columns = [
-            pa.array(self._kinds.words(which)[:, 0]),
-            *self._values(which),
-            pa.array(weight),
-            pa.array(arrival),
-        ]
-        return pa.table(columns, names=["slot", *(f"k{i + 1}" for i in range(len(self.types))), "weight", "arrival"])
+    def sections(self) -> Sections:
+        """KINDS: slot, k1, k2, ..., deleted; ROWS: kind, arrival; dead ones included."""
+        kinds = Section(self._changed_kinds, lambda: self._kinds.size, lambda at: {KINDS: self._kind_rows(at)})
+        rows = Section(self._new_rows, lambda: self.size, lambda at: {ROWS: self._row_rows(at)})
+        return {KINDS: kinds, ROWS: rows}
 
-    def restore(self, table: pa.Table) -> None:
-        """Replace all rows by a snapshot's."""
+    def _kind_rows(self, kinds: Ints) -> pa.Table:
+        slots = np.ascontiguousarray(self._kinds.words(kinds)[:, 0])
+        columns = [pa.array(slots), *self._values(kinds), pa.array(self._deleted.values[kinds])]
+        return pa.table(columns, names=["slot", *(f"k{i + 1}" for i in range(len(self.types))), "deleted"])
+
+    def _row_rows(self, rows: Ints) -> pa.Table:
+        return pa.table({"kind": pa.array(self._kind.values[rows]), "arrival": pa.array(self._arrival.values[rows])})
+
+    def restore(self, state: Mapping[str, pa.Table]) -> None:
+        """Replace everything by what the sections had."""
         self.__init__(self.types)  # type: ignore[misc]
-        if table.num_rows:
-            batch = table.combine_chunks().to_batches()[0]
+        if "weight" in state[ROWS].column_names:
+            self._restore_unsectioned(state[ROWS])
+            return
+        kinds, rows = state[KINDS], state[ROWS]
+        for batch in kinds.to_batches():
+            self._kinds.insert(batch.columns[:-1], batch.num_rows)
+        self._deleted.replace(kinds.column("deleted").to_numpy())
+        self._deletions = int(self._deleted.values.sum())
+        kind = rows.column("kind").to_numpy()
+        self._arrived.replace(np.bincount(kind, minlength=self._kinds.size))
+        slots = kinds.column("slot").to_numpy()
+        self._append(slots[kind], kind, _occurrences(kind), rows.column("arrival").to_numpy())
+        self._changed_kinds.begin(self._kinds.size)
+        self._new_rows.begin(self.size)
+
+    def _restore_unsectioned(self, table: pa.Table) -> None:
+        """The form in which rows were written before they had sections: living ones, then deletions owed."""
+        for batch in table.to_batches():
             slots, weights, arrivals = (batch.column(n).to_numpy() for n in ("slot", "weight", "arrival"))
             self.apply(slots, batch.columns[1:-2], weights, arrivals)
 

@@ -6,6 +6,8 @@ and stay readable until `compact`.  It must not know keys' values: slots come fr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,11 +16,15 @@ from sqlengine.state.growable import Growable
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.row_index import RowIndex
+from sqlengine.state.section import Changed, Section, Sections
 from sqlengine.state.sorted_runs import SortedRuns
 
 Ints = npt.NDArray[np.int64]
+Entries = Callable[[pa.RecordBatch], tuple[Ints, Ints]]
+"""The slots and times of rows."""
 COMPACT_AT = 16_384
 """Fewer dead rows than this are not worth a compaction."""
+ROWS, LIVE = "rows", "live"
 
 
 class TimedRows:
@@ -33,6 +39,7 @@ class TimedRows:
         self._index = RowIndex() if retracting else None
         self._chains = RowChains()
         self._dead = 0
+        self._new, self._died = Changed(), Changed()
 
     @property
     def num_rows(self) -> int:
@@ -47,14 +54,17 @@ class TimedRows:
 
     def add(self, batch: pa.RecordBatch, slots: Ints, times: Ints) -> Ints:
         """Append rows; returns their ids."""
+        return self._append(batch, slots, times, np.ones(batch.num_rows, dtype=np.int64))
+
+    def _append(self, batch: pa.RecordBatch, slots: Ints, times: Ints, live: Ints) -> Ints:
         first = self.arena.append(batch)
         rows = np.arange(first, first + batch.num_rows, dtype=np.int64)
         self.slots.append(slots)
         self.times.append(times)
-        self._live.append(np.ones(len(rows), dtype=np.int64))
+        self._live.append(live)
         self.runs.add(slots, times, rows)
         if self._index is not None:
-            self._chains.insert(self._index.insert(batch), first, self._index.size)
+            self._chains.insert(np.where(live != 0, self._index.insert(batch), -1), first, self._index.size)
         return rows
 
     def remove(self, batch: pa.RecordBatch, counts: Ints) -> Ints:
@@ -68,6 +78,7 @@ class TimedRows:
     def kill(self, rows: Ints) -> None:
         """Mark living rows dead."""
         self._live.values[rows] = 0
+        self._died.mark(rows)
         self._dead += len(rows)
 
     def alive(self, rows: Ints) -> npt.NDArray[np.bool_]:
@@ -85,6 +96,8 @@ class TimedRows:
     def compact(self) -> Ints:
         """Drop dead rows; returns old row id -> new row id (-1: dropped)."""
         keep = self._live.values != 0
+        self._new.renumbered()
+        self._died.renumbered()
         new_row = self.arena.compact(keep)
         for marks in (self.slots, self.times, self._live):
             marks.replace(marks.values[keep])
@@ -102,7 +115,29 @@ class TimedRows:
         self.slots.replace(new_slot[self.slots.values])
         self.runs.renumber_slots(new_slot)
 
-    def table(self) -> pa.Table:
-        """The living rows in order of arrival."""
-        table = pa.Table.from_batches(self.arena.chunks, schema=self.arena.schema)
-        return table.filter(pa.array(self._live.values != 0)) if self._dead else table
+    def sections(self, head: str) -> Sections:
+        """Tables head.rows and head.live: the rows in order of arrival, dead ones included, and which of them live;
+        the latter is empty while all do."""
+        rows = Section(self._new, lambda: self.arena.num_rows, lambda at: {f"{head}.{ROWS}": self.arena.table(at)})
+        live = Section(
+            self._died, lambda: self.arena.num_rows if self._dead else 0, lambda at: {f"{head}.{LIVE}": self._lives(at)}
+        )
+        return {f"{head}.{ROWS}": rows, f"{head}.{LIVE}": live}
+
+    def _lives(self, rows: Ints) -> pa.Table:
+        return pa.table({LIVE: pa.array(self._live.values[rows].astype(np.uint8))})
+
+    def restore(self, state: Mapping[str, pa.Table], head: str, entries: Entries) -> None:
+        """Into one that is new: what the sections had, dead rows too; or the living ones as the table `head`, the form
+        in which they were written before they had sections."""
+        first, live = 0, state[f"{head}.{LIVE}"]
+        whole = state.get(head, state[f"{head}.{ROWS}"])
+        lives = np.ones(whole.num_rows, dtype=np.int64)
+        lives[: live.num_rows] = live.column(LIVE).to_numpy()
+        for batch in whole.to_batches():
+            slots, times = entries(batch)
+            self._append(batch, slots, times, lives[first : first + batch.num_rows])
+            first += batch.num_rows
+        self._dead = first - int(self._live.values.sum())
+        self._new.begin(first)
+        self._died.begin(first if self._dead else 0)

@@ -23,6 +23,10 @@ CREATE STREAM seen (n BIGINT, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - I
 CREATE STREAM heard (n BIGINT, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '3 s');
 CREATE MATERIALIZED VIEW by_kind AS
   SELECT k, count(*) AS c, min(name) AS first, count(DISTINCT name) AS names, sum(id) AS s FROM items GROUP BY k;
+CREATE MATERIALIZED VIEW listed AS
+  SELECT k, array_agg(name) AS names, string_agg(name, ',' ORDER BY id) AS joined, first_value(id) AS first FROM items
+  GROUP BY k;
+CREATE MATERIALIZED VIEW lists_of_names AS SELECT name, array_agg(id) AS ids FROM items GROUP BY name;
 CREATE MATERIALIZED VIEW alike AS SELECT name, max(id) AS m, approx_count_distinct(k) AS ks FROM items GROUP BY name;
 CREATE MATERIALIZED VIEW rising AS SELECT k, count(*) AS c, max(n) AS m, approx_count_distinct(n) AS d FROM seen
   GROUP BY k;
@@ -36,6 +40,10 @@ CREATE MATERIALIZED VIEW near AS SELECT s.n, h.n AS other FROM seen AS s JOIN he
   ON s.k = h.k AND h.ts BETWEEN s.ts - INTERVAL '5 s' AND s.ts + INTERVAL '5 s';
 CREATE MATERIALIZED VIEW near_or_not AS SELECT s.n, h.n AS other FROM seen AS s LEFT JOIN heard AS h
   ON s.k = h.k AND h.ts BETWEEN s.ts - INTERVAL '5 s' AND s.ts + INTERVAL '5 s' EMIT ON WINDOW CLOSE;
+CREATE MATERIALIZED VIEW before AS SELECT s.n, h.n AS other FROM seen AS s ASOF LEFT JOIN heard AS h
+  ON s.k = h.k AND s.ts >= h.ts;
+CREATE MATERIALIZED VIEW before_at_close AS SELECT s.n, h.n AS other FROM seen AS s ASOF JOIN heard AS h
+  ON s.k = h.k AND s.ts >= h.ts EMIT ON WINDOW CLOSE;
 CREATE MATERIALIZED VIEW top AS SELECT * FROM items ORDER BY name DESC, id LIMIT 3;
 CREATE MATERIALIZED VIEW best AS SELECT * FROM (
   SELECT *, row_number() OVER (PARTITION BY k ORDER BY n DESC) AS place FROM seen) AS r WHERE place <= 2;
@@ -72,13 +80,18 @@ CREATE MATERIALIZED VIEW without_keys AS SELECT window_start, count(*) AS c, max
 CREATE TABLE changing (id BIGINT PRIMARY KEY, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '3 s');
 CREATE MATERIALIZED VIEW changing_sessions AS
   SELECT k, window_start, count(*) AS c FROM SESSION(changing, ts, INTERVAL '2 s') GROUP BY k, window_start, window_end;
+CREATE MATERIALIZED VIEW changing_before AS SELECT c.id, h.n AS other FROM changing AS c ASOF JOIN heard AS h
+  ON c.k = h.k AND c.ts >= h.ts;
+CREATE MATERIALIZED VIEW forgotten_changing_sessions AS SELECT k, window_start, count(*) AS c
+  FROM SESSION(changing, ts, INTERVAL '2 s') GROUP BY k, window_start, window_end
+  EMIT CHANGES ALLOWED LATENESS INTERVAL '4 s';
 CREATE MATERIALIZED VIEW changing_windows AS
   SELECT k, window_start, count(*) AS c FROM TUMBLE(changing, ts, INTERVAL '5 s') GROUP BY k, window_start;
 """
 
 
-KINDS = {"GroupAggregateOperator", "JoinOperator", "OverOperator", "SessionAggregateOperator", "TopNOperator",
-         "WindowAggregateOperator", "WindowWinnersOperator", "contents"}  # fmt: skip
+KINDS = {"AsofJoinOperator", "GroupAggregateOperator", "JoinOperator", "OverOperator", "SessionAggregateOperator",
+         "TopNOperator", "WindowAggregateOperator", "WindowWinnersOperator", "contents"}  # fmt: skip
 
 
 class Mirror:
@@ -138,7 +151,7 @@ class Watch:
                 tables[name] = copied.get(name, []), _rows_of(table)
                 assert len(tables[name][0]) == section.size() or not section.size(), f"{what}: {key}"
         for name, (copied_rows, rows) in tables.items():
-            head = name[: name.rindex("/") + 1] if "/" in name else ""
+            head = name[: max(name.rfind("/"), name.rfind(".")) + 1]
             live = [] if name == head + LIVE else tables.get(head + LIVE, ([], []))[1]
             gone = {at for at, row in enumerate(live) if not row["0"]} if len(live) == len(rows) else set()
             wrong = [at for at, row in enumerate(rows) if at not in gone and copied_rows[at] != row]
@@ -148,7 +161,8 @@ class Watch:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is dead is reclaimed at once."""
-    for name in ("state.ranked_rows", "state.row_store", "state.join_side", "operators.over.operator",
+    for name in ("state.ranked_rows", "state.row_store", "state.join_side", "state.row_bag",
+                 "state.timed_rows", "operators.over.operator",
                  "operators.over.running", "state.multiset", "operators.session_aggregate",
                  "operators.window_aggregate"):  # fmt: skip
         for constant in ("COMPACT_AT", "COMPACT_ROWS_MIN"):

@@ -16,6 +16,7 @@ from sqlengine.operators.aggregates.base import Accumulator, Inputs, Ints, Mask,
 from sqlengine.operators.base import State
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.row_bag import RowBag
+from sqlengine.state.section import Sections
 from sqlengine.state.sort_words import sort_order
 from sqlengine.types import storage_type
 
@@ -69,12 +70,12 @@ class KeptRows(Accumulator):
     def rows(self, slots: Ints) -> State:
         return {"slots": pa.table({"slot": pa.array(slots)})}
 
-    def rest(self) -> State:
-        return {"rows": self._bag.snapshot()}
+    def sections(self) -> Sections:
+        return self._bag.sections()
 
     def restore(self, state: State) -> None:
         self.slots.grow(state["slots"].num_rows)
-        self._bag.restore(state["rows"])
+        self._bag.restore(state)
 
     def sorted_rows(self, slots: Ints) -> tuple[Ints, list[pa.Array]]:
         """(position in `slots`, the kept columns) of the living rows, in order within each slot."""
