@@ -79,8 +79,10 @@ def _form(expr: ast.Expr) -> ast.Expr | None:
         call = replace(call, args=(*call.args, ast.Literal(",", "text")))
     if name in COUNTED and len(call.args) == 1:
         return replace(call, name="count", args=(), star=True, filter=_both(call.args[0], call.filter))
-    if name == "count_distinct" and len(call.args) == 1:
-        return replace(call, name="count", distinct=True)
+    if name == "count_distinct" and call.args:
+        return _form(replace(call, name="count", distinct=True)) or replace(call, name="count", distinct=True)
+    if name == "count" and call.distinct and len(call.args) > 1:
+        return replace(call, args=(_whole_row(call.args),))
     if name == "collect_set" and len(call.args) == 1:
         return ast.Call("array_sort", (_of_present(replace(call, name="array_agg", distinct=True)),))
     if name in BY_OFFSET and 1 <= len(call.args) <= 3:
@@ -131,6 +133,14 @@ WINDOWED = frozenset(("lag", "lead", "first_value", "last_value", "nth_value", "
 def _of_present(call: ast.Call, value: ast.Expr | None = None) -> ast.Call:
     """The call over the rows whose value (the first argument, if nothing else is said) is not NULL."""
     return replace(call, filter=_both(ast.IsTest(value or call.args[0], "null", True), call.filter))
+
+
+def _whole_row(values: tuple[ast.Expr, ...]) -> ast.Expr:
+    """The values as one, NULL where one of them is: what count(DISTINCT a, b) counts."""
+    present: ast.Expr = ast.IsTest(values[0], "null", True)
+    for value in values[1:]:
+        present = _both(present, ast.IsTest(value, "null", True))
+    return ast.Case(None, ((present, ast.Row(values)),), None)
 
 
 def _by_offset(call: ast.Call) -> ast.Expr | None:

@@ -27,7 +27,7 @@ class BlockBinder(Protocol):
 def sample(binder: BlockBinder, rel: ast.SampleRef) -> Relation:
     """The sampled rows, under the names they had."""
     below = binder.relation(rel.input)
-    columns = tuple(ast.Column((f"#{i}",)) for i, c in enumerate(below.columns) if c.depth == 0)
+    columns = tuple(ast.Column((f"#{i}",)) for i, c in enumerate(below.columns) if c.depth == 0 and not c.merged)
     row = f"row({', '.join(ast.quoted(c.parts) for c in columns)})"
     items = tuple(ast.SelectItem(ast.Column((f"#{i}",)), c.name) for i, c in enumerate(below.columns))
     share = ast.Opaque(sampled_share(row, rel.seed), columns)

@@ -41,13 +41,13 @@ _SELECT_WORDS = {
     "kind",
     "on",
     "alias",
+    "sample",
     "locks",  # they have no meaning for rows that are only read
 }
 _NAMED = {
     "into": "SELECT INTO",
     "laterals": "LATERAL VIEW",
     "pivots": "PIVOT",
-    "sample": "TABLESAMPLE",
     "connect": "CONNECT BY",
     "cluster": "CLUSTER BY",
     "distribute": "DISTRIBUTE BY",

@@ -18,11 +18,12 @@ from sqlengine.sql.windows import make_spec
 
 
 def from_clause(select: exp.Expr, ctx: Context) -> ast.Relation | None:
-    """FROM with its joins, or None."""
-    clause = select.args.get("from_")
+    """FROM with its joins, or None; under DuckDB's USING SAMPLE a sample of them."""
+    clause, sample = select.args.get("from_"), select.args.get("sample")
     if clause is None:
         return None
-    return _with_joins(relation(clause.this, ctx), select.args.get("joins") or (), ctx)
+    made = _with_joins(relation(clause.this, ctx), select.args.get("joins") or (), ctx)
+    return made if sample is None else sampled(made, sample)
 
 
 def relation(node: exp.Expr, ctx: Context) -> ast.Relation:

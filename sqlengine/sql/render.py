@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast, deep
+from sqlengine.sql.column_kinds import Kinds, learn_kinds, remember
 from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_pivot import name_aggregates
 from sqlengine.sql.lower_query import output_name, refuse_fetch_options
@@ -28,7 +29,7 @@ from sqlengine.sql.render_from import spell_samples, spell_unpivots, type_litera
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
 from sqlengine.sql.render_grouped import KeyedTable, group_dependents
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
-from sqlengine.sql.render_operators import rewrite_operators, spell_quantified
+from sqlengine.sql.render_operators import kind_of, rewrite_operators, spell_quantified
 from sqlengine.sql.render_recursion import spell_recursion
 from sqlengine.sql.render_windows import windowed
 from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
@@ -114,7 +115,7 @@ class _Rendering:
         self.time_column = time_column
         self.columns = columns
         self.primary_key = primary_key
-        self.types: dict[tuple[str, str], str | None] = {}
+        self.types: Kinds = {}
         self.aggregates = aggregates
         self.pg_forms = pg_forms
         self.replaced: set[tuple[str, ...]] = set()
@@ -138,6 +139,7 @@ class _Rendering:
         self._own_times(tree)
         self._group_dependents(tree)
         self._strip_schemas(tree)
+        learn_kinds(tree, self.types, lambda e, kinds: kind_of(e, lambda c: kinds.get((c.table, c.name))))
         spell_recursion(tree)
         tree = exact_aggregates(tree)
         spread_aggregates(tree, self.aggregates)
@@ -212,11 +214,8 @@ class _Rendering:
             group_dependents(select, tables)
 
     def _remember_types(self, node: exp.Expr, ref: ast.TableRef) -> None:
-        """The columns' types under the table's name and under none; None where two tables disagree."""
         table = fold(alias.this) if (alias := node.args.get("alias")) is not None and alias.this else ref.parts[-1]
-        for name, kind in self.columns(ref).items():
-            for key in ((table, name), ("", name)):
-                self.types[key] = kind if self.types.get(key, kind) == kind else None
+        remember(self.types, table, self.columns(ref))
 
     def _strip_schemas(self, tree: exp.Expr) -> None:
         """`public.t.a` -> `t.a`: the schema went away with the table's name."""

@@ -69,7 +69,7 @@ def _spell(call: exp.Anonymous, name: str) -> None:
         call.set("this", _PICKS[name])
     elif name == "mode" and (call.expressions or isinstance(call.parent, exp.WithinGroup)):
         _mode(call)
-    elif name == "count_distinct" and len(call.expressions) == 1:
+    elif name == "count_distinct" and call.expressions:
         call.set("this", "count")
         if not isinstance(call.expressions[0], exp.Distinct):
             call.set("expressions", [exp.Distinct(expressions=call.expressions)])

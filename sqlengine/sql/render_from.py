@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from sqlengine.errors import NotSupportedError
 from sqlengine.sql.lower_pivot import sample_of
 from sqlengine.sql.render_functions import raw, text
 from sqlengine.sql.sampling import sampled_share
 
 ROW = '"$sampled"'
+_JOINED = "row(*COLUMNS(*))"
 
 
 def spell_samples(tree: exp.Expr) -> None:
@@ -25,6 +27,25 @@ def spell_samples(tree: exp.Expr) -> None:
         share = sampled_share(ROW, seed)
         kept = f"WHERE {share} < {percent / 100!r}" if percent is not None else f"ORDER BY {share} LIMIT {rows}"
         node.replace(exp.Table(this=raw(f"(SELECT * FROM {text(node)} {kept})"), alias=alias))
+    for select in tree.find_all(exp.Select):
+        sample = select.args.get("sample")
+        if sample is not None and sample.args.get("seed") is not None:
+            _sample_join(select, sample)
+
+
+def _sample_join(select: exp.Select, sample: exp.Expr) -> None:
+    """`FROM a JOIN b ... USING SAMPLE`, which comes before WHERE, as one more condition."""
+    percent, _, seed = sample_of(sample)
+    if percent is None:
+        raise NotSupportedError(
+            "a sample of ROWS of a join is not supported by SELECT with REPEATABLE",
+            hint="take it of a sub-query: FROM (SELECT ...) AS j TABLESAMPLE (n ROWS) REPEATABLE (seed)",
+        )
+    select.set("sample", None)
+    kept = raw(f"{sampled_share(_JOINED, seed)} < {percent / 100!r}")
+    where = select.args.get("where")
+    below = [] if where is None else [exp.Paren(this=where.this)]
+    select.set("where", exp.Where(this=exp.and_(kept, *below, copy=False) if below else kept))
 
 
 def spell_unpivots(tree: exp.Expr) -> None:

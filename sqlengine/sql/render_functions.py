@@ -180,13 +180,11 @@ def _as_doubles(call: exp.Expr) -> None:
     at.replace(exp.Cast(this=at.copy(), to=exp.DataType(this=exp.DType.DOUBLE)))
 
 
-_TEXT_LISTS = frozenset(("string_agg", "listagg", "group_concat", "wm_concat"))
-
-
 def _distinct(node: exp.Distinct, how: Spelling) -> exp.Expr:
-    """`string_agg(DISTINCT x, ',')`: the generator would make one row of the text and its separator."""
+    """`string_agg(DISTINCT x, ',')`, `corr(DISTINCT y, x)`: the generator would make one row of the arguments, as is
+    meant by count(DISTINCT a, b) alone."""
     call = node.parent.parent if isinstance(node.parent, exp.Order) else node.parent
-    if not isinstance(call, exp.Anonymous) or call.name.lower() not in _TEXT_LISTS or len(node.expressions) < 2:
+    if not isinstance(call, exp.Anonymous) or call.name.lower() == "count" or len(node.expressions) < 2:
         return node
     return raw("DISTINCT " + ", ".join(text(item) for item in node.expressions))
 

@@ -66,18 +66,18 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
     for node in reversed(list(tree.find_all(*_TYPED))):
         if isinstance(node, exp.Anonymous):
             name = node.name.lower()
-            if name in _DIGESTS and [_kind(a, column_type) for a in node.expressions] == ["bytea"]:
+            if name in _DIGESTS and [kind_of(a, column_type) for a in node.expressions] == ["bytea"]:
                 node.set("this", f"{name}_bytes")
             continue
-        left = _kind(node.this, column_type)
-        if "json" in (left, _kind(node.expression, column_type)) and _of_json(node, column_type):
+        left = kind_of(node.this, column_type)
+        if "json" in (left, kind_of(node.expression, column_type)) and _of_json(node, column_type):
             continue
         if isinstance(node, exp.DPipe):
-            _concatenate(node, left, _kind(node.expression, column_type))
+            _concatenate(node, left, kind_of(node.expression, column_type))
             continue
         if isinstance(node, exp.Div) and left == "interval":
             node.replace(_call("interval_divide", node))
-        elif isinstance(node, exp.Sub) and left == "time" == _kind(node.expression, column_type):
+        elif isinstance(node, exp.Sub) and left == "time" == kind_of(node.expression, column_type):
             node.replace(_call("time_difference", node))
 
 
@@ -99,7 +99,7 @@ def _of_json(node: exp.Expr, column_type: ColumnType) -> bool:
     if name == "json_without":
         node.replace(exp.Anonymous(this=name, expressions=[left, right]))
         return True
-    both = all(_is_text(e) or _kind(e, column_type) == "json" for e in (left, right))
+    both = all(_is_text(e) or kind_of(e, column_type) == "json" for e in (left, right))
     if name is not None and both:
         node.replace(exp.Anonymous(this=name, expressions=[_as_json(left), _as_json(right)]))
     return name is not None and both
@@ -146,7 +146,7 @@ def _call(macro: str, node: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=macro, expressions=[node.this, node.expression])
 
 
-def _kind(node: Any, column_type: ColumnType) -> str | None:
+def kind_of(node: Any, column_type: ColumnType) -> str | None:
     """time, interval, date, timestamp, array, another type's name, or None for an unknown one."""
     match node:
         case exp.Array():
@@ -158,7 +158,7 @@ def _kind(node: Any, column_type: ColumnType) -> str | None:
         case exp.Boolean():
             return "boolean"
         case exp.Paren() | exp.Neg() | exp.Window() | exp.Filter():
-            return _kind(node.this, column_type)
+            return kind_of(node.this, column_type)
         case exp.Interval():
             return "interval"
         case exp.JSONExtract() | exp.JSONBExtract():
@@ -174,13 +174,15 @@ def _kind(node: Any, column_type: ColumnType) -> str | None:
         case exp.Anonymous():
             name = node.name.lower()
             first = node.expressions[0] if node.expressions else None
-            return _kind(first, column_type) if name in _LIKE_FIRST else _GIVES.get(name)
-        case exp.DPipe() | exp.Sub() if _kind(node.this, column_type) == "json":
+            return kind_of(first, column_type) if name in _LIKE_FIRST else _GIVES.get(name)
+        case exp.DPipe() | exp.Sub() if kind_of(node.this, column_type) == "json":
             return "json"
         case exp.DPipe():
-            return "array" if "array" in (_kind(node.this, column_type), _kind(node.expression, column_type)) else None
+            return (
+                "array" if "array" in (kind_of(node.this, column_type), kind_of(node.expression, column_type)) else None
+            )
         case exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
-            return _of_operator(node, _kind(node.this, column_type), _kind(node.expression, column_type))
+            return _of_operator(node, kind_of(node.this, column_type), kind_of(node.expression, column_type))
     return None
 
 

@@ -22,6 +22,9 @@ QUERIES = (
     " WHERE d < 4) SELECT f, t, min(d) AS d, count(*) AS n FROM r GROUP BY f, t",
     "WITH RECURSIVE r(f, path) AS (SELECT k, CAST(id AS TEXT) FROM a UNION ALL"
     " SELECT r.f, path || '/' || b.id FROM r JOIN b ON r.f = b.k WHERE length(path) < 6) SELECT * FROM r",
+    "WITH RECURSIVE r(f, path) AS (SELECT k, ARRAY[id] FROM a UNION ALL"
+    " SELECT r.f, path || b.id FROM r JOIN b ON r.f = b.k WHERE cardinality(path) < 3 AND NOT b.id = ANY (path)),"
+    " s AS (SELECT path || path AS twice, path FROM r) SELECT 0 || twice AS p, path || twice AS q FROM s",
     # UNION with a depth
     "WITH RECURSIVE r(n, d) AS (SELECT v, 0 FROM b UNION SELECT a.v, d + 1 FROM r JOIN a ON n = a.k WHERE d < 3)"
     " SELECT * FROM r",
