@@ -67,12 +67,15 @@ TYPES: tuple[TypeRow, ...] = (
 _BY_NAME: dict[str, TypeRow] = {name: row for row in TYPES for name in (row.sql, *row.aliases)}
 _BY_ARROW: dict[pa.DataType, TypeRow] = {row.arrow: row for row in reversed(TYPES)}
 _ARGS = re.compile(r"^([a-z_ 0-9]+?)\s*\(\s*([0-9]+)\s*(?:,\s*([0-9]+)\s*)?\)( with time zone| without time zone)?$")
+_ARRAY = re.compile(r"(\[\d*\]|\s+array(\[\d+\])?)$", re.IGNORECASE)
+"""What makes an array of the type before it."""
 
 
 def from_sql(name: str, position: int | None = None) -> pa.DataType:
     """The Arrow type of a SQL type name such as `numeric(10,2)`, `text[]` or `timestamp(3)`.
 
-    Nested types are written `struct<a bigint, b text>`, `row(a bigint)`, `map<text, bigint>`, `array<text>` or `T[]`.
+    Nested types are written `struct<a bigint, b text>`, `row(a bigint)`, `map<text, bigint>`, `array<text>`, `T[]` or
+    `T ARRAY`, PostgreSQL's lengths of arrays (`T[3]`) being as little kept as there.
     Raises UndefinedObject (42704) with the nearest names.
     """
     return _TypeParser(name, position).parse()
@@ -107,8 +110,8 @@ class _TypeParser:
 
     def _parse(self, text: str) -> pa.DataType:
         text = text.strip()
-        if text.endswith("[]"):
-            return pa.list_(self._parse(text[:-2]))
+        if (array := _ARRAY.search(text)) is not None:
+            return pa.list_(self._parse(text[: array.start()]))
         lower = text.lower()
         for head, close in (("array<", ">"), ("list<", ">")):
             if lower.startswith(head) and text.endswith(close):

@@ -269,9 +269,11 @@ def _type_end(tokens: Sequence[Token], start: int) -> int:
     for zone in _ZONES:
         if _words(tokens, at, len(zone)) == zone:
             at += len(zone)
+    if _words(tokens, at, 1) == ("ARRAY",):
+        at += 1
     while at < len(tokens) and tokens[at].kind == OP and tokens[at].value == "[":
         at = _type_arguments_end(tokens, at)
-    return at + 1 if _words(tokens, at, 1) == ("ARRAY",) else at
+    return at
 
 
 def _words(tokens: Sequence[Token], at: int, count: int) -> tuple[str, ...]:

@@ -43,7 +43,8 @@ from sqlengine.statements.streams import create_stream
 from sqlengine.statements.subscribe import subscribe
 from sqlengine.statements.subscriptions import acknowledge, alter_subscription, create_subscription
 from sqlengine.statements.tables import create_table
-from sqlengine.statements.topics import alter_topic, create_topic, truncate
+from sqlengine.statements.topics import alter_topic, create_topic
+from sqlengine.statements.truncate import truncate
 from sqlengine.statements.views import alter_view, create_view
 
 Handler = Callable[[Any, Context], Result]

@@ -32,7 +32,7 @@ from sqlengine.runtime.pausing import object_of
 from sqlengine.settings import is_shared, setting_names
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
-from sqlengine.statements.topics import topic_names
+from sqlengine.statements.topics import topic_name, topic_names
 
 TABLE_FUNCTIONS = frozenset(
     "unnest explode explode_outer posexplode posexplode_outer generate_series generate_subscripts range json_each "
@@ -229,7 +229,7 @@ def _create_stored(statement: ast.CreateStream | ast.CreateTable, check: Check) 
     options = as_ours(dict(statement.options))
     check.connector(options, writes=False)
     name = object_name(statement.name)
-    topic = options.get("topic", name)
+    topic = topic_name(check.context, name, options)
     replaces = statement.or_replace and name in check.catalog
     if isinstance(statement, ast.CreateTable):
         check.topic_owner(topic)

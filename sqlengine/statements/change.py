@@ -55,6 +55,12 @@ def delete(statement: ast.Delete, context: Context) -> Result:
     return changed_rows(context, f"DELETE {old.num_rows}", table, old, statement.returning, statement.alias)
 
 
+def delete_all(context: Context, table: Table) -> None:
+    """Remove every row of a table; the caller holds the lock."""
+    old = conformed(table, _matching(context, table, duck.quote(last_part(table)), [], None, None))
+    append_changes(context, table, old, -np.ones(old.num_rows, np.int8))
+
+
 def changed_rows(
     context: Context,
     tag: str,

@@ -28,10 +28,11 @@ T = TypeVar("T", bound=CatalogObject)
 
 @dataclass
 class Pending:
-    """Rows a transaction will write at COMMIT."""
+    """Rows a transaction will write at COMMIT; `oid`: the target's in the catalog, the same under any name."""
 
     target: Stream | Table
     batch: pa.RecordBatch
+    oid: int
 
 
 @dataclass

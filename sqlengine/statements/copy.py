@@ -21,7 +21,7 @@ from sqlengine.errors import (
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
 from sqlengine.sql import ast
-from sqlengine.statements.context import Context, Pending
+from sqlengine.statements.context import Context
 from sqlengine.statements.select import run_at
 from sqlengine.statements.spool import Spool
 from sqlengine.statements.subscribe import follow, subscribe
@@ -33,6 +33,7 @@ from sqlengine.statements.write import (
     default_of,
     flush,
     frames_of,
+    pending_of,
     writable,
 )
 
@@ -140,7 +141,7 @@ def _write_all(context: Context, target: Stream | Table, spool: Spool) -> None:
     """
     if not spool.num_rows:
         return
-    pending = (Pending(target, batch) for batch in spool.batches())
+    pending = pending_of(context, target, spool.batches())
     if not isinstance(target, Table) or not target.primary_key:
         flush(context, pending)
         return

@@ -8,16 +8,18 @@ session may have been first. Streams only grow: nothing of them needs a check, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.catalog.objects import Table
+from sqlengine.catalog.objects import Stream, Table
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import SerializationFailure, UniqueViolation
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.runtime.reader import WEIGHT_COLUMN
+from sqlengine.runtime.stored_expressions import widened
 from sqlengine.state.fingerprint import batch_fingerprints, fingerprints
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements.context import Pending
@@ -25,14 +27,24 @@ from sqlengine.statements.context import Pending
 Ints = npt.NDArray[np.int64]
 
 
-def own_change(pending: Sequence[Pending], table: Table) -> Delta | None:
+def own_change(pending: Sequence[Pending], table: Table, oid: int) -> Delta | None:
     """The net of what waits for a table; None when nothing does."""
     deltas = []
     for item in pending:
-        if item.target.name == table.name:
-            weights = np.asarray(item.batch.column(WEIGHT_COLUMN)).astype(np.int64)
-            deltas.append(Delta(item.batch.drop_columns([WEIGHT_COLUMN]), weights))
+        if item.oid == oid:
+            batch = as_it_is_now(item, table).batch
+            weights = np.asarray(batch.column(WEIGHT_COLUMN)).astype(np.int64)
+            deltas.append(Delta(batch.drop_columns([WEIGHT_COLUMN]), weights))
     return consolidate(concat(deltas))
+
+
+def as_it_is_now(item: Pending, target: Stream | Table) -> Pending:
+    """What waits for an object that has got another name or more columns since."""
+    if not isinstance(target, Table) or target.columns == item.target.columns:
+        return replace(item, target=target)
+    rows = pa.Table.from_batches([item.batch.drop_columns([WEIGHT_COLUMN])])
+    (batch,) = widened(rows, target).to_batches()
+    return replace(item, target=target, batch=batch.append_column(WEIGHT_COLUMN, item.batch.column(WEIGHT_COLUMN)))
 
 
 def rows_with(own: Delta, contents: pa.Table) -> pa.Table:
@@ -58,11 +70,11 @@ def lookup_with(own: Delta, store: RowStore, table: Table, keys: Sequence[pa.Arr
     return np.concatenate([at[still], own_at]), pa.concat_batches([kept, own_rows])
 
 
-def check_commit(pending: Sequence[Pending], table: Table, store: RowStore) -> None:
+def check_commit(pending: Sequence[Pending], table: Table, oid: int, store: RowStore) -> None:
     """SerializationFailure (40001) unless every row that goes is there, UniqueViolation (23505) if one that comes has a
     key that stays in use. The caller holds the lock and has caught up.
     """
-    own = own_change(pending, table)
+    own = own_change(pending, table, oid)
     if own is None:
         return
     gone, come = _split(own)

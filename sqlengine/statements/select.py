@@ -102,7 +102,9 @@ def _contents(context: Context, obj: CatalogObject) -> pa.Table:
 
 def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False) -> pa.Table:
     """An object's rows; of a table also what the session's open transaction has made of them."""
-    own = own_change(context.transaction or (), obj) if isinstance(obj, Table) else None
+    own = None
+    if context.transaction and isinstance(obj, Table):
+        own = own_change(context.transaction, obj, context.instance.catalog.oid(obj.name))
     if own is None:
         return context.instance.contents(obj, packed=packed)
     return rows_with(own, context.instance.contents(obj))

@@ -27,7 +27,7 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_object
 from sqlengine.statements.options import split_options
 from sqlengine.statements.sinks import declare_stream_query, start_stream_query
-from sqlengine.statements.topics import keep_topic_owner, make_topic, topic_names
+from sqlengine.statements.topics import keep_topic_owner, make_topic, topic_name, topic_names
 from storage import Topic
 
 
@@ -59,7 +59,7 @@ def _declare(statement: ast.CreateStream, context: Context) -> Stream:
     kind = stream_options.get("connector", "topic").lower()
     stream = Stream(
         name=name,
-        topic=stream_options.get("topic", name),
+        topic=topic_name(context, name, stream_options),
         connector=kind,
         columns=column_infos(statement.columns),
         watermark=watermark_info(statement.watermark),

@@ -17,7 +17,7 @@ from sqlengine.statements.drop import drop_object
 from sqlengine.statements.options import split_options
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.streams import create_stream
-from sqlengine.statements.topics import keep_topic_owner, make_topic
+from sqlengine.statements.topics import keep_topic_owner, make_topic, topic_name
 from sqlengine.statements.write import write_rows
 
 
@@ -34,7 +34,7 @@ def create_table(statement: ast.CreateTable, context: Context) -> Result:
             return Result("CREATE TABLE")
         if existing is not None and statement.or_replace:
             drop_object(context, instance.catalog.get_as(Table, statement.name), cascade=False)
-        keep_topic_owner(context, dict(statement.options).get("topic", object_name(statement.name)))
+        keep_topic_owner(context, topic_name(context, object_name(statement.name), dict(statement.options)))
         table = context.owned(_declare(statement, context, rows), existing)
         instance.catalog.add(table)
         instance.start_table(table)
@@ -75,7 +75,7 @@ def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None
     columns = column_infos(statement.columns, key) if rows is None else infos_of_schema(rows.schema)
     table = Table(
         name=name,
-        topic=stream_options.get("topic", name),
+        topic=topic_name(context, name, stream_options),
         columns=columns,
         primary_key=key,
         sql=statement.text,

@@ -1,6 +1,9 @@
-"""CREATE, ALTER, TRUNCATE TOPIC; and making topics on behalf of streams and tables."""
+"""CREATE and ALTER TOPIC; and making topics on behalf of streams and tables."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
 
 import pyarrow as pa
 
@@ -9,7 +12,6 @@ from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import Stream, Table
 from sqlengine.catalog.privileges import Access
 from sqlengine.errors import (
-    DependentObjects,
     DuplicateTable,
     InvalidParameter,
     UndefinedTable,
@@ -35,6 +37,20 @@ def get_topic(context: Context, name: str, position: int | None = None) -> Topic
     if name not in names:
         raise UndefinedTable(f'topic "{name}" does not exist', hint=did_you_mean(name, names), position=position)
     return context.instance.storage.topic(name)
+
+
+def topic_name(context: Context, name: str, options: Mapping[str, str]) -> str:
+    """The topic of a new stream or table: what its options say, else its own name; a number goes with that where the
+    topic so called is the own one of something that has been renamed."""
+    renamed = {
+        o.topic
+        for o in context.instance.catalog
+        if isinstance(o, (Stream, Table)) and o.topic != o.name and "topic" not in o.options
+    }
+    if "topic" in options or name not in renamed:
+        return options.get("topic", name)
+    taken = topic_names(context)
+    return next(other for n in count(2) if (other := f"{name}_{n}") not in taken)
 
 
 def make_topic(context: Context, obj: Stream | Table, schema: pa.Schema | None, options: dict[str, str]) -> Topic:
@@ -102,30 +118,3 @@ def alter_topic(statement: ast.AlterTopic, context: Context) -> Result:
             changes |= key_of_topic(topic, context)
         context.instance.storage.alter_topic(topic.name, **changes)
     return Result("ALTER TOPIC")
-
-
-def truncate(statement: ast.Truncate, context: Context) -> Result:
-    """TRUNCATE TOPIC or TABLE: refused while a continuous query reads it."""
-    name = object_name(statement.name)
-    instance = context.instance
-    with instance.lock:
-        if statement.kind == "topic":
-            readers = [o.name for o in instance.catalog if isinstance(o, (Stream, Table)) and o.topic == name]
-            get_topic(context, name)
-        else:
-            readers = [instance.catalog.get_as(Table, statement.name).name]
-            name = instance.catalog.get_as(Table, statement.name).topic
-        users = [q.name for q in instance.scheduler.queries.values() if set(q.sources) & set(readers)]
-        if users:
-            raise DependentObjects(
-                f"cannot truncate {statement.kind} {object_name(statement.name)} because continuous queries read it",
-                detail="; ".join(f"{u} reads it" for u in users),
-            )
-        instance.storage.truncate_topic(name)
-        for reader in readers:
-            instance.scheduler.sources.pop(reader, None)
-            obj = instance.catalog.get(tuple(reader.split(".")))
-            if isinstance(obj, Table):
-                instance.start_table(obj)
-    instance.checkpoints.save()  # the last one has the rows, and nothing else tells that they are gone
-    return Result(f"TRUNCATE {statement.kind.upper()}")

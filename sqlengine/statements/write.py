@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
@@ -18,7 +18,7 @@ from sqlengine.runtime.stored_expressions import constant
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements.constraints import check_rows, next_numbers, refuse_given
 from sqlengine.statements.context import Context, Pending
-from sqlengine.statements.own_writes import check_commit, lookup_with, own_change
+from sqlengine.statements.own_writes import as_it_is_now, check_commit, lookup_with, own_change
 from storage import BYTES_SCHEMA, Log, deal, partitions_by_key
 
 APPEND_ROWS = 65_536
@@ -93,11 +93,17 @@ def changes_of(context: Context, table: Table, rows: pa.Table, weights: np.ndarr
 
 def _pend_or_append(context: Context, target: Stream | Table, rows: pa.Table) -> None:
     """Keep rows for COMMIT, or append them: all of a statement together."""
-    pending = [Pending(target, batch) for batch in frames_of(rows)]
+    pending = pending_of(context, target, frames_of(rows))
     if context.transaction is not None:
         context.transaction += pending
     else:
         flush(context, pending)
+
+
+def pending_of(context: Context, target: Stream | Table, batches: Iterable[pa.RecordBatch]) -> Iterator[Pending]:
+    """Batches as what is to be written to a target."""
+    oid = context.instance.catalog.oid(target.name)
+    return (Pending(target, batch, oid) for batch in batches)
 
 
 def frames_of(rows: pa.Table) -> list[pa.RecordBatch]:
@@ -127,10 +133,19 @@ def commit(context: Context, pending: Sequence[Pending]) -> None:
     """Append what a transaction has written, if it can still be. See `check_commit` for what it raises."""
     with context.instance.lock:
         context.instance.catch_up(context.check)
-        for table in {item.target.name: item.target for item in pending}.values():
-            if isinstance(table, Table):
-                check_commit(pending, table, table_store(context, table))
+        pending = _as_they_are_now(context, pending)
+        for item in {item.oid: item for item in pending}.values():
+            if isinstance(item.target, Table):
+                check_commit(pending, item.target, item.oid, table_store(context, item.target))
         flush(context, pending)
+
+
+def _as_they_are_now(context: Context, pending: Sequence[Pending]) -> list[Pending]:
+    """What is to be written to objects that have got another name or more columns since; what has been dropped takes
+    its rows with it, as if they had been committed before."""
+    catalog = context.instance.catalog
+    now = {catalog.oid(o.name): o for o in catalog if isinstance(o, (Stream, Table))}
+    return [as_it_is_now(item, now[item.oid]) for item in pending if item.oid in now]
 
 
 def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:
@@ -172,7 +187,7 @@ def existing_rows(context: Context, table: Table, rows: pa.Table) -> tuple[np.nd
     """Positions of `rows` whose key is already in the table as the transaction sees it, and the rows that are there."""
     keys = [rows.column(k).combine_chunks() for k in table.primary_key]
     flat = [pa.concat_arrays(k.chunks) if isinstance(k, pa.ChunkedArray) else k for k in keys]
-    own = own_change(context.transaction or (), table)
+    own = own_change(context.transaction or (), table, context.instance.catalog.oid(table.name))
     store = table_store(context, table)
     return store.lookup(flat) if own is None else lookup_with(own, store, table, flat)
 

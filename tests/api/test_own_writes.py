@@ -112,3 +112,68 @@ def test_others_see_nothing_before_commit() -> None:
         assert db.execute("SELECT * FROM t").fetchall() == [] and db.table("t").num_rows == 0
         other.execute("COMMIT")
         assert db.execute("SELECT v FROM t").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "STREAM"])
+def test_what_is_renamed_meanwhile_takes_its_rows_along(kind: str) -> None:
+    with sqlengine.connect() as db:
+        db.execute(f"CREATE {kind} t (v INT)")
+        other = db.cursor()
+        other.execute("BEGIN")
+        other.execute("INSERT INTO t VALUES (1)")
+        db.execute(f"ALTER {kind} t RENAME TO u")
+        other.execute("INSERT INTO u VALUES (2)")
+        if kind == "TABLE":
+            assert rows(other, "SELECT v FROM u") == ["(1,)", "(2,)"]
+        db.execute(f"CREATE {kind} t (v TEXT)")
+        other.execute("COMMIT")
+        assert rows(db, "SELECT v FROM u") == ["(1,)", "(2,)"] and rows(db, "SELECT v FROM t") == []
+
+
+def test_what_gets_a_column_meanwhile_gives_it_to_rows_that_wait() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (k INT PRIMARY KEY)")
+        db.execute("INSERT INTO t VALUES (1)")
+        other = db.cursor()
+        other.execute("BEGIN")
+        other.execute("INSERT INTO t VALUES (2)")
+        db.execute("ALTER TABLE t ADD COLUMN v INT DEFAULT 7")
+        assert rows(other, "SELECT k, v FROM t") == ["(1, 7)", "(2, 7)"]
+        other.execute("UPDATE t SET v = v + k")
+        other.execute("COMMIT")
+        assert rows(db, "SELECT k, v FROM t") == ["(1, 8)", "(2, 9)"]
+
+
+@pytest.mark.parametrize("again", ["", "CREATE TABLE t (k TEXT)"])
+def test_what_is_dropped_meanwhile_takes_its_rows_along(again: str) -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (k INT PRIMARY KEY)")
+        db.execute("CREATE TABLE kept (k INT)")
+        other = db.cursor()
+        other.execute("BEGIN")
+        other.execute("INSERT INTO t VALUES (1)")
+        other.execute("INSERT INTO kept VALUES (1)")
+        db.execute("DROP TABLE t")
+        if again:
+            db.execute(again)
+        other.execute("COMMIT")
+        assert rows(db, "SELECT k FROM kept") == ["(1,)"]
+        if again:
+            assert rows(db, "SELECT k FROM t") == []
+
+
+def test_a_table_is_emptied_within_a_transaction_and_below_a_view() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (k INT PRIMARY KEY)")
+        db.execute("INSERT INTO t VALUES (1), (2)")
+        db.execute("CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM t")
+        other = db.cursor()
+        other.execute("BEGIN")
+        other.execute("TRUNCATE TABLE t")
+        other.execute("INSERT INTO t VALUES (2), (3), (4)")
+        assert rows(other, "SELECT k FROM t") == ["(2,)", "(3,)", "(4,)"]
+        assert rows(db, "SELECT n FROM counted") == ["(2,)"]
+        other.execute("ROLLBACK")
+        assert rows(db, "SELECT k FROM t") == ["(1,)", "(2,)"]
+        db.execute("TRUNCATE TABLE t")
+        assert rows(db, "SELECT n FROM counted") == ["(0,)"] and rows(db, "SELECT k FROM t") == []

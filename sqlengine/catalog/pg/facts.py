@@ -335,12 +335,14 @@ def split_name(text: str) -> list[str]:
     """The parts of a dotted name as PostgreSQL reads them: quoted ones as they are, others in lower case."""
     parts, at = [], 0
     while at <= len(text):
+        at += len(text[at:]) - len(text[at:].lstrip())
         if text[at : at + 1] == '"':
             end = at + 1
             while end < len(text) and (text[end] != '"' or text[end : end + 2] == '""'):
                 end += 2 if text[end] == '"' else 1
             parts.append(text[at + 1 : end].replace('""', '"'))
-            at = end + 2
+            dot = text.find(".", end)
+            at = dot + 1 if dot >= 0 else len(text) + 1
         else:
             end = text.find(".", at)
             end = len(text) if end < 0 else end

@@ -22,7 +22,7 @@ from sqlengine.errors import (
     ProtocolViolation,
 )
 from sqlengine.server.pg import extended, replies, simple, startup
-from sqlengine.server.pg.effects import Receive, Send, Steps
+from sqlengine.server.pg.effects import Gone, Receive, Send, Steps
 from sqlengine.server.pg.frames import Frames
 from sqlengine.server.pg.host import Host, Peer
 from sqlengine.server.pg.messages import (
@@ -55,10 +55,6 @@ SEND_BYTES = 65_536
 """Answers are sent at the latest when they are so many bytes."""
 
 _LOG = logging.getLogger("sqlengine.server")
-
-
-class Gone(Exception):
-    """The client is not there any more."""
 
 
 class Conversation:
@@ -276,7 +272,9 @@ class Conversation:
             return
         try:
             yield from self._extended(message)
-        except (Error, RecursionError) as error:
+        except (Gone, ConnectionError):
+            raise
+        except Exception as error:  # also a fault of ours: the session goes on
             self.fail(error)
             self._is_skipping = True
             yield from self.flush()  # who has sent Flush waits for it, and no Flush counts before the next Sync

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 
+class Gone(Exception):
+    """The client is not there any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send bytes, and wait while the peer does not take them.  Answer: None."""

@@ -204,7 +204,8 @@ class Portal:
     def tag(self, count: int) -> str:
         """What CommandComplete says; of a query that `count` rows were sent."""
         tag = self.result.tag if self.result is not None else ""
-        return f"SELECT {count}" if tag.partition(" ")[0] in ("SELECT", "SUBSCRIBE") else tag
+        is_query = self.source is not None and tag.partition(" ")[0] in ("SELECT", "SUBSCRIBE")
+        return f"SELECT {count}" if is_query else tag
 
     def close(self) -> None:
         """Give up what has not been read; idempotent."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlengine.errors import Error
 from sqlengine.server.pg import copying, replies
-from sqlengine.server.pg.effects import Run, Steps
+from sqlengine.server.pg.effects import Gone, Run, Steps
 from sqlengine.server.pg.portal import Portal, Prepared, described
 from sqlengine.server.pg.running import finish, rows
 from sqlengine.sql import ast
@@ -25,7 +24,9 @@ def query(talk: Conversation, text: str) -> Steps:
         for statement in statements:
             talk.refuse_after_failure(statement)
             yield from _statement(talk, statement)
-    except (Error, RecursionError) as error:
+    except (Gone, ConnectionError):
+        raise
+    except Exception as error:  # also a fault of ours: the session goes on
         talk.fail(error, text)
 
 

@@ -15,7 +15,6 @@ Row = dict[str, Any]
 Rows = Iterable[Row]
 
 HEAP, BTREE = 2, 403
-PAGE_BYTES = 8192
 
 
 def namespaces(facts: Facts) -> Rows:
@@ -106,7 +105,6 @@ def _class(facts: Facts, relation: Relation) -> Row:
     obj = relation.obj
     stored = relation.kind in "rm"
     system = facts.is_system(relation)
-    size = facts.bytes(obj) if stored and not system else 0
     return _common(facts, relation) | {
         "oid": relation.oid,
         "relname": relation.name,
@@ -114,7 +112,7 @@ def _class(facts: Facts, relation: Relation) -> Row:
         "relam": HEAP if stored else 0,
         "relfilenode": relation.oid if stored else 0,
         "relkind": relation.kind,
-        "relpages": -(-size // PAGE_BYTES),
+        "relpages": 0,  # what has pages is read by ctid (DuckDB does), the places of rows, which have none here
         "reltuples": float(facts.rows(obj)) if stored and not system else -1.0,
         "relnatts": len(relation.columns),
         "relhasindex": isinstance(obj, Table) and bool(obj.primary_key),
