@@ -19,6 +19,7 @@ from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import validity
+from sqlengine.state.section import Sections
 from sqlengine.state.time_queue import TimeQueue
 from sqlengine.types import TIMESTAMPTZ
 
@@ -95,12 +96,12 @@ class TemporalFilterOperator(Operator):
         queues = (self._entering, self._leaving)
         return {"rows": sum(q.num_rows for q in queues), "bytes": sum(q.num_bytes for q in queues)}
 
-    def rest(self) -> State:
-        return {"entering": self._entering.snapshot(), "leaving": self._leaving.snapshot()}
+    def sections(self) -> Sections:
+        return {**self._entering.sections("entering"), **self._leaving.sections("leaving")}
 
     def restore(self, state: State) -> None:
-        self._entering.restore(state["entering"])
-        self._leaving.restore(state["leaving"])
+        self._entering.restore(state, "entering")
+        self._leaving.restore(state, "leaving")
 
 
 class Moment:

@@ -85,13 +85,15 @@ CREATE MATERIALIZED VIEW changing_before AS SELECT c.id, h.n AS other FROM chang
 CREATE MATERIALIZED VIEW forgotten_changing_sessions AS SELECT k, window_start, count(*) AS c
   FROM SESSION(changing, ts, INTERVAL '2 s') GROUP BY k, window_start, window_end
   EMIT CHANGES ALLOWED LATENESS INTERVAL '4 s';
+CREATE MATERIALIZED VIEW recent AS SELECT id FROM changing WHERE ts > now() - INTERVAL '5 s';
 CREATE MATERIALIZED VIEW changing_windows AS
   SELECT k, window_start, count(*) AS c FROM TUMBLE(changing, ts, INTERVAL '5 s') GROUP BY k, window_start;
 """
 
 
 KINDS = {"AsofJoinOperator", "GroupAggregateOperator", "JoinOperator", "OverOperator", "SessionAggregateOperator",
-         "TopNOperator", "WindowAggregateOperator", "WindowWinnersOperator", "contents"}  # fmt: skip
+         "TemporalFilterOperator", "TopNOperator", "WindowAggregateOperator", "WindowWinnersOperator",
+         "contents"}  # fmt: skip
 
 
 class Mirror:

@@ -18,6 +18,7 @@ from sqlengine.state.multiset import Multiset
 from sqlengine.state.ranked_rows import LIVE, REPLACE_AT, ROWS, RankedRows
 from sqlengine.state.row_bag import RowBag
 from sqlengine.state.section import Section, Sections
+from sqlengine.state.time_queue import TimeQueue
 from sqlengine.state.timed_rows import TimedRows
 from tests.api.test_sections import Mirror
 from tests.operators.aggregate_support import SCHEMA, call, times
@@ -256,6 +257,71 @@ def test_a_mark_of_rows_by_time_that_is_missing_is_noticed(
     setattr(getattr(timed.rows, which), what, lambda *_: None)
     with pytest.raises(AssertionError):
         timed.run(restarts=False)
+
+
+class Queue:
+    """A TimeQueue beside a list of (time, number of arrival, weight)."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.queue, self.mirrors = TimeQueue(pa.schema([("n", pa.int64())])), Mirrors()
+        self.waiting: list[tuple[int, int, int]] = []
+        self.arrived = self.now = 0
+
+    def change(self) -> None:
+        """Rows come; those whose time has come leave by time and arrival."""
+        count = int(self.rng.integers(0, 20))
+        numbers, times = self.arrived + np.arange(count), self.now + self.rng.integers(-3, 20, count)
+        delta = Delta(pa.record_batch([pa.array(numbers)], names=["n"]))
+        if self.rng.integers(0, 2):
+            delta = Delta(delta.batch, self.rng.choice([-1, 1, 2], count))
+        self.queue.add(delta, times)
+        self.waiting += zip(times.tolist(), numbers.tolist(), delta.weight_array().tolist(), strict=True)
+        self.arrived += count
+        assert self.queue.next_us == min((time for time, _, _ in self.waiting), default=None)
+        self.now += int(self.rng.integers(0, 5))
+        due = self.queue.take_due(self.now)
+        left = sorted(row for row in self.waiting if row[0] <= self.now)
+        found = [] if due is None else zip(due.batch.column(0).to_pylist(), due.weight_array().tolist(), strict=True)
+        assert list(found) == [(number, weight) for _, number, weight in left]
+        self.waiting = [row for row in self.waiting if row[0] > self.now]
+        assert self.queue.num_rows == len(self.waiting)
+
+    def restart(self) -> None:
+        """Go on from what the sections have."""
+        self.mirrors.look(self.queue.sections("q"))
+        state = self.mirrors.state(self.queue.sections("q"))
+        self.queue = TimeQueue(pa.schema([("n", pa.int64())]))
+        self.queue.restore(state, "q")
+        assert all(section.changed.count(section.size()) == 0 for section in self.queue.sections("q").values())
+        self.mirrors.restarted()
+
+    def run(self, restarts: bool) -> None:
+        """A random history."""
+        for step in range(60):
+            self.change()
+            if step % 3:
+                self.mirrors.look(self.queue.sections("q"))
+            if restarts:
+                self.restart()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_wait(monkeypatch: pytest.MonkeyPatch, seed: int, restarts: bool) -> None:
+    monkeypatch.setattr("sqlengine.state.time_queue.COMPACT_AT", 20)
+    Queue(seed).run(restarts)
+
+
+@pytest.mark.parametrize(("which", "what"), [("_changed", "mark"), ("_changed", "renumbered"), ("_new", "renumbered")])
+def test_a_mark_of_rows_that_wait_that_is_missing_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, which: str, what: str
+) -> None:
+    monkeypatch.setattr("sqlengine.state.time_queue.COMPACT_AT", 20)
+    one = Queue(0)
+    setattr(getattr(one.queue, which), what, lambda *_: None)
+    with pytest.raises(AssertionError):
+        one.run(restarts=False)
 
 
 def sessions_of_new_keys(operator: SessionAggregateOperator) -> None:
