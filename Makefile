@@ -62,5 +62,5 @@ docs: $(VENV)/.installed-test
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -f sqlengine/kernels/*.so sqlengine/kernels/*.c
+	rm -f sqlengine/kernels/*.so sqlengine/kernels/*.c sqlengine/kernels/*.cpp
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

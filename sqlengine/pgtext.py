@@ -1,9 +1,8 @@
 """Arrow values as PostgreSQL writes them: the one text form of every type.
 
 The prompt's tables, CSV output, COPY and the wire protocol's text format all read this file, so a value
-looks the same wherever it is seen.  Everything is computed a column at a time with Arrow kernels; only
-values that no kernel spells as PostgreSQL does (years before 1, floats between 1e10 and 1e15 with a
-fraction) are written one by one.  This module must not know settings, sessions or files: the time zone is
+looks the same wherever it is seen.  Everything is computed a column at a time, numbers and times by kernels of our own
+(kernels/value_text.pyx), the rest by Arrow's.  This module must not know settings, sessions or files: the time zone is
 an argument.
 
 Types that PostgreSQL lacks take the form of its nearest relative: MAP is written as `hstore` does, STRUCT
@@ -16,11 +15,18 @@ import datetime
 import itertools
 import zoneinfo
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from sqlengine.kernels import choose
+
+if TYPE_CHECKING:
+    from sqlengine.kernels import value_text_reference as kernel
+else:
+    kernel = choose("value_text", "value_text_reference")
 
 _QUOTE_IN_ARRAY = r'^$|[\s\x0b{}",\\]|^(?i:null)$'
 _QUOTE_IN_ROW = r'^$|[\s\x0b(),"\\]'
@@ -63,18 +69,25 @@ def _plain(array: pa.Array) -> pa.Array:
     return array
 
 
-def _patch(text: pa.Array, odd: pa.Array, values: pa.Array, write: Callable[[Any], str]) -> pa.Array:
-    """`text` with the rows marked in `odd` written by `write` instead."""
-    odd = odd.fill_null(False)
-    if not pc.any(odd).as_py():
-        return text
-    written = [write(value) for value in values.filter(odd).to_numpy(zero_copy_only=False)]
-    return pc.replace_with_mask(text, odd, pa.array(written, pa.string()))
+def _written(made: tuple[Numbers, Numbers], array: pa.Array) -> pa.Array:
+    """A kernel's bytes and offsets as text with the array's nulls."""
+    data, offsets = made
+    known = None
+    if array.null_count:
+        known = pa.py_buffer(np.packbits(array.is_valid().to_numpy(zero_copy_only=False), bitorder="little"))
+    return pa.Array.from_buffers(pa.string(), len(array), [known, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 
-def _between(values: pa.Array, low: Any, high: Any) -> pa.Array:
-    """low <= value < high."""
-    return pc.and_(pc.greater_equal(values, low), pc.less(values, high))
+def _valid(array: pa.Array) -> Numbers | None:
+    """uint8: which values are there; None = all."""
+    return array.is_valid().to_numpy(zero_copy_only=False).view(np.uint8) if array.null_count else None
+
+
+def _values(array: pa.Array, dtype: type[np.generic]) -> Numbers:
+    """The values of a column of fixed width, whatever stands for NULL."""
+    if not len(array):
+        return np.empty(0, dtype)
+    return np.frombuffer(array.buffers()[1], dtype)[array.offset : array.offset + len(array)]
 
 
 # ---------------------------------------------------------------- numbers, booleans, bytes
@@ -84,47 +97,26 @@ def _bool(array: pa.Array, _timezone: str) -> pa.Array:
     return pc.if_else(array, "t", "f")
 
 
+def _integer(array: pa.Array, _timezone: str) -> pa.Array:
+    wide = _values(array.cast(pa.int64()), np.int64)
+    return _written(kernel.integers(wide, _valid(array)), array)
+
+
 def _float32(array: pa.Array, _timezone: str) -> pa.Array:
-    array = array.cast(pa.float32())
-    size = pc.abs(array)
-    odd = pc.or_(_between(size, 1e6, 1e10), _between(size, 1e-7, 1e-4))
-    return _patch(_float(array), odd, array, lambda value: _float_text(value, exponent_from=6))
+    return _float(array.cast(pa.float32()), np.float32, exponent_from=6)
 
 
 def _float64(array: pa.Array, _timezone: str) -> pa.Array:
-    size = pc.abs(array)
-    large = _between(size, 1e10, 1e15)
-    whole = pc.and_(large, pc.equal(pc.floor(size), size)).fill_null(False)
-    text = _float(array)
-    if pc.any(whole).as_py():
-        text = pc.if_else(whole, pc.if_else(whole, array, 0.0).cast(pa.int64()).cast(pa.string()), text)
-    odd = pc.or_(pc.and_(large, pc.invert(whole)), _between(size, 1e-7, 1e-4))
-    return _patch(text, odd, array, lambda value: _float_text(value, exponent_from=15))
+    return _float(array, np.float64, exponent_from=15)
 
 
-def _float(array: pa.Array) -> pa.Array:
-    """The shortest digits that read back as the same value, with PostgreSQL's names and exponents.
+def _float(array: pa.Array, dtype: type[np.generic], exponent_from: int) -> pa.Array:
+    """The shortest digits that read back as the same value.
 
     PostgreSQL itself writes one digit more than the shortest for some whole numbers above 2^53 (real: 2^24);
     both read back as the same value.
     """
-    text = array.cast(pa.string())
-    if pc.any(pc.match_substring(text, "e")).as_py():
-        text = pc.replace_substring_regex(text, r"e([+-])(\d)$", r"e\10\2")
-    finite = pc.is_finite(array)
-    if pc.all(finite).as_py() is False:
-        text = pc.if_else(pc.is_nan(array), "NaN", text)
-        text = pc.if_else(pc.is_inf(array), pc.if_else(pc.greater(array, 0), "Infinity", "-Infinity"), text)
-    return text
-
-
-def _float_text(value: np.floating[Any], exponent_from: int) -> str:
-    """One float; exponents below -4 or from `exponent_from` on are written."""
-    scientific = np.format_float_scientific(value, trim="-", exp_digits=2)
-    exponent = int(scientific.partition("e")[2])
-    if exponent < -4 or exponent >= exponent_from:
-        return scientific
-    return np.format_float_positional(value, trim="-")
+    return _written(kernel.floats(_values(array, dtype), _valid(array), exponent_from), array)
 
 
 def _decimal(array: pa.Array, _timezone: str) -> pa.Array:
@@ -181,50 +173,46 @@ def _uuid(storage: pa.Array) -> pa.Array:
 
 
 def _date(array: pa.Array, _timezone: str) -> pa.Array:
-    days = array.cast(pa.date32()).cast(pa.int32())
-    odd = pc.or_(pc.less(days, _FIRST_DAY), pc.greater(days, _LAST_DAY))
-    text = pc.if_else(odd, 0, days).cast(pa.int32()).cast(pa.date32()).cast(pa.string())
-    return _patch(text, odd, days, _far_date_text)
+    days = _values(array.cast(pa.date32()), np.int32)
+    return _written(kernel.dates(days, _valid(array)), array)
 
 
 def _time(array: pa.Array, _timezone: str) -> pa.Array:
     text = _trim_fraction(array.cast(pa.string()), has_fraction=array.type.unit != "s")
     whole_day = _SECONDS_PER_DAY * _UNITS_PER_SECOND[array.type.unit]
     number = array.cast(pa.int32() if array.type.bit_width == 32 else pa.int64())
-    return _patch(text, pc.equal(number, whole_day), number, lambda value: "24:00:00")
+    return pc.if_else(pc.equal(number, whole_day), "24:00:00", text)
 
 
 def _timestamp(array: pa.Array, timezone: str) -> pa.Array:
     """`2024-02-29 12:00:00.5`, with an offset such as +00 or +05:30 when the type has a zone."""
-    unit, zoned = array.type.unit, array.type.tz is not None
-    per_day = _SECONDS_PER_DAY * _UNITS_PER_SECOND[unit]
+    per_second = _UNITS_PER_SECOND[array.type.unit]
+    ticks = _values(array, np.int64)
+    if array.type.tz is None:
+        offsets = np.empty(0, np.int32)
+    elif timezone.upper() == "UTC":
+        offsets = np.zeros(1, np.int32)
+    else:
+        offsets = _offsets(array, timezone)
+        ticks = ticks + offsets * np.int64(per_second)
+    return _written(kernel.timestamps(ticks, _valid(array), per_second, offsets), array)
+
+
+def _offsets(array: pa.Array, timezone: str) -> Numbers:
+    """int32: what is added to each UTC instant, in seconds, for the wall clock's time; 0 in years no clock knows."""
+    unit = array.type.unit
+    per_second = _UNITS_PER_SECOND[unit]
+    per_day = _SECONDS_PER_DAY * per_second
     ticks = array.cast(pa.int64())
     lowest, highest = max(_FIRST_DAY * per_day, -(2**63) + 2), min(_LAST_DAY * per_day, 2**63 - 2)
-    odd = pc.or_(pc.less(ticks, lowest), pc.greater(ticks, highest))
-    near = pc.if_else(odd, 0, ticks).cast(pa.timestamp(unit))
-    offset: pa.Array | str = ""
-    if zoned:
-        near, offset = _local(near, timezone)
-    text = pc.binary_join_element_wise(_clock_text(near), offset, "")
-    far_offset = "+00" if zoned else ""
-    return _patch(text, odd, ticks, lambda value: _far_timestamp_text(int(value), unit, far_offset))
-
-
-def _local(instants: pa.Array, timezone: str) -> tuple[pa.Array, pa.Array | str]:
-    """Wall-clock times in `timezone` of UTC instants, and the text of each one's offset."""
-    if timezone.upper() == "UTC":
-        return instants, "+00"
-    per_second = _UNITS_PER_SECOND[instants.type.unit]
-    ticks = instants.cast(pa.int64())
-    zoned = pc.local_timestamp(instants.cast(pa.timestamp(instants.type.unit, timezone)))
-    offsets = pc.divide(pc.subtract(zoned.cast(pa.int64()), ticks), per_second)
-    late = pc.greater_equal(ticks, _LAST_TABLED_SECOND * per_second)
+    is_far = pc.or_(pc.less(ticks, lowest), pc.greater(ticks, highest)).fill_null(True)
+    instants = pc.if_else(is_far, 0, ticks)
+    zoned = pc.local_timestamp(instants.cast(pa.timestamp(unit, timezone)))
+    offsets = pc.divide(pc.subtract(zoned.cast(pa.int64()), instants), per_second)
+    late = pc.greater_equal(instants, _LAST_TABLED_SECOND * per_second)
     if pc.any(late).as_py():
-        offsets = _with_late_offsets(offsets, late, pc.divide(ticks, per_second), timezone)
-    codes = offsets.dictionary_encode()
-    texts = pa.array([_offset_text(s) for s in codes.dictionary.to_pylist()], pa.string()).take(codes.indices)
-    local = pc.add(ticks, pc.multiply(offsets, per_second))
-    return local.cast(pa.timestamp(instants.type.unit)), texts
+        offsets = _with_late_offsets(offsets, late, pc.divide(instants, per_second), timezone)
+    return pc.if_else(is_far, 0, offsets).to_numpy(zero_copy_only=False).astype(np.int32)
 
 
 def _with_late_offsets(offsets: pa.Array, late: pa.Array, seconds: pa.Array, timezone: str) -> pa.Array:
@@ -244,64 +232,8 @@ def _with_late_offsets(offsets: pa.Array, late: pa.Array, seconds: pa.Array, tim
     return pc.replace_with_mask(offsets, late, pa.array(found, pa.int64()).take(quarters.indices))
 
 
-def _offset_text(seconds: int) -> str:
-    """+00, +05:30 or, for the odd local times of old, +00:19:32."""
-    hours, rest = divmod(abs(seconds), 3600)
-    minutes, rest = divmod(rest, 60)
-    text = ("-" if seconds < 0 else "+") + f"{hours:02d}"
-    if minutes or rest:
-        text += f":{minutes:02d}"
-    return text + f":{rest:02d}" if rest else text
-
-
-def _clock_text(stamps: pa.Array) -> pa.Array:
-    """Date and time of zoneless timestamps, with no more digits of the second than needed."""
-    per_second = _UNITS_PER_SECOND[stamps.type.unit]
-    ticks = stamps.cast(pa.int64())
-    if per_second > 1:
-        seconds = pc.divide(ticks, per_second)
-        if pc.all(pc.equal(pc.multiply(seconds, per_second), ticks)).as_py() is not False:
-            return stamps.cast(pa.timestamp("s")).cast(pa.string())
-    return _trim_fraction(stamps.cast(pa.string()), has_fraction=per_second > 1)
-
-
 def _trim_fraction(text: pa.Array, has_fraction: bool) -> pa.Array:
     return pc.ascii_rtrim(pc.ascii_rtrim(text, "0"), ".") if has_fraction else text
-
-
-def _far_date_text(days: int) -> str:
-    """A date outside Arrow's range of years."""
-    if abs(int(days)) >= 2**31 - 1:
-        return "infinity" if days > 0 else "-infinity"
-    year, month, day = _civil(int(days))
-    return f"{year if year > 0 else 1 - year:04d}-{month:02d}-{day:02d}" + ("" if year > 0 else " BC")
-
-
-def _far_timestamp_text(ticks: int, unit: str, offset: str) -> str:
-    """A timestamp outside Arrow's range of years, or infinity (the two ends of int64)."""
-    if abs(ticks) >= 2**63 - 1:
-        return "infinity" if ticks > 0 else "-infinity"
-    seconds, fraction = divmod(ticks, _UNITS_PER_SECOND[unit])
-    days, seconds = divmod(seconds, _SECONDS_PER_DAY)
-    date, _, era = _far_date_text(days).partition(" ")
-    digits = len(str(_UNITS_PER_SECOND[unit])) - 1
-    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    if fraction:
-        clock += f".{fraction:0{digits}d}".rstrip("0")
-    return f"{date} {clock}{offset}" + (f" {era}" if era else "")
-
-
-def _civil(days: int) -> tuple[int, int, int]:
-    """Proleptic Gregorian year (0 = 1 BC), month and day of a day number counted from 1970-01-01.
-
-    Howard Hinnant's `civil_from_days` (https://howardhinnant.github.io/date_algorithms.html).
-    """
-    era, day_of_era = divmod(days + 719_468, 146_097)
-    year = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
-    day_of_year = day_of_era - (365 * year + year // 4 - year // 100)
-    shifted = (5 * day_of_year + 2) // 153
-    month = shifted + 3 if shifted < 10 else shifted - 9
-    return year + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
 
 
 # ---------------------------------------------------------------- intervals
@@ -440,12 +372,17 @@ def _never_quoted(dtype: pa.DataType) -> bool:
     return bool(plain or pa.types.is_decimal(dtype))
 
 
+def _is_signed(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_signed_integer(dtype))
+
+
 def _is_interval(dtype: pa.DataType) -> bool:
     return bool(dtype == pa.month_day_nano_interval())
 
 
 _CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, str], pa.Array]], ...] = (
     (pa.types.is_boolean, _bool),
+    (_is_signed, _integer),
     (pa.types.is_float64, _float64),
     (pa.types.is_floating, _float32),
     (pa.types.is_decimal, _decimal),

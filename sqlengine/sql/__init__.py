@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlengine.sql.bare import is_bare
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import is_complete, split
 from sqlengine.sql.marks import NOW, STATEMENT, TICK, fill_marks, has_mark
@@ -80,6 +81,7 @@ __all__ = [
     "grouping_window",
     "has_mark",
     "has_own_form",
+    "is_bare",
     "is_complete",
     "lower",
     "lower_open",

@@ -17,6 +17,7 @@ from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements.context import Context
+from sqlengine.statements.plain_select import Columns, plain_columns
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class KeyLookup:
     `version`: of the catalog it was made for."""
 
     obj: Table | MaterializedView
-    columns: tuple[tuple[str, str], ...]
+    columns: Columns
     numbers: tuple[int, ...]
     kinds: tuple[pa.DataType, ...]
     version: int
@@ -57,7 +58,7 @@ def _of(tree: ast.Select | ast.SetOperation, context: Context) -> KeyLookup | No
         return None
     name = ref.alias or ref.parts[-1]
     known = {c.name: c.type for c in obj.columns}
-    columns = _columns(tree.items, name, list(known))
+    columns = plain_columns(tree.items, name, list(known))
     keys = _keys(tree.where, name)
     wanted = [store.schema.names[at] for at in store.key_columns]
     if columns is None or keys is None or set(keys) != set(wanted) or not set(wanted) <= set(known):
@@ -66,21 +67,6 @@ def _of(tree: ast.Select | ast.SetOperation, context: Context) -> KeyLookup | No
     if not all(pa.types.is_integer(kind) or pa.types.is_string(kind) for kind in kinds):
         return None
     return KeyLookup(obj, columns, tuple(keys[c] for c in wanted), kinds, context.instance.catalog.version)
-
-
-def _columns(items: Sequence[ast.SelectItem], table: str, all_names: list[str]) -> tuple[tuple[str, str], ...] | None:
-    found: list[tuple[str, str]] = []
-    for item in items:
-        match item.expr:
-            case ast.Star(table=of, except_=(), replace=()) if of in (None, table):
-                found += [(column, column) for column in all_names]
-            case ast.Column(parts=(column,)) if column in all_names:
-                found.append((item.name, column))
-            case ast.Column(parts=(of, column)) if of == table and column in all_names:
-                found.append((item.name, column))
-            case _:
-                return None
-    return tuple(found)
 
 
 def _keys(where: ast.Expr, table: str) -> dict[str, int] | None:

@@ -23,6 +23,7 @@ from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.own_writes import own_change, rows_with
 from sqlengine.statements.pg_catalog import pg_answers, pg_rows
+from sqlengine.statements.plain_select import plain_select, rows_of_columns
 from sqlengine.statements.subscribe import follow
 from sqlengine.statements.system_rows import system_rows
 
@@ -63,6 +64,11 @@ def run_at(context: Context, query: ast.Query, as_of: str = "") -> tuple[pa.Tabl
             else:
                 tables = {name: _contents(context, obj) for name, obj in expanded.inputs.items()}
         now_us = instance.clock.now_us()
+        columns = plain_select(context, query, expanded)
+    if columns is not None:
+        context.check()
+        ((name, obj),) = expanded.inputs.items()
+        return rows_of_columns(tables[name], columns, obj), tick
     return run_expanded(context, expanded, tables, now_us, tick), tick
 
 

@@ -14,6 +14,9 @@ from sqlengine.server.pg.tls import Tls
 TLS_TIMEOUT_S = 30.0
 _UNREAD_BYTES_MAX = 256 * 1024
 """What a client has sent ahead of its answers is left in the socket beyond this."""
+_UNSENT_BYTES_MAX = 1024 * 1024
+_UNSENT_BYTES_LOW = 256 * 1024
+"""The next rows are made while the last are sent: `send` waits once so much is unsent, until so little is."""
 
 
 class Channel(asyncio.Protocol):
@@ -36,6 +39,7 @@ class Channel(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """The bytes go through it from now on."""
         self._transport = transport
+        transport.set_write_buffer_limits(_UNSENT_BYTES_MAX, _UNSENT_BYTES_LOW)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
