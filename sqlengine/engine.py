@@ -76,7 +76,7 @@ def run_statement(statement: ast.Statement, context: Context) -> Result:
 
 def run_call(call: Callable[[], Result], statement: ast.Statement, context: Context) -> Result:
     """What a statement is carried out by, with its errors' positions and its notices."""
-    _begin(context)
+    begin(context)
     try:
         authorize(statement, context)
         result = call()
@@ -102,7 +102,8 @@ def _named_at(error: errors.Error, text: str) -> int | None:
     return found.start() if found is not None else None
 
 
-def _begin(context: Context) -> None:
+def begin(context: Context) -> None:
+    """A statement begins: nobody has cancelled it, and its time runs from now."""
     context.cancelled.clear()
     context.notices = []
     timeout_ms = context.settings.statement_timeout_ms

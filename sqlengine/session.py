@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pyarrow as pa
 
 from sqlengine.connectors.base import Polled
-from sqlengine.engine import Params, bind_params, parse, run_call, run_script, run_statement
+from sqlengine.engine import Params, begin, bind_params, parse, run_call, run_script, run_statement
 from sqlengine.errors import InterfaceError, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.result import Result
 from sqlengine.runtime.instance import Instance
@@ -16,6 +16,7 @@ from sqlengine.settings import Settings
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.copy import copy_pieces, copy_schema
+from sqlengine.statements.drop import drop_temporary
 from sqlengine.statements.key_lookup import KeyLookup, key_lookup, look_up
 from sqlengine.statements.pg_catalog import setting_text
 from sqlengine.statements.signature import described, parameter_types
@@ -90,8 +91,9 @@ class Session:
             return described(statement, parameters, self.context)
 
     def copy_schema(self, statement: ast.CopyFrom) -> pa.Schema:
-        """The columns COPY ... FROM STDIN fills."""
+        """The columns COPY ... FROM STDIN fills; the statement begins, and its rows are on their way."""
         with self._lock:
+            begin(self.context)
             return copy_schema(statement, self.context)
 
     def copy_from(self, statement: ast.CopyFrom, pieces: Iterable[Polled], *, stops: bool) -> Result:
@@ -152,8 +154,10 @@ class Session:
             interrupt()
 
     def close(self) -> None:
-        """Discard an open transaction, close cursors, give locks back; idempotent."""
+        """Discard an open transaction, drop temporary tables, close cursors, give locks back; idempotent."""
         self.context.transaction = None
+        if self.context.temporary:
+            drop_temporary(self.context)
         for cursor in self.context.cursors.values():
             cursor.close()
         self.context.cursors = {}

@@ -416,6 +416,11 @@ def wait(node: Node) -> ast.Statement:
     return ast.Wait()
 
 
+def refresh(node: Node) -> ast.Statement:
+    """REFRESH MATERIALIZED VIEW [CONCURRENTLY] name [WITH DATA]."""
+    return ast.Refresh(name=name_of(node))
+
+
 def checkpoint(node: Node) -> ast.Statement:
     """CHECKPOINT."""
     return ast.Checkpoint()

@@ -219,6 +219,7 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "print": session.print_topic,
         "assert": session.assert_,
         "wait": session.wait,
+        "refresh": session.refresh,
         "execute": session.execute,
         "deallocate": session.deallocate,
         "checkpoint": session.checkpoint,

@@ -221,7 +221,7 @@ class _Rendering:
         """`public.t.a` -> `t.a`: the schema went away with the table's name."""
         for node in tree.find_all(exp.Column):
             parts = tuple(part.name for part in node.parts)
-            if len(parts) > 2 and parts[:-1] in self.replaced:
+            if len(parts) > 2 and _of_schema(parts[:-1]) in map(_of_schema, self.replaced):
                 node.set("db", None)
                 node.set("catalog", None)
 
@@ -422,3 +422,8 @@ def _drop_locks(tree: exp.Expr) -> None:
     """FOR UPDATE has no meaning for a snapshot."""
     for select in tree.find_all(exp.Select):
         select.set("locks", None)
+
+
+def _of_schema(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """A table's name without its database, of which there is one, and with its schema."""
+    return parts[-2:] if len(parts) > 1 else ("public", *parts)

@@ -55,7 +55,6 @@ _BY_WORDS: dict[str, str] = {
             "CALL",
             "DO",
             "USE",
-            "REFRESH",
             "LOAD",
             "MSCK",
             "IMPORT",

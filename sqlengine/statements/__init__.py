@@ -36,7 +36,16 @@ from sqlengine.statements.roles import (
     set_session_authorization,
 )
 from sqlengine.statements.select import select
-from sqlengine.statements.session_state import checkpoint, discard, reset, set_, set_transaction, transaction, wait
+from sqlengine.statements.session_state import (
+    checkpoint,
+    discard,
+    refresh,
+    reset,
+    set_,
+    set_transaction,
+    transaction,
+    wait,
+)
 from sqlengine.statements.show import describe, show
 from sqlengine.statements.sinks import create_sink
 from sqlengine.statements.streams import create_stream
@@ -117,6 +126,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Unsupported: _unsupported,
     ast.Update: update,
     ast.Wait: wait,
+    ast.Refresh: refresh,
     ast.Checkpoint: checkpoint,
     ast.AlterRole: alter_role,
     ast.CreateRole: create_role,

@@ -482,6 +482,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Unsupported: _nothing,
     ast.Update: _update,
     ast.Wait: _nothing,
+    ast.Refresh: _nothing,
     ast.Listen: _nothing,
     ast.Unlisten: _nothing,
     ast.Notify: _nothing,

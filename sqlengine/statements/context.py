@@ -63,6 +63,8 @@ class Context:
     to_notify: list[tuple[str, str]] = field(default_factory=list)
     """Channels and payloads of NOTIFY, to be sent at COMMIT."""
     cursors: dict[str, CursorRows] = field(default_factory=dict)
+    temporary: list[int] = field(default_factory=list)
+    """Tables that go with the session, by their numbers in the catalog."""
 
     def check(self) -> None:
         """QueryCanceled (57014) when the statement was cancelled or ran out of time."""

@@ -58,6 +58,16 @@ def drop(statement: ast.Drop, context: Context) -> Result:
     return Result(tag)
 
 
+def drop_temporary(context: Context) -> None:
+    """Drop the session's temporary tables, and what depends on them."""
+    catalog = context.instance.catalog
+    with context.instance.lock:
+        made, context.temporary = context.temporary, []
+        for obj in catalog:
+            if obj.name in catalog and catalog.oid(obj.name) in made:
+                drop_object(context, obj, cascade=True)
+
+
 def _drop_topic(statement: ast.Drop, name: str, context: Context) -> Result:
     instance = context.instance
     if statement.if_exists and name not in topic_names(context):

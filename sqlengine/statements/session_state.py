@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlengine.catalog.objects import MaterializedView
 from sqlengine.catalog.roles import SessionRole
 from sqlengine.errors import TransactionError, UndefinedObject, did_you_mean
 from sqlengine.result import Result
@@ -121,6 +122,14 @@ def wait(statement: ast.Wait, context: Context) -> Result:
     context.instance.fills.wait(context.check)
     context.instance.catch_up(context.check)
     return Result("WAIT")
+
+
+def refresh(statement: ast.Refresh, context: Context) -> Result:
+    """REFRESH MATERIALIZED VIEW: a view follows by itself, so it is only waited for; UndefinedTable (42P01)."""
+    with context.instance.lock:
+        context.instance.catalog.get_as(MaterializedView, context.prefer_path(statement.name))
+    wait(ast.Wait(), context)
+    return Result("REFRESH MATERIALIZED VIEW")
 
 
 def checkpoint(statement: ast.Checkpoint, context: Context) -> Result:

@@ -38,6 +38,8 @@ def create_table(statement: ast.CreateTable, context: Context) -> Result:
         table = context.owned(_declare(statement, context, rows), existing)
         instance.catalog.add(table)
         instance.start_table(table)
+        if statement.temporary:
+            context.temporary.append(instance.catalog.oid(table.name))
     if rows is None:
         return Result("CREATE TABLE")
     count = write_rows(context, table, rows, None).num_rows

@@ -224,3 +224,31 @@ def test_cursors_of_the_server(server: Served, connection: Any) -> None:
         with other.cursor("followed") as cursor:
             cursor.execute("SUBSCRIBE (SELECT id FROM t WHERE id < 3)")
             assert sorted(row[3] for row in cursor.fetchmany(3)) == [0, 1, 2]
+
+
+def test_a_cancelled_statement_does_not_end_the_next(server: Served, connection: Any) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as other:
+        other.execute("SET statement_timeout = '200 ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            other.execute("SELECT pg_sleep(30)")
+        other.execute("RESET statement_timeout")
+        with other.cursor().copy("COPY t (id) FROM STDIN") as copy:
+            copy.write_row([1])
+        changes = other.cursor().stream("SELECT id FROM t EMIT CHANGES")
+        assert next(changes) == ("insert", 1)
+        other.cancel()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            next(changes)
+        with other.cursor().copy("COPY t (id) FROM STDIN") as copy:
+            copy.write_row([2])
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (2,)
+
+
+def test_temporary_tables_go_with_their_session(server: Served, connection: Any) -> None:
+    with psycopg.connect(server.dsn, autocommit=True) as other:
+        other.execute("CREATE TEMP TABLE passing AS SELECT 1 AS k")
+        assert other.execute("SELECT k FROM passing").fetchone() == (1,)
+    for _ in range(100):
+        if connection.execute("SELECT to_regclass('passing')").fetchone() == (None,):
+            return
+    pytest.fail("a temporary table is still there")

@@ -22,7 +22,7 @@ from sqlengine.errors import (
     ProtocolViolation,
 )
 from sqlengine.server.pg import extended, replies, simple, startup
-from sqlengine.server.pg.effects import Gone, Receive, Send, Steps
+from sqlengine.server.pg.effects import Gone, Receive, Run, Send, Steps
 from sqlengine.server.pg.frames import Frames
 from sqlengine.server.pg.host import Host, Peer
 from sqlengine.server.pg.messages import (
@@ -154,14 +154,20 @@ class Conversation:
     def run(self) -> Steps:
         """All of it; ends when the conversation does."""
         try:
+            yield from self._until_it_ends()
+            if self._session is not None and self._session.context.temporary:
+                yield Run(self._session.close)  # drops tables: not on the thread of all conversations
+        finally:
+            self._leave()
+
+    def _until_it_ends(self) -> Steps:
+        try:
             yield from self._run()
         except (Gone, ConnectionError) as error:
             _LOG.debug("the client of connection %d is gone: %s", self.pid, error)
         except Error as error:
             _LOG.debug("connection %d ends: %s", self.pid, error)
             yield Send(b"".join(self._out) + replies.error(error, severity="FATAL"))
-        finally:
-            self._leave()
 
     def _run(self) -> Steps:
         started = yield from startup.negotiate(self)

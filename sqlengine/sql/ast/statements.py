@@ -550,6 +550,13 @@ class Wait(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh(Statement):
+    """REFRESH MATERIALIZED VIEW name: returns when the view has seen its inputs' present end."""
+
+    name: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint(Statement):
     """CHECKPOINT: returns when the state of everything acknowledged before is saved."""
 
