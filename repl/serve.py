@@ -41,6 +41,7 @@ def serve(argv: Sequence[str]) -> int:
             tls_key=options.tls_key,
             tls_client_ca=options.tls_client_ca,
             connections_max=options.max_connections,
+            settings=dict(options.settings),
         ) as server:
             places = [f"{host}:{server.port}"] if host is not None else []
             places += [f"{options.socket_dir}/.s.PGSQL.{server.port}"] if options.socket_dir else []
@@ -67,8 +68,24 @@ def _parser() -> Parser:
     add("--tls-key", metavar="FILE", help="its private key, in PEM")
     add("--tls-client-ca", metavar="FILE", help="certificates that clients' certificates must be signed by, in PEM")
     add("--max-connections", metavar="N", type=int, default=1_000, help="clients at a time (1000)")
+    add(
+        "-c",
+        metavar="NAME=VALUE",
+        dest="settings",
+        action="append",
+        type=_setting,
+        default=[],
+        help="a setting sessions begin with, such as idle_session_timeout=10min; repeatable",
+    )
     add("--replica", metavar="DIR", dest="replicas", action="append", help="see sqlengine --help")
     return parser
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, is_given, value = text.partition("=")
+    if not is_given or not name:
+        raise argparse.ArgumentTypeError(f'"{text}" sets nothing\nhint: write NAME=VALUE')
+    return name, value
 
 
 def _address(parser: Parser, text: str) -> tuple[str, int]:

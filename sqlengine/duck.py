@@ -477,7 +477,7 @@ def function_names() -> list[str]:
 # ---------------------------------------------------------------- errors
 
 
-_UNKNOWN_COLUMN = re.compile(r'referenced column "([^"]+)" not found', re.IGNORECASE)
+_UNKNOWN_COLUMN = re.compile(r'referenced column "([^"]+)" (?:was )?not found', re.IGNORECASE)
 _UNKNOWN_FIELD = re.compile(r'^[\w ]+ "([^"]+)" does not have a column named "([^"]+)"', re.IGNORECASE)
 _UNKNOWN_TABLE = re.compile(r'referenced table "([^"]+)" not found', re.IGNORECASE)
 _CANDIDATES = re.compile(r"candidate (?:bindings|tables): (?:: )?(.+)", re.IGNORECASE)

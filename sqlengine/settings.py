@@ -76,6 +76,8 @@ class Settings:
     postgres: dict[str, str] = field(default_factory=dict, repr=False)
     changes: int = 0
     """How often a value was set or reset."""
+    begun: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What the session began with instead of the defaults: RESET goes back to it."""
 
     def get(self, name: str) -> Any:
         """The value of a setting; UndefinedObject (42704) with near names for an unknown one."""
@@ -102,24 +104,47 @@ class Settings:
         else:
             setattr(self, known, parsed)
 
+    def begin_with(self, name: str, value: Any) -> None:
+        """Set, as what RESET goes back to."""
+        self.set(name, value)
+        self.begun[stored_name(name)] = self.get(name)
+
     def reset(self, name: str) -> None:
-        """Back to the default."""
+        """Back to what the session began with."""
         self.changes += 1
         foreign = _foreign(name)
         if foreign is not None:
-            self.postgres.pop(foreign.name.lower(), None)
+            plain = foreign.name.lower()
+            self.postgres.pop(plain, None)
+            self.postgres |= {plain: self.begun[plain]} if plain in self.begun else {}
             return
         known = _known(name)
         self.database.pop(known, None)
-        setattr(self, known, next(f.default for f in fields(self) if f.name == known))
+        setattr(self, known, self.begun.get(known, next(f.default for f in fields(self) if f.name == known)))
 
     def reset_all(self) -> None:
-        """Everything back to its default but what all sessions share, which is not one session's to reset."""
+        """Everything back to what the session began with, but what all sessions share, which is not one session's to
+        reset."""
         self.changes += 1
-        self.postgres.clear()
-        for name in setting_names():
-            if not is_shared(name):
+        for name in [*self.postgres, *setting_names()]:
+            if name in self.postgres or not is_shared(name):
                 self.reset(name)
+
+    def kept(self, name: str) -> Any:
+        """The value of a setting, for `put_back`."""
+        foreign = _foreign(name)
+        return self.postgres.get(foreign.name.lower()) if foreign is not None else self.get(name)
+
+    def put_back(self, name: str, value: Any) -> None:
+        """The value that `kept` gave."""
+        self.changes += 1
+        plain = stored_name(name)
+        if plain in setting_names():
+            setattr(self, plain, value)
+        elif value is None:
+            self.postgres.pop(plain, None)
+        else:
+            self.postgres[plain] = value
 
 
 _TRUTHS = {"on": "true", "1": "true", "yes": "true", "off": "false", "0": "false", "no": "false"}
@@ -161,6 +186,12 @@ def _plain(name: str) -> str:
 def _foreign(name: str) -> PgSetting | None:
     """PostgreSQL's setting of a name that is none of ours."""
     return None if _plain(name) in setting_names() else pg_setting(name)
+
+
+def stored_name(name: str) -> str:
+    """The one spelling a value is kept under."""
+    foreign = _foreign(name)
+    return _known(name) if foreign is None else foreign.name.lower()
 
 
 def _known(name: str) -> str:

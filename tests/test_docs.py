@@ -41,6 +41,7 @@ STATEMENT_WORDS = {
     "SelectStatement": "SELECT", "CopyFrom": "COPY", "CopyTo": "COPY", "Transaction": "BEGIN", "Drop": "DROP",
     "ControlQuery": "PAUSE", "Rename": "RENAME TO", "Comment": "COMMENT ON", "Wait": "WAIT",
     "AlterReplicas": "SET REPLICAS", "RenameRole": "ALTER ROLE", "GrantRoles": "GRANT", "GrantPrivileges": "GRANT",
+    "AlterRoleSetting": "ALTER ROLE",
     "SetOwner": "OWNER TO", "SetSessionAuthorization": "AUTHORIZATION",
     "DeclareCursor": "SUBSCRIPTION CURSOR FOR", "CloseCursor": "CLOSE cursor",
 }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -244,11 +244,13 @@ class Database:
         tls_key: str | None = None,
         tls_client_ca: str | None = None,
         connections_max: int = 1_000,
+        settings: Mapping[str, str] | None = None,
     ) -> PgServer:
         """Serve the database over the PostgreSQL wire protocol beside this program, until the server is closed.
 
         `port` 0: one that is free, which the server's `port` then says.  `host` None: only on the Unix socket of
         `socket_directory`.  The files of TLS are in PEM; `tls_client_ca` are authorities of clients' certificates.
+        `settings` are what sessions begin with, such as `{"idle_session_timeout": "10 min"}`.
         Raises OperationalError (58000) where it cannot listen, InvalidAuthorization (28000) for an address other
         machines reach while no role has a password, InvalidParameter (22023) for files that do not fit.
         """
@@ -260,7 +262,8 @@ class Database:
         if tls_certificate is None and (tls_key or tls_client_ca):
             raise InterfaceError("TLS needs a certificate", hint="give tls_certificate")
         tls = None if tls_certificate is None else load_tls(tls_certificate, tls_key, tls_client_ca)
-        return PgServer(self, PgOptions(host, port, socket_directory, tls, connections_max))
+        options = PgOptions(host, port, socket_directory, tls, connections_max, settings=settings or {})
+        return PgServer(self, options)
 
     def checkpoint(self) -> int:
         """Write a checkpoint of everything acknowledged before; returns the bytes written for it."""

@@ -17,6 +17,8 @@ BOOTSTRAP_ID = 10
 _FIRST_ID = 16_384
 NO_LIMIT = -1
 
+SettingPairs = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -44,6 +46,8 @@ class Role:
     valid_until_us: int | None = None
     password: str | None = field(default=None, repr=False)
     member_of: tuple[Membership, ...] = ()
+    settings: SettingPairs = ()
+    """What its sessions begin with: names and values, as ALTER ROLE ... SET has given them."""
 
     @property
     def is_predefined(self) -> bool:
@@ -73,7 +77,12 @@ def to_json(role: Role) -> dict[str, Any]:
 
 def from_json(record: dict[str, Any]) -> Role:
     """The inverse of `to_json`."""
-    return Role(**{**record, "member_of": tuple(Membership(**m) for m in record["member_of"])})
+    members = tuple(Membership(**m) for m in record["member_of"])
+    return Role(**{**record, "member_of": members, "settings": _pairs(record.get("settings", ()))})
+
+
+def _pairs(listed: Iterable[Sequence[str]]) -> SettingPairs:
+    return tuple((name, value) for name, value in listed)
 
 
 class Roles:
@@ -84,6 +93,8 @@ class Roles:
         first = Role(id=BOOTSTRAP_ID, name=BOOTSTRAP_NAME, login=True, superuser=True, create_role=True, create_db=True)
         self._by_id = {first.id: first, **{n: Role(id=n, name=name) for name, n in PREDEFINED.items()}}
         self._reach: dict[tuple[int, bool], frozenset[int]] = {}
+        self.settings_of_all: SettingPairs = ()
+        """What all sessions begin with."""
         self._last = _FIRST_ID - 1
 
     def __iter__(self) -> Iterator[Role]:
@@ -161,14 +172,20 @@ class Roles:
         self._journal(self._record(put, gone))
         self._take(put, gone)
 
+    def change_settings_of_all(self, settings: SettingPairs) -> None:
+        """Other settings for all sessions to begin with."""
+        self._journal({**self._record((), ()), "settings": settings})
+        self.settings_of_all = settings
+
     def replay(self, record: dict[str, Any]) -> None:
         """Take a change from the journal."""
         self._take([from_json(role) for role in record["put"]], record["drop"])
         self._last = max(self._last, record["last"])
+        self.settings_of_all = _pairs(record.get("settings", self.settings_of_all))
 
     def record(self) -> dict[str, Any]:
         """One change that brings back all roles."""
-        return self._record([r for r in self if not r.is_predefined], ())
+        return {**self._record([r for r in self if not r.is_predefined], ()), "settings": self.settings_of_all}
 
     def _record(self, put: Sequence[Role], gone: Sequence[int]) -> dict[str, Any]:
         last = max([self._last, *(role.id for role in put)])

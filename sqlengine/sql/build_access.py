@@ -11,6 +11,7 @@ from sqlengine import errors
 from sqlengine.errors import NotSupportedError, did_you_mean
 from sqlengine.sql import ast
 from sqlengine.sql.build import Node, full_name, ident, kind_of, name_of, string_of
+from sqlengine.sql.build_session import set_pair
 
 # ---------------------------------------------------------------- roles
 
@@ -62,6 +63,21 @@ def alter_role(node: Node) -> ast.Statement:
     if rename is not None:
         return ast.RenameRole(word=_word(node), name=_role(node), new_name=_first_ident(rename))
     return ast.AlterRole(word=_word(node), name=_role(node), options=_options(node))
+
+
+def alter_role_setting(node: Node) -> ast.Statement:
+    """ALTER ROLE | USER name | ALL [IN DATABASE name] SET name = value | RESET name | RESET ALL."""
+    role, database = node.node("role"), node.node("in_database")
+    given = node.node("role_set") or node.node("role_reset")
+    name, value = (None, None) if given is None else set_pair(given)
+    return ast.AlterRoleSetting(
+        word=_word(node),
+        role=None if role is None else _first_ident(role),
+        database=None if database is None else _first_ident(database),
+        name=name,
+        value=value,
+        from_current=given is not None and given.has("from_current"),
+    )
 
 
 def drop_role(node: Node) -> ast.Statement:

@@ -323,11 +323,15 @@ def describe(node: Node) -> ast.Statement:
 
 def set_(node: Node) -> ast.Statement:
     """SET name = value; SET TIME ZONE value."""
+    name, value = set_pair(node)
+    return ast.Set(name=name, value=value, local=node.has("local"))
+
+
+def set_pair(node: Node) -> tuple[str, str | None]:
+    """The name and value of `name = value` or TIME ZONE value; None: DEFAULT, or no value."""
     key, value = node.node("option_key"), node.node("set_value")
-    assert value is not None
-    text = ", ".join(value_text(item) for item in value.spread())
-    name = key_text(key) if key is not None else "timezone"
-    return ast.Set(name=name, value=None if text.lower() in _DEFAULTS else text, local=node.has("local"))
+    text = "default" if value is None else ", ".join(value_text(item) for item in value.spread())
+    return key_text(key) if key is not None else "timezone", None if text.lower() in _DEFAULTS else text
 
 
 _DEFAULTS = ("default", "local")

@@ -225,6 +225,7 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "checkpoint": session.checkpoint,
         "create_role": access.create_role,
         "alter_role": access.alter_role,
+        "alter_role_setting": access.alter_role_setting,
         "drop_role": access.drop_role,
         "grant": access.grant,
         "revoke": access.revoke,

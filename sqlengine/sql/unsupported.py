@@ -115,7 +115,7 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"]):
         return None
     if words[1] in _ROLE_WORDS:
-        return f"ALTER {words[1]} ... {words[3]}" if words[3:4] in (["SET"], ["RESET"]) else None
+        return None
     if words[1] not in _OBJECTS:
         return f"ALTER {words[1]}" if words[1].isalpha() and len(tokens) > 2 else None
     kind = "MATERIALIZED VIEW" if words[1] == "MATERIALIZED" else words[1]

@@ -26,6 +26,7 @@ from sqlengine.statements.merge import merge
 from sqlengine.statements.prepared import deallocate, executed, prepare
 from sqlengine.statements.query_cursors import declare_query
 from sqlengine.statements.replicas import alter_replicas, alter_system
+from sqlengine.statements.role_settings import alter_role_setting
 from sqlengine.statements.roles import (
     alter_role,
     create_role,
@@ -129,6 +130,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Refresh: refresh,
     ast.Checkpoint: checkpoint,
     ast.AlterRole: alter_role,
+    ast.AlterRoleSetting: alter_role_setting,
     ast.CreateRole: create_role,
     ast.DropOwned: drop_owned,
     ast.DropRole: drop_role,

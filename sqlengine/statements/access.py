@@ -427,6 +427,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.AlterMaterializedView: _owned(),
     ast.AlterReplicas: _superuser("alter replicas"),
     ast.AlterRole: _nothing,
+    ast.AlterRoleSetting: _nothing,
     ast.AlterSubscription: _owned(),
     ast.AlterSystem: _superuser("alter the system"),
     ast.AlterTopic: _alter_topic,

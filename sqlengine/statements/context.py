@@ -54,7 +54,10 @@ class Context:
     on_progress: Callable[[float], None] | None = None
     prepared: dict[str, ast.Prepare] = field(default_factory=dict)
     role: SessionRole = field(default_factory=SessionRole)
-    before_transaction: dict[str, Any] = field(default_factory=dict)  # what SET LOCAL has changed, as it was
+    before_transaction: dict[str, Any] = field(default_factory=dict)
+    """Settings the transaction has changed, as they were: ROLLBACK puts them back."""
+    before_local: dict[str, Any] = field(default_factory=dict)
+    """What SET LOCAL has changed, as it is to be again whatever the end."""
     backend: Backend = field(default_factory=Backend)
     protocol_statements: dict[str, Any] = field(default_factory=dict)
     """What a client has prepared by its protocol: DEALLOCATE forgets that as well."""
@@ -97,6 +100,22 @@ class Context:
     def notice(self, text: str) -> None:
         """Tell the user something that is no error."""
         self.notices.append(text)
+
+    def changes_setting(self, name: str, local: bool = False) -> None:
+        """A setting is about to be changed: the end of a transaction may have to put it back."""
+        if self.transaction is None:
+            return
+        self.before_transaction.setdefault(name, self.settings.kept(name))
+        if local:
+            self.before_local.setdefault(name, self.settings.kept(name))
+        else:
+            self.before_local.pop(name, None)
+
+    def end_settings(self, rolled_back: bool) -> None:
+        """At the end of a transaction."""
+        for name, value in (self.before_transaction if rolled_back else self.before_local).items():
+            self.settings.put_back(name, value)
+        self.before_transaction, self.before_local = {}, {}
 
     def prefer_path(self, name: tuple[str, ...]) -> tuple[str, ...]:
         """A name as the catalog knows it under the session's search path."""

@@ -78,9 +78,8 @@ def pg_facts(context: Context) -> Facts:
 
     def set_setting(name: str, value: str, is_local: bool) -> None:
         authorize(ast.Set(name=name, value=value), context)
-        if is_local and context.transaction is not None:
-            context.before_transaction.setdefault(name, context.settings.get(name))
         if not is_local or context.transaction is not None:
+            context.changes_setting(name, is_local)
             context.settings.set(name, value)
 
     return Facts(
@@ -93,6 +92,7 @@ def pg_facts(context: Context) -> Facts:
         set_setting=set_setting,
         setting_names=setting_names(),
         roles=[*instance.catalog.roles],
+        settings_of_all=instance.catalog.roles.settings_of_all,
         functions=[*_built_in(), *map(_user_function, instance.functions.all())],
         rows=lambda obj: _rows(context, obj),
         bytes=lambda obj: _bytes(context, obj),

@@ -91,7 +91,7 @@ def alter_role(statement: ast.AlterRole, context: Context) -> Result:
         me, role = roles.by_id(context.role.current), role_named(context, statement.name)
         only_password = statement.options == ast.RoleOptions(password=statement.options.password)
         if not (role.id == me.id and only_password):
-            _require_rule_over(context, role, "alter")
+            require_rule_over(context, role, "alter")
         if statement.options.in_roles or statement.options.members or statement.options.admins:
             raise NotSupportedError("ALTER ROLE does not change memberships", hint="use GRANT and REVOKE")
         if role.id == BOOTSTRAP_ID and statement.options.superuser is False:
@@ -107,7 +107,7 @@ def rename_role(statement: ast.RenameRole, context: Context) -> Result:
         role = role_named(context, statement.name)
         if role.id in (context.role.session, context.role.authenticated):
             raise NotSupportedError("session user cannot be renamed")
-        _require_rule_over(context, role, "rename")
+        require_rule_over(context, role, "rename")
         _check_name(roles, statement.new_name)
         roles.change([replace(role, name=statement.new_name)])
     return Result("ALTER ROLE")
@@ -123,7 +123,7 @@ def drop_role(statement: ast.DropRole, context: Context) -> Result:
                 context.notice(f'role "{name}" does not exist, skipping')
                 continue
             role = role_named(context, name)
-            _require_rule_over(context, role, "drop")
+            require_rule_over(context, role, "drop")
             _refuse_to_drop(role, context)
             gone.append(role)
         if gone:
@@ -165,7 +165,7 @@ def _refuse_predefined(role: Role) -> None:
         raise ReservedName(f'role "{role.name}" is predefined and cannot be changed')
 
 
-def _require_rule_over(context: Context, role: Role, doing: str) -> None:
+def require_rule_over(context: Context, role: Role, doing: str) -> None:
     """To be a superuser, or to have CREATEROLE and the admin option on a role that is no superuser."""
     roles = context.instance.catalog.roles
     me = roles.by_id(context.role.current)

@@ -6,6 +6,7 @@ from sqlengine.catalog.objects import MaterializedView
 from sqlengine.catalog.roles import SessionRole
 from sqlengine.errors import TransactionError, UndefinedObject, did_you_mean
 from sqlengine.result import Result
+from sqlengine.settings import is_shared, setting_names
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import end_with_transaction
@@ -19,7 +20,7 @@ def set_(statement: ast.Set, context: Context) -> Result:
         if context.transaction is None:
             context.notice("SET LOCAL can only be used in transaction blocks")
             return Result("SET")
-        context.before_transaction.setdefault(statement.name, settings.get(statement.name))
+    _about_to_change(context, statement.name, statement.local)
     if statement.value is None:
         settings.reset(statement.name)
     else:
@@ -28,24 +29,32 @@ def set_(statement: ast.Set, context: Context) -> Result:
     return Result("SET")
 
 
+def _about_to_change(context: Context, name: str, local: bool = False) -> None:
+    if not (name in setting_names() and is_shared(name)):  # what all sessions share belongs to no transaction
+        context.changes_setting(name, local)
+
+
 def set_transaction(statement: ast.SetTransaction, context: Context) -> Result:
     """SET TRANSACTION, SET SESSION CHARACTERISTICS: taken note of; every statement sees one moment in any case."""
     if not statement.session and context.transaction is None:
         context.notice("SET TRANSACTION can only be used in transaction blocks")
         return Result("SET")
     for name, value in statement.values:
-        if not statement.session:
-            context.before_transaction.setdefault(name, context.settings.get(name))
+        _about_to_change(context, name, not statement.session)
         context.settings.set(name, value)
     return Result("SET")
 
 
 def discard(statement: ast.Discard, context: Context) -> Result:
-    """DISCARD ALL: settings, prepared statements and role as they were when the session began."""
+    """DISCARD ALL: settings, prepared statements, cursors, locks, LISTEN and role as when the session began."""
     if statement.what == "all":
         if context.transaction is not None:
             raise TransactionError("DISCARD ALL cannot run inside a transaction block", sqlstate="25001")
         context.settings.reset_all()
+        for cursor in context.cursors.values():
+            cursor.close()
+        context.cursors.clear()
+        context.instance.pg.locks.give_all(context.backend, of_transaction=False)
         context.prepared.clear()
         context.protocol_statements.clear()
         if context.on_notify is not None:
@@ -57,8 +66,11 @@ def discard(statement: ast.Discard, context: Context) -> Result:
 def reset(statement: ast.Reset, context: Context) -> Result:
     """RESET name | ALL."""
     if statement.name is None:
+        for name in [*context.settings.postgres, *setting_names()]:
+            _about_to_change(context, name)
         context.settings.reset_all()
     else:
+        _about_to_change(context, statement.name)
         context.settings.reset(statement.name)
     context.instance.memory.apply()
     return Result("RESET")
@@ -78,10 +90,8 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
     pending, context.transaction = context.transaction, None
     end_with_transaction(context)
     context.instance.pg.locks.give_all(context.backend, of_transaction=True)
-    before, context.before_transaction = context.before_transaction, {}
-    for name, value in before.items():
-        context.settings.set(name, value)
     failed, context.has_failed = context.has_failed, False
+    context.end_settings(rolled_back=failed or statement.action != "commit")
     if pending is None:
         context.notice("there is no transaction in progress")
     elif statement.action == "commit" and not failed:

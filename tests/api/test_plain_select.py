@@ -103,6 +103,9 @@ def test_anything_else_is_the_executors(db: sqlengine.Database, executed: list[s
 
 
 def test_errors_are_those_of_the_executor(db: sqlengine.Database) -> None:
+    with pytest.raises(sqlengine.Error, match='column "nothing" does not exist') as error:
+        db.execute("SELECT nothing")
+    assert error.value.sqlstate == "42703"
     with pytest.raises(sqlengine.Error) as error:
         db.execute("SELECT idd FROM t")
     assert error.value.sqlstate == "42703"

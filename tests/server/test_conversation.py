@@ -461,18 +461,22 @@ def test_a_numeric_without_digits_of_its_own_is_told_with_those_it_has() -> None
 @pytest.mark.parametrize(
     ("limit", "before", "sqlstate"),
     [
-        ("idle_timeout_s", "SELECT 1", "57P05"),
-        ("idle_in_transaction_timeout_s", "BEGIN", "25P03"),
+        ("idle_session_timeout", "SELECT 1", "57P05"),
+        ("idle_in_transaction_session_timeout", "BEGIN", "25P03"),
     ],
 )
 def test_a_session_that_says_nothing_ends_in_time(limit: str, before: str, sqlstate: str) -> None:
-    with wire(**{limit: 5.0}) as client:
-        client.send(query(before))
+    with wire() as client:
+        client.send(query(f"SET {limit} = '5 s'; {before}"))
         ((kind, contents),) = client.time_passes()
         assert (kind, fields(contents)["C"], fields(contents)["S"]) == ("E", sqlstate, "FATAL") and client.is_over
-    with wire(**{limit: 5.0}) as client:  # the other kind of waiting has no limit
-        client.send(query("BEGIN" if before == "SELECT 1" else "SELECT 1"))
+    with wire() as client:  # the other kind of waiting has no limit, nor has one within what is being asked
+        client.send(query(f"SET {limit} = '5 s'; {'BEGIN' if before == 'SELECT 1' else 'SELECT 1'}"))
         assert client.time_passes() == [] and not client.is_over
+        client.send(query(f"COMMIT; {before}"), parse("SELECT 1"), FLUSH)
+        assert client.time_passes() == [] and not client.is_over
+        client.send(SYNC)
+        assert [kind for kind, _ in client.time_passes()] == ["E"]
 
 
 def test_who_does_not_authenticate_in_time_is_let_go(bare: Wire) -> None:

@@ -163,7 +163,6 @@ def test_inside() -> None:
 @pytest.mark.parametrize(
     ("text", "feature"),
     [
-        ("ALTER ROLE r SET timezone = 'UTC'", "ALTER ROLE ... SET"),
         ("CREATE POLICY p ON t", "CREATE POLICY"),
         ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX"),
         ("SELECT * FROM t AS OF TIMESTAMP '2024-01-01'", "SELECT ... AS OF TIMESTAMP"),

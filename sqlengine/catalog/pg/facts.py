@@ -13,7 +13,7 @@ from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedVie
 from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.locks import AdvisoryLocks
 from sqlengine.catalog.pg.relations import PG_RELATIONS, PgRelation
-from sqlengine.catalog.roles import BOOTSTRAP_ID, BOOTSTRAP_NAME, Role
+from sqlengine.catalog.roles import BOOTSTRAP_ID, BOOTSTRAP_NAME, Role, SettingPairs
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import UndefinedObject, UndefinedTable
 
@@ -137,6 +137,7 @@ class Facts:
     set_setting: Callable[[str, str, bool], None]
     setting_names: Sequence[str] = ()
     roles: Sequence[Role] = ()
+    settings_of_all: SettingPairs = ()
     functions: Sequence[FunctionFact] = ()
     rows: Callable[[CatalogObject], int] = lambda obj: 0
     bytes: Callable[[CatalogObject], int] = lambda obj: 0

@@ -78,6 +78,7 @@ class Conversation:
         self._reported: tuple[int, object] | None = None
         self._is_skipping = False
         self._is_at_rest = False
+        self._is_ready = False
         self._ending: Error | None = None
         self._query = ""
         self._notifications: deque[tuple[int, str, str]] = deque(maxlen=NOTIFICATIONS_MAX)
@@ -201,6 +202,7 @@ class Conversation:
     def _greet(self, started: startup.Started) -> Steps:
         self.emit(replies.AUTHENTICATED)
         self.report()
+        self._is_ready = True
         self.emit(replies.backend_key(self.pid, self.key), replies.ready(replies.IDLE))
         yield from self.flush()
 
@@ -243,12 +245,18 @@ class Conversation:
             if self._is_at_rest and self._notifications:
                 self._tell_notifications()
                 yield from self.flush()
-            limits = self.host.limits
-            waits_s = limits.idle_in_transaction_timeout_s if self.session.in_transaction else limits.idle_timeout_s
+            waits_s = self._idle_s()
             has_come = yield from self.receive(waits_s)
             if not has_come and not self._notifications and waits_s is not None:
                 raise _idle(self.session.in_transaction)
         return found
+
+    def _idle_s(self) -> float | None:
+        """How long the client may say nothing; None for ever, as within what it has begun to ask."""
+        if not self._is_ready:
+            return None
+        name = "idle_in_transaction_session_timeout" if self.session.in_transaction else "idle_session_timeout"
+        return int(self.session.settings.get(name)) / 1000 or None
 
     def next_message(self, timeout_s: float | None = None) -> Steps:
         """The next message, within something that needs more (COPY, a password); ProtocolViolation when none comes."""
@@ -264,7 +272,7 @@ class Conversation:
             self._is_skipping = False
             yield from self._ready()
             return
-        self._is_at_rest = False
+        self._is_at_rest = self._is_ready = False
         if self._is_skipping and not isinstance(message, Query):
             return
         if isinstance(message, Flush):
@@ -320,7 +328,7 @@ class Conversation:
 
     def _ready(self) -> Steps:
         self._query_ended_us = self._now_us()
-        self._is_at_rest = not self.session.in_transaction
+        self._is_ready, self._is_at_rest = True, not self.session.in_transaction
         if self._is_at_rest:
             self.drop_portals()
             self._tell_notifications()

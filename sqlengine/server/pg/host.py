@@ -18,14 +18,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Of one server: `message_bytes_max` of a message, `startup_timeout_s` until a client must have authenticated,
-    `send_timeout_s` until it must have taken something of what waits for it,
-    `idle_timeout_s` and `idle_in_transaction_timeout_s` of sessions that say nothing (None = for ever)."""
+    `send_timeout_s` until it must have taken something of what waits for it."""
 
     message_bytes_max: int = 64 * 1024 * 1024
     startup_timeout_s: float = 60.0
     send_timeout_s: float = 900.0
-    idle_timeout_s: float | None = None
-    idle_in_transaction_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from sqlengine.catalog.roles import Roles, SessionRole
 from sqlengine.catalog.verifier import unguessable
 from sqlengine.errors import AdminShutdown, Error, InvalidParameter, OperationalError, TooManyConnections
 from sqlengine.server.admission import Policy, check_listen, check_login
+from sqlengine.server.beginning import begin_settings, check_session_settings
 from sqlengine.server.pg.channel import Channel
 from sqlengine.server.pg.conversation import Conversation
 from sqlengine.server.pg.driving import drive
@@ -52,7 +53,8 @@ class Sessions(Protocol):
 @dataclass(frozen=True)
 class PgOptions:
     """Where and how to listen.  `host` and `port`: 0 = any that is free; `socket_directory`: also on a Unix socket
-    there, named as PostgreSQL's; `tls`: a context with the server's certificate; `connections_max`."""
+    there, named as PostgreSQL's; `tls`: a context with the server's certificate; `connections_max`; `settings`: what
+    sessions begin with, by name."""
 
     host: str | None = "127.0.0.1"
     port: int = 5433
@@ -60,6 +62,7 @@ class PgOptions:
     tls: Tls | None = None
     connections_max: int = 1_000
     limits: Limits = field(default_factory=Limits)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class PgServer:
@@ -68,6 +71,7 @@ class PgServer:
     def __init__(self, database: Sessions, options: PgOptions | None = None) -> None:
         self.database = database
         self.options = options or PgOptions()
+        check_session_settings(self.options.settings)
         self.limits = self.options.limits
         self.has_tls = self.options.tls is not None
         self.port = self.options.port
@@ -173,8 +177,7 @@ class PgServer:
         session.context.role = SessionRole.of(role.id)
         session.context.backend = self._backend(talk, session)
         try:
-            for name, value in options.items():
-                session.settings.set(name, value)
+            begin_settings(session.settings, self._roles, role, self.options.settings, options)
         except Error:
             session.close()
             raise

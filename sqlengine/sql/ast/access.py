@@ -49,6 +49,19 @@ class AlterRole(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlterRoleSetting(Statement):
+    """ALTER ROLE role | ALL [IN DATABASE database] SET name = value, or RESET it: `role` None means all roles, `name`
+    None all settings, `value` None reset; `from_current`: as the session has it now."""
+
+    word: str
+    role: str | None
+    database: str | None
+    name: str | None
+    value: str | None
+    from_current: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenameRole(Statement):
     """ALTER ROLE name RENAME TO new_name."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.facts import Activity, Facts
 from sqlengine.catalog.pg.rows.classes import Row, Rows
-from sqlengine.catalog.roles import Role
+from sqlengine.catalog.roles import Role, SettingPairs
 from sqlengine.pg_settings import PG_SETTINGS
 from sqlengine.settings import setting_help
 from sqlengine.sql import without_passwords
@@ -62,7 +62,20 @@ def _role(role: Role) -> Row:
         "rolbypassrls": role.superuser,
         "rolconnlimit": role.connection_limit,
         "rolvaliduntil": role.valid_until_us,
+        "rolconfig": _config(role.settings),
     }
+
+
+def _config(settings: SettingPairs) -> list[str] | None:
+    """Settings as PostgreSQL keeps them: `name=value`; None for none."""
+    return [f"{name}={value}" for name, value in settings] or None
+
+
+def role_settings(facts: Facts) -> Iterator[Row]:
+    """pg_db_role_setting: of all databases, which is the one there is; role 0 stands for all."""
+    for number, settings in [(0, facts.settings_of_all), *((role.id, role.settings) for role in facts.roles)]:
+        if settings:
+            yield {"setdatabase": 0, "setrole": number, "setconfig": _config(settings)}
 
 
 def users(facts: Facts) -> Iterator[Row]:
@@ -78,6 +91,7 @@ def users(facts: Facts) -> Iterator[Row]:
                 "usebypassrls": role.superuser,
                 "passwd": "********",
                 "valuntil": role.valid_until_us,
+                "useconfig": _config(role.settings),
             }
 
 
@@ -197,6 +211,7 @@ def _may_see(facts: Facts, session: Activity) -> bool:
 ROWS: dict[str, Callable[[Facts], Rows]] = {
     "pg_catalog.pg_database": databases,
     "pg_catalog.pg_roles": roles,
+    "pg_catalog.pg_db_role_setting": role_settings,
     "pg_catalog.pg_authid": authorisations,
     "pg_catalog.pg_user": users,
     "pg_catalog.pg_shadow": users,
