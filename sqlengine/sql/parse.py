@@ -166,8 +166,7 @@ def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
 
 
 def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement]]]:
-    from sqlengine.sql import build_access as access  # lark: heavy
-    from sqlengine.sql import build_objects as objects
+    from sqlengine.sql import build_objects as objects  # lark: heavy
     from sqlengine.sql import build_session as session
     from sqlengine.sql import build_subscriptions as subscriptions
 
@@ -223,6 +222,14 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "execute": session.execute,
         "deallocate": session.deallocate,
         "checkpoint": session.checkpoint,
+        **_access_builders(),
+    }
+
+
+def _access_builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement]]]:
+    from sqlengine.sql import build_access as access  # lark: heavy
+
+    return {
         "create_role": access.create_role,
         "alter_role": access.alter_role,
         "alter_role_setting": access.alter_role_setting,

@@ -1,4 +1,4 @@
-"""Other clients against a server: asyncpg, SQLAlchemy, psycopg2, psql, pgbench, node-postgres."""
+"""Other clients against a server: asyncpg, SQLAlchemy, psql, node-postgres; more are in tests/clients."""
 
 from __future__ import annotations
 
@@ -168,21 +168,9 @@ def test_psql_describes(server: Served, command: str, shown: str) -> None:
     assert shown in ran("psql", server.dsn, "-X", "-c", command)
 
 
-def test_pgbench_reads_by_key(server: Served, tmp_path: Path) -> None:
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute("DELETE FROM t")
-        connection.execute("INSERT INTO t (id, name) SELECT range, 'x' FROM range(1000)")
-    script = tmp_path / "read.sql"
-    script.write_text("\\set id random(1, 999)\nSELECT name FROM t WHERE id = :id;\n")
-    address = ("-h", "127.0.0.1", "-p", str(server.port), "-U", "me", "db")
-    for mode in ("simple", "extended", "prepared"):
-        told = ran("pgbench", "-n", "-M", mode, "-c", "4", "-t", "25", "-f", str(script), *address)
-        assert "number of transactions actually processed: 100/100" in told
-        assert "number of failed transactions: 0" in told
-
-
 NODE = """
 const { Client, Pool } = require('pg');
+const Cursor = require('pg-cursor');
 (async () => {
   const client = new Client({ host: '127.0.0.1', port: Number(process.argv[2]), user: 'me', database: 'db' });
   await client.connect();
@@ -194,16 +182,31 @@ const { Client, Pool } = require('pg');
   await client.query('LISTEN news');
   const heard = new Promise((resolve) => client.on('notification', (told) => resolve(told.payload)));
   await client.query("NOTIFY news, 'hello'");
-  console.log(JSON.stringify([found[1].rows, found[0].rowCount, failed, await heard]));
+  const answers = [found[1].rows, found[0].rowCount, failed, await heard];
+  const cursor = client.query(new Cursor('SELECT n FROM generate_series(1, $1::int) AS g(n)', [25]));
+  const pieces = [];
+  for (let rows = await cursor.read(10); rows.length; rows = await cursor.read(10)) pieces.push(rows.length);
+  await cursor.close();
+  answers.push(pieces);
+  await client.query('BEGIN');
+  await client.query('DELETE FROM t');
+  await client.query('ROLLBACK');
+  const many = await client.query('SELECT 1 AS a; SELECT count(*) AS n FROM t');
+  answers.push(many.map((result) => result.rows[0]));
   await client.end();
+  const pool = new Pool({ host: '127.0.0.1', port: Number(process.argv[2]), user: 'me', database: 'db', max: 3 });
+  const sums = await Promise.all([...Array(9).keys()].map((i) => pool.query('SELECT $1::int + 1 AS n', [i])));
+  answers.push(sums.map((result) => result.rows[0].n));
+  await pool.end();
+  console.log(JSON.stringify(answers));
 })();
 """
 
 
 def test_node_postgres(server: Served, tmp_path: Path) -> None:
     modules = Path(__file__).resolve().parents[2] / ".node" / "node_modules"
-    if not (modules / "pg").is_dir():
-        pytest.skip("NODE-POSTGRES IS NOT TESTED: it is not installed (npm install --prefix .node pg)")
+    if not (modules / "pg-cursor").is_dir():
+        pytest.skip("NODE-POSTGRES IS NOT TESTED: it is not installed (npm install --prefix .node pg pg-cursor)")
     script = tmp_path / "client.js"
     script.write_text(NODE)
     command = ["node", str(script), str(server.port)]
@@ -211,4 +214,5 @@ def test_node_postgres(server: Served, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     row = {"id": "1", "name": "o'ne", "n": "1.50", "at": None, "a": [1, None]}
-    assert json.loads(done.stdout) == [[row], 1, "42703", "hello"]
+    later = [[10, 10, 5], [{"a": 1}, {"n": "1"}], list(range(1, 10))]
+    assert json.loads(done.stdout) == [[row], 1, "42703", "hello", *later]

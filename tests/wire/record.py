@@ -37,14 +37,20 @@ def type_name(connection: Any, oid: int) -> str:
     return str(row[0])
 
 
+def make_objects(connection: Any) -> None:
+    """The objects of SETUP in PostgreSQL."""
+    for text in SETUP:
+        plain = text.replace(", WATERMARK FOR at AS at - INTERVAL '5' SECOND", "").replace("STREAM", "TABLE")
+        connection.execute(plain)
+    connection.execute("REFRESH MATERIALIZED VIEW totals")
+
+
 def main(dsn: str) -> None:
     """Record every client."""
     import psycopg
 
     with psycopg.connect(dsn, autocommit=True) as connection:
-        for text in SETUP:
-            plain = text.replace(", WATERMARK FOR at AS at - INTERVAL '5' SECOND", "").replace("STREAM", "TABLE")
-            connection.execute(plain)
+        make_objects(connection)
         for client in CLIENTS:
             with psycopg.connect(dsn, autocommit=True) as session:
                 found = [columns(session, one) for one in statements(client)]

@@ -1,0 +1,1 @@
+select code, name, people from {{ ref('countries') }} where name is not null
