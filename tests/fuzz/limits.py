@@ -46,7 +46,7 @@ LIMITS = (
     (row_chains, "PAIRS_AT_ONCE"),
     (row_store, "COMPACT_AT"),
     (row_store, "PENDING_LIMIT"),
-    (time_queue, "RUNS_MAX"),
+    (time_queue, "COMPACT_AT"),
     (timed_rows, "COMPACT_AT"),
     (fill, "STEP_ROWS_MAX"),
     (fill, "SWITCH_ROWS_MAX"),
