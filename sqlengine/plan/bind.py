@@ -26,7 +26,7 @@ from sqlengine.plan.join import bind_join, join_onto, joined
 from sqlengine.plan.late import slack_us
 from sqlengine.plan.over import over_windows
 from sqlengine.plan.pivot import pivot, unpivot
-from sqlengine.plan.ranking import first_of_each, limited, order_output, qualified, ranked_subquery
+from sqlengine.plan.ranking import Bind, first_of_each, limited, order_output, qualified, ranked_subquery
 from sqlengine.plan.recursion import bind_recursion, mentions
 from sqlengine.plan.rewrite import contains
 from sqlengine.plan.sample import sample
@@ -46,14 +46,14 @@ QueryText = Callable[[str], ast.Select | ast.SetOperation]
 class Binder:
     """`catalog` names objects, `lowered(text)` parses a view's text, `view_plan(object)` is the plan a materialized
     view runs by, which knows its rows' properties.  `closing`: the query is EMIT ON WINDOW CLOSE.  `ctes`: the WITH
-    items in scope; `recurring`: those of them whose own step is being bound, as the rows so far.  `domain`: what the
-    query to be bound depends on, below `depth` others that do."""
+    items in scope, each with the binder of the place where it stands; `recurring`: those of them whose own step is
+    being bound, as the rows so far.  `domain`: what the query to be bound depends on, below `depth` others that do."""
 
     catalog: Catalog
     lowered: QueryText
     view_plan: Callable[[MaterializedView], nodes.Node]
     closing: bool = False
-    ctes: Mapping[str, ast.Cte] = field(default_factory=dict)
+    ctes: Mapping[str, tuple[ast.Cte, Binder]] = field(default_factory=dict)
     recurring: Mapping[str, Relation] = field(default_factory=dict)
     domain: Domain | None = None
     depth: int = 0
@@ -74,11 +74,12 @@ class Binder:
         return binder._select(query)
 
     def _with_ctes(self, ctes: tuple[ast.Cte, ...]) -> Binder:
-        if not ctes:
-            return self
-        named = {c.name: c for c in ctes}
-        recurring = {n: r for n, r in self.recurring.items() if n not in named}
-        return replace(self, ctes={**self.ctes, **named}, recurring=recurring)
+        """The binder in the scope of WITH items, of which each may name those before it."""
+        binder = self
+        for cte in ctes:
+            recurring = {n: r for n, r in binder.recurring.items() if n != cte.name}
+            binder = replace(binder, ctes={**binder.ctes, cte.name: (cte, binder)}, recurring=recurring)
+        return binder
 
     # ------------------------------------------------------------ FROM
 
@@ -118,7 +119,7 @@ class Binder:
         if name in self.recurring:
             return self.recurring[name].under(table.alias or name, table.column_aliases)
         if name in self.ctes:
-            return self._cte(self.ctes[name]).under(table.alias or name, table.column_aliases)
+            return self._cte(*self.ctes[name]).under(table.alias or name, table.column_aliases)
         obj = self.catalog.get(table.parts, table.position)
         alias = table.alias or table.parts[-1]
         if isinstance(obj, View):
@@ -139,14 +140,14 @@ class Binder:
         added = (Visible(below.columns[0].table, name) for name in nodes.CHANGELOG_COLUMNS)
         return Relation(build.changelog(below.node), (*below.columns, *added))
 
-    def _cte(self, cte: ast.Cte) -> Relation:
+    def _cte(self, cte: ast.Cte, scope: Binder) -> Relation:
         """The rows of a WITH item; those of equal items are equal plans and run once."""
-        binder = replace(self, ctes={k: v for k, v in self.ctes.items() if k != cte.name}, domain=None)
+        binder = replace(scope, domain=None, depth=self.depth)
         if cte.recursive and mentions(cte.query, cte.name):
-            level = len(self.recurring)
+            level = len(scope.recurring)
 
             def inside(rows: Relation) -> Binder:
-                return replace(binder, recurring={**self.recurring, cte.name: rows})
+                return replace(binder, recurring={**scope.recurring, cte.name: rows})
 
             return bind_recursion(cte, binder, inside, level)
         return binder.query(cte.query).under(cte.name, cte.column_aliases)
@@ -201,16 +202,17 @@ class Binder:
         cast = tuple(tuple(coerce(e, t) for e, t in zip(row, merged, strict=True)) for row in rows)
         return named(nodes.Values(schema=schema, rows=cast, time_columns=()), rel.alias)
 
-    def cte_of(self, relation: ast.Relation | None) -> ast.SubqueryRef | None:
-        """The subquery a FROM item is, or stands for by naming a CTE; None for anything else."""
+    def subquery_of(self, relation: ast.Relation | None) -> tuple[ast.SubqueryRef, Bind | None] | None:
+        """The subquery a FROM item is, or stands for by naming a CTE, with how it is bound there; None for anything
+        else."""
         if isinstance(relation, ast.SubqueryRef) and not relation.lateral:
-            return relation
+            return relation, None
         if isinstance(relation, ast.TableRef) and len(relation.parts) == 1 and relation.parts[0] in self.ctes:
             if relation.parts[0] in self.recurring:
                 return None
-            cte = self.ctes[relation.parts[0]]
+            cte, scope = self.ctes[relation.parts[0]]
             names = relation.column_aliases or cte.column_aliases
-            return ast.SubqueryRef(cte.query, relation.alias or cte.name, names)
+            return ast.SubqueryRef(cte.query, relation.alias or cte.name, names), scope.within(None).query
         return None
 
     # ------------------------------------------------------------ SELECT

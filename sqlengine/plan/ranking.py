@@ -26,8 +26,8 @@ Bind = Callable[[ast.Select], Relation]
 class QueryBinder(Protocol):
     """The part of the binder this file needs."""
 
-    def cte_of(self, relation: ast.Relation | None) -> ast.SubqueryRef | None:
-        """The subquery a FROM item stands for when it names a CTE or is one."""
+    def subquery_of(self, relation: ast.Relation | None) -> tuple[ast.SubqueryRef, Bind | None] | None:
+        """The subquery a FROM item is, or stands for when it names a CTE, and what binds that."""
         ...
 
 
@@ -102,10 +102,10 @@ def ranked_subquery(bind: Bind, binder: QueryBinder, s: ast.Select) -> tuple[ast
 
     Returns the outer select without the rank condition, and the relation that stands for its FROM.
     """
-    sub = binder.cte_of(s.from_)
+    sub, own = binder.subquery_of(s.from_) or (None, None)
     if sub is None or not isinstance(sub.query, ast.Select):
         return None
-    inner = sub.query
+    inner, bind = sub.query, own or bind
     over = [i for i in inner.items if isinstance(i.expr, ast.Call) and i.expr.over is not None]
     if len(over) != 1 or inner.qualify is not None or inner.limit is not None or inner.distinct:
         return None
