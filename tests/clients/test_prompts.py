@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.clients.terminal import Terminal
@@ -17,6 +19,18 @@ pytestmark = pytest.mark.xdist_group("clients")
 
 CONFIGURATION = "[main]\nless_chatty = True\nenable_pager = False\nmulti_line = False\n"
 CTRL_C, TAB = "\x03", "\t"
+
+
+def wait_until_it_runs(server: Served, text: str) -> None:
+    """Until the server is at work on a statement: what is typed shows on the screen before."""
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE %s"
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        for _ in range(500):
+            found = connection.execute(asked, (f"%{text}%",)).fetchone()
+            if found is not None and found[0]:
+                return
+            time.sleep(0.02)
+    pytest.fail(f"{text} does not run")
 
 
 @pytest.fixture
@@ -48,7 +62,7 @@ def psql(server: Served, environment: dict[str, str]) -> Iterator[Terminal]:
         yield terminal
 
 
-def test_pgcli(pgcli: Terminal) -> None:
+def test_pgcli(server: Served, pgcli: Terminal) -> None:
     pgcli.press("select * from totals order by 1;\r")
     pgcli.shows("| Ada      | 1 | 120.00 |", "SELECT 2")
     pgcli.press("\\d customers\r")
@@ -65,7 +79,7 @@ def test_pgcli(pgcli: Terminal) -> None:
     pgcli.press(CTRL_C)
     pgcli.clear()
     pgcli.press("select pg_sleep(60);\r")
-    pgcli.shows("pg_sleep(60)")
+    wait_until_it_runs(server, "pg_sleep(60)")
     pgcli.press(CTRL_C)
     pgcli.shows("cancel")
     pgcli.clear()
@@ -79,7 +93,7 @@ def test_pgcli(pgcli: Terminal) -> None:
     assert pgcli.ends() == 0
 
 
-def test_psql(psql: Terminal, tmp_path: Path) -> None:
+def test_psql(server: Served, psql: Terminal, tmp_path: Path) -> None:
     psql.press("select nmae\nfrom customers;\r")
     psql.shows('ERROR:  column "nmae" does not exist', "LINE 1: select nmae", 'HINT:  did you mean "name"')
     psql.clear()
@@ -93,6 +107,7 @@ def test_psql(psql: Terminal, tmp_path: Path) -> None:
     psql.press(CTRL_C)
     psql.clear()
     psql.press("select id from orders emit changes;\r")
+    wait_until_it_runs(server, "emit changes")
     psql.press(CTRL_C)
     psql.shows("ERROR:  canceling statement due to user request", "db=#")
     psql.clear()
