@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -240,3 +242,12 @@ def test_settings_a_server_cannot_have(db: sqlengine.Database, settings: dict[st
     with pytest.raises(sqlengine.Error) as caught:
         db.serve(settings=settings)
     assert caught.value.sqlstate == sqlstate
+
+
+@pytest.mark.skipif(shutil.which("psql") is None, reason="PSQL IS NOT TESTED: it is not installed")
+def test_psql_lists_settings_of_roles(db: sqlengine.Database) -> None:
+    db.execute("ALTER ROLE ann SET timezone = 'Europe/Berlin'; ALTER ROLE ALL SET search_path = public")
+    with db.serve() as server:
+        dsn = f"host=127.0.0.1 port={server.port} user=ann dbname=db"
+        done = subprocess.run(["psql", dsn, "-XAtc", "\\drds"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == ["ann||timezone=Europe/Berlin", "||search_path=public"]
