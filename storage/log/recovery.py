@@ -56,7 +56,7 @@ def recover(env: Env, directory: str, durable: DurablePoint) -> Recovered:
     """Open the partition in `directory`; CorruptLog if something durable is missing or damaged."""
     known = durable.load()
     complete_swaps(env, directory)
-    bases = _segment_bases(env, directory)
+    bases = segment_bases(env, directory)
     oldest = bases[0] if bases else 0
     point = known or Point(oldest, oldest, 0, oldest)
     kept = [base for number, base in enumerate(bases) if not _below_start(bases[number + 1 :], point)]
@@ -76,7 +76,7 @@ def end_before_damage(env: Env, directory: str) -> None:
     next opening. To be called when nothing better is left. OSError.
     """
     complete_swaps(env, directory)
-    bases = _segment_bases(env, directory)
+    bases = segment_bases(env, directory)
     file = env.open(f"{directory}/{DURABLE_FILE}", create=True)
     try:
         durable = DurablePoint(file)
@@ -100,7 +100,7 @@ def end_before_damage(env: Env, directory: str) -> None:
     env.sync_dir(directory)
 
 
-def _segment_bases(env: Env, directory: str) -> list[int]:
+def segment_bases(env: Env, directory: str) -> list[int]:
     """Base offsets of the segment files, ascending."""
     stems = [name[: -len(LOG_SUFFIX)] for name in env.list(directory) if name.endswith(LOG_SUFFIX)]
     return sorted(int(stem) for stem in stems if stem.isdigit())

@@ -55,13 +55,15 @@ def cut_at(
     segment: Segment, offset: int, schemas: Sequence[pa.Schema], plans: Sequence[SchemaPlan]
 ) -> tuple[int, int, list[Any]]:
     """Where a segment is cut so that it ends at `offset`: (position, base offset) of the first frame to go, and what
-    is kept of that one as a shorter frame.
+    is kept of that one as a shorter frame. CorruptLog if no frame holds the record before it.
     """
     end = segment.index.next_offset
     for position, header in segment.walk(segment.index.before_offset(offset), end_offset=end):
         if header.next_offset > offset:
             if header.base_offset == offset:
                 return position, offset, []
+            if header.base_offset > offset:
+                raise segment.corrupt("frame is missing or damaged", position, offset)
             frame = stored_frame(segment, position, header, (header.base_offset, offset), None, schemas)
             horizon_us = horizon_of(segment, position, header)
             return position, header.base_offset, _shortened(frame, plans[header.schema_id], horizon_us)

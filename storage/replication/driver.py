@@ -9,6 +9,7 @@ is the protocol's, nor know of topics.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +17,16 @@ from dataclasses import replace
 from typing import Any
 
 from storage.env import Env
-from storage.errors import CorruptLog, OffsetOutOfRange, StorageError
+from storage.errors import CorruptLog, OffsetOutOfRange, StorageError, translated
 from storage.log.producers import Saved as ProducersSaved
 from storage.replication import controller as control
+from storage.replication import union
 from storage.replication.leader import is_leaving, possible_members
-from storage.replication.local_replica import LocalReplica, Place, new_life
+from storage.replication.local_replica import LocalReplica, Place
 from storage.replication.messages import (
     CONTROLLER,
     Answered,
     Append,
-    Damaged,
     Entry,
     Event,
     Message,
@@ -61,7 +62,7 @@ def settings_of(durability: str) -> Settings:
     )
 
 
-class Driver:
+class Driver(ABC):
     """`writers` are the replicas that frames are written to, the leader first; none while nobody leads. `counted` are
     those of them whose copies count for commits, `committed` is where the committed records end.
 
@@ -119,8 +120,18 @@ class Driver:
             self._controller = control.created(settings, first, min_insync if not self.is_unknown else 1)
         registrations = {known.replica: known for known in known.registrations} if known else {}
         for replica in self.metadata.replicas:
-            self._open_replica(replica, registrations.get(replica) if kept else None)
+            self._open_replica(replica, registrations.get(replica))
+        if kept:
+            self._put_together()
         self._start()
+
+    @abstractmethod
+    def _put_together(self) -> None:
+        """Before anybody leads: see to it that what is copied from one replica to others is whole."""
+
+    @abstractmethod
+    def _found_damage(self, replica: LocalReplica, error: StorageError) -> bool:
+        """Records of a replica cannot be read. If another can lead, this one is repaired by it; returns whether."""
 
     def _start(self) -> None:
         """Let everybody register, and a leader be elected."""
@@ -140,6 +151,8 @@ class Driver:
         replica = self.replicas[number] = LocalReplica(place)
         self._verified.pop(number, None)
         try:
+            with translated(f'directory "{place.directory}"'):
+                union.finish(place.env, place.directory)
             replica.open(self._settings, known)
         except StorageError as error:
             replica.lose(error, self._env.now_us())
@@ -291,7 +304,7 @@ class Driver:
         """One step of a replica, and all it asks for."""
         try:
             ready = replica.step(event, self._producers_at)
-        except OffsetOutOfRange:
+        except (OffsetOutOfRange, CorruptLog):  # a cut that compaction or damage forbids
             self._begin_anew(replica)
             return
         except StorageError as error:
@@ -412,17 +425,6 @@ class Driver:
         self._losses += 1
         self._deferred.pop(replica.id, None)
         self._unsettled = True
-
-    def _found_damage(self, replica: LocalReplica, error: StorageError) -> bool:
-        """Records of a replica cannot be read. If another can lead, this one is repaired by it; returns whether."""
-        if not self._has_heir(replica):
-            return False
-        self._report_appends()
-        if not isinstance(error, CorruptLog):
-            self._lose(replica, error)
-        else:
-            self._step(replica, Damaged(error.offset, new_life(self._env)))
-        return True
 
     def _ask(self, make: Callable[[int], Message]) -> None:
         """Ask the controller, and raise its refusal."""

@@ -6,7 +6,7 @@ Performs on the log what a step of the protocol asks for. Must not know the othe
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from storage.env import Env
@@ -16,7 +16,7 @@ from storage.log.producers import Saved as ProducersSaved
 from storage.log.recovery import DURABLE_FILE
 from storage.log.replica_log import ReplicaLog, begin_at
 from storage.log.segment import LOG_SUFFIX
-from storage.replication import machine
+from storage.replication import machine, union
 from storage.replication.controller import NO_LIFE, Registration, Saved
 from storage.replication.epochs import EpochStart
 from storage.replication.messages import Entry, Event, Integrity
@@ -39,7 +39,7 @@ class LocalReplica:
 
     def __init__(self, place: Place) -> None:
         self.id = place.id
-        self._place = place
+        self.place = place
         self._file = StateFile(place.env, place.directory)
         self._log: ReplicaLog | None = None
         self.state: Replica | None = None
@@ -58,13 +58,13 @@ class LocalReplica:
     @property
     def has_segments(self) -> bool:
         """Whether anything was ever appended, or could have been, to a log in the directory."""
-        return any(name.endswith(LOG_SUFFIX) for name in self._place.env.list(self._place.directory))
+        return any(name.endswith(LOG_SUFFIX) for name in self.place.env.list(self.place.directory))
 
     def records(self) -> int | None:
         """Where the log in the directory ends, None if there is none that can be read."""
-        if not self._place.env.exists(f"{self._place.directory}/{DURABLE_FILE}"):
+        if not self.place.env.exists(f"{self.place.directory}/{DURABLE_FILE}"):
             return None
-        log = self._place.open_log(self._place.directory)
+        log = self.place.open_log(self.place.directory)
         end = log.end_offset if log.failure is None else None
         log.close(flush=False)
         return end
@@ -75,13 +75,13 @@ class LocalReplica:
         Raises StorageError if the directory cannot be used now. A damaged log opens as an empty one that must not be
         written before another replica leads: nothing is changed on disk until then.
         """
-        env, directory = self._place.env, self._place.directory
+        env, directory = self.place.env, self.place.directory
         has_point = env.exists(f"{directory}/{DURABLE_FILE}")
         is_new = not has_point and not self.has_segments
         with translated(f'directory "{directory}"'):
             if is_new:
                 begin_at(env, directory, 0, [], keep=(STATE_FILE,))
-        log = self._place.open_log(directory)
+        log = self.place.open_log(directory)
         if log.failure is not None and not isinstance(log.failure, CorruptFile):
             raise log.failure
         self._log = log
@@ -99,26 +99,41 @@ class LocalReplica:
         )
         self.error = log.failure
 
+    def put_together(self, plan: union.Plan, copies: Sequence[union.Copy]) -> None:
+        """Give it the log that the replicas have together. OSError, StorageError."""
+        self._release()
+        with translated(f'directory "{self.place.directory}"'):
+            union.put_in_place(self.place.env, self.place.directory, plan, copies, STATE_FILE, self.place.open_log)
+
+    def reopen_log(self, committed: int) -> None:
+        """Go on with a log that has the same records. CorruptLog, LogFailed."""
+        log = self.place.open_log(self.place.directory)
+        log.committed, log.leader_epoch = committed, self.log.leader_epoch
+        self._log = log
+        if log.failure is not None:
+            raise log.failure
+        self.error = None
+
     def open_anew(self, settings: Settings) -> None:
         """Throw the log away and begin with an empty one, which is filled by another replica."""
         self._begin_at(0, [])
-        life = new_life(self._place.env)
+        life = new_life(self.place.env)
         self.state = opened(self.id, settings, life=life, log=LogState(), integrity=Integrity.DAMAGED)
 
     def open_before_damage(self, settings: Settings) -> None:
         """Begin another life on what is before the first damage. Nothing else of the log is used again."""
         self._release()
-        env, directory = self._place.env, self._place.directory
+        env, directory = self.place.env, self.place.directory
         with translated(f'directory "{directory}"'):
             recovery.end_before_damage(env, directory)
-        self._log = self._place.open_log(directory)
+        self._log = self.place.open_log(directory)
         found = log_state(self._log) if self._log.failure is None else LogState()
         self.state = opened(self.id, settings, life=new_life(env), log=found, integrity=Integrity.DAMAGED)
         self.error = self._log.failure
 
     def reopen_state(self, settings: Settings) -> None:
         """Begin another life on the log as it is, because its owner has cut it."""
-        env = self._place.env
+        env = self.place.env
         integrity = self.live.integrity
         self.state = opened(self.id, settings, life=new_life(env), log=log_state(self.log), integrity=integrity)
 
@@ -176,7 +191,7 @@ class LocalReplica:
             return
         if self.log.failure is not None:  # opened again, what is before a damage can be used
             self._release()
-            self._log = self._place.open_log(self._place.directory)
+            self._log = self.place.open_log(self.place.directory)
         if self.log.failure is not None:
             self._begin_at(truncation.end, [])
         elif truncation.end < self.log.end_offset:
@@ -186,10 +201,10 @@ class LocalReplica:
     def _begin_at(self, start: int, producers: ProducersSaved) -> None:
         """Throw everything away; the next record has the offset `start`."""
         self._release()
-        env, directory = self._place.env, self._place.directory
+        env, directory = self.place.env, self.place.directory
         with translated(f'directory "{directory}"'):
             begin_at(env, directory, start, producers, keep=(STATE_FILE,))
-        self._log = self._place.open_log(directory)
+        self._log = self.place.open_log(directory)
         if self._log.failure is not None:
             raise self._log.failure
         self.error = None
@@ -203,14 +218,14 @@ class LocalReplica:
     def save(self, saved: Saved, *, closed: bool = False) -> None:
         """Keep the controller's decisions beside the log, durably. Raises StorageError."""
         kept = Kept(saved, self.live.life, self.live.integrity, closed)
-        with translated(f'directory "{self._place.directory}"'):
+        with translated(f'directory "{self.place.directory}"'):
             self._file.save(kept)
 
     def check_present(self) -> None:
         """LogFailed if the directory was removed under the open log."""
         if self.log.failure is None and not self.log.is_there():
             raise LogFailed(
-                f'directory "{self._place.directory}" has vanished',
+                f'directory "{self.place.directory}" has vanished',
                 hint="it is made again and filled by the other replicas",
             )
 
@@ -241,8 +256,8 @@ class LocalReplica:
         """Remove the log: the partition has moved away. OSError is translated."""
         self._release()
         self.state = None
-        with translated(f'directory "{self._place.directory}"'):
-            self._place.env.remove(self._place.directory)
+        with translated(f'directory "{self.place.directory}"'):
+            self.place.env.remove(self.place.directory)
 
 
 def new_life(env: Env) -> int:

@@ -15,7 +15,8 @@ from storage.errors import CorruptFile, CorruptLog, DirectoryNeeded, DiskFull, L
 from storage.log.format import FrameHeader
 from storage.log.replica_log import ReplicaLog
 from storage.replication.controller import forgotten
-from storage.replication.driver import CLIENT, READ_BYTES, RETRY_US, UNLIMITED, Driver, error_of, together
+from storage.replication.driver import CLIENT, READ_BYTES, RETRY_US, UNLIMITED, error_of, together
+from storage.replication.healing import Healing
 from storage.replication.local_replica import LocalReplica
 from storage.replication.messages import (
     ElectUnclean,
@@ -39,7 +40,7 @@ class NoReplica(StorageError):
     sqlstate = "55000"
 
 
-class Partition(Driver):
+class Partition(Healing):
     """Every method but `sync` is to be called with `lock` held."""
 
     @property
@@ -70,6 +71,9 @@ class Partition(Driver):
         if len(self.metadata.replicas) == 1 and errors:
             return errors[0]
         reasons = "; ".join(str(error) for error in errors) or "their directories are not there"
+        if self.lacking is not None:
+            first, end = self.lacking
+            reasons = f"none has the records from offset {first} to {end - 1} whole: {reasons}"
         return NoReplica(
             f"no in-sync replica of {self.name} can be used: {reasons}",
             hint="bring back a directory that was in sync; the others are filled from it",
@@ -151,10 +155,14 @@ class Partition(Driver):
 
     def tend(self, budget: int) -> bool:
         """Look after the replicas: notice who has vanished, open again who was lost, fill who is behind, by at most
-        about `budget` bytes. True if there is more to fill.
+        about `budget` bytes. True if there is more to fill, or to read.
         """
         if self.is_unknown:
             self._reopen()
+            return False
+        if self.is_held:
+            self._try_held()
+        if self.is_held:
             return False
         self._notice()
         if self.is_whole:
@@ -166,13 +174,16 @@ class Partition(Driver):
             due = replica is None or (not replica.is_live and abs(now_us - replica.lost_us) >= RETRY_US)
             if due and self._locate(number) is not None:
                 self._open_replica(number, self._controller.of(number))
+        if not self.writers:
+            self._put_together()
         self._tick()
         left = self.run(budget)
         self._sync_followers()
         self._remove_departed()
         if not self.writers:
             self._expel_missing()
-        return bool(self._deferred) and left <= 0
+        is_unread = any(self._verified.get(number, 0) < self.committed for number in self.replicas)
+        return (bool(self._deferred) and left <= 0) or (self.is_whole and is_unread)
 
     def _sync_followers(self) -> None:
         """Sync what was copied to replicas that do not count yet, which they do once it is."""
@@ -248,6 +259,7 @@ class Partition(Driver):
     def examine(self) -> None:
         """Let every record be read again by `tend`."""
         self._verified.clear()
+        self._in_vain = frozenset()
         for replica in self.replicas.values():
             if replica.is_live:
                 replica.log.check_again()
@@ -264,8 +276,12 @@ class Partition(Driver):
     def elect_unclean(self) -> LocalReplica:
         """Let the longest log lead, although it may lack committed records; returns the leader. Raises NoElection.
 
-        Of a log that is damaged what is before the damage counts.
+        Of a log that is damaged what is before the damage counts; of damaged ones that were in sync, what is before the
+        first record that none of them has.
         """
+        if self.is_held:
+            self._go_on_with_the_beginning()
+            return self.require_leader()
         self._expel_missing()
         for replica in list(self.replicas.values()):
             if replica.is_live and isinstance(replica.log.failure, CorruptFile) and not self.writers:
@@ -346,6 +362,7 @@ class Partition(Driver):
     def trim(self, offset: int) -> None:
         """Drop the records before `offset`, all of which are committed, in every replica that is in step."""
         leader = self.require_leader()
+        self._in_vain = frozenset()
         self._report_appends()
         self._step(leader, Trim(leader.log.frame_start(offset)))
         if not leader.is_live:

@@ -81,6 +81,31 @@ def test_a_copy_made_of_raw_frames_is_the_same_byte_for_byte(tmp_path: Path, see
             assert source.frame_start(offset + 1) == inside
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_damaged_header_says_nothing_of_epochs(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    log = make(tmp_path / "a", segment_bytes=8192)
+    while log.segment_count < 5:
+        put(log, rng.choice([1, 20]), epoch=log.leader_epoch + (rng.random() < 0.1))
+    starts = log.epoch_starts()
+    log.close()
+    frames = [(s.path, at) for s in log._segments for at, _ in s.walk(0)]
+    refused = 0
+    for path, position in rng.sample(frames, 40):
+        data = bytearray(Path(path).read_bytes())
+        data[position + rng.choice([4, 8, *range(28, 32)])] ^= 1 << rng.randrange(8)  # kind, offset, leader epoch
+        whole = Path(path).read_bytes()
+        Path(path).write_bytes(data)
+        opened = make(tmp_path / "a", segment_bytes=8192)
+        try:
+            assert opened.failure is not None or opened.epoch_starts() == starts
+        except storage.CorruptLog:
+            refused += 1
+        opened.close(flush=False)
+        Path(path).write_bytes(whole)
+    assert refused or len(starts) == 1
+
+
 def test_a_log_that_begins_later_knows_the_producers_of_before(tmp_path: Path) -> None:
     source = make(tmp_path / "a", segment_bytes=4096)
     for sequence in range(0, 400, 4):
