@@ -25,7 +25,7 @@ from sqlengine.statements.cursors import cursor_of
 from sqlengine.statements.prepared import kept
 from sqlengine.statements.subscribe import HEAD
 from sqlengine.statements.write import writable
-from sqlengine.types import to_sql
+from sqlengine.types import from_sql, to_sql
 
 
 def parameter_types(
@@ -33,8 +33,8 @@ def parameter_types(
 ) -> tuple[pa.DataType, ...]:
     """The types of a statement's parameters, those `declared` among them; never raises for a statement that is wrong
     (describing or running it will)."""
-    if isinstance(statement, ast.Insert) and statement.query.rows is not None:
-        return ()
+    if isinstance(statement, ast.Prepare) or (isinstance(statement, ast.Insert) and statement.query.rows is not None):
+        return ()  # those within PREPARE are EXECUTE's to give
     count = max(sql.parameter_count(statement.text), len(declared))
     found: Found = {number: kind for number, kind in enumerate(declared) if kind is not None}
     if len(found) < count:
@@ -197,8 +197,8 @@ def _returned(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge, conte
 
 def _executed(statement: ast.Execute, context: Context) -> pa.Schema | None:
     inner = kept(context, statement.name)
-    count = sql.parameter_count(inner.statement.text)
-    return described(inner.statement, [pa.string()] * count, context)
+    declared = [from_sql(kind) for kind in inner.types]
+    return described(inner.statement, parameter_types(inner.statement, declared, context), context)
 
 
 _DESCRIBE: dict[type[ast.Statement], Callable[[Any, Context], pa.Schema | None]] = {

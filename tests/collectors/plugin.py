@@ -49,8 +49,16 @@ def embedded_executor() -> Executor:
     return EmbeddedExecutor(sqlengine.connect(":memory:"))
 
 
-SLT_EXECUTORS = {"embedded": embedded_executor}
-"""Every .slt file runs once on each; the wire protocol adds its own entry."""
+def wire_executor() -> Executor:
+    """An empty database of a server in another process."""
+    pytest.importorskip("psycopg", reason="TEXT TESTS OVER THE WIRE ARE NOT TESTED: psycopg is not installed")
+    from tests.collectors.wire_executor import WireExecutor  # lazy: as above
+
+    return WireExecutor()
+
+
+SLT_EXECUTORS = {"embedded": embedded_executor, "wire": wire_executor}
+"""Every .slt file runs once on each."""
 
 
 class TextItem(pytest.Item):
