@@ -40,8 +40,11 @@ class Typer:
         if isinstance(query, exp.SetOperation):
             self._with(query, outer)
             left, right = self.outputs(query.this, outer), self.outputs(query.expression, outer)
-            both = zip(left, right, strict=False)
-            return [(name, kind if kind == other or other is None else None) for (name, kind), (_, other) in both]
+            both = zip(left, right, _nulls(query.this, len(left)), strict=False)
+            return [
+                (name, other if null or kind == other else kind if other is None else None)
+                for (name, kind), (_, other), null in both
+            ]
         if isinstance(query, exp.Values):
             return self._values(query, outer)
         return self._select(query, outer) if isinstance(query, exp.Select) else []
@@ -285,6 +288,12 @@ def _common(kinds: Sequence[str | None]) -> str | None:
 
 
 TEXTS = frozenset(("text", "name", "varchar", "char"))
+
+
+def _nulls(query: exp.Expr, count: int) -> list[bool]:
+    """Which of a query's columns are a bare NULL, which has any type."""
+    items = query.expressions if isinstance(query, exp.Select) else []
+    return [isinstance(item.unalias(), exp.Null) for item in items] if len(items) == count else [False] * count
 
 
 def _array(kind: str | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 FOLDER = Path(__file__).with_name("captured")
 GOLDEN = Path(__file__).with_name("golden")
 CLIENTS = sorted(path.stem for path in FOLDER.glob("*.sql"))
-_PARAMETERS = "-- parameters: "
+PARAMETERS = "-- parameters: "
 
 SETUP = (
     "CREATE SCHEMA sales",
@@ -43,8 +43,8 @@ def statements(client: str) -> list[Captured]:
     found = []
     for piece in re.split(r"^-- statement\n", text, flags=re.MULTILINE)[1:]:
         body, parameters = piece.strip(), []
-        if body.startswith(_PARAMETERS):
+        if body.startswith(PARAMETERS):
             head, _, body = body.partition("\n")
-            parameters = json.loads(head.removeprefix(_PARAMETERS))
+            parameters = json.loads(head.removeprefix(PARAMETERS))
         found.append(Captured(body.strip().rstrip(";"), parameters))
     return found

@@ -1,3 +1,5 @@
+-- Written by hand after what DataGrip is known to send: it was not run.
+
 -- statement
 SET extra_float_digits = 3;
 

@@ -1,3 +1,5 @@
+-- Written by hand after what DBeaver is known to send: it was not run.
+
 -- statement
 SET application_name = 'DBeaver 25.1.5 - Main <postgres>';
 

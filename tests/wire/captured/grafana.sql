@@ -1,3 +1,5 @@
+-- Written by hand after what Grafana is known to send: it was not run.
+
 -- statement
 SELECT current_setting('server_version_num')::int/100 as version;
 

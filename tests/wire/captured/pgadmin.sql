@@ -1,3 +1,5 @@
+-- Written by hand after what pgAdmin is known to send: it was not run.
+
 -- statement
 SET DateStyle=ISO;
 
