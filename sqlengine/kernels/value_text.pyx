@@ -38,42 +38,55 @@ cdef enum:
     WIDEST = 96  # bytes; no text of one value is longer
 
 
-cdef struct Texts:
-    char* data
-    int64_t used
-    int64_t room
+cdef class Texts:
+    """The texts of a column being written, one value after the other: `begin`, then `used` moves behind what was
+    written; a value of which nothing is written is the empty text."""
+
+    cdef char* data
+    cdef int64_t used, room
+    cdef object offsets
+    cdef int32_t[::1] bounds
+
+    def __cinit__(self, Py_ssize_t count, int each):
+        """`each`: the bytes that most values take."""
+        self.offsets = np.empty(count + 1, np.int32)
+        self.bounds = self.offsets
+        self.used = 0
+        self.room = count * each + WIDEST
+        self.data = <char*>malloc(self.room)
+        if self.data == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.data)
+
+    cdef char* begin(self, Py_ssize_t i) except NULL nogil:
+        """Where value i is to be written, with room for it."""
+        cdef char* larger
+        self.bounds[i] = <int32_t>self.used
+        if self.used + WIDEST > self.room:
+            self.room += self.room // 2 + WIDEST
+            larger = <char*>realloc(self.data, self.room)
+            if larger == NULL:
+                with gil:
+                    raise MemoryError
+            self.data = larger
+        return self.data + self.used
+
+    cdef made(self):
+        """(bytes, where each begins and the last ends)."""
+        if self.used > INT32_MAX:
+            raise OverflowError("the texts of one column are longer than 2 GiB")
+        contents = np.empty(self.used, np.uint8)
+        cdef uint8_t[::1] out = contents
+        if self.used:
+            memcpy(&out[0], self.data, self.used)
+        self.bounds[self.bounds.shape[0] - 1] = <int32_t>self.used
+        return contents, self.offsets
 
 
-cdef inline char* place(Texts* texts) except NULL nogil:
-    """Room for one more value."""
-    cdef char* larger
-    if texts.used + WIDEST > texts.room:
-        texts.room = texts.room + texts.room // 2 + WIDEST
-        larger = <char*>realloc(texts.data, texts.room)
-        if larger == NULL:
-            with gil:
-                raise MemoryError
-        texts.data = larger
-    return texts.data + texts.used
-
-
-cdef begin(Texts* texts, Py_ssize_t count, int each):
-    texts.used = 0
-    texts.room = count * each + WIDEST
-    texts.data = <char*>malloc(texts.room)
-    if texts.data == NULL:
-        raise MemoryError
-
-
-cdef end(Texts* texts, offsets):
-    """(bytes, where each begins and the last ends)."""
-    if texts.used > INT32_MAX:
-        raise OverflowError("the texts of one column are longer than 2 GiB")
-    made = np.empty(texts.used, np.uint8)
-    cdef uint8_t[::1] out = made
-    if texts.used:
-        memcpy(&out[0], texts.data, texts.used)
-    return made, offsets
+cdef inline bint missing(const uint8_t[::1] valid, Py_ssize_t i) noexcept nogil:
+    return valid is not None and not valid[i]
 
 
 # ---------------------------------------------------------------- numbers
@@ -82,20 +95,14 @@ cdef end(Texts* texts, offsets):
 def integers(const int64_t[::1] values, const uint8_t[::1] valid):
     """(texts' bytes, int32[n + 1] offsets); `valid`: None = all are; a NULL's text is empty."""
     cdef Py_ssize_t i, n = values.shape[0]
-    cdef Texts texts
-    offsets = np.empty(n + 1, np.int32)
-    cdef int32_t[::1] bounds = offsets
-    begin(&texts, n, 8)
-    try:
-        with nogil:
-            for i in range(n):
-                bounds[i] = <int32_t>texts.used
-                if valid is None or valid[i]:
-                    texts.used += decimal(values[i], place(&texts))
-            bounds[n] = <int32_t>texts.used
-        return end(&texts, offsets)
-    finally:
-        free(texts.data)
+    cdef Texts texts = Texts(n, 8)
+    cdef char* to
+    with nogil:
+        for i in range(n):
+            to = texts.begin(i)
+            if not missing(valid, i):
+                texts.used += decimal(values[i], to)
+    return texts.made()
 
 
 cdef inline int laid_out(const char* digits, int length, int exponent_from, char* to) noexcept nogil:
@@ -154,25 +161,17 @@ def floats(const Real[::1] values, const uint8_t[::1] valid, int exponent_from):
     """As `integers`: the shortest digits that read back as the same value; exponents below -4 and from `exponent_from`
     on are written."""
     cdef Py_ssize_t i, n = values.shape[0]
-    cdef Texts texts
+    cdef Texts texts = Texts(n, 20)
     cdef char[40] digits
     cdef int length
     cdef char* to
-    offsets = np.empty(n + 1, np.int32)
-    cdef int32_t[::1] bounds = offsets
-    begin(&texts, n, 20)
-    try:
-        with nogil:
-            for i in range(n):
-                bounds[i] = <int32_t>texts.used
-                if valid is None or valid[i]:
-                    to = place(&texts)
-                    length = shortest32(values[i], digits) if Real is float else shortest64(values[i], digits)
-                    texts.used += laid_out(digits, length, exponent_from, to)
-            bounds[n] = <int32_t>texts.used
-        return end(&texts, offsets)
-    finally:
-        free(texts.data)
+    with nogil:
+        for i in range(n):
+            to = texts.begin(i)
+            if not missing(valid, i):
+                length = shortest32(values[i], digits) if Real is float else shortest64(values[i], digits)
+                texts.used += laid_out(digits, length, exponent_from, to)
+    return texts.made()
 
 
 # ---------------------------------------------------------------- dates and times
@@ -220,35 +219,31 @@ cdef inline int put_date(int64_t days, char* to, bint* is_bc) noexcept nogil:
     return put + 6
 
 
+cdef inline int put_era(bint is_bc, char* to) noexcept nogil:
+    if is_bc:
+        memcpy(to, <const char*>b" BC", 3)
+    return 3 if is_bc else 0
+
+
 def dates(const int32_t[::1] days, const uint8_t[::1] valid):
     """As `integers`: days counted from 1970-01-01; the two ends of int32 are the infinite ones."""
     cdef Py_ssize_t i, n = days.shape[0]
-    cdef Texts texts
+    cdef Texts texts = Texts(n, 11)
     cdef char* to
     cdef bint is_bc
     cdef int put
-    offsets = np.empty(n + 1, np.int32)
-    cdef int32_t[::1] bounds = offsets
-    begin(&texts, n, 11)
-    try:
-        with nogil:
-            for i in range(n):
-                bounds[i] = <int32_t>texts.used
-                if valid is not None and not valid[i]:
-                    continue
-                to = place(&texts)
-                if days[i] >= INT32_MAX or days[i] <= -INT32_MAX:
-                    texts.used += named(days[i] > 0, to)
-                    continue
+    with nogil:
+        for i in range(n):
+            to = texts.begin(i)
+            if missing(valid, i):
+                continue
+            if days[i] >= INT32_MAX or days[i] <= -INT32_MAX:
+                put = named(days[i] > 0, to)
+            else:
                 put = put_date(days[i], to, &is_bc)
-                if is_bc:
-                    memcpy(to + put, <const char*>b" BC", 3)
-                    put += 3
-                texts.used += put
-            bounds[n] = <int32_t>texts.used
-        return end(&texts, offsets)
-    finally:
-        free(texts.data)
+                put += put_era(is_bc, to + put)
+            texts.used += put
+    return texts.made()
 
 
 cdef inline int put_fraction(int64_t fraction, int digits, char* to) noexcept nogil:
@@ -279,58 +274,54 @@ cdef inline int put_offset(int32_t seconds, char* to) noexcept nogil:
     return put
 
 
+cdef int put_moment(int64_t ticks, int64_t per_second, int digits, const int32_t* offset, char* to) noexcept nogil:
+    """Date, time of day, the offset unless it is NULL, and the era."""
+    cdef int64_t seconds = ticks // per_second, fraction = ticks % per_second, day
+    cdef int of_day, put
+    cdef bint is_bc
+    if fraction < 0:
+        fraction += per_second
+        seconds -= 1
+    day = seconds // 86400
+    of_day = <int>(seconds - day * 86400)
+    if of_day < 0:
+        of_day += 86400
+        day -= 1
+    put = put_date(day, to, &is_bc)
+    to[put] = b" "
+    two(of_day // 3600, to + put + 1)
+    to[put + 3] = b":"
+    two(of_day // 60 % 60, to + put + 4)
+    to[put + 6] = b":"
+    two(of_day % 60, to + put + 7)
+    put += 9
+    put += put_fraction(fraction, digits, to + put)
+    if offset != NULL:
+        put += put_offset(offset[0], to + put)
+    return put + put_era(is_bc, to + put)
+
+
 def timestamps(const int64_t[::1] ticks, const uint8_t[::1] valid, int64_t per_second, const int32_t[::1] zone):
     """As `integers`: ticks of the wall clock since 1970-01-01, so many a second; `zone`: each one's offset from UTC in
     seconds, written behind it (one value: that of all; none: not written).  The two ends of int64 are the infinite
     ones."""
     cdef Py_ssize_t i, n = ticks.shape[0], zones = zone.shape[0]
-    cdef Texts texts
+    cdef Texts texts = Texts(n, 24)
     cdef char* to
-    cdef bint is_bc
-    cdef int put, of_day, digits = 0
-    cdef int64_t seconds, fraction, day, power = 1
+    cdef const int32_t* offset
+    cdef int digits = 0
+    cdef int64_t power = 1
     while power < per_second:
         power *= 10
         digits += 1
-    offsets = np.empty(n + 1, np.int32)
-    cdef int32_t[::1] bounds = offsets
-    begin(&texts, n, 24)
-    try:
-        with nogil:
-            for i in range(n):
-                bounds[i] = <int32_t>texts.used
-                if valid is not None and not valid[i]:
-                    continue
-                to = place(&texts)
-                if ticks[i] >= INT64_MAX or ticks[i] <= -INT64_MAX:
-                    texts.used += named(ticks[i] > 0, to)
-                    continue
-                seconds = ticks[i] // per_second
-                fraction = ticks[i] - seconds * per_second
-                if fraction < 0:
-                    fraction += per_second
-                    seconds -= 1
-                day = seconds // 86400
-                of_day = <int>(seconds - day * 86400)
-                if of_day < 0:
-                    of_day += 86400
-                    day -= 1
-                put = put_date(day, to, &is_bc)
-                to[put] = b" "
-                two(of_day // 3600, to + put + 1)
-                to[put + 3] = b":"
-                two(of_day // 60 % 60, to + put + 4)
-                to[put + 6] = b":"
-                two(of_day % 60, to + put + 7)
-                put += 9
-                put += put_fraction(fraction, digits, to + put)
-                if zones:
-                    put += put_offset(zone[i if zones > 1 else 0], to + put)
-                if is_bc:
-                    memcpy(to + put, <const char*>b" BC", 3)
-                    put += 3
-                texts.used += put
-            bounds[n] = <int32_t>texts.used
-        return end(&texts, offsets)
-    finally:
-        free(texts.data)
+    with nogil:
+        for i in range(n):
+            to = texts.begin(i)
+            if missing(valid, i):
+                continue
+            if ticks[i] >= INT64_MAX or ticks[i] <= -INT64_MAX:
+                texts.used += named(ticks[i] > 0, to)
+            else:
+                offset = &zone[i if zones > 1 else 0] if zones else NULL
+                texts.used += put_moment(ticks[i], per_second, digits, offset, to)
+    return texts.made()

@@ -13,6 +13,8 @@ from sqlengine.kernels import choose
 from sqlengine.kernels import value_text_reference as reference
 
 kernel: Any = choose("value_text", "value_text_reference")
+if kernel is reference:  # it takes a compiler of C++17; the other kernels do with one of C
+    pytest.skip("THE COMPILED TEXT OF VALUES IS NOT TESTED: it was not built", allow_module_level=True)
 INT64, INT32 = np.iinfo(np.int64), np.iinfo(np.int32)
 ints = st.integers(INT64.min, INT64.max)
 fewer = settings(max_examples=150, deadline=None)
