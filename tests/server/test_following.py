@@ -33,13 +33,6 @@ def server() -> Iterator[Served]:
 
 
 @pytest.fixture
-def connection(server: Served) -> Iterator[Any]:
-    with psycopg.connect(server.dsn, autocommit=True) as made:
-        made.execute("DELETE FROM t")
-        yield made
-
-
-@pytest.fixture
 def other(server: Served) -> Iterator[Any]:
     with psycopg.connect(server.dsn, autocommit=True) as made:
         yield made

@@ -24,13 +24,6 @@ def server() -> Iterator[Served]:
         yield made
 
 
-@pytest.fixture
-def connection(server: Served) -> Iterator[Any]:
-    with psycopg.connect(server.dsn, autocommit=True) as made:
-        made.execute("DELETE FROM t")
-        yield made
-
-
 AT = dt.datetime(2024, 1, 1)
 ROW = (1, "x", Decimal("12.34"), dt.datetime(2024, 1, 2, 3, 4, 5, 6), [1, None, 3])
 
