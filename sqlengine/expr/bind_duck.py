@@ -14,6 +14,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from sqlengine import duck, errors
+from sqlengine.catalog.pg.functions import overload
 from sqlengine.expr import tree
 from sqlengine.sql import ast
 
@@ -65,8 +66,14 @@ def _kind(name: str) -> tuple[str, str] | None:
 def duck_call(name: str, args: Sequence[tree.Expr], clause: str) -> tree.Expr | None:
     """The call as a DuckDB expression; None when DuckDB has no such function for these types.
 
-    Raises GroupingError when the name is an aggregate.
+    Raises GroupingError when the name is an aggregate, NotSupportedError for what is the session's or the catalog's to
+    answer: DuckDB would answer for itself.
     """
+    if overload(name, len(args)) is not None:
+        raise errors.NotSupportedError(
+            f"{name} asks for the session or for PostgreSQL's catalog, which is not supported in {clause}",
+            hint="a SELECT may, from a materialized view too",
+        )
     if name == "unnest":
         raise errors.NotSupportedError(f"set-returning functions are not allowed in {clause}")
     kind = _kind(name)

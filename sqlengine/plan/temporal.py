@@ -16,7 +16,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from sqlengine.errors import InvalidDefinition
-from sqlengine.expr.simplify import conjunction, conjuncts
+from sqlengine.expr.simplify import conjunction, conjuncts, volatility
 from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children, input_columns, with_children
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import expressions, shift
@@ -52,8 +52,11 @@ def _placed(node: Node) -> Node:
         node = _split(node)
     elif any(calls(e, "now") for e in expressions(node)):
         raise Unplannable("now() outside a comparison with a column")
-    if not all(i.append_only for i in node.inputs) and any(calls(e, "proctime") for e in expressions(node)):
-        raise Unplannable("proctime() over rows that are taken back")
+    if not all(i.append_only for i in node.inputs):
+        if any(calls(e, "proctime") for e in expressions(node)):
+            raise Unplannable("proctime() over rows that are taken back")
+        if any(volatility(e) == "volatile" for e in expressions(node)):
+            raise Unplannable("a volatile function over rows that are taken back")
     return node
 
 

@@ -89,7 +89,10 @@ class Planning:
     def _recompute_text(self, query: ast.Query) -> RecomputeText:
         expanded = self.expanded(query)
         if expanded.of_session:
-            raise NotSupportedError("a materialized view cannot ask for the session or for PostgreSQL's catalog")
+            raise NotSupportedError(
+                "a continuous query cannot ask for the session or for PostgreSQL's catalog",
+                hint="a SELECT may, from a materialized view too",
+            )
         inputs = tuple(
             (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
         )

@@ -371,6 +371,10 @@ _HIDDEN = (
     exp.Unnest,
     exp.CurrentTimestamp,
     exp.Localtimestamp,
+    exp.CurrentUser,
+    exp.SessionUser,
+    exp.CurrentSchema,
+    exp.CurrentCatalog,
 )
 
 
