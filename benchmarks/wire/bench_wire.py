@@ -3,7 +3,8 @@
     python benchmarks/wire/bench_wire.py [--rows 1000000] [--seconds 5]
 
 Results through psycopg (text and binary) and asyncpg, COPY both ways, INSERT of a thousand rows a statement, look-ups
-by key with pgbench, and how long a change takes from one connection to another that follows it.
+by key with pgbench, how long a change takes from one connection to another that follows it, and the memory of idle
+connections.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,15 @@ OURS, THEIRS = "sqlengine", "postgresql"
 
 
 @contextmanager
-def ours() -> Iterator[str]:
-    """Where a server of its own is, for libpq."""
+def ours() -> Iterator[tuple[str, int]]:
+    """(where a server of its own is, for libpq; its process)."""
     command = [sys.executable, "-m", "repl", "serve", "--pg", "127.0.0.1:0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         found = re.search(r":(\d+)", process.stderr.readline())
         assert found is not None
-        yield f"host=127.0.0.1 port={found[1]} user=me dbname=db"
+        yield f"host=127.0.0.1 port={found[1]} user=me dbname=db", process.pid
     finally:
         process.terminate()
         process.wait(60)
@@ -180,6 +181,23 @@ def change_latency(dsn: str, lasts: int, a_second: int = 1_000) -> tuple[float, 
     return float(p50), float(p99)
 
 
+def idle_connections(dsn: str, process: int, count: int = 500) -> float:
+    """KB that the server takes more for each of so many connections that have asked something and say nothing now."""
+
+    def resident_kb() -> int:
+        time.sleep(2)
+        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
+        assert found is not None
+        return int(found[1])
+
+    before = resident_kb()
+    with ExitStack() as stack:
+        for _ in range(count):
+            connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+            connection.execute("SELECT 1")
+        return (resident_kb() - before) / count
+
+
 # ---------------------------------------------------------------- the run
 
 
@@ -198,7 +216,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5)
     options = parser.parse_args()
     data = lines(options.rows)
-    with ours() as mine, postgres() as theirs:
+    with ours() as (mine, process), postgres() as theirs:
         both = [mine] if theirs is None else [mine, theirs]
 
         def rates(work: Callable[[str], float]) -> tuple[float, float | None]:
@@ -224,6 +242,7 @@ def main() -> None:
         p50, p99 = change_latency(mine, options.seconds)
         report("change at a follower, p50", OURS, p50, "ms")
         report("change at a follower, p99", OURS, p99, "ms")
+        report("500 idle connections, each", OURS, idle_connections(mine, process), "KB")
 
 
 if __name__ == "__main__":
