@@ -1,9 +1,10 @@
 """What checkpoints cost: how long ticks wait for them, what they write, how soon a killed database answers.
 
-    python benchmarks/checkpoint/bench_checkpoint.py [--keys 10000000] [--view groups | over | rows | asof | recent]
+    python benchmarks/checkpoint/bench_checkpoint.py [--keys 10000000] [--view NAME]
 
-A view keeps a count, a sum and a maximum for each of so many keys, or (`over`) the same up to each row, (`rows`) with
-all their rows kept, (`asof`) rows beside the last ones before them, (`recent`) rows until they are too old.
+A view keeps (`groups`) a count, a sum and a maximum for each of so many keys, or (`over`) the same up to each row,
+(`rows`) with all their rows kept, (`lists`) all values of a thousand keys as a list, (`asof`) rows beside the last ones
+before them, (`recent`) rows until they are too old.
 
 A checkpoint is written beside one INSERT after the other (a tick each): of everything, of a hundredth changed, of a few
 rows changed.  Then the process lets go of the database as if it were killed, opens it and asks; then a hundredth
@@ -33,6 +34,8 @@ VIEWS = {
     "over": "SELECT k, v, count(*) OVER w AS c, sum(v) OVER w AS s, max(v) OVER w AS top FROM e "
     "WINDOW w AS (PARTITION BY k ORDER BY v)",
     "rows": "SELECT k, count(*) AS c, sum(v) AS s, last_value(v ORDER BY v) AS top FROM e GROUP BY k",
+    "lists": "SELECT k / 1000 AS k, count(*) AS c, sum(v) AS s, max(v) AS top, array_agg(v ORDER BY v) AS list "
+    "FROM e GROUP BY k / 1000",
     "asof": "SELECT a.k, 1 AS c, a.v AS s, b.v AS top FROM e AS a ASOF JOIN e AS b ON a.k = b.k AND a.v >= b.v",
     "recent": "SELECT k, 1 AS c, v AS s, v AS top FROM e WHERE TIMESTAMPTZ '2100-01-01' + v * INTERVAL '1 s' > now()",
 }

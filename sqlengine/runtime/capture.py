@@ -9,6 +9,7 @@ virtual machines", 2005).
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import RLock
@@ -26,10 +27,16 @@ Ints = npt.NDArray[np.int64]
 
 SLICE_US = 2_000
 """A slice is to hold the lock for about so long."""
-SLICE_ROWS_MIN, SLICE_ROWS_MAX = 1_024, 1 << 20
-"""Rows of a slice, whatever they take."""
-LEFT_ROWS_MAX = 16_384
+SLICE_ROWS, SLICE_ROWS_MAX = 1_024, 1 << 20
+"""Rows of the first slice, when they are small, and at most."""
+SLICE_BYTES = 1 << 20
+"""Of the first slice."""
+LEFT_ROWS_MAX, LEFT_BYTES_MAX = 16_384, 4 << 20
 """So many changed rows may be left for the last hold of the lock."""
+FEW_ROWS = 64
+"""Rows that are so few are taken to be small."""
+WEIGHED_ROWS = 16
+"""So many rows tell how large those of a section are."""
 ROUNDS_MAX = 4
 """Changed rows are copied at most so often before the last hold; what changes faster than it is copied ends there."""
 
@@ -56,6 +63,7 @@ class SectionCapture:
     absorbed: tuple[Part, ...] = ()
     columns: dict[str, list[str]] = field(default_factory=dict)
     serial: int = 0
+    row_bytes: float | None = None
 
     def take(self) -> Positions:
         """The positions to write now; the lock is held. When rows have moved since the last call, or nothing is
@@ -82,9 +90,13 @@ class SectionCapture:
         self.columns = {name: list(c) for name, c in stored.columns.items()}
         return positions
 
-    def with_absorbed(self, taken: Positions) -> Positions:
-        """What was taken, and the positions of the parts that it is to be stored with; needs no lock."""
+    def with_absorbed(self, taken: Positions, rows_max: float = math.inf) -> Positions:
+        """What was taken, and the positions of the parts that it is to be stored with, unless it becomes more than so
+        many rows; needs no lock."""
         absorbed, self.absorbed = self.absorbed, ()
+        if len(taken) + sum(part.size for part in absorbed) > rows_max:
+            self.parts += absorbed
+            return taken
         return union(taken, absorbed)
 
     @property
@@ -92,6 +104,14 @@ class SectionCapture:
         """Rows that would be written now; the lock is held."""
         changed, size = self.section.changed, self.section.size()
         return size if self.generation != changed.generation else changed.count(size)
+
+    def weigh(self, rows: int) -> float:
+        """About how many bytes so many rows are; the lock is held."""
+        size = self.section.size()
+        if self.row_bytes is None and rows > FEW_ROWS:
+            some = np.unique(np.linspace(0, size - 1, WEIGHED_ROWS).astype(np.int64))
+            self.row_bytes = sum(table.nbytes for table in self.section.rows(some).values()) / len(some)
+        return rows * (self.row_bytes or 0.0)
 
     def next_name(self) -> str:
         """A name that no part of the section has had in this snapshot."""
@@ -165,11 +185,13 @@ class Copier:
     def copy(self, capture: SectionCapture, writer: SnapshotWriter) -> None:
         """Write what has changed, slice by slice."""
         with self.hold():
+            weight = capture.weigh(capture.left) / max(1, capture.left)
             taken = capture.take()
         positions = capture.with_absorbed(taken)
         if not len(positions):
             return
-        file, at, whole, slice_rows = PartFile(capture, positions, writer), 0, True, SLICE_ROWS_MIN
+        file, at, whole = PartFile(capture, positions, writer), 0, True
+        slice_rows = min(SLICE_ROWS, self._rows_max, max(1, int(SLICE_BYTES / max(1.0, weight))))
         while whole and at < len(positions):
             chosen = positions[at : at + slice_rows]
             with self.hold():
@@ -184,7 +206,7 @@ class Copier:
 
     def rest(self, capture: SectionCapture, writer: SnapshotWriter) -> tuple[PartFile, pa.Table] | None:
         """What is left, copied but not yet written; the lock is held."""
-        positions = capture.with_absorbed(capture.take())
+        positions = capture.with_absorbed(capture.take(), LEFT_ROWS_MAX)
         if not len(positions):
             return None
         file = PartFile(capture, positions, writer)
@@ -195,4 +217,4 @@ def _next_slice(rows: int, took_us: int) -> int:
     """Larger slices while they are quick, smaller ones when they are slow."""
     if 2 * took_us < SLICE_US:
         return min(SLICE_ROWS_MAX, rows * 2)
-    return max(SLICE_ROWS_MIN, rows // 2) if took_us > SLICE_US else rows
+    return max(1, rows // 2) if took_us > SLICE_US else rows

@@ -27,11 +27,21 @@ import pyarrow as pa
 from sqlengine.arrow_ipc import to_ipc
 from sqlengine.connectors.base import Sink as ConnectorSink
 from sqlengine.operators.base import Operator, State
-from sqlengine.runtime.capture import LEFT_ROWS_MAX, ROUNDS_MAX, SLICE_ROWS_MAX, Copier, Kept, PartFile, SectionCapture
+from sqlengine.runtime.capture import (
+    LEFT_BYTES_MAX,
+    LEFT_ROWS_MAX,
+    ROUNDS_MAX,
+    SLICE_ROWS_MAX,
+    Copier,
+    Kept,
+    PartFile,
+    SectionCapture,
+)
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery, Held
 from sqlengine.runtime.subscription import SubscriptionOutput, expire
 from sqlengine.runtime.topic_output import TopicOutput
+from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
 from storage import SnapshotWriter, StoredTable
 
@@ -43,7 +53,7 @@ FORMAT = 2
 SMALL = "small"
 SMALL_BYTES = 16_384
 """Tables of so many bytes and less have no file of their own."""
-SETTLED_ROWS = 8_192
+SETTLED_ROWS, SETTLED_BYTES = 8_192, 1 << 20
 """So many rows that wait to be taken into contents are taken in within one hold of the lock."""
 PAST_KEPT = 100
 """So many checkpoints are told of."""
@@ -188,48 +198,66 @@ class Checkpoints:
             raise
 
     def _capture(self, writing: _Writing, ahead: bool) -> dict[str, Any]:
-        """Copy everything; the manifest."""
-        if ahead:
-            self._copy_ahead(writing)
-        with writing.copier.hold():
-            if not ahead:
-                self._instance.scheduler.catch_up()
-            manifest, states = self._describe()
-            for name, state in states.items():
-                for capture in self._captures_of(writing, name, state.sections).values():
-                    left = writing.copier.rest(capture, writing.writer)
-                    writing.left += [left] if left is not None else []
-                manifest["states"][name] = {"rest": self._take_rest(writing, name, state)}
-            for name, state in states.items():
-                captures = self._captures_of(writing, name, state.sections)
-                manifest["states"][name]["sections"] = captures
-        return manifest
-
-    def _copy_ahead(self, writing: _Writing) -> None:
-        """Copy until little is left, or what changes cannot be caught up with."""
-        scheduler = self._instance.scheduler
-        for query in list(scheduler.queries.values()):
+        """Copy everything; the manifest. `ahead`: copy until little is left, or what changes cannot be caught up with,
+        before that is copied within one hold of the lock."""
+        for query in list(self._instance.scheduler.queries.values()):
             assert query.fingerprint, "made here, once, so that it is not made while the lock is held"
-        with writing.copier.hold():
-            stores = [query.store for query in scheduler.queries.values()]
-            stores += [source.store for source in scheduler.sources.values()]
-        for store in stores:
-            waiting = store is not None
-            while waiting:
-                with writing.copier.hold():
-                    waiting = store is not None and store.settle_part(SETTLED_ROWS)
-        for _ in range(ROUNDS_MAX):
+        for to_go in reversed(range(ROUNDS_MAX + 1 if ahead else 1)):
+            if ahead:
+                self._take_in(writing)
             with writing.copier.hold():
-                _, states = self._describe()
-                captures = [
-                    capture
-                    for name, state in states.items()
-                    for capture in self._captures_of(writing, name, state.sections).values()
-                ]
-                if sum(capture.left for capture in captures) <= LEFT_ROWS_MAX:
-                    return
+                if not ahead:
+                    self._instance.scheduler.catch_up()
+                manifest, captures = self._try_to_end(writing, is_last=not to_go)
+                if manifest is not None:
+                    return manifest
             for capture in captures:
                 writing.copier.copy(capture, writing.writer)
+        raise AssertionError("the last try ends")
+
+    def _stores(self) -> list[RowStore]:
+        """The contents of all views and tables; the lock is held."""
+        scheduler = self._instance.scheduler
+        stores = [query.store for query in scheduler.queries.values()]
+        stores += [source.store for source in scheduler.sources.values()]
+        return [store for store in stores if store is not None]
+
+    def _take_in(self, writing: _Writing) -> None:
+        """Have contents take in what waits, in parts."""
+        with writing.copier.hold():
+            stores = self._stores()
+        for store in stores:
+            waiting = True
+            while waiting:
+                with writing.copier.hold():
+                    waiting = store.settle_part(SETTLED_ROWS, SETTLED_BYTES)
+
+    def _try_to_end(self, writing: _Writing, is_last: bool) -> tuple[dict[str, Any] | None, list[SectionCapture]]:
+        """(the manifest, all copied, or None when that would take long; what to copy then); the lock is held."""
+        stores = self._stores()
+        waiting = [store.waiting for store in stores]
+        ends = is_last or _is_little(sum(rows for rows, _ in waiting), sum(size for _, size in waiting))
+        if ends:
+            for store in stores:
+                store.settle()
+        manifest, states = self._describe()
+        captures = [
+            capture
+            for name, state in states.items()
+            for capture in self._captures_of(writing, name, state.sections).values()
+        ]
+        left = {id(capture): capture.left for capture in captures}
+        weight = sum(capture.weigh(left[id(capture)]) for capture in captures)
+        if not is_last and not (ends and _is_little(sum(left.values()), weight)):
+            return None, captures
+        for name, state in states.items():
+            for capture in self._captures_of(writing, name, state.sections).values():
+                rest = writing.copier.rest(capture, writing.writer)
+                writing.left += [rest] if rest is not None else []
+            manifest["states"][name] = {"rest": self._take_rest(writing, name, state)}
+        for name, state in states.items():
+            manifest["states"][name]["sections"] = self._captures_of(writing, name, state.sections)
+        return manifest, captures
 
     def _captures_of(self, writing: _Writing, name: str, sections: Sections) -> dict[str, SectionCapture]:
         """The captures of a state's sections, made when first asked for."""
@@ -417,3 +445,8 @@ class Checkpoints:
         states.setdefault(name, _State(store.sections()))
         names = store.schema.names if view is None else view.plan.schema.names
         return {"of": name, "columns": [names.index(column) for column in output.columns.names]}
+
+
+def _is_little(num_rows: int, num_bytes: float) -> bool:
+    """Whether so much can be copied within one hold of the lock."""
+    return num_rows <= LEFT_ROWS_MAX and num_bytes <= LEFT_BYTES_MAX

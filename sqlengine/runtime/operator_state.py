@@ -56,6 +56,7 @@ def keepers(query: ContinuousQuery) -> list[Keeper]:
         if operator is not None and (operator.sections() or operator.rest()):
             found.append(Keeper(number, type(step.node).__name__, operator.sections(), operator.rest))
     if query.store is not None:
+        query.store.settle()
         found.append(Keeper(None, CONTENTS, query.store.sections(), dict))
     return found
 

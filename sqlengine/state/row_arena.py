@@ -11,7 +11,8 @@ The arena must not know which rows are dead: its owner does.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +24,13 @@ from sqlengine.state.spill import Spill, in_files
 
 Ints = npt.NDArray[np.int64]
 
+NO_BATCHES: Mapping[int, pa.RecordBatch] = MappingProxyType({})
 FULL_CHUNK = 8_192
 """Chunks of so many rows are never merged again."""
 FAN_IN = 16
 """So many chunks of one size class become one chunk of the next; fewer when they are FULL_CHUNK rows together."""
+MERGED_BYTES = 4 << 20
+"""Chunks of more bytes together are not merged, however few rows they have."""
 LARGE_PART = 64
 """A chunk leaves memory when it is this part of what is worth a file."""
 
@@ -155,8 +159,9 @@ class RowArena:
             parts.append((self._starts[i] + skip, self._chunks[i].slice(skip)))
         return parts
 
-    def compact(self, keep: npt.NDArray[np.bool_]) -> Ints:
-        """Drop the rows where `keep` is false; returns old row id -> new row id (-1: dropped)."""
+    def compact(self, keep: npt.NDArray[np.bool_], kept: Mapping[int, pa.RecordBatch] = NO_BATCHES) -> Ints:
+        """Drop the rows where `keep` is false; returns old row id -> new row id (-1: dropped). `kept`: by the row ids
+        of chunks' first rows the rows that stay of them, where they are known."""
         new_row = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int64)
         old = list(zip(self._chunks, self._starts, strict=False))
         self.clear()
@@ -165,7 +170,8 @@ class RowArena:
             if mask.all():
                 self._push(chunk)
             elif mask.any():
-                self._push(plain(chunk.filter(pa.array(mask)), self.schema))
+                left = kept[start] if start in kept else chunk.filter(pa.array(mask))
+                self._push(plain(left, self.schema))
             self._merge_tail()
         return new_row
 
@@ -198,16 +204,18 @@ class RowArena:
 
     def _merge_tail(self) -> None:
         """Merge the last chunks while FAN_IN of them, or enough for a full chunk, are no larger than the newest one's
-        size class.  No merge copies more than two full chunks: someone waits for it."""
+        size class.  No merge copies more than two full chunks or MERGED_BYTES: someone waits for it."""
         while self._chunks:
             limit = _class_limit(self._chunks[-1].num_rows)
             run = rows = 0
             for chunk in reversed(self._chunks):
-                if chunk.num_rows > limit or limit > FULL_CHUNK or rows >= FULL_CHUNK:
+                if chunk.num_rows > limit or limit > FULL_CHUNK or rows >= FULL_CHUNK or run == FAN_IN:
                     break
                 run += 1
                 rows += chunk.num_rows
             if run < 2 or run < FAN_IN and rows < FULL_CHUNK:
+                return
+            if sum(int(chunk.nbytes) for chunk in self._chunks[-run:]) > MERGED_BYTES:
                 return
             merged = pa.concat_batches([plain(chunk, self.schema) for chunk in self._chunks[-run:]])
             del self._chunks[-run:], self._starts[-run:]

@@ -6,8 +6,8 @@ occurs n times is n physical rows; deleting marks one of them dead, and dead row
 the living.  A snapshot shares all chunks that did not change with the snapshot before it.  Texts that repeat are packed
 when there is time (`pack`), and read packed by those who can (`scan_table`).
 The store must not see half a tick as contents: deltas wait in `_pending` until something is read or `settle` is called.
-A delta that is net already (nothing in it cancels) and waits alone is taken in without hashing whole rows when the
-contents have a key.
+Deltas that are ticks of their own, in which nothing cancels, are taken in by key without a look at whole rows when the
+contents have one: of what waits of a key the first says whether there was a row before, the last whether there is now.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ from sqlengine.state.spill import Spill, breathe, in_files, spillable, spilled_b
 Ints = npt.NDArray[np.int64]
 
 PENDING_LIMIT = 262_144
-"""Pending changes are folded in at the latest when they are so many rows."""
+PENDING_BYTES = 64 << 20
+"""Pending changes are folded in at the latest when they are so many rows or bytes."""
 SPILLED_PENDING_LIMIT = 4_096
 """When contents are in files: each row may bring in pages of them."""
 COMPACT_AT = 4_096
 """Fewer dead rows than this are not worth a compaction."""
+SPANS_MAX = 64
+"""Into more parts than these a delta is not cut: its rows are copied instead."""
 
 
 class RowStore:
@@ -46,7 +49,8 @@ class RowStore:
         self.schema = schema
         self.key_columns = key_columns
         self._pending: list[Delta] = []
-        self._pending_rows = 0
+        self._sizes: list[int] = []
+        self._pending_rows = self._pending_bytes = 0
         self._net = False
         self._densify = Densifier()
         self._spill_to: str | None = None
@@ -68,15 +72,18 @@ class RowStore:
     def apply(self, delta: Delta, net: bool = False) -> None:
         """Take part of a tick's changes; within the tick a row may be deleted before it is inserted.
 
-        `net`: the delta is all of a tick's changes, and no row is both inserted and deleted in it.
+        `net`: the delta is all of a tick's changes, or all of them insert; no row is both inserted and deleted in it.
         """
         if not delta.num_rows:
             return
         self._table = None
-        self._net = net and not self._pending
+        self._net = net and (self._net or not self._pending)
         self._pending.append(delta)
+        self._sizes.append(delta.batch.nbytes)
         self._pending_rows += delta.num_rows
-        if self._pending_rows >= (PENDING_LIMIT if self._spill_to is None else SPILLED_PENDING_LIMIT):
+        self._pending_bytes += self._sizes[-1]
+        limit = PENDING_LIMIT if self._spill_to is None else SPILLED_PENDING_LIMIT
+        if self._pending_rows >= limit or self._pending_bytes >= PENDING_BYTES:
             self._fold(final=False)
 
     def settle(self) -> None:
@@ -84,40 +91,77 @@ class RowStore:
         if self._pending:
             self._fold(final=True)
 
-    def settle_part(self, most: int) -> bool:
-        """`settle` in steps of about so many rows; False when all is in. Whoever reads in between settles the rest.
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Rows, and their bytes, that `settle` would take in."""
+        return self._pending_rows, self._pending_bytes
+
+    def settle_part(self, rows_max: int, bytes_max: int = PENDING_BYTES) -> bool:
+        """`settle` in steps of about so many rows and bytes; False when all is in. Whoever reads in between settles the
+        rest.
 
         What waits for rows of a later step is tried again behind them, so twice as many steps as there are pieces end
         it.
         """
-        if self._pending_rows <= most:
-            self.settle()
-            return False
-        first, *rest = self._pending
-        net, head = self._net and not rest, first.span(0, most)
-        rest = [first.span(most, first.num_rows), *rest] if first.num_rows > most else rest
-        self._pending = [head]
-        self._fold(final=False)
-        self._net = net and not self._pending
-        self._pending = [*rest, *self._pending]
-        self._pending_rows = sum(delta.num_rows for delta in self._pending)
-        return bool(self._pending)
+        if self._pending_rows <= rows_max and self._pending_bytes <= bytes_max:
+            if self._pending:
+                self._fold(final=True, compacts=False)
+            return self._compact_part(rows_max, bytes_max)
+        net, by_key = self._net, self._net and self.key_columns is not None
+        head, rest = self._cut(rows_max, bytes_max, by_key)
+        sizes = self._wait(head)
+        self._net = by_key or (net and len(head) == 1)
+        self._fold(final=False, compacts=False)
+        self._net = by_key or (net and not self._pending)
+        self._wait([*rest, *self._pending], sizes)
+        return bool(self._pending) or self._compact_part(rows_max, bytes_max)
+
+    def _cut(self, rows_max: int, bytes_max: int, by_key: bool) -> tuple[list[Delta], list[Delta]]:
+        """What waits in two: about so many rows and bytes, at least a row, and the rest."""
+        whole, rows, size = 0, self._pending[0].num_rows, self._sizes[0]
+        while rows <= rows_max and size <= bytes_max:
+            whole += 1
+            rows, size = rows + self._pending[whole].num_rows, size + self._sizes[whole]
+        if whole:
+            return self._pending[:whole], self._pending[whole:]
+        first, *rest = _deletions_first(self._pending[0]) if by_key else self._pending[:1]
+        most = max(1, min(rows_max, bytes_max * first.num_rows // max(1, first.batch.nbytes)))
+        if first.num_rows > most:
+            first, rest = first.span(0, most), [first.span(most, first.num_rows), *rest]
+        return [first], [*rest, *self._pending[1:]]
+
+    def _wait(self, deltas: list[Delta], sizes: Mapping[int, int] | None = None) -> Mapping[int, int]:
+        """These wait, and no others; `sizes`: bytes by id of some. Returns those of what waited until now."""
+        before = {id(delta): size for delta, size in zip(self._pending, self._sizes, strict=True)}
+        known = before if sizes is None else sizes
+        self._sizes = [known[id(delta)] if id(delta) in known else delta.batch.nbytes for delta in deltas]
+        self._pending = deltas
+        self._pending_rows = sum(delta.num_rows for delta in deltas)
+        self._pending_bytes = sum(self._sizes)
+        return before
 
     def clear(self) -> None:
         """Remove all rows (TRUNCATE)."""
-        self._pending, self._pending_rows = [], 0
+        self._wait([])
         self._reset()
 
-    def _fold(self, final: bool) -> None:
-        """Apply the net of the pending deltas; what cannot be applied yet stays pending unless `final`."""
-        pending, self._pending, self._pending_rows = self._pending, [], 0
+    def _fold(self, final: bool, compacts: bool = True) -> None:
+        """Apply the net of the pending deltas; what cannot be applied yet stays pending unless `final`. `compacts`:
+        dead rows may be reclaimed."""
+        pending = self._pending
+        self._wait([])
         if all(d.weights is None for d in pending) and (self.key_columns is None or self._index is None):
             for delta in pending:
                 self._append(delta.batch)
             return
+        if self._net and self.key_columns is not None:
+            self._fold_by_key(pending)
+            if compacts:
+                self._compact_if_worth_it()
+            return
         merged = concat(pending)
         assert merged is not None
-        if self._net or merged.weights is None:
+        if merged.weights is None or (self._net and len(pending) == 1):
             weights, prints = merged.weight_array(), merged.fingerprints
             gone, come = np.flatnonzero(weights < 0), np.flatnonzero(weights > 0)
             less, more = -weights[gone], weights[come]
@@ -129,8 +173,55 @@ class RowStore:
         early = self._insert(part(merged.batch, come), more, None if prints is None else prints[come])
         waiting = [d for d in (debts, early) if d is not None]
         assert not (final and waiting), f"the contents of a finished tick are not a valid multiset: {waiting[0]}"
-        self._pending, self._pending_rows = waiting, sum(d.num_rows for d in waiting)
-        self._compact_if_worth_it()
+        self._wait(waiting)
+        if compacts:
+            self._compact_if_worth_it()
+
+    def _fold_by_key(self, pending: Sequence[Delta]) -> None:
+        """Apply deltas each of which is net, in their order, to contents with a key."""
+        self._need_index()
+        assert isinstance(self._index, KeyIndex) and self.key_columns is not None
+        keys = [delta.batch.select(list(self.key_columns)) for delta in pending]
+        slots = self._index.insert((keys[0] if len(keys) == 1 else pa.concat_batches(keys)).columns)
+        weights = np.concatenate([delta.weight_array() for delta in pending])
+        starts = np.cumsum([0, *(delta.num_rows for delta in pending)])
+        distinct, first, last = self._ends(slots, weights, starts)
+        rows = self._remove(distinct[weights[first] < 0])
+        come = np.sort(last[weights[last] > 0])
+        taken = self._chains.has_rows(slots[come])
+        is_valid = len(rows) == np.count_nonzero(weights[first] < 0) and not taken.any() and (abs(weights) == 1).all()
+        assert is_valid, "the contents of a finished tick are not a valid multiset"
+        cuts = np.searchsorted(come, starts)
+        parts = [
+            part(delta.batch, come[begin:end] - start)
+            for delta, start, begin, end in zip(pending, starts, cuts[:-1], cuts[1:], strict=False)
+            if end > begin
+        ]
+        if parts:
+            self._append(parts[0] if len(parts) == 1 else pa.concat_batches(parts), slots[come])
+
+    def _ends(self, slots: Ints, weights: Ints, starts: Ints) -> tuple[Ints, Ints, Ints]:
+        """(the distinct slots, the number of the first change of each, of the last); within the deltas, which begin at
+        `starts`, deletions come before insertions."""
+        distinct, local = self._densify(slots, self._index.size if self._index is not None else 0)
+        half = 2 * np.repeat(np.arange(len(starts) - 1), np.diff(starts)) + (weights > 0)
+        order = np.arange(len(half)) if (half[1:] >= half[:-1]).all() else np.argsort(half, kind="stable")
+        first, last = np.empty((2, len(distinct)), dtype=np.int64)
+        first[local[order[::-1]]] = order[::-1]
+        last[local[order]] = order
+        return distinct, first, last
+
+    def _remove(self, slots: Ints) -> Ints:
+        """Mark the newest row of each slot dead; the rows there were."""
+        _, rows = self._chains.pop(slots, np.ones(len(slots), dtype=np.int64))
+        self._bury(rows)
+        return rows
+
+    def _bury(self, rows: Ints) -> None:
+        self._live.values[rows] = 0
+        self._died.mark(rows)
+        self._dead += len(rows)
+        self._forget_filtered(rows)
 
     def _append(self, batch: pa.RecordBatch, slots: Ints | None = None) -> None:
         """Add rows, and to the index when there is one."""
@@ -179,10 +270,7 @@ class RowStore:
             return None
         self._need_index()
         found, rows = self._chains.pop(self._find(batch, prints), counts)
-        self._live.values[rows] = 0
-        self._died.mark(rows)
-        self._dead += len(rows)
-        self._forget_filtered(rows)
+        self._bury(rows)
         missing = counts - np.bincount(found, minlength=len(counts))
         at = np.flatnonzero(missing)
         return Delta(batch.take(pa.array(at)), -missing[at]) if len(at) else None
@@ -221,12 +309,32 @@ class RowStore:
 
     def _compact_if_worth_it(self) -> None:
         """Reclaim dead rows once they are the majority."""
-        if self._dead < COMPACT_AT or 2 * self._dead < self._arena.num_rows:
-            return
+        if self._is_worth_compacting():
+            self._compact()
+
+    def _is_worth_compacting(self) -> bool:
+        return self._dead >= COMPACT_AT and 2 * self._dead >= self._arena.num_rows
+
+    def _compact_part(self, rows_max: int, bytes_max: int) -> bool:
+        """`_compact_if_worth_it` in steps: chunks' living rows are copied first, and found by the last step, which
+        returns False."""
+        if not self._is_worth_compacting():
+            return False
+        rows = size = 0
+        for i, (chunk, first) in enumerate(zip(self._arena.chunks, self._arena.starts, strict=False)):
+            if first not in self._filtered or self._filtered[first][0] is not chunk:
+                part = self._live_part(i, self._arena.packed_schema)
+                rows, size = rows + part.num_rows, size + part.nbytes
+                if rows > rows_max or size > bytes_max:
+                    return True
+        self._compact()
+        return False
+
+    def _compact(self) -> None:
         live = self._live.values != 0
         self._new.renumbered()
         self._died.renumbered()
-        new_row = self._arena.compact(live)
+        new_row = self._arena.compact(live, {first: living for first, (_, living) in self._filtered.items()})
         kept = self._arena.num_rows
         self._live.replace(np.ones(kept, dtype=np.uint8))
         self._dead = 0
@@ -340,8 +448,8 @@ class RowStore:
     # ------------------------------------------------------------ recovery
 
     def sections(self) -> Sections:
-        """The rows, dead ones included, and which of them live; indexes are rebuilt when needed."""
-        self.settle()
+        """The rows, dead ones included, and which of them live, as of the last `settle`; indexes are rebuilt when
+        needed."""
         rows = Section(self._new, lambda: self._arena.num_rows, lambda at: {"rows": self._arena.table(at)})
         live = Section(self._died, lambda: self._arena.num_rows if self._dead else 0, self._live_rows)
         return {"rows": rows, "live": live}
@@ -351,6 +459,7 @@ class RowStore:
 
     def snapshot(self) -> dict[str, pa.Table]:
         """The sections' rows, to restore."""
+        self.settle()
         return {name: table for s in self.sections().values() for name, table in s.whole().items()}
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
@@ -365,3 +474,18 @@ class RowStore:
         self._new, self._died = Changed(), Changed()
         self._new.begin(self._arena.num_rows)
         self._died.begin(self._arena.num_rows if self._dead else 0)
+
+
+def _deletions_first(delta: Delta) -> list[Delta]:
+    """The rows, those that go before those that come; cut without a copy unless the two lie all mixed up."""
+    if delta.weights is None:
+        return [delta]
+    goes = delta.weights < 0
+    cuts = np.flatnonzero(goes[1:] != goes[:-1]) + 1
+    if not len(cuts) or (len(cuts) == 1 and goes[0]):
+        return [delta]
+    if len(cuts) > SPANS_MAX:
+        return [delta.take(np.flatnonzero(goes)), delta.take(np.flatnonzero(~goes))]
+    edges = [0, *cuts.tolist(), delta.num_rows]
+    spans = [delta.span(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    return sorted(spans, key=lambda span: bool(span.weight_array()[0] > 0))

@@ -75,7 +75,7 @@ def answers(db: sqlengine.Database) -> dict[str, list[tuple]]:
 @pytest.fixture
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few rows a slice, and none left for the last hold of the lock if that can be had."""
-    monkeypatch.setattr(capture, "SLICE_ROWS_MIN", 8)
+    monkeypatch.setattr(capture, "SLICE_ROWS", 8)
     monkeypatch.setattr(capture, "SLICE_ROWS_MAX", 8)
     monkeypatch.setattr("sqlengine.runtime.checkpoint_writer.LEFT_ROWS_MAX", 0)
 

@@ -83,6 +83,54 @@ def test_rows_by_key(ticks: list[list[tuple[int, str | None]]]) -> None:
         assert contents(store) == Counter(expected.items())
 
 
+@given(
+    st.lists(st.tuples(st.dictionaries(st.integers(0, 9), st.sampled_from([None, "a", "b"])), st.integers(0, 99))),
+    st.integers(1, 5),
+    st.sampled_from([1, 40, 1 << 20]),
+)
+@settings(max_examples=200, deadline=None)
+def test_ticks_by_key(ticks: list[tuple[dict[int, str | None], int]], rows_max: int, bytes_max: int) -> None:
+    """Ticks that wait for one another, each net and in any order, taken in by key, in steps of any size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_store, "COMPACT_AT", 4)
+        patch.setattr(row_store, "SPANS_MAX", 3)
+        store, expected = RowStore(SCHEMA, (0,)), dict[int, str]()
+        for changes, seed in ticks:
+            after = {k: v for k, v in (expected | changes).items() if v is not None}
+            entries = [((k, v), -1) for k, v in expected.items() if after.get(k) != v]
+            entries += [((k, v), 1) for k, v in after.items() if expected.get(k) != v]
+            np.random.default_rng(seed).shuffle(entries)
+            if entries:
+                store.apply(delta([row for row, _ in entries], [weight for _, weight in entries]), net=True)
+            expected = after
+            for _ in range(seed % 7):
+                store.settle_part(rows_max, bytes_max)
+            if seed % 3 == 0:
+                assert contents(store) == Counter(expected.items())
+        while store.settle_part(rows_max, bytes_max):
+            pass
+        assert store.waiting == (0, 0)
+        assert contents(store) == Counter(expected.items())
+
+
+def test_a_tick_of_a_key_that_is_taken_is_caught() -> None:
+    store = RowStore(SCHEMA, (0,))
+    store.apply(delta([(1, "a")]), net=True)
+    store.settle()
+    store.apply(delta([(1, "b"), (2, "a")], [1, -1]), net=True)
+    with pytest.raises(AssertionError, match="not a valid multiset"):
+        store.settle()
+
+
+def test_chunks_of_large_rows_are_not_merged_again_and_again() -> None:
+    store = RowStore(SCHEMA, None)
+    for n in range(600):
+        store.apply(delta([(n, "x" * 100_000)]))
+    assert store.num_rows == 600
+    chunks = [chunk.nbytes for chunk in store.snapshot_table().column(1).chunks]
+    assert len(chunks) < 100 and max(chunks) < 8 << 20
+
+
 def test_append_only_contents_share_the_batches_memory_and_the_table_is_kept() -> None:
     store = RowStore(SCHEMA, None)
     batch = pa.RecordBatch.from_arrays([pa.array(range(50_000)), pa.array(["x"] * 50_000)], schema=SCHEMA)

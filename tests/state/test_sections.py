@@ -105,9 +105,10 @@ def test_contents(key: tuple[int, ...] | None, steps: list[tuple[set[int], set[i
         weights = np.array([-1] * len(gone) + [1] * len(fresh), dtype=np.int64)
         store.apply(Delta(pa.concat_batches([out, new]), weights), net=number % 2 == 0)
         if number % 3:
-            while store.settle_part(number % 5 + 1):
+            while store.settle_part(number % 5 + 1, 1 if number % 4 else 1 << 20):
                 pass
         if write:
+            store.settle()
             disk.write(store.sections())
             same(disk.read(), whole(store.sections()))
         if write and restart:
