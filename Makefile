@@ -9,6 +9,7 @@ MINUTES ?= 10
 CASES ?= 100000
 WORLDS ?= 10000
 PIPELINES ?= 10
+MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench soak docs clean
@@ -18,7 +19,7 @@ help:
 	@echo "make test    the whole test suite"
 	@echo "make check   style, types, who imports whom, and the tidy test"
 	@echo "make bench   the benchmarks; B=nexmark for one of them, PEERS=1 with the other engines of the extra bench"
-	@echo "make soak    CASES=100000 random queries over random histories, WORLDS=10000 of replicas, PIPELINES=10 minutes of kills, then random tests for MINUTES=10"
+	@echo "make soak    CASES=100000 random queries over random histories, WORLDS=10000 of replicas, PIPELINES=10 minutes of kills, MESSAGES=1000000 of the wire, then random tests for MINUTES=10"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make clean   remove the environment, builds and caches"
 
@@ -55,7 +56,7 @@ bench: $(VENV)/.installed-test $(if $(PEERS),$(VENV)/.installed-bench)
 	$(RUN) benchmarks/run.py $(B)
 
 soak: $(VENV)/.installed-test
-	SQLENGINE_CRASH_CYCLES=70 $(RUN) tests/soak.py --minutes $(MINUTES) --cases $(CASES) --worlds $(WORLDS) --pipelines $(PIPELINES)
+	SQLENGINE_CRASH_CYCLES=70 $(RUN) tests/soak.py --minutes $(MINUTES) --cases $(CASES) --worlds $(WORLDS) --pipelines $(PIPELINES) --messages $(MESSAGES)
 
 docs: $(VENV)/.installed-test
 	$(RUN) -m docs.generate

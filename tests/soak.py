@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--worlds", type=int, default=10_000, help="seeds of the replication simulation, after those")
     parser.add_argument("--machines", type=int, default=3_000, help="seeds of replicas on simulated disks, after those")
     parser.add_argument("--pipelines", type=float, default=10, help="minutes of pipelines that are killed, after those")
+    parser.add_argument("--messages", type=int, default=1_000_000, help="of the wire, after those")
     parser.add_argument("--seed", type=int, help="repeat one round")
     options = parser.parse_args()
     folders = [f"tests/{name}" for name in FOLDERS if (ROOT / "tests" / name).exists()]
@@ -45,6 +46,7 @@ def main() -> int:
             or random_seeds("simulation", options.worlds)
             or random_seeds("embedded", options.machines)
             or killed_pipelines(options.pipelines)
+            or wire_messages(options.messages)
         )
         if status != 0:
             return status
@@ -94,6 +96,15 @@ def killed_pipelines(minutes: float) -> int:
     """Pipelines of seeds nobody has tried, killed every few statements; a failure prints its seed."""
     command = [sys.executable, "-m", "tests.pipelines.soak", "--minutes", str(minutes)]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def wire_messages(count: int) -> int:
+    """tests/server/test_fuzz.py with so many messages of a seed nobody has tried."""
+    seed = time.time_ns()
+    environment = {**os.environ, "SQLENGINE_FUZZ_MESSAGES": str(count), "SQLENGINE_FUZZ_SEED": str(seed)}
+    print(f"{count} messages of the wire, SQLENGINE_FUZZ_SEED={seed}", flush=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "tests/server/test_fuzz.py"]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":
