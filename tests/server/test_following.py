@@ -17,7 +17,7 @@ import sqlengine
 from sqlengine.server.pg.host import Limits
 from sqlengine.server.pg.server import PgOptions, PgServer
 from tests.server.process import Served, served
-from tests.server.wire import fields, query, split, startup
+from tests.server.wire import FLUSH, SYNC, bind, close, execute, fields, parse, query, split, startup
 
 psycopg = pytest.importorskip("psycopg")
 
@@ -311,6 +311,56 @@ def test_who_does_not_read_holds_up_nobody_and_is_dropped(text: str) -> None:
         until(lambda: not server.backends)
         assert 0 < sum(k in "dD" for k, _ in slow.rest()) < 100_000
         slow.socket.close()
+
+
+def begun(port: int, *messages: bytes) -> socket.socket:
+    """A connection that has been greeted, and has sent these."""
+    made = socket.create_connection(("127.0.0.1", port))
+    made.settimeout(10)
+    made.sendall(startup(196608, user="me"))
+    ready(made)
+    made.sendall(b"".join(messages))
+    return made
+
+
+def ready(connection: socket.socket) -> None:
+    """Read up to ReadyForQuery."""
+    got = bytearray()
+    while not got.endswith(b"Z\0\0\0\5I"):
+        read = connection.recv(65_536)
+        assert read, "the connection has ended"
+        got += read
+
+
+@pytest.mark.parametrize("how", ["gone", "closed", "cancelled", "copied"])
+def test_who_ends_following_waits_for_the_engine_alone(how: str) -> None:
+    following = "SELECT id FROM t EMIT CHANGES"
+    asked = {
+        "gone": [query(following)],
+        "closed": [parse(following), bind([]), execute("", 1), FLUSH],
+        "cancelled": [query(following)],
+        "copied": [query(f"COPY ({following}) TO STDOUT")],
+    }[how]
+    with sqlengine.connect() as db, PgServer(db, PgOptions(port=0)) as server:
+        db.execute("CREATE TABLE t (id BIGINT PRIMARY KEY); INSERT INTO t VALUES (1)")
+        other, leaving = begun(server.port), begun(server.port, *asked)
+        until(lambda: db.execute(FOLLOWERS).fetchall() == [(1,)])
+        if how == "closed":
+            until(lambda: b"s\0\0\0\4" in leaving.recv(65_536))
+        with db._instance.lock:
+            if how == "closed":
+                leaving.sendall(close("P", "") + SYNC)
+            elif how == "gone":
+                leaving.close()
+            else:
+                server.backends[max(server.backends)].cancel()
+            time.sleep(0.1)
+            for _ in range(5):
+                other.sendall(SYNC)
+                ready(other)
+        until(lambda: db.execute(FOLLOWERS).fetchall() == [(0,)])
+        other.close()
+        leaving.close()
 
 
 @pytest.mark.parametrize("text", FOLLOWED)

@@ -44,6 +44,7 @@ from sqlengine.server.pg.messages import (
     read_message,
 )
 from sqlengine.server.pg.portal import Portal, Prepared, PreparedBefore
+from sqlengine.server.pg.running import given_up
 from sqlengine.server.pg.status import reported
 from sqlengine.session import Session
 from sqlengine.sql import ast
@@ -79,6 +80,7 @@ class Conversation:
         self._is_skipping = False
         self._is_at_rest = False
         self._is_ready = False
+        self._has_left = False
         self._ending: Error | None = None
         self._query = ""
         self._notifications: deque[tuple[int, str, str]] = deque(maxlen=NOTIFICATIONS_MAX)
@@ -156,8 +158,8 @@ class Conversation:
         """All of it; ends when the conversation does."""
         try:
             yield from self._until_it_ends()
-            if self._session is not None and self._session.context.temporary:
-                yield Run(self._session.close)  # drops tables: not on the thread of all conversations
+            if self._session is not None:
+                yield Run(self._leave)  # drops tables and ends what is followed: not on the thread of all conversations
         finally:
             self._leave()
 
@@ -191,6 +193,10 @@ class Conversation:
             yield from self._answer(message)
 
     def _leave(self) -> None:
+        """Give back everything; idempotent."""
+        if self._has_left:
+            return
+        self._has_left = True
         for portal in self.portals.values():
             portal.close()
         if self._session is not None:
@@ -308,13 +314,13 @@ class Conversation:
             case Parse():
                 yield from extended.parse(self, message)
             case Bind():
-                extended.bind(self, message)
+                yield from extended.bind(self, message)
             case Describe():
                 yield from extended.describe(self, message)
             case Execute():
                 yield from extended.execute(self, message)
             case Close():
-                extended.close(self, message)
+                yield from extended.close(self, message)
             case CopyData() | CopyDone() | CopyFail():
                 return  # what is still on its way of a COPY that has failed
             case Password():
@@ -330,7 +336,7 @@ class Conversation:
         self._query_ended_us = self._now_us()
         self._is_ready, self._is_at_rest = True, not self.session.in_transaction
         if self._is_at_rest:
-            self.drop_portals()
+            yield from self._drop_portals()
             self._tell_notifications()
         self.report()
         self.emit(replies.ready(self.status))
@@ -371,11 +377,10 @@ class Conversation:
                 hint="ROLLBACK ends it",
             )
 
-    def drop_portals(self) -> None:
+    def _drop_portals(self) -> Steps:
         """Portals live as long as their transaction."""
-        for portal in self.portals.values():
-            portal.close()
-        self.portals.clear()
+        for name in list(self.portals):
+            yield from given_up(self.portals.pop(name))
 
 
 def _ends_or_returns(statement: ast.Statement | None) -> bool:

@@ -31,6 +31,7 @@ from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.encode import SLICE_ROWS, RowEncoder
 from sqlengine.server.pg.messages import CopyData, CopyDone, CopyFail, Flush, Sync
 from sqlengine.server.pg.receive import READ_BYTES, SIGNATURE, TRAILER, binary_pieces
+from sqlengine.server.pg.running import then_given_up
 from sqlengine.sql import ast
 
 if TYPE_CHECKING:
@@ -57,28 +58,30 @@ def copy(talk: Conversation, statement: ast.Statement) -> Steps:
 def _copy_out(talk: Conversation, statement: ast.CopyTo) -> Steps:
     options = CopyOptions(statement.options, is_from=False)
     result = yield Run(lambda: talk.session.run(statement))
-    try:
-        talk.emit(*map(replies.notice, result.notices))
-        talk.emit(replies.copy_out(options.is_binary, len(result.schema)))
-        encode = _encoder(result.schema, options, talk.session.settings.timezone)
-        if options.has_header:
-            talk.emit(replies.copy_data(_header(result.schema, options)))
-        count, head = 0, SIGNATURE + b"\0" * 8 if options.is_binary else b""
-        batches = iter(result.batches())
-        while (batch := (yield from _next_batch(talk, result, batches))) is not None:
-            for start in range(0, batch.num_rows, SLICE_ROWS):
-                part = batch.slice(start, SLICE_ROWS)
-                data = yield Run(partial(encode, part))
-                talk.emit(_headed(head, data))
-                count, head = count + part.num_rows, b""
-                yield from talk.flush_much()
-                talk.check()
-                talk.session.context.check()
-        if options.is_binary:
-            talk.emit(replies.copy_data(head + TRAILER))
-        talk.emit(replies.COPY_DONE, replies.complete(f"COPY {count}"))
-    finally:
-        result.close()
+    yield from then_given_up(_sent(talk, result, options), result)
+
+
+def _sent(talk: Conversation, result: Result, options: CopyOptions) -> Steps:
+    assert result.schema is not None
+    talk.emit(*map(replies.notice, result.notices))
+    talk.emit(replies.copy_out(options.is_binary, len(result.schema)))
+    encode = _encoder(result.schema, options, talk.session.settings.timezone)
+    if options.has_header:
+        talk.emit(replies.copy_data(_header(result.schema, options)))
+    count, head = 0, SIGNATURE + b"\0" * 8 if options.is_binary else b""
+    batches = iter(result.batches())
+    while (batch := (yield from _next_batch(talk, result, batches))) is not None:
+        for start in range(0, batch.num_rows, SLICE_ROWS):
+            part = batch.slice(start, SLICE_ROWS)
+            data = yield Run(partial(encode, part))
+            talk.emit(_headed(head, data))
+            count, head = count + part.num_rows, b""
+            yield from talk.flush_much()
+            talk.check()
+            talk.session.context.check()
+    if options.is_binary:
+        talk.emit(replies.copy_data(head + TRAILER))
+    talk.emit(replies.COPY_DONE, replies.complete(f"COPY {count}"))
 
 
 def _next_batch(talk: Conversation, result: Result, batches: Iterator[pa.RecordBatch]) -> Steps:

@@ -10,7 +10,7 @@ from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.messages import Bind, Close, Describe, Execute, Parse
 from sqlengine.server.pg.portal import Portal, Prepared, bound_values, described, prepare
 from sqlengine.server.pg.rows import Slice
-from sqlengine.server.pg.running import finish, rows
+from sqlengine.server.pg.running import finish, given_up, rows
 
 if TYPE_CHECKING:
     from sqlengine.server.pg.conversation import Conversation
@@ -29,14 +29,14 @@ def parse(talk: Conversation, message: Parse) -> Steps:
     talk.emit(replies.PARSE_COMPLETE)
 
 
-def bind(talk: Conversation, message: Bind) -> None:
+def bind(talk: Conversation, message: Bind) -> Steps:
     """Make a portal; UndefinedObject (26000) for an unknown statement, DuplicateObject (42P03) for a taken name."""
     prepared = _prepared(talk, message.statement)
     talk.refuse_after_failure(prepared.statement)
     if message.portal and message.portal in talk.portals:
         raise DuplicateObject(f'cursor "{message.portal}" already exists', sqlstate="42P03")
     values = bound_values(prepared, message.values, message.formats, message.statement)
-    _drop_portal(talk, message.portal)
+    yield from _drop_portal(talk, message.portal)
     talk.portals[message.portal] = Portal(prepared, values, message.result_formats)
     talk.emit(replies.BIND_COMPLETE)
 
@@ -81,26 +81,25 @@ def execute(talk: Conversation, message: Execute) -> Steps:
     talk.emit(*map(replies.notice, portal.notices))
     portal.notices = []
     if portal.source is None or first is None:
-        finish(talk, portal)
+        yield from finish(talk, portal)
     elif (yield from rows(talk, portal, first, most)):
         talk.emit(replies.PORTAL_SUSPENDED)
     else:
-        finish(talk, portal)
+        yield from finish(talk, portal)
 
 
-def close(talk: Conversation, message: Close) -> None:
+def close(talk: Conversation, message: Close) -> Steps:
     """Forget a statement or portal; one that is not there is no error."""
     if message.kind == "S":
         talk.statements.pop(message.name, None)
     else:
-        _drop_portal(talk, message.name)
+        yield from _drop_portal(talk, message.name)
     talk.emit(replies.CLOSE_COMPLETE)
 
 
-def _drop_portal(talk: Conversation, name: str) -> None:
-    gone = talk.portals.pop(name, None)
-    if gone is not None:
-        gone.close()
+def _drop_portal(talk: Conversation, name: str) -> Steps:
+    if name in talk.portals:
+        yield from given_up(talk.portals.pop(name))
 
 
 def _prepared(talk: Conversation, name: str) -> Prepared:

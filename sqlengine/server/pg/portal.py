@@ -148,6 +148,11 @@ class Portal:
         return self.result is not None and 0 <= self.result.row_count <= SMALL_ROWS
 
     @property
+    def endless(self) -> bool:
+        """Whether it follows something, and closing it ends that."""
+        return self.result is not None and self.result.endless
+
+    @property
     def statement(self) -> ast.Statement | None:
         """What it runs."""
         return self.prepared.statement

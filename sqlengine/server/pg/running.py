@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlengine.result import Result
 from sqlengine.server.pg import replies
 from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.portal import Portal
@@ -37,7 +38,30 @@ def rows(talk: Conversation, portal: Portal, first: Slice, most: int) -> Steps:
         part = yield Run(lambda: portal.step(talk.session, most and most - portal.sent))
 
 
-def finish(talk: Conversation, portal: Portal) -> None:
+def finish(talk: Conversation, portal: Portal) -> Steps:
     """A portal has come to its end: say what it did."""
-    portal.close()
+    yield from given_up(portal)
     talk.emit(replies.complete(portal.tag(portal.sent)))
+
+
+def given_up(held: Portal | Result) -> Steps:
+    """Close it; where that waits for the engine, as for a query that is followed, not on the thread of all
+    conversations."""
+    if held.endless:
+        yield Run(held.close)
+    else:
+        held.close()
+
+
+def then_given_up(steps: Steps, held: Portal | Result) -> Steps:
+    """Steps, and then what they read closed, however they end."""
+    try:
+        answer = yield from steps
+    except GeneratorExit:  # the conversation is broken off: nobody carries out an effect any more
+        held.close()
+        raise
+    except BaseException:
+        yield from given_up(held)
+        raise
+    yield from given_up(held)
+    return answer

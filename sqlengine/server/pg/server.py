@@ -30,7 +30,7 @@ from sqlengine.server.beginning import begin_settings, check_session_settings
 from sqlengine.server.pg.channel import Channel
 from sqlengine.server.pg.conversation import Conversation
 from sqlengine.server.pg.driving import drive
-from sqlengine.server.pg.effects import Steps
+from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.host import Backend, Limits, Peer
 from sqlengine.server.pg.proving import prove
 from sqlengine.server.pg.tls import Tls
@@ -164,10 +164,14 @@ class PgServer:
 
     def authenticate(self, talk: Conversation) -> Steps:
         """See Host."""
+        secret = yield Run(self._secret)
+        now_us = self._control.context.instance.clock.now_us()
+        yield from prove(talk, self._roles, self.policy, secret, now_us)
+
+    def _secret(self) -> bytes:
         instance = self._control.context.instance
         with instance.lock:
-            secret = instance.catalog.secret()
-        yield from prove(talk, self._roles, self.policy, secret, instance.clock.now_us())
+            return instance.catalog.secret()
 
     def open_session(self, talk: Conversation, options: Mapping[str, str]) -> Session:
         """See Host."""

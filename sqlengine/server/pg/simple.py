@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlengine.server.pg import copying, replies
 from sqlengine.server.pg.effects import Gone, Run, Steps
 from sqlengine.server.pg.portal import Portal, Prepared, described
-from sqlengine.server.pg.running import finish, rows
+from sqlengine.server.pg.running import finish, given_up, rows, then_given_up
 from sqlengine.sql import ast
 
 if TYPE_CHECKING:
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 def query(talk: Conversation, text: str) -> Steps:
     """Answer a Query message; ReadyForQuery is the caller's."""
-    talk.portals.pop("", None)
     try:
+        if "" in talk.portals:
+            yield from given_up(talk.portals.pop(""))
         statements = yield Run(lambda: talk.session.parse(text))
         if not statements:
             talk.emit(replies.EMPTY_QUERY)
@@ -35,14 +36,14 @@ def _statement(talk: Conversation, statement: ast.Statement) -> Steps:
         yield from copying.copy(talk, statement)
         return
     portal = Portal(Prepared("", statement, (), ()), [], ())
-    try:
-        first = yield Run(lambda: portal.step(talk.session))
-        if portal.source is not None:
-            assert portal.result is not None
-            talk.emit(*map(replies.notice, portal.notices), described(portal.result.schema, ()))
-            yield from rows(talk, portal, first, 0)
-        else:
-            talk.emit(*map(replies.notice, portal.notices))
-        finish(talk, portal)
-    finally:
-        portal.close()
+    yield from then_given_up(_answered(talk, portal), portal)
+
+
+def _answered(talk: Conversation, portal: Portal) -> Steps:
+    first = yield Run(lambda: portal.step(talk.session))
+    talk.emit(*map(replies.notice, portal.notices))
+    if portal.source is not None:
+        assert portal.result is not None
+        talk.emit(described(portal.result.schema, ()))
+        yield from rows(talk, portal, first, 0)
+    yield from finish(talk, portal)
