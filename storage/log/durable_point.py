@@ -9,6 +9,7 @@ Must not interpret the values.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from storage.env import File
@@ -17,8 +18,7 @@ from storage.log.format import checksum
 SLOT_BYTES = 512
 FILE_BYTES = 2 * SLOT_BYTES
 
-_SLOT = struct.Struct("<4sIQqqqq")
-_MAGIC = b"SED1"
+_HEAD = struct.Struct("<4sI")
 
 
 class Point(NamedTuple):
@@ -30,30 +30,49 @@ class Point(NamedTuple):
     offset: int
 
 
-class DurablePoint:
-    """The two slots at the beginning of `file`, which the owner opens, syncs and closes."""
+class SlotPair:
+    """A few integers in two slots at the beginning of `file`, which the owner opens, syncs and closes."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, magic: bytes, count: int) -> None:
+        """`magic`: four bytes that say what the `count` integers are."""
         self._file = file
+        self._magic = magic
+        self._layout = struct.Struct(f"<Q{count}q")
         self._turn = 0
 
-    def load(self) -> Point | None:
-        """The newer intact slot, or None if there is none."""
-        best: Point | None = None
+    def load_values(self) -> Sequence[int] | None:
+        """What the newer intact slot holds, None if there is none."""
+        best: Sequence[int] | None = None
         for slot in (0, 1):
-            data = self._file.read(slot * SLOT_BYTES, _SLOT.size)
-            if len(data) < _SLOT.size or data[:4] != _MAGIC:
+            data = self._file.read(slot * SLOT_BYTES, _HEAD.size + self._layout.size)
+            if len(data) < _HEAD.size + self._layout.size or data[:4] != self._magic:
                 continue
-            _, crc, turn, *values = _SLOT.unpack(data)
-            if checksum([data[8:]]) == crc and turn > self._turn:
-                self._turn, best = turn, Point(*values)
+            _, crc = _HEAD.unpack_from(data)
+            turn, *values = self._layout.unpack_from(data, _HEAD.size)
+            if checksum([data[_HEAD.size :]]) == crc and turn > self._turn:
+                self._turn, best = turn, values
         return best
 
-    def save(self, point: Point, *, sync: bool = False) -> None:
-        """Write `point` into the older slot; `sync` waits until it is durable itself."""
+    def save_values(self, values: Sequence[int], *, sync: bool = False) -> None:
+        """Write them into the older slot; `sync` waits until that is durable itself."""
         self._turn += 1
-        tail = _SLOT.pack(_MAGIC, 0, self._turn, *point)[8:]
-        slot = _MAGIC + struct.pack("<I", checksum([tail])) + tail
-        self._file.write(self._turn % 2 * SLOT_BYTES, [slot])
+        tail = self._layout.pack(self._turn, *values)
+        self._file.write(self._turn % 2 * SLOT_BYTES, [_HEAD.pack(self._magic, checksum([tail])), tail])
         if sync:
             self._file.sync()
+
+
+class DurablePoint(SlotPair):
+    """The durable point of a log."""
+
+    def __init__(self, file: File) -> None:
+        super().__init__(file, b"SED1", len(Point._fields))
+
+    def load(self) -> Point | None:
+        """The newer intact point, None if there is none."""
+        values = self.load_values()
+        return None if values is None else Point(*values)
+
+    def save(self, point: Point, *, sync: bool = False) -> None:
+        """Write `point`; `sync` waits until it is durable itself."""
+        self.save_values(point, sync=sync)

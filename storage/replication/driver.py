@@ -193,17 +193,36 @@ class Driver(ABC):
         return any(r.is_live and r.id in self.metadata.isr for r in self.replicas.values() if r is not leader)
 
     def advance(self) -> int:
-        """Move `committed` to what all who count have; returns it."""
-        if self.writers and len(self.metadata.isr) >= self.metadata.min_insync:
-            logs = [replica.log for replica in self.counted]
-            if self._settings.commit_synced:
-                reached = min(log.durable_offset for log in logs)
-            else:
-                reached = min(log.end_offset for log in logs)
-            self.committed = max(self.committed, reached)
-        if self.writers:
+        """Move `committed` to what all who count have, once that is noted beside their logs; returns it."""
+        if self.writers and not self._unsettled:
+            reached = self._reached()
+            if self._is_noted(reached):
+                self.committed = reached
             self.writers[0].log.committed = self.committed
         return self.committed
+
+    def _reached(self) -> int:
+        """Up to where the writers' records are committed."""
+        reached = max(self.committed, self.writers[0].live.high_watermark)
+        if len(self.metadata.isr) < self.metadata.min_insync:
+            return reached
+        logs = [replica.log for replica in self.counted]
+        if self._settings.commit_synced:
+            return max(reached, min(log.durable_offset for log in logs))
+        return max(reached, min(log.end_offset for log in logs))
+
+    def _is_noted(self, offset: int) -> bool:
+        """Whether all who count have kept that the records before an offset are committed; who cannot is lost. Where
+        one replica is enough, whoever leads can tell it by the logs alone.
+        """
+        metadata, losses = self.metadata, self._losses
+        if metadata.min_insync == 1:
+            return True
+        errors = [error_of(replica.note_committed, metadata.leader_epoch, offset) for replica in self.counted]
+        for replica, error in zip(self.counted, errors, strict=True):
+            if error is not None and (replica.leads is None or self._has_heir(replica)):
+                self._lose(replica, error)
+        return losses == self._losses
 
     # --- the protocol ---
 
@@ -284,10 +303,13 @@ class Driver(ABC):
         """Steps of the controller; what they decide is durable before anybody hears of it."""
         saved: control.Saved | None = None
         out: list[Send] = []
+        unclean_epoch = self.metadata.unclean_epoch
         for event in events:
             self._controller, ready = control.step(self._controller, event)
             saved = ready.save or saved
             out += ready.messages
+        if self.metadata.unclean_epoch != unclean_epoch:
+            self._forget_committed()
         if saved is not None:
             self._save(saved)
         self._mail.extend(out)
@@ -295,10 +317,29 @@ class Driver(ABC):
     def _save(self, saved: control.Saved) -> None:
         """Keep decisions in all directories; a replica that cannot keep them is lost."""
         live = [replica for replica in self.replicas.values() if replica.is_live]
-        outcomes = together([lambda r=replica: error_of(r.save, saved) for replica in live], self._workers)  # type: ignore[misc]
+        outcomes = together([lambda r=replica: error_of(self._keep, r, saved) for replica in live], self._workers)  # type: ignore[misc]
         for replica, error in zip(live, outcomes, strict=True):
             if error is not None:
                 self._lose(replica, error)
+
+    def _keep(self, replica: LocalReplica, saved: control.Saved) -> None:
+        """Keep decisions in the directory of a replica. One that they call in sync must be able to tell what is
+        committed from then on, should it be the only one left; if it cannot, it is lost, but not for good: its life is
+        kept all the same. Raises StorageError.
+        """
+        metadata, error = saved.metadata, None
+        if metadata.min_insync > 1 and replica.id in metadata.isr and not replica.live.uncut:
+            offset = max(self.committed, replica.live.high_watermark)
+            error = error_of(replica.note_committed, metadata.leader_epoch, offset, True)
+        replica.save(saved)
+        if error is not None:
+            raise error
+
+    def _forget_committed(self) -> None:
+        """What was committed is what the leader knows of, because an unclean election has given up the rest."""
+        leader = self.replicas.get(self.metadata.leader)
+        known = leader.live.high_watermark if leader is not None and leader.is_live else 0
+        self.committed = min(self.committed, known)
 
     def _step(self, replica: LocalReplica, event: Event) -> None:
         """One step of a replica, and all it asks for."""
@@ -316,8 +357,6 @@ class Driver(ABC):
                 del self._deferred[read.to]
                 self._answer(replica, read, 0)
         self._mail.extend(ready.messages)
-        if ready.committed is not None:
-            self.committed = max(self.committed, ready.committed)
 
     def _is_level_with(self, read: Read) -> bool:
         """Whether a follower has all that it is to be sent: it was written to it beside the protocol."""

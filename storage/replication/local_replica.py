@@ -17,11 +17,15 @@ from storage.log.recovery import DURABLE_FILE
 from storage.log.replica_log import ReplicaLog, begin_at
 from storage.log.segment import LOG_SUFFIX
 from storage.replication import machine, union
+from storage.replication.committed_note import COMMITTED_FILE, CommittedNote
 from storage.replication.controller import NO_LIFE, Registration, Saved
 from storage.replication.epochs import EpochStart
 from storage.replication.messages import Entry, Event, Integrity
 from storage.replication.state import Following, Leading, LogState, Ready, Replica, Settings, Truncation, opened
 from storage.replication.state_file import STATE_FILE, Kept, StateFile
+
+_KEPT_FILES = (STATE_FILE, COMMITTED_FILE)
+"""What stays in the directory when the log in it is replaced."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class LocalReplica:
         self.id = place.id
         self.place = place
         self._file = StateFile(place.env, place.directory)
+        self._note = CommittedNote(place.env, place.directory)
         self._log: ReplicaLog | None = None
         self.state: Replica | None = None
         self.error: StorageError | None = None
@@ -80,7 +85,7 @@ class LocalReplica:
         is_new = not has_point and not self.has_segments
         with translated(f'directory "{directory}"'):
             if is_new:
-                begin_at(env, directory, 0, [], keep=(STATE_FILE,))
+                begin_at(env, directory, 0, [], keep=_KEPT_FILES)
         log = self.place.open_log(directory)
         if log.failure is not None and not isinstance(log.failure, CorruptFile):
             raise log.failure
@@ -90,20 +95,19 @@ class LocalReplica:
             with contextlib.suppress(CorruptFile):  # it has become the log's failure
                 found = log_state(log)
         kept = self.kept()
-        self.state = opened(
-            self.id,
-            settings,
-            life=new_life(env),
-            log=found,
-            integrity=_integrity(log, settings, kept, known, is_missing=not has_point),
-        )
+        self._begin(settings, found, _integrity(log, settings, kept, known, is_missing=not has_point))
         self.error = log.failure
+
+    def _begin(self, settings: Settings, log: LogState, integrity: Integrity) -> None:
+        """Another life, on a log."""
+        life, known = new_life(self.place.env), self._note.known(log)
+        self.state = opened(self.id, settings, life=life, log=log, integrity=integrity, high_watermark=known)
 
     def put_together(self, plan: union.Plan, copies: Sequence[union.Copy]) -> None:
         """Give it the log that the replicas have together. OSError, StorageError."""
         self._release()
         with translated(f'directory "{self.place.directory}"'):
-            union.put_in_place(self.place.env, self.place.directory, plan, copies, STATE_FILE, self.place.open_log)
+            union.put_in_place(self.place.env, self.place.directory, plan, copies, _KEPT_FILES, self.place.open_log)
 
     def reopen_log(self, committed: int) -> None:
         """Go on with a log that has the same records. CorruptLog, LogFailed."""
@@ -117,8 +121,7 @@ class LocalReplica:
     def open_anew(self, settings: Settings) -> None:
         """Throw the log away and begin with an empty one, which is filled by another replica."""
         self._begin_at(0, [])
-        life = new_life(self.place.env)
-        self.state = opened(self.id, settings, life=life, log=LogState(), integrity=Integrity.DAMAGED)
+        self._begin(settings, LogState(), Integrity.DAMAGED)
 
     def open_before_damage(self, settings: Settings) -> None:
         """Begin another life on what is before the first damage. Nothing else of the log is used again."""
@@ -128,14 +131,12 @@ class LocalReplica:
             recovery.end_before_damage(env, directory)
         self._log = self.place.open_log(directory)
         found = log_state(self._log) if self._log.failure is None else LogState()
-        self.state = opened(self.id, settings, life=new_life(env), log=found, integrity=Integrity.DAMAGED)
+        self._begin(settings, found, Integrity.DAMAGED)
         self.error = self._log.failure
 
     def reopen_state(self, settings: Settings) -> None:
         """Begin another life on the log as it is, because its owner has cut it."""
-        env = self.place.env
-        integrity = self.live.integrity
-        self.state = opened(self.id, settings, life=new_life(env), log=log_state(self.log), integrity=integrity)
+        self._begin(settings, log_state(self.log), self.live.integrity)
 
     # --- what it is ---
 
@@ -203,7 +204,7 @@ class LocalReplica:
         self._release()
         env, directory = self.place.env, self.place.directory
         with translated(f'directory "{directory}"'):
-            begin_at(env, directory, start, producers, keep=(STATE_FILE,))
+            begin_at(env, directory, start, producers, keep=_KEPT_FILES)
         self._log = self.place.open_log(directory)
         if self._log.failure is not None:
             raise self._log.failure
@@ -220,6 +221,14 @@ class LocalReplica:
         kept = Kept(saved, self.live.life, self.live.integrity, closed)
         with translated(f'directory "{self.place.directory}"'):
             self._file.save(kept)
+
+    def note_committed(self, epoch: int, offset: int, sync: bool = False) -> None:
+        """Keep that records before `offset` are committed in the log of the leader of `epoch`. Raises StorageError."""
+        self._note.save(epoch, offset, sync=sync)
+
+    def renew_note(self) -> None:
+        """Let what is committed be noted anew if the note has been removed."""
+        self._note.renew()
 
     def check_present(self) -> None:
         """LogFailed if the directory was removed under the open log."""
@@ -239,6 +248,7 @@ class LocalReplica:
 
     def _release(self) -> None:
         """Close the log without writing anything."""
+        self._note.release()
         if self._log is not None:
             with contextlib.suppress(StorageError, OSError):
                 self._log.close(flush=False)
@@ -247,7 +257,12 @@ class LocalReplica:
         """Close the log in order, and say so beside it. Raises what went wrong."""
         if self.state is None:
             return
-        self.log.close(flush=flush)
+        try:
+            self.log.close(flush=flush)
+            if flush:
+                self._note.sync()
+        finally:
+            self._note.release()
         if flush and self.log.failure is None and not self.live.settings.commit_synced:
             self.save(saved, closed=True)
         self.state = None

@@ -200,6 +200,7 @@ class Partition(Healing):
             if not replica.is_live or replica.live.uncut:
                 continue
             error = error_of(replica.check_present) or replica.log.failure
+            replica.renew_note()
             if self._locate(replica.id) is None:
                 error = error or LogFailed("the directory is not in use")
             if isinstance(error, CorruptLog):

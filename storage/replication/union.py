@@ -177,9 +177,14 @@ def _chained_from(start: int, frames: Sequence[WholeFrame]) -> tuple[int, list[W
 
 
 def put_in_place(
-    env: Env, directory: str, made: Plan, copies: Sequence[Copy], keep: str, open_log: Callable[[str], ReplicaLog]
+    env: Env,
+    directory: str,
+    made: Plan,
+    copies: Sequence[Copy],
+    keep: Sequence[str],
+    open_log: Callable[[str], ReplicaLog],
 ) -> None:
-    """Replace the log in `directory` by what the plan has; the file `keep` stays. OSError, StorageError."""
+    """Replace the log in `directory` by what the plan has; the files `keep` stay. OSError, StorageError."""
     building = directory + _BUILDING
     env.remove(building)
     begin_at(env, building, made.start, _producers(env, made.start, copies))
@@ -195,8 +200,9 @@ def put_in_place(
             log.delete_before(min(start, log.end_offset))
     finally:
         log.close(flush=False)
-    if env.exists(f"{directory}/{keep}"):
-        write_file(env, f"{building}/{keep}", [read_file(env, f"{directory}/{keep}")])
+    for name in keep:
+        if env.exists(f"{directory}/{name}"):
+            write_file(env, f"{building}/{name}", [read_file(env, f"{directory}/{name}")])
     env.sync_dir(building)
     env.rename(building, directory + _COMPLETE)
     env.sync_dir(directory.rpartition("/")[0])

@@ -19,6 +19,8 @@ class Disk:
         self.syncing: int | None = None
         self.bad_from: int | None = None
         self.doubt = Integrity.INTACT
+        self.noted = self.noted_safely = (0, 0)
+        """(epoch, offset) of what was last known to be committed; what of it a power failure leaves at least."""
         self.verified = 0
         """The checker's: below it the entries are known to be the committed ones."""
 
@@ -60,6 +62,11 @@ class Disk:
         self.verified = max(self.verified, self.start)
         self.synced = max(self.synced, self.start)
 
+    def note_committed(self, epoch: int, offset: int) -> None:
+        """Entries before `offset` are committed in the log of the leader of `epoch`."""
+        if (epoch, offset) != self.noted:
+            self.noted_safely, self.noted = self.noted, (epoch, offset)
+
     def read(self, read: Read, most: int) -> tuple[Entry, ...]:
         found = [e for e in self.entries if read.offset <= e.base_offset and e.next_offset <= read.limit]
         return tuple(found[:most])
@@ -86,6 +93,7 @@ class Disk:
             bad = self.bad_from
             self.cut(unsynced[keep].base_offset)
             self.bad_from = bad if bad is not None and bad < self.end else None
+        self.noted = rng.choice((self.noted, self.noted_safely))
         if not commits_synced:
             self.doubt = max(self.doubt, Integrity.TAIL)
 
@@ -99,6 +107,7 @@ class Disk:
     def vanish(self) -> None:
         """A new, empty directory."""
         self.begin_at(0)
+        self.noted = self.noted_safely = (0, 0)
         self.doubt = Integrity.DAMAGED
 
     def found(self) -> LogState:

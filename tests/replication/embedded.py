@@ -9,7 +9,8 @@ own account: then, by its promise, everything goes on. What must hold:
 1. The log is what was appended: whole batches in the order in which they were sent, all that were acknowledged at the
    offsets that were told, none that was refused, none twice. After a power failure with durability `os` a part of the
    end that was not synced may be gone.
-2. The high watermark never goes back while the storage is open, nor behind what was acknowledged.
+2. The high watermark never goes back, nor behind what was acknowledged: not while the storage is open, and not over an
+   opening either; but with too few replicas in sync it may lag after a power failure, or where its note is lost.
 3. With min_insync_replicas = 1 no append and no read fails, and every opening succeeds.
 4. The metadata journal has everything that was acknowledged, in order, and nothing that was not sent.
 5. Without faults every directory comes to have everything: all but one may be deleted then.
@@ -58,6 +59,7 @@ class Machine:
         self.flipped: dict[str, list[tuple[Path, int, bytes]]] = {}
         self.faulty: set[str] = set()
         self.may_lack_synced = self.is_in_doubt = False
+        self.may_lag = False
         self.watermark = self.synced = 0
         self.storage: storage.Storage | None = None
         self.log: ReplicatedLog
@@ -101,7 +103,8 @@ class Machine:
             log = self.opened.topic("t").partitions[0]
             assert isinstance(log, ReplicatedLog)
             self.log = log
-            self.watermark = 0
+            if self.durability == "os" or not self.shows_all:
+                self.watermark = 0
             if self.needs_success and log.failure is not None:
                 raise Violation(f"after opening the partition is of no use: {log.failure}")
             if log.failure is None and self.shows_all:
@@ -111,17 +114,22 @@ class Machine:
     def check_after_opening(self) -> None:
         """Read everything; where it is in doubt what was lost, damage may be found that can only be repaired later."""
         try:
-            self.history.check(self.log, was_restarted=True)
+            self.history.check(self.log, was_restarted=self.are_enough)
         except storage.StorageError as error:
             self.note(f"  {error}")
             if not self.is_in_doubt:
                 raise Violation(f"a read failed: {error}") from error
 
     @property
-    def shows_all(self) -> bool:
-        """Whether readers may see what is committed: with too few in sync, nobody knows after an opening how much."""
+    def are_enough(self) -> bool:
+        """Whether as many are in sync as min_insync_replicas asks for."""
         metadata = self.log.replication.metadata
         return len(metadata.isr) >= metadata.min_insync
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether readers see all that was committed: with too few in sync, only its note tells how much that is."""
+        return self.are_enough or not (self.may_lag or self.harmed)
 
     @property
     def needs_success(self) -> bool:
@@ -143,10 +151,12 @@ class Machine:
                 self.safe.discard(name)
         self.is_in_doubt &= self.log.failure is not None  # settled by a leader
         self.may_lack_synced &= self.is_in_doubt
+        self.may_lag &= self.log.failure is not None or not self.are_enough
         least = max(self.watermark, self.history.promised if self.shows_all else 0)
-        if self.log.high_watermark < least and not self.is_in_doubt:
-            raise Violation(f"the high watermark went back to {self.log.high_watermark}")
-        self.watermark = self.log.high_watermark
+        reached = self.log.high_watermark
+        if reached < least and not self.is_in_doubt and self.log.failure is None:
+            raise Violation(f"the high watermark went back to {reached}")
+        self.watermark = reached if self.log.failure is None else max(reached, self.watermark)
 
     def is_flipped(self, name: str) -> bool:
         """Whether a bit that was changed in a directory is still there."""
@@ -192,6 +202,7 @@ class Machine:
             self.history.doubt_from(self.synced)
             self.may_lack_synced = True
         self.is_in_doubt |= self.durability == "os"  # nobody can tell what kind of end it was
+        self.may_lag |= power_loss or self.durability == "os"
         self.disks.restart(power_loss=power_loss)
 
     def kinds(self) -> list[tuple[Callable[[], None], float]]:

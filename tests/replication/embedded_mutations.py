@@ -29,6 +29,10 @@ def reuse_ids(found: Any, newest: Any) -> tuple[dict[int, Directory], int]:
     return members, 0 if newest is None else newest.next_id
 
 
+def note_nothing(self: LocalReplica, epoch: int, offset: int, sync: bool = False) -> None:
+    """How far records are committed is not kept."""
+
+
 real_stored_in_part = Partition._stored_in_part
 real_members = directories._members
 
@@ -36,4 +40,5 @@ MUTATIONS = (
     Mutation("keep in sync who fails", Partition, "_stored_in_part", keep_who_fails),
     Mutation("say nothing of lost directories", Directories, "_lost", say_nothing_of_a_loss),
     Mutation("give ids out again", directories, "_members", reuse_ids),
+    Mutation("do not note what is committed", LocalReplica, "note_committed", note_nothing),
 )

@@ -21,7 +21,8 @@ from storage.replication.messages import (
     ProposeIsr,
     Stored,
 )
-from storage.replication.state import Following, Leading, Outbox, Progress, Replica, Truncation
+from storage.replication.state import Following, Leading, LogState, Outbox, Progress, Replica, Truncation
+from tests.replication import world
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,13 @@ def cut_at_late_answers(state: Replica, role: Following, message: Diverging, out
 
 def restart_keeps_the_epoch(metadata: Metadata, replica: int) -> Metadata:
     return metadata
+
+
+# ---------------------------------------------------------------- what was noted before an opening
+
+
+def note_counts_for_all_records(log: LogState, epoch: int, offset: int) -> int:
+    return log.end
 
 
 # ---------------------------------------------------------------- elections and the ISR
@@ -192,6 +200,7 @@ MUTATIONS = (
     Mutation("lead on after a restart", election, "restarted", restart_keeps_the_epoch),
     Mutation("elect whoever lives", election, "safe_candidates", elect_anyone),
     Mutation("keep all eligible", election, "eligible_after", everyone_stays_eligible),
+    Mutation("take all records for committed", world, "still_committed", note_counts_for_all_records),
     Mutation("trust the damaged", election, "damaged", trust_the_damaged),
     Mutation("let any incarnation join", election, "may_join", grant_any_incarnation),
     Mutation("grant proposals of old versions", election, "proposed", grant_old_versions),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from storage.replication import codec, controller, machine
+from storage.replication.committed_note import still_committed
 from storage.replication.controller import Controller, Saved
 from storage.replication.messages import (
     CONTROLLER,
@@ -27,7 +28,7 @@ from storage.replication.messages import (
     Synced,
     Tick,
 )
-from storage.replication.state import Leading, Replica, Settings, opened
+from storage.replication.state import Following, Leading, Replica, Settings, opened
 from tests.replication.checker import Checker, Violation
 from tests.replication.disk import Disk
 
@@ -135,7 +136,10 @@ class World:
         disk = self.disks[replica]
         if disk.bad_from is not None:
             disk.doubt = Integrity.DAMAGED
-        node.state = opened(replica, self.settings, life=self.new_life(node), log=disk.found(), integrity=disk.doubt)
+        log = disk.found()
+        known = still_committed(log, *disk.noted)
+        life = self.new_life(node)
+        node.state = opened(replica, self.settings, life=life, log=log, integrity=disk.doubt, high_watermark=known)
         self.note(f"replica {replica} starts with {disk.found()}, {disk.doubt.name}")
         self.sync_soon(node)
 
@@ -195,6 +199,8 @@ class World:
             if not self.settings.commit_synced:
                 self.checker.note_stored(node.id, list(ready.appends))
             self.sync_soon(node)
+        if isinstance(node.state.role, (Leading, Following)):
+            disk.note_committed(node.state.role.epoch, node.state.high_watermark)
         self.checker.after_step(state, node.state)
         if node.state.is_removed and disk.entries and self.rng.random() < 0.05:
             self.delete(node.id)
