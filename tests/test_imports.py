@@ -41,6 +41,18 @@ def test_importing_loads_nothing_heavy(module: str, tmp_path: Path) -> None:
     assert done.stdout.split() == []
 
 
+def test_a_database_is_opened_without_pandas(tmp_path: Path) -> None:
+    statements = ("CREATE STREAM s (a bigint)", "INSERT INTO s VALUES (1)", "SELECT a FROM s")
+    code = f"""import sys, sqlengine
+with sqlengine.connect() as database:
+    for statement in {statements!r}:
+        database.execute(statement)
+print(*sorted(set(sys.modules) & {{"pandas", "polars", "hypothesis", "prompt_toolkit"}}))"""
+    done = run_python(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
 def test_storage_does_not_load_the_engine(tmp_path: Path) -> None:
     code = "import sys, storage\nprint(*[m for m in sys.modules if m.split('.')[0] == 'sqlengine'])"
     done = run_python(code, tmp_path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -235,14 +236,16 @@ def _endless(tag: str, source: Followed) -> Result:
     return Result(tag, schema=source.schema, batches=batches(), endless=True, notices=[], on_close=source.close)
 
 
-OPS = pa.array([None, "insert", "delete", "update_after", "update_before"], pa.string())
-"""By the number of an operation."""
+@cache
+def _names_of_operations() -> pa.StringArray:
+    """By the number of an operation; made when it is first needed, as pa.array imports pandas where it is installed."""
+    return pa.array([None, "insert", "delete", "update_after", "update_before"], pa.string())
 
 
 def changelog(change: Change, schema: pa.Schema, ticks: bool, keys: Sequence[int] | None = None) -> pa.RecordBatch:
     """A change as rows (see operators/operations.py), with `tick` and `time` in front when asked."""
     rows, ops = operations(change.delta, keys)
-    arrays = [OPS.take(pa.array(ops)), *change.delta.batch.take(pa.array(rows)).columns]
+    arrays = [_names_of_operations().take(pa.array(ops)), *change.delta.batch.take(pa.array(rows)).columns]
     if ticks:
         n = len(rows)
         stamp = pa.array(np.full(n, change.time_us, dtype=np.int64)).cast(HEAD[1].type)
