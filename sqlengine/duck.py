@@ -12,6 +12,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,7 @@ def _at_opening(step: Callable[[Any], object]) -> None:
         _built_in.append(step)
         if _root is not None:
             step(_root)
+            _kinds.cache_clear()
 
 
 def _received(
@@ -455,23 +457,22 @@ def _empty(dtype: pa.DataType) -> pa.Array:
 
 
 def function_kind(name: str) -> tuple[str, str] | None:
-    """(type, stability) of a DuckDB function, e.g. ("scalar", "CONSISTENT") or ("aggregate", ...); None if unknown."""
-    found = (
-        _private()
-        .execute(
-            "SELECT function_type, coalesce(stability, 'CONSISTENT') FROM duckdb_functions() WHERE function_name = ? "
-            "ORDER BY function_type IN ('macro', 'table', 'table_macro') LIMIT 1",
-            [name],
-        )
-        .fetchall()
+    """(type, stability) of a DuckDB function, e.g. ("scalar", "CONSISTENT") or ("aggregate", ...); None if unknown.
+
+    A macro's only where no function has its name; of several functions the steadiest, as the time zone of a database
+    does not change. What `create_function` makes is unknown here.
+    """
+    return _kinds().get(name)
+
+
+@cache
+def _kinds() -> dict[str, tuple[str, str]]:
+    """All functions at once: to ask for one costs as much."""
+    rows = _private().execute(
+        "SELECT function_name, function_type, coalesce(stability, 'CONSISTENT') FROM duckdb_functions() "
+        "ORDER BY function_type IN ('macro', 'table', 'table_macro', 'pragma') DESC, coalesce(stability, '') DESC"
     )
-    return (str(found[0][0]), str(found[0][1])) if found else None
-
-
-def function_names() -> list[str]:
-    """The names of all scalar functions DuckDB knows, for hints."""
-    rows = _private().execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'scalar'")
-    return [name for (name,) in rows.fetchall() if name.isidentifier()]
+    return {name: (kind, stability) for name, kind, stability in rows.fetchall()}
 
 
 # ---------------------------------------------------------------- errors
@@ -588,7 +589,6 @@ __all__ = [
     "describe",
     "evaluate",
     "function_kind",
-    "function_names",
     "literal",
     "macro_at_opening",
     "normalise",

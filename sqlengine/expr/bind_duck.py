@@ -58,11 +58,6 @@ def _described(sql: str, types: tuple[pa.DataType, ...]) -> pa.DataType:
     return duck.describe(f"SELECT {sql} FROM input_rows", {"input_rows": schema}).field(0).type
 
 
-@lru_cache(maxsize=1024)
-def _kind(name: str) -> tuple[str, str] | None:
-    return duck.function_kind(name)
-
-
 def duck_call(name: str, args: Sequence[tree.Expr], clause: str) -> tree.Expr | None:
     """The call as a DuckDB expression; None when DuckDB has no such function for these types.
 
@@ -76,7 +71,7 @@ def duck_call(name: str, args: Sequence[tree.Expr], clause: str) -> tree.Expr | 
         )
     if name == "unnest":
         raise errors.NotSupportedError(f"set-returning functions are not allowed in {clause}")
-    kind = _kind(name)
+    kind = duck.function_kind(name)
     if kind is None:
         return None
     if kind[0] in ("aggregate", "window"):
