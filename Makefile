@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := pyproject.toml setup.py $(wildcard sqlengine/kernels/*.pyx)
+# Processes that the tests start read what the first of them has compiled, also where the environment forbids to keep it.
+export PYTHONDONTWRITEBYTECODE :=
 MINUTES ?= 10
 CASES ?= 100000
 WORLDS ?= 10000
