@@ -119,31 +119,59 @@ def _word(setting: PgSetting, value: str) -> str:
     return found
 
 
-_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-_SIZES = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+_TIMES = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+_SIZES = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+_BLOCK_BYTES = 8192
 
 
-def _number(setting: PgSetting, value: str) -> str:
+def shown(setting: PgSetting, value: str) -> str:
+    """A number of the setting's unit as SHOW prints it: in the largest unit in which it is whole, as `5s`."""
+    if not setting.unit or float(value) <= 0:
+        return value
+    scale = _units(setting)
+    small = float(value) * scale[setting.unit]
+    for unit, size in sorted(scale.items(), key=lambda item: -item[1]):
+        if small % size == 0:
+            return f"{small / size:.0f}{unit}"
+    return f"{value}{setting.unit}"
+
+
+def _units(setting: PgSetting) -> dict[str, int]:
+    """The units its values may be written in."""
+    if setting.unit in _TIMES:
+        return _TIMES
+    return _SIZES if setting.unit in _SIZES else {**_SIZES, setting.unit: _BLOCK_BYTES}
+
+
+def number_of(setting: PgSetting, value: str) -> str:
+    """A number in the setting's unit, of a text that may name another.
+
+    InvalidParameter (22023) for what is none, or outside the limits.
+    """
     digits = value.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
     unit = value[len(digits) :].strip()
-    scale = _SIZES if setting.unit in _SIZES else _UNITS
     try:
         number = float(digits)
     except ValueError:
         raise _wrong(setting, value, "a number is expected") from None
     if unit:
-        if unit not in scale or not setting.unit:
-            raise _wrong(setting, value, "valid units are " + ", ".join(scale) if setting.unit else "it has no unit")
+        scale = _units(setting) if setting.unit else {}
+        if unit not in scale or unit == "8kB":
+            known = [f'"{name}"' for name in scale if name != "8kB"]
+            raise _wrong(setting, value, f"valid units are {', '.join(known)}" if known else "it has no unit")
         number = number * scale[unit] / scale[setting.unit]
-    if not float(setting.least) <= number <= float(setting.most):
+    text = str(round(number)) if setting.kind == "integer" else repr(number).removesuffix(".0")
+    if not float(setting.least) <= float(text) <= float(setting.most):
+        has_unit = f" {setting.unit}" if setting.unit else ""
         raise InvalidParameter(
-            f'{value} is outside the valid range for parameter "{setting.name}" ({setting.least} .. {setting.most})'
+            f'{text}{has_unit} is outside the valid range for parameter "{setting.name}" '
+            f"({setting.least} .. {setting.most})"
         )
-    return str(round(number)) if setting.kind == "integer" else repr(number).removesuffix(".0")
+    return text
 
 
 def _text(setting: PgSetting, value: str) -> str:
     return value
 
 
-_PARSERS = {"bool": _truth, "enum": _word, "integer": _number, "real": _number, "string": _text}
+_PARSERS = {"bool": _truth, "enum": _word, "integer": number_of, "real": number_of, "string": _text}

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
-from sqlengine.pg_settings import PG_SETTINGS, PgSetting, checked, pg_setting
+from sqlengine.pg_settings import PG_SETTINGS, PgSetting, checked, number_of, pg_setting, shown
 
 
 def setting(
@@ -96,7 +96,9 @@ class Settings:
         if foreign is not None:
             self.postgres[foreign.name.lower()] = checked(foreign, str(value))
             return
-        known = _known(name)
+        known, theirs = _known(name), pg_setting(name)
+        if theirs is not None and theirs.unit:
+            value = number_of(theirs, str(value).strip())
         spec = next(f for f in fields(self) if f.name == known)
         parsed = _parse(known, spec.type, spec.metadata, value)
         if spec.metadata["shared"]:
@@ -227,6 +229,12 @@ def size_text(bytes_: int) -> str:
             number = bytes_ / (1 << power)
             return f"{number:.0f} {unit}" if number >= 10 or number == int(number) else f"{number:.1f} {unit}"
     return f"{bytes_} B"
+
+
+def setting_shown(name: str, value: Any) -> str:
+    """A value as SHOW tells it: PostgreSQL's settings with their units."""
+    theirs = pg_setting(name)
+    return str(value) if theirs is None else shown(theirs, str(value))
 
 
 _TIMES_MS = {"": 1, "ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}

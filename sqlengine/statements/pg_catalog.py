@@ -27,7 +27,7 @@ from sqlengine.functions import BUILTINS, aggregates
 from sqlengine.functions.registry import Function
 from sqlengine.functions.signature import Param, Signature
 from sqlengine.functions.user import UserFunction
-from sqlengine.settings import setting_names
+from sqlengine.settings import setting_names, setting_shown
 from sqlengine.snapshot.pg import answering
 from sqlengine.sql import ast
 from sqlengine.statements.access import authorize
@@ -90,6 +90,7 @@ def pg_facts(context: Context) -> Facts:
         session_user=instance.catalog.roles.name_of(context.role.session),
         settings=lambda name: setting_text(context, name),
         set_setting=set_setting,
+        setting_number=lambda name: str(context.settings.get(name)),
         setting_names=setting_names(),
         roles=[*instance.catalog.roles],
         settings_of_all=instance.catalog.roles.settings_of_all,
@@ -132,7 +133,7 @@ def setting_text(context: Context, name: str) -> str:
         return "none" if role.current == role.session else roles.name_of(role.current)
     if plain == "is_superuser":
         return "on" if roles.is_superuser(role.current) else "off"
-    return str(context.settings.get(name))
+    return setting_shown(name, context.settings.get(name))
 
 
 def _may(context: Context, role: str, kind: str, oid: int, privileges: str) -> bool:

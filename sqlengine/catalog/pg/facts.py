@@ -121,11 +121,11 @@ class Facts:
     """One moment of the database as a session sees it.
 
     `user` is the session's current role, `session_user` whom it began as; `settings` gives a setting's text by name and
-    raises UndefinedObject; `rows` estimates a relation's rows, `bytes` what it takes; `check` raises when the statement
-    was cancelled, `wait` lets seconds pass and checks.  `may(role, kind, oid, privileges)` says whether a role has one
-    of some privileges on an object; the kinds are table, column, schema, database, sequence, function and other.
-    `is_member(member, role, inherited)` asks for memberships; `signal(pid)` raises when the user may not end what
-    another session runs.
+    raises UndefinedObject, `setting_number` the same without a unit; `rows` estimates a relation's rows, `bytes` what
+    it takes; `check` raises when the statement was cancelled, `wait` lets seconds pass and checks.
+    `may(role, kind, oid, privileges)` says whether a role has one of some privileges on an object; the kinds are table,
+    column, schema, database, sequence, function and other.  `is_member(member, role, inherited)` asks for memberships;
+    `signal(pid)` raises when the user may not end what another session runs.
     """
 
     objects: Sequence[CatalogObject]
@@ -134,6 +134,7 @@ class Facts:
     user: str
     session_user: str
     settings: Callable[[str], str]
+    setting_number: Callable[[str], str]
     set_setting: Callable[[str, str, bool], None]
     setting_names: Sequence[str] = ()
     roles: Sequence[Role] = ()

@@ -121,7 +121,7 @@ def memberships(facts: Facts) -> Iterator[Row]:
 def settings(facts: Facts) -> Iterator[Row]:
     """pg_settings: PostgreSQL's, then those only this engine has."""
     for plain, setting in PG_SETTINGS.items():
-        value = facts.settings(plain)
+        value = facts.setting_number(plain) if setting.unit else facts.settings(plain)
         yield {
             "name": setting.name,
             "setting": value,
