@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from repl.coldstart import keep_pandas_out
@@ -62,7 +62,7 @@ def _with_database(options: Options) -> int:
     ) as database:
         session = database.session()
         interactive = not options.scripts and sys.stdin.isatty()
-        shell = make_shell(session, options, interactive)
+        shell = make_shell(session, options, interactive, database.session)
         try:
             if interactive:
                 # the prompt is heavy and only people need it
@@ -75,7 +75,9 @@ def _with_database(options: Options) -> int:
             session.close()
 
 
-def make_shell(session: Any, options: Options, interactive: bool) -> Shell:
+def make_shell(
+    session: Any, options: Options, interactive: bool, open_session: Callable[[], Any] | None = None
+) -> Shell:
     """A Shell as the options want it."""
     timing = interactive if options.timing is None else options.timing
     look = Look(header=options.header, timing=timing, shown_rows=_SHOWN_ROWS if interactive else None)
@@ -89,6 +91,7 @@ def make_shell(session: Any, options: Options, interactive: bool) -> Shell:
         limits=limits,
         keep_going=options.keep_going,
         interactive=interactive,
+        open_session=open_session,
     )
 
 

@@ -80,8 +80,20 @@ class Runner:
         """`work(session)` on the worker, not waited for; what it raises is lost, so it should not."""
         self._worker.submit(lambda: work(self._session))
 
-    def run(self, sql: str, make_renderer: Callable[[Any], Renderer], limits: Limits) -> Outcome:
+    def begin(self, work: Callable[[Any], Any]) -> Job:
+        """`work(session)` on the worker, to be ended with `abort`."""
+        return self._worker.submit(lambda: work(self._session))
+
+    def run(
+        self,
+        sql: str,
+        make_renderer: Callable[[Any], Renderer],
+        limits: Limits,
+        show: Callable[[Any], None] | None = None,
+    ) -> Outcome:
         """Execute `sql`; `make_renderer(result)` is asked for when there are rows to show.
+
+        `show(result)`: shows a result without end itself, until it is left.
 
         Raises sqlengine.errors.Error as the session does, QueryCanceled after a timeout, Interrupted after
         Ctrl-C.
@@ -92,15 +104,17 @@ class Runner:
         try:
             answered = self._finished(job, deadline)
         except KeyboardInterrupt:
-            self._abort(job)
+            self.abort(job)
             raise Interrupted from None
         if not answered:
-            self._abort(job)
+            self.abort(job)
             raise _timed_out(limits)
         result = job.result()
         ended = None
         try:
-            if result.schema is not None:
+            if show is not None and result.endless:
+                show(result)
+            elif result.schema is not None:
                 ended = self._copy(result, make_renderer(result), limits, deadline)
         except Exception:
             self.call(lambda _session: result.close())
@@ -117,7 +131,7 @@ class Runner:
             job = self._worker.submit(lambda: next(batches, None))
             try:
                 if not self._finished(job, _earlier(deadline, limits.idle_s if result.endless else None)):
-                    self._abort(job)
+                    self.abort(job)
                     if not result.endless:
                         raise _timed_out(limits)
                     ended = "ended"
@@ -132,7 +146,7 @@ class Runner:
                 if result.endless and self._rows == limits.max_rows:
                     ended = "ended"
             except KeyboardInterrupt:
-                self._abort(job)
+                self.abort(job)
                 ended = "interrupted"
         renderer.finish(Summary(self._rows, (time.monotonic() - self._began) * 1000, ended))
         return ended
@@ -146,7 +160,7 @@ class Runner:
         self._on_answer()
         return True
 
-    def _abort(self, job: Job) -> None:
+    def abort(self, job: Job) -> None:
         """Cancel what runs and wait until it has stopped; what it raises while stopping no longer matters.
 
         Ctrl-C within the first two seconds of waiting is taken for impatience, after them it raises

@@ -54,10 +54,13 @@ class Shell:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         keep_going: bool = False,
         interactive: bool = False,
+        open_session: Callable[[], Any] | None = None,
     ) -> None:
         self.display = display
         self.interactive = interactive
         self.changed_catalog = True
+        self.terminal: dict[str, Any] = {}
+        self.open_session = open_session
         self._session = session
         self._standard_output = output
         self._file_output: Output | None = None
@@ -111,7 +114,8 @@ class Shell:
             if statement.is_command:
                 return run_command(self, statement.text)
             self._progress = self._new_progress()
-            outcome = self.runner.run(statement.text, self._renderer, self._limits)
+            show = self._live(statement.text)
+            outcome = self.runner.run(statement.text, self._renderer, self._limits, show)
             self._conclude(outcome)
             if outcome.interrupted and not self.interactive:
                 raise KeyboardInterrupt
@@ -149,6 +153,27 @@ class Shell:
         if not outcome.has_rows:
             timing = f" ({duration_text(outcome.elapsed_ms)})" if self.display.look.timing else ""
             self.say(f"{outcome.tag}{timing}")
+
+    def _live(self, title: str) -> Callable[[Any], None] | None:
+        """Shows a result without end on the whole screen; None where rows are to be written as they come."""
+        if not self.interactive or self.display.format != "table" or self._output().screen.width is None:
+            return None
+
+        def show(result: Any) -> None:
+            from repl.live.following import follow  # only a live view needs it
+
+            rows, changes = follow(
+                self.runner,
+                result,
+                title,
+                self.open_session,
+                timezone=self.timezone,
+                unicode=self._output().screen.unicode,
+                **self.terminal,
+            )
+            self.say(f"{changes:,} changes, {rows:,} rows")
+
+        return show
 
     # ------------------------------------------------------------ output
 
@@ -189,6 +214,11 @@ class Shell:
         self.send_to(None)
         self._worker.close()
 
+    @property
+    def timezone(self) -> str:
+        """Where timestamptz is shown."""
+        return str(getattr(getattr(self._session, "settings", None), "timezone", "UTC"))
+
     def _output(self) -> Output:
         return self._file_output or self._standard_output()
 
@@ -201,8 +231,7 @@ class Shell:
         look = display.look
         if output.screen.width is None:
             look = dataclasses.replace(look, shown_rows=None)
-        zone = getattr(getattr(self._session, "settings", None), "timezone", "UTC")
-        look = dataclasses.replace(look, timezone=zone, footer=look.footer and not display.quiet)
+        look = dataclasses.replace(look, timezone=self.timezone, footer=look.footer and not display.quiet)
         name = "vertical" if display.format == "table" and look.expanded == "on" else display.format
         return renderer(name, Target(output, result.schema, look, bool(result.endless)))
 

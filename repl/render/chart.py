@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from repl.render.width import fit_text, text_width, visible
+from repl.render.width import fit_text, text_width, visible, visible_text
 from sqlengine import types
 from sqlengine.errors import InvalidParameter
 from sqlengine.pgtext import to_text_array
 
+CHARTS = ("bar", "line", "spark")
 _EIGHTHS_RIGHT = " ▏▎▍▌▋▊▉█"
 _EIGHTHS_UP = " ▁▂▃▄▅▆▇█"
 _LONGEST_LABEL = 30
@@ -25,7 +26,8 @@ _LEAST_BAR = 10
 def chart(table: pa.Table, *, kind: str = "auto", width: int = 80, height: int = 10, unicode: bool = True) -> list[str]:
     """Lines of a chart of a result: its first column that is no number labels, its numbers are drawn.
 
-    `kind` is "bar", "line" or "auto" (a line when the labels are times and rows are many).  Raises
+    `kind` is one of CHARTS ("spark": a line of text a column) or "auto" (a line when the labels are times and rows are
+    many).  Raises
     InvalidParameter (22023) when the result has no column of numbers.
     """
     numbers = [f.name for f in table.schema if types.is_numeric(f.type)]
@@ -38,6 +40,8 @@ def chart(table: pa.Table, *, kind: str = "auto", width: int = 80, height: int =
     if kind == "auto":
         over_time = label_at is not None and pa.types.is_temporal(table.schema.field(label_at).type)
         kind = "line" if over_time and table.num_rows > 24 else "bar"
+    if kind == "spark":
+        return _sparks(table, numbers, width, unicode)
     lines: list[str] = []
     for name in numbers:
         values = table.column(name).cast(pa.float64(), safe=False).to_pylist()
@@ -46,6 +50,20 @@ def chart(table: pa.Table, *, kind: str = "auto", width: int = 80, height: int =
             line(labels, values, width, height, unicode) if kind == "line" else bars(labels, values, width, unicode)
         )
     return lines
+
+
+def _sparks(table: pa.Table, names: Sequence[str], width: int, unicode: bool) -> list[str]:
+    """One line per column of numbers: name, sparkline, least and largest value."""
+    columns = [table.column(name).cast(pa.float64(), safe=False).to_pylist() for name in names]
+    finite = [[v for v in values if v is not None and math.isfinite(v)] for values in columns]
+    ranges = [f"{_number(min(values))} .. {_number(max(values))}" if values else "(no values)" for values in finite]
+    room = min(max(map(text_width, names)), _LONGEST_LABEL)
+    left = max(_LEAST_BAR, width - room - max(map(len, ranges)) - 2)
+    mark = "…" if unicode else "~"
+    return [
+        f"{fit_text(visible_text(name), room, False, mark)} {sparkline(values, left, unicode)} {text}"
+        for name, values, text in zip(names, columns, ranges)
+    ]
 
 
 def _labels(table: pa.Table, label_at: int | None) -> list[str]:

@@ -187,7 +187,7 @@ _TABLES = (
         "queries",
         "queries of views, sinks, streams AS and followers; figures since the database was opened; status: running, "
         "backfilling (backfilled of backfill_total rows of history are read), paused, failing (its output is tried "
-        "again), failed, waiting (for a function)",
+        "again), failed, waiting (for a function); backend: the session that follows it, as pg_backend_pid() says",
         query_id=TEXT,
         name=TEXT,
         status=TEXT,
@@ -208,6 +208,8 @@ _TABLES = (
         backfill_total=BIGINT,
         backfill_rate=DOUBLE,
         backfill_left=SPAN,
+        query=TEXT,
+        backend=BIGINT,
     ),
     _table(
         "operators",

@@ -109,6 +109,8 @@ class ContinuousQuery:
     """The first tick that its side topics, and unless `first_written` says otherwise its followers, are told of."""
     first_written: int | None = None
     """What there was to tell of earlier ticks was told before a restart."""
+    backend: int | None = None
+    """The session that follows it, as pg_backend_pid() names it."""
 
     @cached_property
     def fingerprint(self) -> str:

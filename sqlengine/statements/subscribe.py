@@ -168,6 +168,7 @@ def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapsh
     subscription.keys = planned.physical.unique_keys
 
     def attach(running: ContinuousQuery) -> None:
+        running.backend = context.backend.pid
         subscription.query, subscription.memory = running, instance.memory
         instance.scheduler.brakes.append(subscription.holds_back)
         running.followers.append(subscription.push)

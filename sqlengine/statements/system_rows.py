@@ -278,6 +278,8 @@ def _queries(context: Context) -> Rows:
                 sum(step.busy_ns for step in q.dataflow.steps) / 1e6,
                 q.last_change_us,
                 *(None,) * 4,
+                q.sql,
+                q.backend,
             )
         )
     rows += [_filling(fill) for fill in context.instance.fills]
@@ -285,7 +287,7 @@ def _queries(context: Context) -> Rows:
         if isinstance(obj, (MaterializedView, Sink)) and obj.name in context.instance.waiting:
             unknown = (None,) * 7
             message = context.instance.waiting[obj.name].message
-            rows.append((obj.query_id, obj.name, "waiting", None, *unknown, message, *(None,) * 8))
+            rows.append((obj.query_id, obj.name, "waiting", None, *unknown, message, *(None,) * 10))
     return rows
 
 
@@ -315,6 +317,8 @@ def _filling(fill: Fill) -> tuple[Any, ...]:
         progress.total,
         progress.rate,
         _span(progress.left_us),
+        query.sql,
+        query.backend,
     )
 
 

@@ -1,0 +1,104 @@
+"""The command in a real terminal of a given size: a pseudo-terminal whose output an emulator (pyte) draws."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+import pexpect
+import pyte
+
+KEYS = {
+    "up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "home": "\x1b[H", "end": "\x1b[F",
+    "pageup": "\x1b[5~", "pagedown": "\x1b[6~", "tab": "\t", "enter": "\r", "escape": "\x1b", "c-c": "\x03",
+}  # fmt: skip
+_PATIENCE_S = 60.0
+
+
+class Terminal:
+    """`width` x `height` cells; the command runs with the arguments and ends with the block."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        width: int = 80,
+        height: int = 24,
+        state_home: Path,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        import os
+
+        self._screen = pyte.Screen(width, height)
+        self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        self.received = b""
+        environment = os.environ | {"XDG_STATE_HOME": str(state_home), "TERM": "xterm-256color", **(environ or {})}
+        self._process = pexpect.spawn(
+            sys.executable, ["-m", "repl", *arguments], dimensions=(height, width), env=environment, timeout=None
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.close(force=True)
+        self._reader.join(_PATIENCE_S)
+
+    def _read(self) -> None:
+        """Draw what the command writes; answer when it asks where the cursor is."""
+        while True:
+            try:
+                data = self._process.read_nonblocking(65_536, timeout=None)
+            except (pexpect.EOF, OSError, ValueError):
+                return
+            with self._lock:
+                self.received += data
+                self._stream.feed(data)
+                for _ in range(data.count(b"\x1b[6n")):
+                    self._process.send(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
+
+    @property
+    def text(self) -> str:
+        """What the terminal shows, without blanks at the ends of lines."""
+        with self._lock:
+            return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def colors(self, row: int) -> set[str]:
+        """The colours of texts in a line of the screen (0 = the first)."""
+        with self._lock:
+            return {cell.fg for cell in self._screen.buffer[row].values()}
+
+    def type(self, text: str) -> None:
+        """Send text as typed."""
+        self._process.send(text)
+
+    def press(self, *keys: str) -> None:
+        """Send keys by name, or characters; each by itself, as a person would."""
+        for key in keys:
+            self._process.send(KEYS.get(key, key))
+            time.sleep(0.02)
+
+    def run(self, statement: str) -> None:
+        """Type a statement or command at the prompt and send it."""
+        self.type(statement)
+        self.press("enter")
+
+    def wait(self, condition: Callable[[str], bool]) -> str:
+        """The screen once a condition holds of it; AssertionError when it never does."""
+        end = time.monotonic() + _PATIENCE_S
+        while not condition(text := self.text):
+            assert time.monotonic() < end, f"it never happened; the screen shows\n{text}"
+            time.sleep(0.02)
+        return text
+
+    def wait_for(self, *texts: str) -> str:
+        """The screen once it shows all of the texts."""
+        return self.wait(lambda screen: all(text in screen for text in texts))
