@@ -62,7 +62,11 @@ def follow(
 
 
 def _backend(runner: Runner) -> int | None:
-    found = runner.call(lambda session: session.execute("SELECT pg_backend_pid()").to_arrow().to_pylist())
+    """The number by which the session's query can be found; None when the session does not know it."""
+    try:
+        found = runner.call(lambda session: session.execute("SELECT pg_backend_pid()").to_arrow().to_pylist())
+    except Error:
+        return None
     return int(next(iter(found[0].values())))
 
 

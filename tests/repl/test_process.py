@@ -165,7 +165,7 @@ def test_the_prompt_on_a_terminal(tmp_path: Path) -> None:
     terminal.type("ENDLESS 2 1;\r")
     terminal.expect("row 1")
     terminal.type("\x03")
-    terminal.expect("(2 rows, stopped by Ctrl-C")
+    terminal.expect("2 changes, 2 rows")
     terminal.expect("sql>")
     terminal.type("MISSING prcie;\r")
     terminal.expect("^^^^^")
