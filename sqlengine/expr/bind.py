@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.expr import tree
-from sqlengine.expr.bind_duck import duck_call, opaque
+from sqlengine.expr.bind_duck import duck_call, opaque, refuse_of_session
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
 from sqlengine.expr.parameters import stand_in
 from sqlengine.expr.simplify import simplify
@@ -153,6 +153,9 @@ class _Binder:
         raise errors.SyntaxError(f"* is not allowed in {self.clause}")
 
     def opaque(self, expr: ast.Opaque) -> tree.Expr:
+        for name, count in expr.calls:
+            if not self.functions.lookup(name):
+                refuse_of_session(name, count, self.clause)
         return opaque(expr.text, expr.columns, [self.scope.resolve(c) for c in expr.columns])
 
     # ------------------------------------------------------------ operators

@@ -58,17 +58,22 @@ def _described(sql: str, types: tuple[pa.DataType, ...]) -> pa.DataType:
     return duck.describe(f"SELECT {sql} FROM input_rows", {"input_rows": schema}).field(0).type
 
 
+def refuse_of_session(name: str, count: int, clause: str) -> None:
+    """Raise NotSupportedError (0A000) when a function with so many arguments is one that PostgreSQL's catalog has."""
+    if overload(name, count) is not None:
+        raise errors.NotSupportedError(
+            f"{name} asks for the session or for PostgreSQL's catalog, which is not supported in {clause}",
+            hint="a SELECT may, from a materialized view too",
+        )
+
+
 def duck_call(name: str, args: Sequence[tree.Expr], clause: str) -> tree.Expr | None:
     """The call as a DuckDB expression; None when DuckDB has no such function for these types.
 
     Raises GroupingError when the name is an aggregate, NotSupportedError for what is the session's or the catalog's to
     answer: DuckDB would answer for itself.
     """
-    if overload(name, len(args)) is not None:
-        raise errors.NotSupportedError(
-            f"{name} asks for the session or for PostgreSQL's catalog, which is not supported in {clause}",
-            hint="a SELECT may, from a materialized view too",
-        )
+    refuse_of_session(name, len(args), clause)
     if name == "unnest":
         raise errors.NotSupportedError(f"set-returning functions are not allowed in {clause}")
     kind = duck.function_kind(name)

@@ -371,10 +371,6 @@ _HIDDEN = (
     exp.Unnest,
     exp.CurrentTimestamp,
     exp.Localtimestamp,
-    exp.CurrentUser,
-    exp.SessionUser,
-    exp.CurrentSchema,
-    exp.CurrentCatalog,
 )
 
 
@@ -393,7 +389,19 @@ def opaque(node: exp.Expr) -> ast.Expr:
         if not isinstance(found.this, exp.Star):
             columns.append(ast.Column(parts_of(found), _first_position(found)))
             _quote_parts(found)
-    return ast.Opaque(str(copied.sql(dialect="duckdb", comments=False)), tuple(dict.fromkeys(columns)))
+    text = str(copied.sql(dialect="duckdb", comments=False))
+    return ast.Opaque(text, tuple(dict.fromkeys(columns)), _calls(node))
+
+
+def _calls(node: exp.Expr) -> tuple[tuple[str, int], ...]:
+    """(name, number of arguments) of the functions it calls, as DuckDB spells them."""
+    found = []
+    for part in node.find_all(exp.Func):
+        given = [v for value in part.args.values() if value for v in (value if isinstance(value, list) else [value])]
+        anonymous = isinstance(part, exp.Anonymous)
+        name = part.name if anonymous else part.sql(dialect="duckdb").partition("(")[0]
+        found.append((name.lower(), len(given) - anonymous))
+    return tuple(dict.fromkeys(found))
 
 
 def _quote_parts(node: exp.Expr) -> None:

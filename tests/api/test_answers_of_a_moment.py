@@ -28,6 +28,11 @@ OF_THE_SESSION = [
     "version()",
     "CASE WHEN current_user = 'me' THEN 1 END",
     "list_transform([a], x -> current_user)",
+    "list_transform([a], x -> current_setting('search_path'))",
+    "list_transform([a], x -> version())",
+    "list_transform([a], x -> current_database())",
+    "list_filter([a], x -> has_table_privilege('t', 'select'))",
+    "list_transform([a], x -> list_transform([x], y -> inet_server_addr()))",
 ]
 
 
@@ -41,9 +46,14 @@ def test_no_view_asks_for_the_session(db: sqlengine.Database, asked: str, source
     assert len(db.execute(f"SELECT {asked} AS x FROM {source}").fetchall()) > 0
 
 
-def test_no_default_asks_for_the_session(db: sqlengine.Database) -> None:
-    with pytest.raises(sqlengine.Error, match="asks for the session"):
-        db.execute("CREATE TABLE d (a INT, made_by TEXT DEFAULT current_user)")
+@pytest.mark.parametrize(
+    "asked",
+    ["current_user", *(f"(list_transform([1], x -> {f}))[1]" for f in ("version()", "current_user", "txid_current()"))],
+)
+def test_no_default_asks_for_the_session(db: sqlengine.Database, asked: str) -> None:
+    with pytest.raises(sqlengine.Error, match="asks for the session") as error:
+        db.execute(f"CREATE TABLE d (a INT, made_by TEXT DEFAULT {asked})")
+    assert error.value.sqlstate == "0A000"
 
 
 @pytest.mark.parametrize(

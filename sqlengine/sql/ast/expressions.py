@@ -265,12 +265,14 @@ def quoted(parts: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Opaque(Expr):
-    """An expression the planner has no word for; `text` is DuckDB SQL with columns spelt as they were."""
+    """An expression the planner has no word for; `text` is DuckDB SQL with columns spelt as they were, `calls`
+    the functions in it, as (name, number of arguments)."""
 
     text: str
     columns: tuple[Column, ...]
+    calls: tuple[tuple[str, int], ...] = ()
 
     def over(self, columns: tuple[Column, ...]) -> Opaque:
         """The same with other names of its columns."""
         spelt = {quoted(old.parts): quoted(new.parts) for old, new in zip(self.columns, columns, strict=True)}
-        return Opaque(SPELT.sub(lambda m: spelt.get(m.group(), m.group()), self.text), columns)
+        return Opaque(SPELT.sub(lambda m: spelt.get(m.group(), m.group()), self.text), columns, self.calls)
