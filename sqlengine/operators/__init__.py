@@ -34,6 +34,7 @@ from sqlengine.operators.values import ValuesOperator
 from sqlengine.operators.versions import VersionsOperator
 from sqlengine.operators.window_aggregate import WindowAggregateOperator
 from sqlengine.operators.window_winners import WindowWinnersOperator
+from sqlengine.operators.working_tables import WorkingTablesOperator
 from sqlengine.plan import nodes
 from sqlengine.plan.sharding import calls_program, shard_keys
 from sqlengine.workers import Workers
@@ -65,6 +66,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.Versions: VersionsOperator,
     nodes.WindowAggregate: WindowAggregateOperator,
     nodes.WindowWinners: WindowWinnersOperator,
+    nodes.WorkingTables: lambda node: WorkingTablesOperator(node, build_operator),
 }
 
 

@@ -18,12 +18,11 @@ from sqlengine.errors import TooComplex
 from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.row_errors import Failure
-from sqlengine.operators.sub_flow import SubFlow
+from sqlengine.operators.sub_flow import SubFlow, from_table, negated, to_table, total
 from sqlengine.plan import nodes
 
 ROUNDS_MAX = 1000
 """A recursion that is not done by then is taken for one that never ends."""
-WEIGHT = "$weight"
 
 
 class RoundsOperator(Operator):
@@ -57,17 +56,22 @@ class RoundsOperator(Operator):
         changes = [consolidate(concat(deltas)) for deltas in self._pending]
         self._pending = [[] for _ in self._pending]
         outer = [(port + 1, delta) for port, delta in enumerate(changes) if delta is not None]
-        out = self._follow(outer, times.now_us) if outer else None
+        first = self._flows[0].begin(times.now_us)
+        out = self._follow(outer, first, times.now_us) if outer or first else None
         for flow in self._flows:
             flow.finish(Times((NO_WATERMARK,), times.now_us))
         return out
 
-    def _follow(self, outer: list[tuple[int, Delta]], now_us: int) -> Delta | None:
-        """Send a tick's change through the rounds, add rounds until one changes nothing; the answer's change."""
+    def _follow(self, outer: list[tuple[int, Delta]], first: list[Delta], now_us: int) -> Delta | None:
+        """Send a tick's change through the rounds, add rounds until one changes nothing; the answer's change.
+
+        `first`: what the first round makes of nothing, when it is told."""
         change: Delta | None = None
         for i, flow in enumerate(self._flows):
-            before, change = change, _pushed(flow, outer, change, now_us)
-            self._differences[i] = _sum(self._differences[i], change, _negated(before))
+            before, change = change, flow.change(outer, change, now_us)
+            if i == 0:
+                change = total(*first, change)
+            self._differences[i] = total(self._differences[i], change, negated(before))
         changes = [change]
         while (further := self._differences[-1]) is not None:
             if len(self._flows) >= ROUNDS_MAX:
@@ -77,13 +81,13 @@ class RoundsOperator(Operator):
                 )
             flow = self._make()
             flow.restore(self._flows[-1].rest())
-            made = _pushed(flow, [], further, now_us)
+            made = flow.change([], further, now_us)
             self._flows.append(flow)
             self._differences.append(made)
             changes.append(made)
         settled = self._differences.index(None) + 1
         self._flows, self._differences = self._flows[:settled], self._differences[:settled]
-        return _sum(*changes)
+        return total(*changes)
 
     def state_size(self) -> Mapping[str, int]:
         sizes = [flow.state_size() for flow in self._flows]
@@ -95,44 +99,13 @@ class RoundsOperator(Operator):
         state: dict[str, pa.Table] = {}
         for i, (flow, difference) in enumerate(zip(self._flows, self._differences, strict=True)):
             state |= {f"{i}/{name}": table for name, table in flow.rest().items()}
-            state[f"{i}/$difference"] = _table(difference, self.schema)
+            state[f"{i}/$difference"] = to_table(difference, self.schema)
         return state
 
     def restore(self, state: State) -> None:
         rounds = sum(name.endswith("/$difference") for name in state)
         self._flows = [self._make() for _ in range(rounds)]
-        self._differences = [_difference(state[f"{i}/$difference"]) for i in range(rounds)]
+        self._differences = [from_table(state[f"{i}/$difference"]) for i in range(rounds)]
         for i, flow in enumerate(self._flows):
             head = f"{i}/"
             flow.restore({name[len(head) :]: table for name, table in state.items() if name.startswith(head)})
-
-
-def _pushed(flow: SubFlow, outer: list[tuple[int, Delta]], own: Delta | None, now_us: int) -> Delta | None:
-    """The net change of a round's rows, given those of its inputs and of the round before."""
-    made: list[Delta] = []
-    for port, delta in [*outer, *([] if own is None else [(0, own)])]:
-        made += flow.push(port, delta, now_us)
-    return consolidate(concat(made))
-
-
-def _negated(delta: Delta | None) -> Delta | None:
-    return None if delta is None else Delta(delta.batch, -delta.weight_array())
-
-
-def _sum(*deltas: Delta | None) -> Delta | None:
-    return consolidate(concat([delta for delta in deltas if delta is not None]))
-
-
-def _table(delta: Delta | None, schema: pa.Schema) -> pa.Table:
-    batch = schema.empty_table() if delta is None else pa.Table.from_batches([delta.batch], schema)
-    weights = pa.array([], pa.int64()) if delta is None else pa.array(delta.weight_array())
-    return batch.append_column(WEIGHT, weights)
-
-
-def _difference(table: pa.Table) -> Delta | None:
-    if not table.num_rows:
-        return None
-    (batch,) = table.combine_chunks().to_batches()
-    weights = batch.column(batch.num_columns - 1).to_numpy()
-    rows = pa.RecordBatch.from_arrays(batch.columns[:-1], names=batch.schema.names[:-1])
-    return Delta(rows, weights)

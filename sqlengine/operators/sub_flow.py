@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlengine.delta import Delta
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.row_errors import Failure
 from sqlengine.plan import nodes
 
 Consumer = tuple[int, int]
 """(place of an operator, its input port)."""
+WEIGHT = "$weight"
 
 
 class SubFlow:
@@ -45,17 +49,41 @@ class SubFlow:
     def push(self, port: int, delta: Delta, now_us: int) -> list[Delta]:
         """Send a delta in at a port; returns what comes out at the root, not cancelled out."""
         out = [delta] if port in self._passes else []
-        todo = [(place, at, delta) for place, at in self._ports.get(port, ())]
+        return out + self._run([(place, at, delta) for place, at in self._ports.get(port, ())], now_us)
+
+    def begin(self, now_us: int) -> list[Delta]:
+        """What comes out at the root before any row comes in: an aggregate without groups has a row of none."""
+        out: list[Delta] = []
+        for place in reversed(range(len(self._operators))):  # those below come behind those that read them
+            made = self._operators[place].settle()
+            if made is not None and made.num_rows:
+                out += self._passed_on(place, made, now_us)
+        return out
+
+    def change(self, outer: list[tuple[int, Delta]], own: Delta | None, now_us: int) -> Delta | None:
+        """The net change of what comes out, given those of ports 1, 2, ... and of port 0."""
+        made: list[Delta] = []
+        for port, delta in [*outer, *([] if own is None else [(0, own)])]:
+            made += self.push(port, delta, now_us)
+        return consolidate(concat(made))
+
+    def _run(self, todo: list[tuple[int, int, Delta]], now_us: int) -> list[Delta]:
+        """Deltas given to operators (place, port, delta); what comes out at the root."""
+        out: list[Delta] = []
         while todo:
             place, at, given = todo.pop()
             operator = self._operators[place]
             for made in (operator.process(given, at, now_us), operator.settle()):
-                if made is None or not made.num_rows:
-                    continue
-                if place == self._root:
-                    out.append(made)
-                todo += [(reader, port, made) for reader, port in self._consumers[place]]
+                if made is not None and made.num_rows:
+                    if place == self._root:
+                        out.append(made)
+                    todo += [(reader, port, made) for reader, port in self._consumers[place]]
         return out
+
+    def _passed_on(self, place: int, made: Delta, now_us: int) -> list[Delta]:
+        """What comes out at the root of what one operator has made."""
+        out = [made] if place == self._root else []
+        return out + self._run([(reader, port, made) for reader, port in self._consumers[place]], now_us)
 
     def finish(self, times: Times) -> None:
         """End of a tick: operators tidy up."""
@@ -82,3 +110,30 @@ class SubFlow:
         for i, operator in enumerate(self._operators):
             head = f"{i}."
             operator.restore({name[len(head) :]: table for name, table in state.items() if name.startswith(head)})
+
+
+def total(*deltas: Delta | None) -> Delta | None:
+    """The net sum of changes."""
+    return consolidate(concat([delta for delta in deltas if delta is not None]))
+
+
+def negated(delta: Delta | None) -> Delta | None:
+    """The opposite change."""
+    return None if delta is None else delta.negated()
+
+
+def to_table(delta: Delta | None, schema: pa.Schema) -> pa.Table:
+    """A change as a table with a column of weights, for checkpoints."""
+    batch = schema.empty_table() if delta is None else pa.Table.from_batches([delta.batch], schema)
+    weights = pa.array([], pa.int64()) if delta is None else pa.array(delta.weight_array())
+    return batch.append_column(WEIGHT, weights)
+
+
+def from_table(table: pa.Table) -> Delta | None:
+    """The inverse of `to_table`."""
+    if not table.num_rows:
+        return None
+    (batch,) = table.combine_chunks().to_batches()
+    weights = batch.column(batch.num_columns - 1).to_numpy()
+    rows = pa.RecordBatch.from_arrays(batch.columns[:-1], names=batch.schema.names[:-1])
+    return Delta(rows, weights)

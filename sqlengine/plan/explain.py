@@ -56,7 +56,7 @@ def _lines(
     lines.append(f"{indent}{describe(node)}{mark}{extra}")
     for below in node.inputs:
         _lines(below, depth + 1, lines, numbers, repeated, annotate)
-    if isinstance(node, (nodes.Iterate, nodes.Rounds)):
+    if isinstance(node, (nodes.Iterate, nodes.WorkingTables, nodes.Rounds)):
         lines.append(f"{indent}  step:")
         _lines(node.step, depth + 2, lines, {}, set(), None)
 
@@ -114,7 +114,7 @@ def detail(node: Node) -> str:
             return name
         case nodes.Port(index=index):
             return str(index)
-        case nodes.Recursion(all=every) | nodes.Iterate(all=every):
+        case nodes.Recursion(all=every) | nodes.Iterate(all=every) | nodes.WorkingTables(all=every):
             return "union all" if every else "union"
         case nodes.Recompute(reason=reason):
             return f"because of {reason}"

@@ -479,7 +479,8 @@ class Recursion(Node):
     """WITH RECURSIVE: the least rows that hold `base` and `step` applied to themselves; `step` reads them through a
     RecursiveRef of `name` and `level`.  `all`: UNION ALL, every derivation is a row; else every row is there once.
     `replaced`: WITH MUTUALLY RECURSIVE, the rows of a round are the step of those of the round before, and of none at
-    first.  Logical only: an Iterate or Rounds in physical plans."""
+    first.  `manifold`: a branch of the step reads them more than once.  Logical only: an Iterate, WorkingTables or
+    Rounds in physical plans."""
 
     base: Node
     step: Node
@@ -487,6 +488,7 @@ class Recursion(Node):
     name: str
     level: int
     replaced: bool = False
+    manifold: bool = False
 
     @property
     def inputs(self) -> tuple[Node, ...]:
@@ -495,7 +497,8 @@ class Recursion(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port(Node):
-    """Inside the step of an Iterate or of Rounds: its rows so far (`index` 0) or what its input `index` brings."""
+    """Inside the step of an Iterate, of WorkingTables or of Rounds: its rows so far, or those of the round before
+    (`index` 0), or what its input `index` brings."""
 
     index: int
 
@@ -508,6 +511,23 @@ class Iterate(Node):
     branches: tuple[Node, ...]
     step: Node
     all: bool
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.branches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingTables(Node):
+    """A Recursion whose step is neither linear nor monotone: `branches` are the base and the inputs of the step, `step`
+    is any plan over Ports of operators that can answer at once.  The first working table is the base, the next the step
+    of the one before, without the rows of earlier ones unless `all`; the output is all of them together.  `cumulative`:
+    the step reads all working tables so far instead of the last."""
+
+    branches: tuple[Node, ...]
+    step: Node
+    all: bool
+    cumulative: bool
 
     @property
     def inputs(self) -> tuple[Node, ...]:

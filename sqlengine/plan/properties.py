@@ -42,7 +42,7 @@ def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:
             return derive(replace(node, left=inputs[0], right=inputs[1]))
         case nodes.Recursion():
             return derive(replace(node, base=inputs[0], step=inputs[1]))
-        case nodes.UnionAll() | nodes.Recompute() | nodes.Iterate() | nodes.Rounds():
+        case nodes.UnionAll() | nodes.Recompute() | nodes.Iterate() | nodes.WorkingTables() | nodes.Rounds():
             return derive(replace(node, branches=inputs))
         case nodes.Unary():
             return derive(replace(node, input=inputs[0]))
@@ -59,7 +59,7 @@ def _append_only(node: Node) -> bool:
             return below and (_at_once(source, partition) or _first_comes_first(node))
         case nodes.Over(partition=partition, input=source):
             return below and (_at_once(source, partition) or _looks_back(node))
-        case nodes.Recompute():
+        case nodes.Recompute() | nodes.WorkingTables() | nodes.Rounds():
             return False
         case nodes.TemporalFilter(bounds=bounds):
             return below and all(b.op in ("lt", "le") for b in bounds)
@@ -178,7 +178,7 @@ def _kept_back(call: nodes.WindowCall, place: int) -> nodes.Kept | None:
 
 def _unique(node: Node) -> tuple[int, ...] | None:
     match node:
-        case nodes.Recursion(all=False) | nodes.Iterate(all=False):
+        case nodes.Recursion(all=False) | nodes.Iterate(all=False) | nodes.WorkingTables(all=False):
             return tuple(range(len(node.schema)))
         case nodes.GroupAggregate(keys=keys):
             return tuple(range(len(keys)))

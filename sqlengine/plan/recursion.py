@@ -1,10 +1,11 @@
 """WITH RECURSIVE: binding its two halves, and cutting the half that recurs loose from what does not.
 
-Of UNION the step must be monotone in the rows so far: it reads them, as often as it likes, through filters,
-projections, unions, inner and semi joins, so that a least set of rows satisfies it.  Of UNION ALL, where rows are
-counted, it must be linear: it reads them once in each branch of a union, as SQL:1999 and PostgreSQL have it.  Of WITH
-MUTUALLY RECURSIVE it may be anything that operators can answer at once.  Anything else is Unplannable and left to
-recompute-and-diff.
+Where the step of UNION is monotone in the rows so far (it reads them, as often as it likes, through filters,
+projections, unions, inner and semi joins), a least set of rows satisfies it, and where that of UNION ALL is linear (it
+reads them once in each branch of a union, as SQL:1999 and PostgreSQL have it), rows can be counted: one copy of the
+step follows both (Iterate).  Else what a step says depends on the round, and each round has a copy (WorkingTables); so
+it is with WITH MUTUALLY RECURSIVE (Rounds).  There the step may be anything that operators can answer at once.
+Anything else is Unplannable and left to recompute-and-diff.
 """
 
 from __future__ import annotations
@@ -40,13 +41,7 @@ class QueryBinder(Protocol):
 
 def mentions(node: object, name: str) -> bool:
     """Whether a query reads a table of that plain name anywhere, subqueries included."""
-    if isinstance(node, ast.TableRef):
-        return node.parts == (name,)
-    if isinstance(node, tuple):
-        return any(mentions(item, name) for item in node)
-    if dataclasses.is_dataclass(node):
-        return any(mentions(getattr(node, f.name), name) for f in dataclasses.fields(node))
-    return False
+    return _times(node, name) > 0
 
 
 def bind_recursion(
@@ -78,9 +73,33 @@ def bind_recursion(
         schema = wider
     first, second = (build.cast_to(side.node, schema) for side in (base, step))
     node = nodes.Recursion(
-        schema=schema, base=first, step=second, all=query.all, name=cte.name, level=level, replaced=replaced
+        schema=schema,
+        base=first,
+        step=second,
+        all=query.all,
+        name=cte.name,
+        level=level,
+        replaced=replaced,
+        manifold=any(_times(branch, cte.name) > 1 for branch in _branches(right)),
     )
     return named(derive(node), cte.name)
+
+
+def _branches(query: ast.Select | ast.SetOperation) -> list[ast.Select | ast.SetOperation]:
+    if isinstance(query, ast.SetOperation) and query.op == "union":
+        return [*_branches(query.left), *_branches(query.right)]
+    return [query]
+
+
+def _times(node: object, name: str) -> int:
+    """How often a query reads a table of that plain name."""
+    if isinstance(node, ast.TableRef):
+        return int(node.parts == (name,))
+    if isinstance(node, tuple):
+        return sum(_times(item, name) for item in node)
+    if dataclasses.is_dataclass(node):
+        return sum(_times(getattr(node, f.name), name) for f in dataclasses.fields(node))
+    return 0
 
 
 def _without_mark(
@@ -113,7 +132,8 @@ def _common(rows: pa.Schema, step: pa.Schema, name: str) -> pa.Schema:
 
 
 def cut_recursion(node: Node) -> Node:
-    """Every Recursion as an Iterate: what its step reads besides its own rows becomes inputs of the operator."""
+    """Every Recursion as an Iterate, WorkingTables or Rounds: what its step reads besides its own rows becomes inputs
+    of the operator."""
     node = rebuild(node, tuple(cut_recursion(i) for i in node.inputs))
     if not isinstance(node, nodes.Recursion):
         return node
@@ -121,9 +141,23 @@ def cut_recursion(node: Node) -> Node:
     if node.replaced:
         step = _cut(node.step, node, outer)
         return derive(nodes.Rounds(schema=node.schema, branches=tuple(outer), step=step))
-    step = _cut(node.step if node.all else _with_copies(node.step, node), node, outer)
+    followed = node.step if node.all else _with_copies(node.step, node)
+    if _all_follow(followed, node):
+        step = _cut(followed, node, outer)
+        return derive(nodes.Iterate(schema=node.schema, branches=(node.base, *outer), step=step, all=node.all))
+    step = _cut(node.step, node, outer)
+    cumulative = node.manifold and not node.all
     branches = (node.base, *outer)
-    return derive(nodes.Iterate(schema=node.schema, branches=branches, step=step, all=node.all))
+    return derive(
+        nodes.WorkingTables(schema=node.schema, branches=branches, step=step, all=node.all, cumulative=cumulative)
+    )
+
+
+def _all_follow(node: Node, recursion: nodes.Recursion) -> bool:
+    """Whether the whole step is linear or, of UNION, monotone."""
+    if _is_own(node, recursion) or not _recurs(node, recursion):
+        return True
+    return _follows(node, recursion) and all(_all_follow(i, recursion) for i in node.inputs)
 
 
 def _with_copies(node: Node, recursion: nodes.Recursion) -> Node:
@@ -153,7 +187,7 @@ def _cut(node: Node, recursion: nodes.Recursion, outer: list[Node]) -> Node:
             append_only=node.append_only,
             unique_keys=node.unique_keys,
         )
-    if not (_answers_at_once(node) if recursion.replaced else _follows(node, recursion)):
+    if not _answers_at_once(node):
         raise Unplannable(f"a recursive query with {type(node).__name__} over its own rows")
     return rebuild(node, tuple(_cut(i, recursion, outer) for i in node.inputs))
 
@@ -167,13 +201,12 @@ def _recurs(node: Node, recursion: nodes.Recursion) -> bool:
 
 
 def _answers_at_once(node: Node) -> bool:
-    """Whether a node's operator tells the change of its rows without waiting for a tick's end, and none of no rows."""
-    match node:
-        case nodes.LookupJoin() | nodes.GroupAggregate(keys=()):
-            return False
-        case nodes.Join() | nodes.GroupAggregate() | nodes.TopN() | nodes.Over():
-            return True
-    return isinstance(node, (nodes.Filter, nodes.Project, nodes.UnionAll, nodes.Unnest))
+    """Whether a node's operator tells the change of its rows without waiting for a tick's end."""
+    if isinstance(node, nodes.LookupJoin):
+        return False
+    changing = (nodes.Join, nodes.GroupAggregate, nodes.TopN, nodes.Over)
+    passing = (nodes.Filter, nodes.Project, nodes.UnionAll, nodes.Unnest, nodes.Repeat, nodes.AssignWindow)
+    return isinstance(node, (*changing, *passing))
 
 
 def _follows(node: Node, recursion: nodes.Recursion) -> bool:

@@ -46,6 +46,7 @@ STATEFUL = (
     nodes.TopN,
     nodes.Over,
     nodes.Iterate,
+    nodes.WorkingTables,
     nodes.Rounds,
 )
 """What is worth having once."""

@@ -114,7 +114,10 @@ class StateAnalysis:
             case nodes.EmitEvery():
                 return _bounded("the changes of an interval")
             case (
-                nodes.Recompute(branches=branches) | nodes.Iterate(branches=branches) | nodes.Rounds(branches=branches)
+                nodes.Recompute(branches=branches)
+                | nodes.Iterate(branches=branches)
+                | nodes.WorkingTables(branches=branches)
+                | nodes.Rounds(branches=branches)
             ):
                 return self._all(branches)
         return None

@@ -24,7 +24,7 @@ _TEMPLATE = f"""WITH RECURSIVE rounds AS (
   UNION ALL
   (WITH rows_so_far AS (SELECT * EXCLUDE ("{ROUND}") FROM rounds),
         "{_STEP}" AS (SELECT * FROM rows_so_far UNION step)
-   SELECT *, (SELECT MAX("{ROUND}") FROM rounds) + 1 FROM "{_STEP}"
+   SELECT *, (SELECT COALESCE(MAX("{ROUND}"), 0) FROM rounds) + 1 FROM "{_STEP}"
    WHERE (SELECT COUNT(*) FROM "{_STEP}") > (SELECT COUNT(*) FROM rows_so_far))
 ), answer AS (SELECT * EXCLUDE ("{ROUND}") FROM rounds WHERE "{ROUND}" = (SELECT MAX("{ROUND}") FROM rounds))
 SELECT 1"""
