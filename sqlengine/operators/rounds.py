@@ -30,14 +30,14 @@ class RoundsOperator(Operator):
 
     def __init__(self, node: nodes.Rounds, build: Callable[[nodes.Node], Operator]) -> None:
         self.schema = node.schema
-        self._step, self._build = node.step, build
+        self._node, self._build = node, build
         self._flows = [self._make()]
         self._differences: list[Delta | None] = [None]
         self._pending: list[list[Delta]] = [[] for _ in node.branches]
 
     def _make(self) -> SubFlow:
         """The step's operators for one more round."""
-        return SubFlow(self._step, self._build)
+        return SubFlow(self._node.step, self._build)
 
     @property
     def errors(self) -> RoundsOperator:
@@ -73,21 +73,29 @@ class RoundsOperator(Operator):
                 change = total(*first, change)
             self._differences[i] = total(self._differences[i], change, negated(before))
         changes = [change]
-        while (further := self._differences[-1]) is not None:
-            if len(self._flows) >= ROUNDS_MAX:
-                raise TooComplex(
-                    f"recursion did not settle within {ROUNDS_MAX:,} rounds",
-                    hint="end it by a condition: rows that are replaced each round must come to a state that stays",
-                )
+        while (further := self._differences[-1]) is not None and not self._is_last():
             flow = self._make()
             flow.restore(self._flows[-1].rest())
             made = flow.change([], further, now_us)
             self._flows.append(flow)
             self._differences.append(made)
             changes.append(made)
-        settled = self._differences.index(None) + 1
+        settled = next((i for i, d in enumerate(self._differences, 1) if d is None), len(self._flows))
         self._flows, self._differences = self._flows[:settled], self._differences[:settled]
         return total(*changes)
+
+    def _is_last(self) -> bool:
+        """Whether the rows of the last round are the answer, changed or not; TooComplex (54001) when they must not
+        have changed."""
+        limit = ROUNDS_MAX if self._node.limit is None else self._node.limit
+        if len(self._flows) < limit:
+            return False
+        if self._node.returns:
+            return True
+        raise TooComplex(
+            f"recursion did not settle within {limit:,} rounds",
+            hint="end it by a condition: rows that are replaced each round must come to a state that stays",
+        )
 
     def state_size(self) -> Mapping[str, int]:
         sizes = [flow.state_size() for flow in self._flows]

@@ -479,8 +479,8 @@ class Recursion(Node):
     """WITH RECURSIVE: the least rows that hold `base` and `step` applied to themselves; `step` reads them through a
     RecursiveRef of `name` and `level`.  `all`: UNION ALL, every derivation is a row; else every row is there once.
     `replaced`: WITH MUTUALLY RECURSIVE, the rows of a round are the step of those of the round before, and of none at
-    first.  `manifold`: a branch of the step reads them more than once.  Logical only: an Iterate, WorkingTables or
-    Rounds in physical plans."""
+    first; `limit` and `returns` as in Rounds.  `manifold`: a branch of the step reads the rows more than once.  Logical
+    only: an Iterate, WorkingTables or Rounds in physical plans."""
 
     base: Node
     step: Node
@@ -488,6 +488,8 @@ class Recursion(Node):
     name: str
     level: int
     replaced: bool = False
+    limit: int | None = None
+    returns: bool = False
     manifold: bool = False
 
     @property
@@ -537,10 +539,13 @@ class WorkingTables(Node):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds(Node):
     """A Recursion of rows that are replaced: `branches` are the inputs of the step (its ports 1, 2, ...), `step` is any
-    plan over Ports of operators that can answer at once."""
+    plan over Ports of operators that can answer at once.  `limit`: the number of rounds after which the recursion is
+    given up, or with `returns` the rows of the last round are the answer."""
 
     branches: tuple[Node, ...]
     step: Node
+    limit: int | None = None
+    returns: bool = False
 
     @property
     def inputs(self) -> tuple[Node, ...]:

@@ -23,6 +23,7 @@ from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.scope import Relation, named
+from sqlengine.plan.set_operations import known_types
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 from sqlengine.sql.mutual import ROUNDS_MARK
@@ -59,7 +60,8 @@ def bind_recursion(
         )
     if query.order_by or query.limit is not None or query.offset is not None:
         raise Unplannable("ORDER BY or LIMIT in a recursive query")
-    left, replaced = _without_mark(query.left)
+    left, mark = _without_mark(query.left)
+    limit, returns = _limits(mark)
     base = binder.query(replace(left, ctes=(*query.ctes, *left.ctes)))
     names = base.under(cte.name, cte.column_aliases).columns
     schema = pa.schema([pa.field(c.name, f.type) for c, f in zip(names, base.node.schema, strict=True)])
@@ -67,7 +69,7 @@ def bind_recursion(
     for _ in range(WIDENINGS_MAX):
         rows = named(nodes.RecursiveRef(schema=schema, name=cte.name, level=level, append_only=False), cte.name)
         step = inside(rows).query(right)
-        wider = _common(schema, step.node.schema, cte.name)
+        wider = _common(schema, known_types(step.node), cte.name)
         if wider == schema:
             break
         schema = wider
@@ -79,7 +81,9 @@ def bind_recursion(
         all=query.all,
         name=cte.name,
         level=level,
-        replaced=replaced,
+        replaced=mark is not None,
+        limit=limit,
+        returns=returns,
         manifold=any(_times(branch, cte.name) > 1 for branch in _branches(right)),
     )
     return named(derive(node), cte.name)
@@ -104,24 +108,31 @@ def _times(node: object, name: str) -> int:
 
 def _without_mark(
     base: ast.Select | ast.SetOperation,
-) -> tuple[ast.Select | ast.SetOperation, bool]:
-    """The first half, and whether it is the one that stands for the typed columns of WITH MUTUALLY RECURSIVE."""
+) -> tuple[ast.Select | ast.SetOperation, ast.Call | None]:
+    """The first half, and the mark that it stands for the typed columns of WITH MUTUALLY RECURSIVE, when it does."""
     if isinstance(base, ast.Select) and isinstance(base.where, ast.Call) and base.where.name == ROUNDS_MARK:
-        return replace(base, where=ast.Literal(False, "boolean")), True
-    return base, False
+        return replace(base, where=ast.Literal(False, "boolean")), base.where
+    return base, None
 
 
-def _common(rows: pa.Schema, step: pa.Schema, name: str) -> pa.Schema:
+def _limits(mark: ast.Call | None) -> tuple[int | None, bool]:
+    """The limit that a mark carries, and whether the rows it ends with are the answer."""
+    values = [arg.value for arg in mark.args if isinstance(arg, ast.Literal)] if mark is not None else []
+    limit, returns = values or (None, 0)
+    return (limit if isinstance(limit, int) else None), returns == 1
+
+
+def _common(rows: pa.Schema, step: list[pa.DataType], name: str) -> pa.Schema:
     """The types that hold both halves' columns, under the first half's names."""
     if len(rows) != len(step):
         raise SyntaxError("each UNION query must have the same number of columns")
     fields = []
     for i, (a, b) in enumerate(zip(rows, step, strict=True)):
-        common = types.common_type(a.type, b.type)
+        common = types.common_type(a.type, b)
         if common is None:
             raise DatatypeMismatch(
                 f'recursive query "{name}" column {i + 1} has type {types.to_sql(a.type)} in non-recursive term'
-                f" but type {types.to_sql(b.type)} overall",
+                f" but type {types.to_sql(b)} overall",
                 hint="cast the output of the non-recursive term to the correct type",
             )
         fields.append(pa.field(a.name, common))
@@ -140,7 +151,9 @@ def cut_recursion(node: Node) -> Node:
     outer: list[Node] = []
     if node.replaced:
         step = _cut(node.step, node, outer)
-        return derive(nodes.Rounds(schema=node.schema, branches=tuple(outer), step=step))
+        return derive(
+            nodes.Rounds(schema=node.schema, branches=tuple(outer), step=step, limit=node.limit, returns=node.returns)
+        )
     followed = node.step if node.all else _with_copies(node.step, node)
     if _all_follow(followed, node):
         step = _cut(followed, node, outer)

@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from sqlengine.errors import DuplicateColumn, SyntaxError  # noqa: A004 - SQL's word
-from sqlengine.expr.tree import Call, Const, Expr
+from sqlengine.expr.tree import Call, Const, Expr, InputRef
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.properties import derive
@@ -35,7 +35,7 @@ def bind_set_operation(binder: QueryBinder, op: ast.SetOperation) -> Relation:
         left, right = _by_name(left, right)
     if len(left.columns) != len(right.columns):
         raise SyntaxError(f"each {op.op.upper()} query must have the same number of columns")
-    merged = [meet([a.type, b.type]) for a, b in zip(left.node.schema, right.node.schema, strict=True)]
+    merged = [meet(pair) for pair in zip(known_types(left.node), known_types(right.node), strict=True)]
     names = [c.name for c in left.columns]
     schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
     sides = [build.cast_to(left.node, schema), build.cast_to(right.node, schema)]
@@ -43,6 +43,26 @@ def bind_set_operation(binder: QueryBinder, op: ast.SetOperation) -> Relation:
         return named(_counted(sides, op), None)
     both = build.union_all(sides)
     return named(both if op.all else build.renamed(build.grouped(both, range(len(names)), ()), names), None)
+
+
+def known_types(node: Node) -> list[pa.DataType]:
+    """The types of a query's columns; those that are NULL in each of its rows have none yet."""
+    return [pa.null() if _is_null(node, i) else field.type for i, field in enumerate(node.schema)]
+
+
+def _is_null(node: Node, column: int) -> bool:
+    """Whether a column is the literal NULL, which is text where nothing else is known."""
+    match node:
+        case nodes.UnionAll(branches=branches):
+            return all(_is_null(branch, column) for branch in branches)
+        case nodes.GroupAggregate(input=below, keys=keys) if column < len(keys):
+            return _is_null(below, keys[column])
+        case nodes.Project(input=below, exprs=exprs):
+            expr = exprs[column]
+            if isinstance(expr, InputRef):
+                return _is_null(below, expr.index)
+            return isinstance(expr, Const) and expr.value is None and pa.types.is_string(expr.type)
+    return False
 
 
 def _by_name(left: Relation, right: Relation) -> tuple[Relation, Relation]:

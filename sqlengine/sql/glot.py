@@ -25,6 +25,7 @@ from sqlengine.sql.hints import keyword_hint
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.literal_casts import spell_literals
 from sqlengine.sql.lower_values import FILE, position_of
+from sqlengine.sql.recursive_items import recursive_items
 from sqlengine.sql.rewrite import rewrite
 
 # sqlglot logs what it could not parse; our errors say it instead, and a library writes nothing to stderr.
@@ -136,6 +137,7 @@ def _parse(tokens: Sequence[Token], text: str) -> exp.Expr:
     json_arrows(tree, MARK)
     _settle(tree, {token.start for token in rewritten if token.kind == STRING})
     plain_forms(tree)
+    recursive_items(tree)
     spell_literals(tree)
     return tree
 

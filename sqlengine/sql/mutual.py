@@ -1,20 +1,29 @@
 """WITH MUTUALLY RECURSIVE (Materialize): each item has typed columns and one query, which may read the item itself.
 
 `name (a INT) AS (query)` becomes `name (a) AS (SELECT CAST(NULL AS INT) AS a WHERE mark() UNION ALL SELECT ...)` of
-WITH RECURSIVE, whose marked first half says that the rows of each round replace those before.  An item may read itself
-and those before it.
+WITH RECURSIVE, whose marked first half says that the rows of each round replace those before.  Items that read each
+other become one (sql/recursive_items.py).  The arguments of the mark are those of RECURSION LIMIT, where it is given:
+the number of rounds, and 1 when the rows of the last one are the answer instead of an error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlengine.errors import NotSupportedError, SyntaxError  # noqa: A004 - SQL's word
-from sqlengine.sql.lexer import OP, QUOTED, WORD, Token
+from sqlengine.errors import SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.sql.lexer import NUMBER, OP, QUOTED, WORD, Token
 from sqlengine.sql.token_edit import call, matching, operator, split_arguments, word
 
 ROUNDS_MARK = "$rounds"
 """Function name of the condition that marks the first half."""
+STEP = "$step"
+"""The alias of what makes an item's rows anew, behind it the arguments of the mark."""
+
+_LIMIT_FORMS = {
+    ("RECURSION", "LIMIT"): 0,
+    ("ERROR", "AT", "RECURSION", "LIMIT"): 0,
+    ("RETURN", "AT", "RECURSION", "LIMIT"): 1,
+}
 
 
 def mutual_recursions(tokens: list[Token]) -> list[Token]:
@@ -29,8 +38,10 @@ def _clause(tokens: list[Token]) -> list[Token]:
     """The clause and all that follows it."""
     out = [tokens[0], tokens[2]]
     at = 3
+    limit: list[Token] = []
     if at < len(tokens) and tokens[at].value == "(":
-        raise NotSupportedError("options of WITH MUTUALLY RECURSIVE are not supported", position=tokens[at].start)
+        close = matching(tokens, at)
+        limit, at = _limit(tokens[at : close + 1]), close + 1
     items: list[tuple[Token, list[list[Token]], list[Token]]] = []
     while True:
         name, columns, body, at = _item(tokens, at)
@@ -39,11 +50,23 @@ def _clause(tokens: list[Token]) -> list[Token]:
             break
         at += 1
     for place, (name, columns, body) in enumerate(items):
-        later = {_folded(other) for other, _, _ in items[place + 1 :]}
-        _refuse_later(body, later)
         out += [operator(",", name)] if place else []
-        out += _rewritten(name, columns, body)
+        out += _rewritten(name, columns, body, limit)
     return [*out, *tokens[at:]]
+
+
+def _limit(tokens: list[Token]) -> list[Token]:
+    """The mark's arguments for `([ERROR AT | RETURN AT] RECURSION LIMIT [=] n)`."""
+    inner = [token for token in tokens[1:-1] if token.value != "="]
+    returns = _LIMIT_FORMS.get(tuple(token.upper for token in inner[:-1]))
+    if returns is None or not (inner[-1].kind == NUMBER and inner[-1].value.isdigit() and int(inner[-1].value) > 0):
+        raise SyntaxError(
+            "an option of WITH MUTUALLY RECURSIVE is expected",
+            hint="(RETURN AT RECURSION LIMIT n) or (ERROR AT RECURSION LIMIT n)",
+            position=(inner or tokens)[0].start,
+        )
+    like = inner[-1]
+    return [like, operator(",", like), Token(NUMBER, str(returns), like.start, like.end)]
 
 
 def _item(tokens: list[Token], at: int) -> tuple[Token, list[list[Token]], list[Token], int]:
@@ -66,31 +89,22 @@ def _item(tokens: list[Token], at: int) -> tuple[Token, list[list[Token]], list[
     return tokens[at], columns, tokens[close + 3 : end], end + 1
 
 
-def _refuse_later(body: Sequence[Token], later: set[str]) -> None:
-    for token in body:
-        if token.kind in (WORD, QUOTED) and _folded(token) in later:
-            raise NotSupportedError(
-                f'"{_folded(token)}" is read before it is defined: an item reads itself and those before it',
-                hint="make one item of the two, with a column that tells their rows apart",
-                position=token.start,
-            )
-
-
-def _rewritten(name: Token, columns: list[list[Token]], body: list[Token]) -> list[Token]:
+def _rewritten(name: Token, columns: list[list[Token]], body: list[Token], limit: list[Token]) -> list[Token]:
     def listed(items: Sequence[Sequence[Token]]) -> list[Token]:
         return [t for i, item in enumerate(items) for t in ([operator(",", name)] if i else []) + list(item)]
 
     names = [[column[0]] for column in columns]
+    step = " ".join([STEP, *(token.value for token in limit if token.kind == NUMBER)])
     head = [name, operator("(", name), *listed(names), operator(")", name), word("AS", name), operator("(", name)]
     made = [word("SELECT", name), *listed([_cast([c[0]], c) for c in columns]), word("FROM", name)]
     empty = [word("SELECT", name), *listed([_cast([word("NULL", name)], c) for c in columns]), word("WHERE", name)]
     union = [word("UNION", name), word("ALL", name)]
     # So many columns and no other number of them: a union says so.
     query = [*empty, word("FALSE", name), *union, operator("(", name), *body, operator(")", name)]
-    made += [operator("(", name), *query, operator(")", name), word("AS", name), _quoted("$step", name)]
+    made += [operator("(", name), *query, operator(")", name), word("AS", name), _quoted(step, name)]
     made += [operator("(", name), *listed(names), operator(")", name)]
     if any(token.kind in (WORD, QUOTED) and _folded(token) == _folded(name) for token in body):
-        made = [*empty, *call(ROUNDS_MARK, [], name), *union, *made]
+        made = [*empty, *call(ROUNDS_MARK, limit, name), *union, *made]
     return [*head, *made, operator(")", name)]
 
 

@@ -8,6 +8,7 @@ rows than the one before it; the last round is the answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlglot
@@ -30,13 +31,13 @@ _TEMPLATE = f"""WITH RECURSIVE rounds AS (
 SELECT 1"""
 
 
+_LIMIT, _MESSAGE = "7777", "$message"
 _REPLACED = f"""WITH RECURSIVE rounds AS (
   SELECT *, 1 AS "{ROUND}" FROM (
     WITH rows_so_far AS (SELECT * FROM (SELECT 1) AS base) SELECT * FROM (SELECT 1) AS step) AS "$first"
   UNION ALL
   (WITH rows_so_far AS (SELECT * EXCLUDE ("{ROUND}") FROM rounds), "{_STEP}" AS (SELECT * FROM (SELECT 1) AS step)
-   SELECT *, (SELECT CASE WHEN MAX("{ROUND}") >= {ROUNDS_MAX}
-     THEN CAST(error('recursion did not settle within {ROUNDS_MAX:,} rounds') AS INTEGER)
+   SELECT *, (SELECT CASE WHEN MAX("{ROUND}") >= {_LIMIT} THEN CAST(error('{_MESSAGE}') AS INTEGER)
      ELSE MAX("{ROUND}") END FROM rounds) + 1
    FROM "{_STEP}" WHERE 0 < (SELECT COUNT(*) FROM (
      (SELECT * FROM "{_STEP}" EXCEPT ALL SELECT * FROM rows_so_far) UNION ALL
@@ -84,9 +85,16 @@ def _spelt(cte: exp.CTE) -> list[exp.Expr]:
 def _spelt_rounds(cte: exp.CTE) -> list[exp.Expr]:
     """An item whose rows are replaced as its rounds and its answer."""
     union, name = cte.this, cte.alias
-    made: Any = sqlglot.parse_one(_REPLACED, dialect="duckdb")
-    rounds, answer = made.args["with_"].expressions
     base, step = union.this, union.expression
+    limit, returns = _limits(base.args["where"].this.expressions)
+    # Its error is raised at the limit whatever WHERE says.
+    template = _REPLACED.replace(_LIMIT, str(limit + returns)).replace(
+        _MESSAGE, f"recursion did not settle within {limit:,} rounds"
+    )
+    if returns:
+        template = template.replace("WHERE 0 <", f'WHERE (SELECT MAX("{ROUND}") FROM rounds) < {limit} AND 0 <')
+    made: Any = sqlglot.parse_one(template, dialect="duckdb")
+    rounds, answer = made.args["with_"].expressions
     base.args["where"].set("this", exp.Boolean(this=False))
     for found in list(rounds.find_all(exp.Subquery)):
         if found.alias in ("base", "step"):
@@ -96,6 +104,14 @@ def _spelt_rounds(cte: exp.CTE) -> list[exp.Expr]:
     _rename(answer, {"rounds": f"$rounds {name}", "answer": name})
     rounds.args["alias"].set("columns", [*columns, exp.to_identifier(ROUND, quoted=True)])
     return [rounds, answer]
+
+
+def _limits(arguments: Sequence[exp.Expr]) -> tuple[int, bool]:
+    """(number of rounds, whether the last one's rows are the answer) of the mark's arguments."""
+    if not arguments:
+        return ROUNDS_MAX, False
+    limit, returns = (int(argument.name) for argument in arguments)
+    return limit, returns == 1
 
 
 def _is_replaced(union: exp.Expr) -> bool:

@@ -112,6 +112,28 @@ QUERIES = (
     # rows that are counted as a whole, round by round
     "WITH MUTUALLY RECURSIVE e (n BIGINT) AS (SELECT count(*) FROM a UNION ALL SELECT least(count(*), 5) FROM e)"
     " SELECT * FROM e",
+    # several branches that recur, among others; items in any order; items that read each other
+    "WITH RECURSIVE r AS (SELECT k, v FROM a UNION SELECT r.k, b.v FROM r JOIN b ON r.v = b.k UNION SELECT k, v FROM b"
+    " WHERE k = 1 UNION SELECT r.k, c.v FROM r JOIN c ON r.v = c.k) SELECT * FROM r",
+    "WITH RECURSIVE r AS (SELECT k, v, 1 AS d FROM a UNION ALL SELECT k, v, 0 FROM c UNION ALL SELECT r.k, b.v, d + 1"
+    " FROM r JOIN b ON r.v = b.k WHERE d < 3 UNION ALL SELECT r.k, c.v, d + 1 FROM r JOIN c ON r.v = c.k WHERE d < 3)"
+    " SELECT * FROM r",
+    "WITH RECURSIVE x AS (SELECT * FROM y WHERE k > 0), y AS (SELECT k, v FROM a UNION SELECT y.k, b.v FROM y JOIN b"
+    " ON b.k = y.v) SELECT * FROM x",
+    "WITH RECURSIVE e(n, d) AS (SELECT k, 0 FROM a UNION ALL SELECT b.v, d + 1 FROM o JOIN b ON b.k = o.n), o(n, d) AS"
+    " (SELECT c.v, d + 1 FROM e JOIN c ON c.k = e.n WHERE d < 4) SELECT * FROM e UNION ALL SELECT * FROM o",
+    "WITH RECURSIVE e AS (SELECT k, v FROM a UNION SELECT x.k, y.v FROM o AS x JOIN o AS y ON x.v = y.k), o AS (SELECT"
+    " k, v FROM b UNION SELECT e.k, o.v FROM e JOIN o ON o.k = e.v) SELECT * FROM e",
+    "WITH RECURSIVE e AS (SELECT k, v FROM a UNION SELECT k, v FROM o WHERE k NOT IN (SELECT k FROM e WHERE k IS NOT"
+    " NULL)), o AS (WITH x AS (SELECT 1) SELECT k, max(v) AS v FROM e GROUP BY k) SELECT * FROM o",
+    "WITH MUTUALLY RECURSIVE e (n INT, m BIGINT) AS (SELECT k, count(*) FROM (SELECT k FROM a UNION SELECT n FROM o) AS"
+    " x GROUP BY k), o (n INT, t TEXT) AS (SELECT c.v, 'x' FROM e JOIN c ON c.k = e.n WHERE NOT EXISTS (SELECT 1 FROM b"
+    " WHERE b.k = e.n) UNION SELECT n, t FROM o WHERE n > 5) SELECT o.t, e.* FROM e LEFT JOIN o ON o.n = e.n",
+    "WITH MUTUALLY RECURSIVE (RETURN AT RECURSION LIMIT 4) p (k INT) AS (SELECT k FROM a EXCEPT SELECT k FROM q),"
+    " q (k INT) AS (SELECT b.k FROM b JOIN p ON p.k = b.v EXCEPT SELECT k FROM s), s (k INT) AS (SELECT v FROM c UNION"
+    " SELECT q.k + 1 FROM q) SELECT p.k, q.k AS q FROM p FULL JOIN q ON p.k = q.k",
+    "WITH MUTUALLY RECURSIVE (RETURN AT RECURSION LIMIT 5) x (n INT) AS (SELECT id FROM a UNION SELECT n + 1 FROM x)"
+    " SELECT * FROM x",
     # no table in it at all
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 20) SELECT n, v FROM r JOIN a ON n = a.k",
 )
@@ -213,8 +235,32 @@ def test_a_recursion_without_an_end_fails_alone(monkeypatch):
         ("WITH MUTUALLY RECURSIVE r AS (SELECT k FROM a) SELECT * FROM r", "42601"),
         ("WITH MUTUALLY RECURSIVE r (k) AS (SELECT k FROM a) SELECT * FROM r", "42601"),
         ("WITH MUTUALLY RECURSIVE r (k INT) (SELECT k FROM a) SELECT * FROM r", "42601"),
-        ("WITH MUTUALLY RECURSIVE (RECURSION LIMIT 5) r (k INT) AS (SELECT k FROM r) SELECT * FROM r", "0A000"),
-        ("WITH MUTUALLY RECURSIVE r (k INT) AS (SELECT k FROM s), s (k INT) AS (SELECT 1) SELECT * FROM r", "0A000"),
+        ("WITH MUTUALLY RECURSIVE (RECURSION LIMIT 0) r (k INT) AS (SELECT k FROM r) SELECT * FROM r", "42601"),
+        ("WITH MUTUALLY RECURSIVE (LIMIT 5) r (k INT) AS (SELECT k FROM r) SELECT * FROM r", "42601"),
+        ("WITH MUTUALLY RECURSIVE () r (k INT) AS (SELECT k FROM r) SELECT * FROM r", "42601"),
+        (
+            "WITH RECURSIVE r AS (SELECT k FROM a UNION SELECT k FROM r UNION ALL SELECT k FROM r) SELECT * FROM r",
+            "42P19",
+        ),
+        ("WITH RECURSIVE r AS (SELECT k FROM s), s AS (SELECT k FROM r) SELECT * FROM r", "0A000"),
+        (
+            "WITH RECURSIVE r AS (SELECT k FROM s UNION SELECT k FROM r), s AS (SELECT k FROM r) SELECT * FROM r",
+            "42P19",
+        ),
+        (
+            "WITH RECURSIVE r AS (SELECT k FROM a UNION SELECT * FROM s), s AS (SELECT * FROM r) SELECT * FROM r",
+            "0A000",
+        ),
+        (
+            "WITH RECURSIVE r AS (SELECT k FROM a UNION SELECT k FROM s), s AS (SELECT k FROM b UNION ALL SELECT k"
+            " FROM r) SELECT * FROM r",
+            "0A000",
+        ),
+        ("WITH RECURSIVE r AS (SELECT k, k FROM a UNION SELECT 1, 2 FROM s), s AS (SELECT k FROM r) SELECT 1", "42601"),
+        (
+            "WITH RECURSIVE r AS (SELECT k FROM a UNION SELECT k FROM s LIMIT 3), s AS (SELECT k FROM r) SELECT 1",
+            "0A000",
+        ),
         ("WITH MUTUALLY RECURSIVE r (k INT) AS (SELECT k, k FROM r) SELECT * FROM r", "42601"),
     ],
 )
@@ -303,6 +349,83 @@ def test_shortest_ways_while_edges_come_change_and_go(seed, tmp_path):
     assert sorted(db.execute(f"{SHORTEST} SELECT * FROM d").fetchall()) == shortest(edges, 7)
     assert "Rounds" in str(db.execute("EXPLAIN v").fetchall())
     db.close()
+
+
+def alternating(first: set[tuple[int, int]], second: set[tuple[int, int]]) -> set[tuple[str, int, int]]:
+    """Ways that take an edge of each kind in turn, by the kind of their last edge; naive iteration."""
+    ways: set[tuple[str, int, int]] = set()
+    while True:
+        found = {("x", *edge) for edge in first}
+        found |= {("x", f, d) for kind, f, t in ways if kind == "y" for c, d in first if c == t}
+        found |= {("y", f, d) for kind, f, t in ways if kind == "x" for c, d in second if c == t}
+        if found <= ways:
+            return ways
+        ways |= found
+
+
+MUTUAL = (
+    "WITH RECURSIVE x AS (SELECT f, t FROM e1 UNION SELECT y.f, e1.t FROM y JOIN e1 ON y.t = e1.f),"
+    " y AS (SELECT x.f, e2.t FROM x JOIN e2 ON x.t = e2.f)",
+    "WITH RECURSIVE y AS (SELECT x.f, e2.t FROM x JOIN e2 ON x.t = e2.f),"
+    " x(f, t) AS (SELECT f, t FROM e1 UNION SELECT y.f, e1.t FROM y JOIN e1 ON y.t = e1.f)",
+    "WITH MUTUALLY RECURSIVE x (f INT, t INT) AS (SELECT f, t FROM e1 UNION SELECT y.f, e1.t FROM y JOIN e1 ON y.t ="
+    " e1.f), y (f INT, t INT) AS (SELECT DISTINCT x.f, e2.t FROM x JOIN e2 ON x.t = e2.f)",
+)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_items_that_read_each_other_while_edges_come_and_go(seed, tmp_path):
+    rng = random.Random(seed)
+    db = sqlengine.connect(tmp_path)
+    edges: dict[str, set[tuple[int, int]]] = {"e1": set(), "e2": set()}
+    for table in edges:
+        db.execute(f"CREATE TABLE {table} (f INT, t INT, PRIMARY KEY (f, t))")
+    both = "SELECT 'x', f, t FROM x UNION ALL SELECT 'y', f, t FROM y"
+    for i, items in enumerate(MUTUAL):
+        db.execute(f"CREATE MATERIALIZED VIEW v{i}(kind, f, t) AS {items} {both}")
+    for step in range(40):
+        table = rng.choice(sorted(edges))
+        if edges[table] and rng.random() < 0.4:
+            gone = rng.choice(sorted(edges[table]))
+            db.execute(f"DELETE FROM {table} WHERE f = ? AND t = ?", gone)
+            edges[table].remove(gone)
+        else:
+            edge = rng.randrange(6), rng.randrange(6)
+            db.execute(f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT DO NOTHING", edge)
+            edges[table].add(edge)
+        if step % 17 == 16:
+            db.close()
+            db = sqlengine.connect(tmp_path)
+        expected = sorted(alternating(edges["e1"], edges["e2"]))
+        for i, items in enumerate(MUTUAL):
+            assert sorted(db.execute(f"SELECT * FROM v{i}").fetchall()) == expected
+            assert sorted(db.execute(f"{items} {both}").fetchall()) == expected
+    db.close()
+
+
+def test_items_are_made_anew_one_after_the_other_in_each_round():
+    query = (
+        "WITH MUTUALLY RECURSIVE (RETURN AT RECURSION LIMIT 3) x (n INT) AS (SELECT n FROM e UNION ALL SELECT n + 1"
+        " FROM y), y (n INT) AS (SELECT n * 10 FROM x) SELECT n FROM y"
+    )
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE e (n INT PRIMARY KEY)")
+        db.execute(f"CREATE MATERIALIZED VIEW v AS {query}")
+        db.execute("INSERT INTO e VALUES (1)")
+        x: list[int] = []
+        y: list[int] = []
+        for _ in range(3):
+            x = [1, *(n + 1 for n in y)]
+            y = [n * 10 for n in x]
+        assert sorted(db.execute("SELECT n FROM v").fetchall()) == sorted((n,) for n in y)
+        assert sorted(db.execute(query).fetchall()) == sorted((n,) for n in y)
+        limited = query.replace("RETURN", "ERROR")
+        with pytest.raises(sqlengine.Error, match="recursion did not settle within 3 rounds") as caught:
+            db.execute(limited).fetchall()
+        assert caught.value.sqlstate == "54001"
+        with pytest.raises(sqlengine.Error, match="recursion did not settle within 3 rounds") as caught:
+            db.execute(f"CREATE MATERIALIZED VIEW w AS {limited}")
+        assert caught.value.sqlstate == "54001"
 
 
 def test_rows_that_never_settle_fail_alone(monkeypatch):
