@@ -69,7 +69,7 @@ class Storage:
         self._replication = replication
         self._disk = Disk(env) if replication is None else Disk(replication.directories.files, replication.open_log)
         self._mutex = threading.RLock()
-        self._commit = GroupCommit()
+        self._commit = GroupCommit(env.now_us)
         self.arrivals = Arrivals()
         self._compactor = Compactor(lambda: env.now_us() // 1000)
         self._topics: dict[str, Topic] = {}

@@ -123,7 +123,7 @@ def acknowledgements(root: Path, appends: int) -> None:
     with storage.Storage.open(str(root / "group")) as opened:
         log = opened.create_topic("t", batch.schema).partitions[0]
         for appenders in (1, 10):
-            waits = sorted(paced_appends(log, batch, appenders, appends // appenders))
+            waits = sorted(paced(lambda: log.append(batch), appenders, appends // appenders))
             for name, share in (("median", 50), ("p99", 99)):
                 value = waits[len(waits) * share // 100] * 1e6
                 within = 2 * median_us / value if name == "p99" else None
@@ -145,15 +145,15 @@ def fdatasyncs(file: Path, count: int, pause_s: float = 0.0) -> list[float]:
     return seconds
 
 
-def paced_appends(log: storage.Log, batch: pa.RecordBatch, appenders: int, each: int) -> list[float]:
-    """Seconds from each append to its acknowledgement."""
+def paced(what: Callable[[], object], appenders: int, each: int) -> list[float]:
+    """Seconds that something takes, done 1,000 times a second by so many threads in turn."""
     waits: list[float] = []
     start = time.perf_counter() + 0.05
 
     def work(number: int) -> None:
         for turn in range(each):
             time.sleep(max(start + (turn * appenders + number) / 1000 - time.perf_counter(), 0))
-            waits.append(timed(lambda: log.append(batch))[0])
+            waits.append(timed(what)[0])
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(appenders)]
     for thread in threads:

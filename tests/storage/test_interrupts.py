@@ -128,7 +128,7 @@ def test_a_round_that_is_broken_off_is_run_again_by_the_next_waiter() -> None:
                 self.go_on.wait()
                 raise KeyboardInterrupt
 
-    target, commit, outcomes = Target(), GroupCommit(), []
+    target, commit, outcomes = Target(), GroupCommit(lambda: 0), []
 
     def wait() -> None:
         try:

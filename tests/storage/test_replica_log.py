@@ -17,7 +17,7 @@ from tests.storage.conftest import SCHEMA, QuickEnv, numbers, rows
 
 def make(path: Path, **settings: object) -> ReplicaLog:
     """An opened log of a new or an existing directory."""
-    context = TopicContext(QuickEnv(), "t", storage.TopicConfig(**settings), GroupCommit())  # type: ignore[arg-type]
+    context = TopicContext(QuickEnv(), "t", storage.TopicConfig(**settings), GroupCommit(lambda: 0))  # type: ignore[arg-type]
     context.add_schema(SCHEMA)
     if not (path / "durable").exists():
         begin_at(context.env, str(path), 0, [])
