@@ -28,12 +28,13 @@ from sqlengine.result import Result
 from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.fill import Pace, rate_limit
+from sqlengine.runtime.ingest import forget_dropped
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.pausing import begin_again, object_of, output_failed, pause, soon, try_again
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import begin_replacement, is_replacement, new_view, out_of_replacement
-from sqlengine.runtime.subscription import SubscriptionOutput
+from sqlengine.runtime.subscription import SubscriptionOutput, remove_topic
 from sqlengine.runtime.subscriptions import after_restart
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
@@ -153,9 +154,10 @@ def open_instance(
 
 
 def _save_beginnings(instance: Instance) -> None:
-    """A subscription that had to begin anew must not have to again after the next kill."""
+    """A subscription or stream that had to begin anew must not have to again after the next kill."""
     outputs = instance.outputs.values()
-    if any(isinstance(output, SubscriptionOutput) and output.is_new for output in outputs):
+    is_new = any(isinstance(output, SubscriptionOutput) and output.is_new for output in outputs)
+    if is_new or instance.checkpoints.has_histories():
         try:
             instance.checkpoints.save()
         except storage.StorageError as error:
@@ -167,6 +169,7 @@ def revive(instance: Instance) -> None:
     _drop_unowned_topics(instance)
     checkpoint = instance.checkpoint = load_checkpoint(instance)
     with instance.lock:
+        checkpoint.settle_histories()
         checkpoint.take_back()
         for obj in instance.catalog:
             if isinstance(obj, Table):
@@ -191,11 +194,12 @@ def revive(instance: Instance) -> None:
 def _drop_unowned_topics(instance: Instance) -> None:
     """What a crash has left of statements that were making or dropping what a topic belongs to."""
     owned = {obj.topic for obj in instance.catalog if isinstance(obj, (Stream, Table))}
-    there = {topic.name for topic in instance.storage.topics()}
     for name in instance.catalog.unowned_topics:
-        if name in there and name not in owned:
-            instance.storage.drop_topic(name)
+        if name not in owned:
+            remove_topic(instance.storage, name)
+            instance.catalog.set_access("topic", name, None)
         instance.catalog.forget_unowned(name)
+    forget_dropped(instance.storage, [obj.name for obj in instance.catalog if isinstance(obj, Stream)])
 
 
 def _unrestored(instance: Instance, checkpoint: Checkpoint) -> list[MaterializedView | Sink]:
@@ -245,6 +249,11 @@ def resume_waiting(instance: Instance) -> None:
     """
     if not instance.waiting:
         return
+    _resume_waiting(instance)
+    instance.checkpoints.save_histories()
+
+
+def _resume_waiting(instance: Instance) -> None:
     with instance.lock:
         checkpoint = instance.checkpoint
         assert checkpoint is not None

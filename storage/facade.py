@@ -274,6 +274,12 @@ class Storage:
         for log in self.topic(name).partitions:
             log.delete_before(log.end_offset)
 
+    def truncate(self, log: Log, offset: int) -> None:
+        """Drop all records of a partition from `offset` on, durably. Transactions that begin before it stay decided:
+        `Log.truncate_to` alone would take their markers, too.
+        """
+        self.transactions.truncate(log, offset)
+
     # --- records ---
 
     def append_many(self, batches: Sequence[tuple[Log, pa.RecordBatch]]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
@@ -80,7 +80,7 @@ class Catalog:
             elif record["op"] == "drop":
                 catalog._forget(record["name"])
             elif record["op"] == "change":
-                catalog._take([from_json(one) for one in record["objects"]], record["without"])
+                catalog._take_change(record)
             elif record["op"] == "topic":
                 (catalog._unowned.add if record["unowned"] else catalog._unowned.discard)(record["name"])
             elif record["op"] == "roles":
@@ -183,18 +183,57 @@ class Catalog:
         self._objects[new.name] = new
         return new
 
-    def change(self, objects: Sequence[CatalogObject], without: str = "") -> None:
-        """Replace several objects, and forget the one of the name `without`, in one step that happens or does not."""
-        self._write({"op": "change", "objects": [to_json(obj) for obj in objects], "without": without})
-        self._take(objects, without)
-
-    def _take(self, objects: Sequence[CatalogObject], without: str) -> None:
+    def change(
+        self, objects: Sequence[CatalogObject], without: Collection[str] = (), unowned: Collection[str] = ()
+    ) -> None:
+        """Add or replace several objects, forget those of the names `without`, and note that the topics `unowned`
+        outlive theirs for a moment, in one step that happens or does not.
+        """
         for obj in objects:
-            renamed = obj.name not in self._objects and without in self._oids
-            self._number(obj.name, self._oids[without] if renamed else None)
+            self._number(obj.name)
+        self._change(objects, {obj.name: self._oids[obj.name] for obj in objects}, without, unowned)
+
+    def rename(self, renamed: Mapping[str, CatalogObject]) -> None:
+        """Give the objects of some names others, in one step; their numbers stay."""
+        self._change(tuple(renamed.values()), {new.name: self._oids[old] for old, new in renamed.items()}, renamed, ())
+
+    def _change(
+        self,
+        objects: Sequence[CatalogObject],
+        oids: Mapping[str, int],
+        without: Collection[str],
+        unowned: Collection[str],
+    ) -> None:
+        told = [name for name in without if name not in self._held]
+        if objects or told or unowned:
+            record = {"op": "change", "objects": [to_json(obj) for obj in objects], "oids": dict(oids)}
+            self._write({**record, "without": told, "unowned": list(unowned)})
+        self._take(objects, oids, without, unowned)
+
+    def _take(
+        self,
+        objects: Sequence[CatalogObject],
+        oids: Mapping[str, int],
+        without: Collection[str],
+        unowned: Collection[str],
+    ) -> None:
+        for name in without:
+            self._forget(name)
+            self._held.discard(name)
+        for obj in objects:
+            self._number(obj.name, oids.get(obj.name))
             self._objects[obj.name] = obj
-        self._forget(without)
-        self._held.discard(without)
+            self._held.discard(obj.name)
+            self._unowned.discard(getattr(obj, "topic", ""))
+        self._unowned.update(unowned)
+
+    def _take_change(self, record: Mapping[str, Any]) -> None:
+        """One that is read again; in older ones one object at most is forgotten, whose number its new name has."""
+        objects, without, oids = [from_json(one) for one in record["objects"]], record["without"], record.get("oids")
+        if oids is None:
+            renamed = [obj.name for obj in objects if obj.name not in self._objects and without in self._oids]
+            oids, without = dict.fromkeys(renamed, self._oids.get(without, 0)), [without]
+        self._take(objects, oids, without, record.get("unowned", ()))
 
     def with_object(self, obj: CatalogObject) -> Catalog:
         """A catalog that has `obj` as well or in another's place, and is kept nowhere."""
@@ -219,14 +258,6 @@ class Catalog:
         for obj in self:
             visit(obj)
         return list(ordered.values())
-
-    def drop(self, name: str) -> None:
-        """Forget an object; the caller has dealt with dependents."""
-        if name in self._held:
-            self._held.discard(name)
-        else:
-            self._write({"op": "drop", "name": name})
-        self._forget(name)
 
     def dependents(self, name: str) -> list[CatalogObject]:
         """Everything that reads `name`, directly or not, nearest last: the order to drop in is this list's.  Who reads

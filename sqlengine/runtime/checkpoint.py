@@ -26,6 +26,7 @@ from sqlengine.runtime.sources import make_store
 from sqlengine.runtime.stored_expressions import widened
 from sqlengine.runtime.subscription import SubscriptionOutput
 from sqlengine.runtime.tick_journal import TickRecord, is_internal
+from sqlengine.runtime.topic_output import is_hidden_from, settle_histories
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import Sections
@@ -122,12 +123,14 @@ class Checkpoint:
 
         told = self.records[-1].tick if self.records else 0
         if isinstance(obj, Sink):
-            end, told = self._told(obj, known)
+            end, told, is_hidden = self._told(obj, known)
             if isinstance(obj, Subscription) and self.is_irregular:
                 end, told = None, sys.maxsize
             held = known.get("held")
             noted = (self._manifest["tick"], known["noted"]) if "noted" in known else None
-            self._instance.continue_sink(obj, planned, emit, states, owner["marks"], end, told, restored, held, noted)
+            self._instance.continue_sink(
+                obj, planned, emit, states, owner["marks"], end, told, restored, held, noted, is_hidden
+            )
             output = self._instance.outputs[obj.name]
             if isinstance(output, SubscriptionOutput):
                 output.settled = known["end"]
@@ -163,14 +166,17 @@ class Checkpoint:
             query.held.take_undelivered(self._state(found["state"]), query.plan.schema, found["tick"])
             query.error = Error(found["error"])
 
-    def _told(self, sink: Sink, known: Mapping[str, Any]) -> tuple[int | None, int]:
+    def _told(self, sink: Sink, known: Mapping[str, Any]) -> tuple[int | None, int, bool]:
         """(up to where a topic holds what its query has said of ticks that were over, the first tick it has to tell
-        again): those of the last tick it was at work in."""
+        again: those of the last tick it was at work in; whether nobody has seen anything of it, so that it has to tell
+        its topic all of them)."""
         topic = sink.options.get("topic", "")
         last = next((r for r in reversed(self.records) if topic in r.ends), None) if "held" not in known else None
         if sink.connector != "topic":
-            return None, self.records[-1].tick if self.records and "held" not in known else 0
-        return (known["end"], 0) if last is None else (last.ends[topic], last.tick)
+            return None, self.records[-1].tick if self.records and "held" not in known else 0, False
+        if known.get("transaction") == "" and is_hidden_from(self._instance.storage, topic, known["end"]):
+            return known["end"], self.records[-1].tick if self.records else 0, True
+        return (known["end"], 0, False) if last is None else (last.ends[topic], last.tick, False)
 
     def take_back(self) -> None:
         """What queries have written of the last tick to topics for rows set aside, which may be written in part."""
@@ -180,6 +186,11 @@ class Checkpoint:
             if name in topics:
                 log = topics[name].partitions[0]
                 log.truncate_to(min(log.end_offset, max(log.start_offset, end)))
+
+    def settle_histories(self) -> None:
+        """What becomes of histories that were about to be seen."""
+        saved = {entry.get("transaction") for entry in self._manifest["queries"].values()}
+        settle_histories(self._instance.storage, saved)
 
     def run_again(self) -> None:
         """The ticks after the checkpoint, as they were."""
@@ -199,9 +210,12 @@ class Checkpoint:
         return any(view.paused != ("held" in known[view.query_id]) for view in views if view.query_id in known)
 
     def make_anew(self, obj: MaterializedView | Sink) -> str:
-        """Whoever reads the object has seen rows that will come again; returns the name it is read by."""
+        """Whoever reads the object has seen rows that will come again, unless it was hidden; returns the name it is
+        read by, then and else empty."""
         name = obj.name
         if isinstance(obj, Sink) and obj.connector == "topic":
+            if obj.options["topic"] in self._manifest.get("hidden", ()):
+                return ""
             name = obj.name.removesuffix(STREAM_QUERY)
             self._instance.scheduler.sources.pop(name, None)
         self._anew.add(name)

@@ -7,9 +7,11 @@ all of it the state of one tick. Written is what has changed since the last chec
 - `number`; `tick` and its `time_us`; `journal`: where the ticks after it are in the TickJournal;
 - `sources`: topic (its name, and its id: another may have the name by now) and positions of each stream and table that
   is read;
-- `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; `held`:
-  how far one that stands still has read its sources; `undelivered`: what its output has not taken of a tick; `noted`:
-  what a sink tells of the rows that it holds back;
+- `queries`: by id the plan's fingerprint, watermarks, the states of its steps and contents, an output's end; the
+  `transaction` of a history that nobody has seen yet, and that counts from now on, "" while it has no rows; `held`: how
+  far one that stands still has read its sources; `undelivered`: what its output has not taken of a tick; `noted`: what
+  a sink tells of the rows that it holds back;
+- `hidden`: topics whose histories are still being written: nobody sees anything of them before a later checkpoint;
 - `states`: by name the sections (state/stored_section.py) and the names of other tables; tables of a few bytes are in
   the table `small`, one row each, as Arrow IPC streams.
 """
@@ -37,13 +39,14 @@ from sqlengine.runtime.capture import (
     PartFile,
     SectionCapture,
 )
+from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery, Held
 from sqlengine.runtime.subscription import SubscriptionOutput, expire
 from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
-from storage import SnapshotWriter, StoredTable
+from storage import SnapshotWriter, StorageError, StoredTable
 
 if TYPE_CHECKING:
     from sqlengine.runtime.instance import Instance
@@ -150,9 +153,23 @@ class Checkpoints:
 
     def save(self) -> None:
         """`write` beside the work, of a directory: what has left the database, and where a query stands still, must be
-        known after a restart."""
-        if self._instance.path is not None:
-            self.write(pause=lambda _seconds: None)
+        known after a restart. Histories of streams that queries write are seen then."""
+        if self._instance.path is None:
+            with self._instance.lock:
+                self._publish(self._prepared())
+            return
+        self.write(pause=lambda _seconds: None)
+        self.save_histories()
+
+    def save_histories(self) -> None:
+        """`save`, as long as there are histories to be seen."""
+        if self.has_histories():
+            self.save()
+
+    def has_histories(self) -> bool:
+        """Whether there are histories that a checkpoint would show."""
+        with self._instance.lock:
+            return bool(self._unpublished())
 
     def write(self, pause: Callable[[float], object] | None = None) -> CheckpointFigures:
         """Write one of the newest tick, caught up first; or, with a `pause` (see Copier), of a tick that is there when
@@ -178,19 +195,23 @@ class Checkpoints:
 
             try:
                 # What is copied under the lock is in memory until it is written: not all state fits.
-                return told(*self._write(copier, pause is not None or self._instance.memory.bytes > 0))
+                manifest, written = self._write(copier, pause is not None or self._instance.memory.bytes > 0)
+                figures = told(manifest["tick"], written)
             except Exception as error:
                 told(self._instance.scheduler.tick_number, 0, str(error))
                 raise
+            with self._instance.lock:
+                self._publish({q: e["transaction"] for q, e in manifest["queries"].items() if "transaction" in e})
+            return figures
 
-    def _write(self, copier: Copier, ahead: bool) -> tuple[int, int]:
-        """(the tick, the bytes written)."""
+    def _write(self, copier: Copier, ahead: bool) -> tuple[dict[str, Any], int]:
+        """(the manifest, the bytes written)."""
         writer = self._instance.storage.snapshots.begin(NAME)
         try:
             writing = _Writing(writer, copier)
             manifest = self._capture(writing, ahead)
             self._write_left(writing)
-            return manifest["tick"], self._commit(writing, manifest)
+            return manifest, self._commit(writing, manifest)
         except BaseException:
             writer.discard()
             self._known.clear()  # what was taken of the sections has gone nowhere
@@ -223,9 +244,11 @@ class Checkpoints:
         return [store for store in stores if store is not None]
 
     def _take_in(self, writing: _Writing) -> None:
-        """Have contents take in what waits, in parts."""
+        """Have contents take in what waits, in parts, and make histories durable."""
         with writing.copier.hold():
-            stores = self._stores()
+            stores, outputs = self._stores(), self._unpublished()
+        for _, output in outputs:
+            output.flush()
         for store in stores:
             waiting = True
             while waiting:
@@ -250,6 +273,11 @@ class Checkpoints:
         weight = sum(capture.weigh(left[id(capture)]) for capture in captures)
         if not is_last and not (ends and _is_little(sum(left.values()), weight)):
             return None, captures
+        if self._unpublished():
+            prepared = self._prepared()
+            manifest, states = self._describe()
+            for query_id, transaction in prepared.items():
+                manifest["queries"][query_id]["transaction"] = transaction
         for name, state in states.items():
             for capture in self._captures_of(writing, name, state.sections).values():
                 rest = writing.copier.rest(capture, writing.writer)
@@ -363,6 +391,41 @@ class Checkpoints:
                 and isinstance(output := self._instance.outputs.get(query.name), ConnectorOutput)
             ]
 
+    # ------------------------------------------------------------ histories of streams that queries write
+
+    def _unpublished(self) -> list[tuple[ContinuousQuery, TopicOutput]]:
+        """The queries that are to be in the manifest, with outputs whose history is not seen yet; the lock is held."""
+        outputs, queries = self._instance.outputs.unpublished(), self._instance.scheduler.queries.values()
+        kept = [query for query in queries if query.status == "running" or query.kept_positions is not None]
+        return [(query, outputs[query.name]) for query in kept if query.name in outputs]
+
+    def _prepared(self) -> dict[str, str]:
+        """The transactions of histories that end with the present tick, by query; the lock is held. A query whose
+        history cannot be kept fails: nobody has seen anything of it."""
+        found: dict[str, str] = {}
+        for query, output in self._unpublished():
+            try:
+                transaction = output.prepare()
+            except StorageError as error:
+                query.status, query.error = "failed", as_error(error)
+            else:
+                found[query.query_id] = transaction
+        return found
+
+    def _publish(self, prepared: Mapping[str, str]) -> None:
+        """Show histories that a checkpoint can go on from; the lock is held. What cannot be shown now is shown with the
+        next."""
+        scheduler = self._instance.scheduler
+        for query_id in prepared:
+            query = scheduler.queries.get(query_id)
+            output = None if query is None else self._instance.outputs.get(query.name)
+            if query is None or not isinstance(output, TopicOutput) or output.history != prepared[query_id]:
+                continue
+            if output.history:
+                scheduler.note_boundary()  # a restart takes nothing back that lies before the marker
+            output.publish()
+            self._instance.pump.wake()
+
     # ------------------------------------------------------------ the manifest
 
     def _describe(self) -> tuple[dict[str, Any], dict[str, _State]]:
@@ -378,6 +441,7 @@ class Checkpoints:
             "sources": {},
             "queries": {},
             "outputs": [],
+            "hidden": [],
             "states": {},
         }
         for name, source in scheduler.sources.items():
@@ -385,6 +449,9 @@ class Checkpoints:
             manifest["sources"][name] = {"topic": topic.name, "topic_id": topic.id, "positions": positions}
             if source.store is not None:
                 states[f"source/{name}"] = _State(source.store.sections())
+        saved = {query.name for query, _ in self._unpublished()}
+        unpublished = self._instance.outputs.unpublished()
+        manifest["hidden"] = [output.topic for name, output in unpublished.items() if name not in saved]
         owners: dict[int, str] = {}
         names: dict[int, str] = {}
         for query in scheduler.queries.values():

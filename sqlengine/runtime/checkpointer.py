@@ -15,6 +15,8 @@ from storage import StorageError
 
 SHARE = 10
 """Checkpoints take one part in so many of the time."""
+HISTORY_AFTER_US = 1_000_000
+"""So long after the last one there is one for a history that nobody sees before."""
 LOOK_S = 0.5
 """How often the interval, which a statement may change, is looked at."""
 
@@ -48,8 +50,9 @@ class Checkpointer:
         interval_us = 0
         while not self._stop.wait(min(LOOK_S, interval_us / 1e6 or LOOK_S)):
             interval_us = self._interval_ms() * 1000
-            due = interval_us and self._clock.now_us() - ended_us >= max(interval_us, took_us * (SHARE - 1))
-            if not due or self._tick() == last_tick:
+            waited_us = self._clock.now_us() - ended_us
+            due = interval_us and waited_us >= max(interval_us, took_us * (SHARE - 1)) and self._tick() != last_tick
+            if not due and (waited_us < HISTORY_AFTER_US or not self._checkpoints.has_histories()):
                 continue
             began_us, last_tick = self._clock.now_us(), self._tick()
             try:

@@ -8,7 +8,7 @@ or topic that fails is tried again after a while, from where it was; everything 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -31,6 +31,10 @@ COMMIT_INTERVAL_US = 1_000_000
 RETRY_AFTER_US = 1_000_000
 """The wait after a failure; it doubles with every other one, up to RETRY_AFTER_MAX_US."""
 RETRY_AFTER_MAX_US = 60_000_000
+
+
+GROUP = "$ingest/"
+"""How the names of the groups begin that keep positions; the stream's name follows."""
 
 
 @dataclass
@@ -58,7 +62,7 @@ class Ingest:
         self._side = side
         self._error_topic = error_topic
         self._topic = storage.topic(stream.topic)
-        self._group = f"$ingest/{stream.name}"
+        self._group = GROUP + stream.name
         self.bounded = False
         """Whether the connector ends by itself; known once it is open."""
         self._source: Source | None = None
@@ -202,6 +206,13 @@ class Ingest:
     def forget(self) -> None:
         """The stream is dropped: its positions go too."""
         self._storage.offsets.delete(self._group)
+
+
+def forget_dropped(storage: Storage, streams: Collection[str]) -> None:
+    """Forget positions of streams that are not there any more: a crash came before `Ingest.forget`."""
+    for group in storage.offsets.groups():
+        if group.startswith(GROUP) and group.removeprefix(GROUP) not in streams:
+            storage.offsets.delete(group)
 
 
 def connector_options(stream: Stream) -> dict[str, str]:

@@ -301,12 +301,12 @@ class Instance:
             self.fills.run(fill, check, on_progress)
         return query
 
-    def filled(self, obj: CatalogObject) -> None:
-        """Tell the catalog that what was begun in the background is there now."""
-        now = self.catalog.get(tuple(obj.name.split(".")))
-        if isinstance(now, (MaterializedView, Sink)):
-            now = replace(now, filling=False)
-        self.catalog.add(now, replace_existing=True)
+    def filled(self, objects: Sequence[CatalogObject]) -> None:
+        """Tell the catalog that what was being made is there now."""
+        there = [self.catalog.get(tuple(obj.name.split("."))) for obj in objects]
+        self.catalog.change(
+            [replace(o, filling=False) if isinstance(o, (MaterializedView, Sink)) else o for o in there]
+        )
 
     def stored(self, name: str) -> Stream | Table:
         """The stream or table of a qualified name that is known to be one."""
@@ -409,15 +409,19 @@ class Instance:
         restored: Callable[[ContinuousQuery], None],
         held: dict[str, list[int]] | None,
         noted: tuple[int, Mapping[str, int]] | None,
+        is_hidden: bool,
     ) -> None:
         """Add a sink whose state a checkpoint holds; what its topic got after that is written again. `restored` and
         `held`: as for a view; `noted`: the checkpoint's tick and what it has noted of a sink that tells by itself
-        what of the ticks after it has been written."""
+        what of the ticks after it has been written; `is_hidden`: nobody has seen anything of its topic yet."""
         with self.lock:
             query = self.build(sink.query_id, sink.name, sink.sql, planned, emit, keep=False)
             output = self.outputs.open(sink, planned.schema)
             if isinstance(output, TopicOutput) and end is not None:
                 output.cut(end)
+                if is_hidden:
+                    query.first_written = 0
+                    output.go_on_with_history()
             if isinstance(output, ConnectorOutput) and noted is not None:
                 query.first_written = 0
                 output.sink.restore(*noted)
@@ -453,7 +457,7 @@ class Instance:
         with self.lock:
             output = self.outputs.open(sink, planned.schema)
             if isinstance(output, TopicOutput):
-                output.clear()
+                output.begin_history()
             else:
                 output.sink.clear()
         self.start_query(

@@ -94,6 +94,9 @@ class Outputs(dict[str, TopicOutput | ConnectorOutput]):
     def open(self, sink: Sink, schema: pa.Schema) -> TopicOutput | ConnectorOutput:
         """Begin to write to where a sink does."""
         output: TopicOutput | ConnectorOutput
+        before = self.get(sink.name)
+        if isinstance(before, TopicOutput):
+            before.discard()
         if isinstance(sink, Subscription):
             output = SubscriptionOutput(self._storage, sink)
         elif sink.connector == "topic":
@@ -109,7 +112,10 @@ class Outputs(dict[str, TopicOutput | ConnectorOutput]):
         """Close an output; nothing for what is no sink. `keep`: what becomes of rows that it holds back: "all" stay
         where they are; "shown": they are shown, as far as that can be yet; "nothing": they are shown, and nothing but
         files stays behind; "none": they are forgotten. What cannot be shown is logged, and stays."""
-        output = self.pop(name, None)
+        output = self.get(name)
+        if isinstance(output, TopicOutput) and keep in ("nothing", "none"):
+            output.discard()
+        self.pop(name, None)
         self._scheduler.timers.pop(name, None)
         self._scheduler.derived.discard(name.removesuffix(STREAM_QUERY))
         if isinstance(output, ConnectorOutput):
@@ -122,6 +128,10 @@ class Outputs(dict[str, TopicOutput | ConnectorOutput]):
                 logging.getLogger("sqlengine").error('sink "%s" holds rows that could not be written: %s', name, error)
         if output is not None:
             output.close()
+
+    def unpublished(self) -> dict[str, TopicOutput]:
+        """Those with a history that is not seen yet."""
+        return {n: o for n, o in self.items() if isinstance(o, TopicOutput) and o.is_unpublished}
 
     def ends(self) -> dict[str, int]:
         """The ends of the topics that queries write to, of those that are at work."""

@@ -166,7 +166,7 @@ def _begin_anew(instance: Instance, query: ContinuousQuery, pace: Pace, gone: st
     fresh.followers, query.followers = query.followers, []
     output = instance.outputs.get(obj.name)
     if isinstance(output, TopicOutput):
-        output.clear()
+        output.begin_history()
     elif isinstance(output, ConnectorOutput):
         output.sink.clear()
 
@@ -245,7 +245,7 @@ def begin_again(instance: Instance, obj: MaterializedView | Sink, *, behind: boo
     """Run the query of an object that has no state, from the beginning of what it reads."""
     emit = emit_of(obj)
     planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
-    started = (lambda: instance.filled(obj)) if obj.filling else None
+    started = (lambda: instance.filled([obj])) if obj.filling else None
     pace = Pace(rate_limit(obj.options) or 0) if behind else None
     if isinstance(obj, Subscription):
         subscriptions.begin_again(instance, obj, planned)

@@ -180,7 +180,7 @@ def _take_places(instance: Instance, new: View | NewView, views: Sequence[NewVie
         raise ObjectInUse("what depends on the view has changed meanwhile", hint="try again")
     obj = new if isinstance(new, View) else new.view
     objects = [_with_what_stays(o, instance) for o in [obj, *(v.view for v in views)]]
-    instance.catalog.change(objects, without=obj.name + REPLACEMENT)
+    instance.catalog.change(objects, without=[obj.name + REPLACEMENT])
     for other in instance.fills:
         if other is not fill and other.reads & set(anew):
             other.end(ObjectInUse("a view it reads was replaced", hint="try again"))

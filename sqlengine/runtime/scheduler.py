@@ -156,6 +156,12 @@ class Scheduler:
         """Record the tick of the present number before it begins; see TickRecord. False when there is no record."""
         return self.journal is not None and self.journal.write(self.tick_number, now_us, positions)
 
+    def note_boundary(self) -> None:
+        """A number for what happens between ticks: those before it are over, and a restart comes by here again."""
+        with self.lock:
+            self.tick_number += 1
+            self._note(self.tick_time_us, {})
+
     def resume(self) -> None:
         """Time goes on: since the last tick nothing could happen."""
         by_us = max(0, self.clock.now_us() - self.tick_time_us)

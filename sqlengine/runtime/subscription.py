@@ -76,17 +76,18 @@ def topic_name(storage: Storage, query_id: str) -> str:
 
 def make_topic(storage: Storage, subscription: Subscription) -> None:
     """Its topic, empty: what an earlier statement left of one of that name goes."""
-    remove_topic(storage, subscription)
+    remove_topic(storage, subscription.topic)
     config = TopicConfig(durability="group")
     storage.create_topic(subscription.topic, topic_schema(subscription.arrow_schema()), config)
 
 
-def remove_topic(storage: Storage, subscription: Subscription) -> None:
-    """Forget its changes and how far its follower was; the files of a topic whose description is damaged stay."""
-    if subscription.topic in {topic.name for topic in storage.topics()}:
-        storage.drop_topic(subscription.topic)
-    if subscription.topic in storage.offsets.groups():
-        storage.offsets.delete(subscription.topic)
+def remove_topic(storage: Storage, name: str) -> None:
+    """Drop a topic, if there is one, and if it is of a subscription forget how far its follower was; the files of one
+    whose description is damaged stay."""
+    if name in {topic.name for topic in storage.topics()}:
+        storage.drop_topic(name)
+    if name.startswith(TOPIC) and name in storage.offsets.groups():
+        storage.offsets.delete(name)
 
 
 def spread_topics(storage: Storage, directories: int) -> None:

@@ -78,7 +78,7 @@ def begin(instance: Instance, subscription: Subscription, planned: Planned, star
 def begin_again(instance: Instance, subscription: Subscription, planned: Planned) -> None:
     """One whose query the checkpoint cannot continue: its view was made anew, or there is no checkpoint."""
     with instance.lock:
-        started = (lambda: instance.filled(subscription)) if subscription.filling else None
+        started = (lambda: instance.filled([subscription])) if subscription.filling else None
         output = start(instance, subscription, planned, started)
         try:
             output.told = output.last_tick()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from sqlengine.catalog.catalog import object_name
@@ -75,14 +76,15 @@ def _drop_topic(statement: ast.Drop, name: str, context: Context) -> Result:
         return Result("DROP TOPIC")
     get_topic(context, name)
     users: list[CatalogObject] = [o for o in instance.catalog if isinstance(o, (Stream, Table)) and o.topic == name]
-    _drop_members(context, "topic", name, users, statement.cascade)
-    if name in topic_names(context):
-        drop_topic(context, name)
+    _drop_together(context, _over_members(context, "topic", name, users, statement.cascade), topic=name)
     return Result("DROP TOPIC")
 
 
-def _drop_members(context: Context, kind: str, name: str, members: list[CatalogObject], cascade: bool) -> None:
-    """Drop what belongs to a topic or schema and all that depends on it: DependentObjects (2BP01) unless cascading."""
+def _over_members(
+    context: Context, kind: str, name: str, members: list[CatalogObject], cascade: bool
+) -> list[CatalogObject]:
+    """What belongs to a topic or schema and all that depends on it, in the order to drop it in: DependentObjects
+    (2BP01) unless cascading."""
     catalog = context.instance.catalog
     members = [o for o in members if not o.name.endswith(STREAM_QUERY)]
     if members and not cascade:
@@ -94,47 +96,79 @@ def _drop_members(context: Context, kind: str, name: str, members: list[CatalogO
             hint="use DROP ... CASCADE to drop the dependent objects too",
         )
     over = {o.name: o for member in members for o in [*catalog.dependents(member.name), member]}
-    _drop_all(context, list(over.values()))
+    _tell(context, list(over.values()))
+    return list(over.values())
 
 
-def _drop_all(context: Context, objects: list[CatalogObject]) -> None:
-    """Drop in this order, and say so."""
+def _tell(context: Context, objects: list[CatalogObject]) -> None:
+    """Say what goes as well."""
     shown = [o for o in reversed(objects) if not o.name.endswith((STREAM_QUERY, REPLACEMENT))]
     lines = [f"drop cascades to {o.kind} {o.name}" for o in shown]
     if len(lines) > 1:
         lines = [f"drop cascades to {len(lines)} other objects\nDETAIL: " + "\n".join(lines)]
     for line in lines:
         context.notice(line)
-    for obj in objects:
-        if obj.name in context.instance.catalog:
-            _drop_one(context, obj)
 
 
 def drop_object(context: Context, obj: CatalogObject, cascade: bool) -> None:
     """Drop an object (and, cascading, its dependents first); a topic made for it goes too."""
     catalog = context.instance.catalog
+    members: list[CatalogObject] = []
     if isinstance(obj, Namespace):
-        _drop_members(context, "schema", obj.name, [o for o in catalog if o.name.startswith(f"{obj.name}.")], cascade)
+        inside = [o for o in catalog if o.name.startswith(f"{obj.name}.")]
+        members = _over_members(context, "schema", obj.name, inside, cascade)
     if not cascade:
         catalog.refuse_if_needed(obj.name, obj.kind)
-    _drop_all(context, catalog.dependents(obj.name))
-    _drop_one(context, obj)
+    over = catalog.dependents(obj.name)
+    _tell(context, over)
+    _drop_together(context, [*members, *over, obj])
 
 
-def _drop_one(context: Context, obj: CatalogObject) -> None:
+def _drop_together(context: Context, objects: list[CatalogObject], topic: str | None = None) -> None:
+    """Drop objects in this order, with what is theirs alone and perhaps a topic: all of them or, after a crash, none.
+
+    What sinks hold back is shown first; the catalog then forgets everything at once, and topics that are left go when
+    the database is opened.
+    """
+    instance = context.instance
+    whole = {o.name: o for obj in objects for o in [*_parts(obj, context), obj] if o.name in instance.catalog}
+    topics = {each: None for obj in whole.values() if (each := _own_topic(obj, whole, context)) is not None}
+    if topic is not None:
+        topics[topic] = None
+    _release_sinks(context, whole.values())
+    kept = [obj.topic for obj in whole.values() if isinstance(obj, Subscription)]
+    instance.catalog.change((), list(whole), [*topics, *kept])
+    for obj in whole.values():
+        _let_go(context, obj)
+    for name in topics:
+        drop_topic(context, name)
+
+
+def _parts(obj: CatalogObject, context: Context) -> list[CatalogObject]:
+    """What is there for an object alone: what is to replace a view, the query that writes a stream."""
+    names = [replacement_of(obj)] if isinstance(obj, MaterializedView) else [obj.name + STREAM_QUERY]
+    found = [context.instance.catalog.find(tuple(name.split("."))) for name in names]
+    return [part for part in found if part is not None]
+
+
+def _release_sinks(context: Context, objects: Collection[CatalogObject]) -> None:
+    """Have sinks show what they hold back, and end them."""
+    instance = context.instance
+    if any(isinstance(instance.outputs.get(obj.name), ConnectorOutput) for obj in objects):
+        instance.scheduler.catch_up(context.check)  # what was acknowledged before leaves with the rest
+    for obj in objects:
+        if isinstance(obj, Sink) and isinstance(instance.outputs.get(obj.name), ConnectorOutput):
+            instance.stop_query(obj.query_id)
+            instance.release_sink(obj.name, "nothing")
+
+
+def _let_go(context: Context, obj: CatalogObject) -> None:
+    """End what runs for an object that the catalog has forgotten."""
     instance = context.instance
     if isinstance(obj, (MaterializedView, Sink)):
-        if isinstance(instance.outputs.get(obj.name), ConnectorOutput):
-            instance.scheduler.catch_up(context.check)  # what was acknowledged before leaves with the rest
         instance.stop_query(obj.query_id)
         instance.waiting.pop(obj.name, None)
         instance.release_sink(obj.name, "nothing")
-    if isinstance(obj, MaterializedView):
-        replacement = instance.catalog.find(tuple(replacement_of(obj).split(".")))
-        if replacement is not None:
-            _drop_one(context, replacement)
-    if isinstance(obj, Stream) and (written := instance.catalog.find(tuple((obj.name + STREAM_QUERY).split(".")))):
-        _drop_one(context, written)
     if isinstance(obj, (Stream, Table)):
         ingest = instance.ingests.get(obj.name)
         instance.stop_ingest(obj.name)
@@ -142,21 +176,16 @@ def _drop_one(context: Context, obj: CatalogObject) -> None:
             ingest.forget()
         instance.scheduler.sources.pop(obj.name, None)
         instance.identities.pop(obj.name, None)
-    topic = _own_topic(obj, context)
-    if topic is not None:
-        instance.catalog.note_unowned(topic)
-    instance.catalog.drop(obj.name)
     if isinstance(obj, Subscription):
-        remove_topic(instance.storage, obj)
-    if topic is not None:
-        drop_topic(context, topic)
+        remove_topic(instance.storage, obj.topic)
+        instance.catalog.forget_unowned(obj.topic)
 
 
-def _own_topic(obj: CatalogObject, context: Context) -> str | None:
-    """The topic that goes with an object."""
+def _own_topic(obj: CatalogObject, dropped: Collection[str], context: Context) -> str | None:
+    """The topic that goes with an object, if all who read it are dropped."""
     if not isinstance(obj, (Stream, Table)) or obj.topic not in topic_names(context):
         return None
-    others = [o for o in context.instance.catalog if isinstance(o, (Stream, Table)) and o.name != obj.name]
+    others = [o for o in context.instance.catalog if isinstance(o, (Stream, Table)) and o.name not in dropped]
     is_shared = any(o.topic == obj.topic for o in others)
     return obj.topic if getattr(obj, "owns_topic", True) and not is_shared else None
 
@@ -174,19 +203,22 @@ def rename(statement: ast.Rename, context: Context) -> Result:
         instance.fills.refuse_change(obj.name)
         if obj.name in instance.ingests:
             raise DependentObjects(f'cannot rename "{obj.name}" while its connector feeds it')
-        _rename(context, obj, new_name)
+        renamed = {new_name: obj}
         written = instance.catalog.find(tuple((obj.name + STREAM_QUERY).split(".")))
         if written is not None:
-            _rename(context, written, new_name + STREAM_QUERY)
+            renamed[new_name + STREAM_QUERY] = written
+        queries = {n: instance.query_of(o) for n, o in renamed.items() if isinstance(o, (MaterializedView, Sink))}
+        instance.catalog.rename({old.name: replace(old, name=name) for name, old in renamed.items()})
+        for name, query in queries.items():
+            query.name = name
+        for name, old in renamed.items():
+            _rename(context, old, name)
     return Result(f"ALTER {statement.kind.upper()}")
 
 
 def _rename(context: Context, obj: CatalogObject, new_name: str) -> None:
+    """Have what runs for an object go by its new name."""
     instance = context.instance
-    query = instance.query_of(obj) if isinstance(obj, (MaterializedView, Sink)) else None
-    instance.catalog.change([replace(obj, name=new_name)], without=obj.name)
-    if query is not None:
-        query.name = new_name
     if obj.name in instance.scheduler.sources:
         instance.scheduler.sources[new_name] = instance.scheduler.sources.pop(obj.name)
     if obj.name in instance.identities:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink
+from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream
 from sqlengine.statements.context import Context
 
 
@@ -19,8 +19,7 @@ class Making:
 
     def done(self) -> None:
         """They are there now."""
-        for obj in self.objects:
-            self.context.instance.filled(obj)
+        self.context.instance.filled(self.objects)
 
 
 @contextmanager
@@ -33,31 +32,41 @@ def being_made(
     What is raised undoes everything: `undo` is called with the lock held.
     """
     instance = context.instance
-    made: list[CatalogObject] = []
+    made: tuple[CatalogObject, ...] = ()
     try:
         with instance.lock:
-            for obj in objects:
-                made.append(_entered(obj, context))
-        yield Making(context, tuple(made))
+            made = _entered(objects, context)
+        yield Making(context, made)
     except BaseException:
         with instance.lock:
             for obj in made:
                 if isinstance(obj, (MaterializedView, Sink)):
                     instance.stop_query(obj.query_id)
-                if context.in_background and obj.name in instance.catalog:
-                    instance.catalog.drop(obj.name)
+            names = {obj.name for obj in made if not instance.catalog.is_held(obj.name)}
+            topics = [obj.topic for obj in made if isinstance(obj, Stream) and obj.name in names]
+            instance.catalog.change((), [n for n in names if n in instance.catalog], topics)
+            for obj in made:
                 instance.catalog.release(obj)
             if undo is not None:
                 undo()
         raise
 
 
-def _entered(obj: CatalogObject, context: Context) -> CatalogObject:
-    """The object as the catalog has it from now on."""
+def _entered(objects: tuple[CatalogObject, ...], context: Context) -> tuple[CatalogObject, ...]:
+    """The objects as the catalog has them from now on."""
     catalog = context.instance.catalog
-    if not context.in_background:
-        catalog.hold(obj)
-        return obj
-    obj = replace(obj, filling=True) if isinstance(obj, (MaterializedView, Sink)) else obj
-    catalog.add(obj)
-    return obj
+    held: list[CatalogObject] = []
+    try:
+        for obj in objects:
+            catalog.hold(obj)
+            held.append(obj)
+        if context.in_background:
+            objects = tuple(
+                replace(obj, filling=True) if isinstance(obj, (MaterializedView, Sink)) else obj for obj in objects
+            )
+            catalog.change(objects)
+    except BaseException:
+        for obj in held:
+            catalog.release(obj)
+        raise
+    return objects

@@ -150,4 +150,7 @@ def start_stream_query(made: tuple[Stream, Sink, Planned], emit: ast.Emit, conte
 
     with being_made(context, (stream, sink), undo) as making:
         _start(sink, planned, emit, making)
-    context.instance.checkpoints.save()
+        context.instance.checkpoints.save()
+        query = context.instance.scheduler.queries.get(sink.query_id)
+        if query is not None and query.status == "failed" and query.error is not None:
+            raise query.error

@@ -76,11 +76,12 @@ def create_subscription(statement: ast.CreateSubscription, context: Context) -> 
         made = context.owned(made)
         if made.name in instance.catalog:
             instance.catalog.add(made)
+        instance.catalog.note_unowned(made.topic)
         make_topic(instance.storage, made)
 
     def undo() -> None:
         instance.release_sink(made.name)
-        remove_topic(instance.storage, made)
+        remove_topic(instance.storage, made.topic)
 
     with being_made(context, (made,), undo) as making:
         subscriptions.begin(instance, made, planned, making.done)

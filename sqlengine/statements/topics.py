@@ -96,8 +96,8 @@ def create_topic(statement: ast.CreateTopic, context: Context) -> Result:
 def drop_topic(context: Context, name: str) -> None:
     """Drop a topic that is there; the caller holds the lock."""
     context.instance.storage.drop_topic(name)
-    context.instance.catalog.forget_unowned(name)
     context.instance.catalog.set_access("topic", name, None)
+    context.instance.catalog.forget_unowned(name)
 
 
 def keep_topic_owner(context: Context, name: str) -> None:

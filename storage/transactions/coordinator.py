@@ -34,6 +34,7 @@ from storage.errors import (
 )
 from storage.log.arrivals import Arrivals
 from storage.log.commit import GroupCommit
+from storage.log.format import KIND_COMMIT
 from storage.log.log import Isolation, Log
 from storage.offsets.assignment import TopicPartition
 from storage.offsets.coordinator import GroupCoordinator
@@ -393,6 +394,27 @@ class TransactionCoordinator:
                 name: {log: part for log, part in parts.items() if log not in logs}
                 for name, parts in self._committed.items()
             }
+
+    def truncate(self, log: Log, offset: int) -> None:
+        """`Log.truncate_to`, but what was decided of transactions that begin before `offset` stays: markers that go are
+        written again, and the decisions are recorded until they are.
+        """
+        for name in self._committed_from(log, offset):
+            self._offsets.decide(
+                {"transaction": name, "state": "committed", "name": None, "since_us": self._env.now_us(), "groups": []}
+            )
+        log.truncate_to(offset)
+        for each in log.open_transactions():
+            if each.committed is not None:
+                log.mark(each.producer_id, each.epoch)
+
+    def _committed_from(self, log: Log, offset: int) -> list[str]:
+        """The transactions whose commit is told by a marker from `offset` on."""
+        found: list[str] = []
+        while frames := log.read(offset, isolation="read_uncommitted") if offset < log.high_watermark else []:
+            found += [str(f.transaction) for f in frames if f.ends_transaction and f.header.kind == KIND_COMMIT]
+            offset = frames[-1].next_offset
+        return found
 
     # --- opening and closing ---
 

@@ -134,8 +134,8 @@ class Transaction:
             )
         return self.write(logs[partition], batch)
 
-    def write(self, log: Log, batch: pa.RecordBatch) -> int:
-        """`append` to a given partition."""
+    def write(self, log: Log, batch: pa.RecordBatch, *, timestamp_us: int | None = None) -> int:
+        """`append` to a given partition; `timestamp_us` as of `Log.append`."""
         state = self._state
         with state.lock:
             self._require_open()
@@ -143,7 +143,7 @@ class Transaction:
             part = state.logs.setdefault(log, Participation())  # before it is one: whatever happens, it is told
             batch_id = BatchId(state.producer_id, state.epoch, part.sequence)
             try:
-                base = log.write(batch, producer=batch_id, transactional=True)
+                base = log.write(batch, timestamp_us=timestamp_us, producer=batch_id, transactional=True)
                 if batch.num_rows:
                     part.first_offset = part.first_offset if part.end_offset else base
                     part.sequence = (part.sequence + batch.num_rows) % _SEQUENCE_MODULUS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -140,6 +141,42 @@ def test_truncation_keeps_decisions(tmp_path: Path, path: str) -> None:
         assert numbers(log) == [0, 1, 2], "so is the commit"
         log.append(rows(3, 1))
         assert numbers(log) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_cut_marker_is_known_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool) -> None:
+    """Also when the decision had been forgotten, since the marker was durable, and the journal written anew."""
+    opened = quick(str(tmp_path / "db"))
+    log = opened.create_topic("t", SCHEMA).partitions[0]
+    for first, aborted in ((0, False), (4, True)):
+        t = opened.transaction()
+        t.append("t", rows(first, 4))
+        (t.abort if aborted else t.commit)()
+    log.append(rows(9, 1))
+    opened.maintain()
+    assert opened.offsets.decisions() == []
+    monkeypatch.setattr("storage.offsets.store._REWRITE_RECORDS", 0)
+    opened.offsets.commit("g", {("t", 0): 1})
+    with monkeypatch.context() as patch:
+        if killed:
+            patch.setattr(type(log), "mark", _die)
+            with pytest.raises(KeyboardInterrupt):
+                opened.truncate(log, 2)
+        else:
+            opened.truncate(log, 2)
+            assert numbers(log) == [0, 1]
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "db", copy)
+    opened.close()
+    with quick(str(copy)) as again:
+        log = again.topic("t").partitions[0]
+        assert numbers(log) == [0, 1] and log.last_stable_offset == log.end_offset
+        log.append(rows(2, 1))
+        assert numbers(log) == [0, 1, 2]
+
+
+def _die(*_args: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("kept", ["none", "first", "all"])
