@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 import sqlengine
-from storage import Storage
+from storage import Storage, StorageError
 from storage.faults import FaultyEnv
+
+LOOK_S = 0.2
 
 Work = Callable[[sqlengine.Database], object]
 
@@ -45,6 +48,36 @@ class Reader:
             self._position = frames[-1].next_offset
 
 
+class _Look:
+    """What a reader sees at the last moment. Whoever ends may hold a lock that reading wants: what it cannot see before
+    they let go it does not see."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._thread: threading.Thread | None = None
+        self._failure: AssertionError | None = None
+
+    def begin(self, storage: Storage) -> None:
+        self._thread = threading.Thread(target=self._poll, args=(storage,), daemon=True)
+        self._thread.start()
+        self._thread.join(LOOK_S)
+
+    def end(self) -> None:
+        """Raises what the reader found wrong."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _poll(self, storage: Storage) -> None:
+        try:
+            self._reader.poll(storage)
+        except AssertionError as failure:
+            self._failure = failure
+        except (OSError, StorageError):
+            return  # there is nothing to read from any more
+
+
 class Doomed:
     """Opens a database in `path` under a clock of its own, again and again."""
 
@@ -75,10 +108,12 @@ class Doomed:
         env = self._env()
         opened: list[sqlengine.Database] = []
 
+        looks = [_Look(reader) for reader in self.readers]
+
         def end() -> None:
-            for reader in self.readers:
+            for look in looks:
                 for db in opened:
-                    reader.poll(db.storage)
+                    look.begin(db.storage)
             env.broken = errno.EIO
             raise Killed
 
@@ -93,6 +128,8 @@ class Doomed:
             if env.broken is None:
                 raise
         survived = env.broken is None
+        for look in looks:
+            look.end()
         if survived:
             env.heal()
         for db in opened:
