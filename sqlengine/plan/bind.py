@@ -307,6 +307,10 @@ class Binder:
         """The rows for which a condition with subqueries holds."""
         return Subqueries(self.within(None)).restricted(relation, condition, clause)
 
+    def subqueries(self) -> Subqueries:
+        """What gives relations columns for the subqueries of expressions, no two under one name."""
+        return Subqueries(self.within(None))
+
     def kept(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
         """The rows for which a condition holds."""
         return relation.on(build.filtered(relation.node, self.condition(condition, relation, clause)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -9,7 +11,13 @@ import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.errors import DatatypeMismatch, InvalidDefinition, SyntaxError, UndefinedColumn  # noqa: A004 - SQL's word
+from sqlengine.errors import (
+    DatatypeMismatch,
+    InvalidDefinition,
+    SyntaxError,  # noqa: A004 - SQL's word
+    UndefinedColumn,
+    UndefinedTable,
+)
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Call, Cast, Expr, InputRef, input_columns
 from sqlengine.plan import build, nodes
@@ -22,7 +30,7 @@ from sqlengine.plan.correlation import (
 )
 from sqlengine.plan.exprs import map_refs, shift
 from sqlengine.plan.properties import derive
-from sqlengine.plan.rewrite import conjoin, conjuncts, contains
+from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.temporal_join import bind_temporal_join, is_temporal
 from sqlengine.plan.unify import coerce, meet
@@ -34,6 +42,14 @@ LEFT_ONLY = ("semi", "anti")
 """Joins whose rows are the left side's."""
 
 _FLIPPED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
+
+
+class Attacher(Protocol):
+    """The part of plan/subquery.py this file needs."""
+
+    def attached(self, relation: Relation, expr: ast.Expr) -> tuple[Relation, ast.Expr]:
+        """The relation with a column for each subquery of an expression, and the expression over those."""
+        ...
 
 
 class RelationBinder(DependentBinder, Protocol):
@@ -55,6 +71,10 @@ class RelationBinder(DependentBinder, Protocol):
 
     def restricted(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
         """The rows for which a condition with subqueries holds."""
+        ...
+
+    def subqueries(self) -> Attacher:
+        """What gives relations columns for the subqueries of expressions, no two under one name."""
         ...
 
     def kept(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
@@ -121,7 +141,8 @@ def join_onto(binder: RelationBinder, rel: ast.Join, left: Relation) -> Relation
 
 
 def _with_subqueries(binder: RelationBinder, rel: ast.Join, left: Relation) -> Relation:
-    """ON with subqueries: of an inner join a filter, of a left join a filter of what stands on the right."""
+    """ON with subqueries: of an inner join a filter, of a left join a filter of what stands on the right, else columns
+    of the side they are about."""
     parts = conjuncts(rel.on)
     if rel.kind in ("inner", "cross"):
         plain = conjoin([p for p in parts if not contains(p, ast.Subquery)])
@@ -130,11 +151,53 @@ def _with_subqueries(binder: RelationBinder, rel: ast.Join, left: Relation) -> R
         return binder.restricted(join_onto(binder, replace(rel, on=plain), left), rest, "JOIN/ON")
     right = rel.right
     if rel.kind != "left" or not isinstance(right, (ast.TableRef, ast.SubqueryRef)):
-        raise Unplannable(f"a subquery in the condition of a {rel.kind} join")
+        return _with_values(binder, rel, left)
     alias = right.alias or (right.parts[-1] if isinstance(right, ast.TableRef) else None)
     rows = ast.Select(items=(ast.SelectItem(ast.Star(), "*"),), from_=right, where=rel.on)
     always = ast.Literal(True, "boolean")
     return join_onto(binder, replace(rel, right=ast.SubqueryRef(rows, alias, (), True), on=always), left)
+
+
+def _with_values(binder: RelationBinder, rel: ast.Join, left: Relation) -> Relation:
+    """A join whose condition has subqueries that are each about one side: their values are columns of it."""
+    right = binder.relation(rel.right)
+    widths = len(left.columns), len(right.columns)
+    subqueries = binder.subqueries()
+    parts: list[ast.Expr] = []
+    for part in conjuncts(rel.on):
+        for sub in dict.fromkeys(e for e in walk(part) if isinstance(e, ast.Subquery)):
+            try:
+                left, value = subqueries.attached(left, sub)
+            except (UndefinedColumn, UndefinedTable):
+                with _about_both(rel):
+                    right, value = subqueries.attached(right, sub)
+            part = _with(part, sub, value)
+        parts.append(part)
+    made = joined(binder, replace(rel, on=conjoin(parts)), left, right)
+    if rel.kind in LEFT_ONLY:
+        return _columns_of(made, range(widths[0]))
+    second = len(left.columns)
+    return _columns_of(made, [*range(widths[0]), *range(second, second + widths[1])])
+
+
+def _with(expr: ast.Expr, old: ast.Expr, new: ast.Expr) -> ast.Expr:
+    """The expression with another one in the place of one of its parts."""
+    made: ast.Expr = transform(expr, lambda e: new if e == old else None)
+    return made
+
+
+@contextmanager
+def _about_both(rel: ast.Join) -> Iterator[None]:
+    try:
+        yield
+    except (UndefinedColumn, UndefinedTable) as error:
+        raise Unplannable(f"a subquery about both sides in the condition of a {rel.kind} join") from error
+
+
+def _columns_of(relation: Relation, places: Sequence[int]) -> Relation:
+    node = relation.node
+    chosen = build.projected(node, [build.ref(node, i) for i in places], [node.schema.names[i] for i in places])
+    return Relation(chosen, tuple(relation.columns[i] for i in places))
 
 
 def _with_function(binder: RelationBinder, rel: ast.Join, left: Relation, function: ast.FunctionRef) -> Relation:

@@ -36,6 +36,8 @@ RANKING = {
     "cume_dist": pa.float64(),
 }
 PICKING = ("lag", "lead", "first_value", "last_value", "nth_value")
+NUMBERED = ("lag", "lead", "nth_value", "ntile")
+"""Functions with a whole number, which only DuckDB computes where it differs from row to row."""
 BY_ROW = ("row_number", "ntile", "lag", "lead")
 """Functions whose answer depends on every row's place, whatever the frame."""
 ARGUMENTS = {"ntile": (1, 1), "lag": (1, 3), "lead": (1, 3), "nth_value": (2, 2), "first_value": (1, 1)}
@@ -168,7 +170,7 @@ def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], tuple[object, 
                 f"window function {call.name}() does not exist with {len(args)} arguments", position=call.position
             )
     if call.name == "ntile":
-        return [], (_whole(call, args[0], 1),), pa.int64()
+        return (*_number(call, args[0], 1), pa.int64())
     if call.name in RANKING:
         return [], (), RANKING[call.name]
     if call.name in PICKING:
@@ -188,31 +190,39 @@ def _picked(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], tuple[object,
     """lag and lead with constant distance and default, nth_value with a constant place."""
     value = args[0] if not pa.types.is_null(args[0].type) else cast(args[0], pa.string())
     if call.name == "nth_value":
-        return [value], (_whole(call, args[1], 1),), value.type
+        place, constant = _number(call, args[1], 1)
+        return [value, *place], constant, value.type
     if call.name not in ("lag", "lead"):
         return [value], (), value.type
-    distance = _whole(call, args[1], None) if len(args) > 1 else 1
+    distance, constant = _number(call, args[1], None) if len(args) > 1 else ([], (1,))
     if len(args) < 3:
-        return [value], (distance,), value.type
+        return [value, *distance], constant, value.type
     common = types.common_type(value.type, args[2].type)
     if common is None:
         raise UndefinedFunction(f"the default of {call.name}() has another type than its value", position=call.position)
     value, default = cast(value, common), cast(args[2], common)
-    return [value, default], (distance,), common
+    return [value, *distance, default], constant, common
 
 
-def _whole(call: ast.Call, arg: Expr, least: int | None) -> int:
-    """A constant whole number; InvalidParameter (22023) when it is too small."""
+def _number(call: ast.Call, arg: Expr, least: int | None) -> tuple[list[Expr], tuple[object, ...]]:
+    """A whole number as a column or, if it is one, as a constant; InvalidParameter (22023) when that is too small."""
     if not isinstance(arg, Const) or not isinstance(arg.value, int):
-        raise Unplannable(f"{call.name}() with a number that is not a constant")
+        if not pa.types.is_integer(arg.type) and not pa.types.is_null(arg.type):
+            raise UndefinedFunction(
+                f"window function {call.name}() takes a whole number, not {types.to_sql(arg.type)}",
+                position=call.position,
+            )
+        return [cast(arg, pa.int64())], ()
     if least is not None and arg.value < least:
         raise InvalidParameter(f"argument of {call.name} must be greater than zero", position=call.position)
-    return arg.value
+    return [], (arg.value,)
 
 
 def _is_own(call: ast.Call, args: Sequence[Expr], kind: pa.DataType, constants: int) -> bool:
     """Whether operators/over computes the function itself (if it can do the frame)."""
     if call.distinct or call.order_by or call.ignore_nulls:
+        return False
+    if call.name in NUMBERED and not constants:
         return False
     if call.name in RANKING or call.name in PICKING or call.star:
         return True

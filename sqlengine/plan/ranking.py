@@ -182,11 +182,17 @@ def limited(bind: Bind, s: ast.Select, partition: Sequence[str] = ()) -> Relatio
             places.append(item.expr.value - 1)
         elif isinstance(item.expr, ast.Column) and len(item.expr.parts) == 1 and names.count(item.expr.parts[0]) == 1:
             places.append(item.expr.parts[0])
+        elif (same := [i for i in s.items if i.expr == item.expr]) and names.count(same[0].name) == 1:
+            places.append(same[0].name)
         else:
             places.append(f"$o{len(hidden)}")
             hidden.append(ast.SelectItem(item.expr, f"$o{len(hidden)}"))
     if hidden and s.distinct:
-        raise Unplannable("ORDER BY of a SELECT DISTINCT by something not selected")
+        raise SyntaxError(
+            "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
+            hint="a GROUP BY with an aggregate says which of the equal rows' values they are ordered by",
+            sqlstate="42P10",
+        )
     bare = replace(s, items=(*s.items, *hidden), order_by=(), limit=None, offset=None)
     relation = bind(bare)
     kept = len(relation.node.schema) - len(hidden)

@@ -28,6 +28,9 @@ from sqlengine.types import TIMESTAMPTZ
 
 MOMENTS = frozenset("now current_timestamp current_date current_time localtime localtimestamp".split())
 """Functions of the time of the statement."""
+ALTERNATIVES_MAX = 4
+"""Conditions on now() under one OR; each doubles the filters that rows go through."""
+_OPPOSITES = {"lt": ("ge",), "le": ("gt",), "gt": ("le",), "ge": ("lt",), "eq": ("lt", "gt")}
 _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 
 
@@ -121,18 +124,43 @@ def _split(node: nodes.Filter) -> Node:
 
 
 def _either(below: Node, part: Call) -> Node:
-    """`plain OR temporal`: the rows of the plain condition for ever, the others while the temporal one holds."""
-    terms = _alternatives(part)
-    plain = [t for t in terms if not calls(t, "now")]
-    timed = [t for t in terms if calls(t, "now")]
-    if len(timed) != 1 or not plain:
-        raise Unplannable("several conditions on now() under OR")
-    always = plain[0]
-    for term in plain[1:]:
-        always = Call(pa.bool_(), "or", (always, term))
-    known = Call(pa.bool_(), "coalesce", (always, Const(pa.bool_(), False)))
-    others = build.restricted(below, [Call(pa.bool_(), "not", (known,))])
-    return build.union_all([build.restricted(below, [known]), _restricted(others, timed)])
+    """Each row while one of the alternatives holds: those of the first, and of the others while it does not."""
+    terms = sorted(_alternatives(part), key=lambda term: calls(term, "now"))
+    if sum(calls(term, "now") for term in terms) > ALTERNATIVES_MAX:
+        raise Unplannable(f"more than {ALTERNATIVES_MAX} conditions on now() under OR")
+    first, rest = terms[0], terms[1:]
+    if not rest:
+        return _restricted(below, [first])
+    missed = _any(_failing_all(first))
+    return build.union_all([_restricted(below, [first]), _restricted(below, [missed, _any(rest)])])
+
+
+def _failing(part: Expr) -> list[Expr]:
+    """Conditions one of which holds where the given one is not true, false or NULL; it is a comparison with now(), an
+    alternative of such, or has nothing to do with it."""
+    if not calls(part, "now"):
+        known = Call(pa.bool_(), "coalesce", (part, Const(pa.bool_(), False)))
+        return [Call(pa.bool_(), "not", (known,))]
+    if isinstance(part, Call) and part.function == "or":
+        first, *others = (_any(_failing_all(term)) for term in _alternatives(part))
+        for other in others:
+            first = Call(pa.bool_(), "and", (first, other))
+        return [first]
+    if isinstance(part, Call) and part.function in _OPPOSITES:
+        unknown = [Call(pa.bool_(), "is_null", (arg,)) for arg in part.args if input_columns(arg)]
+        return [*unknown, *(Call(pa.bool_(), op, part.args) for op in _OPPOSITES[part.function])]
+    raise Unplannable("a condition on now() that is not a comparison with a column")
+
+
+def _failing_all(term: Expr) -> list[Expr]:
+    return [failing for part in conjuncts(term) for failing in _failing(part)]
+
+
+def _any(terms: list[Expr]) -> Expr:
+    made = terms[0]
+    for term in terms[1:]:
+        made = Call(pa.bool_(), "or", (made, term))
+    return made
 
 
 def _alternatives(expr: Expr) -> list[Expr]:
@@ -148,7 +176,7 @@ def _bounds(part: Expr) -> list[TimeBound]:
         if not calls(right, "now"):
             op, left, right = _FLIPPED[op], right, left
         left, right, op = _untangled(left, right, op)
-        if not calls(left, "now") and input_columns(left) and not input_columns(right) and _never_goes_back(right):
+        if not calls(left, "now") and not input_columns(right) and _never_goes_back(right):
             moment = _of_time(right)
             if op == "eq":
                 return [TimeBound(left, "ge", moment), TimeBound(left, "le", moment)]

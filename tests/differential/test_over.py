@@ -26,6 +26,7 @@ DISTANCES = (
 )
 BY_PLACE = (
     "row_number()", "lag(v)", "lag(s, 2)", "lead(x, 1, -1.0)", "lead(v, 1, id)", "lag(s, 1, 'none')", "lead(d, -1)",
+    "ntile(id + 1)", "lag(v, id)", "lead(s, k, 'none')", "lag(v, id - 2, id)",
     "ntile(2)", "ntile(3)", "lag(v IGNORE NULLS)",
 )  # fmt: skip
 RANKS = ("rank()", "dense_rank()", "percent_rank()", "cume_dist()")

@@ -32,6 +32,13 @@ QUERIES = (
     " (SELECT count(*) + sum(v) FROM b WHERE b.k = a.k) AS m FROM a",
     "SELECT a.id, (SELECT max(v) FROM b) AS n, (SELECT b.v FROM b WHERE b.id = a.id) AS w FROM a",
     "SELECT a.id, (SELECT v FROM b ORDER BY v DESC NULLS LAST, id LIMIT 1) AS w FROM a",
+    # in the condition of a join
+    "SELECT a.id, b.id AS b FROM a FULL JOIN b ON a.k = b.k AND a.v > (SELECT avg(v) FROM c)",
+    "SELECT a.id, b.id AS b FROM a FULL JOIN b ON a.k = b.k AND EXISTS (SELECT 1 FROM c WHERE c.k = b.v)",
+    "SELECT a.*, b.id AS b FROM a FULL JOIN b ON a.k = b.k AND (a.v NOT IN (SELECT v FROM c)"
+    " OR b.v = (SELECT max(v) FROM c))",
+    "SELECT a.id, x.k FROM a LEFT JOIN (SELECT b.k FROM b JOIN c ON b.k = c.k) AS x ON a.k = x.k AND x.k IN (SELECT v"
+    " FROM c WHERE c.id = a.id)",
     # around and inside aggregates
     "SELECT k, sum(v) AS s FROM a GROUP BY k HAVING sum(v) > (SELECT avg(v) FROM b)",
     "SELECT k, sum(v) AS s, (SELECT count(*) FROM b) AS c FROM a GROUP BY k",

@@ -26,6 +26,12 @@ CONDITIONS = (
     "ts::date = current_date",
     "ts::date > current_date - INTERVAL '2 days'",
     "ts::timestamp > localtimestamp - INTERVAL '1 hour'",
+    "now() > TIMESTAMPTZ '2024-02-28 14:00:00+00'",
+    "now() < '2024-02-29 00:00:00+00' OR id = 1",
+    "ts > now() - INTERVAL '1 hour' OR ts < now() - INTERVAL '1 day'",
+    "(ts > now() - INTERVAL '1 hour' AND id > 1) OR (ts::date = current_date AND id < 4) OR id = 2",
+    "(ts > now() - INTERVAL '1 hour' OR ts < now() - INTERVAL '2 hours') AND (id = 1 OR ts > now() OR id = 5)",
+    "(ts BETWEEN now() - INTERVAL '1 hour' AND now() OR id = 1) AND NOT (ts > now() - INTERVAL '1 minute')",
 )
 SHAPES = (
     "SELECT id, x FROM t WHERE {}",
@@ -109,7 +115,7 @@ def test_rows_leave_without_any_input_and_followers_hear_of_it():
             "SELECT max(id) FILTER (WHERE ts <> now()) AS n FROM s GROUP BY ts HAVING ts <> now()",
             "a condition on now()",
         ),
-        ("SELECT id FROM s WHERE ts > now() OR ts < now() - INTERVAL '1 day'", "conditions on now() under OR"),
+        ("SELECT id FROM s WHERE CASE WHEN id = 1 THEN ts > now() ELSE ts < now() END", "a condition on now()"),
         ("SELECT id FROM s WHERE ts <> now()", "a condition on now()"),
     ],
 )
