@@ -390,6 +390,35 @@ def _look(env: Env, found: _Found) -> None:
     try:
         make_dir(env, found.path)
         found.lock = lock_directory(env, found.path)
+    except OSError as error:
+        found.error = LogFailed(f'directory "{found.path}" cannot be used: {error.strerror}')
+    else:
+        _look_again(env, found)
+
+
+def _joined(env: Env, found: list[_Found]) -> Directories:
+    """The directories of one storage. Who fails while the others are filled is left out if one of them has as much."""
+    while True:
+        made, source = _begun_with_one(env, found)
+        try:
+            for member in made.members.values():
+                if member is not source and member.error is None:
+                    _fill_at_opening(made, member)
+            made.write_marks()
+        except StorageError as error:
+            for each in found:
+                if each.path == made.files.roots[0]:
+                    each.error = error
+                elif each.error is None:  # it may have been told of those that were in sync by then
+                    _look_again(env, each)
+        else:
+            return made
+
+
+def _look_again(env: Env, found: _Found) -> None:
+    """Read what a directory says that is locked already."""
+    found.damage = None
+    try:
         found.has_storage = env.exists(f"{found.path}/{FORMAT}")
         found.mark = load_mark(env, found.path)
     except OSError as error:
@@ -398,8 +427,8 @@ def _look(env: Env, found: _Found) -> None:
         found.damage = error
 
 
-def _joined(env: Env, found: list[_Found]) -> Directories:
-    """The directories of one storage."""
+def _begun_with_one(env: Env, found: list[_Found]) -> tuple[Directories, Directory]:
+    """The directories of one storage, of which the one that the others are filled from is in use; and that one."""
     marks = [each.mark for each in found if each.mark is not None]
     newest = max(marks, key=lambda mark: mark.generation, default=None)
     for each in found:
@@ -418,12 +447,7 @@ def _joined(env: Env, found: list[_Found]) -> Directories:
     storage = newest.storage if newest is not None else str(UUID(bytes=env.random_bytes(16), version=4))
     members, next_id = _members(found, newest)
     made = Directories(env, storage, members, newest.generation if newest is not None else 0, next_id)
-    source = _begun(env, made, found, newest)
-    for member in members.values():
-        if member is not source and member.error is None:
-            _fill_at_opening(made, member)
-    made.write_marks()
-    return made
+    return made, _begun(env, made, found, newest)
 
 
 def _is_remnant(env: Env, each: _Found, found: list[_Found], newest: Mark) -> bool:
