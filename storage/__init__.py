@@ -49,6 +49,7 @@ from storage.errors import (
 )
 from storage.facade import Storage
 from storage.log.frame import Frame
+from storage.log.joined_frames import JoinedFrames, joined
 from storage.log.log import Isolation, Log
 from storage.log.producers import ActiveProducer
 from storage.log.segment_info import SegmentInfo
@@ -94,6 +95,7 @@ __all__ = [
     "GroupPartition",
     "InvalidConfig",
     "Isolation",
+    "JoinedFrames",
     "Log",
     "LogFailed",
     "MemberFenced",
@@ -135,6 +137,7 @@ __all__ = [
     "UnknownVersion",
     "UnsupportedConfig",
     "deal",
+    "joined",
     "let_go_mapped",
     "partitions_by_key",
     "places",

@@ -35,6 +35,8 @@ class Evaluator:
     def __init__(self, steps: Sequence[Step], types: Sequence[pa.DataType]) -> None:
         self._steps = list(zip(steps, types, strict=True))
         self.types = tuple(types)
+        self.tells_time = any(step.tells_time for step in steps)
+        """Whether `now_us` matters."""
 
     def __call__(self, batch: pa.RecordBatch, now_us: int = 0) -> list[pa.Array]:
         """One array per expression, of its declared type and of the batch's length.

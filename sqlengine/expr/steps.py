@@ -76,7 +76,7 @@ class Step:
     """One sub-expression.  `level` is how many DuckDB calls deep it is; `constant` its value when known; `cheap` ones
     are tried on all rows first, even in a branch, because that costs less than picking the rows out."""
 
-    __slots__ = ("can_raise", "cheap", "level", "number", "shared", "type")
+    __slots__ = ("can_raise", "cheap", "level", "number", "shared", "tells_time", "type")
     constant: pa.Scalar | None = None
     can_raise: bool
     cheap: bool
@@ -90,6 +90,7 @@ class Step:
         self.can_raise = can_raise or any(c.can_raise for c in children)
         self.cheap = cheap and all(c.cheap for c in children)
         self.level = max((c.level for c in children), default=0)
+        self.tells_time = any(c.tells_time for c in children)
         self.shared = False
 
     def value(self, frame: Frame) -> Value:
@@ -170,6 +171,7 @@ class NowStep(Step):
     def __init__(self, number: int, dtype: pa.DataType, kernel: Callable[[int], Value]) -> None:
         super().__init__(number, dtype, (), False)
         self.kernel = kernel
+        self.tells_time = True
 
     def compute(self, frame: Frame) -> Value:
         return self.kernel(frame.now_us)

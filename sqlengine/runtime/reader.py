@@ -14,7 +14,7 @@ from sqlengine.delta import Weights
 from sqlengine.expr.compile import Evaluator
 from sqlengine.formats import Decoder
 from sqlengine.runtime.stored_expressions import value_before
-from storage import ColumnStatistics, Frame, Log, Topic
+from storage import ColumnStatistics, Frame, JoinedFrames, Log, Topic, joined
 
 WEIGHT_COLUMN = "$weight"
 """The int8 column of a table's changelog topic: +1 inserted, -1 deleted."""
@@ -26,11 +26,15 @@ OnBad = Callable[[int, Sequence[tuple[int, BadRecord]]], None]
 """Told of a partition and its (offset, bad record) pairs."""
 
 
-class SourceBatch:
-    """Rows of one frame of one partition; columns beyond the stored ones are made only when asked for.
+Frames = Frame | JoinedFrames
 
-    `load` gives the stored columns of the batch's `num_rows` rows, and is called when the first of them is read.
-    `as_stored`: the frame's columns are the object's, so that its statistics tell of them.
+
+class SourceBatch:
+    """Rows of one frame, or of some that are joined, of one partition; columns beyond the stored ones are made only
+    when asked for.
+
+    `load` gives some of the stored columns of the batch's `num_rows` rows. `as_stored`: the frame's columns are the
+    object's, so that its statistics tell of them.
     """
 
     def __init__(
@@ -38,9 +42,9 @@ class SourceBatch:
         reader: TopicReader,
         partition: int,
         num_rows: int,
-        load: Callable[[], pa.RecordBatch],
-        offsets: np.ndarray | int,
-        frame: Frame,
+        load: Callable[[Sequence[str]], pa.RecordBatch],
+        offsets: Callable[[], np.ndarray] | int,
+        frame: Frames,
         rows: np.ndarray | None,
         weights: Weights | None = None,
         as_stored: bool = False,
@@ -54,15 +58,8 @@ class SourceBatch:
         self._load = load
         self._offsets = offsets
         self._as_stored = as_stored
-        self._loaded: pa.RecordBatch | None = None
         self._visible: pa.RecordBatch | None = None
         self._statistics: dict[str, ColumnStatistics] | None = None
-
-    @property
-    def _stored(self) -> pa.RecordBatch:
-        if self._loaded is None:
-            self._loaded = self._load()
-        return self._loaded
 
     @property
     def is_whole_frame(self) -> bool:
@@ -78,20 +75,20 @@ class SourceBatch:
 
     def offsets(self) -> np.ndarray:
         """int64[n]: each row's offset in its partition."""
-        if isinstance(self._offsets, np.ndarray):
-            return self._offsets
+        if not isinstance(self._offsets, int):
+            return self._offsets()
         return np.arange(self._offsets, self._offsets + self.num_rows, dtype=np.int64)
 
     def visible(self) -> pa.RecordBatch:
         """All columns of the object, in its order."""
         if self._visible is None:
-            self._visible = self._reader.complete(self, self._stored)
+            self._visible = self._reader.complete(self, self._load(self._reader.stored_order))
         return self._visible
 
     def select(self, names: Sequence[str]) -> pa.RecordBatch:
         """Some columns of the object; no copy for stored ones."""
         if self._visible is None and all(n in self._reader.stored_names for n in names):
-            return self._stored.select(list(names))
+            return self._load(names)
         return self.visible().select(list(names))
 
 
@@ -121,8 +118,11 @@ class TopicReader:
         self._computed = computed
         self._on_bad = on_bad
         self.stored_names = {c.name for c in obj.stored_columns()}
-        self._stored_order = [c.name for c in obj.stored_columns()]
+        self.stored_order = [c.name for c in obj.stored_columns()]
+        self._stored_columns = {c.name: c for c in obj.stored_columns()}
+        self._schema = pa.schema([pa.field(c.name, c.type) for c in obj.columns])
         self._is_table = isinstance(obj, Table)
+        self._joins = not self._is_table and not (computed is not None and computed.tells_time)
         self._keeps_statistics = all(log.keeps_statistics for log in topic.partitions)
 
     def ends(self) -> list[int]:
@@ -168,41 +168,49 @@ class TopicReader:
         frames = log.read(position, max_rows=min(max_rows, end - position))
         if self._is_table and frames:
             frames = _with_whole_end(log, frames, end)
-        for frame in frames:
-            position = frame.next_offset
+        for frame in joined(frames) if self._joins else frames:
             source = self._decode(partition, frame) if frame.record_count else None
             if source is not None and source.num_rows:
                 found.append(source)
-        self.positions[partition] = position
+        self.positions[partition] = frames[-1].next_offset if frames else position
         return found
 
-    def _decode(self, partition: int, frame: Frame) -> SourceBatch:
+    def _decode(self, partition: int, frame: Frames) -> SourceBatch:
         """The records of a frame as rows of the object."""
-        offsets = frame.offsets() if frame.is_compacted else frame.base_offset
+        offsets = frame.offsets if frame.is_compacted else frame.base_offset
         if self._decoder is None:
             weights = None
             if self._is_table:
-                column = frame.batch.column(frame.batch.schema.get_field_index(WEIGHT_COLUMN))
-                weights = np.asarray(column).astype(np.int64)
+                weights = np.asarray(frame.column(WEIGHT_COLUMN)).astype(np.int64)
                 if (weights == 1).all():
                     weights = None
-            load = partial(_conform, frame, self._stored_order, self.obj.stored_columns())
+            load = partial(_conform, frame, self._stored_columns)
             return SourceBatch(
                 self, partition, frame.record_count, load, offsets, frame, None, weights, self._keeps_statistics
             )
-        batch = frame.batch
-        decoded = self._decoder.decode(batch.column("value"))
+        raws = frame.column("value")
+        decoded = self._decoder.decode(raws)
         if decoded.bad:
-            raws, all_offsets = batch.column("value"), frame.offsets()
+            all_offsets = frame.offsets()
             self._on_bad(
                 partition,
                 [(int(all_offsets[i]), BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad],
             )
         places = np.asarray(decoded.rows, dtype=np.int64)
-        return SourceBatch(self, partition, len(places), lambda: decoded.batch, frame.offsets()[places], frame, places)
+        return SourceBatch(
+            self,
+            partition,
+            len(places),
+            lambda names: decoded.batch.select(list(names)),
+            lambda: frame.offsets()[places],
+            frame,
+            places,
+        )
 
     def complete(self, source: SourceBatch, stored: pa.RecordBatch) -> pa.RecordBatch:
         """Stored columns plus metadata and computed ones, in the object's order."""
+        if len(self.stored_order) == len(self._schema):
+            return stored
         columns: dict[str, pa.Array] = dict(zip(stored.schema.names, stored.columns, strict=True))
         for info in self.obj.columns:
             if info.metadata is not None:
@@ -213,8 +221,7 @@ class TopicReader:
             values = self._computed(batch, source.frame.append_timestamp_us)
             names = [c.name for c in self.obj.columns if c.computed is not None]
             columns.update(zip(names, values, strict=True))
-        schema = pa.schema([pa.field(c.name, c.type) for c in self.obj.columns])
-        return pa.RecordBatch.from_arrays([columns[c.name] for c in self.obj.columns], schema=schema)
+        return pa.RecordBatch.from_arrays([columns[c.name] for c in self.obj.columns], schema=self._schema)
 
     def _metadata(self, info: ColumnInfo, source: SourceBatch) -> pa.Array:
         n = source.num_rows
@@ -226,13 +233,12 @@ class TopicReader:
             case "topic":
                 return pa.repeat(self.topic.name, n).cast(info.type)
             case "timestamp" if self._decoder is None:
-                stamps = np.full(n, source.frame.append_timestamp_us, dtype=np.int64)
-                return pa.array(stamps).cast(pa.timestamp("us")).cast(info.type)
+                return pa.array(source.frame.append_timestamps_us()).cast(pa.timestamp("us")).cast(info.type)
         rows = source.rows if source.rows is not None else np.arange(n)
         field = info.metadata or ""
-        if field not in source.frame.batch.schema.names:
+        if field not in source.frame.schema.names:
             return pa.nulls(n, info.type)
-        return source.frame.batch.column(field).take(pa.array(rows)).cast(info.type)
+        return source.frame.column(field).take(pa.array(rows)).cast(info.type)
 
 
 def _with_whole_end(log: Log, frames: list[Frame], end: int) -> list[Frame]:
@@ -262,13 +268,13 @@ def _follow(frame: Frame, begun: set[str]) -> None:
         (begun.discard if frame.ends_transaction else begun.add)(frame.transaction)
 
 
-def _conform(frame: Frame, names: Sequence[str], columns: Sequence[ColumnInfo]) -> pa.RecordBatch:
-    """A frame's rows under the object's stored columns, those it was written without among them."""
-    batch = frame.batch
-    have = set(batch.schema.names)
-    if all(n in have for n in names):
-        return batch.select(list(names))
-    arrays = [batch.column(c.name) if c.name in have else value_before(c, batch.num_rows) for c in columns]
+def _conform(frame: Frames, columns: Mapping[str, ColumnInfo], names: Sequence[str]) -> pa.RecordBatch:
+    """Some stored columns of a frame's rows, those it was written without among them."""
+    have = frame.schema.names
+    if isinstance(frame, Frame) and all(n in have for n in names):
+        return frame.batch.select(list(names))
+    rows = frame.record_count
+    arrays = [frame.column(n) if n in have else value_before(columns[n], rows) for n in names]
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
 
 
@@ -302,4 +308,5 @@ def read_all(reader: TopicReader, until: Sequence[int] | None) -> pa.Table:
         if not found and reader.at_end(ends):
             break
     schema = pa.schema([pa.field(c.name, c.type) for c in reader.obj.columns])
-    return pa.Table.from_batches([b.visible().cast(schema) for b in batches], schema)
+    rows = [b.visible() for b in batches]
+    return pa.Table.from_batches([b if b.schema.equals(schema) else b.cast(schema) for b in rows], schema)

@@ -87,6 +87,19 @@ class Frame:
         """When the frame was appended."""
         return self.header.append_timestamp_us
 
+    def append_timestamps_us(self) -> npt.NDArray[np.int64]:
+        """int64[record_count]: when the frame of each row was appended."""
+        return np.full(self.record_count, self.append_timestamp_us, dtype=np.int64)
+
+    def column(self, name: str) -> pa.Array:
+        """One column of the rows. KeyError if there is none of that name."""
+        return self.batch.column(name)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the rows."""
+        return self.batch.schema
+
     @property
     def max_timestamp_us(self) -> int:
         """Largest record timestamp of the stored frame."""
