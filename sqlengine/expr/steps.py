@@ -81,6 +81,7 @@ class Step:
     can_raise: bool
     cheap: bool
     level: int
+    tells_time: bool
 
     def __init__(
         self, number: int, dtype: pa.DataType, children: Sequence[Step], can_raise: bool, cheap: bool = True

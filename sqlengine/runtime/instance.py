@@ -528,10 +528,11 @@ class Instance:
         finally:
             self._moment = {}
 
-    def contents(self, obj: CatalogObject, *, packed: bool = False) -> pa.Table:
+    def contents(self, obj: CatalogObject, *, packed: bool = False, rows: int | None = None) -> pa.Table:
         """The rows of a stream, table or view at the newest tick; the caller holds the lock.
 
         packed: texts that repeat may be dictionaries, which DuckDB reads as they are.
+        rows: no more of the first rows than so many are needed; a stream is not read further.
         """
         if isinstance(obj, MaterializedView):
             query = self.query_of(obj)
@@ -556,7 +557,7 @@ class Instance:
         if source is not None and source.store is not None:
             return source.store.scan_table() if packed else source.store.snapshot_table()
         until = source.reader.positions if source is not None else self._moment.get(obj.name)
-        return read_all(self.reader(obj), until)
+        return read_all(self.reader(obj), until, rows)
 
     def close(self, *, orderly: bool = True) -> None:
         """Stop the pump, close connectors and storage; idempotent. What sinks hold back is shown if it is `orderly`."""

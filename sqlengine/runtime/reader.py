@@ -298,12 +298,14 @@ def _offsets(text: str) -> Mapping[int, int]:
     return {int(p): int(o) for p, o in pairs}
 
 
-def read_all(reader: TopicReader, until: Sequence[int] | None) -> pa.Table:
-    """Everything a reader sees up to `until`, as one table without copies of stored columns."""
+def read_all(reader: TopicReader, until: Sequence[int] | None, rows_needed: int | None = None) -> pa.Table:
+    """Everything a reader sees up to `until`, or at least so many of the first rows, as one table without copies of
+    stored columns."""
     batches: list[SourceBatch] = []
     ends = list(until) if until is not None else reader.ends()
-    while not reader.at_end(ends):
-        found = reader.poll(until=ends)
+    max_rows = POLL_ROWS_MAX if rows_needed is None else max(1, min(rows_needed, POLL_ROWS_MAX))
+    while not reader.at_end(ends) and (rows_needed is None or reader.rows_read < rows_needed):
+        found = reader.poll(max_rows, ends)
         batches += found
         if not found and reader.at_end(ends):
             break

@@ -59,16 +59,17 @@ def run_at(context: Context, query: ast.Query, as_of: str = "") -> tuple[pa.Tabl
         is_strict = reads and context.settings.read_consistency == "strict"
         with instance.one_moment(expanded.inputs.values(), context.check) if is_strict else nullcontext():
             tick = _tick(context, as_of) if as_of else instance.scheduler.tick_number
+            plain = plain_select(context, query, expanded)
             if as_of:
                 tables = {name: contents_as_of(instance, obj, tick) for name, obj in expanded.inputs.items()}
             else:
-                tables = {name: _contents(context, obj) for name, obj in expanded.inputs.items()}
+                rows = plain.rows_needed if plain is not None else None
+                tables = {name: _contents(context, obj, rows) for name, obj in expanded.inputs.items()}
         now_us = instance.clock.now_us()
-        columns = plain_select(context, query, expanded)
-    if columns is not None:
+    if plain is not None:
         context.check()
         ((name, obj),) = expanded.inputs.items()
-        return rows_of_columns(tables[name], columns, obj), tick
+        return rows_of_columns(tables[name], plain, obj), tick
     return run_expanded(context, expanded, tables, now_us, tick), tick
 
 
@@ -98,21 +99,22 @@ def _expanded(context: Context, query: ast.Query) -> Expanded:
     return expanded
 
 
-def _contents(context: Context, obj: CatalogObject) -> pa.Table:
+def _contents(context: Context, obj: CatalogObject, rows: int | None) -> pa.Table:
+    """An object's rows, or at least so many of the first ones."""
     if isinstance(obj, SystemTable):
         return system_rows(context, obj)
     if isinstance(obj, PgRelation):
         return pg_rows(context, obj)
-    return _as_seen(context, obj, packed=True)
+    return _as_seen(context, obj, packed=True, rows=rows)
 
 
-def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False) -> pa.Table:
+def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False, rows: int | None = None) -> pa.Table:
     """An object's rows; of a table also what the session's open transaction has made of them."""
     own = None
     if context.transaction and isinstance(obj, Table):
         own = own_change(context.transaction, obj, context.instance.catalog.oid(obj.name))
     if own is None:
-        return context.instance.contents(obj, packed=packed)
+        return context.instance.contents(obj, packed=packed, rows=rows)
     return rows_with(own, context.instance.contents(obj))
 
 

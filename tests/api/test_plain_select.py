@@ -68,6 +68,15 @@ PLAIN = [
     "SELECT * FROM s",
     "SELECT b FROM s",
     'SELECT "A b" FROM other.t',
+    "SELECT * FROM t LIMIT 1",
+    "SELECT id FROM t LIMIT 1 OFFSET 2",
+    "SELECT * FROM counted LIMIT 0",
+    "SELECT b FROM s OFFSET 2",
+    "SELECT * FROM s LIMIT 2",
+    "SELECT * FROM s LIMIT 100 OFFSET 2",
+    "SELECT * FROM s LIMIT 100 OFFSET 100",
+    "SELECT * FROM s LIMIT 9223372036854775807 OFFSET 9223372036854775807",
+    "SELECT b FROM s FETCH FIRST ROW ONLY",
 ]
 
 
@@ -87,7 +96,7 @@ def test_the_answer_is_the_executors(db: sqlengine.Database, executed: list[str]
         "SELECT id + 1 FROM t",
         "SELECT * FROM shown",
         "SELECT DISTINCT g FROM t",
-        "SELECT * FROM t LIMIT 1",
+        "SELECT * FROM t LIMIT 1 + 1",
         "SELECT * EXCEPT (r) FROM t",
         "SELECT id, id FROM t",
         "SELECT * FROM t AS x(y)",
@@ -109,6 +118,8 @@ def test_errors_are_those_of_the_executor(db: sqlengine.Database) -> None:
     with pytest.raises(sqlengine.Error) as error:
         db.execute("SELECT idd FROM t")
     assert error.value.sqlstate == "42703"
+    with pytest.raises(sqlengine.Error, match="cannot be negative"):
+        db.execute("SELECT id FROM t LIMIT -1")
     with pytest.raises(sqlengine.Error) as error:
         db.execute("SELECT y.id FROM t AS x")
     assert error.value.sqlstate in ("42703", "42P01")
@@ -118,6 +129,22 @@ def test_many_small_inserts_are_few_batches(db: sqlengine.Database) -> None:
     for number in range(50):
         db.execute(f"INSERT INTO s VALUES ({number}, 'n')")
     assert len(list(db.execute("SELECT * FROM s").batches())) == 1
+
+
+def test_a_limit_reads_no_more_of_a_stream(db: sqlengine.Database) -> None:
+    """Nothing behind the last row asked for is read."""
+    db.execute("INSERT INTO s SELECT 1, 'x' FROM range(10)")
+    log = db._instance.storage.topic("s").partitions[0]
+    read, asked = type(log).read, []
+
+    def listening(self: Any, offset: int, **options: Any) -> Any:
+        asked.append(options["max_rows"])
+        return read(self, offset, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(log), "read", listening)
+        assert db.execute("SELECT a FROM s LIMIT 2 OFFSET 1").fetchall() == [(2,), (3,)]
+    assert asked == [3]
 
 
 def test_an_open_transaction_sees_its_own_rows(db: sqlengine.Database, executed: list[str]) -> None:
