@@ -38,6 +38,12 @@ class Outcome:
     notices: tuple[str, ...]
     elapsed_ms: float
     interrupted: bool = False
+    endless: bool = False
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it was a query that has an end."""
+        return self.has_rows and not self.endless and self.tag.startswith("SELECT")
 
 
 class Interrupted(Exception):
@@ -121,7 +127,9 @@ class Runner:
             raise
         self.call(lambda _session: result.close())
         elapsed_ms = (time.monotonic() - self._began) * 1000
-        return Outcome(result.tag, result.schema is not None, tuple(result.notices), elapsed_ms, ended == "interrupted")
+        notices = tuple(result.notices)
+        interrupted = ended == "interrupted"
+        return Outcome(result.tag, result.schema is not None, notices, elapsed_ms, interrupted, result.endless)
 
     def _copy(self, result: Any, renderer: Renderer, limits: Limits, deadline: float | None) -> str | None:
         """Write all rows, or those until a limit or Ctrl-C; returns why it ended early, if it did."""

@@ -59,13 +59,14 @@ class Shell:
         self.display = display
         self.interactive = interactive
         self.changed_catalog = True
+        self.last_query: str | None = None
         self.terminal: dict[str, Any] = {}
         self.open_session = open_session
         self._session = session
         self._standard_output = output
         self._file_output: Output | None = None
         self._messages = messages
-        self._limits = limits
+        self.limits = limits
         self._keep_going = keep_going
         self._depth = 0
         self._progress: Progress | None = None
@@ -115,8 +116,10 @@ class Shell:
                 return run_command(self, statement.text)
             self._progress = self._new_progress()
             show = self._live(statement.text)
-            outcome = self.runner.run(statement.text, self._renderer, self._limits, show)
+            outcome = self.runner.run(statement.text, self._renderer, self.limits, show)
             self._conclude(outcome)
+            if outcome.is_repeatable:
+                self.last_query = statement.text
             if outcome.interrupted and not self.interactive:
                 raise KeyboardInterrupt
             return True
@@ -156,7 +159,7 @@ class Shell:
 
     def _live(self, title: str) -> Callable[[Any], None] | None:
         """Shows a result without end on the whole screen; None where rows are to be written as they come."""
-        if not self.interactive or self.display.format != "table" or self._output().screen.width is None:
+        if not self.has_screen or self.display.format != "table":
             return None
 
         def show(result: Any) -> None:
@@ -168,7 +171,7 @@ class Shell:
                 title,
                 self.open_session,
                 timezone=self.timezone,
-                unicode=self._output().screen.unicode,
+                unicode=self.unicode,
                 **self.terminal,
             )
             self.say(f"{changes:,} changes, {rows:,} rows")
@@ -218,6 +221,22 @@ class Shell:
     def timezone(self) -> str:
         """Where timestamptz is shown."""
         return str(getattr(getattr(self._session, "settings", None), "timezone", "UTC"))
+
+    @property
+    def has_screen(self) -> bool:
+        """Whether somebody sits before a terminal that results go to."""
+        return self.interactive and self._output().screen.width is not None
+
+    @property
+    def unicode(self) -> bool:
+        """Whether results may have characters beyond ASCII."""
+        return self._output().screen.unicode
+
+    def write(self, text: str) -> None:
+        """Text of the shell's own where results go."""
+        output = self._output()
+        output.write(text)
+        output.flush()
 
     def _output(self) -> Output:
         return self._file_output or self._standard_output()

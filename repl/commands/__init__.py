@@ -12,6 +12,7 @@ from repl.commands.catalog import CATALOG_COMMANDS
 from repl.commands.display import DISPLAY_COMMANDS
 from repl.commands.files import FILE_COMMANDS
 from repl.commands.general import general_commands
+from repl.commands.live import LIVE_COMMANDS
 from sqlengine import errors
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     *general_commands(lambda: COMMANDS),
     *CATALOG_COMMANDS,
     *DISPLAY_COMMANDS,
+    *LIVE_COMMANDS,
     *FILE_COMMANDS,
 )
 _BY_NAME = {name: command for command in COMMANDS for name in command.names}

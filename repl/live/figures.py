@@ -1,16 +1,10 @@
-"""What the engine tells of a followed query: watermark, lag, state.  Asked once a second by a session of its own."""
+"""What the engine tells of a followed query: watermark, lag, state."""
 
 from __future__ import annotations
 
 import datetime
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-from sqlengine.errors import Error
-
-_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +31,3 @@ def read_figures(session: Any, backend: int, now: datetime.datetime) -> Figures 
     row = rows[0]
     lag = None if row["watermark"] is None else (now - row["watermark"]).total_seconds()
     return Figures(row["watermark"], lag, row["rows_behind"], row["state_rows"], row["state_bytes"])
-
-
-class Repeater:
-    """Calls `work` now and every second on a thread of its own until closed; `failed` is told of an error, once."""
-
-    def __init__(self, work: Callable[[], None], failed: Callable[[Error], None], every_s: float = _EVERY_S) -> None:
-        self._work = work
-        self._failed = failed
-        self._every_s = every_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sqlengine-figures", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._over.is_set():
-            try:
-                self._work()
-            except Error as error:
-                self._failed(error)
-                return
-            self._over.wait(self._every_s)
-
-    def close(self) -> None:
-        """End it, after the call that runs."""
-        self._over.set()
-        self._thread.join()

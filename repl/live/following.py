@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from repl.live.figures import Repeater, read_figures
+from repl.live.figures import read_figures
 from repl.live.fullscreen import show
 from repl.live.live_screen import LiveScreen
+from repl.live.repeater import Repeater
+from repl.live.watching import seeing_latest
 from repl.runner import Runner
 from sqlengine.errors import Error
 
@@ -47,7 +49,7 @@ def follow(
             screen.end(error)
 
     backend = _backend(runner) if open_session is not None else None
-    figures = _Asking(open_session, backend, screen) if open_session is not None and backend is not None else None
+    figures = _ask(open_session, backend, screen) if open_session is not None and backend is not None else None
     job = runner.begin(read)
     try:
         show(screen, **terminal)
@@ -70,17 +72,10 @@ def _backend(runner: Runner) -> int | None:
     return int(next(iter(found[0].values())))
 
 
-class _Asking:
+def _ask(open_session: OpenSession, backend: int, screen: LiveScreen) -> Repeater:
     """Tells a screen once a second what the engine says of its query."""
-
-    def __init__(self, open_session: OpenSession, backend: int, screen: LiveScreen) -> None:
-        session = self._session = open_session()
-        self._repeater = Repeater(
-            lambda: screen.tell(read_figures(session, backend, datetime.datetime.now(datetime.UTC))),
-            lambda error: screen.note(f"no figures: {error.message}"),
-        )
-
-    def close(self) -> None:
-        """Ask no more."""
-        self._repeater.close()
-        self._session.close()
+    return Repeater(
+        seeing_latest(open_session),
+        lambda session: screen.tell(read_figures(session, backend, datetime.datetime.now(datetime.UTC))),
+        lambda error: screen.note(f"no figures: {error.message}"),
+    )

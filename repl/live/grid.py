@@ -21,7 +21,6 @@ from sqlengine import types
 
 _WIDEST_TEXT = 40
 _LEAST_CUT = 4
-_HEAD_LINES = 3
 _FIRST_ENOUGH = 10_000
 Marks = npt.NDArray[np.bool_]
 
@@ -67,6 +66,8 @@ class Grid:
     timezone: str = "UTC"
     unicode: bool = True
     place: Place = Place()
+    with_types: bool = True
+    """Whether types stand below names."""
     _widths: dict[str, int] = field(default_factory=dict)
     _height: int = 1
     count: int = 0
@@ -127,6 +128,10 @@ class Grid:
         self.place = replace(self.place, row=int(row), follow=False)
         return True
 
+    def go_to(self, row: int) -> None:
+        """Stand in a row of the order shown."""
+        self.place = replace(self.place, row=row, follow=False)
+
     def follow(self) -> None:
         """Stay at the last row."""
         self.place = replace(self.place, follow=True)
@@ -169,13 +174,19 @@ class Grid:
 
     # ------------------------------------------------------------ drawing
 
+    @property
+    def head_lines(self) -> int:
+        """Lines above the rows."""
+        return 3 if self.with_types else 2
+
     def draw(self, rows: Rows, width: int, height: int, styler: Styler = unstyled) -> tuple[list[Line], Shown]:
         """Names, types, a rule and rows: `height` lines."""
-        shown, batch = self.show(rows, max(1, height - _HEAD_LINES))
+        shown, batch = self.show(rows, max(1, height - self.head_lines))
         self._widen(rows.schema, shown)
         columns = self._columns(rows.schema, width)
         styles = styler(shown, batch)
-        lines = [self._names(rows.schema, columns), self._types(rows.schema, columns), self._rule(columns, width)]
+        kinds = [self._types(rows.schema, columns)] if self.with_types else []
+        lines = [self._names(rows.schema, columns), *kinds, self._rule(columns, width)]
         for i in range(len(shown.positions)):
             lines.append(self._row(rows.schema, shown, columns, styles, i, width))
         return lines[:height], shown
@@ -184,7 +195,9 @@ class Grid:
         """Have room for what is shown; columns only grow."""
         for number, column in enumerate(schema):
             texts = pa.array(shown.texts[number], pa.string())
-            least = max(text_width(visible_text(column.name)) + 2, len(types.to_sql(column.type)))
+            least = text_width(visible_text(column.name)) + 2
+            if self.with_types:
+                least = max(least, len(types.to_sql(column.type)))
             values = max(widest(texts), 4 if texts.null_count else 0)
             cap = _WIDEST_TEXT if not types.is_numeric(column.type) else max(values, least)
             wanted = min(max(least, values), max(cap, 1))

@@ -48,9 +48,9 @@ class GridScreen:
         self.grid = Grid(timezone, unicode)
         self._all_rows = rows
         self._chart: str | None = None
-        self._typing: LineInput | None = None
+        self.typing: LineInput | None = None
         self._help = False
-        self._message = ""
+        self.message = ""
         self._size = (0, 0)
 
     @property
@@ -62,9 +62,9 @@ class GridScreen:
 
     def press(self, key: str) -> None:
         """See screen.Screen."""
-        self._message = ""
-        if self._typing is not None:
-            self._type(self._typing.press(key))
+        self.message = ""
+        if self.typing is not None:
+            self._type(self.typing.press(key))
         elif self._help:
             self._help = False
         elif not self.press_own(key) and not self._press_common(key):
@@ -80,11 +80,11 @@ class GridScreen:
         elif key == "?":
             self._help = True
         elif key == "/":
-            self._typing = LineInput("search", "search: ")
+            self.typing = LineInput("search", "search: ")
         elif key == "f":
-            self._typing = LineInput("filter", "only rows with: ")
+            self.typing = LineInput("filter", "only rows with: ")
         elif key == "w":
-            self._typing = LineInput("write", "write to file: ")
+            self.typing = LineInput("write", "write to file: ")
         elif key == "escape":
             self.grid.filter("")
             self.grid.search(self.rows, "")
@@ -98,28 +98,31 @@ class GridScreen:
         return True
 
     def _type(self, typing: LineInput) -> None:
-        self._typing = typing if typing.state == "open" else None
-        if typing.state != "given":
-            return
-        if typing.purpose == "search" and not self.grid.search(self.rows, typing.text):
-            self._message = f'no row has "{typing.text}"'
-        elif typing.purpose == "filter":
-            self.grid.filter(typing.text)
-        elif typing.purpose == "write" and typing.text:
-            self._write(typing.text)
+        self.typing = typing if typing.state == "open" else None
+        if typing.state == "given":
+            self.take_text(typing.purpose, typing.text)
+
+    def take_text(self, purpose: str, text: str) -> None:
+        """A text was typed at the foot and given."""
+        if purpose == "search" and not self.grid.search(self.rows, text):
+            self.message = f'no row has "{text}"'
+        elif purpose == "filter":
+            self.grid.filter(text)
+        elif purpose == "write" and text:
+            self._write(text)
 
     def _write(self, path: str) -> None:
         try:
             count = write_file(pa.Table.from_batches([self.rows.take(self.grid.order(self.rows))]), path, self.timezone)
-            self._message = f'{count:,} rows written to "{path}"'
+            self.message = f'{count:,} rows written to "{path}"'
         except Error as error:
-            self._message = f"{error.message} [{error.sqlstate}]" + (f"; {error.hint}" if error.hint else "")
+            self.message = f"{error.message} [{error.sqlstate}]" + (f"; {error.hint}" if error.hint else "")
 
     def _copy(self) -> None:
-        shown, batch = self.grid.show(self.rows, self._body_height() - 3)
+        shown, batch = self.grid.show(self.rows, self._body_height() - self.grid.head_lines)
         self.clipboard, count = clipboard_text(batch, self.timezone)
         more = "" if count == len(shown.positions) else f" of {len(shown.positions)}, the clipboard takes no more"
-        self._message = f"{count} rows copied{more}"
+        self.message = f"{count} rows copied{more}"
 
     # ------------------------------------------------------------ drawing
 
@@ -133,9 +136,13 @@ class GridScreen:
         elif self._chart is not None:
             middle = self._chart_lines(self._chart, width, body)
         else:
-            middle, _ = self.grid.draw(self.rows, width, body, self.styler(now))
+            middle = self.body_lines(width, body, now)
         foot = [self._status(width, now), key_line(self.foot_keys, width)]
         return page([*head, *page(middle, width, body), *foot], width, height)
+
+    def body_lines(self, width: int, height: int, now: float) -> list[Line]:
+        """What is between title and foot."""
+        return self.grid.draw(self.rows, width, height, self.styler(now))[0]
 
     def is_stale(self, now: float) -> bool:
         """See screen.Screen."""
@@ -159,10 +166,10 @@ class GridScreen:
         return f"row {at:,} of {self.grid.count:,}{only}"
 
     def _status(self, width: int, now: float) -> Line:
-        if self._typing is not None:
-            return fitted([("status", f" {self._typing.label}{self._typing.text}"), ("cursor", " ")], width)
-        if self._message:
-            return fitted([("status", f" {self._message}")], width)
+        if self.typing is not None:
+            return fitted([("status", f" {self.typing.label}{self.typing.text}"), ("cursor", " ")], width)
+        if self.message:
+            return fitted([("status", f" {self.message}")], width)
         text = self.status_text(width, now)
         return fitted([("status", " " + (text if self.unicode else text.replace("·", "-")))], width)
 

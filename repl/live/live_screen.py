@@ -21,12 +21,12 @@ from repl.live.rows import FixedRows, Rows
 from repl.render.cells import cell_texts
 from repl.render.chart import sparkline
 from repl.render.progress import count_text, time_text
+from repl.render.size import bytes_text
 from sqlengine.errors import Error
 
 FLASH_S = 0.8
 _SPARK_WIDTH = 110
 """Narrower screens have no room for the rates of the last seconds."""
-_BYTES = ("B", "kB", "MB", "GB", "TB")
 
 
 class LiveScreen(GridScreen):
@@ -87,7 +87,7 @@ class LiveScreen(GridScreen):
     def note(self, text: str) -> None:
         """Something to be told at the foot, until the next key."""
         with self._lock:
-            self._message = text
+            self.message = text
             self._version += 1
 
     @property
@@ -204,11 +204,3 @@ def _change_styles(shown: Shown, rows: pa.RecordBatch) -> list[list[str]]:
     kinds = {MARKS[0]: "come", MARKS[1]: "gone", MARKS[2]: "come", MARKS[3]: "gone"}
     of_rows = [kinds[mark] for mark in rows.column(0).to_pylist()]
     return [of_rows] * rows.num_columns
-
-
-def bytes_text(count: int) -> str:
-    """870 B, 12.3 kB, 1.2 MB."""
-    number, unit = float(count), 0
-    while number >= 1000 and unit < len(_BYTES) - 1:
-        number, unit = number / 1000, unit + 1
-    return f"{number:.3g} {_BYTES[unit]}"

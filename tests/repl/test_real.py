@@ -10,6 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from repl.__main__ import main
+
 ROOT = Path(__file__).parents[2]
 SETUP = """
 CREATE STREAM orders (id BIGINT, item TEXT, price DOUBLE PRECISION);
@@ -89,3 +91,36 @@ def test_types_survive_the_way_to_arrow(tmp_path: Path) -> None:
     with path.open("rb") as stream:
         schema = pa.ipc.open_stream(stream).schema
     assert schema.types == [pa.int64(), pa.string(), pa.decimal128(10, 2), pa.timestamp("us")]
+
+
+VIEW = (
+    "CREATE TABLE t (n BIGINT); INSERT INTO t VALUES (1), (2); "
+    "CREATE MATERIALIZED VIEW total AS SELECT sum(n) AS n FROM t;"
+)
+
+
+def test_views_of_the_engine_in_a_script(capfd: pytest.CaptureFixture[str]) -> None:
+    script = [VIEW, "SELECT n FROM total;", "\\watch 0.01 3", "\\top", "\\graph total", "\\live SELECT n FROM total"]
+    assert main([*(word for line in script for word in ("-c", line)), "--until-idle", "200ms", "--quiet"]) == 0
+    out = capfd.readouterr().out
+    assert out.count("│      3 │") == 4, "the query itself and three times more"
+    assert "│ total │ running │" in out and "└─ " in out and "insert" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("\\watch", "there is none yet"),
+        ("\\watch x", "takes seconds and how often"),
+        ("\\watch 0", "takes seconds"),
+        ("\\watch 1 0", "takes seconds"),
+        ("\\watch nan", "takes seconds"),
+        ("\\live", "needs the name"),
+        ("\\live nowhere", "42P01"),
+        ("\\graph", "needs the name"),
+        ("\\graph nowhere", 'no query "nowhere" is running [42704]'),
+    ],
+)
+def test_bad_arguments(capfd: pytest.CaptureFixture[str], command: str, complaint: str) -> None:
+    assert main(["-c", command]) == 1
+    assert complaint in capfd.readouterr().err
