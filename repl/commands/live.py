@@ -6,6 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from repl.commands.base import Command
+from repl.live.graph import graph_lines
+from repl.live.lines import plain
+from repl.live.snapshot import query_table, read_snapshot
 from repl.statements import Statement
 from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
 
@@ -28,7 +31,8 @@ def _watch(shell: Shell, argument: str) -> bool:
     if query is None:
         raise InvalidParameter("\\watch repeats the last query, and there is none yet")
     if times is None and shell.has_screen:
-        from repl.live.watch_screen import WatchScreen  # prompt_toolkit is heavy, and a script needs none
+        # prompt_toolkit is heavy, and a script needs none
+        from repl.live.watch_screen import WatchScreen
         from repl.live.watching import borrowed, show_again
 
         screen = WatchScreen(query, every_s, timezone=shell.timezone, unicode=shell.unicode)
@@ -58,12 +62,11 @@ def _period(argument: str) -> tuple[float, int | None]:
 
 
 def _top(shell: Shell, _argument: str) -> bool:
-    from repl.live.snapshot import query_table, read_snapshot
-
     if not shell.has_screen:
         snapshot = shell.runner.call(lambda session: read_snapshot(session, time.monotonic()))
         shell.show(query_table(snapshot, None).drop_columns(["in/s", "out/s", "busy %"]))
         return True
+    # prompt_toolkit is heavy, and a script needs none
     from repl.live.dashboard import Dashboard
     from repl.live.watching import borrowed, seeing_latest, show_dashboard
 
@@ -74,10 +77,6 @@ def _top(shell: Shell, _argument: str) -> bool:
 
 
 def _graph(shell: Shell, name: str) -> bool:
-    from repl.live.graph import graph_lines
-    from repl.live.lines import plain
-    from repl.live.snapshot import read_snapshot
-
     snapshot = shell.runner.call(lambda session: read_snapshot(session, time.monotonic()))
     known = {row[kind]: row["query_id"] for kind in ("query_id", "name") for row in snapshot.queries}
     query_id = known.get(name) or known.get(name.lower())
