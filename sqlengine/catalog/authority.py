@@ -18,6 +18,8 @@ _PREDEFINED_GIVE = {
     WRITE_ALL: ("INSERT", "UPDATE", "DELETE", "USAGE"),
     MAINTAIN_ALL: ("MAINTAIN",),
 }
+ANY_COLUMN = ""
+"""For `has_any`: whichever column."""
 _OTHERS = ("REFERENCES", "TRIGGER", "CONNECT", "TEMPORARY", "TEMP", "SET", "ALTER SYSTEM")
 """PostgreSQL's privileges that nothing here needs."""
 
@@ -131,13 +133,26 @@ class Authority:
             return True
         return target.kind != SystemTable.kind and has_privilege(target.grants, reach, privilege, grantable)
 
+    def may_column(self, target: Target, column: str, privilege: str, grantable: bool = False) -> bool:
+        """Whether it has a privilege on a column of something, by itself or because it has it on the whole."""
+        given = target.access.of_column(column).grants or ()
+        return self.may(target, privilege, grantable) or has_privilege(given, self.reach, privilege, grantable)
+
+    def may_any_column(self, target: Target, privilege: str, grantable: bool = False) -> bool:
+        """Whether it has a privilege on at least one column."""
+        names = [name for name, _ in target.access.columns]
+        return self.may(target, privilege, grantable) or any(
+            self.may_column(target, name, privilege, grantable) for name in names
+        )
+
     def may_use_schema(self, name: str, privilege: str = "USAGE") -> bool:
         """Whether it has a privilege on the schema of that name; everybody uses the engine's own."""
         target = schema_target(self.catalog, name)
         return target is None or name == SYSTEM_SCHEMA or self.may(target, privilege)
 
-    def has_any(self, target: Target, privileges: str) -> bool:
-        """What `has_table_privilege(role, object, 'SELECT, INSERT WITH GRANT OPTION')` answers: whether it has one.
+    def has_any(self, target: Target, privileges: str, column: str | None = None) -> bool:
+        """What `has_table_privilege(role, object, 'SELECT, INSERT WITH GRANT OPTION')` answers: whether it has one; on
+        the whole, or on a column (ANY_COLUMN: one of them).
 
         InvalidParameter (22023) for a word that is no privilege.
         """
@@ -148,5 +163,12 @@ class Authority:
             if plain not in (*ALL_PRIVILEGES, *_OTHERS):
                 raise InvalidParameter(f'unrecognized privilege type: "{item.strip()}"')
             known = plain in ALL_PRIVILEGES
-            answer = answer or (self.may(target, plain, word != plain) if known else self.owns(target))
+            answer = answer or (self._has(target, plain, word != plain, column) if known else self.owns(target))
         return answer
+
+    def _has(self, target: Target, privilege: str, grantable: bool, column: str | None) -> bool:
+        if column is None:
+            return self.may(target, privilege, grantable)
+        if column == ANY_COLUMN:
+            return self.may_any_column(target, privilege, grantable)
+        return self.may_column(target, column, privilege, grantable)

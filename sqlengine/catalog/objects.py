@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from sqlengine import types
-from sqlengine.catalog.privileges import Access, Grant, Grants
+from sqlengine.catalog.privileges import Access, ColumnGrants, Grant, Grants
 from sqlengine.catalog.roles import BOOTSTRAP_ID
 
 
@@ -59,7 +59,7 @@ class WatermarkInfo:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogObject:
     """Base: `name` is "name" in schema public, else "schema.name"; `owner` is a role's number, `grants` None those an
-    object has from the beginning."""
+    object has from the beginning, `column_grants` those on single columns."""
 
     kind: ClassVar[str] = ""
     name: str
@@ -69,11 +69,12 @@ class CatalogObject:
     sql: str = ""
     owner: int = BOOTSTRAP_ID
     grants: Grants | None = None
+    column_grants: ColumnGrants = ()
 
     @property
     def access(self) -> Access:
         """Who owns it and who may do what with it."""
-        return Access(self.owner, self.grants)
+        return Access(self.owner, self.grants, self.column_grants)
 
     def arrow_schema(self) -> pa.Schema:
         """The visible columns as an Arrow schema."""
@@ -249,6 +250,12 @@ OBJECT_TYPES: tuple[type[CatalogObject], ...] = (
 _BY_KIND = {cls.kind: cls for cls in OBJECT_TYPES}
 
 
+def kept_columns(new: CatalogObject, old: CatalogObject) -> ColumnGrants:
+    """What was granted on columns that an object which takes another's place has as well."""
+    names = {column.name for column in new.columns}
+    return tuple((name, grants) for name, grants in old.column_grants if name in names)
+
+
 def to_json(obj: CatalogObject) -> dict[str, Any]:
     """The JSON form; types as SQL text."""
     record = dataclasses.asdict(obj)
@@ -278,6 +285,8 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
             fields[name] = tuple(fields[name])
     if fields.get("grants") is not None:
         fields["grants"] = grants_from_json(fields["grants"])
+    given = fields.get("column_grants", ())
+    fields["column_grants"] = tuple((name, grants_from_json(grants)) for name, grants in given)
     return cls(**fields)
 
 

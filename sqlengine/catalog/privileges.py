@@ -27,7 +27,23 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
 }
 """By the kind of an object, what can be granted on it.  MAINTAIN, from PostgreSQL 17, is PAUSE and RESUME here."""
 
+COLUMN_PRIVILEGES = ("SELECT", "INSERT", "UPDATE")
+"""Those that can be granted on single columns."""
+
 ALL_PRIVILEGES = tuple(dict.fromkeys(p for each in PRIVILEGES.values() for p in each))
+
+ACL_LETTERS = {
+    "INSERT": "a",
+    "SELECT": "r",
+    "UPDATE": "w",
+    "DELETE": "d",
+    "TRUNCATE": "D",
+    "EXECUTE": "X",
+    "USAGE": "U",
+    "CREATE": "C",
+    "MAINTAIN": "m",
+}
+"""PostgreSQL's letters, in the order in which an ACL has them."""
 
 _OF_EVERYBODY = {"function": ("EXECUTE",), "public schema": ("USAGE",)}
 """What PUBLIC has from the beginning."""
@@ -44,6 +60,8 @@ class Grant:
 
 
 Grants = tuple[Grant, ...]
+ColumnGrants = tuple[tuple[str, Grants], ...]
+"""Grants on single columns, by their names."""
 
 Reach = Callable[[int], Collection[int]]
 """The roles whose privileges a role has; a superuser has everybody's."""
@@ -51,10 +69,26 @@ Reach = Callable[[int], Collection[int]]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An object's owner and grants; `grants` None: those it has from the beginning."""
+    """An object's owner and grants; `grants` None: those it has from the beginning; `columns`: on single columns."""
 
     owner: int
     grants: Grants | None = None
+    columns: ColumnGrants = ()
+
+    def of_column(self, name: str) -> Access:
+        """A column's: what is granted on it alone."""
+        return Access(self.owner, dict(self.columns).get(name, ()))
+
+    def with_column(self, name: str, grants: Grants) -> Access:
+        """With other grants on a column."""
+        left = {**dict(self.columns), name: grants}
+        return replace(self, columns=tuple((column, some) for column, some in left.items() if some))
+
+    def mapped(self, change: Callable[[Grants], Grants]) -> Access:
+        """With what is made of its grants, and of those on each column."""
+        columns = tuple((name, change(grants)) for name, grants in self.columns)
+        grants = None if self.grants is None else change(self.grants)
+        return replace(self, grants=grants, columns=tuple((name, some) for name, some in columns if some))
 
 
 def default_grants(kind: str, owner: int) -> Grants:
@@ -101,28 +135,30 @@ def revoked(
 
 def with_owner(access: Access, owner: int) -> Access:
     """Another owner, who takes the old one's place in the grants."""
-    if access.grants is None or owner == access.owner:
-        return replace(access, owner=owner)
+    if owner == access.owner:
+        return access
 
     def moved(role: int) -> int:
         return owner if role == access.owner else role
 
-    grants: Grants = ()
-    for grant in access.grants:
-        grants = _merged(grants, replace(grant, grantee=moved(grant.grantee), grantor=moved(grant.grantor)))
-    return Access(owner, grants)
+    def all_moved(grants: Grants) -> Grants:
+        made: Grants = ()
+        for grant in grants:
+            made = _merged(made, replace(grant, grantee=moved(grant.grantee), grantor=moved(grant.grantor)))
+        return made
+
+    return replace(access.mapped(all_moved), owner=owner)
 
 
 def without_role(access: Access, role: int) -> Access:
     """Without anything a role has or has given."""
-    if access.grants is None:
-        return access
-    return replace(access, grants=tuple(g for g in access.grants if role not in (g.grantee, g.grantor)))
+    return access.mapped(lambda grants: tuple(g for g in grants if role not in (g.grantee, g.grantor)))
 
 
 def mentions(access: Access, role: int) -> bool:
     """Whether a role has or has given something (its being the owner aside)."""
-    return any(role in (g.grantee, g.grantor) and g.grantee != access.owner for g in access.grants or ())
+    every = (access.grants or (), *(grants for _, grants in access.columns))
+    return any(role in (g.grantee, g.grantor) and g.grantee != access.owner for grants in every for g in grants)
 
 
 def _merged(grants: Grants, new: Grant) -> Grants:

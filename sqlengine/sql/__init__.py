@@ -18,6 +18,7 @@ from sqlengine.sql.redact import without_passwords
 from sqlengine.sql.token_edit import ROWTIME
 
 if TYPE_CHECKING:
+    from sqlengine.sql.column_reads import columns_read
     from sqlengine.sql.glot import has_own_form
     from sqlengine.sql.open_params import lower_open, parameter_count
     from sqlengine.sql.params import Typed, bind_params
@@ -33,6 +34,7 @@ _LAZY = {
     "has_own_form": "glot",
     "Reference": "references",
     "called_functions": "references",
+    "columns_read": "column_reads",
     "reads_changes": "references",
     "named_in": "references",
     "sampled_share": "sampling",
@@ -77,6 +79,7 @@ __all__ = [
     "Typed",
     "bind_params",
     "called_functions",
+    "columns_read",
     "fill_marks",
     "grouping_window",
     "has_mark",

@@ -168,17 +168,21 @@ def revoke(node: Node) -> ast.Statement:
 def _changed(node: Node, option: str | None, revoke: bool) -> ast.Statement:
     listed, granted_to = node.node("privileges"), node.node("granted_to")
     assert listed is not None and granted_to is not None
-    words = [_privilege(item) for item in listed.spread()]
+    on_columns = tuple(_on_columns(item) for item in listed.spread() if item.has("names"))
+    words = [_privilege(item) for item in listed.spread() if not item.has("names")]
     common: dict[str, Any] = {"revoke": revoke, "option": option is not None, "cascade": node.has("cascade")}
     to = _roles(granted_to)
     on, on_all = node.node("on_objects"), node.node("on_all")
     if on is None and on_all is None:
         if option == "GRANT":
             raise errors.SyntaxError("roles are granted WITH ADMIN OPTION", position=_start(listed))
+        if on_columns:
+            raise errors.SyntaxError("column names are given with privileges ON a relation", position=_start(listed))
         return ast.GrantRoles(roles=tuple(words), members=to, **common)
     if option == "ADMIN":
         raise errors.SyntaxError("privileges are granted WITH GRANT OPTION", position=_start(listed))
     privileges = () if words in (["all"], ["all privileges"]) else tuple(word.upper() for word in words)
+    common["on_columns"] = on_columns
     if on is not None:
         objects = on.node("objects")
         assert objects is not None
@@ -193,11 +197,15 @@ def _changed(node: Node, option: str | None, revoke: bool) -> ast.Statement:
 
 
 def _privilege(item: Node) -> str:
-    if item.has("names"):
-        raise NotSupportedError(
-            "privileges on columns are not supported", hint="grant on a view that has them", position=_start(item)
-        )
     return " ".join(ident(item, leaf) for leaf in item.flat())
+
+
+def _on_columns(item: Node) -> tuple[str, tuple[str, ...]]:
+    """`SELECT (a, b)`: the privilege and the columns."""
+    names = item.node("names")
+    assert names is not None
+    word = ident(item, item.leaf("IDENT"))
+    return word.upper(), tuple(ident(names, leaf) for leaf in names.flat())
 
 
 _PLURALS = {

@@ -6,6 +6,7 @@ Oids are numbers of 32 bits without sign, reg* types among them: text becomes on
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -336,13 +337,38 @@ def _named_set(node: exp.Expr) -> None:
         alias.set("columns", [alias.this.copy()])
 
 
+def _explode_acl(node: exp.Anonymous, columns: Mapping[str, str]) -> None:
+    """aclexplode(items): the answer of `_acl_privileges` as rows."""
+    shape = json.dumps([dict(columns)])
+    joined = exp.Anonymous(
+        this="array_to_string",
+        expressions=[node.expressions[0].copy(), exp.Anonymous(this="chr", expressions=[exp.Literal.number(10)])],
+    )
+    asked = exp.Anonymous(this="_acl_privileges", expressions=[joined])
+    listed = exp.Anonymous(this="from_json", expressions=[asked, exp.Literal.string(shape)])
+    made = exp.Explode(this=listed)
+    if not isinstance(node.parent, (exp.Table, exp.Lateral)):
+        node.replace(made)
+        return
+    row = exp.Select(expressions=[exp.Alias(this=made, alias=exp.to_identifier("item"))])
+    fields = [exp.Alias(this=exp.column(name, table="item"), alias=exp.to_identifier(name)) for name in columns]
+    rows = exp.Select(expressions=fields).from_(
+        exp.Subquery(this=row, alias=exp.TableAlias(this=exp.to_identifier("one")))
+    )
+    alias = node.parent.args.get("alias") or exp.TableAlias(this=exp.to_identifier(node.name.lower()))
+    node.parent.replace(exp.Lateral(this=exp.Subquery(this=rows), alias=alias))
+
+
 def _sets_in_from(tree: exp.Expr, functions: Mapping[str, Mapping[str, str]]) -> None:
-    """Functions in FROM that give rows of a kind there is nothing of: no rows, with their columns."""
+    """Functions that give rows: aclexplode's are those of the list that another function makes of its argument; of the
+    others there is nothing here: no rows, with their columns."""
     for node in list(tree.find_all(exp.Anonymous)):
         columns = functions.get(node.name.lower())
         if columns is None:
             continue
-        if isinstance(node.parent, (exp.Table, exp.Lateral)):
+        if node.name.lower() == "aclexplode" and len(node.expressions) == 1:
+            _explode_acl(node, columns)
+        elif isinstance(node.parent, (exp.Table, exp.Lateral)):
             typed = {name: _typed(exp.Null(), kind) for name, kind in columns.items()}
             nulls = [exp.Alias(this=null, alias=exp.to_identifier(name)) for name, null in typed.items()]
             empty = exp.Select(expressions=nulls, where=exp.Where(this=exp.Boolean(this=False)))

@@ -7,7 +7,7 @@ rights of the view's owner.  Superusers are asked nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -109,13 +109,29 @@ class Check:
         if schema is None or found.kind == "schema" or not self.authority.owns(schema):
             self.owner(target_of(found))
 
-    def write(self, name: ast.Name, privileges: Iterable[str]) -> None:
-        """To change the rows of a stream or table."""
+    def columns(self, obj: CatalogObject, privilege: str, names: Collection[str] | None) -> None:
+        """A privilege on an object or on these columns of it; None: all of them, none: any."""
+        target = target_of(obj)
+        if self.authority.may(target, privilege):
+            return
+        asked = [column.name for column in obj.columns] if names is None else names
+        if not all(self.authority.may_column(target, name, privilege) for name in asked) or not (
+            asked or self.authority.may_any_column(target, privilege)
+        ):
+            raise denied(target.kind, target.name)
+
+    def columns_of(self, name: ast.Name) -> Collection[str] | None:
+        """The columns of what a query names."""
+        found = self.catalog.find(name)
+        return None if found is None else [column.name for column in found.columns]
+
+    def write(self, name: ast.Name, privileges: Mapping[str, Collection[str] | None]) -> None:
+        """To change the rows of a stream or table: privileges, and the columns they are asked on (see `columns`)."""
         found = self.named(name)
         if found is None:
             return
-        for privilege in privileges:
-            self.privilege(target_of(found), privilege)
+        for privilege, columns in privileges.items():
+            self.columns(found, privilege, columns)
         if isinstance(found, Stream) and "INSERT" in privileges:
             Check(self.context, found.owner).privilege(self._topic(found.topic), "INSERT")
 
@@ -139,13 +155,13 @@ class Check:
         """To read everything a query names."""
         if query is not None:
             calls = sql.called_functions(query) if self.catalog.has_access_of("function") else ()
-            self._read(sql.named_in(query), calls)
+            self._read(sql.named_in(query), calls, lambda: query)
 
     def read_text(self, text: str) -> None:
         """The same of a query's text."""
-        self._read(*_reads(text))
+        self._read(*_reads(text), lambda: sql.parse_query(text))
 
-    def _read(self, references: Iterable[sql.Reference], calls: Iterable[str]) -> None:
+    def _read(self, references: Iterable[sql.Reference], calls: Iterable[str], query: Callable[[], ast.Query]) -> None:
         for ref in references:
             if isinstance(ref, ast.FileRef):
                 self.superuser("read server files", READ_FILES)
@@ -155,7 +171,7 @@ class Check:
                 if ref.name not in TABLE_FUNCTIONS and ref.name not in PG_TABLE_FUNCTIONS:
                     self.superuser(f"call table function {ref.name}")
             else:
-                self.read_object(self.catalog.find(ref.parts))
+                self._read_named(self.catalog.find(ref.parts), query)
         for name in calls:
             if self.catalog.access_of("function", name) is not None:
                 self.privilege(function_target(self.catalog, name), "EXECUTE")
@@ -168,12 +184,21 @@ class Check:
         if not known and not self.authority.is_superuser:
             self.superuser("look into queries of others")
 
-    def read_object(self, obj: CatalogObject | None) -> None:
-        """To read an object's rows; below a view or a stream its owner must be allowed to."""
+    def _read_named(self, obj: CatalogObject | None, query: Callable[[], ast.Query]) -> None:
+        """To read what a query reads of an object: which columns, is only looked at where that matters."""
+        if obj is None or not obj.column_grants or self.authority.may(target_of(obj), "SELECT"):
+            self.read_object(obj)
+            return
+        for ref, columns in sql.columns_read(query(), self.columns_of):
+            if self.catalog.find(ref.parts) is obj:
+                self.read_object(obj, columns)
+
+    def read_object(self, obj: CatalogObject | None, columns: Collection[str] | None = None) -> None:
+        """To read an object's rows, or these columns of them; below a view or a stream its owner must be allowed to."""
         if obj is None:
             return
         self.schema(obj.name)
-        self.privilege(target_of(obj), "SELECT")
+        self.columns(obj, "SELECT", columns)
         if isinstance(obj, View):
             Check(self.context, obj.owner).read_text(obj.query)
         elif isinstance(obj, Stream) and self.catalog.access_of("topic", obj.topic) is not None:
@@ -289,34 +314,51 @@ def _truncate(statement: ast.Truncate, check: Check) -> None:
 
 
 def _insert(statement: ast.Insert, check: Check) -> None:
-    needed = ["INSERT"]
+    needed: dict[str, Collection[str] | None] = {"INSERT": statement.columns or None}
     if statement.conflict == "update":
-        needed.append("UPDATE")
+        needed["UPDATE"] = [name for name, _ in statement.conflict_set] or None
+    values = [*(text for _, text in statement.conflict_set), *statement.returning]
     if statement.conflict is not None or statement.returning:
-        needed.append("SELECT")
+        keys = map(sql.quote_identifier, statement.conflict_columns)
+        needed["SELECT"] = _read_of_target(check, statement.target, None, [*keys, *values])
     check.write(statement.target, needed)
     check.read(statement.query)
-    _expressions(check, [*(text for _, text in statement.conflict_set), *statement.returning])
+    _expressions(check, values)
 
 
 def _update(statement: ast.Update, check: Check) -> None:
     values = [text for _, text in statement.assignments]
     reads = statement.where or statement.from_text or statement.returning or not all(map(_is_constant, values))
-    check.write(statement.target, ["UPDATE", "SELECT"] if reads else ["UPDATE"])
-    _expressions(check, [*values, *statement.returning], statement.from_text, statement.where)
+    needed: dict[str, Collection[str] | None] = {"UPDATE": [name for name, _ in statement.assignments]}
+    clauses = ([*values, *statement.returning], statement.from_text, statement.where)
+    if reads:
+        needed["SELECT"] = _read_of_target(check, statement.target, statement.alias, *clauses)
+    check.write(statement.target, needed)
+    _expressions(check, *clauses)
 
 
 def _delete(statement: ast.Delete, check: Check) -> None:
     reads = statement.where or statement.using_text or statement.returning
-    check.write(statement.target, ["DELETE", "SELECT"] if reads else ["DELETE"])
-    _expressions(check, statement.returning, statement.using_text, statement.where)
+    needed: dict[str, Collection[str] | None] = {"DELETE": None}
+    clauses = (statement.returning, statement.using_text, statement.where)
+    if reads:
+        needed["SELECT"] = _read_of_target(check, statement.target, statement.alias, *clauses)
+    check.write(statement.target, needed)
+    _expressions(check, *clauses)
 
 
 def _merge(statement: ast.Merge, check: Check) -> None:
-    actions = {when.action.upper() for when in statement.whens} - {"NOTHING"}
-    check.write(statement.target, ["SELECT", *sorted(actions)])
     values = [text for when in statement.whens for text in (*when.values, when.condition) if text is not None]
-    _expressions(check, [*values, *statement.returning], statement.source, statement.condition)
+    clauses = ([*values, *statement.returning], statement.source, statement.condition)
+    needed: dict[str, Collection[str] | None] = {
+        "SELECT": _read_of_target(check, statement.target, statement.alias, *clauses)
+    }
+    for when in statement.whens:
+        if (action := when.action.upper()) != "NOTHING":
+            known = needed.get(action, ())
+            needed[action] = {*known, *when.columns} if known is not None and when.columns else None
+    check.write(statement.target, needed)
+    _expressions(check, *clauses)
 
 
 def _expressions(check: Check, items: Iterable[str], relations: str | None = None, where: str | None = None) -> None:
@@ -332,12 +374,31 @@ def _expressions(check: Check, items: Iterable[str], relations: str | None = Non
     check.read(sql.parse_query(text))
 
 
+def _read_of_target(
+    check: Check,
+    target: ast.Name,
+    alias: str | None,
+    items: Iterable[str],
+    relations: str | None = None,
+    where: str | None = None,
+) -> Collection[str] | None:
+    """The columns of the target that the clauses of a statement read; None: all, or they do not matter."""
+    found = check.catalog.find(check.context.prefer_path(target))
+    if found is None or not found.column_grants:
+        return None
+    named = ".".join(map(sql.quote_identifier, found.name.split(".")))
+    text = f"SELECT {', '.join(['1', *items])} FROM {named}" + (f" AS {sql.quote_identifier(alias)}" if alias else "")
+    text += (f", {relations}" if relations else "") + (f" WHERE {where}" if where else "")
+    read = sql.columns_read(sql.parse_query(text), check.columns_of)
+    return next((columns for ref, columns in read if check.catalog.find(ref.parts) is found), None)
+
+
 def _is_constant(text: str) -> bool:
     return isinstance(sql.parse_expr(text), ast.Literal)
 
 
 def _copy_from(statement: ast.CopyFrom, check: Check) -> None:
-    check.write(statement.target, ["INSERT"])
+    check.write(statement.target, {"INSERT": statement.columns or None})
     if statement.path is not None:
         check.superuser("COPY from a file", READ_FILES)
 

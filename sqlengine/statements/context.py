@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table
+from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table, kept_columns
 from sqlengine.catalog.pg.facts import Backend
 from sqlengine.catalog.roles import SessionRole
 from sqlengine.errors import QueryCanceled
@@ -129,5 +129,5 @@ class Context:
     def owned(self, obj: T, replaced: CatalogObject | None = None) -> T:
         """A new object with its owner: the session's current role; or owner and grants of the one it replaces."""
         if replaced is not None:
-            return replace(obj, owner=replaced.owner, grants=replaced.grants)
+            return replace(obj, owner=replaced.owner, grants=replaced.grants, column_grants=kept_columns(obj, replaced))
         return replace(obj, owner=self.role.current)

@@ -23,10 +23,12 @@ from sqlengine.catalog.objects import (
     Table,
 )
 from sqlengine.catalog.privileges import (
+    COLUMN_PRIVILEGES,
     PRIVILEGES,
     PUBLIC,
     Access,
     Grant,
+    Grants,
     granted,
     has_privilege,
     revoked,
@@ -39,6 +41,7 @@ from sqlengine.errors import (
     InvalidGrant,
     NotSupportedError,
     ObjectNotReady,
+    UndefinedColumn,
     UndefinedFunction,
     UndefinedObject,
     WrongObjectType,
@@ -67,6 +70,16 @@ def grant_privileges(statement: ast.GrantPrivileges, context: Context) -> Result
 
 def _changed(statement: ast.GrantPrivileges, target: Target, to: list[int], context: Context) -> Access | None:
     """A target's access afterwards; None: as it is."""
+    access: Access | None = None
+    if statement.privileges or not statement.on_columns:
+        access = _changed_whole(statement, target, to, context)
+    for column, wanted in _wanted_of_columns(statement, target, context).items():
+        so_far = replace(target, access=access or target.access)
+        access = _changed_column(statement, so_far, column, wanted, to, context) or access
+    return access
+
+
+def _changed_whole(statement: ast.GrantPrivileges, target: Target, to: list[int], context: Context) -> Access | None:
     wanted = _wanted(statement, target)
     if not wanted:
         return None
@@ -83,9 +96,67 @@ def _changed(statement: ast.GrantPrivileges, target: Target, to: list[int], cont
         return None
     option = given if statement.option and not statement.revoke else ()
     grants = [Grant(role, grantor, given, option) for role in dict.fromkeys(to)]
+    if not statement.revoke:
+        return granted(target.access, target.rule, grants, me.reach_of)
+    made = revoked(target.access, target.rule, grants, statement.option, statement.cascade, me.reach_of)
+    for name, _ in target.access.columns:  # what is taken back of the whole is taken back of each column
+        own = made.of_column(name)
+        left = revoked(own, target.rule, grants, statement.option, statement.cascade, me.reach_of)
+        made = made.with_column(name, left.grants or ())
+    return made
+
+
+def _wanted_of_columns(statement: ast.GrantPrivileges, target: Target, context: Context) -> dict[str, tuple[str, ...]]:
+    """The privileges by column, in the columns' order.
+
+    InvalidGrant (0LP01) where there are none, UndefinedColumn (42703) for a column that is not there.
+    """
+    if not statement.on_columns:
+        return {}
+    obj = context.instance.catalog.find(tuple(target.name.split(".")))
+    if obj is None or target.kind in ("topic", "function") or "SELECT" not in PRIVILEGES[target.kind]:
+        raise InvalidGrant("column privileges are only valid for relations")
+    possible = tuple(p for p in COLUMN_PRIVILEGES if p in PRIVILEGES[target.kind])
+    found: dict[str, set[str]] = {column.name: set() for column in obj.columns}
+    for privilege, columns in statement.on_columns:
+        if privilege not in (*possible, "ALL"):
+            raise InvalidGrant(
+                f"invalid privilege type {privilege} for column", hint="there are " + ", ".join(possible)
+            )
+        for name in columns:
+            if name not in found:
+                hint = did_you_mean(name, list(found))
+                raise UndefinedColumn(f'column "{name}" of relation "{target.name}" does not exist', hint=hint)
+            found[name].update(possible if privilege == "ALL" else (privilege,))
+    return {name: tuple(p for p in possible if p in wanted) for name, wanted in found.items() if wanted}
+
+
+def _changed_column(
+    statement: ast.GrantPrivileges,
+    target: Target,
+    column: str,
+    wanted: tuple[str, ...],
+    to: list[int],
+    context: Context,
+) -> Access | None:
+    """The target's access when one column's grants have changed; None: as it is."""
+    me, own = authority(context), target.access.of_column(column)
+    grantor, given = _by_whom(me, target, wanted, own.grants or ())
+    if not given and not any(me.may_column(target, column, p) for p in COLUMN_PRIVILEGES):
+        raise InsufficientPrivilege(f'permission denied for column "{column}" of relation "{target.name}"')
+    if len(given) < len(wanted):
+        how_many, done = "not all" if given else "no", "could be revoked" if statement.revoke else "were granted"
+        context.notice(f'{how_many} privileges {done} for column "{column}" of relation "{target.name}"')
+    if PUBLIC in to and statement.option and not statement.revoke:
+        raise InvalidGrant("grant options can only be granted to roles")
+    if not given:
+        return None
+    grants = [Grant(r, grantor, given, given if statement.option else ()) for r in dict.fromkeys(to)]
     if statement.revoke:
-        return revoked(target.access, target.rule, grants, statement.option, statement.cascade, me.reach_of)
-    return granted(target.access, target.rule, grants, me.reach_of)
+        made = revoked(own, target.rule, grants, statement.option, statement.cascade, me.reach_of)
+    else:
+        made = granted(own, target.rule, grants, me.reach_of)
+    return target.access.with_column(column, made.grants or ())
 
 
 def _wanted(statement: ast.GrantPrivileges, target: Target) -> tuple[str, ...]:
@@ -100,15 +171,16 @@ def _wanted(statement: ast.GrantPrivileges, target: Target) -> tuple[str, ...]:
     return tuple(p for p in known if p in statement.privileges)
 
 
-def _by_whom(me: Authority, target: Target, wanted: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
-    """(the role that counts as grantor, the privileges it may give), chosen as PostgreSQL's select_best_grantor does:
-    the owner for a superuser, else the role itself or the one of its roles that may give most."""
+def _by_whom(me: Authority, target: Target, wanted: tuple[str, ...], also: Grants = ()) -> tuple[int, tuple[str, ...]]:
+    """(the role that counts as grantor, the privileges it may give by the target's grants or others), chosen as
+    PostgreSQL's select_best_grantor does: the owner for a superuser, else the role itself or the one of its roles that
+    may give most."""
     owner = target.access.owner
     if me.is_superuser or me.role == owner:
         return owner, wanted
     best, given = me.role, tuple[str, ...]()
     for role in (me.role, *sorted(me.reach - {me.role})):
-        may = tuple(p for p in wanted if role == owner or has_privilege(target.grants, (role,), p, grantable=True))
+        may = tuple(p for p in wanted if role == owner or has_privilege((*target.grants, *also), (role,), p, True))
         if len(may) > len(given):
             best, given = role, may
     return best, given
@@ -124,7 +196,7 @@ def _store(context: Context, target: Target, access: Access) -> None:
     written = catalog.find(tuple((obj.name + STREAM_QUERY).split("."))) if isinstance(obj, Stream) else None
     for each in (obj, written):
         if each is not None and each.access != access:
-            catalog.update(each, owner=access.owner, grants=access.grants)
+            catalog.update(each, owner=access.owner, grants=access.grants, column_grants=access.columns)
 
 
 # ---------------------------------------------------------------- what is named

@@ -11,7 +11,7 @@ from functools import cache, partial
 
 import pyarrow as pa
 
-from sqlengine.catalog.authority import Authority, Target, schema_target, target_of
+from sqlengine.catalog.authority import Authority, Target, function_target, schema_target, target_of
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table
 from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.facts import Facts, FunctionFact
@@ -136,23 +136,49 @@ def setting_text(context: Context, name: str) -> str:
     return setting_shown(name, context.settings.get(name))
 
 
-def _may(context: Context, role: str, kind: str, oid: int, privileges: str) -> bool:
-    """Whether a role has one of some privileges; what nothing is kept of is allowed to everybody."""
+def _may(context: Context, role: str, kind: str, oid: int, privileges: str, column: str | None = None) -> bool | None:
+    """Whether a role has one of some privileges, on a column too; None of what is not there."""
     catalog = context.instance.catalog
     authority = Authority(catalog, PUBLIC if role == "public" else catalog.roles.get(role).id)
-    target = _target(context, kind, oid)
-    return True if target is None else authority.has_any(target, privileges)
+    words = {item.strip().upper().removesuffix("WITH GRANT OPTION").strip() for item in privileges.split(",")}
+    facts = pg_facts(context)
+    if kind == "database":
+        by_role = authority.role != PUBLIC and catalog.roles.by_id(authority.role).create_db
+        return authority.is_superuser or by_role or not words <= {"CREATE"}
+    if kind == "other":
+        return True
+    target, is_there = _target(context, facts, kind, oid)
+    if target is not None:
+        return authority.has_any(target, privileges, column)
+    if not is_there:
+        return None
+    return authority.is_superuser or not words.isdisjoint(_OF_EVERYBODY[kind])
 
 
-def _target(context: Context, kind: str, oid: int) -> Target | None:
+_OF_EVERYBODY = {
+    "table": frozenset(("SELECT",)),
+    "column": frozenset(("SELECT",)),
+    "schema": frozenset(("USAGE",)),
+    "function": frozenset(("EXECUTE",)),
+    "sequence": frozenset[str](),
+}
+"""By kind what everybody may do with what is the system's."""
+
+
+def _target(context: Context, facts: Facts, kind: str, oid: int) -> tuple[Target | None, bool]:
+    """(what has an owner and grants, None of the system's own; whether there is anything of that number)."""
     catalog = context.instance.catalog
     if kind == "schema":
-        name = pg_facts(context).namespace_names.get(oid)
-        return None if name is None else schema_target(catalog, name)
-    if kind in ("table", "column"):
-        found = next((obj for obj in catalog if catalog.oid(obj.name) == oid), None)
-        return None if found is None else target_of(found)
-    return None
+        name = facts.namespace_names.get(oid)
+        return (None if name is None else schema_target(catalog, name)), name is not None
+    if kind == "function":
+        function = next((f for f in facts.functions if f.oid == oid), None)
+        is_own = function is not None and function.schema == "public"
+        return (function_target(catalog, function.name) if function and is_own else None), function is not None
+    relation = facts.by_oid.get(oid - (oids.sequence(0) if kind == "sequence" else 0))
+    if relation is None:
+        return None, False
+    return (None if facts.is_system(relation) else target_of(relation.obj)), True
 
 
 def _is_member(context: Context, member: str, role: str, inherited: bool) -> bool:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from sqlengine.catalog.authority import Authority, owned_targets, target_of
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Subscription, Table, View
+from sqlengine.catalog.pg.facts import quote_ident
 from sqlengine.catalog.system import SYSTEM_SCHEMA, StateTable, SystemTable
 from sqlengine.connectors import CONNECTORS, connector
 from sqlengine.functions import listing
@@ -425,12 +426,13 @@ def _privileges(context: Context) -> Rows:
             target.name,
             roles.name_of(target.access.owner),
             roles.name_of(grant.grantee),
-            privilege,
+            privilege if column is None else f"{privilege} ({quote_ident(column)})",
             privilege in grant.grantable,
             roles.name_of(grant.grantor),
         )
         for target in owned_targets(context.instance.catalog)
-        for grant in target.grants
+        for column, grants in [(None, target.grants), *target.access.columns]
+        for grant in grants
         for privilege in grant.privileges
     ]
 

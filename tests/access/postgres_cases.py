@@ -12,7 +12,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-RECORDED = Path(__file__).with_name("postgres_answers.txt")
 CASES, STEPS, SEED = 80, 40, 20261
 ROLES = ("a", "b", "c", "d")
 TABLES = ("t", "u")
@@ -99,47 +98,60 @@ READS = (
 )
 
 
-def recorded() -> list[tuple[list[Step], str]]:
-    """The cases of the file: what was done, and the bits of the answers in the end."""
-    cases: list[tuple[list[Step], str]] = []
-    steps: list[Step] = []
-    for line in RECORDED.read_text(encoding="utf-8").splitlines():
-        if line.startswith("="):
-            cases.append((steps, line[1:]))
-            steps = []
-        else:
-            steps.append(Step(*line.split("|")))
-    return cases
+@dataclass(frozen=True)
+class History:
+    """How cases of one kind are run on PostgreSQL, and the file of what came of it; questions: SQL expressions."""
+
+    path: Path
+    setup: list[str]
+    teardown: list[str]
+    questions: list[str]
+
+    def recorded(self) -> list[tuple[list[Step], str]]:
+        """The cases of the file: what was done, and the bits of the answers in the end."""
+        cases: list[tuple[list[Step], str]] = []
+        steps: list[Step] = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("="):
+                cases.append((steps, line[1:]))
+                steps = []
+            else:
+                steps.append(Step(*line.split("|")))
+        return cases
+
+    def record(self, socket_directory: str, cases: list[list[Step]]) -> None:
+        """Run all cases on PostgreSQL and write the file."""
+        lines = []
+        for steps in cases:
+            answers = self._psql(socket_directory, steps)
+            states, bits = answers[: len(steps)], answers[len(steps) :]
+            lines += [f"{s.actor}|{s.text}|{state}" for s, state in zip(steps, states, strict=True)]
+            lines.append("=" + "".join("1" if bit == "t" else "0" for bit in bits))
+        self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def _psql(self, socket_directory: str, steps: list[Step]) -> list[str]:
+        script = ["\\set QUIET on", *(f"{text};" for text in self.setup)]
+        for step in steps:
+            script += ["\\o /dev/null", "RESET SESSION AUTHORIZATION;"]
+            if step.actor != SUPERUSER:
+                script.append(f"SET SESSION AUTHORIZATION {step.actor};")
+            script += [f"{step.text};", "\\o", "\\echo :SQLSTATE"]
+        script.append("RESET SESSION AUTHORIZATION;")
+        script += [f"SELECT {question};" for question in self.questions]
+        script += [f"{text};" for text in self.teardown]
+        command = ["psql", "-X", "-q", "-A", "-t", "-h", socket_directory, "-U", "postgres", "postgres"]
+        done = subprocess.run(command, input="\n".join(script), capture_output=True, text=True, check=True)
+        answers = done.stdout.split()
+        assert len(answers) == len(steps) + len(self.questions), done.stdout + done.stderr
+        return answers
 
 
-def record(socket_directory: str) -> None:
-    """Run all cases on PostgreSQL and write the file."""
-    lines = []
-    for number in range(CASES):
-        steps = make_case(SEED + number)
-        answers = _psql(socket_directory, steps)
-        states, bits = answers[: len(steps)], answers[len(steps) :]
-        lines += [f"{s.actor}|{s.text}|{state}" for s, state in zip(steps, states, strict=True)]
-        lines.append("=" + "".join("1" if bit == "t" else "0" for bit in bits))
-    RECORDED.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _psql(socket_directory: str, steps: list[Step]) -> list[str]:
-    script = ["\\set QUIET on", *(f"{text};" for text in SETUP)]
-    for step in steps:
-        script += ["\\o /dev/null", "RESET SESSION AUTHORIZATION;"]
-        if step.actor != SUPERUSER:
-            script.append(f"SET SESSION AUTHORIZATION {step.actor};")
-        script += [f"{step.text};", "\\o", "\\echo :SQLSTATE"]
-    script.append("RESET SESSION AUTHORIZATION;")
-    script += [f"SELECT has_table_privilege('{r}', '{t}', '{p}');" for r, t, p in questions()]
-    script += [f"{text};" for text in TEARDOWN]
-    command = ["psql", "-X", "-q", "-A", "-t", "-h", socket_directory, "-U", "postgres", "postgres"]
-    done = subprocess.run(command, input="\n".join(script), capture_output=True, text=True, check=True)
-    answers = done.stdout.split()
-    assert len(answers) == len(steps) + len(questions()), done.stdout + done.stderr
-    return answers
-
+HISTORY = History(
+    Path(__file__).with_name("postgres_answers.txt"),
+    SETUP,
+    TEARDOWN,
+    [f"has_table_privilege('{r}', '{t}', '{p}')" for r, t, p in questions()],
+)
 
 if __name__ == "__main__":
-    record(sys.argv[1])
+    HISTORY.record(sys.argv[1], [make_case(SEED + number) for number in range(CASES)])

@@ -104,7 +104,7 @@ KINDS: tuple[tuple[type[CatalogObject], str], ...] = (
 """The relkind of each class of objects; what is not here (sinks, functions, schemas) is no relation."""
 
 
-def _anything(role: str, kind: str, oid: int, privileges: str) -> bool:
+def _anything(role: str, kind: str, oid: int, privileges: str, column: str | None = None) -> bool | None:
     return True
 
 
@@ -123,8 +123,9 @@ class Facts:
     `user` is the session's current role, `session_user` whom it began as; `settings` gives a setting's text by name and
     raises UndefinedObject, `setting_number` the same without a unit; `rows` estimates a relation's rows, `bytes` what
     it takes; `check` raises when the statement was cancelled, `wait` lets seconds pass and checks.
-    `may(role, kind, oid, privileges)` says whether a role has one of some privileges on an object; the kinds are table,
-    column, schema, database, sequence, function and other.  `is_member(member, role, inherited)` asks for memberships;
+    `may(role, kind, oid, privileges, column)` says whether a role has one of some privileges on an object, or a column
+    of it ("": any), None when it is not there; the kinds are table, column, schema, database, sequence, function and
+    other.  `is_member(member, role, inherited)` asks for memberships;
     `signal(pid)` raises when the user may not end what another session runs.
     """
 
@@ -149,7 +150,7 @@ class Facts:
     tick: int = 0
     system_tables: Mapping[str, SystemTable] = field(default_factory=dict)
     locks: AdvisoryLocks = field(default_factory=AdvisoryLocks)
-    may: Callable[[str, str, int, str], bool] = _anything
+    may: Callable[[str, str, int, str, str | None], bool | None] = _anything
     is_member: Callable[[str, str, bool], bool] = _same
     signal: Callable[[int], None] = _nobody_refused
 

@@ -94,12 +94,13 @@ class GrantRoles(Statement):
 class GrantPrivileges(Statement):
     """GRANT privileges ON objects TO roles, or REVOKE ... FROM.
 
-    `privileges`: in upper case; () = all.  `kind`: of the objects; "" = whatever has the name, "table" any relation.
-    `in_schemas`: names are schemas, all of whose objects of the kind are meant.  `option`: WITH GRANT OPTION, GRANT
-    OPTION FOR.
+    `privileges`: in upper case; () = all.  `on_columns`: (privilege, columns) of what is given on columns alone, "ALL"
+    for all of them.  `kind`: of the objects; "" = whatever has the name, "table" any relation.  `in_schemas`: names are
+    schemas, all of whose objects of the kind are meant.  `option`: WITH GRANT OPTION, GRANT OPTION FOR.
     """
 
     privileges: tuple[str, ...]
+    on_columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     kind: str
     names: tuple[Name, ...]
     roles: tuple[str, ...]

@@ -10,6 +10,7 @@ from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.facts import Facts, Relation
 from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.pg.types import BY_NAME, BY_OID, PgType, dimensions, type_of
+from sqlengine.catalog.privileges import ACL_LETTERS, Grants
 
 Row = dict[str, Any]
 Rows = Iterable[Row]
@@ -31,28 +32,18 @@ def namespaces(facts: Facts) -> Rows:
     ]
 
 
-_LETTERS = {
-    "SELECT": "r",
-    "INSERT": "a",
-    "UPDATE": "w",
-    "DELETE": "d",
-    "TRUNCATE": "D",
-    "USAGE": "U",
-    "CREATE": "C",
-    "EXECUTE": "X",
-    "MAINTAIN": "m",
-}
-
-
 def acl(facts: Facts, obj: CatalogObject) -> list[str] | None:
-    """Grants as PostgreSQL writes them, `reader=r/owner`; a star behind what may be given on; None: none were set."""
-    if obj.grants is None:
-        return None
+    """An object's grants as PostgreSQL writes them; None: none were set."""
+    return None if obj.grants is None else acl_items(facts, obj.grants)
+
+
+def acl_items(facts: Facts, grants: Grants) -> list[str]:
+    """Grants as PostgreSQL writes them, `reader=r/owner`; a star behind what may be given on."""
     return [
         f"{facts.role_names.get(g.grantee, '')}="
-        + "".join(_LETTERS[p] + ("*" if p in g.grantable else "") for p in g.privileges)
+        + "".join(letter + ("*" if p in g.grantable else "") for p, letter in ACL_LETTERS.items() if p in g.privileges)
         + f"/{facts.role_names.get(g.grantor, g.grantor)}"
-        for g in obj.grants
+        for g in grants
     ]
 
 
@@ -159,7 +150,8 @@ def attributes(facts: Facts) -> Iterator[Row]:
     """pg_attribute: the columns of relations, of their indexes, and the system columns of what is stored."""
     for relation in facts.relations:
         for number, column in enumerate(relation.columns, 1):
-            yield attribute(relation, number, column)
+            given = dict(relation.obj.column_grants).get(column.name)
+            yield attribute(relation, number, column) | {"attacl": acl_items(facts, given) if given else None}
         if relation.kind in "rm":
             yield from _system_columns(relation.oid)
     for relation, table in facts.keyed:

@@ -11,6 +11,7 @@ from sqlengine.catalog.pg.definitions import query_text
 from sqlengine.catalog.pg.facts import Facts, Relation
 from sqlengine.catalog.pg.rows.classes import Row, Rows, column_type, not_null
 from sqlengine.catalog.pg.types import BY_NAME, BY_OID, PgType, format_type
+from sqlengine.catalog.privileges import COLUMN_PRIVILEGES, PRIVILEGES, default_grants
 
 _YES = {True: "YES", False: "NO"}
 
@@ -311,6 +312,31 @@ def table_privileges(facts: Facts) -> Iterator[Row]:
             }
 
 
+def column_privileges(facts: Facts) -> Iterator[Row]:
+    """column_privileges and role_column_grants: what is granted on a whole counts for each of its columns."""
+    for relation in facts.relations:
+        every = relation.obj.access.grants
+        whole = (
+            every
+            if every is not None
+            else default_grants(relation.obj.kind, relation.obj.owner)
+            if (relation.obj.kind in PRIVILEGES)
+            else ()
+        )
+        own = dict(relation.obj.column_grants)
+        for column in relation.columns:
+            for grant in (*whole, *own.get(column.name, ())):
+                for privilege in (p for p in grant.privileges if p in COLUMN_PRIVILEGES):
+                    is_owner = grant.grantee == relation.obj.owner
+                    yield _named(facts, relation) | {
+                        "column_name": column.name,
+                        "grantor": facts.role_names.get(grant.grantor, str(grant.grantor)),
+                        "grantee": facts.role_names.get(grant.grantee, "PUBLIC"),
+                        "privilege_type": privilege,
+                        "is_grantable": _YES[is_owner or privilege in grant.grantable],
+                    }
+
+
 _PRIVILEGES = ("INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 _SCHEMA = "information_schema."
 ROWS: dict[str, Callable[[Facts], Rows]] = {
@@ -333,4 +359,6 @@ ROWS: dict[str, Callable[[Facts], Rows]] = {
     f"{_SCHEMA}enabled_roles": enabled_roles,
     f"{_SCHEMA}table_privileges": table_privileges,
     f"{_SCHEMA}role_table_grants": table_privileges,
+    f"{_SCHEMA}column_privileges": column_privileges,
+    f"{_SCHEMA}role_column_grants": column_privileges,
 }
