@@ -10,10 +10,12 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from repl.coldstart import keep_pandas_out
 from repl.commands.base import Leave
+from repl.config import Config, read_config
 from repl.options import Options, parse_arguments
 from repl.render.base import Look
 from repl.render.error import error_text
@@ -40,10 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments[:1] == ["serve"]:
             return serve(arguments[1:])
         options = parse_arguments(arguments)
+        if options.no_color:
+            os.environ["NO_COLOR"] = "1"
         if options.version:
             print(f"sqlengine {__version__}")
             return SUCCESS
-        return _with_database(options)
+        return _with_database(options, read_config(Path(options.config) if options.config else None))
     except Error as error:
         sys.stderr.write(error_text(error, None, screen_of(sys.stderr)))
         return FAILED
@@ -55,20 +59,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NO_READER
 
 
-def _with_database(options: Options) -> int:
+def _with_database(options: Options, config: Config) -> int:
     """Open, run, close."""
-    with connect(
-        options.data_dir or ":memory:", replicas=options.replicas or None, dialect=options.dialect
-    ) as database:
+    data_dir = config.connections.get(options.data_dir or "", options.data_dir)
+    with connect(data_dir or ":memory:", replicas=options.replicas or None, dialect=options.dialect) as database:
         session = database.session()
         interactive = not options.scripts and sys.stdin.isatty()
-        shell = make_shell(session, options, interactive, database.session)
+        shell = make_shell(session, options, config, interactive, database.session)
         try:
             if interactive:
                 # the prompt is heavy and only people need it
                 from repl.app import run_prompt
 
-                return run_prompt(shell, options)
+                return run_prompt(shell, options, config)
             return SUCCESS if _run_scripts(shell, options) else FAILED
         finally:
             shell.close()
@@ -76,14 +79,25 @@ def _with_database(options: Options) -> int:
 
 
 def make_shell(
-    session: Any, options: Options, interactive: bool, open_session: Callable[[], Any] | None = None
+    session: Any,
+    options: Options,
+    config: Config,
+    interactive: bool,
+    open_session: Callable[[], Any] | None = None,
 ) -> Shell:
-    """A Shell as the options want it."""
-    timing = interactive if options.timing is None else options.timing
+    """A Shell as the options want it, or where they do not say, the configuration."""
+    timing = options.timing
+    if timing is None:
+        timing = config.timing if interactive and config.timing is not None else interactive
     look = Look(header=options.header, timing=timing, shown_rows=_SHOWN_ROWS if interactive else None)
-    display = Display(options.format or "table", look, options.quiet, _progress_mode(options))
+    display = Display(
+        options.format or (config.format if interactive else None) or "table",
+        look,
+        options.quiet,
+        _progress_mode(options),
+    )
     limits = Limits(options.max_rows, options.timeout_s, options.idle_s)
-    return Shell(
+    shell = Shell(
         session,
         lambda: standard_output(sys.stdout),
         sys.stderr,
@@ -92,7 +106,10 @@ def make_shell(
         keep_going=options.keep_going,
         interactive=interactive,
         open_session=open_session,
+        variables={**config.variables, **dict(options.variables)},
     )
+    shell.editing, shell.confirms = config.editing, config.confirm
+    return shell
 
 
 def _run_scripts(shell: Shell, options: Options) -> bool:

@@ -1,7 +1,6 @@
-"""The prompt: reads statements with prompt_toolkit and feeds them to the shell.
+"""The prompt: reads statements with the line editor and feeds them to the shell.
 
-The only file that imports prompt_toolkit, together with complete.py.  Nothing slow happens while the user
-types: completion works on names fetched after the last statement that changed them.
+Nothing slow happens while the user types: completion works on names that a thread of its own fetches.
 """
 
 from __future__ import annotations
@@ -11,38 +10,47 @@ from pathlib import Path
 from typing import Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
-from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from repl.commands.base import Leave
-from repl.complete import SqlCompleter
+from repl.completion.completer import SqlCompleter
+from repl.completion.names import NameKeeper, Names
+from repl.config import Config
+from repl.editing.prompt import editing_mode, make_prompt
 from repl.options import Options
 from repl.shell import Shell
-from repl.statements import cut, needs_more
+from repl.statements import cut
+from repl.terminal import has_color
 from sqlengine import __version__
+from sqlengine.sql import accepts
 
-PROMPT, CONTINUATION = "sql> ", "...> "
 _BARE_WORDS = {"quit": "\\q", "exit": "\\q", "help": "\\?"}
 
 
-def run_prompt(shell: Shell, options: Options, **terminal: Any) -> int:
+def run_prompt(shell: Shell, options: Options, config: Config = Config(), **terminal: Any) -> int:  # noqa: B008 - frozen
     """Read and run statements until the user leaves; always 0.  `terminal`: input and output, for tests."""
-    completer = SqlCompleter()
-    prompt = make_prompt(completer, _history(shell), **terminal)
+    shell.terminal = terminal
+    keeper = NameKeeper(shell.open_session) if shell.open_session is not None else None
+    completer = SqlCompleter(lambda: keeper.names if keeper is not None else Names())
+    history = _history(shell)
+    prompt = make_prompt(completer, history, config, has_color() and not options.no_color, **terminal)
+    completer.learn(history.load_history_strings())
+    shell.runner.start(lambda _session: accepts(()))  # builds the parser of statements before the first key is typed
     if not options.quiet:
         shell.say(banner(options.data_dir))
     try:
         while True:
-            _refresh(shell, completer)
-            text = _read(prompt)
+            _refresh(shell, keeper)
+            text = _read(prompt, shell)
             if text is None:
                 return 0
+            completer.remember(text)
             run_text(shell, text)
     except Leave:
         return 0
+    finally:
+        if keeper is not None:
+            keeper.close()
 
 
 def run_text(shell: Shell, text: str) -> None:
@@ -52,6 +60,7 @@ def run_text(shell: Shell, text: str) -> None:
     if command is not None or typed.startswith("\\"):
         shell.run_script([command or typed])
         return
+    shell.last_text = text
     for statement in cut(text):
         if not shell.run(statement):
             return
@@ -63,47 +72,19 @@ def banner(data_dir: str | None) -> str:
     return f"sqlengine {__version__}, {place}\nSQL ends with a semicolon; \\? lists commands, \\q leaves"
 
 
-def make_prompt(completer: SqlCompleter, history: History, **terminal: Any) -> PromptSession[str]:
-    """A prompt that takes lines until the statement is complete."""
-    return PromptSession(
-        message=FormattedText([("bold", PROMPT)]),
-        multiline=True,
-        prompt_continuation=lambda width, _line, _wrapped: CONTINUATION.rjust(width),
-        key_bindings=_bindings(),
-        completer=completer,
-        complete_while_typing=False,
-        history=history,
-        enable_history_search=True,
-        **terminal,
-    )
-
-
-def _read(prompt: PromptSession[str]) -> str | None:
+def _read(prompt: PromptSession[str], shell: Shell) -> str | None:
     """The next text that is not blank; None at Ctrl-D.  Ctrl-C throws away what was typed."""
     while True:
+        default, shell.next_text = shell.next_text, ""
+        prompt.editing_mode = editing_mode(shell.editing)
         try:
-            text = prompt.prompt()
+            text = prompt.prompt(default=default)
         except KeyboardInterrupt:
             continue
         except EOFError:
             return None
         if text.strip():
             return text
-
-
-def _bindings() -> KeyBindings:
-    bindings = KeyBindings()
-    enough = Condition(lambda: not needs_more(get_app().current_buffer.text))
-
-    @bindings.add("enter", filter=enough)
-    def _run(event: KeyPressEvent) -> None:
-        event.current_buffer.validate_and_handle()
-
-    @bindings.add("escape", "enter")
-    def _new_line(event: KeyPressEvent) -> None:
-        event.current_buffer.newline(copy_margin=False)
-
-    return bindings
 
 
 def history_path() -> Path:
@@ -124,8 +105,8 @@ def _history(shell: Shell) -> History:
         return InMemoryHistory()
 
 
-def _refresh(shell: Shell, completer: SqlCompleter) -> None:
+def _refresh(shell: Shell, keeper: NameKeeper | None) -> None:
     """After a statement that may have changed the names, fetch them while the user types."""
-    if shell.changed_catalog:
+    if shell.changed_catalog and keeper is not None:
         shell.changed_catalog = False
-        shell.runner.start(lambda session: completer.learn(session))
+        keeper.refresh()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from repl.render import FORMATS
+from repl.variables import is_variable_name
 from sqlengine.errors import did_you_mean
 
 DIALECTS = ("postgres", "hive", "spark")
@@ -58,6 +59,9 @@ class Options:
     keep_going: bool = False
     version: bool = False
     progress: str = "auto"
+    no_color: bool = False
+    config: str | None = None
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 class Parser(argparse.ArgumentParser):
@@ -110,6 +114,9 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         keep_going=found.keep_going,
         version=found.version,
         progress=found.progress,
+        no_color=found.no_color,
+        config=found.config,
+        variables=tuple(found.variables or ()),
     )
 
 
@@ -177,8 +184,25 @@ def _parser() -> Parser:
         default="auto",
         help="progress of long statements on stderr: auto (a terminal), always, never",
     )
-    add("--version", action="store_true", help="print the version and leave")
+    _add_setup(parser)
     return parser
+
+
+def _add_setup(parser: Parser) -> None:
+    """Options of the command's surroundings."""
+    add = parser.add_argument
+    add(
+        "-v",
+        "--set",
+        metavar="NAME=VALUE",
+        dest="variables",
+        action="append",
+        type=_variable,
+        help="a variable for :NAME, :'NAME' and :\"NAME\" in scripts; repeatable",
+    )
+    add("--no-color", action="store_true", help="no colours, as with NO_COLOR in the environment")
+    add("--config", metavar="FILE", help="read this configuration (~/.config/sqlengine/config.toml)")
+    add("--version", action="store_true", help="print the version and leave")
 
 
 def _spell_out(argv: Sequence[str]) -> list[str]:
@@ -197,6 +221,13 @@ def seconds(text: str) -> float:
     if found is None or found[2] not in _UNITS_S:
         raise argparse.ArgumentTypeError(f'"{text}" is not a time such as 30, 500ms or 2m')
     return float(found[1]) * _UNITS_S[found[2]]
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, is_given, value = text.partition("=")
+    if not is_given or not is_variable_name(name):
+        raise argparse.ArgumentTypeError(f'"{text}" sets no variable\nhint: write NAME=VALUE')
+    return name, value
 
 
 def _count(text: str) -> int:

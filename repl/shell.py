@@ -10,7 +10,7 @@ import dataclasses
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -21,8 +21,10 @@ from repl.render.base import Look, Renderer, Summary, Target, duration_text
 from repl.render.error import error_text
 from repl.render.progress import Progress
 from repl.runner import Abandoned, Interrupted, Limits, Outcome, Runner
+from repl.safety import what_it_loses
 from repl.statements import Statement, read_statements
 from repl.terminal import Output, file_output, screen_of
+from repl.variables import substitute
 from repl.worker import Worker
 from sqlengine.errors import Error, FileUnavailable, InternalError, InvalidParameter
 
@@ -42,7 +44,12 @@ class Display:
 
 
 class Shell:
-    """Feeds statements to a session until one fails (or to the end, with `keep_going`)."""
+    """Feeds statements to a session until one fails (or to the end, with `keep_going`).
+
+    `open_session` opens another session of the same database; `variables` are those of scripts; `confirms`: ask
+    before what loses data; `editing` is the prompt's mode, `last_text` what was run there last, `next_text` what is to
+    stand there next time.
+    """
 
     def __init__(
         self,
@@ -55,13 +62,20 @@ class Shell:
         keep_going: bool = False,
         interactive: bool = False,
         open_session: Callable[[], Any] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.display = display
         self.interactive = interactive
         self.changed_catalog = True
         self.last_query: str | None = None
         self.terminal: dict[str, Any] = {}
+        self.confirms = True
+        self.read_answer: Callable[[], str] = input
         self.open_session = open_session
+        self.variables = dict(variables or {})
+        self.editing = "emacs"
+        self.last_text = ""
+        self.next_text = ""
         self._session = session
         self._standard_output = output
         self._file_output: Output | None = None
@@ -113,7 +127,11 @@ class Shell:
         """
         try:
             if statement.is_command:
-                return run_command(self, statement.text)
+                return run_command(self, substitute(statement.text, self.variables))
+            statement = self._filled_in(statement)
+            if self.interactive and self.confirms and not self._is_confirmed(statement.text):
+                self.say("not done")
+                return False
             self._progress = self._new_progress()
             show = self._live(statement.text)
             outcome = self.runner.run(statement.text, self._renderer, self.limits, show)
@@ -139,6 +157,29 @@ class Shell:
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the prompt and the next statement must live
             self.report(_internal(error), statement)
         return False
+
+    def _filled_in(self, statement: Statement) -> Statement:
+        """The statement with its variables replaced."""
+        text = substitute(statement.text, self.variables)
+        if text == statement.text:
+            return statement
+        return Statement(text, line=statement.locate(0)[0], name=statement.name)
+
+    def _is_confirmed(self, text: str) -> bool:
+        """Whether a statement loses nothing, or the user says that it may."""
+        loss = what_it_loses(text)
+        return loss is None or self.asks_whether(f"{loss}. Go on?")
+
+    def asks_whether(self, question: str) -> bool:
+        """Ask the user; anything but y or yes, Ctrl-C and Ctrl-D mean no."""
+        self._clear_progress()
+        self._messages.write(f"{question} [y/N] ")
+        self._messages.flush()
+        try:
+            return self.read_answer().strip().lower() in ("y", "yes")
+        except (EOFError, KeyboardInterrupt):
+            self._messages.write("\n")
+            return False
 
     def ask(self, sql: str) -> Any:
         """The rows of a short query as an Arrow table, for the shell's own use; raises as the session

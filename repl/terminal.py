@@ -39,8 +39,12 @@ def screen_of(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Screen
     if not stream.isatty():
         return plain
     size = shutil.get_terminal_size()
-    color = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    return replace(plain, width=size.columns, height=size.lines, color=color)
+    return replace(plain, width=size.columns, height=size.lines, color=has_color(environ))
+
+
+def has_color(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a terminal is to be coloured: not where NO_COLOR is set or TERM is dumb."""
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 class Output:

@@ -18,7 +18,7 @@ from sqlengine import errors
 if TYPE_CHECKING:
     from repl.shell import Shell
 
-__all__ = ["COMMANDS", "Command", "run_command"]
+__all__ = ["COMMANDS", "Command", "command_of", "run_command"]
 
 COMMANDS: tuple[Command, ...] = (
     *general_commands(lambda: COMMANDS),
@@ -28,6 +28,11 @@ COMMANDS: tuple[Command, ...] = (
     *FILE_COMMANDS,
 )
 _BY_NAME = {name: command for command in COMMANDS for name in command.names}
+
+
+def command_of(name: str) -> Command | None:
+    """The command of that name (with its backslash), or None."""
+    return _BY_NAME.get(name)
 
 
 def run_command(shell: Shell, line: str) -> bool:

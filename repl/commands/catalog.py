@@ -51,7 +51,7 @@ def _show(shell: Shell, kind: str, title: str | None = None) -> bool:
 
 
 CATALOG_COMMANDS = (
-    Command(("\\d",), "[NAME]", "what there is, or the columns of one stream, table or view", _describe),
+    Command(("\\d",), "[NAME]", "what there is, or the columns of one stream, table or view", _describe, ("relation",)),
     Command(("\\dt",), "", "tables", _tables),
     Command(("\\dv",), "", "views", _views),
     Command(("\\ds",), "", "streams", _streams),

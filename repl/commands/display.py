@@ -69,8 +69,8 @@ def _look(shell: Shell, **changes: Any) -> None:
 
 
 DISPLAY_COMMANDS = (
-    Command(("\\x",), "[on|off|auto]", "one line per value instead of one per row", _expanded),
-    Command(("\\format",), "[NAME]", "how results are written: " + ", ".join(FORMATS), _format),
-    Command(("\\rows",), "[N|all]", f"rows of a table on the screen (usually {_USUAL_ROWS})", _rows),
-    Command(("\\timing",), "[on|off]", "how long each statement took", _timing),
+    Command(("\\x",), "[on|off|auto]", "one line per value instead of one per row", _expanded, ("on", "off", "auto")),
+    Command(("\\format",), "[NAME]", "how results are written: " + ", ".join(FORMATS), _format, FORMATS),
+    Command(("\\rows",), "[N|all]", f"rows of a table on the screen (usually {_USUAL_ROWS})", _rows, ("all",)),
+    Command(("\\timing",), "[on|off]", "how long each statement took", _timing, ("on", "off")),
 )

@@ -34,6 +34,6 @@ def _unquoted(path: str) -> str:
 
 
 FILE_COMMANDS = (
-    Command(("\\i",), "FILE", "run a script", _include),
-    Command(("\\o",), "[FILE]", "write results to a file, or (without one) here again", _output),
+    Command(("\\i",), "FILE", "run a script", _include, ("path",)),
+    Command(("\\o",), "[FILE]", "write results to a file, or (without one) here again", _output, ("path",)),
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlengine.sql.bare import is_bare
 from sqlengine.sql.interval import parse_interval
-from sqlengine.sql.lexer import is_complete, split
+from sqlengine.sql.lexer import Token, Unterminated, is_complete, lex, split
 from sqlengine.sql.marks import NOW, STATEMENT, TICK, fill_marks, has_mark
 from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
 from sqlengine.sql.redact import without_passwords
@@ -27,9 +27,13 @@ if TYPE_CHECKING:
     from sqlengine.sql.references import Reference, called_functions, named_in, reads_changes, tables
     from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.sampling import sampled_share
+    from sqlengine.sql.shell import Accepts, accepts, is_keyword
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {
+    "Accepts": "shell",
+    "accepts": "shell",
+    "is_keyword": "shell",
     "lower": "query",
     "has_own_form": "glot",
     "Reference": "references",
@@ -69,6 +73,7 @@ PgOutputs = Sequence[tuple[str, str | None]]
 """The columns of a catalog query and their types in PostgreSQL's words, None where Arrow's type tells."""
 
 __all__ = [
+    "Accepts",
     "NOW",
     "PgForms",
     "PgOutputs",
@@ -76,7 +81,10 @@ __all__ = [
     "Reference",
     "STATEMENT",
     "TICK",
+    "Token",
     "Typed",
+    "Unterminated",
+    "accepts",
     "bind_params",
     "called_functions",
     "columns_read",
@@ -86,6 +94,8 @@ __all__ = [
     "has_own_form",
     "is_bare",
     "is_complete",
+    "is_keyword",
+    "lex",
     "lower",
     "lower_open",
     "parameter_count",

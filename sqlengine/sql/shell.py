@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lark
 from lark.lexer import Lexer
 from lark.parsers.lalr_analysis import Shift
 
 from sqlengine import errors
-from sqlengine.sql.hints import nearest_keyword
+from sqlengine.sql.hints import QUERY_KEYWORDS, nearest_keyword
 from sqlengine.sql.lexer import NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token
 
 _KINDS = {QUOTED: "IDENT", STRING: "STRING", NUMBER: "NUMBER", WORD: "IDENT"}
@@ -64,11 +64,52 @@ def _parser() -> lark.Lark:
     return lark.Lark(grammar, parser="lalr", lexer=_Source, maybe_placeholders=True)
 
 
+@lru_cache(maxsize=1)
 def keywords() -> list[str]:
     """All keywords of the shell, for completion."""
     return sorted(
         term.name for term in _parser().terminals if term.name not in _PUNCTUATION and term.name not in _SHOWN
     )
+
+
+@lru_cache(maxsize=1)
+def _all_keywords() -> frozenset[str]:
+    return frozenset((*keywords(), *QUERY_KEYWORDS))
+
+
+def is_keyword(word: str) -> bool:
+    """Whether a word is one of the grammar's or of queries', in any case."""
+    return word.upper() in _all_keywords()
+
+
+class Accepts(NamedTuple):
+    """What may follow some tokens of a statement.
+
+    `keywords`; `slots`: names of what is no keyword ("IDENT", "STRING", "QUERY", "EXPR", "TYPE", "STATEMENT", ...).
+    `open_slot`: the stretch of text in which the tokens end and which may go on, if any, `open_from` the index of its
+    first token; `keywords` then tell what may follow that stretch.
+    """
+
+    keywords: frozenset[str]
+    slots: frozenset[str]
+    open_slot: str | None = None
+    open_from: int = 0
+
+
+def accepts(tokens: Sequence[Token]) -> Accepts | None:
+    """What the grammar accepts behind the tokens; None where they are no beginning of a statement."""
+    interactive = _parser().parse_interactive(tokens)  # type: ignore[arg-type]
+    try:
+        read = list(interactive.iter_parse())
+    except lark.UnexpectedToken:
+        return None
+    last = read[-1] if read else None
+    accepted = _Accepted(interactive.parser_state)
+    keywords_now = frozenset(name for name in keywords() if name in accepted)
+    slots = frozenset(name for name in _SHOWN if name != "$END" and name in accepted)
+    if last is not None and last.type in _STRETCHES and last.end_line == len(tokens):
+        return Accepts(keywords_now, slots, last.type, last.line or 0)
+    return Accepts(keywords_now, slots)
 
 
 # ---------------------------------------------------------------- tokens for lark
@@ -313,6 +354,8 @@ _REGIONS: dict[str, Callable[[Sequence[Token], int], int]] = {
     "TYPE": _type_end,
 }
 
+
+_STRETCHES = frozenset((*_REGIONS, "QUERY", "STATEMENT"))
 
 # ---------------------------------------------------------------- errors
 

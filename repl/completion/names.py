@@ -1,0 +1,158 @@
+"""What exists, as completion knows it: a snapshot that a thread fetches on a session of its own.
+
+The snapshot is swapped whole, so whoever completes reads one attribute and never waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlengine.errors import Error
+
+_PATIENCE_S = 5.0
+_COLUMNS = (
+    "SELECT n.nspname AS s, c.relname AS r, a.attname AS c, format_type(a.atttypid, a.atttypmod) AS t "
+    "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'p', 'f') "
+    "AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY a.attrelid, a.attnum"
+)
+_OBJECTS = (
+    "SELECT name, 'table' AS kind FROM system.tables UNION ALL SELECT name, 'stream' FROM system.streams "
+    "UNION ALL SELECT name, kind FROM system.views UNION ALL SELECT name, 'topic' FROM system.topics "
+    "UNION ALL SELECT name, 'sink' FROM system.sinks UNION ALL SELECT name, 'subscription' FROM system.subscriptions"
+)
+READABLE = frozenset(("table", "stream", "view", "materialized view", "system table"))
+"""Kinds of objects that stand in FROM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """An object: `name` without its `schema`; `columns` as (name, type)."""
+
+    schema: str
+    name: str
+    kind: str
+    columns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Something with a name, what it is or how it is called (`detail`), and one line of help."""
+
+    name: str
+    detail: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What exists; empty until it has been fetched."""
+
+    relations: tuple[Relation, ...] = ()
+    functions: tuple[Described, ...] = ()
+    settings: tuple[Described, ...] = ()
+    queries: tuple[Described, ...] = ()
+    roles: tuple[str, ...] = ()
+    schemas: tuple[str, ...] = ()
+
+    @cached_property
+    def by_name(self) -> dict[tuple[str, str], Relation]:
+        """What can be read, by schema and name in lower case."""
+        return {(r.schema.lower(), r.name.lower()): r for r in self.relations if r.kind in READABLE}
+
+    def columns(self, name: str) -> tuple[tuple[str, str], ...]:
+        """(name, type) of the columns of a table as it is written in FROM; none for one that is not there."""
+        schema, _, plain = name.lower().rpartition(".")
+        found = self.by_name.get((schema.rpartition(".")[2] or "public", plain))
+        return found.columns if found is not None else ()
+
+
+def fetch_names(session: Any) -> Names:
+    """Ask a session for what there is; what it cannot tell is left out."""
+    return Names(
+        relations=_relations(session),
+        functions=_described(
+            session, "SELECT name, arguments, description FROM system.functions WHERE kind <> 'operator'"
+        ),
+        settings=_described(session, "SELECT name, value, description FROM system.settings"),
+        queries=_described(session, "SELECT query_id, name, status FROM system.queries"),
+        roles=tuple(row["name"] for row in _rows(session, "SELECT name FROM system.roles ORDER BY name")),
+        schemas=tuple(row["name"] for row in _rows(session, "SHOW SCHEMAS")),
+    )
+
+
+def _relations(session: Any) -> tuple[Relation, ...]:
+    columns: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row in _rows(session, _COLUMNS):
+        columns.setdefault((row["s"], row["r"]), []).append((row["c"], row["t"]))
+    found = []
+    for row in _rows(session, _OBJECTS):
+        schema, _, name = row["name"].rpartition(".")
+        schema = schema or "public"
+        found.append(Relation(schema, name, row["kind"], tuple(columns.get((schema, name), ()))))
+    found += [Relation(s, r, "system table", tuple(listed)) for (s, r), listed in columns.items() if s == "system"]
+    return tuple(sorted(found, key=lambda relation: relation.name))
+
+
+def _described(session: Any, sql: str) -> tuple[Described, ...]:
+    return tuple(Described(*(str(value or "") for value in row.values())) for row in _rows(session, sql))
+
+
+def _rows(session: Any, sql: str) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = session.execute(sql).to_arrow().to_pylist()
+    except Error:
+        return []  # a role that may not ask, or a server of an older version: fewer names, and no reason to stop
+    return rows
+
+
+class NameKeeper:
+    """Keeps `names` up to date on a thread of its own: `refresh` asks for them anew and returns at once."""
+
+    def __init__(self, open_session: Callable[[], Any]) -> None:
+        self.names = Names()
+        self.fetched = 0
+        self._open_session = open_session
+        self._wanted = threading.Semaphore(0)
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="sqlengine-names", daemon=True)
+        self._thread.start()
+
+    def refresh(self) -> None:
+        """Fetch again what exists, soon."""
+        self._wanted.release()
+
+    def wait(self, fetched: int, timeout_s: float) -> bool:
+        """Wait until names have been fetched so many times; for tests and benchmarks."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.fetched >= fetched, timeout_s)
+
+    def close(self) -> None:
+        """End the thread and its session."""
+        self._closed = True
+        self._wanted.release()
+        self._thread.join(_PATIENCE_S)
+
+    def _run(self) -> None:
+        session = None
+        try:
+            while self._wanted.acquire() and not self._closed:
+                while self._wanted.acquire(blocking=False):  # what was asked meanwhile is answered by one fetch
+                    pass
+                session = session or self._open_session()
+                names = fetch_names(session)
+                with self._changed:
+                    self.names = names
+                    self.fetched += 1
+                    self._changed.notify_all()
+        except Error:
+            self._closed = True  # the database is closed or its server has gone: the names stay as they are
+        finally:
+            if session is not None:
+                session.close()
