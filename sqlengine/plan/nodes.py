@@ -13,13 +13,15 @@ import pyarrow as pa
 
 from sqlengine.expr.tree import Expr
 from sqlengine.functions.user import UserFunction
+from sqlengine.plan.hashed import HashedOnce, hashed_once
 
 WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
 CHANGELOG_COLUMNS = ("changelog_op", "_changelog_row_id")
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(HashedOnce):
     """Base of all nodes.  `append_only`: never emits a negative weight.  `unique_keys`: column positions that identify
     a row of the accumulated output, or None when nothing is known.  `time_columns`: columns that hold event time; how
     far behind the watermark they can come is another question (plan/late.py)."""
@@ -35,6 +37,7 @@ class Node:
         return ()
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unary(Node):
     """A node with one input."""
@@ -65,6 +68,7 @@ class BatchTest:
     values: tuple[int | float, ...]
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan(Node):
     """Rows of a catalog object (stream, table, materialized view).
@@ -85,6 +89,7 @@ class Scan(Node):
     pushed: tuple[BatchTest, ...] = ()
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values(Node):
     """Constant rows, emitted once; `rows` holds one tuple of expressions a row."""
@@ -92,6 +97,7 @@ class Values(Node):
     rows: tuple[tuple[Expr, ...], ...]
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter(Unary):
     """Keeps rows where `predicate` is true."""
@@ -109,6 +115,7 @@ class TimeBound:
     moment: Expr
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemporalFilter(Unary):
     """Rows are in while every bound holds for the tick's time: they enter and leave without any input changing."""
@@ -116,6 +123,7 @@ class TemporalFilter(Unary):
     bounds: tuple[TimeBound, ...]
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project(Unary):
     """One expression per output column."""
@@ -138,6 +146,7 @@ class Window:
     offset_us: int = 0
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropLate(Unary):
     """Removes (and reports) rows that are too late for a closing window, then drops the "$watermark" column.
@@ -155,6 +164,7 @@ class DropLate(Unary):
     lateness_us: int = 0
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignWindow(Unary):
     """Appends window_start, window_end, window_time; a row falls in size/slide hop windows and is repeated for each.
@@ -188,6 +198,7 @@ class AggregateCall:
     user: UserFunction | None = None
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupAggregate(Unary):
     """GROUP BY `keys` (input columns); output = keys then aggregates.  No aggregates = DISTINCT.  No keys = one row.
@@ -199,6 +210,7 @@ class GroupAggregate(Unary):
     forget: Forget | None = None
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowAggregate(Unary):
     """GROUP BY `keys` and a tumble/hop/cumulate window of `time_column`.
@@ -217,6 +229,7 @@ class WindowAggregate(Unary):
     retention_us: int | None = None
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowWinners(WindowAggregate):
     """A WindowAggregate of which only the groups with the best value of aggregate `best` per window are output: the
@@ -225,6 +238,7 @@ class WindowWinners(WindowAggregate):
     best: int
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionAggregate(Unary):
     """GROUP BY `keys` and a session window of `time_column`; same output layout and emit modes as WindowAggregate."""
@@ -238,6 +252,7 @@ class SessionAggregate(Unary):
     retention_us: int | None = None
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join(Node):
     """Equi-join kept up to date for inserts, updates and deletes on both sides.
@@ -266,12 +281,14 @@ class Join(Node):
         return (self.left, self.right)
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookupJoin(Join):
     """Each left row (they only come) joined with the right side as it is at that tick; never corrected afterwards.
     `kind`: inner or left."""
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versions(Unary):
     """The versions of a keyed changelog as rows that only come: the input's columns and "$deleted" (boolean).
@@ -284,6 +301,7 @@ class Versions(Unary):
     time_column: int
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changelog(Unary):
     """The input's changes as rows that only come: its columns, what happened (smallint) and a growing number (bigint).
@@ -292,6 +310,7 @@ class Changelog(Unary):
     """
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsofJoin(Node):
     """Each left row with the one right row of equal keys whose time is nearest: `direction` "backward": the greatest
@@ -317,6 +336,7 @@ class AsofJoin(Node):
         return (self.left, self.right)
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnionAll(Node):
     """All rows of all inputs (equal schemas)."""
@@ -328,6 +348,7 @@ class UnionAll(Node):
         return self.branches
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat(Unary):
     """Each row as often as its last column `count` (bigint) says, not at all when that is not above 0; the output has
@@ -336,6 +357,7 @@ class Repeat(Unary):
     count: int
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unnest(Unary):
     """Each row as often as the longest of its `lists` (expressions over the input) has elements: output = the input's
@@ -346,6 +368,7 @@ class Unnest(Unary):
     outer: bool = False
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopN(Unary):
     """ROW_NUMBER/RANK/DENSE_RANK() OVER (PARTITION BY partition ORDER BY order) <= limit, incrementally.
@@ -413,6 +436,7 @@ class Kept:
     carried: tuple[int, ...] = ()
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Over(Unary):
     """Window functions over partitions: output = input columns, then one column a call.
@@ -429,6 +453,7 @@ class Over(Unary):
     keeps: Kept | None = None
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseInOrder(Unary):
     """EMIT ON WINDOW CLOSE without a window: rows wait until the watermark passes `time_column`, leave sorted by it."""
@@ -436,6 +461,7 @@ class ReleaseInOrder(Unary):
     time_column: int
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldWatermark(Unary):
     """The input's rows; its watermark moved back, because rows come so far behind it."""
@@ -443,6 +469,7 @@ class HoldWatermark(Unary):
     hold_us: int
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmitEvery(Unary):
     """EMIT EVERY: coalesces changes (opposite weights cancel) and releases them every `every_us` of wall clock."""
@@ -450,6 +477,7 @@ class EmitEvery(Unary):
     every_us: int
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recompute(Node):
     """No incremental operator exists: `sql` (DuckDB text over tables named in0, in1, ...) is run again over the
@@ -466,6 +494,7 @@ class Recompute(Node):
         return self.branches
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecursiveRef(Node):
     """Inside the step of a Recursion: its rows so far.  `name` is the CTE's, `level` the depth of nesting."""
@@ -474,6 +503,7 @@ class RecursiveRef(Node):
     level: int
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recursion(Node):
     """WITH RECURSIVE: the least rows that hold `base` and `step` applied to themselves; `step` reads them through a
@@ -497,6 +527,7 @@ class Recursion(Node):
         return (self.base, self.step)
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port(Node):
     """Inside the step of an Iterate, of WorkingTables or of Rounds: its rows so far, or those of the round before
@@ -505,6 +536,7 @@ class Port(Node):
     index: int
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Iterate(Node):
     """A Recursion cut loose from what does not recur: `branches` are the base and the inputs of the step, `step` is a
@@ -519,6 +551,7 @@ class Iterate(Node):
         return self.branches
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkingTables(Node):
     """A Recursion whose step is neither linear nor monotone: `branches` are the base and the inputs of the step, `step`
@@ -536,6 +569,7 @@ class WorkingTables(Node):
         return self.branches
 
 
+@hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds(Node):
     """A Recursion of rows that are replaced: `branches` are the inputs of the step (its ports 1, 2, ...), `step` is any
