@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import Subscription
+from sqlengine.catalog.objects import CatalogObject, Subscription
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import InvalidParameter
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.subscription import Change, SubscriptionOutput
-from sqlengine.runtime.subscriptions import output_of, rows_after
+from sqlengine.runtime.subscriptions import output_of, reaching, rows_after
 
 POLL_S = 0.2
 """How often a waiting reader looks whether it was cancelled."""
@@ -154,6 +154,20 @@ def read_since(
                 output.require_history(tick)
             position = output.position_after(tick)
         return Subscriber(instance, subscription, check, position, None, None)
+
+
+def read_as_of(
+    instance: Instance, obj: CatalogObject, check: Callable[[], None], tick: int, *, snapshot: bool
+) -> Subscriber:
+    """A reader of an object's rows after a tick (`snapshot`), then of all later changes, of those that have been and
+    those that come. The lock is held; raises as `reaching`, NotSupportedError (0A000) for what has no past."""
+    subscription, output = reaching(instance, obj, tick)
+    whole = None
+    if snapshot:
+        time_us = output.time_of(tick)
+        rows = _whole(rows_after(instance, subscription, tick))
+        whole = Change(tick, instance.scheduler.tick_time_us if time_us is None else time_us, rows, is_snapshot=True)
+    return Subscriber(instance, subscription, check, output.position_after(tick), whole, None)
 
 
 def _whole(rows: pa.Table) -> Delta:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
@@ -51,13 +51,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Kept:
-    """`since`: the tick it began with; `floor`: all changes of later ticks are there; `exact`: from this tick on each
+    """`since`: the tick it began with; `floor`: all changes of later ticks are there (`floor_us`: since then the
+    changes of all times are, None: unknown); `exact`: from this tick on each
     change is under the tick in which it happened; `acknowledged`: the follower has had all ticks up to it."""
 
     since: int
     floor: int
     exact: int
     acknowledged: int | None = None
+    floor_us: int | None = None
 
 
 def topic_schema(columns: pa.Schema) -> pa.Schema:
@@ -166,13 +168,13 @@ class SubscriptionOutput(TopicOutput):
         with self._readable():
             super().cut(max(end, self._log.start_offset))
 
-    def begin(self, tick: int) -> None:
+    def begin(self, tick: int, now_us: int) -> None:
         """Nothing of earlier ticks is there: the history begins with this one, whose contents are its first snapshot;
         what the follower has acknowledged stays."""
         self._log.delete_before(self._log.end_offset)
         self.settled = self._log.end_offset
         acknowledged = None if self.kept is None else self.kept.acknowledged
-        self._keep(Kept(tick, tick, tick, acknowledged))
+        self._keep(Kept(tick, tick, tick, acknowledged, now_us))
         self.is_new = True
 
     def skip_to(self, tick: int) -> None:
@@ -188,7 +190,8 @@ class SubscriptionOutput(TopicOutput):
             young = self._log.offset_for_timestamp(now_us - self.retention_us)
         end = min(self._log.end_offset if young is None else young, self.settled)
         if end > self._log.start_offset:
-            self._keep(replace(self.kept, floor=self._tick_at(end - 1)))
+            tick, time_us = self._moment_at(end - 1)
+            self._keep(replace(self.kept, floor=tick, floor_us=time_us))
             self._log.delete_before(end)
 
     def _keep(self, kept: Kept) -> None:
@@ -259,19 +262,46 @@ class SubscriptionOutput(TopicOutput):
 
     def position_after(self, tick: int) -> int:
         """The offset of the first change of a later tick."""
+        return self._first(lambda at, _: at > tick)
+
+    def tick_before(self, time_us: int) -> int | None:
+        """The newest tick after which the rows were those of a time (the clock is taken to go forward only), None when
+        it may be any that is still to come; HistoryGone (72000) when it is too long ago."""
+        position = self._first(lambda _, at_us: at_us > time_us)
+        floor_us = None if self.kept is None else self.kept.floor_us
+        if position == self._log.start_offset and (floor_us is None or time_us < floor_us):
+            raise HistoryGone(
+                f'subscription "{self.name}" does not reach back to that time', hint="a longer retention keeps more"
+            )
+        return None if position == self._log.end_offset else self._tick_at(position) - 1
+
+    def time_of(self, tick: int) -> int | None:
+        """When the rows became what they were after a tick, in microseconds; None if that is not known any more."""
+        position = self.position_after(tick)
+        if position > self._log.start_offset:
+            return self._moment_at(position - 1)[1]
+        return None if self.kept is None else self.kept.floor_us
+
+    def _first(self, is_later: Callable[[int, int], bool]) -> int:
+        """The offset of the first change whose (tick, time) is later."""
         low, high = self._log.start_offset, self._log.end_offset
         while low < high:
             middle = (low + high) // 2
-            if self._tick_at(middle) > tick:
+            if is_later(*self._moment_at(middle)):
                 high = middle
             else:
                 low = middle + 1
         return low
 
     def _tick_at(self, offset: int) -> int:
+        return self._moment_at(offset)[0]
+
+    def _moment_at(self, offset: int) -> tuple[int, int]:
+        """(tick, time in microseconds) of a change."""
         with self._readable():
-            frames = self._log.read(offset, max_rows=1, columns=["$tick"])
-        return int(frames[0].batch.column(0)[0].as_py())
+            frames = self._log.read(offset, max_rows=1, columns=["$tick", "$time_us"])
+        tick, time_us = (int(column[0].as_py()) for column in frames[0].batch.columns[:2])
+        return tick, time_us
 
     def read(self, position: int) -> tuple[Change, int] | None:
         """(the first whole tick from a position on, the position behind it); None when there is none yet.  HistoryGone

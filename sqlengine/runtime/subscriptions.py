@@ -10,6 +10,7 @@ different now is one more change.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,8 @@ from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.latest import difference
 from sqlengine.runtime.planning import Planning, emit_of
 from sqlengine.runtime.subscription import SubscriptionOutput
+
+T = TypeVar("T")
 
 # ---------------------------------------------------------------- beginning
 
@@ -69,7 +72,7 @@ def start(
 def begin(instance: Instance, subscription: Subscription, planned: Planned, started: Callable[[], None]) -> None:
     """A new one, whose first snapshot is what its view holds at the present tick."""
     with instance.lock:
-        start(instance, subscription, planned, started).begin(instance.scheduler.tick_number)
+        start(instance, subscription, planned, started).begin(instance.scheduler.tick_number, instance.clock.now_us())
 
 
 # ---------------------------------------------------------------- after a restart
@@ -105,7 +108,7 @@ def _settle(instance: Instance, subscription: Subscription, output: Subscription
     known = None if output.told > scheduler.tick_number else _known(instance, subscription, output)
     if known is None:
         scheduler.tick_number = max(scheduler.tick_number, output.told)
-        output.begin(scheduler.next_number())
+        output.begin(scheduler.next_number(), instance.clock.now_us())
         return
     change = difference(known, _columns(instance.contents(_source(instance, subscription)), output.columns))
     if change is not None:
@@ -172,16 +175,26 @@ def contents_as_of(instance: Instance, obj: CatalogObject, tick: int) -> pa.Tabl
     The lock is held.  HistoryGone (72000) when no subscription to it reaches back so far; NotSupportedError (0A000) for
     what cannot have one.
     """
-    if not isinstance(obj, (MaterializedView, Table)):
-        raise NotSupportedError(
-            f'the rows of {obj.kind} "{obj.name}" at an earlier tick are not kept',
-            hint="AS OF TICK reads materialized views and tables that have a subscription",
-        )
-    now = instance.contents(obj)
+    now = instance.contents(_with_past(obj))
     if tick == instance.scheduler.tick_number:
         return now
-    output = _reaching(instance, obj, now.schema, tick)
-    return _as_after(now, output, tick)
+    return _as_after(now, reaching(instance, obj, tick)[1], tick)
+
+
+def tick_at(instance: Instance, obj: CatalogObject, time_us: int) -> int:
+    """The newest tick after which the rows of an object were those of a time, which has been; raises as
+    `contents_as_of`.  The lock is held."""
+    found = _told_by(instance, _with_past(obj), "that time", lambda _, output: output.tick_before(time_us))
+    return instance.scheduler.tick_number if found is None else found
+
+
+def _with_past(obj: CatalogObject) -> MaterializedView | Table:
+    if isinstance(obj, (MaterializedView, Table)):
+        return obj
+    raise NotSupportedError(
+        f'the rows of {obj.kind} "{obj.name}" at an earlier tick are not kept',
+        hint="AS OF reads materialized views and tables that have a subscription",
+    )
 
 
 def rows_after(instance: Instance, subscription: Subscription, tick: int) -> pa.Table:
@@ -202,23 +215,33 @@ def _as_after(now: pa.Table, output: SubscriptionOutput, tick: int) -> pa.Table:
     return _merged(now, Delta(rows, -change.weight_array()))
 
 
-def _reaching(instance: Instance, obj: CatalogObject, columns: pa.Schema, tick: int) -> SubscriptionOutput:
-    """The changes of an object after a tick, of a subscription that has them all."""
+def reaching(instance: Instance, obj: CatalogObject, tick: int) -> tuple[Subscription, SubscriptionOutput]:
+    """A subscription that has all changes of an object after a tick; raises as `contents_as_of`.  The lock is held."""
+    columns = instance.contents(_with_past(obj)).schema
+
+    def exact(subscription: Subscription, output: SubscriptionOutput) -> tuple[Subscription, SubscriptionOutput]:
+        _require_exact(instance, subscription, output, columns, tick)
+        return subscription, output
+
+    return _told_by(instance, obj, f"tick {tick}", exact)
+
+
+def _told_by(
+    instance: Instance, obj: CatalogObject, when: str, ask: Callable[[Subscription, SubscriptionOutput], T]
+) -> T:
+    """What the first subscription to an object answers that does not raise."""
     reasons: list[Error] = []
     for subscription in subscriptions(instance):
         if subscription.of != obj.name:
             continue
         try:
-            output = output_of(instance, subscription)
-            _require_exact(instance, subscription, output, columns, tick)
+            return ask(subscription, output_of(instance, subscription))
         except Error as error:
             reasons.append(error)
-        else:
-            return output
     if reasons:
         raise reasons[0]
     raise HistoryGone(
-        f'{obj.kind} "{obj.name}" has no history of tick {tick}',
+        f'{obj.kind} "{obj.name}" has no history of {when}',
         detail="its changes are kept as long as a subscription to it keeps them, and there is none",
         hint=f"CREATE SUBSCRIPTION ... FROM {obj.name} keeps them from then on",
     )

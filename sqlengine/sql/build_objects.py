@@ -260,10 +260,7 @@ def create_view(node: Node) -> ast.Statement:
     assert query is not None
     materialized = node.has("materialized")
     if not materialized and node.node("as_query").has("emit"):  # type: ignore[union-attr]
-        raise errors.SyntaxError(
-            "a view without MATERIALIZED has no EMIT clause",
-            hint="CREATE MATERIALIZED VIEW keeps its result up to date",
-        )
+        raise _no_emit()
     return ast.CreateView(
         **values,
         query=query,
@@ -328,10 +325,12 @@ def _parameter(node: Node) -> tuple[str, str]:
 
 
 def alter(node: Node) -> ast.Statement:
-    """ALTER ... RENAME TO | OWNER TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n; ALTER MATERIALIZED VIEW and ALTER
-    SUBSCRIPTION ... SET (...).
+    """ALTER ... AS query | RENAME TO | OWNER TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n; ALTER MATERIALIZED VIEW
+    and ALTER SUBSCRIPTION ... SET (...).
     """
     kind, name = kind_of(node), name_of(node)
+    if node.node("as_query") is not None:
+        return _alter_query(kind, name, node)
     rename = node.node("rename")
     if rename is not None:
         leaf = rename.leaf("IDENT")
@@ -369,6 +368,28 @@ def alter(node: Node) -> ast.Statement:
         name=name,
         options=options,
         add_partitions=int(count) if count is not None else 0,
+    )
+
+
+def _alter_query(kind: str, name: ast.Name, node: Node) -> ast.Statement:
+    """ALTER [MATERIALIZED] VIEW name AS query [EMIT ...]."""
+    query, emit = _as_query(node)
+    found = node.node("as_query")
+    assert query is not None and found is not None
+    has_emit = found.has("emit")
+    if kind not in ("view", "materialized view"):
+        return ast.Unsupported(feature=f"ALTER {kind.upper()} ... AS")
+    if kind == "view" and has_emit:
+        raise _no_emit()
+    materialized, emit = kind == "materialized view", emit if has_emit else None
+    if_exists = node.has("if_exists")
+    return ast.AlterView(name=name, query=query, emit=emit, materialized=materialized, if_exists=if_exists)
+
+
+def _no_emit() -> errors.SyntaxError:
+    return errors.SyntaxError(
+        "a view without MATERIALIZED has no EMIT clause",
+        hint="CREATE MATERIALIZED VIEW keeps its result up to date",
     )
 
 

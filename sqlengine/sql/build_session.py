@@ -224,30 +224,35 @@ def _old_settings(listed: Node | None) -> Iterator[tuple[str, str]]:
 
 
 def select(node: Node) -> ast.Statement:
-    """A query, followed when it has EMIT, of the past when it has AS OF TICK."""
+    """A query, followed when it has EMIT, of the past when it has AS OF."""
     query = query_of(node)
     assert query is not None
-    return ast.SelectStatement(query=query, emit=emit_of(node, query) if node.has("emit") else None, as_of=_as_of(node))
+    emit = emit_of(node, query) if node.has("emit") else None
+    as_of, what = _as_of(node)
+    return ast.SelectStatement(query=query, emit=emit, as_of=as_of, as_of_what=what)
 
 
-def _as_of(node: Node) -> str:
-    """The text behind AS OF TICK; "" without it."""
+def _as_of(node: Node) -> tuple[str, ast.AsOf]:
+    """(the text behind AS OF, "" without it; what it names)."""
     found = node.node("as_of")
     leaf = found.leaf("EXPR") if found is not None else None
-    return expr_text(found, leaf) if found is not None and leaf is not None else ""
+    if found is None or leaf is None:
+        return "", "tick"
+    return expr_text(found, leaf), "timestamp" if found.has("of_time") else "tick"
 
 
 def subscribe(node: Node) -> ast.Statement:
-    """SUBSCRIBE [TO] view | (query) [WITH (...)] [AS OF TICK n]."""
+    """SUBSCRIBE [TO] view | (query) [WITH (...)] [AS OF TICK n | AS OF TIMESTAMP t]."""
     query = query_of(node)
     if query is None:
         query = select_all(name_of(node), _first(node) or 0)
-    options, tick = node.node("options"), node.node("as_of_tick")
-    leaf = tick.leaf("NUMBER") if tick is not None else None
+    options = node.node("options")
+    as_of, what = _as_of(node)
     return ast.Subscribe(
         query=query,
         options=option_pairs(options.node("option_list")) if options is not None else (),
-        as_of_tick=whole_number(leaf) if leaf is not None else None,
+        as_of=as_of,
+        as_of_what=what,
     )
 
 

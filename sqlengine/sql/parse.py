@@ -122,7 +122,7 @@ def _has_clause_after(tokens: Sequence[Token]) -> bool:
 
 
 def _is_as_of(tokens: Sequence[Token], at: int) -> bool:
-    return tokens[at].upper == "TICK" and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
+    return tokens[at].upper in ("TICK", "TIMESTAMP") and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
 
 
 def _build(shell: Shell, text: str) -> list[ast.Statement]:

@@ -96,7 +96,7 @@ def unsupported_feature(tokens: Sequence[Token]) -> str | None:
         return found
     if first == "ALTER":
         return _alter(words, tokens)
-    return _clause(first, tokens)
+    return None
 
 
 _OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))
@@ -104,8 +104,8 @@ _OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))
 
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
-    """ALTER has RENAME and OWNER for everything, SET for topics, materialized views and subscriptions, ADD PARTITIONS
-    for topics, RESET for consumer groups, ADD and DROP for SYSTEM, options for roles.
+    """ALTER has RENAME and OWNER for everything, AS for views, SET for topics, materialized views and subscriptions,
+    ADD PARTITIONS for topics, RESET for consumer groups, ADD and DROP for SYSTEM, options for roles.
     """
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
@@ -121,20 +121,9 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     kind = "MATERIALIZED VIEW" if words[1] == "MATERIALIZED" else words[1]
     verbs = ("ADD", "DROP", "ALTER", "SET", "RESET", "OWNER", "SWAP", "AS")
     verb = next((token.upper for token in tokens[2:] if token.upper in verbs), None)
-    if verb == "OWNER":
+    if verb == "OWNER" or (verb == "AS" and kind in ("VIEW", "MATERIALIZED VIEW")):
         return None
     has_options = words[1] in ("MATERIALIZED", "SUBSCRIPTION")
     if has_options and verb == "SET" and not _OTHER_SETTINGS & {token.upper for token in tokens}:
         return None
     return f"ALTER {kind} ... {verb}" if verb is not None else None
-
-
-def _clause(first: str, tokens: Sequence[Token]) -> str | None:
-    """Clauses of queries that come later."""
-    if first not in ("SELECT", "WITH", "FROM"):
-        return None
-    for at in range(len(tokens) - 2):
-        words = [token.upper for token in tokens[at : at + 3]]
-        if words == ["AS", "OF", "TIMESTAMP"] and tokens[at - 1].upper != "SYSTEM_TIME":
-            return "SELECT ... AS OF TIMESTAMP"
-    return None

@@ -55,7 +55,7 @@ from sqlengine.statements.subscriptions import acknowledge, alter_subscription, 
 from sqlengine.statements.tables import create_table
 from sqlengine.statements.topics import alter_topic, create_topic
 from sqlengine.statements.truncate import truncate
-from sqlengine.statements.views import alter_view, create_view
+from sqlengine.statements.views import alter_query, alter_view, create_view
 
 Handler = Callable[[Any, Context], Result]
 
@@ -83,6 +83,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.AlterTopic: alter_topic,
     ast.AlterSubscription: alter_subscription,
     ast.AlterMaterializedView: alter_view,
+    ast.AlterView: alter_query,
     ast.Assert: assert_,
     ast.Listen: listen,
     ast.Unlisten: unlisten,

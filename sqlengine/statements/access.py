@@ -270,6 +270,11 @@ def _create_view(statement: ast.CreateView, check: Check) -> None:
     check.read(statement.query)
 
 
+def _alter_query(statement: ast.AlterView, check: Check) -> None:
+    check.owned(statement.name)
+    check.read(statement.query)
+
+
 def _create_sink(statement: ast.CreateSink, check: Check) -> None:
     _made(statement, check)
     check.read(statement.query)
@@ -486,6 +491,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.AddColumn: _owned("table"),
     ast.AlterConsumerGroup: _superuser("alter consumer groups"),
     ast.AlterMaterializedView: _owned(),
+    ast.AlterView: _alter_query,
     ast.AlterReplicas: _superuser("alter replicas"),
     ast.AlterRole: _nothing,
     ast.AlterRoleSetting: _nothing,

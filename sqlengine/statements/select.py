@@ -13,7 +13,7 @@ from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, T
 from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.catalog.system import SystemTable
-from sqlengine.errors import InvalidParameter, NotSupportedError, QueryCanceled, TransactionError
+from sqlengine.errors import NotSupportedError, QueryCanceled
 from sqlengine.result import Result
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.snapshot.execute import run
@@ -22,6 +22,7 @@ from sqlengine.snapshot.pg import NOBODY
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.own_writes import own_change, rows_with
+from sqlengine.statements.past import tick_of
 from sqlengine.statements.pg_catalog import pg_answers, pg_rows
 from sqlengine.statements.plain_select import plain_select, rows_of_columns
 from sqlengine.statements.subscribe import follow
@@ -35,7 +36,7 @@ def select(statement: ast.SelectStatement, context: Context) -> Result:
     """A query on its own."""
     if statement.emit is not None:
         return follow(context, statement.query, statement.emit, snapshot=True)
-    table, tick = run_at(context, statement.query, statement.as_of)
+    table, tick = run_at(context, statement.query, statement.as_of, statement.as_of_what)
     return Result(table=table, tick=tick)
 
 
@@ -44,9 +45,9 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
     return run_at(context, query)[0]
 
 
-def run_at(context: Context, query: ast.Query, as_of: str = "") -> tuple[pa.Table, int]:
-    """(a query's answer, the tick after which all it read was so): as `run_snapshot`, or after an earlier tick, whose
-    number is the text `as_of`."""
+def run_at(context: Context, query: ast.Query, as_of: str = "", what: ast.AsOf = "tick") -> tuple[pa.Table, int]:
+    """(a query's answer, the tick after which all it read was so): as `run_snapshot`, or after an earlier tick, of
+    which the text `as_of` is the number or a time."""
     instance = context.instance
     with instance.lock:
         expanded = _expanded(context, query)
@@ -58,9 +59,10 @@ def run_at(context: Context, query: ast.Query, as_of: str = "") -> tuple[pa.Tabl
         reads = bool(expanded.inputs) or expanded.tick_dependent
         is_strict = reads and context.settings.read_consistency == "strict"
         with instance.one_moment(expanded.inputs.values(), context.check) if is_strict else nullcontext():
-            tick = _tick(context, as_of) if as_of else instance.scheduler.tick_number
+            tick = instance.scheduler.tick_number
             plain = plain_select(context, query, expanded)
             if as_of:
+                tick = tick_of(context, what, as_of, expanded.inputs.values())
                 tables = {name: contents_as_of(instance, obj, tick) for name, obj in expanded.inputs.items()}
             else:
                 rows = plain.rows_needed if plain is not None else None
@@ -71,18 +73,6 @@ def run_at(context: Context, query: ast.Query, as_of: str = "") -> tuple[pa.Tabl
         ((name, obj),) = expanded.inputs.items()
         return rows_of_columns(tables[name], plain, obj), tick
     return run_expanded(context, expanded, tables, now_us, tick), tick
-
-
-def _tick(context: Context, text: str) -> int:
-    """The number of a tick that has been; InvalidParameter (22023) for anything else."""
-    if context.transaction is not None:
-        raise TransactionError("AS OF TICK cannot be used within a transaction", hint="COMMIT or ROLLBACK first")
-    newest = context.instance.scheduler.tick_number
-    if not text.strip().isascii() or not text.strip().isdigit():
-        raise InvalidParameter(f"AS OF TICK takes the number of a tick, not {text}", hint=f"the newest is {newest}")
-    if int(text) > newest:
-        raise InvalidParameter(f"tick {int(text)} has not been yet", hint=f"the newest is {newest}")
-    return int(text)
 
 
 _STATE = re.compile(r"\bstate\s*\(", re.IGNORECASE)

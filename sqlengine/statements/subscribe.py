@@ -15,15 +15,19 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
+from sqlengine import sql
 from sqlengine.delta import Delta
-from sqlengine.errors import DuplicateColumn, Error, InvalidParameter, OperationalError, did_you_mean
+from sqlengine.errors import DuplicateColumn, Error, InvalidParameter, NotSupportedError, OperationalError, did_you_mean
 from sqlengine.operators.operations import operations
 from sqlengine.result import Result
 from sqlengine.runtime.memory_limit import MemoryLimit
 from sqlengine.runtime.query import ContinuousQuery
+from sqlengine.runtime.subscriber import Subscriber, read_as_of
 from sqlengine.runtime.subscription import Change
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.past import tick_of
+from sqlengine.statements.plain_select import plain_select
 
 QUEUE_CHANGES_MAX = 10_000
 """Ticks a follower may lie behind before it is dropped with an error."""
@@ -195,7 +199,7 @@ class Followed:
     """A followed query's changes as rows."""
 
     schema: pa.Schema
-    changes: FollowedQuery
+    changes: FollowedQuery | Subscriber
     ticks: bool
 
     def next(self, timeout_s: float | None = None) -> pa.RecordBatch | None:
@@ -211,14 +215,18 @@ class Followed:
 def followed_query(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, ticks: bool = False) -> Followed:
     """Begin to follow a query: its columns, with `op` in front (and tick and time when asked)."""
     subscription = open_subscription(context, query, emit, snapshot)
+    return _with_head(subscription.schema, subscription, ticks)
+
+
+def _with_head(columns: pa.Schema, changes: FollowedQuery | Subscriber, ticks: bool) -> Followed:
     head = HEAD if ticks else HEAD[2:]
-    clash = [f.name for f in head if f.name in subscription.schema.names]
+    clash = [f.name for f in head if f.name in columns.names]
     if clash:
-        subscription.close()
+        changes.close()
         raise DuplicateColumn(
             f'column "{clash[0]}" clashes with a column of the changelog', hint="give it another name with AS"
         )
-    return Followed(pa.schema([*head, *subscription.schema]), subscription, ticks)
+    return Followed(pa.schema([*head, *columns]), changes, ticks)
 
 
 def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> Result:
@@ -266,6 +274,40 @@ def followed(statement: ast.Subscribe, context: Context) -> Followed:
         if name not in ("snapshot", "progress"):
             raise InvalidParameter(f'unrecognized option "{name}"', hint=did_you_mean(name, ("snapshot", "progress")))
     snapshot = options.get("snapshot", "true").lower() in ("true", "on", "1", "yes")
-    if statement.as_of_tick is not None:
-        raise Error("SUBSCRIBE ... AS OF TICK is not supported yet", sqlstate="0A000")
+    if statement.as_of:
+        return _followed_from(statement, context, snapshot)
     return followed_query(context, statement.query, ast.Emit(), snapshot, ticks=True)
+
+
+def _without_parentheses(query: ast.Query) -> ast.Query:
+    text = query.text.strip()
+    if not (text.startswith("(") and text.endswith(")")):
+        return query
+    try:
+        return sql.parse_query(text[1:-1])
+    except Error:  # they are not the whole query's
+        return query
+
+
+def _followed_from(statement: ast.Subscribe, context: Context, snapshot: bool) -> Followed:
+    """Begin with the rows of a view or table as they were: HistoryGone (72000) when no subscription to it tells."""
+    instance = context.instance
+    with instance.lock:
+        instance.catch_up(context.check)
+        query = _without_parentheses(statement.query)
+        expanded = instance.expanded(query)
+        plain = plain_select(context, query, expanded)
+        if plain is None or plain.limit is not None or plain.offset:
+            raise NotSupportedError(
+                "SUBSCRIBE ... AS OF follows whole rows of a materialized view or table",
+                hint="create a materialized view of the query, and a subscription to it, which keeps its changes",
+            )
+        (obj,) = expanded.inputs.values()
+        tick = tick_of(context, statement.as_of_what, statement.as_of, [obj])
+        reader = read_as_of(instance, obj, context.check, tick, snapshot=snapshot)
+        if [(name, name) for name in reader.schema.names] != list(plain.columns):
+            raise NotSupportedError(
+                "SUBSCRIBE ... AS OF follows whole rows of a materialized view or table",
+                hint=f"its columns are {', '.join(reader.schema.names)}",
+            )
+    return _with_head(reader.schema, reader, ticks=True)

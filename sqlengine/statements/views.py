@@ -12,11 +12,16 @@ from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.state import growing, how_to_bound
 from sqlengine.result import Result
 from sqlengine.runtime.fill import RATE_LIMIT, rate_limit
+from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.replacement import as_replacement, begin_replacement, new_view
 from sqlengine.sql import ast, tables
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
 from sqlengine.statements.making import Making, being_made
+
+_ALTER = "ALTER "
+ALTERED = ";\n" + _ALTER
+"""Between the statement that made a view and the one that gave it the query it has."""
 
 
 def create_view(statement: ast.CreateView, context: Context) -> Result:
@@ -42,6 +47,8 @@ def create_view(statement: ast.CreateView, context: Context) -> Result:
         else:
             view, planned = _planned(statement, context)
             view = context.owned(view, existing)
+            if isinstance(existing, MaterializedView):
+                view = replace(view, comment=existing.comment)
     if not statement.materialized:
         if fill is not None:
             instance.fills.run(fill, context.check, context.on_progress)
@@ -130,6 +137,38 @@ def start_view(
         pace=context.pace(rate_limit(view.options)),
         behind=making is not None and context.in_background,
     )
+
+
+def alter_query(statement: ast.AlterView, context: Context) -> Result:
+    """ALTER [MATERIALIZED] VIEW name AS query: CREATE OR REPLACE with the options, and unless it says so the EMIT, that
+    the view has."""
+    instance = context.instance
+    tag = "ALTER MATERIALIZED VIEW" if statement.materialized else "ALTER VIEW"
+    with instance.lock:
+        name = context.prefer_path(statement.name)
+        if statement.if_exists and instance.catalog.find(name) is None:
+            context.notice(f'relation "{object_name(name)}" does not exist, skipping')
+            return Result(tag)
+        view: View | MaterializedView
+        if statement.materialized:
+            view = instance.catalog.get_as(MaterializedView, name)
+            emit, options = statement.emit or emit_of(view), tuple(view.options.items())
+        else:
+            view, emit, options = instance.catalog.get_as(View, name), None, ()
+        made, *altered = view.sql.split(ALTERED)
+        if statement.emit is None:  # that of an earlier one holds
+            made = ALTERED.join([made, *[text for text in altered if "EMIT" in text.upper()][-1:]])
+    create = ast.CreateView(
+        name=tuple(view.name.split(".")),
+        query=statement.query,
+        emit=emit,
+        options=options,
+        materialized=statement.materialized,
+        or_replace=True,
+        text=made.rstrip().rstrip(";") + ALTERED + statement.text.strip().rstrip(";")[len(_ALTER) :],
+    )
+    create_view(create, context)
+    return Result(tag)
 
 
 def alter_view(statement: ast.AlterMaterializedView, context: Context) -> Result:

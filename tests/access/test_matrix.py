@@ -123,6 +123,8 @@ OWNERS_ONLY = [
     "ALTER TABLE u ADD COLUMN c BIGINT",
     "ALTER TOPIC raw SET (retention = '1 day')",
     "ALTER MATERIALIZED VIEW m SET (backfill_rate_limit = 5)",
+    "ALTER MATERIALIZED VIEW m AS SELECT 1 AS a",
+    "ALTER VIEW v AS SELECT 1 AS a",
     "ALTER VIEW v RENAME TO w",
     "ALTER TABLE t OWNER TO owner",
     "COMMENT ON TABLE t IS 'x'",

@@ -149,7 +149,7 @@ def test_inside() -> None:
         "rollback",
     ]
     assert one("PRINT 't' FROM BEGINNING LIMIT 3").limit == 3
-    assert one("SUBSCRIBE TO mv WITH (snapshot = true) AS OF TICK 7").as_of_tick == 7
+    assert one("SUBSCRIBE TO mv WITH (snapshot = true) AS OF TICK 7").as_of == "7"
     assert one("SELECT * FROM t WHERE a > 2 AS OF TICK 4").as_of == "4"
     assert one("COPY (SELECT a AS of FROM t AS OF TICK ?) TO 'x'").statement.as_of == "?"
     assert one("DECLARE c SUBSCRIPTION CURSOR FOR f SINCE TICK 7").since == "7"
@@ -165,7 +165,6 @@ def test_inside() -> None:
     [
         ("CREATE POLICY p ON t", "CREATE POLICY"),
         ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX"),
-        ("SELECT * FROM t AS OF TIMESTAMP '2024-01-01'", "SELECT ... AS OF TIMESTAMP"),
     ],
 )
 def test_known_but_not_there(text: str, feature: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass, field
 
 from sqlengine.sql.ast.expressions import Expr
@@ -19,6 +20,9 @@ class Statement:
 
 Name = tuple[str, ...]
 """A possibly qualified object name, already folded: ("orders",) or ("public", "orders")."""
+
+AsOf = typing.Literal["tick", "timestamp"]
+"""What stands behind AS OF."""
 
 Options = tuple[tuple[str, str], ...]
 """WITH options in order: lower-case key, value as text (`true`, `4`, `7 days`)."""
@@ -98,6 +102,17 @@ class AlterMaterializedView(Statement):
 
     name: Name
     options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterView(Statement):
+    """ALTER [MATERIALIZED] VIEW [IF EXISTS] ... AS a query; without `emit` a materialized view keeps its own."""
+
+    name: Name
+    query: Query
+    emit: Emit | None = None
+    materialized: bool = False
+    if_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,83 +364,22 @@ class CopyTo(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectStatement(Statement):
-    """A query on its own; with `emit` it is followed until cancelled; `as_of`: text of the tick behind AS OF TICK."""
+    """A query on its own; with `emit` it is followed until cancelled; `as_of`: text behind AS OF TICK or TIMESTAMP."""
 
     query: Query
     emit: Emit | None = None
     as_of: str = ""
+    as_of_what: AsOf = "tick"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribe(Statement):
-    """SUBSCRIBE [TO] a view or query."""
+    """SUBSCRIBE [TO] a view or query; `as_of` as of SelectStatement."""
 
     query: Query
     options: Options = ()
-    as_of_tick: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateSubscription(Statement):
-    """CREATE SUBSCRIPTION name FROM a materialized view or table WITH (retention = ...)."""
-
-    name: Name
-    from_name: Name
-    options: Options = ()
-    if_not_exists: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlterSubscription(Statement):
-    """ALTER SUBSCRIPTION ... SET (retention = ...)."""
-
-    name: Name
-    options: Options = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclareCursor(Statement):
-    """DECLARE cursor SUBSCRIPTION CURSOR FOR subscription [FULL | SINCE begin() | SINCE now() | SINCE TICK n].
-
-    `since`: "" behind what was acknowledged, "full", "begin", "now", or the number of a tick.
-    """
-
-    cursor: str
-    subscription: Name
-    since: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclareQueryCursor(Statement):
-    """DECLARE cursor CURSOR [WITH HOLD] FOR a query or SUBSCRIBE; without `hold` it ends with its transaction."""
-
-    cursor: str
-    statement: Statement
-    hold: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetch(Statement):
-    """FETCH [NEXT | n | ALL] [FROM] cursor [WITH (timeout = ...)]; `rows` None: all there are."""
-
-    cursor: str
-    rows: int | None = 1
-    options: Options = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseCursor(Statement):
-    """CLOSE cursor; None: ALL."""
-
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledge(Statement):
-    """ACKNOWLEDGE subscription TICK n."""
-
-    subscription: Name
-    tick: int
+    as_of: str = ""
+    as_of_what: AsOf = "tick"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

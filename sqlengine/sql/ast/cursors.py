@@ -1,0 +1,70 @@
+"""Statements about subscriptions and cursors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlengine.sql.ast.statements import Name, Options, Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSubscription(Statement):
+    """CREATE SUBSCRIPTION name FROM a materialized view or table WITH (retention = ...)."""
+
+    name: Name
+    from_name: Name
+    options: Options = ()
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterSubscription(Statement):
+    """ALTER SUBSCRIPTION ... SET (retention = ...)."""
+
+    name: Name
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareCursor(Statement):
+    """DECLARE cursor SUBSCRIPTION CURSOR FOR subscription [FULL | SINCE begin() | SINCE now() | SINCE TICK n].
+
+    `since`: "" behind what was acknowledged, "full", "begin", "now", or the number of a tick.
+    """
+
+    cursor: str
+    subscription: Name
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareQueryCursor(Statement):
+    """DECLARE cursor CURSOR [WITH HOLD] FOR a query or SUBSCRIBE; without `hold` it ends with its transaction."""
+
+    cursor: str
+    statement: Statement
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch(Statement):
+    """FETCH [NEXT | n | ALL] [FROM] cursor [WITH (timeout = ...)]; `rows` None: all there are."""
+
+    cursor: str
+    rows: int | None = 1
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseCursor(Statement):
+    """CLOSE cursor; None: ALL."""
+
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge(Statement):
+    """ACKNOWLEDGE subscription TICK n."""
+
+    subscription: Name
+    tick: int
