@@ -16,6 +16,7 @@ from sqlengine.functions import (
     encodings,
     json,
     json_changes,
+    json_paths,
     likeness,
     maps,
     masks,
@@ -60,6 +61,7 @@ FAMILIES = (
     maps,
     json,
     json_changes,
+    json_paths,
 )
 
 BUILTINS: Registry = collect(FAMILIES)

@@ -244,5 +244,38 @@ array_includes = declare(
     "whether the first has every element of the second (@>)",
     example="ARRAY[1, 2] @> ARRAY[2]",
     duck="list_has_all({0}, {1})",
-    aliases=("list_has_all",),
+    aliases=("list_has_all", "arraycontains"),
+)
+array_compact = declare(
+    "array_compact(a anyarray) -> anyarray",
+    "the elements that are not NULL",
+    example="array_compact(ARRAY[1, NULL, 2]) = ARRAY[1, 2]",
+    duck="list_filter({0}, lambda x: x IS NOT NULL)",
+)
+l2_distance = declare(
+    "l2_distance(a double precision[], b double precision[]) -> double precision",
+    "the Euclidean distance of two vectors of one length",
+    example="l2_distance(ARRAY[1.0, 1.0], ARRAY[4.0, 5.0]) = 5",
+    can_raise=True,
+    duck="list_distance({0}, {1})",
+)
+l1_distance = declare(
+    "l1_distance(a double precision[], b double precision[]) -> double precision",
+    "the sum of the distances of two vectors' places",
+    example="l1_distance(ARRAY[1.0, 1.0], ARRAY[4.0, 5.0]) = 7",
+    duck="list_sum(list_transform({0}, lambda x, i: abs(x - ({1})[i])))",
+)
+cosine_distance = declare(
+    "cosine_distance(a double precision[], b double precision[]) -> double precision",
+    "1 less the cosine of the angle between two vectors of one length",
+    example="cosine_distance(ARRAY[1.0, 0.0], ARRAY[0.0, 2.0]) = 1",
+    can_raise=True,
+    duck="list_cosine_distance({0}, {1})",
+)
+inner_product = declare(
+    "inner_product(a double precision[], b double precision[]) -> double precision",
+    "the inner product of two vectors of one length",
+    example="inner_product(ARRAY[1.0, 2.0], ARRAY[3.0, 4.0]) = 11",
+    can_raise=True,
+    duck="list_inner_product({0}, {1})",
 )

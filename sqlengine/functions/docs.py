@@ -37,6 +37,7 @@ _TITLES = {
     "maps": "Maps",
     "json": "JSON",
     "json_changes": "JSON taken apart and put together",
+    "json_paths": "JSON changed at a path",
 }
 
 _HEAD = """# Functions

@@ -15,6 +15,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from sqlengine import duck, errors
+from sqlengine.array_text import braces_to_json
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
 from sqlengine.functions.named_days import trunc_date
@@ -65,6 +66,9 @@ def _typed(arg: str, overloads: Sequence[Function], index: int) -> str:
     exact = [p.exact for p in params]
     if not exact or any(t is None or t == pa.string() for t in exact):
         return arg
+    if pa.types.is_list(exact[0]) and (value := constant(arg)) is not None and value.lstrip().startswith("{"):
+        (spelt,) = braces_to_json(pa.array([value])).to_pylist()
+        arg = duck.literal(spelt, pa.string()) + "::JSON"
     return f"CAST({arg} AS {duck.sql_type(exact[0])})"
 
 
@@ -198,7 +202,16 @@ def _object(name: str, args: Sequence[str]) -> str:
 
 
 _JAVA_TEXTS = ("date_format", *date_format.aliases)
+
+
+def _chosen(name: str, args: Sequence[str]) -> str:
+    """One of several texts, by its place."""
+    texts = " ".join(f"WHEN {at} THEN {text}" for at, text in enumerate(args[1:], 1))
+    return f"CASE ({args[0]}) {texts or 'WHEN NULL THEN NULL::VARCHAR'} END"
+
+
 _SPECIAL: dict[tuple[str, int | None], _Special] = {
+    ("elt", None): _chosen,
     ("to_char", 2): _written("CAST({} AS TIMESTAMP)", java=False),
     **{(name, 2): _written("CAST({} AS TIMESTAMP)") for name in _JAVA_TEXTS},
     **{("from_unixtime", count): _written("make_timestamp({}::BIGINT * 1000000)") for count in (1, 2)},

@@ -74,3 +74,35 @@ get_byte = declare(
     "THEN ('0x' || substring(hex({0}::BLOB), 2 * {1} + 1, 2))::INTEGER WHEN {0} IS NOT NULL AND {1} IS NOT NULL "
     "THEN error('index out of valid range')::INTEGER END",
 )
+conv = declare(
+    "conv(digits text, base bigint, other bigint) -> text; conv(number bigint, base bigint, other bigint) -> text",
+    "a whole number, not negative, written in another base; bases are 2 to 36; digits behind the first that is "
+    "none are "
+    "left out, and without one it is NULL (Hive, Flink)",
+    example="conv('ff', 16, 2) = '11111111'",
+    duck="CASE WHEN {1} BETWEEN 2 AND 36 AND {2} BETWEEN 2 AND 36 THEN to_base(number_of({0}::VARCHAR, {1}), "
+    "{2}::INTEGER) "
+    "END",
+)
+to_bin = declare(
+    "to_bin(n bigint) -> text",
+    "a number in binary digits",
+    example="to_bin(10) = '1010'",
+    duck="system.main.bin({0})",
+)
+inet_aton = declare(
+    "inet_aton(address text) -> bigint",
+    "an IPv4 address as a number, NULL of another text",
+    example="inet_aton('1.2.3.4') = 16909060",
+    duck="CASE WHEN regexp_full_match({0}, '((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(\\.|$)){{4}}') AND {0} NOT "
+    "LIKE '%.' THEN "
+    "list_reduce(list_transform(string_split({0}, '.'), lambda x: TRY_CAST(x AS BIGINT)), lambda a, x: a * 256 "
+    "+ x) END",
+)
+inet_ntoa = declare(
+    "inet_ntoa(number bigint) -> text",
+    "the IPv4 address that a number stands for, NULL of one that stands for none",
+    example="inet_ntoa(16909060) = '1.2.3.4'",
+    duck="CASE WHEN {0} BETWEEN 0 AND 4294967295 THEN concat_ws('.', {0} >> 24, ({0} >> 16) & 255, ({0} >> 8) & 255, "
+    "{0} & 255) END",
+)

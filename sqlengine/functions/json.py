@@ -144,5 +144,6 @@ has_key = declare(
     "whether an object has a key",
     example="'{\"a\": 1}'::json ? 'a'",
     operator="?",
+    aliases=("json_exists_key", "jsonb_exists"),
     duck=f"json_exists({{0}}, {_PATH})",
 )

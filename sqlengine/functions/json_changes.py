@@ -125,6 +125,7 @@ has_any = declare(
     "json_has_any(j json, keys text[]) -> boolean",
     "whether an object has one of the keys; written j ?| keys",
     example="json_has_any('{\"a\": 1}'::json, ARRAY['a', 'b'])",
+    aliases=("jsonb_exists_any",),
     duck=f"CASE WHEN {_OBJECT} THEN list_has_any(system.main.json_keys({{0}}), {{1}}) "
     "WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN false END",
 )
@@ -132,6 +133,7 @@ has_all = declare(
     "json_has_all(j json, keys text[]) -> boolean",
     "whether an object has all of the keys; written j ?& keys",
     example="json_has_all('{\"a\": 1}'::json, ARRAY['a'])",
+    aliases=("jsonb_exists_all",),
     duck=f"CASE WHEN {_OBJECT} THEN list_has_all(system.main.json_keys({{0}}), {{1}}) "
     "WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN false END",
 )

@@ -399,3 +399,30 @@ unaccent = declare(
     example="unaccent('\u00e9a') = 'ea'",
     duck="strip_accents({0})",
 )
+
+
+@scalar(
+    "elt(place bigint, VARIADIC texts text) -> text",
+    "the text at a place, counted from 1; NULL where there is none (Flink, Hive)",
+    example="elt(2, 'a', 'b') = 'b'",
+    strict=False,
+    broadcast=True,
+    duck="",
+)
+def elt(place: pa.Array, *texts: pa.Array) -> pa.Array:
+    there = pc.and_(pc.greater(place, 0), pc.less_equal(place, len(texts)))
+    return pc.choose(pc.if_else(there, pc.subtract(place, 1), pa.scalar(None, pa.int64())), *texts)
+
+
+strcmp = declare(
+    "strcmp(a text, b text) -> integer",
+    "-1, 0 or 1 where the first comes before, is, or comes after the second",
+    example="strcmp('a', 'b') = -1",
+    duck="CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 WHEN {0} = {1} THEN 0 END",
+)
+format_number = declare(
+    "format_number(x double precision, digits bigint) -> text",
+    "a number with commas between thousands and so many digits behind the point (Flink, Hive)",
+    example="format_number(12332.123456, 4) = '12,332.1235'",
+    duck="CASE WHEN {1} BETWEEN 0 AND 30 THEN format('{{:,.' || {1} || 'f}}', {0}::DOUBLE) END",
+)

@@ -573,7 +573,7 @@ age = declare(
     example="age(timestamp '2024-03-01', timestamp '2024-01-31') = INTERVAL '1 month 1 day'",
 )
 last_day = declare(
-    "last_day(d date) -> date",
+    "last_day(d date) -> date; last_day(t timestamp) -> date",
     "the last day of the month",
     example="last_day(date '2024-02-03') = date '2024-02-29'",
 )

@@ -22,6 +22,7 @@ from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql.forms import json_arrows, plain_forms
 from sqlengine.sql.hints import keyword_hint
+from sqlengine.sql.lambda_forms import settle_lambda
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.literal_casts import spell_literals
 from sqlengine.sql.lower_values import FILE, position_of
@@ -243,7 +244,7 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
             if isinstance(this, str) and this.startswith(MARK):
                 node.set("this", this[1:])
             if isinstance(node, exp.Anonymous) and any(isinstance(a, exp.Lambda) for a in node.expressions):
-                _settle_lambda(node)
+                settle_lambda(node)
         elif isinstance(node, exp.Bracket):
             brackets.append(node)
         elif isinstance(node, exp.Group):
@@ -273,24 +274,6 @@ def _settle_sample(select: exp.Select) -> None:
     if alone and isinstance(read, (exp.Table, exp.Subquery)) and read.args.get("sample") is None:
         read.set("sample", select.args["sample"])
         select.set("sample", None)
-
-
-_WITH_LAMBDA = {
-    "transform": "list_transform",
-    "filter": "list_filter",
-    "reduce": "list_reduce",
-    "aggregate": "list_reduce",
-}
-"""Functions of an array and a lambda under the names of Spark, Trino and ksqlDB."""
-
-
-def _settle_lambda(call: exp.Anonymous) -> None:
-    """`transform(a, x -> x + 1)` under DuckDB's name; `reduce(a, start, (s, x) -> ...)` in its order of arguments."""
-    name = str(call.this).lower()
-    call.set("this", _WITH_LAMBDA.get(name, call.this))
-    args = call.expressions
-    if call.this == "list_reduce" and len(args) == 3 and isinstance(args[2], exp.Lambda):
-        call.set("expressions", [args[0], args[2], args[1]])
 
 
 def _settle_group(group: exp.Group) -> None:

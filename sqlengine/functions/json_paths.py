@@ -1,0 +1,41 @@
+"""JSON changed at a path: jsonb_set and jsonb_insert of PostgreSQL, a path being an array of keys and places.
+
+From the innermost step of the path outwards, each object or array on the way is made anew with what was made before it.
+All is DuckDB's macros (duck_macros.py), see json.py.
+"""
+
+from __future__ import annotations
+
+from sqlengine.functions.registry import declare
+
+json_set = declare(
+    "jsonb_set(j json, path text[], value json) -> json; jsonb_set(j json, path text[], value json, create "
+    "boolean) -> json",
+    "a JSON with another value at a path; where its last step leads to nothing it is added, unless the last "
+    "argument is "
+    "false; places of arrays count from 0, or with a minus from the end; a path whose earlier steps lead to nothing "
+    "changes nothing",
+    example="jsonb_set('{\"a\": [1, 2]}'::json, ARRAY['a', '0'], '7'::json) ->> 'a' = '[7,2]'",
+    duck="json_set_at({*})",
+)
+json_insert = declare(
+    "jsonb_insert(j json, path text[], value json) -> json; jsonb_insert(j json, path text[], value json, after "
+    "boolean) "
+    "-> json",
+    "a JSON with a further element before, or after, the one at a path, or with a further field; a field that is there "
+    "stays",
+    example="jsonb_insert('{\"a\": [1, 2]}'::json, ARRAY['a', '0'], '7'::json) ->> 'a' = '[7,1,2]'",
+    duck="json_insert_at({*})",
+)
+json_element = declare(
+    "jsonb_array_element(j json, i bigint) -> json",
+    "an array's element, counted from 0, or with a minus from the end",
+    example="jsonb_array_element('[1, 2]'::json, -1)::text = '2'",
+    duck="CASE WHEN json_type({0}) = 'ARRAY' THEN json_step({0}, ({1})::VARCHAR) END",
+)
+json_unquote = declare(
+    "json_unquote(s text) -> text",
+    "the text that a JSON string stands for; any other text as it is (Flink)",
+    example="json_unquote('\"a\\tb\"') = E'a\\tb'",
+    duck="CASE WHEN starts_with({0}, '\"') AND json_valid({0}) THEN json_extract_string({0}, '$') ELSE {0} END",
+)
