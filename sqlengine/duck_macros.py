@@ -48,7 +48,8 @@ MACROS: tuple[str, ...] = (
     "ELSE floor((x - lo)::DOUBLE / (hi - lo) * n)::INTEGER + 1 END",
     "CREATE MACRO epoch_ms(t) AS epoch_us(t) // 1000",
     # PostgreSQL's parts with fractions of seconds, which DuckDB cuts off.
-    "CREATE MACRO date_part_exact(p, t) AS CASE p WHEN 'second' THEN date_part('microseconds', t) / 1000000.0::DOUBLE "
+    "CREATE MACRO date_part_exact(p, t) AS CASE p WHEN 'second' THEN date_part('microseconds', t) / "
+    "1000000.0::DOUBLE "
     "WHEN 'milliseconds' THEN date_part('microseconds', t) / 1000.0::DOUBLE ELSE date_part(p, t)::DOUBLE END",
     # The first of a histogram; of equally frequent values the least.
     "CREATE MACRO most_frequent(h, k) AS list_transform(list_sort(list_transform(map_entries(h), "
@@ -72,25 +73,31 @@ MACROS: tuple[str, ...] = (
     "lambda c, k: json_step(c, k->>'$'), j)",
     "CREATE MACRO json_place(c, k) AS CASE WHEN TRY_CAST(k AS BIGINT) < 0 THEN TRY_CAST(k AS BIGINT) + "
     "json_array_length(c)::BIGINT ELSE TRY_CAST(k AS BIGINT) END",
-    "CREATE MACRO json_put(c, k, v, made) AS CASE WHEN v IS NULL OR c IS NULL THEN c WHEN json_type(c) = 'OBJECT' THEN "
+    "CREATE MACRO json_put(c, k, v, made) AS CASE WHEN v IS NULL OR c IS NULL THEN c WHEN json_type(c) = "
+    "'OBJECT' THEN "
     "CASE WHEN made OR list_contains(system.main.json_keys(c), k) THEN to_json(map_concat(c::MAP(VARCHAR, "
     "JSON), map([k], "
     "[v]))) ELSE c END WHEN json_type(c) <> 'ARRAY' OR TRY_CAST(k AS BIGINT) IS NULL THEN c "
-    "WHEN json_place(c, k) BETWEEN 0 AND json_array_length(c)::BIGINT - 1 THEN to_json(list_transform(json_extract(c, "
-    "'$[*]'), lambda put_e, put_i: CASE WHEN put_i - 1 = json_place(c, k) THEN v ELSE put_e END)) WHEN NOT made THEN c "
+    "WHEN json_place(c, k) BETWEEN 0 AND json_array_length(c)::BIGINT - 1 THEN "
+    "to_json(list_transform(json_extract(c, "
+    "'$[*]'), lambda put_e, put_i: CASE WHEN put_i - 1 = json_place(c, k) THEN v ELSE put_e END)) WHEN NOT made "
+    "THEN c "
     "WHEN json_place(c, k) < 0 THEN to_json(list_prepend(v, json_extract(c, '$[*]'))) "
     "ELSE to_json(list_append(json_extract(c, '$[*]'), v)) END",
-    "CREATE MACRO json_squeeze(c, k, v, behind) AS CASE WHEN c IS NULL THEN c WHEN json_type(c) = 'OBJECT' THEN CASE WHEN list_contains("
+    "CREATE MACRO json_squeeze(c, k, v, behind) AS CASE WHEN c IS NULL THEN c WHEN json_type(c) = 'OBJECT' THEN "
+    "CASE WHEN list_contains("
     "system.main.json_keys(c), k) THEN c ELSE to_json(map_concat(c::MAP(VARCHAR, JSON), map([k], [v]))) END "
     "WHEN json_type(c) <> 'ARRAY' OR TRY_CAST(k AS BIGINT) IS NULL THEN c "
     "ELSE to_json(list_concat(list_concat(json_extract(c, '$[*]')[:greatest(0, json_place(c, k) + "
     "behind::BIGINT)], [v]), "
     "json_extract(c, '$[*]')[greatest(0, json_place(c, k) + behind::BIGINT) + 1:])) END",
-    "CREATE MACRO json_changed(j, p, v, made, behind, put) AS CASE WHEN j IS NULL OR p IS NULL OR v IS NULL OR made IS "
+    "CREATE MACRO json_changed(j, p, v, made, behind, put) AS CASE WHEN j IS NULL OR p IS NULL OR v IS NULL OR "
+    "made IS "
     "NULL OR behind IS NULL THEN NULL WHEN len(p) = 0 THEN j ELSE list_reduce(list_transform(range(len(p), 0, -1), "
     "lambda i: to_json(i)), lambda acc, i: CASE WHEN put OR i::BIGINT < len(p) THEN json_put(json_at(j, "
     "p[:i::BIGINT - 1]), "
-    "p[i::BIGINT], acc, made) ELSE json_squeeze(json_at(j, p[:i::BIGINT - 1]), p[i::BIGINT], acc, behind) END, v) END",
+    "p[i::BIGINT], acc, made) ELSE json_squeeze(json_at(j, p[:i::BIGINT - 1]), p[i::BIGINT], acc, behind) END, "
+    "v) END",
     "CREATE MACRO json_set_at(j, p, v) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, false, true), "
     "(j, p, v, made) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, made, false, true)",
     "CREATE MACRO json_insert_at(j, p, v) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, false, false), "
@@ -130,7 +137,8 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO str_to_map(s, d, e) AS map_from_entries(list_transform(string_split(s, d), lambda p: "
     "{'k': string_split(p, e)[1], 'v': CASE WHEN contains(p, e) THEN substring(p, strpos(p, e) + length(e)) END}))",
     "CREATE MACRO splittomap(s, d, e) AS map_from_entries(list_transform(list_filter(string_split(s, d), "
-    "lambda p: contains(p, e)), lambda p: {'k': string_split(p, e)[1], 'v': substring(p, strpos(p, e) + length(e))}))",
+    "lambda p: contains(p, e)), lambda p: {'k': string_split(p, e)[1], 'v': substring(p, strpos(p, e) + "
+    "length(e))}))",
     # Positions before the first are NULL, not counted from the end.
     "CREATE MACRO subscript(a, i) AS CASE WHEN typeof(a) LIKE '%[]' AND TRY_CAST(i AS BIGINT) <= 0 THEN NULL "
     "ELSE a[i] END",
