@@ -1,7 +1,7 @@
-"""INSERT INTO t VALUES (...), (...), ... of nothing but literals, as programs write it by the thousand rows.
+"""INSERT INTO t VALUES (...), (...), ... of nothing but literals, as programs write it, one row or thousands.
 
-Such a statement needs no tree: regular expressions see that it is one, and cut it into columns, which are Arrow arrays
-at once.  A column must hold values of one kind; whatever else there is goes the ordinary way.
+Such a statement needs neither a tree nor DuckDB: regular expressions see that it is one, and cut it into columns, which
+are Arrow arrays at once.  A column must hold values of one kind; whatever else there is goes the ordinary way.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from sqlengine.sql import ast
-
-LENGTH_MIN = 1_000
-"""Shorter statements are parsed as quickly by the ordinary parser."""
+from sqlengine.sql.lexer import QUERY_STARTS
 
 _NAME = r'(?:[A-Za-z_][A-Za-z_0-9]*|"(?:[^"]|"")+")'
 _LITERAL = r"(?:[+-]?\d+(?:\.\d+)?|'(?:[^']|'')*'|NULL|TRUE|FALSE)"
@@ -33,10 +31,13 @@ _EXACT_DIGITS = 15
 
 
 def plain_insert(text: str) -> ast.Insert | None:
-    """The statement, if all of the text is one such INSERT and a long one."""
-    head = _HEAD.match(text) if len(text) >= LENGTH_MIN else None
-    found = _ROWS.fullmatch(text, head.end()) if head is not None else None
-    if head is None or found is None:
+    """The statement, if all of the text is one such INSERT."""
+    head = _HEAD.match(text)
+    if head is None:
+        return None
+    target, columns = _names(head[1]), _names(head[2] or "")
+    found = _ROWS.fullmatch(text, head.end())
+    if found is None or not QUERY_STARTS.isdisjoint(name.upper() for name in (*target, *columns)):
         return None
     rows = _table(_TOKENS.findall(found[1]))
     if rows is None:
@@ -44,7 +45,6 @@ def plain_insert(text: str) -> ast.Insert | None:
     from sqlglot import exp  # heavy, and most texts do not come so far
 
     query = ast.Query(f"VALUES {found[1]}", exp.Values(expressions=[]), head.end(), rows=rows)
-    target, columns = _names(head[1]), _names(head[2] or "")
     return ast.Insert(text=text.strip().removesuffix(";"), target=target, columns=columns, query=query)
 
 

@@ -26,7 +26,7 @@ def check(text: str) -> None:
         return
     for statement in statements:
         query = getattr(statement, "query", None)
-        if query is None:
+        if query is None or getattr(query, "rows", None) is not None:  # an INSERT that needed no tree
             continue
         for attempt in (sql.lower, sql.tables, lambda q: sql.to_duckdb(q, lambda ref: '"t"')):
             try:
