@@ -10,13 +10,14 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from repl.coldstart import keep_pandas_out
 from repl.commands.base import Leave
 from repl.config import Config, read_config
-from repl.options import Options, parse_arguments
+from repl.options import Options, is_address, parse_arguments
 from repl.render.base import Look
 from repl.render.error import error_text
 from repl.runner import Limits
@@ -26,6 +27,7 @@ from repl.terminal import screen_of, standard_output
 from sqlengine import __version__, connect
 from sqlengine.errors import Error
 
+MEMORY = ":memory:"
 SUCCESS, FAILED, NO_READER = 0, 1, 141
 _SHOWN_ROWS = 40
 
@@ -61,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _with_database(options: Options, config: Config) -> int:
     """Open, run, close."""
-    data_dir = config.connections.get(options.data_dir or "", options.data_dir)
-    with connect(data_dir or ":memory:", replicas=options.replicas or None, dialect=options.dialect) as database:
+    options = replace(options, data_dir=config.connections.get(options.data_dir or "", options.data_dir))
+    with _open(options.data_dir or MEMORY, options) as database:
         session = database.session()
         interactive = not options.scripts and sys.stdin.isatty()
         shell = make_shell(session, options, config, interactive, database.session)
@@ -76,6 +78,15 @@ def _with_database(options: Options, config: Config) -> int:
         finally:
             shell.close()
             session.close()
+
+
+def _open(place: str, options: Options) -> Any:
+    """The database in a directory, in memory, or of a server."""
+    if is_address(place):
+        from repl.remote import RemoteDatabase  # lazy: it brings the server's table of types
+
+        return RemoteDatabase(place, options.dialect)
+    return connect(place, replicas=options.replicas or None, dialect=options.dialect)
 
 
 def make_shell(

@@ -6,6 +6,7 @@ Nothing slow happens while the user types: completion works on names that a thre
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from repl.completion.completer import SqlCompleter
 from repl.completion.names import NameKeeper, Names
 from repl.config import Config
 from repl.editing.prompt import editing_mode, make_prompt
-from repl.options import Options
+from repl.options import Options, is_address
 from repl.shell import Shell
 from repl.statements import cut
 from repl.terminal import has_color
 from sqlengine import __version__
 from sqlengine.sql import accepts
 
+_USAGE = "SQL ends with a semicolon; \\? lists commands, \\q leaves"
 _BARE_WORDS = {"quit": "\\q", "exit": "\\q", "help": "\\?"}
 
 
@@ -68,8 +70,11 @@ def run_text(shell: Shell, text: str) -> None:
 
 def banner(data_dir: str | None) -> str:
     """Two lines: what this is, where the data is, how to get help and out."""
+    if data_dir is not None and is_address(data_dir):
+        shown = re.sub(r"(://[^/@:]*):[^@]*@", r"\1@", data_dir)  # no password on the screen
+        return f"sqlengine {__version__}, connected to {shown}\n{_USAGE}"
     place = f"data in {data_dir}" if data_dir else "in memory: nothing is kept (sqlengine DATA_DIR keeps it)"
-    return f"sqlengine {__version__}, {place}\nSQL ends with a semicolon; \\? lists commands, \\q leaves"
+    return f"sqlengine {__version__}, {place}\n{_USAGE}"
 
 
 def _read(prompt: PromptSession[str], shell: Shell) -> str | None:

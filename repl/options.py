@@ -26,6 +26,7 @@ examples:
   sqlengine ./data -c "SHOW TABLES"     one statement
   sqlengine ./data -f setup.sql --format csv > out.csv
   echo "SELECT 1" | sqlengine --format json
+  sqlengine postgresql://me@host:5433   a prompt over a server
   sqlengine serve ./data                a server for PostgreSQL clients; see sqlengine serve --help
 
 exit status: 0 all went well, 1 a statement failed, 2 the command line is wrong, 130 stopped by Ctrl-C
@@ -62,6 +63,11 @@ class Options:
     no_color: bool = False
     config: str | None = None
     variables: tuple[tuple[str, str], ...] = ()
+
+
+def is_address(text: str) -> bool:
+    """Whether a name on the command line is the address of a server."""
+    return text.startswith(("postgresql://", "postgres://"))
 
 
 class Parser(argparse.ArgumentParser):
@@ -133,7 +139,7 @@ def _parser() -> Parser:
         "data_dir",
         nargs="?",
         metavar="DATA_DIR",
-        help="directory that keeps the data; without it all is in memory",
+        help="directory that keeps the data, or postgresql://... of a server; without it all is in memory",
     )
     add(
         "--replica",

@@ -48,7 +48,7 @@ class Shell:
 
     `open_session` opens another session of the same database; `variables` are those of scripts; `confirms`: ask
     before what loses data; `editing` is the prompt's mode, `last_text` what was run there last, `next_text` what is to
-    stand there next time.
+    stand there next time; `tutorial_step` counts the steps of \\tutorial that are done.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Shell:
         self.editing = "emacs"
         self.last_text = ""
         self.next_text = ""
+        self.tutorial_step = 0
         self._session = session
         self._standard_output = output
         self._file_output: Output | None = None

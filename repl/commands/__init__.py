@@ -13,6 +13,9 @@ from repl.commands.display import DISPLAY_COMMANDS
 from repl.commands.files import FILE_COMMANDS
 from repl.commands.general import general_commands
 from repl.commands.live import LIVE_COMMANDS
+from repl.commands.loading import LOADING_COMMANDS
+from repl.commands.setting import SETTING_COMMANDS
+from repl.commands.tutorial import TUTORIAL_COMMANDS
 from sqlengine import errors
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ COMMANDS: tuple[Command, ...] = (
     *DISPLAY_COMMANDS,
     *LIVE_COMMANDS,
     *FILE_COMMANDS,
+    *LOADING_COMMANDS,
+    *SETTING_COMMANDS,
+    *TUTORIAL_COMMANDS,
 )
 _BY_NAME = {name: command for command in COMMANDS for name in command.names}
 

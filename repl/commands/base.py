@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from repl.statements import Statement
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -18,6 +20,11 @@ class Command:
     help: str
     run: Callable[[Any, str], bool]
     completes: tuple[str, ...] = ()
+
+
+def is_run(shell: Any, text: str) -> bool:
+    """Run a statement as if it had been typed; False if it failed, which has then been reported."""
+    return bool(shell.run(Statement(text)))
 
 
 class Leave(Exception):

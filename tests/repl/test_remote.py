@@ -1,0 +1,117 @@
+"""The command over a server: the same face as over a directory."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from repl.completion.names import fetch_names
+from repl.remote import RemoteDatabase, RemoteSession
+from sqlengine import connect
+from sqlengine.errors import Error, NotSupportedError, OperationalError
+from tests.repl.test_real import run
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with connect() as database, database.serve(host="127.0.0.1", port=0) as server:
+        yield f"postgresql://sqlengine@127.0.0.1:{server.port}/sqlengine"
+
+
+@pytest.fixture
+def session(address: str) -> Iterator[RemoteSession]:
+    made = RemoteDatabase(address).session()
+    yield made
+    made.close()
+
+
+SETUP = "CREATE STREAM s (a bigint, b text, c double precision, d numeric(10,2), e boolean, f timestamp)"
+ROWS = "INSERT INTO s VALUES (1, 'x', 1.5, 2.25, true, '2024-01-01 00:00:00'), (NULL, NULL, NULL, NULL, NULL, NULL)"
+
+
+def test_values_are_those_of_the_server(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    assert session.execute(ROWS).tag == "INSERT 0 2"
+    table = session.execute("SELECT a, b, c, e FROM s ORDER BY a NULLS LAST").to_arrow()
+    assert table.to_pylist() == [
+        {"a": 1, "b": "x", "c": 1.5, "e": True}, {"a": None, "b": None, "c": None, "e": None},
+    ]  # fmt: skip
+    assert [str(field.type) for field in table.schema] == ["int64", "string", "double", "bool"]
+
+
+def test_many_rows_come_in_batches(session: RemoteSession) -> None:
+    result = session.execute("SELECT range AS n FROM range(5000)")
+    batches = list(result.batches())
+    assert sum(batch.num_rows for batch in batches) == 5000 and len(batches) == 3
+    assert result.tag == "SELECT 5000"
+
+
+def test_a_result_may_be_left(session: RemoteSession) -> None:
+    result = session.execute("SELECT range AS n FROM range(100000)")
+    next(result.batches())
+    result.close()
+    assert session.execute("SELECT 1 AS a").fetchall() == [(1,)]
+
+
+def test_errors_have_state_position_and_hint(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    with pytest.raises(Error) as caught:
+        session.execute("SELECT bb FROM s").to_arrow()
+    assert (caught.value.sqlstate, caught.value.position) == ("42703", 7)
+    assert session.execute("SELECT 1 AS a").fetchall() == [(1,)]
+
+
+def test_what_has_no_end_is_cancelled(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    session.execute(ROWS)
+    result = session.execute("SUBSCRIBE s")
+    assert result.endless
+    batches = iter(result.batches())
+    assert next(batches).num_rows >= 1
+    timer = threading.Timer(0.2, session.cancel)
+    timer.start()
+    with pytest.raises(Error) as caught:
+        for _ in batches:
+            pass
+    assert caught.value.sqlstate == "57014"
+    result.close()
+
+
+def test_copy_with_the_client_is_refused(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    for statement in ("COPY s FROM STDIN", "COPY s TO STDOUT"):
+        with pytest.raises(NotSupportedError):
+            session.execute(statement)
+    assert session.execute("SELECT count(*) AS n FROM s").fetchall() == [(0,)]
+
+
+def test_names_come_from_the_server(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    names = fetch_names(session)
+    assert [column for column, _ in names.columns("s")] == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_no_server() -> None:
+    with pytest.raises(OperationalError) as caught:
+        RemoteDatabase("postgresql://127.0.0.1:1/x").session()
+    assert caught.value.sqlstate == "08001"
+
+
+def test_without_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(NotSupportedError) as caught:
+        RemoteDatabase("postgresql://127.0.0.1:1/x")
+    assert "psycopg" in caught.value.message and "remote" in str(caught.value.hint)
+
+
+@pytest.mark.slow
+def test_the_command_over_a_server(address: Any) -> None:
+    done = run(address, "-c", SETUP, "-c", ROWS, "-c", "SELECT a, b FROM s ORDER BY a NULLS LAST", "--format", "csv")
+    assert (done.returncode, done.stdout) == (0, "a,b\n1,x\n,\n"), done.stderr
+    wrong = run(address, "-c", "SELECT a, bb FROM s")
+    assert wrong.returncode == 1 and "line 1:11" in wrong.stderr and "[42703]" in wrong.stderr
+    assert "a,bigint" in run(address, "-c", "\\d s", "--format", "csv").stdout
