@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlengine.catalog.catalog import DEFAULT_SCHEMA, Catalog
+from sqlengine.catalog.default_privileges import grants_of_new
 from sqlengine.catalog.objects import REPLACEMENT, STREAM_QUERY, CatalogObject, Namespace, Stream, Table
 from sqlengine.catalog.privileges import ALL_PRIVILEGES, PUBLIC, Access, Grants, default_grants, has_privilege
 from sqlengine.catalog.roles import BOOTSTRAP_ID, MAINTAIN_ALL, PREDEFINED, READ_ALL, WRITE_ALL
@@ -58,7 +59,8 @@ def schema_target(catalog: Catalog, name: str) -> Target | None:
 
 def function_target(catalog: Catalog, name: str) -> Target:
     """A function of the program's own."""
-    return Target("function", name, catalog.access_of("function", name) or Access(BOOTSTRAP_ID))
+    made = grants_of_new(catalog.defaults, "function", BOOTSTRAP_ID, DEFAULT_SCHEMA)
+    return Target("function", name, catalog.access_of("function", name) or Access(BOOTSTRAP_ID, made))
 
 
 def topic_target(catalog: Catalog, name: str) -> Target:

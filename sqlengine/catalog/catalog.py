@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
+from sqlengine.catalog.default_privileges import DefaultKey
 from sqlengine.catalog.objects import (
     REPLACEMENT,
     STREAM_QUERY,
@@ -16,7 +17,7 @@ from sqlengine.catalog.objects import (
     to_json,
 )
 from sqlengine.catalog.pg.relations import PG_RELATIONS, pg_relation
-from sqlengine.catalog.privileges import Access
+from sqlengine.catalog.privileges import Access, Grants
 from sqlengine.catalog.roles import Roles
 from sqlengine.catalog.system import SYSTEM_TABLES
 from sqlengine.catalog.verifier import unguessable
@@ -61,6 +62,7 @@ class Catalog:
         self._unowned: set[str] = set()
         self._journal = journal
         self._access: dict[tuple[str, str], Access] = {}
+        self._defaults: dict[DefaultKey, Grants] = {}
         self._secret: bytes | None = None
         self.roles = Roles(self._write)
         self._oids: dict[str, int] = {}
@@ -87,6 +89,8 @@ class Catalog:
                 catalog.roles.replay(record)
             elif record["op"] == "access":
                 catalog._take_access(record["kind"], record["name"], _access_from_json(record["access"]))
+            elif record["op"] == "default":
+                catalog._take_default(_key_from_json(record["key"]), _grants_or_none(record["grants"]))
             elif record["op"] == "secret":
                 catalog._secret = bytes.fromhex(record["secret"])
         catalog._journal = journal
@@ -107,6 +111,7 @@ class Catalog:
     def _forget(self, name: str) -> None:
         self._objects.pop(name, None)
         self._oids.pop(name, None)
+        self._defaults = {key: grants for key, grants in self._defaults.items() if key[1] != name}
 
     def __iter__(self) -> Iterator[CatalogObject]:
         return iter(list(self._objects.values()))
@@ -239,7 +244,7 @@ class Catalog:
         """A catalog that has `obj` as well or in another's place, and is kept nowhere."""
         other = Catalog()
         other._objects = {**self._objects, obj.name: obj}
-        other._access, other.roles = self._access, self.roles
+        other._access, other._defaults, other.roles = self._access, self._defaults, self.roles
         other._oids = dict(self._oids)
         other._number(obj.name)
         return other
@@ -335,6 +340,24 @@ class Catalog:
         else:
             self._access[kind, name] = access
 
+    @property
+    def defaults(self) -> Mapping[DefaultKey, Grants]:
+        """What ALTER DEFAULT PRIVILEGES has said."""
+        return self._defaults
+
+    def set_default(self, key: DefaultKey, grants: Grants | None) -> None:
+        """Set or forget what new objects allow."""
+        if grants != self._defaults.get(key):
+            kept = None if grants is None else [asdict(grant) for grant in grants]
+            self._write({"op": "default", "key": list(key), "grants": kept})
+            self._take_default(key, grants)
+
+    def _take_default(self, key: DefaultKey, grants: Grants | None) -> None:
+        if grants is None:
+            self._defaults.pop(key, None)
+        else:
+            self._defaults[key] = grants
+
     def secret(self) -> bytes:
         """Bytes nobody else knows, the same for the life of the database."""
         if self._secret is None:
@@ -351,6 +374,8 @@ class Catalog:
         records.append(self.roles.record())
         for (kind, name), access in self._access.items():
             records.append({"op": "access", "kind": kind, "name": name, "access": asdict(access)})
+        for key, grants in self._defaults.items():
+            records.append({"op": "default", "key": list(key), "grants": [asdict(grant) for grant in grants]})
         if self._secret is not None:
             records.append({"op": "secret", "secret": self._secret.hex()})
         return records
@@ -364,4 +389,13 @@ class Catalog:
 def _access_from_json(record: dict[str, Any] | None) -> Access | None:
     if record is None:
         return None
-    return Access(record["owner"], None if record["grants"] is None else grants_from_json(record["grants"]))
+    return Access(record["owner"], _grants_or_none(record["grants"]))
+
+
+def _grants_or_none(records: list[dict[str, Any]] | None) -> Grants | None:
+    return None if records is None else grants_from_json(records)
+
+
+def _key_from_json(key: list[Any]) -> DefaultKey:
+    role, schema, family = key
+    return role, schema, family

@@ -116,7 +116,7 @@ def granted(access: Access, kind: str, grants: Iterable[Grant], reach: Reach) ->
             new = replace(new, grantable=())
         if new.grantable and new.grantor != access.owner:
             _refuse_circle(present, access.owner, new, reach)
-        present = _merged(present, new)
+        present = joined(present, new)
     return replace(access, grants=present)
 
 
@@ -144,7 +144,7 @@ def with_owner(access: Access, owner: int) -> Access:
     def all_moved(grants: Grants) -> Grants:
         made: Grants = ()
         for grant in grants:
-            made = _merged(made, replace(grant, grantee=moved(grant.grantee), grantor=moved(grant.grantor)))
+            made = joined(made, replace(grant, grantee=moved(grant.grantee), grantor=moved(grant.grantor)))
         return made
 
     return replace(access.mapped(all_moved), owner=owner)
@@ -161,8 +161,8 @@ def mentions(access: Access, role: int) -> bool:
     return any(role in (g.grantee, g.grantor) and g.grantee != access.owner for grants in every for g in grants)
 
 
-def _merged(grants: Grants, new: Grant) -> Grants:
-    """One grant for each pair of grantor and grantee."""
+def joined(grants: Grants, new: Grant) -> Grants:
+    """Grants with one more: one grant for each pair of grantor and grantee."""
     for i, old in enumerate(grants):
         if (old.grantee, old.grantor) == (new.grantee, new.grantor):
             both = Grant(

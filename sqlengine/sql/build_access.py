@@ -233,6 +233,52 @@ def _plural(on_all: Node) -> str:
     return _PLURALS[word]
 
 
+_FAMILIES = {"tables": "table", "functions": "function", "routines": "function", "schemas": "schema"}
+_NONE_OF = ("sequences", "types")
+
+
+def default_privileges(node: Node) -> ast.Statement:
+    """ALTER DEFAULT PRIVILEGES [FOR ROLE roles] [IN SCHEMA schemas] GRANT ... | REVOKE ..."""
+    granted, revoked = node.node("grant_default"), node.node("revoke_default")
+    change = granted if granted is not None else revoked
+    assert change is not None
+    listed, schemas = change.node("privileges"), node.node("schemas")
+    option = change.node("with_option")
+    if option is not None and str(list(option.flat())[1]).upper() == "ADMIN":
+        raise errors.SyntaxError("privileges are granted WITH GRANT OPTION", position=_start(change))
+    assert listed is not None
+    if any(item.has("names") for item in listed.spread()):
+        raise errors.InvalidGrant("default privileges cannot be set for columns")
+    words = [_privilege(item) for item in listed.spread()]
+    return ast.DefaultPrivileges(
+        roles=_roles(node.node("roles")),
+        schemas=() if schemas is None else tuple(full_name(item) for item in schemas.spread()),
+        change=ast.GrantPrivileges(
+            privileges=() if words in (["all"], ["all privileges"]) else tuple(word.upper() for word in words),
+            kind=_family(change),
+            names=(),
+            roles=_roles(change.node("granted_to")),
+            revoke=revoked is not None,
+            option=option is not None or change.has("option_for"),
+            cascade=change.has("cascade"),
+        ),
+    )
+
+
+def _family(change: Node) -> str:
+    found = change.node("objects_word")
+    assert found is not None
+    word = " ".join(ident(found, leaf) for leaf in found.flat())
+    if word in _NONE_OF:
+        raise NotSupportedError(f"{word} have no privileges of their own", position=_start(found))
+    if word not in _FAMILIES:
+        expected = ", ".join(name.upper() for name in _FAMILIES)
+        raise errors.SyntaxError(
+            f'syntax error at or near "{word}"', detail=f"expected one of {expected}", position=_start(found)
+        )
+    return _FAMILIES[word]
+
+
 def reassign_owned(node: Node) -> ast.Statement:
     """REASSIGN OWNED BY roles TO role."""
     return ast.ReassignOwned(roles=_roles(node.node("roles")), to=_role(node))

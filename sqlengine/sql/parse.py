@@ -236,6 +236,7 @@ def _access_builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.St
         "drop_role": access.drop_role,
         "grant": access.grant,
         "revoke": access.revoke,
+        "default_privileges": access.default_privileges,
         "reassign_owned": access.reassign_owned,
         "drop_owned": access.drop_owned,
         "set_role": access.set_role,

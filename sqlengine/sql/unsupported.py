@@ -105,14 +105,15 @@ _OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     """ALTER has RENAME and OWNER for everything, AS for views, SET for topics, materialized views and subscriptions,
-    ADD PARTITIONS for topics, RESET for consumer groups, ADD and DROP for SYSTEM, options for roles.
+    ADD PARTITIONS for topics, RESET for consumer groups, ADD and DROP for SYSTEM, options for roles, and DEFAULT
+    PRIVILEGES.
     """
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
     added = next((token.upper for token in tokens[2:] if token.upper in ("ADD", "DROP", "ALTER", "SET")), None)
     if words[1] == "TABLE" and added == "ADD" and not any(t.upper in _CONSTRAINTS for t in tokens[3:6]):
         return None
-    if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"]):
+    if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"], ["DEFAULT", "PRIVILEGES"]):
         return None
     if words[1] in _ROLE_WORDS:
         return None

@@ -16,6 +16,7 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.control import control
 from sqlengine.statements.copy import copy_from, copy_to
 from sqlengine.statements.cursors import close, declare, fetch
+from sqlengine.statements.default_privileges import alter_default_privileges
 from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
 from sqlengine.statements.grants import drop_owned, grant_privileges, reassign_owned, set_owner
@@ -104,6 +105,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Deallocate: deallocate,
     ast.DeclareQueryCursor: declare_query,
     ast.DeclareCursor: declare,
+    ast.DefaultPrivileges: alter_default_privileges,
     ast.Delete: delete,
     ast.Describe: describe,
     ast.Discard: discard,

@@ -154,7 +154,8 @@ class Check:
     def read(self, query: ast.Query | None) -> None:
         """To read everything a query names."""
         if query is not None:
-            calls = sql.called_functions(query) if self.catalog.has_access_of("function") else ()
+            said = self.catalog.has_access_of("function") or self.catalog.defaults
+            calls = sql.called_functions(query) if said else ()
             self._read(sql.named_in(query), calls, lambda: query)
 
     def read_text(self, text: str) -> None:
@@ -173,7 +174,7 @@ class Check:
             else:
                 self._read_named(self.catalog.find(ref.parts), query)
         for name in calls:
-            if self.catalog.access_of("function", name) is not None:
+            if self.context.instance.functions.find(name) is not None:
                 self.privilege(function_target(self.catalog, name), "EXECUTE")
 
     def _state(self, name: str) -> None:
@@ -517,6 +518,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Deallocate: _nothing,
     ast.DeclareCursor: _follow,
     ast.DeclareQueryCursor: _nothing,  # what it is for is asked for when it is opened
+    ast.DefaultPrivileges: _nothing,
     ast.Delete: _delete,
     ast.Describe: _show,
     ast.Discard: _nothing,

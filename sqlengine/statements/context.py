@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
+from sqlengine.catalog.authority import schema_of
+from sqlengine.catalog.default_privileges import grants_of_new
 from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table, kept_columns
 from sqlengine.catalog.pg.facts import Backend
 from sqlengine.catalog.roles import SessionRole
@@ -130,4 +132,5 @@ class Context:
         """A new object with its owner: the session's current role; or owner and grants of the one it replaces."""
         if replaced is not None:
             return replace(obj, owner=replaced.owner, grants=replaced.grants, column_grants=kept_columns(obj, replaced))
-        return replace(obj, owner=self.role.current)
+        catalog, owner = self.instance.catalog, self.role.current
+        return replace(obj, owner=owner, grants=grants_of_new(catalog.defaults, obj.kind, owner, schema_of(obj.name)))

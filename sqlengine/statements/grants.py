@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlengine.catalog.authority import (
@@ -51,8 +50,9 @@ from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.access import denied
 from sqlengine.statements.context import Context
+from sqlengine.statements.default_privileges import forget_role
 from sqlengine.statements.drop import KINDS, drop, drop_object
-from sqlengine.statements.roles import authority, role_named
+from sqlengine.statements.roles import authority, require_rights_of, role_named
 from sqlengine.statements.topics import get_topic, topic_names
 
 
@@ -289,25 +289,18 @@ def reassign_owned(statement: ast.ReassignOwned, context: Context) -> Result:
     """REASSIGN OWNED BY roles TO role: by whoever is a member of all of them."""
     with context.instance.lock:
         roles, to = [role_named(context, name) for name in statement.roles], role_named(context, statement.to)
-        _require_rights_of(context, [*roles, to])
+        require_rights_of(context, [*roles, to])
         for target in owned_targets(context.instance.catalog):
             if target.access.owner in {role.id for role in roles}:
                 _give(context, target, to)
     return Result("REASSIGN OWNED")
 
 
-def _require_rights_of(context: Context, roles: Iterable[Role]) -> None:
-    me = authority(context)
-    for role in roles:
-        if not me.is_superuser and role.id not in me.reach:
-            raise InsufficientPrivilege(f'must be member of role "{role.name}"')
-
-
 def drop_owned(statement: ast.DropOwned, context: Context) -> Result:
     """DROP OWNED BY roles: their objects, and what was granted to them or by them."""
     with context.instance.lock:
         roles = [role_named(context, name) for name in statement.roles]
-        _require_rights_of(context, roles)
+        require_rights_of(context, roles)
         numbers = {role.id for role in roles}
         for target in reversed(owned_targets(context.instance.catalog)):
             if target.access.owner in numbers:
@@ -318,6 +311,8 @@ def drop_owned(statement: ast.DropOwned, context: Context) -> Result:
                 access = without_role(access, number)
             if access != target.access:
                 _store(context, target, access)
+        for number in numbers:
+            forget_role(context, number)
     return Result("DROP OWNED")
 
 

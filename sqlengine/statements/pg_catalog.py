@@ -93,6 +93,7 @@ def pg_facts(context: Context) -> Facts:
         setting_number=lambda name: str(context.settings.get(name)),
         setting_names=setting_names(),
         roles=[*instance.catalog.roles],
+        defaults=instance.catalog.defaults,
         settings_of_all=instance.catalog.roles.settings_of_all,
         functions=[*_built_in(), *map(_user_function, instance.functions.all())],
         rows=lambda obj: _rows(context, obj),

@@ -7,10 +7,12 @@ is changed by superusers and by those who have CREATEROLE and the admin option o
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from sqlengine.catalog.authority import Authority, owned_targets
+from sqlengine.catalog.default_privileges import left_without
 from sqlengine.catalog.privileges import mentions
 from sqlengine.catalog.roles import BOOTSTRAP_ID, Membership, Role, Roles, SessionRole
 from sqlengine.catalog.verifier import make_verifier, parse_verifier
@@ -131,6 +133,14 @@ def drop_role(statement: ast.DropRole, context: Context) -> Result:
     return Result("DROP ROLE")
 
 
+def require_rights_of(context: Context, roles: Iterable[Role]) -> None:
+    """The privileges of all these roles; InsufficientPrivilege (42501)."""
+    me = authority(context)
+    for role in roles:
+        if not me.is_superuser and role.id not in me.reach:
+            raise InsufficientPrivilege(f'must be member of role "{role.name}"')
+
+
 def _refuse_to_drop(role: Role, context: Context) -> None:
     if role.id == BOOTSTRAP_ID:
         raise DependentObjects(f"cannot drop role {role.name} because it is required by the database system")
@@ -141,6 +151,8 @@ def _refuse_to_drop(role: Role, context: Context) -> None:
     targets = owned_targets(context.instance.catalog)
     lines = [f"owner of {t.kind} {t.name}" for t in targets if t.access.owner == role.id]
     lines += [f"privileges for {t.kind} {t.name}" for t in targets if mentions(t.access, role.id)]
+    defaults = context.instance.catalog.defaults
+    lines += [f"default privileges on new {family}s" for _, _, family in left_without(defaults, role.id)]
     if lines:
         raise DependentObjects(
             f'role "{role.name}" cannot be dropped because some objects depend on it',

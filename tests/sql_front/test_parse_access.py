@@ -81,6 +81,23 @@ def test_privileges(
     assert one(text + ", public WITH GRANT OPTION").roles == ("r", "public")
 
 
+def test_privileges_on_columns() -> None:
+    made = one('GRANT SELECT (a, "B"), INSERT, all (c) ON t TO r')
+    assert (made.privileges, made.on_columns) == (("INSERT",), (("SELECT", ("a", "B")), ("ALL", ("c",))))
+    assert (one("REVOKE UPDATE (a) ON t FROM r").privileges, made.kind) == ((), "")
+
+
+def test_default_privileges() -> None:
+    made = one(
+        "ALTER DEFAULT PRIVILEGES FOR USER a, b IN SCHEMA s GRANT ALL ON ROUTINES TO r, public WITH GRANT OPTION"
+    )
+    assert (made.roles, made.schemas, made.change.kind) == (("a", "b"), (("s",),), "function")
+    assert (made.change.privileges, made.change.roles, made.change.option) == ((), ("r", "public"), True)
+    taken = one("ALTER DEFAULT PRIVILEGES REVOKE GRANT OPTION FOR SELECT, INSERT ON TABLES FROM r CASCADE")
+    assert (taken.roles, taken.schemas, taken.change.kind) == ((), (), "table")
+    assert (taken.change.revoke, taken.change.option, taken.change.cascade) == (True, True, True)
+
+
 def test_owners_and_sessions() -> None:
     made = one("ALTER MATERIALIZED VIEW s.v OWNER TO bob")
     assert (made.kind, made.name, made.role) == ("materialized view", ("s", "v"), "bob")
@@ -106,7 +123,9 @@ def test_owners_and_sessions() -> None:
         ("CREATE ROLE r CONNECTION LIMIT 1.5", "22023"),
         ("CREATE ROLE r CONNECTION LIMIT -2", "22023"),
         ("CREATE OR REPLACE ROLE r", "42601"),
-        ("GRANT SELECT (a, b) ON t TO r", "0A000"),
+        ("GRANT SELECT () ON t TO r", "42601"),
+        ("ALTER DEFAULT PRIVILEGES", "42601"),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES", "42601"),
         ("GRANT SELECT ON t TO r WITH ADMIN OPTION", "42601"),
         ("GRANT a TO r WITH GRANT OPTION", "42601"),
         ("GRANT SELECT ON ALL BANANAS IN SCHEMA s TO r", "42601"),

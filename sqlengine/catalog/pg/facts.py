@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from sqlengine.catalog.default_privileges import DefaultKey
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Sink, Stream, Table, View
 from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.locks import AdvisoryLocks
 from sqlengine.catalog.pg.relations import PG_RELATIONS, PgRelation
+from sqlengine.catalog.privileges import Grants
 from sqlengine.catalog.roles import BOOTSTRAP_ID, BOOTSTRAP_NAME, Role, SettingPairs
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import UndefinedObject, UndefinedTable
@@ -140,6 +142,7 @@ class Facts:
     setting_names: Sequence[str] = ()
     roles: Sequence[Role] = ()
     settings_of_all: SettingPairs = ()
+    defaults: Mapping[DefaultKey, Grants] = field(default_factory=dict)
     functions: Sequence[FunctionFact] = ()
     rows: Callable[[CatalogObject], int] = lambda obj: 0
     bytes: Callable[[CatalogObject], int] = lambda obj: 0

@@ -111,6 +111,19 @@ class GrantPrivileges(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultPrivileges(Statement):
+    """ALTER DEFAULT PRIVILEGES [FOR ROLE roles] [IN SCHEMA schemas] GRANT ... | REVOKE ...
+
+    `roles`: () = the current one; `schemas`: () = any.  `change`: privileges and roles of a GRANT, without names; its
+    kind is the family of the objects: table, function or schema.
+    """
+
+    roles: tuple[str, ...]
+    schemas: tuple[Name, ...]
+    change: GrantPrivileges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetOwner(Statement):
     """ALTER kind name OWNER TO role."""
 

@@ -50,6 +50,18 @@ def acl_items(facts: Facts, grants: Grants) -> list[str]:
 # ---------------------------------------------------------------- pg_class
 
 
+def default_acls(facts: Facts) -> Iterator[Row]:
+    """pg_default_acl: what ALTER DEFAULT PRIVILEGES has said."""
+    for number, ((role, schema, family), grants) in enumerate(facts.defaults.items()):
+        yield {
+            "oid": oids.DEFAULT_ACLS + number,
+            "defaclrole": role,
+            "defaclnamespace": facts.namespaces.get(schema, 0),
+            "defaclobjtype": {"table": "r", "function": "f", "schema": "n"}[family],
+            "defaclacl": acl_items(facts, grants),
+        }
+
+
 def system_classes(facts: Facts) -> Iterator[Row]:
     """The part of pg_class that never changes: the system's own relations."""
     for relation in facts.system_relations:
@@ -346,4 +358,5 @@ ROWS: dict[str, Callable[[Facts], Rows]] = {
     "pg_catalog.pg_rewrite": rewrites,
     "pg_catalog.pg_depend": depends,
     "pg_catalog.pg_sequence": sequences,
+    "pg_catalog.pg_default_acl": default_acls,
 }
