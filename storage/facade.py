@@ -401,6 +401,26 @@ class Storage:
         with self._mutex:
             upkeep.assign(self._replicated(), log, paths)
 
+    def add_topic_replica(self, name: str, path: str) -> None:
+        """Replicate a topic once more, to a directory of this storage: its replication factor is one more from now on.
+        Raises TopicNotFound, InvalidConfig, UnsupportedConfig, and as `upkeep.change_number`.
+        """
+        self._change_replicas(name, path, 1)
+
+    def drop_topic_replica(self, name: str, path: str) -> None:
+        """Replicate a topic once less, not to that directory any more; see `add_topic_replica`."""
+        self._change_replicas(name, path, -1)
+
+    def _change_replicas(self, name: str, path: str, by: int) -> None:
+        """One replica more or less of each partition, which are then as many as the topic's settings say."""
+        with self._mutex:
+            logs = [self._replicated_log(name, number) for number in self._numbers(name, None)]
+            self._replicated().directories.named(path)
+            factor = (self.topic(name).config.replication_factor or 1) + by
+            self._with_factor(self.topic(name).config.changed({"replication_factor": factor}))
+            upkeep.change_number(self._replicated(), logs, path, by)
+            self.alter_topic(name, replication_factor=factor)
+
     def elect_unclean(self, name: str, partition: int) -> Loss:
         """Let a partition go on without its in-sync replicas, at the price of records that only they had. Raises
         NoElection while there is another way.

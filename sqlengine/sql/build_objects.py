@@ -349,6 +349,9 @@ def alter(node: Node) -> ast.Statement:
         return ast.AddColumn(table=name, column=made, if_not_exists=column.has("if_not_exists"))
     if kind == "topic" and node.node("repair") is not None:
         return ast.AlterReplicas(topic=name, action="repair")
+    replica = node.node("more_replicas") or node.node("fewer_replicas")
+    if kind == "topic" and replica is not None:
+        return _alter_number(name, replica)
     partition = node.node("of_partition")
     if kind == "topic" and partition is not None:
         return _alter_partition(name, partition)
@@ -359,7 +362,9 @@ def alter(node: Node) -> ast.Statement:
     if kind == "subscription" and changed is not None:
         return ast.AlterSubscription(name=name, options=options)
     if kind != "topic" or column is not None:
-        verb = "SET" if changed is not None else "ADD" if added is not None or column is not None else "REPAIR"
+        adds = added is not None or column is not None or node.node("more_replicas") is not None
+        drops = node.node("fewer_replicas") is not None
+        verb = "SET" if changed is not None else "ADD" if adds else "DROP" if drops else "REPAIR"
         return ast.Unsupported(feature=f"ALTER {kind.upper()} ... {verb}")
     count = added.leaf("NUMBER") if added is not None else None
     if count is not None and not (str(count).isdigit() and 0 < int(count) < 10**6):
@@ -391,6 +396,15 @@ def _no_emit() -> errors.SyntaxError:
         "a view without MATERIALIZED has no EMIT clause",
         hint="CREATE MATERIALIZED VIEW keeps its result up to date",
     )
+
+
+def _alter_number(topic: ast.Name, node: Node) -> ast.Statement:
+    """ADD | DROP REPLICA 'directory'."""
+    leaf = node.leaf("STRING")
+    assert leaf is not None
+    action = "add" if node.rule == "more_replicas" else "drop"
+    at = leaf.start_pos or 0
+    return ast.AlterReplicas(topic=topic, action=action, directories=(string_of(node) or "",), positions=(at,), at=at)
 
 
 def _alter_partition(topic: ast.Name, node: Node) -> ast.Statement:

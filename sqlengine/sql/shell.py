@@ -141,7 +141,7 @@ class _Source(Lexer):
         if "STATEMENT" in accepted and _statement_end(tokens, at) > at:
             return "STATEMENT", len(tokens)
         keyword = self._keyword(token, accepted)
-        if keyword is not None:
+        if keyword is not None and not ("IDENT" in accepted and _lacks_value(keyword, tokens, at)):
             return keyword, at + 1
         for region, find in _REGIONS.items():
             if region in accepted:
@@ -185,6 +185,15 @@ class _Accepted:
             stack.append(self.states[stack[-1]][rule.origin.name][1])
             if terminal == "$END" and stack[-1] == self.parser_state.parse_conf.end_state:
                 return True
+
+
+_VALUE_AFTER = {"REPLICA": STRING, "PARTITIONS": NUMBER}
+
+
+def _lacks_value(keyword: str, tokens: Sequence[Token], at: int) -> bool:
+    """Whether what stands at `at` is a keyword only before a value, and is not: a column may be called like that."""
+    value = _VALUE_AFTER.get(keyword)
+    return value is not None and (at + 1 == len(tokens) or tokens[at + 1].kind != value)
 
 
 def _token(kind: str, tokens: Sequence[Token], at: int, end: int) -> lark.Token:

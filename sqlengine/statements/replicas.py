@@ -1,6 +1,9 @@
-"""ALTER SYSTEM ADD and DROP REPLICA; ALTER TOPIC ... REPAIR, SET REPLICAS and ELECT UNCLEAN LEADER."""
+"""ALTER SYSTEM ADD and DROP REPLICA; ALTER TOPIC ... REPAIR, ADD, DROP and SET REPLICAS, ELECT UNCLEAN LEADER."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlengine.catalog.catalog import object_name
 from sqlengine.errors import InvalidParameter, QueryCanceled, UndefinedObject
@@ -89,11 +92,30 @@ def _repair(statement: ast.AlterReplicas, name: str, context: Context) -> None:
 def _assign(statement: ast.AlterReplicas, name: str, context: Context) -> None:
     """Begin to move a partition to the directories that are named."""
     assert statement.partition is not None
+    with _named_directories(statement):
+        context.instance.storage.assign_replicas(name, statement.partition, statement.directories)
+
+
+def _add(statement: ast.AlterReplicas, name: str, context: Context) -> None:
+    """Begin to replicate the topic to one more directory."""
+    with _named_directories(statement):
+        context.instance.storage.add_topic_replica(name, statement.directories[0])
+
+
+def _drop(statement: ast.AlterReplicas, name: str, context: Context) -> None:
+    """Begin to replicate the topic to one directory less."""
+    with _named_directories(statement):
+        context.instance.storage.drop_topic_replica(name, statement.directories[0])
+
+
+@contextmanager
+def _named_directories(statement: ast.AlterReplicas) -> Iterator[None]:
+    """Errors of the directories in a statement are told with their place in it."""
     for directory, position in zip(statement.directories, statement.positions, strict=True):
         if not directory:
             raise InvalidParameter("the directory's name is empty", position=position)
     try:
-        context.instance.storage.assign_replicas(name, statement.partition, statement.directories)
+        yield
     except DirectoryNotFound as error:
         raise UndefinedObject(error.message, hint=error.hint, position=statement.positions[0]) from error
 
@@ -109,4 +131,4 @@ def _elect(statement: ast.AlterReplicas, name: str, context: Context) -> None:
     )
 
 
-_ACTIONS = {"repair": _repair, "assign": _assign, "elect": _elect}
+_ACTIONS = {"repair": _repair, "assign": _assign, "elect": _elect, "add": _add, "drop": _drop}

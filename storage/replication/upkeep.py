@@ -96,6 +96,25 @@ def assign(replication: Replication, log: ReplicatedLog, paths: Sequence[str]) -
     replication.wake()
 
 
+def change_number(replication: Replication, logs: Sequence[ReplicatedLog], path: str, by: int) -> None:
+    """Begin to give each partition one more replica, in a directory of the storage, or one less (`by`: 1 or -1), the
+    one there. Those that have one there already, or have none, are left to the topic's new replication factor. Raises
+    DirectoryNotFound, DirectoryInUse for one that is being dropped, InvalidConfig if no partition is concerned.
+    """
+    member = replication.directories.named(path)
+    if by > 0 and member.leaving:
+        raise DirectoryInUse(f'directory "{member.path}" is being dropped')
+    wanted = {log: list(log.replication.metadata.target or log.replication.metadata.replicas) for log in logs}
+    concerned = [log for log in logs if (member.id in wanted[log]) == (by < 0)]
+    if not concerned:
+        whose = f'partition of topic "{logs[0].context.name}" has a replica in directory "{member.path}"'
+        raise InvalidConfig(f"every {whose}" if by > 0 else f"no {whose}", hint="SHOW REPLICAS tells where they are")
+    for log in concerned:
+        others = [number for number in wanted[log] if number != member.id]
+        log.assign([*others, member.id] if by > 0 else others)
+    replication.wake()
+
+
 def elect_unclean(replication: Replication, log: ReplicatedLog) -> Loss:
     """A leader for a partition whose in-sync replicas are all gone: whose log goes furthest of those that are there.
     Raises NoElection if there is a leader, or none can be.

@@ -1,9 +1,10 @@
-"""ALTER TOPIC ... REPAIR, SET REPLICAS and ELECT UNCLEAN LEADER, as an operator meets them."""
+"""ALTER TOPIC ... REPAIR, ADD, DROP and SET REPLICAS, ELECT UNCLEAN LEADER, as an operator meets them."""
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,22 @@ def places(db: sqlengine.Database, partition: int = 0) -> list[str]:
     return [Path(str(directory)).name for directory, _ in rows(db, REPLICAS.format(partition))]
 
 
-def until_in(db: sqlengine.Database, wanted: list[str], partition: int = 0) -> None:
-    """Wait until a partition lies there, in sync."""
+def until(db: sqlengine.Database, wanted: Callable[[], bool]) -> None:
+    """Wait until something is true and all replicas are in sync."""
     deadline = time.monotonic() + 60
-    while places(db, partition) != wanted or rows(db, "SELECT 1 FROM system.replicas WHERE NOT in_sync"):
+    while not wanted() or rows(db, "SELECT 1 FROM system.replicas WHERE NOT in_sync"):
         assert time.monotonic() < deadline, rows(db, "SHOW REPLICAS")
         time.sleep(0.05)
+
+
+def until_in(db: sqlengine.Database, wanted: list[str], partition: int = 0) -> None:
+    """Wait until a partition lies there, the leader first."""
+    until(db, lambda: places(db, partition) == wanted)
+
+
+def until_on(db: sqlengine.Database, *wanted: set[str]) -> None:
+    """Wait until the partitions lie there, whoever leads."""
+    until(db, lambda: [set(places(db, number)) for number in range(len(wanted))] == [*wanted])
 
 
 def notices(db: sqlengine.Database, statement: str) -> list[str]:
@@ -102,12 +113,66 @@ def test_a_partition_is_moved_to_the_directories_that_are_named(tmp_path: Path) 
         for first, second in (("b", "c"), ("c", "a"), ("a", "b"), ("b", "a")):
             db.execute(f"ALTER TOPIC s PARTITION 0 SET REPLICAS ('{tmp_path}/{first}', '{tmp_path}/{second}')")
             db.execute("INSERT INTO s VALUES (0)")
-            deadline = time.monotonic() + 60
-            while set(places(db)) != {first, second} or rows(db, "SELECT 1 FROM system.replicas WHERE NOT in_sync"):
-                assert time.monotonic() < deadline, rows(db, "SHOW REPLICAS")
-                time.sleep(0.05)
+            until_on(db, {first, second})
         assert places(db, 1) == before
         assert rows(db, "SELECT count(*), sum(v) FROM s") == [(1004, 500500)]
+
+
+def test_a_topic_is_replicated_to_one_directory_more_or_less(tmp_path: Path) -> None:
+    with open_all(tmp_path) as db:
+        db.execute("CREATE STREAM s (v BIGINT) WITH (partitions = 3, replication_factor = 1)")
+        db.execute("INSERT INTO s SELECT * FROM generate_series(1, 999)")
+        one = [places(db, number)[0] for number in range(3)]
+        assert sorted(one) == ["a", "b", "c"]  # leaders are spread
+        db.execute(f"ALTER TOPIC s ADD REPLICA '{tmp_path}/b'")
+        until(db, lambda: all(len(places(db, number)) == 2 for number in range(3)))
+        for number in range(3):  # the one that was there already has got another one
+            assert {"b", one[number]} <= set(places(db, number))
+        assert db.storage.topic("s").config.replication_factor == 2
+        with pytest.raises(sqlengine.Error, match="every partition of topic .* has a replica in directory") as caught:
+            db.execute(f"ALTER TOPIC s ADD REPLICA '{tmp_path}/b'")
+        assert caught.value.sqlstate == "22023"
+        for name in ("a", "c"):
+            if any(name not in places(db, number) for number in range(3)):
+                db.execute(f"ALTER TOPIC s ADD REPLICA '{tmp_path}/{name}'")
+                break
+        until_on(db, *[{"a", "b", "c"}] * 3)
+        with pytest.raises(sqlengine.Error, match="at most 3|as many directories") as caught:
+            db.execute(f"ALTER TOPIC s ADD REPLICA '{tmp_path}/c'")
+        assert caught.value.sqlstate == "0A000"
+        db.execute("INSERT INTO s VALUES (0)")
+        for name, left in (("b", {"a", "c"}), ("a", {"c"})):
+            db.execute(f"ALTER TOPIC s DROP REPLICA '{tmp_path}/{name}'")
+            db.execute("INSERT INTO s VALUES (0)")
+            until_on(db, *[left] * 3)
+        for name, state, message in (("c", "22023", "at least 1"), ("x", "42704", "none of this storage's")):
+            with pytest.raises(sqlengine.Error, match=message) as caught:
+                db.execute(f"ALTER TOPIC s DROP REPLICA '{tmp_path}/{name}'")
+            assert caught.value.sqlstate == state
+        db.execute(f"ALTER TOPIC s ADD REPLICA '{tmp_path}/a'")
+        until_on(db, *[{"a", "c"}] * 3)
+        with pytest.raises(sqlengine.Error, match="no partition of topic .* has a replica in directory"):
+            db.execute(f"ALTER TOPIC s DROP REPLICA '{tmp_path}/b'")
+        assert rows(db, "SELECT count(*), sum(v) FROM s") == [(1002, 499500)]
+    with open_all(tmp_path) as db:
+        until_on(db, *[{"a", "c"}] * 3)
+        assert rows(db, "SELECT count(*), sum(v) FROM s") == [(1002, 499500)]
+
+
+def test_a_lost_directory_is_replaced_by_another_while_the_database_runs(tmp_path: Path) -> None:
+    with open_all(tmp_path) as db:
+        db.execute("CREATE STREAM s (v BIGINT) WITH (partitions = 2)")
+        db.execute("INSERT INTO s SELECT * FROM generate_series(1, 1000)")
+        set_aside(tmp_path, "c")
+        db.execute("INSERT INTO s VALUES (0)")
+        db.execute(f"ALTER SYSTEM ADD REPLICA '{tmp_path}/d'")
+        db.execute(f"ALTER SYSTEM DROP REPLICA '{tmp_path}/c'")
+        until_on(db, {"a", "b", "d"}, {"a", "b", "d"})
+        assert [Path(str(path)).name for path, *_ in rows(db, "SHOW DIRECTORIES")] == ["a", "b", "d"]
+    shutil.rmtree(tmp_path / "a")
+    shutil.rmtree(tmp_path / "b")
+    with sqlengine.connect(tmp_path / "d") as db:
+        assert rows(db, "SELECT count(*), sum(v) FROM s") == [(1001, 500500)]
 
 
 def test_what_cannot_be_asked_for_is_refused(tmp_path: Path) -> None:
@@ -131,6 +196,11 @@ def test_what_cannot_be_asked_for_is_refused(tmp_path: Path) -> None:
             ("ALTER TOPIC s PARTITION 0 ELECT UNCLEAN LEADER", "55000", "has a leader"),
             ("ALTER TOPIC s ELECT UNCLEAN LEADER", "42601", ""),
             ("ALTER TABLE s REPAIR", "0A000", ""),
+            ("ALTER TOPIC s ADD REPLICA ''", "22023", "empty"),
+            (f"ALTER TOPIC s ADD REPLICA '{tmp_path}/x'", "42704", "none of this storage's"),
+            (f"ALTER TOPIC nowhere ADD REPLICA {one}", "42P01", "does not exist"),
+            (f"ALTER TOPIC s DROP REPLICA {one}, {two}", "42601", ""),
+            (f"ALTER TABLE s DROP REPLICA {one}", "0A000", ""),
         ):
             with pytest.raises(sqlengine.Error) as caught:
                 db.execute(statement)

@@ -25,6 +25,11 @@ def test_topic() -> None:
     assert made.if_not_exists
     assert made.options == (("partitions", "4"), ("quoted.key", "x"), ("a.b.c", "-5"), ("r", "7 days"))
     assert one("ALTER TOPIC t ADD PARTITIONS 4").add_partitions == 4
+    assert one("ALTER TABLE t ADD partitions INT").column.name == "partitions"
+    assert one("ALTER TABLE t ADD replica TEXT").column.name == "replica"
+    added = one("ALTER TOPIC t ADD REPLICA 'd'")
+    assert (added.action, added.directories, added.positions) == ("add", ("d",), (26,))
+    assert one("ALTER TOPIC t DROP REPLICA 'd'").action == "drop"
     assert one("ALTER TOPIC t SET (retention = '1 day')").options == (("retention", "1 day"),)
     assert one("TRUNCATE TOPIC t") == ast.Truncate(text="TRUNCATE TOPIC t", kind="topic", name=("t",))
 

@@ -117,9 +117,11 @@ class AlterView(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlterReplicas(Statement):
-    """ALTER TOPIC ... [PARTITION n] REPAIR, PARTITION n SET REPLICAS (...), PARTITION n ELECT UNCLEAN LEADER.
+    """ALTER TOPIC ... [PARTITION n] REPAIR, PARTITION n SET REPLICAS (...), PARTITION n ELECT UNCLEAN LEADER,
+    ADD REPLICA '...', DROP REPLICA '...'.
 
-    action: repair, assign or elect. positions, at: where the directories and the partition stand in the text.
+    action: repair, assign, elect, add or drop. positions, at: where the directories stand in the text, and the
+    partition.
     """
 
     topic: Name
