@@ -25,12 +25,15 @@ from storage.replication.leader import is_leaving, possible_members
 from storage.replication.local_replica import LocalReplica, Place
 from storage.replication.messages import (
     CONTROLLER,
+    NOBODY,
     Answered,
     Append,
     Entry,
     Event,
+    Member,
     Message,
     Metadata,
+    ProposeIsr,
     Refusal,
     Send,
     Synced,
@@ -297,7 +300,29 @@ class Driver(ABC):
                     self._answers[send.message.request] = send.message.reason
                 elif replica is not None and replica.is_live:
                     self._step(replica, send.message)
-            self._decide(petitions)
+            self._decide([self._with_joiners_synced(petition) for petition in petitions])
+
+    def _with_joiners_synced(self, petition: Message) -> Message:
+        """A petition, once all whom it lets join have synced what they have: they may be left alone with it, and those
+        whose places they take had. Who cannot is lost, and named in no incarnation, so that it does not join.
+        """
+        if not isinstance(petition, ProposeIsr):
+            return petition
+        unable = {
+            m.replica for m in petition.isr if m.replica not in self.metadata.isr and not self._is_synced(m.replica)
+        }
+        isr = tuple(Member(m.replica, NOBODY) if m.replica in unable else m for m in petition.isr)
+        return replace(petition, isr=isr)
+
+    def _is_synced(self, number: int) -> bool:
+        """Sync what a replica has; whether that was possible."""
+        replica = self.replicas.get(number)
+        if replica is None or not replica.is_live:
+            return False
+        replica.log.sync_now()
+        if replica.log.failure is not None:
+            self._lose(replica, replica.log.failure)
+        return replica.is_live
 
     def _decide(self, events: Sequence[Event]) -> None:
         """Steps of the controller; what they decide is durable before anybody hears of it."""
