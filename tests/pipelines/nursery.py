@@ -62,10 +62,22 @@ class Nursery:
         self._process.wait()
 
 
+def _load() -> None:
+    """What every child would import and make late, one after the other; nothing of it starts a thread."""
+    import duckdb  # noqa: F401
+    import pyarrow as pa
+
+    import sqlengine.runtime.dataflow  # noqa: F401
+    from sqlengine.sql import build, pg_forms, query, render, shell  # noqa: F401
+
+    shell.keywords()  # makes the parser
+    pa.array([])  # imports pandas where it is installed
+
+
 def _serve(line: socket.socket) -> None:
-    import sqlengine.runtime.dataflow  # noqa: F401 - what is imported late otherwise, in every child
     from tests.pipelines.worker import serve
 
+    _load()
     while True:
         message, handles, _, _ = socket.recv_fds(line, 100_000, 1)
         if not message:
