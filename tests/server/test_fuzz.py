@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import sqlengine
+from tests.server.test_binary_parts import array, numeric
 from tests.server.wire import (
     FLUSH,
     SYNC,
@@ -47,6 +48,7 @@ SEEDS = [
     parse("SELECT $1::numeric, $2::int[], $3::timestamp", "u"),
     bind([b"\0\0\0\0\0\0\0\1"], "p", "s", [1], [1]),
     bind([b"1.5", b"{1,2}", b"2024-01-01"], "q", "u"),
+    bind([numeric([1, 5000], 0, scale=1), array(b"\0\0\0\4\0\0\0\1"), bytes(8)], "b", "u", [1]),
     describe("S", "s"),
     describe("P", "p"),
     execute("p", 1),

@@ -179,12 +179,18 @@ def _interval(data: bytes, oid: int) -> str:
     return f"{months} months {days} days {micros} microseconds"
 
 
+_NO_NUMBERS = {0xC000: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
+"""By the place of the sign."""
+
+
 def _numeric(data: bytes, oid: int) -> str:
     count, weight, sign, scale = struct.unpack_from("!hhHH", data)
     if len(data) != 8 + 2 * count:
         raise ValueError(f"{len(data)} bytes")
-    if sign not in (0, 0x4000):
-        return {0xC000: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}[sign]
+    if sign not in (0, 0x4000, *_NO_NUMBERS):
+        raise ValueError(f"the sign is {sign}")
+    if sign in _NO_NUMBERS:
+        return _NO_NUMBERS[sign]
     groups = struct.unpack_from(f"!{count}h", data, 8)
     if any(not 0 <= group < 10_000 for group in groups):
         raise ValueError("a digit is above 9999")
