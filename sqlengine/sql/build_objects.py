@@ -347,6 +347,8 @@ def alter(node: Node) -> ast.Statement:
         plain, computed = column.node("column"), column.node("computed")
         made = _column(plain) if plain is not None else _computed(computed)  # type: ignore[arg-type]
         return ast.AddColumn(table=name, column=made, if_not_exists=column.has("if_not_exists"))
+    if kind == "table" and (change := _alter_table(name, node)) is not None:
+        return change
     if kind == "topic" and node.node("repair") is not None:
         return ast.AlterReplicas(topic=name, action="repair")
     replica = node.node("more_replicas") or node.node("fewer_replicas")
@@ -374,6 +376,26 @@ def alter(node: Node) -> ast.Statement:
         options=options,
         add_partitions=int(count) if count is not None else 0,
     )
+
+
+def _alter_table(table: ast.Name, node: Node) -> ast.Statement | None:
+    """ADD CHECK, DROP CONSTRAINT, ALTER COLUMN ... DEFAULT; None for any other change."""
+    added, dropped, changed = node.node("add_check"), node.node("drop_constraint"), node.node("alter_column")
+    if added is not None:
+        check = added.node("check")
+        assert check is not None
+        return ast.AddCheck(table=table, check=_check(check))
+    if dropped is not None:
+        leaf = dropped.leaf("IDENT")
+        assert leaf is not None
+        return ast.DropConstraint(table=table, constraint=ident(dropped, leaf), if_exists=dropped.has("if_exists"))
+    if changed is None:
+        return None
+    leaf, default = changed.leaf("IDENT"), changed.node("default")
+    assert leaf is not None
+    expr = default.leaf("EXPR") if default is not None else None
+    text = expr_text(default, expr) if default is not None and expr is not None else None
+    return ast.SetDefault(table=table, column=ident(changed, leaf), default=text)
 
 
 def _alter_query(kind: str, name: ast.Name, node: Node) -> ast.Statement:

@@ -24,14 +24,19 @@ from sqlengine.sql.build import (
     string_of,
     value_text,
 )
+from sqlengine.sql.lexer import lex
+from sqlengine.sql.query import make_query
 
 # ---------------------------------------------------------------- data in and out
 
 
+_ALL_DEFAULTS = "VALUES (DEFAULT)"
+"""What DEFAULT VALUES stands for: columns that are not named have their defaults, too."""
+
+
 def insert(node: Node) -> ast.Statement:
     """INSERT INTO target [(columns)] query [ON CONFLICT ...] [RETURNING ...]."""
-    query = query_of(node)
-    assert query is not None
+    query = query_of(node) or make_query(lex(_ALL_DEFAULTS), _ALL_DEFAULTS)
     conflict = node.node("conflict")
     values: dict[str, Any] = {}
     if conflict is not None:

@@ -103,6 +103,13 @@ _OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))
 """Words behind SET that do not begin an option."""
 
 
+def _is_of_constraint_or_default(words: set[str], verb: str | None) -> bool:
+    """ALTER TABLE ADD CHECK, DROP CONSTRAINT, ALTER COLUMN ... SET DEFAULT and DROP DEFAULT."""
+    if verb == "ADD":
+        return "CHECK" in words
+    return (verb == "DROP" and "CONSTRAINT" in words) or (verb == "ALTER" and "DEFAULT" in words)
+
+
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     """ALTER has RENAME and OWNER for everything, AS for views, SET for topics, materialized views and subscriptions,
     ADD PARTITIONS for topics, RESET for consumer groups, ADD and DROP for SYSTEM, options for roles, and DEFAULT
@@ -112,6 +119,8 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
         return None
     added = next((token.upper for token in tokens[2:] if token.upper in ("ADD", "DROP", "ALTER", "SET")), None)
     if words[1] == "TABLE" and added == "ADD" and not any(t.upper in _CONSTRAINTS for t in tokens[3:6]):
+        return None
+    if words[1] == "TABLE" and _is_of_constraint_or_default({token.upper for token in tokens}, added):
         return None
     if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"], ["DEFAULT", "PRIVILEGES"]):
         return None

@@ -9,7 +9,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.access import authorize
-from sqlengine.statements.alter_table import add_column
+from sqlengine.statements.alter_table import add_check, add_column, drop_constraint, set_default
 from sqlengine.statements.change import delete, update
 from sqlengine.statements.channels import listen, notify, unlisten
 from sqlengine.statements.context import Context
@@ -77,7 +77,10 @@ def _execute(statement: ast.Execute, context: Context) -> Result:
 
 HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Acknowledge: acknowledge,
+    ast.AddCheck: add_check,
     ast.AddColumn: add_column,
+    ast.DropConstraint: drop_constraint,
+    ast.SetDefault: set_default,
     ast.AlterConsumerGroup: alter_group,
     ast.AlterReplicas: alter_replicas,
     ast.AlterSystem: alter_system,

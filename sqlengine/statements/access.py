@@ -489,7 +489,10 @@ def _alter_topic(statement: ast.AlterTopic, check: Check) -> None:
 
 NEEDS: dict[type[ast.Statement], Need] = {
     ast.Acknowledge: _follow,
+    ast.AddCheck: _owned("table"),
     ast.AddColumn: _owned("table"),
+    ast.DropConstraint: _owned("table"),
+    ast.SetDefault: _owned("table"),
     ast.AlterConsumerGroup: _superuser("alter consumer groups"),
     ast.AlterMaterializedView: _owned(),
     ast.AlterView: _alter_query,

@@ -1,4 +1,7 @@
-"""ALTER TABLE ... ADD COLUMN: rows that are there take the default as it is now; nothing is written again."""
+"""ALTER TABLE: columns are added, defaults changed, CHECK constraints added and dropped; no row is written again.
+
+Rows that are there take the default of a new column as it is at that moment.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,20 @@ from dataclasses import replace
 
 from sqlengine import pgtext, sql, types
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, PlanningInfo, Sink, Table, View
-from sqlengine.errors import DependentObjects, DuplicateColumn, Error, NotNullViolation, NotSupportedError
+from sqlengine.errors import (
+    DependentObjects,
+    DuplicateColumn,
+    Error,
+    NotNullViolation,
+    NotSupportedError,
+    SyntaxError,  # noqa: A004 - SQL's word
+    UndefinedObject,
+    did_you_mean,
+)
 from sqlengine.result import Result
 from sqlengine.runtime.stored_expressions import constant, widened
 from sqlengine.sql import ast
+from sqlengine.statements.change import check_assigned, last_part
 from sqlengine.statements.columns import column_infos
 from sqlengine.statements.constraints import check_infos, check_rows
 from sqlengine.statements.context import Context
@@ -34,11 +47,73 @@ def add_column(statement: ast.AddColumn, context: Context) -> Result:
         instance.fills.refuse_change(table.name)
         instance.catch_up(context.check)
         info = _info(column, table, context)
-        text = f"{table.sql.rstrip().rstrip(';')};\n{statement.text.rstrip().rstrip(';')}"
-        new = replace(table, columns=(*table.columns, info), sql=text)
+        new = replace(table, columns=(*table.columns, info), sql=_with(table, statement))
         new = replace(new, checks=(*table.checks, *check_infos(table.name, column.checks, new.columns)))
         _put(context, table, new)
     return Result("ALTER TABLE")
+
+
+def add_check(statement: ast.AddCheck, context: Context) -> Result:
+    """ALTER TABLE ADD CHECK; CheckViolation (23514) where a row that is there breaks it."""
+    with context.instance.lock:
+        table = _changed(statement.table, context)
+        taken = {check.name for check in table.checks}
+        (check,) = check_infos(table.name, [statement.check], table.columns, taken)
+        rows = widened(table_store(context, table).snapshot_table(), table)
+        check_rows(context, replace(table, checks=(check,)), rows)
+        context.instance.catalog.update(replace(table, checks=(*table.checks, check), sql=_with(table, statement)))
+    return Result("ALTER TABLE")
+
+
+def drop_constraint(statement: ast.DropConstraint, context: Context) -> Result:
+    """ALTER TABLE DROP CONSTRAINT, of a CHECK."""
+    with context.instance.lock:
+        table = _changed(statement.table, context)
+        left = tuple(check for check in table.checks if check.name != statement.constraint)
+        if len(left) == len(table.checks):
+            if table.primary_key and statement.constraint == f"{last_part(table)}_pkey":
+                raise NotSupportedError("the primary key of a table cannot be dropped")
+            message = f'constraint "{statement.constraint}" of relation "{table.name}" does not exist'
+            if not statement.if_exists:
+                names = [check.name for check in table.checks]
+                raise UndefinedObject(message, hint=did_you_mean(statement.constraint, names))
+            context.notice(f"{message}, skipping")
+            return Result("ALTER TABLE")
+        context.instance.catalog.update(replace(table, checks=left, sql=_with(table, statement)))
+    return Result("ALTER TABLE")
+
+
+def set_default(statement: ast.SetDefault, context: Context) -> Result:
+    """ALTER TABLE ALTER COLUMN SET DEFAULT and DROP DEFAULT: what later rows have that leave the column out."""
+    with context.instance.lock:
+        table = _changed(statement.table, context)
+        check_assigned(table, [statement.column])
+        info = next(c for c in table.columns if c.name == statement.column)
+        if info.identity is not None:
+            raise SyntaxError(
+                f'column "{info.name}" of relation "{table.name}" is an identity column', hint="it has no DEFAULT"
+            )
+        base = ast.ColumnDef(info.name, types.to_sql(info.type), default_text=statement.default)
+        default = column_infos([base])[0].default
+        if default is not None:
+            constant(default, info, 1, context.instance.clock.now_us())  # it has a value of the column's type
+        columns = tuple(replace(c, default=default) if c.name == info.name else c for c in table.columns)
+        context.instance.catalog.update(replace(table, columns=columns, sql=_with(table, statement)))
+    return Result("ALTER TABLE")
+
+
+def _changed(name: ast.Name, context: Context) -> Table:
+    """The table that is to be changed, up to date; the caller holds the lock."""
+    if context.transaction:
+        raise NotSupportedError("ALTER TABLE cannot follow changes in the same transaction", sqlstate="25001")
+    table = context.instance.catalog.get_as(Table, context.prefer_path(name))
+    context.instance.catch_up(context.check)
+    return table
+
+
+def _with(table: Table, statement: ast.Statement) -> str:
+    """The text that makes the table, with a change behind it."""
+    return f"{table.sql.rstrip().rstrip(';')};\n{statement.text.rstrip().rstrip(';')}"
 
 
 def _info(column: ast.ColumnDef, table: Table, context: Context) -> ColumnInfo:

@@ -21,6 +21,7 @@ from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.statements.constraints import refuse_given
 from sqlengine.statements.context import Context
+from sqlengine.statements.given_defaults import with_defaults
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.write import append_changes, existing_rows, first_of_each_key, first_repeat, writable
 
@@ -30,10 +31,10 @@ def update(statement: ast.Update, context: Context) -> Result:
     table = changeable(context, statement.target, "update")
     check_assigned(table, [n for n, _ in statement.assignments])
     refuse_given(table, [n for n, _ in statement.assignments])
-    assigned = dict(statement.assignments)
+    given = with_defaults(context, table, statement.assignments)
     names = [c.name for c in table.stored_columns()]
     alias = duck.quote(statement.alias or last_part(table))
-    after = [f"({assigned[n]})" if n in assigned else f"{alias}.{duck.quote(n)}" for n in names]
+    after = [f"({given[n]})" if n in given else f"{alias}.{duck.quote(n)}" for n in names]
     made = [f"{text} AS {duck.quote('$new_' + n)}" for n, text in zip(names, after, strict=True)]
     with context.instance.lock:
         both = _matching(context, table, alias, made, statement.from_text, statement.where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +20,11 @@ RESERVED = 1000
 _SHOWN_MAX = 80
 
 
-def check_infos(table: str, checks: Sequence[ast.CheckDef], columns: Sequence[ColumnInfo]) -> tuple[CheckInfo, ...]:
-    """The catalog's constraints, each under its name or one made of the table's, typed over the stored columns."""
+def check_infos(
+    table: str, checks: Sequence[ast.CheckDef], columns: Sequence[ColumnInfo], taken: Collection[str] = ()
+) -> tuple[CheckInfo, ...]:
+    """The catalog's constraints, each under its name or one made of the table's, typed over the stored columns; `taken`
+    are names of constraints that are there."""
     made: list[CheckInfo] = []
     base = [c for c in columns if c.computed is None]
     for check in checks:
@@ -31,8 +34,8 @@ def check_infos(table: str, checks: Sequence[ast.CheckDef], columns: Sequence[Co
             raise error.at(None if error.position is None else (check.position or 0) + error.position) from None
         if not pa.types.is_boolean(kind):
             raise DatatypeMismatch("argument of CHECK must be type boolean", position=check.position)
-        name = check.name or _free_name(table, check.column, {c.name for c in made})
-        if any(name == other.name for other in made):
+        name = check.name or _free_name(table, check.column, {*taken, *(c.name for c in made)})
+        if name in taken or any(name == other.name for other in made):
             raise DuplicateObject(f'constraint "{name}" for relation "{table}" already exists', position=check.position)
         made.append(CheckInfo(name, check.expr_text))
     return tuple(made)

@@ -15,6 +15,7 @@ from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.statements.change import changed_rows, check_assigned, conformed
 from sqlengine.statements.context import Context
+from sqlengine.statements.given_defaults import with_defaults, without_defaults
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.write import (
     append_changes,
@@ -31,6 +32,7 @@ from sqlengine.statements.write import (
 def insert(statement: ast.Insert, context: Context) -> Result:
     """INSERT INTO target [(columns)] query [ON CONFLICT ...] [RETURNING ...]."""
     target = writable(context, statement.target)
+    statement = without_defaults(context, target, statement)
     given = statement.query.rows
     rows = run_snapshot(context, statement.query) if given is None else given
     named = statement.columns or None
@@ -83,7 +85,7 @@ def _merge(context: Context, table: Table, old: pa.Table, new: pa.Table, stateme
     """DO UPDATE SET: expressions over the old row (by its own names) and the new one (as excluded)."""
     if not statement.conflict_set:
         return new
-    assigned = dict(statement.conflict_set)
+    assigned = with_defaults(context, table, statement.conflict_set)
     names = [c.name for c in table.stored_columns()]
     check_assigned(table, list(assigned))
     items = ", ".join(f"{assigned[n] if n in assigned else 'o.' + duck.quote(n)} AS {duck.quote(n)}" for n in names)

@@ -202,6 +202,32 @@ class AddColumn(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddCheck(Statement):
+    """ALTER TABLE name ADD [CONSTRAINT name] CHECK (...)."""
+
+    table: Name
+    check: CheckDef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropConstraint(Statement):
+    """ALTER TABLE name DROP CONSTRAINT [IF EXISTS] name."""
+
+    table: Name
+    constraint: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDefault(Statement):
+    """ALTER TABLE name ALTER [COLUMN] column SET DEFAULT expression, or DROP DEFAULT (`default` None)."""
+
+    table: Name
+    column: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateView(Statement):
     """CREATE [MATERIALIZED] VIEW."""
 
