@@ -27,7 +27,7 @@ from sqlengine.settings import Settings
         ("CREATE STREAM s (a BIGINT, b", "", None),
         ("CREATE STREAM s (a INT, WATERMARK FOR a AS )", ")", None),
         ("CREATE STREAM s (a INT b INT)", "b", None),
-        ("INSERT INTO t DEFAULT VALUES", "DEFAULT", None),
+        ("INSERT INTO t DEFAULT VALUE", "VALUE", None),
         ("SELECT 1 EMIT SOMETIMES", "SOMETIMES", None),
         ("DROP", "", None),
         ("SELECT 'abc", "'abc", None),
