@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +38,38 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
     history = _history(shell)
     prompt = make_prompt(completer, history, config, has_color() and not options.no_color, **terminal)
     completer.learn(history.load_history_strings())
-    shell.runner.start(lambda _session: accepts(()))  # builds the parser of statements before the first key is typed
+    _when_shown(prompt, lambda: _prepare(shell, keeper))
     if not options.quiet:
         shell.say(banner(options.data_dir))
     try:
         while True:
-            _refresh(shell, keeper)
             text = _read(prompt, shell)
             if text is None:
                 return 0
             completer.remember(text)
             run_text(shell, text)
+            _refresh(shell, keeper)
     except Leave:
         return 0
     finally:
         if keeper is not None:
             keeper.close()
+
+
+def _when_shown(prompt: PromptSession[str], act: Callable[[], None]) -> None:
+    """Do something once, when the prompt has been drawn for the first time."""
+
+    def once(_sender: object) -> None:
+        prompt.app.after_render -= once
+        act()
+
+    prompt.app.after_render += once
+
+
+def _prepare(shell: Shell, keeper: NameKeeper | None) -> None:
+    """What the first keys need, while nobody has typed yet: names, and the parser of statements."""
+    shell.runner.start(lambda _session: accepts(()))
+    _refresh(shell, keeper)
 
 
 def run_text(shell: Shell, text: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from repl.commands.base import Command, Leave
+from sqlengine.errors import UndefinedObject, did_you_mean
+from sqlengine.sql import statement_words, synopsis
 
 if TYPE_CHECKING:
     from repl.shell import Shell
@@ -24,6 +27,21 @@ def _quit(_shell: Shell, _argument: str) -> bool:
     raise Leave
 
 
+def _syntax(shell: Shell, words: str) -> bool:
+    """How statements that begin with some words are written; without words, which statements there are."""
+    if not words:
+        shell.say("\n".join(wrap(", ".join(statement_words()), 78)))
+        return True
+    found = synopsis(words)
+    if not found:
+        hint = did_you_mean(words.upper(), statement_words()) or "\\h lists the statements"
+        raise UndefinedObject(f'no statement begins with "{words}"', hint=hint)
+    lines = [line for text in found for line in [*text.split("\n"), ""]]
+    parts = [part for line in lines for part in (wrap(line, 78, subsequent_indent="    ") or [""])]
+    shell.say("\n".join(parts[:-1]))
+    return True
+
+
 def general_commands(others: Callable[[], Iterable[Command]]) -> tuple[Command, ...]:
     """\\q and \\?; `others()` are all commands, for \\? to list."""
 
@@ -36,5 +54,6 @@ def general_commands(others: Callable[[], Iterable[Command]]) -> tuple[Command, 
 
     return (
         Command(("\\q", "\\quit"), "", "leave", _quit),
+        Command(("\\h",), "[STATEMENT]", "how a statement is written", _syntax, ("sql",)),
         Command(("\\?", "\\help"), "", "list commands and keys", show_help),
     )

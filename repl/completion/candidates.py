@@ -6,15 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from repl.completion import wanted
-from repl.completion.names import READABLE, Names, Relation
+from repl.completion.names import READABLE, Names
 from repl.completion.scope import Source
 from repl.completion.wanted import Place, Wanted
 from repl.completion.with_options import options_of, values_of
 from sqlengine.settings import Settings
 from sqlengine.sql import quote_identifier
 
+Named = TypeVar("Named")
 MOST = 200
 """More than this nobody reads."""
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
@@ -47,13 +49,39 @@ class Candidate:
     """What the word is compared with, when that is not the text."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for: the place and names, the `word` typed in lower case, its `fuzzy` pattern, and how often words
+    were used."""
+
+    place: Place
+    names: Names
+    word: str
+    fuzzy: re.Pattern[str] | None
+    counts: Mapping[str, int]
+
+    def likely(self, listed: Iterable[Named], name: Callable[[Named], str]) -> Iterator[Named]:
+        """Those of a long list that are worth a look: what fits the word; behind plenty that begin with it only what
+        was used before."""
+        plenty = MOST
+        for item in listed:
+            text = name(item).lower()
+            if plenty <= 0 and text not in self.counts:
+                continue
+            match = _match(text, self.word, self.fuzzy)
+            if match is not None:
+                plenty -= match[0] == 0
+                yield item
+
+
 def candidates(place: Place, names: Names, counts: Mapping[str, int]) -> list[Candidate]:
     """What may be typed at a place, the likeliest first; `counts`: how often each word was used, in lower case."""
     word = place.word.lstrip("\"`'").lower()
     fuzzy = _fuzzy(word)
+    asked = Asked(place, names, word, fuzzy, counts)
     ranked: dict[str, tuple[tuple[object, ...], Candidate]] = {}
     for kind in place.wanted:
-        for order, candidate in enumerate(_GIVERS[kind.kind](kind, place, names) if kind.kind in _GIVERS else ()):
+        for order, candidate in enumerate(_GIVERS[kind.kind](kind, asked) if kind.kind in _GIVERS else ()):
             match = _match((candidate.key or candidate.text).lower().lstrip('"'), word, fuzzy)
             if match is None:
                 continue
@@ -92,49 +120,40 @@ def identifier(name: str) -> str:
 # ---------------------------------------------------------------- what each kind offers
 
 
-def _keywords(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
+def _keywords(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     for word in kind.words:
-        yield Candidate(word if place.upper else word.lower(), wanted.KEYWORD)
+        yield Candidate(word if asked.place.upper else word.lower(), wanted.KEYWORD)
 
 
-def _relations(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
+def _relations(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     """Objects of the kinds asked for; those of other schemas behind their schema's name."""
     for item in kind.sources:
-        if not place.qualifier:
+        if not asked.place.qualifier:
             yield Candidate(identifier(item.alias), wanted.RELATION, "with", key=item.alias)
     kinds: Iterable[str] = READABLE if not kind.words else kind.words
     if kind.words == ("view",):
         kinds = ("view", "materialized view")
-    for relation in names.relations:
-        if ("*" in kinds or relation.kind in kinds) and _in_schema(relation, place.qualifier):
-            yield Candidate(
-                identifier(relation.name), wanted.RELATION, relation.kind, _columns_line(relation), relation.name
-            )
-    if not place.qualifier and (not kind.words or "*" in kinds):
-        yield from _schemas(kind, place, names)
+    schema = asked.place.qualifier.lower() or "public"
+    here = (r for r in asked.names.relations if r.schema.lower() == schema and ("*" in kinds or r.kind in kinds))
+    for relation in asked.likely(here, lambda r: r.name):
+        yield Candidate(identifier(relation.name), wanted.RELATION, relation.kind, key=relation.name)
+    if not asked.place.qualifier and (not kind.words or "*" in kinds):
+        yield from _schemas(kind, asked)
 
 
-def _in_schema(relation: Relation, qualifier: str) -> bool:
-    return relation.schema.lower() == (qualifier.lower() or "public")
-
-
-def _columns_line(relation: Relation) -> str:
-    return ", ".join(f"{name} {column_type}" for name, column_type in relation.columns)
-
-
-def _schemas(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
-    for schema in names.schemas:
+def _schemas(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
+    for schema in asked.names.schemas:
         if schema != "public" or kind.kind == wanted.SCHEMA:
             yield Candidate(identifier(schema), wanted.SCHEMA, "schema", key=schema)
 
 
-def _columns(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
+def _columns(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     """Columns of the tables in FROM, then the tables' aliases; without a FROM all columns there are."""
-    qualifier = place.qualifier.lower()
+    qualifier = asked.place.qualifier.lower()
     sources = [
         s for s in kind.sources if not qualifier or s.alias.lower() == qualifier or (s.name or "").lower() == qualifier
     ]
-    listed = [(source, list(columns_of(source, names))) for source in sources]
+    listed = [(source, list(columns_of(source, asked.names))) for source in sources]
     times = Counter(name for _, columns in listed for name in {column for column, _ in columns})
     for source, columns in listed:
         for name, column_type in columns:
@@ -148,11 +167,8 @@ def _columns(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
     if len(sources) > 1:
         yield from (Candidate(identifier(s.alias), wanted.RELATION, "alias", key=s.alias) for s in sources if s.alias)
     if not sources:
-        everywhere = {
-            column: (kind_of, r.name) for r in names.relations if r.schema == "public" for column, kind_of in r.columns
-        }
-        for name, (column_type, relation) in everywhere.items():
-            yield Candidate(identifier(name), wanted.COLUMN, column_type, relation, name)
+        for name, column_type in asked.likely(asked.names.all_columns, lambda column: column[0]):
+            yield Candidate(identifier(name), wanted.COLUMN, column_type, key=name)
 
 
 def columns_of(source: Source, names: Names, depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -164,47 +180,47 @@ def columns_of(source: Source, names: Names, depth: int = 0) -> Iterator[tuple[s
         yield from columns_of(star, names, depth + 1)
 
 
-def _joins(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
+def _joins(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     """Conditions of the last table with those before it, over columns of one name and type."""
     *others, last = kind.sources
-    mine = dict(columns_of(last, names))
+    mine = dict(columns_of(last, asked.names))
     for other in reversed(others):
-        pairs = [name for name, column_type in columns_of(other, names) if mine.get(name) == column_type]
+        pairs = [name for name, column_type in columns_of(other, asked.names) if mine.get(name) == column_type]
         for name in sorted(pairs, key=lambda n: (not n.lower().endswith("id"), n)):
             left, right = identifier(other.alias), identifier(last.alias)
             text = f"{left}.{identifier(name)} = {right}.{identifier(name)}"
             yield Candidate(text, wanted.JOIN, "join", key=name)
 
 
-def _functions(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
-    for function in names.functions:
+def _functions(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
+    for function in asked.names.functions:
         yield Candidate(function.name, wanted.FUNCTION, function.detail, function.help)
 
 
-def _types(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
+def _types(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     for name in _TYPES:
-        yield Candidate(name if place.upper else name.lower(), wanted.TYPE, "type")
+        yield Candidate(name if asked.place.upper else name.lower(), wanted.TYPE, "type")
 
 
-def _options(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
+def _options(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     for option in options_of(kind.words[0], kind.words[1]):
         yield Candidate(option.name, wanted.OPTION, option.detail, option.help)
 
 
-def _option_values(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
+def _option_values(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     for value in values_of(kind.words[0], kind.words[1]):
-        yield Candidate(_as_string(value, place), wanted.OPTION_VALUE, kind.words[0], key=value)
+        yield Candidate(_as_string(value, asked.place), wanted.OPTION_VALUE, kind.words[0], key=value)
 
 
-def _settings(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
-    for setting in names.settings:
+def _settings(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
+    for setting in asked.names.settings:
         yield Candidate(setting.name, wanted.SETTING, setting.detail, setting.help)
 
 
-def _setting_values(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
+def _setting_values(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     from_settings = _setting_choices(kind.words[0])
-    for value in (*from_settings, "DEFAULT") if not place.in_string else from_settings:
-        text = value if value in ("DEFAULT", "true", "false") else _as_string(value, place)
+    for value in (*from_settings, "DEFAULT") if not asked.place.in_string else from_settings:
+        text = value if value in ("DEFAULT", "true", "false") else _as_string(value, asked.place)
         yield Candidate(text, wanted.SETTING_VALUE, kind.words[0], key=value)
 
 
@@ -213,15 +229,15 @@ def _setting_choices(name: str) -> tuple[str, ...]:
     return tuple(spec.metadata.get("choices", ())) if spec is not None else ()
 
 
-def _queries(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
-    for query in names.queries:
+def _queries(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
+    for query in asked.names.queries:
         yield Candidate(query.name, wanted.QUERY_ID, query.detail, query.help)
         if query.detail:
             yield Candidate(identifier(query.detail), wanted.QUERY_ID, query.name, query.help, query.detail)
 
 
-def _roles(kind: Wanted, place: Place, names: Names) -> Iterator[Candidate]:
-    for role in names.roles:
+def _roles(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
+    for role in asked.names.roles:
         yield Candidate(identifier(role), wanted.ROLE, "role", key=role)
 
 
@@ -230,7 +246,7 @@ def _as_string(value: str, place: Place) -> str:
     return value if place.in_string else f"'{value}'"
 
 
-_GIVERS: dict[str, Callable[[Wanted, Place, Names], Iterator[Candidate]]] = {
+_GIVERS: dict[str, Callable[[Wanted, Asked], Iterator[Candidate]]] = {
     wanted.KEYWORD: _keywords,
     wanted.RELATION: _relations,
     wanted.COLUMN: _columns,

@@ -65,6 +65,13 @@ class Names:
         """What can be read, by schema and name in lower case."""
         return {(r.schema.lower(), r.name.lower()): r for r in self.relations if r.kind in READABLE}
 
+    @cached_property
+    def all_columns(self) -> tuple[tuple[str, str], ...]:
+        """(name, type) of the columns of all tables of `public`, each name once."""
+        return tuple(
+            {column: kind for r in self.relations if r.schema == "public" for column, kind in r.columns}.items()
+        )
+
     def columns(self, name: str) -> tuple[tuple[str, str], ...]:
         """(name, type) of the columns of a table as it is written in FROM; none for one that is not there."""
         schema, _, plain = name.lower().rpartition(".")

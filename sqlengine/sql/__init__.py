@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.sampling import sampled_share
     from sqlengine.sql.shell import Accepts, accepts, is_keyword
+    from sqlengine.sql.syntax_help import statement_words, synopsis
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {
     "Accepts": "shell",
     "accepts": "shell",
     "is_keyword": "shell",
+    "statement_words": "syntax_help",
+    "synopsis": "syntax_help",
     "lower": "query",
     "has_own_form": "glot",
     "Reference": "references",
@@ -110,6 +113,8 @@ __all__ = [
     "render_expr",
     "sampled_share",
     "split",
+    "statement_words",
+    "synopsis",
     "tables",
     "to_duckdb",
     "without_passwords",
