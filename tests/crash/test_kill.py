@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,6 +16,7 @@ from tests.crash.replace_worker import DEFINITIONS
 from tests.crash.subscription_worker import FEEDS, take, told
 from tests.crash.transaction_worker import ITEMS
 from tests.crash.worker import change, rows_of
+from tests.nursery import Nursery, nursery, run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "6"))
@@ -31,13 +31,19 @@ VIEWS = {
 }
 
 
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Nursery]:
+    with nursery() as made:
+        yield made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", ["a", "b"])
-def test_a_killed_engine_comes_back_whole(tmp_path: Path, seed: str) -> None:
+def test_a_killed_engine_comes_back_whole(tmp_path: Path, seed: str, processes: Nursery) -> None:
     rng = random.Random(seed)
     acknowledged = -1
     for cycle in range(CYCLES):
-        found = run_until_killed(tmp_path, f"{seed}{cycle}", lines=rng.choice((1, 5, 20, rng.randrange(60))))
+        found = run_until_killed(processes, tmp_path, f"{seed}{cycle}", lines=rng.choice((1, 5, 20, rng.randrange(60))))
         acknowledged = max(acknowledged, found)
         with sqlengine.connect(tmp_path) as db:
             check(db, acknowledged)
@@ -57,12 +63,12 @@ def numbers_in_files(path: Path) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_killed_engine_has_no_transaction_in_part(tmp_path: Path) -> None:
+def test_a_killed_engine_has_no_transaction_in_part(tmp_path: Path, processes: Nursery) -> None:
     rng = random.Random(0)
     acknowledged = -1
     for _ in range(CYCLES):
         lines = rng.choice((1, 3, 10, rng.randrange(40)))
-        acknowledged = max(acknowledged, run_until_killed(tmp_path, "", lines, "transaction_worker.py"))
+        acknowledged = max(acknowledged, run_until_killed(processes, tmp_path, "", lines, "transaction_worker.py"))
         with sqlengine.connect(tmp_path) as db:
             debits = dict(db.execute("SELECT n, count(*) FROM debits GROUP BY n").fetchall())
             assert debits == dict(db.execute("SELECT n, count(*) FROM credits GROUP BY n").fetchall())
@@ -76,12 +82,12 @@ def test_a_killed_engine_has_no_transaction_in_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_views_that_change_while_it_is_killed(tmp_path: Path) -> None:
+def test_views_that_change_while_it_is_killed(tmp_path: Path, processes: Nursery) -> None:
     rng = random.Random(1)
     acknowledged = -1
     for cycle in range(CYCLES):
         lines = rng.choice((1, 3, 10, rng.randrange(40)))
-        acknowledged = max(acknowledged, run_until_killed(tmp_path, f"{cycle}", lines, "replace_worker.py"))
+        acknowledged = max(acknowledged, run_until_killed(processes, tmp_path, f"{cycle}", lines, "replace_worker.py"))
         with sqlengine.connect(tmp_path) as db:
             db.execute("WAIT; RESUME QUERY above; RESUME QUERY odd")
             stored = [n for (n,) in db.execute("SELECT n FROM events ORDER BY n").fetchall()]
@@ -100,10 +106,12 @@ def test_views_that_change_while_it_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", ["a", "b"])
-def test_followers_of_a_killed_engine_get_each_change_once(tmp_path: Path, seed: str) -> None:
+def test_followers_of_a_killed_engine_get_each_change_once(tmp_path: Path, seed: str, processes: Nursery) -> None:
     rng, path = random.Random(seed), tmp_path / "db"
     for cycle in range(CYCLES):
-        run_until_killed(path, f"{seed}{cycle}", rng.choice((1, 3, 10, rng.randrange(40))), "subscription_worker.py")
+        run_until_killed(
+            processes, path, f"{seed}{cycle}", rng.choice((1, 3, 10, rng.randrange(40))), "subscription_worker.py"
+        )
         with sqlengine.connect(path) as db:
             db.execute("RESUME QUERY joined")
             for feed, view in FEEDS.items():
@@ -126,15 +134,13 @@ def rows_after(changes: dict[int, list[list[object]]], last: int) -> Counter[tup
     return +rows
 
 
-def run_until_killed(path: Path, seed: str, lines: int, script: str = "worker.py") -> int:
+def run_until_killed(processes: Nursery, path: Path, seed: str, lines: int, script: str = "worker.py") -> int:
     """The last step a worker acknowledged before it was killed, some time after its `lines`-th line."""
-    command = [sys.executable, str(ROOT / "tests/crash" / script), str(path), seed]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as worker:
-        assert worker.stdout is not None
-        printed = [worker.stdout.readline() for _ in range(lines + 1)]
+    worker = processes.child(run_script, (str(ROOT / "tests/crash" / script), str(path), seed))
+    with worker.told, open(os.dup(worker.told.fileno())) as told:
+        printed = [told.readline() for _ in range(lines + 1)]
         worker.kill()
-        printed += worker.stdout.readlines()
+        printed += told.readlines()
     whole = [line.split() for line in printed if line.endswith("\n")]
     assert whole and whole[0][0] == "open", printed[:3]
     return max(int(n) for _, n in whole)

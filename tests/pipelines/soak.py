@@ -15,14 +15,13 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.nursery import Child, Nursery, nursery
 from tests.pipelines.judge import Judge, Shown, Wrong
-from tests.pipelines.nursery import Child, Nursery
 from tests.pipelines.program import Program, Unit, make_program
-from tests.pipelines.worker import Life
+from tests.pipelines.worker import Life, serve
 
 AHEAD = 12
 """So many units are sent before the first of them is acknowledged."""
@@ -86,7 +85,7 @@ class Run:
         self._lives += 1
         seed = f"{self.program.seed} {self._lives}"
         life = Life(str(self._folder / "database"), str(self._folder), seed, self._fault)
-        return self._nursery.child(life)
+        return self._nursery.child(serve, life)
 
 
 class _Conversation:
@@ -182,16 +181,6 @@ class _Conversation:
             run._to_do.popleft()
             run._tally.applied_unacknowledged += 1
         run.judge.said(shown.streams)
-
-
-@contextlib.contextmanager
-def nursery() -> Iterator[Nursery]:
-    """Ended afterwards."""
-    made = Nursery()
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def run_pipeline(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.nursery import Nursery, nursery
 from tests.pipelines.faults import FAULTS
 from tests.pipelines.judge import Wrong
-from tests.pipelines.nursery import Nursery
-from tests.pipelines.soak import Tally, nursery, run_pipeline
+from tests.pipelines.soak import Tally, run_pipeline
 
 SEEDS = range(1, 4)
 RARE = (

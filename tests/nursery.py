@@ -1,4 +1,4 @@
-"""Makes processes quickly: `python -m tests.pipelines.nursery` imports everything once, then forks at each request.
+"""Makes processes quickly: `python -m tests.nursery` imports everything once, then forks at each request.
 
 It has no threads and no open database, so that what it forks is as a new process.  At the other end is a Nursery.
 """
@@ -8,19 +8,20 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import runpy
 import signal
 import socket
 import subprocess
 import sys
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from tests.pipelines.worker import Life
-
-ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass
@@ -43,15 +44,15 @@ class Nursery:
 
     def __init__(self) -> None:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", "tests.pipelines.nursery", str(theirs.fileno())]
+        command = [sys.executable, "-m", "tests.nursery", str(theirs.fileno())]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT, env=environment)
         theirs.close()
 
-    def child(self, life: Life) -> Child:
-        """A new process that lives so."""
+    def child(self, live: Callable[[T, Connection], None], life: T) -> Child:
+        """A new process that calls a function of some module with `life` and its end of a connection."""
         ours, theirs = socket.socketpair()
-        socket.send_fds(self._line, [pickle.dumps(life)], [theirs.fileno()])
+        socket.send_fds(self._line, [pickle.dumps((live, life))], [theirs.fileno()])
         theirs.close()
         pid = int(self._line.recv(100))
         return Child(pid, Connection(ours.detach()), self._line)
@@ -60,6 +61,27 @@ class Nursery:
         """It ends when nobody can ask it any more."""
         self._line.close()
         self._process.wait()
+
+
+@contextlib.contextmanager
+def nursery() -> Iterator[Nursery]:
+    """Ended afterwards."""
+    made = Nursery()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def run_script(command: tuple[str, ...], told: Connection) -> None:
+    """As `python SCRIPT ARGUMENT ...`; what the script prints goes to `told`."""
+    os.dup2(told.fileno(), sys.stdout.fileno())
+    sys.argv = list(command)
+    try:
+        runpy.run_path(command[0], run_name="__main__")
+    except BaseException:
+        traceback.print_exc()  # the process ends without a word otherwise
+        raise
 
 
 def _load() -> None:
@@ -75,19 +97,17 @@ def _load() -> None:
 
 
 def _serve(line: socket.socket) -> None:
-    from tests.pipelines.worker import serve
-
     _load()
     while True:
         message, handles, _, _ = socket.recv_fds(line, 100_000, 1)
         if not message:
             return
-        life = pickle.loads(message)
+        live, life = pickle.loads(message)
         pid = os.fork()
         if pid == 0:
             line.close()
             try:
-                serve(life, Connection(handles[0]))
+                live(life, Connection(handles[0]))
             finally:
                 os._exit(0)
         os.close(handles[0])
