@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pyarrow as pa
 
 from repl.live.changes import MARKS, Decoder
@@ -18,6 +16,7 @@ from repl.live.lines import Line
 from repl.live.rates import Rates
 from repl.live.recent_changes import RecentChanges
 from repl.live.rows import FixedRows, Rows
+from repl.live.turns import Turns
 from repl.render.cells import cell_texts
 from repl.render.chart import sparkline
 from repl.render.progress import count_text, time_text
@@ -25,6 +24,8 @@ from repl.render.size import bytes_text
 from sqlengine.errors import Error
 
 FLASH_S = 0.8
+_PIECE_ROWS = 16_384
+"""Who draws waits for no more than so many changes."""
 _SPARK_WIDTH = 110
 """Narrower screens have no room for the rates of the last seconds."""
 
@@ -47,7 +48,7 @@ class LiveScreen(GridScreen):
         super().__init__(title, self._table, timezone=timezone, unicode=unicode)
         self._table_grid, self._change_grid = self.grid, Grid(timezone, unicode)
         self._change_grid.follow()
-        self._lock = threading.Lock()
+        self._turns = Turns()
         self._frozen: dict[str, FixedRows] | None = None
         self._mode = "table"
         self._first_change = 0
@@ -65,35 +66,37 @@ class LiveScreen(GridScreen):
     def feed(self, batch: pa.RecordBatch, now: float) -> None:
         """Take in a batch of the result that came at `now` (seconds, monotonic)."""
         changes = self._decoder.decode(batch)
-        with self._lock:
-            self._table.apply(changes, now)
-            self._changes.add(changes)
-            self._rates.add(batch.num_rows, now)
-            self._last_change = now
-            self._version += 1
+        for start in range(0, batch.num_rows, _PIECE_ROWS):
+            with self._turns.feeding():
+                piece = changes.part(start, start + _PIECE_ROWS)
+                self._table.apply(piece, now)
+                self._changes.add(piece)
+                self._rates.add(len(piece.kinds), now)
+                self._last_change = now
+                self._version += 1
 
     def end(self, error: Error | None) -> None:
         """Nothing will come any more, because of an error or of itself."""
-        with self._lock:
+        with self._turns.feeding():
             self._ended = "ended" if error is None else f"{error.message} [{error.sqlstate}]"
             self._version += 1
 
     def tell(self, figures: Figures | None) -> None:
         """What the engine says of the query."""
-        with self._lock:
+        with self._turns.feeding():
             self._figures = figures or self._figures
             self._version += 1
 
     def note(self, text: str) -> None:
         """Something to be told at the foot, until the next key."""
-        with self._lock:
+        with self._turns.feeding():
             self.message = text
             self._version += 1
 
     @property
     def summary(self) -> tuple[int, int]:
         """(rows there are, changes that came)."""
-        with self._lock:
+        with self._turns.reading():
             return self._table.total_rows, self._rates.total
 
     # ------------------------------------------------------------ keys
@@ -107,7 +110,7 @@ class LiveScreen(GridScreen):
 
     def press(self, key: str) -> None:
         """See screen.Screen."""
-        with self._lock:
+        with self._turns.reading():
             super().press(key)
 
     def press_own(self, key: str) -> bool:
@@ -131,7 +134,7 @@ class LiveScreen(GridScreen):
 
     def frame(self, width: int, height: int, now: float) -> list[Line]:
         """See screen.Screen."""
-        with self._lock:
+        with self._turns.reading():
             self._drawn_version = self._version
             self._drawn_at = now
             if self._frozen is None:
@@ -144,7 +147,7 @@ class LiveScreen(GridScreen):
 
     def is_stale(self, now: float) -> bool:
         """See screen.Screen: also while cells flash, and once a second for the rate."""
-        with self._lock:
+        with self._turns.reading():
             return (
                 self._version != self._drawn_version
                 or self._drawn_at - self._last_change < FLASH_S
