@@ -100,7 +100,12 @@ def make_shell(
     timing = options.timing
     if timing is None:
         timing = config.timing if interactive and config.timing is not None else interactive
-    look = Look(header=options.header, timing=timing, shown_rows=_SHOWN_ROWS if interactive else None)
+    look = Look(
+        header=options.header,
+        timing=timing,
+        shown_rows=_SHOWN_ROWS if interactive else None,
+        expanded="auto" if interactive else "off",
+    )
     display = Display(
         options.format or (config.format if interactive else None) or "table",
         look,

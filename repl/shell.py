@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from repl.commands import run_command
 from repl.commands.base import Leave
+from repl.last_result import Keeping, LastResult
 from repl.render import renderer
 from repl.render.base import Look, Renderer, Summary, Target, duration_text
 from repl.render.error import error_text
@@ -31,6 +32,8 @@ from sqlengine.errors import Error, FileUnavailable, InternalError, InvalidParam
 INTERRUPTED = 130
 _PROGRESS_AFTER_S = 0.5
 _DEEPEST_INCLUDE = 16
+_FRAME_LINES = 8
+"""Lines of a table around its rows, and of the prompt above and below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Display:
     look: Look = Look()
     quiet: bool = False
     progress: str = "never"
+    pager: str = "auto"
 
 
 class Shell:
@@ -68,6 +72,9 @@ class Shell:
         self.interactive = interactive
         self.changed_catalog = True
         self.last_query: str | None = None
+        self.last: LastResult | None = None
+        self._coming: LastResult | None = None
+        self._title = ""
         self.terminal: dict[str, Any] = {}
         self.confirms = True
         self.read_answer: Callable[[], str] = input
@@ -188,7 +195,9 @@ class Shell:
         return self.runner.call(lambda session: session.execute(sql).to_arrow())
 
     def _conclude(self, outcome: Outcome) -> None:
-        """Notices and the tag of a statement that went well."""
+        """Notices and the tag of a statement that went well; its rows become the last result."""
+        if self._coming is not None:
+            self._keep(self._coming)
         if outcome.tag.split(" ")[0] in ("CREATE", "DROP", "ALTER"):
             self.changed_catalog = True
         if self.display.quiet:
@@ -201,6 +210,7 @@ class Shell:
 
     def _live(self, title: str) -> Callable[[Any], None] | None:
         """Shows a result without end on the whole screen; None where rows are to be written as they come."""
+        self._title, self._coming = title, None
         if not self.has_screen or self.display.format != "table":
             return None
 
@@ -219,6 +229,28 @@ class Shell:
             self.say(f"{changes:,} changes, {rows:,} rows")
 
         return show
+
+    def _keep(self, last: LastResult) -> None:
+        """Have a result charted, read as `_`, and opened in the pager if it does not fit."""
+        self.last, self._coming = last, None
+        table = last.table()
+        self.runner.call(lambda session: session.lend("_", table) if hasattr(session, "lend") else None)
+        if self.display.pager == "off" or self.display.format != "table" or not self.has_screen:
+            return
+        height = self._output().screen.height or 0
+        if self.display.pager == "on" or last.total + _FRAME_LINES > height:
+            self.page(last)
+
+    def page(self, last: LastResult) -> None:
+        """Open a result in the pager."""
+        # only people at a terminal have one, and prompt_toolkit is heavy
+        from repl.live.fullscreen import show
+        from repl.live.grid_screen import GridScreen, result_rows
+
+        screen = GridScreen(last.title, result_rows(last.table()), timezone=self.timezone, unicode=self.unicode)
+        if not last.is_whole:
+            screen.message = f"the first rows of {last.total:,}: no more are kept"
+        show(screen, **self.terminal)
 
     # ------------------------------------------------------------ output
 
@@ -270,6 +302,11 @@ class Shell:
         return self.interactive and self._output().screen.width is not None
 
     @property
+    def width(self) -> int | None:
+        """Cells of a line where results go; None when nothing limits them."""
+        return self._output().screen.width
+
+    @property
     def unicode(self) -> bool:
         """Whether results may have characters beyond ASCII."""
         return self._output().screen.unicode
@@ -294,7 +331,11 @@ class Shell:
             look = dataclasses.replace(look, shown_rows=None)
         look = dataclasses.replace(look, timezone=self.timezone, footer=look.footer and not display.quiet)
         name = "vertical" if display.format == "table" and look.expanded == "on" else display.format
-        return renderer(name, Target(output, result.schema, look, bool(result.endless)))
+        writer = renderer(name, Target(output, result.schema, look, bool(result.endless)))
+        if result.endless or not result.tag.startswith("SELECT"):
+            return writer
+        self._coming = LastResult(result.schema, self._title)
+        return Keeping(writer, self._coming)
 
     # ------------------------------------------------------------ progress
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from sqlengine.catalog.objects import ColumnInfo
+from sqlengine.catalog.system import LentTable
 from sqlengine.connectors.base import Polled
 from sqlengine.engine import Params, begin, bind_params, parse, run_call, run_script, run_statement
 from sqlengine.errors import InterfaceError, SyntaxError  # noqa: A004 - SQL's word
@@ -145,6 +147,15 @@ class Session:
     def setting(self, name: str) -> str:
         """A setting's value, ours or one of PostgreSQL's, as SHOW tells it."""
         return setting_text(self.context, name)
+
+    def lend(self, name: str, rows: pa.Table | None) -> None:
+        """Have this session's queries read `rows` under a name, until others or None take their place; a table or view
+        of that name comes first."""
+        with self._lock:
+            self.context.lent.pop(name, None)
+            if rows is not None:
+                columns = tuple(ColumnInfo(field.name, field.type) for field in rows.schema)
+                self.context.lent[name] = LentTable(name=name, columns=columns, read=lambda: rows)
 
     def cancel(self) -> None:
         """End the running statement with QueryCanceled (57014); nothing when none runs."""

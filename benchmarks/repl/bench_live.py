@@ -151,7 +151,12 @@ def main() -> None:
         p99 = waited_ms[int(len(waited_ms) * 0.99)]
         tell(f"live {name}: changes taken", changes / 1e6, "M/s", changes / CHANGES_PER_SECOND / 0.95)
         tell(f"live {name}: frames", frames, "frames/s", frames / FRAMES_BAR)
-        tell(f"live {name}: key to frame, p50", statistics.median(waited_ms), "ms", KEY_BAR_MS / statistics.median(waited_ms))
+        tell(
+            f"live {name}: key to frame, p50",
+            statistics.median(waited_ms),
+            "ms",
+            KEY_BAR_MS / statistics.median(waited_ms),
+        )
         tell(f"live {name}: key to frame, p99", p99, "ms", KEY_BAR_MS / p99)
     page_s = statistics.median(first_page() for _ in range(5))
     tell("first page of 100,000 rows", page_s, "s", PAGE_BAR_S / page_s)

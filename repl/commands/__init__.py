@@ -14,6 +14,7 @@ from repl.commands.files import FILE_COMMANDS
 from repl.commands.general import general_commands
 from repl.commands.live import LIVE_COMMANDS
 from repl.commands.loading import LOADING_COMMANDS
+from repl.commands.results import RESULT_COMMANDS
 from repl.commands.setting import SETTING_COMMANDS
 from repl.commands.tutorial import TUTORIAL_COMMANDS
 from sqlengine import errors
@@ -27,6 +28,7 @@ COMMANDS: tuple[Command, ...] = (
     *general_commands(lambda: COMMANDS),
     *CATALOG_COMMANDS,
     *DISPLAY_COMMANDS,
+    *RESULT_COMMANDS,
     *LIVE_COMMANDS,
     *FILE_COMMANDS,
     *LOADING_COMMANDS,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from repl.shell import Shell
 
 _USUAL_ROWS = 40
+_PAGERS = ("auto", "on", "off")
 
 
 def _expanded(shell: Shell, word: str) -> bool:
@@ -97,10 +98,67 @@ def _look(shell: Shell, **changes: Any) -> None:
     shell.display = dataclasses.replace(shell.display, look=look)
 
 
+def _pager(shell: Shell, word: str) -> bool:
+    if word and word.lower() not in _PAGERS:
+        raise InvalidParameter(f'the pager is one of {", ".join(_PAGERS)}, not "{word}"')
+    if word:
+        shell.display = dataclasses.replace(shell.display, pager=word.lower())
+    meaning = {
+        "auto": "results longer than the screen open in the pager",
+        "on": "every result opens in the pager",
+        "off": "no result opens in the pager; \\last opens one",
+    }
+    shell.say(meaning[shell.display.pager])
+    return True
+
+
+def _switch(name: str) -> Callable[[Shell, str], bool]:
+    """A setting of Look that is on or off."""
+
+    def run(shell: Shell, word: str) -> bool:
+        now = bool(getattr(shell.display.look, name))
+        if word.lower() not in ("", "on", "off"):
+            raise InvalidParameter(f'{name} is on or off, not "{word}"')
+        wanted = not now if not word else word.lower() == "on"
+        _look(shell, **{name: wanted})
+        shell.say(f"{name} {'on' if wanted else 'off'}")
+        return True
+
+    return run
+
+
+_SETTINGS: dict[str, Callable[[Shell, str], bool]] = {
+    "format": _format,
+    "expanded": _expanded,
+    "pager": _pager,
+    "rows": _rows,
+    "timing": _timing,
+    "header": _switch("header"),
+    "footer": _switch("footer"),
+}
+
+
+def _pset(shell: Shell, argument: str) -> bool:
+    name, _, value = argument.partition(" ")
+    if not name:
+        display, look = shell.display, shell.display.look
+        rows = "all" if look.shown_rows is None else str(look.shown_rows)
+        now = {"format": display.format, "expanded": look.expanded, "pager": display.pager, "rows": rows}
+        now |= {word: "on" if getattr(look, word) else "off" for word in ("timing", "header", "footer")}
+        shell.say("\n".join(f"{word:<10} {text}" for word, text in now.items()))
+        return True
+    if name.lower() not in _SETTINGS:
+        hint = did_you_mean(name.lower(), _SETTINGS) or "one of: " + ", ".join(_SETTINGS)
+        raise InvalidParameter(f'\\pset knows no "{name}"', hint=hint)
+    return _SETTINGS[name.lower()](shell, value.strip())
+
+
 DISPLAY_COMMANDS = (
     Command(("\\x",), "[on|off|auto]", "one line per value instead of one per row", _expanded, ("on", "off", "auto")),
     Command(("\\format",), "[NAME]", "how results are written: " + ", ".join(FORMATS), _format, FORMATS),
     Command(("\\rows",), "[N|all]", f"rows of a table on the screen (usually {_USUAL_ROWS})", _rows, ("all",)),
     Command(("\\pset",), "NAME [VALUE]", "the same by psql's names: " + ", ".join(_PSET), _pset, tuple(_PSET)),
     Command(("\\timing",), "[on|off]", "how long each statement took", _timing, ("on", "off")),
+    Command(("\\pager",), "[auto|on|off]", "which results open in the pager", _pager, _PAGERS),
+    Command(("\\pset",), "[NAME [VALUE]]", "how results look: " + ", ".join(_SETTINGS), _pset, tuple(_SETTINGS)),
 )

@@ -23,6 +23,8 @@ from repl.terminal import DIM, RESET
 from sqlengine import types
 
 _CHUNK_ROWS = 65_536
+_VERTICAL_LINES = 200
+"""Results that would take more lines one value each stay tables, though columns are left out of them."""
 _UNICODE = {"│": "│", "─": "─", "top": "┌┬┐", "middle": "├┼┤", "bottom": "└┴┘", "…": "…"}
 _ASCII = {"│": "|", "─": "-", "top": "+++", "middle": "+++", "bottom": "+++", "…": "~"}
 
@@ -75,7 +77,7 @@ class TableRenderer:
         both = [pa.concat_arrays(pair) for pair in zip(head, tail)]
         layout = arrange(_sizes(target, both), target.screen.width)
         left_out = len(both) - len(layout.columns)
-        if left_out and target.look.expanded == "auto":
+        if left_out and target.look.expanded == "auto" and len(both) * len(both[0]) <= _VERTICAL_LINES:
             vertical.write_records(target, [kept.head(), kept.tail()], kept.left_out)
             return []
         table = _Table(target, layout)

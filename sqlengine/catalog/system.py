@@ -27,10 +27,20 @@ class SystemTable(CatalogObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateTable(SystemTable):
-    """A table of an operator's state, as `system.state('view', 'operator')` names it; `read`: its rows now."""
+class ComputedTable(SystemTable):
+    """A table that is not in the catalog; `read`: its rows now."""
 
     read: Callable[[], pa.Table]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTable(ComputedTable):
+    """A table of an operator's state, as `system.state('view', 'operator')` names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LentTable(ComputedTable):
+    """Rows that the program has lent to one session under a name."""
 
 
 def _table(name: str, comment: str, /, **columns: pa.DataType) -> SystemTable:

@@ -149,9 +149,9 @@ class Instance:
         """Plan a continuous query against the present catalog; what `planning` has no row count of is counted now."""
         return self.planning.plan(query, emit, planning, threads)
 
-    def expanded(self, query: ast.Query) -> Expanded:
-        """A query's text for the snapshot executor."""
-        return self.planning.expanded(query)
+    def expanded(self, query: ast.Query, lent: Mapping[str, CatalogObject] | None = None) -> Expanded:
+        """A query's text for the snapshot executor; `lent`: relations the catalog does not have."""
+        return self.planning.expanded(query, lent)
 
     def workers(self, threads: int) -> Workers:
         """So many threads, shared by all queries that ask for as many; 0 = as many as the database was opened with."""

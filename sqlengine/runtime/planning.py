@@ -39,9 +39,9 @@ class Planning:
         marked = mark_user_functions(tree, self.instance.functions)
         return bind_lowered(marked, self._planner(PlanningInfo()))
 
-    def expanded(self, query: ast.Query) -> Expanded:
-        """A query's text for the snapshot executor."""
-        return expand(query, self.catalog, self.instance.functions, self._state_table, self._time_column)
+    def expanded(self, query: ast.Query, lent: Mapping[str, CatalogObject] | None = None) -> Expanded:
+        """A query's text for the snapshot executor; `lent`: relations the catalog does not have."""
+        return expand(query, self.catalog, self.instance.functions, self._state_table, self._time_column, lent)
 
     def _state_table(self, ref: ast.StateRef) -> CatalogObject:
         return state_table(self.instance, ref.arguments, ref.position)

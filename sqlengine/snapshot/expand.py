@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -96,6 +96,7 @@ class _Expansion:
     changes: bool = False
     of_session: bool = False
     outputs: sql.PgOutputs = ()
+    lent: Mapping[str, CatalogObject] = field(default_factory=dict)
 
     def relation(self, ref: ast.TableRef) -> str:
         """What stands in the text for a named object."""
@@ -119,7 +120,7 @@ class _Expansion:
         text = sql.to_duckdb(
             query,
             self.relation,
-            time_column=lambda ref: self.time_column(self.catalog.get(ref.parts, ref.position)),
+            time_column=lambda ref: self.time_column(self._object(ref)),
             columns=self._columns,
             primary_key=self._primary_key,
             functions=self._call,
@@ -174,10 +175,12 @@ class _Expansion:
     def _object(self, ref: ast.TableRef) -> CatalogObject:
         if isinstance(ref, ast.StateRef):
             return self.state_table(ref)
+        if len(ref.parts) == 1 and ref.parts[0] in self.lent and self.catalog.find(ref.parts) is None:
+            return self.lent[ref.parts[0]]
         return self.catalog.get(ref.parts, ref.position)
 
     def _primary_key(self, ref: ast.TableRef) -> tuple[str, ...]:
-        obj = self.catalog.get(ref.parts, ref.position)
+        obj = self._object(ref)
         return obj.primary_key if isinstance(obj, Table) else ()
 
     def _call(self, name: str, args: Sequence[str]) -> str | None:
@@ -234,9 +237,13 @@ def expand(
     functions: UserFunctions,
     state_table: StateTables,
     time_column: TimeColumn = declared_time,
+    lent: Mapping[str, CatalogObject] | None = None,
 ) -> Expanded:
-    """Expand a query; unknown names raise UndefinedTable (42P01) with their position."""
-    expansion = _Expansion(catalog, functions, "in", time_column, state_table)
+    """Expand a query; unknown names raise UndefinedTable (42P01) with their position.
+
+    `lent`: relations that the catalog does not have, by name.
+    """
+    expansion = _Expansion(catalog, functions, "in", time_column, state_table, lent=lent or {})
     text = expansion.render(query)
     kinds = tuple(kind for _, kind in expansion.outputs)
     return Expanded(

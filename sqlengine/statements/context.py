@@ -14,6 +14,7 @@ from sqlengine.catalog.default_privileges import grants_of_new
 from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table, kept_columns
 from sqlengine.catalog.pg.facts import Backend
 from sqlengine.catalog.roles import SessionRole
+from sqlengine.catalog.system import LentTable
 from sqlengine.errors import QueryCanceled
 from sqlengine.plan.pipeline import Planned
 from sqlengine.runtime.channels import Receiver
@@ -70,6 +71,8 @@ class Context:
     cursors: dict[str, CursorRows] = field(default_factory=dict)
     temporary: list[int] = field(default_factory=list)
     """Tables that go with the session, by their numbers in the catalog."""
+    lent: dict[str, LentTable] = field(default_factory=dict)
+    """Rows that queries of this session alone can read, by name."""
 
     def check(self) -> None:
         """QueryCanceled (57014) when the statement was cancelled or ran out of time."""

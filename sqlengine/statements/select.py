@@ -83,7 +83,7 @@ def _expanded(context: Context, query: ast.Query) -> Expanded:
     """The query as the executor's text; kept for those that ask for PostgreSQL's catalog."""
     instance = context.instance
     if not asks_catalog(query.text) or _STATE.search(query.text):
-        return instance.expanded(query)
+        return instance.expanded(query, context.lent)
     key = (query.text, instance.catalog.version, instance.functions.version)
     expanded: Expanded = instance.pg.expansions.get(key, lambda: instance.expanded(query))
     return expanded

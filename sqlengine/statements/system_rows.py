@@ -10,7 +10,7 @@ import pyarrow as pa
 from sqlengine.catalog.authority import Authority, owned_targets, target_of
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Subscription, Table, View
 from sqlengine.catalog.pg.facts import quote_ident
-from sqlengine.catalog.system import SYSTEM_SCHEMA, StateTable, SystemTable
+from sqlengine.catalog.system import SYSTEM_SCHEMA, ComputedTable, SystemTable
 from sqlengine.connectors import CONNECTORS, connector
 from sqlengine.functions import listing
 from sqlengine.plan.explain import detail
@@ -33,7 +33,7 @@ DAY_US = 86_400_000_000
 
 def system_rows(context: Context, table: SystemTable) -> pa.Table:
     """All rows of a system table."""
-    if isinstance(table, StateTable):
+    if isinstance(table, ComputedTable):
         return table.read()
     rows = ROWS[table.name.removeprefix(f"{SYSTEM_SCHEMA}.")](context)
     return table_of([(c.name, c.type) for c in table.columns], rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 import threading
 import time
@@ -30,12 +32,11 @@ class Terminal:
         state_home: Path,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        import os
-
         self._screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self.received = b""
+        self._is_over = False
         environment = os.environ | {"XDG_STATE_HOME": str(state_home), "TERM": "xterm-256color", **(environ or {})}
         self._process = pexpect.spawn(
             sys.executable, ["-m", "repl", *arguments], dimensions=(height, width), env=environment, timeout=None
@@ -49,15 +50,20 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.close(force=True)
+        self._is_over = True
         self._reader.join(_PATIENCE_S)
+        self._process.close(force=True)
 
     def _read(self) -> None:
         """Draw what the command writes; answer when it asks where the cursor is."""
-        while True:
+        while not self._is_over:
+            if not select.select([self._process.child_fd], [], [], 0.1)[0]:
+                continue
             try:
-                data = self._process.read_nonblocking(65_536, timeout=None)
-            except (pexpect.EOF, OSError, ValueError):
+                data = os.read(self._process.child_fd, 65_536)
+            except OSError:  # the command has left
+                return
+            if not data:
                 return
             with self._lock:
                 self.received += data
