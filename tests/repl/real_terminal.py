@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import select
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pexpect
 import pyte
@@ -19,6 +21,25 @@ KEYS = {
     "pageup": "\x1b[5~", "pagedown": "\x1b[6~", "tab": "\t", "enter": "\r", "escape": "\x1b", "c-c": "\x03",
 }  # fmt: skip
 _PATIENCE_S = 60.0
+_SECOND_SCREEN = 1049
+
+
+class _Screen(pyte.Screen):
+    """Knows the second screen that full-screen programs draw on (mode 1049), as terminals do."""
+
+    _first: Any = None
+
+    def set_mode(self, *modes: int, **options: Any) -> None:
+        if _SECOND_SCREEN in modes and self._first is None:
+            self._first = copy.deepcopy((self.buffer, self.cursor))
+            self.erase_in_display(2)
+        super().set_mode(*modes, **options)
+
+    def reset_mode(self, *modes: int, **options: Any) -> None:
+        super().reset_mode(*modes, **options)
+        if _SECOND_SCREEN in modes and self._first is not None:
+            (self.buffer, self.cursor), self._first = self._first, None
+            self.dirty.update(range(self.lines))
 
 
 class Terminal:
@@ -32,7 +53,7 @@ class Terminal:
         state_home: Path,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._screen = pyte.Screen(width, height)
+        self._screen = _Screen(width, height)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self.received = b""
