@@ -65,16 +65,6 @@ def _rows(shell: Shell, word: str) -> bool:
     return True
 
 
-def _pset(shell: Shell, argument: str) -> bool:
-    """psql's name of all of these: \\pset format csv, \\pset tuples_only."""
-    name, _, value = argument.partition(" ")
-    setter = _PSET.get(name)
-    if setter is None:
-        hint = did_you_mean(name, _PSET) or "one of: " + ", ".join(_PSET)
-        raise InvalidParameter(f'\\pset knows no "{name}"', hint=hint)
-    return setter(shell, value.strip())
-
-
 def _tuples_only(shell: Shell, word: str) -> bool:
     if word.lower() not in ("", "on", "off"):
         raise InvalidParameter(f'\\pset tuples_only takes on or off, not "{word}"')
@@ -82,15 +72,6 @@ def _tuples_only(shell: Shell, word: str) -> bool:
     _look(shell, header=not plain, footer=not plain)
     shell.say(f"names and footers are {'left out' if plain else 'shown'}")
     return True
-
-
-_PSET: dict[str, Callable[[Shell, str], bool]] = {
-    "format": _format,
-    "expanded": _expanded,
-    "tuples_only": _tuples_only,
-    "timing": _timing,
-    "rows": _rows,
-}
 
 
 def _look(shell: Shell, **changes: Any) -> None:
@@ -135,6 +116,7 @@ _SETTINGS: dict[str, Callable[[Shell, str], bool]] = {
     "timing": _timing,
     "header": _switch("header"),
     "footer": _switch("footer"),
+    "tuples_only": _tuples_only,
 }
 
 
@@ -157,7 +139,6 @@ DISPLAY_COMMANDS = (
     Command(("\\x",), "[on|off|auto]", "one line per value instead of one per row", _expanded, ("on", "off", "auto")),
     Command(("\\format",), "[NAME]", "how results are written: " + ", ".join(FORMATS), _format, FORMATS),
     Command(("\\rows",), "[N|all]", f"rows of a table on the screen (usually {_USUAL_ROWS})", _rows, ("all",)),
-    Command(("\\pset",), "NAME [VALUE]", "the same by psql's names: " + ", ".join(_PSET), _pset, tuple(_PSET)),
     Command(("\\timing",), "[on|off]", "how long each statement took", _timing, ("on", "off")),
     Command(("\\pager",), "[auto|on|off]", "which results open in the pager", _pager, _PAGERS),
     Command(("\\pset",), "[NAME [VALUE]]", "how results look: " + ", ".join(_SETTINGS), _pset, tuple(_SETTINGS)),
