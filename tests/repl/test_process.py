@@ -173,7 +173,7 @@ def test_the_prompt_on_a_terminal(tmp_path: Path) -> None:
     terminal.type("\x04")
     assert terminal.leave() == 0
     history = (tmp_path / "sqlengine" / "history").read_text()
-    assert "+SELECT 41 + 1 AS answer,\n+NULL AS nothing;\n" in history
+    assert "+SELECT 41 + 1 AS answer,\n+  NULL AS nothing;\n" in history
     assert (tmp_path / "sqlengine" / "history").stat().st_mode & 0o077 == 0
 
 
