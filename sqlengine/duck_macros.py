@@ -117,7 +117,9 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO text_of(x) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN "
     "CASE x::VARCHAR WHEN 'nan' THEN 'NaN' WHEN 'inf' THEN 'Infinity' WHEN '-inf' THEN '-Infinity' ELSE "
     "regexp_replace(regexp_replace(regexp_replace(x::VARCHAR, '^(-?[0-9])([0-9]{15})\\.0$', '\\1.\\2e+15'), "
-    "'\\.0$', ''), '\\.?0*e\\+15$', 'e+15') END ELSE x::VARCHAR END",
+    "'\\.0$', ''), '\\.?0*e\\+15$', 'e+15') END WHEN typeof(x) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME "
+    "ZONE') THEN "
+    "regexp_replace(x::VARCHAR, '^([^ ]*) \\(BC\\)(.*)$', '\\1\\2 BC') ELSE x::VARCHAR END",
     "CREATE MACRO to_timestamp(s) AS CASE typeof(s) WHEN 'VARCHAR' THEN s::VARCHAR::TIMESTAMPTZ "
     "ELSE system.main.to_timestamp(s::DOUBLE) END",
     "CREATE MACRO cardinality(a) AS len(a)",

@@ -6,6 +6,7 @@ recompute-and-diff.  User errors (unknown names, wrong types) are ordinary error
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +16,14 @@ from sqlengine import types
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
 from sqlengine.catalog.system import SystemTable
-from sqlengine.errors import DatatypeMismatch, DuplicateColumn, NotSupportedError, WrongObjectType  # noqa: A004 - SQL's word
+from sqlengine.errors import (
+    DatatypeMismatch,
+    DuplicateColumn,
+    InvalidParameter,
+    NotSupportedError,
+    UndefinedColumn,
+    WrongObjectType,
+)
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
@@ -347,10 +355,34 @@ def _with_empty(domain: Domain, groups: Relation) -> Relation:
     return padded(domain, groups, counts)
 
 
+def _columns_pattern(expr: ast.Expr) -> str | None:
+    """The regular expression of DuckDB's `COLUMNS('...')`; None for anything else."""
+    match expr:
+        case ast.Call(name="columns", args=(ast.Literal(value=str() as pattern),)):
+            return pattern
+    return None
+
+
+def _matching_columns(pattern: str, expr: ast.Expr, relation: Relation) -> list[ast.SelectItem]:
+    """The columns in whose names a regular expression is found."""
+    position = expr.position if isinstance(expr, ast.Call) else None
+    try:
+        find = re.compile(pattern).search
+    except re.error as error:
+        raise InvalidParameter(f"invalid regular expression: {error}", sqlstate="2201B", position=position) from None
+    chosen = [(i, c) for i, c in enumerate(relation.columns) if c.depth == 0 and not c.merged and find(c.name)]
+    if not chosen:
+        raise UndefinedColumn(f"no column's name matches '{pattern}'", position=position)
+    return [ast.SelectItem(ast.Column((f"#{i}",)), c.name) for i, c in chosen]
+
+
 def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tuple[ast.SelectItem, ...]:
     """Each `*` becomes the columns it stands for."""
     out: list[ast.SelectItem] = []
     for item in items:
+        if (pattern := _columns_pattern(item.expr)) is not None:
+            out += _matching_columns(pattern, item.expr, relation)
+            continue
         if not isinstance(item.expr, ast.Star):
             out.append(item)
             continue
