@@ -89,8 +89,14 @@ def _graph(shell: Shell, name: str) -> bool:
 
 
 LIVE_COMMANDS = (
-    Command(("\\live",), "NAME|QUERY", "follow a view, stream, table or query on the whole screen", _live),
+    Command(
+        ("\\live",),
+        "NAME|QUERY",
+        "follow a view, stream, table or query on the whole screen",
+        _live,
+        ("relation", "sql"),
+    ),
     Command(("\\watch",), "[S [N]]", "the last query again every S seconds (2), N times", _watch),
     Command(("\\top",), "", "what runs: rates, lag, state, errors; pause, resume, cancel", _top),
-    Command(("\\graph",), "NAME", "the pipeline of a view, sink or query", _graph),
+    Command(("\\graph",), "NAME", "the pipeline of a view, sink or query", _graph, ("relation",)),
 )

@@ -121,6 +121,9 @@ def test_commands_and_their_arguments(tmp_path: Path, monkeypatch: pytest.Monkey
     assert offered("\\format nd") == ["ndjson"]
     assert offered("\\d or") == ["orders"]
     assert offered("\\d sales.") == ["regions"]
+    assert "per_item" in offered("\\live per") and offered("\\graph per") == ["per_item"]
+    assert offered("\\live SELECT n| FROM per_item")[0] == "n"
+    assert offered("\\explain SELECT * FROM per") == ["per_item"]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "load.sql").touch()
     (tmp_path / "scripts").mkdir()
