@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import sqlengine
+from tests.compat import make_v2_waiting as waiting
 from tests.compat.make_v2 import DECLARE, DIRECTORY, step
 
 VIEWS = ("by_kind", "joined", "top", "ranked", "windows", "sessions", "closed")
@@ -30,3 +31,39 @@ def test_a_directory_of_v2_is_revived(tmp_path: Path) -> None:
             step(old, number)
             step(new, number)
         old.execute("CHECKPOINT")
+
+
+WAITING = (
+    "changing_sessions",
+    "changing_asof",
+    "settled_asof",
+    "versions",
+    "recent",
+    "soon",
+    "in_order",
+    "now_and_then",
+    "reachable",
+    "running",
+    "written",
+)
+
+
+def test_rows_that_waited_in_a_directory_of_v2_leave_as_they_would_have(tmp_path: Path) -> None:
+    shutil.copytree(waiting.DIRECTORY, tmp_path / "old")
+    time, other = waiting.clock(), waiting.clock()
+    time.advance(12 * waiting.STEP_US)
+    with sqlengine.connect(tmp_path / "old", clock=time) as old, sqlengine.connect(clock=other) as new:
+        new.execute(waiting.DECLARE)
+        for number in range(12):
+            waiting.step(new, other, number)
+        assert old._instance.checkpoint is not None and old._instance.checkpoint.records, "not from one"
+        for number in range(12, 22):
+            for view in WAITING:
+                found, wanted = (sorted(db.execute(f"SELECT * FROM {view}").fetchall(), key=repr) for db in (old, new))
+                assert found == wanted and wanted, (number, view)
+            waiting.step(old, time, number)
+            waiting.step(new, other, number)
+            if number == 15:
+                old.execute("CHECKPOINT")
+        ticks = [change.tick for change in old.subscription("feed")]
+        assert ticks == sorted(set(ticks)) and len(ticks) > 10
