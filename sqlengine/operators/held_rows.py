@@ -1,14 +1,12 @@
 """HeldRows: deltas that wait, with opposite weights cancelled now and then.
 
-Why: EMIT EVERY and in-order release keep rows back; what was inserted and deleted meanwhile must neither leave nor
-pile up.  The operator that holds decides when rows leave.
+Why: a query that is behind must not miss what ticks change meanwhile; what was inserted and deleted need not be kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
@@ -70,19 +68,3 @@ class HeldRows:
         whole = consolidate(concat(self._deltas))
         self.replace(None)
         return whole
-
-    def snapshot(self, metadata: dict[str, str]) -> pa.Table:
-        """The rows and their weights, with small values of the holder in the metadata."""
-        table = pa.Table.from_batches([d.batch for d in self._deltas], self._schema)
-        weights = np.concatenate([np.empty(0, np.int64), *(d.weight_array() for d in self._deltas)])
-        table = table.append_column(WEIGHT, pa.array(weights))
-        return table.replace_schema_metadata(metadata)
-
-    def restore(self, table: pa.Table) -> dict[str, str]:
-        """Hold a snapshot's rows; returns its metadata."""
-        self.replace(None)
-        for batch in table.to_batches():
-            weights = np.array(batch.column(batch.num_columns - 1))
-            rows = pa.RecordBatch.from_arrays(batch.columns[:-1], schema=self._schema)
-            self.add(Delta(rows, None if (weights == 1).all() else weights))
-        return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}

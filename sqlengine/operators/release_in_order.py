@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import pyarrow as pa
 
-from sqlengine.delta import Delta, concat
+from sqlengine.delta import Delta
 from sqlengine.operators.base import END_OF_TIME, Operator, State, Times
-from sqlengine.operators.consolidate import consolidate
-from sqlengine.operators.held_rows import HeldRows
+from sqlengine.operators.waiting_rows import WaitingRows
 from sqlengine.plan import nodes
 from sqlengine.state.arrow_buffers import plain, validity
 from sqlengine.state.order_codes import order_codes
+from sqlengine.state.section import Sections
+
+HELD = "held"
 
 
 class ReleaseInOrderOperator(Operator):
@@ -22,35 +23,15 @@ class ReleaseInOrderOperator(Operator):
     def __init__(self, node: nodes.ReleaseInOrder) -> None:
         self.schema = node.schema
         self._time_column = node.time_column
-        self._held = HeldRows(node.schema)
-        self._earliest = END_OF_TIME
+        self._held = WaitingRows(node.schema, self._times, only_grows=node.input.append_only)
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:
         self._held.add(delta)
-        self._earliest = min(self._earliest, int(self._times(delta).min(initial=END_OF_TIME)))
         return None
 
     def advance(self, times: Times) -> Delta | None:
-        if not self._held.num_rows or (self._earliest >= times.watermark_us and times.watermark_us != END_OF_TIME):
-            return None
-        whole = consolidate(concat(self._held.deltas))
-        if whole is None:
-            self._hold(None)
-            return None
-        stamps = self._times(whole)
-        if times.watermark_us == END_OF_TIME:
-            due = np.ones(len(stamps), dtype=bool)
-        else:
-            due = stamps < times.watermark_us
-        self._hold(whole.filter(pa.array(~due)))
-        leaving = np.flatnonzero(due)
-        return whole.take(leaving[np.argsort(stamps[leaving], kind="stable")]) if len(leaving) else None
-
-    def _hold(self, delta: Delta | None) -> None:
-        """Hold exactly this."""
-        kept = delta if delta is not None and delta.num_rows else None
-        self._held.replace(kept)
-        self._earliest = END_OF_TIME if kept is None else int(self._times(kept).min())
+        watermark_us = times.watermark_us
+        return self._held.take_due(END_OF_TIME if watermark_us == END_OF_TIME else watermark_us - 1)
 
     def _times(self, delta: Delta) -> np.ndarray:
         """The rows' times in microseconds, END_OF_TIME for NULL."""
@@ -61,9 +42,8 @@ class ReleaseInOrderOperator(Operator):
     def state_size(self) -> Mapping[str, int]:
         return {"rows": self._held.num_rows, "bytes": self._held.num_bytes}
 
-    def rest(self) -> State:
-        return {"held": self._held.snapshot({})}
+    def sections(self) -> Sections:
+        return self._held.sections(HELD)
 
     def restore(self, state: State) -> None:
-        self._held.restore(state["held"])
-        self._earliest = min((int(self._times(d).min()) for d in self._held.deltas if d.num_rows), default=END_OF_TIME)
+        self._held.restore(state, HELD)

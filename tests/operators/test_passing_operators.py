@@ -6,10 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.delta import Delta
+from sqlengine.operators import waiting_rows
 from sqlengine.operators.assign_window import AssignWindowOperator
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Times
 from sqlengine.operators.consolidate import consolidate
@@ -113,6 +115,44 @@ def test_rows_leave_in_order_once_passed(times: list[int], every: int) -> None:
 def _released(operator: ReleaseInOrderOperator, mark: int) -> list[tuple[int, object]]:
     out = operator.advance(Times((mark,), 0))
     return [] if out is None else [(us(t), v) for t, v in tuples(out.batch)]
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2), st.booleans(), st.integers(0, 6))),
+    restarts=st.sets(st.integers(0, 40)),
+)
+@settings(max_examples=100, deadline=None)
+def test_rows_that_come_and_go_while_they_wait(changes: list[tuple[int, int, bool, int]], restarts: set[int]) -> None:
+    """What leaves is the net of what came, each time not before it was passed, and little is kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting_rows, "CONSOLIDATE_AT", 3)
+        patch.setattr("sqlengine.state.time_queue.COMPACT_AT", 2)
+        node = nodes.ReleaseInOrder(schema=SCHEMA, input=source(SCHEMA, False), time_column=0)
+        operator, mark = ReleaseInOrderOperator(node), 0
+        there, left = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
+        for number, (time, value, goes, ahead) in enumerate(changes):
+            row = (mark + time, str(value))
+            sign = -1 if goes and there[row] - left[row] > 0 else 1
+            operator.process(delta_of(SCHEMA, [(stamp(row[0]), row[1])], [sign]), 0, 0)
+            there[row] += sign
+            mark += ahead % 3
+            out = operator.advance(Times((mark,), 0))
+            rows = _weighted(out)
+            assert [us(row[0]) for row, _ in rows] == sorted(us(row[0]) for row, _ in rows)
+            for (at, text), weight in rows:
+                left[us(at), text] += weight
+            assert +left == Counter({row: n for row, n in there.items() if row[0] < mark and n})
+            assert operator.state_size()["rows"] <= 2 * len(+there) + 3 + there.total()
+            if number in restarts:
+                state, operator = operator.snapshot(), ReleaseInOrderOperator(node)
+                operator.restore(state)
+        for (at, text), weight in _weighted(operator.advance(Times((END_OF_TIME,), 0))):
+            left[us(at), text] += weight
+        assert +left == +there
+
+
+def _weighted(out: Delta | None) -> list[tuple[tuple[object, ...], int]]:
+    return [] if out is None else list(zip(tuples(out.batch), out.weight_array().tolist(), strict=True))
 
 
 def test_a_held_row_that_is_deleted_never_leaves() -> None:
