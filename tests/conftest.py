@@ -1,10 +1,14 @@
-"""What every test shares: the collectors of text tests and the depth of random ones."""
+"""What every test shares: the collectors of text tests, the depth of random ones, processes to kill."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.nursery import Nursery, nursery
 
 pytest_plugins = ["tests.collectors.plugin", "pytester"]
 
@@ -16,3 +20,10 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("suite", deadline=None, max_examples=40, derandomize=True, suppress_health_check=_QUIET)
 settings.register_profile("soak", deadline=None, max_examples=1000, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Nursery]:
+    """Where the processes of a module come from that are killed."""
+    with nursery() as made:
+        yield made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,7 +15,7 @@ from tests.crash.replace_worker import DEFINITIONS
 from tests.crash.subscription_worker import FEEDS, take, told
 from tests.crash.transaction_worker import ITEMS
 from tests.crash.worker import change, rows_of
-from tests.nursery import Nursery, nursery, run_script
+from tests.nursery import Nursery, run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "6"))
@@ -29,12 +28,6 @@ VIEWS = {
         (extract(second FROM ts)::int / 10) AS start FROM events) AS e
         WHERE start + INTERVAL '10 s' <= (SELECT max(ts) FROM events) GROUP BY k, start""",
 }
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Nursery]:
-    with nursery() as made:
-        yield made
 
 
 @pytest.mark.slow

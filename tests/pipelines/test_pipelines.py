@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.nursery import Nursery, nursery
+from tests.nursery import Nursery
 from tests.pipelines.faults import FAULTS
 from tests.pipelines.judge import Wrong
 from tests.pipelines.soak import Tally, run_pipeline
@@ -23,12 +22,6 @@ RARE = (
 """Faults that few pipelines meet: looked for by `make soak` only."""
 SOUGHT = [fault for fault in FAULTS if fault not in RARE or "SQLENGINE_CRASH_CYCLES" in os.environ]
 TRIES = 30
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Nursery]:
-    with nursery() as made:
-        yield made
 
 
 @pytest.mark.slow

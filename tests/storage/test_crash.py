@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import storage
+from tests.nursery import Nursery, run_script
 from tests.storage.conftest import numbers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +16,9 @@ CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "7"))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["group", "os", "sync"])
-def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp_path: Path, durability: str) -> None:
+def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(
+    tmp_path: Path, durability: str, processes: Nursery
+) -> None:
     rng = random.Random(durability)
     acknowledged = committed = 0
     newest: dict[str, int] = {}
@@ -25,7 +26,7 @@ def test_nothing_acknowledged_is_lost_or_repeated_when_the_process_is_killed(tmp
     for cycle in range(CYCLES):
         acks = rng.choice((1, 30, rng.randrange(600)))
         waited_for = "" if cycle else "compacted"  # every later cycle finds compacted segments
-        lines = _run_until_killed("crash_writer.py", tmp_path, durability, acks, waited_for)
+        lines = _run_until_killed(processes, "crash_writer.py", tmp_path, durability, acks, waited_for)
         for kind, *values in lines:
             if kind == "ack":
                 base, first = map(int, values)
@@ -74,13 +75,13 @@ def check_keys(opened: storage.Storage, newest: dict[str, int]) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["group", "os"])
 def test_a_named_producer_goes_on_where_it_was_killed_and_groups_keep_their_commits(
-    tmp_path: Path, durability: str
+    tmp_path: Path, durability: str, processes: Nursery
 ) -> None:
     rng = random.Random(durability)
     acknowledged, committed = [0, 0, 0], [0, 0, 0]
     for _ in range(CYCLES):
         lines = _run_until_killed(
-            "crash_producer.py", tmp_path, durability, acks=rng.choice((1, 9, rng.randrange(300)))
+            processes, "crash_producer.py", tmp_path, durability, acks=rng.choice((1, 9, rng.randrange(300)))
         )
         found = [int(number) for number in lines[0][1:]]
         assert all(number >= acked for number, acked in zip(found, acknowledged, strict=True))
@@ -103,7 +104,7 @@ def test_a_named_producer_goes_on_where_it_was_killed_and_groups_keep_their_comm
 
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["group", "os"])
-def test_no_transaction_is_lost_repeated_or_seen_in_part(tmp_path: Path, durability: str) -> None:
+def test_no_transaction_is_lost_repeated_or_seen_in_part(tmp_path: Path, durability: str, processes: Nursery) -> None:
     rng = random.Random(durability)
     committed: set[int] = set()
     aborted: set[int] = set()
@@ -112,7 +113,7 @@ def test_no_transaction_is_lost_repeated_or_seen_in_part(tmp_path: Path, durabil
     for cycle in range(CYCLES * 8):
         if cycle >= CYCLES * 2 and found_undecided:
             break  # the window between preparing and deciding is short: a few more kills find it
-        lines = _run_until_killed("crash_transactions.py", tmp_path, durability, rng.choice((1, 5, 40, 150)))
+        lines = _run_until_killed(processes, "crash_transactions.py", tmp_path, durability, rng.choice((1, 5, 40, 150)))
         committed |= {undecided[name] for name in lines[0][1:]}  # by the next process
         undecided = {}
         for kind, *values in lines[1:]:
@@ -145,17 +146,17 @@ def _seen_of_one_moment(opened: storage.Storage, logs: list[storage.Log]) -> lis
     ]
 
 
-def _run_until_killed(script: str, path: Path, durability: str, acks: int, waited_for: str = "") -> list[list[str]]:
+def _run_until_killed(
+    processes: Nursery, script: str, path: Path, durability: str, acks: int, waited_for: str = ""
+) -> list[list[str]]:
     """Lines of a writer that was killed some time after its `acks`-th line, and after one that begins with
     `waited_for`."""
-    command = [sys.executable, str(ROOT / "tests/storage" / script), str(path), durability]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
-        assert writer.stdout is not None
-        lines = [writer.stdout.readline() for _ in range(acks + 1)]
+    writer = processes.child(run_script, (str(ROOT / "tests/storage" / script), str(path), durability))
+    with writer.told, open(os.dup(writer.told.fileno())) as told:
+        lines = [told.readline() for _ in range(acks + 1)]
         while lines[-1] and waited_for and not lines[-1].startswith(waited_for):
-            lines.append(writer.stdout.readline())
+            lines.append(told.readline())
         writer.kill()
-        lines += writer.stdout.readlines()
+        lines += told.readlines()
     assert lines[0].startswith("open"), lines[:5]
     return [line.split() for line in lines if line.endswith("\n")]
