@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -248,6 +249,24 @@ def _milliseconds(text: str) -> int:
     return int(found[1]) * _TIMES_MS[found[2]]
 
 
+_OFFSET = re.compile(r"[+-]\d{2}(:\d{2})?")
+
+
+def _zone(text: str) -> str:
+    """A time zone by the name that is known for it, in any case, or an offset such as +02:00; InvalidParameter
+    (22023)."""
+    if _OFFSET.fullmatch(text):
+        return text
+    try:
+        return zoneinfo.ZoneInfo(text).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = {name.lower(): name for name in zoneinfo.available_timezones()}
+    if text.lower() not in known:
+        hint = did_you_mean(text, list(known.values())) or "a name such as Europe/Berlin is expected, or an offset"
+        raise InvalidParameter(f'invalid value for parameter "TimeZone": "{text}"', hint=hint)
+    return known[text.lower()]
+
+
 def _parse(name: str, kind: Any, metadata: Any, value: Any) -> Any:
     if metadata["size"]:
         return _parse_size(name, metadata["minimum"], value)
@@ -263,6 +282,8 @@ def _parse(name: str, kind: Any, metadata: Any, value: Any) -> Any:
             raise InvalidParameter(f'{number} is below the least value of setting "{name}" ({metadata["minimum"]})')
         return number
     text = str(value)
+    if name == "timezone":
+        return _zone(text)
     if "true" in metadata["choices"]:
         text = _TRUTHS.get(text.lower(), text)
     if metadata["choices"] and text.lower() not in metadata["choices"]:

@@ -2,9 +2,9 @@
 
     python benchmarks/wire/bench_wire.py [--rows 1000000] [--seconds 5]
 
-Results through psycopg (text and binary) and asyncpg, COPY both ways, INSERT of a thousand rows a statement, look-ups
-by key with pgbench, how long a change takes from one connection to another that follows it, and the memory of idle
-connections.
+Results through psycopg (text and binary), asyncpg and ADBC, COPY both ways, INSERT of a thousand rows a statement,
+look-ups by key with pgbench, how long a change takes from one connection to another that follows it, and the memory of
+idle connections.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_postgresql.dbapi
 import asyncpg
 import numpy as np
 import psycopg
@@ -114,6 +115,19 @@ def copy_out(dsn: str) -> float:
                 pass
 
     with psycopg.connect(dsn, autocommit=True) as connection:
+        return seconds(work)
+
+
+def copy_adbc(dsn: str) -> float:
+    """Seconds until ADBC has all rows as an Arrow table, which it copies out in binary; both ends are compiled."""
+    settings = dict(part.split("=") for part in dsn.split())
+    uri = f"postgresql://me@{settings['host']}:{settings['port']}/{settings['dbname']}"
+
+    def work() -> None:
+        cursor.execute("SELECT * FROM t")
+        assert cursor.fetch_arrow_table().num_rows > 0
+
+    with adbc_driver_postgresql.dbapi.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
         return seconds(work)
 
 
@@ -229,6 +243,7 @@ def main() -> None:
             ("SELECT, psycopg binary", lambda dsn: select(dsn, True)),
             ("SELECT, asyncpg", select_asyncpg),
             ("COPY TO STDOUT, binary", copy_out),
+            ("COPY TO STDOUT, binary, ADBC", copy_adbc),
         ):
             against(case, "rows/s", *rates(work), bar=1.0)
         found = [inserts(dsn) for dsn in both]
