@@ -71,30 +71,41 @@ def _column(tokens: Sequence[Token]) -> pa.Array | None:
     return None
 
 
+def _array(texts: list[str | None]) -> pa.StringArray:
+    """Texts as they are; made by a builder, as pa.array imports pandas where it is installed."""
+    builder = pa.lib.StringBuilder()
+    builder.append_values(texts)
+    return builder.finish()
+
+
 def _strings(texts: list[str | None]) -> pa.Array:
-    return pa.array([None if t is None else t[1:-1].replace("''", "'") for t in texts], pa.string())
+    return _array([None if t is None else t[1:-1].replace("''", "'") for t in texts])
 
 
 def _numbers(texts: list[str | None]) -> pa.Array | None:
     """Whole numbers as integer or bigint; others as numeric of as many digits as they have, None if these are many."""
     there = [t for t in texts if t is not None]
+    written = _array([None if t is None else t.lstrip("+") for t in texts])
     if not any("." in t for t in there):
         try:
-            whole_numbers = [None if t is None else int(t) for t in texts]
-            fit = all(n is None or -(2**31) <= n < 2**31 for n in whole_numbers)
-            return pa.array(whole_numbers, pa.int32() if fit else pa.int64())
-        except (OverflowError, pa.ArrowInvalid):
-            return None
+            return written.cast(pa.int32())
+        except pa.ArrowInvalid:
+            return _bigints(written)
     parts = [t.lstrip("+-").partition(".") for t in there]
     scale = max(len(after) for _, _, after in parts)
     whole = max(len(before) for before, _, _ in parts)
-    if whole + scale > _EXACT_DIGITS:
+    return written.cast(pa.decimal128(whole + scale, scale)) if whole + scale <= _EXACT_DIGITS else None
+
+
+def _bigints(written: pa.StringArray) -> pa.Array | None:
+    try:
+        return written.cast(pa.int64())
+    except pa.ArrowInvalid:
         return None
-    return pa.array([None if t is None else t.lstrip("+") for t in texts]).cast(pa.decimal128(whole + scale, scale))
 
 
 def _booleans(texts: list[str | None]) -> pa.Array:
-    return pa.array([None if t is None else t.upper() == "TRUE" for t in texts], pa.bool_())
+    return _array(texts).cast(pa.bool_())
 
 
 def _nulls(texts: list[str | None]) -> pa.Array:
