@@ -176,7 +176,7 @@ def test_parameters_have_the_types_of_what_stands_beside_them(db: sqlengine.Data
 
 def test_settings_of_postgresql(db: sqlengine.Database) -> None:
     db.execute("SET work_mem = '64MB'")
-    assert rows(db, "SHOW work_mem") == [("65536",)]
+    assert rows(db, "SHOW work_mem") == [("64MB",)]
     assert rows(db, "SELECT setting, source FROM pg_settings WHERE name = 'work_mem'") == [("65536", "session")]
     assert rows(db, "SELECT set_config('app.user', 'x', false), current_setting('app.user')") == [("x", "x")]
     for text, state in (
@@ -193,7 +193,7 @@ def test_settings_of_postgresql(db: sqlengine.Database) -> None:
     for text in ("SET client_encoding = '''utf-8'''", "SET client_encoding TO unicode", "SET DateStyle = 'iso,mdy'"):
         db.execute(text)
     db.execute("DISCARD ALL")
-    assert rows(db, "SHOW work_mem") == [("4096",)]
+    assert rows(db, "SHOW work_mem") == [("4MB",)]
 
 
 def test_local_settings_end_with_their_transaction(db: sqlengine.Database) -> None:
@@ -201,9 +201,9 @@ def test_local_settings_end_with_their_transaction(db: sqlengine.Database) -> No
     db.execute("SET LOCAL work_mem = '8MB'")
     db.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY")
     assert rows(db, "SHOW transaction_isolation") == [("serializable",)]
-    assert rows(db, "SHOW work_mem") == [("8192",)]
+    assert rows(db, "SHOW work_mem") == [("8MB",)]
     db.execute("ROLLBACK")
-    assert rows(db, "SHOW work_mem") == [("4096",)]
+    assert rows(db, "SHOW work_mem") == [("4MB",)]
     assert rows(db, "SHOW TRANSACTION ISOLATION LEVEL") == [("read committed",)]
 
 
