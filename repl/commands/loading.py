@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from repl.commands.base import Command, is_run
@@ -15,14 +16,18 @@ from sqlengine.sql import quote_identifier
 if TYPE_CHECKING:
     from repl.shell import Shell
 
-DEMO = (
-    "CREATE STREAM clicks (id BIGINT, page TEXT, seconds DOUBLE PRECISION, at TIMESTAMP, "
-    "WATERMARK FOR at AS at - INTERVAL '5 seconds') WITH (connector = 'datagen', rows_per_second = 50, "
-    "fields.id.kind = 'sequence', fields.page.values = 'home,search,cart,help', fields.seconds.min = '0', "
-    "fields.seconds.max = '60', fields.at.kind = 'sequence', fields.at.step = '200')",
-    "CREATE MATERIALIZED VIEW per_page AS "
-    "SELECT page, count(*) AS visits, avg(seconds) AS seconds FROM clicks GROUP BY page",
-)
+
+def demo_statements(now: datetime) -> tuple[str, str]:
+    """A stream of made-up clicks that begin now and lie as densely as they come, and a view of them."""
+    return (
+        "CREATE STREAM clicks (id BIGINT, page TEXT, seconds DOUBLE PRECISION, at TIMESTAMP, "
+        "WATERMARK FOR at AS at - INTERVAL '5 seconds') WITH (connector = 'datagen', rows_per_second = 50, "
+        "fields.id.kind = 'sequence', fields.page.values = 'home,search,cart,help', fields.seconds.min = '0', "
+        f"fields.seconds.max = '60', fields.at.kind = 'sequence', fields.at.start = '{now:%Y-%m-%d %H:%M:%S}', "
+        "fields.at.step = '20')",
+        "CREATE MATERIALIZED VIEW per_page AS "
+        "SELECT page, count(*) AS visits, avg(seconds) AS seconds FROM clicks GROUP BY page",
+    )
 
 
 def _import(shell: Shell, argument: str) -> bool:
@@ -60,7 +65,7 @@ def _copy(shell: Shell, argument: str) -> bool:
 
 
 def _demo(shell: Shell, _argument: str) -> bool:
-    if not all(is_run(shell, statement) for statement in DEMO):
+    if not all(is_run(shell, statement) for statement in demo_statements(datetime.now(UTC))):
         return False
     shell.say(
         "clicks grows by 50 rows a second, per_page follows it; try:\n"

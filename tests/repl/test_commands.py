@@ -128,6 +128,8 @@ def test_copy(typed: Typed, tmp_path: Path) -> None:
 def test_the_demo_has_rows(typed: Typed) -> None:
     assert "per_page follows it" in typed.run("\\demo")
     assert "clicks" in typed.run("\\ds") and "per_page" in typed.run("\\dv")
+    late = "SELECT count(*) AS late FROM clicks WHERE at < now()::timestamp - INTERVAL '10 minutes';"
+    assert typed.run("SELECT pg_sleep(0.2);", late).endswith("late\n0\n")
     typed.run("DROP STREAM clicks CASCADE;")
 
 
