@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from sqlengine import errors
 from sqlengine.errors import Error, NotSupportedError, OperationalError
-from sqlengine.result import Result
+from sqlengine.result import Notice, Result
 from sqlengine.server.pg.oids import arrow_type
 
 _BATCH_ROWS = 2_000
@@ -59,7 +59,7 @@ class RemoteSession:
         if self._connection.status != pq.ConnStatus.OK:
             message = self._connection.error_message.decode(errors="replace").strip()
             raise OperationalError(message.splitlines()[-1].lower(), sqlstate="08001")
-        self._notices: list[str] = []
+        self._notices: list[Notice] = []
         self._connection.notice_handler = self._hear
 
     @property
@@ -169,8 +169,9 @@ class RemoteSession:
             raise _error(self._pq, answer)
 
     def _hear(self, answer: Any) -> None:
-        message = answer.error_field(self._pq.DiagnosticField.MESSAGE_PRIMARY)
-        self._notices.append((message or b"").decode(errors="replace"))
+        said = self._pq.DiagnosticField
+        fields = (said.MESSAGE_PRIMARY, said.SEVERITY_NONLOCALIZED, said.SQLSTATE)
+        self._notices.append(Notice(*[(answer.error_field(f) or b"").decode(errors="replace") for f in fields]))
 
     def cancel(self) -> None:
         """Send a CancelRequest; from any thread."""

@@ -15,6 +15,7 @@ from typing import Any
 from repl.render.base import Renderer, Summary
 from repl.worker import Job, Worker
 from sqlengine.errors import QueryCanceled
+from sqlengine.result import Notice
 
 _TICK_S = 0.1
 _IMPATIENCE_S = 2.0
@@ -35,7 +36,7 @@ class Outcome:
 
     tag: str
     has_rows: bool
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
     elapsed_ms: float
     interrupted: bool = False
     endless: bool = False

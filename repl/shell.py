@@ -203,7 +203,7 @@ class Shell:
         if self.display.quiet:
             return
         for notice in outcome.notices:
-            self.say(f"NOTICE: {notice}")
+            self.say(f"{notice.severity}: {notice}")
         if not outcome.has_rows:
             timing = f" ({duration_text(outcome.elapsed_ms)})" if self.display.look.timing else ""
             self.say(f"{outcome.tag}{timing}")

@@ -23,6 +23,21 @@ def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
         ) from None
 
 
+class Notice(str):
+    """What a statement tells beside its answer. `severity`: NOTICE or WARNING, each with its SQLSTATE."""
+
+    __slots__ = ("severity", "sqlstate")
+
+    severity: str
+    sqlstate: str
+
+    def __new__(cls, text: str, severity: str = "NOTICE", sqlstate: str = "00000") -> Notice:
+        """A text with its severity."""
+        made = super().__new__(cls, text)
+        made.severity, made.sqlstate = severity, sqlstate
+        return made
+
+
 class Result:
     """The answer of one statement.
 
@@ -39,7 +54,7 @@ class Result:
         schema: pa.Schema | None = None,
         batches: Iterator[pa.RecordBatch] | None = None,
         endless: bool = False,
-        notices: list[str] | None = None,
+        notices: list[Notice] | None = None,
         row_count: int | None = None,
         on_close: Callable[[], None] | None = None,
         tick: int | None = None,

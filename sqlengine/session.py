@@ -12,7 +12,7 @@ from sqlengine.catalog.system import LentTable
 from sqlengine.connectors.base import Polled
 from sqlengine.engine import Params, begin, bind_params, parse, run_call, run_script, run_statement
 from sqlengine.errors import InterfaceError, SyntaxError  # noqa: A004 - SQL's word
-from sqlengine.result import Result
+from sqlengine.result import Notice, Result
 from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
@@ -49,7 +49,7 @@ class Session:
     def execute(self, text: str, params: Params = None) -> Result:
         """Run a script (usually one statement); the last statement's result, with the notices of all."""
         last: Result | None = None
-        notices: list[str] = []
+        notices: list[Notice] = []
         for result in self.execute_script(text, params):
             if last is not None:
                 last.close()

@@ -17,6 +17,7 @@ from sqlengine.catalog.roles import SessionRole
 from sqlengine.catalog.system import LentTable
 from sqlengine.errors import QueryCanceled
 from sqlengine.plan.pipeline import Planned
+from sqlengine.result import Notice
 from sqlengine.runtime.channels import Receiver
 from sqlengine.runtime.fill import Pace
 from sqlengine.runtime.instance import Instance
@@ -45,7 +46,7 @@ class Context:
 
     instance: Instance
     settings: Settings
-    notices: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     transaction: list[Pending] | None = None
     savepoints: list[tuple[str, int]] = field(default_factory=list)
     """Names, and how much of `transaction` was there when each was made."""
@@ -104,7 +105,11 @@ class Context:
 
     def notice(self, text: str) -> None:
         """Tell the user something that is no error."""
-        self.notices.append(text)
+        self.notices.append(Notice(text))
+
+    def warn(self, text: str, sqlstate: str = "01000") -> None:
+        """Tell the user that what was asked for does not do what it says."""
+        self.notices.append(Notice(text, "WARNING", sqlstate))
 
     def changes_setting(self, name: str, local: bool = False) -> None:
         """A setting is about to be changed: the end of a transaction may have to put it back."""

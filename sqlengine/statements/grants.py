@@ -79,6 +79,12 @@ def _changed(statement: ast.GrantPrivileges, target: Target, to: list[int], cont
     return access
 
 
+def _warn(where: str, some: bool, revoke: bool, context: Context) -> None:
+    """Less was done than asked for: the user has grant options for some of the privileges only, or for none."""
+    done, sqlstate = ("could be revoked", "01006") if revoke else ("were granted", "01007")
+    context.warn(f"{'not all' if some else 'no'} privileges {done} {where}", sqlstate)
+
+
 def _changed_whole(statement: ast.GrantPrivileges, target: Target, to: list[int], context: Context) -> Access | None:
     wanted = _wanted(statement, target)
     if not wanted:
@@ -88,8 +94,7 @@ def _changed_whole(statement: ast.GrantPrivileges, target: Target, to: list[int]
     if not given and not any(me.may(target, p) for p in PRIVILEGES[target.kind]):
         raise denied(target.kind, target.name)
     if len(given) < len(wanted) and (statement.privileges or not given):
-        how_many, done = "not all" if given else "no", "could be revoked" if statement.revoke else "were granted"
-        context.notice(f'{how_many} privileges {done} for "{target.name}"')
+        _warn(f'for "{target.name}"', bool(given), statement.revoke, context)
     if PUBLIC in to and statement.option and not statement.revoke:
         raise InvalidGrant("grant options can only be granted to roles")
     if not given:
@@ -145,8 +150,7 @@ def _changed_column(
     if not given and not any(me.may_column(target, column, p) for p in COLUMN_PRIVILEGES):
         raise InsufficientPrivilege(f'permission denied for column "{column}" of relation "{target.name}"')
     if len(given) < len(wanted):
-        how_many, done = "not all" if given else "no", "could be revoked" if statement.revoke else "were granted"
-        context.notice(f'{how_many} privileges {done} for column "{column}" of relation "{target.name}"')
+        _warn(f'for column "{column}" of relation "{target.name}"', bool(given), statement.revoke, context)
     if PUBLIC in to and statement.option and not statement.revoke:
         raise InvalidGrant("grant options can only be granted to roles")
     if not given:

@@ -108,6 +108,7 @@ def pg_facts(context: Context) -> Facts:
         may=partial(_may, context),
         is_member=partial(_is_member, context),
         signal=partial(_signal, context),
+        warn=context.warn,
     )
 
 

@@ -269,7 +269,7 @@ def _left(member: Role, role: Role, option_only: bool, context: Context) -> Role
     """A role that is no member of another any more, or has no more the right to let others in."""
     old = next((m for m in member.member_of if m.role == role.id), None)
     if old is None:
-        context.notice(f'role "{member.name}" is not a member of role "{role.name}"')
+        context.warn(f'role "{member.name}" is not a member of role "{role.name}"')
         return member
     rest = tuple(m for m in member.member_of if m is not old)
     if option_only and old.full:

@@ -18,7 +18,7 @@ def set_(statement: ast.Set, context: Context) -> Result:
     settings = context.settings
     if statement.local:
         if context.transaction is None:
-            context.notice("SET LOCAL can only be used in transaction blocks")
+            context.warn("SET LOCAL can only be used in transaction blocks", "25P01")
             return Result("SET")
     _about_to_change(context, statement.name, statement.local)
     if statement.value is None:
@@ -37,7 +37,7 @@ def _about_to_change(context: Context, name: str, local: bool = False) -> None:
 def set_transaction(statement: ast.SetTransaction, context: Context) -> Result:
     """SET TRANSACTION, SET SESSION CHARACTERISTICS: taken note of; every statement sees one moment in any case."""
     if not statement.session and context.transaction is None:
-        context.notice("SET TRANSACTION can only be used in transaction blocks")
+        context.warn("SET TRANSACTION can only be used in transaction blocks", "25P01")
         return Result("SET")
     for name, value in statement.values:
         _about_to_change(context, name, not statement.session)
@@ -83,7 +83,7 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
         return _savepoint(statement.action, statement.savepoint, context)
     if statement.action == "begin":
         if context.transaction is not None:
-            context.notice("there is already a transaction in progress")
+            context.warn("there is already a transaction in progress", "25001")
         else:
             context.transaction, context.savepoints, context.has_failed = [], [], False
         return Result("BEGIN")
@@ -93,7 +93,7 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
     failed, context.has_failed = context.has_failed, False
     context.end_settings(rolled_back=failed or statement.action != "commit")
     if pending is None:
-        context.notice("there is no transaction in progress")
+        context.warn("there is no transaction in progress", "25P01")
     elif statement.action == "commit" and not failed:
         commit(context, pending)
         for channel, payload in context.to_notify:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.errors import QueryCanceled, UndefinedColumn, UndefinedTable
+from sqlengine.result import Notice
 from sqlengine.settings import Settings
 
 
@@ -31,7 +32,7 @@ class FakeResult:
         schema: pa.Schema | None = None,
         batches: Iterator[pa.RecordBatch] = iter(()),  # noqa: B008 - an empty iterator keeps nothing
         endless: bool = False,
-        notices: tuple[str, ...] = (),
+        notices: tuple[Notice, ...] = (),
     ) -> None:
         self.tag, self.schema, self.endless, self.notices = tag, schema, endless, list(notices)
         self._batches = batches
@@ -118,7 +119,7 @@ class FakeSession:
         return FakeResult("SELECT", batch.schema, produce())
 
     def _notice(self, sql: str) -> FakeResult:
-        return FakeResult("CREATE VIEW", notices=("the view is recomputed as a whole",))
+        return FakeResult("CREATE VIEW", notices=(Notice("the view is recomputed as a whole"),))
 
     def _create(self, sql: str) -> FakeResult:
         return FakeResult(" ".join(sql.split()[:2]).upper())

@@ -65,6 +65,14 @@ def test_errors_have_state_position_and_hint(session: RemoteSession) -> None:
     assert session.execute("SELECT 1 AS a").fetchall() == [(1,)]
 
 
+def test_warnings_are_told_as_such(session: RemoteSession) -> None:
+    (told,) = session.execute("COMMIT").notices
+    assert (told.severity, told.sqlstate, told) == ("WARNING", "25P01", "there is no transaction in progress")
+    session.execute("CREATE TABLE t (a INT)")
+    (told,) = session.execute("CREATE TABLE IF NOT EXISTS t (a INT)").notices
+    assert (told.severity, told.sqlstate) == ("NOTICE", "00000")
+
+
 def test_what_has_no_end_is_cancelled(session: RemoteSession) -> None:
     session.execute(SETUP)
     session.execute(ROWS)

@@ -164,6 +164,35 @@ def test_notices_come_before_the_answer() -> None:
         assert fields(answers[0][1])["S"] == "NOTICE" and "already exists" in fields(answers[0][1])["M"]
 
 
+@pytest.mark.parametrize(
+    ("script", "sqlstate", "text"),
+    [
+        ("BEGIN; BEGIN", "25001", "there is already a transaction in progress"),
+        ("COMMIT", "25P01", "there is no transaction in progress"),
+        ("ROLLBACK", "25P01", "there is no transaction in progress"),
+        ("SET LOCAL search_path = x", "25P01", "SET LOCAL can only be used in transaction blocks"),
+        ("SELECT pg_cancel_backend(4711)", "01000", "PID 4711 is not a PostgreSQL server process"),
+        ("SELECT pg_terminate_backend(4711)", "01000", "PID 4711 is not a PostgreSQL server process"),
+        ("SELECT pg_advisory_unlock(1)", "01000", "you don't own a lock of type ExclusiveLock"),
+        ("SELECT pg_advisory_unlock_shared(1)", "01000", "you don't own a lock of type ShareLock"),
+    ],
+)
+def test_what_does_not_do_what_it_says_is_a_warning(script: str, sqlstate: str, text: str) -> None:
+    with wire() as client:
+        answers = client.send(query(script))
+        (told,) = [fields(contents) for kind, contents in answers if kind == "N"]
+        assert (told["S"], told["V"], told["C"], told["M"]) == ("WARNING", "WARNING", sqlstate, text)
+        assert {values(contents)[0] for kind, contents in answers if kind == "D"} <= {b"f"}
+        assert answers[-1][0] == "Z" and "E" not in [kind for kind, _ in answers]
+
+
+def test_warnings_come_in_the_extended_protocol_too() -> None:
+    with wire() as client:
+        answers = client.send(parse("SELECT pg_cancel_backend(4711)"), bind(), execute(), SYNC)
+        assert [fields(c)["S"] for k, c in answers if k == "N"] == ["WARNING"]
+        assert [values(c) for k, c in answers if k == "D"] == [[b"f"]]
+
+
 def test_text_that_is_not_utf8_is_refused() -> None:
     with wire() as client:
         answers = client.send(message("Q", b"SELECT '\xff'\0"))

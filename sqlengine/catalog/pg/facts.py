@@ -118,6 +118,10 @@ def _nobody_refused(pid: int) -> None:
     return None
 
 
+def _nobody_told(text: str) -> None:
+    return None
+
+
 @dataclass
 class Facts:
     """One moment of the database as a session sees it.
@@ -128,7 +132,7 @@ class Facts:
     `may(role, kind, oid, privileges, column)` says whether a role has one of some privileges on an object, or a column
     of it ("": any), None when it is not there; the kinds are table, column, schema, database, sequence, function and
     other.  `is_member(member, role, inherited)` asks for memberships;
-    `signal(pid)` raises when the user may not end what another session runs.
+    `signal(pid)` raises when the user may not end what another session runs; `warn` tells the user something.
     """
 
     objects: Sequence[CatalogObject]
@@ -156,6 +160,7 @@ class Facts:
     may: Callable[[str, str, int, str, str | None], bool | None] = _anything
     is_member: Callable[[str, str, bool], bool] = _same
     signal: Callable[[int], None] = _nobody_refused
+    warn: Callable[[str], None] = _nobody_told
 
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.errors import ProtocolViolation
-from sqlengine.result import Result
+from sqlengine.result import Notice, Result
 from sqlengine.server.pg.oids import OIDS, arrow_type, column, type_oid
 from sqlengine.server.pg.replies import NO_DATA, row_description
 from sqlengine.server.pg.rows import RowSource, Slice
@@ -138,7 +138,7 @@ class Portal:
     result: Result | None = None
     source: RowSource | None = None
     is_done: bool = False
-    notices: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     sent: int = 0
     """Rows the present Execute has sent."""
 

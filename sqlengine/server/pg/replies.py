@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlengine.errors import Error, InternalError
+from sqlengine.result import Notice
 
 TEXT, BINARY = 0, 1
 IDLE, IN_TRANSACTION, FAILED = b"I", b"T", b"E"
@@ -143,9 +144,9 @@ def error(problem: BaseException, text: str | None = None, severity: str = "ERRO
     return message(b"E", _fields(severity, *_told(problem), _position(problem, text)))
 
 
-def notice(text: str) -> bytes:
+def notice(told: Notice) -> bytes:
     """NoticeResponse."""
-    return message(b"N", _fields("NOTICE", "00000", text, None, None, None))
+    return message(b"N", _fields(told.severity, told.sqlstate, told, None, None, None))
 
 
 def notification(pid: int, channel: str, payload: str) -> bytes:

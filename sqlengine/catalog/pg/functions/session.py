@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from sqlengine.catalog.pg.facts import Facts
 from sqlengine.catalog.pg.functions.registry import pg
@@ -85,15 +86,22 @@ def pg_backend_pid(facts: Facts) -> int:
 @pg("pg_terminate_backend(int4) -> bool; pg_terminate_backend(int4, int8) -> bool", volatile=True)
 def pg_terminate_backend(facts: Facts, pid: int, timeout_ms: int = 0) -> bool:
     """End another session."""
-    facts.signal(pid)
-    return facts.backend.terminate(pid)
+    return _signalled(facts, pid, facts.backend.terminate)
 
 
 @pg("pg_cancel_backend(int4) -> bool", volatile=True)
 def pg_cancel_backend(facts: Facts, pid: int) -> bool:
     """End what another session runs."""
+    return _signalled(facts, pid, facts.backend.cancel)
+
+
+def _signalled(facts: Facts, pid: int, act: Callable[[int], bool]) -> bool:
+    """Whether there is a session of that number; InsufficientPrivilege (42501) when the user may not end it."""
     facts.signal(pid)
-    return facts.backend.cancel(pid)
+    if not act(pid):
+        facts.warn(f"PID {pid} is not a PostgreSQL server process")
+        return False
+    return True
 
 
 @pg("pg_blocking_pids(int4) -> int4[]; pg_safe_snapshot_blocking_pids(int4) -> int4[]")
@@ -216,13 +224,20 @@ for _shared in (False, True):
 @pg("pg_advisory_unlock(int8) -> bool; pg_advisory_unlock(int4, int4) -> bool", volatile=True)
 def unlock(facts: Facts, key: int, second: int = 0) -> bool:
     """Give a lock back; false when the session does not have it."""
-    return facts.locks.give((key, second), facts.backend, shared=False)
+    return _given(facts, (key, second), shared=False)
 
 
 @pg("pg_advisory_unlock_shared(int8) -> bool; pg_advisory_unlock_shared(int4, int4) -> bool", volatile=True)
 def unlock_shared(facts: Facts, key: int, second: int = 0) -> bool:
     """Give a shared lock back; false when the session does not have it."""
-    return facts.locks.give((key, second), facts.backend, shared=True)
+    return _given(facts, (key, second), shared=True)
+
+
+def _given(facts: Facts, key: tuple[int, int], shared: bool) -> bool:
+    if not facts.locks.give(key, facts.backend, shared=shared):
+        facts.warn(f"you don't own a lock of type {'ShareLock' if shared else 'ExclusiveLock'}")
+        return False
+    return True
 
 
 @pg("pg_advisory_unlock_all() -> void", volatile=True)
