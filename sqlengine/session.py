@@ -73,12 +73,16 @@ class Session:
         """The statements of a script; a syntax error carries its position."""
         return parse(text, self.context)
 
-    def run(self, statement: ast.Statement, params: Params = None) -> Result:
-        """Run one statement of those `parse` gave."""
+    def run(self, statement: ast.Statement, params: Params = None, formats: Sequence[int] = ()) -> Result:
+        """Run one statement of those `parse` gave; `formats`: see Context."""
         if self.closed:
             raise InterfaceError("the session is closed")
         with self._lock:
-            return run_statement(bind_params(statement, params), self.context)
+            self.context.formats = formats
+            try:
+                return run_statement(bind_params(statement, params), self.context)
+            finally:
+                self.context.formats = ()
 
     def parameter_types(
         self, statement: ast.Statement, declared: Sequence[pa.DataType | None]

@@ -24,10 +24,11 @@ def run(
     on_start: Callable[[Any], None] | None = None,
     statement: str = pg.NOBODY,
     tick: int = 0,
+    keeps_oids: Callable[[int], bool] = lambda position: False,
 ) -> pa.Table:
     """The whole answer, with our types; `on_start` is handed the connection so that it can be interrupted, `statement`
     is the number under which PostgreSQL's functions are answered (snapshot/pg.py); `tick`: that after which the tables
-    were so.
+    were so; `keeps_oids` is asked whether a column of a reg* type is answered as numbers instead of names.
 
     Raises what `duck.translate_error` makes of DuckDB's errors.
     """
@@ -56,4 +57,4 @@ def run(
     if len(expanded.pg_types) != table.num_columns:
         return table
     kinds = pg.with_oids(expanded.pg_types, answer.schema)
-    return pg.printed(table, typed(table.schema, kinds), kinds, statement)
+    return pg.printed(table, typed(table.schema, kinds), kinds, statement, keeps_oids)

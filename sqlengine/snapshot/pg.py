@@ -7,7 +7,7 @@ function's name and the arguments as texts, and answers a text.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -82,17 +82,26 @@ def _plain(dtype: pa.DataType) -> pa.DataType:
     return pa.list_(dtype.value_type) if pa.types.is_list(dtype) else dtype
 
 
-def printed(table: pa.Table, schema: pa.Schema, kinds: Sequence[str | None], number: str) -> pa.Table:
-    """An answer with names in the places of the numbers behind reg* types; `schema` is as `printed_type` says."""
-    columns = []
-    for column, field, kind in zip(table.columns, schema, kinds, strict=True):
-        if kind is not None and prints(kind) and column.type != field.type:
+def printed(
+    table: pa.Table, schema: pa.Schema, kinds: Sequence[str | None], number: str, keeps: Callable[[int], bool]
+) -> pa.Table:
+    """An answer with names in the places of the numbers behind reg* types; `schema` is as `printed_type` says.
+
+    `keeps`: whether a column, by its position, stays the numbers that PostgreSQL's binary format has.
+    """
+    columns, fields = [], []
+    for position, (column, field, kind) in enumerate(zip(table.columns, schema, kinds, strict=True)):
+        fields.append(field)
+        if prints(kind) and column.type != field.type and keeps(position):
+            columns.append(column)
+            fields[-1] = field.with_type(column.type)
+        elif kind is not None and prints(kind) and column.type != field.type:
             show = partial(_shown, _facts[int(number)], kind.removesuffix("[]"))
             values = [[show(v) for v in x] if isinstance(x, list) else show(x) for x in column.to_pylist()]
             columns.append(pa.array(values, field.type))
         else:
             columns.append(column.cast(field.type))
-    return pa.Table.from_arrays(columns, schema=schema)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _shown(facts: Facts, kind: str, oid: int | None) -> str | None:

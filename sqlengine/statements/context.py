@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,6 +69,8 @@ class Context:
     """Takes notifications to the client."""
     to_notify: list[tuple[str, str]] = field(default_factory=list)
     """Channels and payloads of NOTIFY, to be sent at COMMIT."""
+    formats: Sequence[int] = ()
+    """How the client wants the columns of the answer, as the protocol says it: 1 = binary; one for all, or one each."""
     cursors: dict[str, CursorRows] = field(default_factory=dict)
     temporary: list[int] = field(default_factory=list)
     """Tables that go with the session, by their numbers in the catalog."""
@@ -106,6 +108,12 @@ class Context:
     def notice(self, text: str) -> None:
         """Tell the user something that is no error."""
         self.notices.append(Notice(text))
+
+    def is_binary(self, position: int) -> bool:
+        """Whether the client wants a column of the answer in binary."""
+        if len(self.formats) == 1:
+            return self.formats[0] == 1
+        return position < len(self.formats) and self.formats[position] == 1
 
     def warn(self, text: str, sqlstate: str = "01000") -> None:
         """Tell the user that what was asked for does not do what it says."""

@@ -163,7 +163,7 @@ def copy_to(statement: ast.CopyTo, context: Context) -> Result:
     if isinstance(copied, ast.Subscribe) or (isinstance(copied, ast.SelectStatement) and copied.emit is not None):
         return _copy_changes(statement, context)
     assert isinstance(copied, ast.SelectStatement)
-    rows, _ = run_at(context, copied.query, copied.as_of, copied.as_of_what)
+    rows, _ = run_at(context, copied.query, copied.as_of, copied.as_of_what, context.is_binary)
     if statement.path is None:
         return Result(f"COPY {rows.num_rows}", rows)
     write_table(rows, Path(statement.path), _file_options(statement.options))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -36,8 +37,12 @@ def select(statement: ast.SelectStatement, context: Context) -> Result:
     """A query on its own."""
     if statement.emit is not None:
         return follow(context, statement.query, statement.emit, snapshot=True)
-    table, tick = run_at(context, statement.query, statement.as_of, statement.as_of_what)
+    table, tick = run_at(context, statement.query, statement.as_of, statement.as_of_what, context.is_binary)
     return Result(table=table, tick=tick)
+
+
+def _prints_names(position: int) -> bool:
+    return False
 
 
 def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
@@ -45,9 +50,15 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
     return run_at(context, query)[0]
 
 
-def run_at(context: Context, query: ast.Query, as_of: str = "", what: ast.AsOf = "tick") -> tuple[pa.Table, int]:
+def run_at(
+    context: Context,
+    query: ast.Query,
+    as_of: str = "",
+    what: ast.AsOf = "tick",
+    keeps_oids: Callable[[int], bool] = _prints_names,
+) -> tuple[pa.Table, int]:
     """(a query's answer, the tick after which all it read was so): as `run_snapshot`, or after an earlier tick, of
-    which the text `as_of` is the number or a time."""
+    which the text `as_of` is the number or a time; `keeps_oids`: see `snapshot.execute.run`."""
     instance = context.instance
     with instance.lock:
         expanded = _expanded(context, query)
@@ -72,7 +83,7 @@ def run_at(context: Context, query: ast.Query, as_of: str = "", what: ast.AsOf =
         context.check()
         ((name, obj),) = expanded.inputs.items()
         return rows_of_columns(tables[name], plain, obj), tick
-    return run_expanded(context, expanded, tables, now_us, tick), tick
+    return run_expanded(context, expanded, tables, now_us, tick, keeps_oids), tick
 
 
 _STATE = re.compile(r"\bstate\s*\(", re.IGNORECASE)
@@ -109,7 +120,12 @@ def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False, rows
 
 
 def run_expanded(
-    context: Context, expanded: Expanded, tables: dict[str, pa.Table], now_us: int, tick: int = 0
+    context: Context,
+    expanded: Expanded,
+    tables: dict[str, pa.Table],
+    now_us: int,
+    tick: int = 0,
+    keeps_oids: Callable[[int], bool] = _prints_names,
 ) -> pa.Table:
     """Run on the snapshot executor so that cancelling interrupts it."""
 
@@ -127,7 +143,7 @@ def run_expanded(
 
     try:
         with pg_answers(context) if expanded.of_session else nullcontext(NOBODY) as statement:
-            table = run(expanded, tables, now_us, started, statement, tick)
+            table = run(expanded, tables, now_us, started, statement, tick, keeps_oids)
     except QueryCanceled:
         context.check()  # which says why
         raise

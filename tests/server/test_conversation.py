@@ -193,6 +193,14 @@ def test_warnings_come_in_the_extended_protocol_too() -> None:
         assert [values(c) for k, c in answers if k == "D"] == [[b"f"]]
 
 
+def test_each_column_has_the_format_that_was_asked_for() -> None:
+    with wire() as client:
+        columns = parse("SELECT 't'::regclass, 't'::regclass, 't'::regclass::oid")
+        answers = client.send(columns, bind(results=(0, 1, 0)), describe("P"), execute(), SYNC)
+        ((name, number, text),) = [values(contents) for kind, contents in answers if kind == "D"]
+        assert (name, int.from_bytes(number, "big")) == (b"t", int(text))
+
+
 def test_text_that_is_not_utf8_is_refused() -> None:
     with wire() as client:
         answers = client.send(message("Q", b"SELECT '\xff'\0"))

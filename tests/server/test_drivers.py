@@ -63,6 +63,19 @@ def test_asyncpg_prepares_and_reads_arrays(server: Served) -> None:
     with_asyncpg(server, work)
 
 
+def test_asyncpg_reads_names_of_objects(server: Served) -> None:
+    async def work(connection: Any) -> None:
+        query = """SELECT 't'::regclass, 'int4'::regtype, 'int4in'::regproc, 'int4in'::regprocedure,
+            'public'::regnamespace, 'sqlengine'::regrole, NULL::regclass, ARRAY['int4'::regtype], 't'::regclass::oid"""
+        *named, number = await connection.fetchrow(query)
+        assert named == ["t", "integer", "int4in", "int4in", "public", "sqlengine", None, ["integer"]]
+        assert await connection.fetchval("SELECT oid FROM pg_class WHERE relname = 't'") == number
+        assert await connection.fetchval("SELECT relname FROM pg_class WHERE oid = $1::regclass", "t") == "t"
+        assert await connection.fetchval("SELECT ARRAY[oid] FROM pg_class WHERE oid = $1", number) == [number]
+
+    with_asyncpg(server, work)
+
+
 def test_asyncpg_reads_a_cursor_in_pieces(server: Served) -> None:
     async def work(connection: Any) -> None:
         await connection.execute("INSERT INTO t (id) SELECT range FROM range(10)")

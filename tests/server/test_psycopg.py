@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import struct
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
@@ -39,6 +40,45 @@ def test_values_go_both_ways(connection: Any, binary: bool) -> None:
         more = (True, b"\0\xff", dt.date(2024, 2, 29), dt.time(1, 2, 3), uuid.uuid5(uuid.NAMESPACE_DNS, "x"), 1.5)
         items = ", ".join([mark] * len(more))
         assert cursor.execute(f"SELECT {items}", more).fetchone() == more
+
+
+REGS = {
+    "'t'::regclass": "pg_class WHERE relname = 't'",
+    "'integer'::regtype": "pg_type WHERE typname = 'int4'",
+    "'int4in'::regproc": "pg_proc WHERE proname = 'int4in'",
+    "'int4in'::regprocedure": "pg_proc WHERE proname = 'int4in'",
+    "'public'::regnamespace": "pg_namespace WHERE nspname = 'public'",
+    "'sqlengine'::regrole": "pg_roles WHERE rolname = 'sqlengine'",
+    "4294967295::oid::regclass": "(SELECT 4294967295::oid AS oid) AS x",
+}
+
+
+@pytest.mark.parametrize("value", REGS)
+def test_names_of_objects_are_their_numbers_in_binary(connection: Any, value: str) -> None:
+    number = connection.execute(f"SELECT oid::bigint FROM {REGS[value]}").fetchone()[0]
+    sent = number.to_bytes(4, "big")
+    with connection.cursor(binary=True) as cursor:
+        got = cursor.execute(f"SELECT {value}, NULL::regclass, {value}::oid, ARRAY[{value}, NULL]").pgresult
+        name = connection.execute(f"SELECT {value}::text").fetchone()[0]
+        kinds = [got.ftype(column) for column in range(4)]
+        element = connection.execute("SELECT typelem::int FROM pg_type WHERE oid = %s", (kinds[3],)).fetchone()[0]
+        head = struct.pack("!5i", 1, 1, element, 2, 1)
+        assert element == kinds[0] and [got.get_value(0, i) for i in range(3)] == [sent, None, sent]
+        assert got.get_value(0, 3) == head + struct.pack("!i4si", 4, sent, -1)
+        with cursor.copy(f"COPY (SELECT {value}) TO STDOUT (FORMAT binary)") as copy:
+            assert b"".join(map(bytes, copy))[19:-2] == struct.pack("!hi4s", 1, 4, sent)
+    with connection.cursor(binary=False) as cursor:
+        assert cursor.execute(f"SELECT {value}").pgresult.get_value(0, 0).decode() == name
+
+
+def test_numbers_of_objects_are_parameters_of_their_types(connection: Any) -> None:
+    number = connection.execute("SELECT 't'::regclass::oid::bigint").fetchone()[0]
+    answer = connection.pgconn.exec_params(
+        b"SELECT $1::regclass, $1::regclass::oid", [number.to_bytes(4, "big")], [2205], [1], 0
+    )
+    assert [answer.get_value(0, i) for i in range(2)] == [b"t", str(number).encode()]
+    vector = connection.cursor(binary=True).execute("SELECT proargtypes FROM pg_proc WHERE proname = 'int4in'")
+    assert vector.pgresult.get_value(0, 0) == struct.pack("!7i", 1, 0, 26, 1, 1, 4, 2275)
 
 
 def test_lists_of_keys(connection: Any) -> None:

@@ -147,14 +147,19 @@ def _list(array: pa.Array) -> Cells:
     """One-dimensional arrays; lists of lists, which PostgreSQL has as matrices, one value at a time."""
     if pa.types.is_list(array.type.value_type):
         return _matrices(array)
+    return list_cells(array, type_oid(array.type.value_type), binary_cells)
+
+
+def list_cells(array: pa.Array, element_oid: int, cells: Callable[[pa.Array], Cells]) -> Cells:
+    """One-dimensional arrays of a type whose values are made by `cells`."""
     offsets, values = list_parts(array.cast(pa.list_(array.type.value_type)))
     bounds = offsets.to_numpy(zero_copy_only=False).astype(np.int64)
-    data, starts = elements(binary_cells(values), len(values))
+    data, starts = elements(cells(values), len(values))
     counts = bounds[1:] - bounds[:-1]
     nulls = np.concatenate([[0], np.cumsum(values.is_null().to_numpy(zero_copy_only=False))])
     head = np.zeros((len(array), 5), ">i4")
     head[:, 0], head[:, 1] = 1, nulls[bounds[1:]] > nulls[bounds[:-1]]
-    head[:, 2], head[:, 3], head[:, 4] = type_oid(array.type.value_type), counts, 1
+    head[:, 2], head[:, 3], head[:, 4] = element_oid, counts, 1
     head[counts == 0, 0] = 0
     heads = stretches(head, np.arange(len(array)) * 20, np.where(counts > 0, 20, 12))
     flat, at = joined([heads, Cells(data, starts[bounds])], len(array))

@@ -57,7 +57,8 @@ def copy(talk: Conversation, statement: ast.Statement) -> Steps:
 
 def _copy_out(talk: Conversation, statement: ast.CopyTo) -> Steps:
     options = CopyOptions(statement.options, is_from=False)
-    result = yield Run(lambda: talk.session.run(statement))
+    formats = (replies.BINARY,) if options.is_binary else ()
+    result = yield Run(lambda: talk.session.run(statement, formats=formats))
     yield from then_given_up(_sent(talk, result, options), result)
 
 

@@ -9,16 +9,13 @@ import pyarrow as pa
 
 from sqlengine.formats.render import to_json
 from sqlengine.pgtext import to_text_array
-from sqlengine.server.pg.binary import binary_cells
+from sqlengine.server.pg.binary import binary_cells, list_cells
 from sqlengine.server.pg.cells import Cells, fixed, mask, rows, texts
-from sqlengine.server.pg.oids import column
+from sqlengine.server.pg.oids import NUMBERED, column, element_oid
 from sqlengine.server.pg.replies import BINARY
 
 SLICE_ROWS = 8_192
 """Rows that are made at a time: some hundred kilobytes, so that who reads slowly is noticed soon."""
-
-_UNSIGNED = frozenset((24, 26, 28, 2205, 2206, 4089, 4096))
-"""oid and its relatives: four bytes, whatever integer holds them here."""
 
 
 class RowEncoder:
@@ -55,7 +52,14 @@ def text(array: pa.Array, timezone: str) -> pa.Array:
 
 def binary(array: pa.Array, oid: int) -> Cells:
     """A column's binary form under the type it is told as."""
-    if oid in _UNSIGNED and pa.types.is_integer(array.type):
-        values = array.fill_null(0).cast(pa.int64()).to_numpy()
-        return fixed(values.astype(np.uint32).astype(">u4"), mask(array))
+    if oid in NUMBERED and pa.types.is_integer(array.type):
+        return _unsigned(array)
+    element = element_oid(oid)
+    if element in NUMBERED and pa.types.is_list(array.type) and pa.types.is_integer(array.type.value_type):
+        return list_cells(array, element, _unsigned)
     return binary_cells(array)
+
+
+def _unsigned(array: pa.Array) -> Cells:
+    values = array.fill_null(0).cast(pa.int64()).to_numpy()
+    return fixed(values.astype(np.uint32).astype(">u4"), mask(array))

@@ -10,6 +10,7 @@ from functools import cache
 
 import pyarrow as pa
 
+from sqlengine.catalog.pg.functions.names import REG_TYPES
 from sqlengine.catalog.pg.types import BY_NAME, BY_OID, type_of
 from sqlengine.server.pg.replies import Column
 from sqlengine.snapshot.expand import PG_TYPE
@@ -19,7 +20,10 @@ OIDS = (pa.uint32(), pa.list_(pa.uint32()))
 """What parameters of catalog queries are that take oids (catalog/pg/types.py); nothing else is."""
 
 TEXT, JSON, JSONB = (BY_NAME[name].oid for name in ("text", "json", "jsonb"))
-_TEXTS = ("char", "name", "bpchar", "varchar", "regproc", "regclass", "regtype", "regnamespace", "regrole")
+_TEXTS = ("char", "name", "bpchar", "varchar", *sorted(REG_TYPES))
+
+NUMBERED = frozenset((24, 26, 28, 29, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191))
+"""oid and its relatives, reg* types among them: in binary four bytes without sign, whatever holds them here."""
 
 _BY_OID: dict[int, pa.DataType] = {row.pg_oid: row.arrow for row in TYPES}
 _BY_OID |= {BY_NAME[name].oid: pa.string() for name in _TEXTS}

@@ -177,7 +177,7 @@ class Portal:
             result = None
             if self.prepared.lookup is not None:
                 result = session.look_up(self.statement, self.prepared.lookup, self._texts())
-            self._begin(session, result if result is not None else session.run(self.bound()))
+            self._begin(session, result if result is not None else session.run(self.bound(), formats=self.formats))
 
     def _texts(self) -> list[str | None]:
         """The values of scalar parameters."""

@@ -20,6 +20,7 @@ from sqlengine.errors import InvalidText, OutOfRange, ProtocolViolation
 from sqlengine.pgtext import to_text
 from sqlengine.server.pg.binary import DAYS_TO_2000, US_TO_2000
 from sqlengine.server.pg.messages import Reader, as_text
+from sqlengine.server.pg.oids import NUMBERED
 from sqlengine.server.pg.replies import BINARY
 from sqlengine.sql import Typed
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, to_sql
@@ -54,7 +55,7 @@ def from_binary(data: bytes, kind: pa.DataType, oid: int) -> Any:
     """The text of a binary value, of an array a list of its elements."""
     if pa.types.is_list(kind):
         return _array(Reader(data), kind.value_type)
-    read = _READERS.get(_key(kind))
+    read = _whole if oid in NUMBERED else _READERS.get(_key(kind))
     if read is None:
         return as_text(data)
     try:
@@ -125,7 +126,7 @@ def _whole(data: bytes, oid: int) -> str:
     """A whole number of any width, as a driver may send a narrow one for a wide type; oids have no sign."""
     if len(data) not in (2, 4, 8):
         raise ValueError(f"{len(data)} bytes")
-    return str(int.from_bytes(data, "big", signed=oid not in (26, 28)))
+    return str(int.from_bytes(data, "big", signed=oid not in NUMBERED))
 
 
 def _float(data: bytes, oid: int) -> str:
