@@ -6,7 +6,7 @@ deltas and times and returns deltas.  One method is required.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,8 +122,17 @@ class Operator:
 
     def continue_from(self, state: State) -> None:
         """`restore` what a checkpoint has of a new operator: sections' tables without rows may be missing."""
+        self.restore(self.completed(state))
+
+    def completed(self, state: State) -> State:
+        """The same with the sections' tables that have no rows."""
         empty = {name: t for s in self.sections().values() for name, t in s.rows(NOTHING).items()}
-        self.restore(empty | state)
+        return empty | state
+
+    def continue_in_parts(self, state: State) -> Iterator[None]:
+        """`continue_from`, with a stop behind each large part: meanwhile what is there may leave for files."""
+        self.continue_from(state)
+        yield
 
     def keep(self, chosen: ChosenKeys) -> None:
         """Forget everything about keys that are not chosen; of operators that are divided (plan/sharding.py) only."""

@@ -6,7 +6,7 @@ row, from the first `advance` on even over no input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -127,13 +127,22 @@ class GroupAggregateOperator(Operator):
         return {NUMBERS: of_numbers(numbers), **self._aggregates.rest()}
 
     def restore(self, state: State) -> None:
+        for _ in self._restored(state):
+            pass
+
+    def continue_in_parts(self, state: State) -> Iterator[None]:
+        return self._restored(self.completed(state))
+
+    def _restored(self, state: State) -> Iterator[None]:
         keys, numbers = state["keys"], numbers_of(state[NUMBERS])
         self._arrived, self._announced = numbers["arrived"], numbers["announced"] == 1
         self._forgetting.horizon_us = numbers["horizon_us"]
         self._index.restore(keys)
+        yield
         self._weights.replace(keys.column("$weight").to_numpy())
-        self._aggregates.restore(state, self._index.size)
+        yield from self._aggregates.restored(state, self._index.size)
         self._changed.begin(self._index.size)
+        yield
 
     def _grow(self) -> None:
         self._weights.grow(self._index.size)

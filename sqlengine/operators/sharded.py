@@ -10,7 +10,7 @@ It must not know what the operators do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -157,6 +157,10 @@ class Sharded(Operator):
         return state if self._places is None else {PLACES: pa.table({"shard": self._places}), **state}
 
     def restore(self, state: State) -> None:
+        for _ in self.continue_in_parts(state):
+            pass
+
+    def continue_in_parts(self, state: State) -> Iterator[None]:
         parts: dict[str, State] = {}
         state = dict(state)
         places = state.pop(PLACES, None)
@@ -167,7 +171,7 @@ class Sharded(Operator):
         names = [""] if "" in parts or not parts else [f"{SHARD}{i}" for i in range(len(parts))]
         self._shards = [self._make() for _ in names]
         for shard, name in zip(self._shards, names, strict=True):
-            shard.continue_from(parts.get(name, {}))
+            yield from shard.continue_in_parts(parts.pop(name, {}))
         self._changed_shards()
 
     def continue_from(self, state: State) -> None:

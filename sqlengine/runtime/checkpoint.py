@@ -70,7 +70,9 @@ class Checkpoint:
         """All tables of a state."""
         entry = self._manifest["states"][name]
         stored = self._sections[name] = {k: from_json(e, self._tables) for k, e in entry["sections"].items()}
-        state = {t: table for s in stored.values() for t, table in put_together(s, self._tables).items()}
+        memory = self._instance.memory
+        kept = memory.kept if memory.bytes else None
+        state = {t: table for s in stored.values() for t, table in put_together(s, self._tables, kept).items()}
         for table, at in entry["rest"].items():
             state[table] = self._tables[at] if at else self._small[f"{name}/{table}"]
         return state

@@ -357,8 +357,11 @@ class Dataflow:
             "steps": [s.watermark_us for s in self.steps],
         }
 
-    def restore(self, states: Mapping[str, State], marks: dict[str, object]) -> None:
-        """Continue from a snapshot of a dataflow of an equal plan, at its time."""
+    def restore(
+        self, states: Mapping[str, State], marks: dict[str, object], after_each: Callable[[], None] | None = None
+    ) -> None:
+        """Continue from a snapshot of a dataflow of an equal plan, at its time. `after_each`: called behind each large
+        part of the state."""
         trackers, steps = marks["trackers"], marks["steps"]
         assert isinstance(trackers, dict) and isinstance(steps, list)
         for name, tracker in self.trackers.items():
@@ -366,7 +369,9 @@ class Dataflow:
         for i, step in enumerate(self.steps):
             step.watermark_us = steps[i]
             if step.operator is not None and str(i) in states:
-                step.operator.continue_from(states[str(i)])
+                for _ in step.operator.continue_in_parts(states[str(i)]):
+                    if after_each is not None:
+                        after_each()
 
     # ------------------------------------------------------------ parts shared with other dataflows
 

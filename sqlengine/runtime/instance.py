@@ -394,7 +394,9 @@ class Instance:
             if held is None and self._join_twin(query):
                 return
             assert query.store is not None
-            query.store.restore(store)
+            for _ in query.store.restored(store):
+                self.memory.after_step([query])
+            self.memory.after_step([query])
             self._continue(query, states, marks, first_told, restored, held)
 
     def continue_sink(
@@ -438,9 +440,8 @@ class Instance:
         held: dict[str, list[int]] | None,
     ) -> None:
         query.first_told = first_told
-        query.dataflow.restore(states, marks)
+        query.dataflow.restore(states, marks, lambda: self.memory.after_step([query]))
         restored(query)
-        self.memory.after_step([query])
         for name in query.sources:
             if name not in self.scheduler.sources:
                 self.scheduler.add_source(name, self.reader(self.stored(name)), None)

@@ -110,6 +110,15 @@ class MemoryLimit:
         with Spill(self._spill_directory()) as to:
             return to.batches([batch])[0]
 
+    def kept(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows that stay for a while: in a file, unless the disk has no space."""
+        try:
+            return self.put_in_file(batch)
+        except OSError:
+            return batch
+        finally:
+            give_back()
+
     # ------------------------------------------------------------ work
 
     def after_tick(self) -> None:

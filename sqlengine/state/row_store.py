@@ -12,7 +12,7 @@ contents have one: of what waits of a key the first says whether there was a row
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,8 @@ SPILLED_PENDING_LIMIT = 4_096
 """When contents are in files: each row may bring in pages of them."""
 COMPACT_AT = 4_096
 """Fewer dead rows than this are not worth a compaction."""
+RESTORED_BYTES = 16 << 20
+"""A checkpoint's rows are taken in in steps of so many bytes, between which they may leave for files."""
 SPANS_MAX = 64
 """Into more parts than these a delta is not cut: its rows are copied instead."""
 
@@ -464,9 +466,19 @@ class RowStore:
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
         """Hold exactly the snapshot's rows; rows alone all live, a table without rows may be missing."""
+        for _ in self.restored(state):
+            pass
+
+    def restored(self, state: Mapping[str, pa.Table]) -> Iterator[None]:
+        """`restore`, with a stop every RESTORED_BYTES: meanwhile what is there may leave for files."""
         self.clear()
+        size = 0
         for batch in state["rows"].to_batches() if "rows" in state else ():
             self._append(batch)
+            size += batch.nbytes
+            if size >= RESTORED_BYTES:
+                size = 0
+                yield
         live = state["live"].column("live").to_numpy() if "live" in state else ()
         if len(live):
             self._live.values[: len(live)] = live

@@ -7,7 +7,7 @@ section's tables stand side by side, named `table.column`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +22,9 @@ AT = "$at"
 FAN_IN = 4
 """So many parts of about one size become one."""
 GATHERED_ROWS = 1 << 18
-"""So many rows are put together at once."""
+"""So many rows are put together at once..."""
+KEPT_ROWS = 1 << 14
+"""...or so many where they are put elsewhere because memory is short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +109,19 @@ def from_json(entry: Mapping[str, object], tables: Mapping[str, pa.Table]) -> St
     return StoredSection(entry["size"], tuple(parts), entry["columns"])
 
 
-def put_together(stored: StoredSection, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-    """The section's tables, all positions in order; `tables`: the snapshot's."""
+def put_together(
+    stored: StoredSection,
+    tables: Mapping[str, pa.Table],
+    kept: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
+) -> dict[str, pa.Table]:
+    """The section's tables, all positions in order; `tables`: the snapshot's. `kept` puts rows that have to
+    be brought together elsewhere."""
     parts = [_without_at(tables[part.name]) for part in stored.parts]
     if not parts:
         return {}
     whole = pa.concat_tables(parts)
     if not _in_order(stored):
-        whole = _gathered(stored, whole)
+        whole = _gathered(stored, whole, kept)
     out, first = {}, 0
     for name, columns in stored.columns.items():
         own = range(first, first + len(columns))
@@ -143,7 +150,9 @@ def _in_order(stored: StoredSection) -> bool:
     return True
 
 
-def _gathered(stored: StoredSection, whole: pa.Table) -> pa.Table:
+def _gathered(
+    stored: StoredSection, whole: pa.Table, kept: Callable[[pa.RecordBatch], pa.RecordBatch] | None
+) -> pa.Table:
     """The last row of each position."""
     latest, first = np.full(stored.size, -1, dtype=np.int64), 0
     for part in stored.parts:
@@ -151,6 +160,10 @@ def _gathered(stored: StoredSection, whole: pa.Table) -> pa.Table:
         latest[at] = np.arange(first, first + part.size)
         first += part.size
     assert not len(latest) or latest.min() >= 0, "every position has been written"
+    if kept is not None and len(whole.schema):
+        pieces = (latest[at : at + KEPT_ROWS] for at in range(0, stored.size, KEPT_ROWS))
+        batches = [kept(batch) for piece in pieces for batch in whole.take(pa.array(piece)).to_batches()]
+        return pa.Table.from_batches(batches, whole.schema)
     arena = RowArena(whole.schema)
     for batch in whole.to_batches():
         arena.append(batch)

@@ -71,8 +71,10 @@ class ValueStore:
         self._codec = codec(self.type)
         self._slots = self._empty()
         self.grow(table.num_rows)
-        if table.num_rows:
-            self.set(np.arange(table.num_rows), table.combine_chunks().column("value").chunk(0))
+        first = 0
+        for batch in table.to_batches():
+            self.set(np.arange(first, first + batch.num_rows), batch.column("value"))
+            first += batch.num_rows
 
     def _renew(self) -> None:
         """Rebuild the dictionary from the live values."""

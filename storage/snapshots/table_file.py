@@ -7,8 +7,11 @@ from typing import Any
 import google_crc32c
 import pyarrow as pa
 
-from storage.env import Env, File
+from storage.env import Env, File, let_go_mapped
 from storage.errors import CorruptFile
+
+CHECKED_BYTES = 16 << 20
+"""A file is looked through in pieces of so many bytes, so that no more of it is in the process's memory."""
 
 
 class TableFile:
@@ -73,6 +76,16 @@ def load_table(env: Env, path: str, num_bytes: int, crc: int) -> pa.Table:
         data = file.map(file.size())
     finally:
         file.close()
-    if data.size != num_bytes or google_crc32c.value(data.slice(0)) != crc:
+    if data.size != num_bytes or _checksum(data) != crc:
         raise CorruptFile(f'file "{path}" does not match its checksum', file=path)
     return pa.ipc.open_file(data).read_all()
+
+
+def _checksum(data: pa.Buffer) -> int:
+    """CRC-32C of a mapping."""
+    crc = 0
+    for start in range(0, data.size, CHECKED_BYTES):
+        crc = google_crc32c.extend(crc, data.slice(start, min(CHECKED_BYTES, data.size - start)))
+        if data.size > CHECKED_BYTES:
+            let_go_mapped()
+    return crc

@@ -5,7 +5,7 @@ It must not know keys nor windows: slots are given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -97,9 +97,15 @@ class AggregateSet:
 
     def restore(self, state: State, size: int) -> None:
         """Replace all state by the tables of all of it, of `size` slots."""
+        for _ in self.restored(state, size):
+            pass
+
+    def restored(self, state: State, size: int) -> Iterator[None]:
+        """`restore`, with a stop behind each aggregate."""
         fresh = self.fresh()
         self.parts, self.size = fresh.parts, 0
         for i, part in enumerate(self.parts):
             prefix = f"a{i}."
             part.restore({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+            yield
         self.grow(size)
