@@ -89,19 +89,29 @@ def printed(
 
     `keeps`: whether a column, by its position, stays the numbers that PostgreSQL's binary format has.
     """
-    columns, fields = [], []
-    for position, (column, field, kind) in enumerate(zip(table.columns, schema, kinds, strict=True)):
-        fields.append(field)
-        if prints(kind) and column.type != field.type and keeps(position):
-            columns.append(column)
-            fields[-1] = field.with_type(column.type)
-        elif kind is not None and prints(kind) and column.type != field.type:
-            show = partial(_shown, _facts[int(number)], kind.removesuffix("[]"))
-            values = [[show(v) for v in x] if isinstance(x, list) else show(x) for x in column.to_pylist()]
-            columns.append(pa.array(values, field.type))
-        else:
-            columns.append(column.cast(field.type))
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+    is_number = [prints(kind) and c.type != f.type for c, f, kind in zip(table.columns, schema, kinds, strict=True)]
+    fields = [f.with_type(c.type) if n else f for c, f, n in zip(table.columns, schema, is_number, strict=True)]
+    columns = [c if n else c.cast(f.type) for c, f, n in zip(table.columns, fields, is_number, strict=True)]
+    made = pa.Table.from_arrays(columns, schema=pa.schema(fields))
+    return named(made, kinds, lambda: _facts[int(number)], keeps) if any(is_number) else made
+
+
+def named(
+    table: pa.Table, kinds: Sequence[str | None], facts: Callable[[], Facts], keeps: Callable[[int], bool]
+) -> pa.Table:
+    """Rows with names in the places of those numbers behind reg* types that are not kept."""
+    for position, (field, kind) in enumerate(zip(table.schema, kinds, strict=True)):
+        if kind is None or not prints(kind) or pa.types.is_string(_element(field.type)) or keeps(position):
+            continue
+        show = partial(_shown, facts(), kind.removesuffix("[]"))
+        values = [[show(v) for v in x] if isinstance(x, list) else show(x) for x in table[position].to_pylist()]
+        shown = field.with_type(printed_type(kind, field.type))
+        table = table.set_column(position, shown, pa.array(values, shown.type))
+    return table
+
+
+def _element(dtype: pa.DataType) -> pa.DataType:
+    return dtype.value_type if pa.types.is_list(dtype) else dtype
 
 
 def _shown(facts: Facts, kind: str, oid: int | None) -> str | None:

@@ -21,8 +21,11 @@ def declare(node: Node) -> ast.Statement:
 
 
 def declare_query_head(node: Node) -> dict[str, Any]:
-    """Name and life of DECLARE name CURSOR [WITH HOLD] FOR ..."""
-    return {"cursor": _cursor(node), "hold": node.has("hold")}
+    """Name and life of DECLARE name [[NO] SCROLL] CURSOR [WITH HOLD] FOR ..."""
+    scroll, no_scroll = node.has("scroll"), node.has("no_scroll")
+    if scroll and no_scroll:
+        raise errors.InvalidParameter("cannot specify both SCROLL and NO SCROLL", sqlstate="42P11")
+    return {"cursor": _cursor(node), "hold": node.has("hold"), "scroll": scroll or (False if no_scroll else None)}
 
 
 def _place(node: Node) -> str:
@@ -47,11 +50,42 @@ def _cursor(node: Node) -> str:
 
 
 def fetch(node: Node) -> ast.Statement:
-    """FETCH [NEXT | n | ALL] [FROM] cursor [WITH (timeout = ...)]."""
-    some = node.node("fetch_some")
-    number = some.leaf("NUMBER") if some is not None else None
-    rows = None if node.has("all") else 1 if number is None else whole_number(number)
-    return ast.Fetch(cursor=_cursor(node), rows=rows, options=options_of(node))
+    """FETCH | MOVE [where] [FROM] cursor [WITH (timeout = ...)]."""
+    way, rows = _where(node)
+    moves = node.rule == "move"
+    return ast.Fetch(cursor=_cursor(node), way=way, rows=rows, moves=moves, options=options_of(node))
+
+
+_PLACED: dict[str, tuple[ast.Way, int]] = {
+    "fetch_next": ("forward", 1),
+    "fetch_prior": ("backward", 1),
+    "fetch_first": ("absolute", 1),
+    "fetch_last": ("absolute", -1),
+}
+_WAYS: tuple[ast.Way, ...] = ("forward", "backward", "absolute", "relative")
+
+
+def _where(node: Node) -> tuple[ast.Way, int | None]:
+    """Which way, and how far; None is all there is."""
+    for rule, placed in _PLACED.items():
+        if node.has(rule):
+            return placed
+    for way in _WAYS:
+        found = node.node(f"fetch_{way}")
+        if found is not None:
+            return way, _how_far(found)
+    return "forward", _how_far(node)
+
+
+def _how_far(node: Node) -> int | None:
+    if node.has("all"):
+        return None
+    number = node.node("number")
+    if number is None:
+        return 1
+    leaf = number.leaf("NUMBER")
+    assert leaf is not None
+    return -whole_number(leaf) if number.has("minus") else whole_number(leaf)
 
 
 def close(node: Node) -> ast.Statement:

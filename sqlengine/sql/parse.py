@@ -196,6 +196,7 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "subscribe": session.subscribe,
         "declare": subscriptions.declare,
         "fetch": subscriptions.fetch,
+        "move": subscriptions.fetch,
         "close": subscriptions.close,
         "acknowledge": subscriptions.acknowledge,
         "explain": session.explain,

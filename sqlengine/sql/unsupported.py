@@ -46,7 +46,6 @@ _BY_WORDS: dict[str, str] = {
             "DROP EXTENSION",
             "DROP CATALOG",
             "DROP POLICY",
-            "MOVE",
             "VACUUM",
             "ANALYZE",
             "REINDEX",

@@ -14,6 +14,7 @@ from sqlengine.result import Result
 from sqlengine.runtime.subscriber import Subscriber, follow, read_since
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.scrolling import only_forward
 from sqlengine.statements.subscribe import HEAD, changelog
 
 TIMEOUT = "timeout"
@@ -21,24 +22,43 @@ TIMEOUT = "timeout"
 
 @dataclass
 class CursorRows(ABC):
-    """What FETCH reads. `subscription`: the name of the one it reads, "" for none; `hold`: it outlives its transaction;
-    `left`: rows that have been read and nobody has fetched yet."""
+    """What FETCH reads. `subscription`: the name of the one it reads, "" for none; `hold`: it outlives its
+    transaction."""
 
     name: str
     subscription: str
     schema: pa.Schema
     hold: bool
+
+    @abstractmethod
+    def take(self, wanted: ast.Fetch, timeout_s: float, context: Context) -> pa.Table:
+        """The rows it passes; 55000 for a way it cannot go."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Read no more; idempotent."""
+
+
+@dataclass
+class ComingRows(CursorRows):
+    """Of what goes on coming. `left`: rows that have been read and nobody has fetched yet."""
+
     left: pa.RecordBatch | None
 
     @abstractmethod
     def read(self, timeout_s: float) -> pa.RecordBatch | None:
         """The next rows, one at least; None when there are none within the time."""
 
-    @abstractmethod
-    def close(self) -> None:
-        """Read no more; idempotent."""
+    def take(self, wanted: ast.Fetch, timeout_s: float, context: Context) -> pa.Table:
+        """Forward alone: rows that were fetched are not kept."""
+        if wanted.way not in ("forward", "relative") or (wanted.rows is not None and wanted.rows < 0):
+            raise only_forward("changes are not kept once they are fetched: declare the cursor for a query")
+        if wanted.way == "forward" or not wanted.rows:
+            return self._fetch(wanted.rows, timeout_s)
+        passed = self._fetch(wanted.rows - 1, timeout_s).num_rows
+        return self._fetch(1 if passed == wanted.rows - 1 else 0, timeout_s)
 
-    def fetch(self, count: int | None, timeout_s: float) -> pa.Table:
+    def _fetch(self, count: int | None, timeout_s: float) -> pa.Table:
         """At most `count` rows, without waiting once there is one."""
         batches: list[pa.RecordBatch] = []
         wanted = count
@@ -54,7 +74,7 @@ class CursorRows(ABC):
 
 
 @dataclass
-class SubscriptionRows(CursorRows):
+class SubscriptionRows(ComingRows):
     """Of a subscription."""
 
     reader: Subscriber
@@ -94,7 +114,7 @@ def declare(statement: ast.DeclareCursor, context: Context) -> Result:
 
 
 def fetch(statement: ast.Fetch, context: Context) -> Result:
-    """FETCH [NEXT | n | ALL] FROM cursor: what there is, or within the time-out comes."""
+    """FETCH, MOVE: what there is, or within the time-out comes."""
     cursor = cursor_of(statement.cursor, context)
     timeout_s = 0.0
     for name, text in statement.options:
@@ -103,7 +123,9 @@ def fetch(statement: ast.Fetch, context: Context) -> Result:
         timeout_s = duration_us(text) / 1e6
     if not timeout_s:
         context.instance.catch_up(context.check)
-    table = cursor.fetch(statement.rows, timeout_s)
+    table = cursor.take(statement, timeout_s, context)
+    if statement.moves:
+        return Result(f"MOVE {table.num_rows}", row_count=table.num_rows)
     return Result(f"FETCH {table.num_rows}", table)
 
 

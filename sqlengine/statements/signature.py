@@ -209,5 +209,5 @@ _DESCRIBE: dict[type[ast.Statement], Callable[[Any, Context], pa.Schema | None]]
     ast.Delete: _returned,
     ast.Merge: _returned,
     ast.Execute: _executed,
-    ast.Fetch: lambda statement, context: cursor_of(statement.cursor, context).schema,
+    ast.Fetch: lambda statement, context: None if statement.moves else cursor_of(statement.cursor, context).schema,
 }

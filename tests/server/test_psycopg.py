@@ -259,6 +259,29 @@ def test_cursors_of_the_server(server: Served, connection: Any) -> None:
             assert sorted(row[3] for row in cursor.fetchmany(3)) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_cursors_of_the_server_scroll(server: Served, connection: Any, binary: bool) -> None:
+    connection.execute("INSERT INTO t (id) SELECT range FROM range(10)")
+    number = connection.execute("SELECT 't'::regclass::oid").fetchone()[0]
+    with psycopg.connect(server.dsn) as other:
+        with other.cursor("scrolled", scrollable=True) as cursor:
+            cursor.execute("SELECT id, 't'::regclass FROM t ORDER BY id", binary=binary)
+            sent = (number.to_bytes(4, "big") if binary else "t",)
+            assert cursor.fetchmany(2) == [(0, *sent), (1, *sent)]
+            cursor.scroll(-1)
+            assert cursor.fetchone() == (1, *sent)
+            cursor.scroll(7, mode="absolute")
+            assert cursor.fetchall() == [(i, *sent) for i in (7, 8, 9)]
+            cursor.scroll(0, mode="absolute")
+            assert cursor.fetchone() == (0, *sent)
+        with other.cursor("on", scrollable=False) as cursor:
+            cursor.execute("SELECT id FROM t ORDER BY id")
+            cursor.scroll(3)
+            assert cursor.fetchone() == (3,)
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="cursor can only scan forward"):
+                cursor.scroll(-1)
+
+
 def test_a_cancelled_statement_does_not_end_the_next(server: Served, connection: Any) -> None:
     with psycopg.connect(server.dsn, autocommit=True) as other:
         other.execute("SET statement_timeout = '200 ms'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlengine.sql.ast.statements import Name, Options, Statement
 
@@ -39,19 +40,28 @@ class DeclareCursor(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclareQueryCursor(Statement):
-    """DECLARE cursor CURSOR [WITH HOLD] FOR a query or SUBSCRIBE; without `hold` it ends with its transaction."""
+    """DECLARE cursor [[NO] SCROLL] CURSOR [WITH HOLD] FOR a query or SUBSCRIBE; without `hold` it ends with its
+    transaction; `scroll` None: nothing is said."""
 
     cursor: str
     statement: Statement
     hold: bool = False
+    scroll: bool | None = None
+
+
+Way = Literal["forward", "backward", "absolute", "relative"]
+"""Where FETCH goes: so many rows on or back, to a place, or as far as a place from the present one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch(Statement):
-    """FETCH [NEXT | n | ALL] [FROM] cursor [WITH (timeout = ...)]; `rows` None: all there are."""
+    """FETCH | MOVE [NEXT | PRIOR | FIRST | LAST | n | ALL | FORWARD ... | BACKWARD ... | ABSOLUTE n | RELATIVE n]
+    [FROM] cursor [WITH (timeout = ...)]; `rows` None: all there are; `moves`: rows are passed, not answered."""
 
     cursor: str
+    way: Way = "forward"
     rows: int | None = 1
+    moves: bool = False
     options: Options = ()
 
 
