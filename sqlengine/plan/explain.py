@@ -240,21 +240,21 @@ def _over(node: nodes.Over) -> str:
 def to_json(
     node: Node, annotate: Annotate | None = None, figures: Callable[[Node], dict[str, Any]] | None = None
 ) -> str:
-    """The plan as nested JSON objects: node, detail, schema, inputs, a note of those that have one, and what `figures`
-    tells of each."""
+    """The plan in PostgreSQL's form, an array of one object whose Plan has its inputs as Plans: type of the node, detail,
+    columns with their types, a note of those that have one, and what `figures` tells of each."""
 
     def encode(n: Node) -> dict[str, Any]:
         return {
-            "node": type(n).__name__,
-            "detail": detail(n),
-            "append_only": n.append_only,
-            "columns": {f.name: str(f.type) for f in n.schema},
-            **({"note": note} if annotate is not None and (note := annotate(n)) else {}),
-            **({"figures": figures(n)} if figures is not None else {}),
-            "inputs": [encode(i) for i in n.inputs],
+            "Node Type": type(n).__name__,
+            "Detail": detail(n),
+            "Append Only": n.append_only,
+            "Columns": {f.name: str(f.type) for f in n.schema},
+            **({"Note": note} if annotate is not None and (note := annotate(n)) else {}),
+            **({"Figures": figures(n)} if figures is not None else {}),
+            **({"Plans": [encode(i) for i in n.inputs]} if n.inputs else {}),
         }
 
-    return json.dumps(encode(node), indent=2)
+    return json.dumps([{"Plan": encode(node)}], indent=2)
 
 
 def to_dot(node: Node, annotate: Annotate | None = None) -> str:

@@ -20,6 +20,7 @@ from sqlengine.runtime.figures import Figures, figures
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.types import JSON
 
 STAGES = ("bound", "logical", "physical", "running", "sql")
 
@@ -28,7 +29,8 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     """EXPLAIN [ANALYZE] [(stage, format text|json|dot)] statement | object."""
     stage, form = _options(statement)
     if statement.analyze:
-        return _text(_analyze(statement, context, form))
+        lines = _analyze(statement, context, form)
+        return _json("\n".join(lines)) if form == "json" else _text(lines)
     query, emit = _query_of(statement, context)
     if stage == "sql":
         return _text(context.instance.expanded(query).text.splitlines())
@@ -37,7 +39,7 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     node = planned.stages[stage]
     annotate = StateAnalysis(planned.streams).annotate if stage == "physical" else None
     if form == "json":
-        return _text(to_json(node, annotate).splitlines())
+        return _json(to_json(node, annotate))
     if form == "dot":
         return _text(to_dot(node).splitlines())
     return _text([*explain_lines(node, annotate), *_remarks(planned)])
@@ -173,6 +175,11 @@ def _as_json(f: Figures) -> dict[str, Any]:
 
 def _stamp(micros: int) -> str:
     return str(pa.scalar(micros, pa.timestamp("us")))
+
+
+def _json(plan: str) -> Result:
+    """One row, as PostgreSQL's."""
+    return Result("EXPLAIN", pa.table({"QUERY PLAN": pa.ExtensionArray.from_storage(JSON, pa.array([plan]))}))
 
 
 def _text(lines: list[str]) -> Result:

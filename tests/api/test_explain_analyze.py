@@ -43,15 +43,31 @@ def test_by_name_and_by_id(db: Database, target: str) -> None:
 
 
 def test_json_and_dot(db: Database) -> None:
-    node = json.loads("\n".join(plan(db, "EXPLAIN ANALYZE (format json) sums")))
-    while node["node"] != "GroupAggregate":
-        (node,) = node["inputs"]
-    figures = node["figures"]
+    (told,) = plan(db, "EXPLAIN ANALYZE (format json) sums")
+    ((node,),) = [top.values() for top in json.loads(told)]
+    while node["Node Type"] != "GroupAggregate":
+        (node,) = node["Plans"]
+    figures = node["Figures"]
     assert (figures["rows_in"], figures["rows_out"], figures["state_rows"]) == (3, 4, 2)
     assert figures["watermark"] == "2024-01-01 00:02:00" and 0 < figures["busy_share"] <= 1
     assert any(
         "GroupAggregate" in line and "in 3, out 4" in line for line in plan(db, "EXPLAIN ANALYZE (format dot) sums")
     )
+
+
+def test_json_has_the_form_of_postgresql(db: Database) -> None:
+    result = db.execute("EXPLAIN (FORMAT JSON) SELECT a.k FROM s AS a JOIN s AS b ON a.k = b.k")
+    ((told,),) = result.fetchall()
+    ((key, node),) = [pair for top in json.loads(told) for pair in top.items()]
+    assert key == "Plan" and result.columns == ["QUERY PLAN"] and str(result.schema.field(0).type).startswith("ext")
+    counts = []
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        assert isinstance(node["Node Type"], str) and node.get("Plans") != []
+        counts.append(len(node.get("Plans", [])))
+        waiting += node.get("Plans", [])
+    assert 2 in counts and counts.count(0) == 2
 
 
 def test_a_query_that_does_not_run(db: Database) -> None:

@@ -81,6 +81,13 @@ def test_numbers_of_objects_are_parameters_of_their_types(connection: Any) -> No
     assert vector.pgresult.get_value(0, 0) == struct.pack("!7i", 1, 0, 26, 1, 1, 4, 2275)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_plan_in_json_is_one_value(connection: Any, binary: bool) -> None:
+    with connection.cursor(binary=binary) as cursor:
+        (told,) = cursor.execute("EXPLAIN (FORMAT JSON) SELECT count(*) FROM t").fetchall()
+        assert isinstance(told[0][0]["Plan"]["Node Type"], str) and cursor.description[0].type_code == 114
+
+
 def test_lists_of_keys(connection: Any) -> None:
     connection.execute("INSERT INTO t (id) VALUES (1), (2), (3)")
     found = connection.execute("SELECT id FROM t WHERE id = ANY(%s) ORDER BY id", ([1, 3, 5],)).fetchall()
