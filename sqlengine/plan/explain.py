@@ -240,7 +240,7 @@ def _over(node: nodes.Over) -> str:
 def to_json(
     node: Node, annotate: Annotate | None = None, figures: Callable[[Node], dict[str, Any]] | None = None
 ) -> str:
-    """The plan in PostgreSQL's form, an array of one object whose Plan has its inputs as Plans: type of the node, detail,
+    """The plan in PostgreSQL's form, an array of one object whose Plan has its inputs as Plans: type of node, detail,
     columns with their types, a note of those that have one, and what `figures` tells of each."""
 
     def encode(n: Node) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from sqlengine.array_text import braces_to_json
 from sqlengine.errors import Error
 from sqlengine.sql.interval import parse_interval
 
+FROM_TEXT = "from_text"
+"""What notes at an array that it was written as a text: such a column is called after its type."""
 _BEFORE_CHRIST = re.compile(r"^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$", re.IGNORECASE)
 _MOMENTS = frozenset((exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPTZ))
 
@@ -57,7 +59,9 @@ def _array(cast: exp.Cast, text: str) -> None:
         deep = _depth(items) - _levels(cast.to)
         for _ in range(deep):
             cast.set("to", exp.DataType(this=exp.DType.ARRAY, expressions=[cast.to.copy()], nested=True))
-        cast.set("this", _spelt(items, element if deep == 0 else _innermost(element)))
+        made = _spelt(items, element if deep == 0 else _innermost(element))
+        made.meta[FROM_TEXT] = True
+        cast.set("this", made)
         spell_literals(cast)
 
 

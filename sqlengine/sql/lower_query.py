@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlengine import errors
 from sqlengine.errors import NotSupportedError, TooComplex
 from sqlengine.sql import ast
+from sqlengine.sql.literal_casts import FROM_TEXT
 from sqlengine.sql.lower_calls import order_items
 from sqlengine.sql.lower_expr import DEPTH_MAX, Context
 from sqlengine.sql.lower_relation import from_clause, value_rows
@@ -185,11 +186,7 @@ def output_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Column):
         return "*" if isinstance(node.this, exp.Star) else fold(node.this)
     if isinstance(node, exp.Cast):
-        value = node.this
-        while isinstance(value, (exp.Cast, exp.Paren)):
-            value = value.this
-        inner = output_name(value)
-        return inner if inner not in ("?column?", "case") else _type_output_name(node)
+        return _type_output_name(node) if _is_weak(node.this) else output_name(node.this)
     if isinstance(node, exp.Case):
         return _case_name(node)
     if isinstance(node, exp.Trim):
@@ -234,7 +231,23 @@ _OUTPUT_NAMES: dict[type[exp.Expr], str] = {
     exp.CurrentSchema: "current_schema",
     exp.CurrentCatalog: "current_catalog",
 }
+
+
+def _is_weak(node: exp.Expr) -> bool:
+    """Whether a value is called after its type, or CASE, for want of better: a cast around it is called after its own
+    type (FigureColname of PostgreSQL's parse_target.c)."""
+    if isinstance(node, (exp.Cast, exp.Paren, exp.Bracket, exp.Collate)):
+        return _is_weak(node.this)
+    if isinstance(node, (exp.Boolean, exp.Interval)) or node.meta.get(FROM_TEXT):
+        return True
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select) and node.this.expressions:
+        return _is_weak(node.this.expressions[0])
+    return output_name(node) in ("?column?", "case")
+
+
 _TYPE_NAMES = {
+    "char": "bpchar",
+    "decimal": "numeric",
     "boolean": "bool",
     "smallint": "int2",
     "int": "int4",
@@ -255,8 +268,13 @@ def _case_name(node: exp.Case) -> str:
 
 
 def _type_output_name(node: exp.Expr) -> str:
-    base = str(node.args["to"].sql(dialect="postgres")).lower().partition("(")[0]
-    base = base.removeprefix(PG_TYPE).removesuffix(ARRAY_SUFFIX)
+    """The name of the type in pg_type, of an array that of its elements."""
+    written = node.args["to"]
+    while isinstance(written, exp.DataType) and written.this == exp.DType.ARRAY and written.expressions:
+        written = written.expressions[0]
+    base = str(written.sql(dialect="postgres")).lower().partition("(")[0].partition("[")[0]
+    if base.startswith(PG_TYPE):
+        return base.removeprefix(PG_TYPE).removesuffix(ARRAY_SUFFIX)
     return _TYPE_NAMES.get(base, base)
 
 
