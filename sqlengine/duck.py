@@ -550,6 +550,8 @@ def translate_error(err: Exception) -> errors.Error:
         return errors.UndefinedTable(f'missing FROM-clause entry for table "{m.group(1)}"', hint=nearest)
     suggestion = _SUGGESTION.search(rest)
     hint_text = f'did you mean "{suggestion.group(1)}"?' if suggestion else None
+    if _SHORT_DATE.search(head):
+        hint_text = "dates are read with the year first, whatever DateStyle says: YYYY-MM-DD"
     return _error_class(err, head)(message, hint=hint_text)
 
 
@@ -561,6 +563,8 @@ def _error_class(err: Exception, head: str) -> type[errors.Error]:
     return next((found for name, found in _BY_CLASS if name in names), errors.DatabaseError)
 
 
+_SHORT_DATE = re.compile(r'field format: "\d{1,2}[./-]\d{1,2}[./-]\d')
+"""A date that begins with its day or its month."""
 _USER_NAME = re.compile(r"\buser_(\w+)_\d+(?=\()")
 """What functions/user.py calls a database's own function in DuckDB."""
 _USER_CODE = re.compile(r"exception occurred while executing the UDF: (?:(\w+): )?(.*)", re.DOTALL)

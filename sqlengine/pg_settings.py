@@ -61,8 +61,8 @@ def pg_setting(name: str) -> PgSetting | None:
     return found
 
 
-def checked(setting: PgSetting, value: str) -> str:
-    """The value as SHOW prints it.
+def checked(setting: PgSetting, value: str, present: str) -> str:
+    """The value as SHOW prints it; `present`: what it is now, of which a DateStyle may name half.
 
     Raises ObjectInUse (55P02) for what a session cannot change, InvalidParameter (22023) for a value that does not fit,
     NotSupportedError for one this engine does not follow.
@@ -70,6 +70,8 @@ def checked(setting: PgSetting, value: str) -> str:
     if setting.context in ("internal", "postmaster", "sighup"):
         why = "" if setting.context == "internal" else " without restarting the server"
         raise ObjectInUse(f'parameter "{setting.name}" cannot be changed{why}', sqlstate="55P02")
+    if setting.name.lower() == "datestyle":
+        return _date_style(setting, value, present)
     made = _PARSERS[setting.kind](setting, value.strip())
     only = _ONLY.get(setting.name.lower())
     if only is not None and not _means(made, only):
@@ -82,7 +84,6 @@ def checked(setting: PgSetting, value: str) -> str:
 _ONLY: dict[str, tuple[str, ...]] = {
     "client_encoding": ("UTF8", "UTF-8", "UNICODE"),
     "standard_conforming_strings": ("on",),
-    "datestyle": ("ISO, MDY", "ISO", "ISO, DMY", "ISO, YMD", "MDY"),
     "intervalstyle": ("postgres",),
     "bytea_output": ("hex",),
 }
@@ -100,6 +101,35 @@ def _plain(value: str) -> str:
 
 def _wrong(setting: PgSetting, value: str, hint: str) -> InvalidParameter:
     return InvalidParameter(f'invalid value for parameter "{setting.name}": "{value}"', hint=hint)
+
+
+_STYLES = ("ISO", "SQL", "POSTGRES", "GERMAN")
+_ORDERS = {"EURO": "DMY", "NONEURO": "MDY", "US": "MDY"}
+"""Other words for an order of day, month and year, as they begin."""
+
+
+def _date_style(setting: PgSetting, value: str, present: str) -> str:
+    """Style and order, as PostgreSQL's check_datestyle reads them; what is not named stays.
+
+    Values are written in the style ISO alone, and those that are read have the year first in every order.
+    """
+    styles: set[str] = set()
+    orders: set[str] = set()
+    for word in filter(None, (part.strip(" '\"").upper() for part in value.split(","))):
+        style = next((s for s in _STYLES if word == s or (s == "POSTGRES" and word.startswith(s))), None)
+        order = word if word in ("DMY", "MDY", "YMD") else None
+        order = order or next((o for w, o in _ORDERS.items() if word == w or (w != "US" and word.startswith(w))), None)
+        if word == "DEFAULT":
+            style, order = setting.default.split(", ")
+        if style is None and order is None:
+            raise _wrong(setting, value, "a style (ISO) and an order (DMY, MDY or YMD) are expected")
+        styles |= {style} if style else set()
+        orders |= {order} if order else set()
+    if len(styles) > 1 or len(orders) > 1:
+        raise _wrong(setting, value, 'conflicting "datestyle" specifications')
+    if styles - {"ISO"}:
+        raise NotSupportedError(f'{setting.name} "{value}" is not supported', hint="the style is always ISO")
+    return f"ISO, {orders.pop() if orders else present.split(', ')[1]}"
 
 
 _TRUTHS = {"on": "on", "true": "on", "yes": "on", "1": "on", "off": "off", "false": "off", "no": "off", "0": "off"}

@@ -95,7 +95,8 @@ class Settings:
         self.changes += 1
         foreign = _foreign(name)
         if foreign is not None:
-            self.postgres[foreign.name.lower()] = checked(foreign, str(value))
+            plain = foreign.name.lower()
+            self.postgres[plain] = checked(foreign, str(value), self.postgres.get(plain, foreign.default))
             return
         known, theirs = _known(name), pg_setting(name)
         if theirs is not None and theirs.unit:

@@ -230,6 +230,48 @@ def test_roles_and_privileges_are_those_of_the_database(db: sqlengine.Database) 
     assert rows(db, members) == [("reader", "team")]
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("'ISO, DMY'", "ISO, DMY"),
+        ("'iso,ymd'", "ISO, YMD"),
+        ("ISO, DMY", "ISO, DMY"),
+        ("'European'", "ISO, DMY"),
+        ("'US'", "ISO, MDY"),
+        ("'NonEuropean, ISO'", "ISO, MDY"),
+        ("ISO", "ISO, YMD"),
+        ("'DMY, ISO, EURO'", "ISO, DMY"),
+        ("''", "ISO, YMD"),
+        ("DEFAULT", "ISO, MDY"),
+    ],
+)
+def test_datestyle_shows_what_was_set(db: sqlengine.Database, given: str, shown: str) -> None:
+    db.execute("SET datestyle = 'YMD'")
+    db.execute(f"SET datestyle = {given}")
+    assert rows(db, "SHOW datestyle") == rows(db, "SELECT current_setting('DateStyle')") == [(shown,)]
+
+
+@pytest.mark.parametrize(
+    ("given", "sqlstate"),
+    [("German", "0A000"), ("SQL, DMY", "0A000"), ("Postgres, MDY", "0A000"), ("ISO, XYZ", "22023"),
+     ("DMY, MDY", "22023"), ("ISO MDY", "22023"), ("ISO, SQL", "22023")],
+)  # fmt: skip
+def test_a_datestyle_that_is_not_followed_is_refused(db: sqlengine.Database, given: str, sqlstate: str) -> None:
+    assert refusal(db, f"SET datestyle = '{given}'") == sqlstate
+    assert rows(db, "SHOW datestyle") == [("ISO, MDY",)]
+
+
+@pytest.mark.parametrize("style", ["MDY", "DMY", "YMD"])
+@pytest.mark.parametrize("text", ["01/02/2024", "13/02/2024", "02.01.2024", "01-02-2024"])
+def test_no_order_has_a_date_begin_with_its_day(db: sqlengine.Database, style: str, text: str) -> None:
+    db.execute(f"SET datestyle = '{style}'")
+    for kind in ("date", "timestamp"):
+        with pytest.raises(sqlengine.Error) as caught:
+            db.execute(f"SELECT '{text}'::{kind}")
+        assert caught.value.sqlstate == "22007" and "YYYY-MM-DD" in str(caught.value.hint)
+    assert rows(db, "SELECT ('2024-02-01'::date)::text") == [("2024-02-01",)]
+
+
 def test_sessions_are_shown_and_ended_through_the_server(db: sqlengine.Database) -> None:
     db.execute("CREATE ROLE other LOGIN")
     ended: list[int] = []
