@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,17 +25,22 @@ class JsonEncoder:
 
 
 class CsvEncoder:
-    """One line (without its newline) per row; fields are quoted only where they must be."""
+    """One line (without its newline) per row; fields are quoted where they must be, those of columns in `quoted`
+    always unless they are NULL; `escape` stands before quotes within quotes, by default the quote itself."""
 
-    def __init__(self, schema: pa.Schema, options: CsvOptions) -> None:
+    def __init__(
+        self, schema: pa.Schema, options: CsvOptions, quoted: Collection[str] = (), escape: str | None = None
+    ) -> None:
         self.schema = schema
         self.options = options
+        self._quoted = [name in quoted for name in schema.names]
+        self._escape = options.quote if escape is None else escape
         special = "".join(re.escape(c) for c in (options.delimiter, options.quote))
         self._special = f"[{special}\r\n]|^[ \t]|[ \t]$"
 
     def encode(self, batch: pa.RecordBatch) -> pa.BinaryArray:
         """See formats.base.Encoder."""
-        fields = [self._field(to_text(column)) for column in batch.columns]
+        fields = [self._field(to_text(c), quoted) for c, quoted in zip(batch.columns, self._quoted, strict=True)]
         return pc.binary_join_element_wise(*fields, self.options.delimiter).cast(pa.binary())
 
     def header(self) -> bytes:
@@ -42,10 +48,12 @@ class CsvEncoder:
         fields = [self._field(pa.array([name]))[0].as_py() for name in self.schema.names]
         return self.options.delimiter.join(fields).encode()
 
-    def _field(self, text: pa.StringArray) -> pa.StringArray:
-        quote, null = self.options.quote, self.options.null_string
+    def _field(self, text: pa.StringArray, always: bool = False) -> pa.StringArray:
+        quote, null, escape = self.options.quote, self.options.null_string, self._escape
         special = pc.or_(pc.match_substring_regex(text, self._special), pc.equal(text, null))
-        if true_mask(special).any():
-            doubled = pc.replace_substring(text, quote, quote * 2)
-            text = pc.if_else(special, pc.binary_join_element_wise(quote, doubled, quote, ""), text)
+        if always or true_mask(special).any():
+            inner = text if escape == quote else pc.replace_substring(text, escape, escape * 2)
+            inner = pc.replace_substring(inner, quote, escape + quote)
+            whole = pc.binary_join_element_wise(quote, inner, quote, "")
+            text = whole if always else pc.if_else(special, whole, text)
         return text.fill_null(null)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -201,13 +202,16 @@ def _path(node: Node) -> str | None:
 
 
 def _settings(node: Node) -> ast.Options:
-    """`(FORMAT csv, HEADER)`: a key without a value is true."""
+    """`(FORMAT csv, HEADER, FORCE_QUOTE (a, b))`: a key without a value is true, names are a list in JSON."""
     listed = node.node("settings")
     made = []
     for item in listed.nodes("setting") if listed is not None else ():
         leaf, value = item.leaf("IDENT"), item.node("option_value")
         assert leaf is not None
-        made.append((ident(item, leaf).lower(), value_text(value) if value is not None else "true"))
+        text = "true" if value is None else value_text(value)
+        if item.has("names") or item.has("star"):
+            text = json.dumps(names_of(item) or ["*"])
+        made.append((ident(item, leaf).lower(), text))
     return (*made, *_old_settings(node.node("old_settings")))
 
 

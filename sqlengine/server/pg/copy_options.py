@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from sqlengine.errors import InvalidParameter, did_you_mean
+import json
+from collections.abc import Sequence
+
+from sqlengine.errors import InvalidParameter, UndefinedColumn, did_you_mean
 from sqlengine.errors import SyntaxError as SqlSyntaxError
 from sqlengine.sql import ast
 
 _KNOWN = ("format", "delimiter", "null", "header", "quote", "escape", "encoding", "on_error", "freeze")
+_FORCED = ("force_quote", "force_not_null", "force_null")
 _FORMATS = ("text", "csv", "binary")
 _TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
 MATCH = "match"
@@ -38,7 +42,10 @@ class CopyOptions:
         self.delimiter = options.get("delimiter", "," if self.format == "csv" else "\t")
         self.null = options.get("null", "" if self.format == "csv" else "\\N")
         self.quote = options.get("quote", '"')
+        self.escape = options.get("escape", self.quote)
+        self._is_from = is_from
         self._check_characters(options)
+        self._force_quote = self._forced(options)
         self.stops = _stops(options.get("on_error", "stop"))
 
     @property
@@ -73,15 +80,40 @@ class CopyOptions:
             raise _unsupported("COPY delimiter must not appear in the NULL specification")
         if is_csv and self.quote in self.null:
             raise _unsupported("CSV quote character must not appear in the NULL specification")
-        if options.get("escape", self.quote) != self.quote:
-            raise _unsupported("an ESCAPE other than the quote is not supported")
+        if self._is_from and self.escape != self.quote:
+            raise _unsupported("an ESCAPE other than the quote is not supported in COPY FROM")
+
+    def _forced(self, options: dict[str, str]) -> list[str]:
+        """What FORCE_QUOTE lists, "*" for all."""
+        for name in _FORCED:
+            if name not in options:
+                continue
+            words, is_for = name.replace("_", " "), "TO" if name == "force_quote" else "FROM"
+            if not options[name].startswith("["):
+                raise InvalidParameter(f'argument to option "{name}" must be a list of column names')
+            if self.format != "csv":
+                raise _unsupported(f"COPY {words} available only in CSV mode")
+            if self._is_from != (is_for == "FROM"):
+                raise _unsupported(f"COPY {words} only available using COPY {is_for}")
+            if self._is_from:
+                raise _unsupported(f"COPY {words} is not supported")
+        return [str(name) for name in json.loads(options.get("force_quote", "[]"))]
+
+    def quoted(self, names: Sequence[str]) -> list[str]:
+        """Which of the columns that are sent FORCE_QUOTE names; UndefinedColumn (42703) for one that is not there."""
+        if self._force_quote == ["*"]:
+            return list(names)
+        for name in self._force_quote:
+            if name not in names:
+                raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, names))
+        return self._force_quote
 
 
 def _once_each(given: ast.Options) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in given:
-        if name not in _KNOWN:
-            raise SqlSyntaxError(f'option "{name}" not recognized', hint=did_you_mean(name, _KNOWN))
+        if name not in _KNOWN + _FORCED:
+            raise SqlSyntaxError(f'option "{name}" not recognized', hint=did_you_mean(name, _KNOWN + _FORCED))
         if name in options:
             raise SqlSyntaxError("conflicting or redundant options", hint=f'"{name}" is given twice')
         options[name] = value

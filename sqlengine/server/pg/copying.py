@@ -65,8 +65,8 @@ def _copy_out(talk: Conversation, statement: ast.CopyTo) -> Steps:
 def _sent(talk: Conversation, result: Result, options: CopyOptions) -> Steps:
     assert result.schema is not None
     talk.emit(*map(replies.notice, result.notices))
-    talk.emit(replies.copy_out(options.is_binary, len(result.schema)))
     encode = _encoder(result.schema, options, talk.session.settings.timezone)
+    talk.emit(replies.copy_out(options.is_binary, len(result.schema)))
     if options.has_header:
         talk.emit(replies.copy_data(_header(result.schema, options)))
     count, head = 0, SIGNATURE + b"\0" * 8 if options.is_binary else b""
@@ -107,7 +107,8 @@ def _encoder(schema: pa.Schema, options: CopyOptions, timezone: str) -> Callable
         binary = RowEncoder(schema, [replies.BINARY] * len(schema), timezone)
         return lambda batch: binary.encode(batch, b"d")
     if options.format == "csv":
-        csv = CsvEncoder(schema, CsvOptions(options.delimiter, options.quote, options.null))
+        form = CsvOptions(options.delimiter, options.quote, options.null)
+        csv = CsvEncoder(schema, form, options.quoted(schema.names), options.escape)
         return lambda batch: _lines(csv.encode(_as_texts(batch, timezone)), b"\n")
     text = CopyTextEncoder(CopyTextOptions(options.delimiter, options.null), timezone)
     return lambda batch: _lines(text.encode(batch), b"")
@@ -128,7 +129,8 @@ def _lines(lines: pa.BinaryArray, end: bytes) -> bytes:
 
 def _header(schema: pa.Schema, options: CopyOptions) -> bytes:
     if options.format == "csv":
-        return CsvEncoder(schema, CsvOptions(options.delimiter, options.quote, options.null)).header() + b"\n"
+        form = CsvOptions(options.delimiter, options.quote, options.null)
+        return CsvEncoder(schema, form, escape=options.escape).header() + b"\n"
     names = pa.RecordBatch.from_arrays([pa.array([name]) for name in schema.names], names=schema.names)
     return bytes(CopyTextEncoder(CopyTextOptions(options.delimiter, options.null)).encode(names)[0].as_py())
 
