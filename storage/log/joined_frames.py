@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from storage.log.frame import Frame
-from storage.log.statistics import ColumnStatistics
+from storage.log.statistics import MIN_ROWS, ColumnStatistics
 
-SMALL_ROWS = 1 << 13
-"""Frames of as many rows are worth a step of their own."""
+SMALL_ROWS = MIN_ROWS
+"""Frames of as many rows are worth a step of their own: they have statistics, by which whole frames are left out."""
 
 SMALL_BYTES = 1 << 20
 """So are frames of as many bytes: what is joined is copied."""

@@ -25,6 +25,7 @@ from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.operators.top_n import TopNOperator
 from sqlengine.operators.union_all import UnionAllOperator
 from sqlengine.operators.versions import VersionsOperator
+from sqlengine.operators.waiting_rows import ALL
 from sqlengine.operators.window_aggregate import WindowAggregateOperator
 from sqlengine.operators.windows import WindowGrid
 from sqlengine.plan import nodes, rules
@@ -174,7 +175,7 @@ FAULTS: dict[str, tuple[str, Callable[[Patch], None]]] = {
     "what waits for EMIT EVERY is not in the checkpoint": (
         "EMIT EVERY",
         around(
-            EmitEveryOperator, "restore", lambda restore, op, state: restore(op, {"held": state["held"].slice(0, 0)})
+            EmitEveryOperator, "restore", lambda restore, op, state: (restore(op, state), op._held.take_due(ALL))[0]
         ),
     ),
     "windows close a window too early": (

@@ -96,7 +96,8 @@ def show(db: sqlengine.Database, folder: str, whole: bool) -> Shown:
         stored = [o for o in objects if isinstance(o, (Stream, Table)) and o.name not in written]
         tables = {o.name: instance.contents(o) for o in stored}
         made = {name: o for name, o in written.items() if not o.filling}
-        streams = {name: stream(db, o.options["topic"]) for name, o in made.items() if o.connector == "topic"}
+        topics = {name: stream(db, o.options["topic"]) for name, o in made.items() if o.connector == "topic"}
+        streams, ends = ({name: found[i] for name, found in topics.items()} for i in (0, 1))
         if not whole:
             return Shown(tables, streams=streams)
         views = [o for o in objects if isinstance(o, MaterializedView)]
@@ -111,20 +112,24 @@ def show(db: sqlengine.Database, folder: str, whole: bool) -> Shown:
                 for q in instance.scheduler.queries.values()
                 if q.status != "running"
             } | {name: str(error) for name, error in instance.waiting.items()},
+            ends,
         )  # fmt: skip
 
 
-def stream(db: sqlengine.Database, topic: str) -> dict[int, Row]:
-    """The rows of a topic by their offsets."""
+def stream(db: sqlengine.Database, topic: str) -> tuple[dict[int, Row], list[int]]:
+    """(the rows of a topic by their offsets, where transactions end)."""
     log = db.storage.topic(topic).partitions[0]
     found: dict[int, Row] = {}
+    ends: list[int] = []
     position = log.start_offset
     while position < log.last_stable_offset:
         for frame in log.read(position):
             rows = zip(*(column.to_pylist() for column in frame.batch.columns), strict=True)
             found |= dict(zip(frame.offsets().tolist(), map(row_of, rows), strict=True))
+            if frame.ends_transaction:
+                ends.append(frame.base_offset)
             position = frame.next_offset
-    return found
+    return found, ends
 
 
 def files(folder: Path) -> dict[str, list[Row]]:
