@@ -150,7 +150,8 @@ class MemoryLimit:
         self._floor = self._resident.own_bytes()
         if self._floor <= self.bytes:
             return True
-        own = sum(in_memory(query) for query in self._scheduler.queries.values())
+        with self._scheduler.lock:  # to size contents settles them, which ticks do too
+            own = sum(in_memory(query) for query in self._scheduler.queries.values())
         return self._failure is None and 2 * own <= self.bytes
 
     def _spill(self, roots: Sequence[object]) -> None:

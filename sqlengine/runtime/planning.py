@@ -62,15 +62,15 @@ class Planning:
     def _row_count(self, name: str) -> int:
         """Rows of a stream (all that its topic keeps), table or view; 0 of what has none of its own."""
         obj = self.catalog.get(tuple(name.split(".")))
-        scheduler = self.instance.scheduler
-        if isinstance(obj, MaterializedView):
-            query = scheduler.by_name(obj.name)
-            return 0 if query is None or query.store is None else query.store.num_rows
-        source = scheduler.sources.get(name)
-        if source is not None and source.store is not None:
-            if not source.reader.at_end():  # a plan must not depend on how far the pump has come
-                scheduler.catch_up()
-            return source.store.num_rows
+        with self.instance.lock:  # to count contents settles them, which ticks do too
+            if isinstance(obj, MaterializedView):
+                query = self.instance.scheduler.by_name(obj.name)
+                return 0 if query is None or query.store is None else query.store.num_rows
+            source = self.instance.scheduler.sources.get(name)
+            if source is not None and source.store is not None:
+                if not source.reader.at_end():  # a plan must not depend on how far the pump has come
+                    self.instance.scheduler.catch_up()
+                return source.store.num_rows
         if not isinstance(obj, (Stream, Table)):
             return 0
         return sum(log.last_stable_offset - log.start_offset for log in self.instance.topic_of(obj).partitions)

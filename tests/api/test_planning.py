@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlengine
+from sqlengine.state.row_store import RowStore
 
 QUERY = "SELECT a.v, b.v AS w, c.v AS x FROM a, b, c WHERE a.k = b.k AND b.k = c.k AND a.k = c.k"
 
@@ -52,3 +53,24 @@ def test_a_view_keeps_the_rules_it_was_planned_without(tmp_path):
         assert plan(db, "v") == chosen
         operators = [line for line in db.execute("EXPLAIN ANALYZE v").fetchall() if "(in " in line[0]]
         assert operators and all("(in 0, out 0" in line[0] for line in operators)
+
+
+def test_rows_are_counted_under_the_lock_of_the_ticks(tmp_path, monkeypatch):
+    """To count contents takes in what waits for them, which ticks add to at the same time."""
+    with sqlengine.connect(tmp_path) as db:
+        db.execute("CREATE TABLE a (id BIGINT PRIMARY KEY, v BIGINT)")
+        db.execute("CREATE MATERIALIZED VIEW b AS SELECT v, count(*) AS n FROM a GROUP BY v")
+        rows_of = [(i, i % 3) for i in range(10)]
+        db.insert("a", rows_of)
+        settle, owned = RowStore.settle, []
+
+        def listening(store):
+            owned.append(db._instance.lock._is_owned())
+            settle(store)
+
+        monkeypatch.setattr(RowStore, "settle", listening)
+        for query in ("SELECT a.id, b.n FROM a JOIN b ON a.v = b.v", "SELECT id FROM a"):
+            plan(db, query + " EMIT CHANGES")
+            with db.subscribe(query) as followed:
+                assert followed.next(5.0) is not None
+        assert owned and all(owned)
