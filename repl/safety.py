@@ -38,9 +38,11 @@ def _has_where(words: Sequence[str]) -> bool:
 
 
 def _named(text: str, tokens: Sequence[Token]) -> str:
-    """What stands behind DROP, without IF EXISTS."""
-    kept = [text[t.start : t.end] for t in tokens[1:] if t.upper not in ("IF", "EXISTS", ";")]
-    return " ".join(kept).replace(" . ", ".").replace(" ,", ",") or "something"
+    """What stands behind DROP, without IF EXISTS; of CASCADE what it means."""
+    behind = [t for t in tokens[1:] if t.upper not in ("IF", "EXISTS", ";")]
+    ending = behind.pop().upper if behind and behind[-1].upper in ("CASCADE", "RESTRICT") else ""
+    named = " ".join(text[t.start : t.end] for t in behind).replace(" . ", ".").replace(" ,", ",") or "something"
+    return f"{named} and all that depends on it" if ending == "CASCADE" else named
 
 
 def _after(tokens: Sequence[Token], words: Sequence[str], word: str) -> str:

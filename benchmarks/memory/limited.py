@@ -82,6 +82,7 @@ def run(kind: str, rows: int, path: str, limit: int, beside: int) -> dict[str, i
             db.execute(f"CREATE STREAM {name} ({columns}) WITH (durability = 'os')")
         db.execute("CREATE MATERIALIZED VIEW warm AS SELECT count(*) FROM s")
         db.execute("SELECT k, count(*) FROM s GROUP BY k").fetchall()
+        next(batches(kind, BATCH_ROWS))  # pyarrow imports pandas, where it is installed, for the first list
         base, own_base = status_bytes("VmRSS"), status_bytes("RssAnon")
         limit = limit or (base + beside if beside else 0)
         db.execute(f"SET memory_limit = {limit}")

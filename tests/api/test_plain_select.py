@@ -88,6 +88,7 @@ def test_the_answer_is_the_executors(db: sqlengine.Database, executed: list[str]
     assert len(executed) == 1
     assert found.schema == wanted.schema
     assert found.to_pylist() == wanted.to_pylist()
+    assert [c.null_count for c in found.columns] == [c.null_count for c in wanted.columns]
 
 
 @pytest.mark.parametrize(

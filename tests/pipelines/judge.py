@@ -115,6 +115,8 @@ class Judge:
             lost = sorted(self._said.get(name, {}).keys() - there.keys())
             if lost:
                 raise Wrong(f"stream {name}: offset {lost[0]}, read before, is gone")
+            if len(shown.ends[name]) > 1:
+                raise Wrong(f"stream {name}: its history ends at offsets {list(shown.ends[name])}")
             gaps = set(range(min(there, default=0), max(there, default=0))) - there.keys() - set(shown.ends[name])
             if gaps:
                 raise Wrong(f"stream {name}: nothing at offset {min(gaps)}, up to {max(there)} there is")

@@ -91,6 +91,9 @@ def test_variables(text: str, filled: str) -> None:
     ("text", "loss"),
     [
         ("DROP TABLE IF EXISTS a.b, c", "this drops TABLE a.b, c"),
+        ("drop stream s cascade;", "this drops stream s and all that depends on it"),
+        ("DROP TABLE t RESTRICT", "this drops TABLE t"),
+        ('DROP TABLE "CASCADE"', 'this drops TABLE "CASCADE"'),
         ("delete from t", "this deletes all rows of t"),
         ("DELETE FROM t WHERE a", None),
         ("DELETE FROM t USING u WHERE a", None),
