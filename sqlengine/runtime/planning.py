@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -32,12 +32,12 @@ class Planning:
 
     def plan(self, query: ast.Query, emit: ast.Emit, planning: PlanningInfo, threads: int = 0) -> Planned:
         """Plan a continuous query; what `planning` has no row count of is counted now."""
-        return replace(plan_query(query, emit, self._planner(planning)), threads=threads)
+        return replace(plan_query(query, emit, self._planner(planning, self._row_count)), threads=threads)
 
     def bound(self, tree: ast.Select | ast.SetOperation) -> Node:
         """A query's bound plan; Unplannable for what no plan has."""
         marked = mark_user_functions(tree, self.instance.functions)
-        return bind_lowered(marked, self._planner(PlanningInfo()))
+        return bind_lowered(marked, self._planner(PlanningInfo(), self._row_count))
 
     def expanded(self, query: ast.Query, lent: Mapping[str, CatalogObject] | None = None) -> Expanded:
         """A query's text for the snapshot executor; `lent`: relations the catalog does not have."""
@@ -46,13 +46,13 @@ class Planning:
     def _state_table(self, ref: ast.StateRef) -> CatalogObject:
         return state_table(self.instance, ref.arguments, ref.position)
 
-    def _planner(self, planning: PlanningInfo) -> Planner:
+    def _planner(self, planning: PlanningInfo, count: Callable[[str], int]) -> Planner:
         return Planner(
             self.catalog,
             self._plan_of,
             self._recompute_text,
             self.instance.functions,
-            lambda name: planning.rows[name] if name in planning.rows else self._row_count(name),
+            lambda name: planning.rows[name] if name in planning.rows else count(name),
             [r.strip() for r in planning.disabled_rules.split(",") if r.strip()],
         )
 
@@ -80,11 +80,17 @@ class Planning:
         if isinstance(obj, MaterializedView):
             plan = self._plan_of(obj)
         elif isinstance(obj, View):
-            plan = self.plan(sql.parse_query(obj.query), ast.Emit(), PlanningInfo()).physical
+            plan = self._uncounted(obj)
         else:
             return declared_time(obj)
         at = own_time(plan)
         return None if at is None else obj.columns[at].name
+
+    def _uncounted(self, view: View) -> Node:
+        """A plan that tells what a view's columns are, however many rows there are. It is made while the executor's
+        text is, on a thread that may wait for nothing (sql/deep.py) and so for no lock."""
+        planner = self._planner(PlanningInfo(), lambda _name: 0)
+        return plan_query(sql.parse_query(view.query), ast.Emit(), planner).physical
 
     def _recompute_text(self, query: ast.Query) -> RecomputeText:
         expanded = self.expanded(query)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import sqlengine
 from sqlengine.state.row_store import RowStore
 
@@ -74,3 +76,21 @@ def test_rows_are_counted_under_the_lock_of_the_ticks(tmp_path, monkeypatch):
             with db.subscribe(query) as followed:
                 assert followed.next(5.0) is not None
         assert owned and all(owned)
+
+
+def test_a_query_over_windows_of_a_view_of_joins_waits_for_nobody():
+    """Where no time is named, the view's plan tells it, which is made where nothing may be waited for."""
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM a (k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts)")
+        db.execute("CREATE TABLE b (k BIGINT PRIMARY KEY, x TEXT); CREATE TABLE c (k BIGINT PRIMARY KEY, y TEXT)")
+        db.execute("CREATE MATERIALIZED VIEW n AS SELECT x, count(*) FROM b GROUP BY x")
+        db.execute(
+            "INSERT INTO a VALUES (1, '2024-01-01'); INSERT INTO b VALUES (1, 'x'); INSERT INTO c VALUES (1, 'y')"
+        )
+        db.execute("CREATE VIEW v AS SELECT a.ts, b.x, c.y FROM a, b, c WHERE a.k = b.k AND c.k = b.k")
+        found = []
+        query = "SELECT x, count(*) FROM v WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY x"
+        asking = threading.Thread(target=lambda: found.append(db.execute(query).fetchall()), daemon=True)
+        asking.start()
+        asking.join(60)
+        assert found == [[("x", 1)]]
