@@ -7,6 +7,7 @@ Values are percent-encoded where Hive does it, so that no value leads out of its
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,14 +24,13 @@ from sqlengine.errors import (
     UndefinedColumn,
     did_you_mean,
 )
+from sqlengine.formats.partition_names import NULL, escaped, grouped
 from sqlengine.formats.render import to_text
 from sqlengine.types import to_sql
 
-NULL = "__HIVE_DEFAULT_PARTITION__"
 _FORMATS = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%d-%H"}
 _NAME = r'("(?:[^"]|"")+"|\w+)'
 _PART = re.compile(rf"\s*(?:(?:({'|'.join(_FORMATS)})\s*\(\s*{_NAME}\s*\))|{_NAME})\s*(?:,|$)", re.IGNORECASE)
-_ESCAPED = {chr(code): f"%{code:02X}" for code in (*range(1, 32), 127, *b"\"#%'*/:=?\\{[]^")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +69,9 @@ class Partitioning:
             yield "", rows
             return
         parts = [_encoded(key, batch.column(key.column)) for key in self._keys]
-        number = np.zeros(batch.num_rows, dtype=np.int64)
-        for codes, names in parts:
-            _, number = np.unique(number * len(names) + codes, return_inverse=True)
-        _, first, which = np.unique(number, return_index=True, return_inverse=True)
-        order = np.argsort(which, kind="stable")
-        counts = np.bincount(which)
-        ends = np.cumsum(counts)
-        for place, start, end in zip(first, ends - counts, ends, strict=True):
-            directory = "/".join(names[codes[place]] for codes, names in parts)
+        order, bounds = grouped([(codes, len(names)) for codes, names in parts])
+        for start, end in itertools.pairwise(bounds):
+            directory = "/".join(names[codes[order[start]]] for codes, names in parts)
             yield directory, rows.take(pa.array(order[start:end]))
 
 
@@ -122,9 +116,3 @@ def _encoded(key: _Key, values: pa.Array) -> tuple[np.ndarray, list[str]]:
     found = to_text(values).dictionary_encode("encode")
     texts = found.dictionary.to_pylist()
     return found.indices.to_numpy(), [f"{escaped(key.name)}={NULL if t is None else escaped(t)}" for t in texts]
-
-
-def escaped(text: str) -> str:
-    """A column's name or a value as part of a directory's name."""
-    made = "".join(_ESCAPED.get(c, c) for c in text)
-    return "%5F" + made[1:] if made == NULL else made

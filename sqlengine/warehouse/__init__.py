@@ -1,0 +1,68 @@
+"""The warehouse: Hive tables as files. Knows nothing of SQL text or sessions, only Arrow, files and descriptions.
+
+What others call:
+
+- `describe` makes a checked `TableDescription` of DDL's texts; `parse_type` and `from_arrow` give a `HiveType`, whose
+  `arrow` is its Arrow type and `str` Hive's text; `stored_as`, `stored_by_classes` and `serde_of` read words and
+  class names.
+- `table_location`, `find_partitions`, `prune`, `partition_at`, `partition_name`, `data_files`: where things are.
+"""
+
+from sqlengine.warehouse.description import (
+    BLOCK_OFFSET,
+    FILE_NAME,
+    Column,
+    RowFormat,
+    TableDescription,
+    describe,
+)
+from sqlengine.warehouse.hive_types import HiveType, from_arrow, parse_type
+from sqlengine.warehouse.layout import (
+    NO_OVERRIDES,
+    FileInfo,
+    Overrides,
+    Partition,
+    data_files,
+    database_location,
+    find_partitions,
+    matching,
+    parse_partition_name,
+    partition_at,
+    partition_name,
+    prune,
+    table_location,
+    typed_values,
+)
+from sqlengine.warehouse.serdes import serde_class, serde_of, stored_as, stored_by_classes
+from sqlengine.warehouse.value_texts import to_texts
+
+__all__ = [
+    "BLOCK_OFFSET",
+    "FILE_NAME",
+    "NO_OVERRIDES",
+    "Column",
+    "FileInfo",
+    "HiveType",
+    "Overrides",
+    "Partition",
+    "RowFormat",
+    "TableDescription",
+    "data_files",
+    "database_location",
+    "describe",
+    "find_partitions",
+    "from_arrow",
+    "matching",
+    "parse_partition_name",
+    "parse_type",
+    "partition_at",
+    "partition_name",
+    "prune",
+    "serde_class",
+    "serde_of",
+    "stored_as",
+    "stored_by_classes",
+    "table_location",
+    "to_texts",
+    "typed_values",
+]
