@@ -256,7 +256,7 @@ class Database:
         """
         # lazy: few programs serve, and asyncio and TLS take their time to load
         from sqlengine.server.pg.server import PgOptions, PgServer
-        from sqlengine.server.pg.tls import load_tls
+        from sqlengine.server.tls import load_tls
 
         self._require_open()
         if tls_certificate is None and (tls_key or tls_client_ca):

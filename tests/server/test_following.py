@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import sqlengine
-from sqlengine.server.pg.host import Limits
+from sqlengine.server.peer import Limits
 from sqlengine.server.pg.server import PgOptions, PgServer
 from tests.server.process import Served, served
 from tests.server.wire import FLUSH, SYNC, bind, close, execute, fields, parse, query, split, startup

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sqlengine import errors
 from sqlengine.catalog.verifier import Verifier, make_verifier, parse_verifier, prepared
-from sqlengine.server.pg.scram import PLAIN, PLUS, ScramExchange, end_point_hash
+from sqlengine.server.pg.scram import PLAIN, PLUS, ScramExchange
+from sqlengine.server.tls import end_point_hash
 
 SECRET = b"what only the server knows"
 SALT = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")

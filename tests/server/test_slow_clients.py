@@ -6,7 +6,7 @@ import socket
 import time
 
 import sqlengine
-from sqlengine.server.pg.host import Limits
+from sqlengine.server.peer import Limits
 from sqlengine.server.pg.server import PgOptions, PgServer
 from tests.server.wire import query, startup
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlengine
+from sqlengine.server.backends import Backend
+from sqlengine.server.effects import Encrypt, Receive, Run, Send, Steps
+from sqlengine.server.peer import Limits, Peer
 from sqlengine.server.pg.conversation import Conversation
-from sqlengine.server.pg.effects import Encrypt, Receive, Run, Send, Steps
-from sqlengine.server.pg.host import Backend, Limits, Peer
 from sqlengine.session import Session
 
 

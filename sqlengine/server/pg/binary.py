@@ -16,7 +16,7 @@ import pyarrow as pa
 from sqlengine.errors import NotSupportedError
 from sqlengine.formats.render import to_json
 from sqlengine.pgtext import list_parts, to_text_array
-from sqlengine.server.pg.cells import Bytes, Cells, Ints, elements, fixed, joined, mask, stretches, texts
+from sqlengine.server.cells import Bytes, Cells, Ints, elements, fixed, joined, mask, stretches, texts
 from sqlengine.server.pg.oids import type_oid
 from sqlengine.state.arrow_buffers import fixed as values_of
 from sqlengine.state.arrow_buffers import plain

@@ -21,10 +21,11 @@ from sqlengine.errors import (
     OperationalError,
     ProtocolViolation,
 )
+from sqlengine.server.effects import Gone, Receive, Run, Send, Steps
+from sqlengine.server.peer import Peer
 from sqlengine.server.pg import extended, replies, simple, startup
-from sqlengine.server.pg.effects import Gone, Receive, Run, Send, Steps
 from sqlengine.server.pg.frames import Frames
-from sqlengine.server.pg.host import Host, Peer
+from sqlengine.server.pg.host import Host
 from sqlengine.server.pg.messages import (
     Bind,
     Close,

@@ -23,11 +23,11 @@ from sqlengine.formats.csv_format import CsvOptions
 from sqlengine.formats.encode import CsvEncoder
 from sqlengine.pgtext import to_text_array
 from sqlengine.result import Result
+from sqlengine.server.cells import framed, texts
+from sqlengine.server.effects import Run, Steps
 from sqlengine.server.pg import replies
-from sqlengine.server.pg.cells import framed, texts
 from sqlengine.server.pg.copy_header import FirstRecord
 from sqlengine.server.pg.copy_options import MATCH, CopyOptions
-from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.encode import SLICE_ROWS, RowEncoder
 from sqlengine.server.pg.messages import CopyData, CopyDone, CopyFail, Flush, Sync
 from sqlengine.server.pg.receive import READ_BYTES, SIGNATURE, TRAILER, binary_pieces

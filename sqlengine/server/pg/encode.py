@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from sqlengine.formats.render import to_json
 from sqlengine.pgtext import to_text_array
+from sqlengine.server.cells import Cells, fixed, mask, rows, texts
 from sqlengine.server.pg.binary import binary_cells, list_cells
-from sqlengine.server.pg.cells import Cells, fixed, mask, rows, texts
 from sqlengine.server.pg.oids import NUMBERED, column, element_oid
 from sqlengine.server.pg.replies import BINARY
 

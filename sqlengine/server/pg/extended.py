@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlengine.errors import DuplicateObject, UndefinedObject
+from sqlengine.server.effects import Run, Steps
 from sqlengine.server.pg import copying, replies
-from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.messages import Bind, Close, Describe, Execute, Parse
 from sqlengine.server.pg.portal import Portal, Prepared, bound_values, described, prepare
 from sqlengine.server.pg.rows import Slice

@@ -15,8 +15,8 @@ from sqlengine.server.admission import (
     password_of,
     refused,
 )
+from sqlengine.server.effects import Run, Steps
 from sqlengine.server.pg import replies
-from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.messages import Password, Reader
 from sqlengine.server.pg.scram import ScramExchange
 

@@ -14,8 +14,8 @@ from sqlengine.errors import InvalidText, ProtocolViolation
 from sqlengine.formats.csv_format import field_values
 from sqlengine.kernels import choose
 from sqlengine.pgtext import to_text_array
+from sqlengine.server.cells import Ints, stretches
 from sqlengine.server.pg.binary import DAYS_TO_2000, US_TO_2000
-from sqlengine.server.pg.cells import Ints, stretches
 from sqlengine.server.pg.oids import type_oid
 from sqlengine.server.pg.receive_parts import decimals, elements_of
 from sqlengine.server.pg.values import from_binary

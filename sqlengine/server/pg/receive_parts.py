@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sqlengine.server.pg.cells import Ints
+from sqlengine.server.cells import Ints
 
 Data = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlengine.result import Result
+from sqlengine.server.effects import Run, Steps
 from sqlengine.server.pg import replies
-from sqlengine.server.pg.effects import Run, Steps
 from sqlengine.server.pg.portal import Portal
 from sqlengine.server.pg.rows import Slice
 

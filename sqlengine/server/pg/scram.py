@@ -13,8 +13,9 @@ import hashlib
 import hmac
 import re
 
-from sqlengine.catalog.verifier import ITERATIONS, SALT_BYTES, Verifier, unguessable
-from sqlengine.errors import InvalidAuthorization, InvalidPassword, NotSupportedError, ProtocolViolation
+from sqlengine.catalog.verifier import Verifier, unguessable
+from sqlengine.errors import InvalidAuthorization, NotSupportedError, ProtocolViolation
+from sqlengine.server.passwords import mock_verifier, wrong_password
 
 PLAIN = "SCRAM-SHA-256"
 PLUS = "SCRAM-SHA-256-PLUS"
@@ -41,7 +42,7 @@ class ScramExchange:
     ) -> None:
         self.user = user
         self._doomed = verifier is None
-        self._verifier = verifier or _mock_verifier(user, secret)
+        self._verifier = verifier or mock_verifier(user, secret)
         self._certificate_hash = certificate_hash
         self._nonce = nonce or base64.b64encode(unguessable(_NONCE_BYTES)).decode()
         self._header = b""
@@ -148,24 +149,6 @@ class ScramExchange:
         client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
         same = hmac.compare_digest(hashlib.sha256(client_key).digest(), self._verifier.stored_key)
         return same and not self._doomed
-
-
-def wrong_password(user: str) -> InvalidPassword:
-    """What everybody is told who does not come in by a password, whatever the reason."""
-    return InvalidPassword(f'password authentication failed for user "{user}"')
-
-
-def end_point_hash(certificate: bytes, signature_hash: str) -> bytes:
-    """The channel binding tls-server-end-point (RFC 5929): the hash of a DER certificate by the hash of its signature,
-    SHA-256 in place of MD5 and SHA-1."""
-    name = signature_hash.lower().replace("-", "")
-    return hashlib.new("sha256" if name in ("md5", "sha1") else name, certificate).digest()
-
-
-def _mock_verifier(user: str, secret: bytes) -> Verifier:
-    """A verifier no password fits, with the same salt whenever the same name is tried."""
-    salt = hashlib.sha256(user.encode("utf-8", "surrogatepass") + secret).digest()[:SALT_BYTES]
-    return Verifier(ITERATIONS, salt, unguessable(32), unguessable(32))
 
 
 def _decoded(text: bytes, what: str) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlengine.server.effects import Gone, Run, Steps
 from sqlengine.server.pg import copying, replies
-from sqlengine.server.pg.effects import Gone, Run, Steps
 from sqlengine.server.pg.portal import Portal, Prepared, described
 from sqlengine.server.pg.running import finish, given_up, rows, then_given_up
 from sqlengine.sql import ast

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlengine.errors import Error, ProtocolViolation
+from sqlengine.server.effects import Encrypt, Run, Send, Steps
 from sqlengine.server.pg import replies
-from sqlengine.server.pg.effects import Encrypt, Run, Send, Steps
 from sqlengine.server.pg.messages import CancelRequest, GssRequest, SslRequest, Startup, read_startup
 
 if TYPE_CHECKING:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, Protocol
 
-from sqlengine.server.pg.channel import Channel
-from sqlengine.server.pg.conversation import Conversation
-from sqlengine.server.pg.effects import Effect, Encrypt, Receive, Run, Send
+from sqlengine.server.channel import Channel
+from sqlengine.server.effects import Await, Effect, Encrypt, Receive, Run, Send, Steps
 
 LAST_SEND_TIMEOUT_S = 5.0
 """For the last words to a client whose connection is ended."""
 
 
-async def drive(talk: Conversation, channel: Channel, threads: Executor) -> None:
-    """Carry a conversation through to its end."""
+class Talk(Protocol):
+    """One connection from its first byte to its last.  `wake` and `stop_sending` are set by whoever drives it, and may
+    be called from any thread: they have a Receive return, and give up a Send whose peer takes nothing."""
+
+    wake: Callable[[], object]
+    stop_sending: Callable[[], object]
+
+    def run(self) -> Steps:
+        """All of it; ends when the conversation does."""
+        ...
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it has been ended from outside: the client is told, if it listens."""
+        ...
+
+
+async def drive(talk: Talk, channel: Channel, threads: Executor, patience_s: float) -> None:
+    """Carry a conversation through to its end; `patience_s`: how long a client may take nothing of what it is sent."""
     loop = asyncio.get_running_loop()
     talk.wake = lambda: loop.call_soon_threadsafe(channel.wake)
     talk.stop_sending = lambda: loop.call_soon_threadsafe(channel.stop_sending)
@@ -27,7 +44,6 @@ async def drive(talk: Conversation, channel: Channel, threads: Executor) -> None
             effect = steps.throw(error) if error is not None else steps.send(answer)
             answer = error = None
             try:
-                patience_s = talk.host.limits.send_timeout_s
                 answer = await _carry_out(
                     effect, channel, threads, min(patience_s, LAST_SEND_TIMEOUT_S) if talk.is_ending else patience_s
                 )
@@ -51,3 +67,5 @@ async def _carry_out(effect: Effect, channel: Channel, threads: Executor, send_t
             return await channel.receive(effect.timeout_s)
         case Encrypt():
             return await channel.encrypt()
+        case Await():
+            return await asyncio.wrap_future(effect.future)

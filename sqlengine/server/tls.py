@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlengine.errors import InvalidParameter
-from sqlengine.server.pg.scram import end_point_hash
 
 _HASHES = {
     "2a864886f70d01010b": "sha256",
@@ -51,6 +51,13 @@ def load_tls(certificate: str, key: str | None = None, client_ca: str | None = N
     algorithm = _HASHES.get(_signature_algorithm(der).hex())
     bound = None if algorithm is None else end_point_hash(der, algorithm)
     return Tls(context, bound, client_ca is not None)
+
+
+def end_point_hash(certificate: bytes, signature_hash: str) -> bytes:
+    """The channel binding tls-server-end-point (RFC 5929): the hash of a DER certificate by the hash of its signature,
+    SHA-256 in place of MD5 and SHA-1."""
+    name = signature_hash.lower().replace("-", "")
+    return hashlib.new("sha256" if name in ("md5", "sha1") else name, certificate).digest()
 
 
 def _end(text: str) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlengine.server.pg.host import Peer
-from sqlengine.server.pg.tls import Tls
+from sqlengine.server.peer import Peer
+from sqlengine.server.tls import Tls
 
 TLS_TIMEOUT_S = 30.0
 _UNREAD_BYTES_MAX = 256 * 1024
@@ -74,15 +74,16 @@ class Channel(asyncio.Protocol):
 
     # ------------------------------------------------------------ the conversation's side
 
-    async def open(self, accepted: socket.socket, peer: Peer) -> Peer:
-        """Take a connection over; one that begins with TLS (PostgreSQL 17's direct negotiation) is answered so."""
+    async def open(self, accepted: socket.socket, peer: Peer, alpn: str | None = None) -> Peer:
+        """Take a connection over; one that begins with TLS (PostgreSQL 17's direct negotiation) is answered so, if its
+        client names the protocol `alpn`."""
         self._peer = peer
         if self._tls is not None and peer.address is not None and await self._begins_with_tls(accepted):
             tls = self._tls.context
             await self._loop.connect_accepted_socket(
                 lambda: self, accepted, ssl=tls, ssl_handshake_timeout=TLS_TIMEOUT_S
             )
-            if self._transport.get_extra_info("ssl_object").selected_alpn_protocol() != "postgresql":
+            if alpn is not None and self._transport.get_extra_info("ssl_object").selected_alpn_protocol() != alpn:
                 raise ConnectionError("direct TLS without the protocol's name")
             return self._encrypted()
         await self._loop.connect_accepted_socket(lambda: self, accepted)

@@ -7,6 +7,7 @@ without a socket and without time.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,13 @@ class Encrypt:
     """Go on under TLS.  Answer: None."""
 
 
-Effect = Send | Receive | Run | Encrypt
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait for something that goes on by itself, without a thread.  Answer: its result; what it raises is raised."""
+
+    future: Future[Any]
+
+
+Effect = Send | Receive | Run | Encrypt | Await
 Steps = Generator[Effect, Any, Any]
 """A part of a conversation: yields effects, may return something."""
