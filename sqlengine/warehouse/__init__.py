@@ -6,6 +6,7 @@ What others call:
   `arrow` is its Arrow type and `str` Hive's text; `stored_as`, `stored_by_classes` and `serde_of` read words and
   class names.
 - `table_location`, `find_partitions`, `prune`, `partition_at`, `partition_name`, `data_files`: where things are.
+- `read` gives the rows of a file, `read_table` those of a table or of some of its partitions, as batches.
 """
 
 from sqlengine.warehouse.description import (
@@ -33,6 +34,7 @@ from sqlengine.warehouse.layout import (
     table_location,
     typed_values,
 )
+from sqlengine.warehouse.reading import read, read_table
 from sqlengine.warehouse.serdes import serde_class, serde_of, stored_as, stored_by_classes
 from sqlengine.warehouse.value_texts import to_texts
 
@@ -58,6 +60,8 @@ __all__ = [
     "partition_at",
     "partition_name",
     "prune",
+    "read",
+    "read_table",
     "serde_class",
     "serde_of",
     "stored_as",

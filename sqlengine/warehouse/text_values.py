@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from sqlengine import duck
 from sqlengine.formats.base import Mask, null_mask, true_mask
-from sqlengine.formats.records import as_text
+from sqlengine.formats.records import as_binary, as_text, spans_of
 from sqlengine.formats.text import convert_text
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
 from sqlengine.warehouse.hive_types import LTZ, HiveType
@@ -34,10 +34,10 @@ _ISO = (
     r"^(?P<y>-?[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"
     r"T(?P<h>[0-9]{2}):(?P<i>[0-9]{2})(?::(?P<s>[0-9]{2})(?P<f>\.[0-9]{1,9})?)?$"
 )
-_PLAIN_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?)?$"
 _ZONE = r"^(?P<t>.*[0-9]) ?(?P<z>[Zz]|[+-][0-9]{2}:?[0-9]{2}|[A-Za-z][A-Za-z_]*(?:/[A-Za-z0-9_+-]+)*)$"
 _BASE64 = r"^[A-Za-z0-9+/_\-=\s]*$"
 _JAVA_SPACE = "".join(map(chr, range(33)))
+_PLAIN_LENGTH = 19
 _YEAR_MAX = 292_000
 """Years beyond do not fit 64 bits of microseconds."""
 
@@ -189,13 +189,23 @@ def _date(text: pa.StringArray, _: HiveType) -> pa.Array:
 def _timestamp(text: pa.StringArray, _: HiveType) -> pa.Array:
     """`yyyy-M-d[ H:m:s[.fraction]]`, or ISO 8601 with a T; no zone. Digits below the microsecond are cut."""
     text = _trimmed(text)
-    if not pc.any(pc.invert(pc.match_substring_regex(text, _PLAIN_TIMESTAMP))).as_py():
+    if _is_plain_timestamps(text):
         plain = _cast(text, TIMESTAMP)
         if plain is not None:
             return plain
     usual = _moments(text, _TIMESTAMP)
     iso = true_mask(pc.match_substring(text, "T"))
     return pc.coalesce(usual, _moments(_only(text, iso), _ISO)) if iso.any() else usual
+
+
+def _is_plain_timestamps(text: pa.StringArray) -> bool:
+    """Whether all have the marks of `yyyy-MM-dd HH:mm:ss[.ffffff]` in their places; of what else Arrow would take
+    there is nothing that has."""
+    spans, there = spans_of(as_binary(text)), ~null_mask(text)
+    start, end = (spans.start, spans.end) if not text.null_count else (spans.start[there], spans.end[there])
+    if not len(start) or (end - start < _PLAIN_LENGTH).any():
+        return False
+    return all((spans.data[start + place] == ord(mark)).all() for place, mark in ((10, " "), (13, ":"), (16, ":")))
 
 
 def _moments(text: pa.StringArray, pattern: str) -> pa.Array:
