@@ -27,6 +27,7 @@ from sqlengine.plan.pipeline import Planned
 from sqlengine.result import Result
 from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
+from sqlengine.runtime.evolving import settle_topic
 from sqlengine.runtime.fill import Pace, rate_limit
 from sqlengine.runtime.ingest import forget_dropped
 from sqlengine.runtime.instance import Instance
@@ -176,6 +177,8 @@ def revive(instance: Instance) -> None:
                 instance.start_table(obj, *checkpoint.table(obj))
             elif isinstance(obj, Stream) and obj.connector != "topic":
                 instance.start_ingest(obj, again=True)
+            elif isinstance(obj, Stream):
+                settle_topic(instance, obj)
         checkpoint.place_sources()
         rest = _unrestored(instance, checkpoint)
         for query in list(instance.scheduler.queries.values()):

@@ -20,8 +20,12 @@ from sqlengine.catalog.roles import BOOTSTRAP_ID
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:
     """One column; at most one of `computed` (expression text), `metadata` (offset, partition, ...) is set; `identity`:
-    "always" or "by default" of a column that numbers rows; `before`: what rows from before the column was added have in
-    it, text of a constant (None: NULL)."""
+    "always" or "by default" of a column that numbers rows.
+
+    `stored`: what its values are called in the topic and in checkpoints, if that is not `name`; no other column of the
+    object is ever called so there. `before`: what rows from before the column have in it, text of an expression
+    (None: NULL) over `reads`: pairs of what the expression calls a column and what that is called in the topic.
+    """
 
     name: str
     type: pa.DataType
@@ -31,6 +35,13 @@ class ColumnInfo:
     default: str | None = None
     identity: str | None = None
     before: str | None = None
+    stored: str | None = None
+    reads: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def stored_name(self) -> str:
+        """What its values are called in the topic; of a computed column, in checkpoints alone."""
+        return self.name if self.stored is None else self.stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,8 @@ class CatalogObject:
 class Stream(CatalogObject):
     """Append-only and typed over a topic; `connector` fills the topic when it is not "topic".
 
-    `options` are the WITH options as given, lower-case keys.
+    `options` are the WITH options as given, lower-case keys; `retired`: columns it had, under their stored names, which
+    older records have and newer columns may be made of.
     """
 
     kind: ClassVar[str] = "stream"
@@ -99,6 +111,7 @@ class Stream(CatalogObject):
     watermark: WatermarkInfo | None = None
     options: dict[str, str] = field(default_factory=dict)
     owns_topic: bool = True
+    retired: tuple[ColumnInfo, ...] = ()
 
     def stored_columns(self) -> tuple[ColumnInfo, ...]:
         """The columns that are in the topic's records."""
@@ -109,7 +122,7 @@ class Stream(CatalogObject):
 class Table(CatalogObject):
     """Mutable; its topic is its changelog.  Without a primary key a hidden row id stands in.
 
-    `identity_next`: no number from here on has been given out to a row.
+    `identity_next`: no number from here on has been given out to a row; `retired`: as of a stream.
     """
 
     kind: ClassVar[str] = "table"
@@ -120,6 +133,7 @@ class Table(CatalogObject):
     options: dict[str, str] = field(default_factory=dict)
     checks: tuple[CheckInfo, ...] = ()
     identity_next: int = 1
+    retired: tuple[ColumnInfo, ...] = ()
 
     def stored_columns(self) -> tuple[ColumnInfo, ...]:
         """Every column that is not computed."""
@@ -259,17 +273,40 @@ def kept_columns(new: CatalogObject, old: CatalogObject) -> ColumnGrants:
 def to_json(obj: CatalogObject) -> dict[str, Any]:
     """The JSON form; types as SQL text."""
     record = dataclasses.asdict(obj)
-    for column, info in zip(record["columns"], obj.columns, strict=True):
-        column["type"] = types.to_sql(info.type)
+    record["columns"] = [_column_to_json(column) for column in obj.columns]
+    if "retired" in record:
+        record["retired"] = [_column_to_json(column) for column in obj.retired]  # type: ignore[attr-defined]
+    for name in _ABSENT_WHEN_EMPTY:
+        if not record.get(name, True):
+            del record[name]
     record["kind"] = obj.kind
     return record
+
+
+_ABSENT_WHEN_EMPTY = ("retired",)
+"""Fields that came later: where they say nothing, versions that do not know them can go on."""
+
+
+def _column_to_json(info: ColumnInfo) -> dict[str, Any]:
+    record = dataclasses.asdict(info) | {"type": types.to_sql(info.type)}
+    for name in ("stored", "reads"):
+        if not record[name]:
+            del record[name]
+    return record
+
+
+def _column_from_json(record: dict[str, Any]) -> ColumnInfo:
+    reads = tuple((name, stored) for name, stored in record.get("reads", ()))
+    return ColumnInfo(**{**record, "type": types.from_sql(record["type"]), "reads": reads})
 
 
 def from_json(record: dict[str, Any]) -> CatalogObject:
     """The inverse of `to_json`; unknown fields of newer versions are an error of the caller's format check."""
     fields = dict(record)
     cls = _BY_KIND[fields.pop("kind")]
-    fields["columns"] = tuple(ColumnInfo(**{**c, "type": types.from_sql(c["type"])}) for c in fields["columns"])
+    for name in ("columns", "retired"):
+        if name in fields:
+            fields[name] = tuple(_column_from_json(c) for c in fields[name])
     if fields.get("watermark"):
         fields["watermark"] = WatermarkInfo(**fields["watermark"])
     if "checks" in fields:

@@ -47,6 +47,34 @@ _PAIRS: frozenset[tuple[pa.DataType, pa.DataType | None]] = frozenset(
 )
 
 
+def assignable(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether a value of one type goes into a column of the other without a written CAST (PostgreSQL's assignment)."""
+    if source == target or pa.types.is_null(source):
+        return True
+    if pa.types.is_list(source) and pa.types.is_list(target):
+        return assignable(source.value_type, target.value_type)
+    if is_text(target):
+        return not pa.types.is_nested(source)
+    written = is_text(source) or source == JSON or pa.types.is_boolean(source) or pa.types.is_boolean(target)
+    return not written and not pa.types.is_nested(source) and castable(source, target)
+
+
+def widens(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether every value of one number type is the same number as a value of the other."""
+    if not (is_numeric(source) and is_numeric(target)):
+        return source == target
+    digits = {16: 5, 32: 10, 64: 19}
+    if pa.types.is_decimal(source):
+        scales = pa.types.is_decimal(target) and target.scale >= source.scale
+        return bool(scales and target.precision - target.scale >= source.precision - source.scale)
+    if pa.types.is_floating(source):
+        return pa.types.is_floating(target) and target.bit_width >= source.bit_width
+    if pa.types.is_decimal(target):
+        return bool(target.precision - target.scale >= digits[source.bit_width])
+    exact = target.bit_width if is_integer(target) else {32: 16, 64: 32}[target.bit_width]
+    return bool(source.bit_width <= exact)
+
+
 def cast_kernel(source: pa.DataType, target: pa.DataType, *, safe: bool = False) -> ArrayKernel:
     """The kernel of CAST(source AS target); with `safe`, of TRY_CAST: NULL where CAST would raise.
 

@@ -23,7 +23,7 @@ from sqlengine.runtime.checkpoint_writer import FORMAT, NAME, SMALL
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.sources import make_store
-from sqlengine.runtime.stored_expressions import widened
+from sqlengine.runtime.stored_columns import widened
 from sqlengine.runtime.subscription import SubscriptionOutput
 from sqlengine.runtime.tick_journal import TickRecord, is_internal
 from sqlengine.runtime.topic_output import is_hidden_from, settle_histories
@@ -90,9 +90,10 @@ class Checkpoint:
             return None, None
         store = make_store(obj)
         state = self._state(name)
-        rows = widened(state["rows"], obj) if "rows" in state else None
+        rows = widened(state["rows"], obj, known.get("stored", {})) if "rows" in state else None
         store.restore(state if rows is None else {**state, "rows": rows})
-        self._continued(name, store.sections())
+        if rows is None or rows is state["rows"]:
+            self._continued(name, store.sections())
         return store, known["positions"]
 
     def place_sources(self) -> None:

@@ -42,6 +42,7 @@ from sqlengine.runtime.capture import (
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery, Held
+from sqlengine.runtime.stored_columns import stored_names
 from sqlengine.runtime.subscription import SubscriptionOutput, expire
 from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.state.row_store import RowStore
@@ -449,6 +450,8 @@ class Checkpoints:
             manifest["sources"][name] = {"topic": topic.name, "topic_id": topic.id, "positions": positions}
             if source.store is not None:
                 states[f"source/{name}"] = _State(source.store.sections())
+                if stored := stored_names(source.reader.obj.columns):
+                    manifest["sources"][name]["stored"] = stored
         saved = {query.name for query, _ in self._unpublished()}
         unpublished = self._instance.outputs.unpublished()
         manifest["hidden"] = [output.topic for name, output in unpublished.items() if name not in saved]

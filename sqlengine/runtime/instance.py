@@ -22,7 +22,6 @@ from sqlengine.catalog.objects import (
 )
 from sqlengine.catalog.pg.shared import PgShared
 from sqlengine.connectors.base import BadRecord
-from sqlengine.delta import Delta
 from sqlengine.errors import Error, ObjectNotReady
 from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
@@ -32,6 +31,7 @@ from sqlengine.runtime.checkpoint_writer import Checkpoints
 from sqlengine.runtime.checkpointer import Checkpointer
 from sqlengine.runtime.clock import Clock, RealClock
 from sqlengine.runtime.cut import make_cut, whole_histories
+from sqlengine.runtime.evolving import settle_topic
 from sqlengine.runtime.fill import Fill, Member, Pace
 from sqlengine.runtime.fills import Fills, OnProgress
 from sqlengine.runtime.ingest import Ingest
@@ -45,8 +45,7 @@ from sqlengine.runtime.reader import TopicReader, read_all, start_positions
 from sqlengine.runtime.scheduler import Scheduler
 from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
-from sqlengine.runtime.sources import changelog_schema, make_reader, make_store, make_tracker, timestamp_us
-from sqlengine.runtime.stored_expressions import widened
+from sqlengine.runtime.sources import make_reader, make_store, make_tracker, timestamp_us
 from sqlengine.runtime.subscription import expire
 from sqlengine.runtime.tick_journal import TickJournal
 from sqlengine.runtime.topic_output import TopicOutput
@@ -192,7 +191,7 @@ class Instance:
         need: what is different from a reading from the start is then corrected.
         """
         with self.lock:
-            self._evolve(table)
+            settle_topic(self, table)
             logs = self.topic_of(table).partitions
             compacted = any(p < log.compacted_offset for p, log in zip(positions or (), logs, strict=False))
             reader = self.reader(table, None if compacted else positions)
@@ -204,23 +203,6 @@ class Instance:
             if store is not None and compacted:
                 source.store, source.correction = store, difference(store.snapshot_table(), present.snapshot_table())
             self.memory.after_tick()
-
-    def _evolve(self, table: Table) -> None:
-        """The topic takes columns that were added to its table: it did not yet when a crash came between."""
-        topic, wanted = self.topic_of(table), changelog_schema(table)
-        if not topic.is_bytes and set(topic.schema.names) < set(wanted.names):
-            topic.evolve(wanted)
-
-    def widen_table(self, table: Table) -> None:
-        """Go on with a table that has columns more than before, its contents and positions kept; the caller has caught
-        up and holds the lock."""
-        self._evolve(table)
-        source = self.scheduler.sources[table.name]
-        assert source.store is not None
-        store = make_store(table)
-        for batch in widened(source.store.snapshot_table(), table).to_batches():
-            store.apply(Delta(batch))
-        source.reader, source.store = self.reader(table, source.reader.positions), store
 
     def start_ingest(self, stream: Stream, *, again: bool = False) -> None:
         """Begin to feed a stream's topic from its connector. What cannot be opened is an error, or `again` tried

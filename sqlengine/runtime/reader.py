@@ -13,7 +13,7 @@ from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Weights
 from sqlengine.expr.compile import Evaluator
 from sqlengine.formats import Decoder
-from sqlengine.runtime.stored_expressions import value_before
+from sqlengine.runtime.stored_columns import StoredColumns
 from storage import ColumnStatistics, Frame, JoinedFrames, Log, Topic, joined
 
 WEIGHT_COLUMN = "$weight"
@@ -70,7 +70,8 @@ class SourceBatch:
         """Bounds of stored columns over the whole frame; {} where there are none."""
         if self._statistics is None:
             found = self.frame.statistics if self._as_stored else {}
-            self._statistics = {n: s for n, s in found.items() if n in self._reader.stored_names}
+            names = ((n, self._reader.stored.stored_name(n)) for n in self._reader.stored_order) if found else ()
+            self._statistics = {name: found[stored] for name, stored in names if stored in found}
         return self._statistics
 
     def offsets(self) -> np.ndarray:
@@ -117,9 +118,9 @@ class TopicReader:
         self._decoder = decoder
         self._computed = computed
         self._on_bad = on_bad
-        self.stored_names = {c.name for c in obj.stored_columns()}
-        self.stored_order = [c.name for c in obj.stored_columns()]
-        self._stored_columns = {c.name: c for c in obj.stored_columns()}
+        self.stored = StoredColumns(obj)
+        self.stored_order = self.stored.names
+        self.stored_names = frozenset(self.stored_order)
         self._schema = pa.schema([pa.field(c.name, c.type) for c in obj.columns])
         self._is_table = isinstance(obj, Table)
         self._joins = not self._is_table and not (computed is not None and computed.tells_time)
@@ -184,7 +185,7 @@ class TopicReader:
                 weights = np.asarray(frame.column(WEIGHT_COLUMN)).astype(np.int64)
                 if (weights == 1).all():
                     weights = None
-            load = partial(_conform, frame, self._stored_columns)
+            load = partial(_conform, frame, self.stored)
             return SourceBatch(
                 self, partition, frame.record_count, load, offsets, frame, None, weights, self._keeps_statistics
             )
@@ -201,11 +202,16 @@ class TopicReader:
             self,
             partition,
             len(places),
-            lambda names: decoded.batch.select(list(names)),
+            lambda names: self._decoded(decoded.batch, names),
             lambda: frame.offsets()[places],
             frame,
             places,
         )
+
+    def _decoded(self, batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+        """Some stored columns of decoded records."""
+        columns = [batch.column(self.stored.stored_name(name)) for name in names]
+        return pa.RecordBatch.from_arrays(columns, names=list(names))
 
     def complete(self, source: SourceBatch, stored: pa.RecordBatch) -> pa.RecordBatch:
         """Stored columns plus metadata and computed ones, in the object's order."""
@@ -268,14 +274,13 @@ def _follow(frame: Frame, begun: set[str]) -> None:
         (begun.discard if frame.ends_transaction else begun.add)(frame.transaction)
 
 
-def _conform(frame: Frames, columns: Mapping[str, ColumnInfo], names: Sequence[str]) -> pa.RecordBatch:
+def _conform(frame: Frames, columns: StoredColumns, names: Sequence[str]) -> pa.RecordBatch:
     """Some stored columns of a frame's rows, those it was written without among them."""
     have = frame.schema.names
-    if isinstance(frame, Frame) and all(n in have for n in names):
+    stored = [columns.stored_name(name) for name in names]
+    if isinstance(frame, Frame) and stored == list(names) and all(n in have for n in names):
         return frame.batch.select(list(names))
-    rows = frame.record_count
-    arrays = [frame.column(n) if n in have else value_before(columns[n], rows) for n in names]
-    return pa.RecordBatch.from_arrays(arrays, names=list(names))
+    return columns.select(names, have, frame.column, frame.record_count)
 
 
 def start_positions(stream: Stream | Table, topic: Topic, parse_time_us: Callable[[str], int]) -> list[int]:

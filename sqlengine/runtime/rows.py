@@ -48,11 +48,12 @@ def conform(rows: pa.Table, columns: Sequence[ColumnInfo], named: Sequence[str] 
         column = given.get(info.name)
         if column is None:
             column = pa.chunked_array([default(info, rows.num_rows)])
-        arrays.append(_checked(cast_column(column, info), info))
+        arrays.append(required(cast_column(column, info), info))
     return pa.table(arrays, schema=pa.schema([pa.field(c.name, c.type) for c in columns]))
 
 
-def _checked(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
+def required(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
+    """The column, which NotNullViolation (23502) refuses where it must have no NULL and has one."""
     if info.not_null and column.null_count:
         raise NotNullViolation(f'null value in column "{info.name}" violates not-null constraint')
     return column
@@ -65,6 +66,10 @@ def cast_column(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
     try:
         chunks = [aligned(chunk, info.type) for chunk in column.chunks or [pa.array([], column.type)]]
         have = chunks[0].type
+        if types.is_numeric(have) and pa.types.is_boolean(info.type):
+            raise _mismatch(have, info)
+        if pa.types.is_boolean(have) and types.is_numeric(info.type):
+            raise _mismatch(have, info)
         if castable(have, info.type):
             kernel = cast_kernel(have, info.type)
             return pa.chunked_array([kernel(chunk) for chunk in chunks], info.type)
@@ -73,9 +78,8 @@ def cast_column(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
         plain = pa.chunked_array([_storage(chunk) for chunk in chunks], types.storage_type(have))
         return _wrap(plain.cast(types.storage_type(info.type)), info.type)
     except (DataError, DatatypeMismatch) as error:
-        raise type(error)(
-            error.message, sqlstate=error.sqlstate, detail=f'column "{info.name}"', hint=error.hint
-        ) from None
+        detail = None if f'"{info.name}"' in error.message else f'column "{info.name}"'
+        raise type(error)(error.message, sqlstate=error.sqlstate, detail=detail, hint=error.hint) from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise _cast_error(error, column.type, info) from None
 

@@ -39,10 +39,9 @@ DEFAULT_IDLE_TIMEOUT = "1 minute"
 
 def make_reader(obj: Relational, topic: Topic, positions: Sequence[int], on_bad: OnBad) -> TopicReader:
     """A reader of the object's topic from `positions` on."""
-    schema = pa.schema([pa.field(c.name, c.type) for c in obj.stored_columns()])
     decode = None
     if isinstance(obj, Stream) and obj.format != "arrow":
-        decode = decoder(obj.format, schema, format_options(obj))
+        decode = decoder(obj.format, record_schema(obj), format_options(obj))
     return TopicReader(obj, topic, decode, computed_evaluator(obj), positions, on_bad)
 
 
@@ -52,9 +51,15 @@ def format_options(stream: Stream) -> dict[str, str]:
     return {k.removeprefix(head): v for k, v in stream.options.items() if k.startswith(head)}
 
 
-def changelog_schema(table: Table) -> pa.Schema:
-    """The schema of a table's topic: its stored columns and the weight of each row."""
-    return pa.schema([*(pa.field(c.name, c.type) for c in table.stored_columns()), pa.field(WEIGHT_COLUMN, pa.int8())])
+def record_schema(obj: Relational) -> pa.Schema:
+    """The stored columns as records have them."""
+    return pa.schema([pa.field(c.stored_name, c.type) for c in obj.stored_columns()])
+
+
+def topic_schema(obj: Relational) -> pa.Schema:
+    """The schema of a topic of Arrow batches: the stored columns; of a table, behind them the weight of each row."""
+    schema = record_schema(obj)
+    return schema.append(pa.field(WEIGHT_COLUMN, pa.int8())) if isinstance(obj, Table) else schema
 
 
 def make_store(obj: Table) -> RowStore:

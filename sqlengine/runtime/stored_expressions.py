@@ -52,30 +52,3 @@ def constant(text: str, info: ColumnInfo, rows: int, now_us: int) -> pa.Array:
     evaluate = compile_exprs([expr if expr.type == info.type else Cast(type=info.type, arg=expr)])
     dummy = pa.RecordBatch.from_arrays([pa.nulls(rows, pa.int8())], names=["$n"])
     return evaluate(dummy, now_us)[0]
-
-
-def widened(rows: pa.Table, table: Table) -> pa.Table:
-    """Contents of a table from before columns were added to it, with those columns."""
-    names = [c.name for c in table.columns]
-    if rows.column_names == names:
-        return rows
-    batches = [_widened(batch, table) for batch in rows.to_batches()]
-    return pa.Table.from_batches(batches, pa.schema([pa.field(c.name, c.type) for c in table.columns]))
-
-
-def _widened(batch: pa.RecordBatch, table: Table) -> pa.RecordBatch:
-    have = dict(zip(batch.schema.names, batch.columns, strict=True))
-    base = [c for c in table.columns if c.computed is None]
-    columns = {c.name: have.get(c.name, None) for c in base}
-    made = {n: v if v is not None else value_before(_named(base, n), batch.num_rows) for n, v in columns.items()}
-    computed = [c for c in table.columns if c.computed is not None]
-    evaluate = computed_evaluator(table)
-    if evaluate is not None:
-        stored = pa.RecordBatch.from_arrays([made[c.name] for c in base], names=[c.name for c in base])
-        made |= dict(zip([c.name for c in computed], evaluate(stored, 0), strict=True))
-    schema = pa.schema([pa.field(c.name, c.type) for c in table.columns])
-    return pa.RecordBatch.from_arrays([made[c.name] for c in table.columns], schema=schema)
-
-
-def _named(columns: Sequence[ColumnInfo], name: str) -> ColumnInfo:
-    return next(c for c in columns if c.name == name)

@@ -15,6 +15,7 @@ from sqlengine.sql.lexer import Token, Unterminated, is_complete, lex, split
 from sqlengine.sql.marks import NOW, STATEMENT, TICK, fill_marks, has_mark
 from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
 from sqlengine.sql.redact import without_passwords
+from sqlengine.sql.renaming import with_name_replaced
 from sqlengine.sql.token_edit import ROWTIME
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ __all__ = [
     "statement_words",
     "synopsis",
     "tables",
+    "with_name_replaced",
     "to_duckdb",
     "without_passwords",
 ]

@@ -336,6 +336,8 @@ def alter(node: Node) -> ast.Statement:
         leaf = rename.leaf("IDENT")
         assert leaf is not None
         return ast.Rename(kind=kind, name=name, new_name=ident(rename, leaf))
+    if kind in ("table", "stream", "source") and (change := _alter_column(kind, name, node)) is not None:
+        return change
     owner = node.node("set_owner")
     if owner is not None:
         (role,) = owner.nodes("role")
@@ -396,6 +398,29 @@ def _alter_table(table: ast.Name, node: Node) -> ast.Statement | None:
     expr = default.leaf("EXPR") if default is not None else None
     text = expr_text(default, expr) if default is not None and expr is not None else None
     return ast.SetDefault(table=table, column=ident(changed, leaf), default=text)
+
+
+def _alter_column(kind: str, name: ast.Name, node: Node) -> ast.Statement | None:
+    """RENAME COLUMN, DROP COLUMN, ALTER COLUMN ... TYPE and NOT NULL; None for any other change."""
+    found = node.node("rename_column") or node.node("drop_column") or node.node("alter_column")
+    if found is None:
+        return None
+    names = [ident(found, leaf) for leaf in found.flat() if leaf.type == "IDENT"]
+    given: dict[str, Any] = {"kind": "stream" if kind == "source" else kind, "name": name, "column": names[0]}
+    if found.rule == "rename_column":
+        return ast.RenameColumn(**given, new_name=names[1])
+    if found.rule == "drop_column":
+        return ast.DropColumn(**given, if_exists=found.has("if_exists"), cascade=found.has("cascade"))
+    if (kind_of_value := found.node("set_type")) is not None:
+        leaf, using = kind_of_value.leaf("TYPE"), kind_of_value.leaf("EXPR")
+        assert leaf is not None
+        text = expr_text(kind_of_value, using) if using is not None else None
+        position = using.start_pos if using is not None else 0
+        given |= {"type_name": node.text_of(leaf), "type_position": leaf.start_pos}
+        return ast.SetType(**given, using=text, using_position=position)
+    if found.has("set_required") or found.has("drop_required"):
+        return ast.SetNotNull(**given, not_null=found.has("set_required"))
+    return None
 
 
 def _alter_query(kind: str, name: ast.Name, node: Node) -> ast.Statement:

@@ -67,9 +67,14 @@ def _parser() -> lark.Lark:
 @lru_cache(maxsize=1)
 def keywords() -> list[str]:
     """All keywords of the shell, for completion."""
-    return sorted(
-        term.name for term in _parser().terminals if term.name not in _PUNCTUATION and term.name not in _SHOWN
-    )
+    return sorted(_terminals())
+
+
+@lru_cache(maxsize=1)
+def _terminals() -> dict[str, str]:
+    """Keyword -> terminal; they differ where a stretch of text has the keyword's name already."""
+    names = (term.name for term in _parser().terminals)
+    return {_spelling(name): name for name in names if name not in _PUNCTUATION and name not in _SHOWN}
 
 
 @lru_cache(maxsize=1)
@@ -105,7 +110,7 @@ def accepts(tokens: Sequence[Token]) -> Accepts | None:
         return None
     last = read[-1] if read else None
     accepted = _Accepted(interactive.parser_state)
-    keywords_now = frozenset(name for name in keywords() if name in accepted)
+    keywords_now = frozenset(word for word, terminal in _terminals().items() if terminal in accepted)
     slots = frozenset(name for name in _SHOWN if name != "$END" and name in accepted)
     if last is not None and last.type in _STRETCHES and last.end_line == len(tokens):
         return Accepts(keywords_now, slots, last.type, last.line or 0)
@@ -385,7 +390,7 @@ def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> errors.Sy
         return errors.SyntaxError("syntax error at end of input", detail=detail, position=end)
     at = err.token.line or 0
     token = tokens[at]
-    words = [name for name in expected if name not in _SHOWN and name not in _PUNCTUATION]
+    words = [_spelling(name) for name in expected if name not in _SHOWN and name not in _PUNCTUATION]
     words = [*words, *QUERY_STARTS] if at == 0 else words
     meant = nearest_keyword(token.value, words) if token.kind == WORD else None
     near = token.value if token.kind != STRING else f"'{token.value}'"
@@ -401,6 +406,7 @@ def _may_be_password(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _spelling(terminal: str) -> str:
+    terminal = terminal.removesuffix("_WORD")
     if terminal.isalpha() and terminal.upper() == terminal and terminal not in _PUNCTUATION:
         return terminal
     found = next((term for term in _parser().terminals if term.name == terminal), None)

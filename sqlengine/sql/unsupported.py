@@ -102,11 +102,15 @@ _OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))
 """Words behind SET that do not begin an option."""
 
 
-def _is_of_constraint_or_default(words: set[str], verb: str | None) -> bool:
-    """ALTER TABLE ADD CHECK, DROP CONSTRAINT, ALTER COLUMN ... SET DEFAULT and DROP DEFAULT."""
+_OTHER_CHANGES = frozenset(("STATISTICS", "STORAGE", "COMPRESSION", "GENERATED", "IDENTITY"))
+"""Words of what ALTER COLUMN does not have."""
+
+
+def _changes_columns(kind: str, words: set[str], verb: str | None) -> bool:
+    """DROP COLUMN, ALTER COLUMN of tables and streams; of tables ADD CHECK and DROP CONSTRAINT as well."""
     if verb == "ADD":
-        return "CHECK" in words
-    return (verb == "DROP" and "CONSTRAINT" in words) or (verb == "ALTER" and "DEFAULT" in words)
+        return kind == "TABLE" and "CHECK" in words
+    return verb == "DROP" or (verb == "ALTER" and not _OTHER_CHANGES & words)
 
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
@@ -119,7 +123,8 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     added = next((token.upper for token in tokens[2:] if token.upper in ("ADD", "DROP", "ALTER", "SET")), None)
     if words[1] == "TABLE" and added == "ADD" and not any(t.upper in _CONSTRAINTS for t in tokens[3:6]):
         return None
-    if words[1] == "TABLE" and _is_of_constraint_or_default({token.upper for token in tokens}, added):
+    stored = words[1] in ("TABLE", "STREAM", "SOURCE")
+    if stored and _changes_columns(words[1], {token.upper for token in tokens}, added):
         return None
     if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"], ["DEFAULT", "PRIVILEGES"]):
         return None

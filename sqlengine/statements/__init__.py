@@ -9,6 +9,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.access import authorize
+from sqlengine.statements.alter_column import drop_column, rename_column, set_not_null, set_type
 from sqlengine.statements.alter_table import add_check, add_column, drop_constraint, set_default
 from sqlengine.statements.change import delete, update
 from sqlengine.statements.channels import listen, notify, unlisten
@@ -79,6 +80,10 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Acknowledge: acknowledge,
     ast.AddCheck: add_check,
     ast.AddColumn: add_column,
+    ast.DropColumn: drop_column,
+    ast.RenameColumn: rename_column,
+    ast.SetNotNull: set_not_null,
+    ast.SetType: set_type,
     ast.DropConstraint: drop_constraint,
     ast.SetDefault: set_default,
     ast.AlterConsumerGroup: alter_group,

@@ -12,7 +12,6 @@ from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedVie
 from sqlengine.errors import (
     DependentObjects,
     DuplicateColumn,
-    Error,
     NotNullViolation,
     NotSupportedError,
     SyntaxError,  # noqa: A004 - SQL's word
@@ -20,8 +19,11 @@ from sqlengine.errors import (
     did_you_mean,
 )
 from sqlengine.result import Result
-from sqlengine.runtime.stored_expressions import constant, widened
+from sqlengine.runtime.evolving import evolve, evolved
+from sqlengine.runtime.planning import Planning, emit_of
+from sqlengine.runtime.stored_expressions import constant
 from sqlengine.sql import ast
+from sqlengine.statements.alter_column import free_stored_name
 from sqlengine.statements.change import check_assigned, last_part
 from sqlengine.statements.columns import column_infos
 from sqlengine.statements.constraints import check_infos, check_rows
@@ -59,7 +61,7 @@ def add_check(statement: ast.AddCheck, context: Context) -> Result:
         table = _changed(statement.table, context)
         taken = {check.name for check in table.checks}
         (check,) = check_infos(table.name, [statement.check], table.columns, taken)
-        rows = widened(table_store(context, table).snapshot_table(), table)
+        rows = table_store(context, table).snapshot_table()
         check_rows(context, replace(table, checks=(check,)), rows)
         context.instance.catalog.update(replace(table, checks=(*table.checks, check), sql=_with(table, statement)))
     return Result("ALTER TABLE")
@@ -120,6 +122,7 @@ def _info(column: ast.ColumnDef, table: Table, context: Context) -> ColumnInfo:
     """The catalog's column; its default, as it is now, for the rows that are there."""
     base = [ast.ColumnDef(c.name, types.to_sql(c.type)) for c in table.stored_columns()]
     info = column_infos([*base, column])[-1]
+    info = replace(info, stored=free_stored_name(table, info.name))
     if info.default is not None:
         now = constant(info.default, info, 1, context.instance.clock.now_us())
         (text,) = pgtext.to_text(now)
@@ -137,29 +140,25 @@ def _put(context: Context, old: Table, new: Table) -> None:
     """Make the table the new one, unless an object that reads it would then have another column, or a row there is
     breaks one of the new checks."""
     instance = context.instance
-    rows = widened(table_store(context, old).snapshot_table(), new)
-    check_rows(context, replace(new, checks=new.checks[len(old.checks) :]), rows)
-    shapes = {o.name: _columns(context, o) for o in instance.catalog.dependents(old.name)}
+    store = evolved(instance, new)
+    assert store is not None
+    check_rows(context, replace(new, checks=new.checks[len(old.checks) :]), store.snapshot_table())
+    now, then = Planning(instance, instance.catalog), Planning(instance, instance.catalog.with_object(new))
+    for dependent in instance.catalog.dependents(old.name):
+        if _columns(then, dependent) != _columns(now, dependent):
+            raise DependentObjects(
+                f'cannot add a column to "{old.name}": {dependent.kind} "{dependent.name}" selects all its columns',
+                hint=f'name the columns in the query of "{dependent.name}", or drop it first',
+            )
     instance.catalog.update(new)
-    try:
-        for dependent in instance.catalog.dependents(old.name):
-            if _columns(context, dependent) != shapes[dependent.name]:
-                raise DependentObjects(
-                    f'cannot add a column to "{old.name}": {dependent.kind} "{dependent.name}" selects all its columns',
-                    hint=f'name the columns in the query of "{dependent.name}", or drop it first',
-                )
-    except Error:
-        instance.catalog.update(old)
-        raise
-    instance.widen_table(new)
+    evolve(instance, new, store)
 
 
-def _columns(context: Context, obj: CatalogObject) -> list[str]:
-    """The columns a query has over the catalog as it is."""
+def _columns(planning: Planning, obj: CatalogObject) -> list[str]:
+    """The columns a query has."""
     if not isinstance(obj, (View, MaterializedView, Sink)):
         return []
-    emit, planning = ast.Emit(), PlanningInfo()
+    emit, info = ast.Emit(), PlanningInfo()
     if isinstance(obj, (MaterializedView, Sink)):
-        emit = ast.Emit(obj.emit.mode, obj.emit.every_us, obj.emit.lateness_us, obj.emit.timeout_us)
-        planning = obj.planning
-    return list(context.instance.plan(sql.parse_query(obj.query), emit, planning).physical.schema.names)
+        emit, info = emit_of(obj), obj.planning
+    return list(planning.plan(sql.parse_query(obj.query), emit, info).physical.schema.names)

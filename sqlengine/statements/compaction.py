@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlengine.catalog.objects import STREAM_QUERY, CatalogObject, Stream, Table
 from sqlengine.errors import InvalidDefinition, NotSupportedError
 from sqlengine.runtime.reader import WEIGHT_COLUMN
+from sqlengine.runtime.stored_columns import stored_names
 from sqlengine.statements.context import Context
 from storage import Topic
 
@@ -26,7 +28,7 @@ def key_of(obj: Stream | Table, context: Context) -> dict[str, Any]:
                 f'table "{obj.name}" has a watermark: its changelog is the history that FOR SYSTEM_TIME AS OF reads',
                 hint="leave the watermark out, or use retention",
             )
-        return {"key_columns": obj.primary_key, "tombstone": WEIGHT_COLUMN}
+        return {"key_columns": _stored(obj, obj.primary_key), "tombstone": WEIGHT_COLUMN}
     if obj.name + STREAM_QUERY in context.instance.catalog:
         raise NotSupportedError(
             f'stream "{obj.name}" is written by a query, which may have to write its last rows again',
@@ -38,7 +40,13 @@ def key_of(obj: Stream | Table, context: Context) -> dict[str, Any]:
         raise InvalidDefinition(
             f'stream "{obj.name}" has no key to compact by', hint="give it one with the option key = 'column'"
         )
-    return {"key_columns": tuple(name.strip() for name in obj.options["key"].split(",")), "tombstone": None}
+    return {"key_columns": _stored(obj, [name.strip() for name in obj.options["key"].split(",")]), "tombstone": None}
+
+
+def _stored(obj: Stream | Table, names: Sequence[str]) -> tuple[str, ...]:
+    """What columns are called in the topic."""
+    was = stored_names(obj.columns)
+    return tuple(was.get(name, name) for name in names)
 
 
 def key_of_topic(topic: Topic, context: Context) -> dict[str, Any]:

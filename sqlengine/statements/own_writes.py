@@ -19,7 +19,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.errors import SerializationFailure, UniqueViolation
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.runtime.reader import WEIGHT_COLUMN
-from sqlengine.runtime.stored_expressions import widened
+from sqlengine.runtime.stored_columns import StoredColumns, stored_names
 from sqlengine.state.fingerprint import batch_fingerprints, fingerprints
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements.context import Pending
@@ -39,12 +39,16 @@ def own_change(pending: Sequence[Pending], table: Table, oid: int) -> Delta | No
 
 
 def as_it_is_now(item: Pending, target: Stream | Table) -> Pending:
-    """What waits for an object that has got another name or more columns since."""
-    if not isinstance(target, Table) or target.columns == item.target.columns:
+    """What waits for an object that has got another name or other columns since; DataError where a column's type has
+    changed and a value cannot be made one of the new type."""
+    if target.columns == item.target.columns:
         return replace(item, target=target)
-    rows = pa.Table.from_batches([item.batch.drop_columns([WEIGHT_COLUMN])])
-    (batch,) = widened(rows, target).to_batches()
-    return replace(item, target=target, batch=batch.append_column(WEIGHT_COLUMN, item.batch.column(WEIGHT_COLUMN)))
+    was, columns = stored_names(item.target.columns), StoredColumns(target, strict=True)
+    have = {was.get(name, name): item.batch.column(name) for name in item.batch.schema.names}
+    batch = columns.select(columns.names, have, have.__getitem__, item.batch.num_rows)
+    if isinstance(target, Table):
+        batch = batch.append_column(WEIGHT_COLUMN, item.batch.column(WEIGHT_COLUMN))
+    return replace(item, target=target, batch=batch)
 
 
 def rows_with(own: Delta, contents: pa.Table) -> pa.Table:

@@ -20,7 +20,7 @@ from sqlengine.errors import (
 from sqlengine.formats import FORMATS
 from sqlengine.result import Result
 from sqlengine.runtime.ingest import open_source
-from sqlengine.runtime.sources import check_watermark, idle_timeout_us, timestamp_us
+from sqlengine.runtime.sources import check_watermark, idle_timeout_us, timestamp_us, topic_schema
 from sqlengine.sql import ast
 from sqlengine.statements.columns import column_infos, infos_of_schema, watermark_info
 from sqlengine.statements.context import Context
@@ -159,6 +159,4 @@ def _over_connector(stream: Stream, topic_options: dict[str, str], context: Cont
 
 def _topic_schema(stream: Stream) -> pa.Schema | None:
     """None for topics of records."""
-    if stream.format != "arrow":
-        return None
-    return pa.schema([pa.field(c.name, c.type) for c in stream.stored_columns()])
+    return topic_schema(stream) if stream.format == "arrow" else None

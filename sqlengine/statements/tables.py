@@ -8,7 +8,7 @@ from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import Table
 from sqlengine.errors import InvalidDefinition, InvalidParameter, NotSupportedError, did_you_mean
 from sqlengine.result import Result
-from sqlengine.runtime.sources import changelog_schema, check_watermark
+from sqlengine.runtime.sources import check_watermark, topic_schema
 from sqlengine.sql import ast
 from sqlengine.statements.columns import column_infos, infos_of_schema, watermark_info
 from sqlengine.statements.constraints import check_infos
@@ -92,5 +92,5 @@ def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None
         raise InvalidDefinition("a table has at most one identity column")
     if name in context.instance.catalog:
         context.instance.catalog.add(table)
-    make_topic(context, table, changelog_schema(table), topic_options)
+    make_topic(context, table, topic_schema(table), topic_options)
     return table

@@ -7,13 +7,15 @@ from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Stream, Table
+from sqlengine.catalog.objects import CatalogObject, CheckInfo, ColumnInfo, MaterializedView, Stream, Table
 from sqlengine.errors import UniqueViolation, WrongObjectType
 from sqlengine.formats import encoder
 from sqlengine.runtime.reader import WEIGHT_COLUMN
-from sqlengine.runtime.rows import Default, conform
+from sqlengine.runtime.rows import Default, conform, required
 from sqlengine.runtime.sources import format_options
+from sqlengine.runtime.stored_columns import stored_names
 from sqlengine.runtime.stored_expressions import constant
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements.constraints import check_rows, next_numbers, refuse_given
@@ -145,7 +147,25 @@ def _as_they_are_now(context: Context, pending: Sequence[Pending]) -> list[Pendi
     its rows with it, as if they had been committed before."""
     catalog = context.instance.catalog
     now = {catalog.oid(o.name): o for o in catalog if isinstance(o, (Stream, Table))}
-    return [as_it_is_now(item, now[item.oid]) for item in pending if item.oid in now]
+    made = [(item, as_it_is_now(item, now[item.oid])) for item in pending if item.oid in now]
+    for old, new in made:
+        if new.target.columns != old.target.columns or _checks(new.target) != _checks(old.target):
+            _allow(context, new)
+    return [new for _, new in made]
+
+
+def _checks(target: Stream | Table) -> tuple[CheckInfo, ...]:
+    return target.checks if isinstance(target, Table) else ()
+
+
+def _allow(context: Context, item: Pending) -> None:
+    """NotNullViolation (23502) or CheckViolation (23514) for rows that an object takes no more by now."""
+    rows = pa.Table.from_batches([item.batch])
+    if isinstance(item.target, Table):
+        rows = rows.filter(pc.greater(rows.column(WEIGHT_COLUMN), 0))
+        check_rows(context, item.target, rows)
+    for info in item.target.stored_columns():
+        required(rows.column(info.name), info)
 
 
 def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:
@@ -164,9 +184,11 @@ def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> 
 
 def _encoded(context: Context, target: Stream | Table, batch: pa.RecordBatch, key: str | None) -> pa.RecordBatch:
     """The topic's payload: the batch itself, or records of the stream's format."""
+    was = stored_names(target.columns)
+    records = batch.rename_columns([was.get(n, n) for n in batch.schema.names]) if was else batch
     if isinstance(target, Table) or target.format == "arrow":
-        return batch
-    values = encoder(target.format, batch.schema, format_options(target)).encode(batch)
+        return records
+    values = encoder(target.format, records.schema, format_options(target)).encode(records)
     n = batch.num_rows
     keys = pa.nulls(n, pa.binary()) if key is None else batch.column(key).cast(pa.string()).cast(pa.binary())
     now = pa.array(np.full(n, context.instance.clock.now_us(), dtype=np.int64)).cast(pa.timestamp("us"))

@@ -228,6 +228,47 @@ class SetDefault(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlterColumn(Statement):
+    """Base: ALTER kind name ... of one column; `kind`: "table" or "stream", as it was written."""
+
+    kind: str
+    name: Name
+    column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameColumn(AlterColumn):
+    """ALTER ... RENAME [COLUMN] column TO new_name."""
+
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropColumn(AlterColumn):
+    """ALTER ... DROP [COLUMN] [IF EXISTS] column [CASCADE]."""
+
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetType(AlterColumn):
+    """ALTER ... ALTER [COLUMN] column [SET DATA] TYPE type [USING expression]; positions of both in the statement."""
+
+    type_name: str
+    type_position: int
+    using: str | None = None
+    using_position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetNotNull(AlterColumn):
+    """ALTER ... ALTER [COLUMN] column SET NOT NULL, or DROP NOT NULL (`not_null` false)."""
+
+    not_null: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateView(Statement):
     """CREATE [MATERIALIZED] VIEW."""
 
