@@ -78,6 +78,7 @@ def _leading(symbols: list[str], within: tuple[str, ...]) -> set[tuple[tuple[str
 def _rules() -> Rules:
     """The grammar's rules as lists of symbols; an empty list is an alternative that says nothing."""
     text = Path(__file__).with_name("statements.lark").read_text(encoding="utf-8")
+    text = re.sub(r"\b([A-Z]+)_WORD\b", r'"\1"', text)
     return {
         found[1]: [_SYMBOL.findall(part) for part in re.split(r'(?<!")\|(?!")', found[2])]
         for found in _RULE.finditer(text)

@@ -3,6 +3,7 @@ random histories beside a model of plain Python values."""
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import sqlengine
 from sqlengine.api.database import Database
 
 NAMES = ("a", "b", "c")
+COMPACTED = "segment_bytes = 4096, cleanup_policy = 'compact', min_dirty_ratio = 0, delete_retention = '0 seconds'"
+SEEDS = range(int(os.environ.get("ALTER_COLUMNS_SEEDS", "4")))
 Row = dict[str, Any]
 
 
@@ -37,22 +40,16 @@ class History:
         self.serial = 0
         key = " PRIMARY KEY" if kind == "TABLE" and self.random.random() < 0.7 else ""
         self.run(f"CREATE {kind} t (id INT{key}, a INT, b TEXT)")
+        if key:
+            self.run(f"ALTER TOPIC t SET ({COMPACTED})")
         self.run("CREATE MATERIALIZED VIEW ids AS SELECT id, count(*) AS n FROM t GROUP BY id")
 
     def run(self, text: str) -> None:
         self.db.execute(text)
 
     def step(self) -> None:
-        changes = [
-            self.insert,
-            self.insert,
-            self.add,
-            self.drop,
-            self.rename,
-            self.widen,
-            self.restart,
-            self.checkpoint,
-        ]
+        changes = [self.insert, self.insert, self.add, self.drop, self.rename, self.widen]
+        changes += [self.restart, self.checkpoint, self.compact]
         if self.kind == "TABLE":
             changes += [self.update, self.delete, self.cast, self.compute]
         else:
@@ -148,6 +145,9 @@ class History:
             self.db.close()
         self.db = sqlengine.connect(self.path)
 
+    def compact(self) -> None:
+        self.db._instance.storage.compact()
+
     def checkpoint(self) -> None:
         self.run("CHECKPOINT")
 
@@ -161,8 +161,9 @@ class History:
         assert [row[0] for row in described] == ["id", *self.model.columns]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["TABLE", "STREAM"])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_histories(tmp_path: Path, kind: str, seed: int) -> None:
     history = History(sqlengine.connect(tmp_path / "db"), tmp_path / "db", seed, kind)
     try:
@@ -173,3 +174,120 @@ def test_random_histories(tmp_path: Path, kind: str, seed: int) -> None:
         history.check()
     finally:
         history.db.close()
+
+
+def test_rows_of_a_transaction_that_is_open_meanwhile() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, a INT, b TEXT)")
+        db.execute("CREATE STREAM s (a INT, b TEXT)")
+        other = db.session()
+        other.execute("BEGIN")
+        other.execute("INSERT INTO t VALUES (1, 5, 'x')")
+        other.execute("INSERT INTO s VALUES (5, 'x')")
+        for kind, name in (("TABLE", "t"), ("STREAM", "s")):
+            db.execute(f"ALTER {kind} {name} RENAME a TO n")
+            db.execute(f"ALTER {kind} {name} ALTER n TYPE BIGINT")
+            db.execute(f"ALTER {kind} {name} DROP COLUMN b")
+        assert other.execute("SELECT * FROM t").fetchall() == [(1, 5)]
+        other.execute("COMMIT")
+        assert db.execute("SELECT * FROM t").fetchall() == [(1, 5)]
+        assert db.execute("SELECT * FROM s").fetchall() == [(5,)]
+
+
+@pytest.mark.parametrize(
+    "change, sqlstate",
+    [
+        ("ALTER TABLE t ALTER a SET NOT NULL", "23502"),
+        ("ALTER TABLE t ADD CHECK (b <> 'x')", "23514"),
+        ("ALTER TABLE t ALTER b TYPE INT USING b::INT", "22P02"),
+    ],
+)
+def test_a_transaction_does_not_commit_what_a_change_forbids(change: str, sqlstate: str) -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, a INT, b TEXT)")
+        other = db.session()
+        other.execute("BEGIN")
+        other.execute("INSERT INTO t VALUES (1, NULL, 'x')")
+        db.execute(change)
+        with pytest.raises(sqlengine.Error) as caught:
+            other.execute("COMMIT")
+        assert caught.value.sqlstate == sqlstate
+        assert db.execute("SELECT * FROM t").fetchall() == []
+
+
+def test_a_query_that_runs_keeps_its_columns() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, a INT, b TEXT)")
+        follower = db.subscribe("SELECT id, a FROM t")
+        for change in ("RENAME a TO c", "DROP COLUMN a", "ALTER a TYPE TEXT"):
+            with pytest.raises(sqlengine.Error) as caught:
+                db.execute(f"ALTER TABLE t {change}")
+            assert caught.value.sqlstate == "55006"
+        db.execute("ALTER TABLE t DROP COLUMN b")
+        db.execute("INSERT INTO t VALUES (1, 2)")
+        follower.close()
+        db.execute("ALTER TABLE t DROP COLUMN a")
+        assert db.execute("SELECT * FROM t").fetchall() == [(1,)]
+
+
+def test_statistics_of_an_older_column_leave_out_no_rows(tmp_path: Path) -> None:
+    with sqlengine.connect(tmp_path) as db:
+        db.execute("CREATE STREAM s (id INT, a INT)")
+        db.execute("INSERT INTO s SELECT i, i FROM generate_series(1, 20000) AS g(i)")
+        db.execute("ALTER STREAM s ALTER a TYPE BIGINT")
+        db.execute("INSERT INTO s SELECT i, i FROM generate_series(20001, 40000) AS g(i)")
+        db.execute("ALTER STREAM s RENAME id TO b")
+        db.execute("ALTER STREAM s RENAME a TO id")
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM s WHERE id > 15000 AND b <= 35000")
+        assert db.execute("SELECT * FROM v").fetchall() == [(20000,)]
+        db.execute("CREATE MATERIALIZED VIEW w AS SELECT count(*) AS n FROM s WHERE id BETWEEN 5 AND 8")
+        assert db.execute("SELECT * FROM w").fetchall() == [(4,)]
+
+
+def test_privileges_go_with_the_column() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, a INT, b TEXT)")
+        db.execute("CREATE ROLE reader")
+        db.execute("GRANT SELECT (id, a) ON t TO reader")
+        db.execute("ALTER TABLE t RENAME a TO amount")
+        db.execute("ALTER TABLE t DROP COLUMN b")
+        db.execute("ALTER TABLE t ADD COLUMN a INT DEFAULT 9")
+        db.execute("SET ROLE reader")
+        assert db.execute("SELECT id, amount FROM t").fetchall() == []
+        with pytest.raises(sqlengine.Error) as caught:
+            db.execute("SELECT a FROM t")
+        assert caught.value.sqlstate == "42501"
+
+
+def test_the_past_is_read_under_the_columns_of_now(tmp_path: Path) -> None:
+    clock = sqlengine.VirtualClock(1_700_000_000_000_000)
+    with sqlengine.connect(tmp_path, clock=clock) as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, a TEXT, at TIMESTAMP, WATERMARK FOR at AS at)")
+        db.execute("INSERT INTO t VALUES (1, '1', TIMESTAMP '2024-01-01'), (2, 'none', TIMESTAMP '2024-01-01')")
+        db.execute("UPDATE t SET a = '2', at = TIMESTAMP '2024-01-02' WHERE id = 2")
+        db.execute("ALTER TABLE t ALTER a TYPE INT USING a::INT")
+        db.execute("ALTER TABLE t RENAME a TO n")
+        db.execute("UPDATE t SET n = 3, at = TIMESTAMP '2024-01-03' WHERE id = 2")
+        assert sorted(db.execute("SELECT id, n FROM t").fetchall()) == [(1, 1), (2, 3)]
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT id, sum(n) AS n FROM t GROUP BY id")
+        assert sorted(db.execute("SELECT * FROM v").fetchall()) == [(1, 1), (2, 3)]
+        db.crash()
+    with sqlengine.connect(tmp_path, clock=clock) as db:
+        assert sorted(db.execute("SELECT * FROM v").fetchall()) == [(1, 1), (2, 3)]
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "STREAM"])
+def test_a_crash_between_the_catalog_and_the_topic(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    db = sqlengine.connect(tmp_path)
+    db.execute(f"CREATE {kind} t (id INT, a INT, b TEXT)")
+    db.execute("INSERT INTO t VALUES (1, 2, 'x')")
+    monkeypatch.setattr("sqlengine.statements.alter_column.evolve", killed)
+    with pytest.raises(KeyboardInterrupt):
+        db.execute(f"ALTER {kind} t DROP COLUMN b")
+    db.crash()
+    with sqlengine.connect(tmp_path) as again:
+        again.execute("INSERT INTO t VALUES (3, 4)")
+        assert sorted(again.execute("SELECT * FROM t").fetchall()) == [(1, 2), (3, 4)]

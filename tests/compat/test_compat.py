@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import sqlengine
+from tests.compat import make_v2_altered as altered
 from tests.compat import make_v2_waiting as waiting
 from tests.compat.make_v2 import DECLARE, DIRECTORY, step
 
@@ -67,3 +68,15 @@ def test_rows_that_waited_in_a_directory_of_v2_leave_as_they_would_have(tmp_path
                 old.execute("CHECKPOINT")
         ticks = [change.tick for change in old.subscription("feed")]
         assert ticks == sorted(set(ticks)) and len(ticks) > 10
+
+
+def test_columns_altered_in_a_directory_of_v2_stay_so(tmp_path: Path) -> None:
+    shutil.copytree(altered.DIRECTORY, tmp_path / "old")
+    for _ in range(2):
+        with sqlengine.connect(tmp_path / "old", clock=sqlengine.VirtualClock(1_700_000_000_000_000)) as old:
+            assert sorted(old.execute("SELECT * FROM items").fetchall()) == altered.ITEMS
+            assert sorted(old.execute("SELECT * FROM seen").fetchall()) == altered.SEEN
+            assert sorted(old.execute("SELECT * FROM names").fetchall()) == [(1, "A"), (2, "B"), (4, "D")]
+            old.execute("CREATE MATERIALIZED VIEW again AS SELECT sum(number) AS n FROM seen")
+            assert old.execute("SELECT * FROM again").fetchall() == [(5000000003,)]
+            old.execute("DROP MATERIALIZED VIEW again")
