@@ -1,5 +1,5 @@
-"""Makes the database directory `v2_altered` beside this file: tables and a stream whose columns have been altered before
-and after a checkpoint, and no closing. Not to be run again once a version is released.
+"""Makes the database directory `v2_altered` beside this file: columns of tables and a stream altered before and after a
+checkpoint, and no closing. Not to be run again once a version is released.
 """
 
 from __future__ import annotations
