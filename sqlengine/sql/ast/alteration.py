@@ -1,0 +1,83 @@
+"""ALTER TABLE and ALTER STREAM: what changes columns and constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlengine.sql.ast.statements import CheckDef, ColumnDef, Name, Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddColumn(Statement):
+    """ALTER TABLE name ADD [COLUMN] [IF NOT EXISTS] definition."""
+
+    table: Name
+    column: ColumnDef
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddCheck(Statement):
+    """ALTER TABLE name ADD [CONSTRAINT name] CHECK (...)."""
+
+    table: Name
+    check: CheckDef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropConstraint(Statement):
+    """ALTER TABLE name DROP CONSTRAINT [IF EXISTS] name."""
+
+    table: Name
+    constraint: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDefault(Statement):
+    """ALTER TABLE name ALTER [COLUMN] column SET DEFAULT expression, or DROP DEFAULT (`default` None)."""
+
+    table: Name
+    column: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterColumn(Statement):
+    """Base: ALTER kind name ... of one column; `kind`: "table" or "stream", as it was written."""
+
+    kind: str
+    name: Name
+    column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameColumn(AlterColumn):
+    """ALTER ... RENAME [COLUMN] column TO new_name."""
+
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropColumn(AlterColumn):
+    """ALTER ... DROP [COLUMN] [IF EXISTS] column [CASCADE]."""
+
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetType(AlterColumn):
+    """ALTER ... ALTER [COLUMN] column [SET DATA] TYPE type [USING expression]; positions of both in the statement."""
+
+    type_name: str
+    type_position: int
+    using: str | None = None
+    using_position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetNotNull(AlterColumn):
+    """ALTER ... ALTER [COLUMN] column SET NOT NULL, or DROP NOT NULL (`not_null` false)."""
+
+    not_null: bool
