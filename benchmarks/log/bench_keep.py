@@ -117,8 +117,8 @@ def acknowledgements(root: Path, appends: int) -> None:
     median_us = alone[len(alone) // 2] * 1e6
     report("fdatasync alone, median", "fdatasync", median_us, "us")
     report("fdatasync alone, p99", "fdatasync", alone[len(alone) * 99 // 100] * 1e6, "us")
-    paced = sorted(fdatasyncs(root / "probe", appends, pause_s=0.001))
-    report("fdatasync alone at 1,000/s, p99", "fdatasync", paced[len(paced) * 99 // 100] * 1e6, "us")
+    apart = sorted(fdatasyncs(root / "probe", appends, pause_s=0.001))
+    report("fdatasync alone at 1,000/s, p99", "fdatasync", apart[len(apart) * 99 // 100] * 1e6, "us")
     batch = pa.record_batch({"n": [1], "s": ["x" * 80]})
     with storage.Storage.open(str(root / "group")) as opened:
         log = opened.create_topic("t", batch.schema).partitions[0]

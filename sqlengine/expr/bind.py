@@ -17,6 +17,7 @@ from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.bind_duck import duck_call, opaque, refuse_of_session
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
+from sqlengine.expr.dialects import dialect_call, rules
 from sqlengine.expr.parameters import stand_in
 from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
@@ -180,6 +181,8 @@ class _Binder:
             return self._rows(expr.op, expr.left, expr.right)
         left, right = self.bind(expr.left), self.bind(expr.right)
         try:
+            if expr.rules:
+                return rules(expr.rules).operation(expr.op, left, right)
             return self.combine(expr.op, left, right, expr.position)
         except errors.Error as err:
             raise err.at(expr.position) from None
@@ -306,14 +309,15 @@ class _Binder:
     def in_list(self, expr: ast.InList) -> tree.Expr:
         if isinstance(expr.arg, ast.Row) or any(isinstance(i, ast.Row) for i in expr.items):
             return self._in_by_comparing(expr)
-        arg, *items = unify([self.bind(expr.arg), *self.bind_all(expr.items)], "IN")
+        unified = rules(expr.rules).unified if expr.rules else unify
+        arg, *items = unified([self.bind(expr.arg), *self.bind_all(expr.items)], "IN")
         constants = [i for i in items if isinstance(i, tree.Const)]
         if len(constants) == len(items) and not pa.types.is_nested(arg.type) and arg.type not in (INTERVAL, JSON):
             return tree.InList(pa.bool_(), arg, tuple(constants), expr.negated)
         return self._in_by_comparing(expr)
 
     def _in_by_comparing(self, expr: ast.InList) -> tree.Expr:
-        tests = [self.binary(ast.Binary("=", expr.arg, item)) for item in expr.items]
+        tests = [self.binary(ast.Binary("=", expr.arg, item, rules=expr.rules)) for item in expr.items]
         made = tree.Call(pa.bool_(), "or", tuple(tests)) if len(tests) > 1 else tests[0]
         return tree.Call(pa.bool_(), "not", (made,)) if expr.negated else made
 
@@ -321,11 +325,12 @@ class _Binder:
         conditions = []
         for condition, _ in expr.whens:
             if expr.operand is not None:
-                condition = ast.Binary("=", expr.operand, condition)
+                condition = ast.Binary("=", expr.operand, condition, rules=expr.rules)
             conditions.append(boolean(self.bind(condition), "CASE/WHEN"))
         results = self.bind_all([r for _, r in expr.whens])
         default = self.bind(expr.default) if expr.default is not None else tree.Const(pa.null(), None)
-        *results, default = unify([*results, default], "CASE")
+        unified = rules(expr.rules).unified if expr.rules else unify
+        *results, default = unified([*results, default], "CASE")
         return tree.Case(default.type, tuple(zip(conditions, results, strict=True)), default)
 
     def cast(self, expr: ast.Cast) -> tree.Expr:
@@ -409,6 +414,8 @@ class _Binder:
             if len(args) % 2:
                 raise odd_arguments(name)
             args = [arg if i % 2 else cast(arg, pa.string()) for i, arg in enumerate(args)]
+        if (other := dialect_call(name)) is not None:
+            return other[0].call(other[1], args, self.functions)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(self, args)

@@ -64,7 +64,19 @@ FAMILIES = (
     json_paths,
 )
 
-BUILTINS: Registry = collect(FAMILIES)
+
+class _BuiltIn(Registry):
+    """The built-in functions; those of other dialects, whose names have a `$`, are loaded when the first is wanted."""
+
+    def lookup(self, name: str) -> tuple[Function, ...]:
+        if "$" not in name:
+            return super().lookup(name)
+        from sqlengine.functions.hive import HIVE  # only who speaks Hive pays for it
+
+        return HIVE.lookup(name)
+
+
+BUILTINS: Registry = collect(FAMILIES, _BuiltIn())
 
 
 def scalar(name: str) -> tuple[Function, ...]:

@@ -239,9 +239,9 @@ def user_error(name: str, err: Exception) -> errors.Error:
     )
 
 
-def collect(modules: Iterable[Any]) -> Registry:
+def collect(modules: Iterable[Any], registry: Registry | None = None) -> Registry:
     """A Registry of every Function that is a global of the modules; a module's last name is its family."""
-    registry = Registry()
+    registry = Registry() if registry is None else registry
     for module in modules:
         family = module.__name__.rpartition(".")[2]
         for item in vars(module).values():

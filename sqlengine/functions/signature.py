@@ -29,7 +29,7 @@ from sqlengine.types import (
 )
 
 _PSEUDO = frozenset({"anyelement", "anyarray", "anynumber", "anyint", "numeric", "any"})
-_SHAPE = re.compile(r"^\s*(\w+)\((.*)\)\s*->\s*(.+?)\s*$")
+_SHAPE = re.compile(r"^\s*([\w$]+)\((.*)\)\s*->\s*(.+?)\s*$")
 _LADDER: dict[pa.DataType, int] = {pa.int16(): 0, pa.int32(): 1, pa.int64(): 2, pa.float64(): 4, pa.float32(): 5}
 
 

@@ -204,10 +204,10 @@ class Binder:
     def _values(self, rel: ast.ValuesRef) -> Relation:
         nothing = ONE_ROW
         rows = [[bind_scalar(e, nothing) for e in row] for row in rel.rows]
-        merged = [meet([row[i].type for row in rows]) for i in range(len(rows[0]))]
+        merged = [meet([row[i].type for row in rows], rel.rules) for i in range(len(rows[0]))]
         names = [*rel.column_aliases, *(f"column{i + 1}" for i in range(len(rel.column_aliases), len(merged)))]
         schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
-        cast = tuple(tuple(coerce(e, t) for e, t in zip(row, merged, strict=True)) for row in rows)
+        cast = tuple(tuple(coerce(e, t, rel.rules) for e, t in zip(row, merged, strict=True)) for row in rows)
         return named(nodes.Values(schema=schema, rows=cast, time_columns=()), rel.alias)
 
     def subquery_of(self, relation: ast.Relation | None) -> tuple[ast.SubqueryRef, Bind | None] | None:

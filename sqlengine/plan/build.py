@@ -8,11 +8,12 @@ from dataclasses import replace
 import pyarrow as pa
 
 from sqlengine.expr.simplify import conjunction
-from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children
+from sqlengine.expr.tree import Call, Const, Expr, InputRef, children
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, schema_of
+from sqlengine.plan.unify import coerce
 
 
 def ref(node: Node, index: int) -> InputRef:
@@ -136,12 +137,9 @@ def or_zero(expr: Expr) -> Expr:
     return Call(type=expr.type, function="coalesce", args=(expr, Const(expr.type, 0)))
 
 
-def cast_to(node: Node, schema: pa.Schema) -> Node:
-    """The node's columns under `schema`'s names and types, casting where types differ."""
-    exprs: list[Expr] = []
-    for i, field in enumerate(schema):
-        expr: Expr = ref(node, i)
-        exprs.append(expr if expr.type == field.type else Cast(type=field.type, arg=expr))
+def cast_to(node: Node, schema: pa.Schema, dialect: str = "") -> Node:
+    """The node's columns under `schema`'s names and types, cast by the dialect's rules where types differ."""
+    exprs = [coerce(ref(node, i), field.type, dialect) for i, field in enumerate(schema)]
     return projected(node, exprs, schema.names)
 
 

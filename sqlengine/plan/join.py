@@ -19,7 +19,8 @@ from sqlengine.errors import (
     UndefinedTable,
 )
 from sqlengine.expr.bind import bind as bind_scalar
-from sqlengine.expr.tree import Call, Cast, Expr, InputRef, input_columns
+from sqlengine.expr.dialects import rules
+from sqlengine.expr.tree import Call, Expr, InputRef, input_columns
 from sqlengine.plan import build, nodes
 from sqlengine.plan.correlation import (
     DependentBinder,
@@ -310,7 +311,8 @@ def _take_key(condition: ast.Expr, both: Relation, sides: tuple[_Side, _Side]) -
     if pair is None:
         return False
     a, b = pair
-    common = types.common_type(a.type, b.type)
+    met = rules(condition.rules).compared_as if condition.rules else types.common_type
+    common = met(a.type, b.type)
     if common is None:
         raise DatatypeMismatch(
             f"operator does not exist: {types.to_sql(a.type)} = {types.to_sql(b.type)}",
@@ -319,8 +321,7 @@ def _take_key(condition: ast.Expr, both: Relation, sides: tuple[_Side, _Side]) -
             hint="cast one of the two sides",
         )
     for side, expr in zip(sides, (a, b), strict=True):
-        cast = expr if expr.type == common else Cast(type=common, arg=expr)
-        side.keys.append(side.add_key(cast))
+        side.keys.append(side.add_key(coerce(expr, common, condition.rules)))
     return True
 
 

@@ -28,6 +28,7 @@ from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.plan.views_as_streams import views_as_streams
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import POSTGRES
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,21 @@ def plan_query(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     return _recomputed(query, emit, planner, reason)
 
 
+def plan_lowered(tree: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Planner) -> Planned:
+    """Plan a query as plain data; NotSupportedError (0A000) for what no incremental operator does."""
+    try:
+        return _planned(tree, emit, planner)
+    except Unplannable as gap:
+        raise NotSupportedError(f"{gap.reason} is not supported here") from None
+
+
 def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
+    return _planned(sql.lower(query), emit, planner)
+
+
+def _planned(lowered: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Planner) -> Planned:
     closing = emit.mode == "final"
-    tree = mark_user_functions(sql.lower(query), planner.functions)
+    tree = mark_user_functions(lowered, planner.functions)
     bound = bind_lowered(tree, planner, closing)
     try:
         stages = _stages(bound, emit, planner, first_moment(tree))
@@ -144,6 +157,8 @@ def _after_binding(bound: Node, emit: ast.Emit, planner: Planner, now_at: int | 
 
 def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str) -> Planned:
     """Every input scanned whole, the query run again when one changes."""
+    if query.dialect != POSTGRES:
+        raise NotSupportedError(f"{reason} is not supported in the dialect {query.dialect}")
     if emit.mode == "final":
         raise NotSupportedError(
             f"EMIT ON WINDOW CLOSE is not supported with {reason}",

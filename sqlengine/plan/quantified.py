@@ -27,8 +27,8 @@ def counted_answers(sub: ast.Subquery) -> ast.Select:
     op = "=" if sub.kind == "in" else sub.op or "="
     if len(args) > 1 and op not in ("=", "<>"):
         raise Unplannable("rows in order compared with a subquery")
-    equal = [ast.Binary("=", a, ast.Column(("$rows", n))) for a, n in zip(args, names, strict=True)]
-    compared = conjoin([*equal]) if len(args) > 1 else ast.Binary(op, args[0], ast.Column(("$rows", "$v0")))
+    equal = [ast.Binary("=", a, ast.Column(("$rows", n)), rules=sub.rules) for a, n in zip(args, names, strict=True)]
+    compared = conjoin([*equal]) if len(args) > 1 else replace(equal[0], op=op)
     assert compared is not None
     if len(args) > 1 and op == "<>":
         compared = ast.Unary("not", compared)
@@ -65,7 +65,7 @@ def by_extreme(sub: ast.Subquery) -> ast.Subquery | None:
         ast.Binary("or", ast.IsTest(sub.arg, "null"), ast.Binary("<>", rows, known)),
     )
     whens = (
-        (ast.Binary(op, sub.arg, extreme), ast.Literal(not every, "boolean")),
+        (ast.Binary(op, sub.arg, extreme, rules=sub.rules), ast.Literal(not every, "boolean")),
         (unknown, ast.Literal(None, "boolean")),
     )
     answer = ast.Case(None, whens, ast.Literal(every, "boolean"))

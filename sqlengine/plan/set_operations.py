@@ -35,10 +35,11 @@ def bind_set_operation(binder: QueryBinder, op: ast.SetOperation) -> Relation:
         left, right = _by_name(left, right)
     if len(left.columns) != len(right.columns):
         raise SyntaxError(f"each {op.op.upper()} query must have the same number of columns")
-    merged = [meet(pair) for pair in zip(known_types(left.node), known_types(right.node), strict=True)]
+    pairs = zip(known_types(left.node), known_types(right.node), strict=True)
+    merged = [meet(pair, op.rules) for pair in pairs]
     names = [c.name for c in left.columns]
     schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
-    sides = [build.cast_to(left.node, schema), build.cast_to(right.node, schema)]
+    sides = [build.cast_to(side.node, schema, op.rules) for side in (left, right)]
     if op.op != "union":
         return named(_counted(sides, op), None)
     both = build.union_all(sides)

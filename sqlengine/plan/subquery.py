@@ -127,7 +127,7 @@ class Subqueries:
     def _in(self, relation: Relation, test: ast.Subquery) -> Relation:
         cut, args = self._cut_in(relation, test)
         values = [ast.Column((cut.alias, f"$v{i}")) for i in range(len(args))]
-        equal: list[ast.Expr] = [ast.Binary("=", a, v) for a, v in zip(args, values, strict=True)]
+        equal: list[ast.Expr] = [ast.Binary("=", a, v, rules=test.rules) for a, v in zip(args, values, strict=True)]
         if not test.negated:
             return self._join(relation, self._named(_with_keys(cut), cut), "semi", [*cut.on, *equal])
         if len(args) > 1 or not cut.only_equal:
@@ -260,7 +260,7 @@ class Subqueries:
         if len(args) != 1:
             raise Unplannable("IN of several columns as a value")
         relation, counts = self._counted(relation, cut)
-        equal = ast.Binary("=", args[0], cut.column(cut.query.items[0].expr))
+        equal = ast.Binary("=", args[0], cut.column(cut.query.items[0].expr), rules=sub.rules)
         relation, found = self._marked(relation, cut, [equal])
         unknown = ast.Binary("or", ast.IsTest(args[0], "null"), ast.Binary("<>", counts[0], counts[1]))
         some = ast.Binary(">", counts[0], ast.Literal(0, "bigint"))
@@ -374,7 +374,7 @@ class Subqueries:
         if isinstance(part, ast.Binary) and part.op == "=":
             for inner, outer in ((part.left, part.right), (part.right, part.left)):
                 if scope.all_inner(inner) and scope.all_outer(outer):
-                    return ast.Binary("=", outer, cut.column(inner), part.position)
+                    return ast.Binary("=", outer, cut.column(inner), part.position, part.rules)
         cut.only_equal = False
 
         def place(e: ast.Expr) -> ast.Expr | None:

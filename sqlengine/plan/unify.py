@@ -8,12 +8,17 @@ import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.errors import DatatypeMismatch
+from sqlengine.expr.dialects import rules
 from sqlengine.expr.parameters import note
 from sqlengine.expr.tree import Cast, Const, Expr
 
 
-def meet(kinds: Sequence[pa.DataType]) -> pa.DataType:
-    """The type all values can have, text when nothing is known; DatatypeMismatch (42804) when there is none."""
+def meet(kinds: Sequence[pa.DataType], dialect: str = "") -> pa.DataType:
+    """The type all values can have, text when nothing is known; DatatypeMismatch (42804) when there is none.
+
+    `dialect`: whose rules say so, PostgreSQL's by default."""
+    if dialect:
+        return rules(dialect).met(kinds)
     merged = kinds[0]
     for kind in kinds[1:]:
         common = types.common_type(merged, kind)
@@ -23,10 +28,12 @@ def meet(kinds: Sequence[pa.DataType]) -> pa.DataType:
     return pa.string() if pa.types.is_null(merged) else merged
 
 
-def coerce(expr: Expr, kind: pa.DataType) -> Expr:
+def coerce(expr: Expr, kind: pa.DataType, dialect: str = "") -> Expr:
     """The expression as a value of the type; NULL is a NULL of it."""
     if expr.type == kind:
         return expr
+    if dialect:
+        return rules(dialect).to(expr, kind)
     if isinstance(expr, Const) and expr.value is None:
         note(expr, kind)
         return Const(type=kind, value=None)

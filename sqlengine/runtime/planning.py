@@ -32,12 +32,16 @@ class Planning:
 
     def plan(self, query: ast.Query, emit: ast.Emit, planning: PlanningInfo, threads: int = 0) -> Planned:
         """Plan a continuous query; what `planning` has no row count of is counted now."""
-        return replace(plan_query(query, emit, self._planner(planning, self._row_count)), threads=threads)
+        return replace(plan_query(query, emit, self.planner(planning)), threads=threads)
+
+    def planner(self, planning: PlanningInfo) -> Planner:
+        """What planning needs to know; what `planning` has no row count of is counted now."""
+        return self._planner(planning, self._row_count)
 
     def bound(self, tree: ast.Select | ast.SetOperation) -> Node:
         """A query's bound plan; Unplannable for what no plan has."""
         marked = mark_user_functions(tree, self.instance.functions)
-        return bind_lowered(marked, self._planner(PlanningInfo(), self._row_count))
+        return bind_lowered(marked, self.planner(PlanningInfo()))
 
     def expanded(self, query: ast.Query, lent: Mapping[str, CatalogObject] | None = None) -> Expanded:
         """A query's text for the snapshot executor; `lent`: relations the catalog does not have."""

@@ -20,6 +20,7 @@ from sqlengine.functions.user import UserFunctions
 from sqlengine.snapshot import pg
 from sqlengine.snapshot.user import register
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import POSTGRES
 from sqlengine.types import to_sql
 
 
@@ -84,6 +85,10 @@ def declared_time(obj: CatalogObject) -> str | None:
     return mark.column if mark is not None else None
 
 
+class OtherDialect(Exception):
+    """A view in the query is written in a dialect that DuckDB has no text for: our own operators answer."""
+
+
 @dataclass
 class _Expansion:
     catalog: Catalog
@@ -102,8 +107,11 @@ class _Expansion:
         """What stands in the text for a named object."""
         obj = self._object(ref)
         if isinstance(obj, View):
+            query = sql.parse_query(obj.query)
+            if query.dialect != POSTGRES:
+                raise OtherDialect(obj.name)
             columns = ", ".join(duck.quote(c.name) for c in obj.columns)
-            return f"(SELECT * FROM ({self.render(sql.parse_query(obj.query))}) AS v({columns}))"
+            return f"(SELECT * FROM ({self.render(query)}) AS v({columns}))"
         if not isinstance(obj, (Stream, Table, MaterializedView, SystemTable, PgRelation)):
             raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=ref.position)
         if obj.name not in self.names:

@@ -14,18 +14,20 @@ import lark
 from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import POSTGRES
 from sqlengine.sql.interval import fixed_us, parse_interval
 from sqlengine.sql.lexer import STRING, Token
 from sqlengine.sql.query import make_expr, make_query
 
 
 class Node:
-    """A lark tree with the statement's text and tokens."""
+    """A lark tree with the statement's text, tokens and dialect."""
 
-    def __init__(self, tree: lark.Tree[Any], text: str, tokens: Sequence[Token]) -> None:
+    def __init__(self, tree: lark.Tree[Any], text: str, tokens: Sequence[Token], dialect: str = POSTGRES) -> None:
         self.tree = tree
         self.text = text
         self.tokens = tokens
+        self.dialect = dialect
 
     @property
     def rule(self) -> str:
@@ -36,7 +38,7 @@ class Node:
         """Direct children made by `rule`, in order; all of them without one."""
         for child in self.tree.children:
             if isinstance(child, lark.Tree) and (rule is None or child.data == rule):
-                yield Node(child, self.text, self.tokens)
+                yield Node(child, self.text, self.tokens, self.dialect)
 
     def node(self, rule: str) -> Node | None:
         """The first child made by `rule`."""
@@ -52,7 +54,7 @@ class Node:
             if isinstance(child, lark.Token):
                 yield child
             elif child.data == self.tree.data:
-                yield from Node(child, self.text, self.tokens).flat()
+                yield from Node(child, self.text, self.tokens, self.dialect).flat()
 
     def spread(self) -> Iterator[Node]:
         """The child nodes, left-recursive lists flattened."""
@@ -187,7 +189,7 @@ def _encoding(node: Node, given: set[str]) -> list[tuple[str, str]]:
 
 def query_leaf(node: Node, leaf: lark.Token) -> ast.Query:
     """The Query behind a QUERY terminal."""
-    return make_query(node.source(leaf), node.text)
+    return make_query(node.source(leaf), node.text, node.dialect)
 
 
 def query_of(node: Node) -> ast.Query | None:

@@ -9,7 +9,8 @@ the name the user wrote.  Positions in a tree (`meta["start"]`) are those of our
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
@@ -35,17 +36,6 @@ logging.getLogger("sqlglot").addHandler(logging.NullHandler())
 MARK = "\u0192"
 """Stands before function names in the tokens sqlglot sees; stripped from the tree."""
 
-_POSTGRES = Dialect.get_or_raise("postgres")
-_TOKENIZER: Any = _POSTGRES.tokenizer_class
-_KEYWORDS: dict[str, TokenType] = {
-    word: kind for word, kind in _TOKENIZER.KEYWORDS.items() if " " not in word and "{" not in word and "}" not in word
-}
-_SINGLE: dict[str, TokenType] = {**_TOKENIZER.SINGLE_TOKENS, "?": TokenType.PLACEHOLDER}
-_PHRASES: dict[str, dict[tuple[str, ...], TokenType]] = {}
-for _words, _kind in _TOKENIZER.KEYWORDS.items():
-    if " " in _words:
-        _PHRASES.setdefault(_words.split()[0], {})[tuple(_words.split()[1:])] = _kind
-
 _SPLIT = {">>": ">>", "<<": "<<", "!~": "!~", "!~*": ("!", "~*"), "!~~": ("!", "~~"), "!~~*": ("!", "~~*")}
 """Operators that sqlglot wants as several tokens (`>>` also closes nested types)."""
 
@@ -56,7 +46,7 @@ _OWN_SYNTAX = frozenset(
 )
 """Words before a parenthesis that are not plain function names: their arguments have a syntax of their
 own."""
-_KEYWORD_FUNCTIONS = frozenset(
+KEYWORD_FUNCTIONS = frozenset(
     "LEFT RIGHT REPLACE ROW WINDOW FORMAT FIRST RANGE LIST MAP STRUCT TRUNCATE INSERT DATE TIME TIMESTAMP "
     "TIMESTAMPTZ TEXT "
     "CHAR JSON JSONB UUID NAME YEAR SESSION NEXT GLOB XOR".split()
@@ -68,14 +58,48 @@ _BEFORE_EXPRESSION = frozenset("BY TO ZONE PLACING".split())
 """Words, not keywords to sqlglot, after which an expression may begin."""
 
 
-def parse_query(tokens: Sequence[Token], text: str) -> exp.Expr:
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What one of sqlglot's dialects makes of words: keywords, operators, phrases by their first word, and its parser.
+
+    `callable`: keywords that name a function when an opening parenthesis follows; `prepare` rewrites our tokens before
+    they are converted.
+    """
+
+    dialect: Dialect
+    keywords: dict[str, TokenType]
+    single: dict[str, TokenType]
+    phrases: dict[str, dict[tuple[str, ...], TokenType]]
+    callable: frozenset[str]
+    prepare: Callable[[Sequence[Token]], list[Token]]
+
+
+def make_grammar(
+    name: str, prepare: Callable[[Sequence[Token]], list[Token]], callable_words: frozenset[str] = KEYWORD_FUNCTIONS
+) -> Grammar:
+    """The Grammar of a dialect of sqlglot."""
+    dialect = Dialect.get_or_raise(name)
+    tokenizer: Any = dialect.tokenizer_class
+    phrases: dict[str, dict[tuple[str, ...], TokenType]] = {}
+    for words, kind in tokenizer.KEYWORDS.items():
+        if " " in words:
+            phrases.setdefault(words.split()[0], {})[tuple(words.split()[1:])] = kind
+    keywords = {w: kind for w, kind in tokenizer.KEYWORDS.items() if not set(w) & set(" {}")}
+    single = {**tokenizer.SINGLE_TOKENS, "?": TokenType.PLACEHOLDER}
+    return Grammar(dialect, keywords, single, phrases, callable_words, prepare)
+
+
+_POSTGRES = make_grammar("postgres", rewrite)
+
+
+def parse_query(tokens: Sequence[Token], text: str, grammar: Grammar = _POSTGRES) -> exp.Expr:
     """The tree of a query (SELECT, WITH, VALUES, TABLE, FROM, set operations).
 
     Raises SyntaxError (42601) with the position of the offending token.
     """
     if not (tokens[0].upper in QUERY_STARTS or tokens[0].value == "("):
         raise _not_a_query(tokens)
-    tree = _parse(tokens, text)
+    tree = _parse(tokens, text, grammar)
     if not isinstance(tree, exp.Query) and not isinstance(tree, exp.Values):
         raise _not_a_query(tokens)
     return tree
@@ -86,10 +110,10 @@ def _not_a_query(tokens: Sequence[Token]) -> errors.SyntaxError:
     return errors.SyntaxError("a query is expected here", hint=hint, position=tokens[0].start)
 
 
-def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
+def parse_expression(tokens: Sequence[Token], text: str, grammar: Grammar = _POSTGRES) -> exp.Expr:
     """The tree of one scalar expression; same errors as `parse_query`."""
     start = tokens[0].start
-    tree = _parse([Token(WORD, "SELECT", start, start), *tokens], text)
+    tree = _parse([Token(WORD, "SELECT", start, start), *tokens], text, grammar)
     if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or set(_present(tree)) != {"expressions"}:
         raise errors.SyntaxError("a single expression is expected here", position=start)
     only = tree.expressions[0]
@@ -100,7 +124,7 @@ def parse_expression(tokens: Sequence[Token], text: str) -> exp.Expr:
 
 def has_own_form(function: str) -> bool:
     """Whether sqlglot reads calls of this name into a class of its own, so that the name itself is lost."""
-    parser = _POSTGRES.parser_class
+    parser = _POSTGRES.dialect.parser_class
     return function.upper() in parser.FUNCTIONS or function.upper() in parser.FUNCTION_PARSERS
 
 
@@ -115,11 +139,11 @@ def _present(tree: exp.Expr) -> list[str]:
     return [key for key, value in tree.args.items() if value]
 
 
-def _parse(tokens: Sequence[Token], text: str) -> exp.Expr:
-    rewritten = rewrite(tokens)
-    foreign = _convert(rewritten)
+def _parse(tokens: Sequence[Token], text: str, grammar: Grammar) -> exp.Expr:
+    rewritten = grammar.prepare(tokens)
+    foreign = _convert(rewritten, grammar)
     try:
-        trees = _POSTGRES.parser(error_level=ErrorLevel.IMMEDIATE).parse(foreign, text)
+        trees = grammar.dialect.parser(error_level=ErrorLevel.IMMEDIATE).parse(foreign, text)
     except SqlglotError as err:
         raise _translate(err, tokens) from None
     except RecursionError:
@@ -146,13 +170,13 @@ def _parse(tokens: Sequence[Token], text: str) -> exp.Expr:
 # ---------------------------------------------------------------- tokens
 
 
-def _convert(tokens: Sequence[Token]) -> list[GlotToken]:
+def _convert(tokens: Sequence[Token], grammar: Grammar) -> list[GlotToken]:
     """Our tokens as sqlglot's; keyword phrases such as ORDER BY become one, as its tokenizer does."""
     out: list[GlotToken] = []
     at, count = 0, len(tokens)
     while at < count:
         token = tokens[at]
-        phrase = _phrase(tokens, at) if token.kind == WORD else None
+        phrase = _phrase(tokens, at, grammar) if token.kind == WORD else None
         if phrase is not None:
             kind, length = phrase
             words = " ".join(part.value for part in tokens[at : at + length])
@@ -161,19 +185,19 @@ def _convert(tokens: Sequence[Token]) -> list[GlotToken]:
             continue
         if token.value in _SPLIT and token.kind == OP:
             out += [
-                GlotToken(_single(part, token), part, 1, token.start, token.start, token.end - 1)
+                GlotToken(_single(part, token, grammar), part, 1, token.start, token.start, token.end - 1)
                 for part in _SPLIT[token.value]
             ]
         else:
-            kind, value = _kind_and_text(tokens, at)
+            kind, value = _kind_and_text(tokens, at, grammar)
             out.append(GlotToken(kind, value, 1, token.start, token.start, token.end - 1))
         at += 1
     return out
 
 
-def _phrase(tokens: Sequence[Token], at: int) -> tuple[TokenType, int] | None:
+def _phrase(tokens: Sequence[Token], at: int, grammar: Grammar) -> tuple[TokenType, int] | None:
     """The keyword phrase that begins at a token, the longest first, and how many tokens it takes."""
-    candidates = _PHRASES.get(tokens[at].value.upper())
+    candidates = grammar.phrases.get(tokens[at].value.upper())
     if candidates is None:
         return None
     for length in (2, 1):
@@ -183,12 +207,12 @@ def _phrase(tokens: Sequence[Token], at: int) -> tuple[TokenType, int] | None:
     return None
 
 
-def _kind_and_text(tokens: Sequence[Token], at: int) -> tuple[TokenType, str]:
+def _kind_and_text(tokens: Sequence[Token], at: int, grammar: Grammar) -> tuple[TokenType, str]:
     token = tokens[at]
     if token.kind == WORD:
-        return _word(tokens, at)
+        return _word(tokens, at, grammar)
     if token.kind == QUOTED:
-        call = at + 1 < len(tokens) and tokens[at + 1].value == "(" and _may_begin_call(tokens, at)
+        call = at + 1 < len(tokens) and tokens[at + 1].value == "(" and _may_begin_call(tokens, at, grammar)
         return TokenType.IDENTIFIER, MARK + token.value if call else token.value
     if token.kind == STRING:
         return TokenType.STRING, token.value
@@ -196,31 +220,31 @@ def _kind_and_text(tokens: Sequence[Token], at: int) -> tuple[TokenType, str]:
         return TokenType.NUMBER, str(int(token.value, 16)) if token.value[:2] in ("0x", "0X") else token.value
     if token.kind in (HEX, BIT):
         return TokenType.HEX_STRING if token.kind == HEX else TokenType.BIT_STRING, token.value
-    return _single(token.value, token), token.value
+    return _single(token.value, token, grammar), token.value
 
 
-def _single(operator: str, token: Token) -> TokenType:
-    kind = _KEYWORDS.get(operator) or _SINGLE.get(operator)
+def _single(operator: str, token: Token, grammar: Grammar) -> TokenType:
+    kind = grammar.keywords.get(operator) or grammar.single.get(operator)
     if kind is None:
         raise errors.SyntaxError(f'operator "{token.value}" is not known', position=token.start)
     return kind
 
 
-def _word(tokens: Sequence[Token], at: int) -> tuple[TokenType, str]:
+def _word(tokens: Sequence[Token], at: int, grammar: Grammar) -> tuple[TokenType, str]:
     token = tokens[at]
     upper = token.value.upper()
-    kind = _KEYWORDS.get(upper, TokenType.VAR)
+    kind = grammar.keywords.get(upper, TokenType.VAR)
     if at + 1 >= len(tokens) or tokens[at + 1].value != "(" or tokens[at + 1].kind != "op":
         return kind, token.value
     if upper == "MATCH_RECOGNIZE":
         raise NotSupportedError("MATCH_RECOGNIZE is not supported", position=token.start)
-    names_function = upper not in _OWN_SYNTAX if kind is TokenType.VAR else upper in _KEYWORD_FUNCTIONS
-    if names_function and _may_begin_call(tokens, at):
+    names_function = upper not in _OWN_SYNTAX if kind is TokenType.VAR else upper in grammar.callable
+    if names_function and _may_begin_call(tokens, at, grammar):
         return TokenType.VAR, MARK + token.value.lower()
     return kind, token.value
 
 
-def _may_begin_call(tokens: Sequence[Token], at: int) -> bool:
+def _may_begin_call(tokens: Sequence[Token], at: int, grammar: Grammar) -> bool:
     """False where a name before a parenthesis is an alias with columns or a type with arguments."""
     if at == 0:
         return True
@@ -229,7 +253,8 @@ def _may_begin_call(tokens: Sequence[Token], at: int) -> bool:
         return False
     if before.kind == WORD:
         upper = before.value.upper()
-        return (upper in _KEYWORDS and upper != "AS" and upper not in _KEYWORD_FUNCTIONS) or upper in _BEFORE_EXPRESSION
+        is_word = upper in grammar.keywords and upper != "AS" and upper not in grammar.callable
+        return is_word or upper in _BEFORE_EXPRESSION
     if before.value == "*" and tokens[at].upper == "REPLACE":
         return at > 1 and tokens[at - 2].upper not in ("SELECT", ",", ".", "DISTINCT", "ALL")
     return before.value not in ("::", ")")

@@ -35,7 +35,7 @@ def _anonymous(node: exp.Expr, ctx: Context) -> ast.Expr:
         if position_of(node) is not None
         else position_of(node.this if isinstance(node.this, exp.Expr) else None)
     )
-    return _arguments(ast.Call(name, (), position=position), node.expressions, ctx)
+    return arguments_of(ast.Call(name, (), position=position), node.expressions, ctx)
 
 
 def _named_struct(node: exp.Expr, ctx: Context) -> ast.Expr:
@@ -46,7 +46,7 @@ def _named_struct(node: exp.Expr, ctx: Context) -> ast.Expr:
     return ast.Row(tuple(ctx.expr(v) for v in node.expressions[1::2]), tuple(str(n.this) for n in names))
 
 
-def _arguments(call: ast.Call, given: list[exp.Expr], ctx: Context) -> ast.Call:
+def arguments_of(call: ast.Call, given: list[exp.Expr], ctx: Context) -> ast.Call:
     """Arguments with DISTINCT, ORDER BY and `*` taken apart."""
     items = list(given)
     order: tuple[ast.OrderItem, ...] = ()
@@ -98,10 +98,10 @@ def _within_group(node: exp.Expr, ctx: Context) -> ast.Expr:
 
 
 def _over(node: exp.Expr, ctx: Context) -> ast.Expr:
-    return replace(_as_call(node.this, ctx, "OVER"), over=_frame(node, ctx))
+    return replace(_as_call(node.this, ctx, "OVER"), over=frame_of(node, ctx))
 
 
-def _frame(node: exp.Expr, ctx: Context) -> ast.WindowFrame:
+def frame_of(node: exp.Expr, ctx: Context) -> ast.WindowFrame:
     """The OVER clause, the named window it builds on merged in."""
     base = _named(node, ctx)
     partition = tuple(ctx.expr(item) for item in node.args.get("partition_by") or ())
@@ -146,7 +146,7 @@ def _named(node: exp.Expr, ctx: Context) -> ast.WindowFrame | None:
     name = fold(alias)
     if name not in ctx.windows:
         raise UndefinedObject(f'window "{name}" does not exist', position=position_of(alias))
-    return _frame(ctx.windows[name], ctx)
+    return frame_of(ctx.windows[name], ctx)
 
 
 def _nulls_treatment(node: exp.Expr, ctx: Context) -> ast.Expr:

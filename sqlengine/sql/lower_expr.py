@@ -134,12 +134,12 @@ def _operate(node: exp.Expr, left: ast.Expr, ctx: Context) -> ast.Expr:
     if (found := quantifier(other)) is not None:
         return _quantified(left, op, node, *found, ctx)
     right = ctx.expr(other)
-    folded = _fold_interval(op, left, right)
+    folded = folded_interval(op, left, right)
     made = folded or ast.Binary(op, left, right, position)
     return ast.Unary("not", made) if node.args.get("negate") else made
 
 
-def _fold_interval(op: str, left: ast.Expr, right: ast.Expr) -> ast.Interval | None:
+def folded_interval(op: str, left: ast.Expr, right: ast.Expr) -> ast.Interval | None:
     """Arithmetic of constant intervals."""
     if isinstance(left, ast.Interval) and isinstance(right, ast.Interval) and op in "+-":
         return intervals.add(left, right if op == "+" else intervals.negate(right))

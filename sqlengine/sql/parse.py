@@ -15,6 +15,8 @@ from sqlengine import errors
 from sqlengine.errors import Error
 from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
+from sqlengine.sql.dialect import POSTGRES, dialect_of
+from sqlengine.sql.hive.lexer import lex_hive
 from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
 from sqlengine.sql.plain_insert import plain_insert
 from sqlengine.sql.statement_sets import without_statement_sets
@@ -32,14 +34,16 @@ def parse(text: str, settings: Settings | None = None) -> list[ast.Statement]:
     """
     settings = settings or Settings()
     guard.check_length(text, settings)
-    if settings.dialect == "postgres" and (plain := plain_insert(text)) is not None:
+    dialect = settings.dialect
+    if dialect == POSTGRES and (plain := plain_insert(text)) is not None:
         return [plain]
-    found = without_statement_sets(pieces(text, lex(text)))
+    tokens_of = lex if dialect == POSTGRES else lex_hive
+    found = without_statement_sets(pieces(text, tokens_of(text)))
     for _, tokens in found:
         guard.check(tokens, settings)
     if not found:
         return []
-    return deep.run(_statements, found)
+    return deep.run(_statements, found, dialect)
 
 
 def parse_one(text: str, settings: Settings | None = None) -> ast.Statement:
@@ -53,8 +57,9 @@ def parse_one(text: str, settings: Settings | None = None) -> ast.Statement:
 
 
 def parse_query(text: str) -> ast.Query:
-    """The Query of a text that is one query, without EMIT."""
-    statement = parse_one(text)
+    """The Query of a text that is one query, without EMIT, in the dialect it says it is in."""
+    dialect, bare = dialect_of(text)
+    statement = parse_one(bare, Settings(dialect=dialect) if dialect != POSTGRES else None)
     if isinstance(statement, ast.SelectStatement) and statement.emit is None:
         return statement.query
     raise errors.SyntaxError("a query is expected here", position=0)
@@ -78,11 +83,11 @@ def _expression(tokens: Sequence[Token], text: str) -> ast.Expr:
 # ---------------------------------------------------------------- one statement
 
 
-def _statements(found: Sequence[tuple[Piece, list[Token]]]) -> list[ast.Statement]:
+def _statements(found: Sequence[tuple[Piece, list[Token]]], dialect: str) -> list[ast.Statement]:
     made: list[ast.Statement] = []
     for piece, tokens in found:
         try:
-            built = _statement(piece.text, _moved(tokens, piece.position))
+            built = _statement(piece.text, _moved(tokens, piece.position), dialect)
         except Error as err:
             if err.position is not None:
                 err.position += piece.position
@@ -99,7 +104,7 @@ def _moved(tokens: list[Token], by: int) -> list[Token]:
     return [Token(kind, value, start - by, end - by) for kind, value, start, end in tokens] if by else tokens
 
 
-def _statement(text: str, tokens: list[Token]) -> list[ast.Statement]:
+def _statement(text: str, tokens: list[Token], dialect: str) -> list[ast.Statement]:
     feature = unsupported_feature(tokens)
     if feature is not None:
         return [ast.Unsupported(feature=feature)]
@@ -107,10 +112,10 @@ def _statement(text: str, tokens: list[Token]) -> list[ast.Statement]:
         from sqlengine.sql.query import make_query  # sqlglot: heavy
 
         if not _has_clause_after(tokens):
-            return [ast.SelectStatement(query=make_query(tokens, text))]
+            return [ast.SelectStatement(query=make_query(tokens, text, dialect))]
     from sqlengine.sql import shell  # lark: heavy
 
-    return _build(shell.parse_shell(tokens), text)
+    return _build(shell.parse_shell(tokens), text, dialect)
 
 
 _CLAUSE_WORDS = frozenset(("EMIT", "RETURNING"))
@@ -125,10 +130,10 @@ def _is_as_of(tokens: Sequence[Token], at: int) -> bool:
     return tokens[at].upper in ("TICK", "TIMESTAMP") and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
 
 
-def _build(shell: Shell, text: str) -> list[ast.Statement]:
+def _build(shell: Shell, text: str, dialect: str) -> list[ast.Statement]:
     from sqlengine.sql.build import Node  # lark: heavy
 
-    node = next(Node(shell.tree, text, shell.tokens).nodes())
+    node = next(Node(shell.tree, text, shell.tokens, dialect).nodes())
     leaf = node.leaf("STATEMENT")
     if leaf is not None:
         around = {"prepare": _prepare, "declare_query": _declare_query}.get(node.rule, _explain)
@@ -140,18 +145,20 @@ def _build(shell: Shell, text: str) -> list[ast.Statement]:
 def _prepare(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
     from sqlengine.sql import build_session  # lark: heavy
 
-    return ast.Prepare(statement=_inner(text, tokens), **build_session.prepare_head(node))
+    return ast.Prepare(statement=_inner(text, tokens, node.dialect), **build_session.prepare_head(node))
 
 
 def _declare_query(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
     from sqlengine.sql import build_subscriptions  # lark: heavy
 
-    return ast.DeclareQueryCursor(statement=_inner(text, tokens), **build_subscriptions.declare_query_head(node))
+    return ast.DeclareQueryCursor(
+        statement=_inner(text, tokens, node.dialect), **build_subscriptions.declare_query_head(node)
+    )
 
 
-def _inner(text: str, tokens: list[Token]) -> ast.Statement:
+def _inner(text: str, tokens: list[Token], dialect: str) -> ast.Statement:
     """A statement within another."""
-    made = _statement(text, tokens)
+    made = _statement(text, tokens, dialect)
     if len(made) != 1:
         raise errors.SyntaxError("only one statement is expected here", position=tokens[0].start)
     start, end = tokens[0].start, tokens[-1].end
@@ -161,7 +168,7 @@ def _inner(text: str, tokens: list[Token]) -> ast.Statement:
 def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
     from sqlengine.sql import build_session  # lark: heavy
 
-    inner = _inner(text, tokens)
+    inner = _inner(text, tokens, node.dialect)
     return ast.Explain(statement=inner, **build_session.explain_head(node))
 
 

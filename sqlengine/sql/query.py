@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from sqlengine import errors
 from sqlengine.sql import ast, deep
+from sqlengine.sql.dialect import POSTGRES, marked
 from sqlengine.sql.from_sqlglot import lower_expression, lower_tree
 from sqlengine.sql.glot import parse_expression, parse_query
 from sqlengine.sql.interval import fixed_us, parse_interval
@@ -17,18 +18,22 @@ from sqlengine.sql.lexer import Token
 from sqlengine.sql.rewrite_ksql import ksql_grace
 
 
-def make_query(tokens: Sequence[Token], text: str) -> ast.Query:
+def make_query(tokens: Sequence[Token], text: str, dialect: str = POSTGRES) -> ast.Query:
     """The Query of a stretch of tokens of `text`; positions inside count from the start of `text`."""
     if not tokens:
         raise errors.SyntaxError("a query is expected here", position=len(text))
     start, end = tokens[0].start, tokens[-1].end
+    if dialect != POSTGRES:
+        from sqlengine.sql.hive.query import parse_hive  # only who speaks it pays for it
+
+        return ast.Query(marked(text[start:end], dialect), parse_hive(tokens, text, dialect), start)
     grace = ksql_grace(tokens)
     grace_us = fixed_us(parse_interval(*grace)) if grace is not None else None
     return ast.Query(text[start:end], parse_query(tokens, text), start, grace_us)
 
 
 def make_expr(tokens: Sequence[Token], text: str) -> ast.Expr:
-    """The expression of a stretch of tokens."""
+    """The expression of a stretch of tokens, which is our own SQL's also in statements of other dialects."""
     if not tokens:
         raise errors.SyntaxError("an expression is expected here", position=len(text))
     return lower_expression(parse_expression(tokens, text))
@@ -40,4 +45,8 @@ def lower(query: ast.Query) -> ast.Select | ast.SetOperation:
     Raises NotSupportedError (0A000) naming a shape the AST has no words for, TooComplex (54001) for chains
     too long.
     """
+    if query.dialect != POSTGRES:
+        from sqlengine.sql.hive.lower import lower_tree as lower_hive  # only who speaks it pays for it
+
+        return deep.run(lower_hive, query.tree, query.dialect)
     return deep.run(lower_tree, query.tree)

@@ -78,6 +78,11 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
     return result
 
 
+def streaming_forms(tokens: list[Token]) -> list[Token]:
+    """Of the rewrites those that every dialect needs: changelogs in WITH, and window table functions."""
+    return _table_functions(_changelogs(tokens))
+
+
 _LITERAL_TYPES = frozenset(("DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ"))
 
 

@@ -16,11 +16,13 @@ from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import NotSupportedError, QueryCanceled
 from sqlengine.result import Result
+from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.snapshot.execute import run
-from sqlengine.snapshot.expand import Expanded
+from sqlengine.snapshot.expand import Expanded, OtherDialect
 from sqlengine.snapshot.pg import NOBODY
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
 from sqlengine.statements.own_writes import own_change, rows_with
 from sqlengine.statements.past import tick_of
@@ -60,8 +62,13 @@ def run_at(
     """(a query's answer, the tick after which all it read was so): as `run_snapshot`, or after an earlier tick, of
     which the text `as_of` is the number or a time; `keeps_oids`: see `snapshot.execute.run`."""
     instance = context.instance
+    if query.dialect != POSTGRES:
+        return run_planned(context, query, as_of, what)
     with instance.lock:
-        expanded = _expanded(context, query)
+        try:
+            expanded = _expanded(context, query)
+        except OtherDialect:
+            return run_planned(context, query, as_of, what)
         if expanded.changes:
             raise NotSupportedError(
                 "AS CHANGELOG tells of changes, and a SELECT asks for rows at one moment",
@@ -84,6 +91,32 @@ def run_at(
         ((name, obj),) = expanded.inputs.items()
         return rows_of_columns(tables[name], plain, obj), tick
     return run_expanded(context, expanded, tables, now_us, tick, keeps_oids), tick
+
+
+def run_planned(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) -> tuple[pa.Table, int]:
+    """The same by our own operators, for other dialects."""
+    instance = context.instance
+    with instance.lock:
+        planned = prepare(query, instance.planning)
+        objects = {name: instance.catalog.get(tuple(name.split("."))) for name in planned.sources}
+        is_strict = bool(objects) and context.settings.read_consistency == "strict"
+        with instance.one_moment(objects.values(), context.check) if is_strict else nullcontext():
+            tick = instance.scheduler.tick_number
+            if as_of:
+                tick = tick_of(context, what, as_of, objects.values())
+                tables = {name: contents_as_of(instance, obj, tick) for name, obj in objects.items()}
+            else:
+                tables = {name: _plain_contents(context, obj) for name, obj in objects.items()}
+        now_us = instance.clock.now_us()
+    context.check()
+    table = planned.run(tables, now_us, instance.workers(0))
+    context.check()
+    return table, tick
+
+
+def _plain_contents(context: Context, obj: CatalogObject) -> pa.Table:
+    """An object's rows, no text of them as a dictionary."""
+    return system_rows(context, obj) if isinstance(obj, SystemTable) else _as_seen(context, obj)
 
 
 _STATE = re.compile(r"\bstate\s*\(", re.IGNORECASE)

@@ -18,8 +18,10 @@ from sqlengine.catalog.pg.types import parameter_type
 from sqlengine.errors import Error, UndefinedObject
 from sqlengine.expr.parameters import Found, collecting
 from sqlengine.plan.unplannable import Unplannable
-from sqlengine.snapshot.expand import catalog_parameters
+from sqlengine.runtime.one_shot import prepare
+from sqlengine.snapshot.expand import OtherDialect, catalog_parameters
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import cursor_of
 from sqlengine.statements.prepared import kept
@@ -176,8 +178,12 @@ def _select(statement: ast.SelectStatement, context: Context) -> pa.Schema:
     if statement.emit is not None:
         return _followed(statement.query, statement.emit, HEAD[2:], context)
     with context.instance.lock:
-        expanded = context.instance.expanded(statement.query)
-    return expanded.describe()
+        if statement.query.dialect == POSTGRES:
+            try:
+                return context.instance.expanded(statement.query).describe()
+            except OtherDialect:
+                pass
+        return prepare(statement.query, context.instance.planning).schema
 
 
 def _followed(query: ast.Query, emit: ast.Emit, head: Sequence[pa.Field], context: Context) -> pa.Schema:

@@ -66,18 +66,24 @@ class Unary(Expr):
 @dataclass(frozen=True, slots=True)
 class Binary(Expr):
     """`op` in: + - * / % ^ || = <> < <= > >= and or "is distinct from" "is not distinct from" like ilike
-    "similar to" ~ ~* !~ !~* & | # << >> -> ->> #> #>> @> <@ and further operators by their spelling."""
+    "similar to" ~ ~* !~ !~* & | # << >> -> ->> #> #>> @> <@ and further operators by their spelling.
+
+    `rules`: the dialect by whose rules operands are converted (expr/dialects.py); "": PostgreSQL's."""
 
     op: str
     left: Expr
     right: Expr
     position: int | None = None
+    rules: str = ""
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.op, self.left, self.right, self.rules
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Binary) and (self.op, self.left, self.right) == (other.op, other.left, other.right)
+        return isinstance(other, Binary) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((self.op, self.left, self.right))
+        return hash(self._key())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +107,22 @@ class Between(Expr):
 
 @dataclass(frozen=True, slots=True)
 class InList(Expr):
-    """`arg [NOT] IN (items)`."""
+    """`arg [NOT] IN (items)`; `rules` as of Binary."""
 
     arg: Expr
     items: tuple[Expr, ...]
     negated: bool = False
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Case(Expr):
-    """CASE; `operand` set for the simple form."""
+    """CASE; `operand` set for the simple form; `rules` as of Binary."""
 
     operand: Expr | None
     whens: tuple[tuple[Expr, Expr], ...]
     default: Expr | None
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,13 +253,14 @@ class Star(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Subquery(Expr):
-    """`kind`: "scalar", "array", "exists", "in", "any", "all"; `arg` and `op` for in/any/all."""
+    """`kind`: "scalar", "array", "exists", "in", "any", "all"; `arg` and `op` for in/any/all; `rules` as of Binary."""
 
     kind: str
     query: Select | SetOperation
     arg: Expr | None = None
     op: str | None = None
     negated: bool = False
+    rules: str = ""
 
 
 SPELT = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"(?:\."(?:[^"]|"")*")*""")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlengine.sql.ast.expressions import Column, Expr, Interval, OrderItem
+from sqlengine.sql.dialect import dialect_of
 
 # ---------------------------------------------------------------- relations
 
@@ -54,11 +55,12 @@ class SubqueryRef(Relation):
 
 @dataclass(frozen=True, slots=True)
 class ValuesRef(Relation):
-    """VALUES in FROM."""
+    """VALUES in FROM; `rules` as of SetOperation."""
 
     rows: tuple[tuple[Expr, ...], ...]
     alias: str | None = None
     column_aliases: tuple[str, ...] = ()
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ class Select:
 @dataclass(frozen=True, slots=True)
 class SetOperation:
     """`op`: "union", "intersect", "except"; `all` keeps duplicates; `by_name` matches columns by name, and those of one
-    side only are NULL on the other."""
+    side only are NULL on the other; `rules`: the dialect by whose rules the columns of both meet (see Binary)."""
 
     op: str
     all: bool
@@ -231,6 +233,7 @@ class SetOperation:
     offset: Expr | None = None
     ctes: tuple[Cte, ...] = ()
     by_name: bool = False
+    rules: str = ""
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,11 @@ class Query:
     position: int = 0
     grace_us: int | None = None
     rows: Any = None
+
+    @property
+    def dialect(self) -> str:
+        """The dialect the text is written in."""
+        return dialect_of(self.text)[0]
 
     def __hash__(self) -> int:
         return hash(self.text)

@@ -1,0 +1,15 @@
+"""Hive's scalar functions: kernels named `hive$...`, and what is known of every name Hive has.
+
+FAMILIES names the modules that declare functions; HIVE is their registry, which the built-in one asks for names with
+a `$` (functions/__init__.py), so that a bound expression needs no dialect.  `same.py` lists the functions that mean in
+Hive what ours of that name mean, `gaps.py` those that are not there, and why.
+"""
+
+from __future__ import annotations
+
+from sqlengine.functions.hive import casts, collections, numbers
+from sqlengine.functions.registry import Registry, collect
+
+FAMILIES = (casts, collections, numbers)
+
+HIVE: Registry = collect(FAMILIES)

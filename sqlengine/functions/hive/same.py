@@ -1,0 +1,15 @@
+"""Hive's functions that mean what a function of ours means: Hive's name -> ours."""
+
+from __future__ import annotations
+
+SAME: dict[str, str] = {
+    **{
+        name: name
+        for name in "upper lower reverse abs sqrt cbrt exp sin cos tan atan degrees radians sign ltrim".split()
+    },
+    "ucase": "upper",
+    "lcase": "lower",
+    "length": "length",
+    "char_length": "length",
+    "character_length": "length",
+}

@@ -1,0 +1,174 @@
+"""A query answered once by our own operators: its plan is run over the rows there are; the change is the answer.
+
+Why not by DuckDB, as other one-shot queries are: what another dialect's operators and functions mean is said once, in
+expr/ and functions/, for views and answers alike.  The plan knows of no watermarks: nothing is late, no window waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sqlengine import sql
+from sqlengine.catalog.catalog import Catalog
+from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table
+from sqlengine.catalog.system import SystemTable
+from sqlengine.delta import Delta
+from sqlengine.errors import DatatypeMismatch, SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.plan.nodes import Node
+from sqlengine.plan.pipeline import plan_lowered
+from sqlengine.runtime.dataflow import Dataflow
+from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.planning import Planning
+from sqlengine.sql import ast
+from sqlengine.workers import ALONE, Workers
+
+_END_OF_TIME = np.iinfo(np.int64).max
+_HIDDEN = "$order"
+
+
+class RowsOfNow:
+    """A catalog as a query sees it that is answered once: no watermarks, and system tables are tables."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def get(self, parts: Sequence[str], position: int | None = None) -> CatalogObject:
+        """As Catalog.get."""
+        obj = self._catalog.get(tuple(parts), position)
+        if isinstance(obj, SystemTable):
+            return Table(name=obj.name, columns=obj.columns, topic="", append_only=True)
+        return replace(obj, watermark=None) if isinstance(obj, (Stream, Table)) else obj
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._catalog, name)
+
+
+@dataclass(frozen=True)
+class OneShot:
+    """A planned query: `sort` are (column, descending, nulls first) of its rows, of whose columns the first `width` are
+    its own; `sources` names what it reads."""
+
+    plan: Node
+    sort: tuple[tuple[int, bool, bool], ...]
+    width: int
+    sources: tuple[str, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The answer's schema."""
+        return pa.schema(list(self.plan.schema)[: self.width])
+
+    def run(self, inputs: Mapping[str, pa.Table], now_us: int, workers: Workers = ALONE) -> pa.Table:
+        """The answer over the rows of its sources by name; raises what an expression raises on a row."""
+        flow = Dataflow(self.plan, {}, workers=workers)
+        feeds = {
+            name: Feed(deltas=[Delta(b) for b in rows.to_batches()], watermark_us=_END_OF_TIME)
+            for name, rows in inputs.items()
+        }
+        deltas = flow.tick(feeds, now_us, history=True)
+        if flow.failures:
+            raise flow.failures[0][1]
+        table = _rows(deltas, self.plan.schema)
+        if self.sort:
+            table = table.take(_sorted(table, self.sort))
+        return table.select(list(range(self.width)))
+
+
+def prepare(query: ast.Query, planning: Planning) -> OneShot:
+    """Plan a query to be answered once.  Raises NotSupportedError (0A000) for what no operator can do."""
+    tree = sql.lower(query)
+    ordered, order = _with_order(tree)
+    timeless = replace(planning, catalog=RowsOfNow(planning.catalog))  # type: ignore[arg-type]
+    planned = plan_lowered(ordered, ast.Emit(), timeless.planner(PlanningInfo()))
+    hidden = len(ordered.items) - len(tree.items) if isinstance(tree, ast.Select) else 0
+    width = len(planned.schema) - hidden
+    sort = tuple(_place(item, planned.schema, width) for item in order)
+    return OneShot(planned.physical, sort, width, tuple(planned.sources()))
+
+
+# ---------------------------------------------------------------- ORDER BY
+
+
+def _with_order(
+    tree: ast.Select | ast.SetOperation,
+) -> tuple[Any, list[tuple[int | str, bool, bool]]]:
+    """The query with what it is ordered by among its columns, and (place or name, descending, nulls first) of each.
+
+    ORDER BY stays where a LIMIT needs it."""
+    order: list[tuple[int | str, bool, bool]] = []
+    hidden: list[ast.SelectItem] = []
+    names = [i.name for i in tree.items] if isinstance(tree, ast.Select) else None
+    for item in tree.order_by:
+        place = _named(item.expr, tree, names)
+        if place is None:
+            if not isinstance(tree, ast.Select) or tree.distinct:
+                raise SyntaxError(
+                    "ORDER BY of a set operation or of SELECT DISTINCT may name output columns only", sqlstate="42P10"
+                )
+            place = f"{_HIDDEN}{len(hidden)}"
+            hidden.append(ast.SelectItem(item.expr, place))
+        order.append((place, item.descending, bool(item.nulls_first)))
+    bare = tree if tree.limit is not None or tree.offset is not None else replace(tree, order_by=())
+    if hidden and isinstance(bare, ast.Select):
+        bare = replace(bare, items=(*bare.items, *hidden))
+    return bare, order
+
+
+def _named(expr: ast.Expr, tree: Any, names: list[str] | None) -> int | str | None:
+    """The output column an ORDER BY item means: its place, its name, or None for an expression of its own."""
+    if isinstance(expr, ast.Literal) and type(expr.value) is int:
+        return expr.value - 1
+    if isinstance(expr, ast.Column) and len(expr.parts) == 1 and (names is None or names.count(expr.parts[0]) == 1):
+        return expr.parts[0]
+    if names is None:
+        return None
+    same = [i for i in tree.items if i.expr == expr]
+    return same[0].name if same and names.count(same[0].name) == 1 else None
+
+
+def _place(item: tuple[int | str, bool, bool], schema: pa.Schema, width: int) -> tuple[int, bool, bool]:
+    key, descending, nulls_first = item
+    if isinstance(key, str):
+        found = schema.get_all_field_indices(key)
+        if len(found) != 1:
+            raise SyntaxError(f'ORDER BY "{key}" is no output column, or several', sqlstate="42703")
+        return found[0], descending, nulls_first
+    if not 0 <= key < width:
+        raise SyntaxError(f"ORDER BY position {key + 1} is not in select list", sqlstate="42P10")
+    return key, descending, nulls_first
+
+
+def _sorted(table: pa.Table, sort: Sequence[tuple[int, bool, bool]]) -> pa.Array:
+    """Row numbers in order; rows that are equal stay as they come."""
+    arrays, keys = [], []
+    for place, descending, nulls_first in sort:
+        column = table.column(place)
+        if pa.types.is_nested(column.type):
+            raise DatatypeMismatch(f"rows cannot be ordered by {table.schema.names[place]}: it is nested")
+        if isinstance(column.type, pa.BaseExtensionType):
+            column = pa.chunked_array([c.storage for c in column.chunks], column.type.storage_type)
+        nulls = pc.is_null(column).cast(pa.int8())
+        arrays += [nulls, column]
+        keys += [
+            (f"n{place}", "descending" if nulls_first else "ascending"),
+            (f"k{place}", "descending" if descending else "ascending"),
+        ]
+    named = pa.table(arrays, names=[name for name, _ in keys])
+    return pc.sort_indices(named, sort_keys=keys)
+
+
+def _rows(deltas: Sequence[Delta], schema: pa.Schema) -> pa.Table:
+    """The rows of a net change, each as often as its weight says."""
+    batches = []
+    for delta in deltas:
+        if delta.weights is None:
+            batches.append(delta.batch)
+            continue
+        batches.append(delta.batch.take(pa.array(np.repeat(np.arange(delta.num_rows), delta.weights))))
+    return pa.Table.from_batches(batches, schema)

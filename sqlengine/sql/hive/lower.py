@@ -1,0 +1,265 @@
+"""sqlglot's tree of a Hive query -> our AST, with Hive's meaning named where it differs.
+
+Operators, CASE and IN carry `rules="hive"`, calls become `hive$name`; what they mean depends on types and is settled by
+expr/hive when they are bound.  Nothing here is evaluated by DuckDB: what has no word is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from sqlengine import errors
+from sqlengine.errors import NotSupportedError
+from sqlengine.sql import ast, lower_calls, lower_expr, lower_query
+from sqlengine.sql.hive.aggregates import aggregate_call, aggregated
+from sqlengine.sql.hive.literals import literal
+from sqlengine.sql.hive.rewrite import SIZED
+from sqlengine.sql.lower_expr import OPERATORS, Context, Rule
+from sqlengine.sql.lower_values import fold, position_of, type_name
+
+RULES_NAME = "hive"
+_OPERATORS: dict[type[exp.Expr], str] = {
+    **{kind: op for kind, op in OPERATORS.items() if kind not in (exp.And, exp.Or)},
+    exp.IntDiv: "div",
+    exp.RegexpLike: "rlike",
+    exp.DPipe: "||",
+    exp.BitwiseXor: "^",
+}
+
+
+def _binary(node: exp.Expr, ctx: Context) -> ast.Expr:
+    if isinstance(node, (exp.And, exp.Or)):
+        return lower_expr.binary(node, ctx)
+    left, right = ctx.expr(node.this), ctx.expr(node.expression)
+    position = position_of(node) or position_of(node.this)
+    folded = lower_expr.folded_interval(_OPERATORS[type(node)], left, right)
+    made = folded or ast.Binary(_OPERATORS[type(node)], left, right, position, RULES_NAME)
+    return ast.Unary("not", made) if node.args.get("negate") else made
+
+
+def _between(node: exp.Expr, ctx: Context) -> ast.Expr:
+    arg = ctx.expr(node.this)
+    low = ast.Binary(">=", arg, ctx.expr(node.args["low"]), position_of(node.this), RULES_NAME)
+    high = ast.Binary("<=", arg, ctx.expr(node.args["high"]), position_of(node.this), RULES_NAME)
+    return ast.Binary("and", low, high)
+
+
+def _in(node: exp.Expr, ctx: Context) -> ast.Expr:
+    made = lower_expr.RULES[exp.In](node, ctx)
+    return replace(made, rules=RULES_NAME) if isinstance(made, (ast.InList, ast.Subquery)) else made
+
+
+def _case(node: exp.Expr, ctx: Context) -> ast.Expr:
+    made = lower_expr.RULES[exp.Case](node, ctx)
+    assert isinstance(made, ast.Case)
+    return replace(made, rules=RULES_NAME)
+
+
+def _if(node: exp.Expr, ctx: Context) -> ast.Expr:
+    default = node.args.get("false")
+    whens = ((ctx.expr(node.this), ctx.expr(node.args["true"])),)
+    return ast.Case(None, whens, ctx.expr(default) if default is not None else None, RULES_NAME)
+
+
+def _cast(node: exp.Expr, ctx: Context) -> ast.Expr:
+    if node.args.get("format"):
+        return _named("cast_format", (ctx.expr(node.this), ast.Literal(type_name(node.args["to"]), "text")), node)
+    name = hive_type(node.args["to"])
+    return _named("cast", (ctx.expr(node.this), ast.Literal(name, "text")), node)
+
+
+def hive_type(node: exp.Expr) -> str:
+    """The type of a CAST, lower case, with the lengths of char and varchar."""
+    if node.args.get("this") == exp.DType.USERDEFINED:  # char and varchar with a length, see rewrite.py
+        kind, _, length = str(node.args.get("kind")).strip('"`').removeprefix(SIZED).partition("_")
+        return f"{kind}({length})"
+    return type_name(node)
+
+
+def _named(name: str, args: tuple[ast.Expr, ...], node: exp.Expr) -> ast.Call:
+    return ast.Call(f"hive${name}", args, position=position_of(node))
+
+
+def _call(node: exp.Expr, ctx: Context) -> ast.Expr:
+    """A plain call: an aggregate by what it is made of here, anything else under Hive's own name."""
+    name = node.name.lower()
+    if name.startswith(("hive$", "$")):
+        return lower_calls.RULES[exp.Anonymous](node, ctx)
+    if name in ("if",) and len(node.expressions) in (2, 3):
+        condition, *values = (ctx.expr(item) for item in node.expressions)
+        return ast.Case(None, ((condition, values[0]),), values[1] if len(values) > 1 else None, RULES_NAME)
+    if name in _PLAIN:
+        return lower_calls.RULES[exp.Anonymous](node, ctx)
+    if any(isinstance(item, exp.Lambda) for item in node.expressions):
+        raise NotSupportedError(f"a lambda in {name} is not supported", position=position_of(node.this))
+    call = lower_calls.arguments_of(ast.Call(name, (), position=_position(node)), node.expressions, ctx)
+    return aggregate_call(call) or replace(call, name=f"hive${name}")
+
+
+def _position(node: exp.Expr) -> int | None:
+    at = position_of(node)
+    return at if at is not None else position_of(node.this if isinstance(node.this, exp.Expr) else None)
+
+
+_PLAIN = frozenset(
+    "row_number rank dense_rank percent_rank cume_dist ntile lead lag first_value last_value nth_value "
+    "tumble hop cumulate session window session_window tumble_start tumble_end hop_start hop_end session_start "
+    "session_end descriptor proctime named_struct unnest grouping grouping_id".split()
+)
+"""Calls with the same meaning in every dialect, or of our own SQL."""
+
+
+def _array(node: exp.Expr, ctx: Context) -> ast.Expr:
+    return _named("array", tuple(ctx.expr(item) for item in node.expressions), node)
+
+
+def _bracket(node: exp.Expr, ctx: Context) -> ast.Expr:
+    if len(node.expressions) != 1:
+        raise errors.SyntaxError("one index is expected", position=position_of(node))
+    return _named("item", (ctx.expr(node.this), ctx.expr(node.expressions[0])), node)
+
+
+def _field(node: exp.Expr, ctx: Context) -> ast.Expr:
+    member = node.expression
+    if not isinstance(member, exp.Identifier):
+        return lower_expr.RULES[exp.Dot](node, ctx)
+    return _named("field", (ctx.expr(node.this), ast.Literal(fold(member).lower(), "text")), node)
+
+
+def _own(name: str, *keys: str) -> Rule:
+    """A rule for a node of sqlglot's own, as Hive's function of that name."""
+
+    def rule(node: exp.Expr, ctx: Context) -> ast.Expr:
+        given = [node.args[key] for key in keys if isinstance(node.args.get(key), exp.Expr)]
+        return _named(name, tuple(ctx.expr(item) for item in given), node)
+
+    return rule
+
+
+def _extract(node: exp.Expr, ctx: Context) -> ast.Expr:
+    return _named(str(node.this.name).lower(), (ctx.expr(node.expression),), node)
+
+
+def _trim(node: exp.Expr, ctx: Context) -> ast.Expr:
+    name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")
+    return _own(name, "this", "expression")(node, ctx)
+
+
+def _adjacent(node: exp.Expr, ctx: Context) -> ast.Expr:
+    return _named("concat", tuple(ctx.expr(item) for item in node.expressions), node)
+
+
+def _over(node: exp.Expr, ctx: Context) -> ast.Expr:
+    frame = lower_calls.frame_of(node, ctx)
+    called = node.this.this if isinstance(node.this, (exp.IgnoreNulls, exp.RespectNulls)) else node.this
+    ignored = isinstance(node.this, exp.IgnoreNulls)
+    made = aggregated(ctx.expr(called), lambda call: replace(call, over=frame))
+    if not isinstance(made, ast.Call):
+        raise NotSupportedError("OVER after this expression is not supported", position=position_of(node))
+    if made.name in ("first_value", "last_value") and len(made.args) == 2:  # first_value(x, true)
+        flag = made.args[1]
+        ignored = ignored or (isinstance(flag, ast.Literal) and flag.value is True)
+        made = replace(made, args=made.args[:1])
+    return replace(made, ignore_nulls=True) if ignored else made
+
+
+def _filter(node: exp.Expr, ctx: Context) -> ast.Expr:
+    condition = ctx.expr(node.expression.this)
+
+    def filtered(call: ast.Call) -> ast.Call:
+        both = condition if call.filter is None else ast.Binary("and", call.filter, condition)
+        return replace(call, filter=both)
+
+    return aggregated(ctx.expr(node.this), filtered)
+
+
+def _refused(node: exp.Expr, ctx: Context) -> ast.Expr:
+    raise NotSupportedError(f"{type(node).__name__.lower()} is not supported", position=position_of(node))
+
+
+RULES: dict[type[exp.Expr], Rule] = {
+    **lower_expr.RULES,
+    **lower_calls.RULES,
+    **dict.fromkeys(_OPERATORS, _binary),
+    exp.Literal: lambda node, ctx: literal(node),
+    exp.Between: _between,
+    exp.In: _in,
+    exp.Case: _case,
+    exp.If: _if,
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.Neg: lambda node, ctx: _negated(node, ctx),
+    exp.BitwiseNot: _own("bit_not", "this"),
+    exp.Array: _array,
+    exp.Bracket: _bracket,
+    exp.Dot: _field,
+    exp.Anonymous: _call,
+    exp.Window: _over,
+    exp.Filter: _filter,
+    exp.Extract: _extract,
+    exp.Trim: _trim,
+    exp.Substring: _own("substr", "this", "start", "length"),
+    exp.StrPosition: _own("instr", "this", "substr"),
+    exp.Concat: _adjacent,
+    exp.Sqrt: _own("sqrt", "this"),
+    exp.Cbrt: _own("cbrt", "this"),
+    exp.CurrentTimestamp: _own("current_timestamp"),
+    exp.CurrentDate: _own("current_date"),
+    exp.CurrentUser: _own("current_user"),
+}
+
+
+def _negated(node: exp.Expr, ctx: Context) -> ast.Expr:
+    made = lower_expr.RULES[exp.Neg](node, ctx)
+    return _named("negative", (made.arg,), node) if isinstance(made, ast.Unary) else made
+
+
+class HiveLowering:
+    """One lowering of a Hive query; see sql/from_sqlglot.Lowering."""
+
+    def __init__(self, dialect: str) -> None:
+        self.dialect = dialect
+        self.windows: dict[str, exp.Expr] = {}
+
+    def expr(self, node: exp.Expr) -> ast.Expr:
+        """Lower a scalar expression."""
+        return RULES.get(type(node), _refused)(node, self)
+
+    def query(self, node: exp.Expr) -> ast.Select | ast.SetOperation:
+        """Lower a query; columns without a name are called `_c0`, `_c1`, ... by their places."""
+        made = lower_query.query(node, self)
+        if isinstance(made, ast.SetOperation):
+            return _ruled(made)
+        if isinstance(made.from_, ast.ValuesRef):
+            made = replace(made, from_=replace(made.from_, rules=RULES_NAME))
+        return replace(made, items=_named_items(node, made.items))
+
+
+def _ruled(query: ast.Select | ast.SetOperation) -> ast.Select | ast.SetOperation:
+    """Set operations, those within them too, whose columns meet by Hive's rules."""
+    if isinstance(query, ast.Select):
+        return query
+    return replace(query, left=_ruled(query.left), right=_ruled(query.right), rules=RULES_NAME)
+
+
+def _named_items(node: exp.Expr, items: tuple[ast.SelectItem, ...]) -> tuple[ast.SelectItem, ...]:
+    if not isinstance(node, exp.Select):
+        return items
+
+    def named(at: int, item: ast.SelectItem) -> ast.SelectItem:
+        if item.explicit or isinstance(item.expr, (ast.Column, ast.Star)) or _is_field(item.expr):
+            return item
+        return replace(item, name=f"_c{at}")
+
+    return tuple(named(i, item) for i, item in enumerate(items))
+
+
+def _is_field(expr: ast.Expr) -> bool:
+    return isinstance(expr, ast.Call) and expr.name == "hive$field"
+
+
+def lower_tree(tree: exp.Expr, dialect: str) -> ast.Select | ast.SetOperation:
+    """The AST of a whole query of Hive's or Spark's dialect."""
+    return HiveLowering(dialect).query(tree)

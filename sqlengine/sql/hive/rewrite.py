@@ -1,0 +1,41 @@
+"""Token rewriting before the query parser, for what Hive spells as no other dialect does; positions are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlengine.sql.lexer import NUMBER, OP, QUOTED, Token
+from sqlengine.sql.rewrite import streaming_forms
+from sqlengine.sql.token_edit import word
+
+SIZED = "hive_"
+"""Begins the names of types with a length: `hive_varchar_3`."""
+_RESPELT = {"==": "=", "!": "NOT"}
+
+
+def rewrite(tokens: Sequence[Token]) -> list[Token]:
+    """All rewrites: `==`, `!x`, and the window functions and changelogs that our own SQL has as well."""
+    return streaming_forms(_lengths([_respelt(token) for token in tokens]))
+
+
+def _lengths(tokens: list[Token]) -> list[Token]:
+    """`AS VARCHAR(3)` with a type of its own name, because the parser forgets the length."""
+    out: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        kind, *rest = tokens[at : at + 4]
+        sized = len(rest) == 3 and [t.value for t in (rest[0], rest[2])] == ["(", ")"] and rest[1].kind == NUMBER
+        if sized and kind.upper in ("VARCHAR", "CHAR") and at and tokens[at - 1].upper == "AS":
+            out.append(Token(QUOTED, f"{SIZED}{kind.value.lower()}_{rest[1].value}", kind.start, rest[2].end))
+            at += 4
+        else:
+            out.append(kind)
+            at += 1
+    return out
+
+
+def _respelt(token: Token) -> Token:
+    if token.kind != OP or token.value not in _RESPELT:
+        return token
+    other = _RESPELT[token.value]
+    return word(other, token) if other.isalpha() else Token(OP, other, token.start, token.end)
