@@ -6,6 +6,8 @@ Aggregates are in aggregates.py.  Nothing here binds or evaluates; that is expr/
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from sqlengine.functions import (
     aggregates,
     angles,
@@ -71,9 +73,8 @@ class _BuiltIn(Registry):
     def lookup(self, name: str) -> tuple[Function, ...]:
         if "$" not in name:
             return super().lookup(name)
-        from sqlengine.functions.hive import HIVE  # only who speaks Hive pays for it
-
-        return HIVE.lookup(name)
+        found: Registry = import_module("sqlengine.functions.hive").HIVE  # only who speaks Hive pays for it
+        return found.lookup(name)
 
 
 BUILTINS: Registry = collect(FAMILIES, _BuiltIn())

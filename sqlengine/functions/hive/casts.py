@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine import errors
 from sqlengine.functions.arrays_of import nulls
 from sqlengine.functions.casting import ArrayKernel
 from sqlengine.functions.hive.java_text import double_text
 from sqlengine.functions.registry import Kernel, scalar
-from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text
+from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text, to_sql
 
 _WHOLE = r"^\s*(?P<whole>[+-]?\d+)(?:\.\d*)?\s*$"
 _NUMBER = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?\s*$|^\s*(?:NaN|[+-]?Infinity)\s*$"
@@ -29,6 +30,7 @@ _TIME = (
 )
 _FALSE = ("", "false", "no", "off", "0")
 _BITS = {pa.int8(): 8, pa.int16(): 16, pa.int32(): 32, pa.int64(): 64}
+_STRING = pa.string()
 DAY_US = 86_400_000_000
 
 
@@ -42,7 +44,7 @@ cast = scalar(
 
 
 def hive_cast(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
-    """The kernel of CAST(source AS target), which never raises; NotImplementedError when there is no such cast."""
+    """The kernel of CAST(source AS target), which never raises; CannotCoerce (42846) when there is no such cast."""
     if source == target:
         return lambda a: a
     if pa.types.is_null(source):
@@ -62,11 +64,15 @@ def hive_cast(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
     return _nested(source, target)
 
 
+def _no_cast(source: pa.DataType, target: pa.DataType) -> errors.Error:
+    return errors.CannotCoerce(f"cannot cast type {to_sql(source)} to {to_sql(target)}")
+
+
 def castable(source: pa.DataType, target: pa.DataType) -> bool:
     """Whether Hive has a CAST from one type to the other."""
     try:
         hive_cast(source, target)
-    except NotImplementedError:
+    except errors.CannotCoerce:
         return False
     return True
 
@@ -80,7 +86,7 @@ def _nested(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
         return lambda a: pa.StructArray.from_arrays(
             [k(c) for k, c in zip(kernels, a.flatten(), strict=True)], fields=list(target), mask=_mask(a)
         )
-    raise NotImplementedError(f"{source} to {target}")
+    raise _no_cast(source, target)
 
 
 def _mask(array: pa.Array) -> pa.Array | None:
@@ -109,7 +115,7 @@ def _from_text(target: pa.DataType) -> ArrayKernel:
         return lambda a: text_to_timestamp(_text(a)).cast(target)
     if pa.types.is_binary(target):
         return lambda a: a.cast(pa.binary())
-    raise NotImplementedError(f"text to {target}")
+    raise _no_cast(_STRING, target)
 
 
 def _text(array: pa.Array) -> pa.Array:
@@ -217,7 +223,7 @@ def _to_boolean(source: pa.DataType) -> ArrayKernel:
     if source in (TIMESTAMP, TIMESTAMPTZ):
         return lambda a: pc.not_equal(a.cast(pa.int64()), 0)
     if not is_numeric(source):
-        raise NotImplementedError(f"{source} to boolean")
+        raise _no_cast(source, pa.bool_())
     return lambda a: pc.not_equal(a, pa.scalar(0, pa.int64()).cast(source))
 
 
@@ -237,7 +243,7 @@ def _from_number(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
         if is_integer(source):
             return lambda a: pc.multiply(a.cast(pa.int64()), 1000).cast(TIMESTAMP).cast(target)
         return lambda a: _seconds_to_moment(a, target)
-    raise NotImplementedError(f"{source} to {target}")
+    raise _no_cast(source, target)
 
 
 def _seconds_to_moment(a: pa.Array, target: pa.DataType) -> pa.Array:
@@ -284,7 +290,7 @@ def _from_moment(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
     if target in (TIMESTAMP, TIMESTAMPTZ, pa.date32()):
         return lambda a: a.cast(target, safe=False)
     if source == pa.date32():
-        raise NotImplementedError(f"date to {target}")
+        raise _no_cast(source, target)
     if is_integer(target):
         return lambda a: wrapped(
             pc.floor(pc.divide(a.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)).cast(pa.int64(), safe=False),
@@ -294,7 +300,7 @@ def _from_moment(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
         return lambda a: pc.divide(a.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6).cast(target)
     if pa.types.is_decimal(target):
         return lambda a: _fitted(a.cast(pa.int64()).cast(pa.decimal256(76, 0)).cast(pa.decimal256(76, 38)), target)
-    raise NotImplementedError(f"{source} to {target}")
+    raise _no_cast(source, target)
 
 
 # ---------------------------------------------------------------- to text
@@ -313,7 +319,7 @@ def text_of(source: pa.DataType) -> ArrayKernel:
     if source in (TIMESTAMP, TIMESTAMPTZ):
         return timestamp_text
     if pa.types.is_nested(source):
-        raise NotImplementedError(f"{source} to text")
+        raise _no_cast(source, _STRING)
     return lambda a: a.cast(pa.string())
 
 
