@@ -7,8 +7,11 @@ What others call:
   class names.
 - `table_location`, `find_partitions`, `prune`, `partition_at`, `partition_name`, `data_files`: where things are.
 - `read` gives the rows of a file, `read_table` those of a table or of some of its partitions, as batches.
+- `write_rows` is INSERT INTO and OVERWRITE, `write_directory` INSERT OVERWRITE DIRECTORY; both wholly or not at all.
+  `recover` finishes or undoes what a process that died has left: call it before a table is first used.
 """
 
+from sqlengine.warehouse.commit import recover
 from sqlengine.warehouse.description import (
     BLOCK_OFFSET,
     FILE_NAME,
@@ -37,18 +40,22 @@ from sqlengine.warehouse.layout import (
 from sqlengine.warehouse.reading import read, read_table
 from sqlengine.warehouse.serdes import serde_class, serde_of, stored_as, stored_by_classes
 from sqlengine.warehouse.value_texts import to_texts
+from sqlengine.warehouse.writing import APPEND, OVERWRITE, Written, write_directory, write_rows
 
 __all__ = [
+    "APPEND",
     "BLOCK_OFFSET",
-    "FILE_NAME",
-    "NO_OVERRIDES",
     "Column",
+    "FILE_NAME",
     "FileInfo",
     "HiveType",
+    "NO_OVERRIDES",
+    "OVERWRITE",
     "Overrides",
     "Partition",
     "RowFormat",
     "TableDescription",
+    "Written",
     "data_files",
     "database_location",
     "describe",
@@ -62,6 +69,7 @@ __all__ = [
     "prune",
     "read",
     "read_table",
+    "recover",
     "serde_class",
     "serde_of",
     "stored_as",
@@ -69,4 +77,6 @@ __all__ = [
     "table_location",
     "to_texts",
     "typed_values",
+    "write_directory",
+    "write_rows",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.errors import DataCorrupted, DatatypeMismatch, FileUnavailable
+from sqlengine.errors import DataCorrupted, DatatypeMismatch, FileUnavailable, NotSupportedError
 from sqlengine.warehouse.casting import as_hive
 from sqlengine.warehouse.description import Column, TableDescription
 
@@ -70,6 +70,8 @@ def _guarded(path: str, kind: str, batches: Iterator[pa.RecordBatch]) -> Iterato
     try:
         yield from batches
     except (pa.ArrowInvalid, OSError) as error:
+        if "out of range for nanosecond" in str(error):
+            raise NotSupportedError(f'timestamps before 1677 or after 2262 cannot be read from "{path}"') from None
         raise DataCorrupted(f'file "{path}" is damaged {kind}: {error}') from None
 
 

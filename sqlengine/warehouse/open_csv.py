@@ -32,13 +32,14 @@ class CsvFormat:
 
 
 def csv_format(description: TableDescription) -> CsvFormat:
-    """From the properties separatorChar, quoteChar and escapeChar, of which the first character counts.
-    InvalidParameter (22023) when two are the same: opencsv could not tell them apart."""
+    """From the properties separatorChar, quoteChar and escapeChar, of which the first character counts. A quote as
+    escapeChar means the usual one, as in Hive. InvalidParameter (22023) when two are the same."""
     default = CsvFormat()
+    escape = (description.option("escapeChar") or default.escape)[0]
     found = CsvFormat(
         (description.option("separatorChar") or default.separator)[0],
         (description.option("quoteChar") or default.quote)[0],
-        (description.option("escapeChar") or default.escape)[0],
+        default.escape if escape == default.quote else escape,
     )
     if len({found.separator, found.quote, found.escape}) < 3:
         raise InvalidParameter("separatorChar, quoteChar and escapeChar must be three different characters")
