@@ -32,7 +32,7 @@ from sqlengine.plan.correlation import (
 from sqlengine.plan.exprs import map_refs, shift
 from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
-from sqlengine.plan.scope import Relation, Visible
+from sqlengine.plan.scope import Relation, Visible, whole_rows
 from sqlengine.plan.temporal_join import bind_temporal_join, is_temporal
 from sqlengine.plan.unify import coerce, meet
 from sqlengine.plan.unnest import unnested
@@ -300,7 +300,8 @@ def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tup
     schema = pa.schema([*left.node.schema, *right.node.schema])
     times = (*left.node.time_columns, *(c + offset for c in right.node.time_columns))
     placeholder = nodes.Values(schema=schema, rows=(), time_columns=times)
-    return Relation(placeholder, (*left.columns, *merged)), conditions
+    both = Relation(placeholder, (*left.columns, *merged))
+    return both, list(whole_rows(tuple(conditions), both))
 
 
 def _take_key(condition: ast.Expr, both: Relation, sides: tuple[_Side, _Side]) -> bool:

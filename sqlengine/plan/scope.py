@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import pyarrow as pa
+
 from sqlengine.errors import AmbiguousColumn, UndefinedColumn, UndefinedTable, did_you_mean
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan.nodes import Node
@@ -117,12 +119,37 @@ def named(node: Node, table: str | None) -> Relation:
 T = TypeVar("T")
 
 
+def _field(column: ast.Column, relation: Relation) -> ast.Expr | None:
+    """`s.x` or `t.s.x.y` as fields of the struct column `s`; None where it is a column, or nothing."""
+    if _found(column, relation) is not None or column.parts[0].startswith(("#", "$")):
+        return None
+    for end in range(len(column.parts) - 1, 0, -1):
+        of = ast.Column(column.parts[:end], column.position)
+        found = _found(of, relation)
+        if found is not None and pa.types.is_nested(found.type):
+            made: ast.Expr = of
+            for name in column.parts[end:]:
+                made = ast.FieldAccess(made, name)
+            return made
+    return None
+
+
+def _found(column: ast.Column, relation: Relation) -> InputRef | None:
+    try:
+        return relation.resolve(column)
+    except (UndefinedColumn, UndefinedTable, AmbiguousColumn):
+        return None
+
+
 def whole_rows(node: T, relation: Relation) -> T:
-    """Expressions in which the name of a table, where no column has it, is a struct of the table's columns."""
+    """Expressions in which the name of a table, where no column has it, is a struct of the table's columns, and dotted
+    names, where no column has them, are fields of a struct's column."""
 
     def row(expr: ast.Expr) -> ast.Expr | None:
-        if not isinstance(expr, ast.Column) or len(expr.parts) != 1:
+        if not isinstance(expr, ast.Column):
             return None
+        if len(expr.parts) != 1:
+            return _field(expr, relation)
         name = expr.parts[0]
         if any(name in (c.name, c.handle) for c in relation.columns):
             return None

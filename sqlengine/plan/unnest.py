@@ -18,7 +18,7 @@ from sqlengine.expr.tree import Const, Expr
 from sqlengine.plan import nodes
 from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import transform, walk
-from sqlengine.plan.scope import HIDDEN, Relation, Visible
+from sqlengine.plan.scope import HIDDEN, Relation, Visible, whole_rows
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 
@@ -39,6 +39,7 @@ def is_several_rows(expr: ast.Expr) -> bool:
 
 def unnested(relation: Relation, ref: ast.FunctionRef, outer: bool = False) -> Relation:
     """Each row of `relation` with the function's rows; `outer`: with NULL where there are none."""
+    ref = replace(ref, args=whole_rows(ref.args, relation))
     if ref.name == "unnest":
         lists = [_list(bind_scalar(a, relation), a) for a in ref.args]
     elif ref.name in SERIES:

@@ -15,7 +15,7 @@ from sqlengine.errors import did_you_mean
 from sqlengine.expr import tree
 from sqlengine.expr.coerce import as_arg, constant
 from sqlengine.expr.hive.coercion import DOUBLE, STRING, is_null, number, to, unified
-from sqlengine.expr.hive.operators import operation
+from sqlengine.expr.hive.operators import builtin, operation, whole
 from sqlengine.functions import Registry
 from sqlengine.functions.hive.gaps import GAPS
 from sqlengine.functions.hive.same import SAME
@@ -248,6 +248,7 @@ FORMS: dict[str, Form] = {
     "field": _field,
     "array": _array,
     "map": _map,
+    "bit_not": lambda args: builtin("bit_not", [whole(args[0], "~")], "~"),
     "negative": _negative,
     "coalesce": _coalesce,
     "nvl": _coalesce,

@@ -36,7 +36,7 @@ def operation(op: str, left: tree.Expr, right: tree.Expr) -> tree.Expr:
     if op in _ARITHMETIC or op in ("/", "div"):
         return _folded(_arithmetic(op, left, right))
     if op in _BITS:
-        return _folded(builtin(_BITS[op], [_whole(left, op), _whole(right, op)], op))
+        return _folded(builtin(_BITS[op], [whole(left, op), whole(right, op)], op))
     if op in _PATTERNS:
         return _folded(builtin(_PATTERNS[op], [to(left, STRING), to(right, STRING)], op))
     if op == "||":
@@ -131,7 +131,8 @@ def _decimal_result(op: str, a: pa.DataType, b: pa.DataType) -> pa.DataType:
     return pa.decimal128(precision, scale)
 
 
-def _whole(expr: tree.Expr, op: str) -> tree.Expr:
+def whole(expr: tree.Expr, op: str) -> tree.Expr:
+    """A whole number for a bit operator; UndefinedFunction (42883) for anything else."""
     if is_integer(expr.type):
         return expr
     if is_text(expr.type) or is_null(expr.type):

@@ -18,6 +18,7 @@ from sqlengine.sql.hive.literals import literal
 from sqlengine.sql.hive.rewrite import SIZED
 from sqlengine.sql.lower_expr import OPERATORS, Context, Rule
 from sqlengine.sql.lower_values import fold, position_of, type_name
+from sqlengine.sql.quantified import quantifier
 
 RULES_NAME = "hive"
 _OPERATORS: dict[type[exp.Expr], str] = {
@@ -32,10 +33,30 @@ _OPERATORS: dict[type[exp.Expr], str] = {
 def _binary(node: exp.Expr, ctx: Context) -> ast.Expr:
     if isinstance(node, (exp.And, exp.Or)):
         return lower_expr.binary(node, ctx)
+    if (found := quantifier(node.expression)) is not None:
+        return _quantified(node, *found, ctx)
     left, right = ctx.expr(node.this), ctx.expr(node.expression)
     position = position_of(node) or position_of(node.this)
     folded = lower_expr.folded_interval(_OPERATORS[type(node)], left, right)
     made = folded or ast.Binary(_OPERATORS[type(node)], left, right, position, RULES_NAME)
+    return ast.Unary("not", made) if node.args.get("negate") else made
+
+
+def _quantified(node: exp.Expr, some: bool, over: exp.Expr, ctx: Context) -> ast.Expr:
+    """`a op ANY|ALL (query)`, and `a LIKE ANY|ALL ('x', 'y')`; `some`: ANY or SOME."""
+    op, left = _OPERATORS[type(node)], ctx.expr(node.this)
+    inner = over
+    while isinstance(inner, (exp.Paren, exp.Subquery)):
+        inner = inner.this
+    if isinstance(inner, exp.Query):
+        return ast.Subquery("any" if some else "all", ctx.query(inner), left, op, rules=RULES_NAME)
+    items = inner.expressions if isinstance(inner, exp.Tuple) else [inner]
+    made: ast.Expr | None = None
+    for item in items:
+        one = ast.Binary(op, left, ctx.expr(item), position_of(node.this), RULES_NAME)
+        made = one if made is None else ast.Binary("or" if some else "and", made, one)
+    if made is None:
+        raise errors.SyntaxError("ANY and ALL take a query or a list", position=position_of(node.this))
     return ast.Unary("not", made) if node.args.get("negate") else made
 
 
@@ -106,7 +127,7 @@ def _position(node: exp.Expr) -> int | None:
 _PLAIN = frozenset(
     "row_number rank dense_rank percent_rank cume_dist ntile lead lag first_value last_value nth_value "
     "tumble hop cumulate session window session_window tumble_start tumble_end hop_start hop_end session_start "
-    "session_end descriptor proctime named_struct unnest grouping grouping_id".split()
+    "session_end descriptor proctime named_struct unnest grouping grouping_id columns".split()
 )
 """Calls with the same meaning in every dialect, or of our own SQL."""
 

@@ -6,6 +6,8 @@ which is one of the orders they allow; DISTRIBUTE BY says nothing where there is
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 from sqlengine import errors
@@ -15,7 +17,10 @@ from sqlengine.sql.lower_values import position_of
 
 def settle(tree: exp.Expr) -> None:
     """Rewrite every SELECT of a tree."""
+    for table in list(tree.find_all(exp.Table, exp.Subquery)):
+        _bucket_sample(table)
     for select in list(tree.find_all(exp.Select)):
+        _columns_by_pattern(select)
         _lateral_views(select)
         _order(select)
         _group(select)
@@ -31,6 +36,48 @@ def _lateral_views(select: exp.Expr) -> None:
         joins.append(joined_rows(lateral))
     select.set("laterals", None)
     select.set("joins", joins)
+
+
+_PATTERN = re.compile(r"[*+?|()\[\]^$]")
+"""Signs that no column's name has: a quoted name with one of them is a regular expression of names."""
+
+
+def _columns_by_pattern(select: exp.Expr) -> None:
+    """ "`(ds|hr)?+.+`" stands for all columns whose whole names match (hive.support.quoted.identifiers = none)."""
+    for item in list(select.expressions):
+        name = item.this if isinstance(item, exp.Column) and not item.args.get("table") else None
+        if isinstance(name, exp.Identifier) and name.args.get("quoted") and _PATTERN.search(name.name):
+            item.replace(exp.Anonymous(this="columns", expressions=[exp.Literal.string(f"(?i)^(?:{name.name})$")]))
+
+
+def _bucket_sample(table: exp.Expr) -> None:
+    """`t TABLESAMPLE (BUCKET x OUT OF y ON e)`: the rows whose hash is x - 1 modulo y; without ON a random choice."""
+    sample = table.args.get("sample")
+    if sample is None or not sample.args.get("bucket_numerator"):
+        return
+    which, of = sample.args["bucket_numerator"], sample.args["bucket_denominator"]
+    if not (which.name.isdigit() and of.name.isdigit() and 1 <= int(which.name) <= int(of.name)):
+        raise errors.SyntaxError("TABLESAMPLE (BUCKET x OUT OF y) takes 1 <= x <= y", position=position_of(which))
+    by = sample.args.get("bucket_field")
+    table.set("sample", None)
+    alias = table.args.get("alias")
+    if by is None:
+        share = exp.Literal.number(100 / int(of.name))
+        table.set("sample", exp.TableSample(percent=share, seed=exp.Literal.number(which.name)))
+        return
+    hashed = exp.Anonymous(this="hash", expressions=[by.copy()])
+    kept = exp.BitwiseAnd(this=hashed, expression=exp.Literal.number(2**31 - 1))
+    chosen = exp.EQ(this=exp.Mod(this=kept, expression=of.copy()), expression=exp.Literal.number(int(which.name) - 1))
+    inner = table.copy()
+    whole = exp.Subquery(this=exp.select("*").from_(inner).where(chosen))
+    name = alias.this if alias is not None else table.this if isinstance(table, exp.Table) else None
+    if name is not None:
+        whole.set("alias", exp.TableAlias(this=name.copy()))
+    for key in ("joins", "laterals"):
+        if inner.args.get(key):
+            whole.set(key, inner.args[key])
+            inner.set(key, None)
+    table.replace(whole)
 
 
 def _order(select: exp.Expr) -> None:
