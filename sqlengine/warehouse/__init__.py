@@ -9,8 +9,13 @@ What others call:
 - `read` gives the rows of a file, `read_table` those of a table or of some of its partitions, as batches.
 - `write_rows` is INSERT INTO and OVERWRITE, `write_directory` INSERT OVERWRITE DIRECTORY; both wholly or not at all.
   `recover` finishes or undoes what a process that died has left: call it before a table is first used.
+- `load_data`, `truncate`, `add_partition`, `drop_partitions`, `rename_partition`, `exchange_partitions`, `drop_table`,
+  `rename_table`: what statements do on disk. `check_partitions` and `report` are MSCK, `statistics` is ANALYZE.
+- `export_table`, `read_export`, `import_table`; `to_json` and `from_json` keep a description.
+- `changes` tells which files have come and gone since somebody looked.
 """
 
+from sqlengine.warehouse.changes import Changes, DataFile, changes
 from sqlengine.warehouse.commit import recover
 from sqlengine.warehouse.description import (
     BLOCK_OFFSET,
@@ -20,6 +25,8 @@ from sqlengine.warehouse.description import (
     TableDescription,
     describe,
 )
+from sqlengine.warehouse.description_json import from_json, to_json
+from sqlengine.warehouse.exports import Exported, export_table, import_table, read_export
 from sqlengine.warehouse.hive_types import HiveType, from_arrow, parse_type
 from sqlengine.warehouse.layout import (
     NO_OVERRIDES,
@@ -37,30 +44,59 @@ from sqlengine.warehouse.layout import (
     table_location,
     typed_values,
 )
+from sqlengine.warehouse.operations import (
+    Loaded,
+    add_partition,
+    drop_partitions,
+    drop_table,
+    exchange_partitions,
+    load_data,
+    rename_partition,
+    rename_table,
+    truncate,
+)
 from sqlengine.warehouse.reading import read, read_table
+from sqlengine.warehouse.repair import Repair, check_partitions, report
 from sqlengine.warehouse.serdes import serde_class, serde_of, stored_as, stored_by_classes
+from sqlengine.warehouse.statistics import Statistics, statistics
 from sqlengine.warehouse.value_texts import to_texts
 from sqlengine.warehouse.writing import APPEND, OVERWRITE, Written, write_directory, write_rows
 
 __all__ = [
     "APPEND",
     "BLOCK_OFFSET",
+    "Changes",
     "Column",
+    "DataFile",
+    "Exported",
     "FILE_NAME",
     "FileInfo",
     "HiveType",
+    "Loaded",
     "NO_OVERRIDES",
     "OVERWRITE",
     "Overrides",
     "Partition",
+    "Repair",
     "RowFormat",
+    "Statistics",
     "TableDescription",
     "Written",
+    "add_partition",
+    "changes",
+    "check_partitions",
     "data_files",
     "database_location",
     "describe",
+    "drop_partitions",
+    "drop_table",
+    "exchange_partitions",
+    "export_table",
     "find_partitions",
     "from_arrow",
+    "from_json",
+    "import_table",
+    "load_data",
     "matching",
     "parse_partition_name",
     "parse_type",
@@ -68,14 +104,21 @@ __all__ = [
     "partition_name",
     "prune",
     "read",
+    "read_export",
     "read_table",
     "recover",
+    "rename_partition",
+    "rename_table",
+    "report",
     "serde_class",
     "serde_of",
+    "statistics",
     "stored_as",
     "stored_by_classes",
     "table_location",
+    "to_json",
     "to_texts",
+    "truncate",
     "typed_values",
     "write_directory",
     "write_rows",

@@ -88,10 +88,14 @@ class Commit:
 
     def new_file(self, directory: str, name: str) -> str:
         """A path for a file that will be `directory`/`name`; from any thread."""
-        with self._adding:
-            staged = self._staged(directory)
-            self._plan.moves.append((staged, f"{directory}/{name}"))
+        staged = self.staged(directory)
+        self._plan.moves.append((staged, f"{directory}/{name}"))
         return staged
+
+    def staged(self, directory: str) -> str:
+        """A path for a file that is to be moved to `directory`; from any thread."""
+        with self._adding:
+            return self._staged(directory)
 
     def make(self, directory: str) -> None:
         """The directory will exist."""
@@ -145,7 +149,7 @@ class Commit:
                 decide()
             for root in self._plan.roots:
                 self.env.sync_dir(root)
-            self.env.sync_dir(self.location)
+                self.env.sync_dir(_parent(root))
             record = {"version": _VERSION, **_plain(self._plan)}
             write_file(self.env, f"{self._plan.roots[0]}/{_RECORD}", [json.dumps(record).encode()])
             moved = _moved_files(self._plan)
@@ -180,6 +184,9 @@ def _plain(plan: _Plan) -> dict[str, Any]:
 def _moved_files(plan: _Plan) -> dict[str, str]:
     """Where the files are that somebody may have listed."""
     moved = dict(plan.takes)
+    for path, kept in plan.takes:
+        for file in data_files(path, has_subdirectories=True) if os.path.isdir(path) else []:
+            moved[file.path] = kept + file.path[len(path) :]
     staged = tuple(f"{root}/" for root in plan.roots)
     for source, target in plan.moves:
         if not source.startswith(staged):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from sqlengine import errors
-from sqlengine.warehouse import Overrides, TableDescription, read_table, recover, write_rows
+from sqlengine.warehouse import Overrides, TableDescription, commit, read_table, recover, write_rows
 from storage.faults import FaultyEnv
 from tests.warehouse.conftest import described, tuples
 
@@ -90,7 +90,12 @@ def run(place: Path, work: Work, nth: int, *, power: bool) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("power", [False, True], ids=["kill", "power"])
 @pytest.mark.parametrize("name", WORKS)
-def test_whenever_it_ends_the_statement_is_whole(tmp_path: Path, original: Path, name: str, power: bool) -> None:
+@pytest.mark.parametrize("devices", [1, 2])
+def test_whenever_it_ends_the_statement_is_whole(
+    tmp_path: Path, original: Path, name: str, power: bool, devices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if devices == 2:
+        monkeypatch.setattr(commit, "_device", lambda path: "/elsewhere" in path)
     work, after = WORKS[name]
     seen = set()
     nth, died = 0, True
