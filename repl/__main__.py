@@ -16,6 +16,7 @@ from typing import Any
 
 from repl.coldstart import keep_pandas_out
 from repl.commands.base import Leave
+from repl.commands.display import with_pager
 from repl.config import Config, read_config
 from repl.options import Options, is_address, parse_arguments
 from repl.render.base import Look
@@ -112,6 +113,8 @@ def make_shell(
         options.quiet,
         _progress_mode(options),
     )
+    if interactive and config.pager is not None:
+        display = with_pager(display, config.pager)
     limits = Limits(options.max_rows, options.timeout_s, options.idle_s)
     shell = Shell(
         session,

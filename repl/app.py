@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from repl.commands.base import Leave
@@ -37,6 +38,8 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
     completer = SqlCompleter(lambda: keeper.names if keeper is not None else Names())
     history = _history(shell)
     prompt = make_prompt(completer, history, config, has_color() and not options.no_color, **terminal)
+    if keeper is not None and config.complete_while_typing:
+        keeper.on_change = lambda: _complete_again(prompt)
     completer.learn(history.load_history_strings())
     _when_shown(prompt, lambda: _prepare(shell, keeper))
     if not options.quiet:
@@ -64,6 +67,19 @@ def _when_shown(prompt: PromptSession[str], act: Callable[[], None]) -> None:
         act()
 
     prompt.app.after_render += once
+
+
+def _complete_again(prompt: PromptSession[str]) -> None:
+    """Offer what has become known while it was typed; called by the thread that fetches names."""
+    app, buffer = prompt.app, prompt.default_buffer
+
+    def begin() -> None:
+        if app.is_running and buffer.text and buffer.complete_state is None:
+            buffer.start_completion(complete_event=CompleteEvent(text_inserted=True))
+
+    loop = app.loop
+    if loop is not None and app.is_running:
+        loop.call_soon_threadsafe(begin)
 
 
 def _prepare(shell: Shell, keeper: NameKeeper | None) -> None:

@@ -1,25 +1,35 @@
 """A session of a server over the PostgreSQL wire protocol, with the face of an embedded one.
 
 libpq (psycopg's) speaks the protocol; values come as text and become Arrow columns of the types the server tells,
-a batch at a time.  `cancel` sends a CancelRequest over a connection of its own.
+a batch at a time.  Our own server tells them exactly (SET result_schema), others by the oids of columns.  `cancel`
+sends a CancelRequest over a connection of its own.
 """
 
 from __future__ import annotations
 
+import io
 import select
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from repl.client_copy import cut_copy
+from repl.remote_values import batch_of, readable
 from sqlengine import errors
+from sqlengine.advance import OnProgress
 from sqlengine.errors import Error, NotSupportedError, OperationalError
 from sqlengine.result import Notice, Result
 from sqlengine.server.pg.oids import arrow_type
+from sqlengine.server.pg.result_schema import RESULT_SCHEMA, schema_of_text
+from sqlengine.sql import lex, quote_identifier
 
 _BATCH_ROWS = 2_000
+_QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "FROM")
+"""First words of statements whose rows are a query's; the tag that says so comes behind them."""
+_SEND_BYTES = 1 << 16
 _HINT = "pip install 'sqlengine-db[remote]'"
 
 
@@ -52,7 +62,13 @@ class RemoteDatabase:
 class RemoteSession:
     """One connection; not to be shared by threads, but for `cancel`."""
 
+    is_remote = True
+
     def __init__(self, pq: Any, address: str) -> None:
+        # optional, as in RemoteDatabase
+        from psycopg import Error as failure
+
+        self._failure = failure
         self._pq = pq
         self._connection = pq.PGconn.connect_start(address.encode())
         self._poll(self._connection, self._connection.connect_poll)
@@ -61,54 +77,173 @@ class RemoteSession:
             raise OperationalError(message.splitlines()[-1].lower(), sqlstate="08001")
         self._notices: list[Notice] = []
         self._connection.notice_handler = self._hear
+        self._cancelled = threading.Event()
+        self._lent: tuple[str, pa.Table] | None = None
+        self._tells_schemas = self._asks_for_schemas()
+
+    def _asks_for_schemas(self) -> bool:
+        """Have the server tell the exact types of results, if it can."""
+        try:
+            self.execute(f"SET {RESULT_SCHEMA} = true")
+        except Error:
+            return False  # some other server: types are told by oids
+        return True
+
+    @property
+    def backend_pid(self) -> int:
+        """The number by which the server knows this session."""
+        return int(self._connection.backend_pid)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether BEGIN waits for its COMMIT."""
+        return bool(self._connection.transaction_status != self._pq.TransactionStatus.IDLE)
 
     @property
     def settings(self) -> SimpleNamespace:
         """What the shell asks of a session's settings: the time zone the server tells."""
         return SimpleNamespace(timezone=(self._connection.parameter_status(b"TimeZone") or b"UTC").decode())
 
-    def on_progress(self, callback: Callable[[float], None] | None) -> None:
+    def on_progress(self, callback: OnProgress | None) -> None:
         """The protocol has no word for progress: the callback is never called."""
 
+    def lend(self, name: str, rows: pa.Table | None) -> None:
+        """Have queries read `rows` under a name: they are sent when a statement has the name.  See Session.lend."""
+        self._lent = (name, rows) if rows is not None else None
+
+    def _send_lent(self, text: str) -> None:
+        """Send what is lent, if a statement may read it and it is not there yet."""
+        if self._lent is None or self._lent[0] not in text or not _has_word(text, self._lent[0]):
+            return
+        (name, rows), self._lent = self._lent, None
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        self.copy_in(f"COPY {quote_identifier(name)} FROM STDIN (FORMAT arrow, LEND)", [sink.getvalue().to_pybytes()])
+
     def execute(self, text: str) -> Result:
-        """Run one statement; its rows are fetched as they are read."""
+        """Run one statement; its rows are fetched as they are read.  COPY TO STDOUT answers with rows, too."""
+        self._send_lent(text)
+        return self._execute(text)
+
+    def _execute(self, text: str) -> Result:
+        """The same, with nothing lent."""
+        sent = _asking_for_arrow(text)
+        first = self._send(sent or text)
+        status = self._pq.ExecStatus
+        if first.status == status.COPY_IN:
+            self._connection.put_copy_end(b"no data at the prompt")
+            self._finish()
+            raise NotSupportedError(
+                "COPY FROM STDIN has no data here", hint="\\copy ... FROM 'file' reads a file of yours"
+            )
+        if first.status == status.COPY_OUT:
+            return self._arrow_result(text)
+        if first.status not in (status.SINGLE_TUPLE, status.TUPLES_OK):
+            self._finish()
+            self._check(first)
+            return Result(_tag(first), notices=self._notices)
+        schema = self._schema(first)
+        tag = "SELECT" if _first_word(text) in _QUERIES else ""
+        result = Result(tag, schema=schema, endless=_is_endless(text), notices=self._notices)
+        result._batches = self._rows(first, schema, result)
+        result._on_close = self._stop
+        return result
+
+    def copy_in(self, text: str, chunks: Iterable[bytes]) -> Result:
+        """Run COPY ... FROM STDIN with data; it has no rows if anything fails while the data is made."""
+        connection = self._connection
+        first = self._send(text)
+        if first.status != self._pq.ExecStatus.COPY_IN:
+            self._finish()
+            self._check(first)
+            raise OperationalError("the server asks for no data", sqlstate="08P01")
+        reason = b"what was to be sent could not be read"
+        connection.nonblocking = 1
+        try:
+            for data in chunks:
+                if self._cancelled.is_set():
+                    reason = b"canceling statement due to user request"
+                    break
+                if not self._put(data):
+                    break  # the server has told an error, which comes with the answer
+            else:
+                reason = b""
+        finally:
+            self._end_copy(reason)
+            answer = self._next()
+            self._finish()
+            connection.nonblocking = 0
+        self._check(answer)
+        return Result(_tag(answer), notices=self._notices)
+
+    def _put(self, data: bytes) -> bool:
+        """Send data of a COPY; False when the server wants no more."""
+        connection = self._connection
+        for start in range(0, len(data), _SEND_BYTES):
+            piece = data[start : start + _SEND_BYTES]
+            try:
+                while not connection.put_copy_data(piece):
+                    self._flush()
+                self._flush()
+                connection.consume_input()
+                connection.is_busy()  # has libpq look at what has come
+            except self._failure:
+                return False
+        return True
+
+    def _end_copy(self, reason: bytes) -> None:
+        try:
+            while not self._connection.put_copy_end(reason or None):
+                self._flush()
+        except self._failure:
+            return  # the server has ended the COPY already, and its answer says why
+
+    def _flush(self) -> None:
+        """Have sent what waits to be, taking in meanwhile what comes."""
+        connection = self._connection
+        while connection.flush():
+            ready, _, _ = select.select([connection.socket], [connection.socket], [])
+            if ready:
+                connection.consume_input()
+
+    def _send(self, text: str) -> Any:
+        """Send a statement; the first answer."""
         connection = self._connection
         self._notices = []
+        self._cancelled.clear()
         connection.send_query(text.encode())
         connection.set_single_row_mode()
         first = self._next()
         if first is None:
             raise OperationalError("the connection to the server is lost", sqlstate="08006")
-        status = self._pq.ExecStatus
-        if first.status in (status.COPY_IN, status.COPY_OUT):
-            self._leave_copy(first)
-        if first.status not in (status.SINGLE_TUPLE, status.TUPLES_OK):
-            self._finish()
-            self._check(first, text)
-            return Result(_tag(first), notices=self._notices)
-        schema = pa.schema([_field(first, column) for column in range(first.nfields)])
-        result = Result(schema=schema, endless=_is_endless(text), notices=self._notices)
-        result._batches = self._rows(first, schema, result, text)
-        result._on_close = self._stop
-        return result
+        return first
 
-    def _rows(self, first: Any, schema: pa.Schema, result: Result, text: str) -> Iterator[pa.RecordBatch]:
+    def _schema(self, answer: Any) -> pa.Schema:
+        told = self._connection.parameter_status(RESULT_SCHEMA.encode()) if self._tells_schemas else None
+        if told:
+            return readable(schema_of_text(told.decode()))
+        return readable(pa.schema([_field(answer, column) for column in range(answer.nfields)]))
+
+    def _rows(self, first: Any, schema: pa.Schema, result: Result) -> Iterator[pa.RecordBatch]:
         """The rows in batches: full ones, or what has come of a result without end."""
-        rows: list[list[str | None]] = []
-        answer = first
+        columns: list[list[bytes | None]] = [[] for _ in schema]
+        answer, count = first, 0
         while answer is not None:
             if answer.status != self._pq.ExecStatus.SINGLE_TUPLE:
-                self._check(answer, text)
+                self._check(answer)
                 result.tag = _tag(answer)
                 answer = self._next()
                 continue
-            rows.append([_text(answer.get_value(0, column)) for column in range(answer.nfields)])
-            if len(rows) >= _BATCH_ROWS or (result.endless and not self._has_more()):
-                yield _batch(rows, schema)
-                rows = []
+            for number, values in enumerate(columns):
+                values.append(answer.get_value(0, number))
+            count += 1
+            if count >= _BATCH_ROWS or (result.endless and not self._has_more()):
+                yield batch_of(columns, schema)
+                columns, count = [[] for _ in schema], 0
             answer = self._next()
-        if rows:
-            yield _batch(rows, schema)
+        if count:
+            yield batch_of(columns, schema)
 
     def _has_more(self) -> bool:
         """Whether the next row has come already."""
@@ -117,20 +252,48 @@ class RemoteSession:
             self._connection.consume_input()
         return not self._connection.is_busy()
 
-    def _leave_copy(self, answer: Any) -> None:
-        if answer.status == self._pq.ExecStatus.COPY_IN:
-            self._connection.put_copy_end(b"no data at the prompt")
-        else:
-            self._drain()
-        self._finish()
-        raise NotSupportedError("COPY with the client has no data here", hint="use a file that the server can read")
+    def _arrow_result(self, text: str) -> Result:
+        """What COPY ... TO STDOUT (FORMAT arrow) sends."""
+        result = Result(schema=pa.schema([]), endless=_is_endless(text), notices=self._notices)
+        stream = _CopiedOut(self)
+        result._on_close = stream.give_up
+        try:
+            reader = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
+        except (pa.ArrowInvalid, OSError):
+            stream.raise_failure()
+            raise
+        result.schema = reader.schema
 
-    def _drain(self) -> None:
-        """Read away what COPY TO STDOUT sends."""
-        while (size := self._connection.get_copy_data(1)[0]) >= 0:
-            if size == 0:
-                select.select([self._connection.socket], [], [])
-                self._connection.consume_input()
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from reader
+            except (pa.ArrowInvalid, OSError):
+                stream.raise_failure()
+                raise
+            stream.drain()
+            result.tag = stream.tag
+
+        result._batches = batches()
+        return result
+
+    def _copied(self) -> bytes:
+        """The next data of COPY TO STDOUT; none at its end, when the answer says how it went."""
+        connection = self._connection
+        while True:
+            size, data = connection.get_copy_data(1)
+            if size > 0:
+                return bytes(data)
+            if size < 0:
+                return b""
+            select.select([connection.socket], [], [])
+            connection.consume_input()
+
+    def _copied_all(self) -> str:
+        """The tag of a COPY whose data has all been read; raises what ended it."""
+        answer = self._next()
+        self._finish()
+        self._check(answer)
+        return _tag(answer)
 
     def _poll(self, connection: Any, poll: Callable[[], int]) -> None:
         """Take the steps of connecting, or of cancelling, waiting in between where other threads can run."""
@@ -164,7 +327,7 @@ class RemoteSession:
             self.cancel()
             self._finish()
 
-    def _check(self, answer: Any, text: str) -> None:
+    def _check(self, answer: Any) -> None:
         if answer.status == self._pq.ExecStatus.FATAL_ERROR:
             raise _error(self._pq, answer)
 
@@ -175,6 +338,7 @@ class RemoteSession:
 
     def cancel(self) -> None:
         """Send a CancelRequest; from any thread."""
+        self._cancelled.set()
         request = self._connection.cancel_conn()
         request.start()
         self._poll(request, request.poll)
@@ -203,14 +367,70 @@ def _error(pq: Any, answer: Any) -> Error:
     )
 
 
+class _CopiedOut(io.RawIOBase):
+    """The data of COPY TO STDOUT as a file that is read once."""
+
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+        self._rest = b""
+        self._is_over = False
+        self._failure: Error | None = None
+        self.tag = ""
+
+    def readable(self) -> bool:
+        """See io."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """See io; less than `size` only at the end."""
+        parts, left = [], size
+        while left and (self._rest or self._more()):
+            part = self._rest if left < 0 else self._rest[:left]
+            self._rest = self._rest[len(part) :]
+            parts.append(part)
+            left -= len(part) if left > 0 else 0
+        return b"".join(parts)
+
+    def _more(self) -> bool:
+        if not self._is_over:
+            self._rest = self._session._copied()
+            if not self._rest:
+                self._is_over = True
+                try:
+                    self.tag = self._session._copied_all()
+                except Error as error:
+                    self._failure = error
+        return bool(self._rest)
+
+    def drain(self) -> None:
+        """Read to the end; raises what ended the data."""
+        while self._more():
+            self._rest = b""
+        self.raise_failure()
+
+    def give_up(self) -> None:
+        """Read no more; idempotent."""
+        if not self._is_over:
+            self._session.cancel()
+            while self._more():
+                self._rest = b""
+
+    def raise_failure(self) -> None:
+        """Raise the error the server sent in the place of more data."""
+        while not self._is_over and self._more():
+            self._rest = b""
+        if self._failure is not None:
+            raise self._failure
+
+
 def _field(answer: Any, column: int) -> pa.Field:
     return pa.field((answer.fname(column) or b"").decode(), _type(answer, column))
 
 
 def _type(answer: Any, column: int) -> pa.DataType:
-    """The column's Arrow type; text for what cannot be read back from its text (arrays, intervals, json)."""
+    """The column's type by its oid; text where that is not known, or a numeric's digits are not."""
     found = arrow_type(answer.ftype(column))
-    if found is None or not _is_castable(found):
+    if found is None:
         return pa.string()
     if pa.types.is_decimal(found):
         modifier = answer.fmod(column) - 4
@@ -218,33 +438,39 @@ def _type(answer: Any, column: int) -> pa.DataType:
     return found
 
 
-def _is_castable(dtype: pa.DataType) -> bool:
-    kinds = pa.types
-    return (
-        kinds.is_integer(dtype) or kinds.is_floating(dtype) or kinds.is_decimal(dtype) or kinds.is_boolean(dtype)
-    )  # fmt: skip
-
-
-def _text(value: bytes | None) -> str | None:
-    return value.decode() if value is not None else None
-
-
-def _batch(rows: list[list[str | None]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = [_column(pa.array(texts, pa.string()), field.type) for texts, field in zip(zip(*rows), schema)]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _column(texts: pa.Array, dtype: pa.DataType) -> pa.Array:
-    """PostgreSQL's text of numbers and truths as an Arrow column."""
-    if pa.types.is_boolean(dtype):
-        return pc.equal(texts, "t")
-    return texts.cast(dtype) if dtype != pa.string() else texts
-
-
 def _tag(answer: Any) -> str:
     return (answer.command_status or b"").decode()
 
 
 def _is_endless(text: str) -> bool:
-    words = text.upper().split()
+    words = text.upper().replace("(", " ").split()
+    words = words[1:] if words[:1] == ["COPY"] else words
     return words[:1] in (["SUBSCRIBE"], ["PRINT"]) or ("EMIT" in words and words[:1] in (["SELECT"], ["WITH"]))
+
+
+def _first_word(text: str) -> str:
+    try:
+        return next((token.upper for token in lex(text) if token.value != "("), "")
+    except Error:
+        return ""
+
+
+def _has_word(text: str, word: str) -> bool:
+    try:
+        return any(token.value == word and token.kind in ("word", "quoted") for token in lex(text))
+    except Error:
+        return False
+
+
+def _asking_for_arrow(text: str) -> str | None:
+    """A COPY ... TO STDOUT in the format that is read here; None for anything else."""
+    try:
+        tokens = lex(text)
+        if not tokens or tokens[0].upper != "COPY":
+            return None
+        copied = cut_copy(text[tokens[0].end :])
+    except Error:
+        return None  # the server says what is wrong with it
+    if copied.is_from or copied.path is not None:
+        return None
+    return f"COPY {copied.subject} TO STDOUT (FORMAT arrow)"

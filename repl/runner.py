@@ -97,17 +97,20 @@ class Runner:
         make_renderer: Callable[[Any], Renderer],
         limits: Limits,
         show: Callable[[Any], None] | None = None,
+        carry_out: Callable[[Any], Any] | None = None,
     ) -> Outcome:
         """Execute `sql`; `make_renderer(result)` is asked for when there are rows to show.
 
-        `show(result)`: shows a result without end itself, until it is left.
+        `show(result)`: shows a result without end itself, until it is left; `carry_out(session)` does what `sql` says
+        in the place of the session's own execute.
 
         Raises sqlengine.errors.Error as the session does, QueryCanceled after a timeout, Interrupted after
         Ctrl-C.
         """
         self._began, self._rows = time.monotonic(), 0
         deadline = None if limits.timeout_s is None else self._began + limits.timeout_s
-        job = self._worker.submit(lambda: self._session.execute(sql))
+        execute = carry_out or (lambda session: session.execute(sql))
+        job = self._worker.submit(lambda: execute(self._session))
         try:
             answered = self._finished(job, deadline)
         except KeyboardInterrupt:

@@ -7,7 +7,10 @@ The prompt and scripts are two ways to feed it.  It talks to one Session through
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
+import shlex
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -24,9 +27,10 @@ from repl.render.progress import Progress
 from repl.runner import Abandoned, Interrupted, Limits, Outcome, Runner
 from repl.safety import what_it_loses
 from repl.statements import Statement, read_statements
-from repl.terminal import Output, file_output, screen_of
+from repl.terminal import Output, Screen, file_output, screen_of
 from repl.variables import substitute
 from repl.worker import Worker
+from sqlengine.advance import Advance
 from sqlengine.errors import Error, FileUnavailable, InternalError, InvalidParameter
 
 INTERRUPTED = 130
@@ -38,13 +42,19 @@ _FRAME_LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """How results are shown; backslash commands replace it."""
+    """How results are shown; backslash commands replace it.
+
+    `pager`: which results open in one ("auto": those longer than the screen, "on", "off"); `pager_program`: what it is,
+    "" for our own; `ascii_only`: draw with ASCII alone.
+    """
 
     format: str = "table"
     look: Look = Look()
     quiet: bool = False
     progress: str = "never"
     pager: str = "auto"
+    pager_program: str = ""
+    ascii_only: bool = False
 
 
 class Shell:
@@ -92,8 +102,8 @@ class Shell:
         self._keep_going = keep_going
         self._depth = 0
         self._progress: Progress | None = None
-        self._fraction: float | None = None
-        session.on_progress(self._hear_progress)
+        self._advance: Advance | None = None
+        session.on_progress(self.hear_progress)
         self._worker = Worker()
         self.runner = Runner(session, self._worker, self._show_progress, self._clear_progress)
 
@@ -128,8 +138,10 @@ class Shell:
             self._depth -= 1
         return False
 
-    def run(self, statement: Statement) -> bool:
+    def run(self, statement: Statement, carry_out: Callable[[Any], Any] | None = None) -> bool:
         """Run one statement or backslash command; False if it failed, which has then been reported.
+
+        `carry_out(session)` does what the statement says where the session's own execute does not.
 
         Raises Leave for \\q, KeyboardInterrupt when Ctrl-C ended it and this is no prompt.
         """
@@ -142,7 +154,7 @@ class Shell:
                 return False
             self._progress = self._new_progress()
             show = self._live(statement.text)
-            outcome = self.runner.run(statement.text, self._renderer, self.limits, show)
+            outcome = self.runner.run(statement.text, self._renderer, self.limits, show, carry_out)
             self._conclude(outcome)
             if outcome.is_repeatable:
                 self.last_query = statement.text
@@ -243,16 +255,57 @@ class Shell:
 
     def page(self, last: LastResult) -> None:
         """Open a result in the pager."""
+        if self.display.pager_program:
+            self._page_text(self._whole_text(last))
+            return
         # only people at a terminal have one, and prompt_toolkit is heavy
         from repl.live.fullscreen import show
         from repl.live.grid_screen import GridScreen, result_rows
 
         screen = GridScreen(last.title, result_rows(last.table()), timezone=self.timezone, unicode=self.unicode)
+        screen.grid.null = self.display.look.null
         if not last.is_whole:
             screen.message = f"the first rows of {last.total:,}: no more are kept"
         show(screen, **self.terminal)
 
+    def _whole_text(self, last: LastResult) -> bytes:
+        """A result in the present format, nothing cut or left out."""
+        stream = io.BytesIO()
+        output = Output(stream, Screen(unicode=self.unicode))
+        look = dataclasses.replace(self.display.look, shown_rows=None, timing=False, timezone=self.timezone)
+        writer = renderer(self._format_name(look), Target(output, last.schema, look))
+        for batch in last.table().to_batches():
+            writer.write(batch)
+        writer.finish(Summary(last.total, 0.0))
+        return stream.getvalue()
+
+    def _page_text(self, text: bytes) -> None:
+        """Have the pager's program show a text; FileUnavailable (58P01) where it cannot be run."""
+        program = self.display.pager_program
+        try:
+            subprocess.run(shlex.split(program), input=text, check=False)
+        except BrokenPipeError:
+            return  # it was left before it had read everything
+        except OSError as error:
+            raise FileUnavailable(
+                f'cannot run the pager "{program}": {(error.strerror or str(error)).lower()}'
+            ) from None
+
     # ------------------------------------------------------------ output
+
+    def say_long(self, text: str) -> None:
+        """Lines for the reader that are no data: through the pager where they are more than the screen has."""
+        height = self._output().screen.height or 0
+        if not self.has_screen or self.display.pager == "off" or text.count("\n") + 3 <= height:
+            self.say(text)
+        elif self.display.pager_program:
+            self._page_text(text.encode() + b"\n")
+        else:
+            # as in page()
+            from repl.live.fullscreen import show
+            from repl.live.text_screen import TextScreen
+
+            show(TextScreen(text.split("\n")), **self.terminal)
 
     def say(self, text: str) -> None:
         """A line for the reader that is no data."""
@@ -292,6 +345,11 @@ class Shell:
         self._worker.close()
 
     @property
+    def is_remote(self) -> bool:
+        """Whether the database is a server's, whose files are not those here."""
+        return bool(getattr(self._session, "is_remote", False))
+
+    @property
     def timezone(self) -> str:
         """Where timestamptz is shown."""
         return str(getattr(getattr(self._session, "settings", None), "timezone", "UTC"))
@@ -318,7 +376,13 @@ class Shell:
         output.flush()
 
     def _output(self) -> Output:
-        return self._file_output or self._standard_output()
+        output = self._file_output or self._standard_output()
+        if self.display.ascii_only:
+            output.screen = dataclasses.replace(output.screen, unicode=False)
+        return output
+
+    def _format_name(self, look: Look) -> str:
+        return "vertical" if self.display.format == "table" and look.expanded == "on" else self.display.format
 
     def _renderer(self, result: Any) -> Renderer:
         output, display = self._output(), self.display
@@ -330,8 +394,7 @@ class Shell:
         if output.screen.width is None:
             look = dataclasses.replace(look, shown_rows=None)
         look = dataclasses.replace(look, timezone=self.timezone, footer=look.footer and not display.quiet)
-        name = "vertical" if display.format == "table" and look.expanded == "on" else display.format
-        writer = renderer(name, Target(output, result.schema, look, bool(result.endless)))
+        writer = renderer(self._format_name(look), Target(output, result.schema, look, bool(result.endless)))
         if result.endless or not result.tag.startswith("SELECT"):
             return writer
         self._coming = LastResult(result.schema, self._title)
@@ -340,7 +403,7 @@ class Shell:
     # ------------------------------------------------------------ progress
 
     def _new_progress(self) -> Progress | None:
-        self._fraction = None
+        self._advance = None
         if self.display.progress == "never":
             return None
         plain = self.display.progress == "always"
@@ -350,14 +413,16 @@ class Shell:
         """Called while a statement runs: draws how far the session says it is, or only that it runs."""
         if self._progress is None:
             return
-        if self._fraction is None:
+        told = self._advance
+        if told is None:
             self._progress.update(rows, note="running, Ctrl-C ends it")
         else:
-            self._progress.update(round(self._fraction * 1000), 1000, unit="")
+            note = "nearly done" if told.fraction == 1.0 else ""
+            self._progress.update(told.done, unit=told.unit, share=told.fraction, note=note)
 
-    def _hear_progress(self, fraction: float) -> None:
-        """Called by the session, on the worker's thread, with the fraction done (0 to 1)."""
-        self._fraction = fraction
+    def hear_progress(self, told: Advance) -> None:
+        """Called by whoever works, on the worker's thread."""
+        self._advance = told
 
     def _clear_progress(self) -> None:
         if self._progress is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from sqlengine.advance import OnProgress
 from sqlengine.catalog.objects import ColumnInfo
 from sqlengine.catalog.system import LentTable
 from sqlengine.connectors.base import Polled
@@ -42,8 +43,8 @@ class Session:
         """Whether BEGIN waits for its COMMIT."""
         return self.context.transaction is not None
 
-    def on_progress(self, callback: Callable[[float], None] | None) -> None:
-        """Be told the fraction done (0..1) of long statements (back-fill, COPY)."""
+    def on_progress(self, callback: OnProgress | None) -> None:
+        """Be told how far long statements (back-fill, COPY) are."""
         self.context.on_progress = callback
 
     def execute(self, text: str, params: Params = None) -> Result:

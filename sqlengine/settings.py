@@ -57,6 +57,12 @@ class Settings:
     backfill_rate_limit: int = setting(
         0, "rows a second a new query reads of history; 0 = as many as it can", minimum=0
     )
+    result_schema: str = setting(
+        "false",
+        "true: the server tells a result's Arrow schema before its rows, as the ParameterStatus result_schema (base64 "
+        "of the IPC schema message; simple protocol)",
+        choices=("false", "true"),
+    )
     disabled_rules: str = setting("", "comma-separated optimizer rules to leave out (for finding faults)")
     checkpoint_interval_ms: int = setting(
         10_000,

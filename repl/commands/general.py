@@ -30,7 +30,7 @@ def _quit(_shell: Shell, _argument: str) -> bool:
 def _syntax(shell: Shell, words: str) -> bool:
     """How statements that begin with some words are written; without words, which statements there are."""
     if not words:
-        shell.say("\n".join(wrap(", ".join(statement_words()), 78)))
+        shell.say_long("\n".join(wrap(", ".join(statement_words()), 78)))
         return True
     found = synopsis(words)
     if not found:
@@ -38,7 +38,7 @@ def _syntax(shell: Shell, words: str) -> bool:
         raise UndefinedObject(f'no statement begins with "{words}"', hint=hint)
     lines = [line for text in found for line in [*text.split("\n"), ""]]
     parts = [part for line in lines for part in (wrap(line, 78, subsequent_indent="    ") or [""])]
-    shell.say("\n".join(parts[:-1]))
+    shell.say_long("\n".join(parts[:-1]))
     return True
 
 
@@ -49,7 +49,7 @@ def general_commands(others: Callable[[], Iterable[Command]]) -> tuple[Command, 
         listed = [(" ".join((", ".join(c.names), c.argument)), c.help) for c in others()]
         lines = ["commands", *(f"  {usage:<26} {text}" for usage, text in listed)]
         lines += ["keys", *(f"  {key:<26} {text}" for key, text in KEYS)]
-        shell.say("\n".join([*lines, "a statement ends with a semicolon and may take several lines"]))
+        shell.say_long("\n".join([*lines, "a statement ends with a semicolon and may take several lines"]))
         return True
 
     return (

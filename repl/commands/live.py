@@ -13,6 +13,7 @@ from repl.statements import Statement
 from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
 
 if TYPE_CHECKING:
+    from repl.live.dashboard import Dashboard
     from repl.shell import Shell
 
 _USUAL_S = 2.0
@@ -68,12 +69,17 @@ def _top(shell: Shell, _argument: str) -> bool:
         return True
     # prompt_toolkit is heavy, and a script needs none
     from repl.live.dashboard import Dashboard
+
+    _show(shell, Dashboard(timezone=shell.timezone, unicode=shell.unicode))
+    return True
+
+
+def _show(shell: Shell, screen: Dashboard) -> None:
+    # as in _top
     from repl.live.watching import borrowed, seeing_latest, show_dashboard
 
     opener = borrowed(shell.runner) if shell.open_session is None else seeing_latest(shell.open_session)
-    screen = Dashboard(timezone=shell.timezone, unicode=shell.unicode)
     show_dashboard(opener, screen, **shell.terminal)
-    return True
 
 
 def _graph(shell: Shell, name: str) -> bool:
@@ -84,6 +90,15 @@ def _graph(shell: Shell, name: str) -> bool:
         hint = did_you_mean(name, list(known)) or "\\top lists what runs"
         missing = f'no query "{name}" is running' if name else "\\graph needs the name of a view, sink or query"
         raise UndefinedObject(missing, hint=hint) if name else InvalidParameter(missing, hint=hint)
+    if shell.has_screen:
+        # as in _top
+        from repl.live.dashboard import Dashboard
+
+        screen = Dashboard(timezone=shell.timezone, unicode=shell.unicode)
+        screen.tell(snapshot)
+        screen.open(query_id, str((snapshot.query(query_id) or {})["name"]))
+        _show(shell, screen)
+        return True
     shell.write(plain(graph_lines(snapshot, None, query_id, shell.unicode)) + "\n")
     return True
 
@@ -98,5 +113,5 @@ LIVE_COMMANDS = (
     ),
     Command(("\\watch",), "[S [N]]", "the last query again every S seconds (2), N times", _watch),
     Command(("\\top",), "", "what runs: rates, lag, state, errors; pause, resume, cancel", _top),
-    Command(("\\graph",), "NAME", "the pipeline of a view, sink or query", _graph, ("relation",)),
+    Command(("\\graph",), "NAME", "the pipeline of a view, sink or query", _graph, ("query",)),
 )

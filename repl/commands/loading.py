@@ -8,7 +8,10 @@ import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from repl.client_copy import ClientCopy, copy_from_server, copy_to_server, cut_copy, quoted
 from repl.commands.base import Command, is_run
+from repl.importing import Found, look_into
+from repl.statements import Statement
 from sqlengine import types
 from sqlengine.errors import InvalidParameter
 from sqlengine.sql import quote_identifier
@@ -32,26 +35,34 @@ def demo_statements(now: datetime) -> tuple[str, str]:
 
 def _import(shell: Shell, argument: str) -> bool:
     """A file becomes a stream: what its columns are is shown, and asked about at a prompt."""
+    words, bracket, options = argument.partition(" (")
     try:
-        words = shlex.split(argument)
+        given = shlex.split(words)
     except ValueError as error:
         raise InvalidParameter(f"\\import: {str(error).lower()}") from None
-    if len(words) not in (1, 2):
+    if len(given) not in (1, 2):
         raise InvalidParameter(
-            "\\import takes a file and maybe a stream's name", hint="put names with blanks in quotes"
+            "\\import takes a file and maybe a stream's name",
+            hint="put names with blanks in quotes; COPY's options may follow: \\import trips.csv trips (delimiter ';')",
         )
-    path = os.path.abspath(os.path.expanduser(words[0]))
-    name = words[1] if len(words) > 1 else stream_name(path)
-    file = "'" + path.replace("'", "''") + "'"
-    schema = shell.ask(f"SELECT * FROM {file} LIMIT 0").schema
-    columns = ",\n".join(f"  {quote_identifier(f.name)} {types.to_sql(f.type)}" for f in schema)
+    path = os.path.abspath(os.path.expanduser(given[0]))
+    name = given[1] if len(given) > 1 else stream_name(path)
+    found = look_into(path, f"({options}" if bracket else "")
+    columns = ",\n".join(f"  {quote_identifier(f.name)} {types.to_sql(f.type)}" for f in found.schema)
     create = f"CREATE STREAM {quote_identifier(name)} (\n{columns}\n)"
+    for remark in found.remarks:
+        shell.say(f"NOTICE: {remark}")
     if shell.interactive:
         shell.say(create)
         if not shell.asks_whether(f"Create it and read {path}?"):
             shell.say("not done")
             return False
-    return is_run(shell, create) and is_run(shell, f"COPY {quote_identifier(name)} FROM {file}")
+    return is_run(shell, create) and _load(shell, _copy_of(name, path, found))
+
+
+def _copy_of(name: str, path: str, found: Found) -> ClientCopy:
+    options = ", ".join(f"{option} {quoted(value)}" for option, value in found.options.items())
+    return ClientCopy(quote_identifier(name), True, path, f"({options})" if options else "")
 
 
 def stream_name(path: str) -> str:
@@ -61,7 +72,15 @@ def stream_name(path: str) -> str:
 
 
 def _copy(shell: Shell, argument: str) -> bool:
-    return is_run(shell, f"COPY {argument}")
+    return _load(shell, cut_copy(argument))
+
+
+def _load(shell: Shell, copied: ClientCopy) -> bool:
+    """Carry a COPY out with a file of whoever sits here."""
+    if copied.path is None or not shell.is_remote:
+        return is_run(shell, copied.statement())
+    carry_out = copy_to_server if copied.is_from else copy_from_server
+    return shell.run(Statement(copied.statement()), lambda session: carry_out(session, copied, shell.hear_progress))
 
 
 def _demo(shell: Shell, _argument: str) -> bool:
@@ -70,14 +89,20 @@ def _demo(shell: Shell, _argument: str) -> bool:
     shell.say(
         "clicks grows by 50 rows a second, per_page follows it; try:\n"
         "  SELECT * FROM per_page ORDER BY page;\n"
-        "  SUBSCRIBE per_page;      (Ctrl-C ends it)\n"
+        "  SUBSCRIBE per_page;      (q ends it)\n"
         "  DROP STREAM clicks CASCADE;"
     )
     return True
 
 
 LOADING_COMMANDS = (
-    Command(("\\import",), "FILE [STREAM]", "make a stream of a csv, json, parquet or arrow file", _import, ("path",)),
-    Command(("\\copy",), "...", "COPY between a stream, table or view and a file", _copy, ("sql",)),
+    Command(
+        ("\\import",),
+        "FILE [STREAM] [(OPTIONS)]",
+        "make a stream of a csv, tsv, json, parquet or arrow file",
+        _import,
+        ("path",),
+    ),
+    Command(("\\copy",), "...", "COPY between a stream, table, view or query and a file of yours", _copy, ("sql",)),
     Command(("\\demo",), "", "a generator, a stream and a view to play with", _demo),
 )

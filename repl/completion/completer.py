@@ -80,7 +80,9 @@ class SqlCompleter(Completer):
         yield Place(word, place.start + len(qualifier + dot), tuple(kinds), qualifier, upper=False)
 
 
-_ARGUMENT_KINDS = frozenset((wanted.RELATION, wanted.PATH, wanted.ROLE, wanted.SCHEMA, wanted.FUNCTION, wanted.SETTING))
+_ARGUMENT_KINDS = frozenset(
+    (wanted.RELATION, wanted.QUERY_ID, wanted.PATH, wanted.ROLE, wanted.SCHEMA, wanted.FUNCTION, wanted.SETTING)
+)
 
 
 def _is_asked(place: Place) -> bool:

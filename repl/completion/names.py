@@ -119,10 +119,14 @@ def _rows(session: Any, sql: str) -> list[dict[str, Any]]:
 
 
 class NameKeeper:
-    """Keeps `names` up to date on a thread of its own: `refresh` asks for them anew and returns at once."""
+    """Keeps `names` up to date on a thread of its own: `refresh` asks for them anew and returns at once.
+
+    `on_change` is called on that thread when there are others.
+    """
 
     def __init__(self, open_session: Callable[[], Any]) -> None:
         self.names = Names()
+        self.on_change: Callable[[], None] = lambda: None
         self.fetched = 0
         self._open_session = open_session
         self._wanted = threading.Semaphore(0)
@@ -158,6 +162,7 @@ class NameKeeper:
                     self.names = names
                     self.fetched += 1
                     self._changed.notify_all()
+                self.on_change()
         except Error:
             self._closed = True  # the database is closed or its server has gone: the names stay as they are
         finally:

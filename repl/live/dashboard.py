@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from repl.live.graph import graph_lines
+from repl.live.graph import Node, detail_lines, graph
 from repl.live.grid import Grid, Shown, Styler
 from repl.live.grid_screen import GRID_KEYS, GridScreen, Keys, result_rows
 from repl.live.line_input import LineInput
@@ -24,6 +24,7 @@ from repl.render.size import bytes_text
 
 _BAD = ("failed", "failing")
 _COMMANDS = {"p": "PAUSE", "r": "RESUME"}
+_STEPS = {"up": -1, "down": 1, "pageup": -5, "pagedown": 5, "home": -1_000_000, "end": 1_000_000}
 _ID = QUERY_COLUMNS.get_field_index("id")
 _STATUS = QUERY_COLUMNS.get_field_index("status")
 
@@ -32,10 +33,10 @@ class Dashboard(GridScreen):
     """See screen.Screen.  `wishes` are statements to be run, put there by keys; `on_wish` is then called."""
 
     keys: Keys = (
-        ("Enter", "the operators of the chosen query"),
+        ("Enter", "the operators of the chosen query; in a pipeline, what is chosen there"),
         ("g", "its pipeline"),
         ("p, r, k", "pause it, resume it, cancel it"),
-        ("Backspace, Esc", "back to the queries"),
+        ("Backspace, Esc", "back"),
         *GRID_KEYS,
     )
     foot_keys: Keys = (("?", "help"), ("Enter", "operators"), ("g", "graph"), ("p", "pause"), ("r", "resume"),
@@ -54,6 +55,8 @@ class Dashboard(GridScreen):
         self._before: Snapshot | None = None
         self._of: tuple[str, str] | None = None
         self._graph_top: int | None = None
+        self._graph_at = 0
+        self._detail: Node | None = None
         self._is_stale = True
 
     # ------------------------------------------------------------ what comes
@@ -78,7 +81,7 @@ class Dashboard(GridScreen):
     def open(self, query_id: str, name: str) -> None:
         """Show the pipeline of a query."""
         with self._lock:
-            self._of, self._graph_top = (query_id, name), 0
+            self._go((query_id, name), 0)
 
     def _read_operators(self) -> None:
         if self._of is not None and self._now is not None:
@@ -113,8 +116,12 @@ class Dashboard(GridScreen):
     def press_own(self, key: str) -> bool:
         """See GridScreen."""
         query = self._of or self._chosen()
-        if key in ("backspace", "escape") and self._of is not None:
+        if key in ("backspace", "escape") and self._detail is not None:
+            self._detail = None
+        elif key in ("backspace", "escape") and self._of is not None:
             self._go(None)
+        elif self._graph_top is not None and key == "enter":
+            self._drill()
         elif key in ("enter", "g", *_COMMANDS, "k") and query is None:
             self.message = "nothing runs"
         elif key == "enter":
@@ -125,9 +132,8 @@ class Dashboard(GridScreen):
             self._wish(_COMMANDS[key], query)
         elif key == "k" and query is not None:
             self.typing = LineInput("cancel", f'cancel "{query[1]}"? y and Enter: ')
-        elif self._graph_top is not None and key in ("up", "down", "pageup", "pagedown", "home"):
-            step = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10}.get(key, -self._graph_top)
-            self._graph_top = max(0, self._graph_top + step)
+        elif self._graph_top is not None and key in _STEPS:
+            self._graph_at = max(0, self._graph_at + _STEPS[key])
         else:
             return False
         return True
@@ -145,9 +151,25 @@ class Dashboard(GridScreen):
         self.message = f'{word.lower()} "{query[1]}" ...'
         self.on_wish()
 
+    def _drill(self) -> None:
+        """Into the chosen node of the pipeline: an operator's figures, or the pipeline of a query below."""
+        if self._of is None or self._now is None or self._detail is not None:
+            return
+        shown = graph(self._now, self._before, self._of[0], self.unicode)
+        node = shown.nodes[shown.heads[self._graph_at]] if self._graph_at < len(shown.heads) else None
+        if node is None:
+            return
+        query = self._now.query(node.query_id)
+        if node.number is not None:
+            self._detail = node
+        elif query is not None and node.query_id != self._of[0]:
+            self._go((node.query_id, query["name"]), 0)
+        else:
+            self._go(self._of)
+
     def _go(self, query: tuple[str, str] | None, graph_top: int | None = None) -> None:
         """To a query's operators or pipeline, or (None) back to all."""
-        self._of, self._graph_top = query, graph_top
+        self._of, self._graph_top, self._graph_at, self._detail = query, graph_top, 0, None
         self.grid = self._query_grid if query is None else self._operator_grid
         self.title = "running queries" if query is None else query[1]
         self._read_operators()
@@ -164,9 +186,20 @@ class Dashboard(GridScreen):
         """See GridScreen."""
         if self._graph_top is None or self._of is None or self._now is None:
             return super().body_lines(width, height, now)
-        lines = graph_lines(self._now, self._before, self._of[0], self.unicode)
-        self._graph_top = min(self._graph_top, max(0, len(lines) - height))
-        return [[("", " "), *line] for line in lines[self._graph_top :]]
+        if self._detail is not None:
+            return detail_lines(self._now, self._before, self._detail, width)
+        shown = graph(self._now, self._before, self._of[0], self.unicode)
+        self._graph_at = min(self._graph_at, max(0, len(shown.heads) - 1))
+        chosen = shown.heads[self._graph_at] if shown.heads else 0
+        self._graph_top = min(self._graph_top, chosen, max(0, len(shown.lines) - height))
+        self._graph_top = max(self._graph_top, min(chosen + 2, len(shown.lines)) - height)
+        lines = [[("", " "), *line] for line in shown.lines]
+        if shown.heads:
+            lines[chosen] = [
+                lines[chosen][0],
+                *((f"{style} cursor".strip(), text) for style, text in lines[chosen][1:]),
+            ]
+        return lines[self._graph_top :]
 
     def is_stale(self, now: float) -> bool:
         """See screen.Screen."""
@@ -175,6 +208,8 @@ class Dashboard(GridScreen):
     def mode_text(self) -> str:
         """See GridScreen."""
         time = "" if self._now is None else f"{self._now.time:%H:%M:%S}"
+        if self._detail is not None:
+            return f"operator, {time}"
         kind = "graph, " if self._graph_top is not None else "operators, " if self._of is not None else ""
         return f"{kind}{time}"
 

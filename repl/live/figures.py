@@ -20,14 +20,30 @@ class Figures:
 
 
 def read_figures(session: Any, backend: int, now: datetime.datetime) -> Figures | None:
-    """Of the query that the session with a backend id follows; None when it follows none."""
-    result = session.execute(
-        "SELECT watermark, rows_behind, state_rows, state_bytes FROM system.queries "
-        f"WHERE backend = {int(backend)} ORDER BY query_id DESC LIMIT 1"
+    """Of the query that the session with a backend id follows; None when it follows none.
+
+    The state is the query's own or, where it keeps nothing as it only passes on what views tell, that of the views.
+    """
+    rows = session.execute(
+        "SELECT query_id, watermark, rows_behind, state_rows, state_bytes FROM system.queries "
+        f"WHERE backend = {int(backend)} ORDER BY length(query_id) DESC, query_id DESC LIMIT 1"
     )
-    rows = result.to_arrow().to_pylist()
-    if not rows:
+    found = rows.to_arrow().to_pylist()
+    if not found:
         return None
-    row = rows[0]
+    row = found[0]
+    if not row["state_rows"]:
+        row |= _of_views(session, row["query_id"]) or {}
     lag = None if row["watermark"] is None else (now - row["watermark"]).total_seconds()
     return Figures(row["watermark"], lag, row["rows_behind"], row["state_rows"], row["state_bytes"])
+
+
+def _of_views(session: Any, query_id: str) -> dict[str, Any] | None:
+    """State of the queries behind the views that a query reads, and of them the lowest watermark; None without any."""
+    views = session.execute(
+        "SELECT min(q.watermark) AS watermark, CAST(sum(q.state_rows) AS BIGINT) AS state_rows, "
+        "CAST(sum(q.state_bytes) AS BIGINT) AS state_bytes FROM system.queries q WHERE q.name IN (SELECT "
+        f"split_part(o.detail, ' ', 1) FROM system.operators o WHERE o.query_id = '{query_id}' AND len(o.inputs) = 0)"
+    )
+    found: dict[str, Any] = views.to_arrow().to_pylist()[0]
+    return found if found["state_rows"] is not None else None

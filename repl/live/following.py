@@ -65,6 +65,9 @@ def follow(
 
 def _backend(runner: Runner) -> int | None:
     """The number by which the session's query can be found; None when the session does not know it."""
+    known = runner.call(lambda session: getattr(session, "backend_pid", None))
+    if known is not None:  # a connection that follows can be asked nothing else
+        return int(known)
     try:
         found = runner.call(lambda session: session.execute("SELECT pg_backend_pid()").to_arrow().to_pylist())
     except Error:

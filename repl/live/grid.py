@@ -71,6 +71,7 @@ class Grid:
     _widths: dict[str, int] = field(default_factory=dict)
     _height: int = 1
     count: int = 0
+    null: str = "NULL"
 
     # ------------------------------------------------------------ keys
 
@@ -169,7 +170,7 @@ class Grid:
         self.place = replace(place, row=row, top=top)
         positions = self.order(rows, top + self._height, kept)[top : top + self._height]
         batch = rows.take(positions)
-        texts = [cell_texts(column, self.timezone).to_pylist() for column in batch.columns]
+        texts = [cell_texts(column, self.timezone, null=self.null).to_pylist() for column in batch.columns]
         return Shown(positions, texts, count), batch
 
     # ------------------------------------------------------------ drawing
@@ -198,7 +199,7 @@ class Grid:
             least = text_width(visible_text(column.name)) + 2
             if self.with_types:
                 least = max(least, len(types.to_sql(column.type)))
-            values = max(widest(texts), 4 if texts.null_count else 0)
+            values = max(widest(texts), text_width(self.null) if texts.null_count else 0)
             cap = _WIDEST_TEXT if not types.is_numeric(column.type) else max(values, least)
             wanted = min(max(least, values), max(cap, 1))
             key = f"{number} {column.name}"
@@ -258,7 +259,7 @@ class Grid:
                 style = f"{style} null"
             elif self.place.search and self.place.search.lower() in text.lower():
                 style = f"{style} match"
-            cell = fit_text("NULL" if text is None else text, size, _is_right(schema, number), self._mark)
+            cell = fit_text(self.null if text is None else text, size, _is_right(schema, number), self._mark)
             cells.append((f"{style} {under}".strip(), cell))
         return self._joined(cells, under)
 

@@ -8,6 +8,7 @@ from repl.render.base import Renderer, Target
 from repl.render.markdown import MarkdownRenderer
 from repl.render.records import ArrowRenderer, CsvRenderer, JsonRenderer, NdjsonRenderer
 from repl.render.table import TableRenderer
+from repl.render.unaligned import UnalignedRenderer
 from repl.render.vertical import VerticalRenderer
 
 _RENDERERS: dict[str, Callable[[Target], Renderer]] = {
@@ -18,6 +19,7 @@ _RENDERERS: dict[str, Callable[[Target], Renderer]] = {
     "ndjson": NdjsonRenderer,
     "markdown": MarkdownRenderer,
     "arrow": ArrowRenderer,
+    "unaligned": UnalignedRenderer,
 }
 
 FORMATS = tuple(_RENDERERS)

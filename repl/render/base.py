@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from repl.render.width import text_width, visible_text
 from repl.terminal import Output, Screen
 
 
@@ -15,7 +16,9 @@ class Look:
     """How results are to look.
 
     `shown_rows`: a table longer than this shows its head and tail (None = all rows); `expanded` is "off",
-    "on" or "auto" (vertical when columns do not fit); `timezone` is where timestamptz is shown.
+    "on" or "auto" (vertical when columns do not fit); `timezone` is where timestamptz is shown; `null` stands for NULL;
+    `border` of tables: 0 blanks, 1 lines between columns, 2 a box; `title` stands above a result; `fieldsep` divides
+    the values of the format unaligned.
     """
 
     header: bool = True
@@ -24,6 +27,10 @@ class Look:
     shown_rows: int | None = None
     expanded: str = "off"
     timezone: str = "UTC"
+    null: str = "NULL"
+    border: int = 2
+    title: str = ""
+    fieldsep: str = "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +94,10 @@ def duration_text(elapsed_ms: float) -> str:
     if elapsed_ms < 120_000:
         return f"{elapsed_ms / 1000:.2f} s"
     return f"{elapsed_ms // 60_000:.0f} min {elapsed_ms % 60_000 / 1000:.0f} s"
+
+
+def write_title(target: Target, width: int = 0) -> None:
+    """The title of a result, if it has one, in the middle of `width` cells."""
+    if target.look.title:
+        title = visible_text(target.look.title)
+        target.output.write(" " * max(0, (width - text_width(title)) // 2) + title + "\n")

@@ -11,8 +11,22 @@ from dataclasses import dataclass
 _LEAST_TEXT = 10
 _LEAST_NAME = 10
 _LEAST_TYPE = 6
-_GAP = 3
-"""Cells between two columns: a blank, the line, a blank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a table's lines take: cells between two columns (`gap`), and at both ends of a line together (`edges`)."""
+
+    gap: int = 3
+    edges: int = 4
+
+    def cells(self, widths: list[int]) -> int:
+        """Cells of a whole line of columns with these widths."""
+        return sum(widths) + self.gap * max(0, len(widths) - 1) + self.edges
+
+
+FRAMES = (Frame(1, 0), Frame(3, 2), Frame(3, 4))
+"""By border: blanks, lines between columns, a box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +63,25 @@ class Layout:
     gap_at: int | None = None
 
 
-def table_cells(widths: list[int]) -> int:
-    """Cells of a whole line with its borders."""
-    return sum(widths) + _GAP * len(widths) + 1
-
-
-def arrange(sizes: list[ColumnSize], available: int | None) -> Layout:
+def arrange(sizes: list[ColumnSize], available: int | None, frame: Frame = FRAMES[2]) -> Layout:
     """The layout for a screen of `available` cells; None = no limit."""
     everything = tuple(range(len(sizes)))
     natural = [s.natural for s in sizes]
-    if available is None or table_cells(natural) <= available:
+    if not sizes or available is None or frame.cells(natural) <= available:
         return Layout(everything, tuple(natural))
-    if table_cells([s.least for s in sizes]) <= available:
-        return Layout(everything, tuple(_share(sizes, available)))
-    kept = _keep(sizes, available)
+    if frame.cells([s.least for s in sizes]) <= available:
+        return Layout(everything, tuple(_share(sizes, available, frame)))
+    kept = _keep(sizes, available, frame)
     hidden = len(kept) < len(sizes)
     gap = sum(1 for place, column in enumerate(kept) if place == column) if hidden else None
     shown = [sizes[k] for k in kept]
-    room = available - (_GAP + 1 if hidden else 0)
-    widths = _share(shown, room) if table_cells([s.least for s in shown]) <= room else _squeeze(shown, room)
+    room = available - (frame.gap + 1 if hidden else 0)
+    fits = frame.cells([s.least for s in shown]) <= room
+    widths = _share(shown, room, frame) if fits else _squeeze(shown, room, frame)
     return Layout(tuple(kept), tuple(widths), gap)
 
 
-def _keep(sizes: list[ColumnSize], available: int) -> list[int]:
+def _keep(sizes: list[ColumnSize], available: int, frame: Frame) -> list[int]:
     """First, last, second, last but one ... as long as they fit beside the gap column; at least the first."""
     inward: list[int] = []
     low, high = 0, len(sizes) - 1
@@ -81,23 +91,23 @@ def _keep(sizes: list[ColumnSize], available: int) -> list[int]:
     kept: list[int] = []
     for column in inward:
         wanted = [sizes[k].least for k in [*kept, column]]
-        if kept and table_cells([*wanted, 1]) > available:
+        if kept and frame.cells([*wanted, 1]) > available:
             break
         kept.append(column)
     return sorted(kept)
 
 
-def _share(sizes: list[ColumnSize], available: int) -> list[int]:
+def _share(sizes: list[ColumnSize], available: int, frame: Frame) -> list[int]:
     """Widths whose sum just fits: columns that are cut are all cut to about the same width."""
     low, high = 1, max(s.natural for s in sizes)
     while low < high:
         cap = (low + high + 1) // 2
-        if table_cells(_capped(sizes, cap)) <= available:
+        if frame.cells(_capped(sizes, cap)) <= available:
             low = cap
         else:
             high = cap - 1
     widths = _capped(sizes, low)
-    spare = available - table_cells(widths)
+    spare = available - frame.cells(widths)
     for index, size in enumerate(sizes):
         if spare > 0 and widths[index] < size.natural:
             widths[index] += 1
@@ -109,7 +119,7 @@ def _capped(sizes: list[ColumnSize], cap: int) -> list[int]:
     return [min(s.natural, max(s.least, cap)) for s in sizes]
 
 
-def _squeeze(sizes: list[ColumnSize], available: int) -> list[int]:
+def _squeeze(sizes: list[ColumnSize], available: int, frame: Frame) -> list[int]:
     """A screen too narrow even for one column: cut it, whatever it holds."""
-    each = max(1, (available - 1) // len(sizes) - _GAP)
+    each = max(1, (available - frame.edges + frame.gap) // len(sizes) - frame.gap)
     return [min(s.natural, each) for s in sizes]

@@ -27,8 +27,9 @@ class MarkdownRenderer:
         """See base.Renderer."""
         if batch.num_rows == 0 or batch.num_columns == 0:
             return
-        zone = self._target.look.timezone
-        cells = [_escaped(cell_texts(column, zone, keep_lines=True)).fill_null("NULL") for column in batch.columns]
+        look = self._target.look
+        texts = [cell_texts(column, look.timezone, keep_lines=True, null=look.null) for column in batch.columns]
+        cells = [_escaped(text).fill_null(look.null) for text in texts]
         inner = pc.binary_join_element_wise(*cells, " | ")
         self._target.output.write_lines(pc.binary_join_element_wise("| ", inner, " |", ""))
         if self._target.endless:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+from repl.render.size import bytes_text
 from repl.render.width import fit_text
 from repl.terminal import Screen, screen_of
 
@@ -22,12 +23,26 @@ _CLEAR_LINE = "\r\x1b[K"
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How far the work is: `done` of `total` (None = not known), counted in `unit` ("" = the numbers mean
-    nothing by themselves and are not shown)."""
+    """How far the work is: `done` of `total` (None = not known), counted in `unit` ("rows", "bytes"); `share`: the part
+    that is done (0 to 1), where it is known without the total."""
 
     done: int
     total: int | None = None
     unit: str = "rows"
+    share: float | None = None
+
+    @property
+    def part(self) -> float | None:
+        """What is done, from 0 to 1; None where that is not known."""
+        if self.share is None and not self.total:
+            return None
+        return min(1.0, self.share if self.share is not None else self.done / (self.total or 1))
+
+    def text(self, number: float, exact: bool = True) -> str:
+        """A number of units for the reader."""
+        if self.unit == "bytes":
+            return bytes_text(round(number))
+        return f"{number:,.0f} {self.unit}" if exact else f"{count_text(number)} {self.unit}"
 
 
 class Progress:
@@ -57,14 +72,16 @@ class Progress:
         """True when the line is redrawn in place."""
         return self._screen.width is not None
 
-    def update(self, done: int, total: int | None = None, unit: str = "rows", note: str = "") -> None:
-        """Say how far the work is; draws at most ten times a second."""
+    def update(
+        self, done: int, total: int | None = None, unit: str = "rows", note: str = "", share: float | None = None
+    ) -> None:
+        """Say how far the work is (see Amount); draws at most ten times a second."""
         now = self._clock()
         every = _REDRAW_S if self.on_terminal else _PLAIN_S
         due = self._drawn_at is None or now - self._drawn_at >= every
         if due and now - self._began >= self._after_s:
             self._draw(
-                progress_text(self._label, Amount(done, total, unit), now - self._began, note, self._screen),
+                progress_text(self._label, Amount(done, total, unit, share), now - self._began, note, self._screen),
                 now,
             )
 
@@ -98,18 +115,18 @@ class Progress:
 def progress_text(label: str, amount: Amount, seconds: float, note: str, screen: Screen) -> str:
     """`loading ████▌     45%  151,549 of 336,776 rows  1.2M rows/s  ETA 0.2 s`."""
     rate = amount.done / seconds if seconds > 0 else 0.0
-    parts = [label] if label else []
+    parts, part = [label] if label else [], amount.part
+    if part is not None:
+        parts.append(f"{bar_text(part, 20, screen.unicode)} {part:4.0%}")
     if amount.total:
-        share = min(1.0, amount.done / amount.total)
-        parts.append(f"{bar_text(share, 20, screen.unicode)} {share:4.0%}")
-        if amount.unit:
-            parts.append(f"{amount.done:,} of {amount.total:,} {amount.unit}")
-    elif amount.total is None and amount.done:
-        parts.append(f"{amount.done:,} {amount.unit}")
-    if rate and amount.unit:
-        parts.append(f"{count_text(rate)} {amount.unit}/s")
-    left = (amount.total or 0) - amount.done
-    parts.append(f"ETA {time_text(left / rate)}" if rate and left > 0 else time_text(seconds))
+        done = f"{amount.done:,}" if amount.unit != "bytes" else amount.text(amount.done)
+        parts.append(f"{done} of {amount.text(amount.total)}")
+    elif amount.done:
+        parts.append(amount.text(amount.done))
+    if rate:
+        parts.append(f"{amount.text(rate, exact=False)}/s")
+    left_s = seconds * (1 - part) / part if part else 0.0
+    parts.append(f"ETA {time_text(left_s)}" if left_s > 0 else time_text(seconds))
     return "  ".join([*parts, note] if note else parts)
 
 

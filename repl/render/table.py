@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from repl.render import vertical
-from repl.render.base import Look, Summary, Target, footer_text
+from repl.render.base import Look, Summary, Target, footer_text, write_title
 from repl.render.cells import cell_texts
-from repl.render.layout import ColumnSize, Layout, arrange
+from repl.render.layout import FRAMES, ColumnSize, Layout, arrange
 from repl.render.width import fit, fit_text, text_width, visible_text, widest
 from repl.terminal import DIM, RESET
 from sqlengine import types
@@ -27,6 +27,7 @@ _VERTICAL_LINES = 200
 """Results that would take more lines one value each stay tables, though columns are left out of them."""
 _UNICODE = {"│": "│", "─": "─", "top": "┌┬┐", "middle": "├┼┤", "bottom": "└┴┘", "…": "…"}
 _ASCII = {"│": "|", "─": "-", "top": "+++", "middle": "+++", "bottom": "+++", "…": "~"}
+_NO_LINES, _INNER_LINES = 0, 1
 
 
 class TableRenderer:
@@ -48,7 +49,8 @@ class TableRenderer:
         columns = _texts(batch, self._target.look)
         if self._live is None:
             sizes = [_live_size(s, f.type) for s, f in zip(_sizes(self._target, columns), self._target.schema)]
-            self._live = _Table(self._target, arrange(sizes, self._target.screen.width))
+            frame = FRAMES[self._target.look.border]
+            self._live = _Table(self._target, arrange(sizes, self._target.screen.width, frame))
             self._live.write_head()
         self._live.write_rows(columns)
         self._target.output.flush()
@@ -75,7 +77,7 @@ class TableRenderer:
             target.output.write_lines(cell_texts(kept.head().column(0), target.look.timezone, keep_lines=True))
             return []
         both = [pa.concat_arrays(pair) for pair in zip(head, tail)]
-        layout = arrange(_sizes(target, both), target.screen.width)
+        layout = arrange(_sizes(target, both), target.screen.width, FRAMES[target.look.border])
         left_out = len(both) - len(layout.columns)
         if left_out and target.look.expanded == "auto" and len(both) * len(both[0]) <= _VERTICAL_LINES:
             vertical.write_records(target, [kept.head(), kept.tail()], kept.left_out)
@@ -150,7 +152,9 @@ class _Table:
         return _UNICODE if self.target.screen.unicode else _ASCII
 
     def write_head(self) -> None:
-        """Top rule, names, types, rule."""
+        """Title, top rule, names, types, rule."""
+        look = self.target.look
+        write_title(self.target, FRAMES[look.border].cells(self._with_gap(list(self.layout.widths), 1)))
         self.write_rule("top")
         if not self.target.look.header:
             return
@@ -163,9 +167,14 @@ class _Table:
 
     def write_rule(self, kind: str) -> None:
         """A horizontal rule: "top", "middle" or "bottom"."""
-        left, cross, right = tuple(self._marks[kind])
-        bars = [self._marks["─"] * (w + 2) for w in self._with_gap(list(self.layout.widths), 1)]
-        self.target.output.write(left + cross.join(bars) + right + "\n")
+        border = self.target.look.border
+        if border < 2 and kind != "middle":
+            return
+        left, cross, right = tuple(self._marks[kind]) if border else (" ", " ", " ")
+        wider = 2 if border else 0
+        bars = [self._marks["─"] * (w + wider) for w in self._with_gap(list(self.layout.widths), 1)]
+        line = cross.join(bars)
+        self.target.output.write((left + line + right if border == 2 else line) + "\n")
 
     def write_ellipsis(self) -> None:
         """The line between head and tail."""
@@ -179,26 +188,35 @@ class _Table:
             self._write_chunk([columns[c].slice(start, _CHUNK_ROWS) for c in self.layout.columns])
 
     def _write_chunk(self, columns: list[pa.Array]) -> None:
-        bar = self._marks["│"]
+        before, between, behind = self._bars()
         cells = [self._cells(a, c, w) for a, c, w in zip(columns, self.layout.columns, self.layout.widths)]
         parts = self._with_gap(cells, self._marks["…"])
-        inner = pc.binary_join_element_wise(*parts, f" {bar} ")
-        self.target.output.write_lines(pc.binary_join_element_wise(f"{bar} ", inner, f" {bar}", ""))
+        inner = pc.binary_join_element_wise(*parts, between)
+        lines = pc.binary_join_element_wise(before, inner, behind, "")
+        self.target.output.write_lines(lines if behind else pc.ascii_rtrim(lines, " "))
+
+    def _bars(self) -> tuple[str, str, str]:
+        """What stands before, between and behind the cells of a line."""
+        bar, border = self._marks["│"], self.target.look.border
+        if border == _NO_LINES:
+            return "", " ", ""
+        return (" ", f" {bar} ", "") if border == _INNER_LINES else (f"{bar} ", f" {bar} ", f" {bar}")
 
     def _cells(self, texts: pa.Array, column: int, width: int) -> pa.Array:
         right = _is_right(self.target.schema.field(column).type)
-        cells = fit(texts.fill_null("NULL"), width, right, self._marks["…"])
+        cells = fit(texts.fill_null(self.target.look.null), width, right, self._marks["…"])
         if texts.null_count == 0 or not self.target.screen.color:
             return cells
         return pc.if_else(texts.is_null(), pc.binary_join_element_wise(DIM, cells, RESET, ""), cells)
 
     def _write_line(self, texts: list[str], style: str = "") -> None:
         """One line of short texts, each over its column."""
-        bar, mark = self._marks["│"], self._marks["…"]
+        (before, between, behind), mark = self._bars(), self._marks["…"]
         rights = [_is_right(self.target.schema.field(c).type) for c in self.layout.columns]
         cells = [fit_text(t, w, r, mark) for t, w, r in zip(texts, self.layout.widths, rights)]
         painted = [self.target.screen.paint(cell, style) if style else cell for cell in self._with_gap(cells, mark)]
-        self.target.output.write(f"{bar} " + f" {bar} ".join(painted) + f" {bar}\n")
+        line = before + between.join(painted) + behind
+        self.target.output.write((line if behind else line.rstrip(" ")) + "\n")
 
     def _with_gap(self, items: list[Any], gap: Any) -> list[Any]:
         at = self.layout.gap_at
@@ -207,7 +225,7 @@ class _Table:
 
 def _texts(rows: pa.Table | pa.RecordBatch, look: Look) -> list[pa.Array]:
     """The texts of every column."""
-    return [cell_texts(column, look.timezone) for column in rows.columns]
+    return [cell_texts(column, look.timezone, null=look.null) for column in rows.columns]
 
 
 def _sizes(target: Target, columns: list[pa.Array]) -> list[ColumnSize]:
@@ -217,7 +235,7 @@ def _sizes(target: Target, columns: list[pa.Array]) -> list[ColumnSize]:
 def _size(look: Look, field: pa.Field, texts: pa.Array) -> ColumnSize:
     name = text_width(visible_text(field.name)) if look.header else 0
     kind = len(types.to_sql(field.type)) if look.header else 0
-    values = max(widest(texts), len("NULL") if texts.null_count else 0)
+    values = max(widest(texts), text_width(look.null) if texts.null_count else 0)
     return ColumnSize(values, name, kind, rigid=not _is_loose(field.type))
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from repl.render.base import Summary, Target, footer_text
+from repl.render.base import Summary, Target, footer_text, write_title
 from repl.render.cells import cell_texts
 from repl.render.width import fit_text, text_width, visible_text
-from repl.terminal import DIM, RESET
+from repl.terminal import DIM
 
 _CHUNK_ROWS = 4096
 
@@ -21,6 +21,7 @@ class VerticalRenderer:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._rows = 0
+        write_title(target)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """See base.Renderer."""
@@ -55,7 +56,7 @@ def _write(target: Target, batch: pa.RecordBatch, number: int) -> int:
 def _write_chunk(target: Target, batch: pa.RecordBatch, number: int) -> int:
     """Records `number` + 1 and on; the lines of each are joined by Arrow, a column at a time."""
     bar = "│" if target.screen.unicode else "|"
-    null = f"{DIM}NULL{RESET}" if target.screen.color else "NULL"
+    null = target.screen.paint(target.look.null, DIM)
     names = [visible_text(name) for name in batch.schema.names]
     width = max((text_width(name) for name in names), default=0)
     rule = "─" if target.screen.unicode else "-"
@@ -63,7 +64,7 @@ def _write_chunk(target: Target, batch: pa.RecordBatch, number: int) -> int:
     lines = [pa.array([target.screen.paint(title, DIM) for title in titles], pa.string())]
     for name, column in zip(names, batch.columns):
         label = f"{fit_text(name, width)} {bar} " if target.look.header else ""
-        text = _lines_under(cell_texts(column, target.look.timezone, keep_lines=True), label)
+        text = _lines_under(cell_texts(column, target.look.timezone, keep_lines=True, null=target.look.null), label)
         lines.append(pc.binary_join_element_wise(label, text, "").fill_null(label + null))
     target.output.write_lines(pc.binary_join_element_wise(*lines, "\n"))
     return number + batch.num_rows

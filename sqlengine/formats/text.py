@@ -174,6 +174,11 @@ def _as_cast_does(text: pa.StringArray, dtype: pa.DataType) -> Converted:
     return Converted(values.cast(dtype), null_mask(values) & ~null_mask(text))
 
 
+def _as_duckdb_counts(text: pa.StringArray) -> pa.StringArray:
+    """Times before our era, which PostgreSQL writes with BC at the end, as DuckDB reads them: behind the date."""
+    return pc.replace_substring_regex(text, r"^(\S+)(.*) BC$", r"\1 (BC)\2")
+
+
 def _or_as_cast(
     convert: Callable[[pa.StringArray, pa.DataType], Converted],
 ) -> Callable[[pa.StringArray, pa.DataType], Converted]:
@@ -184,7 +189,7 @@ def _or_as_cast(
         again = np.flatnonzero(result.bad)
         if not len(again):
             return result
-        second = _as_cast_does(text.take(pa.array(again)), dtype)
+        second = _as_cast_does(_as_duckdb_counts(text.take(pa.array(again))), dtype)
         bad = result.bad.copy()
         bad[again] = second.bad
         return Converted(_replaced(result.values, again, second.values), bad)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlengine.advance import Advance, OnProgress
 from sqlengine.delta import Delta
 from sqlengine.errors import Error, InvalidParameter, QueryCanceled
 from sqlengine.runtime.failures import as_error
@@ -57,6 +58,11 @@ class Progress:
     def fraction(self) -> float:
         """From 0 to 1."""
         return min(1.0, self.rows / self.total) if self.total else 1.0
+
+    @property
+    def advance(self) -> Advance:
+        """The same for who waits for it."""
+        return Advance(self.fraction, self.rows)
 
 
 @dataclass
@@ -168,12 +174,12 @@ class Fill:
 
     # ------------------------------------------------------------ steps
 
-    def run(self, check: Callable[[], None] | None, on_progress: Callable[[float], None] | None) -> None:
+    def run(self, check: Callable[[], None] | None, on_progress: OnProgress | None) -> None:
         """All steps that are left; what they or `check` raise ends the fill and is raised."""
         try:
             while not self.step():
                 if on_progress is not None:
-                    on_progress(self.progress().fraction)
+                    on_progress(self.progress().advance)
                 if check is not None:
                     check()
                 self._keep_pace(check)
@@ -181,7 +187,7 @@ class Fill:
             self.end(as_error(error) if isinstance(error, Exception) else None)
             raise
         if on_progress is not None:
-            on_progress(1.0)
+            on_progress(Advance(1.0, self.progress().rows))
 
     def set_pace(self, pace: Pace) -> None:
         """Another speed from now on; the caller holds the lock."""

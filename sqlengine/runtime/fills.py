@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from sqlengine.advance import OnProgress
 from sqlengine.errors import ObjectInUse, OperationalError, QueryCanceled
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.fill import Fill
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from sqlengine.runtime.instance import Instance
 
 Check = Callable[[], None]
-OnProgress = Callable[[float], None]
 
 
 class Fills:

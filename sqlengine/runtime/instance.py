@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sqlengine.advance import OnProgress
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import (
     CatalogObject,
@@ -33,7 +34,7 @@ from sqlengine.runtime.clock import Clock, RealClock
 from sqlengine.runtime.cut import make_cut, whole_histories
 from sqlengine.runtime.evolving import settle_topic
 from sqlengine.runtime.fill import Fill, Member, Pace
-from sqlengine.runtime.fills import Fills, OnProgress
+from sqlengine.runtime.fills import Fills
 from sqlengine.runtime.ingest import Ingest
 from sqlengine.runtime.latest import difference
 from sqlengine.runtime.memory_limit import MemoryLimit

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
+from sqlengine.advance import OnProgress
 from sqlengine.catalog.authority import schema_of
 from sqlengine.catalog.default_privileges import grants_of_new
 from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table, kept_columns
@@ -55,7 +56,7 @@ class Context:
     cancelled: threading.Event = field(default_factory=threading.Event)
     interrupt: Callable[[], None] | None = None
     deadline_us: int | None = None
-    on_progress: Callable[[float], None] | None = None
+    on_progress: OnProgress | None = None
     prepared: dict[str, ast.Prepare] = field(default_factory=dict)
     role: SessionRole = field(default_factory=SessionRole)
     before_transaction: dict[str, Any] = field(default_factory=dict)

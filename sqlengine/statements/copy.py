@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sqlengine.advance import Advance
 from sqlengine.catalog.objects import Stream, Table
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import Polled, Source
@@ -93,7 +94,7 @@ def shown(raw: bytes) -> str:
 
 def _polled(context: Context, source: Source) -> Iterator[Polled]:
     """What the files hold, piece by piece, with progress."""
-    parts = source.partitions()
+    parts, rows = source.partitions(), 0
     for number, part in enumerate(parts):
         reader = source.open(part, None)
         try:
@@ -102,9 +103,10 @@ def _polled(context: Context, source: Source) -> Iterator[Polled]:
                 polled = reader.poll(READ_ROWS, context.instance.clock.now_us())
                 done = polled.done
                 yield polled
+                rows += polled.batch.num_rows if polled.batch is not None else 0
                 fraction = reader.progress() or 0.0
                 if context.on_progress is not None:
-                    context.on_progress((number + fraction) / len(parts))
+                    context.on_progress(Advance((number + fraction) / len(parts), rows))
                 context.check()
         finally:
             reader.close()

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from sqlengine import errors
+from sqlengine.advance import Advance, OnProgress
 from sqlengine.errors import QueryCanceled, UndefinedColumn, UndefinedTable
 from sqlengine.result import Notice
 from sqlengine.settings import Settings
@@ -55,7 +56,7 @@ class FakeSession:
         self.settings = Settings()
         self.executed: list[str] = []
         self.results: list[FakeResult] = []
-        self.told: Callable[[float], None] | None = None
+        self.told: OnProgress | None = None
         self.cancelled = threading.Event()
         self._duck = duckdb.connect()
 
@@ -66,7 +67,7 @@ class FakeSession:
         self.results.append(result)
         return result
 
-    def on_progress(self, callback: Callable[[float], None] | None) -> None:
+    def on_progress(self, callback: OnProgress | None) -> None:
         self.told = callback
 
     def cancel(self) -> None:
@@ -89,7 +90,7 @@ class FakeSession:
 
     def _sleep(self, sql: str) -> FakeResult:
         if self.told is not None:
-            self.told(0.25)
+            self.told(Advance(0.25, 1_000))
         self._nap(60)
         return FakeResult("SLEEP")
 

@@ -118,7 +118,7 @@ def test_a_menu_comes_by_itself_only_for_names() -> None:
 
 def test_commands_and_their_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered("\\for") == ["\\format"]
-    assert offered("\\format nd") == ["ndjson"]
+    assert offered("\\format ndj") == ["ndjson"]
     assert offered("\\d or") == ["orders"]
     assert offered("\\d sales.") == ["regions"]
     assert "per_item" in offered("\\live per") and offered("\\graph per") == ["per_item"]

@@ -7,7 +7,7 @@ import wcwidth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repl.render.layout import ColumnSize, arrange, table_cells
+from repl.render.layout import FRAMES, ColumnSize, arrange
 from repl.render.width import cut_text, fit, fit_text, text_width, visible, visible_text, widest
 
 sizes = st.builds(ColumnSize, st.integers(0, 200), st.integers(0, 40), st.integers(0, 20), st.booleans())
@@ -24,7 +24,7 @@ def test_a_layout_fits_or_shows_one_column(columns: list[ColumnSize], available:
     hidden = len(columns) - len(layout.columns)
     assert (layout.gap_at is not None) == (hidden > 0)
     cells = [*layout.widths, *([1] if hidden else [])]
-    assert table_cells(cells) <= available or len(layout.columns) <= 1
+    assert FRAMES[2].cells(cells) <= available or len(layout.columns) <= 1
     for column, width in zip(layout.columns, layout.widths):
         assert width <= columns[column].natural
         if len(layout.columns) > 1 and columns[column].rigid:

@@ -73,7 +73,7 @@ def test_the_dashboard_on_a_terminal(tmp_path: Path, setup: str) -> None:
         terminal.press("enter")
         terminal.wait_for("Scan", "Filter", "operators,")
         terminal.press("g")
-        terminal.wait_for("└─ Filter", "spent  running", "GroupAggregate")
+        terminal.wait_for("● Filter", "spent  running", "GroupAggregate")
         terminal.press("escape")
         terminal.wait_for("running queries")
         terminal.press("p")

@@ -104,7 +104,7 @@ def test_views_of_the_engine_in_a_script(capfd: pytest.CaptureFixture[str]) -> N
     assert main([*(word for line in script for word in ("-c", line)), "--until-idle", "200ms", "--quiet"]) == 0
     out = capfd.readouterr().out
     assert out.count("│      3 │") == 4, "the query itself and three times more"
-    assert "│ total │ running │" in out and "└─ " in out and "insert" in out
+    assert "│ total │ running │" in out and "●  total  running" in out and "insert" in out
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from repl.completion.names import fetch_names
@@ -89,12 +90,71 @@ def test_what_has_no_end_is_cancelled(session: RemoteSession) -> None:
     result.close()
 
 
-def test_copy_with_the_client_is_refused(session: RemoteSession) -> None:
+def test_copy_to_the_client_answers_with_rows(session: RemoteSession) -> None:
     session.execute(SETUP)
-    for statement in ("COPY s FROM STDIN", "COPY s TO STDOUT"):
-        with pytest.raises(NotSupportedError):
-            session.execute(statement)
+    session.execute(ROWS)
+    result = session.execute("COPY s (a, f) TO STDOUT (FORMAT csv, HEADER)")
+    assert [str(field.type) for field in result.schema or ()] == ["int64", "timestamp[us]"]
+    assert result.to_arrow().num_rows == 2 and result.tag == "COPY 2"
+    changes = session.execute("COPY (SUBSCRIBE s) TO STDOUT")
+    assert changes.endless and next(changes.batches()).num_rows >= 1
+    changes.close()
+    assert session.execute("SELECT count(*) AS n FROM s").fetchall() == [(2,)]
+    with pytest.raises(Error) as caught:
+        session.execute("COPY nothing TO STDOUT")
+    assert caught.value.sqlstate == "42P01"
+
+
+def test_copy_from_the_client_has_no_data_at_a_prompt(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    with pytest.raises(NotSupportedError) as caught:
+        session.execute("COPY s FROM STDIN")
+    assert "\\copy" in str(caught.value.hint)
     assert session.execute("SELECT count(*) AS n FROM s").fetchall() == [(0,)]
+
+
+def test_data_that_breaks_off_leaves_nothing(session: RemoteSession) -> None:
+    session.execute(SETUP)
+
+    def broken() -> Iterator[bytes]:
+        yield b"1\n" * 200_000
+        raise Error("the file is gone")
+
+    with pytest.raises(Error, match="the file is gone"):
+        session.copy_in("COPY s (a) FROM STDIN", broken())
+    assert session.execute("SELECT count(*) AS n FROM s").fetchall() == [(0,)]
+
+
+def test_sending_ends_when_the_server_refuses_or_is_told_to(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    sent = 0
+
+    def endless(stops_at: int) -> Iterator[bytes]:
+        nonlocal sent
+        for sent in range(100_000):
+            if sent == stops_at:
+                session.cancel()
+            yield b"1\n" * 50_000
+
+    with pytest.raises(Error) as caught:
+        session.copy_in("COPY s (a) FROM STDIN", endless(50))
+    assert caught.value.sqlstate == "57014" and 50 <= sent < 1_000
+    assert session.execute("SELECT count(*) AS n FROM s").fetchall() == [(0,)]
+    assert session.copy_in("COPY s (a) FROM STDIN", [b"1\n", b"2\n"]).tag == "COPY 2"
+
+
+def test_rows_are_lent_to_this_session_alone(address: str, session: RemoteSession) -> None:
+    rows = pa.table({"n": [1, 2], "d": pa.array(["2024-01-01", None]).cast(pa.date32())})
+    session.lend("_", rows)
+    query = "SELECT _.n, x.d FROM _ JOIN _ AS x USING (n) ORDER BY n"
+    assert session.execute(query).to_arrow().to_pylist() == rows.to_pylist()
+    other = RemoteDatabase(address).session()
+    with pytest.raises(Error) as caught:
+        other.execute("SELECT * FROM _")
+    assert caught.value.sqlstate == "42P01"
+    other.close()
+    session.execute('CREATE TABLE "_" (mine BIGINT)')
+    assert session.execute("SELECT * FROM _").to_arrow().column_names == ["mine"]
 
 
 def test_names_come_from_the_server(session: RemoteSession) -> None:

@@ -66,7 +66,7 @@ def test_long_charts_say_what_they_show(capfd: pytest.CaptureFixture[str]) -> No
         (["\\pset frmat"], "did you mean"),
         (["\\pset format cvs"], "did you mean"),
         (["\\pset footer maybe"], "footer is on or off"),
-        (["\\pset pager less"], "the pager is one of"),
+        (["\\pset pager no-such-pager"], "is no program that is there"),
     ],
 )
 def test_mistakes(capfd: pytest.CaptureFixture[str], lines: list[str], complaint: str) -> None:
@@ -78,10 +78,11 @@ def test_pset_sets_and_tells(capfd: pytest.CaptureFixture[str]) -> None:
     lines = ["\\pset format csv", "\\pset header off", "\\pset pager on", "\\pset rows 10", "SELECT 1 AS a", "\\pset"]
     status, out, err = run(capfd, *lines)
     assert (status, out) == (0, "1\n")
-    told = dict(line.split() for line in err.splitlines()[-7:])
+    told = {line[:12].strip(): line[12:].strip() for line in err.splitlines()[-13:]}
     assert told == {
-        "format": "csv", "expanded": "off", "pager": "on", "rows": "10", "timing": "off", "header": "off",
-        "footer": "on",
+        "format": "csv", "border": "2", "linestyle": "unicode", "expanded": "off", "null": "'NULL'", "fieldsep": "'|'",
+        "title": "", "header": "off", "footer": "on", "tuples_only": "off", "pager": "on", "rows": "10",
+        "timing": "off",
     }  # fmt: skip
     _, out, _ = run(capfd, "\\pset footer", "SELECT 1 AS a", "\\pset footer", "\\last")
     assert "(1 row" not in out and out.count("│       1 │") == 2

@@ -11,13 +11,14 @@ import pyarrow.json as pj
 
 from sqlengine.connectors.file.bytes_in import ByteStream
 from sqlengine.connectors.file.columnar_reader import open_parts
+from sqlengine.connectors.file.json_array import ArrayLines, is_array
 from sqlengine.connectors.file.lines import LineBuffer
 from sqlengine.connectors.file.options import FileOptions
 from sqlengine.connectors.file.paths import compression_of, format_of
 from sqlengine.errors import BadCopyFormat
 from sqlengine.formats.base import isolate
 from sqlengine.formats.json_syntax import object_shaped
-from sqlengine.formats.records import joined, spans_of, valid_utf8
+from sqlengine.formats.records import joined, spans_of, surrounded, valid_utf8
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, common_type, storage_type
 
 SAMPLE_ROWS = 1_000
@@ -43,16 +44,21 @@ def infer_schema(path: str, options: FileOptions, sample_rows: int = SAMPLE_ROWS
 
 
 def _sample(path: str, options: FileOptions, rows: int) -> pa.BinaryArray:
-    lines = LineBuffer(0, options.quote if format_of(path, options) == "csv" else "")
+    is_csv = format_of(path, options) == "csv"
+    lines, array = LineBuffer(0, options.quote if is_csv else ""), None
     found: list[pa.BinaryArray] = []
+    rows += options.skip_lines if is_csv else 0
     with contextlib.closing(ByteStream(path, compression_of(path, options))) as stream:
         while sum(map(len, found)) < rows:
             data = stream.read(1 << 20)
-            lines.feed(data) if data else lines.finish()
+            if not is_csv and not lines.read and is_array(data):
+                array = ArrayLines()
+            lines.feed(array.feed(data) if array is not None else data) if data else lines.finish()
             found.append(lines.take(rows - sum(map(len, found))).records)
             if not data:
                 break
-    return pa.concat_arrays(found) if found else pa.array([], pa.binary())
+    whole = pa.concat_arrays(found) if found else pa.array([], pa.binary())
+    return whole.slice(options.skip_lines) if is_csv else whole
 
 
 def _of_json(lines: pa.BinaryArray) -> pa.Schema | None:
@@ -74,7 +80,7 @@ def _json_schema(lines: pa.BinaryArray) -> pa.Schema | None:
 def _of_csv(lines: pa.BinaryArray, options: FileOptions) -> pa.Schema | None:
     if not len(lines):
         return None
-    buffer = joined(lines)
+    buffer = joined(surrounded(lines, b"", b"\n"), b"")  # a header alone needs its line end
     csv = options.csv()
     reading = pv.ReadOptions(
         use_threads=False, block_size=max(64, buffer.size + 1), autogenerate_column_names=not options.header

@@ -32,14 +32,23 @@ class FileOptions:
     """A source reads what `path` names; a sink writes part files into the directory `path`."""
 
     path: str = option(dataclasses.MISSING, "a file, a glob or a directory", aliases=("file_path", "location"))
-    format: str = option("", "json (one object per line), csv, parquet or arrow; by default what the extension says")
+    format: str = option(
+        "", "json (an object a line, or one array of them), csv, parquet or arrow; by default what the extension says"
+    )
     compression: str = option(
         "auto",
         "of text files, and in Parquet and Arrow files that are written (Arrow: zstd); auto = what the extension says",
         choices=("auto", "none", "gzip", "zstd"),
     )
     header: bool = option(True, "csv: the first line names the columns")
-    delimiter: str = option(",", "csv: one character between fields (\\t for a tab)", aliases=("field_delimiter",))
+    skip_lines: int = option(
+        0, "csv: so many lines at the beginning of a file are passed over, not counting blank ones", minimum=0
+    )
+    delimiter: str = option(
+        "",
+        "csv: one character between fields (\\t for a tab); by default a comma, and a tab in files that end with .tsv",
+        aliases=("field_delimiter",),
+    )
     quote: str = option('"', "csv: one character around fields that hold the delimiter", aliases=("quote_character",))
     null_string: str = option("", "csv: what an unquoted field holds for NULL", aliases=("null_literal",))
     follow: bool = option(False, "go on with what is appended to files and with new files, as tail -F does")
@@ -86,4 +95,5 @@ class FileOptions:
 
     def csv(self) -> CsvOptions:
         """The csv format's own part."""
-        return CsvOptions(self.delimiter, self.quote, self.null_string)
+        tabs = self.path.lower().removesuffix(".gz").removesuffix(".zst").endswith(".tsv")
+        return CsvOptions(self.delimiter or ("\t" if tabs else ","), self.quote, self.null_string)

@@ -1,4 +1,5 @@
-"""Reads one NDJSON or CSV file; with `follow`, goes on with what is appended to it.
+"""Reads one JSON (an object a line, or one array of them) or CSV file; with `follow`, goes on with what is appended to
+it.
 
 A position is {"offset": bytes read, "head": CRC-32 of the file's first (at most 256 of these) bytes}.  A
 file whose head is another one took its predecessor's name (rotation): a follower begins it from its start,
@@ -16,6 +17,7 @@ import pyarrow.csv as pv
 from sqlengine.connectors.base import BadRecord, Polled, Position
 from sqlengine.connectors.columns import same_name
 from sqlengine.connectors.file.bytes_in import HEAD_BYTES, ByteStream, read_head
+from sqlengine.connectors.file.json_array import ArrayLines, is_array
 from sqlengine.connectors.file.lines import LINE_BYTES_MAX, LineBuffer
 from sqlengine.connectors.file.options import FileOptions
 from sqlengine.connectors.file.paths import compression_of
@@ -38,12 +40,17 @@ class TextReader:
         self._compression = compression_of(path, options)
         self._decoder: Decoder | None = JsonDecoder(schema) if kind == "json" else None
         self._done = False
+        self._to_skip = 0
         self._start(self._checked(position))
 
     def poll(self, max_rows: int, now_us: int) -> Polled:
         """See connectors.base.Reader."""
         if not self._lines.ready and not self._done:
             self._fill()
+        if self._to_skip:
+            skipped = self._lines.take(self._to_skip)
+            self._to_skip -= len(skipped.records) + len(skipped.too_long)
+            return self._polled(None, [])
         if self._decoder is None and not self._read_header():
             return self._polled(None, [])
         assert self._decoder is not None, "the header is read"
@@ -88,6 +95,8 @@ class TextReader:
         self._stream = ByteStream(self._path, self._compression, offset)
         self._lines = LineBuffer(offset, self._options.quote if self._kind == "csv" else "")
         self._head = read_head(self._path, self._compression) if offset else b""
+        self._array = ArrayLines(begun=True) if self._kind == "json" and is_array(self._head) else None
+        self._to_skip = self._options.skip_lines if self._kind == "csv" and not offset else 0
 
     def _fill(self) -> None:
         """Read on; at the end, finish, or look for what became of the file."""
@@ -97,7 +106,9 @@ class TextReader:
                 before = self._lines.read
                 if before < HEAD_BYTES:
                     self._head = (self._head[:before] + data)[:HEAD_BYTES]
-                self._lines.feed(data)
+                if before == 0 and self._kind == "json" and is_array(data[:HEAD_BYTES]):
+                    self._array = ArrayLines()
+                self._lines.feed(self._array.feed(data) if self._array is not None else data)
                 continue
             if not self._options.follow:
                 self._lines.finish()
@@ -134,15 +145,16 @@ class TextReader:
 
 
 def _first_line(path: str, compression: str, options: FileOptions) -> pa.BinaryArray:
-    lines = LineBuffer(0, options.quote)
+    """The first line that is not passed over."""
+    lines, found, wanted = LineBuffer(0, options.quote), pa.array([], pa.binary()), options.skip_lines + 1
     with contextlib.closing(ByteStream(path, compression)) as stream:
-        while not lines.ready:
+        while len(found) < wanted:
             data = stream.read(1 << 16)
+            lines.feed(data) if data else lines.finish()
+            found = pa.concat_arrays([found, lines.take(wanted - len(found)).records])
             if not data:
-                lines.finish()
                 break
-            lines.feed(data)
-    return lines.take(1).records
+    return found.slice(options.skip_lines)
 
 
 def header_names(line: pa.BinaryArray, options: FileOptions) -> list[str]:

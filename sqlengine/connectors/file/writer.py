@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,11 @@ def check_writable(kind: str, compression: str, schema: pa.Schema) -> None:
 
 
 def write_table(rows: pa.Table, path: Path, options: Mapping[str, str]) -> None:
+    """Write rows as one file: see write_batches."""
+    write_batches(rows.schema, rows.to_batches(), path, options)
+
+
+def write_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Path, options: Mapping[str, str]) -> None:
     """Write rows as one file, whole or not at all: a temporary file beside it that is renamed when complete.
 
     `options`: those of the file connector (`null` is `null_string`); the format is the stated one or the
@@ -89,8 +94,8 @@ def write_table(rows: pa.Table, path: Path, options: Mapping[str, str]) -> None:
     kind, compression = format_of(str(path), parsed), compression_of(str(path), parsed)
     with disk(str(path)):
         try:
-            with contextlib.closing(FileWriter(str(temporary), kind, compression, rows.schema, parsed)) as writer:
-                for batch in rows.to_batches():
+            with contextlib.closing(FileWriter(str(temporary), kind, compression, schema, parsed)) as writer:
+                for batch in batches:
                     writer.write(batch)
             os.replace(temporary, path)
         except BaseException:

@@ -10,11 +10,15 @@ from sqlengine.errors import InvalidParameter, UndefinedColumn, did_you_mean
 from sqlengine.errors import SyntaxError as SqlSyntaxError
 from sqlengine.sql import ast
 
-_KNOWN = ("format", "delimiter", "null", "header", "quote", "escape", "encoding", "on_error", "freeze")
+_KNOWN = ("format", "delimiter", "null", "header", "quote", "escape", "encoding", "on_error", "freeze", "lend")
 _FORCED = ("force_quote", "force_not_null", "force_null")
-_FORMATS = ("text", "csv", "binary")
+_FORMATS = ("text", "csv", "binary", "json", "arrow", "parquet")
+_OF_FILES = ("json", "arrow", "parquet")
+"""Formats PostgreSQL does not have: those of COPY with files."""
 _TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
 MATCH = "match"
+NAMES = "names"
+"""Ours: the first line names columns, which come in its order; those it has beside them are passed over."""
 _NO_DELIMITERS = "\\.abcdefghijklmnopqrstuvwxyz0123456789"
 """What would not be told from data in the format text."""
 
@@ -37,21 +41,38 @@ class CopyOptions:
         self.header = "false"
         if "header" in options:
             self.header = _header(options["header"], is_from)
-        if self.is_binary:
-            _refuse_in_binary(options, self.has_header)
+        if self.format == "parquet" and not is_from:
+            raise _unsupported("COPY TO STDOUT does not write parquet", hint="FORMAT arrow, or COPY ... TO 'file'")
+        if self.is_binary or self.is_of_files:
+            _refuse_in_binary(options, self.has_header, self.format)
         self.delimiter = options.get("delimiter", "," if self.format == "csv" else "\t")
         self.null = options.get("null", "" if self.format == "csv" else "\\N")
         self.quote = options.get("quote", '"')
         self.escape = options.get("escape", self.quote)
         self._is_from = is_from
         self._check_characters(options)
+        if self.header == NAMES and self.format != "csv":
+            raise _unsupported(f'HEADER "{NAMES}" is available only in CSV mode')
         self._force_quote = self._forced(options)
+        self.lends = _truth("lend", options.get("lend", "false")) == "true"
+        if self.lends and not (is_from and self.format == "arrow"):
+            raise _unsupported("LEND is only available using COPY FROM in ARROW mode")
         self.stops = _stops(options.get("on_error", "stop"))
 
     @property
     def is_binary(self) -> bool:
         """Whether rows are in binary."""
         return self.format == "binary"
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether rows are in a format of files: NDJSON, the Arrow IPC format (sent as a stream), Parquet."""
+        return self.format in _OF_FILES
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether what is sent is no text."""
+        return self.format in ("binary", "arrow", "parquet")
 
     @property
     def has_header(self) -> bool:
@@ -121,11 +142,13 @@ def _once_each(given: ast.Options) -> dict[str, str]:
 
 
 def _header(value: str, is_from: bool) -> str:
-    """ "true", "false" or "match": whether there is a first line, and whether it must name the columns."""
+    """ "true", "false", "match" or "names": whether there is a first line, and what its names are for."""
     if value.lower() == MATCH:
         if not is_from:
             raise _unsupported(f'cannot use "{MATCH}" with HEADER in COPY TO')
         return MATCH
+    if value.lower() == NAMES and is_from:
+        return NAMES
     return _truth("header", value, ' or "match"')
 
 
@@ -135,12 +158,12 @@ def _truth(name: str, value: str, others: str = "") -> str:
     return "true" if value.lower() in _TRUE else "false"
 
 
-def _refuse_in_binary(options: dict[str, str], has_header: bool) -> None:
+def _refuse_in_binary(options: dict[str, str], has_header: bool, mode: str) -> None:
     for name in ("delimiter", "null"):
         if name in options:
-            raise SqlSyntaxError(f"cannot specify {name.upper()} in BINARY mode")
+            raise SqlSyntaxError(f"cannot specify {name.upper()} in {mode.upper()} mode")
     if has_header:
-        raise _unsupported("cannot specify HEADER in BINARY mode")
+        raise _unsupported(f"cannot specify HEADER in {mode.upper()} mode")
 
 
 def _stops(value: str) -> bool:
@@ -150,5 +173,5 @@ def _stops(value: str) -> bool:
     return value.lower() == "stop"
 
 
-def _unsupported(text: str) -> InvalidParameter:
-    return InvalidParameter(text, sqlstate="0A000")
+def _unsupported(text: str, hint: str | None = None) -> InvalidParameter:
+    return InvalidParameter(text, sqlstate="0A000", hint=hint)

@@ -1,4 +1,4 @@
-"""COPY between a table and the client, in text, csv and binary.
+"""COPY between a table and the client, in text, csv and binary, and in the formats of files: json, arrow, parquet.
 
 What comes is kept until all of it is there, in a file, as all rows of a COPY count or none; what goes is sent as it is
 made.  What is followed goes on until the client cancels it or goes away.
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from sqlengine.catalog.catalog import object_name
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import BadRecord, Polled
-from sqlengine.errors import ProtocolViolation, QueryCanceled
+from sqlengine.errors import Error, ProtocolViolation, QueryCanceled
+from sqlengine.formats import encoder
 from sqlengine.formats.copy_text import CopyTextDecoder, CopyTextEncoder, CopyTextOptions
 from sqlengine.formats.csv_format import CsvOptions
 from sqlengine.formats.encode import CsvEncoder
@@ -26,8 +28,9 @@ from sqlengine.result import Result
 from sqlengine.server.cells import framed, texts
 from sqlengine.server.effects import Run, Steps
 from sqlengine.server.pg import replies
+from sqlengine.server.pg.copy_arrow import ArrowStream
 from sqlengine.server.pg.copy_header import FirstRecord
-from sqlengine.server.pg.copy_options import MATCH, CopyOptions
+from sqlengine.server.pg.copy_options import MATCH, NAMES, CopyOptions
 from sqlengine.server.pg.encode import SLICE_ROWS, RowEncoder
 from sqlengine.server.pg.messages import CopyData, CopyDone, CopyFail, Flush, Sync
 from sqlengine.server.pg.receive import READ_BYTES, SIGNATURE, TRAILER, binary_pieces
@@ -65,8 +68,9 @@ def _copy_out(talk: Conversation, statement: ast.CopyTo) -> Steps:
 def _sent(talk: Conversation, result: Result, options: CopyOptions) -> Steps:
     assert result.schema is not None
     talk.emit(*map(replies.notice, result.notices))
-    encode = _encoder(result.schema, options, talk.session.settings.timezone)
-    talk.emit(replies.copy_out(options.is_binary, len(result.schema)))
+    stream = ArrowStream(result.schema) if options.format == "arrow" else None
+    encode = stream.rows if stream is not None else _encoder(result.schema, options, talk.session.settings.timezone)
+    talk.emit(replies.copy_out(options.is_bytes, len(result.schema)))
     if options.has_header:
         talk.emit(replies.copy_data(_header(result.schema, options)))
     count, head = 0, SIGNATURE + b"\0" * 8 if options.is_binary else b""
@@ -82,6 +86,8 @@ def _sent(talk: Conversation, result: Result, options: CopyOptions) -> Steps:
             talk.session.context.check()
     if options.is_binary:
         talk.emit(replies.copy_data(head + TRAILER))
+    elif stream is not None:
+        talk.emit(stream.end())
     talk.emit(replies.COPY_DONE, replies.complete(f"COPY {count}"))
 
 
@@ -106,6 +112,9 @@ def _encoder(schema: pa.Schema, options: CopyOptions, timezone: str) -> Callable
     if options.is_binary:
         binary = RowEncoder(schema, [replies.BINARY] * len(schema), timezone)
         return lambda batch: binary.encode(batch, b"d")
+    if options.format == "json":
+        json = encoder("json", schema)
+        return lambda batch: _lines(json.encode(batch), b"\n")
     if options.format == "csv":
         form = CsvOptions(options.delimiter, options.quote, options.null)
         csv = CsvEncoder(schema, form, options.quoted(schema.names), options.escape)
@@ -140,11 +149,14 @@ def _header(schema: pa.Schema, options: CopyOptions) -> bytes:
 
 def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
     options = CopyOptions(statement.options, is_from=True)
+    if options.lends:
+        yield from _lend(talk, statement)
+        return
     schema = yield Run(lambda: talk.session.copy_schema(statement))
-    talk.emit(replies.copy_in(options.is_binary, len(schema)))
+    talk.emit(replies.copy_in(options.is_bytes, len(schema)))
     yield from talk.flush()
     with tempfile.NamedTemporaryFile(prefix="sqlengine-copy-", suffix=".csv") as spool:
-        header = FirstRecord(options) if options.has_header else None
+        header = FirstRecord(options) if options.has_header and options.header != NAMES else None
         yield from _gather(talk, spool, header)
         if header is not None and options.header == MATCH:
             header.check(schema.names)
@@ -154,6 +166,21 @@ def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
         pieces = _pieces(Path(spool.name), schema, options)
         result = yield Run(lambda: talk.session.copy_from(statement, pieces, stops=options.stops))
     talk.emit(*map(replies.notice, result.notices), replies.complete(result.tag))
+
+
+def _lend(talk: Conversation, statement: ast.CopyFrom) -> Steps:
+    """Rows that are no table's: queries of this session read them under the name (Session.lend)."""
+    talk.emit(replies.copy_in(True, 0))
+    yield from talk.flush()
+    with tempfile.NamedTemporaryFile(prefix="sqlengine-copy-", suffix=".arrow") as spool:
+        yield from _gather(talk, spool, None)
+        spool.flush()
+        try:
+            rows = pa.ipc.open_stream(pa.memory_map(spool.name)).read_all()
+        except (pa.ArrowInvalid, OSError):
+            raise ProtocolViolation("what was sent is not a valid arrow stream", sqlstate="22P04") from None
+    yield Run(lambda: talk.session.lend(object_name(statement.target), rows))
+    talk.emit(replies.complete(f"COPY {rows.num_rows}"))
 
 
 def _gather(talk: Conversation, spool: Any, header: FirstRecord | None) -> Steps:
@@ -190,25 +217,35 @@ def _pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Pol
     if options.is_binary:
         with path.open("rb") as file:
             yield from binary_pieces(file, schema)
+    elif options.is_of_files:
+        yield from _file_pieces(path, schema, {"format": options.format})
     elif options.format == "csv":
-        yield from _csv_pieces(path, schema, options)
+        header = "true" if options.header == NAMES else "false"
+        given = {"format": "csv", "header": header, "delimiter": options.delimiter, "quote": options.quote}
+        yield from _file_pieces(path, schema, {**given, "null_string": options.null})
     else:
         yield from _text_pieces(path, schema, options)
 
 
-def _csv_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:
+def _file_pieces(path: Path, schema: pa.Schema, given: dict[str, str]) -> Iterator[Polled]:
+    """As COPY from a file reads them; errors do not name the file, which the client knows nothing of."""
     kind = connector("file")
-    given = {"path": str(path), "format": "csv", "header": "false", "delimiter": options.delimiter}
-    source = kind.source(parse_options(kind, {**given, "quote": options.quote, "null_string": options.null}), schema)
-    reader = source.open(str(path), None)
     try:
-        done = False
-        while not done:
-            polled = reader.poll(65_536, 0)
-            done = polled.done
-            yield polled
-    finally:
-        reader.close()
+        source = kind.source(parse_options(kind, {"path": str(path), "compression": "none", **given}), schema)
+        reader = source.open(str(path), None)
+        try:
+            done = False
+            while not done:
+                polled = reader.poll(65_536, 0)
+                done = polled.done
+                yield polled
+        finally:
+            reader.close()
+    except Error as error:
+        if str(path) not in error.message:
+            raise
+        message = error.message.replace(f'file "{path}"', "what was sent").replace(str(path), "STDIN")
+        raise Error(message, hint=error.hint, sqlstate=error.sqlstate) from None
 
 
 def _text_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.formats.render import to_json
-from sqlengine.pgtext import to_text_array
+from sqlengine.pgtext import list_parts, to_text_array
 from sqlengine.server.cells import Cells, fixed, mask, rows, texts
 from sqlengine.server.pg.binary import binary_cells, list_cells
 from sqlengine.server.pg.oids import NUMBERED, column, element_oid
@@ -47,7 +47,21 @@ def text(array: pa.Array, timezone: str) -> pa.Array:
         return to_json(array)
     if pa.types.is_string(array.type):
         return array
-    return to_text_array(array, timezone)
+    return to_text_array(_with_json(array), timezone)
+
+
+def _with_json(array: pa.Array) -> pa.Array:
+    """Lists of structs and maps, which are told as json[], with the json of each."""
+    if not pa.types.is_list(array.type) or not _is_of_json(array.type):
+        return array
+    offsets, values = list_parts(array)
+    inner = _with_json(values) if pa.types.is_list(values.type) else to_json(values)
+    return pa.ListArray.from_arrays(offsets.cast(pa.int32()), inner, mask=array.is_null() if array.null_count else None)
+
+
+def _is_of_json(dtype: pa.DataType) -> bool:
+    inner = dtype.value_type
+    return bool(pa.types.is_struct(inner) or pa.types.is_map(inner) or pa.types.is_list(inner) and _is_of_json(inner))
 
 
 def binary(array: pa.Array, oid: int) -> Cells:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlengine.server.effects import Gone, Run, Steps
 from sqlengine.server.pg import copying, replies
 from sqlengine.server.pg.portal import Portal, Prepared, described
+from sqlengine.server.pg.result_schema import RESULT_SCHEMA, schema_text
 from sqlengine.server.pg.running import finish, given_up, rows, then_given_up
 from sqlengine.sql import ast
 
@@ -44,6 +45,8 @@ def _answered(talk: Conversation, portal: Portal) -> Steps:
     talk.emit(*map(replies.notice, portal.notices))
     if portal.source is not None:
         assert portal.result is not None
+        if talk.session.settings.result_schema == "true" and portal.result.schema is not None:
+            talk.emit(replies.parameter_status(RESULT_SCHEMA, schema_text(portal.result.schema)))
         talk.emit(described(portal.result.schema, ()))
         yield from rows(talk, portal, first, 0)
     yield from finish(talk, portal)

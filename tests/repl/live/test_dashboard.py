@@ -129,13 +129,37 @@ def test_down_to_operators_and_pipeline_and_back() -> None:
     screen.press("enter")
     assert "GroupAggregate" in plain(screen.frame(80, 24, 0.0)) and "view_2" in plain(screen.frame(80, 24, 0.0))
     screen.press("g")
-    assert "└─ GroupAggregate #2" in plain(screen.frame(80, 24, 0.0))
+    assert "● GroupAggregate #2" in plain(screen.frame(80, 24, 0.0))
+    for key in ("down", "down", "enter"):
+        screen.press(key)
+    detail = plain(screen.frame(80, 24, 0.0))
+    assert "Filter #1" in detail and "reads       Scan #0" in detail and "2 rows, 900 B" in detail
+    screen.press("escape")
+    assert "● GroupAggregate #2" in plain(screen.frame(80, 24, 0.0))
     screen.press("g")
     assert "share %" in plain(screen.frame(80, 24, 0.0))
     screen.press("backspace")
     assert "running queries" in plain(screen.frame(80, 24, 0.0))
     screen.press("p")
     assert screen.wishes.get() == 'PAUSE QUERY "q2"'
+
+
+def test_from_a_view_of_a_pipeline_into_its_own() -> None:
+    with sqlengine.connect(":memory:", clock=VirtualClock(START_US)) as database:
+        session = database.session()
+        session.execute(SETUP)
+        screen = Dashboard()
+        screen.tell(read_snapshot(session, 1.0))
+        query = next(row for row in read_snapshot(session, 1.0).queries if row["name"] == "pairs")
+        screen.open(query["query_id"], "pairs")
+        lines = plain(screen.frame(80, 50, 0.0)).splitlines()
+        heads = [line for line in lines if "●" in line]
+        assert len(heads) == 11 and sum("by_city  running" in head for head in heads) == 1
+        for _ in range(next(n for n, head in enumerate(heads) if "by_city  running" in head)):
+            screen.press("down")
+        screen.press("enter")
+        inner = plain(screen.frame(80, 50, 0.0))
+        assert inner.splitlines()[0].strip().startswith("by_city") and "pairs" not in inner
 
 
 def test_nothing_runs() -> None:
@@ -171,5 +195,5 @@ def test_what_the_engine_tells() -> None:
         text = plain(graph_lines(now, None, str(rows["pairs"]["id"])))
         assert text.count("by_city  running") == 1 and "Join" in text and "GroupAggregate" in text
         assert text.index("Join") < text.index("by_city  running") < text.index("GroupAggregate")
-        assert "`- " in plain(graph_lines(now, None, str(rows["pairs"]["id"]), unicode=False))
+        assert "|-.   3 in, 1 out" in plain(graph_lines(now, None, str(rows["pairs"]["id"]), unicode=False))
         assert plain(graph_lines(now, None, "q99")) == "the query is gone"
