@@ -16,8 +16,10 @@ import pyarrow as pa
 from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.bind_duck import duck_call, opaque, refuse_of_session
+from sqlengine.expr.bind_json import json_operator, json_path
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
 from sqlengine.expr.dialects import dialect_call, rules
+from sqlengine.expr.higher_order import LambdaScope, Request, bind_higher_order
 from sqlengine.expr.parameters import stand_in
 from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
@@ -197,7 +199,7 @@ class _Binder:
         if op == "<@":
             op, left, right = "@>", right, left
         if op in ("#>", "#>>"):
-            return self._json_path(op, left, right, position)
+            return json_operator(op, left, right, position, self._json_step)
         name = OPERATORS.get(op)
         if name is None:
             raise errors.UndefinedFunction(f"operator {op} is not known", position=position)
@@ -251,32 +253,8 @@ class _Binder:
             return self.operator("||", "concat_bytes", [left, right], position)
         return self.operator("||", "concat_op", [left, right], position)
 
-    def _json_path(self, op: str, left: tree.Expr, right: tree.Expr, position: int | None) -> tree.Expr:
-        """`j #> '{a,b}'`: the keys one after the other."""
-        if left.type != JSON or not isinstance(right, tree.Const) or not isinstance(right.value, str):
-            raise errors.UndefinedFunction(
-                f"operator does not exist: {type_name(left)} {op} {type_name(right)}",
-                position=position,
-                hint="the path must be a constant such as '{a,0,b}'",
-            )
-        keys = [k.strip().strip('"') for k in right.value.strip().strip("{}").split(",") if k.strip()]
-        for i, key in enumerate(keys):
-            last = op == "#>>" and i == len(keys) - 1
-            step = tree.Const(pa.int64(), int(key)) if key.lstrip("-").isdigit() else tree.Const(pa.string(), key)
-            left = self.operator("->", "json_get_text" if last else "json_get", [left, step], position)
-        return left
-
-    def json_path(self, name: str, args: list[tree.Expr]) -> tree.Expr:
-        """json_extract_path(j, 'a', '0'): the arrows one after the other."""
-        if len(args) < 2:
-            raise self._no_function(name, args, ())
-        found, *steps = args
-        for i, step in enumerate(steps):
-            last = name.endswith("text") and i == len(steps) - 1
-            place = isinstance(step, tree.Const) and isinstance(step.value, str) and step.value.lstrip("-").isdigit()
-            key = tree.Const(pa.int64(), int(step.value)) if place and isinstance(step, tree.Const) else step
-            found = self.operator("->", "json_get_text" if last else "json_get", [found, key], None)
-        return found
+    def _json_step(self, name: str, of: tree.Expr, key: tree.Expr) -> tree.Expr:
+        return self.operator("->", name, [of, key], None)
 
     def _rows(self, op: str, left: ast.Row, right: ast.Row) -> tree.Expr:
         """(a, b) = (c, d), item by item."""
@@ -407,11 +385,15 @@ class _Binder:
         name = expr.name.lower()
         if name in _NOW_CASTS:
             return tree.Cast(_NOW_CASTS[name], tree.Call(TIMESTAMPTZ, "now", ()))
+        if any(isinstance(arg, ast.Lambda) for arg in expr.args):
+            return self._higher_order(name, expr)
         args = self.bind_all(expr.args)
         if expr.user is not None:
             return self._user_call(expr, args)
         if name in JSON_PATHS:
-            return self.json_path(name, args)
+            if len(args) < 2:
+                raise self._no_function(name, args, ())
+            return json_path(name, args, self._json_step)
         if name in OBJECTS:
             if len(args) % 2:
                 raise odd_arguments(name)
@@ -427,6 +409,22 @@ class _Binder:
             self._check_value(found.function, args)
             return self.call_of(found, name, args)
         return self._unregistered(expr, name, args)
+
+    def _higher_order(self, name: str, expr: ast.Call) -> tree.Expr:
+        """A call with lambdas, which only other dialects bind: ours leaves them to DuckDB."""
+        dialect, _, bare = name.partition("$")
+        values = self.bind_all([a for a in expr.args if not isinstance(a, ast.Lambda)])
+        lambdas = [a for a in expr.args if isinstance(a, ast.Lambda)]
+        found = rules(dialect)
+
+        def body(written: ast.Expr, scope: LambdaScope) -> tree.Expr:
+            return _Binder(scope, self.functions, f"a lambda of {bare}").bind(written)
+
+        return bind_higher_order(Request(bare, values, lambdas, self.scope, body, found.to, found.met))
+
+    def lambda_param(self, expr: ast.LambdaParam) -> tree.Expr:
+        assert isinstance(self.scope, LambdaScope), "a parameter stands in its lambda"
+        return self.scope.param(expr.name)
 
     def _user_call(self, expr: ast.Call, args: Sequence[tree.Expr]) -> tree.Expr:
         """A call of one of the database's own functions."""
@@ -583,6 +581,7 @@ _METHODS: dict[type[ast.Expr], _Method] = {
     ast.ArrayLiteral: _Binder.array,
     ast.Row: _Binder.row,
     ast.Star: _Binder.star,
+    ast.LambdaParam: _Binder.lambda_param,
     ast.Subquery: _Binder.subquery,
     ast.Opaque: _Binder.opaque,
 }

@@ -151,6 +151,8 @@ def volatility(expr: tree.Expr, functions: Registry = BUILTINS) -> str:
     while todo:
         node = todo.pop()
         todo.extend(tree.children(node))
+        if isinstance(node, tree.HigherOrder):
+            todo.extend(body for _, body in node.bodies)
         if isinstance(node, tree.DuckExpr):
             worst = max(worst, order.index(node.volatility))
         elif isinstance(node, tree.UserCall):

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from sqlengine import duck, errors
 from sqlengine.expr import tree
+from sqlengine.expr.higher_kernels import higher_kernel
 from sqlengine.functions import Registry
 from sqlengine.functions.casting import can_raise as cast_can_raise
 from sqlengine.functions.casting import cast_kernel
@@ -489,9 +490,21 @@ class Compiler:
                 assert function.kernel is not None
                 steps = [self.step(a) for a in args]
                 return CallStep(self._number(), dtype, function.kernel, steps, True, True, False)
+            case tree.HigherOrder():
+                return self._higher_order(expr)
             case tree.Call():
                 return self._call(expr)
         raise errors.InternalError(f"cannot evaluate {type(expr).__name__}")
+
+    def _higher_order(self, expr: tree.HigherOrder) -> Step:
+        bodies = [(count, self._body(body)) for count, body in expr.bodies]
+        kernel = higher_kernel(expr.function, expr.type, expr.values, bodies)
+        return CallStep(self._number(), expr.type, kernel, [self.step(a) for a in expr.args], True, True, False)
+
+    def _body(self, body: tree.Expr) -> Callable[[pa.RecordBatch], pa.Array]:
+        """A lambda's body as a function of a batch of its parameters and of what it captures."""
+        step = Compiler(self.functions).step(body)
+        return lambda batch: as_array(step.value(Frame(batch, batch.num_rows, 0)), batch.num_rows, body.type)
 
     def _cast(self, expr: tree.Cast) -> Step:
         source = expr.arg.type

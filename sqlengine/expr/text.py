@@ -43,6 +43,9 @@ class _Writer:
                 return f"{self.write(arg, True)} {'NOT ' if negated else ''}IN ({items})"
             case tree.DuckExpr(sql=sql, args=args):
                 return "duckdb(" + tree.rename_args(sql, [self.write(a, True) for a in args]) + ")"
+            case tree.HigherOrder(function=name, args=args, values=values, bodies=bodies):
+                lambdas = [f"{count} -> {self.write(body)}" for count, body in bodies]
+                return f"{name}({', '.join([*(self.write(a) for a in args[:values]), *lambdas])})"
             case tree.UserCall(function=function, args=args):
                 return f"{function.name}({', '.join(self.write(a) for a in args)})"
             case tree.Call():

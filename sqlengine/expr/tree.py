@@ -80,6 +80,20 @@ class InList(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class HigherOrder(Expr):
+    """A function of arrays or maps that takes lambdas (expr/higher_order.py).
+
+    `args`: its own arguments, `values` of them, then what the lambdas capture.  `bodies`: per lambda how many
+    parameters it takes, and its body over those and, behind them, what is captured.
+    """
+
+    function: str
+    args: tuple[Expr, ...]
+    values: int
+    bodies: tuple[tuple[int, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DuckExpr(Expr):
     """An expression without an Arrow kernel, evaluated by embedded DuckDB.
 
@@ -95,7 +109,7 @@ class DuckExpr(Expr):
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct sub-expressions, left to right."""
     match expr:
-        case Call(args=args) | UserCall(args=args) | DuckExpr(args=args):
+        case Call(args=args) | UserCall(args=args) | DuckExpr(args=args) | HigherOrder(args=args):
             return args
         case Cast(arg=arg) | InList(arg=arg):
             return (arg,)
@@ -119,7 +133,7 @@ def input_columns(expr: Expr) -> set[int]:
 def with_children(expr: Expr, kids: Sequence[Expr]) -> Expr:
     """The same node over other sub-expressions, given in the order of `children`."""
     match expr:
-        case Call() | UserCall() | DuckExpr():
+        case Call() | UserCall() | DuckExpr() | HigherOrder():
             return replace(expr, args=tuple(kids))
         case Cast() | InList():
             return replace(expr, arg=kids[0])
@@ -149,6 +163,8 @@ def identity(expr: Expr) -> Any:
             return ("call", dtype, name, kids)
         case UserCall(type=dtype, function=function):
             return ("user", dtype, id(function), kids)
+        case HigherOrder(type=dtype, function=name, values=values, bodies=bodies):
+            return ("higher", dtype, name, values, tuple((n, identity(body)) for n, body in bodies), kids)
         case Cast(type=dtype, safe=safe):
             return ("cast", dtype, safe, kids)
         case InList(values=values, negated=negated):

@@ -161,6 +161,11 @@ def _parse(tokens: Sequence[Token], text: str, grammar: Grammar) -> exp.Expr:
     tree = trees[0]
     json_arrows(tree, MARK)
     _settle(tree, {token.start for token in rewritten if token.kind == STRING})
+    if grammar is not _POSTGRES:  # whose calls keep their names, and whose forms are its own business
+        return tree
+    for node in list(tree.find_all(exp.Anonymous)):
+        if any(isinstance(a, exp.Lambda) for a in node.expressions):
+            settle_lambda(node)
     plain_forms(tree)
     recursive_items(tree)
     spell_literals(tree)
@@ -268,8 +273,6 @@ def _settle(tree: exp.Expr, strings: set[int]) -> None:
             this = node.args.get("this")
             if isinstance(this, str) and this.startswith(MARK):
                 node.set("this", this[1:])
-            if isinstance(node, exp.Anonymous) and any(isinstance(a, exp.Lambda) for a in node.expressions):
-                settle_lambda(node)
         elif isinstance(node, exp.Bracket):
             brackets.append(node)
         elif isinstance(node, exp.Group):

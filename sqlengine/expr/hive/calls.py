@@ -188,7 +188,7 @@ def _field(args: list[tree.Expr]) -> tree.Expr:
 
 def _array(args: list[tree.Expr]) -> tree.Expr:
     if not args:
-        return tree.Const(pa.list_(STRING), ())
+        return tree.Const(pa.list_(pa.null()), ())
     items = unified(args, "array")
     return tree.Call(pa.list_(items[0].type), "array", tuple(items))
 

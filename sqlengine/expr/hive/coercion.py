@@ -66,14 +66,24 @@ def meeting(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
         return a
     if is_null(a):
         return b
+    if pa.types.is_nested(a) or pa.types.is_nested(b):
+        return _meeting_nested(a, b)
     common = common_type(a, b)
-    if common is not None:
-        return common
-    return STRING if _primitive(a) and _primitive(b) else None
+    return STRING if common is None else common
 
 
-def _primitive(kind: pa.DataType) -> bool:
-    return not pa.types.is_nested(kind)
+def _meeting_nested(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    """Arrays and maps of types that meet, and structs with as many fields, under the names of the first."""
+    if pa.types.is_list(a) and pa.types.is_list(b):
+        inner = meeting(a.value_type, b.value_type)
+        return None if inner is None else pa.list_(inner)
+    if pa.types.is_map(a) and pa.types.is_map(b):
+        key, item = meeting(a.key_type, b.key_type), meeting(a.item_type, b.item_type)
+        return None if key is None or item is None else pa.map_(key, item)
+    if pa.types.is_struct(a) and pa.types.is_struct(b) and a.num_fields == b.num_fields:
+        kinds = [(x.name, meeting(x.type, y.type)) for x, y in zip(a, b, strict=True)]
+        return None if any(kind is None for _, kind in kinds) else pa.struct(kinds)
+    return None
 
 
 def met(kinds: Sequence[pa.DataType]) -> pa.DataType:

@@ -212,6 +212,22 @@ class Call(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class LambdaParam(Expr):
+    """A parameter of a lambda around it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda(Expr):
+    """`(params) -> body`, an argument of a function of arrays or maps."""
+
+    params: tuple[str, ...]
+    body: Expr
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FieldAccess(Expr):
     """`(struct).name`."""
 

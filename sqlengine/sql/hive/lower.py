@@ -114,9 +114,31 @@ def _call(node: exp.Expr, ctx: Context) -> ast.Expr:
     if name in _PLAIN:
         return lower_calls.RULES[exp.Anonymous](node, ctx)
     if any(isinstance(item, exp.Lambda) for item in node.expressions):
-        raise NotSupportedError(f"a lambda in {name} is not supported", position=position_of(node.this))
+        return ast.Call(f"hive${name}", tuple(ctx.expr(item) for item in node.expressions), position=_position(node))
     call = lower_calls.arguments_of(ast.Call(name, (), position=_position(node)), node.expressions, ctx)
     return aggregate_call(call) or replace(call, name=f"hive${name}")
+
+
+def _lambda(node: exp.Expr, ctx: Context) -> ast.Expr:
+    assert isinstance(ctx, HiveLowering)
+    names = tuple(fold(item).lower() for item in node.expressions)
+    ctx.params.append(names)
+    try:
+        return ast.Lambda(names, ctx.expr(node.this), position_of(node.expressions[0]))
+    finally:
+        ctx.params.pop()
+
+
+def _column(node: exp.Expr, ctx: Context) -> ast.Expr:
+    """A column, or inside a lambda one of its parameters and their fields."""
+    assert isinstance(ctx, HiveLowering)
+    made = lower_expr.column(node, ctx)
+    if not isinstance(made, ast.Column) or not any(made.parts[0] in names for names in ctx.params):
+        return made
+    found: ast.Expr = ast.LambdaParam(made.parts[0])
+    for name in made.parts[1:]:
+        found = ast.FieldAccess(found, name)
+    return found
 
 
 def _position(node: exp.Expr) -> int | None:
@@ -205,6 +227,9 @@ RULES: dict[type[exp.Expr], Rule] = {
     **lower_calls.RULES,
     **dict.fromkeys(_OPERATORS, _binary),
     exp.Literal: lambda node, ctx: literal(node),
+    exp.Column: _column,
+    exp.Identifier: lambda node, ctx: _column(exp.Column(this=node), ctx),
+    exp.Lambda: _lambda,
     exp.Between: _between,
     exp.In: _in,
     exp.Case: _case,
@@ -243,6 +268,7 @@ class HiveLowering:
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
         self.windows: dict[str, exp.Expr] = {}
+        self.params: list[tuple[str, ...]] = []
 
     def expr(self, node: exp.Expr) -> ast.Expr:
         """Lower a scalar expression."""

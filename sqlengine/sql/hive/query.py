@@ -13,7 +13,7 @@ from sqlengine.sql.hive.rewrite import rewrite
 from sqlengine.sql.hive.tree import settle
 from sqlengine.sql.lexer import Token
 
-_CALLABLE = KEYWORD_FUNCTIONS | frozenset("IF ARRAY ISNULL EXPLODE PERCENTILE CUBE".split())
+_CALLABLE = KEYWORD_FUNCTIONS | frozenset("IF ARRAY ISNULL EXPLODE PERCENTILE CUBE FILTER".split())
 
 
 @lru_cache(maxsize=2)

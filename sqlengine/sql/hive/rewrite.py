@@ -15,7 +15,20 @@ _RESPELT = {"==": "=", "!": "NOT"}
 
 def rewrite(tokens: Sequence[Token]) -> list[Token]:
     """All rewrites: `==`, `!x`, and the window functions and changelogs that our own SQL has as well."""
-    return streaming_forms(_lengths([_respelt(token) for token in tokens]))
+    return streaming_forms(_exists(_lengths([_respelt(token) for token in tokens])))
+
+
+_QUERIES = ("SELECT", "WITH", "FROM", "VALUES", "(")
+
+
+def _exists(tokens: list[Token]) -> list[Token]:
+    """`exists(array, x -> ...)` under its other name, which no query can follow."""
+    out = list(tokens)
+    for at in range(len(tokens) - 2):
+        opens = tokens[at + 1].kind == OP and tokens[at + 1].value == "("
+        if tokens[at].upper == "EXISTS" and opens and tokens[at + 2].upper not in _QUERIES:
+            out[at] = word("any_match", tokens[at])
+    return out
 
 
 def _lengths(tokens: list[Token]) -> list[Token]:
