@@ -4,7 +4,7 @@ What others call:
 
 - `describe` makes a checked `TableDescription` of DDL's texts; `parse_type` and `from_arrow` give a `HiveType`, whose
   `arrow` is its Arrow type and `str` Hive's text; `stored_as`, `stored_by_classes` and `serde_of` read words and
-  class names.
+  class names; `avro_columns` gives the columns of a declared Avro schema.
 - `table_location`, `find_partitions`, `prune`, `partition_at`, `partition_name`, `data_files`: where things are.
 - `read` gives the rows of a file, `read_table` those of a table or of some of its partitions, as batches.
 - `write_rows` is INSERT INTO and OVERWRITE, `write_directory` INSERT OVERWRITE DIRECTORY; both wholly or not at all.
@@ -15,6 +15,7 @@ What others call:
 - `changes` tells which files have come and gone since somebody looked.
 """
 
+from sqlengine.warehouse.avro_files import avro_columns
 from sqlengine.warehouse.changes import Changes, DataFile, changes
 from sqlengine.warehouse.commit import recover
 from sqlengine.warehouse.description import (
@@ -83,6 +84,7 @@ __all__ = [
     "TableDescription",
     "Written",
     "add_partition",
+    "avro_columns",
     "changes",
     "check_partitions",
     "data_files",

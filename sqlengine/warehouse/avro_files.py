@@ -15,8 +15,8 @@ from sqlengine.errors import DataCorrupted, DatatypeMismatch, InvalidParameter, 
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
 from sqlengine.warehouse.casting import as_hive
 from sqlengine.warehouse.columnar import open_file
-from sqlengine.warehouse.description import Column, TableDescription
-from sqlengine.warehouse.hive_types import LTZ, HiveType
+from sqlengine.warehouse.description import Column, ColumnText, TableDescription
+from sqlengine.warehouse.hive_types import LTZ, HiveType, from_arrow
 
 ROWS = 10_000
 Schema = Any
@@ -57,12 +57,15 @@ def avro() -> Any:
 
 
 def declared_schema(description: TableDescription) -> Schema | None:
-    """The property avro.schema.literal; InvalidParameter (22023) when it is no schema of records."""
-    text = description.option("avro.schema.literal").strip()
+    """The property avro.schema.literal; None without one. Raises as `avro_columns`, and NotSupportedError (0A000) for
+    avro.schema.url."""
     if description.option("avro.schema.url"):
         raise NotSupportedError('the property "avro.schema.url" is not supported', hint="avro.schema.literal is")
-    if not text or text.lower() == "none":
-        return None
+    text = description.option("avro.schema.literal").strip()
+    return None if not text or text.lower() == "none" else _schema(text)
+
+
+def _schema(text: str) -> Schema:
     try:
         schema = json.loads(text)
     except ValueError as error:
@@ -72,10 +75,25 @@ def declared_schema(description: TableDescription) -> Schema | None:
     return schema
 
 
-def columns_of(schema: Schema) -> list[tuple[str, pa.DataType]]:
-    """The columns that a table has whose schema is declared instead of them."""
+def avro_columns(literal: str) -> list[ColumnText]:
+    """The columns of a table that declares its schema by avro.schema.literal instead: (name, Hive type text, comment).
+
+    InvalidParameter (22023) when the text is no schema of records, NotSupportedError (0A000) for types Hive has not.
+    """
     known: dict[str, pa.DataType] = {}
-    return [(field["name"].lower(), arrow_of(field["type"], known)) for field in schema["fields"]]
+    try:
+        return [
+            (field["name"].lower(), str(_hive_of(field["type"], known)), field.get("doc", ""))
+            for field in _schema(literal)["fields"]
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidParameter(f'"avro.schema.literal" is no Avro schema: {error}') from None
+
+
+def _hive_of(schema: Schema, known: dict[str, pa.DataType]) -> HiveType:
+    """As Hive's SchemaToTypeInfo: moments are timestamps without a zone."""
+    found = from_arrow(arrow_of(schema, known))
+    return HiveType("timestamp") if found.name == LTZ else found
 
 
 def arrow_of(schema: Schema, known: dict[str, pa.DataType]) -> pa.DataType:

@@ -25,8 +25,12 @@ GATHER_BYTES = 64 << 20
 """As many bytes of rows are put together by partition at once."""
 HELD_BYTES = 256 << 20
 """As many bytes of rows wait for more of their partition at most."""
+ALONE_BYTES = 32 << 20
+"""Of a single partition so many are written at once: whoever reads rows ahead goes on meanwhile."""
 FILE_BYTES = 256 << 20
 """A file is complete when it has as many bytes."""
+SYNCING_THREADS = 8
+"""So many files are waited for at once until they are on disk: the file system does it for several in one go."""
 OPEN_FILES = 128
 """More files are not open at once; of others' partitions the next rows go to a new file."""
 
@@ -51,7 +55,7 @@ class _Target:
 
 
 class PartitionRows:
-    """Writes rows of one statement. `directory_of`: where the files of a partition belong, asked once for each."""
+    """Writes rows of one statement; a context. `directory_of`: where the files of a partition belong."""
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class PartitionRows:
         self._held_bytes = held_bytes
         self._held = 0
         self._workers = Workers(default_threads())
+        self._closers = Workers(SYNCING_THREADS)
         self.targets: dict[Values, _Target] = {}
         self._gathered: list[pa.RecordBatch] = []
         self._gathered_bytes = 0
@@ -91,6 +96,8 @@ class PartitionRows:
             return
         if not keys:
             self._hold(tuple(text for _, text in fixed), pa.Table.from_batches([batch]))
+            if self._held >= ALONE_BYTES:
+                self._write_all()
             return
         self._gathered.append(batch)
         self._gathered_bytes += batch.nbytes
@@ -131,12 +138,17 @@ class PartitionRows:
         self._write_all()
         self._complete(self.targets.values())
 
-    def discard(self) -> None:
-        """Close files that will not be needed."""
+    def __enter__(self) -> PartitionRows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give files up that are not complete, and let the threads end."""
         for target in self.targets.values():
             if target.current is not None:
                 target.current.sink.discard()
                 target.current = None
+        self._workers.close()
+        self._closers.close()
 
     def _write_all(self) -> None:
         todo = [target for target in self.targets.values() if target.pending]
@@ -176,7 +188,7 @@ class PartitionRows:
                 self._complete_one(target)
 
     def _complete(self, targets: Iterable[_Target]) -> None:
-        self._workers.map(self._complete_one, [target for target in targets if target.current is not None])
+        self._closers.map(self._complete_one, [target for target in targets if target.current is not None])
 
     def _complete_one(self, target: _Target) -> None:
         assert target.current is not None

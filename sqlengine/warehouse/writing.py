@@ -92,25 +92,23 @@ def write_rows(
             file_bytes=file_bytes,
             held_bytes=held_bytes,
         )
-        try:
+        with rows:
             if not dynamic:
                 commit.make(rows.target(tuple(fixed.values())).directory)
             for batch in batches:
                 rows.add(conformed(batch, columns, description.name), len(dynamic), list(fixed.items()))
             rows.split(len(dynamic), list(fixed.items()))
             rows.finish()
-        except BaseException:
-            rows.discard()
-            raise
-
-        def replace_files() -> None:
-            for target in rows.targets.values():
-                for file in data_files(target.directory, has_subdirectories=True):
-                    commit.take(file.path)
-
-        commit.finish(replace_files if mode == OVERWRITE else None)
+        commit.finish((lambda: _replace(commit, rows)) if mode == OVERWRITE else None)
     written = sum(target.rows for target in rows.targets.values())
     return Written(written, sum(t.files for t in rows.targets.values()), tuple(rows.targets))
+
+
+def _replace(commit: Commit, rows: PartitionRows) -> None:
+    """What is in the partitions that were written goes."""
+    for target in rows.targets.values():
+        for file in data_files(target.directory, has_subdirectories=True):
+            commit.take(file.path)
 
 
 def write_directory(

@@ -13,7 +13,7 @@ import fastavro
 import pytest
 
 from sqlengine import errors
-from sqlengine.warehouse import read
+from sqlengine.warehouse import avro_columns, read
 from tests.warehouse.conftest import described, tuples
 
 SCHEMA: dict[str, Any] = {
@@ -94,6 +94,18 @@ def test_bad_schemas(tmp_path: Path, literal: str, error: type[errors.Error]) ->
         rows_of(tmp_path / "f", COLUMNS, properties={"avro.schema.literal": literal})
     with pytest.raises(errors.NotSupportedError, match="url"):
         rows_of(tmp_path / "f", COLUMNS, properties={"avro.schema.url": "http://x"})
+
+
+def test_columns_of_a_declared_schema() -> None:
+    """The types that Hive's documentation of AvroSerDe gives them."""
+    assert [(name, hive) for name, hive, _ in avro_columns(json.dumps(SCHEMA))] == [
+        ("id", "bigint"), ("name", "string"), ("tags", "array<string>"), ("props", "map<string,int>"),
+        ("inner", "struct<x:double>"), ("kind", "string"), ("code", "binary"), ("day", "date"), ("at", "timestamp"),
+        ("price", "decimal(6,2)"), ("again", "struct<x:double>"),
+    ]  # fmt: skip
+    for bad in ("{", '{"type": "record", "fields": [{}]}', '{"type": "record", "fields": [{"name": "a", "type": 5}]}'):
+        with pytest.raises(errors.InvalidParameter, match="avro.schema.literal"):
+            avro_columns(bad)
 
 
 def test_unions_of_types_and_damage_are_refused(tmp_path: Path) -> None:
