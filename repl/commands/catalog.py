@@ -99,6 +99,7 @@ CATALOG_COMMANDS = (
     Command(("\\dt",), "[PATTERN]", "tables", _lister("tables", "tables")),
     Command(("\\ds",), "[PATTERN]", "streams", _lister("streams", "streams")),
     Command(("\\dv",), "[PATTERN]", "views", _lister("views", "views")),
+    Command(("\\di",), "[PATTERN]", "indexes", _lister("indexes", "indexes")),
     Command(("\\dq",), "[PATTERN]", "running queries", _lister("queries", "queries")),
     Command(("\\df",), "[PATTERN]", "functions", _lister("functions", "functions")),
     Command(("\\dn",), "[PATTERN]", "schemas", _lister("schemas", "schemas")),

@@ -52,6 +52,18 @@ class CheckInfo:
     expr: str
 
 
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """A secondary index by some columns. `unique`: no two rows have the same values, NULL aside; `constraint`: UNIQUE
+    declared it, not CREATE INDEX; `serial`: its number among the object's indexes, for its oid."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool = False
+    constraint: bool = False
+    serial: int = 0
+
+
 STREAM_QUERY = "$query"
 """Behind a stream's name: the name of the sink that writes it, for CREATE STREAM ... AS."""
 
@@ -134,10 +146,18 @@ class Table(CatalogObject):
     checks: tuple[CheckInfo, ...] = ()
     identity_next: int = 1
     retired: tuple[ColumnInfo, ...] = ()
+    indexes: tuple[IndexInfo, ...] = ()
 
     def stored_columns(self) -> tuple[ColumnInfo, ...]:
         """Every column that is not computed."""
         return tuple(c for c in self.columns if c.computed is None)
+
+    def unique_keys(self) -> tuple[IndexInfo, ...]:
+        """The primary key, if there is one, then what else no two rows may have in common."""
+        found = tuple(index for index in self.indexes if index.unique)
+        if not self.primary_key:
+            return found
+        return (IndexInfo(primary_key_name(self.name), self.primary_key, True, True, -1), *found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +209,7 @@ class MaterializedView(CatalogObject):
     planning: PlanningInfo = field(default_factory=PlanningInfo)
     filling: bool = False
     paused: bool = False
+    indexes: tuple[IndexInfo, ...] = ()
 
     def depends_on(self) -> tuple[str, ...]:
         return self.inputs
@@ -264,6 +285,16 @@ OBJECT_TYPES: tuple[type[CatalogObject], ...] = (
 _BY_KIND = {cls.kind: cls for cls in OBJECT_TYPES}
 
 
+def indexes_of(obj: CatalogObject) -> tuple[IndexInfo, ...]:
+    """The secondary indexes of an object; () of what can have none."""
+    return obj.indexes if isinstance(obj, (Table, MaterializedView)) else ()
+
+
+def primary_key_name(table: str) -> str:
+    """What the primary key of a table of that name, schema and all, is called."""
+    return f"{table.rpartition('.')[2]}_pkey"
+
+
 def kept_columns(new: CatalogObject, old: CatalogObject) -> ColumnGrants:
     """What was granted on columns that an object which takes another's place has as well."""
     names = {column.name for column in new.columns}
@@ -283,7 +314,7 @@ def to_json(obj: CatalogObject) -> dict[str, Any]:
     return record
 
 
-_ABSENT_WHEN_EMPTY = ("retired",)
+_ABSENT_WHEN_EMPTY = ("retired", "indexes")
 """Fields that came later: where they say nothing, versions that do not know them can go on."""
 
 
@@ -311,6 +342,8 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
         fields["watermark"] = WatermarkInfo(**fields["watermark"])
     if "checks" in fields:
         fields["checks"] = tuple(CheckInfo(**c) for c in fields["checks"])
+    if "indexes" in fields:
+        fields["indexes"] = tuple(IndexInfo(**{**i, "columns": tuple(i["columns"])}) for i in fields["indexes"])
     if "emit" in fields:
         fields["emit"] = EmitInfo(**fields["emit"])
     if "planning" in fields:

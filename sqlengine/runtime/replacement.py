@@ -24,6 +24,7 @@ from sqlengine.catalog.objects import (
     Stream,
     Subscription,
     View,
+    indexes_of,
     kept_columns,
 )
 from sqlengine.errors import DependentObjects, Error, InvalidDefinition, NotSupportedError, ObjectInUse, ObjectNotReady
@@ -198,7 +199,11 @@ def _take_places(instance: Instance, new: View | NewView, views: Sequence[NewVie
 def _with_what_stays(new: CatalogObject, instance: Instance) -> CatalogObject:
     """An object as the one whose place it takes was described and shared meanwhile."""
     old = instance.catalog.get(tuple(new.name.split(".")))
-    return replace(new, comment=old.comment, owner=old.owner, grants=old.grants, column_grants=kept_columns(new, old))
+    new = replace(new, comment=old.comment, owner=old.owner, grants=old.grants, column_grants=kept_columns(new, old))
+    if isinstance(new, MaterializedView):
+        names = {c.name for c in new.columns}
+        return replace(new, indexes=tuple(i for i in indexes_of(old) if names.issuperset(i.columns)))
+    return new
 
 
 def _check_follower(query: ContinuousQuery, plans: dict[str, Node]) -> None:

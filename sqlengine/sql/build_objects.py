@@ -24,6 +24,7 @@ from sqlengine.sql.build import (
     query_of,
     string_of,
 )
+from sqlengine.sql.build_indexes import unique
 from sqlengine.sql.rowtime import timed_by_option
 
 # ---------------------------------------------------------------- columns
@@ -36,6 +37,7 @@ def _columns(node: Node) -> dict[str, Any]:
     watermark: ast.WatermarkDef | None = None
     key: tuple[str, ...] = ()
     checks: list[ast.CheckDef] = []
+    uniques: list[ast.UniqueDef] = []
     for item in listed.nodes() if listed is not None else ():
         if item.rule == "watermark":
             if watermark is not None:
@@ -45,6 +47,8 @@ def _columns(node: Node) -> dict[str, Any]:
             key = names_of(item)
         elif item.rule == "check":
             checks.append(_check(item))
+        elif item.rule == "unique":
+            uniques.append(unique(item))
         elif item.rule == "computed":
             columns.append(_computed(item))
         else:
@@ -53,11 +57,13 @@ def _columns(node: Node) -> dict[str, Any]:
     if inline and key:
         raise errors.SyntaxError("PRIMARY KEY is given twice", position=columns[0].position, sqlstate="42P16")
     checks += [check for column in columns for check in column.checks]
+    uniques += [made for column in columns for made in column.uniques]
     return {
         "columns": tuple(columns),
         "watermark": watermark,
         "primary_key": key or inline,
         "checks": tuple(checks),
+        "uniques": tuple(uniques),
     }
 
 
@@ -111,6 +117,8 @@ def _column(node: Node) -> ast.ColumnDef:
         if clause.rule == "check":
             check = replace(_check(clause), column=values["name"])
             values["checks"] = (*values.get("checks", ()), check)
+        elif clause.rule == "is_unique":
+            values["uniques"] = (*values.get("uniques", ()), unique(clause, values["name"]))
         else:
             values.update(_CLAUSES[clause.rule](clause, values["name"]))
     serial = _SERIALS.get(str(values["type_name"]).lower())
@@ -193,6 +201,8 @@ def create_stream(node: Node) -> ast.Statement:
     values = _only({**_create(node), **_columns(node)}, "if_not_exists", "or_replace")
     if values.pop("checks"):
         raise NotSupportedError("a stream has no CHECK constraints", hint="a view with WHERE leaves rows out")
+    if values.pop("uniques"):
+        raise NotSupportedError("a stream has no UNIQUE constraints", hint="CREATE TABLE has")
     if any(column.identity for column in values["columns"]):
         raise NotSupportedError("a stream has no identity columns", hint="METADATA gives each row's offset")
     if values.pop("primary_key"):
@@ -381,7 +391,11 @@ def alter(node: Node) -> ast.Statement:
 
 
 def _alter_table(table: ast.Name, node: Node) -> ast.Statement | None:
-    """ADD CHECK, DROP CONSTRAINT, ALTER COLUMN ... DEFAULT; None for any other change."""
+    """ADD CHECK, ADD UNIQUE, DROP CONSTRAINT, ALTER COLUMN ... DEFAULT; None for any other change."""
+    if (found := node.node("add_unique")) is not None:
+        given = found.node("unique")
+        assert given is not None
+        return ast.AddUnique(table=table, unique=unique(given))
     added, dropped, changed = node.node("add_check"), node.node("drop_constraint"), node.node("alter_column")
     if added is not None:
         check = added.node("check")

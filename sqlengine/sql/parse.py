@@ -173,11 +173,13 @@ def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
 
 
 def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement]]]:
-    from sqlengine.sql import build_objects as objects  # lark: heavy
+    from sqlengine.sql import build_indexes as indexes  # lark: heavy
+    from sqlengine.sql import build_objects as objects
     from sqlengine.sql import build_session as session
     from sqlengine.sql import build_subscriptions as subscriptions
 
     return {
+        "create_index": indexes.create_index,
         "create_topic": objects.create_topic,
         "create_stream": objects.create_stream,
         "create_table": objects.create_table,

@@ -242,7 +242,7 @@ def query_end(tokens: Sequence[Token], start: int) -> int:
     return _stretch(tokens, start, stops)
 
 
-_EXPR_STOPS = frozenset("WHERE RETURNING PRIMARY METADATA COMMENT KEY GENERATED CONSTRAINT".split())
+_EXPR_STOPS = frozenset("WHERE RETURNING PRIMARY METADATA COMMENT KEY GENERATED CONSTRAINT UNIQUE".split())
 
 
 def _expression_end(tokens: Sequence[Token], start: int) -> int:

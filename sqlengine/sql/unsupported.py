@@ -14,7 +14,6 @@ _BY_WORDS: dict[str, str] = {
     **{
         words: words
         for words in (
-            "CREATE INDEX",
             "CREATE PUBLICATION",
             "CREATE SECRET",
             "CREATE CONNECTION",
@@ -72,7 +71,6 @@ _BY_WORDS: dict[str, str] = {
             "RECOVER",
         )
     },
-    "CREATE UNIQUE": "CREATE INDEX",
     "CREATE UNLOGGED": "CREATE UNLOGGED TABLE",
     "EXPLAIN PLAN": "EXPLAIN PLAN FOR",
 }
@@ -107,9 +105,9 @@ _OTHER_CHANGES = frozenset(("STATISTICS", "STORAGE", "COMPRESSION", "GENERATED",
 
 
 def _changes_columns(kind: str, words: set[str], verb: str | None) -> bool:
-    """DROP COLUMN, ALTER COLUMN of tables and streams; of tables ADD CHECK and DROP CONSTRAINT as well."""
+    """DROP COLUMN, ALTER COLUMN of tables and streams; of tables ADD CHECK, ADD UNIQUE and DROP CONSTRAINT as well."""
     if verb == "ADD":
-        return kind == "TABLE" and "CHECK" in words
+        return kind == "TABLE" and bool({"CHECK", "UNIQUE"} & words)
     return verb == "DROP" or (verb == "ALTER" and not _OTHER_CHANGES & words)
 
 

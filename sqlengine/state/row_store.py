@@ -26,6 +26,7 @@ from sqlengine.state.repeated_texts import packed, plain
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import RowChains
 from sqlengine.state.row_index import RowIndex, net_weights
+from sqlengine.state.secondary_index import SecondaryIndex
 from sqlengine.state.section import Changed, Section, Sections
 from sqlengine.state.spill import Spill, breathe, in_files, spillable, spilled_bytes
 
@@ -65,6 +66,7 @@ class RowStore:
         self._dead = 0
         self._index: KeyIndex | RowIndex | None = None
         self._chains = RowChains()
+        self._secondary: dict[tuple[int, ...], SecondaryIndex] = {}
         self._filtered: dict[int, tuple[pa.RecordBatch, pa.RecordBatch]] = {}
         self._table: pa.Table | None = None
         self._new, self._died = Changed(), Changed()
@@ -231,6 +233,8 @@ class RowStore:
             slots = self._slots_of(batch)
         first = self._arena.append(batch)
         self._live.grow(self._arena.num_rows)
+        for secondary in self._secondary.values():
+            secondary.add(batch, first)
         if slots is not None and self._index is not None:
             self._chains.insert(slots, first, self._index.size)
 
@@ -341,6 +345,8 @@ class RowStore:
         self._live.replace(np.ones(kept, dtype=np.uint8))
         self._dead = 0
         self._filtered = {}
+        for secondary in self._secondary.values():
+            secondary.renumber(new_row, kept)
         if self._index is None:  # restored with dead rows, and nothing was looked up since
             return
         self._chains.renumber_rows(new_row, kept)
@@ -353,7 +359,8 @@ class RowStore:
 
     def _parts(self) -> list[object]:
         """What it keeps rows, marks and indexes in."""
-        return [self._arena, self._live, self._index, self._chains, self._densify]
+        indexes = [part for secondary in self._secondary.values() for part in secondary.parts()]
+        return [self._arena, self._live, self._index, self._chains, self._densify, *indexes]
 
     @property
     def spilled_bytes(self) -> int:
@@ -381,6 +388,7 @@ class RowStore:
         """Approximate bytes held: rows (memory-mapped ones too), indexes, marks."""
         self.settle()
         index = 0 if self._index is None else self._chains.nbytes + self._index.nbytes
+        index += sum(secondary.nbytes for secondary in self._secondary.values())
         return self._arena.num_bytes + index + self._live.nbytes
 
     def pack(self) -> bool:
@@ -446,6 +454,30 @@ class RowStore:
         assert isinstance(self._index, KeyIndex)
         positions, rows = self._chains.rows(self._index.find(keys))
         return positions, self._arena.take_batch(rows)
+
+    def lookup_by(self, columns: tuple[int, ...], keys: Sequence[pa.Array]) -> tuple[Ints, pa.RecordBatch]:
+        """As `lookup`, by the values of any columns; the first look-up by them makes an index, which is kept up to date
+        from then on."""
+        if columns == self.key_columns:
+            return self.lookup(keys)
+        self.settle()
+        positions, rows = self._secondary_index(columns).find(keys)
+        lives = self._live.values[rows] != 0
+        return positions[lives], self._arena.take_batch(rows[lives])
+
+    def drop_index(self, columns: tuple[int, ...]) -> None:
+        """Keep no index by these columns any more; nothing without one."""
+        self._secondary.pop(columns, None)
+
+    def _secondary_index(self, columns: tuple[int, ...]) -> SecondaryIndex:
+        found = self._secondary.get(columns)
+        if found is None:
+            found = SecondaryIndex(self.schema, columns)
+            for at, first in enumerate(self._arena.starts[:-1]):
+                chunk = self._arena.plain_chunk(at)
+                found.add(chunk, first, self._live.values[first : first + chunk.num_rows] != 0)
+            self._secondary[columns] = found
+        return found
 
     # ------------------------------------------------------------ recovery
 

@@ -10,7 +10,7 @@ from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.access import authorize
 from sqlengine.statements.alter_column import drop_column, rename_column, set_not_null, set_type
-from sqlengine.statements.alter_table import add_check, add_column, drop_constraint, set_default
+from sqlengine.statements.alter_table import add_check, add_column, add_unique, drop_constraint, set_default
 from sqlengine.statements.change import delete, update
 from sqlengine.statements.channels import listen, notify, unlisten
 from sqlengine.statements.context import Context
@@ -22,6 +22,7 @@ from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
 from sqlengine.statements.grants import drop_owned, grant_privileges, reassign_owned, set_owner
 from sqlengine.statements.groups import alter_group, drop_group
+from sqlengine.statements.indexes import create_index
 from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
@@ -80,6 +81,8 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Acknowledge: acknowledge,
     ast.AddCheck: add_check,
     ast.AddColumn: add_column,
+    ast.AddUnique: add_unique,
+    ast.CreateIndex: create_index,
     ast.DropColumn: drop_column,
     ast.RenameColumn: rename_column,
     ast.SetNotNull: set_not_null,

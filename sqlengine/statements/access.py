@@ -32,6 +32,7 @@ from sqlengine.runtime.pausing import object_of
 from sqlengine.settings import is_shared, setting_names
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.indexes import find_index
 from sqlengine.statements.topics import topic_name, topic_names
 
 TABLE_FUNCTIONS = frozenset(
@@ -303,6 +304,10 @@ def _create_schema(statement: ast.CreateSchema, check: Check) -> None:
 def _drop(statement: ast.Drop, check: Check) -> None:
     if statement.kind == "topic":
         check.topic_owner(object_name(statement.name))
+    elif statement.kind == "index":
+        found = find_index(check.context, statement.name)
+        if found is not None:
+            check.owned(tuple(found[0].name.split(".")))
     else:
         check.owned(statement.name)
 
@@ -491,6 +496,8 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Acknowledge: _follow,
     ast.AddCheck: _owned("table"),
     ast.AddColumn: _owned("table"),
+    ast.AddUnique: _owned("table"),
+    ast.CreateIndex: _owned(),
     ast.DropColumn: _owned(),
     ast.RenameColumn: _owned(),
     ast.SetNotNull: _owned(),

@@ -43,6 +43,7 @@ from sqlengine.statements.column_use import (
     readers,
     refuse_running,
     shown,
+    unique_indexes_of,
 )
 from sqlengine.statements.compaction import reads_topic
 from sqlengine.statements.context import Context
@@ -235,7 +236,7 @@ def _require_retypable(
     if old.identity is not None and not types.is_integer(kind):
         raise InvalidDefinition("identity column type must be smallint, integer, or bigint", sqlstate="22023")
     _refuse_fixed(obj, old, "alter type of")
-    uses = own_uses(obj, old.name)
+    uses = [*own_uses(obj, old.name), *(f"index {name}" for name in unique_indexes_of(obj, old.name))]
     if uses:
         raise NotSupportedError(
             f'cannot alter type of column "{old.name}" of {obj.kind} "{obj.name}"',
@@ -300,6 +301,10 @@ def _renamed(obj: Stream | Table, old: ColumnInfo, name: str) -> Stream | Table:
     if isinstance(obj, Table):
         checks = [replace(c, expr=text(c.expr, f'constraint "{c.name}"')) for c in obj.checks]
         key = tuple(name if column == old.name else column for column in obj.primary_key)
+        changes["indexes"] = tuple(
+            replace(i, columns=tuple(name if column == old.name else column for column in i.columns))
+            for i in obj.indexes
+        )
         return replace(obj, **changes, checks=tuple(checks), primary_key=key)
     if old.name in key_option(obj):
         key_names = [name if column == old.name else column for column in key_option(obj)]
@@ -321,6 +326,7 @@ def _without(obj: Stream | Table, gone: set[str]) -> Stream | Table:
     if isinstance(obj, Table):
         broken = {name for column in gone for name in constraints_of(obj, column)}
         changes["checks"] = tuple(c for c in obj.checks if c.name not in broken)
+        changes["indexes"] = tuple(i for i in obj.indexes if not gone & set(i.columns))
     return replace(obj, **changes)
 
 

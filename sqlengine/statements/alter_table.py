@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlengine import pgtext, sql, types
-from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, PlanningInfo, Sink, Table, View
+from sqlengine.catalog.objects import (
+    CatalogObject,
+    ColumnInfo,
+    MaterializedView,
+    PlanningInfo,
+    Sink,
+    Table,
+    View,
+    primary_key_name,
+)
 from sqlengine.errors import (
     DependentObjects,
     DuplicateColumn,
@@ -24,10 +33,11 @@ from sqlengine.runtime.planning import Planning, emit_of
 from sqlengine.runtime.stored_expressions import constant
 from sqlengine.sql import ast
 from sqlengine.statements.alter_column import free_stored_name
-from sqlengine.statements.change import check_assigned, last_part
+from sqlengine.statements.change import check_assigned
 from sqlengine.statements.columns import column_infos
 from sqlengine.statements.constraints import check_infos, check_rows
 from sqlengine.statements.context import Context
+from sqlengine.statements.indexes import refuse_duplicates, unique_infos, without_index
 from sqlengine.statements.write import table_store
 
 
@@ -50,6 +60,9 @@ def add_column(statement: ast.AddColumn, context: Context) -> Result:
         instance.catch_up(context.check)
         info = _info(column, table, context)
         new = replace(table, columns=(*table.columns, info), sql=_with(table, statement))
+        taken = [check.name for check in table.checks]
+        uniques = unique_infos(instance.catalog, new, column.uniques, taken)
+        new = replace(new, indexes=(*table.indexes, *uniques))
         new = replace(new, checks=(*table.checks, *check_infos(table.name, column.checks, new.columns)))
         _put(context, table, new)
     return Result("ALTER TABLE")
@@ -67,17 +80,33 @@ def add_check(statement: ast.AddCheck, context: Context) -> Result:
     return Result("ALTER TABLE")
 
 
-def drop_constraint(statement: ast.DropConstraint, context: Context) -> Result:
-    """ALTER TABLE DROP CONSTRAINT, of a CHECK."""
+def add_unique(statement: ast.AddUnique, context: Context) -> Result:
+    """ALTER TABLE ADD UNIQUE; UniqueViolation (23505) where rows that are there break it."""
     with context.instance.lock:
         table = _changed(statement.table, context)
+        taken = [check.name for check in table.checks]
+        (unique,) = unique_infos(context.instance.catalog, table, [statement.unique], taken)
+        refuse_duplicates(table_store(context, table), unique)
+        indexes = (*table.indexes, unique)
+        context.instance.catalog.update(replace(table, indexes=indexes, sql=_with(table, statement)))
+    return Result("ALTER TABLE")
+
+
+def drop_constraint(statement: ast.DropConstraint, context: Context) -> Result:
+    """ALTER TABLE DROP CONSTRAINT, of a CHECK or UNIQUE."""
+    with context.instance.lock:
+        table = _changed(statement.table, context)
+        for index in table.indexes:
+            if index.constraint and index.name == statement.constraint:
+                without_index(context, table, index, sql=_with(table, statement))
+                return Result("ALTER TABLE")
         left = tuple(check for check in table.checks if check.name != statement.constraint)
         if len(left) == len(table.checks):
-            if table.primary_key and statement.constraint == f"{last_part(table)}_pkey":
+            if table.primary_key and statement.constraint == primary_key_name(table.name):
                 raise NotSupportedError("the primary key of a table cannot be dropped")
             message = f'constraint "{statement.constraint}" of relation "{table.name}" does not exist'
             if not statement.if_exists:
-                names = [check.name for check in table.checks]
+                names = [*(check.name for check in table.checks), *(i.name for i in table.indexes if i.constraint)]
                 raise UndefinedObject(message, hint=did_you_mean(statement.constraint, names))
             context.notice(f"{message}, skipping")
             return Result("ALTER TABLE")
@@ -143,6 +172,8 @@ def _put(context: Context, old: Table, new: Table) -> None:
     store = evolved(instance, new)
     assert store is not None
     check_rows(context, replace(new, checks=new.checks[len(old.checks) :]), store.snapshot_table())
+    for unique in new.indexes[len(old.indexes) :]:
+        refuse_duplicates(store, unique)
     now, then = Planning(instance, instance.catalog), Planning(instance, instance.catalog.with_object(new))
     for dependent in instance.catalog.dependents(old.name):
         if _columns(then, dependent) != _columns(now, dependent):

@@ -13,17 +13,18 @@ import pyarrow as pa
 
 from sqlengine import duck, sql
 from sqlengine.catalog.objects import Stream, Table
-from sqlengine.errors import NotNullViolation, UndefinedColumn, UniqueViolation, WrongObjectType, did_you_mean
+from sqlengine.errors import NotNullViolation, UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
 from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
+from sqlengine.statements import key_values
 from sqlengine.statements.constraints import refuse_given
 from sqlengine.statements.context import Context
 from sqlengine.statements.given_defaults import with_defaults
 from sqlengine.statements.select import run_snapshot
-from sqlengine.statements.write import append_changes, existing_rows, first_of_each_key, first_repeat, writable
+from sqlengine.statements.write import append_changes, existing_rows, first_of_each_key, writable
 
 
 def update(statement: ast.Update, context: Context) -> Result:
@@ -124,20 +125,26 @@ def _matching(
         text += f" WHERE {where}"
     rows = run_snapshot(context, sql.parse_query(text))
     if others and table.primary_key:
-        rows = first_of_each_key(table, rows)
+        rows = first_of_each_key(rows, table.unique_keys()[0])
     return rows
 
 
 def refuse_taken_keys(context: Context, table: Table, old: pa.Table, new: pa.Table) -> None:
-    """UniqueViolation (23505) if a row of `new` has the key of another, or of one in the table that is not in `old`."""
-    key = list(table.primary_key)
-    if not key or old.select(key).equals(new.select(key)):
-        return
-    positions, _ = existing_rows(context, table, new)
-    moved = {tuple(r.values()) for r in old.select(key).to_pylist()}
-    taken = [r for r in new.select(key).take(pa.array(positions)).to_pylist() if tuple(r.values()) not in moved]
-    if taken or first_repeat(table, new) is not None:
-        raise UniqueViolation(f'duplicate key value violates unique constraint "{table.name}_pkey"')
+    """UniqueViolation (23505) if a row of `new` has the value of another in a unique key, or that of one in the table
+    that is not in `old`."""
+    for key in table.unique_keys():
+        names = list(key.columns)
+        if old.select(names).equals(new.select(names)):
+            continue
+        if len(again := key_values.repeats(new, key)):
+            raise key_values.violation(table, key, new, int(again[0]))
+        positions, _ = existing_rows(context, table, new, key)
+        if len(positions):
+            _, values = key_values.key_values(new.take(pa.array(positions)), key)
+            _, left = key_values.key_values(old, key)
+            taken = np.flatnonzero(key_values.not_among(values, left))
+            if len(taken):
+                raise key_values.violation(table, key, new, int(positions[taken[0]]))
 
 
 def last_part(target: Stream | Table) -> str:

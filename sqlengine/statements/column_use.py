@@ -14,6 +14,7 @@ from sqlengine.catalog.objects import (
     Stream,
     Table,
     View,
+    indexes_of,
 )
 from sqlengine.errors import Error, ObjectInUse
 from sqlengine.plan import nodes
@@ -95,16 +96,22 @@ def own_uses(obj: Stream | Table, column: str) -> list[str]:
     return [*found, *(f"constraint {name} on table {obj.name}" for name in constraints_of(obj, column))]
 
 
+def unique_indexes_of(obj: Stream | Table, column: str) -> list[str]:
+    """Names of the UNIQUE indexes on a column that are no constraints."""
+    return [i.name for i in indexes_of(obj) if i.unique and not i.constraint and column in i.columns]
+
+
 def computed_of(obj: Stream | Table, column: str) -> list[str]:
     """Names of the computed columns made of a column."""
     return [c.name for c in obj.columns if c.computed is not None and _reads(obj, c.computed, column)]
 
 
 def constraints_of(obj: Stream | Table, column: str) -> list[str]:
-    """Names of the CHECK constraints on a column."""
+    """Names of the CHECK and UNIQUE constraints on a column."""
     if not isinstance(obj, Table):
         return []
-    return [check.name for check in obj.checks if _reads(obj, check.expr, column)]
+    uniques = [index.name for index in obj.indexes if index.constraint and column in index.columns]
+    return [*(check.name for check in obj.checks if _reads(obj, check.expr, column)), *uniques]
 
 
 def key_option(stream: Stream) -> list[str]:

@@ -144,11 +144,11 @@ def _write_all(context: Context, target: Stream | Table, spool: Spool) -> None:
     if not spool.num_rows:
         return
     pending = pending_of(context, target, spool.batches())
-    if not isinstance(target, Table) or not target.primary_key:
+    if not isinstance(target, Table) or not target.unique_keys():
         flush(context, pending)
         return
     with context.instance.lock:  # no other session's row of a key comes between
-        keys = list(target.primary_key)
+        keys = list(dict.fromkeys(name for key in target.unique_keys() for name in key.columns))
         check_unique(context, target, pa.Table.from_batches([batch.select(keys) for batch in spool.batches()]))
         flush(context, pending)
 

@@ -27,6 +27,7 @@ from sqlengine.runtime.replacement import replacement_of
 from sqlengine.runtime.subscription import remove_topic
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.indexes import drop_index
 from sqlengine.statements.topics import drop_topic, get_topic, topic_names
 
 KINDS: dict[str, type[CatalogObject]] = {
@@ -49,6 +50,8 @@ def drop(statement: ast.Drop, context: Context) -> Result:
     with context.instance.lock:
         if statement.kind == "topic":
             return _drop_topic(statement, name, context)
+        if statement.kind == "index":
+            return drop_index(statement, context)
         if statement.kind not in KINDS:
             raise NotSupportedError(f"{tag} is not supported yet")
         if statement.if_exists and context.instance.catalog.find(statement.name) is None:

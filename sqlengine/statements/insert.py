@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
 from sqlengine import duck
-from sqlengine.catalog.objects import Stream, Table
+from sqlengine.catalog.objects import IndexInfo, Stream, Table
 from sqlengine.errors import WrongObjectType
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
 from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
-from sqlengine.statements.change import changed_rows, check_assigned, conformed
+from sqlengine.state.key_index import KeyIndex
+from sqlengine.statements import key_values
+from sqlengine.statements.change import changed_rows, check_assigned, conformed, refuse_taken_keys
 from sqlengine.statements.context import Context
 from sqlengine.statements.given_defaults import with_defaults, without_defaults
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.write import (
     append_changes,
     check_given,
+    check_unique,
     default_of,
     existing_rows,
     first_of_each_key,
-    first_repeat,
     writable,
     write_rows,
 )
@@ -45,40 +49,85 @@ def insert(statement: ast.Insert, context: Context) -> Result:
 
 def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement: ast.Insert) -> pa.Table:
     """ON CONFLICT: rows whose key exists are skipped, or replace the old row's columns; the rows written."""
-    if not isinstance(target, Table) or not target.primary_key:
-        raise WrongObjectType(f'"{target.name}" has no primary key to conflict with')
-    if statement.conflict_columns and set(statement.conflict_columns) != set(target.primary_key):
-        raise WrongObjectType(
-            "there is no unique constraint matching the ON CONFLICT specification",
-            sqlstate="42P10",
-            hint=f"the primary key is ({', '.join(target.primary_key)})",
-        )
+    keys = _arbiters(target, statement)
+    assert isinstance(target, Table)
     check_given(target, rows, statement.columns or None)
     new = conform(rows, target.stored_columns(), statement.columns or None, default_of(context, target))
     with context.instance.lock:
         context.instance.catch_up(context.check)
-        if (repeat := first_repeat(target, new)) is not None and statement.conflict == "update":
+        if statement.conflict == "nothing":
+            kept = _unopposed(context, target, new, keys)
+            check_unique(context, target, kept, but=keys)
+            append_changes(context, target, kept, None)
+            return kept
+        if len(again := key_values.repeats(new, keys[0])):
             raise WrongObjectType(
                 "ON CONFLICT DO UPDATE cannot affect a row a second time",
                 sqlstate="21000",
-                detail=f"row {repeat + 1} has the key of an earlier one",
+                detail=f"row {int(again[0]) + 1} has the key of an earlier one",
             )
-        if repeat is not None:
-            new = first_of_each_key(target, new)
-        positions, old = existing_rows(context, target, new)
+        positions, old = existing_rows(context, target, new, keys[0])
         fresh = np.ones(new.num_rows, dtype=bool)
         fresh[positions] = False
-        if statement.conflict == "nothing":
-            kept = new.filter(pa.array(fresh))
-            append_changes(context, target, kept, None)
-            return kept
         old_table = pa.Table.from_batches([old]).select([c.name for c in target.stored_columns()])
         merged = _merge(context, target, old_table, new.take(pa.array(positions)), statement)
-        everything = pa.concat_tables([old_table, merged, new.filter(pa.array(fresh))])
-        weights = np.ones(everything.num_rows, dtype=np.int8)
+        come = pa.concat_tables([merged, new.filter(pa.array(fresh))])
+        refuse_taken_keys(context, target, old_table, come)
+        weights = np.ones(old_table.num_rows + come.num_rows, dtype=np.int8)
         weights[: old_table.num_rows] = -1
-        append_changes(context, target, everything, weights)
-    return everything.slice(old_table.num_rows)
+        append_changes(context, target, pa.concat_tables([old_table, come]), weights)
+    return come
+
+
+def _arbiters(target: Stream | Table, statement: ast.Insert) -> tuple[IndexInfo, ...]:
+    """The unique keys on which rows conflict: that of the columns named; DO NOTHING without columns means all of them,
+    DO UPDATE the primary key."""
+    known = target.unique_keys() if isinstance(target, Table) else ()
+    wanted = set(statement.conflict_columns)
+    found = tuple(key for key in known if set(key.columns) == wanted)
+    if not wanted and statement.conflict == "nothing":
+        found = known
+    elif not wanted and isinstance(target, Table) and target.primary_key:
+        found = known[:1]
+    if found:
+        return found if statement.conflict == "nothing" else found[:1]
+    if not known:
+        raise WrongObjectType(f'"{target.name}" has no primary key to conflict with')
+    raise WrongObjectType(
+        "there is no unique constraint matching the ON CONFLICT specification",
+        sqlstate="42P10",
+        hint="; ".join(f"{key.name} is on ({', '.join(key.columns)})" for key in known),
+    )
+
+
+def _unopposed(context: Context, table: Table, new: pa.Table, keys: Sequence[IndexInfo]) -> pa.Table:
+    """The rows that conflict with none in the table and with none of those before them that come in."""
+    fresh = np.ones(new.num_rows, dtype=bool)
+    for key in keys:
+        fresh[existing_rows(context, table, new, key)[0]] = False
+    new = new.filter(pa.array(fresh))
+    if len(keys) == 1:
+        return first_of_each_key(new, keys[0])
+    if not any(len(key_values.repeats(new, key)) for key in keys):
+        return new
+    return new.filter(pa.array(_first_by_all(new, keys)))
+
+
+def _first_by_all(rows: pa.Table, keys: Sequence[IndexInfo]) -> list[bool]:
+    """Which rows come in when each is refused that has a key of one that came in before: a row that is refused refuses
+    no other, so this goes from one to the next."""
+    slots = np.full((rows.num_rows, len(keys)), -1, dtype=np.int64)
+    for number, key in enumerate(keys):
+        at, values = key_values.key_values(rows, key)
+        slots[at, number] = KeyIndex([v.type for v in values]).insert(values, len(at))
+    seen: list[set[int]] = [set() for _ in keys]
+    comes = []
+    for row in slots.tolist():
+        comes.append(all(slot < 0 or slot not in taken for slot, taken in zip(row, seen, strict=True)))
+        if comes[-1]:
+            for slot, taken in zip(row, seen, strict=True):
+                taken.add(slot)
+    return comes
 
 
 def _merge(context: Context, table: Table, old: pa.Table, new: pa.Table, statement: ast.Insert) -> pa.Table:

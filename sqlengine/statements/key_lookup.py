@@ -1,6 +1,7 @@
-"""SELECT columns FROM t WHERE key = $1: a prepared look-up that reads a table's or view's own index, without a plan.
+"""SELECT columns FROM t WHERE key = $1: a prepared look-up that reads an index of a table or view, without a plan.
 
-Why: a round trip to DuckDB costs milliseconds and scans; the contents have an index by key already.
+Why: a round trip to DuckDB costs milliseconds and scans; the contents have an index by key already, or by what CREATE
+INDEX and UNIQUE say.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from sqlengine.statements.plain_select import Columns, plain_columns
 
 @dataclass(frozen=True)
 class KeyLookup:
-    """`columns`: (name in the answer, name in the object); `numbers`: the parameter that is each column of the key;
-    `version`: of the catalog it was made for."""
+    """`columns`: (name in the answer, name in the object); `at`: the key's columns, by their places in the object;
+    `numbers`: the parameter that is each of them; `version`: of the catalog it was made for."""
 
     obj: Table | MaterializedView
     columns: Columns
+    at: tuple[int, ...]
     numbers: tuple[int, ...]
     kinds: tuple[pa.DataType, ...]
     version: int
@@ -54,19 +56,26 @@ def _of(tree: ast.Select | ast.SetOperation, context: Context) -> KeyLookup | No
     if not isinstance(obj, (Table, MaterializedView)):
         return None
     store = _store(obj, context)
-    if store is None or store.key_columns is None:
+    if store is None:
         return None
     name = ref.alias or ref.parts[-1]
     known = {c.name: c.type for c in obj.columns}
     columns = plain_columns(tree.items, name, list(known))
     keys = _keys(tree.where, name)
-    wanted = [store.schema.names[at] for at in store.key_columns]
-    if columns is None or keys is None or set(keys) != set(wanted) or not set(wanted) <= set(known):
+    if columns is None or keys is None:
         return None
+    names = list(known)
+    indexes = [tuple(names.index(column) for column in index.columns) for index in obj.indexes]
+    if store.key_columns is not None:
+        indexes.insert(0, store.key_columns)
+    at = next((i for i in indexes if max(i) < len(names) and {names[c] for c in i} == set(keys)), None)
+    if at is None:
+        return None
+    wanted = [names[c] for c in at]
     kinds = tuple(known[column] for column in wanted)
     if not all(pa.types.is_integer(kind) or pa.types.is_string(kind) for kind in kinds):
         return None
-    return KeyLookup(obj, columns, tuple(keys[c] for c in wanted), kinds, context.instance.catalog.version)
+    return KeyLookup(obj, columns, at, tuple(keys[c] for c in wanted), kinds, context.instance.catalog.version)
 
 
 def _keys(where: ast.Expr, table: str) -> dict[str, int] | None:
@@ -116,8 +125,9 @@ def look_up(lookup: KeyLookup, values: Sequence[str | None], context: Context, i
     store = _store(lookup.obj, context)
     if store is None:
         return None
-    _, rows = store.lookup(keys)
+    _, rows = store.lookup_by(lookup.at, keys)
     if any(key.null_count for key in keys):
         rows = rows.slice(0, 0)
     names = [name for name, _ in lookup.columns]
-    return Result(table=pa.Table.from_arrays([rows.column(column) for _, column in lookup.columns], names=names))
+    places = {info.name: at for at, info in enumerate(lookup.obj.columns)}
+    return Result(table=pa.Table.from_arrays([rows.column(places[c]) for _, c in lookup.columns], names=names))

@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.catalog.objects import Stream, Table
+from sqlengine.catalog.objects import IndexInfo, Stream, Table
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import SerializationFailure, UniqueViolation
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.runtime.reader import WEIGHT_COLUMN
 from sqlengine.runtime.stored_columns import StoredColumns, stored_names
-from sqlengine.state.fingerprint import batch_fingerprints, fingerprints
+from sqlengine.state.fingerprint import batch_fingerprints
 from sqlengine.state.row_store import RowStore
+from sqlengine.statements import key_values
 from sqlengine.statements.context import Pending
 
 Ints = npt.NDArray[np.int64]
@@ -61,15 +62,15 @@ def rows_with(own: Delta, contents: pa.Table) -> pa.Table:
     return pa.Table.from_batches([seen.batch.take(pa.array(np.repeat(np.arange(seen.num_rows), times)))])
 
 
-def lookup_with(own: Delta, store: RowStore, table: Table, keys: Sequence[pa.Array]) -> tuple[Ints, pa.RecordBatch]:
-    """(positions in `keys`, rows) of those that the transaction sees, as `RowStore.lookup` of the committed ones."""
+def lookup_with(own: Delta, store: RowStore, key: IndexInfo, values: Sequence[pa.Array]) -> tuple[Ints, pa.RecordBatch]:
+    """(positions in `values`, rows) of those the transaction sees, as `RowStore.lookup_by` of the committed ones."""
     gone, come = _split(own)
-    at, rows = store.lookup(keys)
+    at, rows = key_values.rows_with(store, key, values)
     rows = _under(rows, come.schema)
     still = ~_are_among(rows, gone)
-    added = RowStore(come.schema, tuple(come.schema.get_field_index(name) for name in table.primary_key))
+    added = RowStore(come.schema, None)
     added.apply(Delta(come))
-    own_at, own_rows = added.lookup(keys)
+    own_at, own_rows = key_values.rows_with(added, key, values)
     kept = rows.filter(pa.array(still))
     return np.concatenate([at[still], own_at]), pa.concat_batches([kept, own_rows])
 
@@ -87,18 +88,17 @@ def check_commit(pending: Sequence[Pending], table: Table, oid: int, store: RowS
         found = consolidate(concat([*base, own]))
         if found is not None and int(found.weight_array().min()) < 0:
             raise _overtaken(table)
-        return
-    _, there = store.lookup([gone.column(name) for name in table.primary_key])
-    if not _are_among(gone, there).all():
-        raise _overtaken(table)
-    keys = [come.column(name) for name in table.primary_key]
-    _, taken = store.lookup(keys)
-    distinct = len(np.unique(fingerprints(keys, come.num_rows), axis=0))
-    if distinct < come.num_rows or not _are_among(taken, gone).all():
-        raise UniqueViolation(
-            f'duplicate key value violates unique constraint "{table.name}_pkey"',
-            detail="a row of the transaction has the key of another",
-        )
+    for key in table.unique_keys():
+        if key.columns == table.primary_key:
+            _, there = key_values.rows_with(store, key, key_values.key_values(gone, key)[1])
+            if not _are_among(gone, _under(there, gone.schema)).all():
+                raise _overtaken(table)
+        _, taken = key_values.rows_with(store, key, key_values.key_values(come, key)[1])
+        if len(key_values.repeats(come, key)) or not _are_among(_under(taken, gone.schema), gone).all():
+            raise UniqueViolation(
+                f'duplicate key value violates unique constraint "{key.name}"',
+                detail="a row of the transaction has the key of another",
+            )
 
 
 def _split(own: Delta) -> tuple[pa.RecordBatch, pa.RecordBatch]:
@@ -118,8 +118,8 @@ def _are_among(rows: pa.RecordBatch, others: pa.RecordBatch) -> npt.NDArray[np.b
 
 
 def _under(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch under a schema that differs in names' metadata at most."""
-    return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+    """The batch's columns of a schema that differs in metadata at most, or has no computed columns."""
+    return pa.RecordBatch.from_arrays([batch.column(name) for name in schema.names], schema=schema)
 
 
 def _overtaken(table: Table) -> SerializationFailure:

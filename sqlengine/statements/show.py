@@ -12,7 +12,16 @@ import pyarrow.compute as pc
 
 from sqlengine import types
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Subscription, Table, View
+from sqlengine.catalog.objects import (
+    CatalogObject,
+    MaterializedView,
+    Sink,
+    Stream,
+    Subscription,
+    Table,
+    View,
+    indexes_of,
+)
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SYSTEM_TABLES
 from sqlengine.errors import UndefinedObject, WrongObjectType, did_you_mean
 from sqlengine.pg_settings import PG_SETTINGS
@@ -101,6 +110,20 @@ def _cursors(context: Context, statement: ast.Show) -> pa.Table:
     return table_of([("name", TEXT), ("subscription", TEXT), ("follows", pa.bool_())], rows)
 
 
+def _indexes(context: Context, statement: ast.Show) -> pa.Table:
+    """Primary keys and secondary indexes; FOR: those of an object."""
+    objects = list(context.instance.catalog)
+    if statement.target is not None:
+        objects = [context.instance.catalog.get(context.prefer_path(statement.target))]
+    rows = []
+    for obj in objects:
+        keys = obj.unique_keys()[:1] if isinstance(obj, Table) and obj.primary_key else ()
+        for index in (*keys, *indexes_of(obj)):
+            rows.append((index.name, obj.name, ", ".join(index.columns), index.unique, index.constraint))
+    kinds = [("name", TEXT), ("on", TEXT), ("columns", TEXT), ("unique", pa.bool_()), ("constraint", pa.bool_())]
+    return table_of(kinds, sorted(rows))
+
+
 def _columns(context: Context, statement: ast.Show) -> pa.Table:
     assert statement.target is not None, "the grammar asks for a name"
     return table_of(_DESCRIPTION, _described(context.instance.catalog.get(context.prefer_path(statement.target))))
@@ -161,6 +184,9 @@ def _facts(obj: CatalogObject) -> dict[str, Any]:
         facts["retention"] = "forever" if obj.retention_us is None else dt.timedelta(microseconds=obj.retention_us)
     if isinstance(obj, Table):
         facts["primary key"] = ", ".join(obj.primary_key)
+    for index in indexes_of(obj):
+        unique = "unique, " if index.unique else ""
+        facts[f"index {index.name}"] = f"{unique}({', '.join(index.columns)})"
     if isinstance(obj, (View, MaterializedView, Sink)):
         facts |= {"query": obj.query, "reads": ", ".join(obj.depends_on())}
     return facts
@@ -198,6 +224,7 @@ LISTS: dict[str, Listing] = {
     "errors": _errors,
     "create": _create,
     "columns": _columns,
+    "indexes": _indexes,
     "schemas": _schemas,
     "databases": _schemas,
     "sources": _system("streams"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from sqlengine.catalog.catalog import object_name
@@ -14,6 +16,7 @@ from sqlengine.statements.columns import column_infos, infos_of_schema, watermar
 from sqlengine.statements.constraints import check_infos
 from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_object
+from sqlengine.statements.indexes import unique_infos
 from sqlengine.statements.options import split_options
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.streams import create_stream
@@ -53,6 +56,8 @@ def _as_stream(statement: ast.CreateTable) -> ast.CreateStream:
             "a table fed by a connector cannot have a primary key yet",
             hint="leave the key out: rows are then appended, and a view can keep the last row of each key",
         )
+    if statement.uniques:
+        raise NotSupportedError("a table fed by a connector cannot have UNIQUE constraints")
     return ast.CreateStream(
         name=statement.name,
         columns=statement.columns,
@@ -92,5 +97,7 @@ def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None
         raise InvalidDefinition("a table has at most one identity column")
     if name in context.instance.catalog:
         context.instance.catalog.add(table)
+    infos = unique_infos(context.instance.catalog, table, statement.uniques, [check.name for check in table.checks])
+    table = replace(table, indexes=infos)
     make_topic(context, table, topic_schema(table), topic_options)
     return table

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlengine.catalog.objects import CatalogObject, CheckInfo, ColumnInfo, MaterializedView, Stream, Table
-from sqlengine.errors import UniqueViolation, WrongObjectType
+from sqlengine.catalog.objects import CatalogObject, CheckInfo, ColumnInfo, IndexInfo, MaterializedView, Stream, Table
+from sqlengine.errors import WrongObjectType
 from sqlengine.formats import encoder
 from sqlengine.runtime.reader import WEIGHT_COLUMN
 from sqlengine.runtime.rows import Default, conform, required
@@ -18,6 +19,7 @@ from sqlengine.runtime.sources import format_options
 from sqlengine.runtime.stored_columns import stored_names
 from sqlengine.runtime.stored_expressions import constant
 from sqlengine.state.row_store import RowStore
+from sqlengine.statements import key_values
 from sqlengine.statements.constraints import check_rows, next_numbers, refuse_given
 from sqlengine.statements.context import Context, Pending
 from sqlengine.statements.own_writes import as_it_is_now, check_commit, lookup_with, own_change
@@ -205,47 +207,35 @@ def table_store(context: Context, table: Table) -> RowStore:
     return store
 
 
-def existing_rows(context: Context, table: Table, rows: pa.Table) -> tuple[np.ndarray, pa.RecordBatch]:
-    """Positions of `rows` whose key is already in the table as the transaction sees it, and the rows that are there."""
-    keys = [rows.column(k).combine_chunks() for k in table.primary_key]
-    flat = [pa.concat_arrays(k.chunks) if isinstance(k, pa.ChunkedArray) else k for k in keys]
+def existing_rows(
+    context: Context, table: Table, rows: pa.Table, key: IndexInfo
+) -> tuple[npt.NDArray[np.int64], pa.RecordBatch]:
+    """Positions of `rows` whose value of a unique key is already in the table as the transaction sees it, and the rows
+    that have it there."""
+    at, values = key_values.key_values(rows, key)
     own = own_change(context.transaction or (), table, context.instance.catalog.oid(table.name))
     store = table_store(context, table)
-    return store.lookup(flat) if own is None else lookup_with(own, store, table, flat)
+    found = key_values.rows_with(store, key, values) if own is None else lookup_with(own, store, key, values)
+    return at[found[0]], found[1]
 
 
-def check_unique(context: Context, table: Table, rows: pa.Table) -> None:
-    """UniqueViolation (23505) when a key is in the table already or twice among the rows."""
-    if not table.primary_key:
+def check_unique(context: Context, table: Table, rows: pa.Table, but: Sequence[IndexInfo] = ()) -> None:
+    """UniqueViolation (23505) when a unique key's value is in the table already or twice among the rows; `but`: keys
+    not to be looked at."""
+    keys = [key for key in table.unique_keys() if key not in but]
+    if not keys:
         return
     with context.instance.lock:
         context.instance.catch_up(context.check)
-        positions, _ = existing_rows(context, table, rows)
-    duplicate = int(positions[0]) if len(positions) else first_repeat(table, rows)
-    if duplicate is not None:
-        values = ", ".join(str(rows.column(k)[duplicate].as_py()) for k in table.primary_key)
-        raise UniqueViolation(
-            f'duplicate key value violates unique constraint "{table.name}_pkey"',
-            detail=f"key ({', '.join(table.primary_key)})=({values}) already exists",
-            hint="use INSERT ... ON CONFLICT to update or skip",
-        )
+        for key in keys:
+            positions, _ = existing_rows(context, table, rows, key)
+            taken = positions if len(positions) else key_values.repeats(rows, key)
+            if len(taken):
+                raise key_values.violation(table, key, rows, int(taken[0]))
 
 
-def first_of_each_key(table: Table, rows: pa.Table) -> pa.Table:
-    """The rows whose primary key did not occur earlier among them, in order."""
-    return rows.take(_firsts(table, rows))
-
-
-def first_repeat(table: Table, rows: pa.Table) -> int | None:
-    """The position of the first row whose key occurred before among the rows, or None."""
-    firsts = _firsts(table, rows).to_pylist()
-    return (
-        next((i for i, first in enumerate([*firsts, -1]) if i != first), None) if len(firsts) < rows.num_rows else None
-    )
-
-
-def _firsts(table: Table, rows: pa.Table) -> pa.Array:
-    """Ascending positions of the first row of each primary key."""
-    numbered = rows.select(list(table.primary_key)).append_column("$row", pa.array(np.arange(rows.num_rows)))
-    firsts = numbered.group_by(list(table.primary_key), use_threads=False).aggregate([("$row", "min")])
-    return firsts.column("$row_min").combine_chunks().sort()
+def first_of_each_key(rows: pa.Table, key: IndexInfo) -> pa.Table:
+    """The rows whose value of a key did not occur earlier among them, in order."""
+    first = np.ones(rows.num_rows, dtype=bool)
+    first[key_values.repeats(rows, key)] = False
+    return rows.filter(pa.array(first))

@@ -86,6 +86,45 @@ def test_look_ups_see_what_was_written_before_them(db: sqlengine.Database) -> No
             assert look_up(client, text, given) == [values(c) for k, c in answers if k == "D"]
 
 
+def test_look_ups_by_an_index(db: sqlengine.Database) -> None:
+    texts = ("SELECT id FROM t WHERE name = $1", "SELECT name, s FROM m WHERE c = $1")
+    assert [is_look_up(db, text) for text in texts] == [False, False]
+    db.execute("CREATE INDEX ON t (name)")
+    db.execute("CREATE INDEX ON m (c)")
+    assert [is_look_up(db, text) for text in texts] == [True, True]
+    rng, client = random.Random(3), Wire(TestHost(db))
+    client.start()
+    for _ in range(60):
+        key = rng.randrange(12)
+        db.execute(
+            rng.choice(
+                [
+                    f"INSERT INTO t VALUES ({key}, 'n{key % 3}', {key}.5) "
+                    "ON CONFLICT (id) DO UPDATE SET n = excluded.n + 1",
+                    f"DELETE FROM t WHERE id = {key}",
+                    f"UPDATE t SET name = {rng.choice(['NULL', repr('n1')])} WHERE id = {key}",
+                ]
+            )
+        )
+        for text, given in zip(texts, (f"n{key % 3}", str(key % 3 + 1)), strict=True):
+            literal = given if given.isdigit() else f"'{given}'"
+            answers = client.send(query(text.replace("$1", literal)))
+            expected = [values(c) for k, c in answers if k == "D"]
+            assert sorted(look_up(client, text, given), key=repr) == sorted(expected, key=repr)
+        assert look_up(client, texts[0], None) == []
+    db.execute("DROP INDEX t_name_idx")
+    assert [is_look_up(db, text) for text in texts] == [False, True]
+
+
+def test_a_unique_constraint_is_an_index(db: sqlengine.Database) -> None:
+    db.execute("CREATE TABLE u (a INT, b TEXT, c TEXT, UNIQUE (b, a))")
+    assert is_look_up(db, "SELECT c FROM u WHERE a = $1 AND b = $2")
+    client = Wire(TestHost(db))
+    client.start()
+    db.execute("INSERT INTO u VALUES (1, 'x', 'first'), (1, 'y', 'second'), (NULL, 'x', 'third')")
+    assert look_up(client, "SELECT c FROM u WHERE a = $1 AND b = $2", "1", "y") == [[b"second"]]
+
+
 def test_null_and_text_that_is_no_number(db: sqlengine.Database) -> None:
     client = Wire(TestHost(db))
     client.start()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from sqlengine.catalog.objects import CheckInfo, MaterializedView, Table, View
-from sqlengine.catalog.pg import oids
-from sqlengine.catalog.pg.facts import FunctionFact, Relation, quote_ident
+from sqlengine.catalog.objects import CheckInfo, MaterializedView, View
+from sqlengine.catalog.pg.facts import (
+    FunctionFact,
+    Index,
+    quote_ident,
+)
 from sqlengine.catalog.pg.types import BY_NAME, format_type
 
 
@@ -13,15 +16,16 @@ def query_text(view: View | MaterializedView) -> str:
     return view.query.strip().rstrip(";") + ";"
 
 
-def key_columns(table: Table) -> str:
-    """The columns of a primary key in parentheses."""
-    return "(" + ", ".join(quote_ident(part) for part in table.primary_key) + ")"
+def key_columns(index: Index) -> str:
+    """The columns of an index in parentheses."""
+    return "(" + ", ".join(quote_ident(part) for part in index.columns) + ")"
 
 
-def index_definition(relation: Relation, table: Table) -> str:
-    """CREATE UNIQUE INDEX for a primary key."""
-    name, on = quote_ident(oids.key_name(relation.name)), f"{quote_ident(relation.schema)}.{quote_ident(relation.name)}"
-    return f"CREATE UNIQUE INDEX {name} ON {on} USING btree {key_columns(table)}"
+def index_definition(index: Index) -> str:
+    """CREATE INDEX for an index, a primary key's too."""
+    name, on = quote_ident(index.name), f"{quote_ident(index.on.schema)}.{quote_ident(index.on.name)}"
+    unique = "UNIQUE " if index.unique else ""
+    return f"CREATE {unique}INDEX {name} ON {on} USING btree {key_columns(index)}"
 
 
 def check_definition(check: CheckInfo) -> str:

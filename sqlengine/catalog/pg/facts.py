@@ -10,7 +10,16 @@ from functools import cached_property
 from typing import Any
 
 from sqlengine.catalog.default_privileges import DefaultKey
-from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Sink, Stream, Table, View
+from sqlengine.catalog.objects import (
+    CatalogObject,
+    ColumnInfo,
+    MaterializedView,
+    Sink,
+    Stream,
+    Table,
+    View,
+    indexes_of,
+)
 from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.locks import AdvisoryLocks
 from sqlengine.catalog.pg.relations import PG_RELATIONS, PgRelation
@@ -120,6 +129,37 @@ def _nobody_refused(pid: int) -> None:
 
 def _nobody_told(text: str) -> None:
     return None
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index on a relation; `constraint`: the oid of the constraint it is for, None for CREATE INDEX."""
+
+    oid: int
+    on: Relation
+    name: str
+    columns: tuple[str, ...]
+    unique: bool
+    primary: bool
+    constraint: int | None
+
+    @property
+    def numbers(self) -> list[int]:
+        """The attribute numbers of its columns."""
+        names = [c.name for c in self.on.columns]
+        return [names.index(column) + 1 for column in self.columns]
+
+
+def indexes_on(relation: Relation) -> list[Index]:
+    """The primary key's index, then the secondary ones."""
+    found, oid = [], relation.oid
+    if isinstance(relation.obj, Table) and relation.obj.primary_key:
+        name = oids.key_name(relation.name)
+        found.append(Index(oids.index(oid), relation, name, relation.obj.primary_key, True, True, oids.key(oid)))
+    for i in indexes_of(relation.obj):
+        constraint = oids.unique(oid, i.serial) if i.constraint else None
+        found.append(Index(oids.secondary(oid, i.serial), relation, i.name, i.columns, i.unique, False, constraint))
+    return found
 
 
 @dataclass
@@ -236,7 +276,7 @@ class Facts:
 
     @cached_property
     def by_oid(self) -> dict[int, Relation]:
-        """Relations by oid; a primary key's index is found by `index_owner`."""
+        """Relations by oid; for indexes see `indexes`."""
         return {r.oid: r for r in self.relations}
 
     @cached_property
@@ -245,14 +285,9 @@ class Facts:
         return {(r.schema, r.name): r for r in self.relations}
 
     @cached_property
-    def keyed(self) -> list[tuple[Relation, Table]]:
-        """The tables that have a primary key."""
-        return [(r, r.obj) for r in self.user_relations if isinstance(r.obj, Table) and r.obj.primary_key]
-
-    @cached_property
-    def indexes(self) -> dict[int, tuple[Relation, Table]]:
-        """Primary keys by their index's oid."""
-        return {oids.index(r.oid): (r, t) for r, t in self.keyed}
+    def indexes(self) -> dict[int, Index]:
+        """Primary keys' and secondary indexes by their oids."""
+        return {index.oid: index for relation in self.user_relations for index in indexes_on(relation)}
 
     def visible(self, schema: str, name: str) -> bool:
         """Whether a plain name means the relation of that schema."""
@@ -263,8 +298,8 @@ class Facts:
 
     @cached_property
     def index_names(self) -> dict[tuple[str, str], int]:
-        """Primary keys' indexes by (schema, name)."""
-        return {(r.schema, oids.key_name(r.name)): oids.index(r.oid) for r, _ in self.keyed}
+        """Indexes by (schema, name)."""
+        return {(index.on.schema, index.name): oid for oid, index in self.indexes.items()}
 
     def relation_oid(self, text: str) -> int:
         """What `'name'::regclass` means: a number as it is, a name that may be qualified; UndefinedTable (42P01)."""
@@ -293,8 +328,7 @@ class Facts:
         if oid == 0:
             return "-"
         if oid in self.indexes:
-            relation, _ = self.indexes[oid]
-            schema, name = relation.schema, oids.key_name(relation.name)
+            schema, name = self.indexes[oid].on.schema, self.indexes[oid].name
         elif oid in self.by_oid:
             schema, name = self.by_oid[oid].schema, self.by_oid[oid].name
         else:

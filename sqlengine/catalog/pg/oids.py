@@ -33,6 +33,16 @@ def index(relation: int) -> int:
     return relation + 3
 
 
+def secondary(relation: int, serial: int) -> int:
+    """A secondary index, by its number among the object's."""
+    return relation + 512 + 2 * serial
+
+
+def unique(relation: int, serial: int) -> int:
+    """The UNIQUE constraint that a secondary index is for."""
+    return secondary(relation, serial) + 1
+
+
 def rule(relation: int) -> int:
     """The rule that makes a view one."""
     return relation + 4

@@ -1,10 +1,10 @@
-"""ALTER TABLE and ALTER STREAM: what changes columns and constraints."""
+"""ALTER TABLE and ALTER STREAM: what changes columns and constraints; CREATE INDEX."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlengine.sql.ast.statements import CheckDef, ColumnDef, Name, Statement
+from sqlengine.sql.ast.statements import CheckDef, ColumnDef, Name, Statement, UniqueDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,26 @@ class AddCheck(Statement):
 
     table: Name
     check: CheckDef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddUnique(Statement):
+    """ALTER TABLE name ADD [CONSTRAINT name] UNIQUE (columns)."""
+
+    table: Name
+    unique: UniqueDef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateIndex(Statement):
+    """CREATE [UNIQUE] INDEX [IF NOT EXISTS] [index] ON name (columns), with the columns' places in the text."""
+
+    name: Name
+    columns: tuple[str, ...]
+    positions: tuple[int, ...]
+    index: str | None = None
+    unique: bool = False
+    if_not_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

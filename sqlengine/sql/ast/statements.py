@@ -49,6 +49,15 @@ class CheckDef:
 
 
 @dataclass(frozen=True, slots=True)
+class UniqueDef:
+    """UNIQUE (columns): `name` None where no CONSTRAINT names it."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnDef:
     """One column of CREATE STREAM/TABLE.  `expr` = computed column; `metadata` = "offset", "partition", "key",
     "timestamp", "headers", "topic"; `type_name` None for computed columns; `identity` "always" or "by default";
@@ -64,6 +73,7 @@ class ColumnDef:
     default_text: str | None = None
     identity: str | None = None
     checks: tuple[CheckDef, ...] = ()
+    uniques: tuple[UniqueDef, ...] = ()
     stream_key: bool = False
     position: int | None = None
 
@@ -183,6 +193,7 @@ class CreateTable(Statement):
     columns: tuple[ColumnDef, ...] = ()
     primary_key: tuple[str, ...] = ()
     checks: tuple[CheckDef, ...] = ()
+    uniques: tuple[UniqueDef, ...] = ()
     watermark: WatermarkDef | None = None
     append_only: bool = False
     options: Options = ()

@@ -47,18 +47,17 @@ def pg_get_indexdef(facts: Facts, index: int, column: int = 0, pretty: bool = Fa
     found = facts.indexes.get(index)
     if found is None:
         return None
-    relation, table = found
     if column == 0:
-        return definitions.index_definition(relation, table)
-    return quote_ident(table.primary_key[column - 1]) if column <= len(table.primary_key) else ""
+        return definitions.index_definition(found)
+    return quote_ident(found.columns[column - 1]) if column <= len(found.columns) else ""
 
 
 @pg("pg_get_constraintdef(oid) -> text; pg_get_constraintdef(oid, bool) -> text")
 def pg_get_constraintdef(facts: Facts, constraint: int, pretty: bool = False) -> str | None:
     """The clause of a constraint."""
-    for relation, table in facts.keyed:
-        if constraint == oids.key(relation.oid):
-            return f"PRIMARY KEY {definitions.key_columns(table)}"
+    for index in facts.indexes.values():
+        if constraint == index.constraint:
+            return f"{'PRIMARY KEY' if index.primary else 'UNIQUE'} {definitions.key_columns(index)}"
     for relation in facts.user_relations:
         if isinstance(relation.obj, Table):
             for number, check in enumerate(relation.obj.checks):

@@ -125,8 +125,7 @@ def to_regrole(facts: Facts, text: str) -> int | None:
 def pg_table_is_visible(facts: Facts, relation: int) -> bool | None:
     """Whether a relation needs no schema before its name."""
     if relation in facts.indexes:
-        owner, _ = facts.indexes[relation]
-        return owner.schema in ("pg_catalog", *facts.search_path)
+        return facts.indexes[relation].on.schema in ("pg_catalog", *facts.search_path)
     found = facts.by_oid.get(relation)
     return None if found is None else facts.visible(found.schema, found.name)
 

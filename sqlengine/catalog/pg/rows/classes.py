@@ -7,7 +7,11 @@ from typing import Any
 
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Table, View
 from sqlengine.catalog.pg import oids
-from sqlengine.catalog.pg.facts import Facts, Relation
+from sqlengine.catalog.pg.facts import (
+    Facts,
+    Relation,
+    indexes_on,
+)
 from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.pg.types import BY_NAME, BY_OID, PgType, dimensions, type_of
 from sqlengine.catalog.privileges import ACL_LETTERS, Grants
@@ -69,18 +73,18 @@ def system_classes(facts: Facts) -> Iterator[Row]:
 
 
 def user_classes(facts: Facts) -> Iterator[Row]:
-    """The rest: relations, then the indexes of primary keys, then the sequences of identity columns."""
+    """The rest: relations, then the indexes, then the sequences of identity columns."""
     for relation in facts.user_relations:
         yield _class(facts, relation)
-    for relation, table in facts.keyed:
-        yield _common(facts, relation) | {
-            "oid": oids.index(relation.oid),
-            "relname": oids.key_name(relation.name),
+    for index in facts.indexes.values():
+        yield _common(facts, index.on) | {
+            "oid": index.oid,
+            "relname": index.name,
             "relam": BTREE,
             "relkind": "i",
-            "relnatts": len(table.primary_key),
+            "relnatts": len(index.columns),
             "relreplident": "n",
-            "reltuples": float(facts.rows(table)),
+            "reltuples": float(facts.rows(index.on.obj)),
         }
     for relation, column in identities(facts):
         yield _common(facts, relation) | {
@@ -118,7 +122,7 @@ def _class(facts: Facts, relation: Relation) -> Row:
         "relpages": 0,  # what has pages is read by ctid (DuckDB does), the places of rows, which have none here
         "reltuples": float(facts.rows(obj)) if stored and not system else -1.0,
         "relnatts": len(relation.columns),
-        "relhasindex": isinstance(obj, Table) and bool(obj.primary_key),
+        "relhasindex": bool(indexes_on(relation)),
         "relchecks": len(obj.checks) if isinstance(obj, Table) else 0,
         "relhasrules": relation.kind in "vm",
         "relispopulated": not (isinstance(obj, MaterializedView) and obj.filling),
@@ -166,11 +170,12 @@ def attributes(facts: Facts) -> Iterator[Row]:
             yield attribute(relation, number, column) | {"attacl": acl_items(facts, given) if given else None}
         if relation.kind in "rm":
             yield from _system_columns(relation.oid)
-    for relation, table in facts.keyed:
-        for number, name in enumerate(table.primary_key, 1):
-            column = next(c for c in relation.columns if c.name == name)
-            yield attribute(relation, number, column) | {
-                "attrelid": oids.index(relation.oid),
+    for index in facts.indexes.values():
+        for number, name in enumerate(index.columns, 1):
+            column = next(c for c in index.on.columns if c.name == name)
+            yield attribute(index.on, index.numbers[number - 1], column) | {
+                "attrelid": index.oid,
+                "attnum": number,
                 "attnotnull": False,
                 "atthasdef": False,
                 "attidentity": "",
@@ -332,9 +337,12 @@ def depends(facts: Facts) -> Iterator[Row]:
                 yield _depend(ATTRDEF_OID, oids.default(relation.oid, number), CLASS_OID, relation.oid, "a", number)
             if column.identity is not None:
                 yield _depend(CLASS_OID, oids.sequence(relation.oid), CLASS_OID, relation.oid, "i", number)
-    for relation, _ in facts.keyed:
-        yield _depend(CONSTRAINT_OID, oids.key(relation.oid), CLASS_OID, relation.oid, "a")
-        yield _depend(CLASS_OID, oids.index(relation.oid), CONSTRAINT_OID, oids.key(relation.oid), "i")
+    for index in facts.indexes.values():
+        if index.constraint is None:
+            yield _depend(CLASS_OID, index.oid, CLASS_OID, index.on.oid, "a")
+        else:
+            yield _depend(CONSTRAINT_OID, index.constraint, CLASS_OID, index.on.oid, "a")
+            yield _depend(CLASS_OID, index.oid, CONSTRAINT_OID, index.constraint, "i")
 
 
 def _depend(kind: int, oid: int, ref_kind: int, ref: int, how: str, refsub: int = 0) -> Row:

@@ -1,4 +1,4 @@
-"""pg_index and pg_constraint: primary keys and CHECK constraints."""
+"""pg_index and pg_constraint: primary keys, UNIQUE and CHECK constraints, and what CREATE INDEX has made."""
 
 from __future__ import annotations
 
@@ -31,24 +31,18 @@ OPERATOR_CLASSES: dict[str, tuple[int, int, str]] = {
 """Type -> oid, family and name of the btree operator class that its keys are ordered by."""
 
 
-def key_numbers(relation: Relation, table: Table) -> list[int]:
-    """The attribute numbers of a primary key."""
-    names = [c.name for c in relation.columns]
-    return [names.index(part) + 1 for part in table.primary_key]
-
-
 def indexes(facts: Facts) -> Iterator[Row]:
     """pg_index."""
-    for relation, table in facts.keyed:
-        numbers = key_numbers(relation, table)
-        kinds = [column_type(relation, number)[0] for number in numbers]
+    for index in facts.indexes.values():
+        numbers = index.numbers
+        kinds = [column_type(index.on, number)[0] for number in numbers]
         yield {
-            "indexrelid": oids.index(relation.oid),
-            "indrelid": relation.oid,
+            "indexrelid": index.oid,
+            "indrelid": index.on.oid,
             "indnatts": len(numbers),
             "indnkeyatts": len(numbers),
-            "indisunique": True,
-            "indisprimary": True,
+            "indisunique": index.unique,
+            "indisprimary": index.primary,
             "indimmediate": True,
             "indisvalid": True,
             "indisready": True,
@@ -62,15 +56,16 @@ def indexes(facts: Facts) -> Iterator[Row]:
 
 def constraints(facts: Facts) -> Iterator[Row]:
     """pg_constraint."""
-    for relation, table in facts.keyed:
-        yield _common(facts, relation) | {
-            "oid": oids.key(relation.oid),
-            "conname": oids.key_name(relation.name),
-            "contype": "p",
-            "conindid": oids.index(relation.oid),
-            "connoinherit": True,
-            "conkey": key_numbers(relation, table),
-        }
+    for index in facts.indexes.values():
+        if index.constraint is not None:
+            yield _common(facts, index.on) | {
+                "oid": index.constraint,
+                "conname": index.name,
+                "contype": "p" if index.primary else "u",
+                "conindid": index.oid,
+                "connoinherit": True,
+                "conkey": index.numbers,
+            }
     for relation in facts.user_relations:
         if isinstance(relation.obj, Table):
             for number, check in enumerate(relation.obj.checks):

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlengine.catalog.objects import ColumnInfo, Table, View
-from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.definitions import query_text
-from sqlengine.catalog.pg.facts import Facts, Relation
+from sqlengine.catalog.pg.facts import (
+    Facts,
+    Index,
+    Relation,
+)
 from sqlengine.catalog.pg.rows.classes import Row, Rows, column_type, not_null
 from sqlengine.catalog.pg.types import BY_NAME, BY_OID, PgType, format_type
 from sqlengine.catalog.privileges import COLUMN_PRIVILEGES, PRIVILEGES, default_grants
@@ -165,9 +168,8 @@ def element_types(facts: Facts) -> Iterator[Row]:
 
 
 def table_constraints(facts: Facts) -> Iterator[Row]:
-    """table_constraints: primary keys and CHECKs."""
-    for relation, _ in facts.keyed:
-        yield _constraint(facts, relation, oids.key_name(relation.name), "PRIMARY KEY")
+    """table_constraints: primary keys, UNIQUE and CHECK."""
+    yield from key_tables(facts)
     for relation in facts.user_relations:
         if isinstance(relation.obj, Table):
             for check in relation.obj.checks:
@@ -187,19 +189,27 @@ def _constraint(facts: Facts, relation: Relation, name: str, kind: str) -> Row:
 
 
 def key_columns(facts: Facts) -> Iterator[Row]:
-    """key_column_usage and constraint_column_usage of primary keys."""
-    for relation, table in facts.keyed:
-        for number, name in enumerate(table.primary_key, 1):
-            yield _constraint(facts, relation, oids.key_name(relation.name), "PRIMARY KEY") | {
+    """key_column_usage and constraint_column_usage of primary keys and UNIQUE."""
+    for index in _constraining(facts):
+        for number, name in enumerate(index.columns, 1):
+            yield _constraint(facts, index.on, index.name, _kind(index)) | {
                 "column_name": name,
                 "ordinal_position": number,
             }
 
 
 def key_tables(facts: Facts) -> Iterator[Row]:
-    """constraint_table_usage."""
-    for relation, _ in facts.keyed:
-        yield _constraint(facts, relation, oids.key_name(relation.name), "PRIMARY KEY")
+    """constraint_table_usage, of primary keys and UNIQUE."""
+    for index in _constraining(facts):
+        yield _constraint(facts, index.on, index.name, _kind(index))
+
+
+def _constraining(facts: Facts) -> list[Index]:
+    return [index for index in facts.indexes.values() if index.constraint is not None]
+
+
+def _kind(index: Index) -> str:
+    return "PRIMARY KEY" if index.primary else "UNIQUE"
 
 
 def checks(facts: Facts) -> Iterator[Row]:

@@ -36,13 +36,13 @@ def table_blocks(facts: Facts) -> Iterator[Row]:
 
 def indexes(facts: Facts) -> Iterator[Row]:
     """pg_stat_user_indexes."""
-    for relation, _ in facts.keyed:
+    for index in facts.indexes.values():
         yield {
-            "relid": relation.oid,
-            "indexrelid": oids.index(relation.oid),
-            "schemaname": relation.schema,
-            "relname": relation.name,
-            "indexrelname": oids.key_name(relation.name),
+            "relid": index.on.oid,
+            "indexrelid": index.oid,
+            "schemaname": index.on.schema,
+            "relname": index.on.name,
+            "indexrelname": index.name,
             "idx_scan": 0,
         }
 

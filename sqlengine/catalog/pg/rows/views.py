@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import MaterializedView, Table, View
-from sqlengine.catalog.pg import oids
+from sqlengine.catalog.objects import MaterializedView, View
 from sqlengine.catalog.pg.definitions import index_definition, query_text
-from sqlengine.catalog.pg.facts import Facts
+from sqlengine.catalog.pg.facts import (
+    Facts,
+    indexes_on,
+)
 from sqlengine.catalog.pg.rows.classes import Row, Rows, identities, sequence_name
 from sqlengine.catalog.pg.types import BY_OID, type_of
 
@@ -24,7 +26,7 @@ def tables(facts: Facts) -> Iterator[Row]:
                 "schemaname": relation.schema,
                 "tablename": relation.name,
                 "tableowner": facts.owner_name(relation),
-                "hasindexes": isinstance(relation.obj, Table) and bool(relation.obj.primary_key),
+                "hasindexes": bool(indexes_on(relation)),
                 "hasrules": False,
                 "hastriggers": False,
                 "rowsecurity": False,
@@ -52,7 +54,7 @@ def materialized_views(facts: Facts) -> Iterator[Row]:
                 "schemaname": relation.schema,
                 "matviewname": relation.name,
                 "matviewowner": facts.owner_name(relation),
-                "hasindexes": False,
+                "hasindexes": bool(indexes_on(relation)),
                 "ispopulated": not relation.obj.filling,
                 "definition": query_text(relation.obj),
             }
@@ -60,12 +62,12 @@ def materialized_views(facts: Facts) -> Iterator[Row]:
 
 def indexes(facts: Facts) -> Iterator[Row]:
     """pg_indexes."""
-    for relation, table in facts.keyed:
+    for index in facts.indexes.values():
         yield {
-            "schemaname": relation.schema,
-            "tablename": relation.name,
-            "indexname": oids.key_name(relation.name),
-            "indexdef": index_definition(relation, table),
+            "schemaname": index.on.schema,
+            "tablename": index.on.name,
+            "indexname": index.name,
+            "indexdef": index_definition(index),
         }
 
 
