@@ -14,6 +14,7 @@ from sqlengine.pg_settings import VERSION_TEXT
 
 _OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
 _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
+_ERA_BEHIND_DAY = r"regexp_replace(x::VARCHAR, '^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$', '\1 (BC)\2', 'i')"
 
 MACROS: tuple[str, ...] = (
     # The round of doubles is half to even (PostgreSQL rint); numeric rounds half away from zero.
@@ -120,6 +121,13 @@ MACROS: tuple[str, ...] = (
     "'\\.0$', ''), '\\.?0*e\\+15$', 'e+15') END WHEN typeof(x) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME "
     "ZONE') THEN "
     "regexp_replace(x::VARCHAR, '^([^ ]*) \\(BC\\)(.*)$', '\\1\\2 BC') ELSE x::VARCHAR END",
+    # Moments before our era, where PostgreSQL's text ends with BC and DuckDB wants the era behind the day.
+    *(
+        f"CREATE MACRO {safe.lower()}{name}_of(x) AS CASE WHEN typeof(x) = 'VARCHAR' AND x::VARCHAR ILIKE '%bc%' "
+        f"THEN {safe}CAST({_ERA_BEHIND_DAY} AS {name}) ELSE {safe}CAST(x AS {name}) END"
+        for name in ("date", "timestamp", "timestamptz")
+        for safe in ("", "TRY_")
+    ),
     "CREATE MACRO to_timestamp(s) AS CASE typeof(s) WHEN 'VARCHAR' THEN s::VARCHAR::TIMESTAMPTZ "
     "ELSE system.main.to_timestamp(s::DOUBLE) END",
     "CREATE MACRO cardinality(a) AS len(a)",

@@ -62,8 +62,11 @@ _GIVES: dict[str, str] = {
 
 def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
     """`time - time` -> `time_difference(a, b)`, `interval / number` -> `interval_divide(a, b)`, `array || x` ->
-    `array_append(array, x)` and its like, digests of bytes as bytes, innermost first."""
+    `array_append(array, x)` and its like, digests of bytes as bytes, moments out of texts; innermost first."""
     for node in reversed(list(tree.find_all(*_TYPED))):
+        if isinstance(node, exp.Cast):
+            _moment_of_text(node, column_type)
+            continue
         if isinstance(node, exp.Anonymous):
             name = node.name.lower()
             if name in _DIGESTS and [kind_of(a, column_type) for a in node.expressions] == ["bytea"]:
@@ -81,13 +84,36 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
             node.replace(_call("time_difference", node))
 
 
-_TYPED = (exp.Sub, exp.Div, exp.DPipe, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.Anonymous)
+_TYPED = (exp.Sub, exp.Div, exp.DPipe, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.Anonymous, exp.Cast)
 """What depends on the types of its operands."""
 _JSON_OPERATORS: dict[type[exp.Expr], str] = {
     exp.Sub: "json_without",
     exp.DPipe: "json_concat",
     exp.ArrayContainsAll: "json_contains",
 }
+
+
+_MOMENT_CASTS = {
+    exp.DType.DATE: "date_of",
+    exp.DType.TIMESTAMP: "timestamp_of",
+    exp.DType.TIMESTAMPNTZ: "timestamp_of",
+    exp.DType.TIMESTAMPTZ: "timestamptz_of",
+    exp.DType.TIMESTAMPLTZ: "timestamptz_of",
+}
+_TEXTS = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR)
+
+
+def _moment_of_text(node: exp.Cast, column_type: ColumnType) -> None:
+    """A cast of what is a text, or may be one, to a date or timestamp: PostgreSQL's text ends with BC where DuckDB
+    wants the era behind the day. Texts written out are spelt so already (literal_casts.py)."""
+    kind, arg = node.to, node.this
+    name = _MOMENT_CASTS.get(kind.this) if isinstance(kind, exp.DataType) else None
+    if name is None or isinstance(arg, (exp.Literal, exp.Null, exp.Placeholder, exp.Parameter)):
+        return
+    is_text = isinstance(arg, exp.Cast) and isinstance(arg.to, exp.DataType) and arg.to.this in _TEXTS
+    if is_text or kind_of(arg, column_type) in (None, "text"):
+        safe = "try_" if isinstance(node, exp.TryCast) else ""
+        node.replace(exp.Anonymous(this=safe + name, expressions=[arg]))
 
 
 def _of_json(node: exp.Expr, column_type: ColumnType) -> bool:

@@ -12,6 +12,7 @@ from sqlengine.catalog.objects import IndexInfo, Stream, Table
 from sqlengine.errors import WrongObjectType
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
+from sqlengine.runtime.stored_columns import stored_names, widened
 from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
@@ -142,5 +143,7 @@ def _merge(context: Context, table: Table, old: pa.Table, new: pa.Table, stateme
     text = (
         f"SELECT {items.replace('o.', relation + '.')} FROM old_rows AS {relation} POSITIONAL JOIN new_rows AS excluded"
     )
-    merged = run(Expanded(text, {}), {"old_rows": old, "new_rows": new}, context.instance.clock.now_us())
+    was = stored_names(table.columns)
+    whole = {"old_rows": widened(old, table, was), "new_rows": widened(new, table, was)}
+    merged = run(Expanded(text, {}), whole, context.instance.clock.now_us())
     return conformed(table, merged)

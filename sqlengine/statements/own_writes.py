@@ -19,7 +19,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.errors import SerializationFailure, UniqueViolation
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.runtime.reader import WEIGHT_COLUMN
-from sqlengine.runtime.stored_columns import StoredColumns, stored_names
+from sqlengine.runtime.stored_columns import StoredColumns, stored_names, widened
 from sqlengine.state.fingerprint import batch_fingerprints
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements import key_values
@@ -52,14 +52,15 @@ def as_it_is_now(item: Pending, target: Stream | Table) -> Pending:
     return replace(item, target=target, batch=batch)
 
 
-def rows_with(own: Delta, contents: pa.Table) -> pa.Table:
+def rows_with(own: Delta, contents: pa.Table, table: Table) -> pa.Table:
     """A table's committed rows as the transaction sees them."""
     base = [Delta(_under(batch, own.batch.schema)) for batch in contents.to_batches()]
     seen = consolidate(concat([*base, own]))
     if seen is None:
         return contents.slice(0, 0)
     times = np.maximum(seen.weight_array(), 0)
-    return pa.Table.from_batches([seen.batch.take(pa.array(np.repeat(np.arange(seen.num_rows), times)))])
+    rows = pa.Table.from_batches([seen.batch.take(pa.array(np.repeat(np.arange(seen.num_rows), times)))])
+    return widened(rows, table, stored_names(table.columns))
 
 
 def lookup_with(own: Delta, store: RowStore, key: IndexInfo, values: Sequence[pa.Array]) -> tuple[Ints, pa.RecordBatch]:

@@ -149,7 +149,7 @@ def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False, rows
         own = own_change(context.transaction, obj, context.instance.catalog.oid(obj.name))
     if own is None:
         return context.instance.contents(obj, packed=packed, rows=rows)
-    return rows_with(own, context.instance.contents(obj))
+    return rows_with(own, context.instance.contents(obj), obj)
 
 
 def run_expanded(

@@ -136,3 +136,14 @@ def test_only_the_owner_makes_and_drops_indexes() -> None:
             with pytest.raises(sqlengine.Error) as caught:
                 db.execute(text)
             assert caught.value.sqlstate == "42501"
+
+
+def test_a_transaction_sees_computed_columns() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (id INT PRIMARY KEY, a INT UNIQUE, twice AS a * 2)")
+        db.execute("INSERT INTO t VALUES (1, 5)")
+        db.execute("BEGIN; INSERT INTO t VALUES (2, 6); UPDATE t SET a = 7 WHERE id = 1")
+        assert sorted(db.execute("SELECT * FROM t").fetchall()) == [(1, 7, 14), (2, 6, 12)]
+        db.execute("INSERT INTO t VALUES (3, 6) ON CONFLICT (a) DO UPDATE SET a = t.twice")
+        db.execute("COMMIT")
+        assert sorted(db.execute("SELECT * FROM t").fetchall()) == [(1, 7, 14), (2, 12, 24)]
