@@ -144,12 +144,11 @@ def _contents(context: Context, obj: CatalogObject, rows: int | None) -> pa.Tabl
 
 def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False, rows: int | None = None) -> pa.Table:
     """An object's rows; of a table also what the session's open transaction has made of them."""
-    own = None
     if context.transaction and isinstance(obj, Table):
         own = own_change(context.transaction, obj, context.instance.catalog.oid(obj.name))
-    if own is None:
-        return context.instance.contents(obj, packed=packed, rows=rows)
-    return rows_with(own, context.instance.contents(obj), obj)
+        if own is not None:
+            return rows_with(own, context.instance.contents(obj), obj)
+    return context.instance.contents(obj, packed=packed, rows=rows)
 
 
 def run_expanded(
