@@ -14,7 +14,6 @@ their Arrow rows at one tick.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -39,6 +38,7 @@ from sqlengine.runtime.subscription import SubscriptionOutput, remove_topic
 from sqlengine.runtime.subscriptions import after_restart
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
+from sqlengine.sql.named_at import named_at
 from sqlengine.statements import HANDLERS
 from sqlengine.statements.access import authorize
 from sqlengine.statements.context import Context
@@ -83,7 +83,7 @@ def run_call(call: Callable[[], Result], statement: ast.Statement, context: Cont
         authorize(statement, context)
         result = call()
     except errors.Error as error:
-        error.at(_named_at(error, statement.text))
+        error.position = named_at(error, statement.text)
         if error.position is not None:
             error.position += statement.position
         raise
@@ -92,16 +92,6 @@ def run_call(call: Callable[[], Result], statement: ast.Statement, context: Cont
     notices, context.notices = context.notices, []
     result.notices = [*result.notices, *notices]
     return result
-
-
-def _named_at(error: errors.Error, text: str) -> int | None:
-    """Where the statement names what an error of DuckDB complains about: such errors come without a position."""
-    named = re.search(r'"([^"]+)"', error.message)
-    if named is None or not isinstance(error, (errors.UndefinedColumn, errors.UndefinedTable)):
-        return None
-    name = re.escape(named[1].rpartition(".")[2])
-    found = re.search(rf'(?<![\w"]){name}(?![\w"])', text, re.IGNORECASE)
-    return found.start() if found is not None else None
 
 
 def begin(context: Context) -> None:

@@ -233,7 +233,8 @@ def _queries(kind: Wanted, asked: Asked) -> Iterator[Candidate]:
     for query in asked.names.queries:
         yield Candidate(query.name, wanted.QUERY_ID, query.detail, query.help)
         if query.detail:
-            yield Candidate(identifier(query.detail), wanted.QUERY_ID, query.name, query.help, query.detail)
+            name = query.detail if asked.place.in_string else identifier(query.detail)
+            yield Candidate(name, wanted.QUERY_ID, query.name, query.help, query.detail)
 
 
 def _roles(kind: Wanted, asked: Asked) -> Iterator[Candidate]:

@@ -68,8 +68,9 @@ class SqlCompleter(Completer):
         completes = command.completes if command is not None else ()
         if "sql" in completes:
             start = text.index(name) + len(name) + 1
-            inner = suggest(text[start:], cursor - start)
-            yield replace(inner, start=inner.start + start)
+            verb = "COPY " if name == "\\copy" else ""
+            inner = suggest(verb + text[start:], cursor - start + len(verb))
+            yield replace(inner, start=inner.start + start - len(verb))
         kinds = [
             Wanted(kind, ("*",) if kind == wanted.RELATION else ()) for kind in completes if kind in _ARGUMENT_KINDS
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repl.completion.scope import Scope, Source, scope_at
-from repl.completion.wanted import COLUMN, FUNCTION, JOIN, KEYWORD, PATH, RELATION, TYPE, Wanted
+from repl.completion.wanted import COLUMN, FUNCTION, JOIN, KEYWORD, PATH, QUERY_ID, RELATION, TYPE, Wanted
 from sqlengine.sql import Token
 
 QUERY_BEGINNINGS = ("SELECT", "WITH", "VALUES", "FROM", "TABLE")
@@ -197,5 +197,8 @@ def _open_cases(tokens: Sequence[Token], cursor: int) -> bool:
 
 
 def in_string_of_query(tokens: Sequence[Token]) -> tuple[Wanted, ...]:
-    """`FROM '...'` reads a file."""
+    """`FROM '...'` reads a file; `query_id = '...'` and `system.state('...'` name a query."""
+    last = [token.value.lower() for token in tokens[-2:]]
+    if last in (["query_id", "="], ["state", "("]):
+        return (Wanted(QUERY_ID),)
     return (Wanted(PATH),) if tokens and tokens[-1].upper in ("FROM", "JOIN") else ()

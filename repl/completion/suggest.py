@@ -136,6 +136,8 @@ def _behind(text: str, at: int) -> list[Token]:
 
 def _statement(tokens: Sequence[Token], after: Sequence[Token]) -> tuple[Wanted, ...]:
     """What may follow `tokens`, the beginning of a statement, when `after` comes behind the cursor."""
+    if len(tokens) == 2 and (tokens[0].upper, tokens[1].upper) in _OF_QUERIES:
+        return (Wanted(QUERY_ID),)
     accepted = accepts(tokens)
     if accepted is None:
         asks = any(token.upper in QUERY_BEGINNINGS for token in tokens)
@@ -267,7 +269,8 @@ _BY_LAST: dict[tuple[str, str], Wanted] = {
     ("SUBSCRIBE", "SUBSCRIBE"): Wanted(RELATION),
     ("SUBSCRIBE", "TO"): Wanted(RELATION),
     ("EXPLAIN", "EXPLAIN"): Wanted(RELATION, ("*",)),
-    ("EXPLAIN", "ANALYZE"): Wanted(RELATION, ("*",)),
+    ("EXPLAIN", "ANALYZE"): Wanted(QUERY_ID),
+    ("EXPLAIN", ")"): Wanted(RELATION, ("*",)),
     ("ACKNOWLEDGE", "ACKNOWLEDGE"): Wanted(RELATION, ("subscription",)),
     ("DECLARE", "FOR"): Wanted(RELATION, ("subscription",)),
     ("PAUSE", "PAUSE"): Wanted(QUERY_ID),
@@ -280,6 +283,10 @@ _BY_LAST: dict[tuple[str, str], Wanted] = {
     ("DISCARD", "DISCARD"): keywords("ALL", "PLANS", "SEQUENCES", "TEMP"),
 }
 """(first word, last word) -> what the name there is of."""
+
+
+_OF_QUERIES = frozenset(key for key, what in _BY_LAST.items() if what.kind == QUERY_ID and key[1] == "QUERY")
+"""Where the grammar's word QUERY is meant and no query."""
 
 
 def _of_create(plain: Sequence[str]) -> list[Wanted]:
@@ -356,7 +363,9 @@ def _in_brackets(words: Sequence[str], tokens: Sequence[Token], after: Sequence[
     if before in ("WITH", "SET") and words[0] in ("CREATE", "ALTER", "SUBSCRIBE", "FETCH"):
         return [_option(words, tokens, bracket)] if begins else _option_value(words, tokens, bracket)
     if words[0] == "EXPLAIN":
-        return [keywords("FORMAT", "LOWERED", "BOUND", "OPTIMIZED", "PHYSICAL", "STATE")] if begins else []
+        if words[-1] == "FORMAT":
+            return [keywords("TEXT", "JSON", "DOT")]
+        return [keywords("FORMAT", "BOUND", "LOGICAL", "PHYSICAL", "RUNNING", "SQL")] if begins else []
     if words[0] == "COPY" and ("FROM" in words[:bracket] or "TO" in words[:bracket]):
         return [Wanted(OPTION, ("copy", ""))] if begins else [Wanted(OPTION_VALUE, (words[-1].lower(), "copy"))]
     if words[0] in ("INSERT", "COPY", "UPDATE", "MERGE"):

@@ -9,10 +9,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from prompt_toolkit.application import Application
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import Layout, Window
 from prompt_toolkit.layout.controls import UIContent, UIControl
@@ -38,7 +41,8 @@ class _Painter:
     def __init__(self, screen: Screen, app: Application[None]) -> None:
         self._screen = screen
         self._app = app
-        self._keys: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._keys: queue.SimpleQueue[tuple[str, KeyPress | None] | None] = queue.SimpleQueue()
+        self.unread: list[KeyPress] = []
         self._size = (0, 0)
         self.lines: list[Line] = []
         self.frames = 0
@@ -48,19 +52,25 @@ class _Painter:
     def start(self) -> None:
         self._thread.start()
 
-    def press(self, key: str) -> None:
-        """Called by the loop."""
-        self._keys.put(key)
+    def press(self, key: str, pressed: KeyPress | None) -> None:
+        """Called by the loop; `pressed` is what prompt_toolkit calls the key."""
+        self._keys.put((key, pressed))
 
     def resize(self, width: int, height: int) -> None:
         """Called by the loop each time it paints."""
         if self._size != (width, height):
             self._size = (width, height)
-            self._keys.put("")
+            self._keys.put(("", None))
 
     def close(self) -> None:
+        """End the thread; keys that came after the last one the screen took are in `unread`."""
         self._keys.put(None)
         self._thread.join()
+        while not self._keys.empty():
+            self._leave_unread([self._keys.get()])
+
+    def _leave_unread(self, keys: Iterable[tuple[str, KeyPress | None] | None]) -> None:
+        self.unread += [key[1] for key in keys if key is not None and key[1] is not None]
 
     def _run(self) -> None:
         try:
@@ -80,11 +90,12 @@ class _Painter:
                 keys = []
             while not self._keys.empty():
                 keys.append(self._keys.get())
-            for key in keys:
-                if key is None:
+            for number, key in enumerate(keys):
+                if key is None or self._screen.done:
+                    self._leave_unread(keys[number:])
                     return False
-                if key:
-                    self._screen.press(key)
+                if key[0]:
+                    self._screen.press(key[0])
             if self._screen.done:
                 return False
             if keys or (self._screen.is_stale(time.monotonic()) and time.monotonic() - began >= 1 / FRAMES_PER_SECOND):
@@ -147,6 +158,8 @@ def show(screen: Screen, **terminal: Any) -> None:
         app.run(pre_run=painter.start, handle_sigint=False)
     finally:
         painter.close()
+        # what was typed behind the last key belongs to the prompt, before what has come since
+        store_typeahead(app.input, [*painter.unread, *get_typeahead(app.input)])
     if painter.failure is not None:
         raise painter.failure
 
@@ -158,7 +171,8 @@ def _bindings(control: _Control) -> KeyBindings:
     def _any(event: KeyPressEvent) -> None:
         assert control.painter is not None
         for press in event.key_sequence:
-            control.painter.press(press.data if len(press.data) == 1 and press.data.isprintable() else press.key)
+            key = press.data if len(press.data) == 1 and press.data.isprintable() else press.key
+            control.painter.press(key, press)
 
     for name, ours in _NAMES.items():
         bindings.add(name, eager=True)(_presser(control, ours))
@@ -167,14 +181,14 @@ def _bindings(control: _Control) -> KeyBindings:
     def _paste(event: KeyPressEvent) -> None:
         assert control.painter is not None
         for char in event.data:
-            control.painter.press(char if char.isprintable() else " ")
+            control.painter.press(char if char.isprintable() else " ", KeyPress(char))
 
     return bindings
 
 
 def _presser(control: _Control, key: str) -> Any:
-    def press(_event: KeyPressEvent) -> None:
+    def press(event: KeyPressEvent) -> None:
         assert control.painter is not None
-        control.painter.press(key)
+        control.painter.press(key, event.key_sequence[-1])
 
     return press

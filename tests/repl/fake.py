@@ -1,5 +1,6 @@
 """A Session made for tests of the command: real rows by DuckDB, and statements that misbehave on purpose.
 
+STUBBORN          runs and heeds nothing
 SLEEP             runs until cancelled                  ENDLESS n ms     a result without end: n rows, one
 every ms NOTICE            a tag and a notice                    BUG              a fault that is no
 sqlengine error MISSING           an error with position, detail, hint  BROKEN n         n rows, then an
@@ -93,6 +94,10 @@ class FakeSession:
             self.told(Advance(0.25, 1_000))
         self._nap(60)
         return FakeResult("SLEEP")
+
+    def _stubborn(self, sql: str) -> FakeResult:
+        time.sleep(60)
+        return FakeResult("STUBBORN")
 
     def _nap(self, seconds: float) -> None:
         if self.cancelled.wait(seconds):

@@ -8,7 +8,7 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +19,7 @@ import pyte
 KEYS = {
     "up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "home": "\x1b[H", "end": "\x1b[F",
     "pageup": "\x1b[5~", "pagedown": "\x1b[6~", "tab": "\t", "enter": "\r", "escape": "\x1b", "c-c": "\x03",
+    "c-d": "\x04",
 }  # fmt: skip
 _PATIENCE_S = 60.0
 _SECOND_SCREEN = 1049
@@ -52,6 +53,7 @@ class Terminal:
         height: int = 24,
         state_home: Path,
         environ: Mapping[str, str] | None = None,
+        command: Sequence[str] = ("-m", "repl"),
     ) -> None:
         self._screen = _Screen(width, height)
         self._stream = pyte.ByteStream(self._screen)
@@ -60,7 +62,7 @@ class Terminal:
         self._is_over = False
         environment = os.environ | {"XDG_STATE_HOME": str(state_home), "TERM": "xterm-256color", **(environ or {})}
         self._process = pexpect.spawn(
-            sys.executable, ["-m", "repl", *arguments], dimensions=(height, width), env=environment, timeout=None
+            sys.executable, [*command, *arguments], dimensions=(height, width), env=environment, timeout=None
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -73,7 +75,11 @@ class Terminal:
     ) -> None:
         self._is_over = True
         self._reader.join(_PATIENCE_S)
-        self._process.close(force=True)
+        try:
+            self._process.close(force=True)
+        except pexpect.ExceptionPexpect:  # on a busy machine a killed process takes its time
+            self._process.ptyproc.delayafterterminate = 5.0
+            self._process.close(force=True)
 
     def _read(self) -> None:
         """Draw what the command writes; answer when it asks where the cursor is."""
@@ -91,6 +97,16 @@ class Terminal:
                 self._stream.feed(data)
                 for _ in range(data.count(b"\x1b[6n")):
                     self._process.send(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
+
+    def exit_status(self) -> int | None:
+        """The status the command has ended with; waits for it."""
+        end = time.monotonic() + _PATIENCE_S
+        while self._process.isalive():
+            assert time.monotonic() < end, f"it does not end; the screen shows\n{self.text}"
+            time.sleep(0.05)
+        self._reader.join(1.0)
+        status: int | None = self._process.exitstatus
+        return status
 
     @property
     def text(self) -> str:

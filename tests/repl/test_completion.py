@@ -129,6 +129,10 @@ def test_commands_and_their_arguments(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "scripts").mkdir()
     assert offered("\\i ") == ["load.sql", "scripts/"]
     assert offered("COPY items FROM 'lo") == ["load.sql"]
+    assert offered("\\copy items FROM 'lo") == ["load.sql"] and offered("\\copy ite")[0] == "items"
+    assert offered("EXPLAIN ANALYZE per")[0] == "per_item" and offered("SELECT * FROM system.state('per") == [
+        "per_item"
+    ]
     assert offered("\\i none/x") == []
 
 

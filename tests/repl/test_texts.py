@@ -125,6 +125,24 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue().endswith("\r\x1b[Kloading: 1,000 rows in 10 s, 99.9 rows/s\n")
 
 
+def test_progress_of_a_share_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    now = [0.0]
+    stream = FakeTerminal()
+    progress = Progress(stream, clock=lambda: now[0])
+    for second, share in ((2.0, 0.25), (6.0, 0.5), (8.0, 1.0)):
+        now[0] = second
+        progress.update(round(share * 4_000_000), unit="bytes" if second == 6.0 else "rows", share=share)
+    now[0] = 10.0
+    progress.update(1_500, share=None)
+    assert [line.strip() for line in stream.getvalue().split("\r\x1b[K")[1:]] == [
+        "█████                 25%  1,000,000 rows  500k rows/s  ETA 6.0 s",
+        "██████████            50%  2 MB  333 kB/s  ETA 6.0 s",
+        "████████████████████ 100%  4,000,000 rows  500k rows/s  8.0 s",
+        "1,500 rows  150 rows/s  10 s",
+    ]
+
+
 def test_progress_elsewhere_is_silent_or_plain_lines() -> None:
     now = [0.0]
     silent, plain = io.StringIO(), io.StringIO()
