@@ -450,7 +450,7 @@ def test_copy_within_the_extended_protocol() -> None:
         assert client.kinds(parse("COPY t TO STDOUT csv"), bind(), execute(), SYNC) == "12HddddcCZ"
 
 
-@pytest.mark.parametrize("options", ["(FORMAT arrow)", "(NOPE 1)", "(ENCODING 'latin1')", "(FORMAT csv, ESCAPE '\\')"])
+@pytest.mark.parametrize("options", ["(FORMAT orc)", "(NOPE 1)", "(ENCODING 'latin1')", "(FORMAT csv, ESCAPE '\\')"])
 def test_options_of_copy_that_are_not_there(options: str) -> None:
     with wire() as client:
         assert client.kinds(query(f"COPY t FROM STDIN {options}")) == "EZ"
