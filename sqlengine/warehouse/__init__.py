@@ -4,7 +4,7 @@ What others call:
 
 - `describe` makes a checked `TableDescription` of DDL's texts; `parse_type` and `from_arrow` give a `HiveType`, whose
   `arrow` is its Arrow type and `str` Hive's text; `stored_as`, `stored_by_classes` and `serde_of` read words and
-  class names; `avro_columns` gives the columns of a declared Avro schema.
+  class names; `avro_columns` gives the columns of a declared Avro schema; `local_path` reads LOCATION and INPATH.
 - `table_location`, `find_partitions`, `prune`, `partition_at`, `partition_name`, `data_files`: where things are.
 - `read` gives the rows of a file, `read_table` those of a table or of some of its partitions, as batches.
 - `write_rows` is INSERT INTO and OVERWRITE, `write_directory` INSERT OVERWRITE DIRECTORY; both wholly or not at all.
@@ -25,6 +25,7 @@ from sqlengine.warehouse.description import (
     RowFormat,
     TableDescription,
     describe,
+    local_path,
 )
 from sqlengine.warehouse.description_json import from_json, to_json
 from sqlengine.warehouse.exports import Exported, export_table, import_table, read_export
@@ -99,6 +100,7 @@ __all__ = [
     "from_json",
     "import_table",
     "load_data",
+    "local_path",
     "matching",
     "parse_partition_name",
     "parse_type",

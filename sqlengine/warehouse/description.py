@@ -185,7 +185,7 @@ def describe(
     made = TableDescription(
         name,
         tuple(Column(column.lower(), parse_type(text), said) for column, text, said in columns),
-        location,
+        local_path(location),
         tuple(Column(column.lower(), parse_type(text), said) for column, text, said in partition_columns),
         stored.name,
         serde,
@@ -199,6 +199,22 @@ def describe(
     checked = _as_strings(made) if serde == OPEN_CSV else made
     check(checked)
     return checked
+
+
+def local_path(text: str) -> str:
+    """The path of a LOCATION or INPATH: a path, or a URI of the scheme file; without slashes at its end.
+    NotSupportedError (0A000) for other schemes."""
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.isalnum() and rest.startswith("/"):
+        if scheme.lower() != "file":
+            raise NotSupportedError(f'"{text}" is not on this machine', hint="paths and file:///path are")
+        host, slash, path = rest[2:].partition("/") if rest.startswith("//") else ("", "/", rest[1:])
+        if host not in ("", "localhost"):
+            raise NotSupportedError(
+                f'"{text}" is on the machine "{host}"', hint="paths and file:///path are on this one"
+            )
+        text = slash + path
+    return text.rstrip("/") or text[:1]
 
 
 def _as_strings(description: TableDescription) -> TableDescription:

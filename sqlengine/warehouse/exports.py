@@ -24,7 +24,7 @@ from sqlengine.errors import (
     ObjectNotReady,
 )
 from sqlengine.warehouse.commit import Commit, disk
-from sqlengine.warehouse.description import TableDescription
+from sqlengine.warehouse.description import TableDescription, local_path
 from sqlengine.warehouse.description_json import from_json, to_json
 from sqlengine.warehouse.file_writers import Sink
 from sqlengine.warehouse.layout import NO_OVERRIDES, Overrides, Partition, data_files, find_partitions, partition_name
@@ -49,7 +49,7 @@ def export_table(
     description: TableDescription, target: str, partitions: Sequence[Partition], env: Env | None = None
 ) -> Exported:
     """Copy these partitions to a directory. ObjectNotReady (55000) unless it is empty or missing."""
-    target = os.path.abspath(target)
+    target = os.path.abspath(local_path(target))
     if os.path.isdir(target) and os.listdir(target):
         raise ObjectNotReady(f'directory "{target}" is not empty', hint="EXPORT writes to a new or empty directory")
     placed = [Partition(p.values, f"{target}/{_place(description, p)}") for p in partitions]
@@ -83,7 +83,7 @@ def _place(description: TableDescription, partition: Partition) -> str:
 def read_export(source: str) -> Exported:
     """What was exported to a directory. FileUnavailable (58P01) when it has no `_metadata`, DataCorrupted (XX001) when
     that cannot be read."""
-    source = os.path.abspath(source)
+    source = os.path.abspath(local_path(source))
     try:
         with pa.OSFile(f"{source}/{METADATA}") as file:
             found = json.loads(file.read())

@@ -22,7 +22,7 @@ from sqlengine.errors import (
     WrongObjectType,
 )
 from sqlengine.warehouse.commit import Commit, disk
-from sqlengine.warehouse.description import TableDescription
+from sqlengine.warehouse.description import TableDescription, local_path
 from sqlengine.warehouse.file_writers import Sink
 from sqlengine.warehouse.layout import (
     NO_OVERRIDES,
@@ -102,7 +102,7 @@ def load_data(
 
 def source_files(path: str) -> list[FileInfo]:
     """The files that a path of LOAD DATA names. Raises as `load_data`."""
-    path = os.path.abspath(os.path.expanduser(path))
+    path = os.path.abspath(os.path.expanduser(local_path(path)))
     matches = sorted(glob.glob(path)) if glob.has_magic(path) and not os.path.exists(path) else [path]
     found: list[FileInfo] = []
     for match in matches:

@@ -18,7 +18,7 @@ from sqlengine.errors import (
 )
 from sqlengine.warehouse.casting import as_hive
 from sqlengine.warehouse.commit import Commit, disk
-from sqlengine.warehouse.description import Column, TableDescription, check
+from sqlengine.warehouse.description import Column, TableDescription, check, local_path
 from sqlengine.warehouse.layout import (
     NO_OVERRIDES,
     Overrides,
@@ -123,7 +123,7 @@ def write_directory(
     columns; what was in the directory goes. Raises as `write_rows`."""
     if description.partition_columns:
         raise InvalidDefinition("a directory has no partitions")
-    placed = replace(description, location=os.path.abspath(directory))
+    placed = replace(description, location=os.path.abspath(local_path(directory)))
     check(placed)
     return write_rows(placed, batches, mode=OVERWRITE, compression=compression, env=env)
 

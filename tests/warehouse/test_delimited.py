@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import itertools
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from sqlengine import errors
 from sqlengine.warehouse import HiveType, parse_type, read
+from sqlengine.warehouse import lines as lines_module
 from sqlengine.warehouse.quick_text import QuickReader
 from tests.warehouse.conftest import ReadBytes, described, tuples
 
@@ -295,3 +297,33 @@ def test_the_quick_way_is_taken(tmp_path: Path) -> None:
     assert found is not None and [column.to_pylist() for column in found] == [[2.5, None, 3.0], [1, 2, None]]
     for refused in (b"1|x\n", b"1|x|2|3\n", b"1|y|2\n\n3|z|4\n", b"1|y|\xff\n"):
         assert reader.read(refused) is None
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(
+        st.tuples(st.sampled_from(["", "1|x", "22|yy", "|", "3"]), st.sampled_from(["\n", "\r", "\r\n"])), max_size=9
+    ),
+    last=st.sampled_from(["", "4|z", "\r"]),
+    chunk=st.integers(1, 7),
+    header=st.integers(0, 2),
+    footer=st.integers(0, 2),
+)
+def test_any_cut_into_chunks_reads_the_same(
+    tmp_path: Path, lines: list[tuple[str, str]], last: str, chunk: int, header: int, footer: int
+) -> None:
+    """The lines are Python's, for which a return, a newline and both are ends as well."""
+    text = "".join(line + end for line, end in lines) + last
+    (tmp_path / "f").write_bytes(text.encode())
+    properties = {"skip.header.line.count": str(header), "skip.footer.line.count": str(footer)}
+    table = described(tmp_path, [("a", "string"), ("b", "string")], serde_properties=PIPE, properties=properties)
+    expected = text.splitlines(keepends=True)
+    offsets = list(itertools.accumulate(map(len, expected), initial=0))
+    kept = range(header, max(len(expected) - footer, header))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines_module, "CHUNK_BYTES", chunk)
+        found = tuples(list(read(str(tmp_path / "f"), table, ["a", "b", "block__offset__inside__file"])))
+        quick = tuples(list(read(str(tmp_path / "f"), table)))
+    fields = [[*expected[i].rstrip("\r\n").split("|"), None][:2] for i in kept]
+    assert found == [(*row, offsets[i]) for row, i in zip(fields, kept, strict=True)]
+    assert quick == [tuple(row) for row in fields]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from sqlengine import errors
-from sqlengine.warehouse import describe, serde_class, serde_of, stored_as, stored_by_classes
+from sqlengine.warehouse import describe, local_path, serde_class, serde_of, stored_as, stored_by_classes
 
 
 def test_columns_come_before_partition_columns() -> None:
@@ -79,6 +79,25 @@ def test_bad_descriptions(changes: dict, error: type[errors.Error], says: str) -
     arguments = {"columns": [("a", "int", "")], **changes}
     with pytest.raises(error, match=says):
         describe("t", location="/t", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("/a/b/", "/a/b"), ("a/b", "a/b"), ("/", "/"), ("file:///a/b", "/a/b"), ("file:/a", "/a"),
+        ("FILE:///a%20/", "/a%20"),
+        ("file://localhost/a", "/a"), ("ds=2024-01-01 10:00/x", "ds=2024-01-01 10:00/x"), ("", ""),
+    ],
+)  # fmt: skip
+def test_places(text: str, path: str) -> None:
+    assert local_path(text) == path
+    assert describe("t", [("a", "int", "")], text).location == path
+
+
+@pytest.mark.parametrize("text", ["hdfs://namenode/a", "s3a://bucket/a", "file://elsewhere/a"])
+def test_places_on_other_machines_are_refused(text: str) -> None:
+    with pytest.raises(errors.NotSupportedError):
+        local_path(text)
 
 
 def test_words_and_classes() -> None:
