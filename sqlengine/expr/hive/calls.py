@@ -15,6 +15,8 @@ from sqlengine.errors import did_you_mean
 from sqlengine.expr import tree
 from sqlengine.expr.coerce import as_arg, constant
 from sqlengine.expr.hive.coercion import DOUBLE, STRING, is_null, number, to, unified
+from sqlengine.expr.hive.collection_forms import COLLECTION_FORMS
+from sqlengine.expr.hive.number_forms import NUMBER_FORMS
 from sqlengine.expr.hive.operators import builtin, operation, whole
 from sqlengine.functions import Registry
 from sqlengine.functions.hive.gaps import GAPS
@@ -138,6 +140,8 @@ def _cast(args: list[tree.Expr]) -> tree.Expr:
     if base == "tinyint":
         narrow = to(value, pa.int8())
         return to(narrow, pa.int16()) if not isinstance(narrow, tree.Const) else tree.Const(pa.int16(), narrow.value)
+    if name in ("decimal", "dec", "numeric"):
+        return to(value, pa.decimal128(10, 0))
     return to(value, from_sql(name))
 
 
@@ -149,69 +153,9 @@ def _mean(args: list[tree.Expr]) -> tree.Expr:
     """sum / count as avg gives it: of decimals with four more digits."""
     total, count = args
     if pa.types.is_decimal(total.type):
-        return operation("/", total, count)
+        kind = pa.decimal128(38, min(total.type.scale + 4, 38))
+        return tree.Call(kind, "hive$decimal_divide", (total, to(count, pa.decimal128(19, 0))))
     return operation("/", to(total, DOUBLE), to(count, DOUBLE))
-
-
-def _or_empty(args: list[tree.Expr]) -> tree.Expr:
-    """An array, empty instead of NULL."""
-    empty = tree.Const(args[0].type, ())
-    return tree.Call(args[0].type, "coalesce", (args[0], empty))
-
-
-def _item(args: list[tree.Expr]) -> tree.Expr:
-    """`a[i]` counted from 0, `m['k']`; NULL where there is none."""
-    of, index = args
-    if pa.types.is_list(of.type):
-        return tree.Call(of.type.value_type, "hive$array_item", (of, to(index, pa.int64())))
-    if pa.types.is_map(of.type):
-        return tree.Call(of.type.item_type, "map_get", (of, to(index, of.type.key_type)))
-    raise errors.DatatypeMismatch(f"[] takes an array or a map, not {to_sql(of.type)}")
-
-
-def _field(args: list[tree.Expr]) -> tree.Expr:
-    """A struct's field; of an array of structs, the array of that field."""
-    of, name = args[0], _text_of(args[1])
-    inner = of.type.value_type if pa.types.is_list(of.type) else of.type
-    if not pa.types.is_struct(inner):
-        raise errors.WrongObjectType(f"field {name} asked of type {to_sql(of.type)}, which is not a struct")
-    place = next((i for i, f in enumerate(inner) if f.name.lower() == name), -1)
-    if place < 0:
-        raise errors.UndefinedColumn(
-            f'field "{name}" does not exist in {to_sql(inner)}', hint=did_you_mean(name, [f.name for f in inner])
-        )
-    key = tree.Const(pa.string(), inner.field(place).name)
-    if inner is not of.type:
-        return tree.Call(pa.list_(inner.field(place).type), "hive$each_field", (of, key))
-    return tree.Call(inner.field(place).type, "struct_field", (of, key))
-
-
-def _array(args: list[tree.Expr]) -> tree.Expr:
-    if not args:
-        return tree.Const(pa.list_(pa.null()), ())
-    items = unified(args, "array")
-    return tree.Call(pa.list_(items[0].type), "array", tuple(items))
-
-
-def _negative(args: list[tree.Expr]) -> tree.Expr:
-    value = number(args[0])
-    if isinstance(value, tree.Const) and value.value is not None:
-        return tree.Const(value.type, -value.value)
-    if pa.types.is_decimal(value.type):
-        return tree.Call(value.type, "negate", (value,))
-    zero = tree.Const(value.type, 0)
-    return tree.Call(value.type, "hive$subtract", (zero, value))
-
-
-def _map(args: list[tree.Expr]) -> tree.Expr:
-    """`map(k1, v1, k2, v2, ...)`."""
-    if len(args) % 2:
-        raise errors.UndefinedFunction("map takes keys and values in turn")
-    if not args:
-        return tree.Const(pa.map_(STRING, STRING), ())
-    keys, values = _array(args[::2]), _array(args[1::2])
-    kind = pa.map_(keys.type.value_type, values.type.value_type)
-    return tree.Call(kind, "hive$make_map", (keys, values))
 
 
 def _coalesce(args: list[tree.Expr]) -> tree.Expr:
@@ -231,28 +175,15 @@ def _concat(args: list[tree.Expr]) -> tree.Expr:
     return made
 
 
-def _explode_rows(args: list[tree.Expr]) -> tree.Expr:
-    if len(args) != 1 or not pa.types.is_list(args[0].type):
-        shown = ", ".join(to_sql(a.type) for a in args)
-        raise errors.UndefinedFunction(f"explode takes an array under one name or a map under two, not {shown}")
-    return args[0]
-
-
 FORMS: dict[str, Form] = {
+    **NUMBER_FORMS,
+    **COLLECTION_FORMS,
     "cast": _cast,
-    "number": lambda args: number(args[0]),
     "as_double": _as_double,
     "mean": _mean,
-    "or_empty": _or_empty,
-    "item": _item,
-    "field": _field,
-    "array": _array,
-    "map": _map,
     "bit_not": lambda args: builtin("bit_not", [whole(args[0], "~")], "~"),
-    "negative": _negative,
     "coalesce": _coalesce,
     "nvl": _coalesce,
     "concat": _concat,
-    "explode_rows": _explode_rows,
 }
 """Functions made of other expressions, by Hive's name or one that only lowering writes."""

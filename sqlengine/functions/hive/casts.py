@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from sqlengine import errors
 from sqlengine.functions.arrays_of import nulls
 from sqlengine.functions.casting import ArrayKernel
+from sqlengine.functions.hive.decimals import declared, fitted, widened
 from sqlengine.functions.hive.java_text import double_text
 from sqlengine.functions.registry import Kernel, scalar
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text, to_sql
@@ -86,7 +87,17 @@ def _nested(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
         return lambda a: pa.StructArray.from_arrays(
             [k(c) for k, c in zip(kernels, a.flatten(), strict=True)], fields=list(target), mask=_mask(a)
         )
+    if pa.types.is_map(source) and pa.types.is_map(target):
+        keys, items = hive_cast(source.key_type, target.key_type), hive_cast(source.item_type, target.item_type)
+        return lambda a: pa.MapArray.from_arrays(
+            pa.array(a.offsets.to_numpy(), pa.int32(), mask=_ends(a)), keys(a.keys), items(a.items), type=target
+        )
     raise _no_cast(source, target)
+
+
+def _ends(a: pa.Array) -> np.ndarray | None:
+    """Which offsets of a map array are of NULLs."""
+    return np.append(pc.is_null(a).to_numpy(zero_copy_only=False), False) if a.null_count else None
 
 
 def _mask(array: pa.Array) -> pa.Array | None:
@@ -149,10 +160,10 @@ def text_to_decimal(a: pa.Array, target: pa.DataType) -> pa.Array:
     bare = pc.utf8_trim_whitespace(a)
     plain = pc.match_substring_regex(bare, r"^[+-]?(?:\d{1,38}(?:\.\d*)?|\.\d+)$")
     short = pc.replace_substring_regex(bare, r"(\.\d{0,37})\d*$", r"\1")
-    short = pc.replace_substring_regex(pc.replace_substring_regex(short, r"^([+-]?)\.", r"\g<1>0."), r"\.$", "")
+    short = pc.replace_substring_regex(pc.replace_substring_regex(short, r"^([+-]?)\.", r"\10."), r"\.$", "")
     short = pc.replace_substring_regex(short, r"^\+", "")
     exact = pc.if_else(plain, short, pa.scalar(None, pa.string())).cast(pa.decimal256(76, 38))
-    made = _fitted(exact, target)
+    made = fitted(exact, target)
     odd = pc.and_(pc.invert(plain), pc.match_substring_regex(bare, r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"))
     return made if not pc.any(odd).as_py() else pc.if_else(odd, _decimals_of(bare, odd, target), made)
 
@@ -170,14 +181,6 @@ def _decimals_of(a: pa.Array, chosen: pa.Array, target: pa.DataType) -> pa.Array
                 value = None
         made.append(value if value is not None and abs(value) < limit else None)
     return pa.array(made, target)
-
-
-def _fitted(exact: pa.Array, target: pa.DataType) -> pa.Array:
-    """A decimal256 as a decimal of the target: half up, NULL when it has too many digits."""
-    rounded = pc.round(exact, ndigits=target.scale, round_mode="half_towards_infinity")
-    limit = pa.scalar(Decimal(10) ** (target.precision - target.scale), pa.decimal256(76, exact.type.scale))
-    fits = pc.less(pc.abs(rounded), limit)
-    return pc.if_else(fits, rounded, pa.scalar(None, rounded.type)).cast(pa.decimal256(76, target.scale)).cast(target)
 
 
 def _part(found: pa.Array, name: str) -> np.ndarray:
@@ -231,19 +234,29 @@ def _from_number(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
     if target in _BITS:
         return _to_whole(source, target)
     if pa.types.is_floating(target):
+        if pa.types.is_decimal(source):
+            return lambda a: decimal_to_double(a).cast(target, safe=False)
         return lambda a: a.cast(target, safe=False)
     if pa.types.is_decimal(target):
         if pa.types.is_floating(source):
             return lambda a: text_to_decimal(double_text(a.cast(pa.float64())), target)
         wide = pa.decimal256(76, 38)
         if is_integer(source):
-            return lambda a: _fitted(a.cast(pa.decimal256(76, 38)), target)
-        return lambda a: _fitted(a.cast(wide), target)
+            return lambda a: fitted(a.cast(pa.decimal256(76, 38)), target)
+        return lambda a: fitted(a.cast(wide), target)
     if target in (TIMESTAMP, TIMESTAMPTZ):
         if is_integer(source):
             return lambda a: pc.multiply(a.cast(pa.int64()), 1000).cast(TIMESTAMP).cast(target)
         return lambda a: _seconds_to_moment(a, target)
     raise _no_cast(source, target)
+
+
+def decimal_to_double(a: pa.Array) -> pa.Array:
+    """The nearest doubles (Arrow's own cast is only near): integers below 2^53 divided by an exact power of ten."""
+    if a.type.precision <= 15:
+        digits = declared(widened(a), a.type.precision, 0).cast(pa.int64()).cast(pa.float64())
+        return pc.divide(digits, 10.0**a.type.scale)
+    return a.cast(pa.string()).cast(pa.float64())
 
 
 def _seconds_to_moment(a: pa.Array, target: pa.DataType) -> pa.Array:
@@ -299,7 +312,7 @@ def _from_moment(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
     if pa.types.is_floating(target):
         return lambda a: pc.divide(a.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6).cast(target)
     if pa.types.is_decimal(target):
-        return lambda a: _fitted(a.cast(pa.int64()).cast(pa.decimal256(76, 0)).cast(pa.decimal256(76, 38)), target)
+        return lambda a: fitted(a.cast(pa.int64()).cast(pa.decimal256(76, 0)).cast(pa.decimal256(76, 38)), target)
     raise _no_cast(source, target)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 SAME: dict[str, str] = {
-    **{
-        name: name
-        for name in "upper lower reverse abs sqrt cbrt exp sin cos tan atan degrees radians sign ltrim".split()
-    },
+    **{name: name for name in "upper lower reverse ltrim".split()},
+    "rand": "random",
     "ucase": "upper",
     "lcase": "lower",
     "length": "length",

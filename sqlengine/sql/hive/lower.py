@@ -258,6 +258,12 @@ RULES: dict[type[exp.Expr], Rule] = {
 
 
 def _negated(node: exp.Expr, ctx: Context) -> ast.Expr:
+    if (
+        isinstance(node.this, exp.Literal) and not node.this.is_string and str(node.this.this)[-1:].isalpha()
+    ):  # `-8L`: the suffix says the type
+        arg = ctx.expr(node.this)
+        if isinstance(arg, ast.Literal):
+            return replace(arg, value=-arg.value)
     made = lower_expr.RULES[exp.Neg](node, ctx)
     return _named("negative", (made.arg,), node) if isinstance(made, ast.Unary) else made
 

@@ -45,6 +45,23 @@ def joined_rows(lateral: exp.Expr) -> exp.Join:
     return exp.Join(this=rows, kind="CROSS")
 
 
+def selected_rows(call: exp.Expr, aliases: list[exp.Expr]) -> tuple[exp.Expr, list[exp.Expr]]:
+    """For a call in a select list: (its rows as an item of FROM, its columns)."""
+    table = f"${call.name.lower()}"
+    names = [fold(alias) for alias in aliases]
+    rows = rows_of(call, names, table)
+    columns = [exp.column(name, table=table, quoted=True) for name in _names_of(rows)]
+    return rows, list(columns)
+
+
+def _names_of(rows: exp.Expr) -> list[str]:
+    """The columns of an item of FROM made by `rows_of`."""
+    inner = rows.this
+    if isinstance(inner, exp.Subquery):
+        return [item.alias for item in inner.this.expressions]
+    return [column.name for column in rows.args["alias"].args["columns"]]
+
+
 def rows_of(call: exp.Expr, names: list[str], table: str) -> exp.Expr:
     """The item of FROM that a call is, its columns under the names given (or Hive's own ones)."""
     name = call.name.lower()
@@ -64,6 +81,8 @@ def rows_of(call: exp.Expr, names: list[str], table: str) -> exp.Expr:
         return _stack(call, args, names, table)
     if name == "inline":
         return _inline(call, args, names, table)
+    if name == "replicate_rows":
+        return _items("replicate_rows", args, _checked([f"col{i}" for i in range(len(args))], names, call), table)
     raise errors.NotSupportedError(f"{name} is not supported in LATERAL VIEW", position=position_of(call))
 
 
@@ -135,12 +154,30 @@ def _stack(call: exp.Expr, args: list[exp.Expr], names: list[str], table: str) -
 
 
 def _inline(call: exp.Expr, args: list[exp.Expr], names: list[str], table: str) -> exp.Expr:
-    """`inline(array of structs)`: a column a field; without names, those of the fields."""
-    rows = exp.Lateral(this=exp.Unnest(expressions=[_named("inline_rows", args)]), alias=_alias("$rows", ["$row"]))
+    """`inline(array of structs)`: a column a field."""
+    names = names or _literal_fields(args)
     if not names:
         raise errors.NotSupportedError(
             "inline needs the names of its columns", hint="LATERAL VIEW inline(a) t AS x, y", position=position_of(call)
         )
+    return _items("inline", args, names, table)
+
+
+def _literal_fields(args: list[exp.Expr]) -> list[str]:
+    """The fields of `array(struct(...), ...)` and `array(named_struct('a', ...), ...)`, read from the text."""
+    items = args[0].expressions if args and _called(args[0], "array") else []
+    if items and _called(items[0], "named_struct"):
+        return [name.name for name in items[0].expressions[::2]]
+    return [f"col{i + 1}" for i in range(len(items[0].expressions))] if items and _called(items[0], "struct") else []
+
+
+def _called(node: exp.Expr, name: str) -> bool:
+    return (isinstance(node, exp.Anonymous) and node.name.lower() == name) or type(node).__name__.lower() == name
+
+
+def _items(name: str, args: list[exp.Expr], names: list[str], table: str) -> exp.Expr:
+    """A sub-query that takes the fields of structs by their places."""
+    rows = exp.Lateral(this=exp.Unnest(expressions=[_named(f"{name}_rows", args)]), alias=_alias("$rows", ["$row"]))
     items = [
         exp.alias_(_named("struct_item", [_row(), exp.Literal.number(i)]), n, quoted=True) for i, n in enumerate(names)
     ]

@@ -11,7 +11,7 @@ import re
 from sqlglot import exp
 
 from sqlengine import errors
-from sqlengine.sql.hive.table_functions import joined_rows
+from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS, joined_rows, selected_rows
 from sqlengine.sql.lower_values import position_of
 
 
@@ -21,9 +21,41 @@ def settle(tree: exp.Expr) -> None:
         _bucket_sample(table)
     for select in list(tree.find_all(exp.Select)):
         _columns_by_pattern(select)
+        _selected_rows(select)
         _lateral_views(select)
         _order(select)
         _group(select)
+
+
+def _selected_rows(select: exp.Expr) -> None:
+    """`SELECT explode(a) AS (k, v) FROM t`: the function's rows joined to those of t, and its columns selected."""
+    called = [item for item in select.expressions if _table_function(item) is not None]
+    if not called:
+        return
+    call = _table_function(called[0])
+    assert call is not None
+    if len(select.expressions) > 1:
+        raise errors.SyntaxError(
+            f"{call.name.lower()} must be alone in the select list",
+            hint="LATERAL VIEW joins its rows to others",
+            position=position_of(call),
+        )
+    item = called[0]
+    aliases = item.expressions if isinstance(item, exp.Aliases) else [a for a in [item.args.get("alias")] if a]
+    rows, columns = selected_rows(call, aliases)
+    select.set("expressions", columns)
+    if select.args.get("from_") is None:
+        select.set("from_", exp.From(this=rows))
+        return
+    laterals = select.args.get("laterals") or []
+    select.set("joins", [*(select.args.get("joins") or []), *(joined_rows(lateral) for lateral in laterals)])
+    select.set("laterals", None)
+    select.append("joins", exp.Join(this=rows, kind="CROSS"))
+
+
+def _table_function(item: exp.Expr) -> exp.Expr | None:
+    call = item.this if isinstance(item, (exp.Alias, exp.Aliases)) else item
+    return call if isinstance(call, exp.Anonymous) and call.name.lower() in TABLE_FUNCTIONS else None
 
 
 def _lateral_views(select: exp.Expr) -> None:
