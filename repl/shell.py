@@ -236,6 +236,7 @@ class Shell:
                 self.open_session,
                 timezone=self.timezone,
                 unicode=self.unicode,
+                null=self.display.look.null,
                 **self.terminal,
             )
             self.say(f"{changes:,} changes, {rows:,} rows")

@@ -13,6 +13,7 @@ from sqlengine.sql import statement_words, synopsis
 if TYPE_CHECKING:
     from repl.shell import Shell
 
+_USAGE_CELLS = 26
 KEYS = (
     ("Enter", "run the statement if it is complete, else begin a new line"),
     ("Alt-Enter", "begin a new line"),
@@ -42,13 +43,22 @@ def _syntax(shell: Shell, words: str) -> bool:
     return True
 
 
+def _explained(usage: str, text: str, room: int) -> list[str]:
+    """What a command or key does, in lines of `room` cells behind how it is written."""
+    first, *more = wrap(text, room) or [""]
+    head = f"  {usage:<{_USAGE_CELLS}} {first}" if len(usage) <= _USAGE_CELLS else f"  {usage}"
+    more = more if len(usage) <= _USAGE_CELLS else [first, *more]
+    return [head, *(" " * (_USAGE_CELLS + 3) + line for line in more)]
+
+
 def general_commands(others: Callable[[], Iterable[Command]]) -> tuple[Command, ...]:
     """\\q and \\?; `others()` are all commands, for \\? to list."""
 
     def show_help(shell: Shell, _argument: str) -> bool:
         listed = [(" ".join((", ".join(c.names), c.argument)), c.help) for c in others()]
-        lines = ["commands", *(f"  {usage:<26} {text}" for usage, text in listed)]
-        lines += ["keys", *(f"  {key:<26} {text}" for key, text in KEYS)]
+        room = max(30, (shell.width or 120) - _USAGE_CELLS - 4)
+        lines = ["commands", *(line for usage, text in listed for line in _explained(usage, text, room))]
+        lines += ["keys", *(line for key, text in KEYS for line in _explained(key, text, room))]
         shell.say_long("\n".join([*lines, "a statement ends with a semicolon and may take several lines"]))
         return True
 

@@ -37,6 +37,7 @@ def _watch(shell: Shell, argument: str) -> bool:
         from repl.live.watching import borrowed, show_again
 
         screen = WatchScreen(query, every_s, timezone=shell.timezone, unicode=shell.unicode)
+        screen.grid.null = shell.display.look.null
         show_again(borrowed(shell.runner), query, every_s, screen, **shell.terminal)
         return True
     end = None if shell.limits.timeout_s is None else time.monotonic() + shell.limits.timeout_s

@@ -26,6 +26,7 @@ def follow(
     *,
     timezone: str = "UTC",
     unicode: bool = True,
+    null: str = "NULL",
     **terminal: Any,
 ) -> tuple[int, int]:
     """Show `result` (endless) until it is left; (rows there are, changes that came).
@@ -33,7 +34,7 @@ def follow(
     `open_session` makes the session that asks for watermark and state, None: nobody does.  Raises what ended the
     result, if it was an error.
     """
-    screen = LiveScreen(title, result.schema, timezone=timezone, unicode=unicode)
+    screen = LiveScreen(title, result.schema, timezone=timezone, unicode=unicode, null=null)
     failures: list[Error] = []
 
     def read(session: Any) -> None:

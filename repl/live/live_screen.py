@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 
 from repl.live.changes import MARKS, Decoder
@@ -21,11 +23,13 @@ from repl.render.cells import cell_texts
 from repl.render.chart import sparkline
 from repl.render.progress import count_text, time_text
 from repl.render.size import bytes_text
+from repl.render.width import text_width
 from sqlengine.errors import Error
 
 FLASH_S = 0.8
 _PIECE_ROWS = 16_384
 """Who draws waits for no more than so many changes."""
+_STATE_ROWS = re.compile(r"^state \S+ rows ")
 _SPARK_WIDTH = 110
 """Narrower screens have no room for the rates of the last seconds."""
 
@@ -41,13 +45,16 @@ class LiveScreen(GridScreen):
     foot_keys: Keys = (("?", "help"), ("Tab", "changes"), ("Space", "pause"), ("/", "search"), ("s", "sort"),
                        ("c", "chart"), ("y", "copy"), ("w", "write"), ("q", "leave"))  # fmt: skip
 
-    def __init__(self, title: str, schema: pa.Schema, *, timezone: str = "UTC", unicode: bool = True) -> None:
+    def __init__(
+        self, title: str, schema: pa.Schema, *, timezone: str = "UTC", unicode: bool = True, null: str = "NULL"
+    ) -> None:
         self._decoder = Decoder(schema)
         self._table = CurrentRows(self._decoder.schema)
         self._changes = RecentChanges(self._decoder.schema)
         super().__init__(title, self._table, timezone=timezone, unicode=unicode)
         self._table_grid, self._change_grid = self.grid, Grid(timezone, unicode)
         self._change_grid.follow()
+        self._table_grid.null = self._change_grid.null = null
         self._turns = Turns()
         self._frozen: dict[str, FixedRows] | None = None
         self._mode = "table"
@@ -195,11 +202,20 @@ class LiveScreen(GridScreen):
             parts.append(f"watermark {figures.watermark:%H:%M:%S}")
         if figures.lag_s is not None:
             parts.append(f"lag {time_text(max(0.0, figures.lag_s))}")
-        if figures.rows_behind:
-            parts.append(f"{count_text(figures.rows_behind)} rows behind")
         if figures.state_bytes is not None:
             parts.append(f"state {count_text(figures.state_rows or 0)} rows {bytes_text(figures.state_bytes)}")
-        return " · ".join(parts)
+        if figures.rows_behind:
+            parts.append(f"{count_text(figures.rows_behind)} rows behind")
+        return _fitting(parts, width - 1)
+
+
+def _fitting(parts: list[str], width: int) -> str:
+    """The parts that fit, whole: the state may be told by its bytes alone, then the last parts are left out."""
+    if text_width(" · ".join(parts)) > width:
+        parts = [_STATE_ROWS.sub("state ", part) for part in parts]
+    while len(parts) > 1 and text_width(" · ".join(parts)) > width:
+        parts = parts[:-1]
+    return " · ".join(parts)
 
 
 def _change_styles(shown: Shown, rows: pa.RecordBatch) -> list[list[str]]:
