@@ -9,6 +9,7 @@ import pyarrow as pa
 from repl.commands.base import Command
 from repl.last_result import LastResult
 from repl.render.chart import CHARTS, chart
+from sqlengine import types
 from sqlengine.errors import InvalidParameter, did_you_mean
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ def _chart(shell: Shell, argument: str) -> bool:
 
 
 def _columns(table: pa.Table, names: list[str]) -> pa.Table:
-    """The named columns, of all when there are no names."""
+    """The named columns, of all when there are no names; one of numbers alone is labelled by the first that is none."""
     for name in names:
         if name not in table.schema.names:
             known = ", ".join(table.schema.names)
             hint = did_you_mean(name, table.schema.names) or f"a kind is one of {', '.join(CHARTS)}; columns: {known}"
             raise InvalidParameter(f'the result has no column "{name}"', hint=hint)
+    if len(names) == 1 and types.is_numeric(table.schema.field(names[0]).type):
+        names = [*[f.name for f in table.schema if not types.is_numeric(f.type)][:1], *names]
     return table.select(names) if names else table
 
 

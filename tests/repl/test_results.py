@@ -118,3 +118,8 @@ def test_long_results_open_in_the_pager_and_leave_head_and_tail(tmp_path: Path) 
         terminal.wait_for("no result opens")
         terminal.run("SELECT n FROM generate_series(1, 100) AS g(n);")
         terminal.wait_for("(100 rows, 40 shown")
+
+
+def test_a_column_alone_is_labelled(capfd: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capfd, "SELECT 7 AS m, 'tea' AS item, 3 AS n", "\\chart bar n")
+    assert status == 0 and "tea │█" in out.splitlines()[-1]

@@ -219,3 +219,48 @@ def test_every_line_has_the_same_width_and_fits(rows: list[tuple[str, int, str]]
     widths = {wcwidth.wcswidth(line) for line in lines[:-2]}
     assert len(widths) == 1
     assert widths.pop() <= max(width, 16)
+
+
+SMALL = pa.table({"a": pa.array([1, 22], pa.int64()), "x": [None, "y"]})
+
+
+def test_borders_titles_and_what_stands_for_null() -> None:
+    assert render("table", SMALL, border=0) == golden(
+        """
+        |     a x
+        |bigint text
+        |────── ────
+        |     1 NULL
+        |    22 y
+        |(2 rows)
+        |"""
+    )
+    assert render("table", SMALL, border=1, null="∅", title="two") == golden(
+        """
+        |      two
+        |      a │ x
+        | bigint │ text
+        |────────┼──────
+        |      1 │ ∅
+        |     22 │ y
+        |(2 rows)
+        |"""
+    )
+    assert render("table", SMALL, null="", header=False, footer=False).splitlines()[1] == "│  1 │   │"
+    assert render("table", SMALL, Screen(unicode=False), border=1).splitlines()[2] == "--------+------"
+    assert "x │ ∅" in render("vertical", SMALL, null="∅")
+    assert "| 1 | ∅ |" in render("markdown", SMALL, null="∅")
+
+
+def test_a_table_without_lines_fits_where_a_box_does_not() -> None:
+    wide = pa.table({"a": ["x" * 12], "b": ["y" * 12]})
+    assert render("table", wide, Screen(width=25), border=0).splitlines()[3] == f"{'x' * 12} {'y' * 12}"
+    for border in (0, 1, 2):
+        for width in range(1, 40):
+            shown = render("table", wide, Screen(width=width), border=border, footer=False)
+            assert width < 12 or max(map(len, shown.splitlines())) <= width
+
+
+def test_values_divided_by_a_separator() -> None:
+    assert render("unaligned", SMALL) == "a|x\n1|NULL\n22|y\n(2 rows)\n"
+    assert render("unaligned", SMALL, fieldsep="\t", null="", header=False, footer=False) == "1\t\n22\ty\n"
