@@ -133,9 +133,13 @@ def input_columns(expr: Expr) -> set[int]:
 def with_children(expr: Expr, kids: Sequence[Expr]) -> Expr:
     """The same node over other sub-expressions, given in the order of `children`."""
     match expr:
-        case Call() | UserCall() | DuckExpr() | HigherOrder():
+        case Call(type=dtype, function=name):
+            return Call(dtype, name, tuple(kids))
+        case Cast(type=dtype, safe=safe):
+            return Cast(dtype, kids[0], safe)
+        case UserCall() | DuckExpr() | HigherOrder():
             return replace(expr, args=tuple(kids))
-        case Cast() | InList():
+        case InList():
             return replace(expr, arg=kids[0])
         case Case():
             pairs = tuple((kids[i], kids[i + 1]) for i in range(0, len(kids) - 1, 2))
@@ -146,7 +150,7 @@ def with_children(expr: Expr, kids: Sequence[Expr]) -> Expr:
 def remap(expr: Expr, positions: dict[int, int]) -> Expr:
     """The expression over another input: column i becomes column `positions[i]`."""
     if isinstance(expr, InputRef):
-        return replace(expr, index=positions[expr.index])
+        return InputRef(expr.type, positions[expr.index], expr.name)
     kids = children(expr)
     return with_children(expr, [remap(kid, positions) for kid in kids]) if kids else expr
 

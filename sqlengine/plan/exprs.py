@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from sqlengine.expr.tree import Expr, InputRef, children, with_children
 from sqlengine.plan import nodes
@@ -20,7 +19,7 @@ def map_refs(expr: Expr, fn: Callable[[InputRef], Expr]) -> Expr:
 
 def shift(expr: Expr, by: int) -> Expr:
     """Add `by` to every column position."""
-    return map_refs(expr, lambda ref: replace(ref, index=ref.index + by))
+    return map_refs(expr, lambda ref: InputRef(ref.type, ref.index + by, ref.name))
 
 
 def substitute(expr: Expr, exprs: Sequence[Expr]) -> Expr:

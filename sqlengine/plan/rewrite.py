@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from sqlengine.plan.unplannable import Unplannable
@@ -11,6 +12,15 @@ from sqlengine.sql import ast
 
 PARTS = (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.FrameClause, ast.FrameBound, ast.SelectItem)
 """What expressions stand in."""
+
+
+@cache
+def _parts(kind: type) -> tuple[str, ...]:
+    """The fields of a class that may hold expressions: not those that are texts, numbers or truth values."""
+    return tuple(f.name for f in dataclasses.fields(kind) if str(f.type) not in _PLAIN)
+
+
+_PLAIN = frozenset(("str", "bool", "int", "str | None", "int | None", "bool | None", "int | str", "tuple[str, ...]"))
 
 
 def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
@@ -23,7 +33,8 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
         if replacement is not None:
             return replacement
     if isinstance(node, tuple):
-        return tuple(transform(item, fn) for item in node)
+        items = tuple([transform(item, fn) for item in node])
+        return node if all(a is b for a, b in zip(items, node, strict=True)) else items
     if isinstance(node, ast.Subquery):
         arg = transform(node.arg, fn)
         return node if arg is node.arg else dataclasses.replace(node, arg=arg)
@@ -36,11 +47,13 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
         return node.over(columns)
     if isinstance(node, PARTS):
         changes = {}
-        for field in dataclasses.fields(node):
-            old = getattr(node, field.name)
+        for name in _parts(type(node)):
+            old = getattr(node, name)
+            if old is None or old == ():
+                continue
             new = transform(old, fn)
             if new is not old:
-                changes[field.name] = new
+                changes[name] = new
         return dataclasses.replace(node, **changes) if changes else node
     return node
 
@@ -56,8 +69,10 @@ def walk(node: Any) -> Iterator[ast.Expr]:
     elif isinstance(node, ast.Subquery):
         yield from walk(node.arg)
     elif isinstance(node, PARTS):
-        for field in dataclasses.fields(node):
-            yield from walk(getattr(node, field.name))
+        for name in _parts(type(node)):
+            below = getattr(node, name)
+            if below is not None and below != ():
+                yield from walk(below)
 
 
 def contains(node: Any, kind: type[ast.Expr]) -> bool:

@@ -37,10 +37,17 @@ class RowsOfNow:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._found: dict[tuple[str, ...], CatalogObject] = {}
 
     def get(self, parts: Sequence[str], position: int | None = None) -> CatalogObject:
         """As Catalog.get."""
-        obj = self._catalog.get(tuple(parts), position)
+        key = tuple(parts)
+        if key not in self._found:
+            self._found[key] = self._as_rows(key, position)
+        return self._found[key]
+
+    def _as_rows(self, parts: tuple[str, ...], position: int | None) -> CatalogObject:
+        obj = self._catalog.get(parts, position)
         if isinstance(obj, SystemTable):
             return Table(name=obj.name, columns=obj.columns, topic="", append_only=True)
         return replace(obj, watermark=None) if isinstance(obj, (Stream, Table)) else obj

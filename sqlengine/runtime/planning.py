@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlengine import sql
@@ -51,12 +52,13 @@ class Planning:
         return state_table(self.instance, ref.arguments, ref.position)
 
     def _planner(self, planning: PlanningInfo, count: Callable[[str], int]) -> Planner:
+        counted = cache(count)  # planning asks for the same rows again and again
         return Planner(
             self.catalog,
             self._plan_of,
             self._recompute_text,
             self.instance.functions,
-            lambda name: planning.rows[name] if name in planning.rows else count(name),
+            lambda name: planning.rows[name] if name in planning.rows else counted(name),
             [r.strip() for r in planning.disabled_rules.split(",") if r.strip()],
         )
 
