@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
 from sqlengine.plan.unplannable import Unplannable
@@ -14,10 +13,16 @@ PARTS = (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.FrameClause, ast.FrameBou
 """What expressions stand in."""
 
 
-@cache
+_known_parts: dict[type, tuple[str, ...]] = {}
+
+
 def _parts(kind: type) -> tuple[str, ...]:
     """The fields of a class that may hold expressions: not those that are texts, numbers or truth values."""
-    return tuple(f.name for f in dataclasses.fields(kind) if str(f.type) not in _PLAIN)
+    found = _known_parts.get(kind)
+    if found is None:
+        found = tuple(f.name for f in dataclasses.fields(kind) if str(f.type) not in _PLAIN)
+        _known_parts[kind] = found
+    return found
 
 
 _PLAIN = frozenset(("str", "bool", "int", "str | None", "int | None", "bool | None", "int | str", "tuple[str, ...]"))
