@@ -39,7 +39,7 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
     history = _history(shell)
     prompt = make_prompt(completer, history, config, has_color() and not options.no_color, **terminal)
     if keeper is not None and config.complete_while_typing:
-        keeper.on_change = lambda: _complete_again(prompt)
+        keeper.on_change = lambda: _complete_again(prompt, completer)
     completer.learn(history.load_history_strings())
     _when_shown(prompt, lambda: _prepare(shell, keeper))
     if not options.quiet:
@@ -69,12 +69,12 @@ def _when_shown(prompt: PromptSession[str], act: Callable[[], None]) -> None:
     prompt.app.after_render += once
 
 
-def _complete_again(prompt: PromptSession[str]) -> None:
-    """Offer what has become known while it was typed; called by the thread that fetches names."""
+def _complete_again(prompt: PromptSession[str], completer: SqlCompleter) -> None:
+    """Offer what was not known when it was typed; called by the thread that fetches names."""
     app, buffer = prompt.app, prompt.default_buffer
 
     def begin() -> None:
-        if app.is_running and buffer.text and buffer.complete_state is None:
+        if app.is_running and buffer.text and buffer.text == completer.missed and buffer.complete_state is None:
             buffer.start_completion(complete_event=CompleteEvent(text_inserted=True))
 
     loop = app.loop

@@ -34,6 +34,8 @@ class SqlCompleter(Completer):
     def __init__(self, names: Callable[[], Names] = Names) -> None:
         self._names = names
         self._counts: Counter[str] = Counter()
+        self.missed: str | None = None
+        """The text for which nothing was found last, perhaps because names were not known yet."""
 
     def learn(self, statements: Iterable[str]) -> None:
         """Count the words of what was typed before (the last 200), to rank by."""
@@ -48,6 +50,15 @@ class SqlCompleter(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         """See prompt_toolkit."""
+        self.missed = None
+        is_found = False
+        for completion in self._found(document, complete_event):
+            is_found = True
+            yield completion
+        if not is_found:
+            self.missed = document.text
+
+    def _found(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         for place in self._places(document.text, document.cursor_position):
             if complete_event.text_inserted and not _is_asked(place):
                 continue
