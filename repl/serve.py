@@ -16,6 +16,7 @@ _EPILOG = """\
 examples:
   sqlengine serve ./data                                    on 127.0.0.1:5433, for this machine alone
   sqlengine serve ./data --pg 0.0.0.0:5432 --tls-cert server.crt --tls-key server.key
+  sqlengine serve ./data --hive 127.0.0.1:10000             for clients of HiveServer2 as well
   psql -h 127.0.0.1 -p 5433
 
 SIGINT and SIGTERM end it: clients are told, and the state is saved.
@@ -29,6 +30,8 @@ def serve(argv: Sequence[str]) -> int:
     if options.tls_cert is None and (options.tls_key or options.tls_client_ca):
         parser.error("TLS needs a certificate\nhint: give --tls-cert")
     host, port = _address(parser, options.pg)
+    if options.hive is not None:
+        _address(parser, options.hive)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -42,9 +45,12 @@ def serve(argv: Sequence[str]) -> int:
             tls_client_ca=options.tls_client_ca,
             connections_max=options.max_connections,
             settings=dict(options.settings),
+            hive=options.hive,
         ) as server:
             places = [f"{host}:{server.port}"] if host is not None else []
             places += [f"{options.socket_dir}/.s.PGSQL.{server.port}"] if options.socket_dir else []
+            if server.hive is not None:
+                places.append(f"{options.hive.rpartition(':')[0]}:{server.hive.port} (HiveServer2)")
             sys.stderr.write(f"listening on {', '.join(places)}\n")
             sys.stderr.flush()
             stopped.wait()
@@ -55,7 +61,7 @@ def serve(argv: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="sqlengine serve",
-        description="Serve a database over the PostgreSQL wire protocol.",
+        description="Serve a database over the PostgreSQL wire protocol, and over HiveServer2's.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -63,6 +69,7 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("data_dir", nargs="?", metavar="DATA_DIR", help="directory that keeps the data; without it all is in memory")
     add("--pg", metavar="HOST:PORT", default=DEFAULT_ADDRESS, help=f"where to listen ({DEFAULT_ADDRESS}); port 0: any")
+    add("--hive", metavar="HOST:PORT", help="where to listen for clients of HiveServer2, such as 127.0.0.1:10000")
     add("--socket-dir", metavar="DIR", help="listen on a Unix socket in DIR as well")
     add("--tls-cert", metavar="FILE", help="the server's certificate (and chain), in PEM")
     add("--tls-key", metavar="FILE", help="its private key, in PEM")

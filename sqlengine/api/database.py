@@ -245,16 +245,19 @@ class Database:
         tls_client_ca: str | None = None,
         connections_max: int = 1_000,
         settings: Mapping[str, str] | None = None,
+        hive: str | None = None,
     ) -> PgServer:
         """Serve the database over the PostgreSQL wire protocol beside this program, until the server is closed.
 
         `port` 0: one that is free, which the server's `port` then says.  `host` None: only on the Unix socket of
         `socket_directory`.  The files of TLS are in PEM; `tls_client_ca` are authorities of clients' certificates.
-        `settings` are what sessions begin with, such as `{"idle_session_timeout": "10 min"}`.
+        `settings` are what sessions begin with, such as `{"idle_session_timeout": "10 min"}`.  `hive`: "HOST:PORT" to
+        listen on for clients of HiveServer2 as well; the server's `hive.port` says which port that is.
         Raises OperationalError (58000) where it cannot listen, InvalidAuthorization (28000) for an address other
         machines reach while no role has a password, InvalidParameter (22023) for files that do not fit.
         """
         # lazy: few programs serve, and asyncio and TLS take their time to load
+        from sqlengine.server.hive.listener import HiveListener, HiveOptions, parse_address
         from sqlengine.server.pg.server import PgOptions, PgServer
         from sqlengine.server.tls import load_tls
 
@@ -263,7 +266,16 @@ class Database:
             raise InterfaceError("TLS needs a certificate", hint="give tls_certificate")
         tls = None if tls_certificate is None else load_tls(tls_certificate, tls_key, tls_client_ca)
         options = PgOptions(host, port, socket_directory, tls, connections_max, settings=settings or {})
-        return PgServer(self, options)
+        place = None if hive is None else parse_address(hive)
+        server = PgServer(self, options)
+        if place is not None:
+            try:
+                also = HiveOptions(*place, tls=tls, connections_max=connections_max)
+                server.hive = HiveListener(server.loop, server.registry, also)
+            except BaseException:
+                server.close()
+                raise
+        return server
 
     def checkpoint(self) -> int:
         """Write a checkpoint of everything acknowledged before; returns the bytes written for it."""

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine import duck, sql
+from sqlengine.errors import Error
 from sqlengine.snapshot import pg
 from sqlengine.snapshot.expand import Expanded, typed
 
@@ -49,6 +50,8 @@ def run(
             on_start(connection)
         answer = connection.sql(text).to_arrow_table()
         table = duck.normalise(answer)
+    except Error:  # it has been cancelled before it began
+        raise
     except Exception as error:
         raise duck.translate_error(error) from error
     finally:

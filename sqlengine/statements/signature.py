@@ -56,6 +56,21 @@ def described(statement: ast.Statement, parameters: Sequence[pa.DataType], conte
     return None if describe is None else describe(made, context)
 
 
+RUN_TO_KNOW = (ast.Show, ast.Describe, ast.Explain, ast.Print)
+"""Statements that change nothing and whose columns are known once they have run."""
+
+
+def has_rows(statement: ast.Statement, context: Context) -> bool:
+    """Whether a statement will answer with rows, as far as its kind tells."""
+    if isinstance(statement, (ast.Insert, ast.Update, ast.Delete, ast.Merge)):
+        return bool(statement.returning)
+    if isinstance(statement, ast.Execute):
+        return has_rows(kept(context, statement.name).statement, context)
+    if isinstance(statement, ast.Fetch):
+        return not statement.moves
+    return isinstance(statement, (ast.SelectStatement, ast.Subscribe, *RUN_TO_KNOW))
+
+
 # ---------------------------------------------------------------- parameters
 
 

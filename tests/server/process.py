@@ -17,10 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Served:
-    """A server on a port of the loopback interface."""
+    """A server on a port of the loopback interface, perhaps on another for clients of Hive."""
 
     port: int
     process: subprocess.Popen[str]
+    hive_port: int | None = None
 
     @property
     def dsn(self) -> str:
@@ -44,7 +45,8 @@ def served(*arguments: str | Path) -> Iterator[Served]:
         told = process.stderr.readline()
         found = re.search(r":(\d+)", told)
         assert found is not None, told + process.stderr.read()
-        yield Served(int(found[1]), process)
+        hive = re.search(r":(\d+) \(HiveServer2\)", told)
+        yield Served(int(found[1]), process, None if hive is None else int(hive[1]))
     finally:
         if process.poll() is None:
             process.terminate()

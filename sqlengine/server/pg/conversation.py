@@ -16,7 +16,6 @@ from sqlengine.catalog.pg.facts import Activity
 from sqlengine.errors import (
     AdminShutdown,
     Error,
-    FailedTransaction,
     InvalidText,
     OperationalError,
     ProtocolViolation,
@@ -49,6 +48,7 @@ from sqlengine.server.pg.messages import (
 from sqlengine.server.pg.portal import Portal, Prepared, PreparedBefore
 from sqlengine.server.pg.running import given_up
 from sqlengine.server.pg.status import reported
+from sqlengine.server.transactions import refuse_after_failure
 from sqlengine.session import Session
 from sqlengine.sql import ast
 
@@ -387,21 +387,12 @@ class Conversation:
 
     def refuse_after_failure(self, statement: ast.Statement | None) -> None:
         """FailedTransaction (25P02) for anything but the end of a transaction that has failed."""
-        if self.session.context.has_failed and not _ends_or_returns(statement):
-            raise FailedTransaction(
-                "current transaction is aborted, commands ignored until end of transaction block",
-                hint="ROLLBACK ends it",
-            )
+        refuse_after_failure(self.session.context, statement)
 
     def _drop_portals(self) -> Steps:
         """Portals live as long as their transaction."""
         for name in list(self.portals):
             yield from given_up(self.portals.pop(name))
-
-
-def _ends_or_returns(statement: ast.Statement | None) -> bool:
-    """Whether a statement is the end of a transaction, or the way back to a savepoint."""
-    return isinstance(statement, ast.Transaction) and statement.action in ("commit", "rollback", "rollback to")
 
 
 def _idle(in_transaction: bool) -> Error:

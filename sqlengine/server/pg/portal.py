@@ -20,12 +20,10 @@ from sqlengine.session import Session
 from sqlengine.settings import Settings
 from sqlengine.sql import Typed, ast, bind_params
 from sqlengine.statements.key_lookup import KeyLookup
+from sqlengine.statements.signature import RUN_TO_KNOW
 
 SMALL_ROWS = 100
 """So many rows are encoded sooner than another thread is woken."""
-
-_RUN_TO_KNOW = (ast.Show, ast.Describe, ast.Explain, ast.Print)
-"""Statements that change nothing and whose columns are known once they have run."""
 
 
 @dataclass
@@ -53,7 +51,7 @@ class Prepared:
 
 
 def _schema(session: Session, statement: ast.Statement, types: Sequence[pa.DataType]) -> pa.Schema | None:
-    if isinstance(statement, _RUN_TO_KNOW):
+    if isinstance(statement, RUN_TO_KNOW):
         result = session.run(statement)
         result.close()
         return result.schema

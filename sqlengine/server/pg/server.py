@@ -7,10 +7,11 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlengine.catalog.verifier import unguessable
 from sqlengine.errors import InvalidParameter, OperationalError
@@ -25,6 +26,9 @@ from sqlengine.server.pg.conversation import Conversation
 from sqlengine.server.pg.proving import prove
 from sqlengine.server.tls import Tls
 from sqlengine.session import Session
+
+if TYPE_CHECKING:
+    from sqlengine.server.hive.listener import HiveListener
 
 _LOG = logging.getLogger("sqlengine.server")
 _ALPN = "postgresql"
@@ -46,7 +50,8 @@ class PgOptions:
 
 
 class PgServer:
-    """Serves a database until closed; a context manager.  `port` is the one it listens on."""
+    """Serves a database until closed; a context manager.  `port` is the one it listens on; `hive`: the listener for
+    clients of HiveServer2 beside it, if there is one."""
 
     def __init__(self, database: Sessions, options: PgOptions | None = None) -> None:
         self.options = options or PgOptions()
@@ -56,6 +61,7 @@ class PgServer:
         self.has_tls = tls is not None
         self.policy = Policy(client_certificates=tls is not None and tls.checks_clients)
         self.port = self.options.port
+        self.hive: HiveListener | None = None
         self._socket_path: Path | None = None
         try:
             sockets = self._bind()
@@ -143,10 +149,11 @@ class PgServer:
             self.loop.close(self._say_goodbye)
             self.registry.close()
 
-    def _say_goodbye(self) -> None:
+    def _say_goodbye(self) -> Sequence[Future[None]]:
         if self._socket_path is not None:
             self._socket_path.unlink(missing_ok=True)
         self.registry.terminate_all()
+        return () if self.hive is None else self.hive.end()
 
     def __enter__(self) -> PgServer:
         return self
