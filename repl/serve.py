@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from repl.options import Parser
 from sqlengine import connect
+from sqlengine.errors import InvalidParameter
+from sqlengine.server.address import parse_address
 
 DEFAULT_ADDRESS = "127.0.0.1:5433"
 _EPILOG = """\
@@ -96,7 +98,7 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _address(parser: Parser, text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65_535:
-        parser.error(f'"{text}" is no address to listen on\nhint: write HOST:PORT, as in {DEFAULT_ADDRESS}')
-    return host.strip("[]"), int(port)
+    try:
+        return parse_address(text)
+    except InvalidParameter as error:
+        parser.error(f"{error}\nhint: {error.hint}")

@@ -256,8 +256,10 @@ class Database:
         Raises OperationalError (58000) where it cannot listen, InvalidAuthorization (28000) for an address other
         machines reach while no role has a password, InvalidParameter (22023) for files that do not fit.
         """
-        # lazy: few programs serve, and asyncio and TLS take their time to load
-        from sqlengine.server.hive.listener import HiveListener, HiveOptions, parse_address
+        # lazy: few programs serve, and asyncio and TLS take their time to load; the version is known by then
+        import sqlengine
+        from sqlengine.server.address import parse_address
+        from sqlengine.server.hive.listener import HiveListener, HiveOptions
         from sqlengine.server.pg.server import PgOptions, PgServer
         from sqlengine.server.tls import load_tls
 
@@ -270,7 +272,7 @@ class Database:
         server = PgServer(self, options)
         if place is not None:
             try:
-                also = HiveOptions(*place, tls=tls, connections_max=connections_max)
+                also = HiveOptions(*place, tls=tls, connections_max=connections_max, version=sqlengine.__version__)
                 server.hive = HiveListener(server.loop, server.registry, also)
             except BaseException:
                 server.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import sqlengine
 from tests.hive_server.conftest import HiveServed, ThriftClient, rows_of, thrift_client
 
 SUCCESS, ERROR, INVALID_HANDLE = 0, 3, 4
@@ -115,6 +116,7 @@ def test_info(thrift: ThriftClient) -> None:
     kinds = thrift.types.TGetInfoType
     assert info(kinds.CLI_DBMS_NAME).infoValue.stringValue == "sqlengine"
     assert info(kinds.CLI_SERVER_NAME).infoValue.stringValue == "sqlengine"
+    assert info(kinds.CLI_DBMS_VER).infoValue.stringValue == sqlengine.__version__
     assert info(kinds.CLI_MAX_COLUMN_NAME_LEN).infoValue.lenValue == 128
     assert info(kinds.CLI_IDENTIFIER_QUOTE_CHAR).infoValue.stringValue == "`"
     assert info(kinds.CLI_OJ_CAPABILITIES).status.sqlState == "22023"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import sqlengine
-from sqlengine.errors import InvalidAuthorization, OperationalError
+from sqlengine.errors import InvalidAuthorization, InvalidParameter, OperationalError
 from tests.hive_server.conftest import HiveServed, thrift_client
 from tests.hive_server.test_calls import SLOW, SLOWLY, much_history, until
 from tests.server.process import served
@@ -110,7 +110,7 @@ def test_other_machines(with_roles: HiveServed) -> None:
     with with_roles.database.serve() as server, pytest.raises(OperationalError, match="cannot listen"):
         with_roles.database.serve(hive=f"127.0.0.1:{server.port}")
     for wrong in ("10000", ":10000", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000"):
-        with pytest.raises(OperationalError, match="no address"):
+        with pytest.raises(InvalidParameter, match="no address"):
             with_roles.database.serve(hive=wrong)
 
 

@@ -24,6 +24,7 @@ class HiveTestHost:
 
     database: Any
     limits: Limits = field(default_factory=Limits)
+    version: str = "1.2.3"
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
     opened: dict[bytes, HiveSession] = field(default_factory=dict)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import sqlengine
+from tests.server.certificates import made_certificates
 from tests.server.process import served
 
 psycopg = pytest.importorskip("psycopg")
@@ -26,23 +25,10 @@ def fails(dsn: str, sqlstate: str | None, match: str, **more: str) -> None:
     assert sqlstate is None or caught.value.sqlstate == sqlstate
 
 
-def run(*command: str | Path) -> None:
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """server.crt and ann.crt, both signed by ca.crt, with their keys."""
-    if shutil.which("openssl") is None:
-        pytest.skip("TLS IS NOT TESTED: openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    new = ("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    run(*new, "-x509", "-days", "2", "-subj", "/CN=ca", "-keyout", folder / "ca.key", "-out", folder / "ca.crt")
-    for name, subject in (("server", "/CN=localhost"), ("ann", "/CN=ann")):
-        run(*new, "-subj", subject, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.csr")
-        signed = ("-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial", "-days", "2")
-        run("openssl", "x509", "-req", "-in", folder / f"{name}.csr", *signed, "-out", folder / f"{name}.crt")
-    return folder
+    """See there."""
+    return made_certificates(tmp_path_factory.mktemp("tls"))
 
 
 def test_as_long_as_nobody_has_a_password_everybody_comes_in() -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-import sqlengine
 from sqlengine.errors import Error, InvalidParameter, NotSupportedError, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.result import Result
 from sqlengine.server.effects import Await, Run, Steps
@@ -166,7 +165,7 @@ def _get_info(talk: HiveConversation, fields: Fields) -> Steps:
         13: "sqlengine",
         14: "\\",
         17: "sqlengine",
-        18: sqlengine.__version__,
+        18: talk.host.version,
         29: "`",
         30: 128,
         32: 128,
@@ -299,7 +298,7 @@ def _progress(operation: Operation) -> bytes:
         field(LIST, 2, listed(LIST, [texts])),
         double(3, operation.progress),
         i32(4, _COMPLETE if operation.state.has_ended else _IN_PROGRESS),
-        string(5, f"{done} %"),
+        string(5, operation.done_text),
         i64(6, operation.started_us // 1000),
     )
 

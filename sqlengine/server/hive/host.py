@@ -15,6 +15,7 @@ class HiveHost(Protocol):
     """The server."""
 
     limits: Limits
+    version: str
 
     def prove(self, credentials: Credentials, peer: Peer) -> str:
         """The role a client may act as; may take some milliseconds.  InvalidAuthorization (28000), InvalidPassword

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlengine.errors import AdminShutdown, OperationalError
+from sqlengine.errors import AdminShutdown
 from sqlengine.server.admission import Policy
 from sqlengine.server.backends import Backends
 from sqlengine.server.channel import Channel
@@ -39,13 +39,14 @@ _IDLE_OVER_HTTP_MS = 4 * 3600 * 1000
 @dataclass(frozen=True)
 class HiveOptions:
     """Where to listen, port 0: on any that is free; `tls`: a context with the server's certificate; `connections_max`:
-    connections at a time, whether or not they have sessions."""
+    connections at a time, whether or not they have sessions; `version`: what clients are told of the engine's."""
 
     host: str = "127.0.0.1"
     port: int = 10_000
     tls: Tls | None = None
     connections_max: int = 1_000
     limits: Limits = field(default_factory=Limits)
+    version: str = ""
 
 
 class HiveListener:
@@ -54,6 +55,7 @@ class HiveListener:
     def __init__(self, loop: ServerLoop, backends: Backends, options: HiveOptions) -> None:
         self.options = options
         self.limits = options.limits
+        self.version = options.version
         tls = options.tls
         self._policy = Policy(require_tls=True, client_certificates=tls is not None and tls.checks_clients)
         check_hive_listen(options.host, backends, self._policy, tls is not None)
@@ -166,11 +168,3 @@ class HiveListener:
         for talk in list(self._talks):
             talk.terminate(AdminShutdown("terminating connection due to administrator command"))
         return [session.close() for session in self.sessions()]
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """HOST:PORT; OperationalError (22023) for anything else."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise OperationalError(f'"{text}" is no address to listen on', sqlstate="22023", hint="write HOST:PORT")
-    return host.strip("[]"), int(port)

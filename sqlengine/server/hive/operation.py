@@ -15,6 +15,7 @@ from enum import IntEnum
 
 import pyarrow as pa
 
+from sqlengine.advance import Advance
 from sqlengine.catalog.verifier import unguessable
 from sqlengine.errors import Error, NotSupportedError, QueryCanceled
 from sqlengine.result import Result
@@ -87,6 +88,7 @@ class Operation:
         self.state = State.PENDING
         self.error: BaseException | None = None
         self.progress = 0.0
+        self.done_text = ""
         self.logs: list[str] = []
         self.logs_read = 0
         self.started_us = now_us()
@@ -148,9 +150,11 @@ class Operation:
         if self.done.set_running_or_notify_cancel():
             self.done.set_result(None)
 
-    def on_progress(self, fraction: float) -> None:
-        """So much of it is done (0..1)."""
-        self.progress = min(max(fraction, 0.0), 1.0)
+    def on_progress(self, advance: Advance) -> None:
+        """So much of it is done."""
+        self.done_text = f"{advance.done} {advance.unit}"
+        if advance.fraction is not None:
+            self.progress = min(max(advance.fraction, 0.0), 1.0)
 
     # ------------------------------------------------------------ from outside
 
