@@ -40,7 +40,7 @@ def to_hive_text(array: pa.Array, timezone: str = "UTC") -> pa.Array:
     for matches, convert in _CONVERTERS:
         if matches(plain.type):
             return convert(plain, timezone)
-    return to_text_array(array, timezone)
+    return to_text_array(array)
 
 
 def _plain(array: pa.Array) -> pa.Array:
