@@ -167,7 +167,7 @@ def test_who_goes_away_within_a_copy_leaves_nothing_behind(server: Served, conne
     [
         ("COPY (SUBSCRIBE nothing) TO STDOUT", psycopg.errors.UndefinedTable),
         ("COPY (SUBSCRIBE t WITH (nope = 1)) TO STDOUT", psycopg.errors.InvalidParameterValue),
-        ("COPY (SUBSCRIBE t) TO STDOUT (FORMAT arrow)", psycopg.errors.InvalidParameterValue),
+        ("COPY (SUBSCRIBE t) TO STDOUT (FORMAT orc)", psycopg.errors.InvalidParameterValue),
         ("COPY (SUBSCRIBE t) TO '/tmp/never.csv'", psycopg.errors.FeatureNotSupported),
         ("COPY (SELECT id FROM t EMIT CHANGES) TO '/tmp/never.csv'", psycopg.errors.FeatureNotSupported),
         ("COPY (SUBSCRIBE (SELECT 1 AS op)) TO STDOUT", psycopg.errors.DuplicateColumn),
