@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 from repl.render.base import Summary, Target, footer_text, write_title
 from repl.render.cells import cell_texts
 from sqlengine.pgtext import to_text_array
-from sqlengine.text_style import TextStyle
 
 
 class UnalignedRenderer:
@@ -24,9 +23,7 @@ class UnalignedRenderer:
     def _texts(self, column: pa.Array) -> pa.Array:
         zone = self._target.look.timezone
         is_shown = self._target.screen.width is not None
-        if is_shown:
-            return cell_texts(column, zone, keep_lines=True, null="")
-        return to_text_array(column, TextStyle(zone))
+        return cell_texts(column, zone, keep_lines=True, null="") if is_shown else to_text_array(column, zone)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """See base.Renderer."""

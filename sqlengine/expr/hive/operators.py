@@ -92,11 +92,25 @@ def _arithmetic(op: str, left: tree.Expr, right: tree.Expr) -> tree.Expr:
 
 
 def _of_times(op: str, left: tree.Expr, right: tree.Expr) -> tree.Expr:
-    """Times and intervals as our own SQL computes them; a text beside an interval is a timestamp."""
+    """Times and intervals as our own SQL computes them; a text beside an interval is a timestamp.
+
+    A date and months give a date, two dates an interval of days."""
     moment = pa.timestamp("us")
-    a = to(left, moment) if is_text(left.type) else left
-    b = to(right, moment) if is_text(right.type) else right
-    return builtin({"+": "add", "-": "subtract"}[op], [a, b], op)
+    dates = left.type == right.type == pa.date32()
+    a = to(left, moment) if is_text(left.type) or dates else left
+    b = to(right, moment) if is_text(right.type) or dates else right
+    made = builtin({"+": "add", "-": "subtract"}[op], [a, b], op)
+    if pa.date32() in (a.type, b.type) and any(_of_months(e) for e in (a, b)):
+        return to(made, pa.date32())
+    return made
+
+
+def _of_months(expr: tree.Expr) -> bool:
+    """Whether it is a constant interval of whole months."""
+    if not isinstance(expr, tree.Const) or expr.type != INTERVAL or expr.value is None:
+        return False
+    _, days, nanos = expr.value
+    return not days and not nanos
 
 
 def _as_decimal(expr: tree.Expr) -> tree.Expr:

@@ -7,9 +7,9 @@ Hive what ours of that name mean, `gaps.py` those that are not there, and why.
 
 from __future__ import annotations
 
-from sqlengine.functions.hive import casts, collections, decimals, math, numbers, rounding, row_lists
+from sqlengine.functions.hive import casts, collections, decimals, math, numbers, of_values, rounding, row_lists, times
 from sqlengine.functions.registry import Registry, collect
 
-FAMILIES = (casts, collections, decimals, math, numbers, rounding, row_lists)
+FAMILIES = (casts, collections, decimals, math, numbers, of_values, rounding, row_lists, times)
 
 HIVE: Registry = collect(FAMILIES)

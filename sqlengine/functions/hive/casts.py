@@ -8,14 +8,13 @@ bigint; decimals round half up and are NULL when they do not fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import errors
-from sqlengine.functions.arrays_of import nulls
 from sqlengine.functions.casting import ArrayKernel
 from sqlengine.functions.hive.decimals import declared, fitted, widened
 from sqlengine.functions.hive.java_text import double_text
@@ -24,15 +23,18 @@ from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_t
 
 _WHOLE = r"^\s*(?P<whole>[+-]?\d+)(?:\.\d*)?\s*$"
 _NUMBER = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?\s*$|^\s*(?:NaN|[+-]?Infinity)\s*$"
-_DATE = r"^\s*(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?:[ T].*)?\s*$"
+_DATE = r"^\s*(?P<y>\d{1,6})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?:[ T].*)?\s*$"
 _TIME = (
-    r"^\s*(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})"
-    r"(?:[ T](?P<h>\d{1,2}):(?P<i>\d{1,2})(?::(?P<s>\d{1,2})(?:\.(?P<f>\d{1,9}))?)?)?\s*Z?\s*$"
+    r"^\s*(?P<y>\d{1,6})-(?P<m>\d{1,2})-(?P<d>\d{1,2})"
+    r"(?:[ T](?P<h>\d{1,2}):(?P<i>\d{1,2}):(?P<s>\d{1,2})(?:\.(?P<f>\d{1,9}))?)?\s*Z?\s*$"
 )
 _FALSE = ("", "false", "no", "off", "0")
 _BITS = {pa.int8(): 8, pa.int16(): 16, pa.int32(): 32, pa.int64(): 64}
 _STRING = pa.string()
+_CONTEXT = Context(prec=400)
 DAY_US = 86_400_000_000
+_LAST_DAY = 2**63 // DAY_US - 1
+"""Days from 1970 that have a timestamp of microseconds."""
 
 
 def _cast(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
@@ -55,7 +57,8 @@ def hive_cast(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
     if is_text(source) or pa.types.is_binary(source):
         return _from_text(target)
     if pa.types.is_boolean(source):
-        return lambda a: hive_cast(pa.int32(), target)(a.cast(pa.int32()))
+        from_int = hive_cast(pa.int32(), target)
+        return lambda a: from_int(a.cast(pa.int32()))
     if pa.types.is_boolean(target):
         return _to_boolean(source)
     if source in (pa.date32(), TIMESTAMP, TIMESTAMPTZ):
@@ -176,7 +179,7 @@ def _decimals_of(a: pa.Array, chosen: pa.Array, target: pa.DataType) -> pa.Array
         value = None
         if wanted:
             try:
-                value = Decimal(text).quantize(unit, rounding="ROUND_HALF_UP")
+                value = Decimal(text).quantize(unit, rounding="ROUND_HALF_UP", context=_CONTEXT)
             except InvalidOperation:
                 value = None
         made.append(value if value is not None and abs(value) < limit else None)
@@ -214,7 +217,8 @@ def text_to_timestamp(a: pa.Array) -> pa.Array:
     hour, minute, second = (_part(found, g) for g in "his")
     digits = pc.utf8_rpad(pc.fill_null(pc.struct_field(found, "f"), ""), 9, "0")
     fraction = digits.cast(pa.int64()).to_numpy(zero_copy_only=False) // 1000
-    good &= (hour < 24) & (minute < 60) & (second < 60)
+    good &= (hour < 24) & (minute < 60) & (second < 60) & (np.abs(days) < _LAST_DAY)
+    days = np.where(good, days, 0)
     micros = days * DAY_US + ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
     return pa.array(micros, pa.int64(), mask=~good).cast(TIMESTAMP)
 
@@ -227,7 +231,8 @@ def _to_boolean(source: pa.DataType) -> ArrayKernel:
         return lambda a: pc.not_equal(a.cast(pa.int64()), 0)
     if not is_numeric(source):
         raise _no_cast(source, pa.bool_())
-    return lambda a: pc.not_equal(a, pa.scalar(0, pa.int64()).cast(source))
+    zero = pa.scalar(Decimal(0), source) if pa.types.is_decimal(source) else pa.scalar(0, pa.int64()).cast(source)
+    return lambda a: pc.not_equal(a, zero)
 
 
 def _from_number(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
@@ -312,7 +317,7 @@ def _from_moment(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
     if pa.types.is_floating(target):
         return lambda a: pc.divide(a.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6).cast(target)
     if pa.types.is_decimal(target):
-        return lambda a: fitted(a.cast(pa.int64()).cast(pa.decimal256(76, 0)).cast(pa.decimal256(76, 38)), target)
+        return lambda a: fitted(declared(a.cast(pa.int64()).cast(pa.decimal256(76, 0)), 76, 6), target)
     raise _no_cast(source, target)
 
 
@@ -347,5 +352,5 @@ def _plain_decimal(a: pa.Array) -> pa.Array:
 
 def timestamp_text(a: pa.Array) -> pa.Array:
     """`yyyy-MM-dd HH:mm:ss[.f]` without zeros behind the fraction."""
-    text = pc.strftime(a.cast(TIMESTAMP), "%Y-%m-%d %H:%M:%S") if len(a) else nulls(0, pa.string())
+    text = pc.strftime(a.cast(TIMESTAMP), "%Y-%m-%d %H:%M:%S") if len(a) else pa.nulls(0, pa.string())
     return pc.replace_substring_regex(pc.replace_substring_regex(text, r"(\.\d*?)0+$", r"\1"), r"\.$", "")

@@ -109,7 +109,7 @@ def factorial(n: pa.Array) -> pa.Array:
 _MULTIPLIER, _ADDEND, _MASK = 0x5DEECE66D, 0xB, (1 << 48) - 1
 
 
-def _java_doubles(seed: int, count: int) -> Doubles:
+def java_doubles(seed: int, count: int) -> Doubles:
     """What java.util.Random(seed).nextDouble() answers, so many times (the class's documented generator)."""
     state = (seed ^ _MULTIPLIER) & _MASK
     drawn = np.empty(2 * count, np.int64)
@@ -131,7 +131,7 @@ def rand_seeded(seed: pa.Array) -> pa.Array:
     out = np.zeros(len(seed))
     for value in known:
         rows = pc.fill_null(pc.equal(seed, value), False).to_numpy(zero_copy_only=False)
-        out[rows] = _java_doubles(value, int(rows.sum()))
+        out[rows] = java_doubles(value, int(rows.sum()))
     return pa.array(out, mask=pc.is_null(seed).to_numpy(zero_copy_only=False))
 
 

@@ -10,14 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.errors import ProtocolViolation
-from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.result import Notice, Result
 from sqlengine.server.pg.oids import OIDS, arrow_type, column, type_oid
-from sqlengine.server.pg.replies import BINARY, NO_DATA, row_description
+from sqlengine.server.pg.replies import NO_DATA, row_description
 from sqlengine.server.pg.rows import RowSource, Slice
 from sqlengine.server.pg.values import parameter
 from sqlengine.session import Session
-from sqlengine.settings import Settings
 from sqlengine.sql import Typed, ast, bind_params
 from sqlengine.statements.key_lookup import KeyLookup
 from sqlengine.statements.signature import RUN_TO_KNOW
@@ -105,10 +103,8 @@ class PreparedBefore:
         return text, tuple(oids), session.settings.dialect, session.settings.search_path
 
 
-def bound_values(
-    prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str, settings: Settings
-) -> list[Typed]:
-    """The values Bind brings, as typed literals; `settings`: how the session writes them."""
+def bound_values(prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str) -> list[Typed]:
+    """The values Bind brings, as typed literals."""
     if len(values) != len(prepared.types):
         raise ProtocolViolation(
             f'bind message supplies {len(values)} parameters, but prepared statement "{name}" requires '
@@ -116,7 +112,7 @@ def bound_values(
         )
     codes = spread(formats, len(values))
     return [
-        parameter(value, code, kind, oid, settings.client_encoding)
+        parameter(value, code, kind, oid)
         for value, code, kind, oid in zip(values, codes, prepared.types, prepared.oids, strict=True)
     ]
 
@@ -143,8 +139,6 @@ class Portal:
     notices: list[Notice] = field(default_factory=list)
     sent: int = 0
     """Rows the present Execute has sent."""
-    is_simple: bool = False
-    """Whether a Query message brought it, whose answers are in text but for those of binary cursors."""
 
     @property
     def is_small(self) -> bool:
@@ -192,11 +186,8 @@ class Portal:
             self.result = result
             self.notices, self.result.notices = self.result.notices, []
             if self.result.schema is not None and not isinstance(self.statement, ast.CopyTo):
-                if self.is_simple and result.is_binary:
-                    self.formats = (BINARY,)
                 codes = spread(self.formats, len(self.result.schema))
-                settings = session.settings
-                self.source = RowSource(self.result, codes, settings.text_style, settings.client_encoding)
+                self.source = RowSource(self.result, codes, session.settings.timezone)
 
     def describe(self, session: Session) -> bytes:
         """RowDescription or NoData; a query is run for it, as its answer is the same now or at Execute."""
@@ -206,7 +197,7 @@ class Portal:
             schema = self.result.schema
         else:
             schema = self.prepared.describe(session)
-        return described(schema, self.formats, session.settings.client_encoding)
+        return described(schema, self.formats)
 
     def step(self, session: Session, most: int = 0) -> Slice | None:
         """The next rows; None of a statement without rows, which has run then."""
@@ -228,8 +219,8 @@ class Portal:
             self.result.close()
 
 
-def described(schema: pa.Schema | None, formats: Sequence[int], encoding: Encoding = UTF8) -> bytes:
+def described(schema: pa.Schema | None, formats: Sequence[int]) -> bytes:
     """RowDescription of a schema, NoData of none."""
     if schema is None:
         return NO_DATA
-    return row_description([column(f) for f in schema], spread(formats, len(schema)), encoding)
+    return row_description([column(f) for f in schema], spread(formats, len(schema)))

@@ -71,15 +71,46 @@ def _collected(distinct: bool) -> Rewrite:
     return rewrite
 
 
-def _percentile(name: str) -> Rewrite:
-    """`percentile(x, p)` and `percentile(x, array(p, ...))`: interpolated, of the values that are not NULL."""
+def _percentile(kernel: str) -> Rewrite:
+    """`percentile(x, p)` and `percentile(x, array(p, ...))` of the values that are not NULL; what an approximation is
+    told of its accuracy is left out, for the answer is exact."""
 
     def rewrite(call: ast.Call) -> ast.Expr:
-        if len(call.args) < 2:
+        if len(call.args) not in (2, 3):
             raise errors.UndefinedFunction(f"{call.name} takes a number and a fraction", position=call.position)
         known = _and(call.filter, ast.IsTest(call.args[0], "null", True))
-        values = ast.Call("array_agg", (_hive(name, call.args[0]),), distinct=call.distinct, filter=known)
-        return _hive("percentile_of", values, call.args[1])
+        values = ast.Call("array_agg", (_hive("as_double", call.args[0]),), distinct=call.distinct, filter=known)
+        return _hive(kernel, values, call.args[1])
+
+    return rewrite
+
+
+def _pairs(kernel: str, *parts: str) -> Rewrite:
+    """A function of aggregates over rows in which both arguments are known: `plus` and `minus` are the variances of
+    y + x and y - x, whose difference is four times their covariance."""
+
+    def rewrite(call: ast.Call) -> ast.Expr:
+        if len(call.args) != 2 or call.distinct:
+            raise errors.UndefinedFunction(f"{call.name} takes two numbers", position=call.position)
+        known = _and(call.filter, ast.IsTest(call.args[0], "null", True))
+        known = _and(known, ast.IsTest(call.args[1], "null", True))
+        y, x = (_hive("as_double", arg) for arg in call.args)
+
+        def over(name: str, arg: ast.Expr) -> ast.Call:
+            return ast.Call(name, (arg,), filter=known, position=call.position)
+
+        made = {
+            "plus": lambda: over("var_pop", ast.Binary("+", y, x, call.position, "hive")),
+            "minus": lambda: over("var_pop", ast.Binary("-", y, x, call.position, "hive")),
+            "x": lambda: over("var_pop", x),
+            "y": lambda: over("var_pop", y),
+            "n": lambda: over("count", x),
+            "meanx": lambda: over("avg", x),
+            "meany": lambda: over("avg", y),
+        }
+        if kernel == "":
+            return made[parts[0]]()
+        return _hive(kernel, *(made[part]() for part in parts))
 
     return rewrite
 
@@ -95,6 +126,16 @@ def _of_values(name: str) -> Rewrite:
         return _hive(name, values, *call.args[1:])
 
     return rewrite
+
+
+def _histogram(call: ast.Call) -> ast.Expr:
+    if len(call.args) != 2:
+        raise errors.UndefinedFunction("histogram_numeric takes a number and how many bins", position=call.position)
+    return _of_values("histogram_numeric_of")(replace(call, args=(_hive("as_double", call.args[0]), call.args[1])))
+
+
+def _renamed(name: str) -> Rewrite:
+    return lambda call: replace(call, name=name)
 
 
 def _same(call: ast.Call) -> ast.Expr:
@@ -116,22 +157,24 @@ AGGREGATES: dict[str, Rewrite] = {
     "variance": _double("var_pop"),
     "var_pop": _double("var_pop"),
     "var_samp": _double("var_samp"),
-    "corr": _double("corr"),
-    "covar_pop": _double("covar_pop"),
-    "covar_samp": _double("covar_samp"),
-    "regr_slope": _double("regr_slope"),
-    "regr_intercept": _double("regr_intercept"),
-    "regr_r2": _double("regr_r2"),
-    "regr_count": _double("regr_count"),
-    "regr_avgx": _double("regr_avgx"),
-    "regr_avgy": _double("regr_avgy"),
-    "regr_sxx": _double("regr_sxx"),
-    "regr_syy": _double("regr_syy"),
-    "regr_sxy": _double("regr_sxy"),
-    "percentile": _percentile("as_double"),
-    "percentile_approx": _percentile("as_double"),
-    "percentile_cont": _percentile("as_double"),
-    "histogram_numeric": _of_values("histogram_numeric_of"),
+    "corr": _pairs("corr_of", "plus", "minus", "x", "y", "n"),
+    "covar_pop": _pairs("covar_pop_of", "plus", "minus"),
+    "covar_samp": _pairs("covar_samp_of", "plus", "minus", "n"),
+    "regr_slope": _pairs("slope_of", "plus", "minus", "x"),
+    "regr_intercept": _pairs("intercept_of", "plus", "minus", "x", "meanx", "meany"),
+    "regr_r2": _pairs("r2_of", "plus", "minus", "x", "y"),
+    "regr_count": _pairs("", "n"),
+    "regr_avgx": _pairs("", "meanx"),
+    "regr_avgy": _pairs("", "meany"),
+    "regr_sxx": _pairs("sxx_of", "x", "n"),
+    "regr_syy": _pairs("sxx_of", "y", "n"),
+    "regr_sxy": _pairs("sxy_of", "plus", "minus", "n"),
+    "percentile": _percentile("percentile_of"),
+    "percentile_approx": _percentile("percentile_of"),
+    "percentile_cont": _percentile("percentile_of"),
+    "percentile_disc": _percentile("percentile_disc_of"),
+    "approx_distinct": _renamed("approx_count_distinct"),
+    "histogram_numeric": _histogram,
     "ngrams": _of_values("ngrams_of"),
     "context_ngrams": _of_values("context_ngrams_of"),
 }

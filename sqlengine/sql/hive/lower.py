@@ -6,6 +6,7 @@ expr/hive when they are bound.  Nothing here is evaluated by DuckDB: what has no
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from sqlglot import exp
@@ -16,6 +17,7 @@ from sqlengine.sql import ast, lower_calls, lower_expr, lower_query
 from sqlengine.sql.hive.aggregates import aggregate_call, aggregated
 from sqlengine.sql.hive.literals import literal
 from sqlengine.sql.hive.rewrite import SIZED
+from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lower_expr import OPERATORS, Context, Rule
 from sqlengine.sql.lower_values import fold, position_of, type_name
 from sqlengine.sql.quantified import quantifier
@@ -218,6 +220,22 @@ def _filter(node: exp.Expr, ctx: Context) -> ast.Expr:
     return aggregated(ctx.expr(node.this), filtered)
 
 
+def _within_group(node: exp.Expr, ctx: Context) -> ast.Expr:
+    """`percentile_cont(p) WITHIN GROUP (ORDER BY x)` is `percentile_cont(x, p)`; descending, that of the negatives."""
+    call, order = node.this, node.expression.expressions
+    known = isinstance(call, exp.Anonymous) and call.name.lower() in ("percentile_cont", "percentile_disc")
+    if not known or len(call.expressions) != 1 or len(order) != 1:
+        raise errors.SyntaxError(
+            "WITHIN GROUP is for percentile_cont and percentile_disc of one fraction in one order",
+            position=position_of(node),
+        )
+    value = order[0].this if isinstance(order[0], exp.Ordered) else order[0]
+    backwards = isinstance(order[0], exp.Ordered) and bool(order[0].args.get("desc"))
+    sorted_by = exp.Neg(this=exp.Paren(this=value.copy())) if backwards else value.copy()
+    made = _call(exp.Anonymous(this=call.name, expressions=[sorted_by, call.expressions[0].copy()]), ctx)
+    return _named("negative", (made,), node) if backwards else made
+
+
 def _refused(node: exp.Expr, ctx: Context) -> ast.Expr:
     raise NotSupportedError(f"{type(node).__name__.lower()} is not supported", position=position_of(node))
 
@@ -237,6 +255,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Cast: _cast,
     exp.TryCast: _cast,
     exp.Neg: lambda node, ctx: _negated(node, ctx),
+    exp.Interval: lambda node, ctx: _interval(node, ctx),
     exp.BitwiseNot: _own("bit_not", "this"),
     exp.Array: _array,
     exp.Bracket: _bracket,
@@ -244,6 +263,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Anonymous: _call,
     exp.Window: _over,
     exp.Filter: _filter,
+    exp.WithinGroup: _within_group,
     exp.Extract: _extract,
     exp.Trim: _trim,
     exp.Substring: _own("substr", "this", "start", "length"),
@@ -255,6 +275,30 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.CurrentDate: _own("current_date"),
     exp.CurrentUser: _own("current_user"),
 }
+
+
+_DAY_TO_SECOND = re.compile(r"\s*([+-]?)(\d+) (\d+):(\d+):(\d+(?:\.\d+)?)\s*")
+
+
+def _interval(node: exp.Expr, ctx: Context) -> ast.Expr:
+    """`INTERVAL '1 2:3:4.5' DAY TO SECOND` with its units said one by one; others as in our own SQL."""
+    unit = node.args.get("unit")
+    if (
+        isinstance(unit, exp.IntervalSpan)
+        and str(unit.this.this).upper() == "DAY"
+        and isinstance(node.this, exp.Literal)
+    ):
+        found = _DAY_TO_SECOND.fullmatch(str(node.this.this))
+        if found is None:
+            raise errors.InvalidDatetime(
+                f"invalid interval: {str(node.this.this)!r}",
+                hint="INTERVAL '1 2:03:04.5' DAY TO SECOND",
+                position=position_of(node.this),
+            )
+        sign, *amounts = found.groups()
+        spelt = " ".join(f"{sign}{n} {u}" for n, u in zip(amounts, ("day", "hour", "minute", "second"), strict=True))
+        return parse_interval(spelt)
+    return lower_expr.RULES[exp.Interval](node, ctx)
 
 
 def _negated(node: exp.Expr, ctx: Context) -> ast.Expr:

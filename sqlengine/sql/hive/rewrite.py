@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlengine.sql.lexer import NUMBER, OP, QUOTED, Token
+from sqlengine.sql.lexer import NUMBER, OP, QUOTED, WORD, Token
 from sqlengine.sql.rewrite import streaming_forms
 from sqlengine.sql.token_edit import word
 
@@ -15,7 +15,7 @@ _RESPELT = {"==": "=", "!": "NOT"}
 
 def rewrite(tokens: Sequence[Token]) -> list[Token]:
     """All rewrites: `==`, `!x`, and the window functions and changelogs that our own SQL has as well."""
-    return streaming_forms(_exists(_lengths([_respelt(token) for token in tokens])))
+    return streaming_forms(_floors(_exists(_lengths([_respelt(token) for token in tokens]))))
 
 
 _QUERIES = ("SELECT", "WITH", "FROM", "VALUES", "(")
@@ -29,6 +29,30 @@ def _exists(tokens: list[Token]) -> list[Token]:
         if tokens[at].upper == "EXISTS" and opens and tokens[at + 2].upper not in _QUERIES:
             out[at] = word("any_match", tokens[at])
     return out
+
+
+def _floors(tokens: list[Token]) -> list[Token]:
+    """`floor(t TO hour)` as `floor_hour(t)`."""
+    out = list(tokens)
+    at = 0
+    while at < len(out) - 1:
+        if out[at].upper == "FLOOR" and out[at + 1].value == "(":
+            end = _closing(out, at + 1)
+            if end - at > 4 and out[end - 2].upper == "TO" and out[end - 1].kind == WORD:
+                out[at] = word(f"floor_{out[end - 1].value.lower()}", out[at])
+                del out[end - 2 : end]
+        at += 1
+    return out
+
+
+def _closing(tokens: list[Token], at: int) -> int:
+    """The place of the bracket that closes the one at a place; the last place where there is none."""
+    depth = 0
+    for place in range(at, len(tokens)):
+        depth += {"(": 1, ")": -1}.get(tokens[place].value, 0) if tokens[place].kind == OP else 0
+        if not depth:
+            return place
+    return len(tokens) - 1
 
 
 def _lengths(tokens: list[Token]) -> list[Token]:

@@ -126,8 +126,49 @@ def _order(select: exp.Expr) -> None:
     select.set("distribute", None)
 
 
+_KEYS = ("grouping_sets", "rollup", "cube")
+
+
 def _group(select: exp.Expr) -> None:
-    """`GROUP BY a, b GROUPING SETS (...)`: the sets alone say what is grouped."""
+    """`GROUP BY a, b GROUPING SETS (...)`: the sets alone say what is grouped; GROUPING__ID is grouping() of all."""
     group = select.args.get("group")
-    if group is not None and group.args.get("grouping_sets"):
+    if group is None:
+        return
+    group.set("expressions", [_cube(item) for item in group.expressions])
+    if any(group.args.get(key) for key in _KEYS) or any(isinstance(e, _SETS) for e in group.expressions):
+        _grouping_id(select, _grouped_by(group))
+    if group.args.get("grouping_sets"):
         group.set("expressions", [])
+
+
+def _cube(item: exp.Expr) -> exp.Expr:
+    """`CUBE (a, b)`, which is read as a call."""
+    called = isinstance(item, exp.Anonymous) and item.name.lower() == "cube"
+    return exp.Cube(expressions=item.expressions) if called else item
+
+
+_SETS = (exp.GroupingSets, exp.Cube, exp.Rollup, exp.Tuple, exp.Paren)
+
+
+def _grouped_by(group: exp.Expr) -> list[exp.Expr]:
+    """What is grouped by, each once, in order: the columns before WITH or GROUPING SETS, and those of the sets."""
+    found: list[exp.Expr] = []
+    todo = [*group.expressions, *(item for key in _KEYS for item in group.args.get(key) or [])]
+    while todo:
+        item = todo.pop(0)
+        if isinstance(item, _SETS):
+            todo = [*(item.expressions or ([item.this] if item.this else [])), *todo]
+        elif item not in found:
+            found.append(item)
+    return found
+
+
+def _grouping_id(select: exp.Expr, columns: list[exp.Expr]) -> None:
+    """GROUPING__ID: a bit a column, the first the highest, 1 where it is not grouped by (Hive since 2.3)."""
+    places = [*select.expressions, *(select.args[k] for k in ("having", "order", "qualify") if select.args.get(k))]
+    for place in places:
+        for column in list(place.find_all(exp.Column)):
+            if column.name.lower() == "grouping__id" and not column.table:
+                made = exp.Anonymous(this="grouping", expressions=[c.copy() for c in columns])
+                named = column is place and place in select.expressions
+                column.replace(exp.alias_(made, "grouping__id", quoted=True) if named else made)
