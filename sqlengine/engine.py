@@ -38,6 +38,7 @@ from sqlengine.runtime.subscription import SubscriptionOutput, remove_topic
 from sqlengine.runtime.subscriptions import after_restart
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import POSTGRES
 from sqlengine.sql.named_at import named_at
 from sqlengine.statements import HANDLERS
 from sqlengine.statements.access import authorize
@@ -58,7 +59,8 @@ def run_script(text: str, params: Params, context: Context) -> Iterator[Result]:
 
 def parse(text: str, context: Context) -> list[ast.Statement]:
     """text -> statements; guards and syntax errors carry their position in `text`."""
-    if not asks_catalog(text):
+    context.settings.is_remote = context.backend.activity is not None
+    if not asks_catalog(text) or context.settings.dialect != POSTGRES:
         return sql.parse(text, context.settings)
     key = (text, *(context.settings.get(name) for name in PARSING))
     parsed: list[ast.Statement] = context.instance.pg.statements.get(key, lambda: sql.parse(text, context.settings))

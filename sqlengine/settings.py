@@ -81,6 +81,12 @@ class Settings:
     )
     database: dict[str, Any] = field(default_factory=dict, repr=False)
     postgres: dict[str, str] = field(default_factory=dict, repr=False)
+    hive: dict[str, str] = field(default_factory=dict, repr=False)
+    """What was set in Hive's dialect that is no setting of ours, by `hiveconf:name` and `hivevar:name`."""
+    macros: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict, repr=False)
+    """Hive's macros by name: parameters and body."""
+    is_remote: bool = False
+    """The session's client is somewhere else than the program."""
     changes: int = 0
     """How often a value was set or reset."""
     begun: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -136,6 +142,8 @@ class Settings:
         """Everything back to what the session began with, but what all sessions share, which is not one session's to
         reset."""
         self.changes += 1
+        self.hive.clear()
+        self.macros.clear()
         for name in [*self.postgres, *setting_names()]:
             if name in self.postgres or not is_shared(name):
                 self.reset(name)

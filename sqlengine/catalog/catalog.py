@@ -11,6 +11,7 @@ from sqlengine.catalog.objects import (
     REPLACEMENT,
     STREAM_QUERY,
     CatalogObject,
+    FileTable,
     Namespace,
     from_json,
     grants_from_json,
@@ -140,6 +141,13 @@ class Catalog:
             near = [o.name for o in self._objects.values() if o.kind == cls.kind]
             error = UndefinedObject if cls.kind in ("sink", "subscription", "function", "schema") else UndefinedTable
             raise error(f'{cls.kind} "{name}" does not exist', hint=did_you_mean(name, near), position=position)
+        if isinstance(found, FileTable) and cls.kind == found.kind and not isinstance(found, cls):
+            raise WrongObjectType(
+                f'"{name}" is a table over files, whose rows cannot be changed one by one',
+                hint="INSERT OVERWRITE writes them anew; a table with 'transactional'='true' or a primary key can be "
+                "changed",
+                position=position,
+            )
         if not isinstance(found, cls) or found.kind != cls.kind:
             raise WrongObjectType(
                 f'"{name}" is not a {cls.kind}',

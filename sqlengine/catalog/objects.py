@@ -6,6 +6,7 @@ expressions and queries as the text the user wrote.  Nothing here parses, plans 
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.catalog.privileges import Access, ColumnGrants, Grant, Grants
 from sqlengine.catalog.roles import BOOTSTRAP_ID
+from sqlengine.errors import UndefinedObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class Stream(CatalogObject):
 class Table(CatalogObject):
     """Mutable; its topic is its changelog.  Without a primary key a hidden row id stands in.
 
-    `identity_next`: no number from here on has been given out to a row; `retired`: as of a stream.
+    `identity_next`: no number from here on has been given out to a row; `retired`: as of a stream; `virtual_columns`:
+    so many of the last columns are no part of a row (only of what stands for a table of files in a plan).
     """
 
     kind: ClassVar[str] = "table"
@@ -147,6 +150,7 @@ class Table(CatalogObject):
     identity_next: int = 1
     retired: tuple[ColumnInfo, ...] = ()
     indexes: tuple[IndexInfo, ...] = ()
+    virtual_columns: int = 0
 
     def stored_columns(self) -> tuple[ColumnInfo, ...]:
         """Every column that is not computed."""
@@ -158,6 +162,39 @@ class Table(CatalogObject):
         if not self.primary_key:
             return found
         return (IndexInfo(primary_key_name(self.name), self.primary_key, True, True, -1), *found)
+
+
+HiveColumns = tuple[tuple[str, str, str], ...]
+"""Name, Hive's type text, comment."""
+PartitionValues = tuple[str | None, ...]
+"""A partition's values as texts, None for NULL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTable(CatalogObject):
+    """A table of Hive's: rows in files below `location`, as `hive_columns` and `partition_columns` say;
+    `columns` are both.
+
+    `file_format`: a word of STORED AS; `serde`: the class of ROW FORMAT SERDE or "". `located`: partitions that are not
+    where their values say; `hidden`: partitions on disk that were dropped. `statistics`: of ANALYZE TABLE, by what was
+    counted, as texts.
+    """
+
+    kind: ClassVar[str] = "table"
+    stored_kind: ClassVar[str] = "file table"
+    location: str
+    hive_columns: HiveColumns
+    partition_columns: HiveColumns = ()
+    file_format: str = "textfile"
+    serde: str = ""
+    serde_properties: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+    is_external: bool = False
+    bucket_columns: tuple[str, ...] = ()
+    num_buckets: int = 0
+    located: tuple[tuple[PartitionValues, str], ...] = ()
+    hidden: tuple[PartitionValues, ...] = ()
+    statistics: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,14 +304,17 @@ class SqlFunction(CatalogObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace(CatalogObject):
-    """A schema."""
+    """A schema. `location`: where tables of files are, "" for the usual place; `properties`: of WITH DBPROPERTIES."""
 
     kind: ClassVar[str] = "schema"
+    location: str = ""
+    properties: dict[str, str] = field(default_factory=dict)
 
 
 OBJECT_TYPES: tuple[type[CatalogObject], ...] = (
     Stream,
     Table,
+    FileTable,
     View,
     MaterializedView,
     Sink,
@@ -282,7 +322,7 @@ OBJECT_TYPES: tuple[type[CatalogObject], ...] = (
     SqlFunction,
     Namespace,
 )
-_BY_KIND = {cls.kind: cls for cls in OBJECT_TYPES}
+_BY_KIND = {getattr(cls, "stored_kind", cls.kind): cls for cls in OBJECT_TYPES}
 
 
 def indexes_of(obj: CatalogObject) -> tuple[IndexInfo, ...]:
@@ -310,25 +350,41 @@ def to_json(obj: CatalogObject) -> dict[str, Any]:
     for name in _ABSENT_WHEN_EMPTY:
         if not record.get(name, True):
             del record[name]
-    record["kind"] = obj.kind
+    record["kind"] = getattr(obj, "stored_kind", obj.kind)
     return record
 
 
-_ABSENT_WHEN_EMPTY = ("retired", "indexes")
+_ABSENT_WHEN_EMPTY = ("retired", "indexes", "location", "properties", "statistics", "virtual_columns")
 """Fields that came later: where they say nothing, versions that do not know them can go on."""
 
 
 def _column_to_json(info: ColumnInfo) -> dict[str, Any]:
     record = dataclasses.asdict(info) | {"type": types.to_sql(info.type)}
+    if not _is_spelt(info.type):
+        record["arrow"] = base64.b64encode(pa.schema([("", info.type)]).serialize()).decode()
     for name in ("stored", "reads"):
         if not record[name]:
             del record[name]
     return record
 
 
+def _is_spelt(kind: pa.DataType) -> bool:
+    """Whether the type's SQL text says all of it."""
+    try:
+        return types.from_sql(types.to_sql(kind)) == kind
+    except UndefinedObject:
+        return False
+
+
 def _column_from_json(record: dict[str, Any]) -> ColumnInfo:
     reads = tuple((name, stored) for name, stored in record.get("reads", ()))
-    return ColumnInfo(**{**record, "type": types.from_sql(record["type"]), "reads": reads})
+    fields = dict(record)
+    arrow = fields.pop("arrow", None)
+    if arrow is None:
+        kind = types.from_sql(record["type"])
+    else:
+        kind = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(arrow))).field(0).type
+    return ColumnInfo(**{**fields, "type": kind, "reads": reads})
 
 
 def from_json(record: dict[str, Any]) -> CatalogObject:
@@ -350,9 +406,14 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
         fields["planning"] = PlanningInfo(**fields["planning"])
     if "params" in fields:
         fields["params"] = tuple(tuple(p) for p in fields["params"])
-    for name in ("primary_key", "inputs"):
+    for name in ("primary_key", "inputs", "bucket_columns"):
         if name in fields:
             fields[name] = tuple(fields[name])
+    for name in ("hive_columns", "partition_columns", "hidden"):
+        if name in fields:
+            fields[name] = tuple(tuple(each) for each in fields[name])
+    if "located" in fields:
+        fields["located"] = tuple((tuple(values), path) for values, path in fields["located"])
     if fields.get("grants") is not None:
         fields["grants"] = grants_from_json(fields["grants"])
     given = fields.get("column_grants", ())

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
+from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, Stream, Table, View
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import (
     DatatypeMismatch,
@@ -135,7 +135,10 @@ class Binder:
             return relation.under(alias, tuple(c.name for c in obj.columns)).under(alias, table.column_aliases)
         relation = named(self._scan(obj, table.position), alias)
         if isinstance(obj, Table):
-            columns = (replace(c, key=c.name in obj.primary_key) for c in relation.columns)
+            virtual = len(relation.columns) - obj.virtual_columns
+            columns = (
+                replace(c, key=c.name in obj.primary_key, virtual=i >= virtual) for i, c in enumerate(relation.columns)
+            )
             relation = Relation(relation.node, tuple(columns))
         return relation.under(alias, table.column_aliases)
 
@@ -187,6 +190,12 @@ class Binder:
             case SystemTable():
                 raise WrongObjectType(
                     f'"{obj.name}" tells of this moment and cannot be followed', hint="SELECT it", position=position
+                )
+            case FileTable():
+                raise NotSupportedError(
+                    f'a continuous query cannot read "{obj.name}" yet, a table over files',
+                    hint="a SELECT can; CREATE TABLE ... AS SELECT copies its rows",
+                    position=position,
                 )
         raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=position)
 
@@ -391,7 +400,10 @@ def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tupl
         chosen = [
             (i, c)
             for i, c in enumerate(relation.columns)
-            if c.depth == 0 and c.name not in star.except_ and (c.table == star.table if star.table else not c.merged)
+            if c.depth == 0
+            and not c.virtual
+            and c.name not in star.except_
+            and (c.table == star.table if star.table else not c.merged)
         ]
         if star.table and not any(c.table == star.table for c in relation.columns):
             relation.resolve(ast.Column((star.table, "*")))

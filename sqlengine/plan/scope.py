@@ -24,7 +24,7 @@ class Visible:
     """One column a query can name; `merged` columns (the right side of USING) need their table's name.
 
     `depth`: how many queries further out it comes from: nearer ones hide it, and `*` leaves it out.  `handle`: a name
-    of its own that nothing hides.  `key`: it is in its table's primary key.
+    of its own that nothing hides.  `key`: it is in its table's primary key.  `virtual`: only who names it gets it.
     """
 
     table: str | None
@@ -33,6 +33,7 @@ class Visible:
     depth: int = 0
     handle: str | None = None
     key: bool = False
+    virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ from sqlengine.runtime.sources import make_reader, make_store, make_tracker, tim
 from sqlengine.runtime.subscription import expire
 from sqlengine.runtime.tick_journal import TickJournal
 from sqlengine.runtime.topic_output import TopicOutput
+from sqlengine.runtime.warehouse_root import WarehouseRoot
 from sqlengine.settings import Settings
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
@@ -102,6 +103,7 @@ class Instance:
             )
         self.pump = Pump(self.scheduler, self._maintain)
         self.pg = PgShared()
+        self.warehouse = WarehouseRoot(path)
         self.closed = False
         self._threads = threads
         self._workers: dict[int, Workers] = {}
@@ -559,6 +561,7 @@ class Instance:
             finally:
                 self.memory.close()
                 self.storage.close()
+                self.warehouse.close()
                 for workers in self._workers.values():
                     workers.close()
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import CatalogObject, PlanningInfo, Stream, Table
+from sqlengine.catalog.objects import CatalogObject, FileTable, PlanningInfo, Stream, Table
 from sqlengine.catalog.system import SystemTable
 from sqlengine.delta import Delta
 from sqlengine.errors import DatatypeMismatch, SyntaxError  # noqa: A004 - SQL's word
@@ -24,6 +24,7 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import plan_lowered
 from sqlengine.runtime.dataflow import Dataflow
 from sqlengine.runtime.feed import Feed
+from sqlengine.runtime.file_tables import VIRTUAL
 from sqlengine.runtime.planning import Planning
 from sqlengine.sql import ast
 from sqlengine.workers import ALONE, Workers
@@ -33,11 +34,13 @@ _HIDDEN = "$order"
 
 
 class RowsOfNow:
-    """A catalog as a query sees it that is answered once: no watermarks, and system tables are tables."""
+    """A catalog as a query sees it that is answered once: no watermarks, and system tables and tables over files are
+    tables; `virtual`: these with their virtual columns."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, virtual: bool = False) -> None:
         self._catalog = catalog
         self._found: dict[tuple[str, ...], CatalogObject] = {}
+        self._virtual = VIRTUAL if virtual else ()
 
     def get(self, parts: Sequence[str], position: int | None = None) -> CatalogObject:
         """As Catalog.get."""
@@ -50,6 +53,9 @@ class RowsOfNow:
         obj = self._catalog.get(parts, position)
         if isinstance(obj, SystemTable):
             return Table(name=obj.name, columns=obj.columns, topic="", append_only=True)
+        if isinstance(obj, FileTable):
+            columns = (*obj.columns, *self._virtual)
+            return Table(name=obj.name, columns=columns, topic="", append_only=True, virtual_columns=len(self._virtual))
         return replace(obj, watermark=None) if isinstance(obj, (Stream, Table)) else obj
 
     def __getattr__(self, name: str) -> Any:
@@ -90,8 +96,9 @@ class OneShot:
 def prepare(query: ast.Query, planning: Planning) -> OneShot:
     """Plan a query to be answered once.  Raises NotSupportedError (0A000) for what no operator can do."""
     tree = sql.lower(query)
+    names_virtual = any(column.name in query.text.lower() for column in VIRTUAL)
     ordered, order = _with_order(tree)
-    timeless = replace(planning, catalog=RowsOfNow(planning.catalog))  # type: ignore[arg-type]
+    timeless = replace(planning, catalog=RowsOfNow(planning.catalog, virtual=names_virtual))  # type: ignore[arg-type]
     planned = plan_lowered(ordered, ast.Emit(), timeless.planner(PlanningInfo()))
     hidden = len(ordered.items) - len(tree.items) if isinstance(tree, ast.Select) else 0
     width = len(planned.schema) - hidden

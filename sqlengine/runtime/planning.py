@@ -77,7 +77,7 @@ class Planning:
                 if not source.reader.at_end():  # a plan must not depend on how far the pump has come
                     self.instance.scheduler.catch_up()
                 return source.store.num_rows
-        if not isinstance(obj, (Stream, Table)):
+        if not isinstance(obj, (Stream, Table)) or not obj.topic:  # a system table, a table over files
             return 0
         return sum(log.last_stable_offset - log.start_offset for log in self.instance.topic_of(obj).partitions)
 

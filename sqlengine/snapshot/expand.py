@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sqlengine import duck, sql
 from sqlengine.catalog.catalog import Catalog, object_name
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table, View
+from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, Stream, Table, View
 from sqlengine.catalog.pg.functions import PG_FUNCTIONS, overload
 from sqlengine.catalog.pg.relations import PG_TABLE_FUNCTIONS, SET_FUNCTIONS, PgRelation, pg_relation
 from sqlengine.catalog.system import SYSTEM_TABLES, SystemTable
@@ -112,7 +112,7 @@ class _Expansion:
                 raise OtherDialect(obj.name)
             columns = ", ".join(duck.quote(c.name) for c in obj.columns)
             return f"(SELECT * FROM ({self.render(query)}) AS v({columns}))"
-        if not isinstance(obj, (Stream, Table, MaterializedView, SystemTable, PgRelation)):
+        if not isinstance(obj, (Stream, Table, FileTable, MaterializedView, SystemTable, PgRelation)):
             raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=ref.position)
         if obj.name not in self.names:
             name = f"{self.prefix}{len(self.inputs)}"

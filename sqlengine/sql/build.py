@@ -14,7 +14,7 @@ import lark
 from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
-from sqlengine.sql.dialect import POSTGRES
+from sqlengine.sql.dialect import OURS, Dialect
 from sqlengine.sql.interval import fixed_us, parse_interval
 from sqlengine.sql.lexer import STRING, Token
 from sqlengine.sql.query import make_expr, make_query
@@ -23,7 +23,7 @@ from sqlengine.sql.query import make_expr, make_query
 class Node:
     """A lark tree with the statement's text, tokens and dialect."""
 
-    def __init__(self, tree: lark.Tree[Any], text: str, tokens: Sequence[Token], dialect: str = POSTGRES) -> None:
+    def __init__(self, tree: lark.Tree[Any], text: str, tokens: Sequence[Token], dialect: Dialect = OURS) -> None:
         self.tree = tree
         self.text = text
         self.tokens = tokens

@@ -15,8 +15,7 @@ from sqlengine import errors
 from sqlengine.errors import Error
 from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
-from sqlengine.sql.dialect import POSTGRES, dialect_of
-from sqlengine.sql.hive.lexer import lex_hive
+from sqlengine.sql.dialect import OURS, POSTGRES, Dialect, dialect_of
 from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
 from sqlengine.sql.plain_insert import plain_insert
 from sqlengine.sql.statement_sets import without_statement_sets
@@ -34,16 +33,18 @@ def parse(text: str, settings: Settings | None = None) -> list[ast.Statement]:
     """
     settings = settings or Settings()
     guard.check_length(text, settings)
-    dialect = settings.dialect
-    if dialect == POSTGRES and (plain := plain_insert(text)) is not None:
+    if settings.dialect != POSTGRES:
+        from sqlengine.sql.hive.parse import parse_script  # only who speaks it pays for it
+
+        return parse_script(text, settings)
+    if (plain := plain_insert(text)) is not None:
         return [plain]
-    tokens_of = lex if dialect == POSTGRES else lex_hive
-    found = without_statement_sets(pieces(text, tokens_of(text)))
+    found = without_statement_sets(pieces(text, lex(text)))
     for _, tokens in found:
         guard.check(tokens, settings)
     if not found:
         return []
-    return deep.run(_statements, found, dialect)
+    return deep.run(_statements, found)
 
 
 def parse_one(text: str, settings: Settings | None = None) -> ast.Statement:
@@ -59,7 +60,11 @@ def parse_one(text: str, settings: Settings | None = None) -> ast.Statement:
 def parse_query(text: str) -> ast.Query:
     """The Query of a text that is one query, without EMIT, in the dialect it says it is in."""
     dialect, bare = dialect_of(text)
-    statement = parse_one(bare, Settings(dialect=dialect) if dialect != POSTGRES else None)
+    if dialect.is_hive:
+        from sqlengine.sql.hive.parse import parse_query_text  # only who speaks it pays for it
+
+        return parse_query_text(bare, dialect)
+    statement = parse_one(bare)
     if isinstance(statement, ast.SelectStatement) and statement.emit is None:
         return statement.query
     raise errors.SyntaxError("a query is expected here", position=0)
@@ -83,11 +88,11 @@ def _expression(tokens: Sequence[Token], text: str) -> ast.Expr:
 # ---------------------------------------------------------------- one statement
 
 
-def _statements(found: Sequence[tuple[Piece, list[Token]]], dialect: str) -> list[ast.Statement]:
+def _statements(found: Sequence[tuple[Piece, list[Token]]]) -> list[ast.Statement]:
     made: list[ast.Statement] = []
     for piece, tokens in found:
         try:
-            built = _statement(piece.text, _moved(tokens, piece.position), dialect)
+            built = statements_of(piece.text, _moved(tokens, piece.position), OURS)
         except Error as err:
             if err.position is not None:
                 err.position += piece.position
@@ -104,7 +109,8 @@ def _moved(tokens: list[Token], by: int) -> list[Token]:
     return [Token(kind, value, start - by, end - by) for kind, value, start, end in tokens] if by else tokens
 
 
-def _statement(text: str, tokens: list[Token], dialect: str) -> list[ast.Statement]:
+def statements_of(text: str, tokens: list[Token], dialect: Dialect) -> list[ast.Statement]:
+    """What one statement of our own grammar says, its queries in the given dialect; most are one statement here."""
     feature = unsupported_feature(tokens)
     if feature is not None:
         return [ast.Unsupported(feature=feature)]
@@ -130,7 +136,7 @@ def _is_as_of(tokens: Sequence[Token], at: int) -> bool:
     return tokens[at].upper in ("TICK", "TIMESTAMP") and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
 
 
-def _build(shell: Shell, text: str, dialect: str) -> list[ast.Statement]:
+def _build(shell: Shell, text: str, dialect: Dialect) -> list[ast.Statement]:
     from sqlengine.sql.build import Node  # lark: heavy
 
     node = next(Node(shell.tree, text, shell.tokens, dialect).nodes())
@@ -156,13 +162,22 @@ def _declare_query(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
     )
 
 
-def _inner(text: str, tokens: list[Token], dialect: str) -> ast.Statement:
+def _inner(text: str, tokens: list[Token], dialect: Dialect) -> ast.Statement:
     """A statement within another."""
-    made = _statement(text, tokens, dialect)
+    made = statements_within(text, tokens, dialect)
     if len(made) != 1:
         raise errors.SyntaxError("only one statement is expected here", position=tokens[0].start)
     start, end = tokens[0].start, tokens[-1].end
     return dataclasses.replace(made[0], text=text[start:end], position=start)
+
+
+def statements_within(text: str, tokens: list[Token], dialect: Dialect) -> list[ast.Statement]:
+    """What a statement within another says."""
+    if dialect.is_hive:
+        from sqlengine.sql.hive.parse import hive_statements  # only who speaks it pays for it
+
+        return hive_statements(text, tokens, dialect)
+    return statements_of(text, tokens, dialect)
 
 
 def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:

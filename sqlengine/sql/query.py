@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sqlengine import errors
 from sqlengine.sql import ast, deep
-from sqlengine.sql.dialect import POSTGRES, marked
+from sqlengine.sql.dialect import OURS, POSTGRES, Dialect, marked
 from sqlengine.sql.from_sqlglot import lower_expression, lower_tree
 from sqlengine.sql.glot import parse_expression, parse_query
 from sqlengine.sql.interval import fixed_us, parse_interval
@@ -18,12 +18,12 @@ from sqlengine.sql.lexer import Token
 from sqlengine.sql.rewrite_ksql import ksql_grace
 
 
-def make_query(tokens: Sequence[Token], text: str, dialect: str = POSTGRES) -> ast.Query:
+def make_query(tokens: Sequence[Token], text: str, dialect: Dialect = OURS) -> ast.Query:
     """The Query of a stretch of tokens of `text`; positions inside count from the start of `text`."""
     if not tokens:
         raise errors.SyntaxError("a query is expected here", position=len(text))
     start, end = tokens[0].start, tokens[-1].end
-    if dialect != POSTGRES:
+    if dialect.is_hive:
         from sqlengine.sql.hive.query import parse_hive  # only who speaks it pays for it
 
         return ast.Query(marked(text[start:end], dialect), parse_hive(tokens, text, dialect), start)

@@ -1,4 +1,4 @@
-"""The statement shell: our tokens -> lark tree, with errors that say what was expected.
+"""The statement shell: our tokens -> lark tree, with errors that say what was expected; for any grammar of ours.
 
 lark's LALR parser runs on our own tokens.  The token source looks at the parser's state: a word is a keyword
 only where the grammar could accept it there, and where a QUERY, EXPR, RELATIONS or TYPE may stand, the whole
@@ -9,7 +9,8 @@ module only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ _SHOWN = {
     "NUMBER": "a number",
     "$END": "the end",
     "STATEMENT": "a statement",
+    "SOURCE": "FROM or WITH before several INSERTs",
 }
 _EXPECTED_MAX = 8
 
@@ -50,18 +52,35 @@ class Shell:
         self.tokens = tokens
 
 
-def parse_shell(tokens: Sequence[Token]) -> Shell:
-    """Parse one statement.  Raises SyntaxError (42601) with position, expected tokens and a hint."""
+@dataclass(frozen=True, eq=False)
+class ShellGrammar:
+    """`path`: of the lark file; `regions`: terminals that are whole stretches of text, and where each ends;
+    `query_end`: of a query; `statement_starts`: first words of the statements that may stand within others."""
+
+    path: Path
+    regions: dict[str, Callable[[Sequence[Token], int], int]]
+    query_end: Callable[[Sequence[Token], int], int]
+    statement_starts: frozenset[str]
+
+    @cached_property
+    def parser(self) -> lark.Lark:
+        """Made on first use."""
+        source = type("Source", (_Source,), {"grammar": self})
+        return lark.Lark(self.path.read_text(encoding="utf-8"), parser="lalr", lexer=source, maybe_placeholders=True)
+
+
+def parse_shell(tokens: Sequence[Token], grammar: ShellGrammar | None = None) -> Shell:
+    """Parse one statement, of our own grammar unless stated.  Raises SyntaxError (42601) with position, expected tokens
+    and a hint."""
+    grammar = grammar or OURS
     try:
-        return Shell(_parser().parse(tokens), tokens)  # type: ignore[arg-type]
+        return Shell(grammar.parser.parse(tokens), tokens)  # type: ignore[arg-type]
     except lark.UnexpectedToken as err:
-        raise _unexpected(err, tokens) from None
+        raise _unexpected(err, tokens, grammar) from None
 
 
-@lru_cache(maxsize=1)
 def _parser() -> lark.Lark:
-    grammar = Path(__file__).with_name("statements.lark").read_text(encoding="utf-8")
-    return lark.Lark(grammar, parser="lalr", lexer=_Source, maybe_placeholders=True)
+    return OURS.parser
 
 
 @lru_cache(maxsize=1)
@@ -124,6 +143,7 @@ class _Source(Lexer):
     """Gives lark one token at a time, chosen by what its state accepts."""
 
     __future_interface__ = 2
+    grammar: ShellGrammar
 
     def __init__(self, lexer_conf: Any) -> None:
         self.by_text = {term.pattern.value.upper(): term.name for term in lexer_conf.terminals}
@@ -142,13 +162,13 @@ class _Source(Lexer):
         """(terminal, one past its last token)."""
         token = tokens[at]
         if begins_query(tokens, at) and "QUERY" in accepted:
-            return "QUERY", query_end(tokens, at)
-        if "STATEMENT" in accepted and _statement_end(tokens, at) > at:
+            return "QUERY", self.grammar.query_end(tokens, at)
+        if "STATEMENT" in accepted and self._begins_statement(tokens, at):
             return "STATEMENT", len(tokens)
         keyword = self._keyword(token, accepted)
         if keyword is not None and not ("IDENT" in accepted and _lacks_value(keyword, tokens, at)):
             return keyword, at + 1
-        for region, find in _REGIONS.items():
+        for region, find in self.grammar.regions.items():
             if region in accepted:
                 end = find(tokens, at)
                 if end > at:
@@ -159,6 +179,9 @@ class _Source(Lexer):
         if plain not in accepted and token.kind == WORD:
             return self.by_text.get(token.value.upper(), plain), at + 1
         return plain, at + 1
+
+    def _begins_statement(self, tokens: Sequence[Token], at: int) -> bool:
+        return tokens[at].upper in self.grammar.statement_starts or begins_query(tokens, at)
 
     def _keyword(self, token: Token, accepted: _Accepted) -> str | None:
         name = self.by_text.get(token.upper) if token.upper else None
@@ -239,7 +262,7 @@ def query_end(tokens: Sequence[Token], start: int) -> int:
             return following == "OF" and at + 2 < len(tokens) and tokens[at + 2].upper in ("TICK", "TIMESTAMP")
         return word == "RETURNING" or (word == "=" and compared)
 
-    return _stretch(tokens, start, stops)
+    return stretch(tokens, start, stops)
 
 
 _EXPR_STOPS = frozenset("WHERE RETURNING PRIMARY METADATA COMMENT KEY GENERATED CONSTRAINT UNIQUE".split())
@@ -260,7 +283,7 @@ def _expression_end(tokens: Sequence[Token], start: int) -> int:
             return _words(tokens, at + 1, 2) in _MATCHES and not _in_case(tokens, start, at)
         return word in _EXPR_STOPS and at > start
 
-    return _stretch(tokens, start, stops)
+    return stretch(tokens, start, stops)
 
 
 _MATCHES = frozenset(
@@ -275,18 +298,18 @@ def _in_case(tokens: Sequence[Token], start: int, at: int) -> bool:
 
 
 def _condition_end(tokens: Sequence[Token], start: int) -> int:
-    return _stretch(tokens, start, lambda at: tokens[at].upper == "THEN" and not _in_case(tokens, start, at))
+    return stretch(tokens, start, lambda at: tokens[at].upper == "THEN" and not _in_case(tokens, start, at))
 
 
 def _relation_end(tokens: Sequence[Token], start: int) -> int:
-    return _stretch(tokens, start, lambda at: tokens[at].upper == "ON")
+    return stretch(tokens, start, lambda at: tokens[at].upper == "ON")
 
 
 def _relations_end(tokens: Sequence[Token], start: int) -> int:
-    return _stretch(tokens, start, lambda at: tokens[at].upper in ("WHERE", "RETURNING"))
+    return stretch(tokens, start, lambda at: tokens[at].upper in ("WHERE", "RETURNING"))
 
 
-def _stretch(tokens: Sequence[Token], start: int, stops: Callable[[int], bool]) -> int:
+def stretch(tokens: Sequence[Token], start: int, stops: Callable[[int], bool]) -> int:
     """The first index at bracket depth 0 that closes an outer bracket or `stops`."""
     depth = 0
     for at in range(start, len(tokens)):
@@ -311,7 +334,7 @@ _TYPE_PHRASES = {"DOUBLE": ("PRECISION",), "CHARACTER": ("VARYING",), "CHAR": ("
 _ZONES = (("WITH", "TIME", "ZONE"), ("WITHOUT", "TIME", "ZONE"), ("WITH", "LOCAL", "TIME", "ZONE"))
 
 
-def _type_end(tokens: Sequence[Token], start: int) -> int:
+def type_end(tokens: Sequence[Token], start: int) -> int:
     """One past a type such as `NUMERIC(10,2)`, `ROW<a INT>[]`, `TIMESTAMP(3) WITH TIME ZONE`; `start` when
     none begins."""
     if tokens[start].kind not in (WORD, QUOTED) or tokens[start].upper in ("AS", "METADATA"):
@@ -347,10 +370,6 @@ def _type_arguments_end(tokens: Sequence[Token], start: int) -> int:
     return len(tokens)
 
 
-def _statement_end(tokens: Sequence[Token], start: int) -> int:
-    return len(tokens) if tokens[start].upper in STATEMENT_STARTS or begins_query(tokens, start) else start
-
-
 STATEMENT_STARTS = frozenset(
     "CREATE ALTER DROP TRUNCATE COMMENT INSERT UPDATE DELETE MERGE COPY SUBSCRIBE EXPLAIN SHOW DESCRIBE DESC SET "
     "RESET BEGIN START "
@@ -365,19 +384,19 @@ _REGIONS: dict[str, Callable[[Sequence[Token], int], int]] = {
     "CONDITION": _condition_end,
     "RELATION": _relation_end,
     "RELATIONS": _relations_end,
-    "TYPE": _type_end,
+    "TYPE": type_end,
 }
-
+OURS = ShellGrammar(Path(__file__).with_name("statements.lark"), _REGIONS, query_end, STATEMENT_STARTS)
 
 _STRETCHES = frozenset((*_REGIONS, "QUERY", "STATEMENT"))
 
 # ---------------------------------------------------------------- errors
 
 
-def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> errors.SyntaxError:
+def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token], grammar: ShellGrammar) -> errors.SyntaxError:
     accepted = _Accepted(err.state)
     expected = sorted(name for name in set(err.expected) if name in accepted)
-    names = [_SHOWN.get(name) or _spelling(name) for name in expected]
+    names = [_SHOWN.get(name) or _spelling(name, grammar) for name in expected]
     detail = (
         "expected " + (", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else "".join(names))
         if names
@@ -390,7 +409,7 @@ def _unexpected(err: lark.UnexpectedToken, tokens: Sequence[Token]) -> errors.Sy
         return errors.SyntaxError("syntax error at end of input", detail=detail, position=end)
     at = err.token.line or 0
     token = tokens[at]
-    words = [_spelling(name) for name in expected if name not in _SHOWN and name not in _PUNCTUATION]
+    words = [_spelling(name, grammar) for name in expected if name not in _SHOWN and name not in _PUNCTUATION]
     words = [*words, *QUERY_STARTS] if at == 0 else words
     meant = nearest_keyword(token.value, words) if token.kind == WORD else None
     near = token.value if token.kind != STRING else f"'{token.value}'"
@@ -405,11 +424,11 @@ def _may_be_password(tokens: Sequence[Token], at: int) -> bool:
     return (about_roles and tokens[at].kind == STRING) or (at > 0 and tokens[at - 1].upper == "PASSWORD")
 
 
-def _spelling(terminal: str) -> str:
+def _spelling(terminal: str, grammar: ShellGrammar | None = None) -> str:
     terminal = terminal.removesuffix("_WORD")
     if terminal.isalpha() and terminal.upper() == terminal and terminal not in _PUNCTUATION:
         return terminal
-    found = next((term for term in _parser().terminals if term.name == terminal), None)
+    found = next((term for term in (grammar or OURS).parser.terminals if term.name == terminal), None)
     return f'"{found.pattern.value}"' if found is not None else terminal
 
 

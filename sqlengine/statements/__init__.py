@@ -22,6 +22,14 @@ from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
 from sqlengine.statements.grants import drop_owned, grant_privileges, reassign_owned, set_owner
 from sqlengine.statements.groups import alter_group, drop_group
+from sqlengine.statements.hive import alter as hive_alter
+from sqlengine.statements.hive import databases as hive_databases
+from sqlengine.statements.hive import describe as hive_describe
+from sqlengine.statements.hive import files as hive_files
+from sqlengine.statements.hive import insert as hive_insert
+from sqlengine.statements.hive import session as hive_session
+from sqlengine.statements.hive import show as hive_show
+from sqlengine.statements.hive import tables as hive_tables
 from sqlengine.statements.indexes import create_index
 from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
@@ -58,7 +66,7 @@ from sqlengine.statements.subscriptions import acknowledge, alter_subscription, 
 from sqlengine.statements.tables import create_table
 from sqlengine.statements.topics import alter_topic, create_topic
 from sqlengine.statements.truncate import truncate
-from sqlengine.statements.views import alter_query, alter_view, create_view
+from sqlengine.statements.views import alter_query, alter_view, commented_view, create_view
 
 Handler = Callable[[Any, Context], Result]
 
@@ -143,6 +151,29 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Wait: wait,
     ast.Refresh: refresh,
     ast.Checkpoint: checkpoint,
+    ast.AddResource: hive_session.add_resource,
+    ast.AlterDatabase: hive_databases.alter_database,
+    ast.AlterFileTable: hive_alter.alter_table,
+    ast.Analyze: hive_files.analyze,
+    ast.CommentedView: commented_view,
+    ast.CreateDatabase: hive_databases.create_database,
+    ast.CreateFileTable: hive_tables.create_table,
+    ast.CreateHiveFunction: hive_session.create_function,
+    ast.CreateMacro: hive_session.create_macro,
+    ast.DropHiveFunction: hive_session.drop_function,
+    ast.DropMacro: hive_session.drop_macro,
+    ast.DropTable: hive_tables.drop_table,
+    ast.Export: hive_files.export,
+    ast.HiveDescribe: hive_describe.describe,
+    ast.HiveInsert: hive_insert.insert,
+    ast.HiveReset: hive_session.reset,
+    ast.HiveSet: hive_session.set_,
+    ast.HiveShow: hive_show.show,
+    ast.Import: hive_files.import_,
+    ast.Load: hive_files.load,
+    ast.Msck: hive_files.msck,
+    ast.TruncateFiles: hive_files.truncate,
+    ast.Use: hive_databases.use,
     ast.AlterRole: alter_role,
     ast.AlterRoleSetting: alter_role_setting,
     ast.CreateRole: create_role,

@@ -32,6 +32,7 @@ from sqlengine.runtime.pausing import object_of
 from sqlengine.settings import is_shared, setting_names
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.hive.needs import HIVE_NEEDS
 from sqlengine.statements.indexes import find_index
 from sqlengine.statements.topics import topic_name, topic_names
 
@@ -570,5 +571,6 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Listen: _nothing,
     ast.Unlisten: _nothing,
     ast.Notify: _nothing,
+    **HIVE_NEEDS,
 }
 """By the class of a statement."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from sqlengine import warehouse
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import (
     REPLACEMENT,
     STREAM_QUERY,
     CatalogObject,
+    FileTable,
     MaterializedView,
     Namespace,
     Sink,
@@ -22,6 +24,7 @@ from sqlengine.catalog.objects import (
 from sqlengine.catalog.system import SYSTEM_SCHEMA
 from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, UndefinedTable
 from sqlengine.result import Result
+from sqlengine.runtime.file_tables import description_of, overrides_of, remove_empty
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.replacement import replacement_of
 from sqlengine.runtime.subscription import remove_topic
@@ -57,7 +60,10 @@ def drop(statement: ast.Drop, context: Context) -> Result:
         if statement.if_exists and context.instance.catalog.find(statement.name) is None:
             context.notice(f'{statement.kind} "{name}" does not exist, skipping')
             return Result(tag)
-        obj = context.instance.catalog.get_as(KINDS[statement.kind], context.prefer_path(statement.name), None)
+        name_there = context.prefer_path(statement.name)
+        found = context.instance.catalog.find(name_there)
+        is_files = statement.kind == "table" and isinstance(found, FileTable)
+        obj = found if is_files and found else context.instance.catalog.get_as(KINDS[statement.kind], name_there)
         drop_object(context, obj, statement.cascade)
     return Result(tag)
 
@@ -179,6 +185,11 @@ def _let_go(context: Context, obj: CatalogObject) -> None:
             ingest.forget()
         instance.scheduler.sources.pop(obj.name, None)
         instance.identities.pop(obj.name, None)
+    if isinstance(obj, FileTable):
+        warehouse.drop_table(description_of(obj), overrides_of(obj))
+    if isinstance(obj, Namespace):
+        stated = obj.location or warehouse.database_location(instance.warehouse.location, obj.name)
+        remove_empty(stated)
     if isinstance(obj, Subscription):
         remove_topic(instance.storage, obj.topic)
         instance.catalog.forget_unowned(obj.topic)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine import duck
-from sqlengine.catalog.objects import IndexInfo, Stream, Table
+from sqlengine.catalog.objects import FileTable, IndexInfo, Stream, Table
 from sqlengine.errors import WrongObjectType
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
@@ -21,6 +21,7 @@ from sqlengine.statements import key_values
 from sqlengine.statements.change import changed_rows, check_assigned, conformed, refuse_taken_keys
 from sqlengine.statements.context import Context
 from sqlengine.statements.given_defaults import with_defaults, without_defaults
+from sqlengine.statements.hive.rows import refuse_in_transaction, write_files
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.write import (
     append_changes,
@@ -36,6 +37,9 @@ from sqlengine.statements.write import (
 
 def insert(statement: ast.Insert, context: Context) -> Result:
     """INSERT INTO target [(columns)] query [ON CONFLICT ...] [RETURNING ...]."""
+    files = context.instance.catalog.find(context.prefer_path(statement.target))
+    if isinstance(files, FileTable):
+        return _into_files(statement, files, context)
     target = writable(context, statement.target)
     statement = without_defaults(context, target, statement)
     given = statement.query.rows
@@ -46,6 +50,16 @@ def insert(statement: ast.Insert, context: Context) -> Result:
     else:
         stored = write_rows(context, target, rows, named)
     return changed_rows(context, f"INSERT 0 {stored.num_rows}", target, stored, statement.returning)
+
+
+def _into_files(statement: ast.Insert, table: FileTable, context: Context) -> Result:
+    """Into a table of Hive's, whose rows stand for themselves."""
+    if statement.conflict is not None or statement.returning:
+        raise WrongObjectType(f'table "{table.name}" is over files: INSERT has no ON CONFLICT and no RETURNING there')
+    refuse_in_transaction(context, table)
+    rows = run_snapshot(context, statement.query) if statement.query.rows is None else statement.query.rows
+    written = write_files(context, table, rows, overwrite=False, named=statement.columns)
+    return Result(f"INSERT 0 {written.rows}", row_count=written.rows)
 
 
 def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement: ast.Insert) -> pa.Table:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table
+from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, Stream, Table
 from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.catalog.system import SystemTable
-from sqlengine.errors import NotSupportedError, QueryCanceled
+from sqlengine.errors import Error, NotSupportedError, QueryCanceled
+from sqlengine.plan.nodes import Node
 from sqlengine.result import Result
+from sqlengine.runtime.file_tables import needs_of, recovered, rows_of_files, with_all_columns
 from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.snapshot.execute import run
@@ -74,18 +77,23 @@ def run_at(
                 "AS CHANGELOG tells of changes, and a SELECT asks for rows at one moment",
                 hint="create a materialized view over it, or follow it: SUBSCRIBE (WITH c AS CHANGELOG FROM t ...)",
             )
+        files = {name: obj for name, obj in expanded.inputs.items() if isinstance(obj, FileTable)}
+        stored = {name: obj for name, obj in expanded.inputs.items() if name not in files}
         reads = bool(expanded.inputs) or expanded.tick_dependent
         is_strict = reads and context.settings.read_consistency == "strict"
-        with instance.one_moment(expanded.inputs.values(), context.check) if is_strict else nullcontext():
+        with instance.one_moment(stored.values(), context.check) if is_strict else nullcontext():
             tick = instance.scheduler.tick_number
             plain = plain_select(context, query, expanded)
             if as_of:
                 tick = tick_of(context, what, as_of, expanded.inputs.values())
-                tables = {name: contents_as_of(instance, obj, tick) for name, obj in expanded.inputs.items()}
+                tables = {name: contents_as_of(instance, obj, tick) for name, obj in stored.items()}
             else:
                 rows = plain.rows_needed if plain is not None else None
-                tables = {name: _contents(context, obj, rows) for name, obj in expanded.inputs.items()}
+                tables = {name: _contents(context, obj, rows) for name, obj in stored.items()}
         now_us = instance.clock.now_us()
+    if files:
+        read = read_files(context, files, _plan_of(context, query), now_us)
+        tables |= {name: with_all_columns(rows, files[name]) for name, rows in read.items()}
     if plain is not None:
         context.check()
         ((name, obj),) = expanded.inputs.items()
@@ -98,7 +106,9 @@ def run_planned(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) 
     instance = context.instance
     with instance.lock:
         planned = prepare(query, instance.planning)
-        objects = {name: instance.catalog.get(tuple(name.split("."))) for name in planned.sources}
+        named = {name: instance.catalog.get(tuple(name.split("."))) for name in planned.sources}
+        files = {name: obj for name, obj in named.items() if isinstance(obj, FileTable)}
+        objects = {name: obj for name, obj in named.items() if name not in files}
         is_strict = bool(objects) and context.settings.read_consistency == "strict"
         with instance.one_moment(objects.values(), context.check) if is_strict else nullcontext():
             tick = instance.scheduler.tick_number
@@ -106,15 +116,35 @@ def run_planned(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) 
                 tick = tick_of(context, what, as_of, objects.values())
                 tables = {name: contents_as_of(instance, obj, tick) for name, obj in objects.items()}
             else:
-                tables = {name: _plain_contents(context, obj) for name, obj in objects.items()}
+                tables = {name: plain_contents(context, obj) for name, obj in objects.items()}
         now_us = instance.clock.now_us()
+    tables |= read_files(context, files, planned.plan, now_us)
     context.check()
     table = planned.run(tables, now_us, instance.workers(0))
     context.check()
     return table, tick
 
 
-def _plain_contents(context: Context, obj: CatalogObject) -> pa.Table:
+def read_files(context: Context, files: Mapping[str, FileTable], plan: Node | None, now_us: int) -> dict[str, pa.Table]:
+    """The rows of tables over files by the names given, as far as a plan needs them; all of them without one."""
+    found = {}
+    for name, table in files.items():
+        recovered(table.location, os.getpid())
+        needs = None if plan is None else needs_of(plan, table.name)
+        found[name] = rows_of_files(table, needs, now_us, context.check)
+    return found
+
+
+def _plan_of(context: Context, query: ast.Query) -> Node | None:
+    """A plan that tells which columns and partitions a query needs; None when only its executor knows."""
+    try:
+        with context.instance.lock:
+            return prepare(query, context.instance.planning).plan
+    except Error:
+        return None
+
+
+def plain_contents(context: Context, obj: CatalogObject) -> pa.Table:
     """An object's rows, no text of them as a dictionary."""
     return system_rows(context, obj) if isinstance(obj, SystemTable) else _as_seen(context, obj)
 

@@ -56,7 +56,7 @@ def described(statement: ast.Statement, parameters: Sequence[pa.DataType], conte
     return None if describe is None else describe(made, context)
 
 
-RUN_TO_KNOW = (ast.Show, ast.Describe, ast.Explain, ast.Print)
+RUN_TO_KNOW = (ast.Show, ast.Describe, ast.Explain, ast.Print, ast.HiveShow, ast.HiveDescribe)
 """Statements that change nothing and whose columns are known once they have run."""
 
 
@@ -68,6 +68,8 @@ def has_rows(statement: ast.Statement, context: Context) -> bool:
         return has_rows(kept(context, statement.name).statement, context)
     if isinstance(statement, ast.Fetch):
         return not statement.moves
+    if isinstance(statement, ast.HiveSet):
+        return statement.value is None
     return isinstance(statement, (ast.SelectStatement, ast.Subscribe, *RUN_TO_KNOW))
 
 

@@ -60,6 +60,19 @@ def create_view(statement: ast.CreateView, context: Context) -> Result:
     return Result(tag)
 
 
+def commented_view(statement: ast.CommentedView, context: Context) -> Result:
+    """CREATE [MATERIALIZED] VIEW ... COMMENT: made, then commented on."""
+    view = replace(statement.view, text=statement.text, position=statement.position)
+    with context.instance.lock:
+        was_there = context.instance.catalog.find(view.name) is not None
+    result = create_view(view, context)
+    with context.instance.lock:
+        found = context.instance.catalog.get(view.name)
+        if not was_there or view.or_replace:
+            context.instance.catalog.update(found, comment=statement.comment)
+    return result
+
+
 def _plain(statement: ast.CreateView, context: Context) -> View:
     if statement.emit is not None:
         raise InvalidDefinition("EMIT belongs to a materialized view", hint="use CREATE MATERIALIZED VIEW")

@@ -10,7 +10,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlengine.catalog.objects import CatalogObject, CheckInfo, ColumnInfo, IndexInfo, MaterializedView, Stream, Table
+from sqlengine.catalog.objects import (
+    CatalogObject,
+    CheckInfo,
+    ColumnInfo,
+    FileTable,
+    IndexInfo,
+    MaterializedView,
+    Stream,
+    Table,
+)
 from sqlengine.errors import WrongObjectType
 from sqlengine.formats import encoder
 from sqlengine.runtime.reader import WEIGHT_COLUMN
@@ -39,6 +48,12 @@ def writable(context: Context, name: tuple[str, ...]) -> Stream | Table:
         if isinstance(obj, Stream) and obj.connector != "topic":
             raise WrongObjectType(f'cannot insert into stream "{obj.name}": its connector {obj.connector} feeds it')
         return obj
+    if isinstance(obj, FileTable):
+        raise WrongObjectType(
+            f'table "{obj.name}" is over files: its rows cannot be changed one by one',
+            hint="INSERT writes into it, INSERT OVERWRITE (of Hive's dialect) anew; CREATE TABLE ... TBLPROPERTIES "
+            "('transactional' = 'true') makes a table whose rows can be changed",
+        )
     hint = "insert into the streams or tables it reads" if isinstance(obj, MaterializedView) else None
     raise WrongObjectType(f'cannot insert into {obj.kind} "{obj.name}"', hint=hint)
 

@@ -13,6 +13,7 @@ from sqlengine.catalog.default_privileges import DefaultKey
 from sqlengine.catalog.objects import (
     CatalogObject,
     ColumnInfo,
+    FileTable,
     MaterializedView,
     Sink,
     Stream,
@@ -108,6 +109,7 @@ NAMESPACES = {"pg_catalog": 11, "pg_toast": 99, "public": 2200, "information_sch
 KINDS: tuple[tuple[type[CatalogObject], str], ...] = (
     (Stream, "r"),
     (Table, "r"),
+    (FileTable, "r"),
     (View, "v"),
     (MaterializedView, "m"),
     (SystemTable, "v"),

@@ -17,6 +17,7 @@ from sqlengine.server.pg.rows import RowSource, Slice
 from sqlengine.server.pg.values import parameter
 from sqlengine.session import Session
 from sqlengine.sql import Typed, ast, bind_params
+from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.key_lookup import KeyLookup
 from sqlengine.statements.signature import RUN_TO_KNOW
 
@@ -49,7 +50,8 @@ class Prepared:
 
 
 def _schema(session: Session, statement: ast.Statement, types: Sequence[pa.DataType]) -> pa.Schema | None:
-    if isinstance(statement, RUN_TO_KNOW):
+    asks = isinstance(statement, ast.HiveSet) and statement.value is None
+    if asks or isinstance(statement, RUN_TO_KNOW):
         result = session.run(statement)
         result.close()
         return result.schema
@@ -100,7 +102,9 @@ class PreparedBefore:
 
     @staticmethod
     def _key(session: Session, text: str, oids: Sequence[int]) -> tuple[Any, ...]:
-        return text, tuple(oids), session.settings.dialect, session.settings.search_path
+        settings = session.settings
+        said = settings.changes if settings.dialect != POSTGRES else 0  # what Hive's variables were
+        return text, tuple(oids), settings.dialect, settings.search_path, said
 
 
 def bound_values(prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str) -> list[Typed]:

@@ -8,5 +8,6 @@ from sqlengine.sql.ast.access import *  # noqa: F403 (the vocabulary in one plac
 from sqlengine.sql.ast.alteration import *  # noqa: F403
 from sqlengine.sql.ast.cursors import *  # noqa: F403
 from sqlengine.sql.ast.expressions import *  # noqa: F403
+from sqlengine.sql.ast.hive import *  # noqa: F403
 from sqlengine.sql.ast.queries import *  # noqa: F403
 from sqlengine.sql.ast.statements import *  # noqa: F403

@@ -253,7 +253,7 @@ class Query:
     @property
     def dialect(self) -> str:
         """The dialect the text is written in."""
-        return dialect_of(self.text)[0]
+        return dialect_of(self.text)[0].name
 
     def __hash__(self) -> int:
         return hash(self.text)

@@ -1,0 +1,1 @@
+"""What Hive's statements do: databases, tables over files, their partitions, rows written into them."""

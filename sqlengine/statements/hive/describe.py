@@ -1,0 +1,179 @@
+"""DESCRIBE as Hive answers it: rows of col_name, data_type, comment."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+
+import pyarrow as pa
+
+from sqlengine import warehouse
+from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, View
+from sqlengine.errors import UndefinedColumn, UndefinedFunction, WrongObjectType, did_you_mean
+from sqlengine.functions import BUILTINS
+from sqlengine.result import Result
+from sqlengine.sql import ast
+from sqlengine.statements.context import Context
+from sqlengine.statements.hive.found import (
+    any_object,
+    database,
+    database_location,
+    database_shown,
+    one_partition,
+    type_of_arrow,
+)
+
+Line = tuple[str, str | None, str | None]
+_HEAD = ("col_name", "data_type", "comment")
+
+
+def describe(statement: ast.HiveDescribe, context: Context) -> Result:
+    """DESCRIBE [EXTENDED | FORMATTED] table [PARTITION (...)] [column], DATABASE, FUNCTION."""
+    with context.instance.lock:
+        if statement.kind == "database":
+            return _database(statement, context)
+        if statement.kind == "function":
+            return _function(statement.name[-1])
+        obj = any_object(context, statement.name)
+        if statement.column is not None:
+            return _table([_column(obj, statement.column)])
+        lines = list(_columns(obj))
+        if isinstance(obj, FileTable) and obj.partition_columns:
+            lines += _partition_information(obj)
+        if statement.extended or statement.partition is not None:
+            lines += _details(obj, context, statement.partition)
+        return _table(lines)
+
+
+def _table(lines: Iterable[Line]) -> Result:
+    rows = list(lines)
+    columns = {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(_HEAD)}
+    return Result("DESCRIBE", pa.table(columns))
+
+
+def hive_columns(obj: CatalogObject) -> list[tuple[str, str, str]]:
+    """Name, Hive type, comment of every column of whatever has columns."""
+    if isinstance(obj, FileTable):
+        return [*obj.hive_columns, *obj.partition_columns]
+    return [(column.name, str(type_of_arrow(column.type)), "") for column in obj.columns]
+
+
+def _columns(obj: CatalogObject) -> Iterable[Line]:
+    if not obj.columns:
+        raise WrongObjectType(f'"{obj.name}" is a {obj.kind}: it has no columns')
+    yield from hive_columns(obj)
+
+
+def _column(obj: CatalogObject, name: str) -> Line:
+    columns = {column: (column, kind, comment) for column, kind, comment in hive_columns(obj)}
+    if name not in columns:
+        raise UndefinedColumn(f'column "{name}" of "{obj.name}" does not exist', hint=did_you_mean(name, columns))
+    return columns[name]
+
+
+def _partition_information(table: FileTable) -> list[Line]:
+    return [
+        ("", None, None),
+        ("# Partition Information", None, None),
+        ("# col_name", "data_type", "comment"),
+        *table.partition_columns,
+    ]
+
+
+def _details(obj: CatalogObject, context: Context, spec: ast.PartitionSpec | None) -> list[Line]:
+    """What EXTENDED and FORMATTED tell: both the readable form."""
+    schema, _, name = obj.name.rpartition(".")
+    facts: dict[str, str] = {"Database:": database_shown(schema)}
+    head = "# Detailed Table Information"
+    if spec is not None:
+        if not isinstance(obj, FileTable):
+            raise WrongObjectType(f'"{obj.name}" is a {obj.kind}: it has no partitions')
+        partition = one_partition(obj, spec)
+        head = "# Detailed Partition Information"
+        facts |= {"Table:": name, "Partition Value:": f"[{', '.join(map(str, partition.values))}]"}
+        facts["Location:"] = f"file:{partition.location}"
+    else:
+        owner = context.instance.catalog.roles.by_id(obj.owner).name
+        created = dt.datetime.fromtimestamp(obj.created_us / 1e6, dt.UTC)
+        facts |= {"Owner:": owner, "CreateTime:": created.strftime("%Y-%m-%d %H:%M:%S UTC")}
+        if isinstance(obj, FileTable):
+            facts["Location:"] = f"file:{obj.location}"
+        facts["Table Type:"] = table_type(obj)
+    lines: list[Line] = [("", None, None), (head, None, None), *((key, value, None) for key, value in facts.items())]
+    if isinstance(obj, FileTable) and spec is None:
+        lines += _pairs("Table Parameters:", parameters(obj))
+    if isinstance(obj, FileTable):
+        lines += _storage(obj)
+    if isinstance(obj, (View, MaterializedView)):
+        lines += [("", None, None), ("# View Information", None, None), ("Original Query:", obj.query, None)]
+    return lines
+
+
+def table_type(obj: CatalogObject) -> str:
+    """Hive's word for what an object is."""
+    if isinstance(obj, FileTable):
+        return "EXTERNAL_TABLE" if obj.is_external else "MANAGED_TABLE"
+    kinds = {"view": "VIRTUAL_VIEW", "materialized view": "MATERIALIZED_VIEW"}
+    return kinds.get(obj.kind, "MANAGED_TABLE")
+
+
+def parameters(table: FileTable) -> dict[str, str]:
+    """Table parameters: properties, comment and what ANALYZE has counted."""
+    made = {**table.properties}
+    if table.is_external:
+        made["EXTERNAL"] = "TRUE"
+    if table.comment:
+        made["comment"] = table.comment
+    return {**made, **{name: text for name, text in table.statistics.items() if "." not in name}}
+
+
+def _pairs(head: str, pairs: Mapping[str, str]) -> list[Line]:
+    return [(head, None, None), *(("", name, pairs[name]) for name in sorted(pairs))]
+
+
+def _storage(table: FileTable) -> list[Line]:
+    stored = warehouse.stored_as(table.file_format)
+    facts: Sequence[tuple[str, str]] = (
+        ("SerDe Library:", table.serde or stored.serde_class),
+        ("InputFormat:", stored.input_format),
+        ("OutputFormat:", stored.output_format),
+        ("Compressed:", "No"),
+        ("Num Buckets:", str(table.num_buckets or -1)),
+        ("Bucket Columns:", f"[{', '.join(table.bucket_columns)}]"),
+        ("Sort Columns:", "[]"),
+    )
+    lines: list[Line] = [("", None, None), ("# Storage Information", None, None)]
+    lines += [(key, value, None) for key, value in facts]
+    return lines + (_pairs("Storage Desc Params:", table.serde_properties) if table.serde_properties else [])
+
+
+# ---------------------------------------------------------------- databases, functions
+
+
+def _database(statement: ast.HiveDescribe, context: Context) -> Result:
+    found = database(context, statement.name[-1])
+    owner = context.instance.catalog.roles.by_id(found.owner).name
+    row = {
+        "db_name": database_shown(found.name),
+        "comment": found.comment or "",
+        "location": f"file:{database_location(context, found.name)}",
+        "owner_name": owner,
+        "owner_type": "USER",
+        "parameters": "",
+    }
+    if statement.extended and found.properties:
+        row["parameters"] = "{" + ", ".join(f"{k}={v}" for k, v in sorted(found.properties.items())) + "}"
+    return Result("DESCRIBE", pa.table({name: pa.array([value], pa.string()) for name, value in row.items()}))
+
+
+def _function(name: str) -> Result:
+    """`name(arguments) - what it does`, one line for each form."""
+    known = [*BUILTINS.lookup(f"hive${name}"), *BUILTINS.lookup(name)]
+    lines = [
+        f"{signature.text.replace('hive$', '')} - {found.description}"
+        for found in known
+        for signature in found.signatures
+    ]
+    if not lines:
+        raise UndefinedFunction(f'function "{name}" does not exist', hint="SHOW FUNCTIONS lists all")
+    return Result("DESCRIBE", pa.table({"tab_name": pa.array(lines, pa.string())}))
