@@ -43,6 +43,7 @@ from sqlengine.sql.named_at import named_at
 from sqlengine.statements import HANDLERS
 from sqlengine.statements.access import authorize
 from sqlengine.statements.context import Context
+from sqlengine.statements.followed_files import level
 
 Params = Sequence[Any] | Mapping[str, Any] | None
 
@@ -133,6 +134,7 @@ def open_instance(
     except storage.StorageError as error:
         raise from_storage(error) from error
     instance.scheduler.on_output_failure = partial(output_failed, instance)
+    instance.poll_files = partial(level, instance)
     try:
         revive(instance)
         _save_beginnings(instance)

@@ -163,7 +163,8 @@ class PageRunner:
 
     def _last_answer(self, script: str) -> Answer | None:
         if self.database is None:
-            self.database = sqlengine.connect("my-data", clock=self.clock)
+            dialect = "hive" if self.page.name == "hql.md" else "postgres"
+            self.database = sqlengine.connect("my-data", clock=self.clock, dialect=dialect)
         answer = None
         session = self.database.session()
         for result in session.execute_script(script):

@@ -73,6 +73,10 @@ REPLACEMENT = "$new"
 """Behind a materialized view's name: the name of what will take its place once it is up to date."""
 
 
+FOLLOWED = "$files"
+"""Behind the name of a table over files: the table of its rows that continuous queries read."""
+
+
 @dataclass(frozen=True, slots=True)
 class WatermarkInfo:
     """`WATERMARK FOR column AS expr`."""

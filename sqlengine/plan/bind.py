@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, Stream, Table, View
+from sqlengine.catalog.objects import FOLLOWED, CatalogObject, FileTable, MaterializedView, Stream, Table, View
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import (
     DatatypeMismatch,
@@ -192,11 +192,14 @@ class Binder:
                     f'"{obj.name}" tells of this moment and cannot be followed', hint="SELECT it", position=position
                 )
             case FileTable():
-                raise NotSupportedError(
-                    f'a continuous query cannot read "{obj.name}" yet, a table over files',
-                    hint="a SELECT can; CREATE TABLE ... AS SELECT copies its rows",
-                    position=position,
-                )
+                beside = self.catalog.find(tuple((obj.name + FOLLOWED).split(".")))
+                if beside is None:
+                    raise NotSupportedError(
+                        f'nothing follows the files of table "{obj.name}"',
+                        hint="a materialized view over it, a sink or SUBSCRIBE does",
+                        position=position,
+                    )
+                return replace(scan, source=beside.name)
         raise WrongObjectType(f'"{obj.name}" is a {obj.kind} and cannot be read', position=position)
 
     def _window(self, rel: ast.WindowRef) -> Relation:

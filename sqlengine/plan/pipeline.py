@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import MaterializedView, Stream, Table
+from sqlengine.catalog.objects import FileTable, MaterializedView, Stream, Table
 from sqlengine.errors import InvalidDefinition, NotSupportedError
 from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
@@ -192,4 +192,4 @@ def scanned(node: Node) -> list[str]:
 
 def is_append_only(obj: object) -> bool:
     """Whether a stored object never takes a row back."""
-    return not isinstance(obj, (Table, MaterializedView)) or (isinstance(obj, Table) and obj.append_only)
+    return not isinstance(obj, (Table, FileTable, MaterializedView)) or (isinstance(obj, Table) and obj.append_only)

@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,12 +46,6 @@ def description_of(table: FileTable) -> TableDescription:
 def overrides_of(table: FileTable) -> Overrides:
     """What the catalog knows of partitions that the directories do not tell."""
     return Overrides(dict(table.located), frozenset(table.hidden))
-
-
-@lru_cache(maxsize=1024)
-def recovered(location: str, process: int) -> None:
-    """What a process that died has left of its statements is finished or undone, once for each table and process."""
-    warehouse.recover(location)
 
 
 def remove_empty(directory: str) -> None:

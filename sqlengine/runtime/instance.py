@@ -104,6 +104,7 @@ class Instance:
         self.pump = Pump(self.scheduler, self._maintain)
         self.pg = PgShared()
         self.warehouse = WarehouseRoot(path)
+        self.poll_files: Callable[[], None] = _nothing
         self.closed = False
         self._threads = threads
         self._workers: dict[int, Workers] = {}
@@ -118,6 +119,7 @@ class Instance:
     def _maintain(self) -> None:
         """Retention everywhere; of subscriptions by the engine's clock."""
         self.storage.maintain()
+        self.poll_files()
         with self.lock:
             expire(self.outputs.values(), self.clock.now_us(), settled=self.path is None)
 
@@ -572,6 +574,10 @@ class Instance:
             self.scheduler.catch_up()
         for name in list(self.outputs):
             self.release_sink(name, "shown" if orderly else "all")
+
+
+def _nothing() -> None:
+    """Nothing is to be looked for."""
 
 
 def _not_populated(obj: MaterializedView | Sink, fill: Fill) -> Error:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, PlanningInfo, Sink, Stream, Table, View
+from sqlengine.catalog.objects import (
+    FOLLOWED,
+    CatalogObject,
+    FileTable,
+    MaterializedView,
+    PlanningInfo,
+    Sink,
+    Stream,
+    Table,
+    View,
+)
 from sqlengine.errors import NotSupportedError
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, bind_lowered, is_append_only, plan_query
@@ -106,12 +116,17 @@ class Planning:
                 hint="a SELECT may, from a materialized view too",
             )
         inputs = tuple(
-            (obj.name, expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
+            (_source_of(obj), expanded.schemas()[name], self._append_only(obj)) for name, obj in expanded.inputs.items()
         )
         return RecomputeText(expanded.text, inputs, expanded.describe(), expanded.time_dependent, expanded.changes)
 
     def _append_only(self, obj: CatalogObject) -> bool:
         return self._plan_of(obj).append_only if isinstance(obj, MaterializedView) else is_append_only(obj)
+
+
+def _source_of(obj: CatalogObject) -> str:
+    """What is scanned for an object: of a table over files, the rows that are kept of it."""
+    return obj.name + FOLLOWED if isinstance(obj, FileTable) else obj.name
 
 
 def emit_of(obj: MaterializedView | Sink) -> ast.Emit:

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 import threading
 
+from sqlengine.warehouse import recover
+
 NAME = "warehouse"
 
 
@@ -17,6 +19,15 @@ class WarehouseRoot:
         self._path = path
         self._lock = threading.Lock()
         self._made: str | None = None
+        self._recovered: set[str] = set()
+
+    def recover(self, location: str) -> None:
+        """Before a table is first used: what a process that died has left of its statements is finished or undone."""
+        with self._lock:
+            if location in self._recovered:
+                return
+            recover(location)
+            self._recovered.add(location)
 
     @property
     def location(self) -> str:

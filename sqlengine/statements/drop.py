@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlengine import warehouse
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import (
+    FOLLOWED,
     REPLACEMENT,
     STREAM_QUERY,
     CatalogObject,
@@ -156,6 +157,7 @@ def _drop_together(context: Context, objects: list[CatalogObject], topic: str | 
 def _parts(obj: CatalogObject, context: Context) -> list[CatalogObject]:
     """What is there for an object alone: what is to replace a view, the query that writes a stream."""
     names = [replacement_of(obj)] if isinstance(obj, MaterializedView) else [obj.name + STREAM_QUERY]
+    names = [obj.name + FOLLOWED] if isinstance(obj, FileTable) else names
     found = [context.instance.catalog.find(tuple(name.split("."))) for name in names]
     return [part for part in found if part is not None]
 

@@ -20,6 +20,7 @@ from sqlengine.state.key_index import KeyIndex
 from sqlengine.statements import key_values
 from sqlengine.statements.change import changed_rows, check_assigned, conformed, refuse_taken_keys
 from sqlengine.statements.context import Context
+from sqlengine.statements.followed_files import levelled
 from sqlengine.statements.given_defaults import with_defaults, without_defaults
 from sqlengine.statements.hive.rows import refuse_in_transaction, write_files
 from sqlengine.statements.select import run_snapshot
@@ -59,7 +60,7 @@ def _into_files(statement: ast.Insert, table: FileTable, context: Context) -> Re
     refuse_in_transaction(context, table)
     rows = run_snapshot(context, statement.query) if statement.query.rows is None else statement.query.rows
     written = write_files(context, table, rows, overwrite=False, named=statement.columns)
-    return Result(f"INSERT 0 {written.rows}", row_count=written.rows)
+    return levelled(context, Result(f"INSERT 0 {written.rows}", row_count=written.rows))
 
 
 def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement: ast.Insert) -> pa.Table:

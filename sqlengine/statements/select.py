@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import Error, NotSupportedError, QueryCanceled
 from sqlengine.plan.nodes import Node
 from sqlengine.result import Result
-from sqlengine.runtime.file_tables import needs_of, recovered, rows_of_files, with_all_columns
+from sqlengine.runtime.file_tables import needs_of, rows_of_files, with_all_columns
 from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.snapshot.execute import run
@@ -27,6 +26,7 @@ from sqlengine.snapshot.pg import NOBODY
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
+from sqlengine.statements.followed_files import level
 from sqlengine.statements.own_writes import own_change, rows_with
 from sqlengine.statements.past import tick_of
 from sqlengine.statements.pg_catalog import pg_answers, pg_rows
@@ -65,6 +65,8 @@ def run_at(
     """(a query's answer, the tick after which all it read was so): as `run_snapshot`, or after an earlier tick, of
     which the text `as_of` is the number or a time; `keeps_oids`: see `snapshot.execute.run`."""
     instance = context.instance
+    if context.settings.read_consistency == "strict":
+        level(instance)
     if query.dialect != POSTGRES:
         return run_planned(context, query, as_of, what)
     with instance.lock:
@@ -129,7 +131,7 @@ def read_files(context: Context, files: Mapping[str, FileTable], plan: Node | No
     """The rows of tables over files by the names given, as far as a plan needs them; all of them without one."""
     found = {}
     for name, table in files.items():
-        recovered(table.location, os.getpid())
+        context.instance.warehouse.recover(table.location)
         needs = None if plan is None else needs_of(plan, table.name)
         found[name] = rows_of_files(table, needs, now_us, context.check)
     return found

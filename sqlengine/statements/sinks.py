@@ -11,6 +11,7 @@ from sqlengine.result import Result
 from sqlengine.sql import ast, parse_query
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
+from sqlengine.statements.followed_files import follow_files
 from sqlengine.statements.making import Making, being_made
 from sqlengine.statements.options import split_options
 from sqlengine.statements.topics import drop_topic, make_topic, topic_names
@@ -33,6 +34,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         if "connector" not in options:
             raise InvalidParameter("a sink needs a connector", hint="WITH (connector = 'file', path = ...)")
         emit = statement.emit or ast.Emit()
+        follow_files(context, query)
         planned = instance.plan(query, emit, context.planning(), context.settings.threads)
         sink = Sink(
             name=object_name(statement.name),
@@ -95,6 +97,7 @@ def declare_stream_query(
     instance = context.instance
     assert statement.query is not None
     emit = statement.emit or ast.Emit()
+    follow_files(context, statement.query)
     planned = instance.plan(statement.query, emit, context.planning(), context.settings.threads)
     if not planned.physical.append_only:
         raise InvalidDefinition(

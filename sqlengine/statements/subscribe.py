@@ -26,6 +26,7 @@ from sqlengine.runtime.subscriber import Subscriber, read_as_of
 from sqlengine.runtime.subscription import Change
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.followed_files import follow_files
 from sqlengine.statements.past import tick_of
 from sqlengine.statements.plain_select import plain_select
 
@@ -156,6 +157,7 @@ class FollowedQuery:
 def open_subscription(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> FollowedQuery:
     """Follow a query of one's own whose changes are queued; with `snapshot` what is there already comes first."""
     instance = context.instance
+    follow_files(context, query)
     planned = instance.plan(query, emit, context.planning(), context.settings.threads)
     query_id = instance.next_id("follow")
     if planned.reason:

@@ -8,7 +8,16 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.catalog.authority import Authority, owned_targets, target_of
-from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream, Subscription, Table, View
+from sqlengine.catalog.objects import (
+    FOLLOWED,
+    CatalogObject,
+    MaterializedView,
+    Sink,
+    Stream,
+    Subscription,
+    Table,
+    View,
+)
 from sqlengine.catalog.pg.facts import quote_ident
 from sqlengine.catalog.system import SYSTEM_SCHEMA, ComputedTable, SystemTable
 from sqlengine.connectors import CONNECTORS, connector
@@ -47,7 +56,7 @@ def table_of(columns: Sequence[tuple[str, pa.DataType]], rows: Sequence[Sequence
 
 def _objects(context: Context, *kinds: type[CatalogObject]) -> list[CatalogObject]:
     known = sorted(context.instance.catalog, key=lambda o: o.name)
-    return [o for o in known if isinstance(o, kinds) and not is_replacement(o)]
+    return [o for o in known if isinstance(o, kinds) and not is_replacement(o) and not o.name.endswith(FOLLOWED)]
 
 
 def _span(micros: int | None) -> pa.MonthDayNano | None:

@@ -17,6 +17,7 @@ from sqlengine.runtime.replacement import as_replacement, begin_replacement, new
 from sqlengine.sql import ast, tables
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
+from sqlengine.statements.followed_files import follow_files
 from sqlengine.statements.making import Making, being_made
 
 _ALTER = "ALTER "
@@ -28,6 +29,8 @@ def create_view(statement: ast.CreateView, context: Context) -> Result:
     """CREATE [OR REPLACE] [MATERIALIZED] VIEW [IF NOT EXISTS]."""
     instance = context.instance
     tag = "CREATE MATERIALIZED VIEW" if statement.materialized else "CREATE VIEW"
+    if statement.materialized:
+        follow_files(context, statement.query)
     with instance.lock:
         existing = instance.catalog.find(statement.name)
         if existing is not None and statement.if_not_exists:

@@ -26,6 +26,7 @@ from sqlengine.sql import ast
 from sqlengine.statements.alter_table import add_column
 from sqlengine.statements.context import Context
 from sqlengine.statements.drop import rename
+from sqlengine.statements.followed_files import forget, is_followed, levelled
 from sqlengine.statements.grants import set_owner
 from sqlengine.statements.hive.found import (
     any_object,
@@ -58,10 +59,13 @@ def alter_table(statement: ast.AlterFileTable, context: Context) -> Result:
                 f"ALTER TABLE ... PARTITION ... {change.verb.replace('_', ' ').upper()} is not supported",
                 hint="all partitions have the columns, properties and files of their table",
             )
+        if change.verb in _RESHAPING and is_followed(context, table):
+            _refuse_dependents(table, context)
+            forget(context, table)
         changed = _CHANGES[change.verb](table, statement, context)
         if changed is not table and changed.name == table.name:
             context.instance.catalog.change([changed])
-    return Result(_TAG)
+    return levelled(context, Result(_TAG))
 
 
 # ---------------------------------------------------------------- what is no table over files
@@ -356,3 +360,8 @@ _CHANGES: dict[str, Change] = {
 }
 _OF_PARTITION = frozenset(("rename_partition", "set_location", "unneeded"))
 """What one partition can have changed."""
+_RESHAPING = frozenset((
+    "rename_to", "add_columns", "replace_columns", "change_column", "set_properties", "unset_properties", "set_serde",
+    "set_serde_properties", "unset_serde_properties", "set_format",
+))  # fmt: skip
+"""What may change the rows that files hold: not while queries follow them."""

@@ -16,6 +16,7 @@ from sqlengine.result import Result
 from sqlengine.runtime.file_tables import Needs, description_of, overrides_of, rows_of_files
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.followed_files import levelled
 from sqlengine.statements.hive.found import (
     any_object,
     column_infos,
@@ -46,7 +47,7 @@ def load(statement: ast.Load, context: Context) -> Result:
         overrides=overrides_of(table),
     )
     context.notice(f"{done.files} file{'s' if done.files != 1 else ''}, {done.num_bytes} bytes")
-    return Result("LOAD DATA")
+    return levelled(context, Result("LOAD DATA"))
 
 
 def truncate(statement: ast.TruncateFiles, context: Context) -> Result:
@@ -59,7 +60,7 @@ def truncate(statement: ast.TruncateFiles, context: Context) -> Result:
     if statement.partition is not None and not table.partition_columns:
         raise InvalidDefinition(f'table "{table.name}" is not partitioned')
     warehouse.truncate(description_of(table), partitions_of(table, statement.partition))
-    return Result("TRUNCATE TABLE")
+    return levelled(context, Result("TRUNCATE TABLE"))
 
 
 def msck(statement: ast.Msck, context: Context) -> Result:
@@ -88,7 +89,7 @@ def msck(statement: ast.Msck, context: Context) -> Result:
     ]
     for line in lines:
         context.notice(line)
-    return Result("MSCK")
+    return levelled(context, Result("MSCK"))
 
 
 # ---------------------------------------------------------------- ANALYZE
@@ -184,7 +185,7 @@ def import_(statement: ast.Import, context: Context) -> Result:
     if existing is None:
         with context.instance.lock:
             context.instance.catalog.add(table, replace_existing=True)
-    return Result("IMPORT")
+    return levelled(context, Result("IMPORT"))
 
 
 def _as_table(table: FileTable, exported: warehouse.Exported) -> FileTable:

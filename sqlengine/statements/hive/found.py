@@ -21,7 +21,7 @@ from sqlengine.errors import (
     WrongObjectType,
     did_you_mean,
 )
-from sqlengine.runtime.file_tables import description_of, overrides_of, recovered
+from sqlengine.runtime.file_tables import description_of, overrides_of
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import DEFAULT_DATABASE
 from sqlengine.statements.context import Context
@@ -102,7 +102,7 @@ def file_table(context: Context, name: ast.Name, doing: str) -> FileTable:
     if not isinstance(found, FileTable):
         kind = "table of rows by key" if isinstance(found, Table) else found.kind
         raise WrongObjectType(f'cannot {doing} "{found.name}": it is a {kind}, not a table over files')
-    recovered(found.location, os.getpid())
+    context.instance.warehouse.recover(found.location)
     return found
 
 

@@ -6,7 +6,6 @@ taken once, with the columns and partitions that any of them needs, and each que
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
@@ -17,11 +16,12 @@ from sqlengine.catalog.objects import CatalogObject, ColumnInfo, FileTable, Stre
 from sqlengine.errors import DatatypeMismatch, DuplicateColumn, InvalidDefinition, WrongObjectType
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.result import Result
-from sqlengine.runtime.file_tables import Needs, needs_of, recovered, rows_of_files
+from sqlengine.runtime.file_tables import Needs, needs_of, rows_of_files
 from sqlengine.runtime.one_shot import OneShot, prepare
 from sqlengine.sql import ast
 from sqlengine.sql.hive.variables import DYNAMIC_PARTITION, PARTITION_MODE, Words
 from sqlengine.statements.context import Context
+from sqlengine.statements.followed_files import levelled
 from sqlengine.statements.hive.found import (
     any_object,
     check_columns,
@@ -49,7 +49,7 @@ def insert(statement: ast.HiveInsert, context: Context) -> Result:
     for target, obj, is_needed in zip(statement.targets, objects, needed, strict=True):
         if is_needed:
             written += _write(context, target, obj, next(answers))
-    return Result(f"INSERT 0 {written}", row_count=written)
+    return levelled(context, Result(f"INSERT 0 {written}", row_count=written))
 
 
 def _target(context: Context, target: ast.InsertTarget) -> CatalogObject:
@@ -182,7 +182,7 @@ def _together(context: Context, queries: Sequence[ast.Query]) -> Iterator[pa.Tab
         now_us = instance.clock.now_us()
     for name, obj in objects.items():
         if isinstance(obj, FileTable):
-            recovered(obj.location, os.getpid())
+            instance.warehouse.recover(obj.location)
             tables[name] = rows_of_files(obj, _needs_of_all(planned, name), now_us, context.check)
     for one in planned:
         context.check()

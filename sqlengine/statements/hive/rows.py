@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from sqlengine.errors import (
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.expr.hive import coercion
 from sqlengine.expr.tree import Const, Expr, InputRef
-from sqlengine.runtime.file_tables import description_of, overrides_of, recovered
+from sqlengine.runtime.file_tables import description_of, overrides_of
 from sqlengine.runtime.stored_expressions import constant
 from sqlengine.statements.context import Context
 
@@ -59,7 +58,7 @@ def refuse_in_transaction(context: Context, table: FileTable) -> None:
             f'table "{table.name}" is over files: it cannot be written within a transaction',
             hint="COMMIT first; each INSERT is whole or not at all by itself",
         )
-    recovered(table.location, os.getpid())
+    context.instance.warehouse.recover(table.location)
 
 
 def conformed(
