@@ -61,7 +61,8 @@ class Step:
 
 
 class Dataflow:
-    """`trackers`: one per source that is read from a topic; `timeout_us`: EMIT ... TIMEOUT.
+    """`trackers`: one per source that is read from a topic; `timeout_us`: EMIT ... TIMEOUT; `check` is called after
+    each step of each piece and may raise, which leaves the dataflow useless.
 
     Steps can be left to a SharedPart: they then stand for the part's own and are not run here (runtime/sharing.py).
     """
@@ -72,8 +73,10 @@ class Dataflow:
         trackers: Mapping[str, WatermarkTracker],
         timeout_us: int | None = None,
         workers: Workers = ALONE,
+        check: Callable[[], None] | None = None,
     ) -> None:
         self.plan = plan
+        self._check = check
         self.trackers = dict(trackers)
         self.steps: list[Step] = []
         self.late_rows: list[pa.RecordBatch] = []
@@ -159,6 +162,8 @@ class Dataflow:
             run(place, step)
             step.rows_out += sum(d.num_rows for d in step.output)
             breathe()
+            if self._check is not None:
+                self._check()
             step.busy_ns += perf_counter_ns() - started
         deltas = [delta for delta in self.steps[self._root].output if delta.num_rows]
         for place in self._running:

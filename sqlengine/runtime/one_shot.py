@@ -6,7 +6,7 @@ expr/ and functions/, for views and answers alike.  The plan knows of no waterma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,9 +77,17 @@ class OneShot:
         """The answer's schema."""
         return pa.schema(list(self.plan.schema)[: self.width])
 
-    def run(self, inputs: Mapping[str, pa.Table], now_us: int, workers: Workers = ALONE) -> pa.Table:
-        """The answer over the rows of its sources by name; raises what an expression raises on a row."""
-        flow = Dataflow(self.plan, {}, workers=workers)
+    def run(
+        self,
+        inputs: Mapping[str, pa.Table],
+        now_us: int,
+        workers: Workers = ALONE,
+        check: Callable[[], None] | None = None,
+    ) -> pa.Table:
+        """The answer over the rows of its sources by name; raises what an expression raises on a row.
+
+        `check` is called every now and then, and raises when the statement is cancelled."""
+        flow = Dataflow(self.plan, {}, workers=workers, check=check)
         feeds = {
             name: Feed(deltas=[Delta(b) for b in rows.to_batches()], watermark_us=_END_OF_TIME)
             for name, rows in inputs.items()

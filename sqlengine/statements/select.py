@@ -122,7 +122,7 @@ def run_planned(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) 
         now_us = instance.clock.now_us()
     tables |= read_files(context, files, planned.plan, now_us)
     context.check()
-    table = planned.run(tables, now_us, instance.workers(0))
+    table = planned.run(tables, now_us, instance.workers(0), context.check)
     context.check()
     return table, tick
 
