@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from sqlengine import errors
+from sqlengine.duck_wording import reworded
 
 _UNKNOWN_COLUMN = re.compile(r'referenced column "([^"]+)" (?:was )?not found', re.IGNORECASE)
 _UNKNOWN_FIELD = re.compile(r'^[\w ]+ "([^"]+)" does not have a column named "([^"]+)"', re.IGNORECASE)
@@ -58,10 +59,17 @@ _BY_CLASS: tuple[tuple[str, type[errors.Error]], ...] = (
 
 
 def translate_error(err: Exception) -> errors.Error:
-    """One of our errors with SQLSTATE for a `duckdb.Error`; message without DuckDB's prefix and source excerpt."""
+    """One of our errors with SQLSTATE for a `duckdb.Error`; message without DuckDB's prefix and source excerpt.
+
+    One that is ours already, such as that of a statement whose time is up as DuckDB begins, stays as it is.
+    """
+    if isinstance(err, errors.Error):
+        return err
     failed = _USER_CODE.search(str(err))
     if failed is not None:
         raised, message = failed.groups()
+        if raised and (known := reworded(message.strip())) is not None:
+            return known
         kind = getattr(errors, raised or "", None)  # what the engine's own functions raise; a program's, DataError
         if kind is not None and kind is not errors.DataError:
             return kind(message.strip())  # type: ignore[no-any-return]
@@ -70,6 +78,8 @@ def translate_error(err: Exception) -> errors.Error:
     body = re.sub(r"^[A-Z][A-Za-z ]*(Error|Exception): ?", "", body).strip()
     head, _, rest = body.partition("\n")
     message = _plain(head)
+    if (known := reworded(message)) is not None:
+        return known
     candidates = _CANDIDATES.search(rest)
     nearest = f"did you mean {candidates.group(1).strip()}?" if candidates else None
     if (m := _UNKNOWN_COLUMN.search(head) or _UNKNOWN_FIELD.search(head)) is not None:
@@ -78,8 +88,6 @@ def translate_error(err: Exception) -> errors.Error:
         return errors.UndefinedTable(f'missing FROM-clause entry for table "{m.group(1)}"', hint=nearest)
     suggestion = _SUGGESTION.search(rest)
     hint_text = f'did you mean "{suggestion.group(1)}"?' if suggestion else None
-    if _SHORT_DATE.search(head):
-        hint_text = "dates are read with the year first, whatever DateStyle says: YYYY-MM-DD"
     return _error_class(err, head)(message, hint=hint_text)
 
 
@@ -91,8 +99,6 @@ def _error_class(err: Exception, head: str) -> type[errors.Error]:
     return next((found for name, found in _BY_CLASS if name in names), errors.DatabaseError)
 
 
-_SHORT_DATE = re.compile(r'field format: "\d{1,2}[./-]\d{1,2}[./-]\d')
-"""A date that begins with its day or its month."""
 _USER_NAME = re.compile(r"\buser_(\w+)_\d+(?=\()")
 """What functions/user.py calls a database's own function in DuckDB."""
 _USER_CODE = re.compile(r"exception occurred while executing the UDF: (?:(\w+): )?(.*)", re.DOTALL)

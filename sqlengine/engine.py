@@ -99,7 +99,8 @@ def run_call(call: Callable[[], Result], statement: ast.Statement, context: Cont
 
 def begin(context: Context) -> None:
     """A statement begins: nobody has cancelled it, and its time runs from now."""
-    context.cancelled.clear()
+    if not context.cancel_lasts:
+        context.cancelled.clear()
     context.notices = []
     timeout_ms = context.settings.statement_timeout_ms
     context.deadline_us = context.instance.clock.now_us() + timeout_ms * 1000 if timeout_ms else None

@@ -1,6 +1,7 @@
 """The settings PostgreSQL has and clients ask for or set: their defaults, and what of them may be set to what.
 
-None of them changes what this engine does; a value that would have to is refused, so that nobody is misled.
+Those of text that is sent and read (DateStyle, client_encoding, ...) are followed; of the others none changes what this
+engine does, and a value that would have to is refused, so that nobody is misled.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlengine.errors import InvalidParameter, NotSupportedError, ObjectInUse
+from sqlengine.pg_encodings import ENCODINGS_HINT, encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ def checked(setting: PgSetting, value: str, present: str) -> str:
     if setting.context in ("internal", "postmaster", "sighup"):
         why = "" if setting.context == "internal" else " without restarting the server"
         raise ObjectInUse(f'parameter "{setting.name}" cannot be changed{why}', sqlstate="55P02")
-    if setting.name.lower() == "datestyle":
-        return _date_style(setting, value, present)
+    special = _SPECIAL.get(setting.name.lower())
+    if special is not None:
+        return special(setting, value, present)
     made = _PARSERS[setting.kind](setting, value.strip())
     only = _ONLY.get(setting.name.lower())
     if only is not None and not _means(made, only):
@@ -82,21 +85,13 @@ def checked(setting: PgSetting, value: str, present: str) -> str:
 
 
 _ONLY: dict[str, tuple[str, ...]] = {
-    "client_encoding": ("UTF8", "UTF-8", "UNICODE"),
     "standard_conforming_strings": ("on",),
-    "intervalstyle": ("postgres",),
-    "bytea_output": ("hex",),
 }
 """The first is what the engine does, the others are what means the same."""
 
 
 def _means(value: str, words: tuple[str, ...]) -> bool:
-    """Of names only letters and digits count, as PostgreSQL compares encodings: drivers send `'utf-8'`."""
-    return _plain(value) in map(_plain, words)
-
-
-def _plain(value: str) -> str:
-    return "".join(filter(str.isalnum, value.upper()))
+    return value.upper() in map(str.upper, words)
 
 
 def _wrong(setting: PgSetting, value: str, hint: str) -> InvalidParameter:
@@ -109,10 +104,7 @@ _ORDERS = {"EURO": "DMY", "NONEURO": "MDY", "US": "MDY"}
 
 
 def _date_style(setting: PgSetting, value: str, present: str) -> str:
-    """Style and order, as PostgreSQL's check_datestyle reads them; what is not named stays.
-
-    Values are written in the style ISO alone, and those that are read have the year first in every order.
-    """
+    """Style and order, as PostgreSQL's check_datestyle reads them; what is not named stays, but GERMAN means DMY."""
     styles: set[str] = set()
     orders: set[str] = set()
     for word in filter(None, (part.strip(" '\"").upper() for part in value.split(","))):
@@ -122,14 +114,31 @@ def _date_style(setting: PgSetting, value: str, present: str) -> str:
         if word == "DEFAULT":
             style, order = setting.default.split(", ")
         if style is None and order is None:
-            raise _wrong(setting, value, "a style (ISO) and an order (DMY, MDY or YMD) are expected")
+            raise _wrong(setting, value, "a style (ISO, SQL, Postgres, German) and an order (DMY, MDY, YMD)")
         styles |= {style} if style else set()
         orders |= {order} if order else set()
     if len(styles) > 1 or len(orders) > 1:
         raise _wrong(setting, value, 'conflicting "datestyle" specifications')
-    if styles - {"ISO"}:
-        raise NotSupportedError(f'{setting.name} "{value}" is not supported', hint="the style is always ISO")
-    return f"ISO, {orders.pop() if orders else present.split(', ')[1]}"
+    style, order = present.split(", ")
+    if styles:
+        style = next(iter(styles))
+        style = {"POSTGRES": "Postgres", "GERMAN": "German"}.get(style, style)
+    if orders or style == "German" and styles:
+        order = next(iter(orders), "DMY")
+    return f"{style}, {order}"
+
+
+def _client_encoding(setting: PgSetting, value: str, present: str) -> str:
+    """The encoding's own name; those of PostgreSQL's that are not there are refused."""
+    found = encoding(value)
+    if found is not None:
+        return found.name
+    if "".join(filter(str.isalnum, value.upper())) in ("EUCTW", "MULEINTERNAL"):
+        raise NotSupportedError(f'{setting.name} "{value}" is not supported', hint=ENCODINGS_HINT)
+    raise _wrong(setting, value, ENCODINGS_HINT)
+
+
+_SPECIAL = {"datestyle": _date_style, "client_encoding": _client_encoding}
 
 
 _TRUTHS = {"on": "on", "true": "on", "yes": "on", "1": "on", "off": "off", "false": "off", "no": "off", "0": "off"}

@@ -2,8 +2,8 @@
 
 The prompt's tables, CSV output, COPY and the wire protocol's text format all read this file, so a value
 looks the same wherever it is seen.  Everything is computed a column at a time, numbers and times by kernels of our own
-(kernels/value_text.pyx), the rest by Arrow's.  This module must not know settings, sessions or files: the time zone is
-an argument.
+(kernels/value_text.pyx), the rest by Arrow's.  This module must not know settings, sessions or files: the session's
+TextStyle is an argument; what is not PostgreSQL's default is written by pgtext_styles.py.
 
 Types that PostgreSQL lacks take the form of its nearest relative: MAP is written as `hstore` does, STRUCT
 as a composite value, a duration as an interval.  Times finer than a microsecond keep their digits.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import re
 import zoneinfo
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine import pgtext_styles
 from sqlengine.kernels import choose
+from sqlengine.text_style import TextStyle
 
 if TYPE_CHECKING:
     from sqlengine.kernels import value_text_reference as kernel
@@ -35,17 +38,22 @@ _SECONDS_PER_DAY = 86_400
 _FIRST_DAY = -719_162  # 0001-01-01; earlier days are written with BC
 _LAST_DAY = 11_248_737  # 32767-12-31, the last day Arrow's own cast writes
 _LAST_TABLED_SECOND = 2_114_380_800  # 2037-01-01; Arrow knows no daylight saving after that year
+_FIXED_OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
 Numbers = np.ndarray[Any, Any]
 _INTERVAL_LAYOUT = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
 
 
-def to_text(array: pa.Array | pa.ChunkedArray, timezone: str = "UTC") -> list[str | None]:
-    """PostgreSQL's text of each value, None for NULL; `timezone` is where timestamptz is shown."""
-    texts: list[str | None] = to_text_array(array, timezone).to_pylist()
+PLAIN = TextStyle()
+"""PostgreSQL's defaults, in UTC."""
+
+
+def to_text(array: pa.Array | pa.ChunkedArray, style: TextStyle = PLAIN) -> list[str | None]:
+    """PostgreSQL's text of each value, None for NULL, in a session's style."""
+    texts: list[str | None] = to_text_array(array, style).to_pylist()
     return texts
 
 
-def to_text_array(array: pa.Array | pa.ChunkedArray, timezone: str = "UTC") -> pa.Array:
+def to_text_array(array: pa.Array | pa.ChunkedArray, style: TextStyle = PLAIN) -> pa.Array:
     """As to_text, as an Arrow `string` array of the same length with the same nulls."""
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
@@ -54,7 +62,7 @@ def to_text_array(array: pa.Array | pa.ChunkedArray, timezone: str = "UTC") -> p
     array = _plain(array)
     for matches, convert in _CONVERTERS:
         if matches(array.type):
-            return convert(array, timezone)
+            return convert(array, style)
     return array.cast(pa.string())
 
 
@@ -93,33 +101,36 @@ def _values(array: pa.Array, dtype: type[np.generic]) -> Numbers:
 # ---------------------------------------------------------------- numbers, booleans, bytes
 
 
-def _bool(array: pa.Array, _timezone: str) -> pa.Array:
+def _bool(array: pa.Array, _style: TextStyle) -> pa.Array:
     return pc.if_else(array, "t", "f")
 
 
-def _integer(array: pa.Array, _timezone: str) -> pa.Array:
+def _integer(array: pa.Array, _style: TextStyle) -> pa.Array:
     wide = _values(array.cast(pa.int64()), np.int64)
     return _written(kernel.integers(wide, _valid(array)), array)
 
 
-def _float32(array: pa.Array, _timezone: str) -> pa.Array:
-    return _float(array.cast(pa.float32()), np.float32, exponent_from=6)
+def _float32(array: pa.Array, style: TextStyle) -> pa.Array:
+    return _float(array.cast(pa.float32()), np.float32, 6, style)
 
 
-def _float64(array: pa.Array, _timezone: str) -> pa.Array:
-    return _float(array, np.float64, exponent_from=15)
+def _float64(array: pa.Array, style: TextStyle) -> pa.Array:
+    return _float(array, np.float64, 15, style)
 
 
-def _float(array: pa.Array, dtype: type[np.generic], exponent_from: int) -> pa.Array:
-    """The shortest digits that read back as the same value.
+def _float(array: pa.Array, dtype: type[np.generic], exponent_from: int, style: TextStyle) -> pa.Array:
+    """The shortest digits that read back as the same value, unless extra_float_digits asks for so many.
 
     PostgreSQL itself writes one digit more than the shortest for some whole numbers above 2^53 (real: 2^24);
     both read back as the same value.
     """
-    return _written(kernel.floats(_values(array, dtype), _valid(array), exponent_from), array)
+    values = _values(array, dtype)
+    if style.float_digits <= 0:
+        return pgtext_styles.floats(values, array.is_valid(), exponent_from + style.float_digits)
+    return _written(kernel.floats(values, _valid(array), exponent_from), array)
 
 
-def _decimal(array: pa.Array, _timezone: str) -> pa.Array:
+def _decimal(array: pa.Array, _style: TextStyle) -> pa.Array:
     """All digits of the scale, never an exponent (Arrow's own cast writes 0E-9)."""
     dtype = array.type
     scale = dtype.scale
@@ -144,7 +155,9 @@ _WHOLE_DECIMALS: dict[int, Callable[[int, int], pa.DataType]] = {
 }
 
 
-def _bytes(array: pa.Array, _timezone: str) -> pa.Array:
+def _bytes(array: pa.Array, style: TextStyle) -> pa.Array:
+    if style.bytes_form == "escape":
+        return pgtext_styles.escaped_bytes(array.cast(pa.binary()))
     return pc.binary_join_element_wise("\\x", hex_digits(array), "")
 
 
@@ -172,34 +185,46 @@ def _uuid(storage: pa.Array) -> pa.Array:
 # ---------------------------------------------------------------- dates and times
 
 
-def _date(array: pa.Array, _timezone: str) -> pa.Array:
+def _date(array: pa.Array, style: TextStyle) -> pa.Array:
     days = _values(array.cast(pa.date32()), np.int32)
-    return _written(kernel.dates(days, _valid(array)), array)
+    text = _written(kernel.dates(days, _valid(array)), array)
+    return text if style.dates == "ISO" else pgtext_styles.dates(text, style)
 
 
-def _time(array: pa.Array, _timezone: str) -> pa.Array:
+def _time(array: pa.Array, _style: TextStyle) -> pa.Array:
     text = _trim_fraction(array.cast(pa.string()), has_fraction=array.type.unit != "s")
     whole_day = _SECONDS_PER_DAY * _UNITS_PER_SECOND[array.type.unit]
     number = array.cast(pa.int32() if array.type.bit_width == 32 else pa.int64())
     return pc.if_else(pc.equal(number, whole_day), "24:00:00", text)
 
 
-def _timestamp(array: pa.Array, timezone: str) -> pa.Array:
+def _timestamp(array: pa.Array, style: TextStyle) -> pa.Array:
     """`2024-02-29 12:00:00.5`, with an offset such as +00 or +05:30 when the type has a zone."""
     per_second = _UNITS_PER_SECOND[array.type.unit]
     ticks = _values(array, np.int64)
+    instants = ticks
     if array.type.tz is None:
         offsets = np.empty(0, np.int32)
-    elif timezone.upper() == "UTC":
+    elif style.timezone.upper() == "UTC":
         offsets = np.zeros(1, np.int32)
     else:
-        offsets = _offsets(array, timezone)
+        offsets = _offsets(array, style.timezone)
         ticks = ticks + offsets * np.int64(per_second)
-    return _written(kernel.timestamps(ticks, _valid(array), per_second, offsets), array)
+    text = _written(kernel.timestamps(ticks, _valid(array), per_second, offsets), array)
+    if style.dates == "ISO":
+        return text
+    zones = pgtext_styles.zone_names(pa.array(instants // per_second), style.timezone) if array.type.tz else None
+    return pgtext_styles.timestamps(text, ticks // (_SECONDS_PER_DAY * per_second), zones, style)
 
 
 def _offsets(array: pa.Array, timezone: str) -> Numbers:
     """int32: what is added to each UTC instant, in seconds, for the wall clock's time; 0 in years no clock knows."""
+    fixed = _FIXED_OFFSET.fullmatch(timezone)
+    if fixed is not None:
+        seconds = (int(fixed[2]) * 60 + int(fixed[3])) * 60
+        ticks = _values(array, np.int64)
+        is_finite = (ticks > -(2**63) + 1) & (ticks < 2**63 - 1)
+        return np.where(is_finite, -seconds if fixed[1] == "-" else seconds, 0).astype(np.int32)
     unit = array.type.unit
     per_second = _UNITS_PER_SECOND[unit]
     per_day = _SECONDS_PER_DAY * per_second
@@ -239,25 +264,27 @@ def _trim_fraction(text: pa.Array, has_fraction: bool) -> pa.Array:
 # ---------------------------------------------------------------- intervals
 
 
-def _interval(array: pa.Array, _timezone: str) -> pa.Array:
+def _interval(array: pa.Array, style: TextStyle) -> pa.Array:
     cells = np.frombuffer(array.buffers()[1], _INTERVAL_LAYOUT)[array.offset : array.offset + len(array)]
-    text = _interval_text(cells["months"], cells["days"], cells["nanoseconds"])
+    text = _interval_text(cells["months"], cells["days"], cells["nanoseconds"], style)
     return pc.if_else(array.is_valid(), text, None)
 
 
-def _duration(array: pa.Array, _timezone: str) -> pa.Array:
+def _duration(array: pa.Array, style: TextStyle) -> pa.Array:
     ticks = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     scale = 10**9 // _UNITS_PER_SECOND[array.type.unit]
     zeros = np.zeros(len(array), np.int32)
-    return pc.if_else(array.is_valid(), _interval_text(zeros, zeros, ticks * scale), None)
+    return pc.if_else(array.is_valid(), _interval_text(zeros, zeros, ticks * scale, style), None)
 
 
-def _interval_text(months: Numbers, days: Numbers, nanos: Numbers) -> pa.Array:
+def _interval_text(months: Numbers, days: Numbers, nanos: Numbers, style: TextStyle) -> pa.Array:
     """PostgreSQL's default interval style: `1 year -2 mons +3 days -04:05:06.5`.
 
     A positive part that follows a negative one carries a plus sign; zero parts are left out, and all zero is
     00:00:00.
     """
+    if style.intervals != "postgres":
+        return pgtext_styles.intervals(months, days, nanos, style.intervals)
     years = np.trunc(months / 12).astype(np.int64)
     after_minus = np.zeros(len(months), bool)
     parts = []
@@ -316,34 +343,34 @@ def quote(text: pa.Array, pattern: str, quote_as: str, backslash_as: str) -> pa.
     return pc.if_else(needed, pc.binary_join_element_wise('"', inner, '"', ""), text)
 
 
-def _list(array: pa.Array, timezone: str) -> pa.Array:
+def _list(array: pa.Array, style: TextStyle) -> pa.Array:
     """`{1,NULL,"a b"}`; lists inside lists are written `{{1},{2}}` as PostgreSQL's arrays are."""
     array = array.cast(pa.list_(array.type.value_type))
     if len(array) == 0:
         return pa.array([], pa.string())
     _, values = list_parts(array)
-    text = to_text_array(values, timezone)
+    text = to_text_array(values, style)
     if not _is_list(values.type) and not _never_quoted(values.type):
         text = quote(text, _QUOTE_IN_ARRAY, '\\"', "\\\\")
     joined = join_lists(array, text.fill_null("NULL"), ",")
     return pc.binary_join_element_wise("{", joined, "}", "")
 
 
-def _struct(array: pa.Array, timezone: str) -> pa.Array:
+def _struct(array: pa.Array, style: TextStyle) -> pa.Array:
     """`(1,"a b",)`: PostgreSQL's composite value; NULL fields are left empty."""
-    fields = [quote(to_text_array(f, timezone), _QUOTE_IN_ROW, '""', "\\\\") for f in array.flatten()]
+    fields = [quote(to_text_array(f, style), _QUOTE_IN_ROW, '""', "\\\\") for f in array.flatten()]
     if not fields:
         return pc.if_else(array.is_valid(), "()", None)
     joined = pc.binary_join_element_wise(*fields, ",", null_handling="replace", null_replacement="")
     return pc.if_else(array.is_valid(), pc.binary_join_element_wise("(", joined, ")", ""), None)
 
 
-def _map(array: pa.Array, timezone: str) -> pa.Array:
+def _map(array: pa.Array, style: TextStyle) -> pa.Array:
     """`"a"=>"1", "b"=>NULL`: the text of PostgreSQL's hstore."""
     if len(array) == 0:
         return pa.array([], pa.string())
     _, entries = list_parts(array)
-    keys, values = (quote(to_text_array(f, timezone), "", '\\"', "\\\\") for f in entries.flatten())
+    keys, values = (quote(to_text_array(f, style), "", '\\"', "\\\\") for f in entries.flatten())
     return join_lists(array, pc.binary_join_element_wise(keys, values.fill_null("NULL"), "=>"), ", ")
 
 
@@ -380,7 +407,7 @@ def _is_interval(dtype: pa.DataType) -> bool:
     return bool(dtype == pa.month_day_nano_interval())
 
 
-_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, str], pa.Array]], ...] = (
+_CONVERTERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, TextStyle], pa.Array]], ...] = (
     (pa.types.is_boolean, _bool),
     (_is_signed, _integer),
     (pa.types.is_float64, _float64),

@@ -43,7 +43,7 @@ class Result:
 
     `schema` is None for statements without rows; `tag` is PostgreSQL's command tag ("SELECT 5", "CREATE STREAM");
     an `endless` result must be read through `batches()` and closed; `tick`: of a SELECT, the number of the tick after
-    which everything it read was so.
+    which everything it read was so; `is_binary`: of a cursor that was declared BINARY.
     """
 
     def __init__(
@@ -58,11 +58,13 @@ class Result:
         row_count: int | None = None,
         on_close: Callable[[], None] | None = None,
         tick: int | None = None,
+        is_binary: bool = False,
     ) -> None:
         self.schema = table.schema if table is not None else schema
         self.endless = endless
         self.notices = notices or []
         self.tick = tick
+        self.is_binary = is_binary
         self._table = table
         self._batches = batches
         self._on_close = on_close

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -18,7 +18,7 @@ from sqlengine.runtime.instance import Instance
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
-from sqlengine.statements.copy import copy_pieces, copy_schema
+from sqlengine.statements.copy import copy_defaults, copy_pieces, copy_schema
 from sqlengine.statements.drop import drop_temporary
 from sqlengine.statements.key_lookup import KeyLookup, key_lookup, look_up
 from sqlengine.statements.pg_catalog import setting_text
@@ -102,6 +102,10 @@ class Session:
         with self._lock:
             begin(self.context)
             return copy_schema(statement, self.context)
+
+    def copy_defaults(self, statement: ast.CopyFrom) -> Callable[[str, int], pa.Array]:
+        """(a column of the target, a count) -> so many of its defaults, which COPY's DEFAULT asks for."""
+        return copy_defaults(statement, self.context)
 
     def copy_from(self, statement: ast.CopyFrom, pieces: Iterable[Polled], *, stops: bool) -> Result:
         """Carry out COPY ... FROM STDIN with rows that a client has sent; `stops`: a malformed one is an error."""

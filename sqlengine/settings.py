@@ -9,7 +9,9 @@ from functools import cache
 from typing import Any
 
 from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
+from sqlengine.pg_encodings import UTF8, Encoding, encoding
 from sqlengine.pg_settings import PG_SETTINGS, PgSetting, checked, number_of, pg_setting, shown
+from sqlengine.text_style import TextStyle
 
 
 def setting(
@@ -91,13 +93,15 @@ class Settings:
     """How often a value was set or reset."""
     begun: dict[str, Any] = field(default_factory=dict, repr=False)
     """What the session began with instead of the defaults: RESET goes back to it."""
+    _known_form: tuple[int, tuple[TextStyle, Encoding]] | None = field(default=None, repr=False, compare=False)
+    """What `text_style` and `client_encoding` were after so many changes."""
 
     def get(self, name: str) -> Any:
         """The value of a setting; UndefinedObject (42704) with near names for an unknown one."""
         foreign = _foreign(name)
         if foreign is not None:
             if foreign.is_made_up and foreign.name not in self.postgres:
-                raise UndefinedObject(f'unrecognized setting "{name}"')
+                raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
             return self.postgres.get(foreign.name.lower(), foreign.default)
         known = _known(name)
         return self.database.get(known, getattr(self, known))
@@ -119,6 +123,25 @@ class Settings:
             self.database[known] = parsed
         else:
             setattr(self, known, parsed)
+
+    @property
+    def text_style(self) -> TextStyle:
+        """How values are written."""
+        return self._text_form[0]
+
+    @property
+    def client_encoding(self) -> Encoding:
+        """What a client's text is in."""
+        return self._text_form[1]
+
+    @property
+    def _text_form(self) -> tuple[TextStyle, Encoding]:
+        if self._known_form is None or self._known_form[0] != self.changes:
+            dates, order = self.get("DateStyle").split(", ")
+            digits, bytes_form = int(self.get("extra_float_digits")), self.get("bytea_output")
+            style = TextStyle(self.timezone, dates, order, self.get("IntervalStyle"), digits, bytes_form)
+            self._known_form = self.changes, (style, encoding(self.get("client_encoding")) or UTF8)
+        return self._known_form[1]
 
     def begin_with(self, name: str, value: Any) -> None:
         """Set, as what RESET goes back to."""
@@ -215,7 +238,9 @@ def stored_name(name: str) -> str:
 def _known(name: str) -> str:
     plain, names = _plain(name), setting_names()
     if plain not in names:
-        raise UndefinedObject(f'unrecognized setting "{name}"', hint=did_you_mean(plain, [*names, *PG_SETTINGS]))
+        raise UndefinedObject(
+            f'unrecognized configuration parameter "{name}"', hint=did_you_mean(plain, [*names, *PG_SETTINGS])
+        )
     return plain
 
 
@@ -249,6 +274,8 @@ def size_text(bytes_: int) -> str:
 
 def setting_shown(name: str, value: Any) -> str:
     """A value as SHOW tells it: PostgreSQL's settings with their units."""
+    if _plain(name) == "timezone":
+        return zone_shown(str(value))
     theirs = pg_setting(name)
     return str(value) if theirs is None else shown(theirs, str(value))
 
@@ -265,13 +292,39 @@ def _milliseconds(text: str) -> int:
 
 
 _OFFSET = re.compile(r"[+-]\d{2}(:\d{2})?")
+_POSIX = re.compile(r"<([+-]\d{2}(?::\d{2})?)>[+-]?\d{1,2}(?::\d{2})?")
+"""How PostgreSQL shows a zone that is an offset: `<+02>-02`."""
+
+
+def offset_text(seconds: float) -> str:
+    """A time zone that is so far east of UTC, as `+05:30`; InvalidParameter (22023) for a day and more."""
+    minutes, rest = divmod(abs(round(seconds)), 60)
+    if rest or minutes >= 24 * 60:
+        raise InvalidParameter(
+            f'invalid value for parameter "TimeZone": an offset of {seconds:g} seconds',
+            hint="whole minutes of less than a day are expected",
+        )
+    return f"{'-' if seconds < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def zone_shown(zone: str) -> str:
+    """A time zone as SHOW tells it: offsets as PostgreSQL writes them, `<+02>-02`."""
+    if not _OFFSET.fullmatch(zone):
+        return zone
+    short = zone.removesuffix(":00") if len(zone) == len("+00:00") else zone
+    other = ("-" if short[0] == "+" else "+") + short[1:]
+    return f"<{short}>{other}"
 
 
 def _zone(text: str) -> str:
     """A time zone by the name that is known for it, in any case, or an offset such as +02:00; InvalidParameter
     (22023)."""
     if _OFFSET.fullmatch(text):
-        return text
+        return text if ":" in text else f"{text}:00"
+    if (posix := _POSIX.fullmatch(text)) is not None:
+        return posix[1] if ":" in posix[1] else f"{posix[1]}:00"
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?", text):
+        return offset_text(float(text) * 3600)
     try:
         return zoneinfo.ZoneInfo(text).key
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -13,6 +13,7 @@ from repl.render.base import Look, Summary, Target
 from repl.terminal import file_output
 from sqlengine.errors import FileUnavailable, InvalidParameter, did_you_mean
 from sqlengine.pgtext import to_text_array
+from sqlengine.text_style import TextStyle
 
 CLIPBOARD_BYTES = 74_000
 """Terminals take so much in one sequence, and many take no more."""
@@ -46,7 +47,7 @@ def write_file(table: pa.Table, path: str, timezone: str) -> int:
 
 def clipboard_text(rows: pa.RecordBatch, timezone: str) -> tuple[str, int]:
     """(names and values divided by tabs, a row a line; how many rows they are: as many as fit the clipboard)."""
-    texts = [_one_line(to_text_array(column, timezone)) for column in rows.columns]
+    texts = [_one_line(to_text_array(column, TextStyle(timezone))) for column in rows.columns]
     lines = pc.binary_join_element_wise(*texts, "\t").to_pylist() if texts else []
     kept, size = ["\t".join(rows.schema.names)], 0
     for line in lines:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from sqlengine.pgtext import to_text_array
 from sqlengine.state.row_arena import RowArena
+from sqlengine.text_style import TextStyle
 
 Ints = npt.NDArray[np.int64]
 
@@ -73,7 +74,7 @@ def matching(rows: Rows, text: str, timezone: str) -> npt.NDArray[np.bool_]:
     """bool[n]: the rows that have `text` in one of their values, as it is written, whatever the case."""
     found = np.zeros(rows.num_rows, bool)
     for number in range(len(rows.schema)):
-        texts = to_text_array(rows.column(number), timezone)
+        texts = to_text_array(rows.column(number), TextStyle(timezone))
         hit = pc.match_substring(texts, text, ignore_case=True).fill_null(False)
         found |= hit.to_numpy(zero_copy_only=False)
     return found
@@ -100,4 +101,4 @@ def _sortable(values: pa.Array, timezone: str) -> pa.Array:
         return values
     if pa.types.is_boolean(kind):
         return values.cast(pa.int8())
-    return to_text_array(values, timezone)
+    return to_text_array(values, TextStyle(timezone))

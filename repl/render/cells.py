@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from repl.render.width import visible
 from sqlengine import types
 from sqlengine.pgtext import to_text_array
+from sqlengine.text_style import TextStyle
 
 _LINE_BREAK = "\ue000"
 """Stands for a line break while control characters are escaped (a private-use character)."""
@@ -21,7 +22,7 @@ def cell_texts(
 
     Control characters are written as escapes; line breaks too, unless `keep_lines`.
     """
-    text = to_text_array(column, timezone)
+    text = to_text_array(column, TextStyle(timezone))
     if types.is_numeric(column.type) or pa.types.is_temporal(column.type):
         return text
     same = pc.equal(text, null).fill_null(False)

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from repl.render.base import Summary, Target, footer_text, write_title
 from repl.render.cells import cell_texts
 from sqlengine.pgtext import to_text_array
+from sqlengine.text_style import TextStyle
 
 
 class UnalignedRenderer:
@@ -23,7 +24,9 @@ class UnalignedRenderer:
     def _texts(self, column: pa.Array) -> pa.Array:
         zone = self._target.look.timezone
         is_shown = self._target.screen.width is not None
-        return cell_texts(column, zone, keep_lines=True, null="") if is_shown else to_text_array(column, zone)
+        if is_shown:
+            return cell_texts(column, zone, keep_lines=True, null="")
+        return to_text_array(column, TextStyle(zone))
 
     def write(self, batch: pa.RecordBatch) -> None:
         """See base.Renderer."""

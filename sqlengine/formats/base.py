@@ -14,6 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sqlengine.functions.wrong_text import wrong_text
+from sqlengine.pg_encodings import utf8_fault
+from sqlengine.types import to_sql
+
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
 T = TypeVar("T")
@@ -89,6 +93,42 @@ def snippet(text: str | None, limit: int = 40) -> str:
     if text is None:
         return "NULL"
     return f'"{text}"' if len(text) <= limit else f'"{text[:limit]}..."'
+
+
+class Reason(str):
+    """Why a record is malformed: the text for people who look after a stream; `in_copy`, with its SQLSTATE, is how
+    PostgreSQL's COPY says the same."""
+
+    __slots__ = ("in_copy", "sqlstate")
+
+    in_copy: str
+    sqlstate: str
+
+    def __new__(cls, text: str, sqlstate: str, in_copy: str) -> Reason:
+        """Both texts."""
+        made = super().__new__(cls, text)
+        made.sqlstate, made.in_copy = sqlstate, in_copy
+        return made
+
+
+def wrong_value(name: str, dtype: pa.DataType, value: str) -> Reason:
+    """A field of a column whose text is no value of the column's type."""
+    found = wrong_text(value, dtype)
+    text = f'column "{name}": invalid value for type {to_sql(dtype)}: {snippet(value)}'
+    return Reason(text, found.sqlstate, found.message)
+
+
+def not_utf8(data: bytes, text: str = "invalid byte sequence for encoding UTF8") -> Reason:
+    """A record that is no UTF-8."""
+    return Reason(text, "22021", utf8_fault(data))
+
+
+def wrong_count(names: Sequence[str], found: int) -> Reason:
+    """A record with more or fewer fields than columns."""
+    text = f"expected {len(names)} fields, got {found}"
+    if found > len(names):
+        return Reason(text, "22P04", "extra data after last expected column")
+    return Reason(text, "22P04", f'missing data for column "{names[found]}"')
 
 
 def assemble(

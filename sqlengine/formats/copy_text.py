@@ -15,11 +15,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine.errors import InvalidParameter
-from sqlengine.formats.base import Converted, Decoded, Positions, assemble, batch_of, snippet, true_mask
-from sqlengine.formats.csv_format import NO_QUOTE, CsvDecoder, CsvOptions, field_values
+from sqlengine.formats.base import (
+    Converted,
+    Decoded,
+    Positions,
+    assemble,
+    batch_of,
+    not_utf8,
+    true_mask,
+    wrong_count,
+    wrong_value,
+)
+from sqlengine.formats.csv_format import NO_QUOTE, CsvDecoder, CsvOptions, Defaults, field_values
 from sqlengine.formats.records import as_binary
-from sqlengine.pgtext import to_text_array
-from sqlengine.types import to_sql
+from sqlengine.pgtext import PLAIN, to_text_array
+from sqlengine.text_style import TextStyle
 
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
@@ -43,10 +53,12 @@ class CopyTextOptions:
 class CopyTextDecoder:
     """Decodes lines (without their ends) into rows of a schema; see formats.base.Decoder."""
 
-    def __init__(self, schema: pa.Schema, options: CopyTextOptions) -> None:
+    def __init__(self, schema: pa.Schema, options: CopyTextOptions, defaults: Defaults | None = None) -> None:
         self._schema = schema
         self._options = options
-        self._plain = CsvDecoder(schema, CsvOptions(options.delimiter, NO_QUOTE, options.null_string))
+        self._defaults = defaults
+        plain = CsvOptions(options.delimiter, NO_QUOTE, options.null_string)
+        self._plain = CsvDecoder(schema, plain, defaults=defaults)
 
     def decode(self, values: pa.Array) -> Decoded:
         """Rows of lines."""
@@ -60,29 +72,34 @@ class CopyTextDecoder:
 
     def _decode_escaped(self, lines: list[bytes]) -> Decoded:
         width, null = len(self._schema), self._options.null_string.encode()
-        rows, kept = [], []
+        marker = self._defaults.marker.encode() if self._defaults is not None else None
+        rows, kept, marked = [], [], []
         bad: list[tuple[int, str]] = []
         for at, line in enumerate(lines):
             fields = _fields(line, self._options.delimiter.encode())
             if len(fields) != width:
-                bad.append((at, f"expected {width} fields, got {len(fields)}"))
+                bad.append((at, wrong_count(self._schema.names, len(fields))))
                 continue
             try:
-                rows.append(_unescaped(fields, null))
+                rows.append(_unescaped([null if f == marker else f for f in fields], null))
+                marked.append([f == marker for f in fields])
                 kept.append(at)
             except UnicodeDecodeError:
-                bad.append((at, "invalid byte sequence for encoding UTF8"))
+                bad.append((at, not_utf8(line)))
         texts = [pa.array([row[c] for row in rows], pa.string()) for c in range(width)]
-        columns = [self._typed(text, c) for c, text in enumerate(texts)]
+        columns = [self._typed(text, c, np.array([m[c] for m in marked], bool)) for c, text in enumerate(texts)]
 
         def show(column: int, i: int) -> str:
             f = self._schema.field(column)
-            return f'column "{f.name}": invalid value for type {to_sql(f.type)}: {snippet(texts[column][i].as_py())}'
+            value = texts[column][i].as_py()
+            return wrong_value(f.name, f.type, self._options.null_string if value is None else value)
 
         return assemble(self._schema, columns, np.array(kept, np.int64), bad, show)
 
-    def _typed(self, text: pa.StringArray, at: int) -> Converted:
-        return field_values(text, self._schema.field(at).type)
+    def _typed(self, text: pa.StringArray, at: int, marked: np.ndarray) -> Converted:
+        f = self._schema.field(at)
+        made = field_values(text, f.type)
+        return made if self._defaults is None else self._defaults.filled(f.name, made, marked)
 
 
 def _fields(line: bytes, delimiter: bytes) -> list[bytes]:
@@ -129,13 +146,13 @@ def _merged(schema: pa.Schema, at: tuple[Positions, Positions], parts: tuple[Dec
 class CopyTextEncoder:
     """One line, with its end, per row; see formats.base.Encoder."""
 
-    def __init__(self, options: CopyTextOptions, timezone: str = "UTC") -> None:
+    def __init__(self, options: CopyTextOptions, style: TextStyle = PLAIN) -> None:
         self._options = options
-        self._timezone = timezone
+        self._style = style
 
     def encode(self, batch: pa.RecordBatch) -> pa.BinaryArray:
         """Lines of rows."""
-        fields = [self._field(to_text_array(column, self._timezone)) for column in batch.columns]
+        fields = [self._field(to_text_array(column, self._style)) for column in batch.columns]
         if not fields:
             return pa.array(["\n"] * batch.num_rows).cast(pa.binary())
         lines = pc.binary_join_element_wise(*fields, self._options.delimiter)

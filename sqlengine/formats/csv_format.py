@@ -8,6 +8,7 @@ beginning with the marker, can only be the records themselves.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,22 +18,68 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from sqlengine.array_text import braces_to_json
-from sqlengine.errors import InvalidParameter
-from sqlengine.formats.base import Converted, Decoded, assemble, isolate, null_mask, snippet
+from sqlengine.errors import InvalidParameter, UndefinedColumn, did_you_mean
+from sqlengine.formats.base import (
+    Converted,
+    Decoded,
+    Reason,
+    assemble,
+    isolate,
+    not_utf8,
+    null_mask,
+    true_mask,
+    wrong_count,
+    wrong_value,
+)
 from sqlengine.formats.json_syntax import malformed_mask
 from sqlengine.formats.json_values import check_type, convert
 from sqlengine.formats.options import option
 from sqlengine.formats.records import as_binary, joined, spans_of, surrounded, valid_utf8
 from sqlengine.formats.text import check_supported, convert_text, read_exactly
-from sqlengine.types import JSON, to_sql
+from sqlengine.types import JSON
 
 _MARKER_BYTE = b"\x1f"
 _MARKER = "\x1fmarker"
+_MARKED = "\x1fmarked"
+"""Behind a column's name: of the column that says where it takes its default."""
 _FEW = 20
-_OPEN_QUOTE = "unterminated quoted field"
 
 NO_QUOTE = ""
 """As `quote`: no character is special around fields."""
+
+
+FORCE_NULL_HELP = "columns in which a quoted field that holds null_string is NULL as well: a, b or *"
+FORCE_NOT_NULL_HELP = "columns in which an unquoted field that holds null_string is that text: a, b or *"
+
+
+def listed_columns(text: str, names: Sequence[str]) -> list[str]:
+    """The columns a list names, `a, b` or a list in JSON; `*`: all of `names`.  UndefinedColumn (42703)."""
+    if text.strip() == "*" or text == '["*"]':
+        return list(names)
+    found = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part.strip()]
+    for name in found:
+        if name not in names:
+            raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, names))
+    return list(map(str, found))
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """COPY's DEFAULT: `marker` is what an unquoted field holds for the column's default; `values`: so many of a
+    column's, by its name."""
+
+    marker: str
+    values: Callable[[str, int], pa.Array]
+
+    def filled(self, name: str, column: Converted, where: np.ndarray) -> Converted:
+        """The column with defaults at these places."""
+        at = np.flatnonzero(where)
+        if not len(at):
+            return column
+        order = np.arange(len(where))
+        order[at] = len(where) + np.arange(len(at))
+        both = pa.concat_arrays([column.values, self.values(name, len(at))])
+        return Converted(both.take(pa.array(order)), column.bad & ~where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +89,8 @@ class CsvOptions:
     delimiter: str = option(",", "one character between fields (\\t for a tab)", aliases=("field_delimiter",))
     quote: str = option('"', "one character around fields that hold the delimiter", aliases=("quote_character",))
     null_string: str = option("", "what an unquoted field holds for NULL", aliases=("null_literal",))
+    force_null: str = option("", FORCE_NULL_HELP)
+    force_not_null: str = option("", FORCE_NOT_NULL_HELP)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "delimiter", self.delimiter.replace("\\t", "\t"))
@@ -67,15 +116,29 @@ class CsvDecoder:
     fields that are not in the schema are ignored, columns that are not in the line are NULL.
     """
 
-    def __init__(self, schema: pa.Schema, options: CsvOptions, columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        options: CsvOptions,
+        columns: Sequence[str] | None = None,
+        defaults: Defaults | None = None,
+    ) -> None:
         for f in schema:
             _check(f.type)
         self.schema = schema
         self.options = options
+        self._defaults = defaults
+        self._force_null = frozenset(listed_columns(options.force_null, schema.names))
+        self._force_not_null = frozenset(listed_columns(options.force_not_null, schema.names))
         self.columns = list(columns) if columns is not None else list(schema.names)
         self._present = [f for f in schema if f.name in self.columns]
         self._all_text = pa.schema([(f.name, pa.string()) for f in self._present])
-        self._typed = pa.schema([(f.name, f.type if _read_directly(f.type) else pa.string()) for f in self._present])
+        self._typed = pa.schema([(f.name, f.type if self._is_direct(f) else pa.string()) for f in self._present])
+
+    def _is_direct(self, f: pa.Field) -> bool:
+        """Whether Arrow makes the column's values itself."""
+        is_forced = f.name in self._force_null or f.name in self._force_not_null
+        return _read_directly(f.type) and not is_forced and self._defaults is None
 
     def decode(self, values: pa.Array) -> Decoded:
         """See formats.base.Decoder."""
@@ -133,10 +196,11 @@ class CsvDecoder:
         # every line ends with a newline: else Arrow takes an empty last field for quoted if the one before is
         buffer = joined(surrounded(records, marker + delimiter, b"\n"), b"")
         ragged: dict[int, str] = {}
-        expected, begin = len(self.columns), marker.decode()
+        begin = marker.decode()
 
         def note(row: pv.InvalidRow) -> str:
-            ragged[row.number - 1] = f"expected {expected} fields, got {row.actual_columns - 1}"
+            is_open = bool(self.options.quote) and row.text.count(self.options.quote) % 2 == 1
+            ragged[row.number - 1] = _open_quote() if is_open else wrong_count(self.columns, row.actual_columns - 1)
             return "skip" if row.text.startswith(begin) else "error"
 
         try:
@@ -148,10 +212,16 @@ class CsvDecoder:
         if table.num_rows and not pc.all(pc.equal(table.column(_MARKER), begin), skip_nulls=False).as_py():
             return None
         kept = np.delete(np.arange(len(records)), list(ragged)) if ragged else np.arange(len(records))
-        return _Rows(table.drop_columns([_MARKER]), kept, list(ragged.items()))
+        table = table.drop_columns([_MARKER])
+        if self._defaults is not None:
+            again = pv.read_csv(
+                pa.BufferReader(buffer), *self._settings(schema, buffer.size, note, [self._defaults.marker])
+            )
+            table = _with_marked(table, again)
+        return _Rows(table, kept, list(ragged.items()))
 
     def _settings(
-        self, schema: pa.Schema, size: int, note: object
+        self, schema: pa.Schema, size: int, note: object, nulls: Sequence[str] = ()
     ) -> tuple[pv.ReadOptions, pv.ParseOptions, pv.ConvertOptions]:
         options = self.options
         return (
@@ -167,7 +237,7 @@ class CsvDecoder:
                 column_types={_MARKER: pa.string(), **{f.name: f.type for f in schema}},
                 include_columns=[_MARKER, *schema.names],
                 check_utf8=False,
-                null_values=[options.null_string],
+                null_values=[*nulls] or [options.null_string],
                 true_values=["true"],
                 false_values=["false"],
                 strings_can_be_null=True,
@@ -178,13 +248,13 @@ class CsvDecoder:
     def _why(self, record: pa.BinaryArray) -> str:
         """Why one record alone is not one row."""
         quotes = record[0].as_py().count(self.options.quote.encode()) if self.options.quote else 0
-        return _OPEN_QUOTE if quotes % 2 else "more than one line in a record"
+        return _open_quote() if quotes % 2 else "more than one line in a record"
 
     def _own(self, table: pa.Table) -> list[Converted] | None:
         """The columns of a typed reading; None where Arrow took what text.py refuses."""
         columns = []
         for f in self.schema:
-            if f.name in self.columns and _read_directly(f.type):
+            if f.name in self.columns and self._is_direct(f):
                 values = _one(table.column(f.name))
                 if not read_exactly(values):
                     return None
@@ -196,7 +266,20 @@ class CsvDecoder:
     def _convert(self, table: pa.Table, f: pa.Field) -> Converted:
         if f.name not in self.columns:
             return Converted(pa.nulls(table.num_rows, f.type), np.zeros(table.num_rows, dtype=bool))
-        return field_values(_one(table.column(f.name)), f.type)
+        if self._defaults is None:
+            return field_values(self._forced(_one(table.column(f.name)), f.name), f.type)
+        marked = _one(table.column(f.name + _MARKED))
+        text = pc.if_else(marked, None, _one(table.column(f.name)))
+        made = field_values(self._forced(text, f.name), f.type)
+        return self._defaults.filled(f.name, made, true_mask(marked))
+
+    def _forced(self, text: pa.StringArray, name: str) -> pa.StringArray:
+        """The column's texts as FORCE_NULL and FORCE_NOT_NULL have them; what was quoted is not NULL so far."""
+        null = self.options.null_string
+        if name in self._force_null:
+            text, unquoted = pc.if_else(pc.equal(text, null), None, text), text.is_null()
+            return pc.if_else(unquoted, null, text) if name in self._force_not_null else text
+        return text.fill_null(null) if name in self._force_not_null else text
 
     def _finish(
         self, table: pa.Table, columns: list[Converted], rows: np.ndarray, bad: list[tuple[int, str]]
@@ -204,9 +287,21 @@ class CsvDecoder:
         def show(column: int, i: int) -> str:
             f = self.schema.field(column)
             value = table.column(f.name)[i].as_py()
-            return f'column "{f.name}": invalid value for type {to_sql(f.type)}: {snippet(str(value))}'
+            return wrong_value(f.name, f.type, self.options.null_string if value is None else str(value))
 
         return assemble(self.schema, columns, rows, bad, show)
+
+
+def _open_quote() -> Reason:
+    return Reason("unterminated quoted field", "22P04", "unterminated CSV quoted field")
+
+
+def _with_marked(table: pa.Table, again: pa.Table) -> pa.Table:
+    """A reading with a column beside each that says where it holds the marker: NULL in the second reading, in which
+    the marker alone, where it is not quoted, is NULL."""
+    for name in table.column_names:
+        table = table.append_column(name + _MARKED, pc.is_null(again.column(name)))
+    return table
 
 
 def field_values(text: pa.StringArray, dtype: pa.DataType) -> Converted:
@@ -258,7 +353,7 @@ def _marker(records: pa.BinaryArray) -> bytes:
 
 
 def _unreadable(record: pa.Scalar) -> str:
-    return "invalid byte sequence for encoding UTF8" if record.is_valid else "empty record"
+    return not_utf8(record.as_py()) if record.is_valid else "empty record"
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

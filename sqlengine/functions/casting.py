@@ -18,7 +18,8 @@ from sqlengine import duck, errors, pgtext
 from sqlengine.array_text import braces_to_json
 from sqlengine.functions.arrays_of import from_int64s, int64s, interval_array, interval_parts, nulls
 from sqlengine.functions.kernel_errors import translate_arrow
-from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text, to_sql
+from sqlengine.functions.wrong_text import wrong_text
+from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text
 
 ArrayKernel = Callable[[pa.Array], pa.Array]
 _MOMENTS = frozenset({pa.date32(), TIMESTAMP, TIMESTAMPTZ})
@@ -353,29 +354,12 @@ def _bad_text(kernel: ArrayKernel, a: pa.Array, target: pa.DataType) -> errors.E
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _fails(kernel, a[low:middle]) else (middle, high)
-    found = _failure(kernel, a[low:high])
-    value, name = a[low].as_py(), to_sql(target)
-    if isinstance(found, errors.OutOfRange) and not isinstance(found, errors.InvalidText):
-        return errors.OutOfRange(f'value "{value}" is out of range for type {name}')
-    kind = errors.InvalidDatetime if target in (*_MOMENTS, _TIME, INTERVAL) else errors.InvalidText
-    return kind(f'invalid input syntax for type {name}: "{value}"')
+    return wrong_text(a[low].as_py(), target)
 
 
 def _fails(kernel: ArrayKernel, a: pa.Array) -> bool:
-    return _failure(kernel, a) is not None
-
-
-def _failure(kernel: ArrayKernel, a: pa.Array) -> errors.Error | None:
     try:
         kernel(a)
-    except pa.ArrowInvalid as err:
-        return _digits_only(a) or translate_arrow(err)
-    except errors.DataError as err:
-        return err
-    return None
-
-
-def _digits_only(a: pa.Array) -> errors.Error | None:
-    """Arrow calls an integer that is too large unparsable; digits alone mean it is out of range."""
-    only = pc.match_substring_regex(pc.ascii_trim_whitespace(a), pattern=r"^[+-]?[0-9]+$")
-    return errors.OutOfRange("out of range") if len(a) == 1 and only[0].as_py() else None
+    except (pa.ArrowInvalid, errors.DataError):
+        return True
+    return False

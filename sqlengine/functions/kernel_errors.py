@@ -10,6 +10,7 @@ import re
 import pyarrow as pa
 
 from sqlengine import errors
+from sqlengine.duck_wording import reworded
 from sqlengine.types import to_sql
 
 _RULES: tuple[tuple[str, type[errors.Error], str], ...] = (
@@ -36,7 +37,7 @@ def translate_arrow(err: Exception, result: pa.DataType | None = None) -> errors
         if re.search(pattern, text, re.IGNORECASE):
             if found is errors.OutOfRange and not message and result is not None:
                 return found(f"{to_sql(result)} out of range")
-            return found(message or _lower(text))
+            return reworded(message) or found(message or _lower(text))
     if isinstance(err, pa.ArrowNotImplementedError):
         return errors.InternalError(_lower(text))
     return errors.DataError(_lower(text))

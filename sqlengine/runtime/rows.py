@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pyarrow as pa
 
@@ -11,6 +11,7 @@ from sqlengine.catalog.objects import ColumnInfo
 from sqlengine.errors import (
     DataError,
     DatatypeMismatch,
+    DuplicateColumn,
     NotNullViolation,
     OutOfRange,
     UndefinedColumn,
@@ -23,18 +24,18 @@ Default = Callable[[ColumnInfo, int], pa.Array]
 """A column's DEFAULT for n rows."""
 
 
-def conform(rows: pa.Table, columns: Sequence[ColumnInfo], named: Sequence[str] | None, default: Default) -> pa.Table:
-    """`rows` as a table of exactly `columns`, in their order and types.
+def conform(
+    rows: pa.Table, columns: Sequence[ColumnInfo], named: Sequence[str] | None, default: Default, relation: str
+) -> pa.Table:
+    """`rows` as a table of exactly `columns` of a relation, in their order and types.
 
     `named`: the target column of each of the rows' columns (None: by position when INSERT had no list).  Columns not
-    named take their default, else NULL.  Raises UndefinedColumn, DatatypeMismatch, InvalidText, InvalidDatetime,
-    OutOfRange, NotNullViolation (23502).
+    named take their default, else NULL.  Raises UndefinedColumn, DuplicateColumn, DatatypeMismatch, InvalidText,
+    InvalidDatetime, OutOfRange, NotNullViolation (23502).
     """
     targets = list(named) if named is not None else [c.name for c in columns][: rows.num_columns]
     known = {c.name: c for c in columns}
-    for name in targets:
-        if name not in known:
-            raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, known))
+    check_columns(targets, known, relation)
     if rows.num_columns != len(targets):
         more = (
             "more expressions than target columns"
@@ -48,14 +49,31 @@ def conform(rows: pa.Table, columns: Sequence[ColumnInfo], named: Sequence[str] 
         column = given.get(info.name)
         if column is None:
             column = pa.chunked_array([default(info, rows.num_rows)])
-        arrays.append(required(cast_column(column, info), info))
+        arrays.append(required(cast_column(column, info), info, relation))
     return pa.table(arrays, schema=pa.schema([pa.field(c.name, c.type) for c in columns]))
 
 
-def required(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
+def check_columns(names: Sequence[str], known: Collection[str], relation: str) -> None:
+    """UndefinedColumn (42703), DuplicateColumn (42701) unless each name is one of the relation's, and another."""
+    for at, name in enumerate(names):
+        if name not in known:
+            raise UndefinedColumn(
+                f'column "{name}" of relation "{_bare(relation)}" does not exist', hint=did_you_mean(name, known)
+            )
+        if name in names[:at]:
+            raise DuplicateColumn(f'column "{name}" specified more than once')
+
+
+def _bare(relation: str) -> str:
+    return relation.rpartition(".")[2]
+
+
+def required(column: pa.ChunkedArray, info: ColumnInfo, relation: str) -> pa.ChunkedArray:
     """The column, which NotNullViolation (23502) refuses where it must have no NULL and has one."""
     if info.not_null and column.null_count:
-        raise NotNullViolation(f'null value in column "{info.name}" violates not-null constraint')
+        raise NotNullViolation(
+            f'null value in column "{info.name}" of relation "{_bare(relation)}" violates not-null constraint'
+        )
     return column
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import lark
 
 from sqlengine import errors
+from sqlengine.settings import offset_text
 from sqlengine.sql import ast
 from sqlengine.sql.build import (
     Node,
@@ -25,6 +26,7 @@ from sqlengine.sql.build import (
     string_of,
     value_text,
 )
+from sqlengine.sql.interval import SECOND_US, parse_interval
 from sqlengine.sql.lexer import lex
 from sqlengine.sql.query import make_query
 
@@ -221,12 +223,28 @@ _OLD_FORMATS = ("csv", "binary", "text")
 def _old_settings(listed: Node | None) -> Iterator[tuple[str, str]]:
     """`CSV HEADER DELIMITER AS ';'`: what COPY's options were before PostgreSQL 9.0, and people still write."""
     for item in listed.spread() if listed is not None else ():
+        force = item.node("force")
+        if force is not None:
+            yield _forced(force, item)
+            continue
         leaf, value = item.leaf("IDENT"), item.leaf("STRING")
         name = "null" if leaf is None else ident(item, leaf).lower()
+        name = "delimiter" if name == "delimiters" else name
         if name in _OLD_FORMATS and value is None:
             yield "format", name
         else:
             yield name, "true" if value is None else str(string_of(item))
+
+
+def _forced(force: Node, item: Node) -> tuple[str, str]:
+    """`FORCE QUOTE a, b`, `FORCE NOT NULL a`, `FORCE NULL *`."""
+    leaf = force.leaf("IDENT")
+    words = "not_null" if force.has("not_null") else "null" if leaf is None else ident(force, leaf).lower()
+    if leaf is not None and words != "quote":
+        raise errors.SyntaxError(f'syntax error at or near "{force.text_of(leaf)}"', position=leaf.start_pos)
+    listed = item.node("forced_names")
+    names = [ident(listed, name) for name in listed.flat()] if listed is not None else ["*"]
+    return f"force_{words}", json.dumps(names)
 
 
 # ---------------------------------------------------------------- reading and following
@@ -336,7 +354,7 @@ def describe(node: Node) -> ast.Statement:
 
 
 def set_(node: Node) -> ast.Statement:
-    """SET name = value; SET TIME ZONE value."""
+    """SET name = value; SET TIME ZONE value; SET NAMES value, the client's encoding."""
     name, value = set_pair(node)
     return ast.Set(name=name, value=value, local=node.has("local"))
 
@@ -344,8 +362,31 @@ def set_(node: Node) -> ast.Statement:
 def set_pair(node: Node) -> tuple[str, str | None]:
     """The name and value of `name = value` or TIME ZONE value; None: DEFAULT, or no value."""
     key, value = node.node("option_key"), node.node("set_value")
+    if key is None and (interval := _zone_interval(node)) is not None:
+        return "timezone", interval
     text = "default" if value is None else ", ".join(value_text(item) for item in value.spread())
-    return key_text(key) if key is not None else "timezone", None if text.lower() in _DEFAULTS else text
+    unnamed = "client_encoding" if node.has("names_word") else "timezone"
+    return key_text(key) if key is not None else unnamed, None if text.lower() in _DEFAULTS else text
+
+
+def _zone_interval(node: Node) -> str | None:
+    """`SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE` as the offset it means; None where something else is said."""
+    found, value = node.node("zone_interval"), node.node("set_value")
+    if found is None and value is not None:
+        found = next((child for item in value.nodes("option_value") for child in item.nodes("interval")), None)
+    if found is None:
+        return None
+    leaves = list(found.flat())
+    amount, units = found.tokens[leaves[0].line or 0], [str(leaf).upper() for leaf in leaves[1:]]
+    if units not in ([], ["HOUR"], ["HOUR", "MINUTE"]):
+        raise errors.SyntaxError("time zone interval must be HOUR or HOUR TO MINUTE", position=leaves[1].start_pos)
+    bare = units[0] if units and ":" not in amount.value else None
+    parsed = parse_interval(amount.value, bare, amount.start)
+    if parsed.months or parsed.days:
+        raise errors.InvalidParameter(
+            'invalid value for parameter "TimeZone"', hint="a time zone is hours and minutes", position=amount.start
+        )
+    return offset_text(parsed.microseconds / SECOND_US)
 
 
 _DEFAULTS = ("default", "local")

@@ -25,7 +25,12 @@ def declare_query_head(node: Node) -> dict[str, Any]:
     scroll, no_scroll = node.has("scroll"), node.has("no_scroll")
     if scroll and no_scroll:
         raise errors.InvalidParameter("cannot specify both SCROLL and NO SCROLL", sqlstate="42P11")
-    return {"cursor": _cursor(node), "hold": node.has("hold"), "scroll": scroll or (False if no_scroll else None)}
+    return {
+        "cursor": _cursor(node),
+        "hold": node.has("hold"),
+        "scroll": scroll or (False if no_scroll else None),
+        "binary": node.has("binary"),
+    }
 
 
 def _place(node: Node) -> str:

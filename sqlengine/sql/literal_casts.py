@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from sqlengine.array_text import braces_to_json
-from sqlengine.errors import Error
+from sqlengine.errors import Error, InvalidText
 from sqlengine.sql.interval import parse_interval
 
 FROM_TEXT = "from_text"
@@ -28,8 +28,20 @@ def spell_literals(tree: exp.Expr) -> None:
             continue
         if cast.to.this == exp.DType.ARRAY:
             _array(cast, text.name)
+        elif cast.to.this in _WHOLE and type(cast) is exp.Cast:
+            _check_whole(text.name, _WHOLE[cast.to.this])
         elif cast.to.this == exp.DType.INTERVAL or cast.to.this in _MOMENTS:
             _scalar(cast, text.name)
+
+
+_WHOLE = {exp.DType.SMALLINT: "smallint", exp.DType.INT: "integer", exp.DType.BIGINT: "bigint"}
+_DIGITS = re.compile(r"\s*[+-]?\d+\s*")
+
+
+def _check_whole(text: str, kind: str) -> None:
+    """DuckDB rounds '1.5' to 2; PostgreSQL and the operators of views read no such number as a whole one."""
+    if not _DIGITS.fullmatch(text):
+        raise InvalidText(f'invalid input syntax for type {kind}: "{text}"')
 
 
 def moment_text(text: str) -> str:

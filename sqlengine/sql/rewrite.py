@@ -7,9 +7,11 @@ the position of the text it stands for. It must not change what a query means.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sqlengine import errors
+from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lambdas import takes_lambda
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
 from sqlengine.sql.mutual import mutual_recursions
@@ -45,6 +47,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = special_calls(result)
     if "=>" in words:
         result = _lambdas(result)
+    if "INTERVAL" in words:
+        result = _interval_texts(result)
     if "::" in words and words & _LITERAL_TYPES:
         result = _typed_literals(result)
     if words & _ARROWS:
@@ -99,6 +103,26 @@ def _typed_literals(tokens: list[Token]) -> list[Token]:
             out.append(kind)
             at += 1
     return out
+
+
+_AMOUNT = re.compile(r"[+-]?\d+(\.\d+)?\s*[a-zA-Z]+")
+
+
+def _interval_texts(tokens: list[Token]) -> list[Token]:
+    """`INTERVAL '10 days 00:00:01'` -> the same in units: behind one amount with a unit sqlglot reads nothing more."""
+    out: list[Token] = []
+    for at, token in enumerate(tokens):
+        is_text = token.kind == STRING and at > 0 and tokens[at - 1].upper == "INTERVAL"
+        out.append(_in_units(token) if is_text and len(_AMOUNT.findall(token.value)) == 1 else token)
+    return out
+
+
+def _in_units(token: Token) -> Token:
+    if _AMOUNT.fullmatch(token.value.strip()) or token.value.lstrip().upper().startswith("P"):
+        return token
+    found = parse_interval(token.value, None, token.start)
+    text = f"{found.months} months {found.days} days {found.microseconds} microseconds"
+    return Token(STRING, text, token.start, token.end)
 
 
 # ---------------------------------------------------------------- parameters

@@ -54,6 +54,8 @@ class Context:
     has_failed: bool = False
     """Something in the transaction has failed: it takes nothing but its end, or the way back to a savepoint."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    cancel_lasts: bool = False
+    """Whether what begins may have been cancelled already: a server clears `cancelled` itself, as a request comes."""
     interrupt: Callable[[], None] | None = None
     deadline_us: int | None = None
     on_progress: OnProgress | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,16 +11,14 @@ from sqlengine.advance import Advance
 from sqlengine.catalog.objects import Stream, Table
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import Polled, Source
-from sqlengine.connectors.file import write_table
+from sqlengine.connectors.file import check_header, write_table
 from sqlengine.errors import (
     InvalidParameter,
     InvalidText,
     NotSupportedError,
-    UndefinedColumn,
-    did_you_mean,
 )
 from sqlengine.result import Result
-from sqlengine.runtime.rows import conform
+from sqlengine.runtime.rows import check_columns, conform
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.select import run_at
@@ -49,17 +47,39 @@ def copy_from(statement: ast.CopyFrom, context: Context) -> Result:
         raise NotSupportedError("COPY FROM STDIN needs a client connection", hint="COPY ... FROM 'file'")
     schema = copy_schema(statement, context)
     kind = connector("file")
-    source = kind.source(parse_options(kind, {"path": statement.path, **_file_options(statement.options)}), schema)
+    options = parse_options(kind, {"path": statement.path, **_file_options(statement.options)})
+    source = kind.source(options, schema)
+    if _matches(statement.options):
+        for path in source.partitions():
+            check_header(path, options, schema.names)
     return copy_pieces(statement, _polled(context, source), context)
 
 
 def copy_schema(statement: ast.CopyFrom, context: Context) -> pa.Schema:
     """The columns a COPY fills, in their order; UndefinedColumn (42703) for one that is not there."""
-    stored = {c.name: c for c in writable(context, statement.target).stored_columns()}
-    for name in statement.columns:
-        if name not in stored:
-            raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, stored))
+    target = writable(context, statement.target)
+    stored = {c.name: c for c in target.stored_columns()}
+    check_columns(statement.columns, stored, target.name)
     return pa.schema([pa.field(n, stored[n].type) for n in statement.columns or stored])
+
+
+def copy_defaults(statement: ast.CopyFrom, context: Context) -> Callable[[str, int], pa.Array]:
+    """(a column, a count) -> so many of its defaults; InvalidText (22P04) for a column that has none."""
+    target = writable(context, statement.target)
+    stored = {c.name: c for c in target.stored_columns()}
+    default = default_of(context, target)
+
+    def values(name: str, count: int) -> pa.Array:
+        info = stored[name]
+        if info.default is None and info.identity is None:
+            raise InvalidText(
+                "unexpected default marker in COPY data",
+                sqlstate="22P04",
+                detail=f'column "{name}" has no default value',
+            )
+        return default(info, count)
+
+    return values
 
 
 def copy_pieces(statement: ast.CopyFrom, pieces: Iterable[Polled], context: Context, *, stops: bool = False) -> Result:
@@ -124,7 +144,9 @@ def _rows(context: Context, target: Stream | Table, polled: Polled, names: list[
     batch = polled.batch
     if batch is None or not batch.num_rows:
         return None
-    return conform(pa.Table.from_batches([batch]), target.stored_columns(), names, default_of(context, target))
+    return conform(
+        pa.Table.from_batches([batch]), target.stored_columns(), names, default_of(context, target), target.name
+    )
 
 
 def _write(context: Context, target: Stream | Table, rows: pa.Table) -> None:
@@ -155,7 +177,12 @@ def _write_all(context: Context, target: Stream | Table, spool: Spool) -> None:
 
 def _file_options(options: ast.Options) -> dict[str, str]:
     known = {"null": "null_string"}
-    return {known.get(k, k): v for k, v in options}
+    return {known.get(k, k): v for k, v in options if not (k == "header" and v.lower() == "match")}
+
+
+def _matches(options: ast.Options) -> bool:
+    """HEADER MATCH: the first line must name the columns that are filled, in their order."""
+    return any(name == "header" and value.lower() == "match" for name, value in options)
 
 
 def copy_to(statement: ast.CopyTo, context: Context) -> Result:

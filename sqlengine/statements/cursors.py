@@ -23,12 +23,13 @@ TIMEOUT = "timeout"
 @dataclass
 class CursorRows(ABC):
     """What FETCH reads. `subscription`: the name of the one it reads, "" for none; `hold`: it outlives its
-    transaction."""
+    transaction; `is_binary`: clients get its values in binary."""
 
     name: str
     subscription: str
     schema: pa.Schema
     hold: bool
+    is_binary: bool
 
     @abstractmethod
     def take(self, wanted: ast.Fetch, timeout_s: float, context: Context) -> pa.Table:
@@ -109,7 +110,8 @@ def declare(statement: ast.DeclareCursor, context: Context) -> Result:
         since = int(statement.since) if statement.since.isdigit() else statement.since
         reader = read_since(instance, found, context.check, since)
     schema = pa.schema([*HEAD, *reader.schema])
-    context.cursors[statement.cursor] = SubscriptionRows(statement.cursor, found.name, schema, True, None, reader)
+    rows = SubscriptionRows(statement.cursor, found.name, schema, True, False, None, reader)
+    context.cursors[statement.cursor] = rows
     return Result("DECLARE CURSOR")
 
 
@@ -126,7 +128,7 @@ def fetch(statement: ast.Fetch, context: Context) -> Result:
     table = cursor.take(statement, timeout_s, context)
     if statement.moves:
         return Result(f"MOVE {table.num_rows}", row_count=table.num_rows)
-    return Result(f"FETCH {table.num_rows}", table)
+    return Result(f"FETCH {table.num_rows}", table, is_binary=cursor.is_binary)
 
 
 def close(statement: ast.CloseCursor, context: Context) -> Result:

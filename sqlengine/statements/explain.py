@@ -53,7 +53,9 @@ def _options(statement: ast.Explain) -> tuple[str, str]:
         elif name in STAGES and value.lower() in ("", "true", "on"):
             stage = name
         elif name not in ("costs", "verbose", "analyze", "timing", "buffers"):
-            raise InvalidParameter(f'unrecognized EXPLAIN option "{name}"', hint="one of: format, " + ", ".join(STAGES))
+            raise InvalidParameter(
+                f'unrecognized EXPLAIN option "{name}"', sqlstate="42601", hint="one of: format, " + ", ".join(STAGES)
+            )
     return stage, form
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.catalog.objects import FileTable, IndexInfo, Stream, Table
-from sqlengine.errors import WrongObjectType
+from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
 from sqlengine.runtime.stored_columns import stored_names, widened
@@ -65,10 +65,13 @@ def _into_files(statement: ast.Insert, table: FileTable, context: Context) -> Re
 
 def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement: ast.Insert) -> pa.Table:
     """ON CONFLICT: rows whose key exists are skipped, or replace the old row's columns; the rows written."""
+    names = [column.name for column in target.stored_columns()]
+    if (unknown := next((name for name in statement.conflict_columns if name not in names), None)) is not None:
+        raise UndefinedColumn(f'column "{unknown}" does not exist', hint=did_you_mean(unknown, names))
     keys = _arbiters(target, statement)
     assert isinstance(target, Table)
     check_given(target, rows, statement.columns or None)
-    new = conform(rows, target.stored_columns(), statement.columns or None, default_of(context, target))
+    new = conform(rows, target.stored_columns(), statement.columns or None, default_of(context, target), target.name)
     with context.instance.lock:
         context.instance.catch_up(context.check)
         if statement.conflict == "nothing":
@@ -78,7 +81,7 @@ def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement:
             return kept
         if len(again := key_values.repeats(new, keys[0])):
             raise WrongObjectType(
-                "ON CONFLICT DO UPDATE cannot affect a row a second time",
+                "ON CONFLICT DO UPDATE command cannot affect row a second time",
                 sqlstate="21000",
                 detail=f"row {int(again[0]) + 1} has the key of an earlier one",
             )
@@ -110,7 +113,7 @@ def _arbiters(target: Stream | Table, statement: ast.Insert) -> tuple[IndexInfo,
     if not known:
         raise WrongObjectType(f'"{target.name}" has no primary key to conflict with')
     raise WrongObjectType(
-        "there is no unique constraint matching the ON CONFLICT specification",
+        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
         sqlstate="42P10",
         hint="; ".join(f"{key.name} is on ({', '.join(key.columns)})" for key in known),
     )

@@ -137,7 +137,7 @@ def _changes(context: Context, table: Table, whens: Sequence[ast.MergeWhen], fou
             shown.append(old[-1])
         if when.action in ("update", "insert"):
             given = rows.select([f"${i}_{n}" for n in when.columns]).rename_columns(list(when.columns))
-            new.append(conform(given, table.stored_columns(), when.columns, default_of(context, table)))
+            new.append(conform(given, table.stored_columns(), when.columns, default_of(context, table), table.name))
             shown.append(new[-1])
     return _Changes(*(pa.concat_tables(parts) for parts in (old, new, shown)))
 

@@ -45,7 +45,9 @@ class TableRows(CursorRows):
 
     def _shown(self, rows: pa.Table, context: Context) -> pa.Table:
         kinds = [(field.metadata or {}).get(PG_TYPE.encode(), b"").decode() or None for field in self.schema]
-        return named(rows, kinds, partial(pg_facts, context), context.is_binary) if any(map(prints, kinds)) else rows
+        if self.is_binary or not any(map(prints, kinds)):
+            return rows
+        return named(rows, kinds, partial(pg_facts, context), context.is_binary)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -83,7 +85,7 @@ def declare_query(statement: ast.DeclareQueryCursor, context: Context) -> Result
     elif isinstance(inner, ast.SelectStatement) and not inner.as_of:
         table, _ = run_at(context, inner.query, keeps_oids=lambda position: True)
         scroll = Scroll(table.num_rows, statement.scroll is not False)
-        rows = TableRows(statement.cursor, "", table.schema, statement.hold, table, scroll)
+        rows = TableRows(statement.cursor, "", table.schema, statement.hold, statement.binary, table, scroll)
     else:
         raise SyntaxError("a cursor is declared for a query or SUBSCRIBE", position=inner.position)
     context.cursors[statement.cursor] = rows
@@ -98,4 +100,4 @@ def _refuse_scroll(statement: ast.DeclareQueryCursor) -> None:
 
 
 def _following(statement: ast.DeclareQueryCursor, source: Followed) -> FollowedRows:
-    return FollowedRows(statement.cursor, "", source.schema, statement.hold, None, source)
+    return FollowedRows(statement.cursor, "", source.schema, statement.hold, statement.binary, None, source)

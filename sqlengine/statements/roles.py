@@ -25,6 +25,7 @@ from sqlengine.errors import (
     NotSupportedError,
     ObjectInUse,
     ReservedName,
+    UndefinedObject,
 )
 from sqlengine.result import Result
 from sqlengine.runtime.sources import timestamp_us
@@ -286,17 +287,25 @@ def set_role(statement: ast.SetRole, context: Context) -> Result:
     if statement.role is None:
         context.role = replace(now, current=now.session)
         return Result("SET" if statement.text[:5].upper() != "RESET" else "RESET")
-    role = role_named(context, statement.role)
+    role = _to_be(context, statement.role)
     if not roles.is_superuser(now.session) and role.id not in roles.memberships_of(now.session):
         raise InsufficientPrivilege(f'permission denied to set role "{role.name}"')
     context.role = replace(now, current=role.id)
     return Result("SET")
 
 
+def _to_be(context: Context, name: str) -> Role:
+    """The role a session is to be: to PostgreSQL its name is a setting's value, so an unknown one is 22023."""
+    try:
+        return role_named(context, name)
+    except UndefinedObject as error:
+        raise InvalidParameter(error.message, hint=error.hint, position=error.position) from None
+
+
 def set_session_authorization(statement: ast.SetSessionAuthorization, context: Context) -> Result:
     """SET SESSION AUTHORIZATION: for who came in as a superuser; DEFAULT: who came in."""
     roles, now = context.instance.catalog.roles, context.role
-    role = roles.by_id(now.authenticated) if statement.role is None else role_named(context, statement.role)
+    role = roles.by_id(now.authenticated) if statement.role is None else _to_be(context, statement.role)
     if role.id != now.authenticated and not roles.is_superuser(now.authenticated):
         raise InsufficientPrivilege(f'permission denied to set session authorization "{role.name}"')
     context.role = SessionRole(now.authenticated, role.id, role.id)

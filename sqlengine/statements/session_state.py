@@ -102,12 +102,17 @@ def transaction(statement: ast.Transaction, context: Context) -> Result:
     return Result("ROLLBACK" if failed else statement.action.upper())
 
 
+_SAVEPOINT_WORDS = {"ROLLBACK TO": "ROLLBACK TO SAVEPOINT", "RELEASE": "RELEASE SAVEPOINT"}
+
+
 def _savepoint(action: str, name: str, context: Context) -> Result:
     """What is written behind a savepoint can be discarded alone; the newest of a name counts."""
     written, verb = context.transaction, action.upper()
     if written is None:
         raise TransactionError(
-            f"{verb} can only be used in transaction blocks", sqlstate="25P01", hint="BEGIN opens one"
+            f"{_SAVEPOINT_WORDS.get(verb, verb)} can only be used in transaction blocks",
+            sqlstate="25P01",
+            hint="BEGIN opens one",
         )
     if action == "savepoint":
         context.savepoints.append((name, len(written)))

@@ -50,7 +50,9 @@ def show(statement: ast.Show, context: Context) -> Result:
             "SHOW", table_of([(shown_name(statement.what), TEXT)], [(setting_text(context, statement.what),)])
         )
     names = [*LISTS, *setting_names(), *PG_SETTINGS]
-    raise UndefinedObject(f'unrecognized name "{statement.what}" after SHOW', hint=did_you_mean(statement.what, names))
+    raise UndefinedObject(
+        f'unrecognized configuration parameter "{statement.what}"', hint=did_you_mean(statement.what, names)
+    )
 
 
 def like(text: str, pattern: str) -> bool:

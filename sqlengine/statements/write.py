@@ -61,7 +61,7 @@ def writable(context: Context, name: tuple[str, ...]) -> Stream | Table:
 def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: Sequence[str] | None) -> pa.Table:
     """Conform, then append (or keep for COMMIT); returns the rows as they are stored."""
     check_given(target, rows, named)
-    stored = conform(rows, target.stored_columns(), named, default_of(context, target))
+    stored = conform(rows, target.stored_columns(), named, default_of(context, target), target.name)
     if isinstance(target, Table):
         with context.instance.lock:  # no other session's row of that key comes between
             check_unique(context, target, stored)
@@ -182,7 +182,7 @@ def _allow(context: Context, item: Pending) -> None:
         rows = rows.filter(pc.greater(rows.column(WEIGHT_COLUMN), 0))
         check_rows(context, item.target, rows)
     for info in item.target.stored_columns():
-        required(rows.column(info.name), info)
+        required(rows.column(info.name), info, item.target.name)
 
 
 def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:

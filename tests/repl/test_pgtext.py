@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from sqlengine import types
 from sqlengine.pgtext import to_text, to_text_array
+from sqlengine.text_style import TextStyle
 
 CASES = json.loads((Path(__file__).parent / "pgtext_golden.json").read_text())["cases"]
 modest = settings(max_examples=60, deadline=None)
@@ -47,13 +48,13 @@ def build(type_name: str, values: list[Any]) -> pa.Array:
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["type"] + c.get("timezone", ""))
 def test_same_text_as_postgresql(case: dict[str, Any]) -> None:
     array = build(case["type"], case["values"])
-    assert to_text(array, case.get("timezone", "UTC")) == case["text"]
+    assert to_text(array, TextStyle(case.get("timezone", "UTC"))) == case["text"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["type"])
 def test_slices_nulls_and_chunks_do_not_matter(case: dict[str, Any]) -> None:
     array = build(case["type"], case["values"])
-    zone, text = case.get("timezone", "UTC"), case["text"]
+    zone, text = TextStyle(case.get("timezone", "UTC")), case["text"]
     null = pa.nulls(1, array.type)
     with_nulls = pa.chunked_array([array[:2], null, array[2:], null])
     assert to_text(with_nulls, zone) == [*text[:2], None, *text[2:], None]

@@ -13,6 +13,7 @@ from typing import Any
 
 RECORDED = Path(__file__).with_name("postgres_copy.txt")
 TABLE = 'CREATE TABLE copied (id BIGINT, "a b" TEXT, "na""me" TEXT)'
+CONTENTS_OF = "COPY (SELECT * FROM copied ORDER BY 1, 2, 3) TO STDOUT (FORMAT csv, FORCE_QUOTE *)"
 IN, OUT = "COPY copied FROM STDIN", "COPY copied TO STDOUT"
 MATCH, CSV_MATCH = f"{IN} (HEADER MATCH)", f"{IN} (FORMAT csv, HEADER MATCH)"
 
@@ -27,7 +28,58 @@ OPTIONS = [
     "(FORMAT csv, NULL 'a\"b')", "(FORMAT csv, NULL E'a\\rb')", "(QUOTE '''')", "(ESCAPE '''')",
     "(FORMAT csv, QUOTE '''')", "(FORMAT csv, QUOTE 'ab')", "(FORMAT csv, QUOTE '')", "(FORMAT csv, ESCAPE 'ab')",
     "(FORMAT binary, QUOTE '''')", "(FREEZE false)", "(FREEZE maybe)", "(ENCODING 'UTF8')",
+    "(ENCODING 'nope')", "(ENCODING 'latin1')", "(FORMAT csv, FORCE_NULL (id))", "(FORMAT csv, FORCE_NOT_NULL (id))",
+    "(FORMAT csv, FORCE_QUOTE (id))", "(FORMAT csv, FORCE_QUOTE *)", "(FORCE_NULL (id))", "(FORCE_NOT_NULL (id))",
+    "(FORCE_QUOTE (id))", "(FORMAT csv, FORCE_NULL (nope))", "(FORMAT csv, FORCE_NULL id)",
+    "(FORMAT csv, FORCE_NULL (id), FORCE_NULL (id))", "CSV FORCE QUOTE id", "CSV FORCE NULL id",
+    "CSV FORCE NOT NULL id", "CSV FORCE NOPE id", "CSV FORCE QUOTE",
+    "WITH CSV HEADER QUOTE '\"' ESCAPE AS '\\' NULL AS 'x'",
+    "WITH DELIMITER AS ';' NULL AS ''", "BINARY", "WITH BINARY", "CSV CSV", "DELIMITERS ','",
+    "WITH CSV ENCODING 'UTF8'",
 ]  # fmt: skip
+
+FORCED = "(FORMAT csv, NULL 'nil', {})"
+ROWS = '1,nil,"nil"\n2,"nil",nil\n3,"",\n4,x,"y"\n'
+ESCAPED = r"""1,"a\"b","c\\d"
+2,a\b,"e\f"
+3,"a""b","g\"
+\"h"
+4,"","\"\"\\\""
+"""
+
+CONTENTS = [
+    (f"{IN} {FORCED.format(option)}", ROWS)
+    for option in ("HEADER false", 'FORCE_NULL ("a b")', 'FORCE_NULL ("na""me")', 'FORCE_NULL ("a b", "na""me")',
+                   'FORCE_NOT_NULL ("a b")', 'FORCE_NOT_NULL ("a b", "na""me")',
+                   'FORCE_NULL ("a b"), FORCE_NOT_NULL ("na""me")', 'FORCE_NULL ("a b"), FORCE_NOT_NULL ("a b")')
+] + [
+    (f"{IN} (FORMAT csv, FORCE_NULL (id))", '"",x,y\n'),
+    (f"{IN} (FORMAT csv, FORCE_NOT_NULL (id))", ",x,y\n"),
+    (f'COPY copied ("a b") {IN[12:]} (FORMAT csv, FORCE_NULL (id))', "x\n"),
+    (f'{IN} CSV FORCE NULL "a b", "na""me"', '1,"",""\n'),
+    (f'{IN} WITH CSV FORCE NOT NULL "a b"', "1,,\n"),
+    (f"{IN} (FORMAT csv, ESCAPE E'\\\\')", ESCAPED),
+    (f"{IN} (FORMAT csv, ESCAPE E'\\\\')", '1,"a\\"\n'),
+    (f"{IN} (FORMAT csv, ESCAPE E'\\\\', HEADER MATCH)", 'id,a b,"na\\"me"\n1,"\\"",x\n'),
+    (f"{IN} (FORMAT csv, QUOTE '''', ESCAPE '^')", "1,'a^'b','c^^d^e'\n"),
+    (f"{IN} (FORMAT csv, QUOTE '''', ESCAPE 'a')", "1,'aa','a''\n2,a,b\n"),
+    (f"{IN} WITH CSV HEADER QUOTE '\"' ESCAPE AS E'\\\\' NULL AS 'x'", 'h,h,h\n1,"\\"",x\n'),
+    (f"{IN} (FORMAT csv)", "1,a\n"),
+    (f"{IN} (FORMAT csv)", "1,a,b,c\n"),
+    (f"{IN} (FORMAT csv)", "x,a,b\n"),
+    (f"{IN} (FORMAT csv)", "1,a,b\n\n2,c,d\n"),
+    (f"{IN} (FORMAT csv)", '1,"a,b\n'),
+    (f'COPY copied ("a b") {IN[12:]} (FORMAT csv)', "a\n\nb\n"),
+    (f'COPY copied ("a b") {IN[12:]}', "a\n\nb\n"),
+    (f"{IN}", "1\ta\n"),
+    (f"{IN}", "1\ta\tb\tc\n"),
+    (f"{IN}", "x\ta\tb\n"),
+    (f"{IN}", "1\ta\\tb\t\\\\N\n\\.\n"),
+    (f"{IN} (ENCODING 'latin1')", "1\t\u00e9\t\u00c3\n"),
+    (f"{IN} (FORMAT csv, ENCODING 'EUC_JP')", "1,\u00a4\u00a2,x\n"),
+    (f"{IN} (ENCODING 'UTF8')", "1\t\u00e9\tx\n"),
+]  # fmt: skip
+"""With what is sent as bytes of LATIN1; a good one is followed by what the table then has."""
 
 HEADERS = [
     (MATCH, 'id\ta b\tna"me\n1\tx\ty\n'),
@@ -68,7 +120,7 @@ HEADERS = [
 
 def cases() -> list[tuple[str, str]]:
     """(statement, data), the data empty where the client is to read."""
-    return [(f"{way} {option}", "") for option in OPTIONS for way in (IN, OUT)] + HEADERS
+    return [(f"{way} {option}", "") for option in OPTIONS for way in (IN, OUT)] + HEADERS + CONTENTS
 
 
 def answer(connection: Any, statement: str, data: str) -> tuple[str, str]:
@@ -79,11 +131,15 @@ def answer(connection: Any, statement: str, data: str) -> tuple[str, str]:
         with connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 if "FROM STDIN" in statement:
-                    copy.write(data.encode())
+                    copy.write(data.encode("latin-1"))
                     said = ""
                 else:
                     said = b"".join(map(bytes, copy)).decode("latin-1")
-            return "00000", f"{cursor.statusmessage} {said}".rstrip(" ")
+            tag = cursor.statusmessage
+            if data:
+                with cursor.copy(CONTENTS_OF) as copy:
+                    said = b"".join(map(bytes, copy)).decode()
+            return "00000", f"{tag} {said}".rstrip(" ")
     except psycopg.Error as error:
         return error.diag.sqlstate or "", error.diag.message_primary or ""
 

@@ -32,7 +32,7 @@ def read(data: bytes, schema: pa.Schema) -> pa.Table:
 
 def written(table: pa.RecordBatch) -> bytes:
     """The file our own encoder makes, whose output psycopg and PostgreSQL read (test_values.py)."""
-    messages = RowEncoder(table.schema, [1] * len(table.schema), "UTC").encode(table, b"d")
+    messages = RowEncoder(table.schema, [1] * len(table.schema)).encode(table, b"d")
     body, at = b"", 0
     while at < len(messages):
         size = int.from_bytes(messages[at + 1 : at + 5], "big")

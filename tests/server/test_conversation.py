@@ -450,7 +450,7 @@ def test_copy_within_the_extended_protocol() -> None:
         assert client.kinds(parse("COPY t TO STDOUT csv"), bind(), execute(), SYNC) == "12HddddcCZ"
 
 
-@pytest.mark.parametrize("options", ["(FORMAT orc)", "(NOPE 1)", "(ENCODING 'latin1')", "(FORMAT csv, ESCAPE '\\')"])
+@pytest.mark.parametrize("options", ["(FORMAT orc)", "(NOPE 1)", "(ENCODING 'nope')", "(FORMAT csv, ESCAPE 'ab')"])
 def test_options_of_copy_that_are_not_there(options: str) -> None:
     with wire() as client:
         assert client.kinds(query(f"COPY t FROM STDIN {options}")) == "EZ"
@@ -519,3 +519,20 @@ def test_a_session_that_says_nothing_ends_in_time(limit: str, before: str, sqlst
 def test_who_does_not_authenticate_in_time_is_let_go(bare: Wire) -> None:
     ((kind, contents),) = bare.time_passes()
     assert (kind, fields(contents)["S"]) == ("E", "FATAL") and bare.is_over
+
+
+@pytest.mark.parametrize("messages", [[query("SELECT 1")], [query("SELECT 1; SELECT 2")], [query("COPY t TO STDOUT")]])
+def test_a_cancel_that_comes_before_a_statement_has_begun_counts(messages: list[bytes]) -> None:
+    with wire() as client:
+        client.on_run = client.talk.cancel
+        answers = client.send(*messages)
+        assert "".join(kind for kind, _ in answers) == "EZ"
+        assert fields(answers[0][1])["C"] == "57014"
+        client.on_run = lambda: None
+        assert client.kinds(query("SELECT 1")) == "TDCZ"
+        client.talk.cancel()  # nothing runs
+        assert client.kinds(query("SELECT 1")) == "TDCZ"
+        client.on_run = client.talk.cancel
+        assert client.kinds(parse("SELECT id FROM t"), bind(), execute(), SYNC) == "12EZ"
+        client.on_run = lambda: None
+        assert client.kinds(parse("SELECT 1"), bind(), execute(), SYNC) == "12DCZ"

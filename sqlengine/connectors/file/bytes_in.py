@@ -11,38 +11,58 @@ import pyarrow as pa
 
 from sqlengine.connectors.file.paths import unavailable
 from sqlengine.errors import DataCorrupted
+from sqlengine.formats.csv_escapes import EscapesDoubled
 
 CHUNK_BYTES = 8 << 20
 HEAD_BYTES = 256
 
 
-def read_head(path: str, compression: str) -> bytes:
+def read_head(path: str, compression: str, doubled: EscapesDoubled | None = None) -> bytes:
     """The first 256 bytes of text: they tell a file that goes on from one that took its name."""
-    with contextlib.closing(ByteStream(path, compression)) as stream:
-        return stream.read(HEAD_BYTES)
+    with contextlib.closing(ByteStream(path, compression, 0, doubled)) as stream:
+        return stream.read(HEAD_BYTES)[:HEAD_BYTES]
 
 
 class ByteStream:
-    """One open file.  Raises FileUnavailable (58P01), DataCorrupted (XX001) for broken compression."""
+    """One open file; `doubled`: rewrites its text.  Raises FileUnavailable (58P01), DataCorrupted (XX001) for broken
+    compression."""
 
-    def __init__(self, path: str, compression: str, offset: int = 0) -> None:
+    def __init__(self, path: str, compression: str, offset: int = 0, doubled: EscapesDoubled | None = None) -> None:
         self.path = path
         self.compression = compression
+        self._doubled = doubled
         try:
             self._raw: IO[bytes] = open(path, "rb")  # noqa: SIM115 - stays open between polls
         except OSError as error:
             raise unavailable(path, error) from None
         self._stream: Any = self._raw
-        if compression == "none":
+        self._rest = b""
+        if compression != "none":
+            self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), compression)
+        if compression == "none" and doubled is None:
             self._raw.seek(offset)
         else:
-            self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), compression)
-            while offset > 0:
-                skipped = len(self.read(min(offset, CHUNK_BYTES)))
-                offset = offset - skipped if skipped else 0
+            self._skip(offset)
+
+    def _skip(self, offset: int) -> None:
+        while offset > 0:
+            data = self.read(min(offset, CHUNK_BYTES))
+            self._rest = data[offset:]
+            offset = offset - len(data) if data else 0
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
-        """Up to `size` bytes; none at the present end."""
+        """Some of the next bytes, about `size` at most; none at the present end."""
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
+        if self._doubled is None:
+            return self._read(size)
+        while data := self._read(size):
+            if made := self._doubled.feed(data):
+                return made
+        return self._doubled.feed(b"", is_last=True)
+
+    def _read(self, size: int) -> bytes:
         try:
             return bytes(self._stream.read(size))
         except OSError as error:

@@ -48,7 +48,7 @@ def _sample(path: str, options: FileOptions, rows: int) -> pa.BinaryArray:
     lines, array = LineBuffer(0, options.quote if is_csv else ""), None
     found: list[pa.BinaryArray] = []
     rows += options.skip_lines if is_csv else 0
-    with contextlib.closing(ByteStream(path, compression_of(path, options))) as stream:
+    with contextlib.closing(ByteStream(path, compression_of(path, options), 0, options.doubled())) as stream:
         while sum(map(len, found)) < rows:
             data = stream.read(1 << 20)
             if not is_csv and not lines.read and is_array(data):

@@ -29,10 +29,11 @@ class Lines:
 
 
 class LineBuffer:
-    """`offset`: how many bytes of the stream were given out as lines."""
+    """`offset`: how many bytes of the stream were given out as lines; `keeps_blank`: blank lines are records, too."""
 
-    def __init__(self, offset: int = 0, quote: str = "") -> None:
+    def __init__(self, offset: int = 0, quote: str = "", keeps_blank: bool = False) -> None:
         self.offset = offset
+        self._keeps_blank = keeps_blank
         self._quote = ord(quote) if quote else None
         self._data = b""
         self._at = 0
@@ -80,7 +81,7 @@ class LineBuffer:
         data = np.frombuffer(self._data, dtype=np.uint8)
         stop = np.minimum(ends, len(data))
         stop = stop - ((stop > start) & (data[stop - 1] == _RETURN))
-        full = stop > start
+        full = (stop > start) | self._keeps_blank
         if self._skipping:
             full[0] = self._skipping = False
         return Lines(Spans(data, start[full], stop[full]).array(), start[full] + base, too_long)

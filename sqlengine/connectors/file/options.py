@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sqlengine.catalog.measures import duration_us, size_bytes
 from sqlengine.errors import InvalidParameter
-from sqlengine.formats.csv_format import CsvOptions
+from sqlengine.formats.csv_escapes import EscapesDoubled
+from sqlengine.formats.csv_format import FORCE_NOT_NULL_HELP, FORCE_NULL_HELP, CsvOptions
 from sqlengine.formats.options import option
 
 FORMATS = ("json", "csv", "parquet", "arrow")
@@ -51,6 +52,10 @@ class FileOptions:
     )
     quote: str = option('"', "csv: one character around fields that hold the delimiter", aliases=("quote_character",))
     null_string: str = option("", "csv: what an unquoted field holds for NULL", aliases=("null_literal",))
+    escape: str = option("", "csv: what stands before quotes within quotes; by default the quote itself")
+    force_null: str = option("", f"csv: {FORCE_NULL_HELP}")
+    force_not_null: str = option("", f"csv: {FORCE_NOT_NULL_HELP}")
+    force_quote: str = option("", "sink, csv: columns whose values are always in quotes: a, b or *")
     follow: bool = option(False, "go on with what is appended to files and with new files, as tail -F does")
     timestamp: str = option("", "replay: the column whose times set the pace; files are read one after another")
     speed: float = option(0.0, "replay: how many times faster than the times say; 0 = as fast as possible", minimum=0)
@@ -83,6 +88,8 @@ class FileOptions:
         if self.speed and not self.timestamp:
             raise InvalidParameter('option "speed" needs option "timestamp"', hint="name the column to replay by")
 
+        if self.escape and len(self.escape.encode()) != 1:
+            raise InvalidParameter('option "escape" must be one single-byte character')
         self.rolling()
 
     def rolling(self) -> Rolling:
@@ -96,4 +103,9 @@ class FileOptions:
     def csv(self) -> CsvOptions:
         """The csv format's own part."""
         tabs = self.path.lower().removesuffix(".gz").removesuffix(".zst").endswith(".tsv")
-        return CsvOptions(self.delimiter or ("\t" if tabs else ","), self.quote, self.null_string)
+        delimiter = self.delimiter or ("\t" if tabs else ",")
+        return CsvOptions(delimiter, self.quote, self.null_string, self.force_null, self.force_not_null)
+
+    def doubled(self) -> EscapesDoubled | None:
+        """What makes escapes doubled quotes; None where they are."""
+        return EscapesDoubled(self.quote, self.escape) if self.escape not in ("", self.quote) else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.csv as pv
@@ -20,10 +21,11 @@ from sqlengine.connectors.file.bytes_in import HEAD_BYTES, ByteStream, read_head
 from sqlengine.connectors.file.json_array import ArrayLines, is_array
 from sqlengine.connectors.file.lines import LINE_BYTES_MAX, LineBuffer
 from sqlengine.connectors.file.options import FileOptions
-from sqlengine.connectors.file.paths import compression_of
+from sqlengine.connectors.file.paths import compression_of, format_of
 from sqlengine.errors import DataCorrupted, UndefinedColumn, did_you_mean
 from sqlengine.formats.base import Decoder
 from sqlengine.formats.csv_format import CsvDecoder
+from sqlengine.formats.header_match import match_header
 from sqlengine.formats.json_format import JsonDecoder
 
 IDLE_US = 100_000
@@ -85,16 +87,16 @@ class TextReader:
         offset = 0 if position is None else int(position["offset"])
         if position is None or offset == 0:
             return 0
-        if zlib.crc32(read_head(self._path, self._compression)[:offset]) == position["head"]:
+        if zlib.crc32(read_head(self._path, self._compression, self._options.doubled())[:offset]) == position["head"]:
             return offset
         if self._options.follow:
             return 0
         raise DataCorrupted(f'file "{self._path}" is not the one that was read before', hint="its beginning differs")
 
     def _start(self, offset: int) -> None:
-        self._stream = ByteStream(self._path, self._compression, offset)
+        self._stream = ByteStream(self._path, self._compression, offset, self._options.doubled())
         self._lines = LineBuffer(offset, self._options.quote if self._kind == "csv" else "")
-        self._head = read_head(self._path, self._compression) if offset else b""
+        self._head = read_head(self._path, self._compression, self._options.doubled()) if offset else b""
         self._array = ArrayLines(begun=True) if self._kind == "json" and is_array(self._head) else None
         self._to_skip = self._options.skip_lines if self._kind == "csv" and not offset else 0
 
@@ -133,7 +135,7 @@ class TextReader:
             self._decoder = CsvDecoder(self._schema, self._options.csv())
             return True
         if self._lines.offset:
-            line = _first_line(self._path, self._compression, self._options)
+            line = first_line(self._path, self._compression, self._options)
         else:
             if not self._lines.ready:
                 self._decoder = CsvDecoder(self._schema, self._options.csv()) if self._done else None
@@ -144,10 +146,10 @@ class TextReader:
         return True
 
 
-def _first_line(path: str, compression: str, options: FileOptions) -> pa.BinaryArray:
-    """The first line that is not passed over."""
+def first_line(path: str, compression: str, options: FileOptions) -> pa.BinaryArray:
+    """The first line of a csv file that is not passed over; it may have line breaks within quotes."""
     lines, found, wanted = LineBuffer(0, options.quote), pa.array([], pa.binary()), options.skip_lines + 1
-    with contextlib.closing(ByteStream(path, compression)) as stream:
+    with contextlib.closing(ByteStream(path, compression, 0, options.doubled())) as stream:
         while len(found) < wanted:
             data = stream.read(1 << 16)
             lines.feed(data) if data else lines.finish()
@@ -155,6 +157,14 @@ def _first_line(path: str, compression: str, options: FileOptions) -> pa.BinaryA
             if not data:
                 break
     return found.slice(options.skip_lines)
+
+
+def check_header(path: str, options: FileOptions, names: Sequence[str]) -> None:
+    """BadCopyFormat (22P04) unless a csv file's first line names these columns in this order; a file of another format
+    has no such line."""
+    if format_of(path, options) == "csv":
+        line = first_line(path, compression_of(path, options), options)
+        match_header(header_names(line, options) if len(line) else [], names, options.null_string)
 
 
 def header_names(line: pa.BinaryArray, options: FileOptions) -> list[str]:

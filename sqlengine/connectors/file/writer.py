@@ -15,6 +15,7 @@ from sqlengine.connectors.file.options import FileOptions
 from sqlengine.connectors.file.paths import compression_of, format_of, unavailable
 from sqlengine.errors import DiskFull, NotSupportedError
 from sqlengine.formats import encoder
+from sqlengine.formats.csv_format import listed_columns
 from sqlengine.formats.encode import CsvEncoder
 from sqlengine.formats.options import parse
 from sqlengine.formats.records import joined
@@ -43,7 +44,7 @@ class FileWriter:
             how = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
             self._writer = pa.ipc.new_file(self._out, schema, options=how)
         else:
-            self._encoder = CsvEncoder(schema, options.csv()) if kind == "csv" else encoder("json", schema)
+            self._encoder = _csv(schema, options) if kind == "csv" else encoder("json", schema)
             if isinstance(self._encoder, CsvEncoder) and options.header:
                 self._out.write(self._encoder.header() + b"\n")
 
@@ -64,6 +65,11 @@ class FileWriter:
         finally:
             self._raw.close()
         sync(self._path)
+
+
+def _csv(schema: pa.Schema, options: FileOptions) -> CsvEncoder:
+    quoted = listed_columns(options.force_quote, schema.names)
+    return CsvEncoder(schema, options.csv(), quoted, options.escape or None)
 
 
 def check_writable(kind: str, compression: str, schema: pa.Schema) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlengine.catalog.pg.facts import Activity
 from sqlengine.errors import (
@@ -20,6 +20,8 @@ from sqlengine.errors import (
     OperationalError,
     ProtocolViolation,
 )
+from sqlengine.pg_encodings import UTF8, Encoding
+from sqlengine.result import Notice
 from sqlengine.server.effects import Gone, Receive, Run, Send, Steps
 from sqlengine.server.peer import Peer
 from sqlengine.server.pg import extended, replies, simple, startup
@@ -97,6 +99,11 @@ class Conversation:
         """The session; there is one once the client has authenticated."""
         assert self._session is not None
         return self._session
+
+    @property
+    def encoding(self) -> Encoding:
+        """What the client's text is in, at the moment."""
+        return UTF8 if self._session is None else self._session.settings.client_encoding
 
     def lengthen_key(self, size: int) -> None:
         """Have a cancel key of so many bytes."""
@@ -180,12 +187,13 @@ class Conversation:
         self._session = yield from startup.authenticate(self, started)
         self.session.context.protocol_statements = self.statements
         self.session.context.on_notify = self.notify
+        self.session.context.cancel_lasts = True
         self.host.admit(self)
         yield from self._greet(started)
         while True:
             kind, contents = yield from self._next_packet()
             try:
-                message = read_message(kind, contents)
+                message = read_message(kind, contents, self.encoding)
             except InvalidText as error:
                 yield from self._refuse(kind, error)
                 continue
@@ -219,6 +227,10 @@ class Conversation:
         """Answers to be sent with the next."""
         self._out += messages
         self._out_bytes += sum(map(len, messages))
+
+    def tell(self, notices: Iterable[Notice]) -> None:
+        """Notices, to be sent with the next answers."""
+        self.emit(*[replies.notice(told, self.encoding) for told in notices])
 
     def flush(self) -> Steps:
         """Send what has gathered."""
@@ -270,7 +282,7 @@ class Conversation:
         while (found := self.frames.message()) is None:
             if not (yield from self.receive(timeout_s)) and timeout_s is not None:
                 raise ProtocolViolation("the client did not answer in time")
-        return read_message(*found)
+        return read_message(*found, self.encoding)
 
     # ------------------------------------------------------------ one message
 
@@ -279,6 +291,8 @@ class Conversation:
             self._is_skipping = False
             yield from self._ready()
             return
+        if self._is_ready:
+            self.session.context.cancelled.clear()  # from here on it is this request that is cancelled
         self._is_at_rest = self._is_ready = False
         if self._is_skipping and not isinstance(message, Query):
             return
@@ -331,7 +345,7 @@ class Conversation:
 
     def _tell_notifications(self) -> None:
         while self._notifications:
-            self.emit(replies.notification(*self._notifications.popleft()))
+            self.emit(replies.notification(*self._notifications.popleft(), self.encoding))
 
     def _ready(self) -> Steps:
         self._query_ended_us = self._now_us()
@@ -360,14 +374,15 @@ class Conversation:
             return
         self._reported = state
         now = reported(self.session)
-        self.emit(*[replies.parameter_status(n, v) for n, v in now.items() if self._told.get(n) != v])
+        changed = [(name, value) for name, value in now.items() if self._told.get(name) != value]
+        self.emit(*[replies.parameter_status(name, value, self.encoding) for name, value in changed])
         self._told = now
 
     def fail(self, error: BaseException, text: str | None = None) -> None:
         """Tell of an error; an open transaction takes nothing more."""
         if not isinstance(error, Error):
             _LOG.error("an unexpected error on connection %d", self.pid, exc_info=error)
-        self.emit(replies.error(error, text))
+        self.emit(replies.error(error, text, encoding=self.encoding))
         self.session.context.has_failed = self.session.in_transaction
 
     def refuse_after_failure(self, statement: ast.Statement | None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlengine.errors import InvalidText
 from sqlengine.formats.copy_text import text_fields
+from sqlengine.formats.header_match import match_header
 from sqlengine.server.pg.copy_options import CopyOptions
 
 
@@ -37,14 +38,8 @@ class FirstRecord:
         return data[at:]
 
     def check(self, names: Sequence[str]) -> None:
-        """HEADER MATCH: InvalidText (22P04) unless it names these columns in this order."""
-        found = self._fields()
-        if len(found) != len(names):
-            raise _mismatch(f"wrong number of fields in header line: got {len(found)}, expected {len(names)}")
-        for at, (field, name) in enumerate(zip(found, names, strict=True), 1):
-            if field != name:
-                shown = f'null value ("{self._options.null}")' if field is None else f'"{field}"'
-                raise _mismatch(f'column name mismatch in header line field {at}: got {shown}, expected "{name}"')
+        """HEADER MATCH: BadCopyFormat (22P04) unless it names these columns in this order."""
+        match_header(self._fields(), names, self._options.null)
 
     def _fields(self) -> list[str | None]:
         line = self._taken.removesuffix(b"\r")
@@ -75,7 +70,3 @@ def _csv_fields(line: str, options: CopyOptions) -> list[str | None]:
         if at >= len(line):
             return fields
         at += 1
-
-
-def _mismatch(text: str) -> InvalidText:
-    return InvalidText(text, sqlstate="22P04", hint="HEADER true passes over the first line, whatever it says")

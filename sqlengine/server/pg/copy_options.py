@@ -8,9 +8,14 @@ from collections.abc import Sequence
 
 from sqlengine.errors import InvalidParameter, UndefinedColumn, did_you_mean
 from sqlengine.errors import SyntaxError as SqlSyntaxError
+from sqlengine.formats.csv_format import CsvOptions
+from sqlengine.pg_encodings import ENCODINGS_HINT, Encoding, encoding
 from sqlengine.sql import ast
 
-_KNOWN = ("format", "delimiter", "null", "header", "quote", "escape", "encoding", "on_error", "freeze", "lend")
+_KNOWN = (
+    "format", "delimiter", "null", "default", "header", "quote", "escape", "encoding", "on_error", "log_verbosity",
+    "freeze", "lend",
+)  # fmt: skip
 _FORCED = ("force_quote", "force_not_null", "force_null")
 _FORMATS = ("text", "csv", "binary", "json", "arrow", "parquet")
 _OF_FILES = ("json", "arrow", "parquet")
@@ -35,8 +40,7 @@ class CopyOptions:
         self.format = options.get("format", "text").lower()
         if self.format not in _FORMATS:
             raise InvalidParameter(f'COPY format "{self.format}" not recognized', hint="one of: " + ", ".join(_FORMATS))
-        if options.get("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
-            raise InvalidParameter(f'encoding "{options["encoding"]}" is not supported', hint="send UTF-8")
+        self.encoding = _encoding(options["encoding"]) if "encoding" in options else None
         _truth("freeze", options.get("freeze", "false"))
         self.header = "false"
         if "header" in options:
@@ -49,15 +53,19 @@ class CopyOptions:
         self.null = options.get("null", "" if self.format == "csv" else "\\N")
         self.quote = options.get("quote", '"')
         self.escape = options.get("escape", self.quote)
+        self.default = options.get("default")
         self._is_from = is_from
         self._check_characters(options)
         if self.header == NAMES and self.format != "csv":
             raise _unsupported(f'HEADER "{NAMES}" is available only in CSV mode')
-        self._force_quote = self._forced(options)
+        self._check_default()
+        forced = self._forced(options)
+        self._force_quote = forced["force_quote"]
+        self._force_null, self._force_not_null = forced["force_null"], forced["force_not_null"]
         self.lends = _truth("lend", options.get("lend", "false")) == "true"
         if self.lends and not (is_from and self.format == "arrow"):
             raise _unsupported("LEND is only available using COPY FROM in ARROW mode")
-        self.stops = _stops(options.get("on_error", "stop"))
+        self._read_on_error(options)
 
     @property
     def is_binary(self) -> bool:
@@ -101,11 +109,36 @@ class CopyOptions:
             raise _unsupported("COPY delimiter must not appear in the NULL specification")
         if is_csv and self.quote in self.null:
             raise _unsupported("CSV quote character must not appear in the NULL specification")
-        if self._is_from and self.escape != self.quote:
-            raise _unsupported("an ESCAPE other than the quote is not supported in COPY FROM")
 
-    def _forced(self, options: dict[str, str]) -> list[str]:
-        """What FORCE_QUOTE lists, "*" for all."""
+    def _check_default(self) -> None:
+        """DEFAULT came with PostgreSQL 16."""
+        if self.default is None:
+            return
+        if not self._is_from:
+            raise _unsupported("COPY DEFAULT only available using COPY FROM")
+        if self.header == NAMES:
+            raise _unsupported(f'COPY DEFAULT is not available with HEADER "{NAMES}"')
+        if "\r" in self.default or "\n" in self.default:
+            raise InvalidParameter("COPY default representation cannot use newline or carriage return")
+        if self.delimiter in self.default:
+            raise _unsupported("COPY delimiter must not appear in the DEFAULT specification")
+        if self.format == "csv" and self.quote in self.default:
+            raise _unsupported("CSV quote character must not appear in the DEFAULT specification")
+        if self.default == self.null:
+            raise _unsupported("NULL specification and DEFAULT specification cannot be the same")
+
+    def _read_on_error(self, options: dict[str, str]) -> None:
+        """ON_ERROR and LOG_VERBOSITY came with PostgreSQL 17."""
+        self.stops = _word("on_error", options.get("on_error", "stop"), ("stop", "ignore")) == "stop"
+        self.verbosity = _word("log_verbosity", options.get("log_verbosity", "default"), _VERBOSITIES)
+        if "on_error" in options and not self._is_from:
+            raise InvalidParameter("COPY ON_ERROR cannot be used with COPY TO")
+        if self.is_binary and not self.stops:
+            raise SqlSyntaxError("only ON_ERROR STOP is allowed in BINARY mode")
+
+    def _forced(self, options: dict[str, str]) -> dict[str, list[str]]:
+        """What FORCE_QUOTE, FORCE_NULL and FORCE_NOT_NULL list, "*" for all."""
+        listed: dict[str, list[str]] = dict.fromkeys(_FORCED, [])
         for name in _FORCED:
             if name not in options:
                 continue
@@ -116,18 +149,44 @@ class CopyOptions:
                 raise _unsupported(f"COPY {words} available only in CSV mode")
             if self._is_from != (is_for == "FROM"):
                 raise _unsupported(f"COPY {words} only available using COPY {is_for}")
-            if self._is_from:
-                raise _unsupported(f"COPY {words} is not supported")
-        return [str(name) for name in json.loads(options.get("force_quote", "[]"))]
+            listed[name] = [str(column) for column in json.loads(options[name])]
+        return listed
 
     def quoted(self, names: Sequence[str]) -> list[str]:
-        """Which of the columns that are sent FORCE_QUOTE names; UndefinedColumn (42703) for one that is not there."""
-        if self._force_quote == ["*"]:
-            return list(names)
-        for name in self._force_quote:
-            if name not in names:
-                raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, names))
-        return self._force_quote
+        """Which of the columns that are sent FORCE_QUOTE names; UndefinedColumn (42703)."""
+        return _among(self._force_quote, names, names, "FORCE_QUOTE")
+
+    def csv(self, names: Sequence[str] = (), known: Sequence[str] = (), relation: str = "") -> CsvOptions:
+        """How csv is written or read; `names`: the columns that come, `known`: all of the relation.
+
+        Raises UndefinedColumn (42703; 42P10 for one that does not come) for columns of FORCE_NULL and FORCE_NOT_NULL.
+        """
+        forced = [
+            json.dumps(_among(self._force_null, names, known, "FORCE_NULL", relation)),
+            json.dumps(_among(self._force_not_null, names, known, "FORCE_NOT_NULL", relation)),
+        ]
+        return CsvOptions(self.delimiter, self.quote, self.null, *forced)
+
+    def of_file(self, names: Sequence[str]) -> dict[str, str]:
+        """As options of the connector `file`: of csv whose header names its columns."""
+        form = self.csv(names, names)
+        quoting = {"quote": form.quote, "force_null": form.force_null, "force_not_null": form.force_not_null}
+        return {"format": "csv", "delimiter": form.delimiter, "null_string": form.null_string, **quoting}
+
+
+def _among(
+    listed: list[str], names: Sequence[str], known: Sequence[str], option: str, relation: str | None = None
+) -> list[str]:
+    """The columns an option names, of those of a relation or of a query."""
+    of_relation = f' of relation "{relation}"' if relation else ""
+    if listed == ["*"]:
+        return list(names)
+    for name in listed:
+        if name not in known:
+            raise UndefinedColumn(f'column "{name}"{of_relation} does not exist', hint=did_you_mean(name, known))
+        if name not in names:
+            raise UndefinedColumn(f'{option} column "{name}" not referenced by COPY', sqlstate="42P10")
+    return listed
 
 
 def _once_each(given: ast.Options) -> dict[str, str]:
@@ -159,18 +218,27 @@ def _truth(name: str, value: str, others: str = "") -> str:
 
 
 def _refuse_in_binary(options: dict[str, str], has_header: bool, mode: str) -> None:
-    for name in ("delimiter", "null"):
+    for name in ("delimiter", "null", "default"):
         if name in options:
             raise SqlSyntaxError(f"cannot specify {name.upper()} in {mode.upper()} mode")
     if has_header:
         raise _unsupported(f"cannot specify HEADER in {mode.upper()} mode")
 
 
-def _stops(value: str) -> bool:
-    """PostgreSQL 17's ON_ERROR."""
-    if value.lower() not in ("stop", "ignore"):
-        raise InvalidParameter(f'COPY ON_ERROR "{value}" not recognized', hint="one of: stop, ignore")
-    return value.lower() == "stop"
+def _encoding(name: str) -> Encoding:
+    found = encoding(name)
+    if found is None:
+        raise InvalidParameter('argument to option "encoding" must be a valid encoding name', hint=ENCODINGS_HINT)
+    return found
+
+
+_VERBOSITIES = ("default", "verbose", "silent")
+
+
+def _word(name: str, value: str, words: Sequence[str]) -> str:
+    if value.lower() not in words:
+        raise InvalidParameter(f'COPY {name.upper()} "{value}" not recognized', hint="one of: " + ", ".join(words))
+    return value.lower()
 
 
 def _unsupported(text: str, hint: str | None = None) -> InvalidParameter:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from sqlengine.catalog.catalog import object_name
-from sqlengine.connectors import connector, parse_options
-from sqlengine.connectors.base import BadRecord, Polled
-from sqlengine.errors import Error, ProtocolViolation, QueryCanceled
+from sqlengine.connectors.base import Polled
+from sqlengine.errors import ProtocolViolation, QueryCanceled
 from sqlengine.formats import encoder
+from sqlengine.formats.base import Decoder
 from sqlengine.formats.copy_text import CopyTextDecoder, CopyTextEncoder, CopyTextOptions
-from sqlengine.formats.csv_format import CsvOptions
+from sqlengine.formats.csv_escapes import EscapesDoubled
+from sqlengine.formats.csv_format import CsvDecoder, Defaults
 from sqlengine.formats.encode import CsvEncoder
+from sqlengine.pg_encodings import Encoding
 from sqlengine.pgtext import to_text_array
 from sqlengine.result import Result
 from sqlengine.server.cells import framed, texts
@@ -31,11 +33,14 @@ from sqlengine.server.pg import replies
 from sqlengine.server.pg.copy_arrow import ArrowStream
 from sqlengine.server.pg.copy_header import FirstRecord
 from sqlengine.server.pg.copy_options import MATCH, NAMES, CopyOptions
+from sqlengine.server.pg.copy_pieces import csv_pieces, file_pieces, text_pieces
 from sqlengine.server.pg.encode import SLICE_ROWS, RowEncoder
 from sqlengine.server.pg.messages import CopyData, CopyDone, CopyFail, Flush, Sync
-from sqlengine.server.pg.receive import READ_BYTES, SIGNATURE, TRAILER, binary_pieces
+from sqlengine.server.pg.receive import SIGNATURE, TRAILER, binary_pieces
 from sqlengine.server.pg.running import then_given_up
+from sqlengine.session import Session
 from sqlengine.sql import ast
+from sqlengine.text_style import TextStyle
 
 if TYPE_CHECKING:
     from sqlengine.server.pg.conversation import Conversation
@@ -67,12 +72,13 @@ def _copy_out(talk: Conversation, statement: ast.CopyTo) -> Steps:
 
 def _sent(talk: Conversation, result: Result, options: CopyOptions) -> Steps:
     assert result.schema is not None
-    talk.emit(*map(replies.notice, result.notices))
+    talk.tell(result.notices)
     stream = ArrowStream(result.schema) if options.format == "arrow" else None
-    encode = stream.rows if stream is not None else _encoder(result.schema, options, talk.session.settings.timezone)
+    encoding, style = options.encoding or talk.encoding, talk.session.settings.text_style
+    encode = stream.rows if stream is not None else _encoder(result.schema, options, style, encoding)
     talk.emit(replies.copy_out(options.is_bytes, len(result.schema)))
     if options.has_header:
-        talk.emit(replies.copy_data(_header(result.schema, options)))
+        talk.emit(replies.copy_data(encoding.encode(_header(result.schema, options).decode())))
     count, head = 0, SIGNATURE + b"\0" * 8 if options.is_binary else b""
     batches = iter(result.batches())
     while (batch := (yield from _next_batch(talk, result, batches))) is not None:
@@ -107,30 +113,31 @@ def _headed(head: bytes, messages: bytes) -> bytes:
     return replies.copy_data(head + messages[5:end]) + messages[end:]
 
 
-def _encoder(schema: pa.Schema, options: CopyOptions, timezone: str) -> Callable[[pa.RecordBatch], bytes]:
+def _encoder(
+    schema: pa.Schema, options: CopyOptions, style: TextStyle, encoding: Encoding
+) -> Callable[[pa.RecordBatch], bytes]:
     """Batch -> CopyData messages, one a row."""
     if options.is_binary:
-        binary = RowEncoder(schema, [replies.BINARY] * len(schema), timezone)
+        binary = RowEncoder(schema, [replies.BINARY] * len(schema), style, encoding)
         return lambda batch: binary.encode(batch, b"d")
     if options.format == "json":
         json = encoder("json", schema)
-        return lambda batch: _lines(json.encode(batch), b"\n")
+        return lambda batch: _lines(json.encode(batch), b"\n", encoding)
     if options.format == "csv":
-        form = CsvOptions(options.delimiter, options.quote, options.null)
-        csv = CsvEncoder(schema, form, options.quoted(schema.names), options.escape)
-        return lambda batch: _lines(csv.encode(_as_texts(batch, timezone)), b"\n")
-    text = CopyTextEncoder(CopyTextOptions(options.delimiter, options.null), timezone)
-    return lambda batch: _lines(text.encode(batch), b"")
+        csv = CsvEncoder(schema, options.csv(), options.quoted(schema.names), options.escape)
+        return lambda batch: _lines(csv.encode(_as_texts(batch, style)), b"\n", encoding)
+    text = CopyTextEncoder(CopyTextOptions(options.delimiter, options.null), style)
+    return lambda batch: _lines(text.encode(batch), b"", encoding)
 
 
-def _as_texts(batch: pa.RecordBatch, timezone: str) -> pa.RecordBatch:
+def _as_texts(batch: pa.RecordBatch, style: TextStyle) -> pa.RecordBatch:
     """The values as PostgreSQL writes them."""
-    columns = [to_text_array(column, timezone) for column in batch.columns]
+    columns = [to_text_array(column, style) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _lines(lines: pa.BinaryArray, end: bytes) -> bytes:
-    cells = [texts(lines)]
+def _lines(lines: pa.BinaryArray, end: bytes, encoding: Encoding) -> bytes:
+    cells = [texts(lines if encoding.is_utf8 else encoding.encoded(lines.cast(pa.string())))]
     if end:
         cells.append(texts(pa.array([end] * len(lines), pa.binary())))
     return framed(cells, len(lines), b"d")[0].tobytes()
@@ -138,8 +145,7 @@ def _lines(lines: pa.BinaryArray, end: bytes) -> bytes:
 
 def _header(schema: pa.Schema, options: CopyOptions) -> bytes:
     if options.format == "csv":
-        form = CsvOptions(options.delimiter, options.quote, options.null)
-        return CsvEncoder(schema, form, escape=options.escape).header() + b"\n"
+        return CsvEncoder(schema, options.csv(), escape=options.escape).header() + b"\n"
     names = pa.RecordBatch.from_arrays([pa.array([name]) for name in schema.names], names=schema.names)
     return bytes(CopyTextEncoder(CopyTextOptions(options.delimiter, options.null)).encode(names)[0].as_py())
 
@@ -152,20 +158,25 @@ def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
     if options.lends:
         yield from _lend(talk, statement)
         return
+    encoding = options.encoding or talk.encoding
     schema = yield Run(lambda: talk.session.copy_schema(statement))
+    decoder = yield Run(lambda: _decoder(talk.session, statement, schema, options))
     talk.emit(replies.copy_in(options.is_bytes, len(schema)))
     yield from talk.flush()
     with tempfile.NamedTemporaryFile(prefix="sqlengine-copy-", suffix=".csv") as spool:
         header = FirstRecord(options) if options.has_header and options.header != NAMES else None
-        yield from _gather(talk, spool, header)
+        yield from _gather(talk, spool, _conversion(options, encoding, header))
         if header is not None and options.header == MATCH:
             header.check(schema.names)
         if options.format == "csv":
             _cut_end_mark(spool)
         spool.flush()
-        pieces = _pieces(Path(spool.name), schema, options)
+        pieces = _pieces(Path(spool.name), schema, options, encoding, decoder)
         result = yield Run(lambda: talk.session.copy_from(statement, pieces, stops=options.stops))
-    talk.emit(*map(replies.notice, result.notices), replies.complete(result.tag))
+    if options.verbosity == "silent":
+        result.notices = []
+    talk.tell(result.notices)
+    talk.emit(replies.complete(result.tag))
 
 
 def _lend(talk: Conversation, statement: ast.CopyFrom) -> Steps:
@@ -173,7 +184,7 @@ def _lend(talk: Conversation, statement: ast.CopyFrom) -> Steps:
     talk.emit(replies.copy_in(True, 0))
     yield from talk.flush()
     with tempfile.NamedTemporaryFile(prefix="sqlengine-copy-", suffix=".arrow") as spool:
-        yield from _gather(talk, spool, None)
+        yield from _gather(talk, spool, bytes)
         spool.flush()
         try:
             rows = pa.ipc.open_stream(pa.memory_map(spool.name)).read_all()
@@ -183,14 +194,42 @@ def _lend(talk: Conversation, statement: ast.CopyFrom) -> Steps:
     talk.emit(replies.complete(f"COPY {rows.num_rows}"))
 
 
-def _gather(talk: Conversation, spool: Any, header: FirstRecord | None) -> Steps:
+def _decoder(session: Session, statement: ast.CopyFrom, schema: pa.Schema, options: CopyOptions) -> Decoder | None:
+    """What makes rows of lines; None where there are none."""
+    if options.is_bytes or options.is_of_files or options.header == NAMES:
+        return None
+    defaults = Defaults(options.default, session.copy_defaults(statement)) if options.default is not None else None
+    if options.format == "csv":
+        known = session.copy_schema(replace(statement, columns=())).names
+        return CsvDecoder(schema, options.csv(schema.names, known, statement.target[-1]), defaults=defaults)
+    return CopyTextDecoder(schema, CopyTextOptions(options.delimiter, options.null), defaults)
+
+
+def _conversion(options: CopyOptions, encoding: Encoding, header: FirstRecord | None) -> Callable[[bytes], bytes]:
+    """What becomes of the pieces of data as they come, of which the last is empty: UTF-8, without the header."""
+    to_utf8 = bytes if options.is_bytes else encoding.to_utf8()
+    doubled = None
+    if options.format == "csv" and options.escape != options.quote:
+        doubled = EscapesDoubled(options.quote, options.escape)
+
+    def convert(data: bytes) -> bytes:
+        made = to_utf8(data)
+        if doubled is not None:
+            made = doubled.feed(made, is_last=not data)
+        return made if header is None else header.rest(made)
+
+    return convert
+
+
+def _gather(talk: Conversation, spool: Any, convert: Callable[[bytes], bytes]) -> Steps:
     """Write down what the client sends until it says that this was all; QueryCanceled (57014) when it gives up."""
     while True:
         message = yield from talk.next_message()
         match message:
             case CopyData(data):
-                spool.write(data if header is None else header.rest(data))
+                spool.write(convert(data) if data else b"")
             case CopyDone():
+                spool.write(convert(b""))
                 return
             case CopyFail(reason):
                 raise QueryCanceled(f"COPY from stdin failed: {reason}")
@@ -213,77 +252,19 @@ def _cut_end_mark(spool: Any) -> None:
     spool.seek(0, 2)
 
 
-def _pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:
-    if options.is_binary:
-        with path.open("rb") as file:
-            yield from binary_pieces(file, schema)
-    elif options.is_of_files:
-        yield from _file_pieces(path, schema, {"format": options.format})
-    elif options.format == "csv":
-        header = "true" if options.header == NAMES else "false"
-        given = {"format": "csv", "header": header, "delimiter": options.delimiter, "quote": options.quote}
-        yield from _file_pieces(path, schema, {**given, "null_string": options.null})
-    else:
-        yield from _text_pieces(path, schema, options)
-
-
-def _file_pieces(path: Path, schema: pa.Schema, given: dict[str, str]) -> Iterator[Polled]:
-    """As COPY from a file reads them; errors do not name the file, which the client knows nothing of."""
-    kind = connector("file")
-    try:
-        source = kind.source(parse_options(kind, {"path": str(path), "compression": "none", **given}), schema)
-        reader = source.open(str(path), None)
-        try:
-            done = False
-            while not done:
-                polled = reader.poll(65_536, 0)
-                done = polled.done
-                yield polled
-        finally:
-            reader.close()
-    except Error as error:
-        if str(path) not in error.message:
-            raise
-        message = error.message.replace(f'file "{path}"', "what was sent").replace(str(path), "STDIN")
-        raise Error(message, hint=error.hint, sqlstate=error.sqlstate) from None
-
-
-def _text_pieces(path: Path, schema: pa.Schema, options: CopyOptions) -> Iterator[Polled]:
-    decoder = CopyTextDecoder(schema, CopyTextOptions(options.delimiter, options.null))
+def _pieces(
+    path: Path, schema: pa.Schema, options: CopyOptions, encoding: Encoding, decoder: Decoder | None
+) -> Iterator[Polled]:
+    if options.is_of_files:
+        yield from file_pieces(path, schema, {"format": options.format})
+        return
+    if options.header == NAMES:
+        yield from file_pieces(path, schema, options.of_file(schema.names))
+        return
     with path.open("rb") as file:
-        rest = b""
-        while True:
-            read = file.read(READ_BYTES)
-            data = rest + read
-            cut = data.rfind(b"\n") + 1 if read else len(data)
-            rest = data[cut:]
-            lines = _split(data[:cut])
-            ended = _end_mark(lines)
-            decoded = decoder.decode(lines if ended is None else lines[:ended])
-            bad = [BadRecord(lines[at].as_py(), why) for at, why in decoded.bad]
-            yield Polled(decoded.batch, {}, bad, done=not read or ended is not None)
-            if not read or ended is not None:
-                return
-
-
-def _split(data: bytes) -> pa.BinaryArray:
-    """The lines of some text, without their ends."""
-    if not data:
-        return pa.array([], pa.binary())
-    if not data.endswith(b"\n"):
-        data += b"\n"
-    raw = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(raw == 10)
-    if (raw[ends - 1] == 13).all() and ends[0] > 0:
-        return _split(data.replace(b"\r\n", b"\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    kept = np.delete(raw, ends)
-    offsets = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int32)
-    return pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(kept)])
-
-
-def _end_mark(lines: pa.BinaryArray) -> int | None:
-    """Where the line is that ends the data in old files."""
-    if len(lines) and lines[len(lines) - 1].as_py() == b"\\.":
-        return len(lines) - 1
-    return None
+        if decoder is None:
+            yield from binary_pieces(file, schema, encoding)
+        elif options.format == "csv":
+            yield from csv_pieces(file, decoder, options.quote)
+        else:
+            yield from text_pieces(file, decoder)

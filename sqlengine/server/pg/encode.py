@@ -8,22 +8,31 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.formats.render import to_json
-from sqlengine.pgtext import list_parts, to_text_array
+from sqlengine.pg_encodings import UTF8, Encoding
+from sqlengine.pgtext import PLAIN, list_parts, to_text_array
 from sqlengine.server.cells import Cells, fixed, mask, rows, texts
 from sqlengine.server.pg.binary import binary_cells, list_cells
-from sqlengine.server.pg.oids import NUMBERED, column, element_oid
+from sqlengine.server.pg.oids import NUMBERED, column, element_oid, type_oid
 from sqlengine.server.pg.replies import BINARY
+from sqlengine.text_style import TextStyle
+from sqlengine.types import JSON
 
 SLICE_ROWS = 8_192
 """Rows that are made at a time: some hundred kilobytes, so that who reads slowly is noticed soon."""
 
 
 class RowEncoder:
-    """Makes DataRow messages of batches of one schema; `formats`: 0 or 1 for each column."""
+    """Makes DataRow messages of batches of one schema; `formats`: 0 or 1 for each column.
 
-    def __init__(self, schema: pa.Schema, formats: Sequence[int], timezone: str) -> None:
+    A character that the client's encoding does not have is an InvalidText (22P05).
+    """
+
+    def __init__(
+        self, schema: pa.Schema, formats: Sequence[int], style: TextStyle = PLAIN, encoding: Encoding = UTF8
+    ) -> None:
         self._formats = list(formats)
-        self._timezone = timezone
+        self._style = style
+        self._encoding = encoding
         self._oids = [column(field).oid for field in schema]
 
     def slices(self, batch: pa.RecordBatch, kind: bytes = b"D") -> Iterator[tuple[bytes, int]]:
@@ -35,19 +44,21 @@ class RowEncoder:
     def encode(self, batch: pa.RecordBatch, kind: bytes = b"D") -> bytes:
         """A message for each row; those of COPY in binary are the same but for their kind."""
         cells = [
-            binary(array, oid) if code == BINARY else texts(text(array, self._timezone))
+            binary(array, oid, self._encoding)
+            if code == BINARY
+            else texts(self._encoding.encoded(text(array, self._style)))
             for array, code, oid in zip(batch.columns, self._formats, self._oids, strict=True)
         ]
         return rows(cells, batch.num_rows, kind)[0].tobytes()
 
 
-def text(array: pa.Array, timezone: str) -> pa.Array:
+def text(array: pa.Array, style: TextStyle) -> pa.Array:
     """A column as PostgreSQL writes it; what is told as json is written as json."""
     if pa.types.is_struct(array.type) or pa.types.is_map(array.type):
         return to_json(array)
     if pa.types.is_string(array.type):
         return array
-    return to_text_array(_with_json(array), timezone)
+    return to_text_array(_with_json(array), style)
 
 
 def _with_json(array: pa.Array) -> pa.Array:
@@ -64,14 +75,33 @@ def _is_of_json(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_struct(inner) or pa.types.is_map(inner) or pa.types.is_list(inner) and _is_of_json(inner))
 
 
-def binary(array: pa.Array, oid: int) -> Cells:
+def binary(array: pa.Array, oid: int, encoding: Encoding = UTF8) -> Cells:
     """A column's binary form under the type it is told as."""
+    if not encoding.is_utf8 and (converted := _converted(array, encoding)) is not None:
+        return converted
     if oid in NUMBERED and pa.types.is_integer(array.type):
         return _unsigned(array)
     element = element_oid(oid)
     if element in NUMBERED and pa.types.is_list(array.type) and pa.types.is_integer(array.type.value_type):
         return list_cells(array, element, _unsigned)
     return binary_cells(array)
+
+
+def _converted(array: pa.Array, encoding: Encoding) -> Cells | None:
+    """A column of text, or of arrays of it, in another encoding; None of any other."""
+    if _is_text(array.type):
+        return texts(encoding.encoded(text(array, PLAIN)))
+    if pa.types.is_list(array.type) and _is_text(array.type.value_type):
+        return list_cells(
+            array, type_oid(array.type.value_type), lambda values: texts(encoding.encoded(text(values, PLAIN)))
+        )
+    return None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Types whose binary form is their text."""
+    is_told_as_json = pa.types.is_struct(kind) or pa.types.is_map(kind) or kind == JSON
+    return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind) or is_told_as_json)
 
 
 def _unsigned(array: pa.Array) -> Cells:

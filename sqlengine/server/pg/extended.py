@@ -35,7 +35,7 @@ def bind(talk: Conversation, message: Bind) -> Steps:
     talk.refuse_after_failure(prepared.statement)
     if message.portal and message.portal in talk.portals:
         raise DuplicateObject(f'cursor "{message.portal}" already exists', sqlstate="42P03")
-    values = bound_values(prepared, message.values, message.formats, message.statement)
+    values = bound_values(prepared, message.values, message.formats, message.statement, talk.session.settings)
     yield from _drop_portal(talk, message.portal)
     talk.portals[message.portal] = Portal(prepared, values, message.result_formats)
     talk.emit(replies.BIND_COMPLETE)
@@ -46,9 +46,10 @@ def describe(talk: Conversation, message: Describe) -> Steps:
     if message.kind == "S":
         prepared = _prepared(talk, message.name)
         schema = yield Run(lambda: prepared.describe(talk.session))
-        talk.emit(replies.parameter_description(prepared.oids), described(schema, ()))
+        talk.emit(replies.parameter_description(prepared.oids), described(schema, (), talk.encoding))
     elif message.name not in talk.portals and message.name in talk.session.context.cursors:
-        talk.emit(described(talk.session.context.cursors[message.name].schema, ()))  # DECLARE makes portals, too
+        cursor = talk.session.context.cursors[message.name]  # DECLARE makes portals, too
+        talk.emit(described(cursor.schema, (replies.BINARY,) if cursor.is_binary else (), talk.encoding))
     else:
         portal = _portal(talk, message.name)
         talk.refuse_after_failure(portal.statement)
@@ -78,7 +79,7 @@ def execute(talk: Conversation, message: Execute) -> Steps:
         first: Slice | None = portal.step(talk.session, most)
     else:
         first = yield Run(lambda: portal.step(talk.session, most))
-    talk.emit(*map(replies.notice, portal.notices))
+    talk.tell(portal.notices)
     portal.notices = []
     if portal.source is None or first is None:
         yield from finish(talk, portal)

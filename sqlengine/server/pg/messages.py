@@ -1,7 +1,7 @@
 """What clients send: the contents of packets as frozen data.
 
 Every function raises ProtocolViolation (08P01) for contents that are too short, too long or malformed, and InvalidText
-(22021) for text that is not UTF-8.
+(22021) for text that is not in the client's encoding.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sqlengine.errors import InvalidText, ProtocolViolation
+from sqlengine.errors import ProtocolViolation
+from sqlengine.pg_encodings import UTF8, Encoding
 
 SSL_REQUEST, GSSENC_REQUEST, CANCEL_REQUEST = 80_877_103, 80_877_104, 80_877_102
 _INT16, _UINT16, _INT32, _UINT32 = struct.Struct("!h"), struct.Struct("!H"), struct.Struct("!i"), struct.Struct("!I")
@@ -19,8 +20,9 @@ _INT16, _UINT16, _INT32, _UINT32 = struct.Struct("!h"), struct.Struct("!H"), str
 class Reader:
     """Reads a packet's contents from front to back."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, encoding: Encoding = UTF8) -> None:
         self._data = data
+        self._encoding = encoding
         self._at = 0
 
     def _unpack(self, form: struct.Struct) -> int:
@@ -64,7 +66,7 @@ class Reader:
             raise ProtocolViolation("invalid string in message")
         found = self._data[self._at : end]
         self._at = end + 1
-        return as_text(found)
+        return self._encoding.decode(found)
 
     def value(self) -> bytes | None:
         """A length and so many bytes; None for NULL."""
@@ -80,15 +82,6 @@ class Reader:
         """Nothing may be left."""
         if not self.is_at_end:
             raise ProtocolViolation("invalid message format")
-
-
-def as_text(data: bytes) -> str:
-    """UTF-8 as text."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        wrong = " ".join(f"0x{byte:02x}" for byte in data[error.start : error.end])
-        raise InvalidText(f'invalid byte sequence for encoding "UTF8": {wrong}', sqlstate="22021") from None
 
 
 # ---------------------------------------------------------------- before a session
@@ -262,12 +255,12 @@ Message = (
 )
 
 
-def read_message(kind: bytes, data: bytes) -> Message:
-    """A message by its kind and contents."""
+def read_message(kind: bytes, data: bytes, encoding: Encoding = UTF8) -> Message:
+    """A message by its kind and contents, its texts in this encoding."""
     read = _READERS.get(kind)
     if read is None:
         raise ProtocolViolation(f"invalid frontend message type {kind[0]}")
-    reader = Reader(data)
+    reader = Reader(data, encoding)
     made = read(reader)
     reader.end()
     return made

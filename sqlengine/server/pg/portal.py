@@ -10,12 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.errors import ProtocolViolation
+from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.result import Notice, Result
 from sqlengine.server.pg.oids import OIDS, arrow_type, column, type_oid
-from sqlengine.server.pg.replies import NO_DATA, row_description
+from sqlengine.server.pg.replies import BINARY, NO_DATA, row_description
 from sqlengine.server.pg.rows import RowSource, Slice
 from sqlengine.server.pg.values import parameter
 from sqlengine.session import Session
+from sqlengine.settings import Settings
 from sqlengine.sql import Typed, ast, bind_params
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.key_lookup import KeyLookup
@@ -107,8 +109,10 @@ class PreparedBefore:
         return text, tuple(oids), settings.dialect, settings.search_path, said
 
 
-def bound_values(prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str) -> list[Typed]:
-    """The values Bind brings, as typed literals."""
+def bound_values(
+    prepared: Prepared, values: Sequence[bytes | None], formats: Sequence[int], name: str, settings: Settings
+) -> list[Typed]:
+    """The values Bind brings, as typed literals; `settings`: how the session writes them."""
     if len(values) != len(prepared.types):
         raise ProtocolViolation(
             f'bind message supplies {len(values)} parameters, but prepared statement "{name}" requires '
@@ -116,7 +120,7 @@ def bound_values(prepared: Prepared, values: Sequence[bytes | None], formats: Se
         )
     codes = spread(formats, len(values))
     return [
-        parameter(value, code, kind, oid)
+        parameter(value, code, kind, oid, settings.client_encoding)
         for value, code, kind, oid in zip(values, codes, prepared.types, prepared.oids, strict=True)
     ]
 
@@ -143,6 +147,8 @@ class Portal:
     notices: list[Notice] = field(default_factory=list)
     sent: int = 0
     """Rows the present Execute has sent."""
+    is_simple: bool = False
+    """Whether a Query message brought it, whose answers are in text but for those of binary cursors."""
 
     @property
     def is_small(self) -> bool:
@@ -190,8 +196,11 @@ class Portal:
             self.result = result
             self.notices, self.result.notices = self.result.notices, []
             if self.result.schema is not None and not isinstance(self.statement, ast.CopyTo):
+                if self.is_simple and result.is_binary:
+                    self.formats = (BINARY,)
                 codes = spread(self.formats, len(self.result.schema))
-                self.source = RowSource(self.result, codes, session.settings.timezone)
+                settings = session.settings
+                self.source = RowSource(self.result, codes, settings.text_style, settings.client_encoding)
 
     def describe(self, session: Session) -> bytes:
         """RowDescription or NoData; a query is run for it, as its answer is the same now or at Execute."""
@@ -201,7 +210,7 @@ class Portal:
             schema = self.result.schema
         else:
             schema = self.prepared.describe(session)
-        return described(schema, self.formats)
+        return described(schema, self.formats, session.settings.client_encoding)
 
     def step(self, session: Session, most: int = 0) -> Slice | None:
         """The next rows; None of a statement without rows, which has run then."""
@@ -223,8 +232,8 @@ class Portal:
             self.result.close()
 
 
-def described(schema: pa.Schema | None, formats: Sequence[int]) -> bytes:
+def described(schema: pa.Schema | None, formats: Sequence[int], encoding: Encoding = UTF8) -> bytes:
     """RowDescription of a schema, NoData of none."""
     if schema is None:
         return NO_DATA
-    return row_description([column(f) for f in schema], spread(formats, len(schema)))
+    return row_description([column(f) for f in schema], spread(formats, len(schema)), encoding)

@@ -13,6 +13,7 @@ from sqlengine.connectors.base import Polled
 from sqlengine.errors import InvalidText, ProtocolViolation
 from sqlengine.formats.csv_format import field_values
 from sqlengine.kernels import choose
+from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.pgtext import to_text_array
 from sqlengine.server.cells import Ints, stretches
 from sqlengine.server.pg.binary import DAYS_TO_2000, US_TO_2000
@@ -33,8 +34,8 @@ READ_BYTES = 8 * 1024 * 1024
 TRAILER = b"\xff\xff"
 
 
-def binary_pieces(file: BinaryIO, schema: pa.Schema) -> Iterator[Polled]:
-    """The rows of a stream in COPY's binary format; ProtocolViolation (22P04) for what is none."""
+def binary_pieces(file: BinaryIO, schema: pa.Schema, encoding: Encoding = UTF8) -> Iterator[Polled]:
+    """The rows of a stream in COPY's binary format, its text in this encoding; ProtocolViolation (22P04)."""
     head = file.read(len(SIGNATURE) + 8)
     if head[: len(SIGNATURE)] != SIGNATURE or len(head) < len(SIGNATURE) + 8:
         raise _malformed("COPY file signature not recognized")
@@ -51,7 +52,7 @@ def binary_pieces(file: BinaryIO, schema: pa.Schema) -> Iterator[Polled]:
             if end < len(data):
                 raise _malformed("unexpected EOF in COPY data")
             done = True
-        yield Polled(_batch(data, begins, sizes, schema), {}, done=done)
+        yield Polled(_batch(data, begins, sizes, schema, encoding), {}, done=done)
         rest = data[end:].tobytes()
 
 
@@ -59,15 +60,19 @@ def _malformed(why: str) -> ProtocolViolation:
     return ProtocolViolation(why, sqlstate="22P04")
 
 
-def _batch(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, schema: pa.Schema) -> pa.RecordBatch:
+def _batch(
+    data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, schema: pa.Schema, encoding: Encoding
+) -> pa.RecordBatch:
     columns = [
-        _column(data, np.ascontiguousarray(begins[:, c]), np.ascontiguousarray(sizes[:, c]), field)
+        _column(data, np.ascontiguousarray(begins[:, c]), np.ascontiguousarray(sizes[:, c]), field, encoding)
         for c, field in enumerate(schema)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _column(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Field) -> pa.Array:
+def _column(
+    data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Field, encoding: Encoding = UTF8
+) -> pa.Array:
     valid = sizes >= 0
     known = _FIXED.get(field.type)
     if known is not None:
@@ -78,16 +83,16 @@ def _column(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Fi
         raw = data[places] if len(data) >= width else np.zeros((len(begins), width), np.uint8)
         return _with_nulls(make(raw), field.type, valid)
     if pa.types.is_string(field.type) or pa.types.is_binary(field.type):
-        return _bytes(data, begins, np.maximum(sizes, 0), valid, field)
+        return _bytes(data, begins, np.maximum(sizes, 0), valid, field, encoding)
     try:
         if pa.types.is_decimal128(field.type):
             return _decimals(data, begins, sizes, field)
-        made = _lists(data, begins, sizes, field) if pa.types.is_list(field.type) else None
+        made = _lists(data, begins, sizes, field, encoding) if pa.types.is_list(field.type) else None
     except ValueError as error:
         raise ProtocolViolation(f'{error} in column "{field.name}"', sqlstate="22P03") from None
     except TypeError as error:
         raise ProtocolViolation(f'{error} in column "{field.name}"', sqlstate="42804") from None
-    return made if made is not None else _one_by_one(data, begins, sizes, field)
+    return made if made is not None else _one_by_one(data, begins, sizes, field, encoding)
 
 
 def _decimals(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Field) -> pa.Array:
@@ -99,14 +104,16 @@ def _decimals(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.
     array = pa.Array.from_buffers(field.type, len(begins), [bitmap(sizes >= 0), pa.py_buffer(words)])
     rest = there[~found.is_done]
     if len(rest):
-        others = _one_by_one(data, begins[rest], sizes[rest], field)
+        others = _one_by_one(data, begins[rest], sizes[rest], field, UTF8)
         places = np.arange(len(begins))
         places[rest] = len(begins) + np.arange(len(rest))
         array = pa.concat_arrays([array, others]).take(pa.array(places))
     return array
 
 
-def _lists(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Field) -> pa.Array | None:
+def _lists(
+    data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Field, encoding: Encoding
+) -> pa.Array | None:
     """Arrays of one dimension; None where there are others."""
     child, valid = field.type.value_field, sizes >= 0
     if pa.types.is_nested(child.type):
@@ -114,18 +121,22 @@ def _lists(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Fie
     found = elements_of(data, begins, sizes, valid, type_oid(child.type))
     if found is None:
         return None
-    values = _column(data, found.begins, found.sizes, pa.field(field.name, child.type))
+    values = _column(data, found.begins, found.sizes, pa.field(field.name, child.type), encoding)
     offsets = pa.py_buffer(found.offsets.astype(np.int32))
     return pa.Array.from_buffers(field.type, len(begins), [bitmap(valid), offsets], children=[values])
 
 
-def _bytes(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, valid: Any, field: pa.Field) -> pa.Array:
+def _bytes(
+    data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, valid: Any, field: pa.Field, encoding: Encoding
+) -> pa.Array:
     cells = stretches(data, begins, sizes)
     assert cells.offsets is not None
     offsets = pa.py_buffer(cells.offsets.astype(np.int32))
     array = pa.Array.from_buffers(pa.binary(), len(begins), [bitmap(valid), offsets, pa.py_buffer(cells.data)])
     if pa.types.is_binary(field.type):
         return array
+    if not encoding.is_utf8:
+        return pa.array([None if v is None else encoding.decode(v) for v in array.to_pylist()], pa.string())
     try:
         return array.cast(pa.string())
     except pa.ArrowInvalid:
@@ -134,11 +145,13 @@ def _bytes(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, valid: Any, f
         ) from None
 
 
-def _one_by_one(data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Field) -> pa.Array:
+def _one_by_one(
+    data: npt.NDArray[np.uint8], begins: Ints, sizes: Ints, field: pa.Field, encoding: Encoding
+) -> pa.Array:
     """Values of types whose binary form has a length of its own: through their text."""
     oid, raw = type_oid(field.type), data.tobytes()
     texts = [
-        None if size < 0 else _text(from_binary(raw[at : at + size], field.type, oid))
+        None if size < 0 else _text(from_binary(raw[at : at + size], field.type, oid, encoding))
         for at, size in zip(begins.tolist(), sizes.tolist(), strict=True)
     ]
     found = field_values(pa.array(texts, pa.string()), field.type)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlengine.errors import Error, InternalError
+from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.result import Notice
 
 TEXT, BINARY = 0, 1
@@ -22,9 +23,9 @@ def message(kind: bytes, contents: bytes = b"") -> bytes:
     return kind + (len(contents) + 4).to_bytes(4, "big") + contents
 
 
-def cstring(text: str) -> bytes:
+def cstring(text: str, encoding: Encoding = UTF8) -> bytes:
     """Text and a zero byte; what cannot be said in between is left out."""
-    return text.replace("\0", "").encode("utf-8", "replace") + b"\0"
+    return encoding.encode_message(text.replace("\0", "")) + b"\0"
 
 
 PARSE_COMPLETE = message(b"1")
@@ -72,9 +73,9 @@ def backend_key(pid: int, key: bytes) -> bytes:
     return message(b"K", struct.pack("!i", pid) + key)
 
 
-def parameter_status(name: str, value: str) -> bytes:
+def parameter_status(name: str, value: str, encoding: Encoding = UTF8) -> bytes:
     """ParameterStatus: a setting's present value."""
-    return message(b"S", cstring(name) + cstring(value))
+    return message(b"S", cstring(name) + cstring(value, encoding))
 
 
 def ready(status: bytes) -> bytes:
@@ -97,10 +98,10 @@ class Column:
     number: int = 0
 
 
-def row_description(columns: Sequence[Column], formats: Sequence[int]) -> bytes:
+def row_description(columns: Sequence[Column], formats: Sequence[int], encoding: Encoding = UTF8) -> bytes:
     """RowDescription, with a format for each column."""
     told = [
-        cstring(column.name)
+        cstring(column.name, encoding)
         + struct.pack("!IhIhih", column.table_oid, column.number, column.oid, column.size, column.modifier, code)
         for column, code in zip(columns, formats, strict=True)
     ]
@@ -139,19 +140,19 @@ def copy_data(data: bytes) -> bytes:
 # ---------------------------------------------------------------- errors and notices
 
 
-def error(problem: BaseException, text: str | None = None, severity: str = "ERROR") -> bytes:
+def error(problem: BaseException, text: str | None = None, severity: str = "ERROR", encoding: Encoding = UTF8) -> bytes:
     """ErrorResponse; `text`: the script positions in the error count in."""
-    return message(b"E", _fields(severity, *_told(problem), _position(problem, text)))
+    return message(b"E", _fields(encoding, severity, *_told(problem), _position(problem, text)))
 
 
-def notice(told: Notice) -> bytes:
+def notice(told: Notice, encoding: Encoding = UTF8) -> bytes:
     """NoticeResponse."""
-    return message(b"N", _fields(told.severity, told.sqlstate, told, None, None, None))
+    return message(b"N", _fields(encoding, told.severity, told.sqlstate, told, None, None, None))
 
 
-def notification(pid: int, channel: str, payload: str) -> bytes:
+def notification(pid: int, channel: str, payload: str, encoding: Encoding = UTF8) -> bytes:
     """NotificationResponse: of what LISTEN asked for."""
-    return message(b"A", struct.pack("!i", pid) + cstring(channel) + cstring(payload))
+    return message(b"A", struct.pack("!i", pid) + cstring(channel, encoding) + cstring(payload, encoding))
 
 
 def _told(problem: BaseException) -> tuple[str, str, str | None, str | None]:
@@ -168,8 +169,14 @@ def _position(problem: BaseException, text: str | None) -> int | None:
 
 
 def _fields(
-    severity: str, sqlstate: str, text: str, detail: str | None, hint: str | None, position: int | None
+    encoding: Encoding,
+    severity: str,
+    sqlstate: str,
+    text: str,
+    detail: str | None,
+    hint: str | None,
+    position: int | None,
 ) -> bytes:
     found = {"S": severity, "V": severity, "C": sqlstate, "M": text, "D": detail, "H": hint, "P": position}
-    told = [code.encode() + cstring(str(value)) for code, value in found.items() if value is not None]
+    told = [code.encode() + cstring(str(value), encoding) for code, value in found.items() if value is not None]
     return b"".join(told) + b"\0"

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.result import Result
 from sqlengine.server.pg.encode import SLICE_ROWS, RowEncoder
+from sqlengine.text_style import TextStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,12 @@ class Slice:
 class RowSource:
     """Reads a result with rows; to be closed.  `kind`: that of the messages."""
 
-    def __init__(self, result: Result, formats: Sequence[int], timezone: str, kind: bytes = b"D") -> None:
+    def __init__(
+        self, result: Result, formats: Sequence[int], style: TextStyle, encoding: Encoding = UTF8, kind: bytes = b"D"
+    ) -> None:
         assert result.schema is not None
         self.result = result
-        self._encoder = RowEncoder(result.schema, formats, timezone)
+        self._encoder = RowEncoder(result.schema, formats, style, encoding)
         self._kind = kind
         self._batches: Iterator[pa.RecordBatch] = iter(result.batches())
         self._rest: pa.RecordBatch | None = None

@@ -36,17 +36,17 @@ def _statement(talk: Conversation, statement: ast.Statement) -> Steps:
     if copying.is_copy(statement):
         yield from copying.copy(talk, statement)
         return
-    portal = Portal(Prepared("", statement, (), ()), [], ())
+    portal = Portal(Prepared("", statement, (), ()), [], (), is_simple=True)
     yield from then_given_up(_answered(talk, portal), portal)
 
 
 def _answered(talk: Conversation, portal: Portal) -> Steps:
     first = yield Run(lambda: portal.step(talk.session))
-    talk.emit(*map(replies.notice, portal.notices))
+    talk.tell(portal.notices)
     if portal.source is not None:
         assert portal.result is not None
         if talk.session.settings.result_schema == "true" and portal.result.schema is not None:
-            talk.emit(replies.parameter_status(RESULT_SCHEMA, schema_text(portal.result.schema)))
-        talk.emit(described(portal.result.schema, ()))
+            talk.emit(replies.parameter_status(RESULT_SCHEMA, schema_text(portal.result.schema), talk.encoding))
+        talk.emit(described(portal.result.schema, portal.formats, talk.encoding))
         yield from rows(talk, portal, first, 0)
     yield from finish(talk, portal)

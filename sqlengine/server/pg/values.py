@@ -17,16 +17,20 @@ import pyarrow as pa
 
 from sqlengine.array_text import braces_to_json
 from sqlengine.errors import InvalidText, OutOfRange, ProtocolViolation
+from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.pgtext import to_text
 from sqlengine.server.pg.binary import DAYS_TO_2000, US_TO_2000
-from sqlengine.server.pg.messages import Reader, as_text
+from sqlengine.server.pg.messages import Reader
 from sqlengine.server.pg.oids import NUMBERED
 from sqlengine.server.pg.replies import BINARY
 from sqlengine.sql import Typed
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, to_sql
 
+JSONB = 3802
+"""Its binary form begins with a version, 1."""
 
-def parameter(value: bytes | None, code: int, kind: pa.DataType, oid: int) -> Typed:
+
+def parameter(value: bytes | None, code: int, kind: pa.DataType, oid: int, encoding: Encoding = UTF8) -> Typed:
     """A value for a parameter of type `kind` that the client was told, or has declared, as `oid`.
 
     Raises ProtocolViolation (08P01, 22P03) for bytes that are no value of the type, InvalidText (22P02, 22021) for text
@@ -35,10 +39,10 @@ def parameter(value: bytes | None, code: int, kind: pa.DataType, oid: int) -> Ty
     if value is None:
         return Typed(None, to_sql(kind))
     if code != BINARY:
-        text = as_text(value)
+        text = encoding.decode(value)
         found: Any = _elements(text, kind) if pa.types.is_list(kind) else text
     else:
-        found = from_binary(value, kind, oid)
+        found = from_binary(value, kind, oid, encoding)
     return Typed(found, to_sql(_as_deep(found, kind)))
 
 
@@ -51,13 +55,15 @@ def _as_deep(value: Any, kind: pa.DataType) -> pa.DataType:
     return pa.list_(deepest[0]) if deepest else kind
 
 
-def from_binary(data: bytes, kind: pa.DataType, oid: int) -> Any:
+def from_binary(data: bytes, kind: pa.DataType, oid: int, encoding: Encoding = UTF8) -> Any:
     """The text of a binary value, of an array a list of its elements."""
     if pa.types.is_list(kind):
-        return _array(Reader(data), kind.value_type)
+        return _array(Reader(data, encoding), kind.value_type, encoding)
+    if kind == JSON:
+        return encoding.decode(data[1:] if oid == JSONB and data[:1] == b"\x01" else data)
     read = _whole if oid in NUMBERED else _READERS.get(_key(kind))
     if read is None:
-        return as_text(data)
+        return encoding.decode(data)
     try:
         return read(data, oid)
     except (struct.error, ValueError) as error:
@@ -95,27 +101,28 @@ def _typed_elements(items: list[Any], kind: pa.DataType) -> list[Any]:
     return made
 
 
-def _array(reader: Reader, inner: pa.DataType) -> list[Any]:
+def _array(reader: Reader, inner: pa.DataType, encoding: Encoding) -> list[Any]:
     dimensions, _, oid = reader.int32(), reader.int32(), reader.uint32()
     if not 0 <= dimensions <= 6:
         raise ProtocolViolation(f"number of array dimensions ({dimensions}) is wrong", sqlstate="54000")
     sizes = [(reader.int32(), reader.int32())[0] for _ in range(dimensions)]
     if any(size < 0 for size in sizes):
         raise ProtocolViolation("an array has a negative dimension", sqlstate="22P03")
-    made = _dimension(reader, sizes, inner, oid) if sizes else []
+    made = _dimension(reader, sizes, inner, oid, encoding) if sizes else []
     reader.end()
     return made
 
 
-def _dimension(reader: Reader, sizes: list[int], inner: pa.DataType, oid: int) -> list[Any]:
+def _dimension(reader: Reader, sizes: list[int], inner: pa.DataType, oid: int, encoding: Encoding) -> list[Any]:
     if len(sizes) > 1:
         deeper = inner if pa.types.is_list(inner) else pa.list_(inner)
         below = deeper.value_type
-        return [Typed(_dimension(reader, sizes[1:], below, oid), to_sql(deeper)) for _ in range(sizes[0])]
+        rest = sizes[1:]
+        return [Typed(_dimension(reader, rest, below, oid, encoding), to_sql(deeper)) for _ in range(sizes[0])]
     made: list[Any] = []
     for _ in range(sizes[0]):
         value = reader.value()
-        made.append(Typed(None if value is None else from_binary(value, inner, oid), to_sql(inner)))
+        made.append(Typed(None if value is None else from_binary(value, inner, oid, encoding), to_sql(inner)))
     return made
 
 
@@ -209,10 +216,6 @@ def _uuid(data: bytes, oid: int) -> str:
     return str(uuid.UUID(bytes=data))
 
 
-def _json(data: bytes, oid: int) -> str:
-    return as_text(data[1:] if oid == 3802 and data[:1] == b"\x01" else data)
-
-
 _READERS: dict[Any, Callable[[bytes, int], str]] = {
     pa.bool_(): _bool,
     pa.int16(): _whole,
@@ -228,5 +231,4 @@ _READERS: dict[Any, Callable[[bytes, int], str]] = {
     TIMESTAMPTZ: _timestamp(TIMESTAMPTZ),
     INTERVAL: _interval,
     UUID: _uuid,
-    JSON: _json,
 }

@@ -41,12 +41,13 @@ class DeclareCursor(Statement):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclareQueryCursor(Statement):
     """DECLARE cursor [[NO] SCROLL] CURSOR [WITH HOLD] FOR a query or SUBSCRIBE; without `hold` it ends with its
-    transaction; `scroll` None: nothing is said."""
+    transaction; `scroll` None: nothing is said; `binary`: clients are sent its values in binary."""
 
     cursor: str
     statement: Statement
     hold: bool = False
     scroll: bool | None = None
+    binary: bool = False
 
 
 Way = Literal["forward", "backward", "absolute", "relative"]
