@@ -51,6 +51,8 @@ PG_SETTINGS: dict[str, PgSetting] = _read_all()
 
 VERSION_TEXT = f"PostgreSQL {PG_SETTINGS['server_version'].default} (sqlengine)"
 """What version() answers: clients look for the name and the number."""
+HIVE_VERSION_TEXT = "4.0.0 (sqlengine)"
+"""What version() answers in Hive's dialect: the version whose meaning it has."""
 
 _ALIASES = {"time_zone": "timezone"}
 

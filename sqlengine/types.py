@@ -277,3 +277,24 @@ def _digits(dtype: pa.DataType) -> tuple[int, int]:
     if pa.types.is_decimal(dtype):
         return dtype.precision, dtype.scale
     return {8: 3, 16: 5, 32: 10}.get(dtype.bit_width, 19), 0
+
+
+_HIVE_NAMES = (
+    (pa.types.is_boolean, "boolean"),
+    (pa.types.is_int8, "tinyint"),
+    (lambda t: pa.types.is_int16(t) or pa.types.is_uint8(t), "smallint"),
+    (lambda t: pa.types.is_int32(t) or pa.types.is_uint16(t), "int"),
+    (lambda t: pa.types.is_int64(t) or pa.types.is_uint32(t), "bigint"),
+    (pa.types.is_uint64, "decimal"),
+    (lambda t: pa.types.is_float32(t) or pa.types.is_float16(t), "float"),
+    (pa.types.is_float64, "double"),
+    (lambda t: is_text(t), "string"),
+    (lambda t: pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t), "binary"),
+    (lambda t: pa.types.is_binary_view(t), "binary"),
+    (pa.types.is_date, "date"),
+)
+
+
+def hive_name(dtype: pa.DataType) -> str | None:
+    """What Hive calls a type without parts; None for one it has no name for."""
+    return next((name for applies, name in _HIVE_NAMES if applies(dtype)), None)

@@ -326,7 +326,7 @@ class _Binder:
     def field(self, expr: ast.FieldAccess) -> tree.Expr:
         arg = self.bind(expr.arg)
         if pa.types.is_list(arg.type) and pa.types.is_struct(arg.type.value_type):  # the field of each of them (Hive)
-            return rules("hive").call("field", [arg, tree.Const(pa.string(), expr.name)], self.functions)
+            return rules("hive").call("member", [arg, tree.Const(pa.string(), expr.name)], self.functions)
         if not pa.types.is_struct(arg.type):
             raise errors.WrongObjectType(
                 f"field {expr.name} asked of type {to_sql(arg.type)}, which is not a composite type"

@@ -56,7 +56,9 @@ class RowsOfNow:
         if isinstance(obj, FileTable):
             columns = (*obj.columns, *self._virtual)
             return Table(name=obj.name, columns=columns, topic="", append_only=True, virtual_columns=len(self._virtual))
-        return replace(obj, watermark=None) if isinstance(obj, (Stream, Table)) else obj
+        if isinstance(obj, Table):  # its rows come once, and none is taken back
+            return replace(obj, watermark=None, append_only=True)
+        return replace(obj, watermark=None) if isinstance(obj, Stream) else obj
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._catalog, name)

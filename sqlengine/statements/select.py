@@ -15,6 +15,8 @@ from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import Error, NotSupportedError, QueryCanceled
+from sqlengine.expr.session_facts import SessionFacts, session_facts
+from sqlengine.pg_settings import HIVE_VERSION_TEXT
 from sqlengine.plan.nodes import Node
 from sqlengine.result import Result
 from sqlengine.runtime.file_tables import needs_of, rows_of_files, with_all_columns
@@ -107,7 +109,8 @@ def run_planned(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) 
     """The same by our own operators, for other dialects."""
     instance = context.instance
     with instance.lock:
-        planned = prepare(query, instance.planning)
+        with session_facts(facts_of(context)):
+            planned = prepare(query, instance.planning)
         named = {name: instance.catalog.get(tuple(name.split("."))) for name in planned.sources}
         files = {name: obj for name, obj in named.items() if isinstance(obj, FileTable)}
         objects = {name: obj for name, obj in named.items() if name not in files}
@@ -125,6 +128,17 @@ def run_planned(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) 
     table = planned.run(tables, now_us, instance.workers(0), context.check)
     context.check()
     return table, tick
+
+
+def facts_of(context: Context) -> SessionFacts:
+    """What a query may ask of its session."""
+    names = context.instance.catalog.roles
+    return SessionFacts(
+        user=names.name_of(context.role.current),
+        login=names.name_of(context.role.authenticated),
+        database="default",
+        version=HIVE_VERSION_TEXT,
+    )
 
 
 def read_files(context: Context, files: Mapping[str, FileTable], plan: Node | None, now_us: int) -> dict[str, pa.Table]:

@@ -17,6 +17,7 @@ from sqlengine import duck, sql
 from sqlengine.catalog.pg.types import parameter_type
 from sqlengine.errors import Error, UndefinedObject
 from sqlengine.expr.parameters import Found, collecting
+from sqlengine.expr.session_facts import session_facts
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.runtime.one_shot import prepare
 from sqlengine.snapshot.expand import OtherDialect, catalog_parameters
@@ -25,6 +26,7 @@ from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import cursor_of
 from sqlengine.statements.prepared import kept
+from sqlengine.statements.select import facts_of
 from sqlengine.statements.subscribe import HEAD
 from sqlengine.statements.write import writable
 from sqlengine.types import from_sql, to_sql
@@ -200,7 +202,8 @@ def _select(statement: ast.SelectStatement, context: Context) -> pa.Schema:
                 return context.instance.expanded(statement.query).describe()
             except OtherDialect:
                 pass
-        return prepare(statement.query, context.instance.planning).schema
+        with session_facts(facts_of(context)):
+            return prepare(statement.query, context.instance.planning).schema
 
 
 def _followed(query: ast.Query, emit: ast.Emit, head: Sequence[pa.Field], context: Context) -> pa.Schema:

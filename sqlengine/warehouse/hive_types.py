@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.errors import DuplicateColumn, InvalidParameter, NotSupportedError, UndefinedObject, did_you_mean
-from sqlengine.types import JSON, TIMESTAMP, TIMESTAMPTZ, UUID
+from sqlengine.types import JSON, TIMESTAMP, TIMESTAMPTZ, UUID, hive_name
 
 LTZ = "timestamp with local time zone"
 _SIMPLE: dict[str, pa.DataType] = {
@@ -247,23 +247,7 @@ def from_arrow(dtype: pa.DataType) -> HiveType:
         return HiveType("decimal", (min(dtype.precision, DECIMAL_DIGITS_MAX), dtype.scale))
     if pa.types.is_timestamp(dtype):
         return HiveType(LTZ if dtype.tz else "timestamp")
-    for applies, name in _FROM_ARROW:
-        if applies(dtype):
-            return HiveType(name, (20, 0) if name == "decimal" else ())
+    name = hive_name(dtype)
+    if name is not None:
+        return HiveType(name, (20, 0) if name == "decimal" else ())
     raise NotSupportedError(f"Hive has no type for values of type {dtype}", hint="cast the column to string")
-
-
-_FROM_ARROW = (
-    (pa.types.is_boolean, "boolean"),
-    (pa.types.is_int8, "tinyint"),
-    (lambda t: pa.types.is_int16(t) or pa.types.is_uint8(t), "smallint"),
-    (lambda t: pa.types.is_int32(t) or pa.types.is_uint16(t), "int"),
-    (lambda t: pa.types.is_int64(t) or pa.types.is_uint32(t), "bigint"),
-    (pa.types.is_uint64, "decimal"),
-    (lambda t: pa.types.is_float32(t) or pa.types.is_float16(t), "float"),
-    (pa.types.is_float64, "double"),
-    (lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t), "string"),
-    (lambda t: pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t), "binary"),
-    (lambda t: pa.types.is_binary_view(t), "binary"),
-    (pa.types.is_date, "date"),
-)

@@ -14,6 +14,7 @@ from sqlengine import errors
 from sqlengine.errors import did_you_mean
 from sqlengine.expr import tree
 from sqlengine.expr.coerce import as_arg, constant
+from sqlengine.expr.hive import conditions, session
 from sqlengine.expr.hive.coercion import DOUBLE, STRING, is_null, number, to, unified
 from sqlengine.expr.hive.collection_forms import COLLECTION_FORMS
 from sqlengine.expr.hive.number_forms import NUMBER_FORMS
@@ -185,5 +186,7 @@ FORMS: dict[str, Form] = {
     "coalesce": _coalesce,
     "nvl": _coalesce,
     "concat": _concat,
+    **conditions.FORMS,
+    **session.FORMS,
 }
 """Functions made of other expressions, by Hive's name or one that only lowering writes."""

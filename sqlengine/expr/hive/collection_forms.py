@@ -51,7 +51,7 @@ def _item(args: list[tree.Expr]) -> tree.Expr:
     raise errors.DatatypeMismatch(f"[] takes an array or a map, not {to_sql(of.type)}")
 
 
-def _field(args: list[tree.Expr]) -> tree.Expr:
+def _member(args: list[tree.Expr]) -> tree.Expr:
     """A struct's field; of an array of structs, the array of that field."""
     of, name = args[0], _text_of(args[1])
     inner = of.type.value_type if pa.types.is_list(of.type) else of.type
@@ -218,7 +218,7 @@ def _replicated(args: list[tree.Expr]) -> tree.Expr:
 COLLECTION_FORMS: dict[str, Form] = {
     "or_empty": _or_empty,
     "item": _item,
-    "field": _field,
+    "member": _member,
     "array": _array,
     "map": _map,
     "struct": _struct,

@@ -25,7 +25,7 @@ COMPARISONS = {
 }
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "%": "mod"}
 _BITS = {"&": "bit_and_op", "|": "bit_or_op", "^": "bit_xor_op"}
-_PATTERNS = {"like": "like", "ilike": "ilike", "rlike": "regex_match", "~": "regex_match"}
+_PATTERNS = {"like": "like", "rlike": "rlike", "~": "rlike"}
 DECIMAL_MAX = 38
 
 
@@ -38,7 +38,9 @@ def operation(op: str, left: tree.Expr, right: tree.Expr) -> tree.Expr:
     if op in _BITS:
         return _folded(builtin(_BITS[op], [whole(left, op), whole(right, op)], op))
     if op in _PATTERNS:
-        return _folded(builtin(_PATTERNS[op], [to(left, STRING), to(right, STRING)], op))
+        return _folded(tree.Call(pa.bool_(), f"hive${_PATTERNS[op]}", (to(left, STRING), to(right, STRING))))
+    if op == "ilike":
+        return _folded(builtin("ilike", [to(left, STRING), to(right, STRING)], op))
     if op == "||":
         return _folded(tree.Call(STRING, "concat_op", (to(left, STRING), to(right, STRING))))
     raise _unknown(op, left, right)

@@ -7,9 +7,47 @@ Hive what ours of that name mean, `gaps.py` those that are not there, and why.
 
 from __future__ import annotations
 
-from sqlengine.functions.hive import casts, collections, decimals, math, numbers, of_values, rounding, row_lists, times
+from sqlengine.functions.hive import (
+    casts,
+    collections,
+    conditions,
+    decimals,
+    digests,
+    hashes,
+    json,
+    masks,
+    math,
+    numbers,
+    of_values,
+    patterns,
+    rounding,
+    row_lists,
+    text,
+    times,
+    urls,
+    xml,
+)
 from sqlengine.functions.registry import Registry, collect
 
-FAMILIES = (casts, collections, decimals, math, numbers, of_values, rounding, row_lists, times)
+FAMILIES = (
+    casts,
+    collections,
+    decimals,
+    math,
+    numbers,
+    of_values,
+    rounding,
+    row_lists,
+    times,
+    text,
+    conditions,
+    patterns,
+    urls,
+    json,
+    xml,
+    digests,
+    hashes,
+    masks,
+)
 
 HIVE: Registry = collect(FAMILIES)

@@ -11,11 +11,12 @@ def double_text(a: pa.Array) -> pa.Array:
     """Doubles and floats: `1.0`, `1.0E7`, `NaN`, `Infinity`; every distinct value is written once."""
     encoded = a.dictionary_encode()
     single = a.type == pa.float32()
-    texts = [None if v is None else _java(v, single) for v in encoded.dictionary.to_numpy(zero_copy_only=False)]
+    texts = [None if v is None else java_double(v, single) for v in encoded.dictionary.to_numpy(zero_copy_only=False)]
     return pc.take(pa.array(texts, pa.string()), encoded.indices)
 
 
-def _java(value: float, single: bool) -> str:
+def java_double(value: float, single: bool = False) -> str:
+    """One double, or float, as Java writes it."""
     if np.isnan(value):
         return "NaN"
     if np.isinf(value):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 SAME: dict[str, str] = {
-    **{name: name for name in "upper lower reverse ltrim".split()},
+    **{name: name for name in "reverse elt octet_length".split()},
     "rand": "random",
-    "ucase": "upper",
-    "lcase": "lower",
     "length": "length",
     "char_length": "length",
     "character_length": "length",

@@ -38,6 +38,8 @@ def _binary(node: exp.Expr, ctx: Context) -> ast.Expr:
     if (found := quantifier(node.expression)) is not None:
         return _quantified(node, *found, ctx)
     left, right = ctx.expr(node.this), ctx.expr(node.expression)
+    if isinstance(node, exp.Like) and position_of(node) is not None:  # a call like(s, pattern), read as SQLite's
+        left, right = right, left
     position = position_of(node) or position_of(node.this)
     folded = lower_expr.folded_interval(_OPERATORS[type(node)], left, right)
     made = folded or ast.Binary(_OPERATORS[type(node)], left, right, position, RULES_NAME)
@@ -170,7 +172,7 @@ def _field(node: exp.Expr, ctx: Context) -> ast.Expr:
     member = node.expression
     if not isinstance(member, exp.Identifier):
         return lower_expr.RULES[exp.Dot](node, ctx)
-    return _named("field", (ctx.expr(node.this), ast.Literal(fold(member).lower(), "text")), node)
+    return _named("member", (ctx.expr(node.this), ast.Literal(fold(member).lower(), "text")), node)
 
 
 def _own(name: str, *keys: str) -> Rule:
@@ -266,8 +268,9 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.WithinGroup: _within_group,
     exp.Extract: _extract,
     exp.Trim: _trim,
+    exp.Escape: lambda node, ctx: _escape(node, ctx),
     exp.Substring: _own("substr", "this", "start", "length"),
-    exp.StrPosition: _own("instr", "this", "substr"),
+    exp.StrPosition: _own("locate", "substr", "this", "position"),
     exp.Concat: _adjacent,
     exp.Sqrt: _own("sqrt", "this"),
     exp.Cbrt: _own("cbrt", "this"),
@@ -299,6 +302,16 @@ def _interval(node: exp.Expr, ctx: Context) -> ast.Expr:
         spelt = " ".join(f"{sign}{n} {u}" for n, u in zip(amounts, ("day", "hour", "minute", "second"), strict=True))
         return parse_interval(spelt)
     return lower_expr.RULES[exp.Interval](node, ctx)
+
+
+def _escape(node: exp.Expr, ctx: Context) -> ast.Expr:
+    """`a LIKE b ESCAPE c`."""
+    like = node.this
+    if not isinstance(like, exp.Like):
+        raise NotSupportedError("ESCAPE stands behind LIKE only", position=position_of(node))
+    items = (ctx.expr(like.this), ctx.expr(like.expression), ctx.expr(node.expression))
+    made = _named("like_escape", items, node)
+    return ast.Unary("not", made) if like.args.get("negate") else made
 
 
 def _negated(node: exp.Expr, ctx: Context) -> ast.Expr:
@@ -354,7 +367,7 @@ def _named_items(node: exp.Expr, items: tuple[ast.SelectItem, ...]) -> tuple[ast
 
 
 def _is_field(expr: ast.Expr) -> bool:
-    return isinstance(expr, ast.Call) and expr.name == "hive$field"
+    return isinstance(expr, ast.Call) and expr.name == "hive$member"
 
 
 def lower_tree(tree: exp.Expr, dialect: str) -> ast.Select | ast.SetOperation:
