@@ -129,6 +129,35 @@ def functions_page() -> str:
     return docs.render()
 
 
+def hive_functions_page() -> str:
+    """Every function of Hive 4: how it is written and what it gives, or why it is not there."""
+    from sqlengine.expr.hive import catalogue  # lazy: only this page needs Hive's dialect
+
+    here = [entry for name in catalogue.names() if (entry := catalogue.entry(name)) is not None]
+    gone = [entry for name in catalogue.NAMES if (entry := catalogue.entry(name)) is not None and entry.gap is not None]
+    rows = [
+        ("<br>".join(f"`{text}`" for text in e.signatures), e.words, f"`{e.example}`" if e.example else "")
+        for e in here
+    ]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for entry in gone:
+        assert entry.gap is not None
+        reasons.setdefault((entry.gap.word, entry.gap.reason), []).append(f"`{entry.name}`")
+    return (
+        "# Functions of Hive\n\n"
+        + HEAD
+        + "In the dialect `hive`, these have the meaning Hive 4 gives them; examples are true. Values never make them "
+        "fail: what has no answer is NULL. `SHOW FUNCTIONS [LIKE 'pattern']` lists the names, `DESCRIBE FUNCTION "
+        "[EXTENDED] name` one of them.\n\n"
+        "Regular expressions are Java's. They run in RE2 where it has a word for all that is in them, else in Python's "
+        "`re`, once for each distinct text: look-around, possessive quantifiers, atomic groups and back references; "
+        "such an expression can take very long, as in Java.\n\n"
+        + table(("function", "what it gives", "example"), rows)
+        + "\n## Not there\n\n`never`: it has no meaning here, or is refused. `notimpl`: it could be added.\n\n"
+        + table(("word", "why", "functions"), [(w, r, ", ".join(n)) for (w, r), n in sorted(reasons.items())])
+    )
+
+
 def system_page() -> str:
     """Every table of the schema `system` with its columns."""
     rows = []
@@ -146,6 +175,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "connectors.md": connectors_page,
     "errors.md": errors_page,
     "functions.md": functions_page,
+    "hive-functions.md": hive_functions_page,
     "settings.md": settings_page,
     "system.md": system_page,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import fnmatch
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ from sqlengine.pg_settings import PG_SETTINGS
 from sqlengine.result import Result
 from sqlengine.settings import is_setting, setting_help, setting_names, shown_name
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import HIVE_FAMILY
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import SubscriptionRows
 from sqlengine.statements.pg_catalog import setting_text
@@ -41,7 +43,7 @@ def show(statement: ast.Show, context: Context) -> Result:
     if statement.what in LISTS:
         with context.instance.lock:
             table = LISTS[statement.what](context, statement)
-        if statement.like is not None:
+        if statement.like is not None and not _is_hive_functions(context, statement):
             kept = [like(str(name), statement.like) for name in table.column(0).to_pylist()]
             table = table.filter(pa.array(kept, pa.bool_()))
         return Result("SHOW", table)
@@ -65,6 +67,18 @@ Listing = Callable[[Context, ast.Show], pa.Table]
 
 def _system(name: str) -> Listing:
     return lambda context, statement: system_rows(context, SYSTEM_TABLES[f"{SYSTEM_SCHEMA}.{name}"])
+
+
+def _is_hive_functions(context: Context, statement: ast.Show) -> bool:
+    return statement.what == "functions" and context.settings.dialect in HIVE_FAMILY
+
+
+def _functions(context: Context, statement: ast.Show) -> pa.Table:
+    """In Hive's dialect the names alone, chosen by its own patterns."""
+    if not _is_hive_functions(context, statement):
+        return _system("functions")(context, statement)
+    catalogue = import_module("sqlengine.expr.hive.catalogue")  # only who speaks Hive pays for it
+    return table_of([("tab_name", TEXT)], [(name,) for name in catalogue.matching(statement.like)])
 
 
 def _partitions(context: Context, statement: ast.Show) -> pa.Table:
@@ -215,7 +229,7 @@ LISTS: dict[str, Listing] = {
     "operators": _system("operators"),
     "watermarks": _system("watermarks"),
     "late rows": _system("late_rows"),
-    "functions": _system("functions"),
+    "functions": lambda context, statement: _functions(context, statement),
     "roles": _system("roles"),
     "users": _system("roles"),
     "privileges": _privileges,

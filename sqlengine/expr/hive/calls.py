@@ -20,7 +20,7 @@ from sqlengine.expr.hive.collection_forms import COLLECTION_FORMS
 from sqlengine.expr.hive.number_forms import NUMBER_FORMS
 from sqlengine.expr.hive.operators import builtin, operation, whole
 from sqlengine.functions import Registry
-from sqlengine.functions.hive.gaps import GAPS
+from sqlengine.functions.hive.gaps import gap_of
 from sqlengine.functions.hive.same import SAME
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg, Signature
@@ -44,10 +44,10 @@ def call(name: str, args: Sequence[tree.Expr], functions: Registry) -> tree.Expr
 
 
 def _unknown(name: str, args: Sequence[tree.Expr], functions: Registry) -> errors.Error:
-    gap = GAPS.get(name)
-    if gap is not None:
-        return errors.NotSupportedError(f"function {name} is not supported: {gap.reason}")
     known = [*functions.lookup(f"hive${name}"), *(functions.lookup(SAME[name]) if name in SAME else ())]
+    gap = gap_of(name)
+    if gap is not None and not known:
+        return errors.NotSupportedError(f"function {name} is not supported: {gap.reason}")
     shown = ", ".join(to_sql(a.type) for a in args)
     if known:
         hint: str | None = "it is declared as " + "; ".join(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sqlengine.functions.hive.hive4 import NAMES, PLACES, SKETCHES
+
 
 class Gap(NamedTuple):
     """`word`: notimpl (could be added), never (has no meaning here or is refused); `reason` for people."""
@@ -12,24 +14,48 @@ class Gap(NamedTuple):
     reason: str
 
 
+_JAVA = Gap("never", "it would call any Java method")
+_INSIDE = Gap("never", "Hive's compiler puts it into its own plans; no query calls it")
+_JOBS = Gap("never", "it tells of Hive's own jobs")
+_GRANTS = Gap("never", "it asks Hive's own authorization")
+_PTF = Gap("never", "it tests Hive's partitioned table functions")
+_SKETCH = Gap("notimpl", "DataSketches; approx_distinct and percentile_approx answer such questions")
+_PLACE = Gap("notimpl", "geometry is not a type here")
+_INTERNAL = """
+$sum0 bucket_number cardinality_violation cast_format compute_bit_vector_fm compute_bit_vector_hll compute_stats
+datetime_legacy_hybrid_calendar deserialize enforce_constraint exception_in_vertex_udaf exception_in_vertex_udf
+internal_interval ndv_compute_bit_vector sq_count_check validate_acid_sort_order windowingtablefunction
+"""
+_CASTS = "udftoboolean udftobyte udftodouble udftofloat udftointeger udftolong udftoshort"
 GAPS: dict[str, Gap] = {
-    "bloom_filter": Gap("notimpl", "Hive writes it for its own joins"),
-    "in_bloom_filter": Gap("notimpl", "Hive writes it for its own joins"),
-    "compute_stats": Gap("notimpl", "ANALYZE TABLE keeps statistics"),
-    "compute_bit_vector_hll": Gap("notimpl", "ANALYZE TABLE keeps statistics"),
-    "ndv_compute_bit_vector": Gap("notimpl", "ANALYZE TABLE keeps statistics"),
-    "ewah_bitmap": Gap("notimpl", "it belongs to Hive's indexes, which Hive 3 dropped"),
-    "ewah_bitmap_and": Gap("notimpl", "it belongs to Hive's indexes, which Hive 3 dropped"),
-    "ewah_bitmap_or": Gap("notimpl", "it belongs to Hive's indexes, which Hive 3 dropped"),
-    "ewah_bitmap_empty": Gap("notimpl", "it belongs to Hive's indexes, which Hive 3 dropped"),
-    "create_union": Gap("notimpl", "there is no type for a choice of types"),
-    "extract_union": Gap("notimpl", "there is no type for a choice of types"),
-    "internal_interval": Gap("never", "Hive's compiler writes it; INTERVAL is the literal"),
-    "reflect": Gap("never", "it would call any Java method"),
-    "reflect2": Gap("never", "it would call any Java method"),
-    "java_method": Gap("never", "it would call any Java method"),
+    **dict.fromkeys(("reflect", "reflect2", "java_method"), _JAVA),
+    **dict.fromkeys(
+        ("ewah_bitmap", "ewah_bitmap_and", "ewah_bitmap_or", "ewah_bitmap_empty"),
+        Gap("never", "it belongs to Hive's indexes, which Hive 3 dropped"),
+    ),
     "in_file": Gap("never", "it would read the server's files"),
-    "get_splits": Gap("never", "it tells of Hive's own jobs"),
+    **dict.fromkeys(("get_splits", "get_llap_splits"), _JOBS),
     "get_sql_schema": Gap("never", "it tells of Hive's own compiler"),
+    **dict.fromkeys(_INTERNAL.split(), _INSIDE),
+    **dict.fromkeys(
+        ("current_authorizer", "current_groups", "restrict_information_schema", "split_map_privs"), _GRANTS
+    ),
+    **dict.fromkeys(("noop", "noopstreaming", "noopwithmap", "noopwithmapstreaming"), _PTF),
+    **dict.fromkeys(SKETCHES, _SKETCH),
+    **dict.fromkeys(PLACES, _PLACE),
+    "surrogate_key": Gap("never", "it numbers rows by the writes of Hive's ACID tables; uuid() names rows"),
+    "matchpath": Gap("notimpl", "patterns of rows are not matched"),
+    "index": Gap("notimpl", "a[i] and m[k] are the same"),
+    "to_epoch_milli": Gap("notimpl", "unix_timestamp counts seconds"),
+    **dict.fromkeys(_CASTS.split(), Gap("notimpl", "CAST(x AS type) is the same")),
+    "json_read": Gap("notimpl", "get_json_object and json_tuple read JSON"),
+    **dict.fromkeys(("create_union", "extract_union"), Gap("notimpl", "UNIONTYPE is not a type here")),
+    **dict.fromkeys(("bloom_filter", "in_bloom_filter"), Gap("never", "Hive's optimizer puts it into its own plans")),
 }
 """Name -> gap."""
+_UNWRITTEN = Gap("notimpl", "it is not written yet")
+
+
+def gap_of(name: str) -> Gap | None:
+    """Why a function that is not known is not there; None for a name Hive does not have either."""
+    return GAPS.get(name) or (_UNWRITTEN if name in NAMES else None)

@@ -384,8 +384,11 @@ def _format_number(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Ker
 
 
 format_number = scalar(
-    "hive$format_number(x numeric, d integer) -> text; hive$format_number(x double precision, d integer) -> text; "
-    "hive$format_number(x numeric, pattern text) -> text; hive$format_number(x double precision, pattern text) -> text",
+    "; ".join(
+        f"hive$format_number(x {kind}, {how}) -> text"
+        for kind in ("bigint", "numeric", "double precision")
+        for how in ("d integer", "pattern text")
+    ),
     "a number with so many digits behind the point and commas, or in a pattern of java.text.DecimalFormat",
     example="format_number(12332.123456, 4) = '12,332.1235'",
     factory=True,
