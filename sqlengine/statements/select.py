@@ -29,6 +29,7 @@ from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import level
+from sqlengine.statements.hive.found import database_shown
 from sqlengine.statements.own_writes import own_change, rows_with
 from sqlengine.statements.past import tick_of
 from sqlengine.statements.pg_catalog import pg_answers, pg_rows
@@ -136,7 +137,7 @@ def facts_of(context: Context) -> SessionFacts:
     return SessionFacts(
         user=names.name_of(context.role.current),
         login=names.name_of(context.role.authenticated),
-        database="default",
+        database=database_shown(context.settings.search_path.partition(",")[0].strip()),
         version=HIVE_VERSION_TEXT,
     )
 

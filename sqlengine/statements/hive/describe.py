@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from sqlengine import warehouse
 from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, View
-from sqlengine.errors import UndefinedColumn, UndefinedFunction, WrongObjectType, did_you_mean
-from sqlengine.functions import BUILTINS
+from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
+from sqlengine.expr.hive.catalogue import described
 from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
@@ -33,7 +33,7 @@ def describe(statement: ast.HiveDescribe, context: Context) -> Result:
         if statement.kind == "database":
             return _database(statement, context)
         if statement.kind == "function":
-            return _function(statement.name[-1])
+            return _function(statement.name[-1], statement.extended)
         obj = any_object(context, statement.name)
         if statement.column is not None:
             return _table([_column(obj, statement.column)])
@@ -166,14 +166,7 @@ def _database(statement: ast.HiveDescribe, context: Context) -> Result:
     return Result("DESCRIBE", pa.table({name: pa.array([value], pa.string()) for name, value in row.items()}))
 
 
-def _function(name: str) -> Result:
-    """`name(arguments) - what it does`, one line for each form."""
-    known = [*BUILTINS.lookup(f"hive${name}"), *BUILTINS.lookup(name)]
-    lines = [
-        f"{signature.text.replace('hive$', '')} - {found.description}"
-        for found in known
-        for signature in found.signatures
-    ]
-    if not lines:
-        raise UndefinedFunction(f'function "{name}" does not exist', hint="SHOW FUNCTIONS lists all")
+def _function(name: str, extended: bool) -> Result:
+    """`name(arguments) - what it does`, one line for each form; EXTENDED: with an example."""
+    lines = described(name, extended)
     return Result("DESCRIBE", pa.table({"tab_name": pa.array(lines, pa.string())}))
