@@ -45,6 +45,7 @@ STATEMENT_WORDS = {
     "Msck": "MSCK REPAIR", "TruncateFiles": "TRUNCATE",
     "SelectStatement": "SELECT", "CopyFrom": "COPY", "CopyTo": "COPY", "Transaction": "BEGIN", "Drop": "DROP",
     "ControlQuery": "PAUSE", "Rename": "RENAME TO", "Comment": "COMMENT ON", "Wait": "WAIT",
+    "AlterColumn": "ALTER [COLUMN] column", "RenameColumn": "RENAME [COLUMN]", "SetType": "[SET DATA] TYPE",
     "AlterReplicas": "SET REPLICAS", "RenameRole": "ALTER ROLE", "GrantRoles": "GRANT", "GrantPrivileges": "GRANT",
     "AlterRoleSetting": "ALTER ROLE",
     "SetOwner": "OWNER TO", "SetSessionAuthorization": "AUTHORIZATION",
