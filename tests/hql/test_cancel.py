@@ -16,7 +16,7 @@ QUERY = "SELECT count(*) FROM t a JOIN t b ON a.n + b.n > 0 JOIN t c ON c.n <> a
 @pytest.fixture
 def database() -> sqlengine.Database:
     made = sqlengine.connect(dialect="hive")
-    made.execute("CREATE TABLE t (n int)")
+    made.execute("CREATE TABLE t (n int) TBLPROPERTIES ('transactional' = 'true')")
     made.insert("t", pa.table({"n": pa.array(range(1, 3001), pa.int32())}))
     return made
 

@@ -51,7 +51,7 @@ def as_columns(example: str) -> tuple[str, list[str], list[str]]:
         value = example[token.start : token.end]
         out += example[at : token.start] + f"c{len(types)}"
         at = token.end
-        types.append("text" if token.kind == STRING else "numeric(20, 6)" if "." in value else "bigint")
+        types.append("string" if token.kind == STRING else "decimal(20, 6)" if "." in value else "bigint")
         values.append(value)
     return out + example[at:], types, values
 
