@@ -21,7 +21,7 @@ from sqlengine.catalog.system import SystemTable
 from sqlengine.delta import Delta
 from sqlengine.errors import DatatypeMismatch, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.pipeline import plan_lowered
+from sqlengine.plan.pipeline import Planned, plan_lowered
 from sqlengine.runtime.dataflow import Dataflow
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.file_tables import VIRTUAL
@@ -69,10 +69,15 @@ class OneShot:
     """A planned query: `sort` are (column, descending, nulls first) of its rows, of whose columns the first `width` are
     its own; `sources` names what it reads."""
 
-    plan: Node
+    planned: Planned
     sort: tuple[tuple[int, bool, bool], ...]
     width: int
     sources: tuple[str, ...]
+
+    @property
+    def plan(self) -> Node:
+        """The plan that is run."""
+        return self.planned.physical
 
     @property
     def schema(self) -> pa.Schema:
@@ -113,7 +118,7 @@ def prepare(query: ast.Query, planning: Planning) -> OneShot:
     hidden = len(ordered.items) - len(tree.items) if isinstance(tree, ast.Select) else 0
     width = len(planned.schema) - hidden
     sort = tuple(_place(item, planned.schema, width) for item in order)
-    return OneShot(planned.physical, sort, width, tuple(planned.sources()))
+    return OneShot(planned, sort, width, tuple(planned.sources()))
 
 
 # ---------------------------------------------------------------- ORDER BY

@@ -17,8 +17,10 @@ from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.state import StateAnalysis
 from sqlengine.result import Result
 from sqlengine.runtime.figures import Figures, figures
+from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
 from sqlengine.types import JSON
 
@@ -35,7 +37,10 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     if stage == "sql":
         return _text(context.instance.expanded(query).text.splitlines())
     with context.instance.lock:
-        planned = context.instance.plan(query, emit, _planning_of(statement, context), context.settings.threads)
+        if _is_answered_once(statement, query):
+            planned = prepare(query, context.instance.planning).planned
+        else:
+            planned = context.instance.plan(query, emit, _planning_of(statement, context), context.settings.threads)
     node = planned.stages[stage]
     annotate = StateAnalysis(planned.streams).annotate if stage == "physical" else None
     if form == "json":
@@ -43,6 +48,12 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     if form == "dot":
         return _text(to_dot(node).splitlines())
     return _text([*explain_lines(node, annotate), *_remarks(planned)])
+
+
+def _is_answered_once(statement: ast.Explain, query: ast.Query) -> bool:
+    """Whether it is a SELECT that our own operators answer once, not a query that is followed."""
+    inner = statement.statement
+    return isinstance(inner, ast.SelectStatement) and inner.emit is None and query.dialect != POSTGRES
 
 
 def _options(statement: ast.Explain) -> tuple[str, str]:
