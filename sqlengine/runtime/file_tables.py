@@ -101,10 +101,22 @@ def rows_of_files(
     ):
         if check is not None:
             check()
-        batches.append(batch)
+        batches.append(unpadded(batch, description))
     if not batches:
         return _schema(description, read).empty_table()
     return pa.Table.from_batches(batches)
+
+
+def unpadded(batch: pa.RecordBatch, description: TableDescription) -> pa.RecordBatch:
+    """Rows with values of char(n) without the blanks that fill them up, which count in no comparison."""
+    chars = {c.name for c in (*description.columns, *description.partition_columns) if c.type.name == "char"}
+    if not chars & set(batch.schema.names):
+        return batch
+    arrays = [
+        pc.utf8_rtrim(array, " ") if name in chars else array
+        for name, array in zip(batch.schema.names, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
 
 def with_all_columns(rows: pa.Table, table: FileTable) -> pa.Table:

@@ -18,7 +18,7 @@ from sqlengine import sql, warehouse
 from sqlengine.catalog.objects import FOLLOWED, ColumnInfo, FileTable, Table, View
 from sqlengine.errors import FileUnavailable
 from sqlengine.result import Result
-from sqlengine.runtime.file_tables import description_of, overrides_of
+from sqlengine.runtime.file_tables import description_of, overrides_of, unpadded
 from sqlengine.runtime.instance import Instance
 from sqlengine.runtime.sources import topic_schema
 from sqlengine.settings import Settings
@@ -145,7 +145,7 @@ def _rows(
     for name, file in files:
         values = warehouse.typed_values(description, [file.partition]) if keys else None
         try:
-            batches = list(warehouse.read(file.file.path, description))
+            batches = [unpadded(b, description) for b in warehouse.read(file.file.path, description)]
         except FileUnavailable:
             continue
         for batch in batches:
