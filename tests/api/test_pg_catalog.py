@@ -253,10 +253,9 @@ def test_datestyle_shows_what_was_set(db: sqlengine.Database, given: str, shown:
 
 @pytest.mark.parametrize(
     ("given", "sqlstate"),
-    [("German", "0A000"), ("SQL, DMY", "0A000"), ("Postgres, MDY", "0A000"), ("ISO, XYZ", "22023"),
-     ("DMY, MDY", "22023"), ("ISO MDY", "22023"), ("ISO, SQL", "22023")],
-)  # fmt: skip
-def test_a_datestyle_that_is_not_followed_is_refused(db: sqlengine.Database, given: str, sqlstate: str) -> None:
+    [("ISO, XYZ", "22023"), ("DMY, MDY", "22023"), ("ISO MDY", "22023"), ("ISO, SQL", "22023")],
+)
+def test_a_datestyle_that_does_not_exist_is_refused(db: sqlengine.Database, given: str, sqlstate: str) -> None:
     assert refusal(db, f"SET datestyle = '{given}'") == sqlstate
     assert rows(db, "SHOW datestyle") == [("ISO, MDY",)]
 

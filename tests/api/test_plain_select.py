@@ -119,7 +119,7 @@ def test_errors_are_those_of_the_executor(db: sqlengine.Database) -> None:
     with pytest.raises(sqlengine.Error) as error:
         db.execute("SELECT idd FROM t")
     assert error.value.sqlstate == "42703"
-    with pytest.raises(sqlengine.Error, match="cannot be negative"):
+    with pytest.raises(sqlengine.Error, match="LIMIT must not be negative"):
         db.execute("SELECT id FROM t LIMIT -1")
     with pytest.raises(sqlengine.Error) as error:
         db.execute("SELECT y.id FROM t AS x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import factorial as _factorial
 from typing import Any
 
@@ -95,13 +96,15 @@ def pi() -> pa.Scalar:
     return pa.scalar(np.pi, pa.float64())
 
 
-_FACTORIALS = pa.array([_factorial(n) for n in range(21)], pa.int64())
+@cache
+def _factorials() -> pa.Array:
+    return pa.array([_factorial(n) for n in range(21)], pa.int64())
 
 
 @scalar("hive$factorial(n integer) -> bigint", "the product of 1 to n; NULL outside 0 to 20", broadcast=True)
 def factorial(n: pa.Array) -> pa.Array:
     inside = pc.and_(pc.greater_equal(n, 0), pc.less_equal(n, 20))
-    return _FACTORIALS.take(pc.if_else(inside, n, pa.scalar(None, pa.int32())))
+    return _factorials().take(pc.if_else(inside, n, pa.scalar(None, pa.int32())))
 
 
 # ---------------------------------------------------------------- random numbers

@@ -7,6 +7,7 @@ Characters are code points.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,9 @@ def ascii_(s: pa.Array) -> pa.Array:
     return pa.array(first, mask=pc.is_null(s).to_numpy(zero_copy_only=False))
 
 
-_CHARACTERS = pa.array([chr(code) for code in range(256)] + [""], _TEXT)
+@cache
+def _characters() -> pa.Array:
+    return pa.array([chr(code) for code in range(256)] + [""], _TEXT)
 
 
 @scalar(
@@ -92,7 +95,7 @@ def chr_(n: pa.Array) -> pa.Array:
     codes = pc.fill_null(n, 0).to_numpy(zero_copy_only=False)
     short = codes.astype(np.int16)
     place = np.where((codes < 0) | (short < 0), 256, short % 256)
-    return _CHARACTERS.take(pa.array(place, mask=pc.is_null(n).to_numpy(zero_copy_only=False)))
+    return _characters().take(pa.array(place, mask=pc.is_null(n).to_numpy(zero_copy_only=False)))
 
 
 @scalar("hive$space(n integer) -> text", "so many spaces, none of a negative number", example="length(space(10)) = 10")

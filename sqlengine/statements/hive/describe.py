@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 
 import pyarrow as pa
 
 from sqlengine import warehouse
 from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, View
 from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
-from sqlengine.expr.hive.catalogue import described
 from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
@@ -168,5 +168,6 @@ def _database(statement: ast.HiveDescribe, context: Context) -> Result:
 
 def _function(name: str, extended: bool) -> Result:
     """`name(arguments) - what it does`, one line for each form; EXTENDED: with an example."""
-    lines = described(name, extended)
+    catalogue = import_module("sqlengine.expr.hive.catalogue")  # only who speaks Hive pays for it
+    lines = catalogue.described(name, extended)
     return Result("DESCRIBE", pa.table({"tab_name": pa.array(lines, pa.string())}))

@@ -17,7 +17,7 @@ from sqlengine.errors import (
     did_you_mean,
 )
 from sqlengine.expr.compile import compile_exprs
-from sqlengine.expr.hive import coercion
+from sqlengine.expr.dialects import rules
 from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.runtime.file_tables import description_of, overrides_of
 from sqlengine.runtime.stored_expressions import constant
@@ -97,7 +97,7 @@ def cast_to(rows: pa.Table, at: int, info: ColumnInfo) -> Expr:
     if rows.column(at).null_count == rows.num_rows:  # bare NULLs of VALUES have a type of no meaning
         return Const(info.type, None)
     try:
-        return coercion.to(InputRef(rows.schema.types[at], at, info.name), info.type)
+        return rules("hive").to(InputRef(rows.schema.types[at], at, info.name), info.type)
     except CannotCoerce as error:
         raise DatatypeMismatch(f'column "{info.name}": {error.message}') from None
 
