@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import duck
+from sqlengine.decimal_digits import rounded
 from sqlengine.errors import NotSupportedError
 from sqlengine.formats.base import Converted, Mask, isolate, null_mask, true_mask
 from sqlengine.types import INTERVAL, TIMESTAMP, TIMESTAMPTZ, to_sql
@@ -98,8 +99,7 @@ def _decimal(text: pa.StringArray, dtype: pa.DataType) -> Converted:
         return result
     again = np.flatnonzero(result.bad)
     wide = cast_each(text.take(pa.array(again)), _WIDE)
-    rounded = pc.round(wide.values, dtype.scale, "half_towards_infinity")
-    fitted = cast_each(rounded, dtype)
+    fitted = cast_each(rounded(wide.values, dtype.scale, "half_towards_infinity"), dtype)
     bad = result.bad.copy()
     bad[again] = wide.bad | fitted.bad | too_wide(fitted.values)
     return Converted(_replaced(result.values, again, fitted.values), bad)

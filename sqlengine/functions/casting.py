@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from sqlengine import duck, errors, pgtext
 from sqlengine.array_text import braces_to_json
+from sqlengine.decimal_digits import rounded
 from sqlengine.functions.arrays_of import from_int64s, int64s, interval_array, interval_parts, nulls
 from sqlengine.functions.kernel_errors import translate_arrow
 from sqlengine.functions.wrong_text import wrong_text
@@ -192,8 +193,7 @@ def _rescale(a: pa.Array, target: pa.DataType) -> pa.Array:
     """A decimal in another precision and scale, rounded half away from zero; fails when it does not fit."""
     if a.type.scale <= target.scale:
         return a.cast(target)
-    wide = a.cast(pa.decimal256(76, a.type.scale))
-    return pc.round(wide, ndigits=target.scale, round_mode="half_towards_infinity").cast(target)
+    return rounded(a, target.scale, "half_towards_infinity").cast(target)
 
 
 # ---------------------------------------------------------------- moments

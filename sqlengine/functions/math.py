@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import errors
+from sqlengine.decimal_digits import rounded
 from sqlengine.functions.registry import Function, Kernel, Value, declare, scalar
 from sqlengine.functions.signature import Arg
 
@@ -63,14 +64,12 @@ def _round_decimal(mode: str) -> Kernel:
     """A factory: rounding of numerics in 76 digits (Arrow wants room for a carry), narrowed to the result."""
 
     def make(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
-        wide = pa.decimal256(76, arg_types[0].scale)
-
         def kernel(x: Value, digits: Value | None = None) -> Value:
             places = 0 if digits is None else digits.as_py()
             if places is None:
                 return pa.scalar(None, result)
             capped = max(-38, min(places, arg_types[0].scale))
-            return pc.round(x.cast(wide), ndigits=capped, round_mode=mode).cast(result)
+            return rounded(x, capped, mode).cast(result)
 
         return kernel
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.decimal_digits import rounded
 from sqlengine.errors import DatatypeMismatch
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
 from sqlengine.warehouse.hive_types import LTZ, HiveType
@@ -141,7 +142,7 @@ def _integer(values: pa.Array, hive: HiveType) -> pa.Array:
         fits = pc.and_(pc.greater_equal(whole, float(low)), pc.less(whole, float(high + 1)))
         return pc.if_else(fits, whole, None).cast(hive.arrow)
     if pa.types.is_decimal(values.type):
-        whole = pc.trunc(values).cast(pa.decimal256(76, 0))
+        whole = rounded(values, 0, "towards_zero")
         edges = (pa.scalar(Decimal(edge), pa.decimal256(76, 0)) for edge in (low, high))
     elif pa.types.is_uint64(values.type):
         whole, edges = values, (pa.scalar(edge, pa.uint64()) for edge in (0, high))

@@ -154,6 +154,7 @@ TEXT = b"1|x\n2|y\n3|z"
         ("a.snappy", hadoop_blocks("snappy", [[TEXT[:3], TEXT[3:5]], [TEXT[5:]]])),
         ("a.lz4", hadoop_blocks("lz4_raw", [[TEXT[:5]], [TEXT[5:]]])),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # gzip's bytes tell the time
 )
 def test_compressed_files_are_known_by_their_suffix(read_bytes: ReadBytes, name: str, data: bytes) -> None:
     expected = [(1, "x"), (2, "y"), (3, "z")]

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import errors
+from sqlengine.decimal_digits import cut, declared
 from sqlengine.functions.casting import ArrayKernel
-from sqlengine.functions.hive.decimals import declared, fitted, widened
+from sqlengine.functions.hive.decimals import fitted, widened
 from sqlengine.functions.hive.java_text import double_text
 from sqlengine.functions.registry import Kernel, scalar
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text, to_sql
@@ -283,13 +284,13 @@ def wrapped(a: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _decimal_to_whole(a: pa.Array, target: pa.DataType) -> pa.Array:
-    cut = pc.trunc(a).cast(pa.decimal256(76, 0))
+    whole = cut(widened(a), 0)
     low, high = -(2 ** (_BITS[target] - 1)), 2 ** (_BITS[target] - 1) - 1
     bound = pa.decimal256(76, 0)
     fits = pc.and_(
-        pc.greater_equal(cut, pa.scalar(Decimal(low), bound)), pc.less_equal(cut, pa.scalar(Decimal(high), bound))
+        pc.greater_equal(whole, pa.scalar(Decimal(low), bound)), pc.less_equal(whole, pa.scalar(Decimal(high), bound))
     )
-    return pc.if_else(fits, cut, pa.scalar(None, bound)).cast(pa.decimal128(38, 0)).cast(target)
+    return pc.if_else(fits, whole, pa.scalar(None, bound)).cast(pa.decimal128(38, 0)).cast(target)
 
 
 def _double_to_whole(a: pa.Array, target: pa.DataType) -> pa.Array:

@@ -13,10 +13,9 @@ from decimal import Context, Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.decimal_digits import WIDE, cut, declared, rounded
 from sqlengine.functions.registry import Function, Kernel, scalar
 
-WIDE = 76
-"""Digits of Arrow's decimal256."""
 _CONTEXT = Context(prec=WIDE)
 Op = Callable[[pa.Array, pa.Array, pa.DataType], pa.Array]
 
@@ -29,36 +28,17 @@ def fitted(exact: pa.Array, target: pa.DataType) -> pa.Array:
     whole = target.precision - target.scale
     small = _below(exact, whole)
     if exact.type.scale > target.scale:
-        small = _below(_half_up(small, target.scale), whole)
+        small = _below(rounded(small, target.scale, "half_towards_infinity"), whole)
     return small.cast(pa.decimal256(WIDE, target.scale)).cast(target)
 
 
 def _below(exact: pa.Array, digits: int) -> pa.Array:
     """The values with at most so many digits before the point, else NULL."""
-    cut = exact.cast(pa.decimal256(WIDE, 0), safe=False)
-    fits = pc.less(pc.abs(cut), pa.scalar(Decimal(10**digits), pa.decimal256(WIDE, 0)))
+    fits = pc.less(pc.abs(cut(exact, 0)), pa.scalar(Decimal(10**digits), pa.decimal256(WIDE, 0)))
     return pc.if_else(fits, exact, pa.scalar(None, exact.type))
 
 
-def _half_up(exact: pa.Array, scale: int) -> pa.Array:
-    """Rounded to fewer digits behind the point: five is added at the next digit, and the rest is cut off."""
-    next_digit = exact.cast(pa.decimal256(WIDE - 1, scale + 1), safe=False)
-    five = Decimal(5).scaleb(-scale - 1)
-    signed = pc.if_else(
-        pc.less(exact, pa.scalar(Decimal(0), exact.type)),
-        pa.scalar(-five, pa.decimal256(WIDE - 1, scale + 1)),
-        pa.scalar(five, pa.decimal256(WIDE - 1, scale + 1)),
-    )
-    return pc.add(next_digit, signed).cast(pa.decimal256(WIDE, scale), safe=False)
-
-
 # ---------------------------------------------------------------- arithmetic
-
-
-def declared(a: pa.Array, precision: int, scale: int) -> pa.Array:
-    """The same 256-bit integers under another precision and scale."""
-    kind = pa.decimal256(precision, scale)
-    return pa.Array.from_buffers(kind, len(a), a.buffers(), a.null_count, a.offset)
 
 
 def widened(a: pa.Array) -> pa.Array:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.decimal_digits import rounded as digits_rounded
 from sqlengine.functions.registry import Kernel, scalar
 from sqlengine.functions.signature import Arg
 
@@ -185,13 +186,12 @@ def _whole_type(args: Sequence[Arg]) -> pa.DataType:
     return pa.int64()
 
 
-def _whole(function: Kernel) -> Kernel:
-    """floor or ceil: of a double a bigint that stops at its ends, of a decimal a decimal."""
+def _whole(function: Kernel, mode: str) -> Kernel:
+    """floor or ceil (`mode`: down or up): of a double a bigint that stops at its ends, of a decimal a decimal."""
 
     def make(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
         if pa.types.is_decimal(result):
-            wide = pa.decimal256(76, arg_types[0].scale)
-            return lambda a: function(a.cast(wide)).cast(pa.decimal256(76, 0)).cast(result)
+            return lambda a: digits_rounded(a, 0, mode).cast(result)
         return lambda a: _saturated(function(a.cast(pa.float64(), safe=False)))
 
     return make
@@ -211,7 +211,7 @@ floor = scalar(
     factory=True,
     broadcast=True,
     result_type=_whole_type,
-)(_whole(pc.floor))
+)(_whole(pc.floor, "down"))
 ceil = scalar(
     "hive$ceil(a anynumber) -> bigint",
     "the whole number not below",
@@ -219,7 +219,7 @@ ceil = scalar(
     broadcast=True,
     aliases=("hive$ceiling",),
     result_type=_whole_type,
-)(_whole(pc.ceil))
+)(_whole(pc.ceil, "up"))
 
 
 @scalar(

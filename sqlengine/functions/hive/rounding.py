@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlengine.functions.hive.decimals import declared, fitted
+from sqlengine.decimal_digits import declared
+from sqlengine.decimal_digits import rounded as digits_rounded
+from sqlengine.functions.hive.decimals import fitted
 from sqlengine.functions.registry import Kernel, Value, scalar
 from sqlengine.functions.signature import Arg
 
@@ -66,7 +68,7 @@ def _whole(x: pa.Array, digits: int, even: bool) -> pa.Array:
         return pc.if_else(pc.is_valid(x), pa.scalar(0, x.type), pa.scalar(None, x.type))
     wide = x.cast(pa.int64()).cast(pa.decimal128(19, 0)).cast(pa.decimal256(76, 0))
     mode = "half_to_even" if even else "half_towards_infinity"
-    exact = pc.round(wide, ndigits=-digits, round_mode=mode)
+    exact = digits_rounded(wide, -digits, mode)
     low = pc.subtract(declared(exact, 40, 0), pa.scalar(Decimal(2**64), pa.decimal256(40, 0)))
     inside = pc.less(exact, pa.scalar(Decimal(2**63), exact.type))
     return pc.if_else(inside, exact, low.cast(exact.type)).cast(pa.int64()).cast(x.type, safe=False)
@@ -78,7 +80,7 @@ def _decimal(x: pa.Array, digits: int, even: bool, result: pa.DataType) -> pa.Ar
         return pc.if_else(pc.is_valid(x), pa.scalar(Decimal(0), result), pa.scalar(None, result))
     if digits < x.type.scale:
         mode = "half_to_even" if even else "half_towards_infinity"
-        wide = pc.round(wide, ndigits=digits, round_mode=mode)
+        wide = digits_rounded(wide, digits, mode)
     return fitted(wide, result)
 
 

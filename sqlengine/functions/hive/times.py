@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.decimal_digits import rounded as digits_rounded
 from sqlengine.functions.arrays_of import interval_parts
 from sqlengine.functions.hive.casts import text_to_date, text_to_timestamp
 from sqlengine.functions.hive.lists import Ints, Mask, row_nulls
@@ -274,7 +275,7 @@ def _cut_to(x: pa.Array, digits: int) -> pa.Array:
     wide = x.cast(pa.int64()).cast(pa.decimal128(19, 0)) if pa.types.is_integer(x.type) else x
     if digits >= wide.type.scale:
         return x
-    cut = pc.round(wide.cast(pa.decimal256(76, wide.type.scale)), ndigits=max(digits, -40), round_mode="towards_zero")
+    cut = digits_rounded(wide, max(digits, -40), "towards_zero")
     return cut.cast(wide.type).cast(x.type)
 
 
