@@ -36,8 +36,9 @@ def explain(statement: ast.Explain, context: Context) -> Result:
     query, emit = _query_of(statement, context)
     if stage == "sql":
         return _text(context.instance.expanded(query).text.splitlines())
+    once = _is_answered_once(statement, query)
     with context.instance.lock:
-        if _is_answered_once(statement, query):
+        if once:
             planned = prepare(query, context.instance.planning).planned
         else:
             planned = context.instance.plan(query, emit, _planning_of(statement, context), context.settings.threads)
@@ -47,7 +48,8 @@ def explain(statement: ast.Explain, context: Context) -> Result:
         return _json(to_json(node, annotate))
     if form == "dot":
         return _text(to_dot(node).splitlines())
-    return _text([*explain_lines(node, annotate), *_remarks(planned)])
+    remarks = ["answered once, by the operators of views"] if once else _remarks(planned)
+    return _text([*explain_lines(node, annotate), *remarks])
 
 
 def _is_answered_once(statement: ast.Explain, query: ast.Query) -> bool:

@@ -8,8 +8,7 @@ import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.expr import tree
-from sqlengine.expr.coerce import constant
-from sqlengine.expr.parameters import note
+from sqlengine.expr.coerce import cast, constant
 from sqlengine.functions.hive.casts import castable
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, common_type, is_integer, is_numeric, is_text, to_sql
 
@@ -22,8 +21,7 @@ def to(expr: tree.Expr, target: pa.DataType) -> tree.Expr:
     if expr.type == target:
         return expr
     if isinstance(expr, tree.Const) and expr.value is None:
-        note(expr, target)
-        return tree.Const(target, None)
+        return cast(expr, target)
     if not castable(expr.type, target):
         raise errors.CannotCoerce(f"cannot cast type {to_sql(expr.type)} to {to_sql(target)}")
     if is_integer(expr.type) and is_numeric(target) and not pa.types.is_decimal(target) and _widens(expr.type, target):
