@@ -132,7 +132,7 @@ class Entry:
 def names() -> tuple[str, ...]:
     """Hive's functions and operators that are here, sorted."""
     kernels = (name.removeprefix("hive$") for name in HIVE.names())
-    rows = (name for name, columns in TABLE_FUNCTIONS.items() if name not in GAPS)
+    rows = (name for name in TABLE_FUNCTIONS if name not in GAPS)
     here = {*kernels, *SAME, *FORMS, *AGGREGATES, *_WINDOWS, *rows, *_OPERATORS, "named_struct", "div"}
     return tuple(sorted({name for name in here if name in NAMES and name not in GAPS} | {*_MORE}))
 

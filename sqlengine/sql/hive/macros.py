@@ -9,6 +9,7 @@ from sqlengine.errors import TooComplex, UndefinedFunction
 from sqlengine.sql.hive.lexer import lex_hive
 from sqlengine.sql.hive.variables import Macro
 from sqlengine.sql.lexer import OP, QUOTED, WORD, Token
+from sqlengine.sql.token_edit import matching
 
 _DEPTH_MAX = 100
 
@@ -20,7 +21,7 @@ def macro_of(text: str, tokens: Sequence[Token]) -> tuple[str, Macro | None] | N
         return tokens[-1].value.lower(), None
     if words != ("CREATE", "TEMPORARY", "MACRO") or len(tokens) < 7 or tokens[4].value != "(":
         return None
-    close = _closing(tokens, 4)
+    close = matching(tokens, 4)
     if close + 1 >= len(tokens):
         return None
     parameters = tuple(part[0].value.lower() for part in _parts(tokens[5:close]) if part)
@@ -56,7 +57,7 @@ def _first_call(tokens: Sequence[Token], macros: Mapping[str, Macro]) -> int | N
 def _replaced(text: str, tokens: Sequence[Token], at: int, macros: Mapping[str, Macro]) -> str:
     name = tokens[at].value.lower()
     parameters, body = macros[name]
-    close = _closing(tokens, at + 1)
+    close = matching(tokens, at + 1)
     if close >= len(tokens):
         raise errors.SyntaxError("a closing parenthesis is missing", position=tokens[at + 1].start)
     given = [part for part in _parts(tokens[at + 2 : close]) if part]
@@ -81,16 +82,6 @@ def _with_values(body: str, values: Mapping[str, str]) -> str:
             made += [body[end : token.start], f"({values[token.value.lower()]})"]
             end = token.end
     return "".join([*made, body[end:]])
-
-
-def _closing(tokens: Sequence[Token], opening: int) -> int:
-    depth = 0
-    for at in range(opening, len(tokens)):
-        if tokens[at].kind == OP:
-            depth += (tokens[at].value in ("(", "[")) - (tokens[at].value in (")", "]"))
-            if depth == 0:
-                return at
-    return len(tokens)
 
 
 def _parts(tokens: Sequence[Token]) -> list[list[Token]]:

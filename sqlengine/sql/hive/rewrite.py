@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, WORD, Token
 from sqlengine.sql.rewrite import streaming_forms
-from sqlengine.sql.token_edit import word
+from sqlengine.sql.token_edit import matching, word
 
 SIZED = "hive_"
 """Begins the names of types with a length: `hive_varchar_3`."""
@@ -37,22 +37,12 @@ def _floors(tokens: list[Token]) -> list[Token]:
     at = 0
     while at < len(out) - 1:
         if out[at].upper == "FLOOR" and out[at + 1].value == "(":
-            end = _closing(out, at + 1)
+            end = matching(out, at + 1)
             if end - at > 4 and out[end - 2].upper == "TO" and out[end - 1].kind == WORD:
                 out[at] = word(f"floor_{out[end - 1].value.lower()}", out[at])
                 del out[end - 2 : end]
         at += 1
     return out
-
-
-def _closing(tokens: list[Token], at: int) -> int:
-    """The place of the bracket that closes the one at a place; the last place where there is none."""
-    depth = 0
-    for place in range(at, len(tokens)):
-        depth += {"(": 1, ")": -1}.get(tokens[place].value, 0) if tokens[place].kind == OP else 0
-        if not depth:
-            return place
-    return len(tokens) - 1
 
 
 def _lengths(tokens: list[Token]) -> list[Token]:

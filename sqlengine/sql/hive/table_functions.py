@@ -12,16 +12,16 @@ from sqlengine import errors
 from sqlengine.errors import did_you_mean
 from sqlengine.sql.lower_values import fold, position_of
 
-TABLE_FUNCTIONS: dict[str, tuple[str, ...] | None] = {
-    "explode": None,
-    "posexplode": None,
-    "inline": None,
-    "stack": None,
-    "json_tuple": None,
-    "parse_url_tuple": None,
-    "replicate_rows": None,
-    "get_splits": None,
-}
+TABLE_FUNCTIONS = (
+    "explode",
+    "posexplode",
+    "inline",
+    "stack",
+    "json_tuple",
+    "parse_url_tuple",
+    "replicate_rows",
+    "get_splits",
+)
 """Functions that give rows."""
 
 
