@@ -181,8 +181,9 @@ def test_settings_of_postgresql(db: sqlengine.Database) -> None:
     assert rows(db, "SELECT set_config('app.user', 'x', false), current_setting('app.user')") == [("x", "x")]
     for text, state in (
         ("SET server_version = '1'", "55P02"),
-        ("SET client_encoding = 'LATIN1'", "0A000"),
-        ("SET DateStyle = 'German'", "0A000"),
+        ("SET client_encoding = 'EUC_TW'", "0A000"),
+        ("SET client_encoding = 'LATIN11'", "22023"),
+        ("SET DateStyle = 'Klingon'", "22023"),
         ("SET extra_float_digits = 9", "22023"),
         ("SET enable_sort = 'perhaps'", "22023"),
         ("SET no_such_setting = 1", "42704"),
