@@ -67,6 +67,7 @@ def _with_database(options: Options, config: Config) -> int:
     options = replace(options, data_dir=config.connections.get(options.data_dir or "", options.data_dir))
     with _open(options.data_dir or MEMORY, options) as database:
         session = database.session()
+        set_hive_variables(session, options)
         interactive = not options.scripts and sys.stdin.isatty()
         shell = make_shell(session, options, config, interactive, database.session)
         try:
@@ -79,6 +80,17 @@ def _with_database(options: Options, config: Config) -> int:
         finally:
             shell.close()
             session.close()
+
+
+def set_hive_variables(session: Any, options: Options) -> None:
+    """Have the session begin with the variables of the command line; they are set in Hive's dialect, also for a script
+    that goes over to it later."""
+    if not options.hive_variables:
+        return
+    is_foreign = options.dialect == "postgres"
+    texts = [f"SET {name}=" + value.replace(";", "\\;") for name, value in options.hive_variables]
+    for text in ["SET dialect = 'hive'", *texts, "RESET dialect"] if is_foreign else texts:
+        session.execute(text)
 
 
 def _open(place: str, options: Options) -> Any:

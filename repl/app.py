@@ -37,7 +37,8 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
     keeper = NameKeeper(shell.open_session) if shell.open_session is not None else None
     completer = SqlCompleter(lambda: keeper.names if keeper is not None else Names())
     history = _history(shell)
-    prompt = make_prompt(completer, history, config, has_color() and not options.no_color, **terminal)
+    colored = has_color() and not options.no_color
+    prompt = make_prompt(completer, history, config, colored, lambda: shell.dialect, **terminal)
     if keeper is not None and config.complete_while_typing:
         keeper.on_change = lambda: _complete_again(prompt, completer)
     completer.learn(history.load_history_strings())
@@ -96,7 +97,7 @@ def run_text(shell: Shell, text: str) -> None:
         shell.run_script([command or typed])
         return
     shell.last_text = text
-    for statement in cut(text):
+    for statement in cut(text, dialect=shell.dialect):
         if not shell.run(statement):
             return
 

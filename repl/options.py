@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 from repl.render import FORMATS
@@ -63,6 +64,7 @@ class Options:
     no_color: bool = False
     config: str | None = None
     variables: tuple[tuple[str, str], ...] = ()
+    hive_variables: tuple[tuple[str, str], ...] = ()
 
 
 def is_address(text: str) -> bool:
@@ -123,6 +125,7 @@ def parse_arguments(argv: Sequence[str]) -> Options:
         no_color=found.no_color,
         config=found.config,
         variables=tuple(found.variables or ()),
+        hive_variables=tuple(found.hive_variables or ()),
     )
 
 
@@ -206,6 +209,18 @@ def _add_setup(parser: Parser) -> None:
         type=_variable,
         help="a variable for :NAME, :'NAME' and :\"NAME\" in scripts; repeatable",
     )
+    for space, what in (
+        ("hivevar", "${NAME} or ${hivevar:NAME}"),
+        ("hiveconf", "${hiveconf:NAME}, a setting of Hive's"),
+    ):
+        add(
+            f"--{space}",
+            metavar="NAME=VALUE",
+            dest="hive_variables",
+            action="append",
+            type=partial(_hive_variable, space),
+            help=f"a variable for {what} in text of Hive's dialect; repeatable",
+        )
     add("--no-color", action="store_true", help="no colours, as with NO_COLOR in the environment")
     add("--config", metavar="FILE", help="read this configuration (~/.config/sqlengine/config.toml)")
     add("--version", action="store_true", help="print the version and leave")
@@ -234,6 +249,14 @@ def _variable(text: str) -> tuple[str, str]:
     if not is_given or not is_variable_name(name):
         raise argparse.ArgumentTypeError(f'"{text}" sets no variable\nhint: write NAME=VALUE')
     return name, value
+
+
+def _hive_variable(space: str, text: str) -> tuple[str, str]:
+    """(name with its namespace, value)."""
+    name, is_given, value = text.partition("=")
+    if not is_given or re.fullmatch(r"[\w.-]+", name) is None:
+        raise argparse.ArgumentTypeError(f'"{text}" sets no variable\nhint: write NAME=VALUE')
+    return f"{space}:{name}", value
 
 
 def _count(text: str) -> int:

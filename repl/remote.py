@@ -24,7 +24,7 @@ from sqlengine.errors import Error, NotSupportedError, OperationalError
 from sqlengine.result import Notice, Result
 from sqlengine.server.pg.oids import arrow_type
 from sqlengine.server.pg.result_schema import RESULT_SCHEMA, schema_of_text
-from sqlengine.sql import lex, quote_identifier
+from sqlengine.sql import dialect_after, lex, lex_in, quote_identifier
 
 _BATCH_ROWS = 2_000
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "FROM")
@@ -79,6 +79,7 @@ class RemoteSession:
         self._connection.notice_handler = self._hear
         self._cancelled = threading.Event()
         self._lent: tuple[str, pa.Table] | None = None
+        self._dialect = "postgres"
         self._tells_schemas = self._asks_for_schemas()
 
     def _asks_for_schemas(self) -> bool:
@@ -101,8 +102,9 @@ class RemoteSession:
 
     @property
     def settings(self) -> SimpleNamespace:
-        """What the shell asks of a session's settings: the time zone the server tells."""
-        return SimpleNamespace(timezone=(self._connection.parameter_status(b"TimeZone") or b"UTC").decode())
+        """What the shell asks of a session's settings: the time zone the server tells, the dialect that was set."""
+        timezone = (self._connection.parameter_status(b"TimeZone") or b"UTC").decode()
+        return SimpleNamespace(timezone=timezone, dialect=self._dialect)
 
     def on_progress(self, callback: OnProgress | None) -> None:
         """The protocol has no word for progress: the callback is never called."""
@@ -142,9 +144,10 @@ class RemoteSession:
         if first.status not in (status.SINGLE_TUPLE, status.TUPLES_OK):
             self._finish()
             self._check(first)
+            self._dialect = dialect_after(text, self._dialect)
             return Result(_tag(first), notices=self._notices)
         schema = self._schema(first)
-        tag = "SELECT" if _first_word(text) in _QUERIES else ""
+        tag = "SELECT" if _first_word(text, self._dialect) in _QUERIES else ""
         result = Result(tag, schema=schema, endless=_is_endless(text), notices=self._notices)
         result._batches = self._rows(first, schema, result)
         result._on_close = self._stop
@@ -448,9 +451,9 @@ def _is_endless(text: str) -> bool:
     return words[:1] in (["SUBSCRIBE"], ["PRINT"]) or ("EMIT" in words and words[:1] in (["SELECT"], ["WITH"]))
 
 
-def _first_word(text: str) -> str:
+def _first_word(text: str, dialect: str) -> str:
     try:
-        return next((token.upper for token in lex(text) if token.value != "("), "")
+        return next((token.upper for token in lex_in(text, dialect) if token.value != "("), "")
     except Error:
         return ""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlengine.errors import Error
-from sqlengine.sql import Token, lex
+from sqlengine.sql import Token, lex_in
 
 
-def what_it_loses(text: str) -> str | None:
+def what_it_loses(text: str, dialect: str = "postgres") -> str | None:
     """What a statement loses, as the beginning of a question; None for one that loses nothing (or is none)."""
     try:
-        tokens = lex(text)
+        tokens = lex_in(text, dialect)
     except Error:
         return None
     words = [token.upper or token.value for token in tokens]

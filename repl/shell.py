@@ -26,7 +26,7 @@ from repl.render.error import error_text
 from repl.render.progress import Progress
 from repl.runner import Abandoned, Interrupted, Limits, Outcome, Runner
 from repl.safety import what_it_loses
-from repl.statements import Statement, read_statements
+from repl.statements import OURS, Statement, read_statements
 from repl.terminal import Output, Screen, file_output, screen_of
 from repl.variables import substitute
 from repl.worker import Worker
@@ -107,13 +107,18 @@ class Shell:
         self._worker = Worker()
         self.runner = Runner(session, self._worker, self._show_progress, self._clear_progress)
 
+    @property
+    def dialect(self) -> str:
+        """The SQL dialect of the text that follows."""
+        return str(getattr(self._session.settings, "dialect", OURS))
+
     # ------------------------------------------------------------ statements
 
     def run_script(self, lines: Iterable[str], name: str | None = None) -> bool:
         """Run every statement of a script; False if one failed (the rest is then left out unless
         keep_going)."""
         good = True
-        for statement in read_statements(lines, name):
+        for statement in read_statements(lines, name, lambda: self.dialect):
             good = self.run(statement) and good
             if not good and not self._keep_going:
                 return False
@@ -180,14 +185,14 @@ class Shell:
 
     def _filled_in(self, statement: Statement) -> Statement:
         """The statement with its variables replaced."""
-        text = substitute(statement.text, self.variables)
+        text = substitute(statement.text, self.variables, self.dialect)
         if text == statement.text:
             return statement
         return Statement(text, line=statement.locate(0)[0], name=statement.name)
 
     def _is_confirmed(self, text: str) -> bool:
         """Whether a statement loses nothing, or the user says that it may."""
-        loss = what_it_loses(text)
+        loss = what_it_loses(text, self.dialect)
         return loss is None or self.asks_whether(f"{loss}. Go on?")
 
     def asks_whether(self, question: str) -> bool:

@@ -6,7 +6,7 @@ Works line by line, so that a pipe's first statement runs before its second is w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlengine.errors import Error
@@ -38,9 +38,15 @@ class Statement:
         return self.line + block.count("\n", 0, at), at - start + 1, block[start : end if end >= 0 else None]
 
 
-def read_statements(lines: Iterable[str], name: str | None = None) -> Iterator[Statement]:
+OURS = "postgres"
+"""The dialect that a session begins in."""
+
+
+def read_statements(
+    lines: Iterable[str], name: str | None = None, dialect: Callable[[], str] = lambda: OURS
+) -> Iterator[Statement]:
     """The statements of a script, each as soon as its last line has been read; what is left at the end
-    counts too."""
+    counts too.  `dialect()`: of the text behind the statements that have been run."""
     block, first_line = "", 1
     for number, line in enumerate(lines, 1):
         if _only_comments(block):
@@ -49,18 +55,18 @@ def read_statements(lines: Iterable[str], name: str | None = None) -> Iterator[S
                 yield Statement(line.strip(), line, len(line) - len(line.lstrip()), number, name)
                 continue
         block += line
-        if ";" in line and _complete(block):
-            yield from cut(block, first_line, name)
+        if ";" in line and _complete(block, dialect()):
+            yield from cut(block, first_line, name, dialect())
             block = ""
-    yield from cut(block, first_line, name)
+    yield from cut(block, first_line, name, dialect())
 
 
-def cut(block: str, line: int = 1, name: str | None = None) -> Iterator[Statement]:
-    """The statements of a text that needs no more lines."""
+def cut(block: str, line: int = 1, name: str | None = None, dialect: str = OURS) -> Iterator[Statement]:
+    """The statements of a text that needs no more lines; it begins in the dialect."""
     if not block.strip():
         return
     try:
-        pieces = [(piece.text, piece.position) for piece in split(block)]
+        pieces = [(piece.text, piece.position) for piece in split(block, dialect)]
     except Error:
         # what cannot be cut is one statement: running it says what is wrong with it, and where
         pieces = [(block, 0)]
@@ -68,21 +74,21 @@ def cut(block: str, line: int = 1, name: str | None = None) -> Iterator[Statemen
         yield Statement(text, block, position, line, name)
 
 
-def needs_more(text: str) -> bool:
+def needs_more(text: str, dialect: str = OURS) -> bool:
     """True while a prompt should go on to another line: no backslash command, not blank, no statement's end
     yet."""
     typed = text.strip()
     if not typed or typed.startswith("\\") or typed.lower() in ("quit", "exit", "help"):
         return False
-    return not _complete(text)
+    return not _complete(text, dialect)
 
 
 def _only_comments(block: str) -> bool:
     return all(not line.strip() or line.lstrip().startswith("--") for line in block.splitlines())
 
 
-def _complete(text: str) -> bool:
+def _complete(text: str, dialect: str) -> bool:
     try:
-        return is_complete(text)
+        return is_complete(text, dialect)
     except Error:
         return True

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from sqlengine.errors import Error
-from sqlengine.sql import lex, quote_identifier
+from sqlengine.sql import lex_in, quote_identifier
 
 _NAME = re.compile(r"[^\W\d]\w*")
 
@@ -20,12 +20,12 @@ def is_variable_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def substitute(text: str, variables: Mapping[str, str]) -> str:
-    """The text with its variables replaced; what cannot be cut into tokens is left as it is."""
+def substitute(text: str, variables: Mapping[str, str], dialect: str = "postgres") -> str:
+    """The text of a dialect with its variables replaced; what cannot be cut into tokens is left as it is."""
     if not variables or ":" not in text:
         return text
     try:
-        tokens = lex(text)
+        tokens = lex_in(text, dialect)
     except Error:
         return text
     parts, at = [], 0

@@ -61,7 +61,7 @@ def run_script(text: str, params: Params, context: Context) -> Iterator[Result]:
 def parse(text: str, context: Context) -> list[ast.Statement]:
     """text -> statements; guards and syntax errors carry their position in `text`."""
     context.settings.is_remote = context.backend.activity is not None
-    if not asks_catalog(text) or context.settings.dialect != POSTGRES:
+    if not asks_catalog(text) or context.settings.dialect != POSTGRES or sql.may_switch(text):
         return sql.parse(text, context.settings)
     key = (text, *(context.settings.get(name) for name in PARSING))
     parsed: list[ast.Statement] = context.instance.pg.statements.get(key, lambda: sql.parse(text, context.settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from prompt_toolkit import PromptSession
@@ -21,7 +22,7 @@ from prompt_toolkit.styles import Style
 from repl.config import Config
 from repl.editing.highlight import SqlLexer
 from repl.editing.indent import indent_after, margin_of_closing
-from repl.statements import needs_more
+from repl.statements import OURS, needs_more
 from sqlengine.errors import InvalidParameter
 
 _LONGEST_MATCHED = 5_000
@@ -47,9 +48,15 @@ _STYLES = {
 
 
 def make_prompt(
-    completer: Completer, history: History, config: Config, color: bool = True, **terminal: Any
+    completer: Completer,
+    history: History,
+    config: Config,
+    color: bool = True,
+    dialect: Callable[[], str] = lambda: OURS,
+    **terminal: Any,
 ) -> PromptSession[str]:
-    """A prompt that takes lines until the statement is complete; `terminal`: input and output, for tests.
+    """A prompt that takes lines until the statement is complete; `dialect()`: of what is typed; `terminal`: input and
+    output, for tests.
 
     Raises InvalidParameter (22023) for colours and keys of the configuration that do not exist.
     """
@@ -59,7 +66,7 @@ def make_prompt(
         message=message,
         multiline=True,
         prompt_continuation=lambda width, _line, _wrapped: continuation.rjust(width),
-        key_bindings=_bindings(config),
+        key_bindings=_bindings(config, dialect),
         completer=completer,
         complete_while_typing=config.complete_while_typing,
         complete_in_thread=True,
@@ -97,9 +104,9 @@ def _style(config: Config) -> Style:
         ) from None
 
 
-def _bindings(config: Config) -> KeyBindings:
+def _bindings(config: Config, dialect: Callable[[], str]) -> KeyBindings:
     bindings = KeyBindings()
-    enough = Condition(lambda: not needs_more(get_app().current_buffer.text))
+    enough = Condition(lambda: not needs_more(get_app().current_buffer.text, dialect()))
     chosen = Condition(lambda: _chosen(get_app().current_buffer))
     bindings.add("enter", filter=chosen & ~is_searching)(_take)
     bindings.add("enter", filter=enough & ~chosen & ~is_searching)(_run)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlengine.sql.bare import is_bare
 from sqlengine.sql.interval import parse_interval
-from sqlengine.sql.lexer import Token, Unterminated, is_complete, lex, split
+from sqlengine.sql.lexer import Token, Unterminated, lex
 from sqlengine.sql.marks import NOW, STATEMENT, TICK, fill_marks, has_mark
 from sqlengine.sql.parse import parse, parse_expr, parse_one, parse_query
 from sqlengine.sql.redact import without_passwords
 from sqlengine.sql.renaming import with_name_replaced
+from sqlengine.sql.scripts import dialect_after, is_complete, lex_in, may_switch, split
 from sqlengine.sql.token_edit import ROWTIME
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ __all__ = [
     "bind_params",
     "called_functions",
     "columns_read",
+    "dialect_after",
     "fill_marks",
     "grouping_window",
     "has_mark",
@@ -100,8 +102,10 @@ __all__ = [
     "is_complete",
     "is_keyword",
     "lex",
+    "lex_in",
     "lower",
     "lower_open",
+    "may_switch",
     "parameter_count",
     "parse",
     "parse_expr",

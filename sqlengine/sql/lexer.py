@@ -233,6 +233,23 @@ def _close(text: str, tokens: list[Token], complete: bool, into: list[tuple[Piec
         into.append((Piece(text[start : tokens[-1].end], start, complete), tokens))
 
 
+def statement_end(text: str, at: int) -> int:
+    """Where the statement that begins at `at` ends: behind its semicolon, or at the end of the text, which is also
+    where a quote or comment ends that is never closed. What stands behind is not looked at."""
+    while (found := _TOKEN.match(text, at)) is not None:
+        at = found.end()
+        if found.lastgroup == "comment":
+            try:
+                at = _comment_end(text, found.start())
+            except Unterminated:
+                return len(text)
+        elif found.lastgroup in ("open", "eopen"):
+            return len(text)
+        elif found.lastgroup == "op" and found.group() == ";":
+            return at
+    return len(text)
+
+
 def split(text: str) -> list[Piece]:
     """The statements of a script as (text, position, complete); an open quote makes the last one
     incomplete."""

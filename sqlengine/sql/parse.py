@@ -18,6 +18,7 @@ from sqlengine.sql import ast, deep, guard
 from sqlengine.sql.dialect import OURS, POSTGRES, Dialect, dialect_of
 from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
 from sqlengine.sql.plain_insert import plain_insert
+from sqlengine.sql.scripts import Part, parts
 from sqlengine.sql.statement_sets import without_statement_sets
 from sqlengine.sql.unsupported import unsupported_feature
 
@@ -33,12 +34,51 @@ def parse(text: str, settings: Settings | None = None) -> list[ast.Statement]:
     """
     settings = settings or Settings()
     guard.check_length(text, settings)
+    if settings.dialect == POSTGRES and (plain := plain_insert(text)) is not None:
+        return [plain]
+    pieces_by_dialect = parts(text, settings.dialect, settings.begun.get("dialect", POSTGRES))
+    if len(pieces_by_dialect) > 1:
+        return _in_dialects(pieces_by_dialect, settings)
+    return _in_one_dialect(text, settings)
+
+
+def _in_dialects(scripts: Sequence[Part], settings: Settings) -> list[ast.Statement]:
+    """The statements of a script that says where it goes on in another dialect."""
+    made: list[ast.Statement] = []
+    for part in scripts:
+        settings = dataclasses.replace(settings, dialect=part.dialect)
+        try:
+            found = _in_one_dialect(part.text, settings)
+        except Error as error:
+            if error.position is not None:
+                error.position += part.start
+            raise
+        made += [dataclasses.replace(one, position=one.position + part.start) for one in found]
+        settings = _settings_after(part, found, settings)
+    return made
+
+
+def _settings_after(part: Part, found: Sequence[ast.Statement], settings: Settings) -> Settings:
+    """What text in Hive's dialect depends on, as a part of the script leaves it."""
+    if part.dialect != POSTGRES:
+        from sqlengine.sql.hive.parse import words_after  # only who speaks it pays for it
+
+        words = words_after(part.text, settings)
+        return dataclasses.replace(
+            settings,
+            hive=dict(words.variables),
+            macros=dict(words.macros),
+            search_path=words.database or "public",
+        )
+    paths = [one.value for one in found if isinstance(one, ast.Set) and one.name == "search_path"]
+    return dataclasses.replace(settings, search_path=paths[-1] or "public") if paths else settings
+
+
+def _in_one_dialect(text: str, settings: Settings) -> list[ast.Statement]:
     if settings.dialect != POSTGRES:
         from sqlengine.sql.hive.parse import parse_script  # only who speaks it pays for it
 
         return parse_script(text, settings)
-    if (plain := plain_insert(text)) is not None:
-        return [plain]
     found = without_statement_sets(pieces(text, lex(text)))
     for _, tokens in found:
         guard.check(tokens, settings)

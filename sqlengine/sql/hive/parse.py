@@ -11,7 +11,7 @@ from sqlengine.errors import Error
 from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
 from sqlengine.sql.dialect import Dialect
-from sqlengine.sql.hive.script import Written, written
+from sqlengine.sql.hive.script import Written, after, written
 from sqlengine.sql.hive.unsupported import unsupported_in_hive
 from sqlengine.sql.hive.variables import Words
 from sqlengine.sql.lexer import Token
@@ -36,6 +36,14 @@ def parse_script(text: str, settings: Settings) -> list[ast.Statement]:
             found.place(error)
             raise
     return made
+
+
+def words_after(text: str, settings: Settings) -> Words:
+    """What the text behind a script depends on; the script has been read before."""
+    words = Words.of(settings)
+    for found in written(text, words):
+        words = after(found)
+    return words
 
 
 def _statements(found: Written, settings: Settings) -> list[ast.Statement]:

@@ -25,11 +25,11 @@ from sqlengine.sql.hive.variables import (
     substituted,
     variable_name,
 )
-from sqlengine.sql.lexer import QUOTED, WORD, Token
+from sqlengine.sql.lexer import QUOTED, WORD, Piece, Token
 
 _PART = re.compile(
     r"(?P<quoted>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`]|``)*`)|(?P<comment>--[^\n]*|/\*.*?\*/)"
-    r"|(?P<escaped>\\;)|(?P<end>;)|(?P<other>[^'\"`;\\/-]+|.)",
+    r"|(?P<escaped>\\;)|(?P<end>;)|(?P<open>['\"`]|/\*)|(?P<other>[^'\"`;\\/-]+|.)",
     re.DOTALL,
 )
 _BLANK = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
@@ -76,26 +76,38 @@ def written(script: str, words: Words) -> Iterator[Written]:
             raise
         if found.made is not None or found.tokens:
             yield found
-            words = _after(found)
+            words = after(found)
 
 
 def cut(script: str) -> Iterator[tuple[int, str]]:
     """(start, text) of what stands between semicolons that are not in quotes, comments, or behind a backslash; without
     blanks and comments at its beginning."""
-    start = at = 0
-    while at <= len(script):
-        part = _PART.match(script, at)
-        if part is None or part.lastgroup == "end":
-            text = script[start:at]
-            begins = _BLANK.match(text)
-            skipped = begins.end() if begins is not None else 0
-            kept = text[skipped:].rstrip().replace("\\;", ";")
-            if kept:
-                yield start + skipped, kept
-            start = at + 1
-        if part is None:
-            return
+    for piece in pieces_of(script):
+        yield piece.position, piece.text.replace("\\;", ";")
+
+
+def pieces_of(script: str) -> Iterator[Piece]:
+    """The same as it is written; complete: a semicolon ended it, and no quote or comment is open."""
+    for start, end, is_open in spans(script, 0):
+        text = script[start:end]
+        begins = _BLANK.match(text)
+        skipped = begins.end() if begins is not None else 0
+        kept = text[skipped:].rstrip()
+        if kept:
+            yield Piece(kept, start + skipped, end < len(script) and not is_open)
+
+
+def spans(script: str, at: int) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, whether a quote or comment in it is never closed) of what stands between semicolons, from a
+    position on; the end is that of the script or a semicolon's place."""
+    start, is_open = at, False
+    while (part := _PART.match(script, at)) is not None:
+        is_open |= part.lastgroup == "open"
+        if part.lastgroup == "end":
+            yield start, at, is_open
+            start, is_open = at + 1, False
         at = part.end()
+    yield start, len(script), is_open
 
 
 def _read(found: Written) -> Written:
@@ -167,7 +179,7 @@ def _value(name: str, value: str) -> str:
     return value
 
 
-def _after(found: Written) -> Words:
+def after(found: Written) -> Words:
     """The session after a statement."""
     words, made = found.words, found.made
     if isinstance(made, ast.HiveSet) and made.name is not None and made.value is not None:
