@@ -34,6 +34,9 @@ class Dialect(Protocol):
     def to(self, expr: tree.Expr, target: pa.DataType) -> tree.Expr:
         """A value converted to that type."""
 
+    def aggregated(self, name: str, kind: pa.DataType, args: Sequence[tree.Expr]) -> pa.DataType:
+        """The type of an aggregate's result, whose type by our own rules is `kind`."""
+
     def call(self, name: str, args: Sequence[tree.Expr], functions: Registry) -> tree.Expr:
         """A call of the function `name`."""
 
@@ -41,6 +44,11 @@ class Dialect(Protocol):
 def rules(name: str) -> Dialect:
     """The rules of a dialect by the name the AST gives it."""
     return import_module(f"sqlengine.expr.{name}")  # type: ignore[return-value]
+
+
+def aggregated(dialect: str, name: str, kind: pa.DataType, args: Sequence[tree.Expr]) -> pa.DataType:
+    """The type of an aggregate's result; `dialect` "" for our own, which `kind` is."""
+    return rules(dialect).aggregated(name, kind, args) if dialect else kind
 
 
 def dialect_call(name: str) -> tuple[Dialect, str] | None:

@@ -16,6 +16,7 @@ from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFu
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.bind import user_types
 from sqlengine.expr.coerce import cast
+from sqlengine.expr.dialects import aggregated
 from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.functions.aggregates import AGGREGATES, aggregate
 from sqlengine.plan import build
@@ -417,7 +418,7 @@ def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], pa.DataType]:
             position=call.position,
             hint=did_you_mean(call.name, [f.name for f in AGGREGATES]),
         )
-    return args, function.result_type([a.type for a in args], call.distinct)
+    return args, aggregated(call.rules, call.name, function.result_type([a.type for a in args], call.distinct), args)
 
 
 def _split_constants(call: ast.Call) -> tuple[list[ast.Expr], list[object]]:

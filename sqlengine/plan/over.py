@@ -16,6 +16,7 @@ from sqlengine import duck, types
 from sqlengine.errors import InvalidParameter, UndefinedFunction, WindowingError, WrongObjectType
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.coerce import cast
+from sqlengine.expr.dialects import aggregated
 from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.aggregates import aggregate
@@ -183,7 +184,8 @@ def _typed(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], tuple[object, 
         columns[0] = cast(columns[0], pa.float64())  # DuckDB interpolates numeric in numeric and rounds
     function = aggregate(call.name)
     assert function is not None
-    return columns, tuple(constants), function.result_type([a.type for a in columns], call.distinct)
+    kind = function.result_type([a.type for a in columns], call.distinct)
+    return columns, tuple(constants), aggregated(call.rules, call.name, kind, columns)
 
 
 def _picked(call: ast.Call, args: list[Expr]) -> tuple[list[Expr], tuple[object, ...], pa.DataType]:

@@ -1,8 +1,8 @@
 """The star queries for DuckDB: sqlglot's translation, and what it leaves out of Hive's meaning.
 
-Corrected here, each by Hive's language manual: NULLs come last ascending and first descending (hive.default.nulls.last),
-`date_add` and `date_sub` of texts are dates, GROUPING__ID is grouping() of what is grouped by, and `GROUP BY a, b GROUPING SETS`
-groups by the sets alone.
+Corrected here, each by Hive's language manual: NULLs come last ascending and first descending
+(hive.default.nulls.last), `date_add` and `date_sub` of texts are dates, GROUPING__ID is grouping() of what is grouped
+by, and `GROUP BY a, b GROUPING SETS` groups by the sets alone.
 """
 
 from __future__ import annotations

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from sqlengine.expr.hive.calls import call
 from sqlengine.expr.hive.coercion import compared_as, met, to, unified
-from sqlengine.expr.hive.operators import operation
+from sqlengine.expr.hive.operators import aggregated, operation
 
-__all__ = ["call", "compared_as", "met", "operation", "to", "unified"]
+__all__ = ["aggregated", "call", "compared_as", "met", "operation", "to", "unified"]

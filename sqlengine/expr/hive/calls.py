@@ -151,10 +151,13 @@ def _as_double(args: list[tree.Expr]) -> tree.Expr:
 
 
 def _mean(args: list[tree.Expr]) -> tree.Expr:
-    """sum / count as avg gives it: of decimals with four more digits."""
+    """sum / count as avg gives it: of decimals with four digits more (GenericUDAFAverage).
+
+    The sum has ten more than its values; that of values with more than 28 has as many as there are."""
     total, count = args
     if pa.types.is_decimal(total.type):
-        kind = pa.decimal128(38, min(total.type.scale + 4, 38))
+        precision, scale = total.type.precision, min(total.type.scale + 4, 38)
+        kind = pa.decimal128(38 if precision == 38 else min(precision - 6, 38), scale)
         return tree.Call(kind, "hive$decimal_divide", (total, to(count, pa.decimal128(19, 0))))
     return operation("/", to(total, DOUBLE), to(count, DOUBLE))
 

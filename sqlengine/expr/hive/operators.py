@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pyarrow as pa
@@ -145,6 +146,13 @@ def _decimal_result(op: str, a: pa.DataType, b: pa.DataType) -> pa.DataType:
         scale = max(DECIMAL_MAX - digits, min(scale, 6))
         precision = DECIMAL_MAX
     return pa.decimal128(precision, scale)
+
+
+def aggregated(name: str, kind: pa.DataType, args: Sequence[tree.Expr]) -> pa.DataType:
+    """Sums of decimals have ten digits more than what is added (GenericUDAFSum)."""
+    if name == "sum" and pa.types.is_decimal(kind):
+        return pa.decimal128(min(args[0].type.precision + 10, DECIMAL_MAX), kind.scale)
+    return kind
 
 
 def whole(expr: tree.Expr, op: str) -> tree.Expr:

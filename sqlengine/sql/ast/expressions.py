@@ -176,7 +176,8 @@ class WindowFrame:
 class Call(Expr):
     """A function call, name lower-case as written (`count`, `date_trunc`, `tumble`); star for `count(*)`.
 
-    `user` is set before binding when the database has a function of its own by that name.
+    `user` is set before binding when the database has a function of its own by that name.  `rules` as of Binary, of an
+    aggregate's result.
     """
 
     name: str
@@ -190,10 +191,12 @@ class Call(Expr):
     position: int | None = None
     user: Any = None
     ignore_nulls: bool = False
+    rules: str = ""
 
     def _key(self) -> tuple[Any, ...]:
         return (
             self.name,
+            self.rules,
             self.args,
             self.distinct,
             self.star,

@@ -36,6 +36,10 @@ def _double(name: str) -> Rewrite:
     return rewrite
 
 
+def _sum(call: ast.Call) -> ast.Expr:
+    return _number("sum")(replace(call, rules="hive"))
+
+
 def _count(call: ast.Call) -> ast.Expr:
     """`count(DISTINCT a, b)` counts rows in which no argument is NULL."""
     if call.star or len(call.args) == 1:
@@ -57,7 +61,9 @@ def _and(left: ast.Expr | None, right: ast.Expr) -> ast.Expr:
 def _avg(call: ast.Call) -> ast.Expr:
     """Of decimals a decimal, of all else a double."""
     numbers = tuple(_hive("number", arg) for arg in call.args)
-    return _hive("mean", replace(call, name="sum", args=numbers), replace(call, name="count", args=numbers))
+    return _hive(
+        "mean", replace(call, name="sum", args=numbers, rules="hive"), replace(call, name="count", args=numbers)
+    )
 
 
 def _collected(distinct: bool) -> Rewrite:
@@ -144,7 +150,7 @@ def _same(call: ast.Call) -> ast.Expr:
 
 AGGREGATES: dict[str, Rewrite] = {
     "count": _count,
-    "sum": _number("sum"),
+    "sum": _sum,
     "avg": _avg,
     "min": _same,
     "max": _same,
