@@ -332,6 +332,12 @@ class QueryCanceled(OperationalError):
     sqlstate = "57014"
 
 
+class ScriptFailed(OperationalError):
+    """A program that a query runs has ended with an error, or has not kept to its limits."""
+
+    sqlstate = "38000"
+
+
 class DiskFull(OperationalError):
     """No space left: appends are refused, reads go on."""
 

@@ -66,6 +66,24 @@ class Settings:
         choices=("false", "true"),
     )
     disabled_rules: str = setting("", "comma-separated optimizer rules to leave out (for finding faults)")
+    allow_scripts: str = setting(
+        "false",
+        "true: TRANSFORM ... USING may run programs of this machine; never over the network",
+        choices=("false", "true"),
+    )
+    script_timeout_ms: int = setting(
+        600_000, "how long a program that TRANSFORM runs may take, in milliseconds; 0 = for ever", minimum=0
+    )
+    script_memory_limit: int = setting(
+        2 << 30,
+        "bytes of address space each process of a program that TRANSFORM runs may have (Linux only); 0 or none = no "
+        "limit",
+        minimum=1 << 20,
+        size=True,
+    )
+    script_output_limit: int = setting(
+        1 << 30, "bytes a program that TRANSFORM runs may write; 0 or none = no limit", minimum=1, size=True
+    )
     checkpoint_interval_ms: int = setting(
         10_000,
         "how often the database's state is saved while it runs, if it has changed; 0 = only when it is closed. For all "
@@ -87,6 +105,8 @@ class Settings:
     """What was set in Hive's dialect that is no setting of ours, by `hiveconf:name` and `hivevar:name`."""
     macros: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict, repr=False)
     """Hive's macros by name: parameters and body."""
+    resources: list[str] = field(default_factory=list, repr=False)
+    """Paths of the files and directories that ADD FILE has named, for scripts."""
     is_remote: bool = False
     """The session's client is somewhere else than the program."""
     changes: int = 0
@@ -167,6 +187,7 @@ class Settings:
         self.changes += 1
         self.hive.clear()
         self.macros.clear()
+        self.resources.clear()
         for name in [*self.postgres, *setting_names()]:
             if name in self.postgres or not is_shared(name):
                 self.reset(name)

@@ -57,12 +57,13 @@ class Role:
 
 READ_FILES, WRITE_FILES, SAVE = "pg_read_server_files", "pg_write_server_files", "pg_checkpoint"
 READ_ALL, WRITE_ALL, MAINTAIN_ALL = "pg_read_all_data", "pg_write_all_data", "pg_maintain"
-SIGNAL = "pg_signal_backend"
+SIGNAL, EXECUTE_PROGRAMS = "pg_signal_backend", "pg_execute_server_program"
 PREDEFINED = {
     SIGNAL: 4200,
     SAVE: 4544,
     READ_FILES: 4569,
     WRITE_FILES: 4570,
+    EXECUTE_PROGRAMS: 4571,
     READ_ALL: 6181,
     WRITE_ALL: 6182,
     MAINTAIN_ALL: 6337,

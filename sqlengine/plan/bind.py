@@ -116,6 +116,17 @@ class Binder:
                 return sample(self.within(None), rel)
             case ast.ValuesRef():
                 return self._values(rel)
+            case ast.TransformRef(position=position):
+                raise NotSupportedError(
+                    "TRANSFORM runs a script, which may answer otherwise each time: no view has it",
+                    hint="INSERT its rows into a table, and read that",
+                    position=position,
+                )
+            case ast.FileRef(path=path):
+                raise NotSupportedError(
+                    f'no view follows the files "{path}"',
+                    hint="a table over them (CREATE TABLE ... LOCATION) is followed",
+                )
         raise Unplannable(f"{type(rel).__name__} in FROM")
 
     def _table(self, table: ast.TableRef) -> Relation:

@@ -97,6 +97,8 @@ def plan_query(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     except Unplannable as gap:
         reason = gap.reason
     except NotSupportedError as gap:
+        if query.dialect != POSTGRES:  # nothing else can answer it
+            raise
         reason = gap.message
     return _recomputed(query, emit, planner, reason)
 

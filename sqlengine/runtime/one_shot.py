@@ -6,7 +6,8 @@ expr/ and functions/, for views and answers alike.  The plan knows of no waterma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
-from sqlengine.catalog.objects import CatalogObject, FileTable, PlanningInfo, Stream, Table
+from sqlengine.catalog.objects import CatalogObject, ColumnInfo, FileTable, PlanningInfo, Stream, Table
 from sqlengine.catalog.system import SystemTable
 from sqlengine.delta import Delta
 from sqlengine.errors import DatatypeMismatch, SyntaxError  # noqa: A004 - SQL's word
@@ -25,7 +26,10 @@ from sqlengine.plan.pipeline import Planned, plan_lowered
 from sqlengine.runtime.dataflow import Dataflow
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.file_tables import VIRTUAL
+from sqlengine.runtime.made_rows import Found, Lowered, Made, given_rows, taken_out
+from sqlengine.runtime.named_files import FORMATS, columns_of_files
 from sqlengine.runtime.planning import Planning
+from sqlengine.runtime.script_rows import written_rows
 from sqlengine.sql import ast
 from sqlengine.workers import ALONE, Workers
 
@@ -35,16 +39,19 @@ _HIDDEN = "$order"
 
 class RowsOfNow:
     """A catalog as a query sees it that is answered once: no watermarks, and system tables and tables over files are
-    tables; `virtual`: these with their virtual columns."""
+    tables; `virtual`: these with their virtual columns; `made`: tables that only the query knows."""
 
-    def __init__(self, catalog: Catalog, *, virtual: bool = False) -> None:
+    def __init__(self, catalog: Catalog, *, virtual: bool = False, made: Sequence[MadePlan] = ()) -> None:
         self._catalog = catalog
+        self._made = {(one.name,): one.table for one in made}
         self._found: dict[tuple[str, ...], CatalogObject] = {}
         self._virtual = VIRTUAL if virtual else ()
 
     def get(self, parts: Sequence[str], position: int | None = None) -> CatalogObject:
         """As Catalog.get."""
         key = tuple(parts)
+        if key in self._made:
+            return self._made[key]
         if key not in self._found:
             self._found[key] = self._as_rows(key, position)
         return self._found[key]
@@ -65,14 +72,38 @@ class RowsOfNow:
 
 
 @dataclass(frozen=True)
+class MadePlan:
+    """Rows that are made before the query runs, as a table of that name; `given`: of a script, the query of the rows
+    that it reads."""
+
+    name: str
+    relation: Made
+    columns: tuple[ColumnInfo, ...]
+    given: OneShot | None = None
+
+    @property
+    def table(self) -> Table:
+        """What the planner takes it for."""
+        return Table(name=self.name, columns=self.columns, topic="", append_only=True)
+
+
+@dataclass(frozen=True)
 class OneShot:
     """A planned query: `sort` are (column, descending, nulls first) of its rows, of whose columns the first `width` are
-    its own; `sources` names what it reads."""
+    its own; `sources` names what it reads of the database, `made` what is made for it before."""
 
     planned: Planned
     sort: tuple[tuple[int, bool, bool], ...]
     width: int
     sources: tuple[str, ...]
+    made: tuple[MadePlan, ...] = ()
+
+    def all(self) -> Iterator[OneShot]:
+        """This query, and those that scripts are given the rows of."""
+        yield self
+        for one in self.made:
+            if one.given is not None:
+                yield from one.given.all()
 
     @property
     def plan(self) -> Node:
@@ -108,17 +139,38 @@ class OneShot:
         return table.select(list(range(self.width)))
 
 
-def prepare(query: ast.Query, planning: Planning) -> OneShot:
-    """Plan a query to be answered once.  Raises NotSupportedError (0A000) for what no operator can do."""
-    tree = sql.lower(query)
-    names_virtual = any(column.name in query.text.lower() for column in VIRTUAL)
+_MADE = re.compile(r"\busing\b|\b(?:" + "|".join(FORMATS) + r")\s*\.", re.IGNORECASE)
+"""What a text has that asks for rows to be made; most have not."""
+
+
+def prepare(query: ast.Query, planning: Planning, *, makes_rows: bool = True) -> OneShot:
+    """Plan a query to be answered once; `makes_rows` False: as a view has to be planned, for which no rows are made
+    beforehand.  Raises NotSupportedError (0A000) for what no operator can do."""
+    return _prepared(sql.lower(query), query.text, planning, makes_rows)
+
+
+def _prepared(tree: Lowered, text: str, planning: Planning, makes_rows: bool = True) -> OneShot:
+    tree, found = taken_out(tree) if makes_rows and _MADE.search(text) else (tree, [])
+    made = tuple(_made(one, text, planning) for one in found)
+    names_virtual = any(column.name in text.lower() for column in VIRTUAL)
     ordered, order = _with_order(tree)
-    timeless = replace(planning, catalog=RowsOfNow(planning.catalog, virtual=names_virtual))  # type: ignore[arg-type]
+    now = RowsOfNow(planning.catalog, virtual=names_virtual, made=made)
+    timeless = replace(planning, catalog=now)  # type: ignore[arg-type]
     planned = plan_lowered(ordered, ast.Emit(), timeless.planner(PlanningInfo()))
     hidden = len(ordered.items) - len(tree.items) if isinstance(tree, ast.Select) else 0
     width = len(planned.schema) - hidden
     sort = tuple(_place(item, planned.schema, width) for item in order)
-    return OneShot(planned, sort, width, tuple(planned.sources()))
+    names = {one.name for one in made}
+    return OneShot(planned, sort, width, tuple(name for name in planned.sources() if name not in names), made)
+
+
+def _made(found: Found, text: str, planning: Planning) -> MadePlan:
+    relation = found.relation
+    if isinstance(relation, ast.FileRef):
+        return MadePlan(found.name, relation, columns_of_files(relation.path))
+    given = _prepared(given_rows(relation, found.ctes), text, planning)
+    written = written_rows(relation)
+    return MadePlan(found.name, relation, tuple(ColumnInfo(f.name, f.type) for f in written.schema), given)
 
 
 # ---------------------------------------------------------------- ORDER BY

@@ -45,6 +45,7 @@ _LAZY = {
     "called_functions": "references",
     "columns_read": "column_reads",
     "reads_changes": "references",
+    "runs_scripts": "references",
     "named_in": "references",
     "sampled_share": "sampling",
     "tables": "references",

@@ -29,6 +29,7 @@ from sqlengine.sql.literal_casts import spell_literals
 from sqlengine.sql.lower_values import FILE, position_of
 from sqlengine.sql.recursive_items import recursive_items
 from sqlengine.sql.rewrite import rewrite
+from sqlengine.sql.token_edit import matching
 
 # sqlglot logs what it could not parse; our errors say it instead, and a library writes nothing to stderr.
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())
@@ -244,9 +245,15 @@ def _word(tokens: Sequence[Token], at: int, grammar: Grammar) -> tuple[TokenType
     if upper == "MATCH_RECOGNIZE":
         raise NotSupportedError("MATCH_RECOGNIZE is not supported", position=token.start)
     names_function = upper not in _OWN_SYNTAX if kind is TokenType.VAR else upper in grammar.callable
-    if names_function and _may_begin_call(tokens, at, grammar):
+    if names_function and _may_begin_call(tokens, at, grammar) and not (upper == "TRANSFORM" and _runs(tokens, at)):
         return TokenType.VAR, MARK + token.value.lower()
     return kind, token.value
+
+
+def _runs(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a TRANSFORM with its parenthesis is Hive's clause of a script, not the function."""
+    end = matching(tokens, at + 1) + 1
+    return end < len(tokens) and tokens[end].upper in ("USING", "ROW", "RECORDWRITER")
 
 
 def _may_begin_call(tokens: Sequence[Token], at: int, grammar: Grammar) -> bool:

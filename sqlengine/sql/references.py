@@ -36,6 +36,11 @@ def called_functions(query: ast.Query) -> list[str]:
     return list(dict.fromkeys(calls))
 
 
+def runs_scripts(query: ast.Query) -> bool:
+    """Whether the query itself gives rows to a program; no view does."""
+    return query.tree is not None and deep.run(lambda: query.tree.find(exp.QueryTransform) is not None)
+
+
 def reads_changes(query: ast.Query) -> bool:
     """Whether the query itself reads a CHANGELOG; what the views it names read is not looked at."""
     return deep.run(lambda: any(call.name == CHANGELOG for call in query.tree.find_all(exp.Anonymous)))

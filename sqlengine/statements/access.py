@@ -25,7 +25,7 @@ from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import STREAM_QUERY, CatalogObject, Stream, View
 from sqlengine.catalog.options import as_ours
 from sqlengine.catalog.pg.relations import PG_TABLE_FUNCTIONS
-from sqlengine.catalog.roles import READ_FILES, SAVE, SIGNAL, WRITE_FILES
+from sqlengine.catalog.roles import EXECUTE_PROGRAMS, READ_FILES, SAVE, SIGNAL, WRITE_FILES
 from sqlengine.connectors import CONNECTORS
 from sqlengine.errors import InsufficientPrivilege
 from sqlengine.runtime.pausing import object_of
@@ -159,6 +159,8 @@ class Check:
             said = self.catalog.has_access_of("function") or self.catalog.defaults
             calls = sql.called_functions(query) if said else ()
             self._read(sql.named_in(query), calls, lambda: query)
+            if sql.runs_scripts(query):
+                self.superuser("run scripts", EXECUTE_PROGRAMS)
 
     def read_text(self, text: str) -> None:
         """The same of a query's text."""

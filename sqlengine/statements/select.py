@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,11 +15,9 @@ from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import Error, NotSupportedError, QueryCanceled
-from sqlengine.expr.session_facts import SessionFacts, session_facts
-from sqlengine.pg_settings import HIVE_VERSION_TEXT
 from sqlengine.plan.nodes import Node
 from sqlengine.result import Result
-from sqlengine.runtime.file_tables import needs_of, rows_of_files, with_all_columns
+from sqlengine.runtime.file_tables import with_all_columns
 from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.snapshot.execute import run
@@ -29,11 +27,11 @@ from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import level
-from sqlengine.statements.hive.found import database_shown
-from sqlengine.statements.own_writes import own_change, rows_with
 from sqlengine.statements.past import tick_of
 from sqlengine.statements.pg_catalog import pg_answers, pg_rows
 from sqlengine.statements.plain_select import plain_select, rows_of_columns
+from sqlengine.statements.planned_select import read_files, run_planned
+from sqlengine.statements.rows_seen import as_seen
 from sqlengine.statements.subscribe import follow
 from sqlengine.statements.system_rows import system_rows
 
@@ -71,12 +69,12 @@ def run_at(
     if context.settings.read_consistency == "strict":
         level(instance)
     if query.dialect != POSTGRES:
-        return run_planned(context, query, as_of, what)
+        return _by_operators(context, query, as_of, what)
     with instance.lock:
         try:
             expanded = _expanded(context, query)
         except OtherDialect:
-            return run_planned(context, query, as_of, what)
+            return _by_operators(context, query, as_of, what)
         if expanded.changes:
             raise NotSupportedError(
                 "AS CHANGELOG tells of changes, and a SELECT asks for rows at one moment",
@@ -106,50 +104,10 @@ def run_at(
     return run_expanded(context, expanded, tables, now_us, tick, keeps_oids), tick
 
 
-def run_planned(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) -> tuple[pa.Table, int]:
+def _by_operators(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) -> tuple[pa.Table, int]:
     """The same by our own operators, for other dialects."""
-    instance = context.instance
-    with instance.lock:
-        with session_facts(facts_of(context)):
-            planned = prepare(query, instance.planning)
-        named = {name: instance.catalog.get(tuple(name.split("."))) for name in planned.sources}
-        files = {name: obj for name, obj in named.items() if isinstance(obj, FileTable)}
-        objects = {name: obj for name, obj in named.items() if name not in files}
-        is_strict = bool(objects) and context.settings.read_consistency == "strict"
-        with instance.one_moment(objects.values(), context.check) if is_strict else nullcontext():
-            tick = instance.scheduler.tick_number
-            if as_of:
-                tick = tick_of(context, what, as_of, objects.values())
-                tables = {name: contents_as_of(instance, obj, tick) for name, obj in objects.items()}
-            else:
-                tables = {name: plain_contents(context, obj) for name, obj in objects.items()}
-        now_us = instance.clock.now_us()
-    tables |= read_files(context, files, planned.plan, now_us)
-    context.check()
-    table = planned.run(tables, now_us, instance.workers(0), context.check)
-    context.check()
-    return table, tick
-
-
-def facts_of(context: Context) -> SessionFacts:
-    """What a query may ask of its session."""
-    names = context.instance.catalog.roles
-    return SessionFacts(
-        user=names.name_of(context.role.current),
-        login=names.name_of(context.role.authenticated),
-        database=database_shown(context.settings.search_path.partition(",")[0].strip()),
-        version=HIVE_VERSION_TEXT,
-    )
-
-
-def read_files(context: Context, files: Mapping[str, FileTable], plan: Node | None, now_us: int) -> dict[str, pa.Table]:
-    """The rows of tables over files by the names given, as far as a plan needs them; all of them without one."""
-    found = {}
-    for name, table in files.items():
-        context.instance.warehouse.recover(table.location)
-        needs = None if plan is None else needs_of(plan, table.name)
-        found[name] = rows_of_files(table, needs, now_us, context.check)
-    return found
+    answers, tick = run_planned(context, [query], as_of, what)
+    return next(answers), tick
 
 
 def _plan_of(context: Context, query: ast.Query) -> Node | None:
@@ -159,11 +117,6 @@ def _plan_of(context: Context, query: ast.Query) -> Node | None:
             return prepare(query, context.instance.planning).plan
     except Error:
         return None
-
-
-def plain_contents(context: Context, obj: CatalogObject) -> pa.Table:
-    """An object's rows, no text of them as a dictionary."""
-    return system_rows(context, obj) if isinstance(obj, SystemTable) else _as_seen(context, obj)
 
 
 _STATE = re.compile(r"\bstate\s*\(", re.IGNORECASE)
@@ -186,16 +139,7 @@ def _contents(context: Context, obj: CatalogObject, rows: int | None) -> pa.Tabl
         return system_rows(context, obj)
     if isinstance(obj, PgRelation):
         return pg_rows(context, obj)
-    return _as_seen(context, obj, packed=True, rows=rows)
-
-
-def _as_seen(context: Context, obj: CatalogObject, *, packed: bool = False, rows: int | None = None) -> pa.Table:
-    """An object's rows; of a table also what the session's open transaction has made of them."""
-    if context.transaction and isinstance(obj, Table):
-        own = own_change(context.transaction, obj, context.instance.catalog.oid(obj.name))
-        if own is not None:
-            return rows_with(own, context.instance.contents(obj), obj)
-    return context.instance.contents(obj, packed=packed, rows=rows)
+    return as_seen(context, obj, packed=True, rows=rows)
 
 
 def run_expanded(
@@ -240,4 +184,4 @@ def rows_of(context: Context, obj: CatalogObject) -> pa.Table:
     with instance.lock:
         if context.settings.read_consistency == "strict":
             instance.catch_up(context.check)
-        return _as_seen(context, obj)
+        return as_seen(context, obj)

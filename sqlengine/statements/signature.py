@@ -25,8 +25,8 @@ from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import cursor_of
+from sqlengine.statements.planned_select import facts_of
 from sqlengine.statements.prepared import kept
-from sqlengine.statements.select import facts_of
 from sqlengine.statements.subscribe import HEAD
 from sqlengine.statements.write import writable
 from sqlengine.types import from_sql, to_sql

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
+
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import ColumnInfo, EmitInfo, MaterializedView, View
 from sqlengine.errors import InvalidDefinition, InvalidParameter, ObjectInUse
+from sqlengine.expr.session_facts import session_facts
 from sqlengine.plan.explain import describe
 from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.state import growing, how_to_bound
 from sqlengine.result import Result
 from sqlengine.runtime.fill import RATE_LIMIT, rate_limit
+from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.replacement import as_replacement, begin_replacement, new_view
+from sqlengine.snapshot.expand import OtherDialect
 from sqlengine.sql import ast, tables
+from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import follow_files
 from sqlengine.statements.making import Making, being_made
+from sqlengine.statements.planned_select import facts_of
 
 _ALTER = "ALTER "
 ALTERED = ";\n" + _ALTER
@@ -79,15 +86,25 @@ def commented_view(statement: ast.CommentedView, context: Context) -> Result:
 def _plain(statement: ast.CreateView, context: Context) -> View:
     if statement.emit is not None:
         raise InvalidDefinition("EMIT belongs to a materialized view", hint="use CREATE MATERIALIZED VIEW")
-    expanded = context.instance.expanded(statement.query)
     return View(
         name=object_name(statement.name),
         query=statement.query.text,
         sql=statement.text,
-        columns=_renamed(infos_of_schema(expanded.describe()), statement.column_aliases),
+        columns=_renamed(infos_of_schema(_answer(statement.query, context)), statement.column_aliases),
         inputs=direct_inputs(statement.query, context),
         created_us=context.instance.clock.now_us(),
     )
+
+
+def _answer(query: ast.Query, context: Context) -> pa.Schema:
+    """The columns of a view's query, as whoever will answer it has them."""
+    if query.dialect == POSTGRES:
+        try:
+            return context.instance.expanded(query).describe()
+        except OtherDialect:  # of a view that it reads
+            pass
+    with session_facts(facts_of(context)):
+        return prepare(query, context.instance.planning, makes_rows=False).schema
 
 
 def _replace(old: MaterializedView, view: MaterializedView, planned: Planned, context: Context) -> None:

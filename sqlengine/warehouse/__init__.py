@@ -12,6 +12,7 @@ What others call:
 - `load_data`, `truncate`, `add_partition`, `drop_partitions`, `rename_partition`, `exchange_partitions`, `drop_table`,
   `rename_table`: what statements do on disk. `check_partitions` and `report` are MSCK, `statistics` is ANALYZE.
 - `export_table`, `read_export`, `import_table`; `to_json` and `from_json` keep a description.
+- `line_writer` and `as_bytes` make rows of text formats bytes; `is_text` tells these formats from others.
 - `changes` tells which files have come and gone since somebody looked.
 """
 
@@ -29,6 +30,7 @@ from sqlengine.warehouse.description import (
 )
 from sqlengine.warehouse.description_json import from_json, to_json
 from sqlengine.warehouse.exports import Exported, export_table, import_table, read_export
+from sqlengine.warehouse.file_schemas import describe_files, partitions_below
 from sqlengine.warehouse.hive_types import HiveType, from_arrow, parse_type
 from sqlengine.warehouse.layout import (
     NO_OVERRIDES,
@@ -59,7 +61,8 @@ from sqlengine.warehouse.operations import (
 )
 from sqlengine.warehouse.reading import read, read_table
 from sqlengine.warehouse.repair import Repair, check_partitions, report
-from sqlengine.warehouse.serdes import serde_class, serde_of, stored_as, stored_by_classes
+from sqlengine.warehouse.row_texts import as_bytes, line_writer
+from sqlengine.warehouse.serdes import is_text, serde_class, serde_of, stored_as, stored_by_classes
 from sqlengine.warehouse.statistics import Statistics, statistics
 from sqlengine.warehouse.value_texts import to_texts
 from sqlengine.warehouse.writing import APPEND, OVERWRITE, Written, write_directory, write_rows
@@ -85,12 +88,14 @@ __all__ = [
     "TableDescription",
     "Written",
     "add_partition",
+    "as_bytes",
     "avro_columns",
     "changes",
     "check_partitions",
     "data_files",
     "database_location",
     "describe",
+    "describe_files",
     "drop_partitions",
     "drop_table",
     "exchange_partitions",
@@ -99,6 +104,8 @@ __all__ = [
     "from_arrow",
     "from_json",
     "import_table",
+    "is_text",
+    "line_writer",
     "load_data",
     "local_path",
     "matching",
@@ -106,6 +113,7 @@ __all__ = [
     "parse_type",
     "partition_at",
     "partition_name",
+    "partitions_below",
     "prune",
     "read",
     "read_export",

@@ -22,6 +22,7 @@ from sqlengine.errors import (
 from sqlengine.warehouse.hive_types import STRING, HiveType, parse_type
 from sqlengine.warehouse.serdes import (
     AVRO,
+    CSV,
     FORMATS,
     JSON,
     LAZY_SIMPLE,
@@ -41,6 +42,7 @@ VIRTUAL = {FILE_NAME: pa.string(), BLOCK_OFFSET: pa.int64()}
 _SERDES_OF_FORMAT = {
     "textfile": (LAZY_SIMPLE, OPEN_CSV, REGEX, JSON),
     "jsonfile": (JSON,),
+    "csv": (CSV,),
     "parquet": (PARQUET,),
     "orc": (ORC,),
     "avro": (AVRO,),
@@ -245,13 +247,17 @@ def _check_serde(description: TableDescription) -> None:
     if description.serde == LAZY_SIMPLE:
         for column in description.columns:
             _check_levels(column.type, description.row_format, 1)
+    if description.serde == CSV:
+        for column in description.columns:
+            if column.type.is_nested or column.type.name == "binary":
+                raise DatatypeMismatch(f'csv files cannot hold column "{column.name}" of type {column.type}')
     if description.serde == REGEX:
         for column in description.columns:
             if column.type.is_nested or column.type.name == "binary":
                 raise DatatypeMismatch(f'RegexSerDe cannot hold column "{column.name}" of type {column.type}')
         if not description.option("input.regex"):
             raise InvalidParameter('RegexSerDe needs the property "input.regex"')
-    if description.serde in (LAZY_SIMPLE, OPEN_CSV, REGEX, JSON):
+    if description.serde in (LAZY_SIMPLE, OPEN_CSV, REGEX, JSON, CSV):
         description.count("skip.header.line.count")
         description.count("skip.footer.line.count")
         if description.option("line.delim", "\n") not in ("\n", "10"):

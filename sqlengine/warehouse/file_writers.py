@@ -15,6 +15,8 @@ from sqlengine.pgtext import list_parts
 from sqlengine.warehouse.avro_files import avro, avro_schema, declared_schema, records
 from sqlengine.warehouse.description import TableDescription
 from sqlengine.warehouse.row_texts import as_bytes, line_writer
+from sqlengine.warehouse.serdes import CSV
+from sqlengine.warehouse.spark_csv import header_line
 from storage.env import Env
 
 _BUFFER_BYTES = 1 << 20
@@ -26,7 +28,14 @@ _PARQUET_CODECS = {"": "snappy", "uncompressed": "none", "none": "none", "snappy
 _ORC_CODECS = {"": "zlib", "none": "uncompressed", "zlib": "zlib", "snappy": "snappy", "zstd": "zstd", "lz4": "lz4"}
 _AVRO_CODECS = {"": "deflate", "null": "null", "uncompressed": "null", "none": "null", "deflate": "deflate",
                 "bzip2": "bzip2"}  # fmt: skip
-_EXTENSIONS = {"textfile": ".txt", "jsonfile": ".json", "parquet": ".parquet", "orc": ".orc", "avro": ".avro"}
+_EXTENSIONS = {
+    "textfile": ".txt",
+    "jsonfile": ".json",
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "orc": ".orc",
+    "avro": ".avro",
+}
 
 
 class Sink(io.RawIOBase):
@@ -202,6 +211,8 @@ class _Text:
                 pa.PythonFile(sink, mode="w"), {"bzip2": "bz2"}.get(codec, codec)
             )
             self._out = self._compressed
+        if description.serde == CSV:
+            self._out.write(header_line(description))
 
     def write(self, rows: pa.Table) -> None:
         for batch in rows.to_batches(max_chunksize=1 << 17):
@@ -235,6 +246,7 @@ class _Avro:
 
 _WRITERS: dict[str, tuple[Callable[[Sink, TableDescription, str], Writer], dict[str, str], str]] = {
     "textfile": (_Text, {name: name for name in _TEXT_CODECS}, "output.compression"),
+    "csv": (_Text, {name: name for name in _TEXT_CODECS}, "output.compression"),
     "jsonfile": (_Text, {name: name for name in _TEXT_CODECS}, "output.compression"),
     "parquet": (_Parquet, _PARQUET_CODECS, "parquet.compression"),
     "orc": (_Orc, _ORC_CODECS, "orc.compress"),
@@ -257,7 +269,7 @@ def codec_of(description: TableDescription, compression: str = "") -> str:
 
 def extension(description: TableDescription, codec: str) -> str:
     """What the names of the table's files end with."""
-    is_text = description.file_format in ("textfile", "jsonfile")
+    is_text = description.file_format in ("textfile", "jsonfile", "csv")
     return _EXTENSIONS[description.file_format] + (_TEXT_CODECS[codec] if is_text else "")
 
 

@@ -24,11 +24,13 @@ from sqlengine.warehouse.text_values import valid_text
 
 @dataclass(frozen=True, slots=True)
 class CsvFormat:
-    """One character each."""
+    """One character each. `null`: the unquoted text that is NULL, in files of Spark (spark_csv.py), where an escape
+    counts inside quotes alone; None: as opencsv has it."""
 
     separator: str = ","
     quote: str = '"'
     escape: str = "\\"
+    null: str | None = None
 
 
 def csv_format(description: TableDescription) -> CsvFormat:
@@ -53,7 +55,8 @@ class CsvReader:
         self._style = style
         self._width = width
         separator, quote, escape = (re.escape(c) for c in (style.separator, style.quote, style.escape))
-        plain = f"[^{separator}{quote}{escape}]*"
+        outside = f"{separator}{quote}" if style.null is not None else f"{separator}{quote}{escape}"
+        plain = f"[^{outside}]*"
         quoted = f"{quote}(?:[^{quote}{escape}]|{quote}{quote})*{quote}"
         self._regular = f"^(?:(?:{plain}|{quoted}){separator})*(?:{plain}|{quoted})$"
 
@@ -63,7 +66,8 @@ class CsvReader:
         style = self._style
         if not (style.separator + style.quote + style.escape).isascii():
             return self._one_by_one(texts, wanted)
-        special = pc.match_substring_regex(texts, f"[{re.escape(style.quote)}{re.escape(style.escape)}]")
+        specials = style.quote if style.null is not None else style.quote + style.escape
+        special = pc.match_substring_regex(texts, f"[{re.escape(specials)}]")
         is_special = true_mask(special)
         if not is_special.any():
             return self._cut(texts, wanted)
@@ -86,7 +90,11 @@ class CsvReader:
         splitter = Splitter(plain, RowFormat((self._style.separator.encode(),)))
         found = []
         for spans, missing in splitter.fields(lines, 0, wanted, self._width):
-            found.append(pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), as_text(spans.array())))
+            values = as_text(spans.array())
+            nulls = pa.array(missing)
+            if self._style.null is not None:
+                nulls = pc.or_(nulls, pc.equal(values, self._style.null))
+            found.append(pc.if_else(nulls, pa.scalar(None, pa.string()), values))
         return found
 
     def _quoted(self, texts: pa.StringArray, wanted: list[int]) -> list[pa.Array]:
@@ -111,7 +119,9 @@ class CsvReader:
             pv.ConvertOptions(
                 column_types={name: pa.string() for name in names},
                 include_columns=[str(place) for place in wanted],
-                strings_can_be_null=False,
+                null_values=[self._style.null or ""],
+                strings_can_be_null=self._style.null is not None,
+                quoted_strings_can_be_null=False,
                 check_utf8=False,
             ),
         )
@@ -121,8 +131,47 @@ class CsvReader:
         ]
 
     def _one_by_one(self, texts: pa.StringArray, wanted: list[int]) -> list[pa.Array]:
-        rows = [split_line(text, self._style) for text in texts.to_pylist()]
+        split = split_line if self._style.null is None else split_spark_line
+        rows = [split(text, self._style) for text in texts.to_pylist()]
         return [pa.array([row[i] if i < len(row) else None for row in rows], pa.string()) for i in wanted]
+
+
+def split_spark_line(line: str, style: CsvFormat) -> list[str | None]:
+    """The fields of one line as Spark has them (spark_csv.py)."""
+    fields: list[str | None] = []
+    at = 0
+    while at <= len(line):
+        if line.startswith(style.quote, at):
+            value, at = _quoted_value(line, at + 1, style)
+            fields.append(value)
+        else:
+            end = line.find(style.separator, at)
+            end = len(line) if end < 0 else end
+            fields.append(None if line[at:end] == style.null else line[at:end])
+            at = end
+        at += 1
+    return fields
+
+
+def _quoted_value(line: str, at: int, style: CsvFormat) -> tuple[str, int]:
+    """(a field that begins behind a quote, where the separator behind it is, or the end)."""
+    value: list[str] = []
+    while at < len(line):
+        c, following = line[at], line[at + 1 : at + 2]
+        if c == style.escape and following and following in (style.quote, style.escape):
+            value.append(following)
+            at += 2
+        elif c == style.quote and following == style.quote:
+            value.append(c)
+            at += 2
+        elif c == style.quote:
+            end = line.find(style.separator, at)
+            end = len(line) if end < 0 else end
+            return "".join(value) + line[at + 1 : end], end
+        else:
+            value.append(c)
+            at += 1
+    return "".join(value), at
 
 
 def split_line(line: str, style: CsvFormat) -> list[str]:

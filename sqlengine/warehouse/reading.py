@@ -29,7 +29,8 @@ from sqlengine.warehouse.lines import Chunk, read_chunks
 from sqlengine.warehouse.open_csv import CsvReader, csv_format
 from sqlengine.warehouse.quick_text import QuickReader
 from sqlengine.warehouse.regex_rows import RegexReader
-from sqlengine.warehouse.serdes import AVRO, JSON, LAZY_SIMPLE, OPEN_CSV, ORC, PARQUET, REGEX
+from sqlengine.warehouse.serdes import AVRO, CSV, JSON, LAZY_SIMPLE, OPEN_CSV, ORC, PARQUET, REGEX
+from sqlengine.warehouse.spark_csv import typed_reader
 from sqlengine.warehouse.text_values import valid_text
 from sqlengine.warehouse.visibility import shown
 
@@ -174,5 +175,9 @@ def _json(description: TableDescription, places: list[int], _: bool) -> Read:
     return _by_lines(lambda lines: JsonReader(description.columns, places).columns(lines.array()))
 
 
+def _spark_csv(description: TableDescription, places: list[int], _: bool) -> Read:
+    return _by_lines(typed_reader(description, places))
+
+
 _FILES = {PARQUET: read_parquet, ORC: read_orc, AVRO: read_avro}
-_TEXTS = {LAZY_SIMPLE: _lazy, OPEN_CSV: _csv, REGEX: _regex, JSON: _json}
+_TEXTS = {LAZY_SIMPLE: _lazy, OPEN_CSV: _csv, CSV: _spark_csv, REGEX: _regex, JSON: _json}

@@ -12,7 +12,8 @@ from sqlengine.formats.records import joined
 from sqlengine.formats.render import json_objects
 from sqlengine.pgtext import list_parts
 from sqlengine.warehouse.description import RowFormat, TableDescription
-from sqlengine.warehouse.serdes import JSON, OPEN_CSV, REGEX
+from sqlengine.warehouse.serdes import CSV, JSON, OPEN_CSV, REGEX
+from sqlengine.warehouse.spark_csv import csv_lines
 from sqlengine.warehouse.value_texts import to_texts
 
 Lines = Callable[[pa.RecordBatch], pa.BinaryArray]
@@ -24,6 +25,8 @@ def line_writer(description: TableDescription) -> Lines:
         raise NotSupportedError("RegexSerDe cannot write", hint="write to a table of another SerDe")
     if description.serde == OPEN_CSV:
         return _csv_lines(description)
+    if description.serde == CSV:
+        return csv_lines(description)
     if description.serde == JSON:
         return _json_lines
     row_format = description.row_format

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlengine.errors import NotSupportedError, UndefinedObject, did_you_mean
 
-LAZY_SIMPLE, OPEN_CSV, REGEX, JSON, AVRO, PARQUET, ORC = (
+LAZY_SIMPLE, OPEN_CSV, REGEX, JSON, AVRO, PARQUET, ORC, CSV = (
     "lazysimple",
     "opencsv",
     "regex",
@@ -14,6 +14,7 @@ LAZY_SIMPLE, OPEN_CSV, REGEX, JSON, AVRO, PARQUET, ORC = (
     "avro",
     "parquet",
     "orc",
+    "csv",
 )
 _SERDES = {
     "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe": LAZY_SIMPLE,
@@ -28,6 +29,7 @@ _SERDES = {
     "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe": PARQUET,
     "parquet.hive.serde.ParquetHiveSerDe": PARQUET,
     "org.apache.hadoop.hive.ql.io.orc.OrcSerde": ORC,
+    "org.apache.spark.sql.execution.datasources.csv.CSVFileFormat": CSV,
 }
 _INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
@@ -51,6 +53,7 @@ FORMATS = {
     row.name: row
     for row in (
         StoredAs("textfile", LAZY_SIMPLE, next(iter(_SERDES)), _INPUT, _OUTPUT),
+        StoredAs("csv", CSV, "org.apache.spark.sql.execution.datasources.csv.CSVFileFormat", _INPUT, _OUTPUT),
         StoredAs("jsonfile", JSON, "org.apache.hadoop.hive.serde2.JsonSerDe", _INPUT, _OUTPUT),
         StoredAs(
             "parquet",
@@ -77,7 +80,6 @@ _ALIASES = {
     "parquetfile": "parquet",
     "orcfile": "orc",
     "avrofile": "avro",
-    "csv": "textfile",
 }
 _REFUSED = ("sequencefile", "rcfile")
 _BY_INPUT_FORMAT = {
@@ -123,6 +125,11 @@ def serde_of(class_name: str) -> str:
             or "supported: " + ", ".join(name.rpartition(".")[2] for name in _SERDES),
         )
     return _SERDES[class_name]
+
+
+def is_text(serde: str) -> bool:
+    """Whether a SerDe of ours makes lines of text."""
+    return serde in (LAZY_SIMPLE, OPEN_CSV, REGEX, JSON, CSV)
 
 
 def serde_class(serde: str) -> str:

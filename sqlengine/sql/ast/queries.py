@@ -43,6 +43,26 @@ class FileRef(Relation):
     alias: str | None = None
 
 
+ScriptFormat = tuple[str, tuple[tuple[str, str], ...]]
+"""How a script's lines are written: (class of a SerDe, "" for separated text; its properties)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransformRef(Relation):
+    """The rows that a program writes which is given those of `input`: Hive's `SELECT TRANSFORM ... USING 'script'`.
+
+    `columns`: (name, Hive's type) of each that it writes; None: `key` and `value`, what stands before and behind the
+    first separator of a line.
+    """
+
+    input: Select
+    script: str
+    columns: tuple[tuple[str, str], ...] | None
+    reads: ScriptFormat = ("", ())
+    writes: ScriptFormat = ("", ())
+    position: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SubqueryRef(Relation):
     """A query in FROM."""

@@ -17,6 +17,7 @@ from sqlengine.sql import ast, lower_calls, lower_expr, lower_query
 from sqlengine.sql.hive.aggregates import aggregate_call, aggregated
 from sqlengine.sql.hive.literals import literal
 from sqlengine.sql.hive.rewrite import SIZED
+from sqlengine.sql.hive.script_trees import halves, script_of, transform
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lower_expr import OPERATORS, Context, Rule
 from sqlengine.sql.lower_values import fold, position_of, type_name
@@ -339,12 +340,23 @@ class HiveLowering:
 
     def query(self, node: exp.Expr) -> ast.Select | ast.SetOperation:
         """Lower a query; columns without a name are called `_c0`, `_c1`, ... by their places."""
+        script = script_of(node) if isinstance(node, exp.Select) else None
+        if script is not None:
+            return self._script(node, script)
         made = lower_query.query(node, self)
         if isinstance(made, ast.SetOperation):
             return _ruled(made)
         if isinstance(made.from_, ast.ValuesRef):
             made = replace(made, from_=replace(made.from_, rules=RULES_NAME))
         return replace(made, items=_named_items(node, made.items))
+
+    def _script(self, node: exp.Expr, script: exp.Expr) -> ast.Select:
+        """`SELECT TRANSFORM(...) USING ...`: all columns of what the script writes."""
+        given, written = halves(node, script)
+        rows, made = self.query(given), lower_query.query(written, self)
+        assert isinstance(rows, ast.Select), "halves makes SELECTs"
+        assert isinstance(made, ast.Select), "halves makes SELECTs"
+        return replace(made, from_=transform(script, rows))
 
 
 def _ruled(query: ast.Select | ast.SetOperation) -> ast.Select | ast.SetOperation:

@@ -12,6 +12,7 @@ from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
 from sqlengine.sql.dialect import Dialect
 from sqlengine.sql.hive.script import Written, after, written
+from sqlengine.sql.hive.script_tokens import script_forms
 from sqlengine.sql.hive.unsupported import unsupported_in_hive
 from sqlengine.sql.hive.variables import Words
 from sqlengine.sql.lexer import Token
@@ -70,6 +71,7 @@ def hive_statements(text: str, tokens: list[Token], dialect: Dialect) -> list[as
     """One statement's text; most are one statement here too."""
     from sqlengine.sql.parse import statements_of  # that module needs this one
 
+    tokens = script_forms(tokens)
     feature = unsupported_in_hive(tokens)
     if feature is not None:
         return [ast.Unsupported(feature=feature)]

@@ -16,7 +16,6 @@ _BY_WORDS: tuple[tuple[str, ...], ...] = (
     ("CREATE", "CONNECTOR"), ("ALTER", "CONNECTOR"), ("DROP", "CONNECTOR"), ("CREATE", "REMOTE"),
     ("LOCK",), ("UNLOCK",), ("ABORT", "TRANSACTIONS"), ("KILL", "QUERY"), ("REPL",), ("COMPILE",), ("CACHE",),
     ("SHOW", "LOCKS"), ("SHOW", "COMPACTIONS"), ("SHOW", "TRANSACTIONS"), ("SHOW", "RESOURCE"),
-    ("MAP",), ("REDUCE",),
 )  # fmt: skip
 
 

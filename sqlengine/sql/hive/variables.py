@@ -24,6 +24,7 @@ DYNAMIC_PARTITION = "hive.exec.dynamic.partition"
 NULLS_LAST = "hive.default.nulls.last"
 QUOTED = "hive.support.quoted.identifiers"
 PRINT_HEADER = "hive.cli.print.header"
+PARTIAL_CONSUMPTION = "hive.exec.script.allow.partial.consumption"
 SUBSTITUTE = "hive.variable.substitute"
 KNOWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     DYNAMIC_PARTITION: ("true", ("true", "false")),
@@ -31,6 +32,8 @@ KNOWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     NULLS_LAST: ("true", ("true", "false")),
     QUOTED: ("column", ("none", "column", "standard")),
     SUBSTITUTE: ("true", ("true", "false")),
+    PARTIAL_CONSUMPTION: ("false", ("true", "false")),
+    PRINT_HEADER: ("false", ("true", "false")),
 }
 """Variables of Hive's configuration that mean something here: the value at first, and the values there are."""
 

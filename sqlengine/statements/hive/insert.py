@@ -7,7 +7,6 @@ taken once, with the columns and partitions that any of them needs, and each que
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 
 import pyarrow as pa
 
@@ -16,8 +15,6 @@ from sqlengine.catalog.objects import CatalogObject, ColumnInfo, FileTable, Stre
 from sqlengine.errors import DatatypeMismatch, DuplicateColumn, InvalidDefinition, WrongObjectType
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.result import Result
-from sqlengine.runtime.file_tables import Needs, needs_of, rows_of_files
-from sqlengine.runtime.one_shot import OneShot, prepare
 from sqlengine.sql import ast
 from sqlengine.sql.hive.variables import DYNAMIC_PARTITION, PARTITION_MODE, Words
 from sqlengine.statements.context import Context
@@ -32,7 +29,8 @@ from sqlengine.statements.hive.found import (
     type_of_arrow,
 )
 from sqlengine.statements.hive.rows import cast_to, refuse_in_transaction, write_files
-from sqlengine.statements.select import plain_contents, run_snapshot
+from sqlengine.statements.planned_select import run_planned
+from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.truncate import truncate
 from sqlengine.statements.write import writable, write_rows
 
@@ -166,31 +164,4 @@ def _answers(context: Context, queries: Sequence[ast.Query]) -> Iterator[pa.Tabl
     """The answers of queries that read the same rows, one by one."""
     if len(queries) < 2 or any(query.rows is not None for query in queries):
         return (run_snapshot(context, query) if query.rows is None else query.rows for query in queries)
-    return _together(context, queries)
-
-
-def _together(context: Context, queries: Sequence[ast.Query]) -> Iterator[pa.Table]:
-    instance = context.instance
-    with instance.lock:
-        planned = [prepare(query, instance.planning) for query in queries]
-        names = dict.fromkeys(name for one in planned for name in one.sources)
-        objects = {name: instance.catalog.get(tuple(name.split("."))) for name in names}
-        stored = {name: obj for name, obj in objects.items() if not isinstance(obj, FileTable)}
-        is_strict = bool(stored) and context.settings.read_consistency == "strict"
-        with instance.one_moment(stored.values(), context.check) if is_strict else nullcontext():
-            tables = {name: plain_contents(context, obj) for name, obj in stored.items()}
-        now_us = instance.clock.now_us()
-    for name, obj in objects.items():
-        if isinstance(obj, FileTable):
-            instance.warehouse.recover(obj.location)
-            tables[name] = rows_of_files(obj, _needs_of_all(planned, name), now_us, context.check)
-    for one in planned:
-        context.check()
-        yield one.run({name: tables[name] for name in one.sources}, now_us, instance.workers(0))
-
-
-def _needs_of_all(planned: Sequence[OneShot], name: str) -> Needs:
-    """What any of the plans needs of a table."""
-    needs = [needs_of(one.plan, name) for one in planned if name in one.sources]
-    columns = dict.fromkeys(column for need in needs for column in need.columns)
-    return Needs(tuple(columns), tuple(scan for need in needs for scan in need.scans))
+    return run_planned(context, queries)[0]

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.errors import InsufficientPrivilege, NotSupportedError, UndefinedObject
+from sqlengine.errors import (
+    FileUnavailable,
+    InsufficientPrivilege,
+    NotSupportedError,
+    UndefinedObject,
+    did_you_mean,
+)
+from sqlengine.errors import SyntaxError as QueryError
 from sqlengine.result import Result
 from sqlengine.settings import setting_names
 from sqlengine.sql import ast
 from sqlengine.sql.hive.variables import KNOWN, checked_value, is_own_setting, variable_name
 from sqlengine.statements.context import Context
+from sqlengine.statements.hive.found import local_path
 from sqlengine.statements.pg_catalog import setting_text
 from sqlengine.statements.session_state import reset as reset_ours
 from sqlengine.statements.session_state import set_ as set_ours
@@ -146,16 +155,47 @@ def drop_function(statement: ast.DropHiveFunction, context: Context) -> Result:
 
 
 def add_resource(statement: ast.AddResource, context: Context) -> Result:
-    """ADD FILE | JAR: refused over the network; here files are where they are, and nothing runs from a JAR."""
+    """ADD, LIST and DELETE FILE: files that scripts find under their plain names (transform.py); refused over the
+    network, as everything about JARs is anywhere."""
     what = f"{statement.verb.upper()} {statement.kind.upper()}"
     if statement.verb == "list":
-        context.notice("no resources were added")
-        return Result(what)
+        known = context.settings.resources if statement.kind.startswith("file") else []
+        return Result(table=pa.table({"resource": pa.array(known, pa.string())}))
     if context.settings.is_remote:
         raise InsufficientPrivilege(f"{what} is not for sessions over the network")
-    if statement.kind.startswith("jar"):
+    if not statement.kind.startswith("file"):
         raise NotSupportedError(
-            f"{what} is not supported", detail="nothing of a JAR can run here: it is no Java virtual machine"
+            f"{what} is not supported",
+            detail="nothing of a JAR can run here: it is no Java virtual machine"
+            if statement.kind.startswith("jar")
+            else None,
+            hint=None if statement.kind.startswith("jar") else "unpack it, and ADD FILE the directory",
         )
-    context.notice(f"{what} does nothing: scripts are run from where they are")
+    paths = [os.path.abspath(local_path(_unquoted(path))) for path in _PATHS.findall(statement.path)]
+    if not paths:
+        raise QueryError(f"{what} takes paths", hint="ADD FILE /path/script.py")
+    change = _drop_resources if statement.verb == "delete" else _add_resources
+    change(context.settings.resources, paths)
     return Result(what)
+
+
+_PATHS = re.compile(r"'[^']*'|\"[^\"]*\"|\S+")
+
+
+def _unquoted(path: str) -> str:
+    return path[1:-1] if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"" else path
+
+
+def _add_resources(known: list[str], paths: list[str]) -> None:
+    for path in paths:
+        if not os.path.exists(path):
+            raise FileUnavailable(f'could not add "{path}": no such file or directory')
+    known += [path for path in dict.fromkeys(paths) if path not in known]
+
+
+def _drop_resources(known: list[str], paths: list[str]) -> None:
+    for path in paths:
+        if path not in known:
+            raise UndefinedObject(f'"{path}" was not added', hint=did_you_mean(path, known))
+    for path in paths:
+        known.remove(path)
