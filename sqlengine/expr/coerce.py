@@ -7,6 +7,7 @@ Const of type text or null that no cast has touched. Errors carry no position: t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Context, Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -18,8 +19,9 @@ from sqlengine.expr.parameters import note
 from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.casting import castable
 from sqlengine.functions.signature import Arg, implicit
-from sqlengine.types import common_type, is_text, to_sql
+from sqlengine.types import common_type, is_integer, is_text, to_sql
 
+_WIDE = Context(prec=77)
 _ONE_ROW = pa.RecordBatch.from_arrays([pa.nulls(1)], names=["_"])
 
 
@@ -53,7 +55,28 @@ def cast(expr: tree.Expr, target: pa.DataType, *, safe: bool = False) -> tree.Ex
     if not castable(expr.type, target):
         raise errors.CannotCoerce(f"cannot cast type {to_sql(expr.type)} to {to_sql(target)}")
     made = tree.Cast(target, expr, safe)
-    return constant(made) if isinstance(expr, tree.Const) else made
+    if not isinstance(expr, tree.Const):
+        return made
+    return widened(expr, target) or constant(made)
+
+
+def widened(expr: tree.Const, target: pa.DataType) -> tree.Const | None:
+    """A whole number or a decimal as a type that holds every digit of its own: the same value, which no kernel need be
+    asked for; None for all else."""
+    value, source = expr.value, expr.type
+    if not is_integer(source) or not isinstance(value, int):
+        if not (pa.types.is_decimal(source) and pa.types.is_decimal(target) and isinstance(value, Decimal)):
+            return None
+        spare = target.scale - source.scale
+        if spare < 0 or target.precision - source.precision < spare:
+            return None
+        return tree.Const(target, _WIDE.quantize(value, Decimal(1).scaleb(-target.scale)))
+    if is_integer(target):
+        signed = pa.types.is_signed_integer(source) and pa.types.is_signed_integer(target)
+        return tree.Const(target, value) if signed and target.bit_width >= source.bit_width else None
+    if pa.types.is_decimal(target) and abs(value) < 10 ** (target.precision - target.scale):
+        return tree.Const(target, _WIDE.quantize(Decimal(value), Decimal(1).scaleb(-target.scale)))
+    return None
 
 
 def constant(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:

@@ -7,6 +7,7 @@ first of its expressions is bound.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import Protocol
 
@@ -41,6 +42,7 @@ class Dialect(Protocol):
         """A call of the function `name`."""
 
 
+@lru_cache(maxsize=8)
 def rules(name: str) -> Dialect:
     """The rules of a dialect by the name the AST gives it."""
     return import_module(f"sqlengine.expr.{name}")  # type: ignore[return-value]

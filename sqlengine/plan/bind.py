@@ -65,6 +65,8 @@ class Binder:
     recurring: Mapping[str, Relation] = field(default_factory=dict)
     domain: Domain | None = None
     depth: int = 0
+    bound: dict[tuple[int, int, int], tuple[ast.Cte, Binder, Relation]] = field(default_factory=dict)
+    """WITH items that were bound, by item, place and depth: one that is named again has the same rows."""
 
     def within(self, domain: Domain | None) -> Binder:
         """The binder for a query that depends on a domain, or on nothing."""
@@ -145,7 +147,7 @@ class Binder:
             relation = replace(self, ctes={}, recurring={}, domain=None).query(self.lowered(obj.query))
             return relation.under(alias, tuple(c.name for c in obj.columns)).under(alias, table.column_aliases)
         relation = named(self._scan(obj, table.position), alias)
-        if isinstance(obj, Table):
+        if isinstance(obj, Table) and (obj.primary_key or obj.virtual_columns):
             virtual = len(relation.columns) - obj.virtual_columns
             columns = (
                 replace(c, key=c.name in obj.primary_key, virtual=i >= virtual) for i, c in enumerate(relation.columns)
@@ -164,6 +166,12 @@ class Binder:
 
     def _cte(self, cte: ast.Cte, scope: Binder) -> Relation:
         """The rows of a WITH item; those of equal items are equal plans and run once."""
+        key = (id(cte), id(scope), self.depth)
+        if key not in self.bound:
+            self.bound[key] = (cte, scope, self._bound_cte(cte, scope))
+        return self.bound[key][2]
+
+    def _bound_cte(self, cte: ast.Cte, scope: Binder) -> Relation:
         binder = replace(scope, domain=None, depth=self.depth)
         if cte.recursive and mentions(cte.query, cte.name):
             level = len(scope.recurring)

@@ -296,7 +296,9 @@ def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tup
             pair.append(ast.Column((f"#{found[0] + shift_by}",)))
         nearest = rel.kind.startswith("asof") and name == names[-1]
         conditions.append(ast.Binary(">=" if nearest else "=", pair[0], pair[1]))
-    merged = tuple(replace(c, merged=c.merged or c.name in names) for c in right.columns)
+    merged = right.columns
+    if names:
+        merged = tuple(replace(c, merged=c.merged or c.name in names) for c in merged)
     schema = pa.schema([*left.node.schema, *right.node.schema])
     times = (*left.node.time_columns, *(c + offset for c in right.node.time_columns))
     placeholder = nodes.Values(schema=schema, rows=(), time_columns=times)

@@ -120,7 +120,7 @@ def _planned(lowered: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Pl
     tree = mark_user_functions(lowered, planner.functions)
     bound = bind_lowered(tree, planner, closing)
     try:
-        stages = _stages(bound, emit, planner, first_moment(tree))
+        stages = _stages(bound, emit, planner, lambda: first_moment(tree))
     except InvalidDefinition as error:
         raise (placed(error, bound, tree) if closing else error) from None
     physical = stages["physical"]
@@ -137,7 +137,7 @@ def bind_lowered(tree: ast.Select | ast.SetOperation, planner: Planner, closing:
     return Binder(planner.catalog, lowered, planner.view_plan, closing).query(tree).node
 
 
-def _stages(bound: Node, emit: ast.Emit, planner: Planner, now_at: int | None) -> dict[str, Node]:
+def _stages(bound: Node, emit: ast.Emit, planner: Planner, now_at: Callable[[], int | None]) -> dict[str, Node]:
     """The stages from a bound plan; rows that could leave once by a time that is not selected are read with it."""
     try:
         return {"bound": bound, **_after_binding(bound, emit, planner, now_at)}
@@ -149,7 +149,7 @@ def _stages(bound: Node, emit: ast.Emit, planner: Planner, now_at: int | None) -
         return {"bound": bound, **stages, "physical": without_times(stages["physical"], bound.schema)}
 
 
-def _after_binding(bound: Node, emit: ast.Emit, planner: Planner, now_at: int | None) -> dict[str, Node]:
+def _after_binding(bound: Node, emit: ast.Emit, planner: Planner, now_at: Callable[[], int | None]) -> dict[str, Node]:
     optimized = optimize(bound, planner.rows, planner.disabled_rules)
     told = place_temporal_filters(optimized, now_at)
     if emit.mode == "final":

@@ -30,7 +30,10 @@ def derive(node: N) -> N:
     """The node with its properties recomputed from its inputs (a Scan's are the catalog's and stay)."""
     if isinstance(node, (nodes.Scan, nodes.Values, nodes.RecursiveRef, nodes.Port)):
         return node
-    return replace(node, append_only=_append_only(node), unique_keys=_unique(node), time_columns=_times(node))
+    known = _append_only(node), _unique(node), _times(node)
+    if known == (node.append_only, node.unique_keys, node.time_columns):
+        return node  # as most makers' nodes: a copy costs more than to find out
+    return replace(node, append_only=known[0], unique_keys=known[1], time_columns=known[2])
 
 
 def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:

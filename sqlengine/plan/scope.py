@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pyarrow as pa
@@ -54,7 +54,7 @@ class Relation:
         found = [
             i
             for i, c in enumerate(self.columns)
-            if c.handle == name or c.name == name and (c.table == table if table is not None else not c.merged)
+            if c.name == name and (c.table == table if table is not None else not c.merged) or c.handle == name
         ]
         if len(found) > 1:
             nearest = min(self.columns[i].depth for i in found)
@@ -100,9 +100,19 @@ class Relation:
 
     def under(self, alias: str | None, column_aliases: Sequence[str] = ()) -> Relation:
         """The same relation under another table name, its first columns renamed."""
+        if not column_aliases and (alias is None or all(c.table == alias and not c.merged for c in self.columns)):
+            return self
         names = [*column_aliases, *(c.name for c in self.columns[len(column_aliases) :])]
         columns = tuple(
-            replace(c, table=alias if alias is not None else c.table, name=n, merged=False if alias else c.merged)
+            Visible(
+                alias if alias is not None else c.table,
+                n,
+                False if alias else c.merged,
+                c.depth,
+                c.handle,
+                c.key,
+                c.virtual,
+            )
             for c, n in zip(self.columns, names, strict=True)
         )
         return Relation(self.node, columns)

@@ -10,7 +10,7 @@ at which a row came, and stays.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pyarrow as pa
@@ -34,7 +34,7 @@ _OPPOSITES = {"lt": ("ge",), "le": ("gt",), "gt": ("le",), "ge": ("lt",), "eq": 
 _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 
 
-def place_temporal_filters(node: Node, written_at: int | None = None) -> Node:
+def place_temporal_filters(node: Node, written_at: Callable[[], int | None] = lambda: None) -> Node:
     """The plan with its conditions on now() as TemporalFilters; Unplannable for now() in any other place, and in what a
     query puts out InvalidDefinition (42P17), at `written_at` in its text."""
     if _moving(node):
@@ -42,7 +42,7 @@ def place_temporal_filters(node: Node, written_at: int | None = None) -> Node:
             "now() in what a continuous query puts out changes all the time",
             hint="proctime() is the time a row was processed, and stays with it; conditions may compare rows with"
             " now(), and a SELECT from the view may have it",
-            position=written_at,
+            position=written_at(),
         )
     return _placed(node)
 

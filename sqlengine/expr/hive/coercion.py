@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import date
 
 import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.expr import tree
-from sqlengine.expr.coerce import cast, constant
+from sqlengine.expr.coerce import cast, constant, widened
 from sqlengine.functions.hive.casts import castable
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, common_type, is_integer, is_numeric, is_text, to_sql
 
@@ -22,6 +24,8 @@ def to(expr: tree.Expr, target: pa.DataType) -> tree.Expr:
         return expr
     if isinstance(expr, tree.Const) and expr.value is None:
         return cast(expr, target)
+    if isinstance(expr, tree.Const) and (plain := widened(expr, target) or _plain_date(expr, target)) is not None:
+        return plain
     if not castable(expr.type, target):
         raise errors.CannotCoerce(f"cannot cast type {to_sql(expr.type)} to {to_sql(target)}")
     if is_integer(expr.type) and is_numeric(target) and not pa.types.is_decimal(target) and _widens(expr.type, target):
@@ -29,6 +33,19 @@ def to(expr: tree.Expr, target: pa.DataType) -> tree.Expr:
     else:
         made = tree.Call(target, "hive$cast", (expr,))
     return constant(made) if isinstance(expr, tree.Const) else made
+
+
+def _plain_date(expr: tree.Const, target: pa.DataType) -> tree.Const | None:
+    """A text `2024-01-31` as a date, which no kernel need be asked for; None for all else."""
+    if target != pa.date32() or not isinstance(expr.value, str) or not _ISO_DATE.fullmatch(expr.value):
+        return None
+    try:
+        return tree.Const(target, date.fromisoformat(expr.value))
+    except ValueError:
+        return None
+
+
+_ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 def _widens(source: pa.DataType, target: pa.DataType) -> bool:

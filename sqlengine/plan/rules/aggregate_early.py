@@ -18,6 +18,7 @@ from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import map_refs
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.once import once_a_node
 
 _CALM = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "is_null", "is_not_null"})
 """Functions that never raise: what would not have been joined may be asked too."""
@@ -26,6 +27,7 @@ _TOGETHER = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
 """Aggregate -> the aggregate of its partial values."""
 
 
+@once_a_node
 def aggregate_early(node: Node) -> Node:
     """The plan with every such aggregate split into one below and one above the join."""
     node = rebuild(node, tuple(aggregate_early(i) for i in node.inputs))

@@ -20,8 +20,10 @@ from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.once import once_a_node
 
 
+@once_a_node
 def fuse_window_aggregate(node: Node) -> Node:
     """The plan with every grouped window fused that can be."""
     node = rebuild(node, tuple(fuse_window_aggregate(i) for i in node.inputs))

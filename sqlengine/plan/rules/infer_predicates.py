@@ -14,11 +14,13 @@ from sqlengine.plan.exprs import shift
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.predicates import cannot_fail
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.once import once_a_node
 
 _TO_RIGHT = ("inner", "left", "semi", "anti")
 _TO_LEFT = ("inner", "right", "semi")
 
 
+@once_a_node
 def infer_predicates(node: Node) -> Node:
     """The plan with conditions on join keys on both sides."""
     node = rebuild(node, tuple(infer_predicates(i) for i in node.inputs))

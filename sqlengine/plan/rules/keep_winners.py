@@ -17,11 +17,13 @@ from sqlengine.expr.tree import Call, Const, Expr, InputRef
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.once import once_a_node
 
 _GROWING = {"count": True, "max": True, "min": False}
 """Aggregates whose value moves one way while rows only come: True upwards, so that a greatest one can be kept."""
 
 
+@once_a_node
 def keep_winners(node: Node) -> Node:
     """The plan with every such join or rank replaced."""
     node = rebuild(node, tuple(keep_winners(i) for i in node.inputs))

@@ -22,10 +22,12 @@ from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import shift, substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import rebuild
+from sqlengine.plan.rules.once import once_a_node
 from sqlengine.plan.statistics import RowCount, distinct, estimated_rows, joined_rows
 from sqlengine.plan.time_bounds import time_distances
 
 
+@once_a_node
 def order_joins(node: Node, rows: RowCount) -> Node:
     """The plan with every run of inner joins ordered by the row counts."""
     region = _region(node)

@@ -12,12 +12,14 @@ from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.predicates import rejects_nulls
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.once import once_a_node
 
 _WITHOUT_LEFT = {"right": "inner", "full": "left"}
 """What a join becomes when no row without a left side is wanted."""
 _WITHOUT_RIGHT = {"left": "inner", "full": "right"}
 
 
+@once_a_node
 def outer_to_inner(node: Node) -> Node:
     """The plan with joins no more outer than what is above them can see."""
     if isinstance(node, nodes.Filter):

@@ -13,8 +13,10 @@ from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import shift, substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.once import once_a_node
 
 
+@once_a_node
 def push_filters(node: Node) -> Node:
     """The plan with every filter as low as it may go."""
     if isinstance(node, nodes.Filter):

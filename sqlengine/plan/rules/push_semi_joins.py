@@ -16,12 +16,14 @@ from sqlengine.plan import nodes
 from sqlengine.plan.exprs import map_refs
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.once import once_a_node
 from sqlengine.plan.statistics import RowCount, estimated_rows
 from sqlengine.plan.time_bounds import time_distances
 
 KEEPING = ("semi", "anti")
 
 
+@once_a_node
 def push_semi_joins(node: Node, rows: RowCount) -> Node:
     """The plan with semi and anti joins as low as that makes their input smaller."""
     node = rebuild(node, tuple(push_semi_joins(i, rows) for i in node.inputs))

@@ -16,10 +16,12 @@ from sqlengine.plan import nodes
 from sqlengine.plan.nodes import BatchTest, Node
 from sqlengine.plan.predicates import cannot_fail, plain_column
 from sqlengine.plan.properties import rebuild
+from sqlengine.plan.rules.once import once_a_node
 
 _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 
 
+@once_a_node
 def push_to_log(node: Node) -> Node:
     """The plan with the tests of filters right above scans handed to these."""
     node = rebuild(node, tuple(push_to_log(i) for i in node.inputs))

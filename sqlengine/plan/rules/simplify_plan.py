@@ -11,8 +11,10 @@ from sqlengine.expr.tree import Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.rules.once import once_a_node
 
 
+@once_a_node
 def simplify_plan(node: Node) -> Node:
     """The plan with folded expressions and without parts that hold no row."""
     node = rebuild(node, tuple(simplify_plan(i) for i in node.inputs))
