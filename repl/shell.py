@@ -278,7 +278,9 @@ class Shell:
         """A result in the present format, nothing cut or left out."""
         stream = io.BytesIO()
         output = Output(stream, Screen(unicode=self.unicode))
-        look = dataclasses.replace(self.display.look, shown_rows=None, timing=False, timezone=self.timezone)
+        look = dataclasses.replace(
+            self.display.look, shown_rows=None, timing=False, timezone=self.timezone, hive_header=self.hive_header
+        )
         writer = renderer(self._format_name(look), Target(output, last.schema, look))
         for batch in last.table().to_batches():
             writer.write(batch)
@@ -361,6 +363,12 @@ class Shell:
         return str(getattr(getattr(self._session, "settings", None), "timezone", "UTC"))
 
     @property
+    def hive_header(self) -> bool:
+        """Whether the format hive has the names of columns."""
+        variables = getattr(getattr(self._session, "settings", None), "hive", {})
+        return str(variables.get("hiveconf:hive.cli.print.header", "false")).lower() == "true"
+
+    @property
     def has_screen(self) -> bool:
         """Whether somebody sits before a terminal that results go to."""
         return self.interactive and self._output().screen.width is not None
@@ -399,7 +407,8 @@ class Shell:
         look = display.look
         if output.screen.width is None:
             look = dataclasses.replace(look, shown_rows=None)
-        look = dataclasses.replace(look, timezone=self.timezone, footer=look.footer and not display.quiet)
+        footer = look.footer and not display.quiet
+        look = dataclasses.replace(look, timezone=self.timezone, footer=footer, hive_header=self.hive_header)
         writer = renderer(self._format_name(look), Target(output, result.schema, look, bool(result.endless)))
         if result.endless or not result.tag.startswith("SELECT"):
             return writer

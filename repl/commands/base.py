@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from repl.statements import Statement
@@ -13,13 +13,14 @@ from repl.statements import Statement
 class Command:
     """`names` with their backslash, the first one preferred; `argument` as \\? shows it; `run(shell,
     argument)`; `completes`: what the argument can be completed by: kinds of
-    repl/completion/wanted.py, "sql", or plain words."""
+    repl/completion/wanted.py, "sql", or plain words; `values`: by such a word, what may stand behind it."""
 
     names: tuple[str, ...]
     argument: str
     help: str
     run: Callable[[Any, str], bool]
     completes: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def is_run(shell: Any, text: str) -> bool:

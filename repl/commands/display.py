@@ -198,6 +198,17 @@ _SETTINGS: dict[str, Callable[[Shell, str], bool]] = {
     "rows": _rows,
     "timing": _timing,
 }
+_SWITCHES = ("header", "footer", "tuples_only", "timing")
+_VALUES: dict[str, tuple[str, ...]] = {
+    "format": FORMATS,
+    "border": _BORDERS,
+    "linestyle": _LINE_STYLES,
+    "expanded": ("on", "off", "auto"),
+    "pager": _PAGERS,
+    "rows": ("all",),
+    **dict.fromkeys(_SWITCHES, ("on", "off")),
+}
+"""What may stand behind the name of a setting."""
 _SHORT = {"x": "expanded", "t": "tuples_only", "vertical": "expanded", "C": "title"}
 
 
@@ -248,5 +259,7 @@ DISPLAY_COMMANDS = (
     Command(("\\t",), "[on|off]", "only rows: no names and footers", _tuples_only, ("on", "off")),
     Command(("\\C",), "[TITLE]", "a title above results", _title),
     Command(("\\f",), "[TEXT]", "what divides the values of the format unaligned", _fieldsep),
-    Command(("\\pset",), "[NAME [VALUE]]", "how results look: " + ", ".join(_SETTINGS), _pset, tuple(_SETTINGS)),
+    Command(
+        ("\\pset",), "[NAME [VALUE]]", "how results look: " + ", ".join(_SETTINGS), _pset, tuple(_SETTINGS), _VALUES
+    ),
 )

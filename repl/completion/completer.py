@@ -86,7 +86,11 @@ class SqlCompleter(Completer):
             Wanted(kind, ("*",) if kind == wanted.RELATION else ()) for kind in completes if kind in _ARGUMENT_KINDS
         ]
         words = tuple(word for word in completes if word not in _ARGUMENT_KINDS and word != "sql")
-        if words and index == "0":
+        if index != "0":
+            words = (
+                tuple(command.values.get(text.split()[1].lower(), ())) if command is not None and index == "1" else ()
+            )
+        if words:
             kinds.append(Wanted(wanted.KEYWORD, words))
         qualifier, dot, word = place.word.rpartition(".") if wanted.RELATION in completes else ("", "", place.word)
         yield Place(word, place.start + len(qualifier + dot), tuple(kinds), qualifier, upper=False)

@@ -11,6 +11,13 @@ from repl.render.table import TableRenderer
 from repl.render.unaligned import UnalignedRenderer
 from repl.render.vertical import VerticalRenderer
 
+
+def _hive(target: Target) -> Renderer:
+    from repl.render.hive import HiveRenderer  # loads the warehouse, which no other format needs
+
+    return HiveRenderer(target)
+
+
 _RENDERERS: dict[str, Callable[[Target], Renderer]] = {
     "table": TableRenderer,
     "vertical": VerticalRenderer,
@@ -20,6 +27,7 @@ _RENDERERS: dict[str, Callable[[Target], Renderer]] = {
     "markdown": MarkdownRenderer,
     "arrow": ArrowRenderer,
     "unaligned": UnalignedRenderer,
+    "hive": _hive,
 }
 
 FORMATS = tuple(_RENDERERS)

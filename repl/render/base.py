@@ -18,7 +18,7 @@ class Look:
     `shown_rows`: a table longer than this shows its head and tail (None = all rows); `expanded` is "off",
     "on" or "auto" (vertical when columns do not fit); `timezone` is where timestamptz is shown; `null` stands for NULL;
     `border` of tables: 0 blanks, 1 lines between columns, 2 a box; `title` stands above a result; `fieldsep` divides
-    the values of the format unaligned.
+    the values of the format unaligned; `hive_header`: the format hive has the names of columns (hive.cli.print.header).
     """
 
     header: bool = True
@@ -31,6 +31,7 @@ class Look:
     border: int = 2
     title: str = ""
     fieldsep: str = "|"
+    hive_header: bool = False
 
 
 @dataclass(frozen=True, slots=True)

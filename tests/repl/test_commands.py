@@ -86,6 +86,9 @@ def test_pset(typed: Typed) -> None:
     assert '{"a":1}' in typed.run("\\pset format ndjson", "SELECT 1 AS a;")
     assert typed.run("\\pset format csv", "\\pset tuples_only on", "SELECT 1 AS a;").startswith("1\n")
     assert 'pset knows no "frmat"' in typed.run("\\pset frmat csv")
+    typed.run("\\pset tuples_only off", "\\dialect hive", "SET hive.cli.print.header=true;")
+    assert "a\n[1,null]\n" in typed.run("\\pset format hive", "SELECT array(1, NULL) AS a;")
+    assert 'did you mean "hive"?' in typed.run("\\pset format hiv")
 
 
 def test_a_file_becomes_a_stream(typed: Typed, tmp_path: Path) -> None:

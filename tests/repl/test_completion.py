@@ -119,6 +119,8 @@ def test_a_menu_comes_by_itself_only_for_names() -> None:
 def test_commands_and_their_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered("\\for") == ["\\format"]
     assert offered("\\format ndj") == ["ndjson"]
+    assert offered("\\pset format h") == ["hive"] and offered("\\pset border ") == ["0", "1", "2"]
+    assert offered("\\pset title h") == [] and offered("\\pset header on o") == []
     assert offered("\\d or") == ["orders"]
     assert offered("\\d sales.") == ["regions"]
     assert "per_item" in offered("\\live per") and offered("\\graph per") == ["per_item"]

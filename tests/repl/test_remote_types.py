@@ -46,7 +46,7 @@ VALUES = {
     "map<integer, date>": ["MAP {1: DATE '2024-01-01'}"],
 }
 """By type: what a column of it holds."""
-FORMATS = ("table", "vertical", "csv", "json", "ndjson", "markdown", "unaligned")
+FORMATS = ("table", "vertical", "csv", "json", "ndjson", "markdown", "unaligned", "hive")
 
 
 def query(name: str) -> str:
