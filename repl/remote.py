@@ -1,12 +1,13 @@
 """A session of a server over the PostgreSQL wire protocol, with the face of an embedded one.
 
-libpq (psycopg's) speaks the protocol; values come as text and become Arrow columns of the types the server tells,
-a batch at a time.  Our own server tells them exactly (SET result_schema), others by the oids of columns.  `cancel`
-sends a CancelRequest over a connection of its own.
+libpq (psycopg's) speaks the protocol.  Our own server is asked for rows in Arrow (SET result_format) and for how far
+its statements are (SET report_progress); from any other values come as text and become columns of the types that oids
+tell.  `cancel` sends a CancelRequest over a connection of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import select
 import threading
@@ -23,10 +24,12 @@ from sqlengine.advance import OnProgress
 from sqlengine.errors import Error, NotSupportedError, OperationalError
 from sqlengine.result import Notice, Result
 from sqlengine.server.pg.oids import arrow_type
-from sqlengine.server.pg.result_schema import RESULT_SCHEMA, schema_of_text
+from sqlengine.server.pg.status import PROGRESS, advance_of_text
 from sqlengine.sql import dialect_after, lex, lex_in, quote_identifier
 
 _BATCH_ROWS = 2_000
+_ASKED = ("result_format = 'arrow'", "report_progress = true")
+"""What a session of our own server begins with."""
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "FROM")
 """First words of statements whose rows are a query's; the tag that says so comes behind them."""
 _SEND_BYTES = 1 << 16
@@ -74,21 +77,21 @@ class RemoteSession:
         self._poll(self._connection, self._connection.connect_poll)
         if self._connection.status != pq.ConnStatus.OK:
             message = self._connection.error_message.decode(errors="replace").strip()
-            raise OperationalError(message.splitlines()[-1].lower(), sqlstate="08001")
+            raise _not_connected(message)
         self._notices: list[Notice] = []
         self._connection.notice_handler = self._hear
         self._cancelled = threading.Event()
         self._lent: tuple[str, pa.Table] | None = None
         self._dialect = "postgres"
-        self._tells_schemas = self._asks_for_schemas()
+        self._on_progress: OnProgress | None = None
+        self._progress: bytes | None = None
+        self._ask()
 
-    def _asks_for_schemas(self) -> bool:
-        """Have the server tell the exact types of results, if it can."""
-        try:
-            self.execute(f"SET {RESULT_SCHEMA} = true")
-        except Error:
-            return False  # some other server: types are told by oids
-        return True
+    def _ask(self) -> None:
+        """Have the server send Arrow and tell progress, if it can."""
+        for asked in _ASKED:
+            with contextlib.suppress(Error):  # some other server, or an older one
+                self.execute(f"SET {asked}")
 
     @property
     def backend_pid(self) -> int:
@@ -107,7 +110,8 @@ class RemoteSession:
         return SimpleNamespace(timezone=timezone, dialect=self._dialect)
 
     def on_progress(self, callback: OnProgress | None) -> None:
-        """The protocol has no word for progress: the callback is never called."""
+        """Be told how far long statements are; see Session.on_progress."""
+        self._on_progress = callback
 
     def lend(self, name: str, rows: pa.Table | None) -> None:
         """Have queries read `rows` under a name: they are sent when a statement has the name.  See Session.lend."""
@@ -146,12 +150,16 @@ class RemoteSession:
             self._check(first)
             self._dialect = dialect_after(text, self._dialect)
             return Result(_tag(first), notices=self._notices)
-        schema = self._schema(first)
-        tag = "SELECT" if _first_word(text, self._dialect) in _QUERIES else ""
-        result = Result(tag, schema=schema, endless=_is_endless(text), notices=self._notices)
+        schema = readable(pa.schema([_field(first, column) for column in range(first.nfields)]))
+        result = self._result_of(text, schema)
         result._batches = self._rows(first, schema, result)
         result._on_close = self._stop
         return result
+
+    def _result_of(self, text: str, schema: pa.Schema) -> Result:
+        """What a statement answers whose rows have yet to come: its tag is told behind them."""
+        tag = "SELECT" if _first_word(text, self._dialect) in _QUERIES else ""
+        return Result(tag, schema=schema, endless=_is_endless(text, self._dialect), notices=self._notices)
 
     def copy_in(self, text: str, chunks: Iterable[bytes]) -> Result:
         """Run COPY ... FROM STDIN with data; it has no rows if anything fails while the data is made."""
@@ -222,12 +230,6 @@ class RemoteSession:
             raise OperationalError("the connection to the server is lost", sqlstate="08006")
         return first
 
-    def _schema(self, answer: Any) -> pa.Schema:
-        told = self._connection.parameter_status(RESULT_SCHEMA.encode()) if self._tells_schemas else None
-        if told:
-            return readable(schema_of_text(told.decode()))
-        return readable(pa.schema([_field(answer, column) for column in range(answer.nfields)]))
-
     def _rows(self, first: Any, schema: pa.Schema, result: Result) -> Iterator[pa.RecordBatch]:
         """The rows in batches: full ones, or what has come of a result without end."""
         columns: list[list[bytes | None]] = [[] for _ in schema]
@@ -256,8 +258,8 @@ class RemoteSession:
         return not self._connection.is_busy()
 
     def _arrow_result(self, text: str) -> Result:
-        """What COPY ... TO STDOUT (FORMAT arrow) sends."""
-        result = Result(schema=pa.schema([]), endless=_is_endless(text), notices=self._notices)
+        """The rows of a statement that are sent in Arrow."""
+        result = self._result_of(text, pa.schema([]))
         stream = _CopiedOut(self)
         result._on_close = stream.give_up
         try:
@@ -269,7 +271,7 @@ class RemoteSession:
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
-                yield from reader
+                yield from (batch for batch in reader if batch.num_rows)
             except (pa.ArrowInvalid, OSError):
                 stream.raise_failure()
                 raise
@@ -280,7 +282,7 @@ class RemoteSession:
         return result
 
     def _copied(self) -> bytes:
-        """The next data of COPY TO STDOUT; none at its end, when the answer says how it went."""
+        """The next data of what is sent as by COPY TO STDOUT; none at its end, when the answer says how it went."""
         connection = self._connection
         while True:
             size, data = connection.get_copy_data(1)
@@ -318,7 +320,16 @@ class RemoteSession:
         while connection.is_busy():
             select.select([connection.socket], [], [])
             connection.consume_input()
+            self._hear_progress()
         return connection.get_result()
+
+    def _hear_progress(self) -> None:
+        """Pass on how far the statement is, if that has been told anew."""
+        told = self._connection.parameter_status(PROGRESS.encode())
+        if told and told != self._progress:
+            self._progress = told
+            if self._on_progress is not None:
+                self._on_progress(advance_of_text(told.decode()))
 
     def _finish(self) -> None:
         while self._next() is not None:
@@ -352,6 +363,16 @@ class RemoteSession:
         self._connection.finish()
 
 
+def _not_connected(message: str) -> OperationalError:
+    """What libpq says of the last address it tried: a line, and maybe a question behind it."""
+    lines = message.splitlines() or ["no connection to the server"]
+    asked = [line.strip() for line in lines if line[:1].isspace()]
+    said = [line for line in lines if not line[:1].isspace()] or lines
+    words = said[-1].strip()
+    hint = asked[-1][:1].lower() + asked[-1][1:] if asked else None
+    return OperationalError(words[:1].lower() + words[1:], hint=hint, sqlstate="08001")
+
+
 def _error(pq: Any, answer: Any) -> Error:
     """The server's error as ours: the class of its SQLSTATE, with position and hint."""
     field = pq.DiagnosticField
@@ -371,7 +392,7 @@ def _error(pq: Any, answer: Any) -> Error:
 
 
 class _CopiedOut(io.RawIOBase):
-    """The data of COPY TO STDOUT as a file that is read once."""
+    """What is sent as by COPY TO STDOUT, as a file that is read once."""
 
     def __init__(self, session: RemoteSession) -> None:
         self._session = session
@@ -445,8 +466,11 @@ def _tag(answer: Any) -> str:
     return (answer.command_status or b"").decode()
 
 
-def _is_endless(text: str) -> bool:
-    words = text.upper().replace("(", " ").split()
+def _is_endless(text: str, dialect: str) -> bool:
+    try:
+        words = [token.upper for token in lex_in(text, dialect) if token.value != "("]
+    except Error:
+        return False
     words = words[1:] if words[:1] == ["COPY"] else words
     return words[:1] in (["SUBSCRIBE"], ["PRINT"]) or ("EMIT" in words and words[:1] in (["SELECT"], ["WITH"]))
 

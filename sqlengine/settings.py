@@ -59,10 +59,14 @@ class Settings:
     backfill_rate_limit: int = setting(
         0, "rows a second a new query reads of history; 0 = as many as it can", minimum=0
     )
-    result_schema: str = setting(
+    result_format: str = setting(
+        "text",
+        "arrow: rows that a Query message asks for come as COPY data, in the Arrow IPC stream format",
+        choices=("text", "arrow"),
+    )
+    report_progress: str = setting(
         "false",
-        "true: the server tells a result's Arrow schema before its rows, as the ParameterStatus result_schema (base64 "
-        "of the IPC schema message; simple protocol)",
+        "true: the server tells how far a long statement is, as the ParameterStatus statement_progress",
         choices=("false", "true"),
     )
     disabled_rules: str = setting("", "comma-separated optimizer rules to leave out (for finding faults)")

@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from repl.commands.base import Command, Leave
+from repl.render.syntax import syntax_lines
 from sqlengine.errors import UndefinedObject, did_you_mean
 from sqlengine.sql import statement_words, synopsis
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from repl.shell import Shell
 
 _USAGE_CELLS = 26
+_WIDEST = 98
+"""Cells of a line that is read, on a wide terminal, too."""
 KEYS = (
     ("Enter", "run the statement if it is complete, else begin a new line"),
     ("Alt-Enter", "begin a new line"),
@@ -37,9 +40,7 @@ def _syntax(shell: Shell, words: str) -> bool:
     if not found:
         hint = did_you_mean(words.upper(), statement_words()) or "\\h lists the statements"
         raise UndefinedObject(f'no statement begins with "{words}"', hint=hint)
-    lines = [line for text in found for line in [*text.split("\n"), ""]]
-    parts = [part for line in lines for part in (wrap(line, 78, subsequent_indent="    ") or [""])]
-    shell.say_long("\n".join(parts[:-1]))
+    shell.say_long("\n".join(syntax_lines(found, min(_WIDEST, (shell.width or 80) - 2))))
     return True
 
 

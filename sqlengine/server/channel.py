@@ -157,6 +157,12 @@ class Channel(asyncio.Protocol):
             if self._is_lost:
                 raise ConnectionError("the client is gone")
 
+    def send_aside(self, data: bytes) -> None:
+        """Send something that may as well be left out: what the peer does not take at once; only from the loop's
+        thread."""
+        if not self._is_lost and self._drained is None:
+            self._transport.write(data)
+
     def stop_sending(self) -> None:
         """Give the peer up if it holds up a `send`; only from the loop's thread."""
         if self._drained is not None:

@@ -15,11 +15,13 @@ LAST_SEND_TIMEOUT_S = 5.0
 
 
 class Talk(Protocol):
-    """One connection from its first byte to its last.  `wake` and `stop_sending` are set by whoever drives it, and may
-    be called from any thread: they have a Receive return, and give up a Send whose peer takes nothing."""
+    """One connection from its first byte to its last.  `wake`, `stop_sending` and `send_aside` are set by whoever
+    drives it, and may be called from any thread: they have a Receive return, give up a Send whose peer takes nothing,
+    and send whole messages while a Run goes on."""
 
     wake: Callable[[], object]
     stop_sending: Callable[[], object]
+    send_aside: Callable[[bytes], object]
 
     def run(self) -> Steps:
         """All of it; ends when the conversation does."""
@@ -35,6 +37,7 @@ async def drive(talk: Talk, channel: Channel, threads: Executor, patience_s: flo
     """Carry a conversation through to its end; `patience_s`: how long a client may take nothing of what it is sent."""
     loop = asyncio.get_running_loop()
     talk.wake = lambda: loop.call_soon_threadsafe(channel.wake)
+    talk.send_aside = lambda data: loop.call_soon_threadsafe(channel.send_aside, data)
     talk.stop_sending = lambda: loop.call_soon_threadsafe(channel.stop_sending)
     steps = talk.run()
     answer: Any = None
@@ -54,6 +57,7 @@ async def drive(talk: Talk, channel: Channel, threads: Executor, patience_s: flo
     except StopIteration:
         return
     finally:
+        talk.send_aside = lambda _data: None  # what still runs may outlive the loop
         steps.close()
 
 

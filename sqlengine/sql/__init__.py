@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.sampling import sampled_share
     from sqlengine.sql.shell import Accepts, accepts, is_keyword
-    from sqlengine.sql.syntax_help import statement_words, synopsis
+    from sqlengine.sql.syntax_help import split_alternatives, statement_words, synopsis
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {
     "Accepts": "shell",
     "accepts": "shell",
     "is_keyword": "shell",
+    "split_alternatives": "syntax_help",
     "statement_words": "syntax_help",
     "synopsis": "syntax_help",
     "lower": "query",
@@ -119,6 +120,7 @@ __all__ = [
     "render_expr",
     "sampled_share",
     "split",
+    "split_alternatives",
     "statement_words",
     "synopsis",
     "tables",

@@ -19,6 +19,8 @@ _SLOTS = {
 }  # fmt: skip
 _OWN_WORD = frozenset(("name", "number", "interval", "role"))
 """Rules that are told by their name alone."""
+_APART = frozenset(("option", "option_value"))
+"""Short ones that are told below all the same, as they come up often."""
 _LONGEST_INLINE = 60
 _WORDS_MAX = 5
 
@@ -107,14 +109,15 @@ class _Telling:
         self._within.append(name)
         told = [text for e in own if e if (text := self._sequence(e))]
         self._within.pop()
-        text = " | ".join(dict.fromkeys(told))
+        told = _joined(list(dict.fromkeys(part for text in told for part in split_alternatives(_unbraced(text)))))
+        text = " | ".join(told)
         if len(told) > 1 and (len(own) < len(expansions) or self._within):
             text = "{" + text + "}"
         repeated = next((e[1:] for e in expansions if e[:1] == [name]), None)
         if repeated is not None:
             text = self._repeated(text, repeated, own)
         if [] in expansions and text:
-            text = f"[{text[1:-1] if _is_braced(text) else text}]"
+            text = f"[{_unbraced(text)}]"
         return text
 
     def _repeated(self, text: str, more: list[str], own: list[list[str]]) -> str:
@@ -143,15 +146,65 @@ class _Telling:
             return _shown(symbol)
         before = len(self._waiting)
         text = self.rule(symbol)
-        if len(text) <= _LONGEST_INLINE or not self._within[1:] and symbol.startswith("_"):
+        is_short = len(text) <= _LONGEST_INLINE and symbol not in _APART
+        if is_short or not self._within[1:] and symbol.startswith("_"):
             return text
         del self._waiting[before:]
         self._waiting.append(symbol)
         return f"[{_shown(symbol)}]" if [] in _rules()[symbol] else _shown(symbol)
 
 
+def _joined(told: list[str]) -> list[str]:
+    """Alternatives, those that begin or end as a shorter one does told together with it: `a | a b` as `a [b]`."""
+    made = list(told)
+    in_brackets = next((text for text in made if re.fullmatch(r"\([^()]+\)", text)), None)
+    if "()" in made and in_brackets is not None:
+        made[made.index(in_brackets)] = f"([{in_brackets[1:-1]}])"
+        made.remove("()")
+    for text in sorted(made, key=len):
+        if text not in made:
+            continue
+        longer = [other for other in made if other.startswith(f"{text} ")]
+        if longer:
+            rest = " | ".join(_joined([other[len(text) + 1 :] for other in longer]))
+            at = min(made.index(other) for other in [text, *longer])
+            kept = [other for other in made if other != text and other not in longer]
+            made = [*kept[:at], f"{text} [{_unbraced(rest)}]", *kept[at:]]
+            continue
+        for other in [other for other in made if other.endswith(f" {text}") and other[: -len(text)].strip().isalpha()]:
+            made.remove(text)
+            made[made.index(other)] = f"[{other[: -len(text) - 1]}] {text}"
+            break
+    return made
+
+
+def split_alternatives(text: str) -> list[str]:
+    """What `|` divides outside all brackets."""
+    parts, depth, begin = [], 0, 0
+    for found in re.finditer(r"[\[{(]|[\]})]| \| ", text):
+        mark = found[0]
+        if mark == " | " and depth == 0:
+            parts.append(text[begin : found.start()])
+            begin = found.end()
+        elif mark != " | ":
+            depth += 1 if mark in "[{(" else -1
+    return [*parts, text[begin:]]
+
+
+def _unbraced(text: str) -> str:
+    return text[1:-1] if _is_braced(text) else text
+
+
 def _is_braced(text: str) -> bool:
-    return text.startswith("{") and text.endswith("}") and "{" not in text[1:]
+    """Whether one pair of braces holds all of it."""
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    depth = 0
+    for at, char in enumerate(text):
+        depth += (char == "{") - (char == "}")
+        if depth == 0:
+            return at == len(text) - 1
+    return False
 
 
 def _shown(rule: str) -> str:

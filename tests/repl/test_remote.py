@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +15,7 @@ import pytest
 from repl.completion.names import fetch_names
 from repl.remote import RemoteDatabase, RemoteSession
 from sqlengine import connect
+from sqlengine.advance import Advance
 from sqlengine.errors import Error, NotSupportedError, OperationalError
 from tests.repl.test_real import run
 
@@ -45,10 +48,59 @@ def test_values_are_those_of_the_server(session: RemoteSession) -> None:
 
 
 def test_many_rows_come_in_batches(session: RemoteSession) -> None:
-    result = session.execute("SELECT range AS n FROM range(5000)")
+    result = session.execute("SELECT range AS n FROM range(20000)")
     batches = list(result.batches())
-    assert sum(batch.num_rows for batch in batches) == 5000 and len(batches) == 3
-    assert result.tag == "SELECT 5000"
+    assert pa.Table.from_batches(batches).column("n").to_pylist() == list(range(20_000)) and len(batches) == 3
+    assert result.tag == "SELECT 20000"
+    nothing = session.execute("SELECT 1 AS n, 'x' AS t LIMIT 0")
+    assert list(nothing.batches()) == [] and nothing.tag == "SELECT 0"
+    assert nothing.schema == pa.schema([("n", pa.int32()), ("t", pa.string())])
+
+
+def test_a_server_that_sends_text_alone(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repl.remote._ASKED", ("nothing = 1",))  # as any other server refuses it
+    session = RemoteDatabase(address).session()
+    session.execute(SETUP)
+    session.execute(ROWS)
+    table = session.execute("SELECT * FROM s ORDER BY a NULLS LAST").to_arrow()
+    moment = datetime(2024, 1, 1)
+    assert table.to_pylist()[0] == {"a": 1, "b": "x", "c": 1.5, "d": Decimal("2.25"), "e": True, "f": moment}
+    assert set(table.to_pylist()[1].values()) == {None}
+    result = session.execute("SELECT range AS n, {'a': range} AS s FROM range(5000)")
+    batches = list(result.batches())
+    assert len(batches) == 3 and batches[2].num_rows == 1000 and result.tag == "SELECT 5000"
+    changes = session.execute("SUBSCRIBE s")
+    assert changes.endless and next(iter(changes.batches())).num_rows >= 1
+    changes.close()
+    session.close()
+
+
+def test_what_is_followed_is_open_before_it_has_rows(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    result = session.execute("-- nothing yet\nSELECT a, b FROM s EMIT CHANGES")
+    assert result.endless and result.schema is not None and {"a", "b"} <= set(result.schema.names)
+    session.cancel()
+    with pytest.raises(Error) as caught:
+        list(result.batches())
+    assert caught.value.sqlstate == "57014"
+    result.close()
+    assert session.execute("SELECT 1 AS a").fetchall() == [(1,)]
+
+
+def test_progress_is_told(session: RemoteSession) -> None:
+    session.execute(SETUP)
+    session.execute("INSERT INTO s (a) SELECT range FROM range(200000)")
+    told: list[Advance] = []
+    session.on_progress(told.append)
+    session.execute("SET backfill_rate_limit = 200000")  # a second
+    session.execute("CREATE MATERIALIZED VIEW v AS SELECT a % 10 AS g, count(*) AS n FROM s GROUP BY 1")
+    shares = [advance.fraction or 0.0 for advance in told]
+    assert len(told) >= 2 and shares == sorted(shares) and shares[0] < 1
+    assert {advance.unit for advance in told} == {"rows"}
+    assert 0 < told[-1].done <= 200_001  # offsets are counted, and the marker of the INSERT's transaction has one
+    before = len(told)
+    session.execute("SELECT 1 AS a")
+    assert len(told) == before
 
 
 def test_a_result_may_be_left(session: RemoteSession) -> None:
@@ -167,6 +219,8 @@ def test_no_server() -> None:
     with pytest.raises(OperationalError) as caught:
         RemoteDatabase("postgresql://127.0.0.1:1/x").session()
     assert caught.value.sqlstate == "08001"
+    assert caught.value.message == 'connection to server at "127.0.0.1", port 1 failed: Connection refused'
+    assert caught.value.hint == "is the server running on that host and accepting TCP/IP connections?"
 
 
 def test_without_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:

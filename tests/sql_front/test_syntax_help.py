@@ -26,6 +26,16 @@ def test_statements(words: str, text: str) -> None:
     assert [told.split("\n")[0] for told in synopsis(words)] == [text]
 
 
+def test_alternatives_that_begin_or_end_alike_are_told_together() -> None:
+    (told,) = synopsis("grant")
+    assert told.startswith("GRANT name [name | (name [, ...])] [, ...] {ON [kind] name [([type [, ...]])] [, ...] | ")
+    assert "\nwhere kind is TOPIC | STREAM | TABLE | [MATERIALIZED] VIEW | " in told
+    (stream,) = synopsis("create stream")
+    assert " | WATERMARK FOR name [AS expression] | " in stream
+    assert " | FORMAT name ENCODE name [([option [, ...]])] | " in stream
+    assert "where column is name type [[PRIMARY] KEY | [NOT] NULL | NOT ENFORCED | " in stream
+
+
 def test_parts_are_told_below() -> None:
     (told,) = synopsis("create topic")
     assert told.split("\n")[1].startswith("where option is ")

@@ -42,6 +42,7 @@ class HiveConversation:
         """They outlive the connection, as clients over HTTP use another one for each call."""
         self.wake: Callable[[], object] = lambda: None
         self.stop_sending: Callable[[], object] = lambda: None
+        self.send_aside: Callable[[bytes], object] = lambda _data: None
         self._data = bytearray()
         self._ending: Error | None = None
 

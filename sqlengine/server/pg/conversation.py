@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from sqlengine.advance import Advance
 from sqlengine.catalog.pg.facts import Activity
 from sqlengine.errors import (
     AdminShutdown,
@@ -47,11 +48,12 @@ from sqlengine.server.pg.messages import (
 )
 from sqlengine.server.pg.portal import Portal, Prepared, PreparedBefore
 from sqlengine.server.pg.running import given_up
-from sqlengine.server.pg.status import reported
+from sqlengine.server.pg.status import PROGRESS, advance_text, reported
 from sqlengine.server.transactions import refuse_after_failure
 from sqlengine.session import Session
 from sqlengine.sql import ast
 
+PROGRESS_EVERY_US = 100_000
 NOTIFICATIONS_MAX = 10_000
 """A client that does not take them loses the oldest: they say that something has changed, not what."""
 
@@ -93,6 +95,9 @@ class Conversation:
         """Set by whoever drives: has a Receive return, from any thread."""
         self.stop_sending: Callable[[], object] = lambda: None
         """Set by whoever drives: gives up a Send whose peer takes nothing, from any thread."""
+        self.send_aside: Callable[[bytes], object] = lambda _data: None
+        """Set by whoever drives: sends messages while a Run goes on, if the peer takes them, from any thread."""
+        self._progress_told_us = 0
 
     @property
     def session(self) -> Session:
@@ -153,6 +158,13 @@ class Conversation:
         self._notifications.append((sender, channel, payload))
         self.wake()
 
+    def _tell_progress(self, advance: Advance) -> None:
+        """Have a client that wants it know how far its statement is; called by the thread that carries it out."""
+        now_us = self._now_us()
+        if self.session.settings.report_progress == "true" and now_us - self._progress_told_us >= PROGRESS_EVERY_US:
+            self._progress_told_us = now_us
+            self.send_aside(replies.parameter_status(PROGRESS, advance_text(advance), self.encoding))
+
     def begins(self, text: str) -> None:
         """A statement is being carried out."""
         self._query, self._query_began_us, self._query_ended_us = text, self._now_us(), None
@@ -187,6 +199,7 @@ class Conversation:
         self._session = yield from startup.authenticate(self, started)
         self.session.context.protocol_statements = self.statements
         self.session.context.on_notify = self.notify
+        self.session.on_progress(self._tell_progress)
         self.session.context.cancel_lasts = True
         self.host.admit(self)
         yield from self._greet(started)

@@ -1,4 +1,6 @@
-"""COPY ... TO STDOUT (FORMAT arrow): the Arrow IPC stream format in CopyData messages."""
+"""The Arrow IPC stream format in CopyData messages: COPY ... TO STDOUT (FORMAT arrow), and results for who asks for it
+with SET result_format = arrow.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,12 @@ class ArrowStream:
         self._sink = io.BytesIO()
         self._writer = pa.ipc.new_stream(self._sink, schema)
 
+    def head(self) -> bytes:
+        """The schema, which Arrow's writer writes with a first batch: one without rows."""
+        return self.rows(pa.RecordBatch.from_pylist([], self._schema))
+
     def rows(self, batch: pa.RecordBatch) -> bytes:
-        """The next rows; the schema is in front of the first."""
+        """The next rows; the schema is in front of the first, unless `head` has told it."""
         self._writer.write_batch(batch)
         return self._taken()
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from sqlengine.advance import Advance, OnProgress
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import BadRecord, Polled
 from sqlengine.connectors.file.lines import LINE_BYTES_MAX, LineBuffer
@@ -42,18 +43,21 @@ def csv_pieces(file: BinaryIO, decoder: Decoder, quote: str) -> Iterator[Polled]
         yield Polled(decoded.batch if decoded.batch.num_rows else None, {}, bad)
 
 
-def file_pieces(path: Path, schema: pa.Schema, given: dict[str, str]) -> Iterator[Polled]:
-    """As COPY from a file reads them; errors do not name the file, which the client knows nothing of."""
+def file_pieces(path: Path, schema: pa.Schema, given: dict[str, str], told: OnProgress) -> Iterator[Polled]:
+    """As COPY from a file reads them, telling how far it is; errors do not name the file, which is none of the
+    client's."""
     kind = connector("file")
     try:
         source = kind.source(parse_options(kind, {"path": str(path), "compression": "none", **given}), schema)
         reader = source.open(str(path), None)
         try:
-            done = False
+            done, rows = False, 0
             while not done:
                 polled = reader.poll(65_536, 0)
                 done = polled.done
                 yield polled
+                rows += polled.batch.num_rows if polled.batch is not None else 0
+                told(Advance(reader.progress(), rows))
         finally:
             reader.close()
     except Error as error:

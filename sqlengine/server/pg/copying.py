@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sqlengine.advance import Advance, OnProgress
 from sqlengine.catalog.catalog import object_name
 from sqlengine.connectors.base import Polled
 from sqlengine.errors import ProtocolViolation, QueryCanceled
@@ -171,7 +172,8 @@ def _copy_in(talk: Conversation, statement: ast.CopyFrom) -> Steps:
         if options.format == "csv":
             _cut_end_mark(spool)
         spool.flush()
-        pieces = _pieces(Path(spool.name), schema, options, encoding, decoder)
+        told = talk.session.context.on_progress or (lambda _advance: None)
+        pieces = _pieces(Path(spool.name), schema, options, encoding, decoder, told)
         result = yield Run(lambda: talk.session.copy_from(statement, pieces, stops=options.stops))
     if options.verbosity == "silent":
         result.notices = []
@@ -253,18 +255,28 @@ def _cut_end_mark(spool: Any) -> None:
 
 
 def _pieces(
-    path: Path, schema: pa.Schema, options: CopyOptions, encoding: Encoding, decoder: Decoder | None
+    path: Path,
+    schema: pa.Schema,
+    options: CopyOptions,
+    encoding: Encoding,
+    decoder: Decoder | None,
+    told: OnProgress,
 ) -> Iterator[Polled]:
     if options.is_of_files:
-        yield from file_pieces(path, schema, {"format": options.format})
+        yield from file_pieces(path, schema, {"format": options.format}, told)
         return
     if options.header == NAMES:
-        yield from file_pieces(path, schema, options.of_file(schema.names))
+        yield from file_pieces(path, schema, options.of_file(schema.names), told)
         return
+    size, rows = max(1, path.stat().st_size), 0
     with path.open("rb") as file:
         if decoder is None:
-            yield from binary_pieces(file, schema, encoding)
+            pieces = binary_pieces(file, schema, encoding)
         elif options.format == "csv":
-            yield from csv_pieces(file, decoder, options.quote)
+            pieces = csv_pieces(file, decoder, options.quote)
         else:
-            yield from text_pieces(file, decoder)
+            pieces = text_pieces(file, decoder)
+        for polled in pieces:
+            yield polled
+            rows += polled.batch.num_rows if polled.batch is not None else 0
+            told(Advance(file.tell() / size, rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ import pyarrow as pa
 from sqlengine.errors import ProtocolViolation
 from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.result import Notice, Result
+from sqlengine.server.pg.copy_arrow import ArrowStream
+from sqlengine.server.pg.encode import RowEncoder
 from sqlengine.server.pg.oids import OIDS, arrow_type, column, type_oid
 from sqlengine.server.pg.replies import BINARY, NO_DATA, row_description
 from sqlengine.server.pg.rows import RowSource, Slice
@@ -149,6 +151,8 @@ class Portal:
     """Rows the present Execute has sent."""
     is_simple: bool = False
     """Whether a Query message brought it, whose answers are in text but for those of binary cursors."""
+    arrow: ArrowStream | None = None
+    """Makes its rows where the client asked for Arrow."""
 
     @property
     def is_small(self) -> bool:
@@ -196,11 +200,20 @@ class Portal:
             self.result = result
             self.notices, self.result.notices = self.result.notices, []
             if self.result.schema is not None and not isinstance(self.statement, ast.CopyTo):
-                if self.is_simple and result.is_binary:
-                    self.formats = (BINARY,)
-                codes = spread(self.formats, len(self.result.schema))
-                settings = session.settings
-                self.source = RowSource(self.result, codes, settings.text_style, settings.client_encoding)
+                self.source = RowSource(
+                    self.result, self._encode(self.result.schema, result.is_binary, session.settings)
+                )
+
+    def _encode(self, schema: pa.Schema, is_binary: bool, settings: Settings) -> Callable[[pa.RecordBatch], bytes]:
+        """What makes messages of the rows."""
+        if self.is_simple and is_binary:
+            self.formats = (BINARY,)
+        elif self.is_simple and settings.result_format == "arrow":
+            self.arrow = ArrowStream(schema)
+            return self.arrow.rows
+        codes = spread(self.formats, len(schema))
+        rows = RowEncoder(schema, codes, settings.text_style, settings.client_encoding)
+        return lambda batch: rows.encode(batch, b"D")
 
     def describe(self, session: Session) -> bytes:
         """RowDescription or NoData; a query is run for it, as its answer is the same now or at Execute."""

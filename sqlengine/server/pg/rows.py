@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.result import Result
-from sqlengine.server.pg.encode import SLICE_ROWS, RowEncoder
-from sqlengine.text_style import TextStyle
+from sqlengine.server.pg.encode import SLICE_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +21,11 @@ class Slice:
 
 
 class RowSource:
-    """Reads a result with rows; to be closed.  `kind`: that of the messages."""
+    """Reads a result with rows; to be closed.  `encode`: makes messages of a batch."""
 
-    def __init__(
-        self, result: Result, formats: Sequence[int], style: TextStyle, encoding: Encoding = UTF8, kind: bytes = b"D"
-    ) -> None:
-        assert result.schema is not None
+    def __init__(self, result: Result, encode: Callable[[pa.RecordBatch], bytes]) -> None:
         self.result = result
-        self._encoder = RowEncoder(result.schema, formats, style, encoding)
-        self._kind = kind
+        self._encode = encode
         self._batches: Iterator[pa.RecordBatch] = iter(result.batches())
         self._rest: pa.RecordBatch | None = None
         self._ended = False
@@ -44,7 +38,7 @@ class RowSource:
             return Slice(b"", 0, True)
         part = batch.slice(0, most)
         self._rest = batch.slice(most) if batch.num_rows > most else None
-        data = self._encoder.encode(part, self._kind)
+        data = self._encode(part)
         return Slice(data, part.num_rows, not self.result.endless and self._is_at_end())
 
     def _next(self) -> pa.RecordBatch | None:

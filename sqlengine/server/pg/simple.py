@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlengine.server.effects import Gone, Run, Steps
 from sqlengine.server.pg import copying, replies
 from sqlengine.server.pg.portal import Portal, Prepared, described
-from sqlengine.server.pg.result_schema import RESULT_SCHEMA, schema_text
+from sqlengine.server.pg.rows import Slice
 from sqlengine.server.pg.running import finish, given_up, rows, then_given_up
 from sqlengine.sql import ast
 
@@ -41,12 +41,27 @@ def _statement(talk: Conversation, statement: ast.Statement) -> Steps:
 
 
 def _answered(talk: Conversation, portal: Portal) -> Steps:
-    first = yield Run(lambda: portal.step(talk.session))
+    first = yield Run(lambda: _first(talk, portal))
     talk.tell(portal.notices)
     if portal.source is not None:
-        assert portal.result is not None
-        if talk.session.settings.result_schema == "true" and portal.result.schema is not None:
-            talk.emit(replies.parameter_status(RESULT_SCHEMA, schema_text(portal.result.schema), talk.encoding))
-        talk.emit(described(portal.result.schema, portal.formats, talk.encoding))
+        assert portal.result is not None and portal.result.schema is not None
+        if portal.arrow is not None:
+            talk.emit(replies.copy_out(True, len(portal.result.schema)))
+        else:
+            talk.emit(described(portal.result.schema, portal.formats, talk.encoding))
+        if first is None:
+            if portal.arrow is not None:
+                talk.emit(portal.arrow.head())
+            yield from talk.flush()
+            first = yield Run(lambda: portal.step(talk.session))
         yield from rows(talk, portal, first, 0)
+        if portal.arrow is not None:
+            talk.emit(portal.arrow.end(), replies.COPY_DONE)
     yield from finish(talk, portal)
+
+
+def _first(talk: Conversation, portal: Portal) -> Slice | None:
+    """Run the statement, and take its first rows unless they may be long in coming: what its columns are is then told
+    before them."""
+    portal.start(talk.session)
+    return None if portal.endless else portal.step(talk.session)
