@@ -223,6 +223,7 @@ class RemoteSession:
         connection = self._connection
         self._notices = []
         self._cancelled.clear()
+        self._progress = connection.parameter_status(PROGRESS.encode())  # the statement's before this one
         connection.send_query(text.encode())
         connection.set_single_row_mode()
         first = self._next()
