@@ -21,10 +21,13 @@ from sqlengine.connectors.file.bytes_in import ByteStream
 from sqlengine.connectors.file.columnar_reader import open_parts
 from sqlengine.connectors.file.options import FileOptions
 from sqlengine.connectors.file.paths import compression_of, files, format_of
+from sqlengine.connectors.file.recode import Rewriting
+from sqlengine.connectors.file.text_reader import behind_skipped_lines
 from sqlengine.errors import SyntaxError as SqlSyntaxError
+from sqlengine.formats.csv_format import column_list
 from sqlengine.formats.options import parse as parse_options
 from sqlengine.result import Result
-from sqlengine.sql import Token, ast, lex, parse_one
+from sqlengine.sql import Token, ast, lex, parse_one, quote_identifier
 
 Told = Callable[[Advance], None]
 _READ_BYTES = 1 << 18
@@ -118,6 +121,12 @@ def copy_to_server(session: Any, copied: ClientCopy, told: Told) -> Result:
     return Result(f"COPY {rows}", notices=notices, row_count=rows)
 
 
+def _listed(columns: str) -> str:
+    """Columns as a file's option names them, as COPY takes them."""
+    names = column_list(columns)
+    return "*" if names == ["*"] else f"({', '.join(quote_identifier(name) for name in names)})"
+
+
 @contextlib.contextmanager
 def _together(session: Any) -> Iterator[None]:
     """All statements or none: a transaction, unless there is one already."""
@@ -135,7 +144,7 @@ def _together(session: Any) -> Iterator[None]:
 
 def _sending(copied: ClientCopy, path: str, options: FileOptions) -> tuple[str, Iterator[tuple[bytes, float]]]:
     """The statement a server is sent for one file, and what is sent behind it: (bytes, the part of the file read)."""
-    kind, compression = format_of(path, options), compression_of(path, options)
+    kind, compression, begin = format_of(path, options), compression_of(path, options), 0
     told = [f"FORMAT {kind}", "ON_ERROR ignore"]
     if kind in ("parquet", "arrow"):
         open_parts(path, kind).close()  # who sends it is told that it is none, by its own name
@@ -144,12 +153,16 @@ def _sending(copied: ClientCopy, path: str, options: FileOptions) -> tuple[str, 
         csv = options.csv()
         told += [f"HEADER {'names' if options.header else 'false'}", f"DELIMITER {quoted(csv.delimiter)}"]
         told += [f"QUOTE {quoted(csv.quote)}", f"NULL {quoted(csv.null_string)}"]
-    return f"COPY {copied.subject} FROM STDIN ({', '.join(told)})", _chunks(path, compression)
+        for name in ("force_null", "force_not_null"):
+            told += [f"{name.upper()} {_listed(getattr(options, name))}"] if getattr(options, name) else []
+        begin = behind_skipped_lines(path, compression, options)
+    chunks = _chunks(path, compression, begin, options.rewriting() if kind in ("csv", "json") else None)
+    return f"COPY {copied.subject} FROM STDIN ({', '.join(told)})", chunks
 
 
-def _chunks(path: str, compression: str) -> Iterator[tuple[bytes, float]]:
-    with contextlib.closing(ByteStream(path, compression)) as stream:
-        read = 0
+def _chunks(path: str, compression: str, begin: int, rewriting: Rewriting | None) -> Iterator[tuple[bytes, float]]:
+    with contextlib.closing(ByteStream(path, compression, begin, rewriting)) as stream:
+        read = begin
         while data := stream.read(_READ_BYTES):
             read += len(data)
             yield data, stream.fraction(read)

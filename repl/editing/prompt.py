@@ -65,7 +65,7 @@ def make_prompt(
     prompt: PromptSession[str] = PromptSession(
         message=message,
         multiline=True,
-        prompt_continuation=lambda width, _line, _wrapped: continuation.rjust(width),
+        prompt_continuation=lambda width, _line, wrapped: ("" if wrapped else continuation).rjust(width),
         key_bindings=_bindings(config, dialect),
         completer=completer,
         complete_while_typing=config.complete_while_typing,

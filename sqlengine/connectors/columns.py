@@ -1,7 +1,9 @@
-"""A generator's columns made the declared ones: picked by name, in the declared order, cast to the declared
-types."""
+"""Columns by name: which of those that a file or generator has a declared one is, and a generator's columns made the
+declared ones: picked by name, in the declared order, cast to the declared types."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -13,6 +15,32 @@ from sqlengine.types import to_sql
 def same_name(name: str) -> str:
     """What a column's name comes down to: `dateTime`, `datetime` and `date_time` are one."""
     return name.replace("_", "").lower()
+
+
+def fitting_names(names: Sequence[str]) -> list[str]:
+    """Names that a table can have, as many: none empty, and none that comes down to the same as another.  What is made
+    up is no name of another column."""
+    own = {same_name(name) for name in names}
+    made: list[str] = []
+    seen: set[str] = set()
+    for number, name in enumerate(names, 1):
+        wanted = name.strip() or f"column_{number}"
+        fitting, again, is_own = wanted, 2, wanted == name
+        while (key := same_name(fitting)) in seen or (not is_own and key in own):
+            fitting, again, is_own = f"{wanted}_{again}", again + 1, False
+        seen.add(key)
+        made.append(fitting)
+    return made
+
+
+def column_index(names: Sequence[str], wanted: str) -> int | None:
+    """Which of a file's columns a declared one is: the first of its name, of its name among the fitting ones, or of
+    what its name comes down to; None for none."""
+    for known in (names, fitting_names(names)):
+        if wanted in known:
+            return list(known).index(wanted)
+    plain = same_name(wanted)
+    return next((i for i, name in enumerate(names) if same_name(name) == plain), None)
 
 
 class Selection:

@@ -56,10 +56,16 @@ def listed_columns(text: str, names: Sequence[str]) -> list[str]:
     """The columns a list names, `a, b` or a list in JSON; `*`: all of `names`.  UndefinedColumn (42703)."""
     if text.strip() == "*" or text == '["*"]':
         return list(names)
-    found = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part.strip()]
+    found = column_list(text)
     for name in found:
         if name not in names:
             raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, names))
+    return found
+
+
+def column_list(text: str) -> list[str]:
+    """The names in a list, `a, b` or a list in JSON."""
+    found = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part.strip()]
     return list(map(str, found))
 
 

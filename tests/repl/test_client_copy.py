@@ -13,8 +13,8 @@ import pytest
 
 from repl.__main__ import main
 from repl.client_copy import cut_copy
-from repl.importing import fit_names
 from sqlengine import connect
+from sqlengine.connectors.columns import column_index, fitting_names
 from sqlengine.errors import Error
 
 TABLE = pa.table(
@@ -226,6 +226,72 @@ def test_options_of_import(run: Command, tmp_path: Path) -> None:
     assert (done.status, done.out) == (0, "f0,f1\n1,x\n2,y\n"), done.err
 
 
+def test_files_in_other_encodings(run: Command, tmp_path: Path) -> None:
+    text = "name,n\nBogotá,1\n“x”,2\n"
+    wanted = "Bogotá,1\n“x”,2\n"
+    files = {
+        "mark": text.encode("utf-8-sig"), "wide": text.encode("utf-16"), "low": text.encode("utf-16-le"),
+        "high": text.encode("utf-16-be"), "western": text.encode("cp1252"),
+    }  # fmt: skip
+    for name, content in files.items():
+        (tmp_path / f"{name}.csv").write_bytes(content)
+    (tmp_path / "object.json").write_bytes('{"name": "Bogotá", "n": 1}\n'.encode("utf-8-sig"))
+    (tmp_path / "greek.tsv").write_bytes("name\tn\nΆρτα\t1\n".encode("iso8859-7"))
+    (tmp_path / "east.csv.gz").write_bytes(gzip.compress("a;b\nŁódź;1\n".encode("iso8859-2")))
+    imported = [line for name in files for line in (f"\\import {tmp_path}/{name}.csv", f"SELECT name, n FROM {name}")]
+    done = run(
+        *imported, f"\\import {tmp_path}/object.json", "SELECT name, n FROM object",
+        f"\\import {tmp_path}/greek.tsv greek (encoding 'ISO_8859_7')", "SELECT name, n FROM greek",
+        f"\\import {tmp_path}/east.csv.gz east (encoding LATIN2)", "SELECT a AS name, b AS n FROM east",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert done.out == ("name,n\n" + wanted) * len(files) + "name,n\nBogotá,1\nname,n\nΆρτα,1\nname,n\nŁódź,1\n"
+    assert done.err.count("taken to be WIN1252") == 1 and done.err.count("taken to be UTF16LE") == 1
+    for path, option, complaint in (
+        ("western.csv", "(encoding 'morse')", 'unknown encoding "morse"'),
+        ("mac.csv", "", "carriage returns alone"),
+        ("nothing.csv", "", "no columns can be found"),
+        ("nothing.json", "", "no columns can be found"),
+        ("nothing.parquet", "", "is not a valid parquet file"),
+        ("nothing.arrow", "", "is not a valid arrow file"),
+    ):
+        if path != "western.csv":
+            (tmp_path / path).write_bytes(b"a,b\r1,2\r" if path == "mac.csv" else b"")
+        done = run(f"\\import {tmp_path}/{path} other {option}")
+        assert done.status == 1 and complaint in done.err, done.err
+    done = run(f"COPY (SELECT 1 AS a) TO '{tmp_path}/out.csv' (ENCODING 'LATIN1')")
+    assert done.status == 1 and "UTF8 alone" in done.err
+
+
+def test_columns_whose_names_come_again(run: Command, tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array([1, 2]), pa.array(["x", None]), pa.array([0.5, 1.5])], ["a", "a", "A"])
+    pq.write_table(table, tmp_path / "again.parquet")
+    with pa.ipc.new_file(tmp_path / "again.arrow", table.schema) as writer:
+        writer.write_table(table)
+    with (tmp_path / "again.csv").open("w") as file:
+        file.write("a,a,A\n1,x,0.5\n2,,1.5\n")
+    pq.write_table(pa.table({"a": pa.array([], pa.int64())}), tmp_path / "none.parquet")
+    for kind in ("parquet", "arrow", "csv"):
+        done = run(
+            f"\\import {tmp_path}/again.{kind}", 'SELECT a, a_2, "A_3" FROM again ORDER BY a', "DROP STREAM again"
+        )
+        assert (done.status, done.out) == (0, "a,a_2,A_3\n1,x,0.5\n2,,1.5\n"), done.err
+        assert 'columns are renamed: "a" as "a_2", "A" as "A_3"' in done.err
+    done = run(f"\\import {tmp_path}/none.parquet", "SELECT count(*) AS n FROM none")
+    assert (done.status, done.out) == (0, "n\n0\n"), done.err
+
+
+def test_all_options_of_csv(run: Command, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text('# one\n# two\na|b|c\n1|"x\\"y"|""\n2|z|\n')
+    options = "(delimiter '|', skip_lines 2, escape '\\', force_null (c))"
+    done = run(
+        "CREATE STREAM odd (a BIGINT, b TEXT, c TEXT)", f"\\copy odd FROM {tmp_path}/odd.csv {options}",
+        "SELECT a, b, c IS NULL AS none FROM odd ORDER BY a",
+    )  # fmt: skip
+    assert (done.status, done.out) == (0, 'a,b,none\n1,"x""y",t\n2,z,t\n'), done.err
+    assert "malformed" not in done.err
+
+
 def test_what_stands_behind_copy_is_cut() -> None:
     cut = cut_copy("t (a, b) from data/x.csv with (format csv)")
     assert (cut.subject, cut.is_from, cut.path, cut.options) == ("t (a, b)", True, "data/x.csv", "with (format csv)")
@@ -238,4 +304,14 @@ def test_what_stands_behind_copy_is_cut() -> None:
 
 
 def test_names_fit() -> None:
-    assert fit_names(["a", "", "a", "A", " b "]) == ["a", "column_2", "a_2", "A_3", "b"]
+    cases = [
+        (["a", "", "a", "A", " b "], ["a", "column_2", "a_2", "A_3", "b"]),
+        (["a", "a", "a_2"], ["a", "a_3", "a_2"]),
+        ([" b ", "b"], ["b_2", "b"]),
+        (["", "column_1"], ["column_1_2", "column_1"]),
+        (["dateTime", "date_time"], ["dateTime", "date_time_2"]),
+    ]
+    for names, fitting in cases:
+        assert fitting_names(names) == fitting
+        assert [column_index(names, name) for name in fitting] == list(range(len(names)))
+    assert column_index(["dateTime", "n"], "date_time") == 0 and column_index(["a"], "b") is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.repl.golden import golden
+from tests.repl.golden import assert_screen, golden
 from tests.repl.real_terminal import Terminal
 
 SETUP = """
@@ -59,6 +61,31 @@ VIEWS = """
 CREATE MATERIALIZED VIEW spent AS SELECT customer, sum(cents) AS cents FROM orders GROUP BY customer;
 CREATE MATERIALIZED VIEW rich AS SELECT customer FROM spent WHERE cents > 1000;
 """
+
+
+def masked(screen: str) -> str:
+    """A screen without its figures and the widths they need."""
+    screen = re.sub(r"(?<![\w#])[\d][\d.,:]*[kMG]?", "#", screen)
+    return "\n".join(re.sub(r"─+", "─", re.sub(r" +", " ", line)).rstrip() for line in screen.split("\n")).rstrip("\n")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 50)])
+def test_screens_of_the_dashboard(tmp_path: Path, setup: str, width: int, height: int) -> None:
+    with (tmp_path / "setup.sql").open("a") as script:
+        script.write(VIEWS)
+    with Terminal(width=width, height=height, state_home=tmp_path) as terminal:
+        terminal.wait_for("sql>")
+        terminal.run(setup)
+        terminal.wait(lambda screen: screen.count("CREATE MATERIALIZED VIEW (") == 2)
+        terminal.run("\\top")
+        terminal.wait_for("2 queries", "rich", "spent")
+        for key, name in (("s", "queries"), ("g", "graph")):
+            terminal.press(key)
+            wanted = f"terminal_top_{name}_{width}x{height}"
+            if os.environ.get("SQLENGINE_WRITE_SCREENS"):
+                time.sleep(3)
+                assert_screen(wanted, masked(terminal.text))
+            terminal.wait(lambda screen, wanted=wanted: masked(screen) == golden(wanted))  # type: ignore[misc]
 
 
 def test_the_dashboard_on_a_terminal(tmp_path: Path, setup: str) -> None:

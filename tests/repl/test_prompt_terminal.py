@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sqlengine import connect
 from tests.repl.golden import assert_screen
 from tests.repl.real_terminal import Terminal
 
@@ -62,15 +62,56 @@ def test_the_menu_of_completions(terminal: Terminal, width: int, height: int) ->
     terminal.wait_for("WHERE o.price > 12;", "│      3 │")
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24)])
-def test_ctrl_c_cancels_what_runs_and_ctrl_d_leaves(terminal: Terminal) -> None:
-    terminal.run("SELECT count(*) FROM range(100000000) a, range(1000000) b;")
-    terminal.wait_for("b;")
-    time.sleep(1.5)  # until it runs; before that Ctrl-C clears the line
-    terminal.press("c-c")
-    terminal.wait_for("cancelled")
-    terminal.run("SELECT 41 + 1 AS answer;")
-    terminal.wait_for("42")
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """A server with the tables of the setup."""
+    with connect() as database, database.serve(host="127.0.0.1", port=0) as server:
+        for statement in SETUP.strip().split("\n"):
+            database.execute(statement)
+        yield f"postgresql://sqlengine@127.0.0.1:{server.port}/sqlengine"
+
+
+@SIZES
+def test_a_server_is_the_same_prompt(served: str, tmp_path: Path, width: int, height: int) -> None:
+    arguments = (served, "--quiet", "--no-timing")
+    quiet = {"XDG_CONFIG_HOME": str(tmp_path), "NO_COLOR": "", "COLUMNS": str(width), "LINES": str(height)}
+    with Terminal(*arguments, width=width, height=height, state_home=tmp_path, environ=quiet) as terminal:
+        terminal.wait_for("sql>")
+        for statement, name in (("SELECT * FROM orders ORDER BY id;", "table"), ("SELECT prcie FROM orders;", "error")):
+            terminal.run(statement)
+            assert_screen(f"prompt_{name}_{width}x{height}", terminal.wait(lambda text: text.count("sql>") == 2))
+            terminal.press("\x0c")
+            terminal.wait(lambda screen: screen.strip() == "sql>")
+        terminal.type("SELECT o.id FROM orders o WHERE o.")
+        screen = terminal.wait(lambda text: re.search(r"price\s+double precision", text) is not None)
+        assert_screen(f"prompt_menu_{width}x{height}", screen)
+
+
+FILLED = (
+    "CREATE STREAM many (n BIGINT); INSERT INTO many SELECT range FROM range(100000); SET backfill_rate_limit = 20000;"
+)
+
+
+@pytest.mark.parametrize("place", ["embedded", "remote"])
+def test_progress_is_drawn_and_ctrl_c_cancels_and_ctrl_d_leaves(served: str, tmp_path: Path, place: str) -> None:
+    with Terminal(*([served] if place == "remote" else []), state_home=tmp_path, width=120) as terminal:
+        terminal.wait_for("sql>")
+        terminal.run("SELECT count(*) FROM range(100000000) a, range(1000000) b;")
+        terminal.wait_for("running, Ctrl-C ends it")
+        terminal.press("c-c")
+        terminal.wait_for("cancelled")
+        terminal.run("SELECT 41 + 1 AS answer;")
+        terminal.wait_for("42")
+        terminal.run(FILLED)
+        terminal.wait_for("SET (")
+        terminal.run("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM many;")  # five seconds of work
+        terminal.wait(lambda text: re.search(r"\d+%  [\d,]+ rows  [\d.]+k rows/s  ETA [\d.]+ s", text) is not None)
+        terminal.press("c-c")
+        terminal.wait(lambda text: text.count("cancelled") == 2)
+        terminal.run("SELECT count(*) AS views FROM system.materialized_views WHERE name = 'v';")
+        terminal.wait_for("│     0 │")
+        terminal.press("c-d")
+        assert terminal.exit_status() == 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24)])

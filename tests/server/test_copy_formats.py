@@ -117,23 +117,17 @@ def test_arrays_of_structs_are_arrays_of_json(client: psycopg.Connection) -> Non
 
 
 def test_rows_come_in_arrow_to_who_asks(client: psycopg.Connection) -> None:
-    connection = client.pgconn
-    connection.exec_(b"SET result_format = 'arrow'")
+    client.pgconn.exec_(b"SET result_format = 'arrow'")
     found = []
     for rows in (0, 1, 10_000):
-        connection.send_query(f"SELECT {{'a': range::smallint}} AS s FROM range({rows})".encode())
-        answer = connection.get_result()
-        assert answer is not None and answer.status == psycopg.pq.ExecStatus.COPY_OUT
-        data = b""
-        while (piece := connection.get_copy_data(0))[0] > 0:
-            data += bytes(piece[1])
-        done = connection.get_result()
-        assert done is not None and done.command_status == f"SELECT {rows}".encode()
-        assert connection.get_result() is None
+        cursor = client.cursor()
+        with cursor.copy(f"SELECT {{'a': range::smallint}} AS s FROM range({rows})") as sent_rows:
+            data = b"".join(sent_rows)
+        assert cursor.statusmessage == f"SELECT {rows}"
         found.append(pa.ipc.open_stream(data).read_all())
     assert found[2].schema == pa.schema([("s", pa.struct([("a", pa.int16())]))]) == found[0].schema
     assert [table.num_rows for table in found] == [0, 1, 10_000]
     assert found[2].column("s").to_pylist()[9_999] == {"a": 9_999}
-    failed = connection.exec_(b"SELECT nothing")
+    failed = client.pgconn.exec_(b"SELECT nothing")
     assert failed.status == psycopg.pq.ExecStatus.FATAL_ERROR
     assert client.execute("SELECT %s AS a", (1,)).fetchone() == (1,)  # the extended protocol has formats of its own

@@ -10,39 +10,60 @@ from typing import IO, Any
 import pyarrow as pa
 
 from sqlengine.connectors.file.paths import unavailable
+from sqlengine.connectors.file.recode import MARK_BYTES, Chain, Recoding, Rewriting, codec_of_mark
 from sqlengine.errors import DataCorrupted
-from sqlengine.formats.csv_escapes import EscapesDoubled
 
 CHUNK_BYTES = 8 << 20
 HEAD_BYTES = 256
 
 
-def read_head(path: str, compression: str, doubled: EscapesDoubled | None = None) -> bytes:
+def read_head(path: str, compression: str, rewriting: Rewriting | None = None) -> bytes:
     """The first 256 bytes of text: they tell a file that goes on from one that took its name."""
-    with contextlib.closing(ByteStream(path, compression, 0, doubled)) as stream:
-        return stream.read(HEAD_BYTES)[:HEAD_BYTES]
+    head = b""
+    with contextlib.closing(ByteStream(path, compression, 0, rewriting)) as stream:
+        while len(head) < HEAD_BYTES and (data := stream.read(HEAD_BYTES)):
+            head += data
+    return head[:HEAD_BYTES]
 
 
 class ByteStream:
-    """One open file; `doubled`: rewrites its text.  Raises FileUnavailable (58P01), DataCorrupted (XX001) for broken
-    compression."""
+    """One open file; `rewriting`: what its text becomes.  A byte order mark at its beginning says what it is in, and is
+    no part of the text.  Raises FileUnavailable (58P01), DataCorrupted (XX001) for broken compression."""
 
-    def __init__(self, path: str, compression: str, offset: int = 0, doubled: EscapesDoubled | None = None) -> None:
+    def __init__(self, path: str, compression: str, offset: int = 0, rewriting: Rewriting | None = None) -> None:
         self.path = path
         self.compression = compression
-        self._doubled = doubled
+        self._rewriting = rewriting
         try:
             self._raw: IO[bytes] = open(path, "rb")  # noqa: SIM115 - stays open between polls
         except OSError as error:
             raise unavailable(path, error) from None
         self._stream: Any = self._raw
-        self._rest = b""
+        self._rest = self._unread = b""
         if compression != "none":
             self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), compression)
-        if compression == "none" and doubled is None:
+        self._unread = self._read_mark()
+        self._is_plain = compression == "none" and self._rewriting is None
+        if self._is_plain and offset:
+            self._unread = b""
             self._raw.seek(offset)
         else:
             self._skip(offset)
+
+    def _read_mark(self) -> bytes:
+        """Look for a byte order mark; the bytes that were read for that."""
+        head = self._read(MARK_BYTES)
+        while 0 < len(head) < MARK_BYTES and (more := self._read(MARK_BYTES - len(head))):
+            head += more
+        codec = codec_of_mark(head)
+        if codec is not None and not self._is_recoded():
+            recoding = Recoding(codec)
+            self._rewriting = recoding if self._rewriting is None else Chain(recoding, self._rewriting)
+        return head
+
+    def _is_recoded(self) -> bool:
+        """Whether the reader was told what the file is in."""
+        return isinstance(self._rewriting, Recoding | Chain)
 
     def _skip(self, offset: int) -> None:
         while offset > 0:
@@ -55,16 +76,17 @@ class ByteStream:
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
-        if self._doubled is None:
+        if self._rewriting is None:
             return self._read(size)
         while data := self._read(size):
-            if made := self._doubled.feed(data):
+            if made := self._rewriting.feed(data):
                 return made
-        return self._doubled.feed(b"", is_last=True)
+        return self._rewriting.feed(b"", is_last=True)
 
     def _read(self, size: int) -> bytes:
+        unread, self._unread = self._unread, b""
         try:
-            return bytes(self._stream.read(size))
+            return unread + bytes(self._stream.read(max(0, size - len(unread))))
         except OSError as error:
             if self.compression == "none":
                 raise unavailable(self.path, error) from None
@@ -73,7 +95,7 @@ class ByteStream:
     def fraction(self, offset: int) -> float:
         """How much of the file was read, when `offset` bytes of its text were."""
         size = os.fstat(self._raw.fileno()).st_size
-        at = offset if self.compression == "none" else self._raw.tell()
+        at = offset if self._is_plain else self._raw.tell()
         return min(1.0, at / size) if size else 1.0
 
     def replaced(self, offset: int) -> bool:
@@ -83,7 +105,8 @@ class ByteStream:
         except FileNotFoundError:
             return False  # between the two halves of a rotation
         mine = os.fstat(self._raw.fileno())
-        return (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino) or now.st_size < offset
+        read = offset if self._is_plain else self._raw.tell()
+        return (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino) or now.st_size < read
 
     def close(self) -> None:
         """Idempotent."""

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.connectors.base import BadRecord, Polled, Position
-from sqlengine.connectors.columns import same_name
+from sqlengine.connectors.columns import column_index
 from sqlengine.connectors.file.paths import unavailable
 from sqlengine.errors import DataCorrupted, DatatypeMismatch, UndefinedColumn, did_you_mean
 from sqlengine.formats import encoder
@@ -45,7 +45,7 @@ class _Parquet:
         self._file = pq.ParquetFile(path, memory_map=True)
         self.schema = self._file.schema_arrow
         self.count: int | None = self._file.num_row_groups
-        self._columns = columns(self.schema)
+        self._columns = columns(self.schema) if _is_clear(self.schema) else None  # else a name picks several
 
     def part(self, index: int) -> pa.RecordBatch | None:
         if index >= self._file.num_row_groups:
@@ -119,7 +119,9 @@ class ColumnarReader:
     def __init__(self, path: str, kind: str, schema: pa.Schema, position: Position | None) -> None:
         self._path, self._schema = path, schema
         self._parts = open_parts(path, kind, lambda found: [found.names[i] for i in _indexes(found, schema, path)])
-        self._names = [self._parts.schema.names[i] for i in _indexes(self._parts.schema, schema, path)]
+        found = self._parts.schema
+        indexes = _indexes(found, schema, path)
+        self._columns: list[Any] = [found.names[i] for i in indexes] if _is_clear(found) else indexes
         self._part = 0 if position is None else int(position["part"])
         self._row = 0 if position is None else int(position["row"])
         self._current: pa.RecordBatch | None = None
@@ -130,11 +132,11 @@ class ColumnarReader:
         rows = self._next_rows(max_rows)
         if rows is None:
             return Polled(None, self._position(), done=True)
-        columns = [cast_each(_plain(rows.column(n)), f.type) for n, f in zip(self._names, self._schema, strict=True)]
+        columns = [cast_each(_plain(rows.column(n)), f.type) for n, f in zip(self._columns, self._schema, strict=True)]
 
         def show(column: int, i: int) -> str:
             field = self._schema.field(column)
-            value = snippet(str(rows.column(self._names[column])[i].as_py()))
+            value = snippet(str(rows.column(self._columns[column])[i].as_py()))
             return f'column "{field.name}": invalid value for type {to_sql(field.type)}: {value}'
 
         decoded = assemble(self._schema, columns, np.arange(rows.num_rows), [], show)
@@ -175,6 +177,11 @@ class ColumnarReader:
         return {"part": self._part, "row": self._row}
 
 
+def _is_clear(schema: pa.Schema) -> bool:
+    """Whether no name comes again."""
+    return len(set(schema.names)) == len(schema.names)
+
+
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.combine_chunks().to_batches()
     if len(batches) == 1:
@@ -187,11 +194,9 @@ def _indexes(found: pa.Schema, wanted: pa.Schema, path: str) -> list[int]:
 
     Raises UndefinedColumn (42703), DatatypeMismatch (42804).
     """
-    by_name = {same_name(n): i for i, n in reversed(list(enumerate(found.names)))}
     indexes = []
     for field in wanted:
-        exact = found.get_field_index(field.name)
-        index = exact if exact >= 0 else by_name.get(same_name(field.name))
+        index = column_index(found.names, field.name)
         if index is None:
             hint = did_you_mean(field.name, found.names) or "columns: " + ", ".join(found.names)
             raise UndefinedColumn(f'file "{path}" has no column "{field.name}"', hint=hint)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv as pv
 import pyarrow.json as pj
 
+from sqlengine.connectors.columns import fitting_names
 from sqlengine.connectors.file.bytes_in import ByteStream
 from sqlengine.connectors.file.columnar_reader import open_parts
 from sqlengine.connectors.file.json_array import ArrayLines, is_array
@@ -25,8 +26,17 @@ SAMPLE_ROWS = 1_000
 
 
 def infer_schema(path: str, options: FileOptions, sample_rows: int = SAMPLE_ROWS) -> pa.Schema:
-    """The columns of one file, in the engine's types; text formats are judged by their first `sample_rows`
-    rows.
+    """The columns of one file, in the engine's types, under names a table can have; see own_schema."""
+    found = own_schema(path, options, sample_rows)
+    is_clear = len(set(found.names)) == len(found.names) and all(name.strip() for name in found.names)
+    if is_clear or format_of(path, options) == "json":
+        return found
+    return pa.schema([f.with_name(name) for f, name in zip(found, fitting_names(found.names), strict=True)])
+
+
+def own_schema(path: str, options: FileOptions, sample_rows: int = SAMPLE_ROWS) -> pa.Schema:
+    """The columns of one file, in the engine's types, under the names they have there; text formats are judged by
+    their first `sample_rows` rows.
 
     Values of several types make a text column.  Raises FileUnavailable (58P01), DataCorrupted (XX001),
     BadCopyFormat (22P04) for text in which no row can be read.
@@ -35,11 +45,15 @@ def infer_schema(path: str, options: FileOptions, sample_rows: int = SAMPLE_ROWS
     if kind in ("parquet", "arrow"):
         parts = open_parts(path, kind)
         parts.close()
-        return pa.schema([pa.field(f.name, engine_type(f.type)) for f in parts.schema])
+        return _typed(parts.schema)
     lines = _sample(path, options, sample_rows + 1)
     found = _of_json(lines) if kind == "json" else _of_csv(lines, options)
     if found is None:
         raise BadCopyFormat(f'no columns can be found in file "{path}"', hint=f"its format is taken to be {kind}")
+    return _typed(found)
+
+
+def _typed(found: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(f.name, engine_type(f.type)) for f in found])
 
 
@@ -48,7 +62,7 @@ def _sample(path: str, options: FileOptions, rows: int) -> pa.BinaryArray:
     lines, array = LineBuffer(0, options.quote if is_csv else ""), None
     found: list[pa.BinaryArray] = []
     rows += options.skip_lines if is_csv else 0
-    with contextlib.closing(ByteStream(path, compression_of(path, options), 0, options.doubled())) as stream:
+    with contextlib.closing(ByteStream(path, compression_of(path, options), 0, options.rewriting())) as stream:
         while sum(map(len, found)) < rows:
             data = stream.read(1 << 20)
             if not is_csv and not lines.read and is_array(data):

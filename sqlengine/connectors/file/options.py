@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from sqlengine.catalog.measures import duration_us, size_bytes
+from sqlengine.connectors.file.recode import Chain, Recoding, Rewriting, codec_of
 from sqlengine.errors import InvalidParameter
 from sqlengine.formats.csv_escapes import EscapesDoubled
 from sqlengine.formats.csv_format import FORCE_NOT_NULL_HELP, FORCE_NULL_HELP, CsvOptions
@@ -52,6 +53,11 @@ class FileOptions:
     )
     quote: str = option('"', "csv: one character around fields that hold the delimiter", aliases=("quote_character",))
     null_string: str = option("", "csv: what an unquoted field holds for NULL", aliases=("null_literal",))
+    encoding: str = option(
+        "",
+        "what text files that are read are in, by PostgreSQL's names (LATIN1, WIN1252, ...), or UTF16; by default what "
+        "a byte order mark tells, else UTF8",
+    )
     escape: str = option("", "csv: what stands before quotes within quotes; by default the quote itself")
     force_null: str = option("", f"csv: {FORCE_NULL_HELP}")
     force_not_null: str = option("", f"csv: {FORCE_NOT_NULL_HELP}")
@@ -90,6 +96,8 @@ class FileOptions:
 
         if self.escape and len(self.escape.encode()) != 1:
             raise InvalidParameter('option "escape" must be one single-byte character')
+        if self.encoding:
+            codec_of(self.encoding)
         self.rolling()
 
     def rolling(self) -> Rolling:
@@ -106,6 +114,15 @@ class FileOptions:
         delimiter = self.delimiter or ("\t" if tabs else ",")
         return CsvOptions(delimiter, self.quote, self.null_string, self.force_null, self.force_not_null)
 
-    def doubled(self) -> EscapesDoubled | None:
-        """What makes escapes doubled quotes; None where they are."""
-        return EscapesDoubled(self.quote, self.escape) if self.escape not in ("", self.quote) else None
+    @property
+    def is_utf8(self) -> bool:
+        """Whether no other encoding was named."""
+        return not self.encoding or codec_of(self.encoding) == "utf-8"
+
+    def rewriting(self) -> Rewriting | None:
+        """What makes text UTF-8 and escapes doubled quotes; None where they are."""
+        doubled = EscapesDoubled(self.quote, self.escape) if self.escape not in ("", self.quote) else None
+        if self.is_utf8:
+            return doubled
+        recoding = Recoding(codec_of(self.encoding))
+        return recoding if doubled is None else Chain(recoding, doubled)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from sqlengine.connectors.base import BadRecord, Polled, Position
-from sqlengine.connectors.columns import same_name
+from sqlengine.connectors.columns import column_index
 from sqlengine.connectors.file.bytes_in import HEAD_BYTES, ByteStream, read_head
 from sqlengine.connectors.file.json_array import ArrayLines, is_array
 from sqlengine.connectors.file.lines import LINE_BYTES_MAX, LineBuffer
@@ -85,18 +85,23 @@ class TextReader:
     def _checked(self, position: Position | None) -> int:
         """The offset to begin at."""
         offset = 0 if position is None else int(position["offset"])
-        if position is None or offset == 0:
+        if position is None or offset <= self._behind_skipped():
             return 0
-        if zlib.crc32(read_head(self._path, self._compression, self._options.doubled())[:offset]) == position["head"]:
+        if zlib.crc32(read_head(self._path, self._compression, self._options.rewriting())[:offset]) == position["head"]:
             return offset
         if self._options.follow:
             return 0
         raise DataCorrupted(f'file "{self._path}" is not the one that was read before', hint="its beginning differs")
 
+    def _behind_skipped(self) -> int:
+        """The offset behind the lines that are passed over."""
+        is_csv = self._kind == "csv"
+        return behind_skipped_lines(self._path, self._compression, self._options) if is_csv else 0
+
     def _start(self, offset: int) -> None:
-        self._stream = ByteStream(self._path, self._compression, offset, self._options.doubled())
+        self._stream = ByteStream(self._path, self._compression, offset, self._options.rewriting())
         self._lines = LineBuffer(offset, self._options.quote if self._kind == "csv" else "")
-        self._head = read_head(self._path, self._compression, self._options.doubled()) if offset else b""
+        self._head = read_head(self._path, self._compression, self._options.rewriting()) if offset else b""
         self._array = ArrayLines(begun=True) if self._kind == "json" and is_array(self._head) else None
         self._to_skip = self._options.skip_lines if self._kind == "csv" and not offset else 0
 
@@ -134,7 +139,7 @@ class TextReader:
         if not self._options.header:
             self._decoder = CsvDecoder(self._schema, self._options.csv())
             return True
-        if self._lines.offset:
+        if self._lines.offset > self._behind_skipped():
             line = first_line(self._path, self._compression, self._options)
         else:
             if not self._lines.ready:
@@ -148,15 +153,26 @@ class TextReader:
 
 def first_line(path: str, compression: str, options: FileOptions) -> pa.BinaryArray:
     """The first line of a csv file that is not passed over; it may have line breaks within quotes."""
-    lines, found, wanted = LineBuffer(0, options.quote), pa.array([], pa.binary()), options.skip_lines + 1
-    with contextlib.closing(ByteStream(path, compression, 0, options.doubled())) as stream:
+    found, _ = _first_lines(path, compression, options, options.skip_lines + 1)
+    return found.slice(options.skip_lines)
+
+
+def behind_skipped_lines(path: str, compression: str, options: FileOptions) -> int:
+    """The offset in a csv file's text behind the lines that are passed over."""
+    return _first_lines(path, compression, options, options.skip_lines)[1] if options.skip_lines else 0
+
+
+def _first_lines(path: str, compression: str, options: FileOptions, wanted: int) -> tuple[pa.BinaryArray, int]:
+    """So many lines, and the offset behind them."""
+    lines, found = LineBuffer(0, options.quote), pa.array([], pa.binary())
+    with contextlib.closing(ByteStream(path, compression, 0, options.rewriting())) as stream:
         while len(found) < wanted:
             data = stream.read(1 << 16)
             lines.feed(data) if data else lines.finish()
             found = pa.concat_arrays([found, lines.take(wanted - len(found)).records])
             if not data:
                 break
-    return found.slice(options.skip_lines)
+    return found, lines.offset
 
 
 def check_header(path: str, options: FileOptions, names: Sequence[str]) -> None:
@@ -177,10 +193,11 @@ def header_names(line: pa.BinaryArray, options: FileOptions) -> list[str]:
 def _matched(names: list[str], schema: pa.Schema, path: str) -> list[str]:
     """The header's names, each as the declared column it means; UndefinedColumn (42703) for a declared one
     missing."""
-    declared = {same_name(n): n for n in schema.names}
-    matched = [n if n in schema.names else declared.get(same_name(n), n) for n in names]
+    matched = [f"\0{i}" for i in range(len(names))]
     for name in schema.names:
-        if name not in matched:
+        index = column_index(names, name)
+        if index is None or matched[index] in schema.names:
             hint = did_you_mean(name, names) or "columns: " + ", ".join(names)
             raise UndefinedColumn(f'file "{path}" has no column "{name}"', hint=hint)
-    return [n if n not in matched[:i] else f"{n}\0{i}" for i, n in enumerate(matched)]
+        matched[index] = name
+    return matched

@@ -96,6 +96,8 @@ def write_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch], path: Pa
     """
     named = {("null_string" if name.lower() == "null" else name): text for name, text in options.items()}
     parsed = parse(FileOptions, {"path": str(path), **named}, "COPY")
+    if not parsed.is_utf8:
+        raise NotSupportedError("files are written in UTF8 alone", hint='leave option "encoding" out')
     temporary = path.with_name(f".{path.name}.tmp")
     kind, compression = format_of(str(path), parsed), compression_of(str(path), parsed)
     with disk(str(path)):
