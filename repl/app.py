@@ -16,6 +16,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from repl.commands.base import Leave
+from repl.commands.tutorial import go_on
 from repl.completion.completer import SqlCompleter
 from repl.completion.names import NameKeeper, Names
 from repl.config import Config
@@ -100,6 +101,7 @@ def run_text(shell: Shell, text: str) -> None:
     for statement in cut(text, dialect=shell.dialect):
         if not shell.run(statement):
             return
+    go_on(shell)
 
 
 def banner(data_dir: str | None) -> str:

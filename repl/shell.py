@@ -62,7 +62,7 @@ class Shell:
 
     `open_session` opens another session of the same database; `variables` are those of scripts; `confirms`: ask
     before what loses data; `editing` is the prompt's mode, `last_text` what was run there last, `next_text` what is to
-    stand there next time; `tutorial_step` counts the steps of \\tutorial that are done.
+    stand there next time; `tutorial_step`: how many steps of \\tutorial are done, None where nobody follows it.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Shell:
         self.editing = "emacs"
         self.last_text = ""
         self.next_text = ""
-        self.tutorial_step = 0
+        self.tutorial_step: int | None = None
         self._session = session
         self._standard_output = output
         self._file_output: Output | None = None

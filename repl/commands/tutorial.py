@@ -1,4 +1,4 @@
-"""\\tutorial: eight steps, each done in the shell itself; the next is told when the last has been done."""
+"""\\tutorial: eight steps, each done in the shell itself; when one has been done the next is told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repl.commands.base import Command
-from sqlengine.errors import Error
+from sqlengine.errors import Error, InvalidParameter
 
 if TYPE_CHECKING:
     from repl.shell import Shell
@@ -29,9 +29,11 @@ STEPS = (
          "INSERT INTO lesson VALUES ('tea', 3), ('milk', 1), ('tea', 4);",
          "SELECT 1 FROM lesson HAVING count(*) >= 3"),
     Step("A materialized view is a query whose answer is kept up to date.",
-         "CREATE MATERIALIZED VIEW lesson_sums AS SELECT item, sum(price) AS total FROM lesson GROUP BY item;",
+         "CREATE MATERIALIZED VIEW lesson_sums AS\n"
+         "    SELECT item, sum(price) AS total FROM lesson GROUP BY item;",
          "SELECT 1 FROM system.materialized_views WHERE name = 'lesson_sums'"),
-    Step("New rows are in the view as soon as they are in the stream. Insert more, then SELECT * FROM lesson_sums.",
+    Step("New rows are in the view as soon as they are in the stream. Look at it\n"
+         "(SELECT * FROM lesson_sums;), insert more, and look again.",
          "INSERT INTO lesson VALUES ('bread', 5);",
          "SELECT 1 FROM lesson_sums HAVING count(*) >= 3"),
     Step("A table has a key, and its rows can change.",
@@ -41,28 +43,56 @@ STEPS = (
          "INSERT INTO lesson_names VALUES ('tea', 'Darjeeling'), ('milk', 'Oat');",
          "SELECT 1 FROM lesson_names HAVING count(*) >= 2"),
     Step("Join the view with the table: a view over a view.",
-         "CREATE MATERIALIZED VIEW lesson_named AS SELECT name, total FROM lesson_sums JOIN lesson_names USING (item);",
+         "CREATE MATERIALIZED VIEW lesson_named AS\n"
+         "    SELECT name, total FROM lesson_sums JOIN lesson_names USING (item);",
          "SELECT 1 FROM system.materialized_views WHERE name = 'lesson_named'"),
-    Step("Change a name, and SELECT * FROM lesson_named: it has followed. SUBSCRIBE shows changes live.",
+    Step("Change a name, and SELECT * FROM lesson_named: it has followed. SUBSCRIBE\n"
+         "lesson_named shows such changes as they come.",
          "UPDATE lesson_names SET name = 'Assam' WHERE item = 'tea';",
          "SELECT 1 FROM lesson_named WHERE name = 'Assam'"),
 )  # fmt: skip
+_CLEARING = "DROP STREAM lesson CASCADE; DROP TABLE lesson_names CASCADE;"
 
 
 def _tutorial(shell: Shell, argument: str) -> bool:
     """Go past the steps that have been done, and tell the next one; `restart` begins again."""
+    if argument not in ("", "restart"):
+        raise InvalidParameter(f'unknown argument "{argument}" of \\tutorial', hint="\\tutorial restart begins again")
     if argument == "restart":
-        shell.tutorial_step = 0
-    while shell.tutorial_step < len(STEPS) and _is_done(shell, STEPS[shell.tutorial_step]):
-        shell.say(f"step {shell.tutorial_step + 1} is done")
-        shell.tutorial_step += 1
-    if shell.tutorial_step == len(STEPS):
-        shell.say("That was the tutorial. DROP STREAM lesson CASCADE and DROP TABLE lesson_names clear it away.")
-        return True
-    step = STEPS[shell.tutorial_step]
-    number = shell.tutorial_step + 1
-    shell.say(f"step {number} of {len(STEPS)}: {step.text}\n\n  {step.example}\n\nthen type \\tutorial again")
+        shell.tutorial_step = None
+    if shell.tutorial_step is None and _is_done(shell, STEPS[0]):
+        shell.say(f"what an earlier tutorial made is still there; clear it away to begin again:\n\n  {_CLEARING}\n")
+    shell.tutorial_step = shell.tutorial_step or 0
+    _tell_done(shell)
+    _tell_next(shell)
     return True
+
+
+def go_on(shell: Shell) -> None:
+    """At the prompt, behind every statement: tell of a step that it has done, and the next one."""
+    if shell.tutorial_step is not None and _tell_done(shell):
+        _tell_next(shell)
+
+
+def _tell_done(shell: Shell) -> bool:
+    """Go past the steps that have been done; whether there were any."""
+    before = shell.tutorial_step or 0
+    step = before
+    while step < len(STEPS) and _is_done(shell, STEPS[step]):
+        step += 1
+        shell.say(f"step {step} is done")
+    shell.tutorial_step = step
+    return step > before
+
+
+def _tell_next(shell: Shell) -> None:
+    step = shell.tutorial_step or 0
+    if step == len(STEPS):
+        shell.say(f"\nThat was the tutorial. To clear away what it made:\n\n  {_CLEARING}\n")
+        shell.tutorial_step = None
+        return
+    text, example = STEPS[step].text, STEPS[step].example.replace("\n", "\n  ")
+    shell.say(f"\nstep {step + 1} of {len(STEPS)}: {text}\n\n  {example}\n")
 
 
 def _is_done(shell: Shell, step: Step) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from repl.app import run_text
 from repl.commands.loading import stream_name
 from repl.commands.tutorial import STEPS
 from repl.shell import Display, Shell
@@ -142,9 +143,28 @@ def test_the_tutorial_is_done_by_its_own_examples(typed: Typed) -> None:
         told = typed.run(step.example)
         assert typed.good, told
     assert "step 8 is done" in typed.run("\\tutorial")
-    assert "step 8 is done" in typed.run("\\tutorial restart")
-    typed.run("DROP STREAM lesson CASCADE;", "DROP TABLE lesson_names;")
+    told = typed.run("\\tutorial restart")
+    assert "still there" in told and "step 8 is done" in told
+    typed.run("DROP STREAM lesson CASCADE;", "DROP TABLE lesson_names CASCADE;")
     assert "step 1 of 8" in typed.run("\\tutorial restart")
+    assert 'unknown argument "stop"' in typed.run("\\tutorial stop")
+
+
+def test_at_the_prompt_the_tutorial_goes_on_by_itself(typed: Typed) -> None:
+    def prompt(text: str) -> str:
+        run_text(typed.shell, text)
+        return typed.run()
+
+    assert "step" not in prompt("SELECT 1;")
+    assert "step 1 of 8" in prompt("\\tutorial")
+    assert "step" not in prompt("CREATE STREAM lessons (item TEXT);")
+    assert "step" not in prompt("CREATE STREAM lesson (item TEXT, price BIGNUM);")
+    for number, step in enumerate(STEPS, 1):
+        told = prompt(step.example)
+        assert f"step {number} is done" in told and (f"step {number + 1} of 8" in told or number == 8), told
+    assert "That was the tutorial" in told and "step" not in prompt("SELECT 1;")
+    prompt("DROP STREAM lesson CASCADE; DROP TABLE lesson_names CASCADE;")
+    assert "step 1 of 8" in prompt("\\tutorial")
 
 
 def test_the_editor(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
