@@ -109,7 +109,7 @@ def test_progress_is_drawn_and_ctrl_c_cancels_and_ctrl_d_leaves(served: str, tmp
         terminal.press("c-c")
         terminal.wait(lambda text: text.count("cancelled") == 2)
         terminal.run("SELECT count(*) AS views FROM system.materialized_views WHERE name = 'v';")
-        terminal.wait_for("│     0 │")
+        terminal.wait_for("│ bigint │", "│      0 │")
         terminal.press("c-d")
         assert terminal.exit_status() == 0
 
