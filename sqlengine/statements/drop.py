@@ -134,6 +134,11 @@ def drop_object(context: Context, obj: CatalogObject, cascade: bool) -> None:
     _drop_together(context, [*members, *over, obj])
 
 
+def drop_alone(context: Context, obj: CatalogObject) -> None:
+    """Drop an object whose dependents, plain views, stay."""
+    _drop_together(context, [obj])
+
+
 def _drop_together(context: Context, objects: list[CatalogObject], topic: str | None = None) -> None:
     """Drop objects in this order, with what is theirs alone and perhaps a topic: all of them or, after a crash, none.
 

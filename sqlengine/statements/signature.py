@@ -17,15 +17,12 @@ from sqlengine import duck, sql
 from sqlengine.catalog.pg.types import parameter_type
 from sqlengine.errors import Error, UndefinedObject
 from sqlengine.expr.parameters import Found, collecting
-from sqlengine.expr.session_facts import session_facts
 from sqlengine.plan.unplannable import Unplannable
-from sqlengine.runtime.one_shot import prepare
-from sqlengine.snapshot.expand import OtherDialect, catalog_parameters
+from sqlengine.snapshot.expand import catalog_parameters
 from sqlengine.sql import ast
-from sqlengine.sql.dialect import POSTGRES
+from sqlengine.statements.answer_schema import answer_schema
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import cursor_of
-from sqlengine.statements.planned_select import facts_of
 from sqlengine.statements.prepared import kept
 from sqlengine.statements.subscribe import HEAD
 from sqlengine.statements.write import writable
@@ -196,14 +193,7 @@ def _where(text: str | None) -> str:
 def _select(statement: ast.SelectStatement, context: Context) -> pa.Schema:
     if statement.emit is not None:
         return _followed(statement.query, statement.emit, HEAD[2:], context)
-    with context.instance.lock:
-        if statement.query.dialect == POSTGRES:
-            try:
-                return context.instance.expanded(statement.query).describe()
-            except OtherDialect:
-                pass
-        with session_facts(facts_of(context)):
-            return prepare(statement.query, context.instance.planning).schema
+    return answer_schema(statement.query, context)
 
 
 def _followed(query: ast.Query, emit: ast.Emit, head: Sequence[pa.Field], context: Context) -> pa.Schema:

@@ -9,23 +9,19 @@ import pyarrow as pa
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import ColumnInfo, EmitInfo, MaterializedView, View
 from sqlengine.errors import InvalidDefinition, InvalidParameter, ObjectInUse
-from sqlengine.expr.session_facts import session_facts
 from sqlengine.plan.explain import describe
 from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.state import growing, how_to_bound
 from sqlengine.result import Result
 from sqlengine.runtime.fill import RATE_LIMIT, rate_limit
-from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.replacement import as_replacement, begin_replacement, new_view
-from sqlengine.snapshot.expand import OtherDialect
 from sqlengine.sql import ast, tables
-from sqlengine.sql.dialect import POSTGRES
+from sqlengine.statements.answer_schema import answer_schema
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import follow_files
 from sqlengine.statements.making import Making, being_made
-from sqlengine.statements.planned_select import facts_of
 
 _ALTER = "ALTER "
 ALTERED = ";\n" + _ALTER
@@ -90,21 +86,10 @@ def _plain(statement: ast.CreateView, context: Context) -> View:
         name=object_name(statement.name),
         query=statement.query.text,
         sql=statement.text,
-        columns=_renamed(infos_of_schema(_answer(statement.query, context)), statement.column_aliases),
+        columns=_columns(answer_schema(statement.query, context, makes_rows=False), statement.column_aliases),
         inputs=direct_inputs(statement.query, context),
         created_us=context.instance.clock.now_us(),
     )
-
-
-def _answer(query: ast.Query, context: Context) -> pa.Schema:
-    """The columns of a view's query, as whoever will answer it has them."""
-    if query.dialect == POSTGRES:
-        try:
-            return context.instance.expanded(query).describe()
-        except OtherDialect:  # of a view that it reads
-            pass
-    with session_facts(facts_of(context)):
-        return prepare(query, context.instance.planning, makes_rows=False).schema
 
 
 def _replace(old: MaterializedView, view: MaterializedView, planned: Planned, context: Context) -> None:
@@ -143,7 +128,7 @@ def _planned(statement: ast.CreateView, context: Context) -> tuple[MaterializedV
         name=object_name(statement.name),
         query=statement.query.text,
         sql=statement.text,
-        columns=_renamed(infos_of_schema(planned.schema), statement.column_aliases),
+        columns=_columns(planned.schema, statement.column_aliases),
         query_id=instance.next_id("q"),
         inputs=direct_inputs(statement.query, context),
         emit=EmitInfo(mode=emit.mode, every_us=emit.every_us, lateness_us=emit.lateness_us, timeout_us=emit.timeout_us),
@@ -241,7 +226,9 @@ def direct_inputs(query: ast.Query, context: Context) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n for n in names if n in context.instance.catalog))
 
 
-def _renamed(columns: tuple[ColumnInfo, ...], names: tuple[str, ...]) -> tuple[ColumnInfo, ...]:
-    if len(names) > len(columns):
+def _columns(schema: pa.Schema, names: tuple[str, ...]) -> tuple[ColumnInfo, ...]:
+    """The answer's columns; the first ones by the names the statement gives."""
+    if len(names) > len(schema):
         raise InvalidDefinition("CREATE VIEW specifies more column names than columns", sqlstate="42601")
-    return tuple(ColumnInfo(names[i], c.type) if i < len(names) else c for i, c in enumerate(columns))
+    named = [field.with_name(names[i]) if i < len(names) else field for i, field in enumerate(schema)]
+    return infos_of_schema(pa.schema(named))

@@ -13,6 +13,7 @@ from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView
 from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.result import Result
 from sqlengine.sql import ast
+from sqlengine.sql.dialect import dialect_of
 from sqlengine.statements.context import Context
 from sqlengine.statements.hive.found import (
     any_object,
@@ -20,6 +21,7 @@ from sqlengine.statements.hive.found import (
     database_location,
     database_shown,
     one_partition,
+    partition_prefix,
     type_of_arrow,
 )
 
@@ -85,6 +87,7 @@ def _details(obj: CatalogObject, context: Context, spec: ast.PartitionSpec | Non
     schema, _, name = obj.name.rpartition(".")
     facts: dict[str, str] = {"Database:": database_shown(schema)}
     head = "# Detailed Table Information"
+    counted: dict[str, str] = {}
     if spec is not None:
         if not isinstance(obj, FileTable):
             raise WrongObjectType(f'"{obj.name}" is a {obj.kind}: it has no partitions')
@@ -92,6 +95,8 @@ def _details(obj: CatalogObject, context: Context, spec: ast.PartitionSpec | Non
         head = "# Detailed Partition Information"
         facts |= {"Table:": name, "Partition Value:": f"[{', '.join(map(str, partition.values))}]"}
         facts["Location:"] = f"file:{partition.location}"
+        prefix = partition_prefix([name for name, _, _ in obj.partition_columns], partition.values)
+        counted = {name.removeprefix(prefix): text for name, text in obj.statistics.items() if name.startswith(prefix)}
     else:
         owner = context.instance.catalog.roles.by_id(obj.owner).name
         created = dt.datetime.fromtimestamp(obj.created_us / 1e6, dt.UTC)
@@ -102,10 +107,16 @@ def _details(obj: CatalogObject, context: Context, spec: ast.PartitionSpec | Non
     lines: list[Line] = [("", None, None), (head, None, None), *((key, value, None) for key, value in facts.items())]
     if isinstance(obj, FileTable) and spec is None:
         lines += _pairs("Table Parameters:", parameters(obj))
+    elif counted:
+        lines += _pairs("Partition Parameters:", counted)
     if isinstance(obj, FileTable):
         lines += _storage(obj)
     if isinstance(obj, (View, MaterializedView)):
-        lines += [("", None, None), ("# View Information", None, None), ("Original Query:", obj.query, None)]
+        lines += [
+            ("", None, None),
+            ("# View Information", None, None),
+            ("Original Query:", dialect_of(obj.query)[1], None),
+        ]
     return lines
 
 

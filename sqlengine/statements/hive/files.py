@@ -23,6 +23,7 @@ from sqlengine.statements.hive.found import (
     database,
     file_table,
     local_path,
+    partition_prefix,
     partition_shown,
     partitions_of,
     stated_values,
@@ -105,18 +106,15 @@ def analyze(statement: ast.Analyze, context: Context) -> Result:
         return Result("ANALYZE")
     table = file_table(context, statement.name, "analyze")
     counted = warehouse.statistics(description_of(table), partitions_of(table, statement.partition))
-    made = {
-        "numFiles": str(sum(each.num_files for each in counted.values())),
-        "numRows": str(sum(each.num_rows or 0 for each in counted.values())),
-        "totalSize": str(sum(each.total_bytes for each in counted.values())),
-    }
+    made = _counts(list(counted.values()))
     if table.partition_columns:
         made["numPartitions"] = str(len(counted))
     if statement.partition is not None:
         names = [name for name, _, _ in table.partition_columns]
         made = {
-            f"partition.{warehouse.partition_name(names, values)}": f"{each.num_rows} rows in {each.num_files} files"
+            f"{partition_prefix(names, values)}{key}": count
             for values, each in counted.items()
+            for key, count in _counts([each]).items()
         }
     if statement.columns is not None:
         made |= _of_columns(table, statement.columns, context)
@@ -124,6 +122,14 @@ def analyze(statement: ast.Analyze, context: Context) -> Result:
         now = file_table(context, statement.name, "analyze")
         context.instance.catalog.update(now, statistics={**now.statistics, **made})
     return Result("ANALYZE")
+
+
+def _counts(counted: list[warehouse.Statistics]) -> dict[str, str]:
+    return {
+        "numFiles": str(sum(each.num_files for each in counted)),
+        "numRows": str(sum(each.num_rows or 0 for each in counted)),
+        "totalSize": str(sum(each.total_bytes for each in counted)),
+    }
 
 
 def _of_columns(table: FileTable, columns: tuple[str, ...], context: Context) -> dict[str, str]:

@@ -244,6 +244,11 @@ def no_partition(table: FileTable, values: Sequence[str | None]) -> UndefinedObj
     return UndefinedObject(f'table "{object_name(tuple(table.name.split(".")))}" has no partition {shown}')
 
 
+def partition_prefix(names: list[str], values: tuple[str | None, ...]) -> str:
+    """What the names of a partition's counts begin with among a table's statistics."""
+    return f"partition.{warehouse.partition_name(names, values)}."
+
+
 def partition_shown(table: FileTable, partition: Partition) -> str:
     """`ds=2024-01-01/hr=11`."""
     return str(warehouse.partition_name([name for name, _, _ in table.partition_columns], partition.values))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sqlengine import types, warehouse
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import CatalogObject, FileTable, Table
+from sqlengine.catalog.objects import CatalogObject, FileTable, Table, View
 from sqlengine.errors import (
     DuplicateColumn,
     DuplicateTable,
@@ -26,7 +26,7 @@ from sqlengine.runtime.file_tables import description_of
 from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
-from sqlengine.statements.drop import drop_object
+from sqlengine.statements.drop import drop_alone, drop_object
 from sqlengine.statements.hive.found import (
     any_object,
     column_infos,
@@ -275,7 +275,8 @@ def _create_keyed(statement: ast.CreateFileTable, context: Context) -> Result:
 
 
 def drop_table(statement: ast.DropTable, context: Context) -> Result:
-    """DROP TABLE: one that does not exist is none to complain about (hive.exec.drop.ignorenonexistent)."""
+    """DROP TABLE: one that does not exist is none to complain about (hive.exec.drop.ignorenonexistent). Views over it
+    stay, as in Hive, and can be read again when there is such a table again; what is kept up to date goes before it."""
     with context.instance.lock:
         found: CatalogObject | None = context.instance.catalog.find(statement.name)
         if found is None:
@@ -285,5 +286,11 @@ def drop_table(statement: ast.DropTable, context: Context) -> Result:
             raise WrongObjectType(
                 f'"{found.name}" is not a table', hint=f"it is a {found.kind}: use DROP {found.kind.upper()}"
             )
-        drop_object(context, found, cascade=False)
+        over = context.instance.catalog.dependents(found.name)
+        if any(not isinstance(obj, View) for obj in over):
+            drop_object(context, found, cascade=False)
+        else:
+            drop_alone(context, found)
+            for view in reversed(over):
+                context.notice(f'view "{view.name}" stays, and needs a table "{found.name}" to be read')
     return Result("DROP TABLE")

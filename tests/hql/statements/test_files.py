@@ -396,3 +396,29 @@ def test_a_python_function_is_made_by_its_name(db: sqlengine.Database) -> None:
         db.execute("CREATE FUNCTION f AS 'org.example.Udf'")
     with pytest.raises(sqlengine.errors.UndefinedObject):
         db.execute("CREATE FUNCTION f AS 'python:tests.nowhere.f'")
+
+
+# ---------------------------------------------------------------- what is told of tables
+
+
+def test_what_was_counted_of_a_partition_is_told(db: sqlengine.Database) -> None:
+    db.execute("CREATE TABLE t (a INT) PARTITIONED BY (ds STRING)")
+    db.execute("INSERT INTO t VALUES (1, 'a/b'), (2, 'a/b'), (3, 'c')")
+    db.execute("ANALYZE TABLE t PARTITION (ds = 'a/b') COMPUTE STATISTICS")
+    told = [(line[1], line[2]) for line in db.execute("DESCRIBE FORMATTED t PARTITION (ds = 'a/b')").fetchall()]
+    assert ("numRows", "2") in told and ("numFiles", "1") in told
+    others = db.execute("DESCRIBE FORMATTED t PARTITION (ds = 'c')").fetchall()
+    assert not [line for line in others if line[1] == "numRows"]
+
+
+def test_views_over_a_table_that_was_dropped_outlive_a_restart(tmp_path: Path) -> None:
+    with opened_at(tmp_path) as first:
+        first.execute("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT a + 1 AS b FROM t")
+        assert ("Original Query:", "SELECT a + 1 AS b FROM t", None) in first.execute("DESCRIBE EXTENDED v").fetchall()
+        done = first.execute("DROP TABLE t")
+        assert [str(notice) for notice in done.notices] == ['view "v" stays, and needs a table "t" to be read']
+    with opened_at(tmp_path) as again:
+        with pytest.raises(sqlengine.errors.UndefinedTable):
+            again.execute("SELECT * FROM v")
+        again.execute("CREATE TABLE t AS SELECT 4 AS a")
+        assert rows(again, "SELECT * FROM v") == [(5,)]
