@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sqlengine.catalog.objects import ColumnInfo, Stream, Table
 from sqlengine.connectors.base import BadRecord
@@ -238,13 +239,25 @@ class TopicReader:
                 return pa.array(np.full(n, source.partition, dtype=np.int64)).cast(info.type)
             case "topic":
                 return pa.repeat(self.topic.name, n).cast(info.type)
+            case "timestamp_ms":
+                return pc.divide(self._timestamps(source).cast(pa.int64()), 1000).cast(info.type)
             case "timestamp" if self._decoder is None:
-                return pa.array(source.frame.append_timestamps_us()).cast(pa.timestamp("us")).cast(info.type)
-        rows = source.rows if source.rows is not None else np.arange(n)
+                return self._timestamps(source).cast(info.type)
         field = info.metadata or ""
         if field not in source.frame.schema.names:
             return pa.nulls(n, info.type)
-        return source.frame.column(field).take(pa.array(rows)).cast(info.type)
+        return self._field(source, field).cast(info.type)
+
+    def _timestamps(self, source: SourceBatch) -> pa.Array:
+        """When its records were made: what they say themselves, of batches when they were appended."""
+        if self._decoder is None:
+            times = source.frame.append_timestamps_us()
+            return pa.array(times if source.rows is None else times[source.rows]).cast(pa.timestamp("us"))
+        return self._field(source, "timestamp")
+
+    def _field(self, source: SourceBatch, field: str) -> pa.Array:
+        rows = source.rows if source.rows is not None else np.arange(source.num_rows)
+        return source.frame.column(field).take(pa.array(rows))
 
 
 def _with_whole_end(log: Log, frames: list[Frame], end: int) -> list[Frame]:

@@ -17,6 +17,7 @@ METADATA_TYPES = {
     "partition": pa.int32(),
     "key": pa.binary(),
     "timestamp": types.TIMESTAMPTZ,
+    "timestamp_ms": pa.int64(),
     "headers": pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())])),
     "topic": pa.string(),
 }

@@ -135,8 +135,12 @@ def flush(context: Context, pending: Iterable[Pending]) -> None:
 
     One batch for one partition is one frame, which is so by itself; more than that is a transaction of the log.
     """
+    append_all(context, (write for item in pending for write in _placed(context, item.target, item.batch)))
+
+
+def append_all(context: Context, writes: Iterator[tuple[Log, pa.RecordBatch]]) -> None:
+    """The same with what each partition takes."""
     storage = context.instance.storage
-    writes = (write for item in pending for write in _placed(context, item.target, item.batch))
     first = list(islice(writes, 2))
     if len(first) == 1:
         storage.append_many(first)
@@ -190,7 +194,7 @@ def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> 
     topic = context.instance.topic_of(target)
     logs = topic.partitions
     key = target.options.get("key") if isinstance(target, Stream) else ",".join(target.primary_key) or None
-    encoded = _encoded(context, target, batch, key)
+    encoded = encoded_rows(context, target, batch, key)
     if len(logs) == 1:
         return [(logs[0], encoded)]
     if key is None:
@@ -199,7 +203,7 @@ def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> 
     return [(logs[i], part) for i, part in deal(encoded, chosen, len(logs))]
 
 
-def _encoded(context: Context, target: Stream | Table, batch: pa.RecordBatch, key: str | None) -> pa.RecordBatch:
+def encoded_rows(context: Context, target: Stream | Table, batch: pa.RecordBatch, key: str | None) -> pa.RecordBatch:
     """The topic's payload: the batch itself, or records of the stream's format."""
     was = stored_names(target.columns)
     records = batch.rename_columns([was.get(n, n) for n in batch.schema.names]) if was else batch

@@ -7,7 +7,6 @@ from typing import Any
 
 import lark
 
-from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.build import Node, expr_text, full_name, ident, query_leaf, string_of
@@ -383,12 +382,3 @@ def _partitions(form: Node) -> Iterator[tuple[ast.PartitionSpec, str]]:
     for item in added or [form]:
         for partition in item.nodes("partition"):
             yield partition_spec(partition) or (), (string_of(item) or "") if added else ""
-
-
-def refuse_handler(layout: ast.FileLayout) -> None:
-    """Tables over other systems than files are no tables here."""
-    if layout.handler:
-        raise errors.NotSupportedError(
-            f"tables STORED BY {layout.handler.rpartition('.')[2]} are not supported",
-            hint="CREATE STREAM declares what comes from a topic or a connector",
-        )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlengine import types, warehouse
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import CatalogObject, FileTable, Table, View
+from sqlengine.catalog.objects import CatalogObject, FileTable, Stream, Table, View
 from sqlengine.errors import (
     DependentObjects,
     DuplicateColumn,
@@ -40,6 +40,7 @@ from sqlengine.statements.hive.found import (
     spelt_values,
     table_location,
 )
+from sqlengine.statements.hive.kafka import alter_kafka_table, is_kafka_table
 from sqlengine.warehouse import Partition
 
 Change = Callable[[FileTable, ast.AlterFileTable, Context], FileTable]
@@ -86,6 +87,8 @@ def _alter_other(obj: CatalogObject, statement: ast.AlterFileTable, context: Con
             made = ast.ColumnDef(name=column.name, type_name=kind, default_text=column.default)
             add_column(ast.AddColumn(table=statement.name, column=made), context)
         return Result(_TAG)
+    if isinstance(obj, Stream) and is_kafka_table(obj) and change.verb in ("set_properties", "unset_properties"):
+        return alter_kafka_table(obj, change, context)
     if isinstance(obj, View) and change.verb in ("set_properties", "unset_properties"):
         context.notice("properties of views say nothing here")
         return Result("ALTER VIEW")

@@ -9,7 +9,7 @@ from importlib import import_module
 import pyarrow as pa
 
 from sqlengine import warehouse
-from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, View
+from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, Stream, View
 from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.result import Result
 from sqlengine.sql import ast
@@ -24,6 +24,7 @@ from sqlengine.statements.hive.found import (
     partition_prefix,
     type_of_arrow,
 )
+from sqlengine.statements.hive.kafka import HANDLER, is_kafka_table, kafka_properties
 
 Line = tuple[str, str | None, str | None]
 _HEAD = ("col_name", "data_type", "comment")
@@ -107,6 +108,8 @@ def _details(obj: CatalogObject, context: Context, spec: ast.PartitionSpec | Non
     lines: list[Line] = [("", None, None), (head, None, None), *((key, value, None) for key, value in facts.items())]
     if isinstance(obj, FileTable) and spec is None:
         lines += _pairs("Table Parameters:", parameters(obj))
+    elif isinstance(obj, Stream) and is_kafka_table(obj):
+        lines += _pairs("Table Parameters:", kafka_properties(obj) | {"EXTERNAL": "TRUE", "storage_handler": HANDLER})
     elif counted:
         lines += _pairs("Partition Parameters:", counted)
     if isinstance(obj, FileTable):
@@ -124,6 +127,8 @@ def table_type(obj: CatalogObject) -> str:
     """Hive's word for what an object is."""
     if isinstance(obj, FileTable):
         return "EXTERNAL_TABLE" if obj.is_external else "MANAGED_TABLE"
+    if is_kafka_table(obj):
+        return "EXTERNAL_TABLE"
     kinds = {"view": "VIRTUAL_VIEW", "materialized view": "MATERIALIZED_VIEW"}
     return kinds.get(obj.kind, "MANAGED_TABLE")
 

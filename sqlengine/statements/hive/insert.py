@@ -28,6 +28,7 @@ from sqlengine.statements.hive.found import (
     stated_values,
     type_of_arrow,
 )
+from sqlengine.statements.hive.kafka import is_kafka_table, write_records
 from sqlengine.statements.hive.rows import cast_to, refuse_in_transaction, write_files
 from sqlengine.statements.planned_select import run_planned
 from sqlengine.statements.select import run_snapshot
@@ -119,6 +120,9 @@ def _write_own(context: Context, target: ast.InsertTarget, obj: Stream | Table, 
     """Into a stream or a table by key, with Hive's casts."""
     columns = {column.name: column for column in obj.stored_columns()}
     names = list(target.columns) or list(columns)
+    if is_kafka_table(obj):  # what Kafka keeps of a record is given behind its columns, or left out
+        columns = {column.name: column for column in obj.columns}
+        names = list(columns) if not target.columns and rows.num_columns == len(columns) else names
     if len(names) != rows.num_columns:
         raise DatatypeMismatch(
             f'"{obj.name}" takes {len(names)} columns here, the query has {rows.num_columns}',
@@ -136,7 +140,10 @@ def _write_own(context: Context, target: ast.InsertTarget, obj: Stream | Table, 
         pa.RecordBatch.from_arrays(casts(batch, context.instance.clock.now_us()), schema=schema)
         for batch in plain.to_batches()
     ]
-    return write_rows(context, obj, pa.Table.from_batches(batches, schema), names).num_rows
+    written = pa.Table.from_batches(batches, schema)
+    if isinstance(obj, Stream) and is_kafka_table(obj):
+        return write_records(context, obj, written)
+    return write_rows(context, obj, written, names).num_rows
 
 
 def _write_directory(target: ast.InsertTarget, rows: pa.Table) -> int:

@@ -26,6 +26,7 @@ from sqlengine.statements.hive.found import (
     partitions_of,
     shown_name,
 )
+from sqlengine.statements.hive.kafka import is_kafka_table, kafka_properties
 from sqlengine.statements.hive.session import set_
 
 TABLES = (Stream, Table, FileTable, View, MaterializedView)
@@ -115,6 +116,8 @@ def _properties(statement: ast.HiveShow, context: Context) -> Result:
     assert statement.name is not None, "the grammar asks for a name"
     found = any_object(context, statement.name)
     known = parameters(found) if isinstance(found, FileTable) else dict(getattr(found, "options", {}))
+    if isinstance(found, Stream) and is_kafka_table(found):
+        known = kafka_properties(found)
     if statement.key is not None:
         value = known.get(statement.key)
         shown = (

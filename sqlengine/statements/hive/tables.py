@@ -36,6 +36,7 @@ from sqlengine.statements.hive.found import (
     texts,
     type_of_arrow,
 )
+from sqlengine.statements.hive.kafka import create_kafka_table, is_kafka_table
 from sqlengine.statements.hive.rows import write_files
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.tables import create_table as create_own_table
@@ -56,10 +57,7 @@ def create_table(statement: ast.CreateFileTable, context: Context) -> Result:
             return Result("CREATE TABLE")
         raise DuplicateTable(f'relation "{name}" already exists')
     if statement.layout.handler:
-        raise NotSupportedError(
-            f"tables STORED BY {statement.layout.handler.rpartition('.')[2]} are not supported",
-            hint="CREATE STREAM declares what comes from a topic or through a connector",
-        )
+        return create_kafka_table(statement, context)
     if _is_keyed(statement):
         return _create_keyed(statement, context)
     rows = None if statement.query is None else run_snapshot(context, statement.query)
@@ -282,7 +280,7 @@ def drop_table(statement: ast.DropTable, context: Context) -> Result:
         if found is None:
             context.notice(f'table "{object_name(statement.name)}" does not exist, skipping')
             return Result("DROP TABLE")
-        if not isinstance(found, (FileTable, Table)):
+        if not isinstance(found, (FileTable, Table)) and not is_kafka_table(found):
             raise WrongObjectType(
                 f'"{found.name}" is not a table', hint=f"it is a {found.kind}: use DROP {found.kind.upper()}"
             )
