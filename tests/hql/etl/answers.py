@@ -34,8 +34,9 @@ SELECT ds,
   unescaped(dash(f[4])) AS url,
   CAST(whole(dash(f[5])) AS INTEGER) AS product_id,
   TRY_CAST(TRY_CAST(dash(f[6]) AS DOUBLE) AS DECIMAL(18,6))::DECIMAL(10,2) AS amount,
-  CASE WHEN dash(f[7]) IS NOT NULL THEN list_transform(string_split(f[7], ','), lambda x: unescaped(x)) END AS tags,
-  CASE WHEN dash(f[8]) IS NOT NULL
+  CASE WHEN nullif(dash(f[7]), '') IS NOT NULL
+    THEN list_transform(string_split(f[7], ','), lambda x: unescaped(x)) END AS tags,
+  CASE WHEN nullif(dash(f[8]), '') IS NOT NULL
     THEN map_from_entries(list_transform(string_split(f[8], ','),
       lambda x: (split_part(x, ':', 1), split_part(x, ':', 2)))) END
     AS props

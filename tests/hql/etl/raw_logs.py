@@ -135,3 +135,13 @@ def _access(day: str) -> str:
         size = chance.choice([str(chance.randint(0, 99999)), "-"])
         lines.append(f'10.0.0.{number % 250} [{day}:{number % 24:02}] "{method} /p/{number % 40}?ü" {status} {size}')
     return "\n".join([*lines[:100], "what is this", "", *lines[100:], "10.0.0.1 [torn"])
+
+
+def write_late(raw: Path, day: str) -> None:
+    """A file that comes when its day is long over, and one that is replaced by a longer one."""
+    lines = _clicks(day, "web-3", 60).splitlines()
+    # other users than those of the other servers: no user has two clicks in one second
+    moved = [line.replace("\t", "\t1000", 1) for line in lines]
+    _write(raw / "clicks" / f"ds={day}" / "web-3.log", "\n".join(moved) + "\n")
+    place = raw / "access" / f"log-{day}" / "lb.log"
+    place.write_bytes(place.read_bytes() + b'\n10.0.0.9 [late] "GET /late?\xc3\xbc" 500 17')
