@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import sqlengine
 from sqlengine.delta import Delta
 from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
+from tests.depth import times
 
 DECLARE = """
 CREATE TOPIC src WITH (partitions = 2);
@@ -113,7 +114,7 @@ KINDS = st.sampled_from(["rows", "rows", "late", "item", "delete", "time", "noth
 THEN = st.sampled_from(["", "", "checkpoint", "kill", "checkpoint and kill"])
 
 
-@settings(max_examples=12)
+@settings(max_examples=times(5, 50))
 @given(steps=st.lists(st.tuples(KINDS, THEN), min_size=3, max_size=10))
 def test_killed_between_ticks(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]) -> None:
     folder = tmp_path_factory.mktemp("db")
@@ -132,6 +133,7 @@ def test_killed_between_ticks(tmp_path_factory: pytest.TempPathFactory, steps: l
             assert killed.views() == whole.views()
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("written", [True, False])
 @pytest.mark.parametrize("stream", ["evens", "ended", "of_evens", "filed"])
 @pytest.mark.parametrize("at", range(1, 5))

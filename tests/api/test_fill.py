@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sqlengine
@@ -16,6 +16,7 @@ from sqlengine.runtime import fill as fill_module
 from sqlengine.runtime.clock import VirtualClock
 from sqlengine.runtime.fill import Fill
 from tests.api.fill_support import between_steps, rows, writes
+from tests.depth import times
 
 
 @pytest.fixture(autouse=True)
@@ -249,6 +250,7 @@ QUERIES = (
 )
 
 
+@settings(max_examples=times(12, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     query=st.sampled_from(QUERIES),
@@ -293,6 +295,7 @@ WINDOWED = (
 moments = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60)), max_size=6)
 
 
+@settings(max_examples=times(10, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     query=st.sampled_from(WINDOWED),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sqlengine
@@ -17,6 +17,7 @@ from sqlengine.errors import DiskFull, Error, NotSupportedError, ObjectInUse, Ob
 from sqlengine.runtime import fill as fill_module
 from sqlengine.runtime.clock import VirtualClock
 from tests.api.fill_support import between_steps, rows, writes
+from tests.depth import times
 
 
 def made(db: sqlengine.Database) -> None:
@@ -282,6 +283,7 @@ def test_a_failing_sink_over_a_view_misses_nothing(sink: type[FullSink]) -> None
         assert sorted((r["k"], r["s"]) for r in sink.taken[2:]) == [(0, 1), (1, 10), (1, 11), (2, 20), (2, 21)]
 
 
+@settings(max_examples=times(10, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     before=st.lists(writes, max_size=8),

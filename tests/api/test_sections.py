@@ -174,6 +174,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workers, "worth", lambda _self, rows: rows > 3)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("seed", range(3))
 def test_what_has_changed_is_said(seed: int) -> None:
