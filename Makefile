@@ -21,7 +21,7 @@ help:
 	@echo "make test    the whole test suite"
 	@echo "make check   style, types, who imports whom, and the tidy test"
 	@echo "make bench   the benchmarks; B=nexmark for one of them, PEERS=1 with the other engines of the extra bench"
-	@echo "make soak    CASES=100000 random queries over random histories, WORLDS=10000 of replicas, PIPELINES=10 minutes of kills, MESSAGES=1000000 of the wire, then random tests for MINUTES=10"
+	@echo "make soak    CASES=100000 random queries over random histories, WORLDS=10000 of replicas, PIPELINES=10 minutes of kills, MESSAGES=1000000 of the wire, every case of the suite, then random tests for MINUTES=10"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make clean   remove the environment, builds and caches"
 

@@ -12,7 +12,7 @@ T = TypeVar("T")
 DEEP = os.environ.get("SQLENGINE_DEEP", "") not in ("", "0")
 
 
-def times(suite: int, soak: int) -> int:
+def rounds(suite: int, soak: int) -> int:
     """How often: `suite` times in what a change must pass, `soak` times in the long run."""
     return soak if DEEP else suite
 

@@ -47,6 +47,7 @@ def main() -> int:
             or random_seeds("embedded", options.machines)
             or killed_pipelines(options.pipelines)
             or wire_messages(options.messages)
+            or every_case()
         )
         if status != 0:
             return status
@@ -66,7 +67,7 @@ def main() -> int:
             f"--hypothesis-seed={seed}",
             *folders,
         ]
-        environment = {**os.environ, "HYPOTHESIS_PROFILE": "soak"}
+        environment = {**os.environ, "HYPOTHESIS_PROFILE": "soak", "SQLENGINE_DEEP": "1"}
         status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         if status != 0:
             print(f"failed; repeat with: python tests/soak.py --seed {seed}")
@@ -76,6 +77,13 @@ def main() -> int:
             break
     print(f"{rounds} rounds without a failure")
     return 0
+
+
+def every_case() -> int:
+    """The whole suite once, with all cases of the tests that `make test` takes a sample of."""
+    print("the whole suite, every case", flush=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "--dist", "loadgroup", "tests"]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "SQLENGINE_DEEP": "1"}, check=False).returncode
 
 
 def random_queries(cases: int) -> int:

@@ -16,7 +16,7 @@ import sqlengine
 from sqlengine.runtime import capture
 from storage import checked
 from storage.env import RealEnv
-from tests.depth import times
+from tests.depth import rounds
 
 DECLARE = """
 CREATE TABLE items (id BIGINT PRIMARY KEY, k BIGINT, name TEXT);
@@ -82,7 +82,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_slices")
-@settings(max_examples=times(1, 20))
+@settings(max_examples=rounds(1, 20))
 @given(seed=st.integers(0, 1 << 20), every=st.integers(12, 60))
 def test_work_between_slices(tmp_path_factory: pytest.TempPathFactory, seed: int, every: int) -> None:
     """Statements run between the slices of checkpoints; the process is killed after some of them."""

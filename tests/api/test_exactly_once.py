@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import sqlengine
 from sqlengine.delta import Delta
 from sqlengine.runtime.outputs import ConnectorOutput, TopicOutput
-from tests.depth import times
+from tests.depth import rounds
 
 DECLARE = """
 CREATE TOPIC src WITH (partitions = 2);
@@ -114,7 +114,7 @@ KINDS = st.sampled_from(["rows", "rows", "late", "item", "delete", "time", "noth
 THEN = st.sampled_from(["", "", "checkpoint", "kill", "checkpoint and kill"])
 
 
-@settings(max_examples=times(5, 50))
+@settings(max_examples=rounds(5, 50))
 @given(steps=st.lists(st.tuples(KINDS, THEN), min_size=3, max_size=10))
 def test_killed_between_ticks(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]) -> None:
     folder = tmp_path_factory.mktemp("db")

@@ -16,7 +16,7 @@ from sqlengine.runtime import fill as fill_module
 from sqlengine.runtime.clock import VirtualClock
 from sqlengine.runtime.fill import Fill
 from tests.api.fill_support import between_steps, rows, writes
-from tests.depth import times
+from tests.depth import rounds
 
 
 @pytest.fixture(autouse=True)
@@ -250,7 +250,7 @@ QUERIES = (
 )
 
 
-@settings(max_examples=times(12, 100))
+@settings(max_examples=rounds(12, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     query=st.sampled_from(QUERIES),
@@ -295,7 +295,7 @@ WINDOWED = (
 moments = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60)), max_size=6)
 
 
-@settings(max_examples=times(10, 100))
+@settings(max_examples=rounds(10, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     query=st.sampled_from(WINDOWED),

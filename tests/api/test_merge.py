@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import sqlengine
 from sqlengine import errors
-from tests.depth import times
+from tests.depth import rounds
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), max_size=6, unique_by=lambda row: row[0])
 CONDITION = st.sampled_from(["", " AND s.v > 1", " AND t.v = 2", " AND s.v = t.v"])
@@ -30,7 +30,7 @@ BY_SOURCE = st.tuples(
 
 
 @given(ROWS, ROWS, st.lists(st.one_of(MATCHED, NOT_MATCHED, BY_SOURCE), min_size=1, max_size=4))
-@settings(max_examples=times(25, 300), deadline=None)
+@settings(max_examples=rounds(25, 300), deadline=None)
 def test_as_duckdb_does(
     target: list[tuple[int, int]], source: list[tuple[int, int]], whens: list[tuple[str, ...]]
 ) -> None:

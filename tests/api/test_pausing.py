@@ -17,7 +17,7 @@ from sqlengine.errors import DiskFull, Error, NotSupportedError, ObjectInUse, Ob
 from sqlengine.runtime import fill as fill_module
 from sqlengine.runtime.clock import VirtualClock
 from tests.api.fill_support import between_steps, rows, writes
-from tests.depth import times
+from tests.depth import rounds
 
 
 def made(db: sqlengine.Database) -> None:
@@ -283,7 +283,7 @@ def test_a_failing_sink_over_a_view_misses_nothing(sink: type[FullSink]) -> None
         assert sorted((r["k"], r["s"]) for r in sink.taken[2:]) == [(0, 1), (1, 10), (1, 11), (2, 20), (2, 21)]
 
 
-@settings(max_examples=times(10, 100))
+@settings(max_examples=rounds(10, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     before=st.lists(writes, max_size=8),

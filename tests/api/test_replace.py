@@ -14,7 +14,7 @@ from sqlengine.errors import DependentObjects, Error, InvalidDefinition, ObjectI
 from sqlengine.runtime import fill as fill_module
 from sqlengine.runtime.clock import VirtualClock
 from tests.api.fill_support import between_steps, rows, writes
-from tests.depth import times
+from tests.depth import rounds
 
 
 @pytest.fixture(autouse=True)
@@ -258,7 +258,7 @@ ABOVE = (
 )
 
 
-@settings(max_examples=times(10, 100))
+@settings(max_examples=rounds(10, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     old=st.sampled_from(OLD_AND_NEW),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import sqlengine
+from tests.depth import rounds
 
 IDS = [1, 2, 3, 4, 5]
 
@@ -67,7 +68,7 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(rounds(6, 20)))
 def test_it_goes_as_one_who_takes_single_steps(db: sqlengine.Database, seed: int) -> None:
     draw, model = random.Random(seed), Steps()
     db.execute(f"BEGIN; DECLARE c {draw.choice(['', 'SCROLL'])} CURSOR FOR SELECT id FROM t ORDER BY id")

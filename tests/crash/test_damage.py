@@ -11,6 +11,7 @@ import pytest
 
 import sqlengine
 import storage
+from tests.depth import rounds
 
 VIEWS = {
     "counts": "SELECT k, count(*) AS c, max(x) AS m FROM s GROUP BY k",
@@ -48,7 +49,7 @@ def damaged(data: bytes, rng: random.Random) -> Iterator[bytes]:
     yield data[:-1]
     yield data + b"\0"
     yield bytes(len(data))
-    for _ in range(6):
+    for _ in range(rounds(2, 6)):
         at = rng.randrange(len(data))
         yield data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :]
 

@@ -11,6 +11,7 @@ import random
 import pytest
 
 import sqlengine
+from tests.depth import rounds
 from tests.differential.test_forgetting import START, WITHIN, contents, rows_of, set_up
 
 QUERIES = {
@@ -62,7 +63,7 @@ def history(rng):
 
 
 @pytest.mark.parametrize("name", list(QUERIES))
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(rounds(1, 2)))
 @pytest.mark.parametrize("size", [1, 6])
 def test_rows_leave_once_and_are_the_querys(name, seed, size):
     steps, in_time = history(random.Random(seed))

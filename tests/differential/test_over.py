@@ -7,6 +7,7 @@ import random
 import pytest
 
 import sqlengine
+from tests.depth import rounds
 from tests.differential import small_tables
 
 TABLE = """CREATE TABLE o (id INT PRIMARY KEY, k INT, v INT, x DOUBLE PRECISION, s TEXT, ts TIMESTAMP, d DATE,
@@ -96,7 +97,7 @@ def change(db: sqlengine.Database, rng: random.Random) -> None:
     db.execute(f"INSERT INTO o VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET {assign}", row)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(rounds(3, 8)))
 def test_a_view_with_window_functions_equals_its_query_after_every_change(seed):
     rng = random.Random(seed)
     queries = []
@@ -133,7 +134,7 @@ QUERIES = (
 )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(rounds(2, 4)))
 def test_window_functions_beside_everything_else(seed):
     small_tables.follow(QUERIES, seed, steps=15)
 

@@ -7,6 +7,7 @@ import random
 import pytest
 
 import sqlengine
+from tests.depth import rounds
 from tests.differential import small_tables
 
 REACH = "SELECT k, v FROM a WHERE k IS NOT NULL UNION SELECT r.k, a.v FROM r JOIN a ON r.v = a.k"
@@ -139,7 +140,7 @@ QUERIES = (
 )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(rounds(2, 4)))
 def test_a_recursive_view_equals_its_query_after_every_change(seed):
     small_tables.follow(QUERIES, seed, steps=15)
 
@@ -272,7 +273,7 @@ def test_mistakes_are_named(query, state):
         assert caught.value.sqlstate == state
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(rounds(1, 3)))
 def test_squaring_gives_the_closure_while_edges_come_and_go(seed):
     rng = random.Random(seed)
     query = "WITH RECURSIVE r AS (SELECT f, t FROM e UNION SELECT x.f, y.t FROM r AS x JOIN r AS y ON x.t = y.f)"
@@ -326,7 +327,7 @@ def shortest(edges: dict[tuple[int, int], int], nodes: int) -> list[tuple[int, i
     return sorted((start, end, way) for (start, end), way in ways.items())
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(rounds(2, 3)))
 def test_shortest_ways_while_edges_come_change_and_go(seed, tmp_path):
     rng = random.Random(seed)
     db = sqlengine.connect(tmp_path)
@@ -373,7 +374,7 @@ MUTUAL = (
 )
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(rounds(1, 2)))
 def test_items_that_read_each_other_while_edges_come_and_go(seed, tmp_path):
     rng = random.Random(seed)
     db = sqlengine.connect(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 
 import sqlengine
 from sqlengine.plan.rules import RULES
+from tests.depth import rounds
 from tests.differential.small_tables import change, create
 
 NAMES = tuple(dict.fromkeys(rule.__name__ for rule in RULES))
@@ -116,7 +117,7 @@ def test_rules_keep_the_answer_of_what_tempts_them(query):
     keeps_the_answer([query], random.Random(1))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(rounds(6, 20)))
 def test_rules_keep_the_answer(seed):
     rng = random.Random(seed)
     keeps_the_answer([a_query(rng) for _ in range(2)], rng)

@@ -9,6 +9,7 @@ import pytest
 
 import sqlengine
 from sqlengine.catalog.objects import MaterializedView
+from tests.depth import rounds
 
 START = dt.datetime(2024, 1, 1)
 WINDOWS = (
@@ -70,7 +71,7 @@ def compare(db, views):
         assert contents(db, f"SELECT * FROM {name}") == contents(db, query), (name, query)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(rounds(5, 12)))
 def test_views_that_come_and_go_hold_what_their_queries_answer(tmp_path, seed):
     rng = random.Random(seed)
     views: dict[str, str] = {}

@@ -12,6 +12,7 @@ import pytest
 
 import sqlengine
 from sqlengine.server.pg.server import PgOptions, PgServer
+from tests.depth import rounds
 from tests.server.copy_cases import TABLE, answer, cases, recorded
 
 psycopg = pytest.importorskip("psycopg")
@@ -39,7 +40,7 @@ def test_it_is_as_in_postgresql(connection: Any, statement: str, data: str, sqls
 TEXTS = ["x", "", None, 'say "hi"', "back\\slash", "a,b", "two\nlines", '\\"', "'", " padded "]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(rounds(4, 10)))
 @pytest.mark.parametrize("escape", ['"', "\\", "'"])
 @pytest.mark.parametrize("forced", ["", "FORCE_QUOTE *", "FORCE_QUOTE (b)", "FORCE_QUOTE (id, b)"])
 def test_what_is_quoted_is_read_by_another(connection: Any, seed: int, escape: str, forced: str) -> None:

@@ -21,6 +21,7 @@ from sqlengine.state.section import Section, Sections
 from sqlengine.state.time_queue import TimeQueue
 from sqlengine.state.timed_rows import TimedRows
 from tests.api.test_sections import Mirror
+from tests.depth import rounds
 from tests.operators.aggregate_support import SCHEMA, call, times
 from tests.operators.test_session_aggregate import node_of
 from tests.operators.test_window_aggregate import S
@@ -164,7 +165,7 @@ class Bag:
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(rounds(2, 4)))
 def test_rows_of_groups(monkeypatch: pytest.MonkeyPatch, seed: int, restarts: bool) -> None:
     monkeypatch.setattr("sqlengine.state.row_bag.COMPACT_AT", 20)
     Bag(seed).run(40, restarts)
@@ -242,7 +243,7 @@ class Timed:
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(rounds(2, 3)))
 def test_rows_by_time(monkeypatch: pytest.MonkeyPatch, seed: int, restarts: bool) -> None:
     monkeypatch.setattr("sqlengine.state.timed_rows.COMPACT_AT", 20)
     Timed(seed).run(restarts)
@@ -307,7 +308,7 @@ class Queue:
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(rounds(2, 3)))
 def test_rows_that_wait(monkeypatch: pytest.MonkeyPatch, seed: int, restarts: bool) -> None:
     monkeypatch.setattr("sqlengine.state.time_queue.COMPACT_AT", 20)
     Queue(seed).run(restarts)

@@ -18,6 +18,7 @@ import pytest
 import storage
 from storage.env import File
 from storage.replication.manager import Replication
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, QuickEnv, numbers, rows
 from tests.storage.test_replicas import NAMES, connect, fill, settle, topic, whole
 
@@ -361,7 +362,7 @@ def broken_off(root: Path, left: int) -> tuple[int, int]:
     return made, acknowledged
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(rounds(2, 4)))
 def test_a_drop_that_breaks_off_at_any_change_on_disk_loses_nothing(scratch: Path, seed: int) -> None:
     rng = random.Random(seed)
     changes, _ = broken_off(scratch / "whole", 10**9)

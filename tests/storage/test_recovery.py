@@ -11,6 +11,7 @@ import pytest
 import storage
 from storage.faults import FaultyEnv
 from storage.log.file_log import FileLog
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, contents, numbers, quick, rows
 
 CONFIG = storage.TopicConfig(segment_bytes=4096)
@@ -265,7 +266,7 @@ def _check_keys(log: storage.Log, newest: dict[str, int]) -> None:
         assert last.get(key, -1) >= expected, f"an older value of {key} came back, or its latest is lost"
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(rounds(12, 40)))
 def test_power_loss_keeps_what_was_acknowledged(scratch: Path, seed: int) -> None:
     env, rng = FaultyEnv(str(scratch / "trash"), seed=seed), random.Random(seed)
     acknowledged = _Acknowledged()

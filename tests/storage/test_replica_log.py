@@ -12,6 +12,7 @@ from storage.log.commit import GroupCommit
 from storage.log.format import pack_header
 from storage.log.log import Stamp, TopicContext
 from storage.log.replica_log import ReplicaLog, begin_at
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, QuickEnv, numbers, rows
 
 
@@ -41,7 +42,7 @@ def copy(source: ReplicaLog, target: ReplicaLog, limit: int, max_bytes: int) -> 
     target.committed = target.end_offset
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(rounds(4, 10)))
 def test_a_copy_made_of_raw_frames_is_the_same_byte_for_byte(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     source = make(tmp_path / "a", segment_bytes=rng.choice([4096, 20_000]))
@@ -81,7 +82,7 @@ def test_a_copy_made_of_raw_frames_is_the_same_byte_for_byte(tmp_path: Path, see
             assert source.frame_start(offset + 1) == inside
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(rounds(4, 10)))
 def test_a_damaged_header_says_nothing_of_epochs(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     log = make(tmp_path / "a", segment_bytes=8192)

@@ -19,6 +19,7 @@ import pytest
 import storage
 from storage.env import File
 from storage.replication.replicated_log import ReplicatedLog
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, QuickEnv, contents, numbers, rows
 
 NAMES = ("a", "b", "c")
@@ -130,7 +131,7 @@ def damage(root: Path, rng: random.Random) -> None:
         path.write_bytes(data[:place] + bytes(b ^ 0x55 for b in data[place : place + 70]) + data[place + 70 :])
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(rounds(5, 12)))
 def test_what_was_corrupted_in_one_replica_is_repaired_from_another(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     with connect(tmp_path) as opened:
@@ -261,7 +262,7 @@ def test_bad_directories_are_refused(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(rounds(3, 6)))
 def test_the_writer_may_take_records_back(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     with connect(tmp_path) as opened:
@@ -365,7 +366,7 @@ def drop_when_others_are_back(opened: storage.Storage, directory: Path) -> None:
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(rounds(3, 8)))
 def test_whatever_happens_the_log_is_the_list_of_what_was_acknowledged(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     acknowledged: list[int] = []

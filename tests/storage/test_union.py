@@ -15,6 +15,7 @@ from storage.env import RealEnv
 from storage.log.durable_point import DurablePoint
 from storage.log.format import unpack_header
 from storage.replication import union
+from tests.depth import rounds
 from tests.storage.conftest import numbers, rows
 from tests.storage.test_replicas import NAMES, connect, fill, settle, topic
 
@@ -85,7 +86,7 @@ def harm(root: Path, kept: Path, name: str, rng: random.Random, used: set[int]) 
         flip(there, position + (rng.randrange(64) if kind < 5 else rng.randrange(64, size)))
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(rounds(8, 25)))
 def test_damage_at_different_places_loses_nothing(original: Path, kept: Path, seed: int) -> None:
     root, rng, used = copied(original, kept), random.Random(seed), set[int]()
     for name in NAMES:

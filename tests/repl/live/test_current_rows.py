@@ -13,6 +13,7 @@ from repl.live import current_rows
 from repl.live.changes import Changes, Decoder
 from repl.live.current_rows import CurrentRows
 from repl.live.recent_changes import RecentChanges
+from tests.depth import rounds
 from tests.repl.live.changelogs import SCHEMA, Oracle, Row, batch, random_changelog
 
 DECODER = Decoder(SCHEMA)
@@ -32,7 +33,7 @@ def pieces(log: list[tuple[str, Row]], seed: int) -> list[pa.RecordBatch]:
     return batches
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(rounds(3, 8)))
 def test_rows_with_keys_stay_in_their_places_however_the_log_is_cut(seed: int) -> None:
     log = list(random_changelog(seed, 3_000, keyed=True))
     rows, oracle = CurrentRows(DECODER.schema), Oracle()
@@ -45,7 +46,7 @@ def test_rows_with_keys_stay_in_their_places_however_the_log_is_cut(seed: int) -
     assert rows.unknown == 0
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(rounds(3, 8)))
 def test_equal_rows_are_counted(seed: int) -> None:
     log = list(random_changelog(seed, 3_000, keyed=False))
     rows, oracle = CurrentRows(DECODER.schema), Oracle()
@@ -112,7 +113,7 @@ def test_several_updates_of_a_row_in_one_batch_keep_its_place() -> None:
     assert rows_of(rows.table()) == [(1, "a", 4.0), (2, "b", 2.0)]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(rounds(2, 4)))
 def test_the_last_changes_are_kept(seed: int) -> None:
     log = list(random_changelog(seed, 1_000, keyed=False))
     recent = RecentChanges(DECODER.schema, changes_max=100)

@@ -14,6 +14,7 @@ from repl.live.lines import Line, plain
 from repl.live.live_screen import LiveScreen
 from repl.render.width import text_width
 from sqlengine.errors import OperationalError
+from tests.depth import rounds
 from tests.repl.golden import assert_screen
 from tests.repl.live.changelogs import SCHEMA, Oracle, batch, random_changelog
 
@@ -211,7 +212,7 @@ def test_the_end_is_told_and_what_came_stays() -> None:
     assert screen.done and screen.summary == (11, 13)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(rounds(2, 4)))
 def test_the_screen_shows_what_the_changelog_adds_up_to(seed: int) -> None:
     screen, oracle = LiveScreen("q", SCHEMA), Oracle()
     for number, (op, row) in enumerate(random_changelog(seed, 400, keyed=True)):
