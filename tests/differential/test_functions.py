@@ -24,6 +24,7 @@ from sqlengine.expr.compile import compile_exprs
 from sqlengine.functions import BUILTINS, Function
 from sqlengine.functions.duck_spelling import spelling
 from sqlengine.types import INTERVAL, to_sql
+from tests.depth import rounds
 from tests.expr.scope import SchemaScope
 from tests.functions.calls import equal, make_call, plain
 
@@ -137,7 +138,7 @@ def outcome(text: str, row: pa.RecordBatch) -> Any:
     ids=lambda f: f"{f.name}-{f.signatures[0].text.replace(' ', '')}",
 )
 def test_view_and_snapshot_agree(function: Function) -> None:
-    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=rounds(3, 50), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 2**32))
     def check(seed: int) -> None:
         call, batch = make_call(function, Random(seed))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlengine import duck, errors
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.functions import BUILTINS, Function
+from tests.depth import rounds
 from tests.functions.calls import equal, make_call, plain
 from tests.functions.duck_text import to_duckdb
 
@@ -56,7 +57,7 @@ FUNCTIONS = [f for f in BUILTINS.functions() if compared(f)]
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f"{f.name}-{f.signatures[0].text.replace(' ', '')}")
 def test_kernel_agrees_with_duckdb(function: Function) -> None:
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=rounds(4, 50), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 2**32))
     def check(seed: int) -> None:
         expr, batch = make_call(function, Random(seed))
