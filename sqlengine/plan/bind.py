@@ -355,14 +355,15 @@ class Binder:
         return relation.on(build.filtered(relation.node, self.condition(condition, relation, clause)))
 
     def _output(self, relation: Relation, s: ast.Select) -> Relation:
-        exprs = [self._item(item.expr, relation) for item in s.items]
+        exprs = [self.item(item.expr, relation) for item in s.items]
         names = [item.name for item in s.items]
         node = build.projected(relation.node, exprs, names)
         if s.distinct:
             node = build.renamed(build.grouped(node, range(len(names)), ()), names)
         return named(node, None)
 
-    def _item(self, expr: ast.Expr, relation: Relation) -> Expr:
+    def item(self, expr: ast.Expr, relation: Relation) -> Expr:
+        """A bound item of a select list; NULL alone is text."""
         bound = bind_scalar(expr, relation)
         if pa.types.is_null(bound.type):
             return coerce(bound, pa.string())

@@ -19,6 +19,7 @@ from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import has_aggregates
+from sqlengine.plan.lateral_rows import rows_beside
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import conjoin, transform
@@ -37,6 +38,14 @@ class DependentBinder(Protocol):
 
     def condition(self, expr: ast.Expr, relation: Relation, clause: str) -> Expr:
         """Bind a boolean."""
+        ...
+
+    def item(self, expr: ast.Expr, relation: Relation) -> Expr:
+        """Bind an item of a select list."""
+        ...
+
+    def kept(self, relation: Relation, condition: ast.Expr, clause: str) -> Relation:
+        """The rows for which a condition holds."""
         ...
 
     def within(self, domain: Domain | None) -> DependentBinder:
@@ -158,6 +167,8 @@ def joined_laterally(binder: DependentBinder, rel: ast.Join, left: Relation, sub
     """`left [LEFT] JOIN LATERAL (query) ON ...`; without LATERAL the query sees only what is around it all."""
     if rel.kind not in ("inner", "cross", "left") or rel.using or rel.natural:
         raise Unplannable(f"a {rel.kind} join with a dependent subquery")
+    if (beside := rows_beside(binder, rel, left, sub)) is not None:
+        return beside
     seen = left if sub.lateral else _around(left)
     rows, places = dependent(binder, sub.query, seen)
     width = len(rows.columns) - len(places)
