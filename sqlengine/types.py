@@ -66,6 +66,9 @@ TYPES: tuple[TypeRow, ...] = (
 
 _BY_NAME: dict[str, TypeRow] = {name: row for row in TYPES for name in (row.sql, *row.aliases)}
 _BY_ARROW: dict[pa.DataType, TypeRow] = {row.arrow: row for row in reversed(TYPES)}
+HIVE_TINYINT = "hive$tinyint"
+_OF_DIALECTS = {HIVE_TINYINT: pa.int8()}
+"""Types that only the lowering of another dialect writes: `tinyint` is smallint in our own SQL."""
 _ARGS = re.compile(r"^([a-z_ 0-9]+?)\s*\(\s*([0-9]+)\s*(?:,\s*([0-9]+)\s*)?\)( with time zone| without time zone)?$")
 _ARRAY = re.compile(r"(\[\d*\]|\s+array(\[\d+\])?)$", re.IGNORECASE)
 """What makes an array of the type before it."""
@@ -86,6 +89,8 @@ def _scalar(text: str, position: int | None) -> pa.DataType:
     row = _BY_NAME.get(plain)
     if row is not None:
         return row.arrow
+    if plain in _OF_DIALECTS:
+        return _OF_DIALECTS[plain]
     if (m := _ARGS.match(plain)) is not None:
         base, first, second, zone = m.groups()
         if base in ("numeric", "decimal", "dec"):
@@ -148,24 +153,24 @@ def split_top_level(text: str) -> list[str]:
     return parts
 
 
-def to_sql(dtype: pa.DataType) -> str:
-    """PostgreSQL's name of an Arrow type, as SHOW, DESCRIBE and EXPLAIN print it."""
+def to_sql(dtype: pa.DataType, tinyint: str = "smallint") -> str:
+    """PostgreSQL's name of an Arrow type, as SHOW, DESCRIBE and EXPLAIN print it; `tinyint`: the name of int8."""
     row = _BY_ARROW.get(dtype)
     if row is not None and not pa.types.is_decimal(dtype):
         return row.sql
     if pa.types.is_decimal(dtype):
         return f"numeric({dtype.precision},{dtype.scale})"
     if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
-        return to_sql(dtype.value_type) + "[]"
+        return to_sql(dtype.value_type, tinyint) + "[]"
     if pa.types.is_struct(dtype):
-        return "struct<" + ", ".join(f"{f.name} {to_sql(f.type)}" for f in dtype) + ">"
+        return "struct<" + ", ".join(f"{f.name} {to_sql(f.type, tinyint)}" for f in dtype) + ">"
     if pa.types.is_map(dtype):
-        return f"map<{to_sql(dtype.key_type)}, {to_sql(dtype.item_type)}>"
+        return f"map<{to_sql(dtype.key_type, tinyint)}, {to_sql(dtype.item_type, tinyint)}>"
     if pa.types.is_timestamp(dtype):
         return "timestamptz" if dtype.tz else "timestamp"
     if pa.types.is_null(dtype):
         return "unknown"
-    return _WIDENED.get(str(dtype), str(dtype))
+    return tinyint if pa.types.is_int8(dtype) else _WIDENED.get(str(dtype), str(dtype))
 
 
 _WIDENED = {
@@ -208,7 +213,7 @@ def pg_oid(dtype: pa.DataType) -> int:
     """The PostgreSQL type oid clients see; 25 (text) for what PostgreSQL has no type for."""
     if pa.types.is_decimal(dtype):
         return 1700
-    row = _BY_ARROW.get(dtype)
+    row = _BY_ARROW.get(pa.int16() if pa.types.is_int8(dtype) else dtype)
     return row.pg_oid if row is not None else 25
 
 

@@ -30,7 +30,14 @@ from sqlengine.types import (
 
 _PSEUDO = frozenset({"anyelement", "anyarray", "anynumber", "anyint", "numeric", "any"})
 _SHAPE = re.compile(r"^\s*([\w$]+)\((.*)\)\s*->\s*(.+?)\s*$")
-_LADDER: dict[pa.DataType, int] = {pa.int16(): 0, pa.int32(): 1, pa.int64(): 2, pa.float64(): 4, pa.float32(): 5}
+_LADDER: dict[pa.DataType, int] = {
+    pa.int8(): -1,
+    pa.int16(): 0,
+    pa.int32(): 1,
+    pa.int64(): 2,
+    pa.float64(): 4,
+    pa.float32(): 5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ def _as_numeric(arg: Arg) -> pa.DataType | None:
     if pa.types.is_decimal(arg.type):
         return arg.type
     if is_integer(arg.type):
-        return pa.decimal128({16: 5, 32: 10}.get(arg.type.bit_width, 19), 0)
+        return pa.decimal128({8: 3, 16: 5, 32: 10}.get(arg.type.bit_width, 19), 0)
     return pa.decimal128(38, 9) if _untyped(arg) else None
 
 

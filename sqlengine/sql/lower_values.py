@@ -172,18 +172,18 @@ def _unit_text(unit: exp.Expr | None, node: exp.Expr) -> str | None:
 # ---------------------------------------------------------------- types
 
 
-def type_name(node: exp.Expr) -> str:
-    """A type as `types.from_sql` reads it, lower case, quoted field names kept."""
+def type_name(node: exp.Expr, tinyint: str = "tinyint") -> str:
+    """A type as `types.from_sql` reads it, lower case, quoted field names kept; `tinyint`: what that is written as."""
     kind = node.args.get("this")
     inner = node.args.get("expressions") or []
     if kind == exp.DType.ARRAY and inner:
-        return type_name(inner[0]) + "[]"
+        return type_name(inner[0], tinyint) + "[]"
     if kind == exp.DType.MAP and len(inner) == 2:
-        return f"map<{type_name(inner[0])}, {type_name(inner[1])}>"
+        return f"map<{type_name(inner[0], tinyint)}, {type_name(inner[1], tinyint)}>"
     if kind == exp.DType.STRUCT:
-        return "struct<" + ", ".join(_field(item) for item in inner) + ">"
+        return "struct<" + ", ".join(_field(item, tinyint) for item in inner) + ">"
     if kind == exp.DType.TINYINT:
-        return "tinyint"
+        return tinyint
     text = str(node.sql(dialect="postgres")).lower()
     base, bracket, arguments = text.partition("(")
     return _RESPELT.get(base, base) + bracket + arguments
@@ -192,12 +192,12 @@ def type_name(node: exp.Expr) -> str:
 _RESPELT = {"timestampltz": "timestamptz"}
 
 
-def _field(node: exp.Expr) -> str:
+def _field(node: exp.Expr, tinyint: str) -> str:
     if not isinstance(node, exp.ColumnDef) or not isinstance(node.args.get("kind"), exp.DataType):
         raise errors.SyntaxError("a field of ROW or STRUCT has a name and a type")
     name = fold(node.this)
     plain = name.isidentifier() and name == name.lower()
-    return f"{name if plain else chr(34) + name + chr(34)} {type_name(node.args['kind'])}"
+    return f"{name if plain else chr(34) + name + chr(34)} {type_name(node.args['kind'], tinyint)}"
 
 
 def flag(node: exp.Expr, key: str) -> bool:

@@ -84,6 +84,15 @@ def test_pyhive_types(pyhive_connection: Any) -> None:
     ]
 
 
+def test_tinyint_of_hives_dialect(served: HiveServed) -> None:
+    with closing(pyhive.connect("127.0.0.1", served.port, auth="NOSASL", username="me")) as made:
+        cursor = made.cursor()
+        cursor.execute("SET dialect = 'hive'")
+        cursor.execute("SELECT 127Y + 1Y AS y, cast(NULL AS tinyint) AS n")
+        assert [(d[0], d[1]) for d in cursor.description] == [("y", "TINYINT_TYPE"), ("n", "TINYINT_TYPE")]
+        assert cursor.fetchall() == [(-128, None)]
+
+
 def test_pyhive_fetches_in_pieces(pyhive_connection: Any) -> None:
     cursor = pyhive_connection.cursor(arraysize=7)
     cursor.execute("SELECT x FROM range(30) r(x) ORDER BY x")

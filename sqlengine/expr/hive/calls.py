@@ -138,9 +138,6 @@ def _cast(args: list[tree.Expr]) -> tree.Expr:
         cut = tree.Call(STRING, "left", (to(value, STRING), tree.Const(pa.int32(), int(length))))
         made: tree.Expr = tree.Call(STRING, "rtrim", (cut,)) if base == "char" else cut
         return constant(made) if isinstance(value, tree.Const) else made
-    if base == "tinyint":
-        narrow = to(value, pa.int8())
-        return to(narrow, pa.int16()) if not isinstance(narrow, tree.Const) else tree.Const(pa.int16(), narrow.value)
     if name in ("decimal", "dec", "numeric"):
         return to(value, pa.decimal128(10, 0))
     return to(value, from_sql(name))

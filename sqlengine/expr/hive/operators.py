@@ -121,7 +121,7 @@ def _as_decimal(expr: tree.Expr) -> tree.Expr:
         return expr
     if isinstance(expr, tree.Const) and isinstance(expr.value, int) and not isinstance(expr.value, bool):
         return tree.Const(pa.decimal128(max(1, len(str(abs(expr.value)))), 0), Decimal(expr.value))
-    return to(expr, pa.decimal128({16: 5, 32: 10}.get(expr.type.bit_width, 19), 0))
+    return to(expr, pa.decimal128({8: 3, 16: 5, 32: 10}.get(expr.type.bit_width, 19), 0))
 
 
 def _of_decimals(op: str, a: tree.Expr, b: tree.Expr) -> tree.Expr:

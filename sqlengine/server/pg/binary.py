@@ -210,6 +210,7 @@ _MAKERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], Cells]]
     (pa.types.is_int64, _number("i8")),
     (pa.types.is_int32, _number("i4")),
     (pa.types.is_int16, _number("i2")),
+    (pa.types.is_int8, lambda a: _number("i2")(a.cast(pa.int16()))),
     (pa.types.is_float64, _number("f8")),
     (pa.types.is_float32, _number("f4")),
     (pa.types.is_boolean, _bool),

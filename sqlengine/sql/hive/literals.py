@@ -9,8 +9,9 @@ from sqlglot import exp
 from sqlengine import errors
 from sqlengine.sql import ast
 from sqlengine.sql.lower_values import position_of, whole
+from sqlengine.types import HIVE_TINYINT
 
-_SUFFIXES = {"L": ("bigint", 64), "S": ("smallint", 16), "Y": ("smallint", 8)}
+_SUFFIXES = {"L": ("bigint", 64), "S": ("smallint", 16), "Y": (HIVE_TINYINT, 8)}
 
 
 def literal(node: exp.Expr) -> ast.Expr:

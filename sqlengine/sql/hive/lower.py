@@ -22,6 +22,7 @@ from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lower_expr import OPERATORS, Context, Rule
 from sqlengine.sql.lower_values import fold, position_of, type_name
 from sqlengine.sql.quantified import quantifier
+from sqlengine.types import HIVE_TINYINT
 
 RULES_NAME = "hive"
 _OPERATORS: dict[type[exp.Expr], str] = {
@@ -101,7 +102,7 @@ def hive_type(node: exp.Expr) -> str:
     if node.args.get("this") == exp.DType.USERDEFINED:  # char and varchar with a length, see rewrite.py
         kind, _, length = str(node.args.get("kind")).strip('"`').removeprefix(SIZED).partition("_")
         return f"{kind}({length})"
-    return type_name(node)
+    return type_name(node, HIVE_TINYINT)
 
 
 def _named(name: str, args: tuple[ast.Expr, ...], node: exp.Expr) -> ast.Call:

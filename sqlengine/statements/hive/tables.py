@@ -245,7 +245,7 @@ def _create_keyed(statement: ast.CreateFileTable, context: Context) -> Result:
     definitions = tuple(
         ast.ColumnDef(
             name=column.name,
-            type_name=types.to_sql(warehouse.parse_type(_text(column)[1]).arrow),
+            type_name=types.to_sql(warehouse.parse_type(_text(column)[1]).arrow, types.HIVE_TINYINT),
             not_null=column.not_null or column.name in statement.primary_key,
             default_text=column.default,
             position=column.position,

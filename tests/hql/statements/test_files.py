@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import dataset
 
 import sqlengine
 from sqlengine import warehouse
@@ -92,6 +93,16 @@ def test_temporary_tables_go_with_the_session(db: sqlengine.Database, tmp_path: 
     assert rows(session, "SELECT a FROM t") == [(1,)]
     session.close()
     assert not location(tmp_path, "t").exists()
+
+
+@pytest.mark.parametrize("kind", ["PARQUET", "ORC"])
+def test_tinyint_is_a_byte_in_files(db: sqlengine.Database, tmp_path: Path, kind: str) -> None:
+    db.execute(
+        f"CREATE TABLE t (y TINYINT) STORED AS {kind}; INSERT INTO t SELECT 300 UNION ALL SELECT cast(-128 AS tinyint)"
+    )
+    found = dataset.dataset(location(tmp_path, "t"), format=kind.lower()).to_table()
+    assert found.schema.field("y").type == pa.int8()
+    assert sorted(found.column("y").to_pylist()) == [-128, 44]
 
 
 # ---------------------------------------------------------------- restarts, failures
