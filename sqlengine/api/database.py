@@ -16,7 +16,7 @@ from sqlengine.api.frames import to_table
 from sqlengine.api.relation import Relation
 from sqlengine.api.subscription import Follower, SubscriptionFollower
 from sqlengine.catalog.catalog import object_name
-from sqlengine.catalog.objects import Subscription
+from sqlengine.catalog.objects import FileTable, Subscription
 from sqlengine.engine import Params, from_storage, open_instance, resume_waiting
 from sqlengine.errors import InterfaceError, WrongObjectType
 from sqlengine.result import Result
@@ -25,6 +25,7 @@ from sqlengine.runtime.subscriber import follow
 from sqlengine.session import Session
 from sqlengine.settings import Settings, is_shared
 from sqlengine.sql import ast
+from sqlengine.statements.insert import rows_into_files
 from sqlengine.statements.select import STORED, rows_of
 from sqlengine.statements.subscribe import open_subscription
 from sqlengine.statements.subscriptions import DEFAULT_RETENTION
@@ -128,17 +129,22 @@ class Database:
                 self._session.execute(statement)
 
     def insert(self, name: str, rows: Any) -> int:
-        """Append rows to a stream or table; returns how many.
+        """Append rows to a stream or table, a table over files too; returns how many.
 
         `rows`: a pyarrow Table, RecordBatch or reader, a pandas or Polars frame, a list of dicts, a list of tuples (in
         column order), or anything with `__arrow_c_stream__`.
         """
         self._require_open()
         with self._lock:
-            target = writable(self._session.context, tuple(name.split(".")))
+            context, path = self._session.context, tuple(name.split("."))
+            files = context.instance.catalog.find(context.prefer_path(path))
+            if isinstance(files, FileTable):
+                table, named = to_table(rows, [c.name for c in files.columns])
+                return rows_into_files(context, files, table, named or ()).row_count
+            target = writable(context, path)
             table, named = to_table(rows, [c.name for c in target.stored_columns()])
             try:
-                return write_rows(self._session.context, target, table, named).num_rows
+                return write_rows(context, target, table, named).num_rows
             except StorageError as error:
                 raise from_storage(error) from error
 

@@ -57,9 +57,14 @@ def _into_files(statement: ast.Insert, table: FileTable, context: Context) -> Re
     """Into a table of Hive's, whose rows stand for themselves."""
     if statement.conflict is not None or statement.returning:
         raise WrongObjectType(f'table "{table.name}" is over files: INSERT has no ON CONFLICT and no RETURNING there')
-    refuse_in_transaction(context, table)
     rows = run_snapshot(context, statement.query) if statement.query.rows is None else statement.query.rows
-    written = write_files(context, table, rows, overwrite=False, named=statement.columns)
+    return rows_into_files(context, table, rows, statement.columns)
+
+
+def rows_into_files(context: Context, table: FileTable, rows: pa.Table, named: Sequence[str] = ()) -> Result:
+    """Rows appended to a table over files, all or none; raises what `write_files` raises."""
+    refuse_in_transaction(context, table)
+    written = write_files(context, table, rows, overwrite=False, named=named)
     return levelled(context, Result(f"INSERT 0 {written.rows}", row_count=written.rows))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlengine import errors
-from sqlengine.expr.hive.calls import FORMS
+from sqlengine.expr.hive.calls import CASTS, FORMS
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.hive import HIVE
 from sqlengine.functions.hive.gaps import GAPS, Gap, gap_of
@@ -19,6 +19,7 @@ from sqlengine.functions.hive.hive4 import NAMES
 from sqlengine.functions.hive.same import SAME
 from sqlengine.sql.hive.aggregates import AGGREGATES
 from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS
+from sqlengine.types import hive_name
 
 _WINDOWS = "row_number rank dense_rank percent_rank cume_dist ntile lead lag first_value last_value grouping".split()
 _OPERATORS = "= == <> != < <= > >= <=> + - * / % & | ^ ~ !".split()
@@ -47,6 +48,8 @@ _WRITTEN: dict[str, tuple[str, str]] = {
     "isnottrue": ("isnottrue(a)", "whether a is false or NULL"),
     "isfalse": ("isfalse(a)", "whether a is false; false of NULL"),
     "isnotfalse": ("isnotfalse(a)", "whether a is true or NULL"),
+    "index": ("index(a, i)", "a[i]: the i-th value of an array counted from 0, the value of a map's key"),
+    **{name: (f"{name}(a)", f"CAST(a AS {hive_name(kind)})") for name, kind in CASTS.items()},
     "concat": ("concat(a, ...)", "texts or binaries joined; NULL when one is NULL"),
     "array": ("array(a, ...)", "an array of values at their common type"),
     "map": ("map(k, v, ...)", "a map of keys and values in turn"),

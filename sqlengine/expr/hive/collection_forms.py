@@ -43,6 +43,8 @@ def _or_empty(args: list[tree.Expr]) -> tree.Expr:
 
 def _item(args: list[tree.Expr]) -> tree.Expr:
     """`a[i]` counted from 0, `m['k']`; NULL where there is none."""
+    if len(args) != 2:
+        raise errors.UndefinedFunction("index takes an array or a map, and what is looked for")
     of, index = args
     if pa.types.is_list(of.type):
         return tree.Call(of.type.value_type, "hive$array_item", (of, to(index, pa.int64())))
@@ -218,6 +220,7 @@ def _replicated(args: list[tree.Expr]) -> tree.Expr:
 COLLECTION_FORMS: dict[str, Form] = {
     "or_empty": _or_empty,
     "item": _item,
+    "index": _item,
     "member": _member,
     "array": _array,
     "map": _map,

@@ -77,9 +77,38 @@ def _cut_quotient(a: pa.Array, b: pa.Array, shift: int) -> pa.Array:
     """The integers behind two decimals: a * 10^shift / b, cut.
 
     Arrow moves its left operand by max(4, s1 + p2 - s2 + 1) + s2 - s1 digits; with s1 = 3, s2 = 0 and p2 = shift - 1
-    that is `shift`."""
+    that is `shift`.  Some of its quotients are wrong (see decimal_digits.py): each is multiplied back, and those that
+    are no quotient are computed again."""
     left = declared(a, max(a.type.precision, 3), 3)
-    return pc.divide(left, declared(b, shift - 1, 0))
+    made = pc.divide(left, declared(b, shift - 1, 0))
+    wrong = _is_no_quotient(declared(made, WIDE, 0), a, b, shift)
+    if not pc.any(wrong).as_py():
+        return made
+    rows = pc.indices_nonzero(wrong)
+    pairs = zip(_integers(a.take(rows)), _integers(b.take(rows)), strict=True)
+    right = [None if x is None or not y else Decimal(_cut_ratio(x * 10**shift, y)) for x, y in pairs]
+    mended = pc.replace_with_mask(declared(made, WIDE, 0), wrong, pa.array(right, pa.decimal256(WIDE, 0)))
+    return declared(mended, made.type.precision, made.type.scale)
+
+
+def _cut_ratio(over: int, under: int) -> int:
+    whole = abs(over) // abs(under)
+    return -whole if (over < 0) != (under < 0) else whole
+
+
+def _is_no_quotient(made: pa.Array, a: pa.Array, b: pa.Array, shift: int) -> pa.Array:
+    """Where what a division left is no rest: as large as b, or of another sign than a; false for NULLs."""
+    power = declared(pa.array([Decimal(10**shift)], pa.decimal256(WIDE, 0)), WIDE // 2, 0)[0]
+    over = declared(pc.multiply(declared(a, WIDE // 2 - 1, 0), power), WIDE - 1, 0)
+    under = declared(b, WIDE, 0)
+    back = declared(pc.multiply(declared(made, WIDE // 2 - 1, 0), declared(b, WIDE // 2, 0)), WIDE - 1, 0)
+    rest = declared(pc.subtract(over, back), WIDE, 0)
+    zero = pa.scalar(Decimal(0), rest.type)
+    turned = pc.and_(pc.not_equal(rest, zero), pc.xor(pc.less(rest, zero), pc.less(declared(a, WIDE, 0), zero)))
+    about = pc.multiply(pc.abs(made.cast(pa.float64())), pc.abs(under.cast(pa.float64())))
+    beyond = pc.greater(about, pc.multiply(pc.abs(declared(over, WIDE, 0).cast(pa.float64())), 1.001))  # 256 bits wrap
+    wrong = pc.or_(pc.or_(turned, beyond), pc.greater_equal(pc.abs(rest), pc.abs(under)))
+    return pc.fill_null(wrong, False)
 
 
 def _no_zero(b: pa.Array) -> pa.Array:

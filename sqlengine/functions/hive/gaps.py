@@ -26,7 +26,6 @@ $sum0 bucket_number cardinality_violation cast_format compute_bit_vector_fm comp
 datetime_legacy_hybrid_calendar deserialize enforce_constraint exception_in_vertex_udaf exception_in_vertex_udf
 internal_interval ndv_compute_bit_vector sq_count_check validate_acid_sort_order windowingtablefunction
 """
-_CASTS = "udftoboolean udftobyte udftodouble udftofloat udftointeger udftolong udftoshort"
 GAPS: dict[str, Gap] = {
     **dict.fromkeys(("reflect", "reflect2", "java_method"), _JAVA),
     **dict.fromkeys(
@@ -45,9 +44,6 @@ GAPS: dict[str, Gap] = {
     **dict.fromkeys(PLACES, _PLACE),
     "surrogate_key": Gap("never", "it numbers rows by the writes of Hive's ACID tables; uuid() names rows"),
     "matchpath": Gap("notimpl", "patterns of rows are not matched"),
-    "index": Gap("notimpl", "a[i] and m[k] are the same"),
-    "to_epoch_milli": Gap("notimpl", "unix_timestamp counts seconds"),
-    **dict.fromkeys(_CASTS.split(), Gap("notimpl", "CAST(x AS type) is the same")),
     "json_read": Gap("notimpl", "get_json_object and json_tuple read JSON"),
     **dict.fromkeys(("create_union", "extract_union"), Gap("notimpl", "UNIONTYPE is not a type here")),
     **dict.fromkeys(("bloom_filter", "in_bloom_filter"), Gap("never", "Hive's optimizer puts it into its own plans")),

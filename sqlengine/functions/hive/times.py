@@ -364,6 +364,16 @@ to_unix_timestamp = scalar(
 )(_unix)
 
 
+@scalar(
+    "hive$to_epoch_milli(t timestamp) -> bigint",
+    "milliseconds since 1970 of a time",
+    example="to_epoch_milli(timestamp '1970-01-01 00:00:01.5') = 1500",
+    broadcast=True,
+)
+def to_epoch_milli(t: pa.Array) -> pa.Array:
+    return pa.array(np.floor_divide(_ints(t), 1000), pa.int64(), mask=row_nulls(t))
+
+
 @scalar("hive$unix_timestamp() -> bigint", "seconds since 1970 now", context=True, volatility="stable")
 def unix_now(now_us: int) -> pa.Scalar:
     return pa.scalar(now_us // 1_000_000, pa.int64())

@@ -249,6 +249,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     **lower_calls.RULES,
     **dict.fromkeys(_OPERATORS, _binary),
     exp.Literal: lambda node, ctx: literal(node),
+    exp.CurrentSchema: lambda node, ctx: _named("current_schema", (), node),
     exp.Column: _column,
     exp.Identifier: lambda node, ctx: _column(exp.Column(this=node), ctx),
     exp.Lambda: _lambda,

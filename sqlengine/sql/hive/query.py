@@ -29,7 +29,7 @@ def _grammar(dialect: str, nulls_low: bool) -> Grammar:
 def parse_hive(tokens: Sequence[Token], text: str, dialect: Dialect) -> exp.Expr:
     """The tree of a query; errors as of `glot.parse_query`."""
     tree = parse_query(tokens, text, _grammar(dialect.name, dialect.nulls_low))
-    settle(tree)
+    settle(tree, patterns=dialect.quoted == "none")
     _complete_names(tree, dialect.database)
     return tree
 

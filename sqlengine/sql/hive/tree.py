@@ -15,12 +15,13 @@ from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS, joined_rows, sel
 from sqlengine.sql.lower_values import position_of
 
 
-def settle(tree: exp.Expr) -> None:
-    """Rewrite every SELECT of a tree."""
+def settle(tree: exp.Expr, patterns: bool = False) -> None:
+    """Rewrite every SELECT of a tree; `patterns`: quoted names may be regular expressions over columns."""
     for table in list(tree.find_all(exp.Table, exp.Subquery)):
         _bucket_sample(table)
     for select in list(tree.find_all(exp.Select)):
-        _columns_by_pattern(select)
+        if patterns:
+            _columns_by_pattern(select)
         _selected_rows(select)
         _lateral_views(select)
         _order(select)

@@ -105,6 +105,24 @@ def test_tinyint_is_a_byte_in_files(db: sqlengine.Database, tmp_path: Path, kind
     assert sorted(found.column("y").to_pylist()) == [-128, 44]
 
 
+def test_rows_of_python_go_into_a_table_over_files(db: sqlengine.Database) -> None:
+    db.execute("CREATE TABLE t (a INT, b STRING) PARTITIONED BY (p STRING)")
+    assert db.insert("t", [(1, "x", "q"), (None, "y", None)]) == 2
+    assert db.insert("t", pa.table({"p": ["r"], "a": ["7"]})) == 1
+    assert db.insert("public.t", [{"b": "z", "p": "q"}]) == 1
+    assert db.insert("t", []) == 0
+    found = rows(db, "SELECT a, b, p FROM t")
+    assert found == sorted([(1, "x", "q"), (None, "y", None), (7, None, "r"), (None, "z", "q")], key=str)
+    for bad in ([{"nowhere": 1}], [(1, "x")]):
+        with pytest.raises(sqlengine.Error):
+            db.insert("t", bad)
+    db.execute("BEGIN")
+    with pytest.raises(NotSupportedError, match="within a transaction"):
+        db.insert("t", [(1, "x", "q")])
+    db.execute("ROLLBACK")
+    assert rows(db, "SELECT a, b, p FROM t") == found
+
+
 # ---------------------------------------------------------------- restarts, failures
 
 
