@@ -341,7 +341,7 @@ def zone_shown(zone: str) -> str:
     return f"<{short}>{other}"
 
 
-def _zone(text: str) -> str:
+def zone_named(text: str) -> str:
     """A time zone by the name that is known for it, in any case, or an offset such as +02:00; InvalidParameter
     (22023)."""
     if _OFFSET.fullmatch(text):
@@ -376,7 +376,7 @@ def _parse(name: str, kind: Any, metadata: Any, value: Any) -> Any:
         return number
     text = str(value)
     if name == "timezone":
-        return _zone(text)
+        return zone_named(text)
     if "true" in metadata["choices"]:
         text = _TRUTHS.get(text.lower(), text)
     if metadata["choices"] and text.lower() not in metadata["choices"]:

@@ -21,12 +21,14 @@ _MARK = re.compile(r"/\* (hive|spark)((?: \w+=[^ ]*)*) \*/ ")
 class Dialect:
     """`name`; `nulls_low`: NULLs are the least values in ORDER BY, as in Hive up to 3.1, else the largest; `database`:
     where names without one are looked for, "" for the one that sessions begin in; `quoted`: what backquotes mean
-    (hive.support.quoted.identifiers), "none": regular expressions over column names."""
+    (hive.support.quoted.identifiers), "none": regular expressions over column names; `zone`: the session's time zone,
+    whose clock from_unixtime and unix_timestamp mean (hive.local.time.zone)."""
 
     name: str = POSTGRES
     nulls_low: bool = False
     database: str = ""
     quoted: str = "column"
+    zone: str = "UTC"
 
     @property
     def is_hive(self) -> bool:
@@ -43,6 +45,7 @@ def marked(text: str, dialect: Dialect) -> str:
         return text
     facts = {"nulls": "low" if dialect.nulls_low else "", "in": quote(dialect.database, safe="")}
     facts["quoted"] = "" if dialect.quoted == "column" else dialect.quoted
+    facts["zone"] = "" if dialect.zone == "UTC" else quote(dialect.zone, safe="/")
     said = "".join(f" {key}={value}" for key, value in facts.items() if value)
     return f"/* {dialect.name}{said} */ {text}"
 
@@ -54,4 +57,5 @@ def dialect_of(text: str) -> tuple[Dialect, str]:
         return OURS, text
     facts = dict(fact.split("=", 1) for fact in mark[2].split())
     nulls_low, database = facts.get("nulls") == "low", unquote(facts.get("in", ""))
-    return Dialect(mark[1], nulls_low, database, facts.get("quoted", "column")), text[mark.end() :]
+    quoted, zone = facts.get("quoted", "column"), unquote(facts.get("zone", "UTC"))
+    return Dialect(mark[1], nulls_low, database, quoted, zone), text[mark.end() :]

@@ -11,6 +11,7 @@ from sqlengine.sql.dialect import DEFAULT_DATABASE, Dialect
 from sqlengine.sql.glot import KEYWORD_FUNCTIONS, Grammar, make_grammar, parse_query
 from sqlengine.sql.hive.rewrite import rewrite
 from sqlengine.sql.hive.tree import settle
+from sqlengine.sql.hive.zones import in_zone
 from sqlengine.sql.lexer import Token
 
 _PUBLIC = "public"
@@ -30,6 +31,7 @@ def parse_hive(tokens: Sequence[Token], text: str, dialect: Dialect) -> exp.Expr
     """The tree of a query; errors as of `glot.parse_query`."""
     tree = parse_query(tokens, text, _grammar(dialect.name, dialect.nulls_low))
     settle(tree, patterns=dialect.quoted == "none")
+    in_zone(tree, dialect.zone)
     _complete_names(tree, dialect.database)
     return tree
 

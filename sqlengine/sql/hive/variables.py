@@ -16,12 +16,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sqlengine.errors import InsufficientPrivilege, InvalidParameter, TooComplex
-from sqlengine.settings import Settings, is_setting
+from sqlengine.settings import Settings, is_setting, zone_named
 from sqlengine.sql.dialect import HIVE, Dialect
 
 PARTITION_MODE = "hive.exec.dynamic.partition.mode"
 DYNAMIC_PARTITION = "hive.exec.dynamic.partition"
 NULLS_LAST = "hive.default.nulls.last"
+ZONE = "hive.local.time.zone"
+LOCAL = "LOCAL"
+"""The zone of the setting `timezone`."""
 QUOTED = "hive.support.quoted.identifiers"
 PRINT_HEADER = "hive.cli.print.header"
 PARTIAL_CONSUMPTION = "hive.exec.script.allow.partial.consumption"
@@ -31,6 +34,7 @@ KNOWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     PARTITION_MODE: ("nonstrict", ("strict", "nonstrict")),
     NULLS_LAST: ("true", ("true", "false")),
     QUOTED: ("column", ("none", "column", "standard")),
+    ZONE: (LOCAL, ()),
     SUBSTITUTE: ("true", ("true", "false")),
     PARTIAL_CONSUMPTION: ("false", ("true", "false")),
     PRINT_HEADER: ("false", ("true", "false")),
@@ -54,18 +58,21 @@ class Words:
     macros: Mapping[str, Macro] = field(default_factory=dict)
     database: str = ""
     is_remote: bool = False
+    timezone: str = "UTC"
 
     @staticmethod
     def of(settings: Settings) -> Words:
         """Of a session's settings."""
         first = settings.search_path.split(",")[0].strip()
         database = "" if first in ("public", '"$user"', "$user") else first
-        return Words(dict(settings.hive), dict(settings.macros), database, settings.is_remote)
+        return Words(dict(settings.hive), dict(settings.macros), database, settings.is_remote, settings.timezone)
 
     def dialect(self, name: str) -> Dialect:
         """The dialect of text of this moment."""
         nulls_low = name != HIVE or self.configured(NULLS_LAST) == "false"
-        return Dialect(name, nulls_low, self.database, self.configured(QUOTED))
+        zone = self.variables.get(f"hiveconf:{ZONE}", LOCAL)
+        quoted = self.configured(QUOTED)
+        return Dialect(name, nulls_low, self.database, quoted, self.timezone if zone == LOCAL else zone)
 
     def configured(self, name: str) -> str:
         """A variable of Hive's configuration that is known here."""
@@ -106,6 +113,8 @@ def checked_value(name: str, value: str) -> str:
     known = KNOWN.get(name)
     if known is None:
         return value
+    if name == ZONE:
+        return LOCAL if value.strip().upper() == LOCAL else zone_named(value.strip())
     if value.strip().lower() not in known[1]:
         raise InvalidParameter(f'invalid value for {name}: "{value}"', hint="one of: " + ", ".join(known[1]))
     return value.strip().lower()

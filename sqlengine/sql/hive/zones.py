@@ -1,0 +1,47 @@
+"""The session's time zone in functions that turn moments into texts and back (hive.local.time.zone).
+
+A timestamp has no zone: from_unixtime says what a clock of the zone shows, unix_timestamp reads such a clock, and
+current_timestamp and current_date are this moment there.  Functions themselves compute in UTC; what a zone adds is
+said here, on sqlglot's trees, with Hive's own from_utc_timestamp and to_utc_timestamp.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+UTC = "UTC"
+_PLAIN = "yyyy-MM-dd HH:mm:ss"
+_READERS = ("unix_timestamp", "to_unix_timestamp")
+
+
+def in_zone(tree: exp.Expr, zone: str) -> None:
+    """Put the zone into the calls that depend on it."""
+    if zone == UTC:
+        return
+    calls = list(tree.find_all(exp.Anonymous, exp.CurrentTimestamp, exp.CurrentDate))
+    for call in reversed(calls):  # those within others first
+        made = _zoned(call, exp.Literal.string(zone))
+        if made is not None:
+            call.replace(made)
+
+
+def _zoned(call: exp.Expr, zone: exp.Expr) -> exp.Expr | None:
+    if isinstance(call, exp.CurrentDate):
+        return _call("to_date", _call("from_utc_timestamp", exp.CurrentTimestamp(), zone))
+    if isinstance(call, exp.CurrentTimestamp):
+        return _call("from_utc_timestamp", call.copy(), zone)
+    name = call.name.lower()
+    if name == "now" and not call.expressions:
+        return _call("from_utc_timestamp", exp.CurrentTimestamp(), zone)
+    if name == "from_unixtime" and len(call.expressions) in (1, 2):
+        seconds, *form = (item.copy() for item in call.expressions)
+        clock = _call("from_utc_timestamp", _call("from_unixtime", seconds), zone)
+        return _call("date_format", clock, *(form or [exp.Literal.string(_PLAIN)]))
+    if name in _READERS and call.expressions:
+        clock = _call("from_unixtime", call.copy())
+        return _call(name, _call("to_utc_timestamp", clock, zone))
+    return None
+
+
+def _call(name: str, *args: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=name, expressions=list(args))
