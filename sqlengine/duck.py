@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -45,10 +46,20 @@ _root: Any = None
 
 def connection() -> duckdb.DuckDBPyConnection:
     """This thread's cursor of the one in-memory database of the process (made on first use)."""
-    cursor = getattr(_local, "cursor", None)
+    return _cursor("cursor")  # type: ignore[no-any-return]
+
+
+def _cursor(name: str) -> Any:
+    """One of this thread's cursors, of the database that is open now."""
+    root = _database()
+    if getattr(_local, "root", None) is not root:
+        _local.__dict__.clear()
+        _local.root = root
+    cursor = getattr(_local, name, None)
     if cursor is None:
-        cursor = _local.cursor = _database().cursor()
-    return cursor  # type: ignore[no-any-return]
+        cursor = root.cursor()
+        setattr(_local, name, cursor)
+    return cursor
 
 
 def create_function(
@@ -61,8 +72,12 @@ def create_function(
     with _functions_lock:
         if name in _functions:
             return
-        _create(_private(), name, params, returns, body, volatile=volatile)
-        _functions.add(name)
+
+        def step(to: Any) -> None:
+            _create(to, name, params, returns, body, volatile=volatile)
+
+        step(_private())
+        _functions[name] = step
 
 
 def _create(
@@ -85,7 +100,7 @@ def _create(
 
 
 _functions_lock = threading.Lock()
-_functions: set[str] = set()
+_functions: dict[str, Callable[[Any], object]] = {}
 _built_in: list[Callable[[Any], object]] = []
 
 
@@ -142,10 +157,7 @@ def _close() -> None:
 
 def _private() -> Any:
     """This thread's cursor for the questions below: apart from `connection()`, whose result may still be open."""
-    cursor = getattr(_local, "private", None)
-    if cursor is None:
-        cursor = _local.private = _database().cursor()
-    return cursor
+    return _cursor("private")
 
 
 def _database() -> Any:
@@ -159,12 +171,38 @@ def _database() -> Any:
             # Bodies of functions hold interpreter objects: the database must end before the interpreter does.
             atexit.register(_close)
             root.execute("SET GLOBAL TimeZone = 'UTC'")
-            for step in _built_in:
+            for step in (*_built_in, *_functions.values()):
                 step(root)
             root.execute(";".join(MACROS))
             duck_memory.opened(root)
             _root = root
         return _root
+
+
+def translated(err: Exception) -> errors.Error:
+    """One of our errors for a `duckdb.Error`, as `translate_error` makes it; where the error has put an end to DuckDB's
+    database, as an unforeseen one within a function does, the next question opens another."""
+    global _root
+    if _FATAL.search(str(err)) is not None:
+        with _lock:
+            if _root is not None and _is_lost(_root):
+                duck_memory.closed()
+                _root = None
+                _kinds.cache_clear()
+    return translate_error(err)
+
+
+_FATAL = re.compile(r"^(INTERNAL|FATAL) Error")
+
+
+def _is_lost(root: Any) -> bool:
+    import duckdb  # heavy, loaded by connection() anyway
+
+    try:
+        root.cursor().execute("SELECT 1")
+    except duckdb.Error:
+        return True
+    return False
 
 
 # ---------------------------------------------------------------- types
@@ -410,7 +448,7 @@ def describe(sql: str, tables: Mapping[str, pa.Schema]) -> pa.Schema:
         relation = cursor.sql(sql)
         fields = [pa.field(n, type_of(t)) for n, t in zip(relation.columns, relation.types, strict=True)]
     except duckdb.Error as err:
-        raise translate_error(err) from err
+        raise translated(err) from err
     finally:
         for name in tables:
             cursor.unregister(name)
@@ -444,7 +482,7 @@ def _projected(expressions: Sequence[str], columns: Mapping[str, pa.Array]) -> l
             return [_empty(type_of(t)) for t in made.types]
         table = made.to_arrow_table()
     except duckdb.Error as err:
-        raise translate_error(err) from err
+        raise translated(err) from err
     return [column.combine_chunks() for column in normalise(table).columns]
 
 
@@ -489,5 +527,6 @@ __all__ = [
     "sql_type",
     "storage_type",
     "translate_error",
+    "translated",
     "type_of",
 ]

@@ -10,6 +10,7 @@ of a parameter, and then fails or takes the wrong one.  `typeof` is folded when 
 
 from __future__ import annotations
 
+from sqlengine.duck_sizes import SIZE_MACROS
 from sqlengine.pg_settings import VERSION_TEXT
 
 _OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
@@ -17,6 +18,7 @@ _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOU
 _ERA_BEHIND_DAY = r"regexp_replace(x::VARCHAR, '^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$', '\1 (BC)\2', 'i')"
 
 MACROS: tuple[str, ...] = (
+    *SIZE_MACROS,
     # The round of doubles is half to even (PostgreSQL rint); numeric rounds half away from zero.
     "CREATE MACRO round(x) AS system.main.round(x) - CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') "
     "AND abs(x - trunc(x)) = 0.5 AND system.main.round(x) % 2 <> 0 THEN sign(x) ELSE 0 END, "

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from sqlengine import errors
+from sqlengine.duck_sizes import TEXT_TOO_LARGE
 
 _TYPES = {
     "INT8": "smallint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint", "INT128": "bigint",
@@ -127,6 +128,10 @@ _RULES = (
         errors.SyntaxError, "each UNION query must have the same number of columns")),
     _rule(r"^VALUES lists must all be the same length", _says(
         errors.SyntaxError, "VALUES lists must all be the same length")),
+    _rule(r"^(requested length too large|array size exceeds the maximum allowed .*)", _says(errors.TooLarge, r"\1")),
+    _rule(r"cannot create a string of size|maximum total string size for regular string buffers", _says(
+        errors.TooLarge, TEXT_TOO_LARGE)),
+    _rule(r"^(?:step size cannot equal zero|interval cannot be 0)", _says(errors.InvalidParameter, "step size cannot equal zero")),
     _rule(r"^LIMIT/OFFSET cannot be negative", _says(errors.DataError, "LIMIT must not be negative", "2201W")),
     _rule(r"^(cannot take square root of a negative number|zero raised to a negative power is undefined)", _says(
         errors.OutOfRange, r"\1", "2201F")),

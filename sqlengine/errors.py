@@ -254,6 +254,12 @@ class TooComplex(OperationalError):
     sqlstate = "54001"
 
 
+class TooLarge(OperationalError):
+    """A value would be larger than a value may be: 1 GB of text, 134217727 elements of an array."""
+
+    sqlstate = "54000"
+
+
 class InvalidText(DataError):
     """Text that is not a value of the wanted type."""
 

@@ -83,7 +83,8 @@ array_repeat = declare(
     "an array of one element so many times",
     example="array_repeat('a', 2) = ARRAY['a', 'a']",
     strict=False,
-    duck="CASE WHEN {1} IS NOT NULL THEN list_transform(range({1}), lambda i: {0}) END",
+    duck="CASE WHEN {1} IS NOT NULL THEN list_transform(range(array_length_checked({1})), lambda i: {0}) END",
+    can_raise=True,
 )
 element_at = declare(
     "element_at(a anyarray, i bigint) -> anyelement",
@@ -96,7 +97,7 @@ sequence = declare(
     "the whole numbers from one to another, up or down",
     example="cardinality(sequence(2, 4)) = 3",
     aliases=("generate_range_array",),
-    duck="CASE WHEN {0} <= {1} THEN generate_series({0}, {1}) ELSE list_reverse(generate_series({1}, {0})) END",
+    duck="CASE WHEN {0} <= {1} THEN series_list({0}, {1}) ELSE list_reverse(series_list({1}, {0})) END",
     can_raise=True,
 )
 array_sum = declare(

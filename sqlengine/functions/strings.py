@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import errors
+from sqlengine.duck_sizes import TEXT_CHARACTERS_MAX, TEXT_TOO_LARGE
 from sqlengine.functions.arrays_of import nulls, text_buffers
 from sqlengine.functions.registry import Function, Value, declare, scalar
+from sqlengine.functions.repeated import repeated
 
 _TEXT = pa.string()
 
@@ -301,9 +303,11 @@ def count_char(s: Value, character: Value) -> Value:
     "repeat(s text, count integer) -> text",
     "the text so many times over",
     example="repeat('ab', 2) = 'abab'",
+    can_raise=True,
+    duck="text_repeat({0}, {1})",
 )
 def repeat(s: Value, count: Value) -> Value:
-    return pc.binary_repeat(s, pc.max_element_wise(count, 0, skip_nulls=False))
+    return repeated(s, count)
 
 
 def _pad(name: str, arrow: str, side: str, example: str) -> tuple[Function, Function]:
@@ -313,6 +317,8 @@ def _pad(name: str, arrow: str, side: str, example: str) -> tuple[Function, Func
         size, text = _constant(width), " " if fill is None else _constant(fill)
         if size is None or text is None:
             return _null_text()
+        if size > TEXT_CHARACTERS_MAX:
+            raise errors.TooLarge(TEXT_TOO_LARGE)
         cut = pc.utf8_slice_codeunits(s, start=0, stop=max(0, size))
         return function(cut, width=size, padding=text) if len(text) == 1 else cut
 
@@ -321,13 +327,15 @@ def _pad(name: str, arrow: str, side: str, example: str) -> tuple[Function, Func
         f"filled with spaces {side} or cut to the width",
         example=example,
         constant_args=(1,),
-        duck=f"{name}({{0}}, {{1}}, ' ')",
+        can_raise=True,
+        duck=f"text_{name}({{0}}, {{1}}, ' ')",
     )(padded)
     return blanks, declare(
         f"{name}(s text, width integer, fill text) -> text",
         f"filled {side} or cut to the width",
         example=f"length({name}('a', 3, 'xy')) = 3",
-        duck=f"CASE WHEN {{2}} = '' THEN left({{0}}, greatest({{1}}, 0)) ELSE {name}({{0}}, {{1}}, {{2}}) END",
+        can_raise=True,
+        duck=f"text_{name}({{*}})",
     )
 
 
@@ -359,7 +367,8 @@ space = declare(
     "space(count integer) -> text",
     "so many spaces",
     example="length(space(3)) = 3",
-    duck="repeat(' ', greatest({0}, 0))",
+    can_raise=True,
+    duck="text_repeat(' ', {0})",
 )
 is_digit = declare(
     "is_digit(s text) -> boolean",

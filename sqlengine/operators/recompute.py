@@ -57,7 +57,7 @@ class RecomputeOperator(Operator):
                 connection.register(name, table)
             answer = connection.sql(text).to_arrow_table()
         except Exception as error:
-            raise duck.translate_error(error) from error
+            raise duck.translated(error) from error
         finally:
             for name in tables:
                 connection.unregister(name)

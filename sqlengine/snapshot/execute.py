@@ -53,7 +53,7 @@ def run(
     except Error:  # it has been cancelled before it began
         raise
     except Exception as error:
-        raise duck.translate_error(error) from error
+        raise duck.translated(error) from error
     finally:
         for name in names:
             connection.unregister(name)

@@ -385,7 +385,21 @@ def _unnest_series(tree: exp.Expr) -> None:
         while isinstance(item.parent, (exp.Alias, exp.Binary, exp.Cast, exp.Paren)):
             item = item.parent
         if isinstance(item.parent, exp.Select) and item.arg_key == "expressions":
-            call.replace(exp.Explode(this=call.copy()))
+            _give_rows(item.parent, item, call)
+
+
+def _give_rows(select: exp.Select, item: exp.Expr, call: exp.Anonymous) -> None:
+    """A series that is all a SELECT reads is a table, which DuckDB makes row by row; another one a list that it unnests."""
+    alone = len(select.expressions) == 1 and not select.args.get("from_") and not call.find(exp.Column)
+    if not alone or len(call.expressions) not in (2, 3):
+        made = exp.Anonymous(this="series_list", expressions=[each.copy() for each in call.expressions])
+        call.replace(exp.Explode(this=made))
+        return
+    name, value = exp.to_identifier("series_rows"), exp.to_identifier("generate_series")
+    alias = exp.TableAlias(this=name, columns=[value])
+    select.set("from_", exp.From(this=exp.Table(this=call.copy(), alias=alias)))
+    column = exp.column(value.copy(), name.copy())
+    call.replace(column if call is not item else exp.alias_(column, "generate_series"))
 
 
 def _side_by_side(tree: exp.Expr) -> None:

@@ -6,6 +6,7 @@ import threading
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from sqlengine import duck, errors
@@ -137,6 +138,18 @@ def test_threads_have_cursors_of_their_own() -> None:
     thread.join()
     assert found[0] is not duck.connection()
     assert duck.connection() is duck.connection()
+
+
+def test_another_database_takes_the_place_of_one_that_is_lost() -> None:
+    def doubled(values: pa.Array) -> pa.Array:
+        return pc.multiply(values, 2)
+
+    duck.create_function("doubled_of_test", [pa.int64()], pa.int64(), doubled, volatile=False)
+    question = (["doubled_of_test(a)", "text_repeat('x', 2)"], {"a": pa.array([1])}, 1)
+    before = duck.evaluate(*question)
+    duck._database().close()
+    assert isinstance(duck.translated(RuntimeError("FATAL Error: the database has been invalidated")), errors.Error)
+    assert duck.evaluate(*question) == before
 
 
 @pytest.mark.parametrize("value", ["plain", "it's", "nul\0in", "☃", ""])

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.duck_sizes import TEXT_CHARACTERS_MAX, TEXT_TOO_LARGE
+from sqlengine.errors import TooLarge
 from sqlengine.functions import strings
 from sqlengine.functions.arrays_of import text_buffers
 from sqlengine.functions.hive.decimal_format import fixed_number, patterned_number
@@ -21,6 +23,7 @@ from sqlengine.functions.hive.java_format import java_format
 from sqlengine.functions.hive.rows import by_options, per_distinct, spread
 from sqlengine.functions.hive.words import capitalized, edits, sentences_of, soundex_of
 from sqlengine.functions.registry import Function, Kernel, Value, scalar
+from sqlengine.functions.repeated import repeated
 
 _TEXT = pa.string()
 _INT = pa.int32()
@@ -100,7 +103,7 @@ def chr_(n: pa.Array) -> pa.Array:
 
 @scalar("hive$space(n integer) -> text", "so many spaces, none of a negative number", example="length(space(10)) = 10")
 def space(n: Value) -> Value:
-    return pc.binary_repeat(pa.scalar(" "), pc.max_element_wise(n, pa.scalar(0, _INT), skip_nulls=False))
+    return repeated(pa.scalar(" "), n)
 
 
 @scalar(
@@ -185,6 +188,8 @@ def _padded(left: bool) -> Callable[..., pa.Array]:
     def body(s: pa.Array, width: int, pad: str) -> pa.Array:
         if not pad or width < 0:
             return pa.nulls(len(s), _TEXT)
+        if width > TEXT_CHARACTERS_MAX:
+            raise TooLarge(TEXT_TOO_LARGE)
         cut = pc.utf8_slice_codeunits(s, start=0, stop=width)
         if len(pad) == 1:
             return (pc.utf8_lpad if left else pc.utf8_rpad)(cut, width=width, padding=pad)
@@ -344,7 +349,7 @@ translate = scalar(
 
 @scalar("hive$repeat(s text, n integer) -> text", "the text so many times over", example="repeat('123', 2) = '123123'")
 def repeat(s: Value, n: Value) -> Value:
-    return pc.binary_repeat(s, pc.max_element_wise(n, pa.scalar(0, _INT), skip_nulls=False))
+    return repeated(s, n)
 
 
 # ---------------------------------------------------------------- words and formats
