@@ -22,6 +22,7 @@ import pyarrow as pa
 from sqlengine import duck_memory, errors
 from sqlengine.duck_errors import translate_error
 from sqlengine.duck_macros import MACROS
+from sqlengine.reading import UTC, icu_zone, zone_of_now
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, storage_type
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 def _cursor(name: str) -> Any:
-    """One of this thread's cursors, of the database that is open now."""
+    """One of this thread's cursors, of the database that is open now, in the time zone of now."""
     root = _database()
     if getattr(_local, "root", None) is not root:
         _local.__dict__.clear()
@@ -59,6 +60,11 @@ def _cursor(name: str) -> Any:
     if cursor is None:
         cursor = root.cursor()
         setattr(_local, name, cursor)
+    zones = _local.__dict__.setdefault("zones", {})
+    zone = zone_of_now()
+    if zones.get(name, UTC) != zone:
+        cursor.execute(f"SET TimeZone = '{icu_zone(zone)}'")
+        zones[name] = zone
     return cursor
 
 

@@ -130,6 +130,11 @@ MACROS: tuple[str, ...] = (
         for name in ("date", "timestamp", "timestamptz")
         for safe in ("", "TRY_")
     ),
+    *(
+        f"CREATE MACRO {safe.lower()}time_of(x) AS {safe}CAST(CASE typeof(x) WHEN 'TIMESTAMP WITH TIME ZONE' "
+        "THEN regexp_extract(x::VARCHAR, ' ([0-9:.]+)', 1) ELSE x::VARCHAR END AS TIME)"
+        for safe in ("", "TRY_")
+    ),
     "CREATE MACRO to_timestamp(s) AS CASE typeof(s) WHEN 'VARCHAR' THEN s::VARCHAR::TIMESTAMPTZ "
     "ELSE system.main.to_timestamp(s::DOUBLE) END",
     "CREATE MACRO cardinality(a) AS len(a)",

@@ -31,7 +31,8 @@ def _filled(name: str, whole: str) -> str:
     missing = f"{n} - length(s)"
     fill = f"left(text_repeat(f, ({missing}) // length(f) + 1), {missing})"
     return (
-        f"CREATE MACRO text_{name}(s, n, f) AS CASE WHEN f = '' OR length(s) >= n THEN left(s, CASE WHEN n < 0 THEN 0 ELSE n::BIGINT END) "
+        f"CREATE MACRO text_{name}(s, n, f) AS CASE WHEN f = '' OR length(s) >= n "
+        "THEN left(s, CASE WHEN n < 0 THEN 0 ELSE n::BIGINT END) "
         f"WHEN n > {_SHORT} THEN {whole.format(fill=fill)} ELSE system.main.{name}(s, {n}, f) END"
     )
 

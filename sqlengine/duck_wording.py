@@ -131,7 +131,8 @@ _RULES = (
     _rule(r"^(requested length too large|array size exceeds the maximum allowed .*)", _says(errors.TooLarge, r"\1")),
     _rule(r"cannot create a string of size|maximum total string size for regular string buffers", _says(
         errors.TooLarge, TEXT_TOO_LARGE)),
-    _rule(r"^(?:step size cannot equal zero|interval cannot be 0)", _says(errors.InvalidParameter, "step size cannot equal zero")),
+    _rule(r"^(?:step size cannot equal zero|interval cannot be 0)", _says(
+        errors.InvalidParameter, "step size cannot equal zero")),
     _rule(r"^LIMIT/OFFSET cannot be negative", _says(errors.DataError, "LIMIT must not be negative", "2201W")),
     _rule(r"^(cannot take square root of a negative number|zero raised to a negative power is undefined)", _says(
         errors.OutOfRange, r"\1", "2201F")),

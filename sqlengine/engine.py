@@ -23,6 +23,7 @@ from sqlengine import errors, sql
 from sqlengine.catalog.objects import MaterializedView, Sink, Stream, Table, View
 from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.plan.pipeline import Planned
+from sqlengine.reading import reading_in
 from sqlengine.result import Result
 from sqlengine.runtime.checkpoint import Checkpoint, load_checkpoint
 from sqlengine.runtime.clock import Clock
@@ -43,6 +44,7 @@ from sqlengine.sql.named_at import named_at
 from sqlengine.statements import HANDLERS
 from sqlengine.statements.access import authorize
 from sqlengine.statements.context import Context
+from sqlengine.statements.fixed_moments import with_fixed_moments
 from sqlengine.statements.followed_files import level
 
 Params = Sequence[Any] | Mapping[str, Any] | None
@@ -76,7 +78,7 @@ def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:
 def run_statement(statement: ast.Statement, context: Context) -> Result:
     """Statement -> result; errors of every layer come out as errors.Error with a position in the script."""
     handler = HANDLERS[type(statement)]
-    return run_call(lambda: handler(statement, context), statement, context)
+    return run_call(lambda: handler(with_fixed_moments(statement, context), context), statement, context)
 
 
 def run_call(call: Callable[[], Result], statement: ast.Statement, context: Context) -> Result:
@@ -84,7 +86,8 @@ def run_call(call: Callable[[], Result], statement: ast.Statement, context: Cont
     begin(context)
     try:
         authorize(statement, context)
-        result = call()
+        with reading_in(context.settings.timezone):
+            result = call()
     except errors.Error as error:
         error.position = named_at(error, statement.text)
         if error.position is not None:

@@ -17,6 +17,7 @@ from sqlengine import duck
 from sqlengine.decimal_digits import rounded
 from sqlengine.errors import NotSupportedError
 from sqlengine.formats.base import Converted, Mask, isolate, null_mask, true_mask
+from sqlengine.functions.zoned import moments
 from sqlengine.types import INTERVAL, TIMESTAMP, TIMESTAMPTZ, to_sql
 
 _TRUE = ["true", "t", "yes", "y", "on", "1"]
@@ -132,17 +133,24 @@ def _replaced(values: pa.Array, at: np.ndarray, new: pa.Array) -> pa.Array:
 
 
 def _timestamp(text: pa.StringArray, dtype: pa.DataType) -> Converted:
-    """ISO 8601 with T or space; without a zone, UTC is meant; digits below the microsecond are cut."""
+    """ISO 8601 with T or space; without a zone, that of now is meant; digits below the microsecond are cut."""
     if true_mask(pc.match_substring_regex(text, _LONG_FRACTION)).any():
         text = pc.replace_substring_regex(text, _LONG_FRACTION, r"\1")
     zoned = true_mask(pc.match_substring_regex(text, _ZONED))
     if not zoned.any():
         plain = cast_each(text, TIMESTAMP)
-        return Converted(plain.values.cast(dtype), plain.bad)
+        return Converted(_as_type(plain.values, dtype), plain.bad)
     with_zone = cast_each(pc.replace_substring(pc.if_else(pa.array(zoned), text, None), " +", "+"), TIMESTAMPTZ)
     without = cast_each(pc.if_else(pa.array(zoned), None, text), TIMESTAMP)
-    values = pc.coalesce(with_zone.values.cast(TIMESTAMP), without.values)
-    return Converted(values.cast(dtype), with_zone.bad | without.bad)
+    if dtype == TIMESTAMPTZ:
+        values = pc.coalesce(with_zone.values, moments(without.values))
+    else:
+        values = pc.coalesce(with_zone.values.cast(TIMESTAMP), without.values).cast(dtype)
+    return Converted(values, with_zone.bad | without.bad)
+
+
+def _as_type(values: pa.Array, dtype: pa.DataType) -> pa.Array:
+    return moments(values) if dtype == TIMESTAMPTZ else values.cast(dtype)
 
 
 def _date(text: pa.StringArray, dtype: pa.DataType) -> Converted:

@@ -20,6 +20,9 @@ from sqlengine.decimal_digits import rounded
 from sqlengine.functions.arrays_of import from_int64s, int64s, interval_array, interval_parts, nulls
 from sqlengine.functions.kernel_errors import translate_arrow
 from sqlengine.functions.wrong_text import wrong_text
+from sqlengine.functions.zoned import clocks, moments
+from sqlengine.reading import zone_of_now
+from sqlengine.text_style import TextStyle
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text
 
 ArrayKernel = Callable[[pa.Array], pa.Array]
@@ -200,8 +203,21 @@ def _rescale(a: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _to_moment(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
+    if source == TIMESTAMPTZ:
+        local = _local_moment(target)
+        return lambda a: local(clocks(a))
+    if target == TIMESTAMPTZ:
+        return lambda a: moments(a.cast(TIMESTAMP))
+    return _local_moment(target) if source == TIMESTAMP else _clock(source, target)
+
+
+def _local_moment(target: pa.DataType) -> ArrayKernel:
     if target == pa.date32():
-        return lambda a: pc.floor_temporal(a.cast(TIMESTAMP), unit="day").cast(target)
+        return lambda a: pc.floor_temporal(a, unit="day").cast(target)
+    return lambda a: a.cast(target)
+
+
+def _clock(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
     if source == INTERVAL:
         return lambda a: from_int64s(interval_parts(a)[2] % 86_400_000_000, _TIME, nulls(a))
     if target == INTERVAL:
@@ -245,6 +261,8 @@ def _to_text(source: pa.DataType) -> ArrayKernel:
         return lambda a: a.storage.cast(pa.string())
     if pa.types.is_boolean(source):
         return lambda a: a.cast(pa.string())
+    if source == TIMESTAMPTZ:
+        return lambda a: pgtext.to_text_array(a, TextStyle(zone_of_now()))
     return pgtext.to_text_array
 
 

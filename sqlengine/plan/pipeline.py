@@ -27,6 +27,7 @@ from sqlengine.plan.temporal import first_moment, place_temporal_filters
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.plan.views_as_streams import views_as_streams
+from sqlengine.reading import UTC, reading_in
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 
@@ -90,6 +91,7 @@ class Planned:
         return scanned(self.physical)
 
 
+@reading_in(UTC)
 def plan_query(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     """Plan a continuous query: incrementally where operators exist, else as recompute-and-diff."""
     try:
@@ -103,6 +105,7 @@ def plan_query(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
     return _recomputed(query, emit, planner, reason)
 
 
+@reading_in(UTC)
 def plan_lowered(tree: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Planner) -> Planned:
     """Plan a query as plain data; NotSupportedError (0A000) for what no incremental operator does."""
     try:

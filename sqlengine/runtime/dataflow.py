@@ -21,6 +21,7 @@ from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.sharding import is_spreadable, shard_keys
+from sqlengine.reading import UTC, reading_in
 from sqlengine.runtime.feed import Feed, pieces
 from sqlengine.runtime.shared_part import PartBehind, SharedPart
 from sqlengine.runtime.skipping import has_late, is_excluded, observe_unread
@@ -137,6 +138,7 @@ class Dataflow:
         """The sources' trackers, those of what parts read among them; one may be in several dataflows."""
         return [*self.trackers.values(), *(t for p in self._parts.values() for t in p.dataflow.all_trackers())]
 
+    @reading_in(UTC)
     def tick(self, feeds: Mapping[str, Feed], now_us: int, history: bool = False) -> list[Delta]:
         """Push every source's new rows through all operators, piece by piece, then tell the operators that the tick is
         over; returns the change of the plan's output: one delta in which nothing cancels, or any number of them when

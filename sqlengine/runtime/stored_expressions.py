@@ -13,6 +13,7 @@ from sqlengine.expr.compile import Evaluator, compile_exprs
 from sqlengine.expr.tree import Cast, Expr
 from sqlengine.plan import nodes
 from sqlengine.plan.scope import Relation, Visible
+from sqlengine.reading import UTC, reading_in
 
 
 def columns_relation(columns: Sequence[ColumnInfo], table: str | None = None) -> Relation:
@@ -21,6 +22,7 @@ def columns_relation(columns: Sequence[ColumnInfo], table: str | None = None) ->
     return Relation(nodes.Values(schema=schema, rows=()), tuple(Visible(table, c.name) for c in columns))
 
 
+@reading_in(UTC)
 def bind_over(text: str, columns: Sequence[ColumnInfo]) -> Expr:
     """A stored expression text bound over an object's columns."""
     return bind(sql.parse_expr(text), columns_relation(columns))
@@ -46,6 +48,7 @@ def value_before(info: ColumnInfo, rows: int) -> pa.Array:
     return constant(info.before, info, rows, 0)
 
 
+@reading_in(UTC)
 def constant(text: str, info: ColumnInfo, rows: int, now_us: int) -> pa.Array:
     """An expression without columns as so many values of a column's type."""
     expr = bind_over(text, ())

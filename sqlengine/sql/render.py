@@ -389,7 +389,7 @@ def _unnest_series(tree: exp.Expr) -> None:
 
 
 def _give_rows(select: exp.Select, item: exp.Expr, call: exp.Anonymous) -> None:
-    """A series that is all a SELECT reads is a table, which DuckDB makes row by row; another one a list that it unnests."""
+    """A series that is all a SELECT reads is a table, which DuckDB makes row by row; another one a list it unnests."""
     alone = len(select.expressions) == 1 and not select.args.get("from_") and not call.find(exp.Column)
     if not alone or len(call.expressions) not in (2, 3):
         made = exp.Anonymous(this="series_list", expressions=[each.copy() for each in call.expressions])

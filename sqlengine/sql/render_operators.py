@@ -95,6 +95,7 @@ _JSON_OPERATORS: dict[type[exp.Expr], str] = {
 
 _MOMENT_CASTS = {
     exp.DType.DATE: "date_of",
+    exp.DType.TIME: "time_of",
     exp.DType.TIMESTAMP: "timestamp_of",
     exp.DType.TIMESTAMPNTZ: "timestamp_of",
     exp.DType.TIMESTAMPTZ: "timestamptz_of",
@@ -105,14 +106,19 @@ _TEXTS = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR)
 
 def _moment_of_text(node: exp.Cast, column_type: ColumnType) -> None:
     """A cast of what is a text, or may be one, to a date or timestamp: PostgreSQL's text ends with BC where DuckDB
-    wants the era behind the day. Texts written out are spelt so already (literal_casts.py)."""
+    wants the era behind the day. Texts written out are spelt so already (literal_casts.py). To a time: DuckDB casts no
+    timestamptz to one."""
     kind, arg = node.to, node.this
     name = _MOMENT_CASTS.get(kind.this) if isinstance(kind, exp.DataType) else None
     if name is None or isinstance(arg, (exp.Literal, exp.Null, exp.Placeholder, exp.Parameter)):
         return
+    safe = "try_" if isinstance(node, exp.TryCast) else ""
+    if kind.this == exp.DType.TIME:
+        if kind_of(arg, column_type) in (None, "timestamp"):
+            node.replace(exp.Anonymous(this=safe + name, expressions=[arg]))
+        return
     is_text = isinstance(arg, exp.Cast) and isinstance(arg.to, exp.DataType) and arg.to.this in _TEXTS
     if is_text or kind_of(arg, column_type) in (None, "text"):
-        safe = "try_" if isinstance(node, exp.TryCast) else ""
         node.replace(exp.Anonymous(this=safe + name, expressions=[arg]))
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from sqlengine.catalog.objects import CheckInfo, ColumnInfo, Table
 from sqlengine.errors import CheckViolation, DatatypeMismatch, DuplicateObject, ProgrammingError
 from sqlengine.expr.compile import compile_exprs
+from sqlengine.reading import UTC, reading_in
 from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
@@ -47,6 +48,7 @@ def _free_name(table: str, column: str | None, taken: set[str]) -> str:
     return next(n for n in (plain, *(f"{plain}{i}" for i in range(1, len(taken) + 2))) if n not in taken)
 
 
+@reading_in(UTC)
 def check_rows(context: Context, table: Table, rows: pa.Table) -> None:
     """CheckViolation (23514) when a constraint is false of a row; NULL lets it pass."""
     if not table.checks or not rows.num_rows:

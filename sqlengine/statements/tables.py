@@ -56,6 +56,10 @@ def _as_stream(statement: ast.CreateTable) -> ast.CreateStream:
             "a table fed by a connector cannot have a primary key yet",
             hint="leave the key out: rows are then appended, and a view can keep the last row of each key",
         )
+    if statement.checks:
+        raise NotSupportedError(
+            "a table fed by a connector cannot have CHECK constraints", hint="a view with WHERE leaves rows out"
+        )
     if statement.uniques:
         raise NotSupportedError("a table fed by a connector cannot have UNIQUE constraints")
     return ast.CreateStream(
