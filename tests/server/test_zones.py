@@ -1,5 +1,5 @@
-"""Moments are read and shown in the session's time zone, as PostgreSQL 15 does (postgres_zones.txt); what a materialized
-view makes of them does not depend on who reads it."""
+"""Moments are read and shown in the session's time zone, as PostgreSQL 15 does (postgres_zones.txt); what a view makes
+of them does not depend on who reads it."""
 
 from __future__ import annotations
 

@@ -41,7 +41,10 @@ QUERIES = (
     "SELECT id, t::timestamptz FROM moments WHERE t IS NOT NULL ORDER BY id",
     "SELECT id, ts::date, count(*) OVER (PARTITION BY date_trunc('day', ts)) FROM moments ORDER BY id",
 )
-VIEW = "CREATE VIEW late AS SELECT id, ts > '2024-07-01 12:00' AS is_late, '2024-07-01 12:00'::timestamptz AS at FROM moments"
+VIEW = (
+    "CREATE VIEW late AS SELECT id, ts > '2024-07-01 12:00' AS is_late, "
+    "'2024-07-01 12:00'::timestamptz AS at FROM moments"
+)
 
 
 def answers(connection: Any) -> list[Any]:
