@@ -41,10 +41,9 @@ from sqlengine.settings import Settings
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.sql.named_at import named_at
-from sqlengine.statements import HANDLERS
+from sqlengine.statements import carry_out
 from sqlengine.statements.access import authorize
 from sqlengine.statements.context import Context
-from sqlengine.statements.fixed_moments import with_fixed_moments
 from sqlengine.statements.followed_files import level
 
 Params = Sequence[Any] | Mapping[str, Any] | None
@@ -77,8 +76,7 @@ def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:
 
 def run_statement(statement: ast.Statement, context: Context) -> Result:
     """Statement -> result; errors of every layer come out as errors.Error with a position in the script."""
-    handler = HANDLERS[type(statement)]
-    return run_call(lambda: handler(with_fixed_moments(statement, context), context), statement, context)
+    return run_call(lambda: carry_out(statement, context), statement, context)
 
 
 def run_call(call: Callable[[], Result], statement: ast.Statement, context: Context) -> Result:

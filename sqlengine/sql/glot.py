@@ -23,6 +23,7 @@ from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql.forms import json_arrows, plain_forms
 from sqlengine.sql.hints import keyword_hint
+from sqlengine.sql.join_conditions import check_join_conditions
 from sqlengine.sql.lambda_forms import settle_lambda
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.literal_casts import spell_literals
@@ -157,6 +158,8 @@ def _parse(tokens: Sequence[Token], text: str, grammar: Grammar) -> exp.Expr:
         raise errors.SyntaxError(
             "syntax error at end of input", detail="expected an expression", position=tokens[-1].end
         )
+    if grammar is _POSTGRES:
+        check_join_conditions(tokens)
     if len(trees) != 1 or trees[0] is None:
         raise errors.SyntaxError("a query is expected here", position=tokens[0].start if tokens else 0)
     tree = trees[0]

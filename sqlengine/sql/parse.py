@@ -15,6 +15,7 @@ from sqlengine import errors
 from sqlengine.errors import Error
 from sqlengine.settings import Settings
 from sqlengine.sql import ast, deep, guard
+from sqlengine.sql.alterations import alterations
 from sqlengine.sql.dialect import OURS, POSTGRES, Dialect, dialect_of
 from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
 from sqlengine.sql.plain_insert import plain_insert
@@ -161,6 +162,9 @@ def statements_of(text: str, tokens: list[Token], dialect: Dialect) -> list[ast.
             return [ast.SelectStatement(query=make_query(tokens, text, dialect))]
     from sqlengine.sql import shell  # lark: heavy
 
+    several = alterations(text, tokens, lambda part: statements_of(text, part, dialect))
+    if several is not None:
+        return [several]
     return _build(shell.parse_shell(tokens), text, dialect)
 
 

@@ -11,6 +11,7 @@ from sqlengine.sql import ast
 from sqlengine.statements.access import authorize
 from sqlengine.statements.alter_column import drop_column, rename_column, set_not_null, set_type
 from sqlengine.statements.alter_table import add_check, add_column, add_unique, drop_constraint, set_default
+from sqlengine.statements.alterations import alter_table
 from sqlengine.statements.change import delete, update
 from sqlengine.statements.channels import listen, notify, unlisten
 from sqlengine.statements.context import Context
@@ -20,6 +21,7 @@ from sqlengine.statements.cursors import close, declare, fetch
 from sqlengine.statements.default_privileges import alter_default_privileges
 from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
+from sqlengine.statements.fixed_moments import with_fixed_moments
 from sqlengine.statements.grants import drop_owned, grant_privileges, reassign_owned, set_owner
 from sqlengine.statements.groups import alter_group, drop_group
 from sqlengine.statements.hive import alter as hive_alter
@@ -100,6 +102,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.AlterConsumerGroup: alter_group,
     ast.AlterReplicas: alter_replicas,
     ast.AlterSystem: alter_system,
+    ast.AlterTable: alter_table,
     ast.AlterTopic: alter_topic,
     ast.AlterSubscription: alter_subscription,
     ast.AlterMaterializedView: alter_view,
@@ -187,3 +190,8 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.SetRole: set_role,
     ast.SetSessionAuthorization: set_session_authorization,
 }
+
+
+def carry_out(statement: ast.Statement, context: Context) -> Result:
+    """A statement -> its result, by its handler; the moments of a query that lasts are those of now."""
+    return HANDLERS[type(statement)](with_fixed_moments(statement, context), context)

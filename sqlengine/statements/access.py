@@ -515,6 +515,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.AlterRoleSetting: _nothing,
     ast.AlterSubscription: _owned(),
     ast.AlterSystem: _superuser("alter the system"),
+    ast.AlterTable: _owned(),
     ast.AlterTopic: _alter_topic,
     ast.Assert: _assert,
     ast.Checkpoint: _superuser("execute CHECKPOINT command", SAVE),

@@ -101,3 +101,11 @@ class SetNotNull(AlterColumn):
     """ALTER ... ALTER [COLUMN] column SET NOT NULL, or DROP NOT NULL (`not_null` false)."""
 
     not_null: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterTable(Statement):
+    """ALTER TABLE name action, action, ...: `actions` are statements of one action each."""
+
+    name: Name
+    actions: tuple[Statement, ...]
