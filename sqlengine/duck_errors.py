@@ -83,7 +83,8 @@ def translate_error(err: Exception) -> errors.Error:
     candidates = _CANDIDATES.search(rest)
     nearest = f"did you mean {candidates.group(1).strip()}?" if candidates else None
     if (m := _UNKNOWN_COLUMN.search(head) or _UNKNOWN_FIELD.search(head)) is not None:
-        return errors.UndefinedColumn(f'column "{".".join(m.groups())}" does not exist', hint=nearest)
+        named = f'"{m[1]}"' if len(m.groups()) == 1 else ".".join(m.groups())
+        return errors.UndefinedColumn(f"column {named} does not exist", hint=nearest)
     if (m := _UNKNOWN_TABLE.search(head)) is not None:
         return errors.UndefinedTable(f'missing FROM-clause entry for table "{m.group(1)}"', hint=nearest)
     suggestion = _SUGGESTION.search(rest)
@@ -105,7 +106,6 @@ _USER_CODE = re.compile(r"exception occurred while executing the UDF: (?:(\w+): 
 _RESPELT = (
     (r"^(?:Scalar |Table |Aggregate )?Function with name (\S+) does not exist", r"function \1 does not exist"),
     (r"^Table with name (\S+) does not exist", r'relation "\1" does not exist'),
-    (r"^Type with name (\S+) does not exist", r'type "\1" does not exist'),
 )
 
 
@@ -115,6 +115,9 @@ def _plain(head: str) -> str:
     if text.lower().startswith("division by zero"):
         return "division by zero"
     text = _USER_NAME.sub(r"\1", text)
+    text = re.sub(
+        r"^Type with name (\S+) does not exist", lambda found: f'type "{found[1].lower()}" does not exist', text
+    )
     for pattern, plain in _RESPELT:
         text = re.sub(pattern, plain, text)
     return text[:1].lower() + text[1:] if not text[:2].isupper() else text

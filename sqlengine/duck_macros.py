@@ -14,7 +14,9 @@ from sqlengine.duck_sizes import SIZE_MACROS
 from sqlengine.pg_settings import VERSION_TEXT
 
 _OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
+_COMPLEX = "error('a negative number raised to a non-integer power yields a complex result')::DOUBLE"
 _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
+_NO_POWER = f"CASE WHEN a < 0 THEN {_COMPLEX} ELSE {_OUT_OF_POWER} END"
 _ERA_BEHIND_DAY = r"regexp_replace(x::VARCHAR, '^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$', '\1 (BC)\2', 'i')"
 
 MACROS: tuple[str, ...] = (
@@ -164,7 +166,7 @@ MACROS: tuple[str, ...] = (
     f"CREATE MACRO atanh(x) AS CASE WHEN abs(x) >= 1 THEN {_OUT_OF_RANGE} ELSE system.main.atanh(x) END",
     *(
         f"CREATE MACRO {name}(a, b) AS CASE WHEN isfinite(a::DOUBLE) AND isfinite(b::DOUBLE) AND NOT "
-        f"isfinite(system.main.power(a, b)) THEN {_OUT_OF_POWER} ELSE system.main.power(a, b) END"
+        f"isfinite(system.main.power(a, b)) THEN {_NO_POWER} ELSE system.main.power(a, b) END"
         for name in ("power", "pow")
     ),
     # Operators DuckDB has not for these types; sql/render_operators.py finds where they stand.

@@ -18,7 +18,7 @@ _TYPES = {
     "BLOB": "bytea", "DATE": "date", "TIME": "time without time zone", "TIMESTAMP": "timestamp without time zone",
     "TIMESTAMP_NS": "timestamp without time zone", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
     "INTERVAL": "interval", "UUID": "uuid", "JSON": "json", "INTEGER_LITERAL": "integer", "STRING_LITERAL": "unknown",
-    "NULL": "unknown", '"NULL"': "unknown",
+    "INT2": "smallint", "INT4": "integer", "NULL": "unknown", '"NULL"': "unknown",
 }  # fmt: skip
 _INTEGERS = ("smallint", "integer", "bigint")
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
@@ -44,7 +44,7 @@ def reworded(head: str) -> errors.Error | None:
 
 
 def _no_value(found: re.Match[str]) -> errors.Error:
-    value, kind = found[1], type_name(found[2])
+    value, kind = found[1], type_name(found[2].upper())
     if kind in _INTEGERS and _WHOLE.fullmatch(value):
         return errors.OutOfRange(f'value "{value}" is out of range for type {kind}')
     if kind == "interval":
@@ -129,6 +129,13 @@ _RULES = (
     _rule(r"^VALUES lists must all be the same length", _says(
         errors.SyntaxError, "VALUES lists must all be the same length")),
     _rule(r"^(requested length too large|array size exceeds the maximum allowed .*)", _says(errors.TooLarge, r"\1")),
+    _rule(r'^could not ORDER BY column "(?:[^"]*\.)?"?([^"]+)"+', _says(
+        errors.UndefinedColumn, r'column "\1" does not exist')),
+    _rule(r'^malformed JSON at byte (\d+) of input: (.*?)\.  Input: ', lambda found: errors.InvalidText(
+        "invalid input syntax for type json", detail=f"byte {found[1]}: {found[2]}")),
+    _rule(r"^null character not permitted", _says(errors.TooLarge, "null character not permitted")),
+    _rule(r"^a negative number raised to a non-integer power yields a complex result", _says(
+        errors.OutOfRange, "a negative number raised to a non-integer power yields a complex result", "2201F")),
     _rule(r"cannot create a string of size|maximum total string size for regular string buffers", _says(
         errors.TooLarge, TEXT_TOO_LARGE)),
     _rule(r"^(?:step size cannot equal zero|interval cannot be 0)", _says(
@@ -142,7 +149,7 @@ _RULES = (
     _rule(r'^extract specifier "(.*)" not recognized', _says(
         errors.DataError, r'unit "\1" not recognized', "22023")),
     _rule(r"^(unrecognized encoding: .*)", _says(errors.DataError, r"\1", "22023")),
-    _rule(r"^invalid input for hex digit: ", _says(errors.DataError, "invalid hexadecimal digit", "22023")),
+    _rule(r"^invalid input for hex digit: (.)", _says(errors.DataError, r'invalid hexadecimal digit: "\1"', "22023")),
     _rule(r"^invalid hex escape code encountered in string -> blob", _says(
         errors.DataError, "invalid hexadecimal digit", "22023")),
     _rule(r"^unknown TimeZone '(.*)'", _says(errors.DataError, r'time zone "\1" not recognized', "22023")),

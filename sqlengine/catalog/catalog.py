@@ -140,7 +140,13 @@ class Catalog:
         if found is None:
             near = [o.name for o in self._objects.values() if o.kind == cls.kind]
             error = UndefinedObject if cls.kind in ("sink", "subscription", "function", "schema") else UndefinedTable
-            raise error(f'{cls.kind} "{name}" does not exist', hint=did_you_mean(name, near), position=position)
+            sqlstate = "3F000" if cls.kind == "schema" else None
+            raise error(
+                f'{cls.kind} "{name}" does not exist',
+                hint=did_you_mean(name, near),
+                position=position,
+                sqlstate=sqlstate,
+            )
         if isinstance(found, FileTable) and cls.kind == found.kind and not isinstance(found, cls):
             raise WrongObjectType(
                 f'"{name}" is a table over files, whose rows cannot be changed one by one',

@@ -24,7 +24,7 @@ encode = declare(
     "bytes as text: hex or base64",
     example="encode('ab'::bytea, 'hex') = '6162'",
     duck="CASE {1} WHEN 'hex' THEN lower(hex({0}::BLOB)) WHEN 'base64' THEN system.main.to_base64({0}::BLOB) "
-    "ELSE error('unrecognized encoding: hex or base64 is expected')::VARCHAR END",
+    "ELSE error('unrecognized encoding: ' || chr(34) || {1} || chr(34))::VARCHAR END",
     can_raise=True,
 )
 decode = declare(
@@ -32,7 +32,7 @@ decode = declare(
     "the bytes that a text in hex or base64 stands for",
     example="length(decode('6162', 'hex')) = 2",
     duck="CASE {1} WHEN 'hex' THEN unhex({0}) WHEN 'base64' THEN from_base64({0}) "
-    "ELSE error('unrecognized encoding: hex or base64 is expected')::BLOB END",
+    "ELSE error('unrecognized encoding: ' || chr(34) || {1} || chr(34))::BLOB END",
     can_raise=True,
 )
 quote_literal = declare(

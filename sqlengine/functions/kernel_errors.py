@@ -36,11 +36,22 @@ def translate_arrow(err: Exception, result: pa.DataType | None = None) -> errors
     for pattern, found, message in _RULES:
         if re.search(pattern, text, re.IGNORECASE):
             if found is errors.OutOfRange and not message and result is not None:
+                if pa.types.is_decimal(result):
+                    return _too_wide(result)
                 return found(f"{to_sql(result)} out of range")
             return reworded(message) or found(message or _lower(text))
     if isinstance(err, pa.ArrowNotImplementedError):
         return errors.InternalError(_lower(text))
     return errors.DataError(_lower(text))
+
+
+def _too_wide(kind: pa.DataType) -> errors.Error:
+    whole = kind.precision - kind.scale
+    return errors.OutOfRange(
+        "numeric field overflow",
+        detail=f"a field with precision {kind.precision}, scale {kind.scale} must round to an absolute value less "
+        f"than {'1' if whole == 0 else f'10^{whole}'}",
+    )
 
 
 def _lower(text: str) -> str:

@@ -349,7 +349,13 @@ translate = declare(
     example="translate('abc', 'ab', 'x') = 'xc'",
 )
 ascii_ = declare("ascii(s text) -> integer", "code point of the first character", example="ascii('a') = 97")
-chr_ = declare("chr(code integer) -> text", "the character of a code point", example="chr(97) = 'a'", can_raise=True)
+chr_ = declare(
+    "chr(code integer) -> text",
+    "the character of a code point",
+    example="chr(97) = 'a'",
+    can_raise=True,
+    duck="CASE WHEN {0} = 0 THEN error('null character not permitted')::VARCHAR ELSE chr({0}) END",
+)
 to_hex = declare("to_hex(n bigint) -> text", "in hexadecimal", example="to_hex(255) = 'ff'", duck="lower(to_hex({0}))")
 overlay = declare(
     "overlay(s text, new text, start integer, count integer) -> text; overlay(s text, new text, start integer) -> text",

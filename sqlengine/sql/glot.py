@@ -342,7 +342,9 @@ def _translate(err: SqlglotError, tokens: Sequence[Token]) -> errors.SyntaxError
     position = details[0].get("col")
     at = next((i for i, token in enumerate(tokens) if token.start == position), None)
     expected = _expected(description)
-    if at is None or (at == len(tokens) - 1 and expected is not None):
+    if at is not None and tokens[at].kind == WORD:
+        at = _misspelt_from(tokens, at)
+    if at is None or (at == len(tokens) - 1 and expected is not None and tokens[at].value != ")"):
         last = tokens[-1]
         hint = keyword_hint(tokens, len(tokens) - 1)
         return errors.SyntaxError("syntax error at end of input", detail=expected, hint=hint, position=last.end)
@@ -354,6 +356,13 @@ def _translate(err: SqlglotError, tokens: Sequence[Token]) -> errors.SyntaxError
         hint=keyword_hint(tokens, at),
         position=token.start,
     )
+
+
+def _misspelt_from(tokens: Sequence[Token], at: int) -> int:
+    """Where the error is: `SELECT * FORM t` is one at FORM, which the parser takes for a name."""
+    before = [token.upper for token in tokens[max(0, at - 3) : at]]
+    is_star = before[-2:-1] == ["*"] and before[:1] in (["SELECT"], [","], ["."])
+    return at - 1 if is_star and tokens[at - 1].kind == WORD else at
 
 
 def _expected(description: str) -> str | None:

@@ -96,8 +96,9 @@ _TOKEN = re.compile(
     r"|(?P<op>" + "|".join(re.escape(op) for op in _OPERATORS) + r"|[-+*/%^=<>~!@#&|?:;,.()\[\]{}$])",
     re.DOTALL,
 )
-_UNTERMINATED = {"'": "string", '"': "quoted identifier", "`": "quoted identifier"}
+_UNTERMINATED = {"'": "quoted string", '"': "quoted identifier", "`": "quoted identifier"}
 _DIGITS = {HEX: frozenset("0123456789abcdefABCDEF"), BIT: frozenset("01")}
+_SHOWN_MAX = 200
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))|''", re.DOTALL)
 _UNICODE = re.compile(r"\\(?:\\|([0-9a-fA-F]{4})|\+([0-9a-fA-F]{6}))")
@@ -128,7 +129,7 @@ def lex(text: str) -> list[Token]:
         elif kind == "open":
             raise Unterminated("unterminated dollar-quoted string", position=at)
         elif kind == "eopen":
-            raise Unterminated("unterminated string", position=at)
+            raise Unterminated(f'unterminated quoted string at or near "{_shortened(text[at:])}"', position=at)
         elif kind != "space":
             tokens.append(_quoted(str(kind), found, at, stop))
         at = stop
@@ -138,8 +139,12 @@ def lex(text: str) -> list[Token]:
 def _stray(text: str, at: int) -> errors.SyntaxError:
     what = _UNTERMINATED.get(text[at])
     if what is not None:
-        return Unterminated(f"unterminated {what}", position=at)
+        return Unterminated(f'unterminated {what} at or near "{_shortened(text[at:])}"', position=at)
     return errors.SyntaxError(f"unexpected character {text[at]!r}", position=at)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "..."
 
 
 def _comment_end(text: str, start: int) -> int:

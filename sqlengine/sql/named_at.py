@@ -9,6 +9,7 @@ from sqlengine import errors
 from sqlengine.sql.lexer import Token, lex
 
 _QUOTED = re.compile(r'"([^"]+)"')
+_QUALIFIED = re.compile(r"^column (\S+\.\S+) does not exist")
 _CALLED = re.compile(r"(?:\bfunction (?:name )?|'|^)\"?(\w+)\"?(?:\(| does not exist| is not)")
 _OF_TYPE = re.compile(r'^type "([^"]+)" does not exist')
 _NAMING = (
@@ -40,7 +41,7 @@ def named_at(error: errors.Error, text: str) -> int | None:
     if isinstance(error, errors.UndefinedFunction):
         called = _CALLED.search(error.message)
         return _call(tokens, called[1]) if called is not None else None
-    quoted = _QUOTED.search(error.message)
+    quoted = _QUOTED.search(error.message) or _QUALIFIED.match(error.message)
     if quoted is None or not isinstance(error, (*_NAMING, *_BY_VALUE)):
         return None
     kinds = ("word", "quoted") if isinstance(error, _NAMING) else ("word", "quoted", "string", "number")

@@ -21,7 +21,7 @@ from sqlengine.sql.rewrite_ksql import ksql_grace
 def make_query(tokens: Sequence[Token], text: str, dialect: Dialect = OURS) -> ast.Query:
     """The Query of a stretch of tokens of `text`; positions inside count from the start of `text`."""
     if not tokens:
-        raise errors.SyntaxError("a query is expected here", position=len(text))
+        raise errors.SyntaxError("syntax error at end of input", detail="a query is expected here", position=len(text))
     start, end = tokens[0].start, tokens[-1].end
     if dialect.is_hive:
         from sqlengine.sql.hive.query import parse_hive  # only who speaks it pays for it

@@ -33,6 +33,7 @@ from sqlengine.sql.render_operators import kind_of, rewrite_operators, spell_qua
 from sqlengine.sql.render_recursion import spell_recursion
 from sqlengine.sql.render_windows import windowed
 from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
+from sqlengine.sql.select_checks import check_selects
 from sqlengine.sql.to_sqlglot import to_tree
 from sqlengine.sql.token_edit import ROWTIME
 from sqlengine.sql.windows import GROUPING
@@ -140,6 +141,7 @@ class _Rendering:
         self._group_dependents(tree)
         self._strip_schemas(tree)
         learn_kinds(tree, self.types, lambda e, kinds: kind_of(e, lambda c: kinds.get((c.table, c.name))))
+        check_selects(tree)
         spell_recursion(tree)
         tree = exact_aggregates(tree)
         spread_aggregates(tree, self.aggregates)

@@ -54,6 +54,11 @@ def rename_column(statement: ast.RenameColumn, context: Context) -> Result:
     """RENAME COLUMN; DependentObjects (2BP01) names the objects whose queries name the column."""
     with context.instance.lock:
         obj = _changed(statement, context)
+        if not any(c.name == statement.column for c in obj.columns):
+            raise UndefinedColumn(
+                f'column "{statement.column}" does not exist',
+                hint=did_you_mean(statement.column, [c.name for c in obj.columns]),
+            )
         old, new_name = _column(obj, statement.column), statement.new_name
         if any(c.name == new_name for c in obj.columns):
             raise DuplicateColumn(f'column "{new_name}" of relation "{obj.name}" already exists')

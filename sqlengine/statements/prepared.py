@@ -32,10 +32,11 @@ def prepare(statement: ast.Prepare, context: Context) -> Result:
 def executed(statement: ast.Execute, context: Context) -> ast.Statement:
     """What an EXECUTE runs, its values in place; 26000 for an unknown name, 42601 for another number of values."""
     found = kept(context, statement.name)
-    if found.types and len(found.types) != len(statement.arguments):
+    wanted = max(len(found.types), sql.parameter_count(found.statement.text))
+    if wanted != len(statement.arguments):
         raise SyntaxError(
             f'wrong number of parameters for prepared statement "{statement.name}"',
-            detail=f"expected {len(found.types)} parameters but got {len(statement.arguments)}",
+            detail=f"expected {wanted} parameters but got {len(statement.arguments)}",
         )
     values = _values(statement, found, context)
     made = sql.bind_params(found.statement, values) if values else found.statement
