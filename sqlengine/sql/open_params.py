@@ -30,8 +30,11 @@ def _lower_open(query: ast.Query) -> tuple[ast.Select | ast.SetOperation, frozen
     arrays: set[int] = set()
     for node in list(tree.find_all(exp.Any, exp.All)):
         inner = node.this.unnest() if isinstance(node.this, exp.Paren) else node.this
+        element: exp.Expr | None = None
+        if isinstance(inner, exp.Cast) and inner.to.this == exp.DType.ARRAY and inner.to.expressions:
+            element, inner = inner.to.expressions[0], inner.this
         param = parameter(inner) if isinstance(inner, exp.Anonymous) else None
         if param is not None and isinstance(param.key, int):
             arrays.add(param.key)
-            node.replace(inner.copy())
+            node.replace(inner.copy() if element is None else exp.Cast(this=inner.copy(), to=element.copy()))
     return lower_tree(tree), frozenset(arrays)

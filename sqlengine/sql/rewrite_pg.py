@@ -78,11 +78,15 @@ def _value(tokens: Sequence[Token], at: int) -> str:
     return tokens[at].value if at < len(tokens) and tokens[at].kind == OP else ""
 
 
+def _is_schema(token: Token) -> bool:
+    return token.kind in (WORD, QUOTED) and token.value.upper() in _SCHEMAS
+
+
 def _name(tokens: Sequence[Token], at: int) -> tuple[str, int]:
     """(last part, one past it) of a name that may have a schema before it."""
     if at >= len(tokens) or tokens[at].kind not in (WORD, QUOTED):
         return "", at
-    if tokens[at].upper in _SCHEMAS and _value(tokens, at + 1) == "." and at + 2 < len(tokens):
+    if _is_schema(tokens[at]) and _value(tokens, at + 1) == "." and at + 2 < len(tokens):
         return tokens[at + 2].value, at + 3
     return tokens[at].value, at + 1
 
@@ -94,7 +98,7 @@ def _is_type(tokens: Sequence[Token], at: int, before: Sequence[Token]) -> bool:
     name, end = _name(tokens, at)
     while _value(tokens, end) in ("[", "]"):
         end += 1
-    special = tokens[at].upper in _SCHEMAS or name.lower() in PG_TYPES
+    special = _is_schema(tokens[at]) or name.lower() in PG_TYPES
     return special and _value(tokens, end) in (")", "(") and _in_cast(before)
 
 
@@ -117,6 +121,9 @@ def _type(tokens: Sequence[Token], at: int) -> tuple[list[Token], int]:
     quoted = tokens[end - 1].kind == QUOTED
     plain = name if quoted else name.lower()
     plain = _DOMAINS.get(plain, plain)
+    if plain[:1] == "_" and plain[1:].isidentifier():  # an array's own name
+        place = (first.start, tokens[end - 1].end)
+        return [Token(WORD, plain[1:], *place), Token(OP, "[", *place), Token(OP, "]", *place)], end
     if not (plain in PG_TYPES or (quoted and plain == "char")):
         known = plain if plain != name.lower() or end != at + 1 else ""
         return ([Token(WORD, plain, first.start, tokens[end - 1].end)] if known else [first]), end if known else at + 1

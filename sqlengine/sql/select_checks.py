@@ -9,8 +9,9 @@ from sqlengine.sql.lower_values import position_of
 
 
 def check_selects(tree: exp.Expr) -> None:
-    """WrongObjectType (42809) for a window function without a window, ProgrammingError (42P10) for places that are not in
-    the select list and for DISTINCT ordered by what is not, DataError (2201W, 2201X) for a LIMIT or OFFSET below 0."""
+    """WrongObjectType (42809) for a window function without a window, ProgrammingError (42P10) for places that are not
+    in the select list and for DISTINCT ordered by what is not, DataError (2201W, 2201X) for a LIMIT or OFFSET below 0.
+    """
     for select in tree.find_all(exp.Select):
         _check_places(select)
         _check_distinct(select)

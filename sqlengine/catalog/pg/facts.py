@@ -102,6 +102,15 @@ class Relation:
     obj: CatalogObject
     columns: tuple[ColumnInfo, ...]
 
+    def sequence_name(self, column: ColumnInfo) -> str:
+        """What the sequence of an identity column is called."""
+        return f"{self.name}_{column.name}_seq"
+
+    @property
+    def sequence_names(self) -> list[str]:
+        """The sequences of its identity columns."""
+        return [self.sequence_name(column) for column in self.columns if column.identity is not None]
+
 
 NAMESPACES = {"pg_catalog": 11, "pg_toast": 99, "public": 2200, "information_schema": 13000, "system": 13001}
 """Schemas that are always there, and their oids."""
@@ -323,6 +332,9 @@ class Facts:
                 return self.by_name[schema, parts[-1]].oid
             if (schema, parts[-1]) in self.index_names:
                 return self.index_names[schema, parts[-1]]
+            for relation in self.user_relations:
+                if relation.schema == schema and parts[-1] in relation.sequence_names:
+                    return oids.sequence(relation.oid)
         return None
 
     def relation_text(self, oid: int) -> str:

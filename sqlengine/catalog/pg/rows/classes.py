@@ -141,7 +141,7 @@ def identities(facts: Facts) -> Iterator[tuple[Relation, ColumnInfo]]:
 
 def sequence_name(relation: Relation, column: ColumnInfo) -> str:
     """What the sequence of an identity column is called."""
-    return f"{relation.name}_{column.name}_seq"
+    return relation.sequence_name(column)
 
 
 def sequences(facts: Facts) -> Iterator[Row]:
