@@ -68,7 +68,7 @@ def _array(cast: exp.Cast, text: str) -> None:
         return
     if isinstance(items, list):
         element = cast.to.expressions[0]
-        deep = _depth(items) - _levels(cast.to)
+        deep = _depth(items) - array_levels(cast.to)
         for _ in range(deep):
             cast.set("to", exp.DataType(this=exp.DType.ARRAY, expressions=[cast.to.copy()], nested=True))
         made = _spelt(items, element if deep == 0 else _innermost(element))
@@ -95,8 +95,9 @@ def _depth(items: object) -> int:
     return 1 + max(map(_depth, items), default=0) if isinstance(items, list) else 0
 
 
-def _levels(kind: exp.Expr) -> int:
-    return 1 + _levels(kind.expressions[0]) if kind.this == exp.DType.ARRAY else 0
+def array_levels(kind: exp.Expr) -> int:
+    """How many dimensions an array type is written with; 0 of another type."""
+    return 1 + array_levels(kind.expressions[0]) if kind.this == exp.DType.ARRAY else 0
 
 
 def _innermost(kind: exp.Expr) -> exp.Expr:

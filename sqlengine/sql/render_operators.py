@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from sqlengine.sql.literal_casts import array_levels
 from sqlengine.sql.quantified import over_elements, quantifier
 
 ColumnType = Callable[[exp.Column], str | None]
@@ -65,6 +66,7 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
     `array_append(array, x)` and its like, digests of bytes as bytes, moments out of texts; innermost first."""
     for node in reversed(list(tree.find_all(*_TYPED))):
         if isinstance(node, exp.Cast):
+            _as_deep(node)
             _moment_of_text(node, column_type)
             continue
         if isinstance(node, exp.Anonymous):
@@ -120,6 +122,14 @@ def _moment_of_text(node: exp.Cast, column_type: ColumnType) -> None:
     is_text = isinstance(arg, exp.Cast) and isinstance(arg.to, exp.DataType) and arg.to.this in _TEXTS
     if is_text or kind_of(arg, column_type) in (None, "text"):
         node.replace(exp.Anonymous(this=safe + name, expressions=[arg]))
+
+
+def _as_deep(node: exp.Cast) -> None:
+    """int[] is an array of as many dimensions as the value has, where that is told: of a parameter, as of a cast."""
+    inner = node.this
+    if isinstance(inner, exp.Cast) and array_levels(node.to):
+        for _ in range(array_levels(inner.to) - array_levels(node.to)):
+            node.set("to", exp.DataType(this=exp.DType.ARRAY, expressions=[node.to.copy()], nested=True))
 
 
 def _of_json(node: exp.Expr, column_type: ColumnType) -> bool:

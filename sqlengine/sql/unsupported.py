@@ -91,9 +91,15 @@ def unsupported_feature(tokens: Sequence[Token]) -> str | None:
     found = _BY_WORDS.get(f"{first} {second}") or _BY_WORDS.get(first)
     if found is not None:
         return found
+    if "TABLE" in words[1:4] and first in ("CREATE", "ALTER") and any(map(_is_foreign_key, tokens)):
+        return "FOREIGN KEY"
     if first == "ALTER":
         return _alter(words, tokens)
     return None
+
+
+def _is_foreign_key(token: Token) -> bool:
+    return token.upper == "REFERENCES"
 
 
 _OTHER_SETTINGS = frozenset(("SCHEMA", "TABLESPACE", "ACCESS", "WITHOUT"))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sqlengine.formats.render import to_json
 from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.pgtext import PLAIN, list_parts, to_text_array
 from sqlengine.server.cells import Cells, fixed, mask, rows, texts
 from sqlengine.server.pg.binary import binary_cells, list_cells
-from sqlengine.server.pg.oids import NUMBERED, column, element_oid, type_oid
+from sqlengine.server.pg.oids import ADDRESSES, CIDR, NUMBERED, VECTORS, column, element_oid, type_oid
 from sqlengine.server.pg.replies import BINARY
 from sqlengine.text_style import TextStyle
 from sqlengine.types import JSON
@@ -46,7 +48,7 @@ class RowEncoder:
         cells = [
             binary(array, oid, self._encoding)
             if code == BINARY
-            else texts(self._encoding.encoded(text(array, self._style)))
+            else texts(self._encoding.encoded(_vector(array) if oid in VECTORS else text(array, self._style)))
             for array, code, oid in zip(batch.columns, self._formats, self._oids, strict=True)
         ]
         return rows(cells, batch.num_rows, kind)[0].tobytes()
@@ -59,6 +61,11 @@ def text(array: pa.Array, style: TextStyle) -> pa.Array:
     if pa.types.is_string(array.type):
         return array
     return to_text_array(_with_json(array), style)
+
+
+def _vector(array: pa.Array) -> pa.Array:
+    """int2vector and oidvector, whose text is numbers with blanks between them."""
+    return pc.binary_join(array.cast(pa.list_(pa.string())), " ") if pa.types.is_list(array.type) else array
 
 
 def _with_json(array: pa.Array) -> pa.Array:
@@ -81,10 +88,21 @@ def binary(array: pa.Array, oid: int, encoding: Encoding = UTF8) -> Cells:
         return converted
     if oid in NUMBERED and pa.types.is_integer(array.type):
         return _unsigned(array)
+    if oid in ADDRESSES and pa.types.is_string(array.type):
+        return texts(pa.array([_address(value, oid) for value in array.to_pylist()], pa.binary()))
     element = element_oid(oid)
     if element in NUMBERED and pa.types.is_list(array.type) and pa.types.is_integer(array.type.value_type):
         return list_cells(array, element, _unsigned)
     return binary_cells(array)
+
+
+def _address(value: str | None, oid: int) -> bytes | None:
+    """inet or cidr: family, bits of the network, whether it is a cidr, and the bytes of the address."""
+    if value is None:
+        return None
+    found = ipaddress.ip_interface(value)
+    packed = found.packed
+    return bytes((2 if found.version == 4 else 3, found.network.prefixlen, oid == CIDR, len(packed))) + packed
 
 
 def _converted(array: pa.Array, encoding: Encoding) -> Cells | None:

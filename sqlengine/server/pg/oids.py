@@ -25,6 +25,12 @@ _TEXTS = ("char", "name", "bpchar", "varchar", *sorted(REG_TYPES))
 NUMBERED = frozenset((24, 26, 28, 29, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191))
 """oid and its relatives, reg* types among them: in binary four bytes without sign, whatever holds them here."""
 
+VECTORS = frozenset((22, 30))
+"""int2vector and oidvector."""
+CIDR = 650
+ADDRESSES = frozenset((CIDR, 869))
+"""cidr and inet, which are texts here."""
+
 _BY_OID: dict[int, pa.DataType] = {row.pg_oid: row.arrow for row in TYPES}
 _BY_OID |= {BY_NAME[name].oid: pa.string() for name in _TEXTS}
 _BY_OID |= {JSONB: _BY_OID[JSON], BY_NAME["oid"].oid: pa.int64(), BY_NAME["xid"].oid: pa.int64()}
