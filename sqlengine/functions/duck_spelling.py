@@ -19,6 +19,7 @@ from sqlengine.array_text import braces_to_json
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
 from sqlengine.functions.named_days import trunc_date
+from sqlengine.functions.number_format import number_type
 from sqlengine.functions.patterns import name_groups
 from sqlengine.functions.registry import Function
 from sqlengine.functions.time import has_fraction, unit_name
@@ -114,6 +115,12 @@ def _read(kind: str, java: bool = False, around: str = "{}") -> _Special:
         return around.format(f"CAST(strptime({args[0]}, '{form}') AS {kind})")
 
     return spell
+
+
+def _number(name: str, args: Sequence[str]) -> str:
+    """to_number: of as many digits behind the point as the pattern has."""
+    kind = duck.sql_type(number_type(constant(args[1])))
+    return f"CAST(number_read({', '.join(args)}) AS {kind})"
 
 
 def _groups(name: str, args: Sequence[str]) -> str:
@@ -216,6 +223,7 @@ _SPECIAL: dict[tuple[str, int | None], _Special] = {
     **{(name, 2): _written("CAST({} AS TIMESTAMP)") for name in _JAVA_TEXTS},
     **{("from_unixtime", count): _written("make_timestamp({}::BIGINT * 1000000)") for count in (1, 2)},
     ("timestamptostring", 2): _written("make_timestamp({}::BIGINT * 1000)"),
+    ("to_number", 2): _number,
     ("to_date", 2): _read("DATE"),
     ("to_timestamp", 2): _read("TIMESTAMPTZ"),
     **{(name, 2): _read("DATE", java=True) for name in ("parse_date", "parsedate")},
