@@ -29,6 +29,7 @@ _TITLES = {
     "named_days": "Named days",
     "unix_time": "Unix time",
     "encodings": "Encodings",
+    "number_format": "Patterns of numbers",
     "digests": "Digests",
     "urls": "Addresses",
     "array_sets": "Arrays as sets and series",

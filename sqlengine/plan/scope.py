@@ -94,8 +94,9 @@ class Relation:
             )
         spelt = ".".join(column.parts)
         names = [c.name for c in self.columns if table is None or c.table == table]
+        shown = spelt if len(column.parts) > 1 else f'"{spelt}"'
         return UndefinedColumn(
-            f'column "{spelt}" does not exist', hint=did_you_mean(name, names), position=column.position
+            f"column {shown} does not exist", hint=did_you_mean(name, names), position=column.position
         )
 
     def under(self, alias: str | None, column_aliases: Sequence[str] = ()) -> Relation:
