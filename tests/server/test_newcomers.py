@@ -13,7 +13,6 @@ import pytest
 import sqlengine
 from sqlengine.server.pg.server import PgOptions, PgServer
 
-
 QUERY = "SELECT id, name FROM made WHERE n > $1 AND name = $2"
 
 
