@@ -22,6 +22,7 @@ from repl.completion.names import NameKeeper, Names
 from repl.config import Config
 from repl.editing.prompt import editing_mode, make_prompt
 from repl.options import Options, is_address
+from repl.runner import Interrupted
 from repl.shell import Shell
 from repl.statements import cut
 from repl.terminal import has_color
@@ -52,7 +53,10 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
             if text is None:
                 return 0
             completer.remember(text)
-            run_text(shell, text)
+            try:
+                run_text(shell, text)
+            except (Interrupted, KeyboardInterrupt):
+                shell.say("cancelled")  # also what is no statement: Ctrl-C never leaves the prompt
             _refresh(shell, keeper)
     except Leave:
         return 0

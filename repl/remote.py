@@ -354,10 +354,13 @@ class RemoteSession:
     def cancel(self) -> None:
         """Send a CancelRequest; from any thread."""
         self._cancelled.set()
-        request = self._connection.cancel_conn()
-        request.start()
-        self._poll(request, request.poll)
-        request.finish()
+        try:
+            request = self._connection.cancel_conn()
+            request.start()
+            self._poll(request, request.poll)
+            request.finish()
+        except self._failure:
+            return  # no server takes it any more, and what runs ends with the connection
 
     def close(self) -> None:
         """End the connection; idempotent."""

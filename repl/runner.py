@@ -7,6 +7,7 @@ the caller.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,9 +79,13 @@ class Runner:
         self._rows = 0
 
     def call(self, work: Callable[[Any], Any]) -> Any:
-        """`work(session)` on the worker, waited for without limits."""
+        """`work(session)` on the worker, waited for without limits; Interrupted after Ctrl-C."""
         job = self._worker.submit(lambda: work(self._session))
-        self._finished(job, None)
+        try:
+            self._finished(job, None)
+        except KeyboardInterrupt:
+            self.abort(job)
+            raise Interrupted from None
         return job.result()
 
     def start(self, work: Callable[[Any], Any]) -> None:
@@ -179,8 +184,11 @@ class Runner:
         Abandoned.
         """
         began = time.monotonic()
+        asking: threading.Thread | None = None
         while not job.wait(0):
-            self._session.cancel()
+            if asking is None or not asking.is_alive():  # a server that hangs may not even take the request
+                asking = threading.Thread(target=self._session.cancel, name="sqlengine-cancel", daemon=True)
+                asking.start()
             try:
                 job.wait(_IMPATIENCE_S)
             except KeyboardInterrupt:

@@ -152,6 +152,7 @@ class Shell:
         """
         try:
             if statement.is_command:
+                self._progress = self._new_progress()
                 return run_command(self, substitute(statement.text, self.variables))
             statement = self._filled_in(statement)
             if self.interactive and self.confirms and not self._is_confirmed(statement.text):

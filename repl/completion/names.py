@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlengine.errors import Error
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 1.0
 _COLUMNS = (
     "SELECT n.nspname AS s, c.relname AS r, a.attname AS c, format_type(a.atttypid, a.atttypmod) AS t "
     "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
@@ -131,6 +131,7 @@ class NameKeeper:
         self._open_session = open_session
         self._wanted = threading.Semaphore(0)
         self._closed = False
+        self._session: Any = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="sqlengine-names", daemon=True)
         self._thread.start()
@@ -149,15 +150,17 @@ class NameKeeper:
         self._closed = True
         self._wanted.release()
         self._thread.join(_PATIENCE_S)
+        if self._thread.is_alive() and self._session is not None:
+            threading.Thread(target=self._session.cancel, daemon=True).start()
+            self._thread.join(_PATIENCE_S)  # of a server that hangs nothing more is awaited
 
     def _run(self) -> None:
-        session = None
         try:
             while self._wanted.acquire() and not self._closed:
                 while self._wanted.acquire(blocking=False):  # what was asked meanwhile is answered by one fetch
                     pass
-                session = session or self._open_session()
-                names = fetch_names(session)
+                self._session = self._session or self._open_session()
+                names = fetch_names(self._session)
                 with self._changed:
                     self.names = names
                     self.fetched += 1
@@ -166,5 +169,5 @@ class NameKeeper:
         except Error:
             self._closed = True  # the database is closed or its server has gone: the names stay as they are
         finally:
-            if session is not None:
-                session.close()
+            if self._session is not None:
+                self._session.close()
