@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.errors import InvalidParameter
+
 Evaluate = Callable[[pa.RecordBatch], pa.Array]
 Body = tuple[int, Evaluate]
 """How many parameters it takes, and what computes it."""
@@ -190,7 +192,95 @@ def _transform_keys(
     return _map_of(_lengths(lists), made, values, args[0], result)
 
 
+def _map_zip_with(
+    args: Sequence[pa.Array], captured: Sequence[pa.Array], bodies: Sequence[Body], result: pa.DataType
+) -> pa.Array:
+    """The keys of the first map in its order, then those that only the second one has."""
+    (keys, values, lists), (more_keys, more_values, more_lists) = map(_entries, args)
+    known = pa.array(~(_is_null(args[0]) | _is_null(args[1])))
+    parents = np.concatenate([np.asarray(_parents(lists)), np.asarray(_parents(more_lists))])
+    both = pa.concat_arrays([keys, more_keys.cast(keys.type)])
+    codes = np.asarray(both.dictionary_encode().indices)
+    side = np.repeat([0, 1], [len(keys), len(more_keys)])
+    kept = np.flatnonzero(np.asarray(known)[parents])
+    pair = parents[kept] * max(len(both), 1) + codes[kept]
+    _, first, member = np.unique(pair, return_index=True, return_inverse=True)
+    places = [np.full(len(first), -1), np.full(len(first), -1)]
+    for which in (0, 1):
+        on_side = side[kept] == which
+        places[which][member[on_side]] = kept[on_side] - (len(keys) if which else 0)
+    order = np.lexsort((first, parents[kept][first]))
+    rows = parents[kept][first][order]
+    sides = [
+        column.take(pa.array(place[order], pa.int64(), mask=place[order] < 0))
+        for column, place in zip((values, more_values), places, strict=True)
+    ]
+    chosen = both.take(pa.array(kept[first][order]))
+    params = [chosen, *sides][: bodies[0][0]]
+    made = bodies[0][1](_batch([*params, *_rows(captured, pa.array(rows))]))
+    lengths = np.bincount(rows, minlength=len(args[0])).astype(np.int64)
+    return _map_of(lengths, chosen, made, pc.if_else(known, True, pa.scalar(None, pa.bool_())), result)
+
+
+def _is_null(values: pa.Array) -> np.ndarray:
+    return pc.is_null(values).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _array_sort(
+    args: Sequence[pa.Array], captured: Sequence[pa.Array], bodies: Sequence[Body], result: pa.DataType
+) -> pa.Array:
+    """Merge sort, of all arrays side by side: runs of 1, 2, 4, ... are merged, an element of each pair of runs at a
+    step, so the lambda is evaluated about as often as twice the longest array has elements."""
+    lists, body = args[0], bodies[0]
+    values, parents, lengths = lists.flatten(), np.asarray(_parents(lists)), _lengths(lists)
+    starts = np.cumsum(lengths) - lengths
+
+    def is_right_first(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        params = [values.take(pa.array(left)), values.take(pa.array(right))][: body[0]]
+        said = body[1](_batch([*params, *_rows(captured, pa.array(parents[left]))]))
+        if said.null_count:
+            raise InvalidParameter("the lambda of array_sort has given NULL", hint="it gives -1, 0 or 1")
+        return np.asarray(said) > 0
+
+    order, size = np.arange(len(values)), 1
+    while size < int(lengths.max(initial=0)):
+        order = _merged(order, starts, lengths, size, is_right_first)
+        size *= 2
+    return _listed(lengths, values.take(pa.array(order)), lists, result)
+
+
+def _merged(
+    order: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    size: int,
+    is_right_first: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Neighbouring runs of `size` elements of each array merged."""
+    pairs = -(-lengths // (2 * size))
+    begin = np.repeat(starts, pairs) + 2 * size * _places(pairs)
+    ends = np.repeat(starts + lengths, pairs)
+    middle, end = np.minimum(begin + size, ends), np.minimum(begin + 2 * size, ends)
+    left, right, out = begin.copy(), middle.copy(), begin.copy()
+    made = order.copy()
+    active = np.flatnonzero(right < end)  # a run alone stays as it is
+    while len(active):
+        goes_right = left[active] >= middle[active]
+        both = np.flatnonzero((left[active] < middle[active]) & (right[active] < end[active]))
+        at = active[both]
+        goes_right[both] = is_right_first(order[left[at]], order[right[at]])
+        taken = np.where(goes_right, right[active], left[active])
+        made[out[active]] = order[taken]
+        right[active] += goes_right
+        left[active] += ~goes_right
+        out[active] += 1
+        active = active[out[active] < end[active]]
+    return made
+
+
 _KERNELS = {
+    "array_sort": _array_sort,
+    "map_zip_with": _map_zip_with,
     "transform": _transform,
     "filter": _filter,
     "exists": _exists,

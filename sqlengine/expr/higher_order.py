@@ -175,6 +175,30 @@ def _over_entries(name: str) -> Callable[[Request], tree.Expr]:
     return form
 
 
+def _array_sort(request: Request) -> tree.Expr:
+    """`array_sort(array, (left, right) -> e)`: e tells by its sign whether left is before right."""
+    of, captured = _list(request), list[tree.InputRef]()
+    count, body = _body(request, 0, [of.type.value_type] * 2, captured)
+    if not pa.types.is_integer(body.type):
+        raise errors.DatatypeMismatch(
+            f"the lambda of array_sort gives a whole number, not {to_sql(body.type)}",
+            position=request.lambdas[0].position,
+        )
+    return _made(of.type, "array_sort", [of], captured, (count, request.to(body, pa.int32())))
+
+
+def _map_zip_with(request: Request) -> tree.Expr:
+    """`map_zip_with(a, b, (key, x, y) -> e)`: over the keys of either; NULL is the value of one that a map has not."""
+    if len(request.values) != 2 or not all(pa.types.is_map(value.type) for value in request.values):
+        raise _wrong(request)
+    left, right = request.values
+    captured: list[tree.InputRef] = []
+    key = request.met([left.type.key_type, right.type.key_type])
+    body = _body(request, 0, [key, left.type.item_type, right.type.item_type], captured)
+    sides = [request.to(side, pa.map_(key, side.type.item_type)) for side in (left, right)]
+    return _made(pa.map_(key, body[1].type), "map_zip_with", sides, captured, body)
+
+
 _FORMS: dict[str, Callable[[Request], tree.Expr]] = {
     "transform": _over_elements("transform", lambda of, body: pa.list_(body), False),
     "filter": _over_elements("filter", lambda of, body: of, True),
@@ -185,6 +209,8 @@ _FORMS: dict[str, Callable[[Request], tree.Expr]] = {
     "zip_with": _zip_with,
     "aggregate": _aggregate,
     "reduce": _aggregate,
+    "array_sort": _array_sort,
+    "map_zip_with": _map_zip_with,
     "map_filter": _over_entries("map_filter"),
     "transform_keys": _over_entries("transform_keys"),
     "transform_values": _over_entries("transform_values"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from itertools import product
 from typing import Protocol
 
@@ -87,7 +88,9 @@ def unpivot(binder: BlockBinder, rel: ast.UnpivotRef) -> Relation:
     made = tuple(ast.Column(("$unpivot", f"$u{i}")) for i in range(len(lists) + 1))
     rows = ast.FunctionRef("unnest", (labels, *lists), "$unpivot", tuple(c.parts[1] for c in made))
     relation = join_onto(binder, ast.Join("cross", rel.input, rows), below)
-    known = None if rel.include_nulls else conjoin([ast.IsTest(c, "null", True) for c in made[1:]])
+    tests: list[ast.Expr] = [ast.IsTest(c, "null", True) for c in made[1:]]
+    any_known = reduce(lambda left, right: ast.Binary("or", left, right), tests)
+    known = None if rel.include_nulls else any_known if rel.any_known else conjoin(tests)
     items = [ast.SelectItem(ast.Column((f"#{i}",)), c.name) for i, c in shown]
     items += [ast.SelectItem(c, n) for c, n in zip(made, (rel.name, *rel.values), strict=True)]
     block = ast.Select(items=tuple(items), where=known)

@@ -20,6 +20,10 @@ def pivoted(below: ast.Relation, node: exp.Expr, ctx: Context) -> ast.Relation:
     return _unpivot(below, node, ctx) if node.args.get("unpivot") else _pivot(below, node, ctx)
 
 
+ANY_KNOWN = "any_known"
+"""In the meta of an UNPIVOT: a row stays when any of its values is known, as in Spark."""
+
+
 def standard(node: exp.Expr, alias: exp.Expr | None) -> exp.Expr:
     """DuckDB's `PIVOT t ON ... USING ...` and `UNPIVOT t ON ... INTO ...` as what follows t in the standard's words.
 
@@ -156,7 +160,9 @@ def _unpivot(below: ast.Relation, node: exp.Expr, ctx: Context) -> ast.UnpivotRe
         groups.append((parts, label if alias is None else _name(alias)))
     nulls = bool(node.args.get("include_nulls"))
     name = fold(field.this.this if isinstance(field.this, exp.Column) else field.this)
-    return ast.UnpivotRef(below, values, name, tuple(groups), nulls, *alias_of(node))
+    alias, columns = alias_of(node)
+    keeps = bool(node.meta.get(ANY_KNOWN))
+    return ast.UnpivotRef(below, values, name, tuple(groups), nulls, alias, columns, any_known=keeps)
 
 
 def sampled(below: ast.Relation, node: exp.Expr) -> ast.SampleRef:

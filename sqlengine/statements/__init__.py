@@ -31,6 +31,7 @@ from sqlengine.statements.hive import files as hive_files
 from sqlengine.statements.hive import insert as hive_insert
 from sqlengine.statements.hive import session as hive_session
 from sqlengine.statements.hive import show as hive_show
+from sqlengine.statements.hive import spark as hive_spark
 from sqlengine.statements.hive import tables as hive_tables
 from sqlengine.statements.indexes import create_index
 from sqlengine.statements.insert import insert
@@ -175,6 +176,9 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Import: hive_files.import_,
     ast.Load: hive_files.load,
     ast.Msck: hive_files.msck,
+    ast.CacheTable: hive_spark.cache_table,
+    ast.UncacheTable: hive_spark.uncache_table,
+    ast.RefreshTable: hive_spark.refresh_table,
     ast.TruncateFiles: hive_files.truncate,
     ast.Use: hive_databases.use,
     ast.AlterRole: alter_role,

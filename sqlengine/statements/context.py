@@ -77,6 +77,8 @@ class Context:
     cursors: dict[str, CursorRows] = field(default_factory=dict)
     temporary: list[int] = field(default_factory=list)
     """Tables that go with the session, by their numbers in the catalog."""
+    cached: list[tuple[str, ...]] = field(default_factory=list)
+    """Materialized views that CACHE TABLE has made."""
     lent: dict[str, LentTable] = field(default_factory=dict)
     """Rows that queries of this session alone can read, by name."""
 

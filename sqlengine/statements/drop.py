@@ -63,10 +63,17 @@ def drop(statement: ast.Drop, context: Context) -> Result:
             return Result(tag)
         name_there = context.prefer_path(statement.name)
         found = context.instance.catalog.find(name_there)
-        is_files = statement.kind == "table" and isinstance(found, FileTable)
+        is_files = isinstance(found, FileTable) and (
+            statement.kind == "table" or (statement.kind == "view" and is_source_view(context, found))
+        )
         obj = found if is_files and found else context.instance.catalog.get_as(KINDS[statement.kind], name_there)
         drop_object(context, obj, statement.cascade)
     return Result(tag)
+
+
+def is_source_view(context: Context, table: FileTable) -> bool:
+    """Whether it is a view USING files, which Spark's CREATE TEMPORARY VIEW has made in this session."""
+    return table.is_external and context.instance.catalog.oid(table.name) in context.temporary
 
 
 def drop_temporary(context: Context) -> None:

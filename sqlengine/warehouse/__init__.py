@@ -30,7 +30,7 @@ from sqlengine.warehouse.description import (
 )
 from sqlengine.warehouse.description_json import from_json, to_json
 from sqlengine.warehouse.exports import Exported, export_table, import_table, read_export
-from sqlengine.warehouse.file_schemas import describe_files, partitions_below
+from sqlengine.warehouse.file_schemas import WHOLE_LINES, describe_files, partitions_below
 from sqlengine.warehouse.hive_types import HiveType, from_arrow, parse_type
 from sqlengine.warehouse.layout import (
     NO_OVERRIDES,
@@ -63,6 +63,7 @@ from sqlengine.warehouse.reading import read, read_table
 from sqlengine.warehouse.repair import Repair, check_partitions, report
 from sqlengine.warehouse.row_texts import as_bytes, line_writer
 from sqlengine.warehouse.serdes import is_text, serde_class, serde_of, stored_as, stored_by_classes
+from sqlengine.warehouse.spark_csv import csv_properties
 from sqlengine.warehouse.statistics import Statistics, statistics
 from sqlengine.warehouse.value_texts import to_texts
 from sqlengine.warehouse.writing import APPEND, OVERWRITE, Written, write_directory, write_rows
@@ -86,6 +87,7 @@ __all__ = [
     "RowFormat",
     "Statistics",
     "TableDescription",
+    "WHOLE_LINES",
     "Written",
     "add_partition",
     "as_bytes",
@@ -93,6 +95,7 @@ __all__ = [
     "changes",
     "check_partitions",
     "data_files",
+    "csv_properties",
     "database_location",
     "describe",
     "describe_files",

@@ -19,6 +19,8 @@ from sqlengine.warehouse.lines import read_chunks
 from sqlengine.warehouse.spark_csv import csv_properties, split_line
 
 _Columns = list[tuple[str, str, str]]
+WHOLE_LINES = {"serialization.last.column.takes.rest": "true", "serialization.null.format": "\0"}
+"""SerDe properties of text files of which a line is a value, whatever is in it."""
 _SAMPLE_BYTES = 16 << 20
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -113,8 +115,7 @@ def _orc(files: Sequence[str], options: Mapping[str, str]) -> tuple[_Columns, di
 
 def _text(files: Sequence[str], options: Mapping[str, str]) -> tuple[_Columns, dict[str, Any]]:
     """A column `value`, the whole line, in which nothing separates and nothing is NULL."""
-    whole = {"serialization.last.column.takes.rest": "true", "serialization.null.format": "\0"}
-    return [("value", "string", "")], {"file_format": "textfile", "serde_properties": whole}
+    return [("value", "string", "")], {"file_format": "textfile", "serde_properties": WHOLE_LINES}
 
 
 def _json(files: Sequence[str], options: Mapping[str, str]) -> tuple[_Columns, dict[str, Any]]:

@@ -131,8 +131,12 @@ def is_hidden(name: str) -> bool:
 
 
 def data_files(directory: str, *, has_subdirectories: bool = False) -> list[FileInfo]:
-    """The files in a directory, by name; those below it as well with `has_subdirectories` (Hive's
-    hive.mapred.supports.subdirectories, off by default). A file that goes away meanwhile is left out."""
+    """The files in a directory (or the one file that is at that place), by name; those below it as well with
+    `has_subdirectories` (Hive's hive.mapred.supports.subdirectories, off by default). A file that goes away meanwhile
+    is left out."""
+    if os.path.isfile(directory):
+        at = os.stat(directory)
+        return [FileInfo(directory, at.st_size, at.st_mtime_ns, at.st_ino)]
     found: list[FileInfo] = []
     for entry in _entries(directory):
         if entry.is_dir():

@@ -206,9 +206,12 @@ def _appended(a: pa.Array, x: pa.Array) -> tuple[Ints, pa.Array]:
     return parents[order], both.take(pa.array(order))
 
 
-def _sorted(a: pa.Array) -> tuple[Ints, pa.Array]:
+def _sorted(a: pa.Array, nulls_last: bool = False) -> tuple[Ints, pa.Array]:
     parents, values, _ = flat(a)
-    order = np.lexsort((element_order(values), parents))
+    ranks = element_order(values)
+    if nulls_last:
+        ranks = np.where(pc.is_null(values).to_numpy(zero_copy_only=False), len(values), ranks)
+    order = np.lexsort((ranks, parents))
     return parents[order], values.take(pa.array(order))
 
 
@@ -225,6 +228,9 @@ array_slice = _array(
     "array_slice", "a anyarray, start integer, n integer", "n elements from a place counted from 0", _slice
 )
 array_append = _array("array_append", "a anyarray, x anyelement", "the array and one more", _appended, strict=False)
+array_sort = _array(
+    "array_sort", "a anyarray", "the elements in ascending order, NULL last (Spark)", lambda a: _sorted(a, True)
+)
 sort_array = _array("sort_array", "a anyarray", "the elements in ascending order, NULL first", _sorted)
 
 

@@ -37,6 +37,14 @@ class FileLayout:
     handler: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """USING of Spark: a format, and what OPTIONS say of its files, by lower-case name."""
+
+    format: str
+    options: Options = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateDatabase(Statement):
     """CREATE DATABASE with what CREATE SCHEMA does not have."""
@@ -61,7 +69,7 @@ class AlterDatabase(Statement):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateFileTable(Statement):
     """CREATE TABLE as Hive says it. `words`: external, temporary, transactional, managed; `query`: of AS SELECT;
-    `like`: a table, `like_file`: (format, path) whose columns it takes."""
+    `like`: a table, `like_file`: (format, path) whose columns it takes; `source`: USING, in place of a layout."""
 
     name: Name
     words: frozenset[str] = frozenset()
@@ -78,6 +86,8 @@ class CreateFileTable(Statement):
     query: Query | None = None
     like: Name | None = None
     like_file: tuple[str, str] | None = None
+    source: Source | None = None
+    or_replace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +201,8 @@ class HiveReset(Statement):
 
 @dataclass(frozen=True, slots=True)
 class InsertTarget:
-    """Where the rows of one query go: a table, or a `directory` with the layout of its files."""
+    """Where the rows of one query go: a table, or a `directory` with the layout of its files; `by_name`: columns are
+    found by what the query calls its own."""
 
     query: Query
     name: Name = ()
@@ -201,6 +212,31 @@ class InsertTarget:
     columns: tuple[str, ...] = ()
     directory: str | None = None
     layout: FileLayout = FileLayout()
+    by_name: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheTable(Statement):
+    """CACHE TABLE of Spark: of what there is, or of a query under a new name."""
+
+    name: Name
+    query: Query | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncacheTable(Statement):
+    """UNCACHE TABLE of Spark; without a name CLEAR CACHE."""
+
+    name: Name = ()
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshTable(Statement):
+    """REFRESH [TABLE] of Spark: of a relation, or of files at a path."""
+
+    name: Name = ()
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

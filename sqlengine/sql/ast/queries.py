@@ -37,7 +37,7 @@ class StateRef(TableRef):
 
 @dataclass(frozen=True, slots=True)
 class FileRef(Relation):
-    """`FROM 'data/*.parquet'`."""
+    """`FROM 'data/*.parquet'`; in Spark's dialect parquet.`data`, whose path here is "parquet:data"."""
 
     path: str
     alias: str | None = None
@@ -154,7 +154,8 @@ class PivotRef(Relation):
 
 @dataclass(frozen=True, slots=True)
 class UnpivotRef(Relation):
-    """`input UNPIVOT (values FOR name IN (groups))`: a row for each group of columns, with its label as `name`."""
+    """`input UNPIVOT (values FOR name IN (groups))`: a row for each group of columns, with its label as `name`. Without
+    `include_nulls` a row goes that has a NULL; with `any_known` only one that has nothing else."""
 
     input: Relation
     values: tuple[str, ...]
@@ -163,6 +164,7 @@ class UnpivotRef(Relation):
     include_nulls: bool = False
     alias: str | None = None
     column_aliases: tuple[str, ...] = ()
+    any_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import lark
 
+from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.build import Node, expr_text, full_name, ident, query_leaf, string_of
 from sqlengine.sql.dialect import DEFAULT_DATABASE
+from sqlengine.sql.hive.lexer import lex_hive
 from sqlengine.sql.lexer import STRING
 
 PUBLIC = "public"
@@ -239,18 +242,78 @@ def use(node: Node) -> ast.Statement:
 def create_table(node: Node) -> ast.Statement:
     """CREATE TABLE, with columns or AS a query."""
     query_node = node.node("as_query")
-    given = columns_of(node)
     partitioned = node.node("partitioned")
+    named = tuple(_partition_column(c) for c in _partition_columns(partitioned))
+    given, partitions = partitioned_by_names(columns_of(node), named)
     bucketed = node.node("clustered")
     return ast.CreateFileTable(
         **_table_head(node),
         columns=given,
-        partition_columns=tuple(_partition_column(c) for c in _partition_columns(partitioned)),
+        partition_columns=partitions,
         primary_key=_table_key(node) or tuple(column.name for column in given if column.primary_key),
         bucket_columns=idents(bucketed.node("names")) if bucketed is not None else (),
         num_buckets=int(str(bucketed.leaf("NUMBER"))) if bucketed is not None else 0,
         query=None if query_node is None else only_query(query_node),
+        source=source_of(node),
     )
+
+
+def partitioned_by_names(
+    columns: tuple[ast.HiveColumn, ...], partitions: tuple[ast.HiveColumn, ...]
+) -> tuple[tuple[ast.HiveColumn, ...], tuple[ast.HiveColumn, ...]]:
+    """(columns, partition columns) where PARTITIONED BY only names some of the columns, as Spark has it."""
+    known = {column.name: column for column in columns}
+    if not columns or any(column.type_text is not None or column.name not in known for column in partitions):
+        return columns, partitions
+    named = {column.name for column in partitions}
+    return tuple(c for c in columns if c.name not in named), tuple(known[column.name] for column in partitions)
+
+
+def source_of(node: Node) -> ast.Source | None:
+    """USING format [OPTIONS (...)] of a statement; None without it."""
+    using, options = node.node("using"), node.node("options")
+    if using is None and options is not None:
+        raise errors.SyntaxError("OPTIONS belongs to USING", hint="USING csv OPTIONS (header 'true')")
+    return None if using is None else ast.Source(first_ident(using), tuple(_options(options)))
+
+
+def _options(node: Node | None) -> Iterator[tuple[str, str]]:
+    for option in () if node is None else node.nodes("option"):
+        key, value = option.node("option_key"), option.node("option_value")
+        if key is None or value is None:
+            yield _joined_option(option)
+        else:
+            yield _option_key(key), _option_value(value)
+
+
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+
+
+def _joined_option(option: Node) -> tuple[str, str]:
+    """`'key' 'value'`, which the lexer has made one string, as Hive has it."""
+    token = option.tokens[next(option.flat()).line or 0]
+    parts = [lex_hive(found)[0].value for found in _STRING.findall(option.text[token.start : token.end])]
+    if len(parts) != 2:
+        raise errors.SyntaxError("an option has a name and a value", position=token.start)
+    return parts[0].lower(), parts[1]
+
+
+def _option_key(node: Node) -> str:
+    inner = node.node("option_key")
+    words = [node.tokens[leaf.line or 0].value for leaf in node.flat() if leaf.type in ("IDENT", "STRING")]
+    return ".".join([*([_option_key(inner)] if inner is not None else []), *words]).lower()
+
+
+def _option_value(node: Node) -> str:
+    if node.has("true_word") or node.has("false_word"):
+        return "true" if node.has("true_word") else "false"
+    return node.tokens[next(node.flat()).line or 0].value
+
+
+def table_words(node: Node) -> frozenset[str]:
+    """EXTERNAL, TEMPORARY and the like before TABLE or VIEW, in lower case."""
+    words = (str(next(word.flat())).lower() for word in node.nodes("table_word"))
+    return frozenset("temporary" if word == "temp" else word for word in words)
 
 
 def _partition_columns(node: Node | None) -> list[Node]:
@@ -258,10 +321,9 @@ def _partition_columns(node: Node | None) -> list[Node]:
 
 
 def _table_head(node: Node) -> dict[str, Any]:
-    words = frozenset(str(next(word.flat())).lower() for word in node.nodes("table_word"))
     return {
         "name": name_child(node),
-        "words": words,
+        "words": table_words(node),
         "if_not_exists": node.has("if_not_exists"),
         "comment": child_text(node, "remark") or "",
         "layout": layout_of(node),

@@ -20,6 +20,7 @@ from sqlengine.sql.hive.build import (
     only_query,
     partition_spec,
     schema_name,
+    table_words,
     whole_name,
 )
 from sqlengine.sql.lexer import Token
@@ -110,8 +111,7 @@ def drop_macro(node: Node) -> ast.Statement:
 
 
 def _is_temporary(node: Node) -> bool:
-    word = node.node("table_word")
-    return word is not None and str(next(word.flat())).upper() == "TEMPORARY"
+    return "temporary" in table_words(node)
 
 
 # ---------------------------------------------------------------- data
@@ -154,6 +154,7 @@ def _target(clause: Node, query: ast.Query) -> ast.InsertTarget:
             partition_spec(into.node("partition")) or (),
             into.has("if_not_exists"),
             idents(into.node("names")),
+            by_name=into.has("by_name"),
         )
     directory = clause.node("insert_directory")
     assert directory is not None, "the grammar has no third way"

@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     r"|(?P<single>'(?:[^'\\]|\\.)*')"
     r'|(?P<double>"(?:[^"\\]|\\.)*")'
     r"|(?P<back>`(?:[^`]|``)*`)"
-    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:BD|bd|[LSYDlsyd])?(?![\w]))"
+    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:BD|bd|[LSYDFlsydf])?(?![\w]))"
     r"|(?P<word>\w+)"
     r"|(?P<op>" + "|".join(map(re.escape, _OPERATORS)) + r"|[-+*/%^=<>~!&|?:;,.()\[\]{}$@])",
     re.DOTALL,

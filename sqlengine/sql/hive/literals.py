@@ -16,7 +16,7 @@ _SUFFIXES = {"L": ("bigint", 64), "S": ("smallint", 16), "Y": (HIVE_TINYINT, 8)}
 
 def literal(node: exp.Expr) -> ast.Expr:
     """`'a'` is STRING, `10` int (bigint, decimal when it does not fit), `1.5` decimal, `1e3` double, and `10L`, `1Y`,
-    `1S`, `1.5BD`, `1.5D` what the suffix says; OutOfRange (22003) for a number its type cannot hold."""
+    `1S`, `1.5BD`, `1.5D`, `1.5F` what the suffix says; OutOfRange (22003) for a number its type cannot hold."""
     if node.args.get("is_string"):
         return ast.Literal(str(node.this), "text")
     text = str(node.this)
@@ -25,6 +25,8 @@ def literal(node: exp.Expr) -> ast.Expr:
         return _decimal(text[:-2], node)
     if upper[-1] in _SUFFIXES:
         return _suffixed(int(text[:-1]), *_SUFFIXES[upper[-1]], node)
+    if upper.endswith("F"):  # Spark's
+        return ast.Literal(float(text[:-1]), "real")
     if "E" in upper or upper.endswith("D"):
         return ast.Literal(float(upper.rstrip("D")), "double precision")
     return whole(int(text)) if text.isdigit() else _decimal(text, node)

@@ -14,6 +14,7 @@ from sqlglot import exp
 from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast, lower_calls, lower_expr, lower_query
+from sqlengine.sql.dialect import SPARK
 from sqlengine.sql.hive.aggregates import aggregate_call, aggregated
 from sqlengine.sql.hive.literals import literal
 from sqlengine.sql.hive.rewrite import SIZED
@@ -94,6 +95,9 @@ def _cast(node: exp.Expr, ctx: Context) -> ast.Expr:
     if node.args.get("format"):
         return _named("cast_format", (ctx.expr(node.this), ast.Literal(type_name(node.args["to"]), "text")), node)
     name = hive_type(node.args["to"])
+    assert isinstance(ctx, HiveLowering)
+    if ctx.dialect == SPARK and node.args["to"].this == exp.DType.TIMESTAMPTZ:
+        name = "timestamp"  # what sqlglot reads Spark's TIMESTAMP as; columns of tables have no zone either
     return _named("cast", (ctx.expr(node.this), ast.Literal(name, "text")), node)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _STARTS = frozenset(
     "CREATE ALTER DROP USE MSCK TRUNCATE ANALYZE RELOAD INSERT FROM WITH LOAD EXPORT IMPORT DESCRIBE DESC SHOW "
-    "EXPLAIN".split()
+    "EXPLAIN CACHE UNCACHE CLEAR REFRESH".split()
 )
 """First words of statements that Hive's grammar has."""
 
@@ -123,6 +123,7 @@ def _explain(node: Node, text: str, dialect: Dialect) -> ast.Statement:
 def _builders() -> dict[str, Callable[..., ast.Statement]]:
     from sqlengine.sql.hive import build as tables  # lark: heavy
     from sqlengine.sql.hive import build_more as more
+    from sqlengine.sql.hive import build_spark as spark
 
     return {
         "create_database": tables.create_database,
@@ -157,4 +158,9 @@ def _builders() -> dict[str, Callable[..., ast.Statement]]:
         "describe_function": more.describe_function,
         "show": more.show,
         "show_create_database": more.show_create_database,
+        "create_source_view": spark.create_source_view,
+        "cache": spark.cache,
+        "uncache": spark.uncache,
+        "clear_cache": spark.clear_cache,
+        "refresh": spark.refresh,
     }

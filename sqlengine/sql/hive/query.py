@@ -7,12 +7,14 @@ from functools import lru_cache
 
 from sqlglot import exp
 
-from sqlengine.sql.dialect import DEFAULT_DATABASE, Dialect
+from sqlengine.sql.dialect import DEFAULT_DATABASE, SPARK, Dialect
 from sqlengine.sql.glot import KEYWORD_FUNCTIONS, Grammar, make_grammar, parse_query
 from sqlengine.sql.hive.rewrite import rewrite
+from sqlengine.sql.hive.spark_tokens import spark_forms
 from sqlengine.sql.hive.tree import settle
 from sqlengine.sql.hive.zones import in_zone
 from sqlengine.sql.lexer import Token
+from sqlengine.sql.lower_values import FILE
 
 _PUBLIC = "public"
 _CALLABLE = KEYWORD_FUNCTIONS | frozenset("IF ARRAY ISNULL EXPLODE PERCENTILE CUBE FILTER".split())
@@ -29,6 +31,8 @@ def _grammar(dialect: str, nulls_low: bool) -> Grammar:
 
 def parse_hive(tokens: Sequence[Token], text: str, dialect: Dialect) -> exp.Expr:
     """The tree of a query; errors as of `glot.parse_query`."""
+    if dialect.name == SPARK:
+        tokens = spark_forms(tokens, text)
     tree = parse_query(tokens, text, _grammar(dialect.name, dialect.nulls_low))
     settle(tree, patterns=dialect.quoted == "none")
     in_zone(tree, dialect.zone)
@@ -40,7 +44,7 @@ def _complete_names(tree: exp.Expr, database: str) -> None:
     """Tables without a database are in the session's; `default` is the schema that one begins in."""
     names = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
     for table in list(tree.find_all(exp.Table)):
-        if not isinstance(table.this, exp.Identifier):
+        if not isinstance(table.this, exp.Identifier) or table.this.meta.get(FILE):
             continue
         said = table.args.get("db")
         if said is not None and said.name.lower() == DEFAULT_DATABASE:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import calendar
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 
-from sqlengine.sql.lexer import NUMBER, OP, QUOTED, WORD, Token
+from sqlengine import errors
+from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
 from sqlengine.sql.rewrite import streaming_forms
 from sqlengine.sql.token_edit import matching, word
 
@@ -15,7 +19,30 @@ _RESPELT = {"==": "=", "!": "NOT"}
 
 def rewrite(tokens: Sequence[Token]) -> list[Token]:
     """All rewrites: `==`, `!x`, and the window functions and changelogs that our own SQL has as well."""
+    _check_dates(tokens)
     return streaming_forms(_floors(_exists(_lengths([_respelt(token) for token in tokens]))))
+
+
+_DAY = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T].*)?\s*")
+
+
+def _check_dates(tokens: Sequence[Token]) -> None:
+    """DATE '2024-02-30' and TIMESTAMP 'x' are errors, where a cast of the text gives NULL."""
+    for before, token in pairwise(tokens):
+        if token.kind != STRING or before.upper not in ("DATE", "TIMESTAMP"):
+            continue
+        found = _DAY.fullmatch(token.value)
+        is_day = found is not None and 1 <= int(found[2]) <= 12 and _has_day(*(int(part) for part in found.groups()))
+        if not is_day and not re.fullmatch(r"\s*[+-]?\d{4,}(?:-\d{1,2})?\s*", token.value):
+            raise errors.InvalidDatetime(
+                f"invalid {before.upper} literal: '{token.value}'",
+                hint="DATE '2024-02-29', TIMESTAMP '2024-02-29 12:00:00'",
+                position=before.start,
+            )
+
+
+def _has_day(year: int, month: int, day: int) -> bool:
+    return 1 <= day <= calendar.monthrange(max(year, 1), month)[1]
 
 
 _QUERIES = ("SELECT", "WITH", "FROM", "VALUES", "(")

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from sqlengine import errors
 from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS, joined_rows, selected_rows
+from sqlengine.sql.lower_pivot import ANY_KNOWN
 from sqlengine.sql.lower_values import position_of
 
 
@@ -19,6 +20,8 @@ def settle(tree: exp.Expr, patterns: bool = False) -> None:
     """Rewrite every SELECT of a tree; `patterns`: quoted names may be regular expressions over columns."""
     for table in list(tree.find_all(exp.Table, exp.Subquery)):
         _bucket_sample(table)
+    for pivot in tree.find_all(exp.Pivot):
+        pivot.meta[ANY_KNOWN] = True
     for select in list(tree.find_all(exp.Select)):
         if patterns:
             _columns_by_pattern(select)

@@ -14,7 +14,7 @@ _BY_WORDS: tuple[tuple[str, ...], ...] = (
     ("CREATE", "USER", "MAPPING"), ("CREATE", "GROUP", "MAPPING"), ("CREATE", "APPLICATION", "MAPPING"),
     ("ALTER", "INDEX"), ("SHOW", "INDEX"), ("SHOW", "INDEXES"),
     ("CREATE", "CONNECTOR"), ("ALTER", "CONNECTOR"), ("DROP", "CONNECTOR"), ("CREATE", "REMOTE"),
-    ("LOCK",), ("UNLOCK",), ("ABORT", "TRANSACTIONS"), ("KILL", "QUERY"), ("REPL",), ("COMPILE",), ("CACHE",),
+    ("LOCK",), ("UNLOCK",), ("ABORT", "TRANSACTIONS"), ("KILL", "QUERY"), ("REPL",), ("COMPILE",),
     ("SHOW", "LOCKS"), ("SHOW", "COMPACTIONS"), ("SHOW", "TRANSACTIONS"), ("SHOW", "RESOURCE"),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView
 from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.result import Result
 from sqlengine.sql import ast
-from sqlengine.sql.dialect import dialect_of
+from sqlengine.sql.dialect import SPARK, dialect_of
 from sqlengine.statements.context import Context
 from sqlengine.statements.hive.found import (
     any_object,
@@ -45,7 +45,16 @@ def describe(statement: ast.HiveDescribe, context: Context) -> Result:
             lines += _partition_information(obj)
         if statement.extended or statement.partition is not None:
             lines += _details(obj, context, statement.partition)
-        return _table(lines)
+        return _table(_of_spark(lines) if context.settings.dialect == SPARK else lines)
+
+
+def _of_spark(lines: Iterable[Line]) -> Iterable[Line]:
+    """As Spark has it: no empty line before the partitions, NULL for no comment, empty texts behind a heading."""
+    for name, kind, comment in lines:
+        if kind is None and name == "# Partition Information":
+            yield name, "", ""
+        elif name or kind:
+            yield name, kind, comment or None
 
 
 def _table(lines: Iterable[Line]) -> Result:

@@ -6,7 +6,9 @@ taken once, with the columns and partitions that any of them needs, and each que
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -54,6 +56,8 @@ def insert(statement: ast.HiveInsert, context: Context) -> Result:
 def _target(context: Context, target: ast.InsertTarget) -> CatalogObject:
     with context.instance.lock:
         found = any_object(context, target.name)
+    if isinstance(found, FileTable) and os.path.isfile(found.location):
+        raise WrongObjectType(f'"{found.name}" is of one file, which is only read')
     if not isinstance(found, FileTable):
         found = writable(context, target.name)
         if target.partition or target.if_not_exists:
@@ -101,6 +105,10 @@ def _is_needed(target: ast.InsertTarget, obj: CatalogObject | None) -> bool:
 def _write(context: Context, target: ast.InsertTarget, obj: CatalogObject | None, rows: pa.Table) -> int:
     if target.directory is not None:
         return _write_directory(target, rows)
+    if target.by_name:
+        target = replace(target, columns=tuple(name.lower() for name in rows.schema.names))
+        if len(set(target.columns)) < len(target.columns):
+            raise DuplicateColumn("INSERT ... BY NAME: the query has two columns of one name")
     if isinstance(obj, FileTable):
         static = {column: value for column, compare, value in target.partition if compare}
         return write_files(

@@ -65,6 +65,8 @@ def _create_table(statement: ast.CreateFileTable, check: Asking) -> None:
     if statement.like_file is not None:
         check.superuser("read server files", READ_FILES)
     _place(statement.location, check)
+    if statement.source is not None:
+        _place(dict(statement.source.options).get("path", ""), check)
 
 
 def _alter_table(statement: ast.AlterFileTable, check: Asking) -> None:
@@ -123,6 +125,24 @@ def _function(statement: Any, check: Asking) -> None:
     check.superuser("create functions")
 
 
+def _cache(statement: ast.CacheTable, check: Asking) -> None:
+    if statement.query is None:
+        check.read_object(check.named(statement.name))
+        return
+    check.create_in(statement.name)
+    check.read(statement.query)
+
+
+def _uncache(statement: ast.UncacheTable, check: Asking) -> None:
+    if statement.name and check.named(statement.name) is not None:
+        check.owned(statement.name)
+
+
+def _refresh(statement: ast.RefreshTable, check: Asking) -> None:
+    if statement.path is None:
+        check.read_object(check.named(statement.name))
+
+
 def _commented(statement: ast.CommentedView, check: Asking) -> None:
     check.create_in(statement.view.name)
     check.read(statement.view.query)
@@ -153,6 +173,9 @@ HIVE_NEEDS: dict[type[ast.Statement], Need] = {
     ast.Load: _load,
     ast.Msck: _owned,
     ast.TruncateFiles: _truncate,
+    ast.CacheTable: _cache,
+    ast.UncacheTable: _uncache,
+    ast.RefreshTable: _refresh,
     ast.Use: _nothing,
 }
 """By the class of a statement."""

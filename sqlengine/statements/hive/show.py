@@ -12,7 +12,7 @@ from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView
 from sqlengine.errors import WrongObjectType
 from sqlengine.result import Result
 from sqlengine.sql import ast
-from sqlengine.sql.dialect import DEFAULT_DATABASE
+from sqlengine.sql.dialect import DEFAULT_DATABASE, SPARK
 from sqlengine.statements.context import Context
 from sqlengine.statements.hive.describe import hive_columns, parameters, table_type
 from sqlengine.statements.hive.found import (
@@ -62,7 +62,23 @@ def _regex(choice: str) -> str:
 
 def _databases(statement: ast.HiveShow, context: Context) -> Result:
     names = [DEFAULT_DATABASE, *(o.name for o in context.instance.catalog if isinstance(o, Namespace))]
-    return _one_column("database_name", (name for name in sorted(names) if matches(name, statement.like)))
+    head = "namespace" if _is_spark(context) else "database_name"
+    return _one_column(head, (name for name in sorted(names) if matches(name, statement.like)))
+
+
+def _is_spark(context: Context) -> bool:
+    return bool(context.settings.dialect == SPARK)
+
+
+def _of_spark(found: list[CatalogObject], context: Context, name: str) -> Result:
+    """Rows of namespace, name and isTemporary, as Spark lists tables and views."""
+    catalog = context.instance.catalog
+    columns = {
+        "namespace": pa.array([database_shown(o.name.rpartition(".")[0]) for o in found], pa.string()),
+        name: pa.array([_plain(o) for o in found], pa.string()),
+        "isTemporary": pa.array([catalog.oid(o.name) in context.temporary for o in found], pa.bool_()),
+    }
+    return Result("SHOW", pa.table(columns))
 
 
 def _named(statement: ast.HiveShow, context: Context, *classes: type[CatalogObject]) -> list[CatalogObject]:
@@ -84,6 +100,8 @@ def _plain(obj: CatalogObject) -> str:
 
 def _tables(statement: ast.HiveShow, context: Context) -> Result:
     found = _named(statement, context, *TABLES)
+    if _is_spark(context):
+        return _of_spark(found, context, "tableName")
     if not statement.extended:
         return _one_column("tab_name", map(_plain, found))
     rows = {"tab_name": [_plain(o) for o in found], "table_type": [table_type(o) for o in found]}
@@ -91,7 +109,10 @@ def _tables(statement: ast.HiveShow, context: Context) -> Result:
 
 
 def _views(statement: ast.HiveShow, context: Context) -> Result:
-    return _one_column("tab_name", map(_plain, _named(statement, context, View)))
+    found = _named(statement, context, View)
+    if _is_spark(context):
+        return _of_spark(found, context, "viewName")
+    return _one_column("tab_name", map(_plain, found))
 
 
 def _materialized_views(statement: ast.HiveShow, context: Context) -> Result:

@@ -38,6 +38,7 @@ from sqlengine.statements.hive.found import (
 )
 from sqlengine.statements.hive.kafka import create_kafka_table, is_kafka_table
 from sqlengine.statements.hive.rows import write_files
+from sqlengine.statements.hive.spark import with_source
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.tables import create_table as create_own_table
 from sqlengine.warehouse.columnar import open_file
@@ -51,6 +52,11 @@ def create_table(statement: ast.CreateFileTable, context: Context) -> Result:
     with context.instance.lock:
         database(context, statement.name[0])
         existing = context.instance.catalog.find(statement.name)
+    statement = with_source(statement)
+    if existing is not None and statement.or_replace and _is_temporary_view(existing, context):
+        with context.instance.lock:
+            drop_object(context, existing, cascade=False)
+        existing = None
     if existing is not None:
         if statement.if_not_exists:
             context.notice(f'relation "{existing.name}" already exists, skipping')
@@ -63,6 +69,11 @@ def create_table(statement: ast.CreateFileTable, context: Context) -> Result:
     rows = None if statement.query is None else run_snapshot(context, statement.query)
     table = _declared(statement, context, None if rows is None else rows.schema)
     return _make(statement, context, table, rows)
+
+
+def _is_temporary_view(obj: CatalogObject, context: Context) -> bool:
+    """Whether it is one of this session's, which CREATE OR REPLACE TEMPORARY VIEW may replace."""
+    return isinstance(obj, FileTable) and context.instance.catalog.oid(obj.name) in context.temporary
 
 
 def _is_keyed(statement: ast.CreateFileTable) -> bool:
@@ -80,7 +91,7 @@ def _make(statement: ast.CreateFileTable, context: Context, table: FileTable, ro
         count = 0
         if rows is not None:
             count = write_files(context, table, rows, overwrite=True).rows
-        elif not table.is_external or not os.path.isdir(table.location):
+        elif not table.is_external or not os.path.exists(table.location):
             make_directory(table.location)
         with context.instance.lock:
             catalog.add(table, replace_existing=True)
