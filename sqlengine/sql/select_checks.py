@@ -24,7 +24,7 @@ def check_selects(tree: exp.Expr) -> None:
                 raise DataError(f"{word} must not be negative", sqlstate=sqlstate)
 
 
-_WINDOW_FUNCTIONS = frozenset("row_number ntile lag lead first_value last_value nth_value".split())
+_WINDOW_FUNCTIONS = frozenset("row_number ntile lag lead nth_value".split())
 
 
 def _check_window(call: exp.Func) -> None:
