@@ -169,7 +169,7 @@ def test_inside() -> None:
     ("text", "feature"),
     [
         ("CREATE POLICY p ON t", "CREATE POLICY"),
-        ("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u (b)", "ALTER TABLE ... ADD"),
+        ("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u (b)", "FOREIGN KEY"),
     ],
 )
 def test_known_but_not_there(text: str, feature: str) -> None:
