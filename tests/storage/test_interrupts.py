@@ -13,6 +13,7 @@ import pytest
 
 import storage
 from storage.log.commit import GroupCommit
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, numbers, quick, rows
 
 # Modules whose lines are interrupted one after the other.
@@ -84,7 +85,7 @@ def test_a_transaction_interrupted_at_any_line_counts_wholly_or_not_at_all(scrat
         opened.create_topic(name, SCHEMA, storage.TopicConfig(segment_bytes=4096))
     nth, completed, known = 0, False, 0
     while not completed:
-        nth += 1
+        nth += rounds(3, 1)
         t = opened.transaction(timeout_ms=10**9)
         interrupter = _Interrupter(nth, modules)
         sys.settrace(interrupter)
@@ -108,7 +109,7 @@ def test_a_transaction_interrupted_at_any_line_counts_wholly_or_not_at_all(scrat
         assert count - known == (2 if t.phase == "committed" else 0), f"line {nth}"
         known = count
         assert all(log.last_stable_offset == log.high_watermark == log.end_offset for log in logs), f"line {nth}"
-        if nth % 20 == 0:
+        if nth % 21 == 0:
             opened.close()
             opened = quick(path)
             assert len(numbers(opened.topic("a").partitions[0])) == known

@@ -32,6 +32,7 @@ def move(running: storage.Storage, disks: Disks, replicas: list[int]) -> None:
     assert list(log.replication.metadata.replicas) == replicas
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("place", ["a", "b", "c"])
 @pytest.mark.parametrize("durability", ["os", "group"])
 def test_what_was_synced_survives_a_move_in_which_the_power_fails(scratch: Path, durability: str, place: str) -> None:
