@@ -12,6 +12,7 @@ import pytest
 
 import storage
 from storage.faults import FaultyEnv
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, QuickEnv, numbers, quick, rows
 
 CONFIG = storage.TopicConfig(partitions=2, segment_bytes=4096)
@@ -102,9 +103,10 @@ def broken(path: Path, seed: int) -> Iterator[FaultyEnv]:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_failing_each_call_of_an_operation(scratch: Path, operation: str, space: bool) -> None:
     """The n-th call fails, for every n; then the power does, too, and the storage is opened twice."""
-    nth, failed = 0, True
+    # In what a change must pass one kind of failure takes the odd calls, the other the even ones.
+    nth, failed = rounds(int(space) - 1, 0), True
     while failed:
-        nth += 1
+        nth += rounds(2, 1)
         with broken(scratch / str(nth), nth) as env:
             known, path = Known(), str(scratch / str(nth) / "data")
             failed = _breaks(env, known, path, operation, nth, errno.ENOSPC if space else errno.EIO)
@@ -135,7 +137,7 @@ def _breaks(env: FaultyEnv, known: Known, path: str, operation: str, nth: int, e
 @pytest.mark.parametrize("operation", ["write", "sync", "resize"])
 def test_the_owner_goes_on_after_a_failure(scratch: Path, operation: str) -> None:
     """Without a restart: what raised is not seen, or is in doubt; the rest goes on, as far as partitions do."""
-    for nth in range(1, 60, 2):
+    for nth in range(1, 60, rounds(6, 2)):
         with broken(scratch / str(nth), nth) as env:
             path, known = str(scratch / str(nth) / "data"), Known()
             opened = storage.Storage.open(path, env=env)
