@@ -28,7 +28,7 @@ from repl.runner import Abandoned, Interrupted, Limits, Outcome, Runner
 from repl.safety import what_it_loses
 from repl.statements import OURS, Statement, read_statements
 from repl.terminal import Output, Screen, file_output, screen_of
-from repl.variables import substitute
+from repl.variables import substitute, unset
 from repl.worker import Worker
 from sqlengine.advance import Advance
 from sqlengine.errors import Error, FileUnavailable, InternalError, InvalidParameter
@@ -177,7 +177,7 @@ class Shell:
             self.say("the statement does not stop; leaving without it")
             os._exit(INTERRUPTED)
         except Error as error:
-            self.report(error, statement)
+            self.report(_of_variables(error, statement), statement)
         except (BrokenPipeError, Leave):
             raise
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the prompt and the next statement must live
@@ -443,6 +443,15 @@ class Shell:
     def _clear_progress(self) -> None:
         if self._progress is not None:
             self._progress.clear()
+
+
+def _of_variables(error: Error, statement: Statement) -> Error:
+    """Where a parameter has no value, here a variable is missing."""
+    name = unset(statement.text, error.position, error.sqlstate) if error.position is not None else None
+    if name is None:
+        return error
+    hint = f"\\set {name} VALUE, or -v {name}=VALUE at the start"
+    return Error(f'variable "{name}" is not set', sqlstate=error.sqlstate, position=error.position, hint=hint)
 
 
 def _internal(error: Exception) -> Error:

@@ -13,11 +13,21 @@ from sqlengine.errors import Error
 from sqlengine.sql import lex_in, quote_identifier
 
 _NAME = re.compile(r"[^\W\d]\w*")
+_PLAIN = re.compile(rf":(?P<name>{_NAME.pattern})")
+_QUOTED = re.compile(rf""":(['"])(?P<name>{_NAME.pattern})\1""")
 
 
 def is_variable_name(name: str) -> bool:
     """Whether a variable can be called so: letters, digits and underscores, no digit first."""
     return _NAME.fullmatch(name) is not None
+
+
+def unset(text: str, position: int, sqlstate: str) -> str | None:
+    """The name of the variable that an error at a colon is about: `:x` is a parameter that has no value (42P02) where
+    no variable stood, `:'x'` and `:"x"` are syntax errors (42601)."""
+    pattern = {"42P02": _PLAIN, "42601": _QUOTED}.get(sqlstate)
+    found = pattern and pattern.match(text, position)
+    return found["name"] if found else None
 
 
 def substitute(text: str, variables: Mapping[str, str], dialect: str = "postgres") -> str:

@@ -101,7 +101,7 @@ def conformed(table: Table, rows: pa.Table) -> pa.Table:
 
 def changeable(context: Context, name: tuple[str, ...], verb: str) -> Table:
     """The table of that name; WrongObjectType (42809) for what is append-only."""
-    target = writable(context, name)
+    target = writable(context, name, verb)
     if not isinstance(target, Table) or target.append_only:
         raise WrongObjectType(
             f'cannot {verb} "{target.name}": a {target.kind} is append-only', hint="use a TABLE for rows that change"

@@ -41,12 +41,13 @@ _COMMIT_TIMEOUT_MS = 24 * 60 * 60 * 1000
 """Of what a statement or COMMIT writes: however much it is, only the statement itself can leave it."""
 
 
-def writable(context: Context, name: tuple[str, ...]) -> Stream | Table:
-    """The target of INSERT or COPY; WrongObjectType (42809) for what is maintained by a query or a connector."""
+def writable(context: Context, name: tuple[str, ...], verb: str = "insert into") -> Stream | Table:
+    """The target of INSERT or COPY, or of what `verb` says; WrongObjectType (42809) for what is maintained by a query
+    or a connector."""
     obj: CatalogObject = context.instance.catalog.get(context.prefer_path(name))
     if isinstance(obj, (Stream, Table)):
         if isinstance(obj, Stream) and obj.connector != "topic":
-            raise WrongObjectType(f'cannot insert into stream "{obj.name}": its connector {obj.connector} feeds it')
+            raise WrongObjectType(f'cannot {verb} stream "{obj.name}": its connector {obj.connector} feeds it')
         return obj
     if isinstance(obj, FileTable):
         raise WrongObjectType(
@@ -54,8 +55,8 @@ def writable(context: Context, name: tuple[str, ...]) -> Stream | Table:
             hint="INSERT writes into it, INSERT OVERWRITE (of Hive's dialect) anew; CREATE TABLE ... TBLPROPERTIES "
             "('transactional' = 'true') makes a table whose rows can be changed",
         )
-    hint = "insert into the streams or tables it reads" if isinstance(obj, MaterializedView) else None
-    raise WrongObjectType(f'cannot insert into {obj.kind} "{obj.name}"', hint=hint)
+    hint = f"{verb} the streams or tables it reads" if isinstance(obj, MaterializedView) else None
+    raise WrongObjectType(f'cannot {verb} {obj.kind} "{obj.name}"', hint=hint)
 
 
 def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: Sequence[str] | None) -> pa.Table:

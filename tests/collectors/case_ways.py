@@ -1,9 +1,9 @@
 """The ways a stream case is run: pure rewritings of its steps that must not change its final answer.
 
 as_written; row_by_row (every row a batch of its own); one_batch (inputs wait and go in together); restored
-(checkpoints up to one input, crash behind the next, open again), once for every input boundary; restored_always
-(checkpoint, crash and open again behind every input); in_shards (restored half way, every operator that can be divided
-divided); in_files (restored half way, all state in files after every tick).
+(checkpoints up to one input, crash behind the next, open again), once for every input boundary in the long run;
+restored_always (checkpoint, crash and open again behind every input); in_shards (restored half way, every operator that
+can be divided divided); in_files (restored half way, all state in files after every tick).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from tests.collectors.case_format import Case, Expect, Input, Oracle, Reopen, Sql, Step, Tick
+from tests.depth import DEEP
 
 IN_SHARDS = "in_shards"
 IN_FILES = "in_files"
@@ -23,7 +24,7 @@ _NO_BARRIER = re.compile(
 )
 
 
-def ways(case: Case) -> Iterator[tuple[str, tuple[Step, ...]]]:
+def ways(case: Case, each_boundary: bool = DEEP) -> Iterator[tuple[str, tuple[Step, ...]]]:
     """(name of the way, its steps) for every way that applies to the case."""
     if "as_written" not in case.skipped:
         yield "as_written", case.steps
@@ -32,7 +33,7 @@ def ways(case: Case) -> Iterator[tuple[str, tuple[Step, ...]]]:
     if "one_batch" not in case.skipped:
         yield "one_batch", tuple(one_batch(without_changes(case.steps)))
     if "restored" not in case.skipped:
-        for boundary in boundaries(case.steps):
+        for boundary in boundaries(case.steps) if each_boundary else ():
             yield f"restored_after_{boundary}", tuple(restored(without_changes(case.steps), boundary))
         yield "restored_always", tuple(restored_always(without_changes(case.steps)))
         middle = sum(isinstance(step, Input) for step in case.steps) // 2

@@ -99,11 +99,11 @@ class DuckEngine:
 
 def run(text: str, way: str = "as_written") -> list[str]:
     engine = DuckEngine()
-    Run(engine).steps(dict(ways(case_format.parse(text)))[way])
+    Run(engine).steps(dict(ways(case_format.parse(text), each_boundary=True))[way])
     return engine.log
 
 
-@pytest.mark.parametrize("way", [name for name, _ in ways(case_format.parse(COUNTS))])
+@pytest.mark.parametrize("way", [name for name, _ in ways(case_format.parse(COUNTS), each_boundary=True)])
 def test_a_good_case_passes_in_every_way(way: str) -> None:
     log = run(COUNTS, way)
     rows = sum(int(line.split()[-1]) for line in log if line.startswith("in "))
@@ -175,7 +175,7 @@ def test_partitions_and_raw_records_go_straight_to_the_topic() -> None:
 
 def test_a_skipped_way_is_not_run() -> None:
     case = case_format.parse("skip one_batch the order of tables and streams matters\nin t\n1\n")
-    assert [name for name, _ in ways(case)] == [
+    assert [name for name, _ in ways(case, each_boundary=True)] == [
         "as_written", "row_by_row", "restored_after_0", "restored_after_1", "restored_always", "in_shards", "in_files",
     ]  # fmt: skip
 

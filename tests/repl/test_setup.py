@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from repl.variables import unset
 from tests.repl.conftest import Command
 from tests.repl.test_real import ROOT, run
 
@@ -44,6 +45,16 @@ def test_variables_of_the_configuration_come_after_those_of_the_command(sqlengin
 def test_errors_point_into_the_text_with_its_variables(sqlengine: Command) -> None:
     done = sqlengine("-v", "c=prcie", "-c", "SELECT 1;\nMISSING :c", "--format", "csv")
     assert done.status == 1 and "at line 2:9" in done.err and "^^^^^" in done.err
+
+
+@pytest.mark.parametrize("written", [":unknown", ":'unknown'"])
+def test_a_variable_that_is_not_set_is_named(written: str) -> None:
+    done = run("-c", f"SELECT 1 + {written}")
+    assert 'variable "unknown" is not set' in done.stderr and "-v unknown=VALUE" in done.stderr
+
+
+def test_colons_of_other_errors_are_no_variables() -> None:
+    assert unset("SELECT a:b", 8, "42601") is None and unset("SELECT nothing", 7, "42703") is None
 
 
 def test_scripts_set_variables_for_what_follows(sqlengine: Command) -> None:
