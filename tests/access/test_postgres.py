@@ -36,6 +36,7 @@ def run_steps(db: sqlengine.Database, steps: list[Step]) -> None:
         assert state == step.state, f"step {at}: {step}"
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("number", range(CASES))
 def test_a_history_ends_as_in_postgresql(number: int) -> None:
     steps, bits = RECORDED[number]
@@ -56,6 +57,7 @@ def test_the_file_of_columns_is_of_these_cases() -> None:
     assert states.count("00000") > 800 and states.count("42501") > 400
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("number", range(column_cases.CASES))
 def test_a_history_of_columns_ends_as_in_postgresql(number: int) -> None:
     steps, bits = OF_COLUMNS[number]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sqlengine.runtime.checkpoint_writer import Checkpoints
 from tests.api.subscription_world import FEEDS, World, world
+from tests.depth import rounds
 
 KINDS = st.sampled_from(["rows", "rows", "rows", "item", "item", "delete", "time", "replace", "pause", "resume"])
 THEN = st.sampled_from(["", "", "checkpoint", "kill", "checkpoint and kill"])
@@ -34,7 +35,7 @@ STEPS = st.lists(st.tuples(KINDS, HOW, THEN, st.lists(CLIENT, min_size=4, max_si
 
 
 @pytest.mark.parametrize("saves", [True, False])
-@settings(max_examples=10)
+@settings(max_examples=rounds(4, 40))
 @given(steps=STEPS)
 def test_random_histories(
     tmp_path_factory: pytest.TempPathFactory,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 
-POINTS = int(os.environ.get("SQLENGINE_KILL_POINTS", "6"))
+POINTS = int(os.environ.get("SQLENGINE_KILL_POINTS", "4"))
 
 
 def chosen(total: int, rng: random.Random) -> list[int]:

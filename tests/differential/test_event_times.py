@@ -291,6 +291,7 @@ def expected(view: Closing, rows: dict[str, list[Row]]) -> list[str]:
         return sorted(repr(r) for r in answer.fetchall() if r[at] < out or (view.closes and r[at] == out))
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("name", list(TAKEN))
 @pytest.mark.parametrize("seed", range(rounds(1, 3)))
 def test_every_split_into_batches_ends_the_same(name: str, seed: int, tmp_path: Path) -> None:
@@ -305,6 +306,7 @@ def test_every_split_into_batches_ends_the_same(name: str, seed: int, tmp_path: 
         assert run(view, split(rng, rows, way), path) == first, way
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("emit", ["CHANGES", "EVERY INTERVAL '2 s'"])
 @pytest.mark.parametrize("name", list(QUERIES))
 def test_every_split_into_batches_forgets_the_same(name: str, emit: str) -> None:
