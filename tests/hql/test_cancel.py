@@ -28,9 +28,17 @@ def test_its_time_ends_it(database: sqlengine.Database) -> None:
 
 
 def test_another_thread_ends_it(database: sqlengine.Database) -> None:
-    session = database.session()
-    timer = threading.Timer(0.3, session.cancel)
-    timer.start()
-    with pytest.raises(QueryCanceled):
-        session.execute(QUERY)
-    timer.join()
+    session, ended = database.session(), threading.Event()
+
+    def cancel() -> None:
+        while not ended.wait(0.1):  # before the statement has begun there is nothing to cancel
+            session.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    try:
+        with pytest.raises(QueryCanceled):
+            session.execute(QUERY)
+    finally:
+        ended.set()
+        thread.join()

@@ -367,7 +367,7 @@ to_unix_timestamp = scalar(
 @scalar(
     "hive$to_epoch_milli(t timestamp) -> bigint",
     "milliseconds since 1970 of a time",
-    example="to_epoch_milli(timestamp '1970-01-01 00:00:01.5') = 1500",
+    example="to_epoch_milli(cast('1970-01-01 00:00:01.5' as timestamp)) = 1500",
     broadcast=True,
 )
 def to_epoch_milli(t: pa.Array) -> pa.Array:
