@@ -138,7 +138,7 @@ def outcome(text: str, row: pa.RecordBatch) -> Any:
     ids=lambda f: f"{f.name}-{f.signatures[0].text.replace(' ', '')}",
 )
 def test_view_and_snapshot_agree(function: Function) -> None:
-    @settings(max_examples=rounds(3, 50), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=rounds(2, 50), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 2**32))
     def check(seed: int) -> None:
         call, batch = make_call(function, Random(seed))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import sqlengine
 from sqlengine.runtime.clock import VirtualClock
+from tests.depth import rounds
 
 START = dt.datetime(2024, 2, 28, 12, tzinfo=dt.UTC)
 START_US = int(START.timestamp()) * 1_000_000
@@ -62,7 +63,7 @@ def same(db, view, query):
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=rounds(4, 40), deadline=None)
 @given(steps=STEPS)
 def test_a_view_equals_its_query_as_time_passes(tmp_path_factory, condition, steps):
     clock = VirtualClock(START_US)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sqlengine
+from tests.depth import rounds
 
 START = dt.datetime(2024, 1, 1)
 HOP = "HOP(s, ts, INTERVAL '10 s', INTERVAL '30 s')"
@@ -48,7 +49,7 @@ def contents(db, query):
     return sorted(map(repr, db.execute(query).fetchall()))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=rounds(4, 40), deadline=None)
 @given(batches=EVENTS)
 def test_winners_are_those_of_the_plain_plan_and_of_duckdb(tmp_path_factory, batches):
     path = tmp_path_factory.mktemp("winners")
