@@ -7,6 +7,8 @@ RUN := $(VENV)/bin/python
 SOURCES := pyproject.toml setup.py $(wildcard sqlengine/kernels/*.pyx)
 # Processes that the tests start read what the first of them has compiled, also where the environment forbids to keep it.
 export PYTHONDONTWRITEBYTECODE :=
+# One more process than the two processors of a small machine: many tests wait for servers and disks.
+JOBS ?= 3
 MINUTES ?= 10
 CASES ?= 100000
 WORLDS ?= 10000
@@ -44,8 +46,8 @@ demo: $(VENV)/.installed-demo
 	$(RUN) examples/flights.py
 
 test: $(VENV)/.installed-test
-	$(RUN) -m pytest -n 2 --dist loadgroup --ignore tests/test_tidy.py $(ARGS)
-	SQLENGINE_PURE=1 $(RUN) -m pytest -n 2 -q -m "not slow" tests/kernels tests/state tests/operators
+	$(RUN) -m pytest -n $(JOBS) --dist loadgroup --ignore tests/test_tidy.py $(ARGS)
+	SQLENGINE_PURE=1 $(RUN) -m pytest -n $(JOBS) -q -m "not slow" tests/kernels tests/state tests/operators
 
 check: $(VENV)/.installed-test
 	$(RUN) -m ruff check .
