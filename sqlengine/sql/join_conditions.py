@@ -8,6 +8,7 @@ from sqlengine.errors import SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.sql.lexer import Token
 
 _WITHOUT = frozenset(("CROSS", "NATURAL"))
+_CONDITIONS = frozenset(("ON", "USING", "MATCH_CONDITION"))
 _SIDES = frozenset(("INNER", "LEFT", "RIGHT", "FULL", "OUTER"))
 _ENDS = frozenset("WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCEPT WINDOW QUALIFY EMIT , ;".split())
 
@@ -27,7 +28,7 @@ def check_join_conditions(tokens: Sequence[Token]) -> None:
                 open_.pop()
         elif word == "JOIN" and _wants_condition(tokens, at):
             open_[-1] += 1
-        elif word in ("ON", "USING") and open_[-1]:
+        elif word in _CONDITIONS and open_[-1]:
             open_[-1] -= 1
     if open_[-1] and len(open_) == 1:
         raise SyntaxError("syntax error at end of input", hint=_HINT, position=tokens[-1].end)
