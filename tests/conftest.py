@@ -24,19 +24,27 @@ settings.register_profile("soak", deadline=None, max_examples=1000, suppress_hea
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test with many cases that is marked `sampled(n)`, n of them are run, and all in the long run."""
-    cases: dict[str, list[pytest.Item]] = defaultdict(list)
-    for item in items:
-        if item.get_closest_marker("sampled") is not None:
-            cases[item.nodeid.partition("[")[0]].append(item)
-    left_out: set[pytest.Item] = set()
-    for found in cases.values():
-        (count,) = next(found[0].iter_markers("sampled")).args
-        left_out |= set(found) - set(sample(found, count))
-    if left_out:
-        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-        items[:] = [item for item in items if item not in left_out]
+class Sampling:
+    """What is left out of tests that are marked `sampled`."""
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Of a test with many cases that is marked `sampled(n)`, n of them are run, and all in the long run."""
+        cases: dict[str, list[pytest.Item]] = defaultdict(list)
+        for item in items:
+            if item.get_closest_marker("sampled") is not None:
+                cases[item.nodeid.partition("[")[0]].append(item)
+        left_out: set[pytest.Item] = set()
+        for found in cases.values():
+            (count,) = next(found[0].iter_markers("sampled")).args
+            left_out |= set(found) - set(sample(found, count))
+        if left_out:
+            config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+            items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have it for the whole suite."""
+    config.pluginmanager.register(Sampling())
 
 
 @pytest.fixture(scope="module")

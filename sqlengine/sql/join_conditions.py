@@ -10,6 +10,9 @@ from sqlengine.sql.lexer import Token
 _WITHOUT = frozenset(("CROSS", "NATURAL"))
 _CONDITIONS = frozenset(("ON", "USING", "MATCH_CONDITION"))
 _SIDES = frozenset(("INNER", "LEFT", "RIGHT", "FULL", "OUTER"))
+_OPEN, _CLOSE = frozenset(("(", "[")), frozenset((")", "]"))
+_BEFORE_NAMES = frozenset((".", "JOIN", "AS"))
+"""Behind them stands a name, whatever it is: b.offset, JOIN emit."""
 _ENDS = frozenset("WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCEPT WINDOW QUALIFY EMIT , ;".split())
 
 
@@ -19,12 +22,14 @@ def check_join_conditions(tokens: Sequence[Token]) -> None:
     """For each parenthesis, how many joins still wait for their condition."""
     for at, token in enumerate(tokens):
         word = token.upper
-        if word == "(":
+        if word in _OPEN:
             open_.append(0)
-        elif word in (")", *_ENDS):
+        elif at and tokens[at - 1].upper in _BEFORE_NAMES:
+            continue
+        elif word in _CLOSE or word in _ENDS:
             if open_[-1]:
                 raise SyntaxError(f'syntax error at or near "{token.value}"', hint=_HINT, position=token.start)
-            if word == ")" and len(open_) > 1:
+            if word in _CLOSE and len(open_) > 1:
                 open_.pop()
         elif word == "JOIN" and _wants_condition(tokens, at):
             open_[-1] += 1

@@ -87,9 +87,7 @@ _IN_UTC = "CAST(timezone('UTC', timestamptz_of(a)) AS VARCHAR)"
 def _in_utc(written: str) -> str | None:
     """A moment's text with its offset; None for what is no moment, of which the statement complains."""
     try:
-        (moment,) = duck.evaluate(
-            ["CAST(timezone('UTC', timestamptz_of(a)) AS VARCHAR)"], {"a": pa.array([written])}, 1
-        )
+        (moment,) = duck.evaluate([_IN_UTC], {"a": pa.array([written])}, 1)
     except Error:
         return None
     shown = str(moment[0].as_py())
