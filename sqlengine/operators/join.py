@@ -235,12 +235,21 @@ class JoinOperator(Operator):
         return self._sides[LEFT].sections("left") | self._sides[RIGHT].sections("right")
 
     def restore(self, state: State) -> None:
+        for _ in self._restored(state):
+            pass
+
+    def continue_in_parts(self, state: State) -> Iterator[None]:
+        return self._restored(self.completed(state))
+
+    def _restored(self, state: State) -> Iterator[None]:
         self._clear()
         for side, name in zip(self._sides, ("left", "right"), strict=True):
             for delta, matches in side.restored(state[name], state.get(f"{name}.marks")):
                 slots = self._index.insert(side.keys.of(delta.batch), delta.num_rows) if side.eager else None
                 side.add(delta, slots, self._index.size, matches)
+                yield
             side.is_restored(state[name].num_rows)
+        yield
 
 
 def _product(ours: Ints | None, theirs: Ints | None) -> Ints | None:

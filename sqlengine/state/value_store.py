@@ -7,6 +7,8 @@ It must not know when a value should be replaced.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -68,6 +70,11 @@ class ValueStore:
 
     def restore(self, table: pa.Table) -> None:
         """Replace all values by a snapshot's."""
+        for _ in self.restored(table):
+            pass
+
+    def restored(self, table: pa.Table) -> Iterator[None]:
+        """`restore`, with a stop behind each part of the values."""
         self._codec = codec(self.type)
         self._slots = self._empty()
         self.grow(table.num_rows)
@@ -75,6 +82,7 @@ class ValueStore:
         for batch in table.to_batches():
             self.set(np.arange(first, first + batch.num_rows), batch.column("value"))
             first += batch.num_rows
+            yield
 
     def _renew(self) -> None:
         """Rebuild the dictionary from the live values."""

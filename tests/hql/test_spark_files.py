@@ -168,13 +168,14 @@ def test_texts_that_are_wrong(db: sqlengine.Database, files: Path) -> None:
     db.execute(
         "SET dialect = postgres; CREATE ROLE guest LOGIN; GRANT CREATE ON SCHEMA public TO guest; SET dialect = spark"
     )
+    db.execute("CREATE TABLE of_another (a INT) USING parquet")
     guest = session_of(db, "guest")
     guest.execute("SET dialect = spark")
     for text in (
         f"SELECT * FROM parquet.`{files}/A.parquet`",
         f"CREATE TEMPORARY VIEW g USING csv OPTIONS (path '{files}/a.csv')",
         f"CREATE TABLE g USING parquet LOCATION '{files}/parts'",
-        "CACHE TABLE kept",
+        "CACHE TABLE of_another",
     ):
         with pytest.raises(InsufficientPrivilege):
             guest.execute(text)

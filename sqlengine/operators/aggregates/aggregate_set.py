@@ -101,11 +101,10 @@ class AggregateSet:
             pass
 
     def restored(self, state: State, size: int) -> Iterator[None]:
-        """`restore`, with a stop behind each aggregate."""
+        """`restore`, with a stop behind each large part."""
         fresh = self.fresh()
         self.parts, self.size = fresh.parts, 0
         for i, part in enumerate(self.parts):
             prefix = f"a{i}."
-            part.restore({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
-            yield
+            yield from part.restored({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
         self.grow(size)

@@ -6,7 +6,7 @@ a weighted change, so deletions (weight -1) need no other path.  An accumulator 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -173,3 +173,8 @@ class Accumulator:
     def restore(self, state: State) -> None:
         """Replace all state by `rows` of all slots, the sections' rows and the rest."""
         self.slots.restore(state["slots"])
+
+    def restored(self, state: State) -> Iterator[None]:
+        """`restore`, with a stop behind each large part."""
+        self.restore(state)
+        yield

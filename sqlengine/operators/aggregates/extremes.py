@@ -7,6 +7,7 @@ when it took away the last copy of the extreme itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -174,8 +175,12 @@ class RankExtreme(_Extreme):
         return super().rows(slots) | {"best": self._store.rows(slots)}
 
     def restore(self, state: State) -> None:
+        for _ in self.restored(state):
+            pass
+
+    def restored(self, state: State) -> Iterator[None]:
         super().restore(state)
-        self._store.restore(state["best"])
+        yield from self._store.restored(state["best"])
 
 
 def _places(seen: pa.Array) -> pa.Array:

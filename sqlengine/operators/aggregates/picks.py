@@ -7,6 +7,7 @@ words, go to `lists.OrderedPick`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -75,8 +76,12 @@ class Pick(Accumulator):
         return super().rows(slots) | {"values": self._store.rows(slots)}
 
     def restore(self, state: State) -> None:
+        for _ in self.restored(state):
+            pass
+
+    def restored(self, state: State) -> Iterator[None]:
         super().restore(state)
-        self._store.restore(state["values"])
+        yield from self._store.restored(state["values"])
 
     def _words(self, inputs: Inputs) -> Ints:
         """The order word of each row."""
