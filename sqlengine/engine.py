@@ -21,7 +21,6 @@ from typing import Any
 import storage
 from sqlengine import errors, sql
 from sqlengine.catalog.objects import MaterializedView, Sink, Stream, Table, View
-from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.plan.pipeline import Planned
 from sqlengine.reading import reading_in
 from sqlengine.result import Result
@@ -62,11 +61,10 @@ def run_script(text: str, params: Params, context: Context) -> Iterator[Result]:
 def parse(text: str, context: Context) -> list[ast.Statement]:
     """text -> statements; guards and syntax errors carry their position in `text`."""
     context.settings.is_remote = context.backend.activity is not None
-    if not asks_catalog(text) or context.settings.dialect != POSTGRES or sql.may_switch(text):
+    if context.settings.dialect != POSTGRES or sql.may_switch(text):
         return sql.parse(text, context.settings)
     key = (text, *(context.settings.get(name) for name in PARSING))
-    parsed: list[ast.Statement] = context.instance.pg.statements.get(key, lambda: sql.parse(text, context.settings))
-    return parsed
+    return context.instance.statements.get(text, key, lambda: sql.parse(text, context.settings))
 
 
 def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:

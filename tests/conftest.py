@@ -19,7 +19,7 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 # A test that names its own max_examples keeps them in both profiles. What a change must pass draws the same examples
 # each time, so that it does not fail by what it did not touch; `soak` draws new ones, and looks for what the short runs
 # miss.
-settings.register_profile("suite", deadline=None, max_examples=40, derandomize=True, suppress_health_check=_QUIET)
+settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True, suppress_health_check=_QUIET)
 settings.register_profile("soak", deadline=None, max_examples=1000, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 

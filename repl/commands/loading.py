@@ -84,7 +84,12 @@ def _load(shell: Shell, copied: ClientCopy) -> bool:
 
 
 def _demo(shell: Shell, _argument: str) -> bool:
-    if not all(is_run(shell, statement) for statement in demo_statements(datetime.now(UTC))):
+    stream, view = demo_statements(datetime.now(UTC))
+    made = is_run(shell, stream)
+    if not (made and is_run(shell, view)):
+        if made:
+            is_run(shell, "DROP STREAM clicks")
+        shell.say('nothing is left of it: \\demo needs the names "clicks" and "per_page" for itself')
         return False
     shell.say(
         "clicks grows by 50 rows a second, per_page follows it; try:\n"

@@ -347,10 +347,9 @@ def kept_columns(new: CatalogObject, old: CatalogObject) -> ColumnGrants:
 
 def to_json(obj: CatalogObject) -> dict[str, Any]:
     """The JSON form; types as SQL text."""
-    record = dataclasses.asdict(obj)
-    record["columns"] = [_column_to_json(column) for column in obj.columns]
-    if "retired" in record:
-        record["retired"] = [_column_to_json(column) for column in obj.retired]  # type: ignore[attr-defined]
+    lists = {name: getattr(obj, name) for name in ("columns", "retired") if hasattr(obj, name)}
+    record = dataclasses.asdict(dataclasses.replace(obj, **dict.fromkeys(lists, ())))  # asdict copies types, slowly
+    record |= {name: [_column_to_json(column) for column in columns] for name, columns in lists.items()}
     for name in _ABSENT_WHEN_EMPTY:
         if not record.get(name, True):
             del record[name]
@@ -363,7 +362,7 @@ _ABSENT_WHEN_EMPTY = ("retired", "indexes", "location", "properties", "statistic
 
 
 def _column_to_json(info: ColumnInfo) -> dict[str, Any]:
-    record = dataclasses.asdict(info) | {"type": types.to_sql(info.type)}
+    record = {f.name: getattr(info, f.name) for f in dataclasses.fields(info)} | {"type": types.to_sql(info.type)}
     if not _is_spelt(info.type):
         record["arrow"] = base64.b64encode(pa.schema([("", info.type)]).serialize()).decode()
     for name in ("stored", "reads"):

@@ -54,6 +54,7 @@ from sqlengine.runtime.warehouse_root import WarehouseRoot
 from sqlengine.settings import Settings
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
+from sqlengine.sql.recent import Recent
 from sqlengine.state.row_store import RowStore
 from sqlengine.workers import Workers, default_threads
 from storage import Storage, Topic
@@ -103,6 +104,8 @@ class Instance:
             )
         self.pump = Pump(self.scheduler, self._maintain)
         self.pg = PgShared()
+        self.statements: Recent[list[ast.Statement]] = Recent()
+        self.expansions: Recent[Expanded] = Recent()
         self.warehouse = WarehouseRoot(path)
         self.poll_files: Callable[[], None] = _nothing
         self.closed = False

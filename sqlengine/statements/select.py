@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, Stream, Table
 from sqlengine.catalog.pg.relations import PgRelation
-from sqlengine.catalog.pg.shared import asks_catalog
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import Error, NotSupportedError, QueryCanceled
 from sqlengine.plan.nodes import Node
+from sqlengine.reading import zone_of_now
 from sqlengine.result import Result
 from sqlengine.runtime.file_tables import with_all_columns
 from sqlengine.runtime.one_shot import prepare
@@ -124,13 +124,12 @@ _STATE = re.compile(r"\bstate\s*\(", re.IGNORECASE)
 
 
 def _expanded(context: Context, query: ast.Query) -> Expanded:
-    """The query as the executor's text; kept for those that ask for PostgreSQL's catalog."""
+    """The query as the executor's text."""
     instance = context.instance
-    if not asks_catalog(query.text) or _STATE.search(query.text):
+    if context.lent or _STATE.search(query.text):
         return instance.expanded(query, context.lent)
-    key = (query.text, instance.catalog.version, instance.functions.version)
-    expanded: Expanded = instance.pg.expansions.get(key, lambda: instance.expanded(query))
-    return expanded
+    key = (query.text, instance.catalog.version, instance.functions.version, zone_of_now())
+    return instance.expansions.get(query.text, key, lambda: instance.expanded(query))
 
 
 def _contents(context: Context, obj: CatalogObject, rows: int | None) -> pa.Table:

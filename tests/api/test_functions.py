@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sqlengine
+from tests.depth import rounds
 
 
 class Geomean:
@@ -93,7 +94,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=rounds(8, 50), deadline=None)
 @given(CHANGES)
 def test_a_view_with_user_functions_equals_its_query(changes):
     with sqlengine.connect() as db:

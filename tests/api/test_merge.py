@@ -30,7 +30,7 @@ BY_SOURCE = st.tuples(
 
 
 @given(ROWS, ROWS, st.lists(st.one_of(MATCHED, NOT_MATCHED, BY_SOURCE), min_size=1, max_size=4))
-@settings(max_examples=rounds(25, 300), deadline=None)
+@settings(max_examples=rounds(15, 300), deadline=None)
 def test_as_duckdb_does(
     target: list[tuple[int, int]], source: list[tuple[int, int]], whens: list[tuple[str, ...]]
 ) -> None:

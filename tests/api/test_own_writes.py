@@ -33,7 +33,7 @@ def rows(connection: object, query: str) -> list[str]:
 
 
 @given(st.lists(TRANSACTION, max_size=5))
-@settings(max_examples=rounds(20, 300), deadline=None)
+@settings(max_examples=rounds(10, 300), deadline=None)
 def test_as_duckdb_does(transactions: list[tuple[list[str], str]]) -> None:
     with sqlengine.connect() as ours, duckdb.connect() as theirs:
         for connection in (ours, theirs):

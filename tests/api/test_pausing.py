@@ -283,7 +283,7 @@ def test_a_failing_sink_over_a_view_misses_nothing(sink: type[FullSink]) -> None
         assert sorted((r["k"], r["s"]) for r in sink.taken[2:]) == [(0, 1), (1, 10), (1, 11), (2, 20), (2, 21)]
 
 
-@settings(max_examples=rounds(10, 100))
+@settings(max_examples=rounds(5, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     before=st.lists(writes, max_size=8),

@@ -258,7 +258,7 @@ ABOVE = (
 )
 
 
-@settings(max_examples=rounds(10, 100))
+@settings(max_examples=rounds(5, 100))
 @given(
     at_once=st.sampled_from((1, 4, 1000)),
     old=st.sampled_from(OLD_AND_NEW),

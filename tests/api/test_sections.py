@@ -15,6 +15,7 @@ from sqlengine.operators.sharded import Sharded
 from sqlengine.state.ranked_rows import LIVE
 from sqlengine.state.section import Changed, Section, Sections
 from sqlengine.workers import Workers
+from tests.depth import rounds
 
 DECLARE = """
 CREATE TABLE items (id BIGINT PRIMARY KEY, k BIGINT, name TEXT);
@@ -182,7 +183,7 @@ def test_what_has_changed_is_said(seed: int) -> None:
     with sqlengine.connect(clock=sqlengine.VirtualClock(1_700_000_000_000_000)) as db:
         db.execute(DECLARE)
         watch, at = Watch(db), 0
-        for _ in range(60):
+        for _ in range(rounds(30, 60)):
             for _ in range(rng.randrange(1, 3)):
                 at = change(db, rng, at)
             db.tick()

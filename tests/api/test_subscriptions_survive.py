@@ -35,7 +35,7 @@ STEPS = st.lists(st.tuples(KINDS, HOW, THEN, st.lists(CLIENT, min_size=4, max_si
 
 
 @pytest.mark.parametrize("saves", [True, False])
-@settings(max_examples=rounds(4, 40))
+@settings(max_examples=rounds(2, 40))
 @given(steps=STEPS)
 def test_random_histories(
     tmp_path_factory: pytest.TempPathFactory,

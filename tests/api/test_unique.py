@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sqlengine
+from tests.depth import rounds
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY, a INT UNIQUE, b INT, c TEXT, UNIQUE (b, c))"
 SMALL = st.one_of(st.none(), st.integers(0, 4))
@@ -41,7 +42,7 @@ PART = st.tuples(st.lists(STATEMENT, min_size=1, max_size=5), st.sampled_from(["
 
 
 @given(st.lists(PART, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=rounds(20, 100), deadline=None)
 def test_as_sqlite_does(parts: list[tuple[list[str], str]]) -> None:
     theirs = sqlite3.connect(":memory:", isolation_level=None)
     with sqlengine.connect() as ours:

@@ -23,7 +23,7 @@ QUERIES = {
 }
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("ways", ["rows", "batches", "restart"])
 @pytest.mark.parametrize("items", QUERIES)
 def test_rows_leave_when_those_they_need_have_come(items: str, ways: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -71,7 +71,7 @@ BACK = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("call", BACK)
 @pytest.mark.parametrize("step", [1, 7, 400])
 def test_no_more_rows_are_kept_than_later_ones_need(call: str, step: int, tmp_path) -> None:  # type: ignore[no-untyped-def]

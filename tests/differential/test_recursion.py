@@ -142,7 +142,7 @@ QUERIES = (
 
 @pytest.mark.parametrize("seed", range(rounds(1, 4)))
 def test_a_recursive_view_equals_its_query_after_every_change(seed):
-    small_tables.follow(QUERIES, seed, steps=15)
+    small_tables.follow(QUERIES, seed, steps=rounds(6, 15))
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -385,7 +385,7 @@ def test_items_that_read_each_other_while_edges_come_and_go(seed, tmp_path):
     both = "SELECT 'x', f, t FROM x UNION ALL SELECT 'y', f, t FROM y"
     for i, items in enumerate(MUTUAL):
         db.execute(f"CREATE MATERIALIZED VIEW v{i}(kind, f, t) AS {items} {both}")
-    for step in range(40):
+    for step in range(rounds(20, 40)):
         table = rng.choice(sorted(edges))
         if edges[table] and rng.random() < 0.4:
             gone = rng.choice(sorted(edges[table]))

@@ -51,6 +51,7 @@ def final(db: Database, items: str) -> list[str]:
 
 
 @pytest.mark.sampled(7)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("ways", ["rows", "batches", "restart"])
 @pytest.mark.parametrize("items", [q for q in QUERIES if "(x)" not in q])
 def test_what_is_told_is_the_querys(items: str, ways: str, tmp_path: Path) -> None:

@@ -129,6 +129,14 @@ def test_copy(typed: Typed, tmp_path: Path) -> None:
     assert "7" in file.read_text()
 
 
+@pytest.mark.parametrize("taken", ["clicks", "per_page"])
+def test_a_demo_that_finds_its_names_taken_leaves_nothing_and_says_which_it_needs(typed: Typed, taken: str) -> None:
+    typed.run(f"CREATE TABLE {taken} (a INT);")
+    said = typed.run("\\demo")
+    assert f'relation "{taken}" already exists [42P07]' in said and '"clicks" and "per_page"' in said
+    assert "clicks" not in typed.run("\\ds")
+
+
 def test_the_demo_has_rows(typed: Typed) -> None:
     assert "per_page follows it" in typed.run("\\demo")
     assert "clicks" in typed.run("\\ds") and "per_page" in typed.run("\\dv")
