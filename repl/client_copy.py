@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from sqlengine.connectors.file.text_reader import behind_skipped_lines
 from sqlengine.errors import SyntaxError as SqlSyntaxError
 from sqlengine.formats.csv_format import column_list
 from sqlengine.formats.options import parse as parse_options
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 from sqlengine.sql import Token, ast, lex, parse_one, quote_identifier
 

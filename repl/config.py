@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
 from sqlengine.errors import FileUnavailable, InvalidParameter, did_you_mean
+from sqlengine.quick_dataclass import dataclass
 
 EDITING_MODES = ("emacs", "vi")
 COLORS = (

@@ -6,7 +6,7 @@ import codecs
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from sqlengine.connectors.file.options import FileOptions
 from sqlengine.connectors.file.paths import compression_of, files, format_of
 from sqlengine.errors import BadCopyFormat
 from sqlengine.formats.options import parse
+from sqlengine.quick_dataclass import dataclass
 
 _LOOKED_AT_BYTES = 1 << 22
 _DELIMITERS = ";\t|"

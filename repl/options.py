@@ -8,13 +8,13 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
 from repl.render import FORMATS
 from repl.variables import is_variable_name
 from sqlengine.errors import did_you_mean
+from sqlengine.quick_dataclass import dataclass
 
 DIALECTS = ("postgres", "hive", "spark")
 _UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from repl.render.base import Renderer, Summary
 from repl.worker import Job, Worker
 from sqlengine.errors import QueryCanceled
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Notice
 
 _TICK_S = 0.1

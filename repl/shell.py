@@ -14,7 +14,6 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TextIO
 
 from repl.commands import run_command
@@ -32,6 +31,7 @@ from repl.variables import substitute, unset
 from repl.worker import Worker
 from sqlengine.advance import Advance
 from sqlengine.errors import Error, FileUnavailable, InternalError, InvalidParameter
+from sqlengine.quick_dataclass import dataclass
 
 INTERRUPTED = 130
 _PROGRESS_AFTER_S = 0.5

@@ -7,9 +7,9 @@ Works line by line, so that a pipe's first statement runs before its second is w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from sqlengine.errors import Error
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import is_complete, split
 
 

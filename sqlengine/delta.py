@@ -8,11 +8,12 @@ of DBSP (Budiu et al., VLDB 2023).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from sqlengine.quick_dataclass import dataclass
 
 Weights = npt.NDArray[np.int64]
 

@@ -6,11 +6,11 @@ engine does, and a value that would have to is refused, so that nobody is misled
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlengine.errors import InvalidParameter, NotSupportedError, ObjectInUse
 from sqlengine.pg_encodings import ENCODINGS_HINT, encoding
+from sqlengine.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cache
 from typing import Any
 
 from sqlengine.errors import InvalidParameter, UndefinedObject, did_you_mean
 from sqlengine.pg_encodings import UTF8, Encoding, encoding
 from sqlengine.pg_settings import PG_SETTINGS, PgSetting, checked, number_of, pg_setting, shown
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.text_style import TextStyle
 
 

@@ -6,11 +6,11 @@ The type of every expression and column is an Arrow DataType; this file is the o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sqlengine.errors import UndefinedObject, did_you_mean
+from sqlengine.quick_dataclass import dataclass
 
 DEFAULT_NUMERIC = pa.decimal128(38, 9)
 TIMESTAMP = pa.timestamp("us")

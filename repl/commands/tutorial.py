@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repl.commands.base import Command
 from sqlengine.errors import Error, InvalidParameter
+from sqlengine.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
     from repl.shell import Shell

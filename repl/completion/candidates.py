@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from repl.completion import wanted
@@ -13,6 +12,7 @@ from repl.completion.names import READABLE, Names
 from repl.completion.scope import Source
 from repl.completion.wanted import Place, Wanted
 from repl.completion.with_options import options_of, values_of
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.settings import Settings
 from sqlengine.sql import quote_identifier
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from sqlengine.errors import Error
+from sqlengine.quick_dataclass import dataclass
 
 _PATIENCE_S = 1.0
 _COLUMNS = (

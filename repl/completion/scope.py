@@ -7,8 +7,8 @@ pure: tokens in, names out; what the names are is for others to look up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import Token
 
 _CLAUSES = frozenset(

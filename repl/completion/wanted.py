@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from repl.completion.scope import Source
+from sqlengine.quick_dataclass import dataclass
 
 KEYWORD, RELATION, COLUMN, JOIN, FUNCTION, TYPE = "keyword", "relation", "column", "join", "function", "type"
 OPTION, OPTION_VALUE, SETTING, SETTING_VALUE = "option", "option value", "setting", "setting value"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from repl.live.lanes import draw
 from repl.live.lines import Line
 from repl.live.snapshot import Row, Snapshot
 from repl.render.progress import count_text
 from repl.render.size import bytes_text
+from sqlengine.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

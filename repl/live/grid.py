@@ -7,7 +7,7 @@ columns have been (so that they do not jump).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from repl.live.rows import Ints, Rows, matching, sorted_positions
 from repl.render.cells import cell_texts
 from repl.render.width import fit_text, text_width, visible_text, widest
 from sqlengine import types
+from sqlengine.quick_dataclass import dataclass
 
 _WIDEST_TEXT = 40
 _LEAST_CUT = 4

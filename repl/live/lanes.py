@@ -6,7 +6,8 @@ Every node stands once; who several lead to, their lanes join above it.  Pure, k
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from sqlengine.quick_dataclass import dataclass
 
 _UNICODE = {"node": "●", "bar": "│", "out": "┬", "end": "╮", "join": "┴", "last": "╯", "from": "├", "cross": "┼",
             "dash": "─"}  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+
+from sqlengine.quick_dataclass import dataclass
 
 QUERIES = """\
 SELECT query_id, name, status, rows_in, rows_out, late_rows, errors, state_rows, state_bytes, watermark, rows_behind,

@@ -6,7 +6,7 @@ fit, columns in the middle are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sqlengine.quick_dataclass import dataclass
 
 _LEAST_TEXT = 10
 _LEAST_NAME = 10

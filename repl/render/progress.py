@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TextIO
 
 from repl.render.size import bytes_text
 from repl.render.width import fit_text
 from repl.terminal import Screen, screen_of
+from sqlengine.quick_dataclass import dataclass
 
 _REDRAW_S = 0.1
 _PLAIN_S = 5.0

@@ -8,7 +8,7 @@ with the widths of its first rows.  Only whole columns are handled, never single
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ from repl.render.layout import FRAMES, ColumnSize, Layout, arrange
 from repl.render.width import fit, fit_text, text_width, visible_text, widest
 from repl.terminal import DIM, RESET
 from sqlengine import types
+from sqlengine.quick_dataclass import dataclass
 
 _CHUNK_ROWS = 65_536
 _VERTICAL_LINES = 200

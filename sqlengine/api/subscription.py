@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime import subscription
 from sqlengine.runtime.subscriber import Subscriber
 from sqlengine.statements.subscribe import HEAD, changelog

@@ -4,8 +4,6 @@ here, and so does everything that refuses (statements/access.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlengine.catalog.catalog import DEFAULT_SCHEMA, Catalog
 from sqlengine.catalog.default_privileges import grants_of_new
 from sqlengine.catalog.objects import REPLACEMENT, STREAM_QUERY, CatalogObject, Namespace, Stream, Table
@@ -13,6 +11,7 @@ from sqlengine.catalog.privileges import ALL_PRIVILEGES, PUBLIC, Access, Grants,
 from sqlengine.catalog.roles import BOOTSTRAP_ID, MAINTAIN_ALL, PREDEFINED, READ_ALL, WRITE_ALL
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SystemTable
 from sqlengine.errors import InvalidParameter
+from sqlengine.quick_dataclass import dataclass
 
 _PREDEFINED_GIVE = {
     READ_ALL: ("SELECT", "USAGE"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from sqlengine import types
 from sqlengine.catalog.privileges import Access, ColumnGrants, Grant, Grants
 from sqlengine.catalog.roles import BOOTSTRAP_ID
 from sqlengine.errors import UndefinedObject
+from sqlengine.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +349,8 @@ def kept_columns(new: CatalogObject, old: CatalogObject) -> ColumnGrants:
 def to_json(obj: CatalogObject) -> dict[str, Any]:
     """The JSON form; types as SQL text."""
     lists = {name: getattr(obj, name) for name in ("columns", "retired") if hasattr(obj, name)}
-    record = dataclasses.asdict(dataclasses.replace(obj, **dict.fromkeys(lists, ())))  # asdict copies types, slowly
+    none: dict[str, Any] = dict.fromkeys(lists, ())
+    record = dataclasses.asdict(dataclasses.replace(obj, **none))  # asdict copies types, slowly
     record |= {name: [_column_to_json(column) for column in columns] for name, columns in lists.items()}
     for name in _ABSENT_WHEN_EMPTY:
         if not record.get(name, True):

@@ -7,9 +7,10 @@ with that option, and the owner has every grant option.  Nothing here knows name
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlengine.errors import DependentObjects, InvalidGrant
+from sqlengine.quick_dataclass import dataclass
 
 PUBLIC = 0
 """Everybody, where a role is expected."""

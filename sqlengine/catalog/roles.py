@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from sqlengine.errors import InvalidAuthorization, UndefinedObject, did_you_mean
+from sqlengine.quick_dataclass import dataclass
 
 BOOTSTRAP_NAME = "sqlengine"
 BOOTSTRAP_ID = 10

@@ -6,13 +6,13 @@ Only their columns are here; `statements/system_rows.py` has their rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo
+from sqlengine.quick_dataclass import dataclass
 
 SYSTEM_SCHEMA = "system"
 

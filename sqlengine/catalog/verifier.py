@@ -13,7 +13,9 @@ import re
 import secrets
 import stringprep
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from sqlengine.quick_dataclass import dataclass
 
 ITERATIONS = 4096
 SALT_BYTES = 16

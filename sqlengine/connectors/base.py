@@ -7,10 +7,12 @@ once reported yields the same records again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
+
+from sqlengine.quick_dataclass import dataclass
 
 Position = Mapping[str, Any]
 """Where a reader is in one partition: small, JSON-serialisable, opaque to everyone but the connector."""

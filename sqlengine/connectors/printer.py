@@ -7,7 +7,6 @@ before any checkpoint: the sink is for eyes, and does not promise exactly once.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Any, TextIO
 
 import numpy as np
@@ -16,6 +15,7 @@ import pyarrow as pa
 from sqlengine.connectors.base import Connector, Moment, Sink
 from sqlengine.formats import encoder
 from sqlengine.formats.options import option
+from sqlengine.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ become one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow as pa
 from sqlengine import duck, errors
 from sqlengine.catalog.pg.functions import overload
 from sqlengine.expr import tree
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 
 _STABILITY = {"CONSISTENT": "immutable", "CONSISTENT_WITHIN_QUERY": "stable", "VOLATILE": "volatile"}

@@ -7,13 +7,14 @@ batch together (higher_kernels.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.expr import tree
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 from sqlengine.types import to_sql
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pyarrow as pa
 
 from sqlengine.expr import tree
+from sqlengine.quick_dataclass import dataclass
 
 Found = dict[int, pa.DataType]
 """Types by the parameters' numbers, from 0."""

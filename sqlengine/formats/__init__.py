@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from sqlengine.formats.encode import CsvEncoder, JsonEncoder
 from sqlengine.formats.json_format import JsonDecoder
 from sqlengine.formats.options import known, parse
 from sqlengine.formats.raw_format import RawDecoder, RawEncoder
+from sqlengine.quick_dataclass import dataclass
 
 __all__ = ["FORMATS", "Decoded", "Decoder", "Encoder", "Format", "decoder", "encoder"]
 

@@ -7,7 +7,6 @@ good one yields the row it would yield alone.  Formats do no I/O and know no str
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from sqlengine.functions.wrong_text import wrong_text
 from sqlengine.pg_encodings import utf8_fault
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import to_sql
 
 Mask = npt.NDArray[np.bool_]

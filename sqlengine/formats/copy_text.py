@@ -8,7 +8,6 @@ as plain delimited fields, the others one by one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +28,7 @@ from sqlengine.formats.base import (
 from sqlengine.formats.csv_format import NO_QUOTE, CsvDecoder, CsvOptions, Defaults, field_values
 from sqlengine.formats.records import as_binary
 from sqlengine.pgtext import PLAIN, to_text_array
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.text_style import TextStyle
 
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)

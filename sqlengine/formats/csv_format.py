@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +36,7 @@ from sqlengine.formats.json_values import check_type, convert
 from sqlengine.formats.options import option
 from sqlengine.formats.records import as_binary, joined, spans_of, surrounded, valid_utf8
 from sqlengine.formats.text import check_supported, convert_text, read_exactly
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import JSON
 
 _MARKER_BYTE = b"\x1f"

@@ -9,7 +9,6 @@ converted by json_values.py, which accepts all the reader accepts, with the same
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ from sqlengine.formats.json_syntax import malformed, object_shaped, read_objects
 from sqlengine.formats.json_values import check_type, convert, from_number, pick
 from sqlengine.formats.records import as_binary, as_text, spans_of, valid_utf8
 from sqlengine.formats.text import convert_text, read_exactly
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import to_sql
 
 _CHANGED = re.compile(r"Column\(/([^/]*)\) changed from \w+ to (\w+)")

@@ -8,13 +8,12 @@ them, is simdjson's first stage (Langdale and Lemire, VLDB Journal 2019) in NumP
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.formats.records import Bytes, Offsets, Spans, spans_of
+from sqlengine.quick_dataclass import dataclass
 
 _OPEN, _CLOSE, _COLON, _COMMA, _QUOTE, _BACKSLASH = 1, 2, 3, 4, 5, 6
 _KIND = np.zeros(256, dtype=np.uint8)

@@ -5,14 +5,13 @@ Only positions are computed here; what the bytes mean is the formats' matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine.formats.base import Mask, isolate
+from sqlengine.quick_dataclass import dataclass
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]

@@ -11,12 +11,12 @@ numeric argument, as the snapshot executor computes them (PostgreSQL answers num
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.errors import UndefinedFunction
+from sqlengine.quick_dataclass import dataclass
 
 ResultType = Callable[[Sequence[pa.DataType]], pa.DataType | None]
 """From the argument types to the result type, or None when the arguments do not fit."""

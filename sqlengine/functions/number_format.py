@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from sqlengine import duck
 from sqlengine.errors import DataError, InvalidText
 from sqlengine.functions.registry import Value, scalar
 from sqlengine.functions.signature import Arg
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import DEFAULT_NUMERIC
 
 _KEYWORDS = ("FM", "MI", "PL", "PR", "RN", "SG", "SP", "TH", "EEEE", ",", ".", "0", "9", "B", "D", "G", "L", "S", "V")

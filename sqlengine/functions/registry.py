@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.functions.signature import Arg, Match, Signature, parse
+from sqlengine.quick_dataclass import dataclass
 
 Value: TypeAlias = pa.Array | pa.Scalar
 Kernel = Callable[..., Any]

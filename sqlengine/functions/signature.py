@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import (
     TIMESTAMP,
     TIMESTAMPTZ,

@@ -13,7 +13,7 @@ import itertools
 import threading
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from types import UnionType
 from typing import Any
@@ -24,6 +24,7 @@ from sqlengine import errors, sql
 from sqlengine.functions import BUILTINS, aggregates
 from sqlengine.functions.registry import Function, python_function, user_error
 from sqlengine.functions.signature import Signature, parse
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import to_sql
 
 _ANNOTATED: dict[Any, str] = {

@@ -7,13 +7,13 @@ deltas and times and returns deltas.  One method is required.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.section import NOTHING, Sections
 
 NO_WATERMARK: int = int(np.iinfo(np.int64).min)

@@ -10,7 +10,6 @@ The operator must not order its inputs: rows of a tick may come on either port f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -23,6 +22,7 @@ from sqlengine.expr.tree import input_columns, remap
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.arrow_buffers import null_array, validity
 from sqlengine.state.join_side import JoinSide
 from sqlengine.state.key_columns import meeting

@@ -8,7 +8,6 @@ that still tie.  NaN is above all numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine.kernels import choose
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.arrow_buffers import plain, validity
 from sqlengine.state.fingerprint import fingerprints
 from sqlengine.state.order_codes import has_order_codes, order_codes

@@ -8,7 +8,6 @@ begins before it.  Over an input that can delete, rows are kept and the sessions
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from sqlengine.operators.aggregates.base import NO_INTS, Inputs
 from sqlengine.operators.base import NO_WATERMARK, NUMBERS, Operator, State, Times, earlier, numbers_of, of_numbers
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.plan.nodes import SessionAggregate
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable

@@ -9,7 +9,6 @@ A tick's changes are applied together in `advance`, and only partitions they tou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.partitioned import PartitionedOperator
 from sqlengine.operators.ranking import sort_rows
 from sqlengine.plan import nodes
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.arrow_buffers import validity
 from sqlengine.state.densifier import distinct_ascending
 from sqlengine.state.order_codes import has_order_codes, order_codes

@@ -9,7 +9,6 @@ watermark passes window ends the panes of each closed window are merged, the row
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from sqlengine.operators.touched_groups import TouchedGroups
 from sqlengine.operators.window_input import Rows, WindowInput
 from sqlengine.operators.windows import ALL_CLOSED, NONE_CLOSED
 from sqlengine.plan.nodes import WindowAggregate
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex

@@ -8,8 +8,6 @@ It must not keep state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -20,6 +18,7 @@ from sqlengine.operators.base import NO_WATERMARK
 from sqlengine.operators.drop_late import minus_lateness
 from sqlengine.operators.windows import WindowGrid
 from sqlengine.plan.nodes import WINDOW_COLUMNS, WindowAggregate
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state import arrow_buffers as buffers
 
 Ints = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import pyarrow as pa
 
@@ -45,6 +45,7 @@ from sqlengine.plan.unify import coerce, meet
 from sqlengine.plan.unnest import ONE_ROW, items_unnested, unnested
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_relation
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 
 QueryText = Callable[[str], ast.Select | ast.SetOperation]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from sqlengine.errors import Error
@@ -26,6 +26,7 @@ from sqlengine.plan.rewrite import conjoin, transform
 from sqlengine.plan.scope import HIDDEN, Relation, Visible
 from sqlengine.plan.unify import coerce, meet
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import pyarrow as pa
@@ -37,6 +37,7 @@ from sqlengine.plan.temporal_join import bind_temporal_join, is_temporal
 from sqlengine.plan.unify import coerce, meet
 from sqlengine.plan.unnest import unnested
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 
 LEFT_ONLY = ("semi", "anti")

@@ -7,13 +7,12 @@ columns are Arrow timestamp[us] (with or without zone).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
 from sqlengine.expr.tree import Expr
 from sqlengine.functions.user import UserFunction
 from sqlengine.plan.hashed import HashedOnce, hashed_once
+from sqlengine.quick_dataclass import dataclass
 
 WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
 CHANGELOG_COLUMNS = ("changelog_op", "_changelog_row_id")

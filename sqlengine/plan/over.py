@@ -7,7 +7,7 @@ handed to it as text, partition by partition.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +26,7 @@ from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import transform, walk
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 
 RANKING = {

@@ -6,7 +6,7 @@ lower -> bind -> optimize -> physical
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import pyarrow as pa
 
@@ -27,6 +27,7 @@ from sqlengine.plan.temporal import first_moment, place_temporal_filters
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.plan.views_as_streams import views_as_streams
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.reading import UTC, reading_in
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES

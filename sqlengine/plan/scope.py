@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from sqlengine.expr.tree import InputRef
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import own_time
 from sqlengine.plan.rewrite import transform
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ROWTIME, ast
 
 HIDDEN = 1 << 20

@@ -7,13 +7,14 @@ a table or a view are as many as somebody keeps anyway.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.sketches import sketch_of
 from sqlengine.plan.time_bounds import time_distances
+from sqlengine.quick_dataclass import dataclass
 
 ENDLESS = 1 << 62
 """A LIMIT from here on is none."""

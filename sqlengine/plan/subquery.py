@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
 from sqlengine.errors import GroupingError, SyntaxError, UndefinedColumn, UndefinedTable  # noqa: A004 - SQL's word
@@ -25,6 +25,7 @@ from sqlengine.plan.quantified import by_extreme, counted_answers, operands
 from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
 from sqlengine.plan.scope import Relation
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 
 COUNTS = frozenset({"count", "approx_count_distinct"})

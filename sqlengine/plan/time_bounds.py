@@ -6,13 +6,12 @@ that are times bound it to nothing at all.  What has no constant bound in micros
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
 from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Call, Const, Expr, InputRef
 from sqlengine.plan import nodes
+from sqlengine.quick_dataclass import dataclass
 
 DAY_US = 86_400_000_000
 _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}

@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import RLock
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.clock import Clock
 from sqlengine.state.section import Positions, Section
 from sqlengine.state.stored_section import Part, StoredSection, as_range, side_by_side, union

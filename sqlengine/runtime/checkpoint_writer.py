@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -29,6 +29,7 @@ import pyarrow as pa
 from sqlengine.arrow_ipc import to_ipc
 from sqlengine.connectors.base import Sink as ConnectorSink
 from sqlengine.operators.base import Operator, State
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.capture import (
     LEFT_BYTES_MAX,
     LEFT_ROWS_MAX,

@@ -6,7 +6,7 @@ Equal sub-plans are one operator: nodes are frozen data, so equality finds them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from time import perf_counter_ns
 
 import numpy as np
@@ -21,6 +21,7 @@ from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.sharding import is_spreadable, shard_keys
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.reading import UTC, reading_in
 from sqlengine.runtime.feed import Feed, pieces
 from sqlengine.runtime.shared_part import PartBehind, SharedPart

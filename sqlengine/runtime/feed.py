@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Protocol, TypeVar
 
 from sqlengine.delta import Delta
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.reader import SourceBatch
 
 PIECE_ROWS = 1 << 18

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlengine.plan.nodes import Node
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.dataflow import Dataflow, Step
 from sqlengine.state.spill import spilled_bytes
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +17,7 @@ from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Expr, input_columns, remap
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse import BLOCK_OFFSET, FILE_NAME, Overrides, TableDescription
 
 VIRTUAL = (ColumnInfo(FILE_NAME, pa.string()), ColumnInfo(BLOCK_OFFSET, pa.int64()))

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlengine.advance import Advance, OnProgress
 from sqlengine.delta import Delta
 from sqlengine.errors import Error, InvalidParameter, QueryCanceled
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.query import ContinuousQuery

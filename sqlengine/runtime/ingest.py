@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from sqlengine.catalog.options import STREAM_OPTIONS, TOPIC_OPTIONS
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import BadRecord, Position, Reader, Source
 from sqlengine.errors import Error
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.side_topics import SideTopics
 from storage import Log, Storage, StorageError, deal, partitions_by_key

@@ -7,9 +7,10 @@ makes the rows first. Relations that are equal are made once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 
 T = TypeVar("T")

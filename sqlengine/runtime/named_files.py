@@ -8,13 +8,13 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sqlengine import warehouse
 from sqlengine.catalog.objects import ColumnInfo
 from sqlengine.errors import FileUnavailable
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse import TableDescription
 
 FORMATS = ("parquet", "orc", "csv", "json", "text", "avro")

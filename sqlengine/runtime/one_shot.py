@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from sqlengine.delta import Delta
 from sqlengine.errors import DatatypeMismatch, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned, plan_lowered
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.dataflow import Dataflow
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.file_tables import VIRTUAL

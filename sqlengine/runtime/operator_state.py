@@ -7,7 +7,6 @@ checkpoint's files; what is in no section is a table of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ from sqlengine.catalog.objects import STREAM_QUERY, ColumnInfo
 from sqlengine.catalog.system import SYSTEM_TABLES, StateTable
 from sqlengine.errors import AmbiguousColumn, UndefinedObject, did_you_mean
 from sqlengine.operators.base import NUMBERS, State
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.state.section import NOTHING, Ints, Section, Sections
 from sqlengine.state.stored_section import side_by_side

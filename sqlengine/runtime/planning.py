@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, bind_lowered, is_append_only, plan_query
 from sqlengine.plan.properties import own_time
 from sqlengine.plan.user_functions import mark_user_functions
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.operator_state import state_table
 from sqlengine.snapshot.expand import Expanded, declared_time, expand
 from sqlengine.sql import ast

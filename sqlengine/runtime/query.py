@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from sqlengine.errors import Error
 from sqlengine.operators.base import State
 from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.plan.nodes import Node
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.feed import Feed
 from sqlengine.state.row_store import RowStore
 

@@ -8,7 +8,7 @@ where neither can be, nothing is changed.  Then, in one tick, all of them take t
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
@@ -31,6 +31,7 @@ from sqlengine.errors import DependentObjects, Error, InvalidDefinition, NotSupp
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.cut import make_cut
 from sqlengine.runtime.fill import Fill, Member, Pace
 from sqlengine.runtime.instance import Instance

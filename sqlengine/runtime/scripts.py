@@ -14,11 +14,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import IO
 
 from sqlengine.errors import ScriptFailed
+from sqlengine.quick_dataclass import dataclass
 
 if sys.platform == "linux":
     import resource
@@ -39,6 +39,9 @@ class Limits:
     output_bytes: int = 0
 
 
+USUAL = Limits()
+
+
 def run_script(
     name: str,
     words: Sequence[str],
@@ -47,7 +50,7 @@ def run_script(
     now_us: Callable[[], int],
     *,
     directory: str | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = USUAL,
     reads_all: bool = True,
     check: Callable[[], None] | None = None,
 ) -> None:

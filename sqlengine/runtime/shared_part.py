@@ -8,13 +8,14 @@ half a tick is in its state.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.feed import Feed
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from sqlengine.catalog.objects import Subscription
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import DataCorrupted, Error, HistoryGone, ObjectInUse, UndefinedObject
 from sqlengine.operators.consolidate import consolidate
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.topic_output import TopicOutput
 from storage import CorruptFile, Log, OffsetOutOfRange, Storage, StorageError, TopicConfig, TopicNotFound
 

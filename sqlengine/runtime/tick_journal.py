@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
+from sqlengine.quick_dataclass import dataclass
 from storage import Log, Storage, StorageError, TopicConfig
 
 TOPIC = "$ticks"

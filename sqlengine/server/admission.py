@@ -8,12 +8,12 @@ login          --password_of--> the verifier for SCRAM;   --check_login--> may t
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from enum import Enum
 
 from sqlengine.catalog.roles import NO_LIMIT, Role, Roles
 from sqlengine.catalog.verifier import Verifier, parse_verifier
 from sqlengine.errors import InvalidAuthorization, TooManyConnections
+from sqlengine.quick_dataclass import dataclass
 
 
 class AddressKind(Enum):

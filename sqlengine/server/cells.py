@@ -7,7 +7,6 @@ the rows of COPY and the elements of arrays are put together from it by one kern
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.kernels import choose
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.arrow_buffers import validity
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
+
+from sqlengine.quick_dataclass import dataclass
 
 
 class Gone(Exception):

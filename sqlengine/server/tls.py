@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlengine.errors import InvalidParameter
+from sqlengine.quick_dataclass import dataclass
 
 _HASHES = {
     "2a864886f70d01010b": "sha256",

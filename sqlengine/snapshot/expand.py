@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from sqlengine.errors import NotSupportedError, UndefinedFunction, WrongObjectTy
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.duck_spelling import spelling
 from sqlengine.functions.user import UserFunctions
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.snapshot import pg
 from sqlengine.snapshot.user import register
 from sqlengine.sql import ast

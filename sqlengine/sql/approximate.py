@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlengine.errors import InvalidParameter
+from sqlengine.quick_dataclass import dataclass
 
 ALIASES = {"approx_distinct": "approx_count_distinct", "percentile_approx": "approx_percentile"}
 DISTINCT_COUNTS = ("approx_count_distinct",)

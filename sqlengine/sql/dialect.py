@@ -7,8 +7,9 @@ what the session had said that the meaning depends on: the database of names wit
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, unquote
+
+from sqlengine.quick_dataclass import dataclass
 
 POSTGRES, HIVE, SPARK = "postgres", "hive", "spark"
 HIVE_FAMILY = (HIVE, SPARK)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
@@ -21,6 +20,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from sqlengine import errors
 from sqlengine.errors import NotSupportedError
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.forms import json_arrows, plain_forms
 from sqlengine.sql.hints import keyword_hint
 from sqlengine.sql.join_conditions import check_join_conditions

@@ -10,13 +10,13 @@ import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlglot import exp
 
 from sqlengine.errors import InterfaceError, InvalidText, OutOfRange, ProgrammingError
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast, deep
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import Token, lex

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlglot import exp
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.lower_values import fold, parts_of
 from sqlengine.sql.pg_params import parameter_kinds
 from sqlengine.sql.pg_types import Columns, Outputs, Typer, element, is_bare, type_name, user_type

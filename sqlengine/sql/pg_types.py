@@ -8,10 +8,11 @@ a cast, a function, a branch of CASE.  None: not known here, so DuckDB's answer 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlglot import exp
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.lower_query import output_name
 from sqlengine.sql.lower_values import fold, parts_of
 from sqlengine.sql.references import is_cte

@@ -10,12 +10,12 @@ of WITH MUTUALLY RECURSIVE (sql/mutual.py) are made anew one after the other in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError, SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.lower_query import output_name
 from sqlengine.sql.lower_values import alias_of, fold, position_of
 from sqlengine.sql.mutual import ROUNDS_MARK, STEP

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
 from sqlengine.errors import Error, NotSupportedError
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.interval import to_text
 from sqlengine.sql.lower_values import interval, position_of
 from sqlengine.sql.rewrite import PARAMETER

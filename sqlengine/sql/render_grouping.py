@@ -9,12 +9,12 @@ WHERE lets through.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError, UndefinedColumn, UndefinedFunction
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_values import position_of

@@ -8,9 +8,9 @@ with start <= time < end; rows without a time belong to none.  A session ends wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlengine.errors import NotSupportedError
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 from sqlengine.sql.interval import to_text
 

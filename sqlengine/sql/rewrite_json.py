@@ -7,9 +7,9 @@ What they leave out is what the standard says: arrays skip NULLs and objects kee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlengine.errors import NotSupportedError
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.lexer import OP, STRING, WORD, Token
 from sqlengine.sql.token_edit import CLOSERS, operator, split_arguments, word
 

@@ -9,7 +9,6 @@ module only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from lark.lexer import Lexer
 from lark.parsers.lalr_analysis import Shift
 
 from sqlengine import errors
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.hints import QUERY_KEYWORDS, nearest_keyword
 from sqlengine.sql.lexer import NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import common_type
 
 

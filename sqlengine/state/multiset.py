@@ -8,13 +8,13 @@ and an entry of weight 0 is as good as absent.  It must not know which aggregate
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.kernels import group
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex

@@ -11,7 +11,6 @@ is netted first, and if that does not help either, the side goes on with ByPrint
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta
 from sqlengine.kernels import choose
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.fingerprint import fingerprints
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex

@@ -8,12 +8,13 @@ taken, so who takes none pays nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from sqlengine.quick_dataclass import dataclass
 
 Ints = npt.NDArray[np.int64]
 NOTHING: Ints = np.empty(0, dtype=np.int64)

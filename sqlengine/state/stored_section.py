@@ -8,12 +8,13 @@ section's tables stand side by side, named `table.column`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.section import Positions
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.growable import Growable
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.section import Changed, Section, Sections

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from sqlengine.catalog.roles import SessionRole
 from sqlengine.catalog.system import LentTable
 from sqlengine.errors import QueryCanceled
 from sqlengine.plan.pipeline import Planned
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Notice
 from sqlengine.runtime.channels import Receiver
 from sqlengine.runtime.fill import Pace

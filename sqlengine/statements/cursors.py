@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sqlengine.catalog.measures import duration_us
 from sqlengine.catalog.objects import Subscription
 from sqlengine.errors import DuplicateColumn, InvalidParameter, UndefinedObject, did_you_mean
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 from sqlengine.runtime.subscriber import Subscriber, follow, read_since
 from sqlengine.sql import ast

@@ -7,13 +7,13 @@ INDEX and UNIQUE say.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sqlengine import sql
 from sqlengine.catalog.objects import MaterializedView, Table
 from sqlengine.errors import Error
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore

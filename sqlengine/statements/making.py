@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Sink, Stream
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.statements.context import Context
 
 

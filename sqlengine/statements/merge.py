@@ -7,7 +7,7 @@ change is an error (21000); all changes are one, or none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from sqlengine import duck, sql
 from sqlengine.catalog.objects import Table
 from sqlengine.errors import DatatypeMismatch, InvalidDefinition, WrongObjectType
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
 from sqlengine.sql import ast

@@ -4,13 +4,13 @@ no more of a stream than is asked for."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sqlengine import sql
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Stream, Table
 from sqlengine.errors import Error
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.state.repeated_texts import plain

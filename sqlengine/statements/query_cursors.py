@@ -6,13 +6,13 @@ followed never ends: FETCH takes what has come, or waits for it as long as `WITH
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from sqlengine.errors import InvalidParameter, NotSupportedError, SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 from sqlengine.snapshot.expand import PG_TYPE
 from sqlengine.snapshot.pg import named, prints

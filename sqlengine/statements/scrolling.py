@@ -6,9 +6,8 @@ DoPortalRunFetch (src/backend/tcop/pquery.c).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlengine.errors import Error, ObjectNotReady
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 import numpy as np
@@ -19,6 +19,7 @@ from sqlengine import sql
 from sqlengine.delta import Delta
 from sqlengine.errors import DuplicateColumn, Error, InvalidParameter, NotSupportedError, OperationalError, did_you_mean
 from sqlengine.operators.operations import operations
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 from sqlengine.runtime.memory_limit import MemoryLimit
 from sqlengine.runtime.query import ContinuousQuery

@@ -7,8 +7,8 @@ the same name (another size, time or inode) has gone and come.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.description import TableDescription
 from sqlengine.warehouse.layout import NO_OVERRIDES, FileInfo, Overrides, Partition, data_files, find_partitions
 from sqlengine.warehouse.visibility import shown

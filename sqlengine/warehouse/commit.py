@@ -17,10 +17,11 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sqlengine.errors import DataCorrupted, DiskFull, FileUnavailable
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.layout import data_files
 from sqlengine.warehouse.visibility import Change, changing
 from storage.env import Env, Lock, RealEnv, make_dir, read_file, write_file

@@ -8,8 +8,6 @@ of equal keys and none that is NULL.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -17,6 +15,7 @@ import pyarrow.compute as pc
 
 from sqlengine.formats.base import Mask, null_mask
 from sqlengine.formats.records import Bytes, Offsets, Spans, spans_of
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.description import RowFormat
 from sqlengine.warehouse.hive_types import HiveType
 from sqlengine.warehouse.lines import line_ends

@@ -6,7 +6,7 @@ Frozen data without a way to the disk. Column names are lower case; partition co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import pyarrow as pa
 
@@ -19,6 +19,7 @@ from sqlengine.errors import (
     UndefinedColumn,
     did_you_mean,
 )
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.hive_types import STRING, HiveType, parse_type
 from sqlengine.warehouse.serdes import (
     AVRO,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -23,6 +23,7 @@ from sqlengine.errors import (
     FileUnavailable,
     ObjectNotReady,
 )
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.commit import Commit, disk
 from sqlengine.warehouse.description import TableDescription, local_path
 from sqlengine.warehouse.description_json import from_json, to_json

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.errors import DuplicateColumn, InvalidParameter, NotSupportedError, UndefinedObject, did_you_mean
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import JSON, TIMESTAMP, TIMESTAMPTZ, UUID, hive_name
 
 LTZ = "timestamp with local time zone"

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pyarrow as pa
 
 from sqlengine.errors import DatatypeMismatch, InvalidParameter
 from sqlengine.formats.base import true_mask
 from sqlengine.formats.partition_names import NULL, escaped, unescaped
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.description import TableDescription
 from sqlengine.warehouse.hive_types import HiveType
 from sqlengine.warehouse.text_values import parse

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from sqlengine.errors import DataCorrupted, FileUnavailable
 from sqlengine.formats.records import Bytes, Offsets
+from sqlengine.quick_dataclass import dataclass
 
 CHUNK_BYTES = 16 << 20
 _NEWLINE, _RETURN = 10, 13

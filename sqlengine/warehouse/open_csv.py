@@ -8,7 +8,6 @@ character, as opencsv does.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from sqlengine.errors import InvalidParameter
 from sqlengine.formats.base import true_mask
 from sqlengine.formats.records import Spans, as_text, joined
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.delimited import Splitter
 from sqlengine.warehouse.description import RowFormat, TableDescription
 from sqlengine.warehouse.text_values import valid_text

@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -21,6 +20,7 @@ from sqlengine.errors import (
     UndefinedObject,
     WrongObjectType,
 )
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.commit import Commit, disk
 from sqlengine.warehouse.description import TableDescription, local_path
 from sqlengine.warehouse.file_writers import Sink

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import pyarrow as pa
 
 from sqlengine.formats.partition_names import grouped
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.commit import Commit
 from sqlengine.warehouse.description import TableDescription
 from sqlengine.warehouse.file_writers import Sink, Writer, codec_of, extension, open_writer

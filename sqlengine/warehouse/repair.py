@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.description import TableDescription
 from sqlengine.warehouse.layout import Partition, find_partitions, is_hidden, partition_name
 

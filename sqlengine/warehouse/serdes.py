@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlengine.errors import NotSupportedError, UndefinedObject, did_you_mean
+from sqlengine.quick_dataclass import dataclass
 
 LAZY_SIMPLE, OPEN_CSV, REGEX, JSON, AVRO, PARQUET, ORC, CSV = (
     "lazysimple",

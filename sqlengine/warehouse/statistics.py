@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.columnar import open_file
 from sqlengine.warehouse.description import TableDescription
 from sqlengine.warehouse.layout import Partition, Values, data_files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from sqlengine.errors import (
     UndefinedColumn,
     did_you_mean,
 )
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.casting import as_hive
 from sqlengine.warehouse.commit import Commit, disk
 from sqlengine.warehouse.description import Column, TableDescription, check, local_path

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 
 from sqlengine.expr.tree import Expr
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Filter, Node, Scan
+from sqlengine.quick_dataclass import dataclass
 
 SCHEMA = pa.schema([pa.field("a", pa.int64())])
 

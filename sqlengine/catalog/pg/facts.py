@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ from sqlengine.catalog.privileges import Grants
 from sqlengine.catalog.roles import BOOTSTRAP_ID, BOOTSTRAP_NAME, Role, SettingPairs
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import UndefinedObject, UndefinedTable
+from sqlengine.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

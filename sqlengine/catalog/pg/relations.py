@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import INTERVAL, TIMESTAMPTZ
 
 PG_SCHEMAS = ("pg_catalog", "information_schema")

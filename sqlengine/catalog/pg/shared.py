@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pyarrow as pa
 
 from sqlengine.catalog.pg.locks import AdvisoryLocks
+from sqlengine.quick_dataclass import dataclass
 
 
 @dataclass

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from sqlengine import types
+from sqlengine.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

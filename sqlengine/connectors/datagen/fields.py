@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlengine.errors import InvalidParameter, NotSupportedError
 from sqlengine.formats.base import null_mask
 from sqlengine.formats.options import option, parse
 from sqlengine.formats.text import convert_text
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import JSON, TIMESTAMP, to_sql
 
 _LETTERS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)

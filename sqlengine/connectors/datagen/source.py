@@ -8,7 +8,6 @@ sequence with an end does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +18,7 @@ from sqlengine.connectors.pace import Pace
 from sqlengine.errors import InvalidParameter, UndefinedColumn, did_you_mean
 from sqlengine.formats.base import batch_of
 from sqlengine.formats.options import option
+from sqlengine.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ the memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import pyarrow as pa
 
 from sqlengine.formats.records import NEWLINE, Spans
+from sqlengine.quick_dataclass import dataclass
 
 LINE_BYTES_MAX = 64 << 20
 _RETURN = 13

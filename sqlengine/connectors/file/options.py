@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 from sqlengine.catalog.measures import duration_us, size_bytes
 from sqlengine.connectors.file.recode import Chain, Recoding, Rewriting, codec_of
@@ -11,6 +10,7 @@ from sqlengine.errors import InvalidParameter
 from sqlengine.formats.csv_escapes import EscapesDoubled
 from sqlengine.formats.csv_format import FORCE_NOT_NULL_HELP, FORCE_NULL_HELP, CsvOptions
 from sqlengine.formats.options import option
+from sqlengine.quick_dataclass import dataclass
 
 FORMATS = ("json", "csv", "parquet", "arrow")
 _SAME = {"ndjson": "json", "jsonl": "json", "ipc": "arrow", "feather": "arrow"}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +25,7 @@ from sqlengine.errors import (
 )
 from sqlengine.formats.partition_names import NULL, escaped, grouped
 from sqlengine.formats.render import to_text
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import to_sql
 
 _FORMATS = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%d-%H"}

@@ -12,7 +12,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from sqlengine.arrow_ipc import from_ipc, to_ipc
 from sqlengine.connectors.base import Moment
 from sqlengine.connectors.file.writer import sync
 from sqlengine.errors import DataCorrupted
+from sqlengine.quick_dataclass import dataclass
 
 EXTENSION = ".stage"
 _RECORD = struct.Struct("<4scxxxIQqqqq")

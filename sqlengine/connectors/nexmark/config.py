@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlengine.errors import InvalidParameter
+from sqlengine.quick_dataclass import dataclass
 
 FIRST_PERSON_ID = 1000
 FIRST_AUCTION_ID = 1000

@@ -7,7 +7,6 @@ position is the number of the next event.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -18,6 +17,7 @@ from sqlengine.connectors.nexmark.events import TABLES, events, schema
 from sqlengine.connectors.pace import Pace
 from sqlengine.errors import InvalidParameter
 from sqlengine.formats.options import option
+from sqlengine.quick_dataclass import dataclass
 
 BLOCK_EVENTS = 5_000
 """Events of a partition's turn where there are several partitions."""

@@ -7,7 +7,6 @@ theirs here, because they are made by lowering and binding.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlengine import errors
@@ -17,6 +16,7 @@ from sqlengine.functions.hive import HIVE
 from sqlengine.functions.hive.gaps import GAPS, Gap, gap_of
 from sqlengine.functions.hive.hive4 import NAMES
 from sqlengine.functions.hive.same import SAME
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.hive.aggregates import AGGREGATES
 from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS
 from sqlengine.types import hive_name

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
+
+from sqlengine.quick_dataclass import dataclass
 
 Number = int | float | Decimal
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from sqlengine.quick_dataclass import dataclass
 
 _SPACE = r"\t-\r "
 _POSIX = {

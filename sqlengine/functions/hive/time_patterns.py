@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from sqlengine.quick_dataclass import dataclass
 
 Ints = npt.NDArray[np.int64]
 DAY_US = 86_400_000_000

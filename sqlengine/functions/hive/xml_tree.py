@@ -6,9 +6,11 @@ A document that declares entities is refused, and nothing outside it is ever rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 from xml.parsers import expat
+
+from sqlengine.quick_dataclass import dataclass
 
 
 class BadXml(ValueError):

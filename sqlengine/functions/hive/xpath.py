@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from sqlengine.functions.hive.xml_tree import AXES, Node, ancestors, string_value
+from sqlengine.quick_dataclass import dataclass
 
 
 class BadXPath(ValueError):

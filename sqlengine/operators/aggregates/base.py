@@ -7,7 +7,6 @@ a weighted change, so deletions (weight -1) need no other path.  An accumulator 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow as pa
 from sqlengine.functions.casting import decimal_to_float
 from sqlengine.operators.base import State
 from sqlengine.plan.nodes import AggregateCall
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.section import Sections
 from sqlengine.state.slot_arrays import SlotArrays

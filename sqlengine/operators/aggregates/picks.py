@@ -8,7 +8,6 @@ words, go to `lists.OrderedPick`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow as pa
 from sqlengine.kernels import group
 from sqlengine.operators.aggregates.base import NO_BYTES, Accumulator, Bytes, Inputs, Ints, Mask, Spec
 from sqlengine.operators.base import State
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.order_codes import order_codes
 from sqlengine.state.value_store import ValueStore
 

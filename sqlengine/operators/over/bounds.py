@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from sqlengine.operators.ranking import Sorted
 from sqlengine.plan.nodes import Frame, FrameBound
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state import arrow_buffers as buffers
 
 Ints = npt.NDArray[np.int64]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sqlengine.errors import OutOfRange
 from sqlengine.operators.over.bounds import Places
 from sqlengine.operators.over.segment_tree import fold
 from sqlengine.plan.nodes import WindowCall
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.sort_words import comparable_words
 

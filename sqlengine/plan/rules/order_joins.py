@@ -11,7 +11,6 @@ Joins that bound how far apart two times are stay as they were written: what the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import pyarrow as pa
@@ -25,6 +24,7 @@ from sqlengine.plan.properties import rebuild
 from sqlengine.plan.rules.once import once_a_node
 from sqlengine.plan.statistics import RowCount, distinct, estimated_rows, joined_rows
 from sqlengine.plan.time_bounds import time_distances
+from sqlengine.quick_dataclass import dataclass
 
 
 @once_a_node

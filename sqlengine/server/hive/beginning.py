@@ -4,9 +4,9 @@ engine's settings."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlengine.errors import NotSupportedError, ObjectInUse
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.hive.metadata import DEFAULT_DATABASE
 from sqlengine.settings import Settings, is_shared, setting_names
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlengine.errors import ProtocolViolation
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.hive.sasl import Credentials
 from sqlengine.server.hive.thrift import as_text
 

@@ -10,10 +10,11 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sqlengine.errors import AdminShutdown
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.admission import Policy
 from sqlengine.server.backends import Backends
 from sqlengine.server.channel import Channel

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from sqlengine.catalog.catalog import DEFAULT_SCHEMA
 from sqlengine.catalog.objects import CatalogObject, ColumnInfo, MaterializedView, Namespace, Stream, Table, View
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SYSTEM_TABLES
 from sqlengine.functions import BUILTINS, aggregates
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.hive.types import HIVE_TYPES, STRING, column_size, decimal_digits, hive_type, type_name
 from sqlengine.statements.context import Context
 

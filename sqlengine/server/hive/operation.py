@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from enum import IntEnum
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ import pyarrow as pa
 from sqlengine.advance import Advance
 from sqlengine.catalog.verifier import unguessable
 from sqlengine.errors import Error, NotSupportedError, QueryCanceled
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 
 _LOG = logging.getLogger("sqlengine.server")

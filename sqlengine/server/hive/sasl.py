@@ -9,9 +9,9 @@ Sources: TSaslTransport of Apache Thrift, RFC 4616 (PLAIN).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from sqlengine.errors import InvalidAuthorization, NotSupportedError, ProtocolViolation
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.hive.thrift import as_text
 
 START, OK, BAD, ERROR, COMPLETE = range(1, 6)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import struct as packing
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqlengine.errors import ProtocolViolation
+from sqlengine.quick_dataclass import dataclass
 
 STOP, BOOL, BYTE, DOUBLE, I16, I32, I64 = 0, 2, 3, 4, 6, 8, 10
 STRING, STRUCT, MAP, SET, LIST = 11, 12, 13, 14, 15

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.hive.thrift import I32, LIST, MAP, STRUCT, field, i32, listed, mapped, number, string, struct
 from sqlengine.warehouse.hive_types import from_arrow
 

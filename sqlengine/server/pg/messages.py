@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlengine.errors import ProtocolViolation
 from sqlengine.pg_encodings import UTF8, Encoding
+from sqlengine.quick_dataclass import dataclass
 
 SSL_REQUEST, GSSENC_REQUEST, CANCEL_REQUEST = 80_877_103, 80_877_104, 80_877_102
 _INT16, _UINT16, _INT32, _UINT32 = struct.Struct("!h"), struct.Struct("!H"), struct.Struct("!i"), struct.Struct("!I")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import pyarrow as pa
 
 from sqlengine.errors import ProtocolViolation
 from sqlengine.pg_encodings import UTF8, Encoding
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Notice, Result
 from sqlengine.server.pg.copy_arrow import ArrowStream
 from sqlengine.server.pg.encode import RowEncoder

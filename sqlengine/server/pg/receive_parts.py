@@ -6,12 +6,12 @@ A numeric is its digits in base 10,000; an array its dimensions and then each el
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.cells import Ints
 
 Data = npt.NDArray[np.uint8]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlengine.errors import Error, InternalError
 from sqlengine.pg_encodings import UTF8, Encoding
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Notice
 
 TEXT, BINARY = 0, 1

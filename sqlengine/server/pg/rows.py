@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 from sqlengine.server.pg.encode import SLICE_ROWS
 

@@ -9,12 +9,13 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlengine.catalog.verifier import unguessable
 from sqlengine.errors import InvalidParameter, OperationalError
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.admission import Policy, check_listen
 from sqlengine.server.backends import Backend, Backends, Sessions
 from sqlengine.server.channel import Channel

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.ast.statements import Name, Statement
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.ast.statements import CheckDef, ColumnDef, Name, Statement, UniqueDef
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.ast.statements import Name, Options, Statement
 
 

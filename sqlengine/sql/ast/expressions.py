@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from sqlengine.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
     from sqlengine.sql.ast.queries import Select, SetOperation

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.ast.expressions import Column, Expr, Interval, OrderItem
 from sqlengine.sql.dialect import dialect_of
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.ast.expressions import Expr
 from sqlengine.sql.ast.queries import Query
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlengine import errors
 from sqlengine.errors import NotSupportedError
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import DEFAULT_DATABASE
 from sqlengine.sql.hive.lexer import lex_hive

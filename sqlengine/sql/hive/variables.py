@@ -13,9 +13,10 @@ import re
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlengine.errors import InsufficientPrivilege, InvalidParameter, TooComplex
+from sqlengine.quick_dataclass import dataclass
 from sqlengine.settings import Settings, is_setting, zone_named
 from sqlengine.sql.dialect import HIVE, Dialect
 

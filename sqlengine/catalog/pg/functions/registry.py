@@ -9,11 +9,11 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlengine.catalog.pg.facts import Facts
 from sqlengine.errors import InvalidText
+from sqlengine.quick_dataclass import dataclass
 
 Body = Callable[..., Any]
 _SHAPE = re.compile(r"(\w+)\((.*)\) -> (.+)")
