@@ -88,8 +88,14 @@ def every_case() -> int:
 
 def random_queries(cases: int) -> int:
     """tests/fuzz with so many cases of seeds nobody has tried; a failure prints its script and its seed."""
-    environment = {**os.environ, "SQLENGINE_RANDOM_CASES": str(cases), "SQLENGINE_RANDOM_SEED": str(time.time_ns())}
-    print(f"{cases} random queries, SQLENGINE_RANDOM_SEED={environment['SQLENGINE_RANDOM_SEED']}", flush=True)
+    seed = str(time.time_ns())
+    environment = {
+        **os.environ,
+        "SQLENGINE_DEEP": "1",
+        "SQLENGINE_RANDOM_CASES": str(cases),
+        "SQLENGINE_RANDOM_SEED": seed,
+    }
+    print(f"{cases} random queries, SQLENGINE_DEEP=1 SQLENGINE_RANDOM_SEED={seed}", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "tests/fuzz/test_random_queries.py"]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

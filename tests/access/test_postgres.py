@@ -57,7 +57,7 @@ def test_the_file_of_columns_is_of_these_cases() -> None:
     assert states.count("00000") > 800 and states.count("42501") > 400
 
 
-@pytest.mark.sampled(20)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("number", range(column_cases.CASES))
 def test_a_history_of_columns_ends_as_in_postgresql(number: int) -> None:
     steps, bits = OF_COLUMNS[number]

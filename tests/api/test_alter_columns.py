@@ -161,6 +161,7 @@ class History:
         assert [row[0] for row in described] == ["id", *self.model.columns]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["TABLE", "STREAM"])
 @pytest.mark.parametrize("seed", SEEDS)

@@ -133,7 +133,7 @@ def test_killed_between_ticks(tmp_path_factory: pytest.TempPathFactory, steps: l
             assert killed.views() == whole.views()
 
 
-@pytest.mark.sampled(11)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("written", [True, False])
 @pytest.mark.parametrize("stream", ["evens", "ended", "of_evens", "filed"])
 @pytest.mark.parametrize("at", range(1, 5))

@@ -27,6 +27,7 @@ from sqlengine.connectors.file import stage as stage_module
 from sqlengine.connectors.file.sink import FileSink
 from sqlengine.connectors.file.stage import Stage
 from sqlengine.connectors.file.writer import FileWriter
+from tests.depth import rounds
 
 START = dt.datetime(2024, 2, 28, 12)
 FORMATS = ("json", "csv", "parquet", "arrow")
@@ -210,6 +211,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("partition", PARTITIONS)
 @settings(max_examples=6)
@@ -483,7 +485,7 @@ def test_two_sinks_in_one_directory(tmp_path: Path) -> None:
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
-@settings(max_examples=25)
+@settings(max_examples=rounds(10, 25))
 @given(texts=st.lists(st.one_of(st.none(), ANY_TEXT), max_size=12))
 def test_any_text_is_a_partition(tmp_path_factory: pytest.TempPathFactory, texts: list[str | None]) -> None:
     files = tmp_path_factory.mktemp("p") / "files"

@@ -80,6 +80,7 @@ PLAIN = [
 ]
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("text", PLAIN)
 def test_the_answer_is_the_executors(db: sqlengine.Database, executed: list[str], text: str) -> None:
     found = db.execute(text).to_arrow()

@@ -198,6 +198,7 @@ def test_plain_views_change_those_built_over_them() -> None:
         assert rows(db, "SELECT * FROM v") == [(40, 5)]
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("steps", range(9))
 @pytest.mark.parametrize("killed", [False, True])
 def test_it_is_one_or_the_other_after_opening(tmp_path: Path, steps: int, killed: bool) -> None:

@@ -44,6 +44,7 @@ def answers(declared: str, fill: Callable[[sqlengine.Database], None]) -> list[l
     return found
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("declared", DECLARED)
 def test_they_say_what_one_frame_says(declared: str) -> None:
     """Some rows come late: what is late is told by the rows before them, however they are stored."""

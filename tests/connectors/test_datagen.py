@@ -18,6 +18,7 @@ from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.datagen.source import DatagenSource
 from sqlengine.connectors.noise import below, noise, unit
 from sqlengine.types import JSON, TIMESTAMP, TIMESTAMPTZ, UUID
+from tests.depth import rounds
 
 ALL = pa.schema(
     [
@@ -59,7 +60,7 @@ def test_draws_are_even() -> None:
     assert unit(bits).min() >= 0 and unit(bits).max() < 1 and unit(bits).mean() == pytest.approx(0.5, abs=0.01)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 @given(st.integers(0, 10**12), st.integers(1, 20), st.integers(0, 5))
 def test_any_row_can_be_made_alone(first: int, count: int, seed: int) -> None:
     made = source(seed=seed, fields__txt__var_len="true", fields__i__null_rate="0.3", fields__f__kind="sequence")

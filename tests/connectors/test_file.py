@@ -24,6 +24,7 @@ from sqlengine.connectors.file.lines import LineBuffer
 from sqlengine.connectors.file.source import FileSource
 from sqlengine.connectors.file.writer import write_table
 from sqlengine.types import TIMESTAMP
+from tests.depth import rounds
 
 ROWS = [
     {
@@ -266,7 +267,7 @@ def test_follow_sees_new_files(tmp_path: pathlib.Path) -> None:
     assert files.partitions() == [str(path)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(24, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=60).map(lambda b: b.replace(b"a", b"\n").replace(b"b", b'"')),
     st.lists(st.integers(1, 9)),

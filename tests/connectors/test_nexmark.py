@@ -17,6 +17,7 @@ from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.nexmark import TABLES, NexmarkConfig, events, schema
 from sqlengine.connectors.nexmark.source import NexmarkSource
 from sqlengine.types import TIMESTAMP
+from tests.depth import rounds
 
 CONFIG = NexmarkConfig()
 N = 500_000
@@ -34,7 +35,7 @@ def test_pinned_first_events() -> None:
     assert events("person", 0, 1, CONFIG).to_pylist()[0]["email_address"] == "zuydbvg@kgjzn.com"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 @given(
     st.sampled_from(TABLES), st.integers(0, 10**9), st.integers(0, 120), st.integers(0, 120), st.integers(0, 3),
     st.sampled_from([(1, 3, 46), (2, 5, 7), (1, 1, 0)]),

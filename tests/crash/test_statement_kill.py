@@ -59,6 +59,7 @@ def state(db: sqlengine.Database) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("way", STATEMENTS)
 def test_a_statement_happens_or_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setattr(fill, "STEP_ROWS_MAX", 3)

@@ -62,6 +62,7 @@ def history(rng):
     return steps, in_time
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("name", list(QUERIES))
 @pytest.mark.parametrize("seed", range(rounds(1, 2)))
 @pytest.mark.parametrize("size", [1, 6])

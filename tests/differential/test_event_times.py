@@ -291,7 +291,7 @@ def expected(view: Closing, rows: dict[str, list[Row]]) -> list[str]:
         return sorted(repr(r) for r in answer.fetchall() if r[at] < out or (view.closes and r[at] == out))
 
 
-@pytest.mark.sampled(16)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", list(TAKEN))
 @pytest.mark.parametrize("seed", range(rounds(1, 3)))
 def test_every_split_into_batches_ends_the_same(name: str, seed: int, tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_every_split_into_batches_ends_the_same(name: str, seed: int, tmp_path: 
         assert run(view, split(rng, rows, way), path) == first, way
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("emit", ["CHANGES", "EVERY INTERVAL '2 s'"])
 @pytest.mark.parametrize("name", list(QUERIES))
 def test_every_split_into_batches_forgets_the_same(name: str, emit: str) -> None:
@@ -331,6 +331,7 @@ def test_a_time_without_a_bound_is_refused(name: str) -> None:
     assert "INTERVAL" in str(caught.value.hint)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", list(LASTING))
 def test_what_is_taken_back_is_not_late(name: str) -> None:
     rng = random.Random(name)

@@ -72,6 +72,7 @@ def state_rows(db, name):
     return context.instance.query_of(view).dataflow.state_size()["rows"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", [n for n in QUERIES if n != "counts_joined"])
 @pytest.mark.parametrize("seed", range(rounds(1, 2)))
 def test_the_view_answers_over_the_rows_that_were_not_late(name, seed):
@@ -90,6 +91,7 @@ def test_the_view_answers_over_the_rows_that_were_not_late(name, seed):
             assert contents(db, "SELECT * FROM v") == contents(db, query)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", list(QUERIES))
 def test_bounded_state_stays_flat_and_unbounded_state_does_not(name):
     rng = random.Random(1)

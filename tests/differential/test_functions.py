@@ -62,6 +62,7 @@ def db() -> Iterator[Database]:
         yield made
 
 
+@pytest.mark.sampled(130)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_example_is_true_in_a_snapshot_and_in_a_view(db: Database, example: str) -> None:
     assert db.execute(f"SELECT {example}").fetchall() == [(True,)]
@@ -132,6 +133,7 @@ def outcome(text: str, row: pa.RecordBatch) -> Any:
         return errors.DataError
 
 
+@pytest.mark.sampled(100)
 @pytest.mark.parametrize(
     "function",
     [f for f in BUILTINS.functions() if f.name not in NOT_COMPARED],

@@ -251,6 +251,7 @@ def db() -> Iterator[Database]:
         yield made
 
 
+@pytest.mark.sampled(50)
 @pytest.mark.parametrize("text", [*GROUPED, *PLAIN])
 def test_view_and_select_agree_while_rows_change(db: Database, text: str) -> None:
     zero = " WHERE v <> 0 AND n <> 0" if "/" in text else ""
@@ -266,6 +267,7 @@ def test_view_and_select_agree_while_rows_change(db: Database, text: str) -> Non
         assert sorted(db.execute("SELECT * FROM view").fetchall(), key=repr) == selected
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("text", OVER)
 def test_aggregates_over_windows(db: Database, text: str) -> None:
     for frame in FRAMES[text in IN_ORDER :]:

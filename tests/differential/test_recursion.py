@@ -165,7 +165,7 @@ def test_what_is_on_a_cycle_goes_with_its_last_way_in():
         assert sorted(db.execute("SELECT n FROM v").fetchall()) == [(0,), (9,)]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("query", [*QUERIES[:4], *QUERIES[-17:-1:2]])
 def test_it_continues_from_a_checkpoint(tmp_path, query):
     rng = random.Random(5)

@@ -112,6 +112,7 @@ def keeps_the_answer(queries: Sequence[str], rng: random.Random) -> None:
                     assert contents(db, f"SELECT * FROM v{i}{rule}") == answer, (rule, query)
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("query", TRICKY)
 def test_rules_keep_the_answer_of_what_tempts_them(query):
     keeps_the_answer([query], random.Random(1))

@@ -87,6 +87,7 @@ def test_sums_of_floating_point_do_not_depend_on_how_rows_come() -> None:
     assert told[0] == told[1] == told[2] and len(told[0]) > 150
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("items", QUERIES)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_state_does_not_grow_with_rows(items: str, threads: int) -> None:

@@ -71,6 +71,7 @@ def compare(db, views):
         assert contents(db, f"SELECT * FROM {name}") == contents(db, query), (name, query)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(rounds(5, 12)))
 def test_views_that_come_and_go_hold_what_their_queries_answer(tmp_path, seed):
     rng = random.Random(seed)

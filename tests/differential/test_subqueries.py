@@ -54,7 +54,7 @@ QUERIES = (
 
 @pytest.mark.parametrize("seed", range(rounds(1, 4)))
 def test_a_view_with_subqueries_equals_its_query_after_every_change(seed):
-    small_tables.follow(QUERIES, seed, steps=15)
+    small_tables.follow(QUERIES, seed, steps=rounds(8, 15))
 
 
 @pytest.mark.parametrize("query", QUERIES)

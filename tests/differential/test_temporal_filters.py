@@ -62,6 +62,7 @@ def same(db, view, query):
     ), query
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("condition", CONDITIONS)
 @settings(max_examples=rounds(4, 40), deadline=None)
 @given(steps=STEPS)

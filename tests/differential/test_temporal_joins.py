@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import sqlengine
 from sqlengine.runtime import fill
+from tests.depth import rounds
 
 DAY = dt.datetime(2024, 1, 1)
 
@@ -42,7 +43,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("kind", ["LEFT", "INNER"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 @given(steps=STEPS)
 def test_each_order_meets_the_version_of_its_time(tmp_path_factory, kind, steps):
     path = tmp_path_factory.mktemp("temporal_join")

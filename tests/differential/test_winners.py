@@ -49,7 +49,7 @@ def contents(db, query):
     return sorted(map(repr, db.execute(query).fetchall()))
 
 
-@settings(max_examples=rounds(4, 40), deadline=None)
+@settings(max_examples=rounds(2, 40), deadline=None)
 @given(batches=EVENTS)
 def test_winners_are_those_of_the_plain_plan_and_of_duckdb(tmp_path_factory, batches):
     path = tmp_path_factory.mktemp("winners")

@@ -17,6 +17,7 @@ from sqlengine.expr.text import to_text
 from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.registry import python_function
 from sqlengine.functions.signature import parse
+from tests.depth import rounds
 from tests.expr.scope import batch_of, bound, values
 from tests.functions.duck_text import to_duckdb
 
@@ -65,7 +66,7 @@ def test_failing_rows_are_isolated() -> None:
     assert [(row, error.sqlstate) for row, error in failures] == [(1, "22012")]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(-2, 2)), max_size=40), st.integers(0, 40))
 def test_isolation_equals_row_by_row(divisors: list[Any], cut: int) -> None:
     batch = batch_of(x=pa.array(divisors, pa.int64()), y=pa.array(range(len(divisors)), pa.int64()))[
@@ -181,7 +182,7 @@ RANDOM = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(RANDOM)
 def test_random_expressions_agree_with_duckdb(text: str) -> None:
     """Whole trees: ours, ours simplified, and DuckDB's give the same rows, and fail on the same ones."""

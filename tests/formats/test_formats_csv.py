@@ -17,6 +17,7 @@ from sqlengine.errors import InvalidParameter
 from sqlengine.formats import decoder, encoder
 from sqlengine.formats.csv_format import CsvDecoder, CsvOptions
 from sqlengine.types import JSON, TIMESTAMP, TIMESTAMPTZ
+from tests.depth import rounds
 
 SCHEMA = pa.schema(
     [
@@ -129,7 +130,7 @@ lines = st.lists(
 ).map(",".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 @given(st.lists(lines | st.text(max_size=6), max_size=10))
 def test_a_mix_decodes_as_each_alone(texts: list[str]) -> None:
     together = decoder("csv", THREE, {}).decode(records(*texts))
@@ -142,7 +143,7 @@ def test_a_mix_decodes_as_each_alone(texts: list[str]) -> None:
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=6))
 def test_reads_what_python_s_csv_writes(rows: list[tuple[str, str]]) -> None:
     texts = []
@@ -186,7 +187,7 @@ WIDE = pa.schema(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 @given(st.lists(python_rows, max_size=6), st.integers(0, 2))
 def test_encode_then_decode_is_the_same(rows: list[dict], skip: int) -> None:
     batch = pa.RecordBatch.from_pylist(rows, WIDE).slice(min(skip, len(rows)))

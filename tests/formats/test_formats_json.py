@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlengine.errors import InvalidParameter, NotSupportedError
 from sqlengine.formats import decoder, encoder
 from sqlengine.types import JSON, TIMESTAMP, UUID
+from tests.depth import rounds
 
 SCHEMA = pa.schema(
     [
@@ -242,7 +243,7 @@ fitting = st.fixed_dictionaries(
 broken = st.sampled_from([m for m in MALFORMED if m is not None]) | st.text(max_size=8) | st.binary(max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(st.lists(st.one_of(fitting, fitting, objects, broken), max_size=12), st.booleans())
 def test_a_mix_decodes_as_each_alone(texts: list[str | bytes], narrow: bool) -> None:
     schema = PLAIN if narrow else SCHEMA
@@ -255,7 +256,7 @@ def test_a_mix_decodes_as_each_alone(texts: list[str | bytes], narrow: bool) -> 
     assert list(together.bad) == [(i, d.bad[0][1]) for i, d in enumerate(alone) if d.bad]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(st.lists(objects, min_size=1, max_size=8))
 def test_text_and_json_columns_agree_with_python(texts: list[str]) -> None:
     """As text: a string's content or JSON; as JSON: the same value as Python reads."""
@@ -305,7 +306,7 @@ python_rows = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(st.lists(python_rows, max_size=6), st.integers(0, 2))
 def test_encode_then_decode_is_the_same(rows: list[dict], skip: int) -> None:
     batch = pa.RecordBatch.from_pylist(rows, ROUND_TRIP).slice(min(skip, len(rows)))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sqlengine.formats import decoder
 from sqlengine.types import JSON
+from tests.depth import rounds
 
 SCHEMA = pa.schema(
     [("userid", pa.int64()), ("note", pa.string()), ("doc", JSON), ("Two", pa.int64()), ("two", pa.int64())]
@@ -48,7 +49,7 @@ RECORDS = st.lists(st.sampled_from(KEYS), unique=True, max_size=6).flatmap(
 
 
 @given(st.lists(RECORDS, max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(120, 300), deadline=None)
 def test_every_record_is_judged_alone(records: list[dict[str, Any]]) -> None:
     assert decoded(*records) == [expected(r) for r in records]
     read = decoder("json", SCHEMA, {})

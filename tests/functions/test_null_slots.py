@@ -62,6 +62,7 @@ def _width(dtype: pa.DataType) -> int:
 LOWEST = {1: 0x80, 2: 0x8000, 4: 0x8000_0000, 8: 1 << 63, 16: 1 << 63}
 
 
+@pytest.mark.sampled(70)
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f"{f.name}-{f.signatures[0].text.replace(' ', '')}")
 def test_nothing_is_read_at_nulls(function: Function) -> None:
     for seed in range(30):

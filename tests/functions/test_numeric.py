@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sqlengine import errors
 from sqlengine.expr.compile import compile_exprs
+from tests.depth import rounds
 from tests.expr.scope import batch_of, bound, one
 
 CONTEXT = decimal.Context(prec=80, rounding=decimal.ROUND_HALF_UP)
@@ -39,7 +40,7 @@ def numbers(dtype: pa.DataType) -> st.SearchStrategy[Decimal]:
 
 
 @pytest.mark.parametrize("text", OPERATIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 @given(pairs=st.lists(st.tuples(numbers(LEFT), numbers(RIGHT).filter(bool)), min_size=1, max_size=20))
 def test_agrees_with_decimal(text: str, pairs: list[tuple[Decimal, Decimal]]) -> None:
     batch = batch_of(a=pa.array([a for a, _ in pairs], LEFT), b=pa.array([b for _, b in pairs], RIGHT))

@@ -55,6 +55,7 @@ def compared(function: Function) -> bool:
 FUNCTIONS = [f for f in BUILTINS.functions() if compared(f)]
 
 
+@pytest.mark.sampled(100)
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f"{f.name}-{f.signatures[0].text.replace(' ', '')}")
 def test_kernel_agrees_with_duckdb(function: Function) -> None:
     @settings(max_examples=rounds(4, 50), deadline=None, suppress_health_check=list(HealthCheck))

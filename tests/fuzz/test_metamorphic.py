@@ -76,6 +76,7 @@ def planned_twice(q: Queries) -> Pair:
 KINDS: tuple[Callable[[Queries], Pair], ...] = (partitioned, partitioned_groups, counted, planned_twice)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("seed", range(BATCHES))
 def test_what_must_be_equal_is(seed: int) -> None:
     rng = random.Random(f"pairs {seed}")

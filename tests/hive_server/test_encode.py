@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sqlengine.server.hive.encode import row_set
 from sqlengine.server.hive.types import HIVE_TYPES, hive_type, table_schema, type_name
+from tests.depth import rounds
 from tests.hive_server.conftest import rows_of
 
 ttypes = pytest.importorskip("TCLIService.ttypes", reason="HIVE'S THRIFT IS NOT TESTED: pyhive is not installed")
@@ -58,9 +59,10 @@ COLUMNS: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
 ]
 
 
+@pytest.mark.sampled(18)
 @pytest.mark.parametrize("protocol", [V1, V5, V6, V11])
 @pytest.mark.parametrize(("kind", "values"), COLUMNS, ids=lambda v: str(v) if isinstance(v, pa.DataType) else "")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 @given(data=st.data())
 def test_values_and_nulls(kind: pa.DataType, values: st.SearchStrategy[Any], protocol: int, data: Any) -> None:
     given_values = data.draw(st.lists(st.none() | values, max_size=20))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlengine.errors import ProtocolViolation
 from sqlengine.server.hive import thrift
 from sqlengine.server.hive.thrift import Call, Decoder, number_of, struct_of, text_of, texts_of
+from tests.depth import rounds
 
 ttypes = pytest.importorskip("TCLIService.ttypes", reason="HIVE'S THRIFT IS NOT TESTED: pyhive is not installed")
 LONGEST = 10_000
@@ -61,7 +62,7 @@ def calls(pieces: list[bytes]) -> list[Call]:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 @given(st.data())
 def test_messages_in_any_pieces(data: Any) -> None:
     whole = opening() + execution() + opening()

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from sqlengine.functions.hive import casts, of_values
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
+from tests.depth import rounds
 
 _GROUPS = st.lists(st.lists(st.floats(-1e6, 1e6), max_size=12), min_size=1, max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(groups=_GROUPS, p=st.floats(0, 1))
 def test_percentiles_are_those_of_numpy(groups: list[list[float]], p: float) -> None:
     values = pa.array(groups, pa.list_(pa.float64()))
@@ -31,7 +32,7 @@ def test_percentiles_are_those_of_numpy(groups: list[list[float]], p: float) -> 
             assert found == pytest.approx(float(np.percentile(group, p * 100)), rel=1e-9, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(groups=_GROUPS, p=st.floats(0.01, 1))
 def test_discrete_percentiles_are_those_of_numpy(groups: list[list[float]], p: float) -> None:
     values = pa.array(groups, pa.list_(pa.float64()))
@@ -42,7 +43,7 @@ def test_discrete_percentiles_are_those_of_numpy(groups: list[list[float]], p: f
         assert found == (float(np.quantile(group, p, method="inverted_cdf")) if group else None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(pairs=st.lists(st.tuples(st.integers(-1000, 1000), st.integers(-1000, 1000)), min_size=2, max_size=20))
 def test_correlation_is_that_of_numpy(pairs: list[tuple[int, int]]) -> None:
     x, y = (np.array(side, float) for side in zip(*pairs, strict=True))

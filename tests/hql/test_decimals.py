@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlengine.expr import tree
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.expr.hive import operation
+from tests.depth import rounds
 
 _WIDE = Context(prec=200)
 
@@ -41,7 +42,7 @@ def _fit(value: Decimal | None, kind: pa.DataType) -> Decimal | None:
 
 
 @pytest.mark.parametrize("op", ["+", "-", "*", "/", "%"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(left=_typed(), right=_typed())
 def test_arithmetic_is_exact_and_rounds_half_up(
     op: str,

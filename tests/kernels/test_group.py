@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.kernels import group, group_reference
+from tests.depth import rounds
 
 MODULES = [pytest.param(group, id="chosen"), pytest.param(group_reference, id="reference")]
 SLOTS = 5
@@ -38,7 +39,7 @@ def joined(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> list[int]
 
 @pytest.mark.parametrize("module", MODULES)
 @given(rows=ROWS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_sums_are_exact(module: ModuleType, rows: list[tuple[int, int, bool, int]]) -> None:
     slots, values, valid, weights = arrays(rows)
     low, high, counts = zeros(), zeros(), zeros()
@@ -65,7 +66,7 @@ FLOATS = st.floats(-1e16, 1e16) | st.sampled_from([0.1, 0.2, 1e16, 1.0, math.inf
 
 
 @given(rows=st.lists(st.tuples(st.integers(0, SLOTS - 1), FLOATS), max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_float_sums_are_nearly_exact_and_equal_in_both(rows: list[tuple[int, float]]) -> None:
     slots, values = (
         np.array([r[0] for r in rows], dtype=np.int64),
@@ -85,7 +86,7 @@ def test_float_sums_are_nearly_exact_and_equal_in_both(rows: list[tuple[int, flo
 
 
 @given(rows=ROWS, largest=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 def test_the_two_agree(rows: list[tuple[int, int, bool, int]], largest: bool) -> None:
     slots, values, valid, weights = arrays(rows)
     answers = []
@@ -107,7 +108,7 @@ def test_the_two_agree(rows: list[tuple[int, int, bool, int]], largest: bool) ->
 
 
 @given(rows=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), max_size=30), gap=st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_runs_never_join_what_a_gap_parts(rows: list[tuple[int, int]], gap: int) -> None:
     keys, times = (np.array([r[i] for r in rows], dtype=np.int64) for i in range(2))
     exact, *_ = group_reference.assign_sessions(keys, 3, times, gap)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.kernels import COMPILED, hashing, reference
+from tests.depth import rounds
 
 Ints = npt.NDArray[np.int64]
 KEYS = 150_000
@@ -75,7 +76,7 @@ def test_keys_chosen_to_share_a_segment_are_found_and_do_not_take_the_memory() -
 
 
 @given(data=st.data(), width=st.integers(1, 2), leave_at=st.integers(0, 60_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 def test_keys_on_their_way_out_of_the_grid_agree_with_the_reference(
     data: st.DataObject, width: int, leave_at: int
 ) -> None:

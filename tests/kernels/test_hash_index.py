@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.kernels import COMPILED, hashing, reference
+from tests.depth import rounds
 
 MODULES = [pytest.param(hashing, id="chosen"), pytest.param(reference, id="reference")]
 
@@ -22,7 +23,7 @@ def expected_slots(known: dict[tuple[int, ...], int], codes: npt.NDArray[np.int6
 
 @pytest.mark.parametrize("module", MODULES)
 @given(data=st.data(), width=st.integers(1, 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(12, 30), deadline=None)
 def test_insert_find_take_compact_agree_with_a_dictionary(module: ModuleType, data: st.DataObject, width: int) -> None:
     index, known = module.HashIndex(width), {}
     seed = data.draw(st.integers(0, 2**32 - 1))
@@ -47,7 +48,7 @@ def test_insert_find_take_compact_agree_with_a_dictionary(module: ModuleType, da
 
 @pytest.mark.parametrize("module", MODULES)
 @given(batches=st.lists(st.lists(st.binary(max_size=20), max_size=60), max_size=4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(12, 30), deadline=None)
 def test_byte_strings_agree_with_a_dictionary(module: ModuleType, batches: list[list[bytes]]) -> None:
     table: dict[bytes, int] = {}
     index = module.BytesTable()
@@ -91,7 +92,7 @@ EXTREMES = st.sampled_from([-(2**63), 2**63 - 1, 0, 2**40])
         max_size=12,
     ),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 def test_keys_that_lie_densely_and_then_do_not(
     module: ModuleType, width: int, runs: list[tuple[int, int, int] | int]
 ) -> None:

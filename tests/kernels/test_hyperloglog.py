@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.kernels import choose, hyperloglog_reference
+from tests.depth import rounds
 
 MODULES = [
     pytest.param(choose("hyperloglog", "hyperloglog_reference"), id="chosen"),
@@ -29,7 +30,7 @@ def arrays(rows: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("module", MODULES)
 @given(rows=ROWS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 def test_tables_take_different_hashes_until_full(module: ModuleType, rows: list[tuple[int, int]]) -> None:
     words, used = np.zeros(24, dtype=np.uint64), np.zeros(3, dtype=np.int64)
     level = np.array([LEVEL, LEVEL, -1], dtype=np.int8)
@@ -49,7 +50,7 @@ def test_tables_take_different_hashes_until_full(module: ModuleType, rows: list[
 
 @pytest.mark.parametrize("module", MODULES)
 @given(rows=ROWS, others=ROWS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 def test_registers_keep_the_greatest_rank(
     module: ModuleType, rows: list[tuple[int, int]], others: list[tuple[int, int]]
 ) -> None:

@@ -15,6 +15,7 @@ if not COMPILED:
     pytest.skip("there is nothing compiled to compare", allow_module_level=True)
 
 from sqlengine.kernels import join, row_hash
+from tests.depth import rounds
 
 Ints = np.ndarray
 SLOTS = st.lists(st.integers(-1, 5), max_size=30)
@@ -28,7 +29,7 @@ def ints(values: list[int]) -> Ints:
     held=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=6, max_size=6),
     delta=st.lists(st.tuples(st.integers(0, 5), st.sampled_from([-2, -1, -1, -1, 1, 1, 1, 2])), max_size=8),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(120, 300), deadline=None)
 def test_rows_by_key(held: list[tuple[bool, bool]], delta: list[tuple[int, int]]) -> None:
     """`held`: which of six slots have a row, and which of those rows are alive."""
     living = ints([int(alive) for has, alive in held if has])
@@ -58,7 +59,7 @@ def test_rows_by_key(held: list[tuple[bool, bool]], delta: list[tuple[int, int]]
     dead=st.sets(st.integers(0, 119)),
     room=st.integers(0, 40),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_chains(batches: list[list[int]], probes: list[int], dead: set[int], room: int) -> None:
     rows = sum(map(len, batches))
     weights = ints([0 if row in dead else 1 for row in range(rows)])
@@ -99,7 +100,7 @@ ENTRIES = st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 5)), max_size=30
 
 
 @given(entries=ENTRIES, other=ENTRIES, probes=ENTRIES, dead=st.sets(st.integers(0, 29)), inclusive=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_runs(
     entries: Entries,
     other: Entries,
@@ -138,7 +139,7 @@ WORDS = st.integers(-(2**63), 2**63 - 1)
 
 
 @given(st.lists(st.tuples(st.none() | st.binary(max_size=40), st.none() | WORDS), max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_row_hash(rows: list[tuple[bytes | None, int | None]]) -> None:
     texts = [b or b"" for b, _ in rows]
     offsets = np.cumsum([0, *map(len, texts)]).astype(np.int64)
@@ -178,7 +179,7 @@ TYPES = st.sampled_from(
 
 
 @given(data=st.data(), dtype=TYPES, sizes=st.lists(st.integers(1, 12), min_size=2, max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_gather(data: st.DataObject, dtype: pa.DataType, sizes: list[int]) -> None:
     schema = pa.schema([("x", dtype)])
     chunks = [_column(data, dtype, size) for size in sizes]

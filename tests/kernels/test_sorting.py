@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.kernels import choose, sorting_reference
+from tests.depth import rounds
 
 MODULES = [
     pytest.param(choose("sorting", "sorting_reference"), id="chosen"),
@@ -20,7 +21,7 @@ CODES = st.sampled_from([0, 1, 2, -1, 2**63 - 1, -(2**63)]) | st.integers(-1000,
 
 @pytest.mark.parametrize("module", MODULES)
 @given(rows=st.lists(st.tuples(st.integers(0, 3), CODES), max_size=300), spare=st.integers(0, 2))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 def test_rows_are_sorted_by_segment_then_code_then_place(
     module: ModuleType, rows: list[tuple[int, int]], spare: int
 ) -> None:

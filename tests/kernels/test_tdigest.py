@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.kernels import choose, tdigest_reference
+from tests.depth import rounds
 
 CHOSEN = choose("tdigest", "tdigest_reference")
 MODULES = [pytest.param(CHOSEN, id="chosen"), pytest.param(tdigest_reference, id="reference")]
@@ -56,7 +57,7 @@ def arrays(rows: list[tuple[int, float, float]], weighted: bool) -> tuple[np.nda
 
 @pytest.mark.parametrize("module", MODULES)
 @given(rows=ROWS, weighted=st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 def test_weights_add_up_and_centroids_stay_few(
     module: ModuleType, rows: list[tuple[int, float, float]], weighted: bool
 ) -> None:
@@ -75,7 +76,7 @@ def test_weights_add_up_and_centroids_stay_few(
 
 
 @given(rows=ROWS, more=ROWS, weighted=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_compiled_and_reference_agree_to_the_last_bit(
     rows: list[tuple[int, float, float]], more: list[tuple[int, float, float]], weighted: bool
 ) -> None:

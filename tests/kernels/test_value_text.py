@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from sqlengine.kernels import choose
 from sqlengine.kernels import value_text_reference as reference
+from tests.depth import rounds
 
 kernel: Any = choose("value_text", "value_text_reference")
 if kernel is reference:  # it takes a compiler of C++17; the other kernels do with one of C
     pytest.skip("THE COMPILED TEXT OF VALUES IS NOT TESTED: it was not built", allow_module_level=True)
 INT64, INT32 = np.iinfo(np.int64), np.iinfo(np.int32)
 ints = st.integers(INT64.min, INT64.max)
-fewer = settings(max_examples=150, deadline=None)
+fewer = settings(max_examples=rounds(60, 150), deadline=None)
 
 
 def texts(made: tuple[Any, Any]) -> list[bytes]:
@@ -77,6 +78,7 @@ def test_dates(values: list[int], data: st.DataObject | None) -> None:
 ZONES = st.integers(-15 * 3600, 15 * 3600)
 
 
+@pytest.mark.sampled(2)
 @fewer
 @pytest.mark.parametrize("per_second", [1, 1_000, 1_000_000, 1_000_000_000])
 @given(st.data())

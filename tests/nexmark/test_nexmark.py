@@ -14,9 +14,10 @@ import sqlengine
 from benchmarks.nexmark.queries import CLOSING, QUERIES, closed
 from benchmarks.nexmark.streams import declare
 from sqlengine.runtime.clock import VirtualClock
+from tests.depth import rounds
 from tests.nexmark.steps import feed, rows
 
-SIZES = [(600, 1), (30_000, 1_000)]
+SIZES = [(rounds(200, 600), 1), (30_000, 1_000)]
 if os.environ.get("HYPOTHESIS_PROFILE") == "soak":
     SIZES += [(5_000, 1), (500_000, 1_000)]
 

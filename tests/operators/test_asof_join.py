@@ -13,6 +13,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.operators.asof_join import AsofJoinOperator
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Times
 from sqlengine.plan import nodes
+from tests.depth import rounds
 from tests.operators.histories import (
     Contents,
     Event,
@@ -72,9 +73,10 @@ SHAPES = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("kind", "direction", "strict"), SHAPES)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 def test_corrected_equals_duckdb(kind: str, direction: str, strict: bool, data: st.DataObject) -> None:
     case = data.draw(cases([LEFT_ROWS, RIGHT_TIMES], [True, True]))
     restart = data.draw(st.none() | st.integers(0, 60))
@@ -83,9 +85,10 @@ def test_corrected_equals_duckdb(kind: str, direction: str, strict: bool, data: 
     assert got == duckdb_answer(sql(kind, direction, strict), final_inputs([LEFT, RIGHT], case.events))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("kind", "direction", "strict"), SHAPES)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 def test_settled_equals_duckdb_and_never_retracts(kind: str, direction: str, strict: bool, data: st.DataObject) -> None:
     case = data.draw(cases([LEFT_ROWS, RIGHT_TIMES], [False, False]))
     restart = data.draw(st.none() | st.integers(0, 60))

@@ -17,6 +17,7 @@ from sqlengine.errors import InvalidParameter
 from sqlengine.operators.aggregates.distributions import MostFrequent
 from sqlengine.operators.aggregates.frequent import MisraGries
 from sqlengine.plan.nodes import AggregateCall
+from tests.depth import rounds
 from tests.operators.sketch_support import add, answers, call_of, empty, filled, merged, reopened
 
 
@@ -30,7 +31,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.none() | st.integers(0, 30)), ma
 
 
 @given(rows=ROWS, k=st.integers(1, 6), data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_few_values_are_counted_exactly(rows: list[tuple[int, int | None]], k: int, data: st.DataObject) -> None:
     call = call_of("approx_top_k", pa.int64(), k)
     slots, values = np.array([r[0] for r in rows], dtype=np.int64), pa.array([r[1] for r in rows], pa.int64())
@@ -52,7 +53,7 @@ def skewed(n: int, seed: int) -> np.ndarray:
     reserved=st.integers(1, 5),
     data=st.data(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_what_is_frequent_enough_is_always_found(rows: list[int], reserved: int, data: st.DataObject) -> None:
     """A value with more than n / (reserved + 1) of n rows is among the counted ones (Misra and Gries 1982)."""
     call = call_of("approx_top_k", pa.int64(), reserved, reserved)

@@ -16,6 +16,7 @@ from sqlengine.operators.aggregates import FACTORIES
 from sqlengine.operators.base import NO_WATERMARK
 from sqlengine.operators.group_aggregate import GroupAggregateOperator
 from sqlengine.plan.nodes import AggregateCall, GroupAggregate
+from tests.depth import rounds
 from tests.operators.aggregate_support import (
     COLUMN,
     SCHEMA,
@@ -133,10 +134,11 @@ def node_of(keys: tuple[str, ...], calls: list[AggregateCall], append_only: bool
     )
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("delete", [False, True], ids=["append", "retract"])
 @given(data=st.data(), keys=st.sampled_from([(), ("k",), ("g",), ("g", "k")]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 def test_equals_duckdb(family: str, delete: bool, data: st.DataObject, keys: tuple[str, ...]) -> None:
     calls = [c for c, _ in FAMILIES[family]]
     by_arrival = family in ("lists", "picks")

@@ -18,6 +18,7 @@ from sqlengine.kernels import COMPILED
 from sqlengine.operators.aggregates.distinct import Distinct
 from sqlengine.operators.aggregates.hyperloglog import HyperLogLog, estimate
 from sqlengine.sql.approximate import precision_of
+from tests.depth import rounds
 from tests.operators.sketch_support import add, answers, call_of, empty, filled, merged, reopened
 
 CALL = call_of("approx_count_distinct", pa.int64())
@@ -43,6 +44,7 @@ def distributions(n: int) -> dict[str, pa.Array]:
     }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("n", [0, 1, 5, 300, 1_000, 30_000, LARGE])
 @pytest.mark.parametrize("constants", [(), (0.1,), ("0.01",)], ids=str)
 def test_the_error_is_within_four_times_the_published_one(n: int, constants: tuple[object, ...]) -> None:
@@ -78,7 +80,7 @@ VALUES = st.lists(st.tuples(st.integers(0, 3), st.none() | st.integers(0, 40)), 
 
 
 @given(rows=VALUES, data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_small_groups_are_exact_however_rows_are_split_merged_and_restarted(
     rows: list[tuple[int, int | None]], data: st.DataObject
 ) -> None:

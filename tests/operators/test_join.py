@@ -16,6 +16,7 @@ from sqlengine.operators.base import Times
 from sqlengine.operators.join import KINDS, JoinOperator
 from sqlengine.plan import nodes
 from sqlengine.state.row_identity import ByKey
+from tests.depth import rounds
 from tests.operators.histories import (
     Case,
     Contents,
@@ -95,6 +96,7 @@ def out_of_order(case: Case, rng: random.Random) -> Case:
     return Case(events, case.delta_ends, case.tick_ends)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("history", ["by key", "out of order", "not by key"])
 @pytest.mark.parametrize("kind", KINDS)
 @given(
@@ -103,7 +105,7 @@ def out_of_order(case: Case, rng: random.Random) -> Case:
     unique=st.sampled_from([(), (0,), (0, 1), (2,)]),
     retracting=st.sampled_from([(True, True), (True, False), (False, True)]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(12, 30), deadline=None)
 def test_unique_keys_change_no_answer(
     kind: str, history: str, data: st.DataObject, keys: str, unique: tuple[int, ...], retracting: tuple[bool, bool]
 ) -> None:
@@ -151,10 +153,11 @@ def condition(keys: tuple[int, ...], residual: bool) -> str:
     return " AND ".join(parts) or "true"
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data(), keys=st.sampled_from(sorted(KEYS)), retracting=st.tuples(st.booleans(), st.booleans()))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(12, 30), deadline=None)
 def test_equals_duckdb(
     kind: str, residual: bool, data: st.DataObject, keys: str, retracting: tuple[bool, bool]
 ) -> None:
@@ -228,7 +231,7 @@ TIMED = pa.schema([("k", INT), ("ts", INT)])
     kind=st.sampled_from(["inner", "left"]),
     tick=st.integers(1, 20),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_bounds_forget_only_what_cannot_match(rows: list[tuple[int, int, int]], kind: str, tick: int) -> None:
     """Rows come within 3 of their place in time; the watermark is 6 behind; |difference| <= 2 is joined."""
     stamped = [(port, (k, 10 + i // 2 + jitter), i) for i, (port, k, jitter) in enumerate(rows)]

@@ -19,6 +19,7 @@ from sqlengine.operators.emit_every import EmitEveryOperator
 from sqlengine.operators.release_in_order import ReleaseInOrderOperator
 from sqlengine.operators.union_all import UnionAllOperator
 from sqlengine.plan import nodes
+from tests.depth import rounds
 from tests.operators.histories import Contents, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples
 
 SCHEMA = pa.schema([("ts", pa.timestamp("us")), ("v", pa.string())])
@@ -46,7 +47,7 @@ ROWS = st.builds(lambda t, v: (stamp(t), v), st.integers(-20, 20), st.sampled_fr
 
 
 @given(case=cases([ROWS, ROWS], [True, True]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(12, 30), deadline=None)
 def test_union_all(case) -> None:  # type: ignore[no-untyped-def]
     renamed = pa.schema([("x", SCHEMA.field(0).type), ("y", pa.string())])
     node = nodes.UnionAll(schema=renamed, branches=(source(SCHEMA, False), source(SCHEMA, False)))
@@ -56,7 +57,7 @@ def test_union_all(case) -> None:  # type: ignore[no-untyped-def]
 
 
 @given(case=cases([ROWS], [True]), slide=st.integers(1, 7), times=st.integers(1, 3), offset=st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_hop_windows_repeat_rows(case, slide: int, times: int, offset: int) -> None:  # type: ignore[no-untyped-def]
     size = slide * times
     stamps = [pa.field(name, pa.timestamp("us")) for name in nodes.WINDOW_COLUMNS]
@@ -94,7 +95,7 @@ def release() -> ReleaseInOrderOperator:
 
 
 @given(times=st.lists(st.integers(0, 30), max_size=60), every=st.integers(1, 10))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_rows_leave_in_order_once_passed(times: list[int], every: int) -> None:
     operator, left, mark = release(), [], NO_WATERMARK
     for i, t in enumerate(times):
@@ -121,7 +122,7 @@ def _released(operator: ReleaseInOrderOperator, mark: int) -> list[tuple[int, ob
     changes=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2), st.booleans(), st.integers(0, 6))),
     restarts=st.sets(st.integers(0, 40)),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 def test_rows_that_come_and_go_while_they_wait(changes: list[tuple[int, int, bool, int]], restarts: set[int]) -> None:
     """What leaves is the net of what came, each time not before it was passed, and little is kept."""
     with pytest.MonkeyPatch.context() as patch:
@@ -206,7 +207,7 @@ def test_history_in_pieces_does_not_wait_for_the_interval() -> None:
 
 
 @given(case=cases([ROWS], [True]), every_us=st.integers(1, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 def test_emit_every_keeps_the_sum(case, every_us: int) -> None:  # type: ignore[no-untyped-def]
     operator, contents = every(every_us), Contents()
     for i, (_, row, weight) in enumerate(case.events):
@@ -228,7 +229,7 @@ NESTED_ROWS = st.tuples(
 
 
 @given(st.lists(st.tuples(NESTED_ROWS, st.sampled_from([-2, -1, 1, 2])), max_size=30))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 def test_consolidate_nets_rows_of_any_type(entries: list[tuple[tuple[object, ...], int]]) -> None:
     columns = [pa.array([row[i] for row, _ in entries], f.type) for i, f in enumerate(NESTED)]
     batch = pa.RecordBatch.from_arrays(columns, schema=NESTED)

@@ -11,6 +11,7 @@ from sqlengine.errors import DivisionByZero
 from sqlengine.operators.base import Times
 from sqlengine.operators.recompute import RecomputeOperator
 from sqlengine.plan import nodes
+from tests.depth import rounds
 from tests.operators.histories import Contents, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples
 
 A = pa.schema([("k", pa.string()), ("v", pa.int64())])
@@ -41,7 +42,7 @@ def recompute(sql: str, schema: pa.Schema, inputs: tuple[pa.Schema, ...], timed:
 
 
 @given(case=cases([ROWS_A, ROWS_B], [True, True], size=30), restart=st.none() | st.integers(0, 30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 def test_equals_duckdb(case, restart) -> None:  # type: ignore[no-untyped-def]
     got = run(lambda: recompute(SQL, ANSWER, (A, B)), [A, B], case, restart)
     assert got == duckdb_answer(SQL, final_inputs([A, B], case.events))

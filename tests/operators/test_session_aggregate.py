@@ -15,6 +15,7 @@ from sqlengine.delta import Delta
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Operator
 from sqlengine.operators.session_aggregate import SessionAggregateOperator
 from sqlengine.plan.nodes import WINDOW_COLUMNS, AggregateCall, SessionAggregate, Window
+from tests.depth import rounds
 from tests.operators.aggregate_support import (
     COLUMN,
     EPOCH,
@@ -71,7 +72,7 @@ def expected(keys: tuple[str, ...], selects: list[str], gap_s: int, rows: list[R
     gap=st.sampled_from([1, 5, 20]),
     emit=st.sampled_from(["changes", "close"]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 def test_equals_duckdb(
     family: str, delete: bool, data: st.DataObject, keys: tuple[str, ...], gap: int, emit: str
 ) -> None:
@@ -98,7 +99,7 @@ def test_equals_duckdb(
     delay=st.sampled_from([0, 7]),
     lateness=st.sampled_from([0, 6]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_late_rows_do_not_depend_on_batching(data: st.DataObject, rows: list[Row], delay: int, lateness: int) -> None:
     kept = [(row, mark) for row, mark in on_time(rows, delay) if micros(row) >= max(mark - lateness * S, NO_WATERMARK)]
     operator = SessionAggregateOperator(node_of(("k",), [call("count")], 5, emit="close", lateness_us=lateness * S))

@@ -23,6 +23,7 @@ from sqlengine.operators import sharded
 from sqlengine.operators.sharded import Sharded
 from sqlengine.state.shards import BUCKETS, balanced, deal, in_shard
 from sqlengine.workers import Workers
+from tests.depth import rounds
 
 if COMPILED:
     from sqlengine.kernels import deal as deal_kernel
@@ -80,6 +81,7 @@ def change_table(db, rng):
             db.execute(f"INSERT INTO b VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET {assign}", row)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("threads", "seed"), [(1, 0), (2, 0), (3, 0), (3, 1)])
 def test_views_over_changing_rows_equal_their_queries(small, tmp_path, threads, seed):
     rng = random.Random(seed)
@@ -106,7 +108,7 @@ EVENTS = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=rounds(2, 12), deadline=None)
 @given(batches=EVENTS)
 @example(batches=[[], [], [(0, 15, None), (0, 55, None)], [(0, 0, None)]])
 def test_views_over_streams_are_the_same_on_any_number_of_threads(tmp_path_factory, batches):
@@ -256,7 +258,7 @@ WORDS = st.integers(-(2**63), 2**63 - 1)
 
 
 @given(st.lists(WORDS, max_size=50), st.integers(1, 7))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 def test_the_kernel_deals_as_its_reference(words, shards):
     values = np.array(words, dtype=np.int64)
     answers = []
@@ -273,7 +275,7 @@ def test_the_kernel_deals_as_its_reference(words, shards):
 
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=400), st.integers(1, 5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=rounds(20, 50), deadline=None)
 def test_balanced_shards_have_as_even_loads_as_their_keys_allow(values, shards):
     keys = [pa.array(values)]
     places = balanced([keys], shards)

@@ -18,6 +18,7 @@ from sqlengine.errors import InvalidParameter
 from sqlengine.kernels import COMPILED
 from sqlengine.operators.aggregates.distributions import PercentileDisc
 from sqlengine.operators.aggregates.tdigest import TDigest
+from tests.depth import rounds
 from tests.operators.sketch_support import add, answers, call_of, empty, filled, merged, reopened
 
 Floats = npt.NDArray[np.float64]
@@ -54,6 +55,7 @@ def distributions(n: int) -> dict[str, Floats]:
     }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("n", [1, 2, 1_000, 1_025, 30_000, LARGE])
 @pytest.mark.parametrize("accuracy", [100, 20])
 def test_answers_are_within_the_documented_bound(n: int, accuracy: int) -> None:
@@ -75,7 +77,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.none() | NUMBERS), max_size=80)
 
 
 @given(rows=ROWS, fraction=st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.99, 1.0]), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 def test_small_groups_answer_as_duckdb_does_exactly(
     rows: list[tuple[int, float | None]], fraction: float, data: st.DataObject
 ) -> None:

@@ -15,6 +15,7 @@ from sqlengine.operators.base import Times
 from sqlengine.operators.top_n import TopNOperator
 from sqlengine.plan import nodes
 from sqlengine.state import ranked_rows
+from tests.depth import rounds
 from tests.operators.histories import Case, Contents, cases, delta_of, duckdb_answer, final_inputs, run, source, tuples
 
 SCHEMA = pa.schema([("p", pa.string()), ("a", pa.float64()), ("b", pa.string()), ("c", pa.int64())])
@@ -34,6 +35,7 @@ def order_sql(order: tuple[tuple[int, bool, bool], ...]) -> str:
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("append_only", [True, False])
 @pytest.mark.parametrize("function", ["row_number", "rank", "dense_rank"])
 @given(
@@ -52,7 +54,7 @@ def order_sql(order: tuple[tuple[int, bool, bool], ...]) -> str:
         unique_by=lambda k: k[0],
     ),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 def test_equals_duckdb(
     function: str,
     append_only: bool,

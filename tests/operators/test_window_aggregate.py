@@ -16,6 +16,7 @@ from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Operator, Times
 from sqlengine.operators.drop_late import DropLateOperator
 from sqlengine.operators.window_aggregate import WindowAggregateOperator
 from sqlengine.plan.nodes import WINDOW_COLUMNS, AggregateCall, DropLate, Window, WindowAggregate
+from tests.depth import rounds
 from tests.operators.aggregate_support import (
     COLUMN,
     EPOCH,
@@ -114,6 +115,7 @@ def expected(window: Window, keys: tuple[str, ...], selects: list[str], rows: li
     return duck(f"SELECT {columns} FROM ({spread}) GROUP BY {', '.join([*keys, 'w'])}", rows)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("kind", WINDOWS)
 @pytest.mark.parametrize("family", CALLS)
 @given(data=st.data(), keys=st.sampled_from([(), ("k",), ("g", "k")]), emit=st.sampled_from(["changes", "close"]))
@@ -161,7 +163,7 @@ WITH_MARK = SCHEMA.append(pa.field("$watermark", pa.int64()))
     delay=st.sampled_from([0, 7]),
     lateness=st.sampled_from([0, 6]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(12, 30), deadline=None)
 def test_late_rows_do_not_depend_on_batching(
     kind: str, data: st.DataObject, rows: list[Row], delay: int, lateness: int
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK
 from sqlengine.operators.windows import ALL_CLOSED, NONE_CLOSED, WindowGrid, window_ends
 from sqlengine.plan.nodes import Window
+from tests.depth import rounds
 
 TIMES = st.lists(st.integers(-200, 200), max_size=20)
 
@@ -32,7 +33,7 @@ def brute_force(t: int, kind: str, size: int, slide: int, offset: int) -> list[t
     b=st.integers(1, 5),
     offset=st.integers(-20, 20),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_every_window_of_the_definition(times: list[int], kind: str, a: int, b: int, offset: int) -> None:
     size, slide = (a * b, b) if kind == "cumulate" else (a, a if kind == "tumble" else b)
     window = Window(kind, (0, size), (0, slide), offset)
@@ -49,7 +50,7 @@ def test_every_window_of_the_definition(times: list[int], kind: str, a: int, b: 
     times=st.lists(st.integers(-(10**16), 10**16), min_size=1, max_size=30),
     months=st.sampled_from([1, 3, 12]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(12, 30), deadline=None)
 def test_calendar_windows_agree_with_duckdb(times: list[int], months: int) -> None:
     rows, starts, ends = window_ends(np.array(times, dtype=np.int64), Window("tumble", (months, 0), (months, 0)))
     assert rows.tolist() == list(range(len(times)))

@@ -18,6 +18,7 @@ RARE = (
     "a checkpoint misses changed groups",
     "a paused query forgets where it stood",
     "a file sink does not know which ticks it has",
+    "outputs are not cut to where the last tick began",
 )
 """Faults that few pipelines meet: looked for by `make soak` only."""
 SOUGHT = [fault for fault in FAULTS if fault not in RARE or "SQLENGINE_CRASH_CYCLES" in os.environ]
@@ -28,7 +29,7 @@ TRIES = 30
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_pipeline_says_everything_once(seed: int, tmp_path: Path, processes: Nursery) -> None:
     tally = Tally()
-    run_pipeline(seed, 40, 5, tmp_path, processes, tally, parts=6)
+    run_pipeline(seed, 25, 5, tmp_path, processes, tally, parts=5)
     assert tally.pipelines == 1 and tally.judged > 0
 
 

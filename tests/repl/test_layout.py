@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from repl.render.layout import FRAMES, ColumnSize, arrange
 from repl.render.width import cut_text, fit, fit_text, text_width, visible, visible_text, widest
+from tests.depth import rounds
 
 sizes = st.builds(ColumnSize, st.integers(0, 200), st.integers(0, 40), st.integers(0, 20), st.booleans())
 texts = st.text(st.sampled_from("ab 日本é🙂\u0301👨\u200d👩"), max_size=30)
-modest = settings(max_examples=100, deadline=None)
+modest = settings(max_examples=rounds(40, 100), deadline=None)
 
 
 @modest

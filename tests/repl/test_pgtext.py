@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from sqlengine import types
 from sqlengine.pgtext import to_text, to_text_array
 from sqlengine.text_style import TextStyle
+from tests.depth import rounds
 
 CASES = json.loads((Path(__file__).parent / "pgtext_golden.json").read_text())["cases"]
-modest = settings(max_examples=60, deadline=None)
+modest = settings(max_examples=rounds(24, 60), deadline=None)
 
 
 def build(type_name: str, values: list[Any]) -> pa.Array:

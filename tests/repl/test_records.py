@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repl.render import FORMATS
+from tests.depth import rounds
 from tests.repl.rendering import render, render_bytes
 
 ODD = ["", " ", "a,b", 'q"q', "two\nlines", "NULL", "null", "é日🙂", "\\", "tab\t", None, "\r", "\x01"]
@@ -35,7 +36,7 @@ def test_any_split_into_batches_gives_the_same_bytes(name: str) -> None:
         assert render_bytes(name, table, batch_rows=1) == whole == render_bytes(name, table, batch_rows=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(texts)
 def test_csv_is_read_back_by_python(values: list[str | None]) -> None:
     rows = list(csv.reader(io.StringIO(render("csv", numbered(values)), newline="")))
@@ -52,7 +53,7 @@ def test_csv_tells_null_from_the_empty_text(tmp_path: Any) -> None:
         assert connection.sql(f"SELECT t FROM {source}").fetchall() == [("",), (None,), ("x",)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(texts)
 def test_json_and_ndjson_are_read_back_by_python(values: list[str | None]) -> None:
     expected = [{"n": n, "t": value} for n, value in enumerate(values)]

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repl.terminal import Screen
+from tests.depth import rounds
 from tests.repl.rendering import render
 
 PEOPLE = pa.table(
@@ -203,7 +204,7 @@ def test_markdown() -> None:
 cells = st.one_of(st.none(), st.text(max_size=20), st.text("日本é🙂a \u0301\u200d\x1b\n", max_size=20))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(
     st.lists(st.tuples(cells, st.integers(-(10**9), 10**9), cells), min_size=1, max_size=5),
     st.integers(12, 100),

@@ -20,8 +20,9 @@ from repl.render.progress import Progress, bar_text, count_text, time_text
 from repl.statements import Statement, needs_more, read_statements
 from repl.terminal import Screen, screen_of
 from sqlengine import errors
+from tests.depth import rounds
 
-modest = settings(max_examples=100, deadline=None)
+modest = settings(max_examples=rounds(40, 100), deadline=None)
 numbers = st.none() | st.floats(-1e12, 1e12) | st.sampled_from([0.0, math.inf, -math.inf, math.nan])
 
 

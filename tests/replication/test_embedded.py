@@ -20,6 +20,7 @@ def told(outcome: Outcome) -> str:
     return f"{outcome.violation}\nrepeat with: python -m tests.replication.embedded {outcome.seed} --trace"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_PER_TEST))
 def test_nothing_acknowledged_is_lost_while_one_directory_is_left(first: int) -> None:

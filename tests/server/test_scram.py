@@ -15,6 +15,7 @@ from sqlengine import errors
 from sqlengine.catalog.verifier import Verifier, make_verifier, parse_verifier, prepared
 from sqlengine.server.pg.scram import PLAIN, PLUS, ScramExchange
 from sqlengine.server.tls import end_point_hash
+from tests.depth import rounds
 
 SECRET = b"what only the server knows"
 SALT = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
@@ -47,7 +48,7 @@ def test_the_vector_of_rfc_7677() -> None:
     assert final == b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 @given(st.text(min_size=1, max_size=40), st.text(min_size=1, max_size=40))
 def test_whoever_knows_the_password_comes_in_and_nobody_else(password: str, other: str) -> None:
     try:
@@ -161,7 +162,7 @@ def test_parts_that_are_not_supported(message: bytes) -> None:
         exchange(verifier_of("x")).first(message)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(120, 300), deadline=None)
 @given(st.binary(max_size=80), st.binary(max_size=80))
 def test_random_messages_end_in_an_error_of_ours(first: bytes, final: bytes) -> None:
     server = exchange(verifier_of("x"))

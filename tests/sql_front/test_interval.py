@@ -10,6 +10,7 @@ from sqlengine import duck
 from sqlengine.errors import InvalidDatetime
 from sqlengine.sql import ast, parse_expr, parse_interval
 from sqlengine.sql.interval import to_text
+from tests.depth import rounds
 
 UNITS = [
     "microseconds",
@@ -30,7 +31,7 @@ def duckdb_interval(text: str) -> ast.Interval:
     return ast.Interval(row.months, row.days, row.nanoseconds // 1000)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 @given(st.lists(st.tuples(st.integers(-5000, 5000), st.sampled_from(UNITS)), min_size=1, max_size=4))
 def test_sums_of_units(parts: list[tuple[int, str]]) -> None:
     text = " ".join(f"{number} {unit}" for number, unit in parts)

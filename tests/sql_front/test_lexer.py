@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlengine import duck
 from sqlengine.errors import SyntaxError as SqlSyntaxError
 from sqlengine.sql.lexer import Unterminated, is_complete, lex, split
+from tests.depth import rounds
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_is_complete(text: str, complete: bool) -> None:
     assert is_complete(text) is complete
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 @given(
     st.lists(st.sampled_from(["'", '"', "a", ";", "\\", "--", "\n", "/*", "*/", "$", "1", "E", " "]), max_size=12).map(
         "".join
@@ -89,7 +90,7 @@ def test_positions_rebuild_the_text(text: str) -> None:
         end = token.end
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12))
 def test_strings_mean_what_duckdb_reads(text: str) -> None:
     spelt = "'" + text.replace("'", "''") + "'"

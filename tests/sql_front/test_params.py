@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sqlengine import duck, sql
 from sqlengine.errors import Error
+from tests.depth import rounds
 
 
 def run(text: str, params: Any) -> list[Any]:
@@ -65,7 +66,7 @@ def test_other_types() -> None:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(
     st.one_of(
         st.integers(-(2**62), 2**62),

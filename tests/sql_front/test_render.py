@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlengine import duck, sql
 from sqlengine.errors import Error
 from sqlengine.sql import ast
+from tests.depth import rounds
 
 EPOCH = dt.datetime(1970, 1, 1)
 NOW = "TIMESTAMPTZ '2024-01-01 00:01:00+00'"
@@ -243,7 +244,7 @@ def as_ms(table: pa.Table) -> list[tuple[int, int]]:
     return [(s // 1000, e // 1000) for s, e in zip(starts, ends)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 @given(TIMES, SIZES, SIZES, st.integers(0, 30), st.sampled_from([None, "UTC"]))
 def test_hop_by_definition(times: list[int], size: int, slide: int, offset: int, zone: str | None) -> None:
     made = run(
@@ -260,7 +261,7 @@ def test_hop_by_definition(times: list[int], size: int, slide: int, offset: int,
     assert Counter(as_ms(made)) == Counter(expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 @given(TIMES, st.integers(1, 20), st.integers(1, 5))
 def test_cumulate_by_definition(times: list[int], step: int, count: int) -> None:
     size = step * count * 1000
@@ -291,7 +292,7 @@ def sessions(times: list[int], gap_ms: int) -> Counter[tuple[int, int, int]]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 @given(TIMES, st.integers(1, 400))
 def test_sessions_by_definition(times: list[int], gap: int) -> None:
     texts = (

@@ -17,6 +17,7 @@ from sqlengine.state.key_columns import KeyColumns
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.slot_arrays import SlotArrays
+from tests.depth import rounds
 
 SCHEMA = pa.schema([("k", pa.int64()), ("n", pa.int64())])
 
@@ -34,7 +35,7 @@ def rows(first: int, count: int) -> pa.RecordBatch:
         max_size=10,
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 def test_a_growable_is_a_list(reserving: bool, steps: list[tuple[str, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         if not reserving:
@@ -90,7 +91,7 @@ def test_slot_arrays_grow_compact_and_come_back() -> None:
     fan_in=st.integers(2, 5),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_an_arena_keeps_rows_in_order_in_few_chunks(sizes: list[int], full: int, fan_in: int, seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_arena, "FULL_CHUNK", full)
@@ -110,7 +111,7 @@ def test_an_arena_keeps_rows_in_order_in_few_chunks(sizes: list[int], full: int,
     steps=st.lists(st.tuples(st.sampled_from(["add", "look", "link"]), st.integers(1, 30)), max_size=30),
     at_once=st.integers(1, 9),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 def test_rows_are_found_while_they_are_linked_a_part_at_a_time(steps: list[tuple[str, int]], at_once: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(join_side, "LINK_AT_ONCE", at_once)

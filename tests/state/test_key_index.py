@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sqlengine import types
 from sqlengine.state.key_index import KeyIndex
+from tests.depth import rounds
 
 TEXT = st.text(alphabet="abcé𝄞\x00", max_size=4)
 VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
@@ -57,7 +58,7 @@ def canonical(value: Any) -> Hashable:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_any_key_agrees_with_a_dictionary(data: st.DataObject) -> None:
     dtypes = data.draw(st.lists(st.sampled_from(list(VALUES)), min_size=0, max_size=3))
     row = st.tuples(*(st.none() | VALUES[t] for t in dtypes))

@@ -15,6 +15,7 @@ import sqlengine
 from sqlengine.delta import Delta
 from sqlengine.state import repeated_texts, row_arena, row_store
 from sqlengine.state.row_store import RowStore
+from tests.depth import rounds
 
 SCHEMA = pa.schema([("k", pa.int64()), ("v", pa.string()), ("w", pa.binary()), ("n", pa.string())])
 TEXTS = ("long " * 40, "longer " * 40, "", None)
@@ -43,7 +44,7 @@ STEP = st.one_of(
 
 @pytest.mark.parametrize("key", [None, (0,)])
 @given(st.lists(STEP, max_size=40), st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_packing_changes_no_answer(key: tuple[int, ...] | None, steps: list[tuple[str, object]], seed: int) -> None:
     rng = np.random.default_rng(seed)
     with pytest.MonkeyPatch.context() as patch:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlengine.delta import Delta
 from sqlengine.state import row_store
 from sqlengine.state.row_store import RowStore
+from tests.depth import rounds
 
 SCHEMA = pa.schema([("k", pa.int64()), ("v", pa.string())])
 Row = tuple[object, ...]
@@ -34,7 +35,7 @@ CHANGE = st.tuples(st.integers(0, 3), st.sampled_from([None, "", "a"]), st.integ
 
 
 @given(st.lists(st.tuples(st.lists(CHANGE, max_size=8), st.booleans(), st.integers(0, 99)), max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=rounds(40, 100), deadline=None)
 def test_a_bag_of_rows(ticks: list[tuple[list[tuple[int, str | None, int, bool]], bool, int]]) -> None:
     """Within a tick deletions may come before the insertions they belong to; reads are at tick ends."""
     with pytest.MonkeyPatch.context() as patch:
@@ -62,7 +63,7 @@ def test_a_bag_of_rows(ticks: list[tuple[list[tuple[int, str | None, int, bool]]
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([None, "a", "b"])), max_size=12), max_size=20))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 def test_rows_by_key(ticks: list[list[tuple[int, str | None]]]) -> None:
     """None removes the key, anything else is an upsert whose two halves come in either order."""
     with pytest.MonkeyPatch.context() as patch:
@@ -88,7 +89,7 @@ def test_rows_by_key(ticks: list[list[tuple[int, str | None]]]) -> None:
     st.integers(1, 5),
     st.sampled_from([1, 40, 1 << 20]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(80, 200), deadline=None)
 def test_ticks_by_key(ticks: list[tuple[dict[int, str | None], int]], rows_max: int, bytes_max: int) -> None:
     """Ticks that wait for one another, each net and in any order, taken in by key, in steps of any size."""
     with pytest.MonkeyPatch.context() as patch:

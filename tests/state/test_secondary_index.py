@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlengine.delta import Delta
 from sqlengine.state import row_store
 from sqlengine.state.row_store import RowStore
+from tests.depth import rounds
 
 SCHEMA = pa.schema([pa.field("id", pa.int64()), pa.field("a", pa.string()), pa.field("b", pa.int32())])
 ROW = st.tuples(st.integers(0, 30), st.sampled_from(["x", "y", None]), st.one_of(st.none(), st.integers(0, 3)))
@@ -38,7 +39,7 @@ def look(store: RowStore, columns: tuple[int, ...], keys: list[tuple]) -> list[t
 
 @pytest.mark.parametrize("keyed", [True, False])
 @given(steps=st.lists(STEP, max_size=25))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 def test_as_a_filter_does(keyed: bool, steps: list[tuple]) -> None:
     original = row_store.COMPACT_AT
     row_store.COMPACT_AT = 4  # dead rows are reclaimed in so short a history, too

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.state.slot_blocks import NO_BLOCK, SlotBlocks
+from tests.depth import rounds
 
 SLOTS = 6
 STEPS = st.lists(
@@ -20,7 +21,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(80, 200), deadline=None)
 def test_blocks_keep_their_words_and_no_others(steps: list[dict[int, int] | list[bool] | str]) -> None:
     blocks, want = SlotBlocks(), [[] for _ in range(SLOTS)]
     blocks.grow(SLOTS)

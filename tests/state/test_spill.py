@@ -24,6 +24,7 @@ from sqlengine.state.slot_blocks import SlotBlocks
 from sqlengine.state.sorted_runs import SortedRuns
 from sqlengine.state.spill import Spill, in_files, kernel, let_go, spillable, spilled_bytes
 from sqlengine.state.time_queue import TimeQueue
+from tests.depth import rounds
 
 SCHEMA = pa.schema([("k", pa.int64()), ("t", pa.string()), ("n", pa.int64())])
 IN_PLACE = kernel.IN_PLACE
@@ -55,7 +56,7 @@ def leave(directory: Path, root: object, least: int = 1) -> int:
         max_size=12,
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(16, 40), deadline=None)
 def test_an_array_that_leaves_is_a_list(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
     directory = tmp_path_factory.getbasetemp() / "spill"
     ours, theirs = Growable(-7), np.empty(0, dtype=np.int64)
@@ -101,7 +102,7 @@ def test_an_array_that_has_left_goes_on_growing_where_it_is(tmp_path: Path) -> N
     dense=st.booleans(),
     steps=st.lists(st.sampled_from(["insert", "leave", "compact"]), min_size=3, max_size=9),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 def test_hash_tables_that_leave_find_their_keys(
     tmp_path_factory: pytest.TempPathFactory, seed: int, width: int, dense: bool, steps: list[str]
 ) -> None:
@@ -144,7 +145,7 @@ def test_texts_that_have_left_are_found_and_added_to(tmp_path: Path) -> None:
     seed=st.integers(0, 99),
     packs=st.booleans(),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 def test_rows_of_an_arena_that_leave_are_there(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], leaving: set[int], seed: int, packs: bool
 ) -> None:
@@ -172,7 +173,7 @@ def test_rows_of_an_arena_that_leave_are_there(
     steps=st.lists(st.tuples(st.sampled_from(["add", "delete", "leave", "read"]), st.integers(1, 9_000)), max_size=14),
     keyed=st.booleans(),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=rounds(10, 25), deadline=None)
 def test_contents_that_leave_are_the_same(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], keyed: bool
 ) -> None:

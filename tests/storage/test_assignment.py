@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.offsets.assignment import ASSIGNORS, Assignment, TopicPartition, assign_sticky
+from tests.depth import rounds
 
 Owned = Mapping[str, Collection[TopicPartition]]
 Question = tuple[dict[str, list[str]], dict[str, int], Assignment]
@@ -31,7 +32,7 @@ def questions(draw: st.DrawFn, same_topics: bool = False, most: int = 9) -> Ques
 
 @pytest.mark.parametrize("assignor", ASSIGNORS)
 @given(questions(), st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=rounds(60, 150))
 def test_every_partition_is_at_exactly_one_member_that_subscribes(assignor: str, question: Question, rng) -> None:  # type: ignore[no-untyped-def]
     members, partitions, owned = question
     result = ASSIGNORS[assignor](members, partitions, owned)
@@ -47,14 +48,14 @@ def test_every_partition_is_at_exactly_one_member_that_subscribes(assignor: str,
 
 @pytest.mark.parametrize("assignor", ["round_robin", "sticky"])
 @given(questions(same_topics=True))
-@settings(max_examples=150)
+@settings(max_examples=rounds(60, 150))
 def test_counts_differ_by_at_most_one_when_all_subscribe_to_the_same(assignor: str, question: Question) -> None:
     counts = [len(mine) for mine in ASSIGNORS[assignor](*question).values()]
     assert max(counts) - min(counts) <= 1
 
 
 @given(questions(same_topics=True))
-@settings(max_examples=100)
+@settings(max_examples=rounds(40, 100))
 def test_range_gives_consecutive_partitions_and_counts_differ_by_one_a_topic(question: Question) -> None:
     members, partitions, owned = question
     result = ASSIGNORS["range"](members, partitions, owned)
@@ -66,7 +67,7 @@ def test_range_gives_consecutive_partitions_and_counts_differ_by_one_a_topic(que
 
 
 @given(questions())
-@settings(max_examples=200)
+@settings(max_examples=rounds(80, 200))
 def test_sticky_is_balanced_as_kip_54_defines_it_and_does_not_move_without_need(question: Question) -> None:
     members, partitions, owned = question
     result = assign_sticky(members, partitions, owned)
@@ -77,7 +78,7 @@ def test_sticky_is_balanced_as_kip_54_defines_it_and_does_not_move_without_need(
 
 
 @given(questions(same_topics=True, most=2))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(60, 150), deadline=None)
 def test_sticky_moves_as_little_as_any_balanced_assignment(question: Question) -> None:
     members, partitions, owned = question
     everything = [TopicPartition(t, n) for t, count in sorted(partitions.items()) for n in range(count)]
@@ -96,7 +97,7 @@ def _kept(pairs, owned: Owned) -> int:  # type: ignore[no-untyped-def]
 
 
 @given(questions(same_topics=True, most=30), st.booleans())
-@settings(max_examples=100)
+@settings(max_examples=rounds(40, 100))
 def test_sticky_leaves_others_alone_when_a_member_comes_or_goes(question: Question, comes: bool) -> None:
     members, partitions, owned = question
     before = assign_sticky(members, partitions, owned)

@@ -75,7 +75,7 @@ OPERATIONS = st.one_of(
 
 
 @given(st.lists(OPERATIONS, min_size=3, max_size=30), st.integers(0, 2**32))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=rounds(32, 80), deadline=None)
 def test_any_history_keeps_the_latest_of_each_key(operations: list[tuple[str, int]], seed: int) -> None:
     rng = random.Random(seed)
     path = tempfile.mkdtemp()

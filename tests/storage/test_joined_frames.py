@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import storage
 from storage.log import joined_frames
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, quick, rows
 
 
@@ -28,7 +29,7 @@ def same(frames: Sequence[storage.Frame], found: Sequence[storage.Frame | storag
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(24, 60), deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=25), st.data())
 def test_they_have_the_same_rows(sizes: list[int], data: st.DataObject) -> None:
     """Frames of every size, some of transactions that are committed or aborted, read from and to anywhere."""

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import storage
+from tests.depth import rounds
 from tests.storage.arrow_data import NESTED_TYPES, SIMPLE_TYPES, random_batch, random_schema
 from tests.storage.conftest import SCHEMA, contents, numbers, quick, rows
 
@@ -27,7 +28,7 @@ def test_append_answers_offsets_and_read_returns_the_rows(make_log: Make) -> Non
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=8), st.data())
-@settings(max_examples=25)
+@settings(max_examples=rounds(10, 25))
 def test_any_cut_of_a_read_gives_exactly_those_rows(sizes: list[int], data: st.DataObject) -> None:
     for path in (None, tempfile.mkdtemp()):
         with quick(path) as opened:
@@ -162,7 +163,7 @@ def test_producers_are_remembered_over_a_restart(tmp_path: Path) -> None:
     st.integers(-1, 51),
     st.integers(0, 20),
 )
-@settings(max_examples=60)
+@settings(max_examples=rounds(24, 60))
 def test_offset_for_timestamp_is_what_a_scan_finds(appends: list[tuple[int, int]], wanted: int, start: int) -> None:
     for path in (None, tempfile.mkdtemp()):
         with quick(path) as opened:
@@ -227,7 +228,7 @@ OPERATIONS = st.one_of(
 
 
 @given(st.lists(OPERATIONS, min_size=1, max_size=25))
-@settings(max_examples=60)
+@settings(max_examples=rounds(24, 60))
 def test_a_log_is_a_list_of_rows_with_a_moving_start(operations: list[tuple[str, int]]) -> None:
     path = tempfile.mkdtemp()
     opened, memory = quick(path), quick(None)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import storage
 from storage.config import MAX_EPOCH
 from storage.faults import FaultyEnv
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, QuickEnv, numbers, quick, rows
 
 THREE = storage.TopicConfig(partitions=3)
@@ -25,7 +26,7 @@ THREE = storage.TopicConfig(partitions=3)
 
 
 @given(st.lists(st.none() | st.text(max_size=3) | st.text(max_size=40), min_size=1), st.integers(1, 7))
-@settings(max_examples=150)
+@settings(max_examples=rounds(60, 150))
 def test_a_row_goes_where_the_checksum_of_its_key_says(keys: list[str | None], count: int) -> None:
     column = pa.array(keys, pa.string())
     wanted = [0 if key is None else zlib.crc32(key.encode()) % count for key in keys]

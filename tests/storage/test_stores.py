@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import storage
 from storage.env import RealEnv
 from storage.journal import FileJournal
+from tests.depth import rounds
 from tests.storage.conftest import QuickEnv, quick, rows
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x), max_leaves=5)
@@ -20,7 +21,7 @@ RECORDS = st.lists(st.dictionaries(st.text(), JSON, max_size=4), max_size=8)
 
 
 @given(RECORDS, RECORDS, RECORDS)
-@settings(max_examples=30)
+@settings(max_examples=rounds(12, 30))
 def test_a_journal_replays_what_was_appended_and_rewritten(first: list, second: list, third: list) -> None:
     for path in (None, tempfile.mkdtemp()):
         with quick(path) as opened:

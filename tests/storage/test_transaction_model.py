@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import storage
+from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, quick
 
 PLACES = [("a", 0), ("a", 1), ("k", 0)]
@@ -171,6 +172,6 @@ class MemoryModel(Model):
 
 
 TestOnDisk = Model.TestCase
-TestOnDisk.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestOnDisk.settings = settings(max_examples=rounds(24, 60), stateful_step_count=40, deadline=None)
 TestInMemory = MemoryModel.TestCase
-TestInMemory.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestInMemory.settings = settings(max_examples=rounds(16, 40), stateful_step_count=40, deadline=None)

@@ -19,6 +19,7 @@ from sqlengine import errors
 from sqlengine.warehouse import HiveType, parse_type, read
 from sqlengine.warehouse import lines as lines_module
 from sqlengine.warehouse.quick_text import QuickReader
+from tests.depth import rounds
 from tests.warehouse.conftest import ReadBytes, described, tuples
 
 PIPE = {"field.delim": "|"}
@@ -237,7 +238,7 @@ def value(data: bytes | None, hive: HiveType, level: int, escape: int | None) ->
 LINE = st.text(alphabet="|,:;\\Nnr1a-é", max_size=24).map(str.encode)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(60, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(LINE, min_size=1, max_size=8),
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4),
@@ -275,7 +276,7 @@ CELLS = ["", "1", "-7", " 1", "1 ", "0x1", "\\N", "1.5", "x", "2024-01-01", "202
          "2024-01-01 10"]  # fmt: skip
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(60, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.lists(st.sampled_from(CELLS), min_size=1, max_size=4), min_size=1, max_size=6),
     kinds=st.lists(st.sampled_from(FLAT), min_size=1, max_size=3),
@@ -300,7 +301,7 @@ def test_the_quick_way_is_taken(tmp_path: Path) -> None:
         assert reader.read(refused) is None
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(48, 120), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(
         st.tuples(st.sampled_from(["", "1|x", "22|yy", "|", "3"]), st.sampled_from(["\n", "\r", "\r\n"])), max_size=9

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.warehouse.shown_texts import to_hive_text
+from tests.depth import rounds
 
 INTERVAL = pa.month_day_nano_interval()
 
@@ -102,7 +103,7 @@ def test_other_layouts() -> None:
     assert shown([None, None], pa.null()) == [None, None]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(80, 200), deadline=None)
 @given(st.lists(st.none() | st.lists(st.none() | st.text(st.characters(codec="utf-8")), max_size=4), max_size=6))
 def test_lists_of_texts_are_json(values: list[list[str | None] | None]) -> None:
     texts = shown(values, pa.list_(pa.string()))

@@ -27,6 +27,7 @@ from sqlengine.warehouse import (
     write_directory,
     write_rows,
 )
+from tests.depth import rounds
 from tests.warehouse.conftest import described, tuples
 
 FORMATS = ["textfile", "parquet", "orc", "avro", "jsonfile"]
@@ -75,7 +76,7 @@ counter = itertools.count()
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(16, 40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, file_format=st.sampled_from(FORMATS))
 def test_all_types_come_back_in_every_format(tmp_path: Path, rows: list[tuple[Any, ...]], file_format: str) -> None:
     more: dict[str, Any] = {"serde_properties": {"escape.delim": "\\"}} if file_format == "textfile" else {}

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repl.live.lanes import draw
+from tests.depth import rounds
 
 DIAMOND = {"view": ["join"], "join": ["left", "right"], "left": ["base"], "right": ["base"], "base": []}
 
@@ -58,7 +59,7 @@ def test_lanes_cross_those_between() -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(80, 200), deadline=None)
 @given(st.integers(1, 12), st.data())
 def test_every_node_once_and_below_all_that_lead_to_it(count: int, data: st.DataObject) -> None:
     graph = {
