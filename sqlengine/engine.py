@@ -91,6 +91,8 @@ def run_call(call: Callable[[], Result], statement: ast.Statement, context: Cont
         raise
     except storage.StorageError as error:
         raise from_storage(error) from error
+    except MemoryError as error:  # NumPy's and Arrow's are such, too
+        raise errors.OutOfMemory(str(error).lower() or "out of memory") from error
     notices, context.notices = context.notices, []
     result.notices = [*result.notices, *notices]
     return result

@@ -20,6 +20,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.expr.tree import input_columns, remap
 from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.room import Room
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
 from sqlengine.quick_dataclass import dataclass
@@ -159,6 +160,7 @@ class JoinOperator(Operator):
         other = self._sides[1 - port]
         own_counts = np.zeros(delta.num_rows, dtype=np.int64) if self._kind.lonely[port] is not None else None
         touched: list[tuple[Ints, Ints]] = []
+        room = Room("a join")
         for probe, rows in found:
             if self.errors is not None:
                 kept = self._satisfying(delta.batch, probe, rows, port, now_us)
@@ -173,6 +175,7 @@ class JoinOperator(Operator):
                 touched.append((rows, np.ones(len(rows), np.int64) if ours is None else ours))
             if self._kind.pairs:
                 out.append(Delta(self._joined(delta.batch, probe, rows, port), _product(ours, theirs)))
+                room.take(int(out[-1].batch.nbytes))
         if touched:
             rows, by = (np.concatenate(column) for column in zip(*touched, strict=True))
             other.add_matches(rows, by)
