@@ -340,7 +340,7 @@ class RowStore:
         live = self._live.values != 0
         self._new.renumbered()
         self._died.renumbered()
-        new_row = self._arena.compact(live, {first: living for first, (_, living) in self._filtered.items()})
+        new_row = self._arena.compact(live, self._known_living())
         kept = self._arena.num_rows
         self._live.replace(np.ones(kept, dtype=np.uint8))
         self._dead = 0
@@ -354,6 +354,12 @@ class RowStore:
         if 2 * int(used.sum()) < len(used):
             new_slot = self._index.compact(used)
             self._chains.renumber_slots(new_slot, self._index.size)
+
+    def _known_living(self) -> dict[int, pa.RecordBatch]:
+        """Living rows of chunks by their first row; what was known of a chunk that has been merged since is worth
+        nothing."""
+        at = {first: chunk for chunk, first in zip(self._arena.chunks, self._arena.starts, strict=False)}
+        return {first: living for first, (chunk, living) in self._filtered.items() if at.get(first) is chunk}
 
     # ------------------------------------------------------------ leaving memory
 

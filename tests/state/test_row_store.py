@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.delta import Delta
-from sqlengine.state import row_store
+from sqlengine.state import row_arena, row_store
 from sqlengine.state.row_store import RowStore
 from tests.depth import rounds
 
@@ -39,6 +39,8 @@ CHANGE = st.tuples(st.integers(0, 3), st.sampled_from([None, "", "a"]), st.integ
 def test_a_bag_of_rows(ticks: list[tuple[list[tuple[int, str | None, int, bool]], bool, int]]) -> None:
     """Within a tick deletions may come before the insertions they belong to; reads are at tick ends."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_arena, "FULL_CHUNK", 5)
+        patch.setattr(row_arena, "FAN_IN", 3)
         patch.setattr(row_store, "COMPACT_AT", 4)
         patch.setattr(row_store, "PENDING_LIMIT", 6)
         store, expected = RowStore(SCHEMA, None), Counter[Row]()
@@ -154,6 +156,17 @@ def test_a_deletion_leaves_older_snapshots_and_other_chunks_alone() -> None:
     after = store.snapshot_table()
     assert before.num_rows == 100_000 and after.num_rows == 99_999
     assert after.column(0).chunk(1).buffers()[1].address == before.column(0).chunk(1).buffers()[1].address
+
+
+def test_what_was_known_of_a_chunk_is_forgotten_when_it_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that comes may both merge chunks, which reads know the living rows of, and have dead rows reclaimed."""
+    monkeypatch.setattr(row_arena, "FULL_CHUNK", 3)
+    monkeypatch.setattr(row_store, "COMPACT_AT", 2)
+    store = RowStore(SCHEMA, None)
+    store.apply(delta([(0, "a")]))
+    for n in range(1, 9):
+        store.apply(delta([(n - 1, "a"), (n, "a")], [-1, 1]), net=True)
+        assert contents(store) == Counter([(n, "a")])
 
 
 def test_small_slices_do_not_hold_the_batch_they_came_from() -> None:
