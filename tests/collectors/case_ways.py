@@ -24,8 +24,9 @@ _NO_BARRIER = re.compile(
 )
 
 
-def ways(case: Case, each_boundary: bool = DEEP) -> Iterator[tuple[str, tuple[Step, ...]]]:
-    """(name of the way, its steps) for every way that applies to the case."""
+def ways(case: Case, each_boundary: bool = DEEP, turn: int | None = None) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    """(name of the way, its steps) for every way that applies to the case; of those that restore, which cost most, only
+    the one whose turn it is, unless every boundary is asked for."""
     if "as_written" not in case.skipped:
         yield "as_written", case.steps
     if "row_by_row" not in case.skipped:
@@ -35,10 +36,15 @@ def ways(case: Case, each_boundary: bool = DEEP) -> Iterator[tuple[str, tuple[St
     if "restored" not in case.skipped:
         for boundary in boundaries(case.steps) if each_boundary else ():
             yield f"restored_after_{boundary}", tuple(restored(without_changes(case.steps), boundary))
-        yield "restored_always", tuple(restored_always(without_changes(case.steps)))
         middle = sum(isinstance(step, Input) for step in case.steps) // 2
-        yield IN_SHARDS, tuple(restored(without_changes(case.steps), middle))
-        yield IN_FILES, tuple(restored(without_changes(case.steps), middle))
+        restoring = (
+            ("restored_always", lambda: restored_always(without_changes(case.steps))),
+            (IN_SHARDS, lambda: restored(without_changes(case.steps), middle)),
+            (IN_FILES, lambda: restored(without_changes(case.steps), middle)),
+        )
+        for number, (name, made) in enumerate(restoring):
+            if each_boundary or turn is None or number == turn % len(restoring):
+                yield name, tuple(made())
 
 
 def without_changes(steps: Iterable[Step]) -> list[Step]:

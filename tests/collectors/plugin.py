@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -112,7 +113,7 @@ class CaseFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """One item per way."""
         case = case_format.parse(self.path.read_text(encoding="utf-8"))
-        for name, steps in ways(case):
+        for name, steps in ways(case, turn=crc32(self.path.name.encode())):
             if name == "as_written" or not self.config.getoption("--rewrite"):
                 yield CaseItem.from_parent(self, name=name, steps=steps)
 

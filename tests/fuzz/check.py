@@ -23,7 +23,6 @@ from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
 from sqlengine.statements.views import start_view
-from tests.depth import rounds
 from tests.fuzz.emit import Every, is_out, watermark
 from tests.fuzz.history import History, tables_with_history
 from tests.fuzz.limits import small_limits
@@ -89,15 +88,15 @@ WAYS = ("merged", "merged", "one by one", "late", "reopened")
 """All in as few ticks as it can be; one row a tick; views made at the end; closed and opened again in the middle."""
 
 
-TICKS_MAX = rounds(3, 5)
+TICKS_MAX = 5
 
 
-def make_batch(seed: int, count: int) -> Batch:
+def make_batch(seed: int, count: int, ticks_max: int = TICKS_MAX) -> Batch:
     """Random tables, history and queries."""
     rng = random.Random(f"batch {seed}")
     tables = random_tables(rng)
     history = HistoryMaker(rng, tables)
-    before, ticks = history.ticks(rng.randrange(3)), history.ticks(rng.randint(2, TICKS_MAX))
+    before, ticks = history.ticks(rng.randrange(3)), history.ticks(rng.randint(2, ticks_max))
     maker = make_queries(rng, tables)
     for i in range(rng.choice((0, 0, 2, 3))):
         maker.views.append((f"m{i}", maker.query(2)))

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from sqlengine import duck
-from tests.fuzz.check import Batch, Failure, check_batch, make_batch
+from tests.depth import rounds
+from tests.fuzz.check import TICKS_MAX, Batch, Failure, check_batch, make_batch
 from tests.fuzz.shrink import shrunk
 
 CASES = int(os.environ.get("SQLENGINE_RANDOM_CASES", "2000"))
@@ -33,7 +34,7 @@ def one_thread() -> None:
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + CASES // QUERIES_PER_BATCH))
 def test_views_are_what_their_queries_answer(seed: int, tmp_path: Path) -> None:
-    batch = make_batch(seed, QUERIES_PER_BATCH)
+    batch = make_batch(seed, QUERIES_PER_BATCH, rounds(3, TICKS_MAX))
     failures, recomputed = check_batch(batch, tmp_path / "database")
     if failures:
         pytest.fail(report(batch, failures[0], lambda: Path(tempfile.mkdtemp(dir=tmp_path))))
