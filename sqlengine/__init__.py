@@ -11,6 +11,7 @@ with sqlengine.connect("data") as db:
 
 from __future__ import annotations
 
+import gc as _gc
 from typing import TYPE_CHECKING, Any
 
 from sqlengine.ownership import check_storage_is_ours
@@ -77,18 +78,28 @@ def connect(
     (55006) when another process has a directory open, DataCorrupted (XX001) when its files are, InvalidParameter
     (22023) when a directory belongs to another database.
     """
-    # Lazy: the engine's modules are many, and `import sqlengine` should cost nothing.
-    from sqlengine.api.database import Database
+    return _database()(path, replicas=replicas, clock=clock, dialect=dialect, **settings)
 
-    return Database(path, replicas=replicas, clock=clock, dialect=dialect, **settings)
+
+def _database() -> type[Database]:
+    """The class; its modules are many, nothing of them is garbage, and the collector would look at all of them again
+    and again while they come."""
+    collects = _gc.isenabled()
+    _gc.disable()
+    try:
+        # Lazy: `import sqlengine` should cost nothing.
+        from sqlengine.api.database import Database
+
+        return Database
+    finally:
+        if collects:
+            _gc.enable()
 
 
 def __getattr__(name: str) -> Any:
     """Database and VirtualClock are imported when first named."""
     if name == "Database":
-        from sqlengine.api.database import Database
-
-        return Database
+        return _database()
     if name == "VirtualClock":
         from sqlengine.runtime.clock import VirtualClock
 

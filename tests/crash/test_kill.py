@@ -18,7 +18,7 @@ from tests.crash.worker import change, rows_of
 from tests.nursery import Nursery, run_script
 
 ROOT = Path(__file__).resolve().parents[2]
-CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "4"))
+CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "3"))
 
 VIEWS = {
     "counts": "SELECT k, count(*) AS c, max(n) AS newest FROM events GROUP BY k",

@@ -11,7 +11,7 @@ from tests.nursery import Nursery, run_script
 from tests.storage.conftest import numbers
 
 ROOT = Path(__file__).resolve().parents[2]
-CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "7"))
+CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "4"))
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import storage
 from tests.storage.conftest import numbers
 
 ROOT = Path(__file__).resolve().parents[2]
-CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "6"))
+CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "4"))
 NAMES = ["a", "b", "c"]
 
 
