@@ -18,6 +18,7 @@ from repl.coldstart import keep_pandas_out
 from repl.commands.base import Leave
 from repl.commands.display import with_pager
 from repl.config import Config, read_config
+from repl.late import LateDatabase
 from repl.options import Options, is_address, parse_arguments
 from repl.render.base import Look
 from repl.render.error import error_text
@@ -65,10 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _with_database(options: Options, config: Config) -> int:
     """Open, run, close."""
     options = replace(options, data_dir=config.connections.get(options.data_dir or "", options.data_dir))
-    with _open(options.data_dir or MEMORY, options) as database:
+    interactive = not options.scripts and sys.stdin.isatty()
+    with _open(options.data_dir or MEMORY, options, late=interactive) as database:
         session = database.session()
         set_hive_variables(session, options)
-        interactive = not options.scripts and sys.stdin.isatty()
         shell = make_shell(session, options, config, interactive, database.session)
         try:
             if interactive:
@@ -93,12 +94,14 @@ def set_hive_variables(session: Any, options: Options) -> None:
         session.execute(text)
 
 
-def _open(place: str, options: Options) -> Any:
-    """The database in a directory, in memory, or of a server."""
+def _open(place: str, options: Options, late: bool) -> Any:
+    """The database in a directory, in memory (there when something is asked of it, with `late`), or of a server."""
     if is_address(place):
         from repl.remote import RemoteDatabase  # lazy: it brings the server's table of types
 
         return RemoteDatabase(place, options.dialect)
+    if late and place == MEMORY and not options.replicas:
+        return LateDatabase(lambda: connect(MEMORY, dialect=options.dialect), options.dialect)
     return connect(place, replicas=options.replicas or None, dialect=options.dialect)
 
 

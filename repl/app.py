@@ -21,6 +21,7 @@ from repl.completion.completer import SqlCompleter
 from repl.completion.names import NameKeeper, Names
 from repl.config import Config
 from repl.editing.prompt import editing_mode, make_prompt
+from repl.late import LateSession
 from repl.options import Options, is_address
 from repl.runner import Interrupted
 from repl.shell import Shell
@@ -89,9 +90,15 @@ def _complete_again(prompt: PromptSession[str], completer: SqlCompleter) -> None
 
 
 def _prepare(shell: Shell, keeper: NameKeeper | None) -> None:
-    """What the first keys need, while nobody has typed yet: names, and the parser of statements."""
-    shell.runner.start(lambda _session: accepts(()))
+    """What the first keys need, while nobody has typed yet: the engine, names, and the parser of statements."""
+    shell.runner.start(_loaded)
     _refresh(shell, keeper)
+
+
+def _loaded(session: Any) -> None:
+    if isinstance(session, LateSession):
+        session.opened()
+    accepts(())
 
 
 def run_text(shell: Shell, text: str) -> None:

@@ -1,0 +1,62 @@
+"""The prompt is there before the engine is, and nobody who uses it can tell."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlengine
+from repl.late import LateDatabase
+from tests.repl.real_terminal import Terminal
+
+
+class Opening:
+    """Opens a database when it is let."""
+
+    def __init__(self) -> None:
+        self.may = threading.Event()
+        self.count = 0
+
+    def __call__(self) -> Any:
+        self.count += 1
+        assert self.may.wait(60)
+        return sqlengine.connect(dialect="hive")
+
+
+def test_what_is_known_before_is_told_at_once_and_the_rest_waits() -> None:
+    opening, hears = Opening(), lambda *_: None
+    with LateDatabase(opening, "hive") as database:
+        sessions = [database.session() for _ in range(3)]
+        assert [session.settings.dialect for session in sessions] == ["hive"] * 3
+        sessions[0].on_progress(hears)
+        answers: list[Any] = []
+        asking = [threading.Thread(target=lambda s=s: answers.append(s.execute("SELECT 1"))) for s in sessions]
+        for thread in asking:
+            thread.start()
+        time.sleep(0.05)
+        assert not answers and sessions[1].settings.dialect == "hive"
+        opening.may.set()
+        for thread in asking:
+            thread.join()
+        assert [answer.fetchall() for answer in answers] == [[(1,)]] * 3 and opening.count == 1
+        sessions[0].execute("SET dialect = postgres")
+        assert [session.settings.dialect for session in sessions] == ["postgres", "hive", "hive"]
+        for session in sessions:
+            session.close()
+
+
+def test_what_was_never_asked_is_never_opened() -> None:
+    opening = Opening()
+    with LateDatabase(opening, "postgres") as database:
+        database.session().close()
+    assert opening.count == 0
+
+
+def test_who_types_ahead_is_answered(tmp_path: Path) -> None:
+    with Terminal(state_home=tmp_path) as terminal:
+        terminal.wait_for("sql>")
+        terminal.run("SELECT 40 + 2 AS answer;")
+        terminal.wait_for("42")
+        terminal.run("\\q")
