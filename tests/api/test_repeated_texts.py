@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import sqlengine
-from sqlengine.sql.recent import KEPT_MAX, LENGTH_MAX, Recent
+from sqlengine.sql.recent import CHARACTERS_MAX, KEPT_MAX, LENGTH_MAX, Recent
 
 
 @pytest.fixture
@@ -103,6 +103,10 @@ def test_what_comes_once_pushes_nothing_out() -> None:
         get(f"twice {i}"), get(f"twice {i}")
     get("a")
     assert made.count("a") == 3, "the one that was asked for longest ago goes"
+    for i in range(2 * CHARACTERS_MAX // LENGTH_MAX):
+        for _ in range(3):
+            get(f"{i:>{LENGTH_MAX}}")
+    assert recent._characters == sum(len(text) for text in recent._made) <= CHARACTERS_MAX < 2 * recent._characters
     long = "x" * (LENGTH_MAX + 1)
     for _ in range(3):
         get(long)
