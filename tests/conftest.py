@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -45,6 +46,16 @@ class Sampling:
 def pytest_configure(config: pytest.Config) -> None:
     """Have it for the whole suite."""
     config.pluginmanager.register(Sampling())
+    gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ten thousand tests are no garbage, nor are the modules they are in: looking at all of them again and again took a
+    tenth of the suite's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="module")
