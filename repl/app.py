@@ -37,7 +37,7 @@ _BARE_WORDS = {"quit": "\\q", "exit": "\\q", "help": "\\?"}
 def run_prompt(shell: Shell, options: Options, config: Config = Config(), **terminal: Any) -> int:  # noqa: B008 - frozen
     """Read and run statements until the user leaves; always 0.  `terminal`: input and output, for tests."""
     shell.terminal = terminal
-    keeper = NameKeeper(shell.open_session) if shell.open_session is not None else None
+    keeper = NameKeeper(shell.open_session, shell.is_remote) if shell.open_session is not None else None
     completer = SqlCompleter(lambda: keeper.names if keeper is not None else Names())
     history = _history(shell)
     colored = has_color() and not options.no_color

@@ -45,6 +45,8 @@ class LateDatabase:
 class LateSession:
     """Everything a session has; asking for it opens the database, except for what is known before."""
 
+    is_remote = False
+
     def __init__(self, database: LateDatabase, dialect: str) -> None:
         self._database = database
         self._lock = threading.Lock()

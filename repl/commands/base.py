@@ -25,8 +25,13 @@ class Command:
 
 
 def is_run(shell: Any, text: str) -> bool:
-    """Run a statement as if it had been typed; False if it failed, which has then been reported."""
-    return bool(shell.run(Statement(text)))
+    """Run a statement of a command's own as if it had been typed, but nobody is asked whether it may lose what it does;
+    False if it failed, which has then been reported."""
+    confirms, shell.confirms = shell.confirms, False
+    try:
+        return bool(shell.run(Statement(text)))
+    finally:
+        shell.confirms = confirms
 
 
 class Leave(Exception):

@@ -14,6 +14,7 @@ from sqlengine.errors import Error
 from sqlengine.quick_dataclass import dataclass
 
 _PATIENCE_S = 1.0
+_OWN_PATIENCE_S = 60.0
 _COLUMNS = (
     "SELECT n.nspname AS s, c.relname AS r, a.attname AS c, format_type(a.atttypid, a.atttypmod) AS t "
     "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
@@ -121,10 +122,12 @@ def _rows(session: Any, sql: str) -> list[dict[str, Any]]:
 class NameKeeper:
     """Keeps `names` up to date on a thread of its own: `refresh` asks for them anew and returns at once.
 
-    `on_change` is called on that thread when there are others.
+    `on_change` is called on that thread when there are others.  `is_remote`: a server may hang, and is not awaited;
+    what this process itself does always ends, and must have ended when the interpreter does.
     """
 
-    def __init__(self, open_session: Callable[[], Any]) -> None:
+    def __init__(self, open_session: Callable[[], Any], is_remote: bool = True) -> None:
+        self._patience_s = _PATIENCE_S if is_remote else _OWN_PATIENCE_S
         self.names = Names()
         self.on_change: Callable[[], None] = lambda: None
         self.fetched = 0
@@ -149,10 +152,10 @@ class NameKeeper:
         """End the thread and its session."""
         self._closed = True
         self._wanted.release()
-        self._thread.join(_PATIENCE_S)
+        self._thread.join(self._patience_s)
         if self._thread.is_alive() and self._session is not None:
             threading.Thread(target=self._session.cancel, daemon=True).start()
-            self._thread.join(_PATIENCE_S)  # of a server that hangs nothing more is awaited
+            self._thread.join(self._patience_s)  # of a server that hangs nothing more is awaited
 
     def _run(self) -> None:
         try:
@@ -160,6 +163,8 @@ class NameKeeper:
                 while self._wanted.acquire(blocking=False):  # what was asked meanwhile is answered by one fetch
                     pass
                 self._session = self._session or self._open_session()
+                if self._closed:  # the user has left while it was opened
+                    break
                 names = fetch_names(self._session)
                 with self._changed:
                     self.names = names

@@ -17,10 +17,10 @@ LEAST_PART = 16
 """Nothing more is made when less than this part of all memory would be left."""
 _MEMINFO = Path("/proc/meminfo")
 _GROUPS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    tuple(Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current", "memory.stat")),
+    tuple(
+        Path("/sys/fs/cgroup/memory") / name
+        for name in ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
     ),
 )
 
@@ -40,7 +40,8 @@ class Room:
             return
         self._look_at = self._made + LOOK_BYTES
         left = left_and_all()
-        if left is not None and left[0] < left[1] // LEAST_PART:
+        # what is in pieces is brought together in the end, and then there twice
+        if left is not None and left[0] - self._made < left[1] // LEAST_PART:
             raise OutOfMemory(
                 f"{self._what} makes more rows at once than memory has room for: {self._made >> 20} MB so far",
                 hint="a join needs conditions that few pairs of rows meet; add one, or join smaller parts",
@@ -61,9 +62,11 @@ def _of_machine() -> tuple[int, int] | None:
         return None
 
 
-def _of_group(most: Path, used: Path) -> tuple[int, int] | None:
+def _of_group(most: Path, used: Path, stat: Path) -> tuple[int, int] | None:
     try:
         limit = int(most.read_text())
-        return limit - int(used.read_text()), limit
+        figures = dict(line.split(" ", 1) for line in stat.read_text().splitlines())
+        cached = sum(int(figures.get(name, 0)) for name in ("active_file", "inactive_file"))  # the system gives it back
+        return limit - int(used.read_text()) + cached, limit
     except (OSError, ValueError):  # no such group, or "max": it has no limit
         return None

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 import sqlengine
+from sqlengine.errors import OutOfMemory
 from sqlengine.operators import room
 from sqlengine.operators.room import LEAST_PART, Room, left_and_all
 
@@ -68,15 +69,26 @@ def test_memory_is_looked_at_each_time_so_much_more_is_made(monkeypatch: pytest.
     assert len(looked) == 4, "where the system does not say, nothing is refused"
 
 
+def test_what_has_been_made_must_fit_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pieces are copied into one."""
+    monkeypatch.setattr(room, "LOOK_BYTES", 1)
+    monkeypatch.setattr(room, "left_and_all", lambda: (10 * GIB, 16 * GIB))
+    some = Room("it")
+    some.take(9 * GIB)
+    with pytest.raises(OutOfMemory, match="it makes more rows at once"):
+        some.take(1)
+
+
 def test_the_group_that_has_fewer_left_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine, most, used = tmp_path / "meminfo", tmp_path / "max", tmp_path / "current"
+    machine, most, used, stat = (tmp_path / name for name in ("meminfo", "max", "current", "stat"))
     monkeypatch.setattr(room, "_MEMINFO", machine)
-    monkeypatch.setattr(room, "_GROUPS", ((most, used),))
+    monkeypatch.setattr(room, "_GROUPS", ((most, used, stat),))
     assert left_and_all() is None
     machine.write_text("MemTotal: 2048 kB\nMemAvailable:  1024 kB\n")
     assert left_and_all() == (1 << 20, 2 << 20)
     most.write_text("max\n")
-    used.write_text("5\n")
+    used.write_text("25\n")
+    stat.write_text("anon 3\nactive_file 12\ninactive_file 8\nfile 22\n")
     assert left_and_all() == (1 << 20, 2 << 20), "a group without a limit"
     most.write_text("1000\n")
     assert left_and_all() == (995, 1000)

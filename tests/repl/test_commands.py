@@ -130,11 +130,16 @@ def test_copy(typed: Typed, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("taken", ["clicks", "per_page"])
-def test_a_demo_that_finds_its_names_taken_leaves_nothing_and_says_which_it_needs(typed: Typed, taken: str) -> None:
-    typed.run(f"CREATE TABLE {taken} (a INT);")
-    said = typed.run("\\demo")
-    assert f'relation "{taken}" already exists [42P07]' in said and '"clicks" and "per_page"' in said
-    assert "clicks" not in typed.run("\\ds")
+def test_a_demo_that_finds_its_names_taken_leaves_nothing_and_says_which_it_needs(taken: str) -> None:
+    with connect() as database:
+        typed = Typed(database, interactive=True)
+        typed.shell.read_answer = lambda: pytest.fail("nobody is asked about what \\demo itself has made")
+        typed.run(f"CREATE TABLE {taken} (a INT);")
+        said = typed.run("\\demo")
+        assert f'relation "{taken}" already exists [42P07]' in said and '"clicks" and "per_page"' in said
+        assert "there are no streams" in typed.run("\\ds") and typed.shell.confirms
+        typed.shell.close()
+        typed.session.close()
 
 
 def test_the_demo_has_rows(typed: Typed) -> None:

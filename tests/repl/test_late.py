@@ -29,6 +29,7 @@ def test_what_is_known_before_is_told_at_once_and_the_rest_waits() -> None:
     opening, hears = Opening(), lambda *_: None
     with LateDatabase(opening, "hive") as database:
         sessions = [database.session() for _ in range(3)]
+        assert not any(session.is_remote for session in sessions) and opening.count == 0
         assert [session.settings.dialect for session in sessions] == ["hive"] * 3
         sessions[0].on_progress(hears)
         answers: list[Any] = []
@@ -52,6 +53,15 @@ def test_what_was_never_asked_is_never_opened() -> None:
     with LateDatabase(opening, "postgres") as database:
         database.session().close()
     assert opening.count == 0
+
+
+def test_who_leaves_before_the_engine_is_there_leaves_in_order(tmp_path: Path) -> None:
+    """A thread that is in native code when the interpreter ends would end the process by a signal."""
+    for _ in range(2):
+        with Terminal(state_home=tmp_path) as terminal:
+            terminal.wait_for("sql>")
+            terminal.press("c-d")
+            assert terminal.exit_status() == 0
 
 
 def test_who_types_ahead_is_answered(tmp_path: Path) -> None:
