@@ -95,14 +95,16 @@ def set_hive_variables(session: Any, options: Options) -> None:
 
 
 def _open(place: str, options: Options, late: bool) -> Any:
-    """The database in a directory, in memory (there when something is asked of it, with `late`), or of a server."""
+    """The database in a directory or in memory (there when something is asked of it, with `late`), or of a server."""
     if is_address(place):
         from repl.remote import RemoteDatabase  # lazy: it brings the server's table of types
 
         return RemoteDatabase(place, options.dialect)
-    if late and place == MEMORY and not options.replicas:
-        return LateDatabase(lambda: connect(MEMORY, dialect=options.dialect), options.dialect)
-    return connect(place, replicas=options.replicas or None, dialect=options.dialect)
+
+    def opening() -> Any:
+        return connect(place, replicas=options.replicas or None, dialect=options.dialect)
+
+    return LateDatabase(opening, options.dialect) if late else opening()
 
 
 def make_shell(

@@ -28,6 +28,7 @@ from repl.shell import Shell
 from repl.statements import cut
 from repl.terminal import has_color
 from sqlengine import __version__
+from sqlengine.errors import Error
 from sqlengine.sql import accepts
 
 _USAGE = "SQL ends with a semicolon; \\? lists commands, \\q leaves"
@@ -35,7 +36,10 @@ _BARE_WORDS = {"quit": "\\q", "exit": "\\q", "help": "\\?"}
 
 
 def run_prompt(shell: Shell, options: Options, config: Config = Config(), **terminal: Any) -> int:  # noqa: B008 - frozen
-    """Read and run statements until the user leaves; always 0.  `terminal`: input and output, for tests."""
+    """Read and run statements until the user leaves; always 0.  `terminal`: input and output, for tests.
+
+    Raises Error when the database turns out not to open, which is known after the prompt has been drawn.
+    """
     shell.terminal = terminal
     keeper = NameKeeper(shell.open_session, shell.is_remote) if shell.open_session is not None else None
     completer = SqlCompleter(lambda: keeper.names if keeper is not None else Names())
@@ -45,7 +49,7 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
     if keeper is not None and config.complete_while_typing:
         keeper.on_change = lambda: _complete_again(prompt, completer)
     completer.learn(history.load_history_strings())
-    _when_shown(prompt, lambda: _prepare(shell, keeper))
+    _when_shown(prompt, lambda: _prepare(shell, keeper, prompt))
     if not options.quiet:
         shell.say(banner(options.data_dir))
     try:
@@ -55,6 +59,7 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
                 return 0
             completer.remember(text)
             try:
+                shell.wait_for(_opened)
                 run_text(shell, text)
             except (Interrupted, KeyboardInterrupt):
                 shell.say("cancelled")  # also what is no statement: Ctrl-C never leaves the prompt
@@ -89,16 +94,37 @@ def _complete_again(prompt: PromptSession[str], completer: SqlCompleter) -> None
         loop.call_soon_threadsafe(begin)
 
 
-def _prepare(shell: Shell, keeper: NameKeeper | None) -> None:
+def _prepare(shell: Shell, keeper: NameKeeper | None, prompt: PromptSession[str]) -> None:
     """What the first keys need, while nobody has typed yet: the engine, names, and the parser of statements."""
-    shell.runner.start(_loaded)
+
+    def load(session: Any) -> None:
+        try:
+            _opened(session)
+        except Error as error:
+            _take_back(prompt, error)
+        else:
+            accepts(())
+
+    shell.runner.start(load)
     _refresh(shell, keeper)
 
 
-def _loaded(session: Any) -> None:
-    if isinstance(session, LateSession):
+def _opened(session: Any) -> None:
+    """Have the session open."""
+    if isinstance(session, LateSession) and not session.is_open:
         session.opened()
-    accepts(())
+
+
+def _take_back(prompt: PromptSession[str], error: Error) -> None:
+    """End a prompt that stands over nothing; one that has just been answered is ended by what it asks for."""
+    app = prompt.app
+
+    def leave() -> None:
+        if app.is_running and not app.is_done:
+            app.exit(exception=error)
+
+    if app.loop is not None:
+        app.loop.call_soon_threadsafe(leave)
 
 
 def run_text(shell: Shell, text: str) -> None:

@@ -1,7 +1,8 @@
-"""A database in memory that is there when something is asked of it: the prompt is drawn before the engine is loaded.
+"""A database that is there when something is asked of it: the prompt is drawn before the engine is loaded.
 
-Why: loading the engine is half of a cold start, and nobody types within it.  Opening a database in memory cannot fail,
-so nothing that a user should know first comes late.  One in a directory, or of a server, is opened before the prompt.
+Why: loading the engine is half of a cold start, reading a directory can take seconds, and nobody types within the
+first.  What cannot be opened takes the prompt back (repl/app.py).  A server is asked before the prompt: it is quick,
+and its answer (a password that is wrong) is what the user waits for.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+
+from sqlengine.errors import Error
 
 
 class LateDatabase:
@@ -21,6 +24,7 @@ class LateDatabase:
         self._dialect = dialect
         self._lock = threading.Lock()
         self._opened: Any = None
+        self._error: Error | None = None
 
     def __enter__(self) -> LateDatabase:
         return self
@@ -31,10 +35,16 @@ class LateDatabase:
                 self._opened.__exit__(*error)
 
     def opened(self) -> Any:
-        """The database."""
+        """The database.  Raises whatever Error opening it raised, each time: it is tried once."""
         with self._lock:
+            if self._error is not None:
+                raise self._error
             if self._opened is None:
-                self._opened = self._opening()
+                try:
+                    self._opened = self._opening()
+                except Error as error:
+                    self._error = error
+                    raise
             return self._opened
 
     def session(self) -> LateSession:
@@ -62,6 +72,11 @@ class LateSession:
                 if self._hears is not None:
                     self._opened.on_progress(self._hears)
             return self._opened
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the session is there."""
+        return self._opened is not None
 
     @property
     def settings(self) -> Any:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from repl.commands import run_command
 from repl.commands.base import Leave
@@ -173,9 +173,7 @@ class Shell:
             self.say("cancelled")
             return False
         except Abandoned:
-            # the session does not answer, so nothing can be closed in order; what was acknowledged is on disk
-            self.say("the statement does not stop; leaving without it")
-            os._exit(INTERRUPTED)
+            self._abandon()
         except Error as error:
             self.report(_of_variables(error, statement), statement)
         except (BrokenPipeError, Leave):
@@ -183,6 +181,20 @@ class Shell:
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the prompt and the next statement must live
             self.report(_internal(error), statement)
         return False
+
+    def wait_for(self, work: Callable[[Any], Any]) -> Any:
+        """`work(session)`, however long it takes, with its progress; raises as it does, and Interrupted."""
+        self._progress = self._new_progress()
+        try:
+            return self.runner.call(work)
+        except Abandoned:
+            self._abandon()
+
+    def _abandon(self) -> NoReturn:
+        """Leave at once: the session does not answer, so nothing can be closed in order; what was acknowledged is on
+        disk."""
+        self.say("the statement does not stop; leaving without it")
+        os._exit(INTERRUPTED)
 
     def _filled_in(self, statement: Statement) -> Statement:
         """The statement with its variables replaced."""

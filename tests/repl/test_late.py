@@ -7,8 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import sqlengine
 from repl.late import LateDatabase
+from sqlengine.errors import ObjectInUse
 from tests.repl.real_terminal import Terminal
 
 
@@ -70,3 +73,50 @@ def test_who_types_ahead_is_answered(tmp_path: Path) -> None:
         terminal.run("SELECT 40 + 2 AS answer;")
         terminal.wait_for("42")
         terminal.run("\\q")
+
+
+def test_a_directory_is_opened_behind_the_prompt(tmp_path: Path) -> None:
+    with sqlengine.connect(tmp_path / "data") as database:
+        database.execute("CREATE TABLE t (a int)")
+        database.execute("INSERT INTO t VALUES (7)")
+    for typed in ("SELECT a * 6 FROM t;", "SELECT sum(a) FROM t WHERE a > 1;"):
+        with Terminal(str(tmp_path / "data"), state_home=tmp_path) as terminal:
+            terminal.wait_for("sql>")
+            terminal.run(typed)
+            terminal.wait_for("(1 row")
+            terminal.run("\\q")
+            assert terminal.exit_status() == 0
+
+
+def test_a_directory_that_does_not_open_takes_the_prompt_back(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no database")
+    with sqlengine.connect(tmp_path / "data"):
+        for place, told in (("data", "55006"), ("file/below", "58030")):
+            with Terminal(str(tmp_path / place), state_home=tmp_path) as terminal:
+                terminal.wait_for(told)
+                assert terminal.exit_status() == 1
+
+
+def test_what_is_typed_over_a_directory_that_does_not_open_is_not_run(tmp_path: Path) -> None:
+    with sqlengine.connect(tmp_path / "data"), Terminal(str(tmp_path / "data"), state_home=tmp_path) as terminal:
+        terminal.wait_for("sql>")
+        terminal.run("SELECT 6 * 7 AS answer;")
+        assert terminal.exit_status() == 1
+        assert "55006" in terminal.text and "42" not in terminal.text
+
+
+def test_an_opening_that_failed_is_not_tried_again() -> None:
+    count = 0
+
+    def opening() -> Any:
+        nonlocal count
+        count += 1
+        raise ObjectInUse("busy")
+
+    with LateDatabase(opening, "postgres") as database:
+        session = database.session()
+        for _ in range(3):
+            with pytest.raises(ObjectInUse):
+                session.execute("SELECT 1")
+        session.close()
+    assert count == 1
