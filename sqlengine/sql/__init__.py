@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlengine.sql.column_reads import columns_read
     from sqlengine.sql.glot import has_own_form
     from sqlengine.sql.open_params import lower_open, parameter_count
-    from sqlengine.sql.params import Typed, bind_params
+    from sqlengine.sql.params import bind_params
     from sqlengine.sql.pg_forms import PgForms
     from sqlengine.sql.query import lower
     from sqlengine.sql.references import Reference, called_functions, named_in, reads_changes, tables
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlengine.sql.sampling import sampled_share
     from sqlengine.sql.shell import Accepts, accepts, is_keyword
     from sqlengine.sql.syntax_help import split_alternatives, statement_words, synopsis
+    from sqlengine.sql.typed import Typed
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {
@@ -54,7 +55,7 @@ _LAZY = {
     "render_expr": "render",
     "bind_params": "params",
     "PgForms": "pg_forms",
-    "Typed": "params",
+    "Typed": "typed",
     "lower_open": "open_params",
     "parameter_count": "open_params",
     "grouping_window": "windows",

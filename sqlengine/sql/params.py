@@ -16,14 +16,15 @@ from typing import Any, TypeVar
 from sqlglot import exp
 
 from sqlengine.errors import InterfaceError, InvalidText, OutOfRange, ProgrammingError
-from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast, deep
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import Token, lex
 from sqlengine.sql.literal_casts import moment_text
 from sqlengine.sql.lower_values import parameter, whole
+from sqlengine.sql.plain_params import filled, template_of
 from sqlengine.sql.rewrite import parameter_spans
 from sqlengine.sql.to_sqlglot import to_tree
+from sqlengine.sql.typed import Typed
 
 Params = Sequence[Any] | Mapping[str, Any]
 Bindable = TypeVar("Bindable", ast.Query, ast.Statement)
@@ -51,7 +52,8 @@ def bind_params(target: Bindable, params: Params) -> Bindable:
     an SQL type.
     """
     values = _Values(params)
-    made = deep.run(_bind, target, values)
+    is_flat = isinstance(target, ast.Insert) and template_of(target.query.text) is not None
+    made = _bind(target, values) if is_flat else deep.run(_bind, target, values)
     values.check_all_used()
     return made
 
@@ -67,7 +69,8 @@ def _statement(statement: Any, values: _Values) -> Any:
     for field in dataclasses.fields(statement):
         value = getattr(statement, field.name)
         if isinstance(value, ast.Query):
-            changes[field.name] = values.query(value)
+            plain = values.rows(value) if isinstance(statement, ast.Insert) else None
+            changes[field.name] = plain or values.query(value)
         elif field.name == "statement" and isinstance(value, ast.Statement):
             changes[field.name] = _statement(value, values)
     for name in _TEXT_FIELDS:
@@ -89,14 +92,6 @@ def _texts(value: Any, values: _Values) -> Any:
 def _when(when: ast.MergeWhen, values: _Values) -> ast.MergeWhen:
     condition = None if when.condition is None else values.text(when.condition)
     return dataclasses.replace(when, condition=condition, values=tuple(values.text(text) for text in when.values))
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """A value in the text form of its type, as drivers send values; a list holds elements."""
-
-    value: str | list[Any] | None
-    type_name: str
 
 
 class _Values:
@@ -123,6 +118,22 @@ class _Values:
                 key = param.key + first if isinstance(param.key, int) else param.key
                 node.replace(self.literal(key))
         return dataclasses.replace(query, tree=tree, text=self.text(query.text))
+
+    def rows(self, query: ast.Query) -> ast.Query | None:
+        """The query of an INSERT as the rows it brings, if it is VALUES of parameters and literals."""
+        template = template_of(query.text)
+        if template is None:
+            return None
+        first = self.marks if template.marks else 0
+        made = filled(template, lambda key: self._value(key + first if isinstance(key, int) else key))
+        if made is None:
+            return None
+        for column in template.columns:
+            if isinstance(column, tuple):
+                self.used.update(key + first if isinstance(key, int) else key for key in column)
+        self.marks += template.marks
+        rows, casts = made
+        return dataclasses.replace(query, tree=exp.Values(expressions=[]), rows=rows, casts=casts)
 
     def text(self, text: str) -> str:
         """SQL text with its parameters' spans replaced."""

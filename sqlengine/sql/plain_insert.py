@@ -15,17 +15,19 @@ from sqlengine.sql import ast
 from sqlengine.sql.lexer import QUERY_STARTS
 
 _NAME = r'(?:[A-Za-z_][A-Za-z_0-9]*|"(?:[^"]|"")+")'
-_LITERAL = r"(?:[+-]?\d+(?:\.\d+)?|'(?:[^']|'')*'|NULL|TRUE|FALSE)"
-_ROW = rf"\(\s*{_LITERAL}(?:\s*,\s*{_LITERAL})*\s*\)"
+LITERAL = r"(?:[+-]?\d+(?:\.\d+)?|'(?:[^']|'')*'|NULL|TRUE|FALSE)"
+_ROW = rf"\(\s*{LITERAL}(?:\s*,\s*{LITERAL})*\s*\)"
 _HEAD = re.compile(
     rf"\s*INSERT\s+INTO\s+({_NAME}(?:\.{_NAME})*)\s*(?:\(\s*({_NAME}(?:\s*,\s*{_NAME})*)\s*\)\s*)?VALUES\s*(?=\()",
     re.IGNORECASE,
 )
 _ROWS = re.compile(rf"({_ROW}(?:\s*,\s*{_ROW})*)\s*;?\s*", re.IGNORECASE)
 _NAMES = re.compile(_NAME)
-_TOKENS = re.compile(r"('(?:[^']|'')*')|([+-]?\d+(?:\.\d+)?)|(NULL)|(TRUE|FALSE)|(\))", re.IGNORECASE)
+TOKEN = r"('(?:[^']|'')*')|([+-]?\d+(?:\.\d+)?)|(NULL)|(TRUE|FALSE)|(\))"
+"""A literal or the end of a row; by their groups the kinds below."""
+_TOKENS = re.compile(TOKEN, re.IGNORECASE)
 _STRING, _NUMBER, _NULL, _BOOLEAN, _END = range(5)
-Token = tuple[str, str, str, str, str]
+Token = tuple[str, ...]
 _EXACT_DIGITS = 15
 """A number of so many digits is the same double whether it is read as a decimal first or not."""
 
@@ -58,20 +60,21 @@ def _table(tokens: Sequence[Token]) -> pa.Table | None:
     step = width + 1
     if len(tokens) % step or not all(token[_END] for token in tokens[width::step]):
         return None
-    columns = [_column(tokens[at::step]) for at in range(width)]
+    columns = [column_of(tokens[at::step]) for at in range(width)]
     if any(column is None for column in columns):
         return None
     return pa.table(columns, names=[f"column{at + 1}" for at in range(width)])
 
 
-def _column(tokens: Sequence[Token]) -> pa.Array | None:
+def column_of(tokens: Sequence[Token]) -> pa.Array | None:
+    """Literals of one kind as an array; None of several kinds, and of numbers that need a wider type."""
     for kind, make in _MAKERS:
         if all(token[kind] or token[_NULL] for token in tokens):
             return make([token[kind] or None for token in tokens])
     return None
 
 
-def _array(texts: list[str | None]) -> pa.StringArray:
+def text_array(texts: list[str | None]) -> pa.StringArray:
     """Texts as they are; made by a builder, as pa.array imports pandas where it is installed."""
     builder = pa.lib.StringBuilder()
     builder.append_values(texts)
@@ -79,13 +82,13 @@ def _array(texts: list[str | None]) -> pa.StringArray:
 
 
 def _strings(texts: list[str | None]) -> pa.Array:
-    return _array([None if t is None else t[1:-1].replace("''", "'") for t in texts])
+    return text_array([None if t is None else t[1:-1].replace("''", "'") for t in texts])
 
 
 def _numbers(texts: list[str | None]) -> pa.Array | None:
     """Whole numbers as integer or bigint; others as numeric of as many digits as they have, None if these are many."""
     there = [t for t in texts if t is not None]
-    written = _array([None if t is None else t.lstrip("+") for t in texts])
+    written = text_array([None if t is None else t.lstrip("+") for t in texts])
     if not any("." in t for t in there):
         try:
             return written.cast(pa.int32())
@@ -105,7 +108,7 @@ def _bigints(written: pa.StringArray) -> pa.Array | None:
 
 
 def _booleans(texts: list[str | None]) -> pa.Array:
-    return _array(texts).cast(pa.bool_())
+    return text_array(texts).cast(pa.bool_())
 
 
 def _nulls(texts: list[str | None]) -> pa.Array:

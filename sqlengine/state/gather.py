@@ -8,6 +8,7 @@ It must not decide which chunks exist: the arena tells it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,12 @@ class Gatherer:
             found.append(taken[c] if c in taken else self._gather(c, chunk, offset))
             breathe()
         return found
+
+    def view(self, row: int, columns: Sequence[int]) -> list[pa.Array]:
+        """The columns' values of one row as they lie in its chunk, which they keep in memory: not to be held."""
+        at = bisect_right(self._starts, row) - 1
+        chunk, offset = self._chunks[at], row - self._starts[at]
+        return [self._plain(chunk.column(c).slice(offset, 1), c) for c in columns]
 
     def _take_by_chunk(self, rows: Ints, columns: Sequence[int]) -> list[pa.Array]:
         """One pyarrow take per touched chunk, joined, and put back into the order of `rows`."""

@@ -133,6 +133,10 @@ class RowArena:
         wanted = range(len(self.schema)) if columns is None else columns
         return self._gatherer.take(rows, wanted)
 
+    def peek(self, rows: Ints, columns: Sequence[int]) -> list[pa.Array]:
+        """As `take`, for values that are sent and forgotten: those of a single row are not copied."""
+        return self._gatherer.view(int(rows[0]), columns) if len(rows) == 1 else self.take(rows, columns)
+
     def take_batch(self, rows: Ints) -> pa.RecordBatch:
         """The given rows as a batch."""
         if not len(self.schema):

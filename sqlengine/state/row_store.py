@@ -455,21 +455,27 @@ class RowStore:
         Keys without a row do not appear.  NULL finds NULL.  Needs `key_columns`.
         """
         assert self.key_columns is not None, "a store without a key has no look-up"
-        self.settle()
-        self._need_index()
-        assert isinstance(self._index, KeyIndex)
-        positions, rows = self._chains.rows(self._index.find(keys))
-        return positions, self._arena.take_batch(rows)
+        return self.lookup_by(self.key_columns, keys)
 
     def lookup_by(self, columns: tuple[int, ...], keys: Sequence[pa.Array]) -> tuple[Ints, pa.RecordBatch]:
         """As `lookup`, by the values of any columns; the first look-up by them makes an index, which is kept up to date
         from then on."""
-        if columns == self.key_columns:
-            return self.lookup(keys)
+        positions, rows = self._found(columns, keys)
+        return positions, self._arena.take_batch(rows)
+
+    def peek_by(self, columns: tuple[int, ...], key: Sequence[pa.Array], wanted: Sequence[int]) -> list[pa.Array]:
+        """Some columns of the rows of one key, to be sent and forgotten: they may lie in the store's own memory."""
+        return self._arena.peek(self._found(columns, key)[1], wanted)
+
+    def _found(self, columns: tuple[int, ...], keys: Sequence[pa.Array]) -> tuple[Ints, Ints]:
         self.settle()
+        if columns == self.key_columns:
+            self._need_index()
+            assert isinstance(self._index, KeyIndex)
+            return self._chains.rows(self._index.find(keys))
         positions, rows = self._secondary_index(columns).find(keys)
         lives = self._live.values[rows] != 0
-        return positions[lives], self._arena.take_batch(rows[lives])
+        return positions[lives], rows[lives]
 
     def drop_index(self, columns: tuple[int, ...]) -> None:
         """Keep no index by these columns any more; nothing without one."""

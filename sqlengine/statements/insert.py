@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlengine import duck
 from sqlengine.catalog.objects import FileTable, IndexInfo, Stream, Table
 from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
+from sqlengine.functions.casting import cast_kernel
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
 from sqlengine.runtime.stored_columns import stored_names, widened
@@ -34,6 +35,7 @@ from sqlengine.statements.write import (
     writable,
     write_rows,
 )
+from sqlengine.types import from_sql
 
 
 def insert(statement: ast.Insert, context: Context) -> Result:
@@ -43,8 +45,7 @@ def insert(statement: ast.Insert, context: Context) -> Result:
         return _into_files(statement, files, context)
     target = writable(context, statement.target)
     statement = without_defaults(context, target, statement)
-    given = statement.query.rows
-    rows = run_snapshot(context, statement.query) if given is None else given
+    rows = _rows(statement.query, context)
     named = statement.columns or None
     if statement.conflict is not None:
         stored = _upsert(context, target, rows, statement)
@@ -53,11 +54,24 @@ def insert(statement: ast.Insert, context: Context) -> Result:
     return changed_rows(context, f"INSERT 0 {stored.num_rows}", target, stored, statement.returning)
 
 
+def _rows(query: ast.Query, context: Context) -> pa.Table:
+    """What a query answers; of VALUES that were read without a parser, with their texts as the types they are of."""
+    if query.rows is None:
+        return run_snapshot(context, query)
+    given: pa.Table = query.rows
+    for at, name in enumerate(query.casts):
+        if name is not None:
+            column = given.column(at)
+            kernel = cast_kernel(column.type, from_sql(name))
+            given = given.set_column(at, given.field(at).name, kernel(column.chunk(0)))
+    return given
+
+
 def _into_files(statement: ast.Insert, table: FileTable, context: Context) -> Result:
     """Into a table of Hive's, whose rows stand for themselves."""
     if statement.conflict is not None or statement.returning:
         raise WrongObjectType(f'table "{table.name}" is over files: INSERT has no ON CONFLICT and no RETURNING there')
-    rows = run_snapshot(context, statement.query) if statement.query.rows is None else statement.query.rows
+    rows = _rows(statement.query, context)
     return rows_into_files(context, table, rows, statement.columns)
 
 

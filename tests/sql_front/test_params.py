@@ -121,7 +121,10 @@ def test_statements() -> None:
         sql.parse_one("INSERT INTO t VALUES (?, ?), (?, ?) ON CONFLICT (a) DO UPDATE SET b = ?"),
         [1, 2, 3, 4, 5],
     )
-    assert made.query.text == "VALUES (1, 2), (3, 4)"  # type: ignore[attr-defined]
+    rows = made.query.rows.to_pylist()  # type: ignore[attr-defined]
+    assert rows == [{"column1": 1, "column2": 2}, {"column1": 3, "column2": 4}]
     assert made.conflict_set == (("b", "5"),)  # type: ignore[attr-defined]
+    made = sql.bind_params(sql.parse_one("INSERT INTO t VALUES (? + 1, ?), (?, ?)"), [1, 2, 3, 4])
+    assert made.query.text == "VALUES (1 + 1, 2), (3, 4)"  # type: ignore[attr-defined]
     made = sql.bind_params(sql.parse_one("EXPLAIN SELECT ?"), [1])
     assert made.statement.query.text == "SELECT 1"  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import struct
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,9 +16,12 @@ from sqlengine.pgtext import PLAIN, list_parts, to_text_array
 from sqlengine.server.cells import Cells, fixed, mask, rows, texts
 from sqlengine.server.pg.binary import binary_cells, list_cells
 from sqlengine.server.pg.oids import ADDRESSES, CIDR, NUMBERED, VECTORS, column, element_oid, type_oid
-from sqlengine.server.pg.replies import BINARY
+from sqlengine.server.pg.replies import BINARY, TEXT, message
 from sqlengine.text_style import TextStyle
 from sqlengine.types import JSON
+
+_COUNT, _LENGTH = struct.Struct("!H"), struct.Struct("!I")
+_NULL = b"\xff" * 4
 
 SLICE_ROWS = 8_192
 """Rows that are made at a time: some hundred kilobytes, so that who reads slowly is noticed soon."""
@@ -36,6 +40,10 @@ class RowEncoder:
         self._style = style
         self._encoding = encoding
         self._oids = [column(field).oid for field in schema]
+        self._is_plain = encoding.is_utf8 and all(
+            code == TEXT and oid not in VECTORS and (pa.types.is_integer(field.type) or pa.types.is_string(field.type))
+            for field, code, oid in zip(schema, self._formats, self._oids, strict=True)
+        )
 
     def slices(self, batch: pa.RecordBatch, kind: bytes = b"D") -> Iterator[tuple[bytes, int]]:
         """(messages, how many rows they are), a slice of the batch at a time."""
@@ -45,6 +53,8 @@ class RowEncoder:
 
     def encode(self, batch: pa.RecordBatch, kind: bytes = b"D") -> bytes:
         """A message for each row; those of COPY in binary are the same but for their kind."""
+        if self._is_plain and batch.num_rows == 1:
+            return _one_row(batch, kind)
         cells = [
             binary(array, oid, self._encoding)
             if code == BINARY
@@ -52,6 +62,19 @@ class RowEncoder:
             for array, code, oid in zip(batch.columns, self._formats, self._oids, strict=True)
         ]
         return rows(cells, batch.num_rows, kind)[0].tobytes()
+
+
+def _one_row(batch: pa.RecordBatch, kind: bytes) -> bytes:
+    """The message of a row of integers and texts, in text: the calls of a column's kernels are many for one value."""
+    cells = [_COUNT.pack(batch.num_columns)]
+    for array in batch.columns:
+        value = array[0].as_py()
+        if value is None:
+            cells.append(_NULL)
+        else:
+            written = str(value).encode()
+            cells += (_LENGTH.pack(len(written)), written)
+    return message(kind, b"".join(cells))
 
 
 def text(array: pa.Array, style: TextStyle) -> pa.Array:

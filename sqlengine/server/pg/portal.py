@@ -30,6 +30,17 @@ SMALL_ROWS = 100
 """So many rows are encoded sooner than another thread is woken."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is the same in all answers of one look-up: their RowDescription, and what makes messages of rows."""
+
+    description: bytes
+    rows: RowEncoder
+
+
+SHAPES_MAX = 16
+
+
 @dataclass
 class Prepared:
     """A statement with the types of its parameters; `statement` None: the text was empty.
@@ -45,6 +56,8 @@ class Prepared:
     is_described: bool = False
     lookup: KeyLookup | None = None
     """How it reads an index by key, when that is all it does."""
+    shapes: dict[tuple[Any, ...], Shape] = field(default_factory=dict)
+    """How such answers were told before, by formats and what the session writes values in."""
 
     def describe(self, session: Session) -> pa.Schema | None:
         """The columns of its rows, None for none."""
@@ -52,6 +65,17 @@ class Prepared:
             self.schema = _schema(session, self.statement, self.types)
             self.is_described = True
         return self.schema
+
+    def shape(self, schema: pa.Schema, formats: tuple[int, ...], settings: Settings) -> Shape:
+        """Of the answers of its look-up, which have this schema."""
+        style, encoding = settings.text_style, settings.client_encoding
+        found = self.shapes.get((formats, style, encoding))
+        if found is None:
+            rows = RowEncoder(schema, spread(formats, len(schema)), style, encoding)
+            found = Shape(described(schema, formats, encoding), rows)
+            if len(self.shapes) < SHAPES_MAX:
+                self.shapes[formats, style, encoding] = found
+        return found
 
 
 def _schema(session: Session, statement: ast.Statement, types: Sequence[pa.DataType]) -> pa.Schema | None:
@@ -154,6 +178,8 @@ class Portal:
     """Whether a Query message brought it, whose answers are in text but for those of binary cursors."""
     arrow: ArrowStream | None = None
     """Makes its rows where the client asked for Arrow."""
+    shape: Shape | None = None
+    """Of a look-up's answer."""
 
     @property
     def is_small(self) -> bool:
@@ -181,20 +207,28 @@ class Portal:
         if self.result is None and self.statement is not None and lookup is not None:
             result = session.look_up_at_once(self.statement, lookup, self._texts())
             if result is not None:
-                self._begin(session, result)
+                self._begin_look_up(session, result)
         return self.result is not None
 
     def start(self, session: Session) -> None:
         """Run the statement if it has not been; its rows have yet to be read."""
         if self.result is None and self.statement is not None:
-            result = None
-            if self.prepared.lookup is not None:
-                result = session.look_up(self.statement, self.prepared.lookup, self._texts())
-            self._begin(session, result if result is not None else session.run(self.bound(), formats=self.formats))
+            lookup = self.prepared.lookup
+            found = session.look_up(self.statement, lookup, self._texts()) if lookup is not None else None
+            if found is not None:
+                self._begin_look_up(session, found)
+            else:
+                self._begin(session, session.run(self.bound(), formats=self.formats))
 
     def _texts(self) -> list[str | None]:
         """The values of scalar parameters."""
         return [None if isinstance(value.value, list) else value.value for value in self.values]
+
+    def _begin_look_up(self, session: Session, result: Result) -> None:
+        self.result = result
+        self.notices, result.notices = result.notices, []
+        self.shape = self.prepared.shape(result.schema, self.formats, session.settings)
+        self.source = RowSource(result, self.shape.rows.encode)
 
     def _begin(self, session: Session, result: Result) -> None:
         if self.statement is not None:
@@ -214,12 +248,14 @@ class Portal:
             return self.arrow.rows
         codes = spread(self.formats, len(schema))
         rows = RowEncoder(schema, codes, settings.text_style, settings.client_encoding)
-        return lambda batch: rows.encode(batch, b"D")
+        return rows.encode
 
     def describe(self, session: Session) -> bytes:
         """RowDescription or NoData; a query is run for it, as its answer is the same now or at Execute."""
         if isinstance(self.statement, ast.SelectStatement) and self.statement.emit is None:
             self.start(session)
+            if self.shape is not None:
+                return self.shape.description
             assert self.result is not None
             schema = self.result.schema
         else:

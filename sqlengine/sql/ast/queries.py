@@ -264,6 +264,8 @@ class Query:
 
     `grace_us` is the GRACE PERIOD of a ksqlDB WINDOW clause: how late a row may come, in microseconds.
     `rows`: the answer, an Arrow table, of VALUES that were read without a parser (plain_insert.py); `tree` has none.
+    `casts`: the types that its columns' texts are yet to be cast to, None where they are what they are
+    (plain_params.py).
     """
 
     text: str
@@ -271,6 +273,7 @@ class Query:
     position: int = 0
     grace_us: int | None = None
     rows: Any = None
+    casts: tuple[str | None, ...] = ()
 
     @property
     def dialect(self) -> str:
