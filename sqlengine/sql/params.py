@@ -61,18 +61,19 @@ def bind_params(target: Bindable, params: Params) -> Bindable:
 def _bind(target: Bindable, values: _Values) -> Bindable:
     if isinstance(target, ast.Query):
         return values.query(target)  # type: ignore[return-value]
-    return _statement(target, values)
+    return _statement(target, values, is_run=True)
 
 
-def _statement(statement: Any, values: _Values) -> Any:
+def _statement(statement: Any, values: _Values, is_run: bool) -> Any:
+    """`is_run`: not one that another statement explains, which has to have a tree."""
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(statement):
         value = getattr(statement, field.name)
         if isinstance(value, ast.Query):
-            plain = values.rows(value) if isinstance(statement, ast.Insert) else None
+            plain = values.rows(value) if is_run and isinstance(statement, ast.Insert) else None
             changes[field.name] = plain or values.query(value)
         elif field.name == "statement" and isinstance(value, ast.Statement):
-            changes[field.name] = _statement(value, values)
+            changes[field.name] = _statement(value, values, is_run=False)
     for name in _TEXT_FIELDS:
         value = getattr(statement, name, None)
         if value:

@@ -134,6 +134,12 @@ def test_errors_are_those_of_any_insert(text: str, values: Any, sqlstate: str) -
         assert db.execute("SELECT * FROM t").fetchall() == []
 
 
+def test_an_insert_that_is_explained_keeps_its_query() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (a INT)")
+        assert ("Values 1 rows",) in db.execute("EXPLAIN INSERT INTO t VALUES (?)", [1]).fetchall()
+
+
 def test_a_template_is_kept_for_the_next_time() -> None:
     assert template_of("VALUES ($1, 7)") is template_of("VALUES ($1, 7)")
     long = "VALUES ($1, '" + "x" * 20_000 + "')"
