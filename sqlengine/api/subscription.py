@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -61,6 +60,8 @@ class Follower:
             yield change
 
     async def __aiter__(self) -> AsyncIterator[Change]:
+        import asyncio  # lazy: whoever comes here has it, and nobody else should load it
+
         while True:
             change = await asyncio.to_thread(self.next)
             if change is None:

@@ -6,7 +6,6 @@ if) a row reaches it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.coerce import constant
 from sqlengine.functions import BUILTINS, Registry
+from storage.replacing import replace
 
 TRUE = tree.Const(pa.bool_(), True)
 FALSE = tree.Const(pa.bool_(), False)

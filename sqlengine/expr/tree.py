@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 
 import pyarrow as pa
 
 from sqlengine.functions.registry import Function
 from sqlengine.quick_dataclass import dataclass
+from storage.replacing import replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ expression to "$g0", ... and every aggregate call to "$a0", ...; a column that i
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TypeVar
 
 import pyarrow as pa
@@ -27,6 +27,7 @@ from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_origin, window_relation
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import approximate, ast, grouping_window
+from storage.replacing import replace
 
 GROUP_WINDOWS = {
     "tumble": "tumble",

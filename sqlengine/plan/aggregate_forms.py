@@ -8,7 +8,6 @@ applied to the group's list: its state is the group's values, and only groups th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from sqlengine import duck
@@ -16,6 +15,7 @@ from sqlengine.functions.aggregates import aggregate
 from sqlengine.plan.rewrite import transform
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import approximate, ast
+from storage.replacing import replace
 
 ALIASES = {
     **approximate.ALIASES,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlengine.errors import InvalidParameter
 from sqlengine.plan.aggregate import has_aggregates
 from sqlengine.plan.rewrite import walk
 from sqlengine.plan.unnest import is_several_rows
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 VALUE = ast.Column(("$rows", "$v0"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 import pyarrow as pa
 
@@ -47,6 +47,7 @@ from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_relation
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 QueryText = Callable[[str], ast.Select | ast.SetOperation]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -14,6 +13,7 @@ from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, schema_of
 from sqlengine.plan.unify import coerce
+from storage.replacing import replace
 
 
 def ref(node: Node, index: int) -> InputRef:

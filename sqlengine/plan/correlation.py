@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from sqlengine.errors import Error
@@ -28,6 +27,7 @@ from sqlengine.plan.unify import coerce, meet
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 
 class DependentBinder(Protocol):

@@ -7,8 +7,6 @@ time, and rows of a join whose condition bounds how far apart their times are.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlengine.errors import InvalidDefinition
 from sqlengine.plan import nodes
 from sqlengine.plan.late import guarded, in_time, slack_us
@@ -16,6 +14,7 @@ from sqlengine.plan.nodes import Forget, Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.time_bounds import TimeDistance, time_distances
 from sqlengine.plan.unplannable import Unplannable
+from storage.replacing import replace
 
 ENDLESS = 1 << 62
 """How long a side keeps its rows that has no bound."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Protocol
 
 import pyarrow as pa
@@ -39,6 +38,7 @@ from sqlengine.plan.unnest import unnested
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 LEFT_ONLY = ("semi", "anti")
 """Joins whose rows are the left side's."""

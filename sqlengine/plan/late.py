@@ -7,8 +7,6 @@ what the operators above may forget by.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from sqlengine.plan import build, nodes
@@ -16,6 +14,7 @@ from sqlengine.plan.exprs import map_refs
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.truncation import cut_down
+from storage.replacing import replace
 
 MONTH_US = 31 * 86_400_000_000
 """The longest month."""

@@ -7,7 +7,7 @@ grow for ever.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Protocol
 
 from sqlengine.errors import Error
@@ -18,6 +18,7 @@ from sqlengine.plan.rewrite import contains, walk
 from sqlengine.plan.scope import HIDDEN, Relation, Visible, whole_rows
 from sqlengine.plan.unnest import is_several_rows, unnested
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 _PARTS = ("hive$member", "hive$struct_item")
 """Functions that give a part of a value, NULL of NULL."""

@@ -7,14 +7,13 @@ of the row it belongs to.  The last rows of a partition wait until more come.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from sqlengine.expr.tree import Call, Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Frame, FrameBound, Node, WindowCall
 from sqlengine.plan.properties import derive
+from storage.replacing import replace
 
 
 def distance(over: nodes.Over) -> int | None:

@@ -7,7 +7,6 @@ handed to it as text, partition by partition.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +27,7 @@ from sqlengine.plan.scope import Relation, Visible
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 RANKING = {
     "row_number": pa.int64(),

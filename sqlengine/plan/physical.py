@@ -6,8 +6,6 @@ watermark has passed it.  ALLOWED LATENESS makes operators forget what only rows
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from sqlengine.errors import InvalidDefinition
@@ -22,6 +20,7 @@ from sqlengine.plan.sessions import session_rows
 from sqlengine.plan.temporal_join import TAKEN_BACK
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 
 def to_physical(node: Node, emit: ast.Emit) -> Node:

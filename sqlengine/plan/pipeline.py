@@ -6,7 +6,7 @@ lower -> bind -> optimize -> physical
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import field, replace
+from dataclasses import field
 
 import pyarrow as pa
 
@@ -31,6 +31,7 @@ from sqlengine.quick_dataclass import dataclass
 from sqlengine.reading import UTC, reading_in
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
+from storage.replacing import replace
 
 
 @dataclass(frozen=True)

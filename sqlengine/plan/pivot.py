@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import reduce
 from itertools import product
 from typing import Protocol
@@ -14,6 +13,7 @@ from sqlengine.plan.join import RelationBinder, join_onto
 from sqlengine.plan.rewrite import conjoin, transform, walk
 from sqlengine.plan.scope import Relation
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 
 class BlockBinder(RelationBinder, Protocol):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ import pyarrow as pa
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import WINDOW_COLUMNS, Node
+from storage.replacing import replace
 
 N = TypeVar("N", bound=Node)
 

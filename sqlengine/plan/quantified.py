@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlengine.plan.rewrite import conjoin, contains
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 
 def operands(test: ast.Subquery) -> tuple[ast.Expr, ...]:

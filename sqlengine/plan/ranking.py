@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
 from sqlengine.plan.scope import Relation, named
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 RANKINGS = ("row_number", "rank", "dense_rank")
 Order = tuple[int, bool, bool]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 import pyarrow as pa
@@ -27,6 +26,7 @@ from sqlengine.plan.set_operations import known_types
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 from sqlengine.sql.mutual import ROUNDS_MARK
+from storage.replacing import replace
 
 WIDENINGS_MAX = 4
 """How often the rows' types may widen (int, bigint, numeric, double precision) before they must agree."""

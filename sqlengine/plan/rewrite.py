@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 PARTS = (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.FrameClause, ast.FrameBound, ast.SelectItem)
 """What expressions stand in."""
@@ -42,7 +43,7 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
         return node if all(a is b for a, b in zip(items, node, strict=True)) else items
     if isinstance(node, ast.Subquery):
         arg = transform(node.arg, fn)
-        return node if arg is node.arg else dataclasses.replace(node, arg=arg)
+        return node if arg is node.arg else replace(node, arg=arg)
     if isinstance(node, ast.Opaque):
         columns = transform(node.columns, fn)
         if columns == node.columns:
@@ -59,7 +60,7 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
             new = transform(old, fn)
             if new is not old:
                 changes[name] = new
-        return dataclasses.replace(node, **changes) if changes else node
+        return replace(node, **changes) if changes else node
     return node
 
 

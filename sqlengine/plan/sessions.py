@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from sqlengine.expr.tree import Call
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.properties import derive, rebuild
+from storage.replacing import replace
 
 
 def session_rows(node: Node) -> Node:

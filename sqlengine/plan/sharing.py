@@ -3,8 +3,6 @@ of plans, with answers that do not depend on when a query began."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from sqlengine.expr.tree import Call, DuckExpr, Expr, InputRef, UserCall, children
@@ -12,6 +10,7 @@ from sqlengine.functions import BUILTINS
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import expressions
 from sqlengine.plan.nodes import Node
+from storage.replacing import replace
 
 
 def unnamed(plan: Node) -> Node:

@@ -7,7 +7,6 @@ a table or a view are as many as somebody keeps anyway.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
@@ -15,6 +14,7 @@ from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.sketches import sketch_of
 from sqlengine.plan.time_bounds import time_distances
 from sqlengine.quick_dataclass import dataclass
+from storage.replacing import replace
 
 ENDLESS = 1 << 62
 """A LIMIT from here on is none."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Protocol
 
 from sqlengine.errors import GroupingError, SyntaxError, UndefinedColumn, UndefinedTable  # noqa: A004 - SQL's word
@@ -27,6 +27,7 @@ from sqlengine.plan.scope import Relation
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 COUNTS = frozenset({"count", "approx_count_distinct"})
 """Aggregates that are 0, not NULL, of no rows."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -25,6 +24,7 @@ from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 from sqlengine.types import TIMESTAMPTZ
+from storage.replacing import replace
 
 MOMENTS = frozenset("now current_timestamp current_date current_time localtime localtimestamp".split())
 """Functions of the time of the statement."""

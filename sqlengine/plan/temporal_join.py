@@ -8,7 +8,6 @@ AsofJoin over the other side's versions); a version that comes late corrects wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -19,6 +18,7 @@ from sqlengine.plan import build, nodes
 from sqlengine.plan.properties import derive
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 DELETED = "$deleted"
 TAKEN_BACK = "FOR SYSTEM_TIME AS OF proctime() needs rows that are never taken back"

@@ -7,7 +7,6 @@ NULL.  In a select list they are taken after everything else of the block.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -21,6 +20,7 @@ from sqlengine.plan.rewrite import transform, walk
 from sqlengine.plan.scope import HIDDEN, Relation, Visible, whole_rows
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 SERIES = ("generate_series", "range")
 """Functions of numbers or times that give a list here and rows in FROM; `range` leaves its end out."""

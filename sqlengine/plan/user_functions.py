@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlengine.functions.user import UserFunctions
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 T = TypeVar("T")
 
@@ -33,4 +34,4 @@ def _marked(node: Any, functions: UserFunctions) -> Any:
             changes[field.name] = new
     if isinstance(node, ast.Call) and (found := functions.find(node.name)) is not None:
         changes["user"] = found
-    return dataclasses.replace(node, **changes) if changes else node
+    return replace(node, **changes) if changes else node

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlengine.errors import InvalidParameter
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import build
 from sqlengine.plan.nodes import WINDOW_COLUMNS, AssignWindow, Filter, Node, Project, Window
 from sqlengine.plan.scope import Relation, Visible
 from sqlengine.sql import ast
+from storage.replacing import replace
 
 DAY_US = 86_400_000_000
 

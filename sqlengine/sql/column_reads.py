@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from sqlengine.sql import ast, deep
 from sqlengine.sql.lower_values import alias_of, fold, parts_of
+from sqlengine.sql.nodes import nodes
 from sqlengine.sql.references import find, is_cte
 
 ColumnsOf = Callable[[ast.Name], Collection[str] | None]
@@ -38,7 +39,7 @@ def _read(node: exp.Expr, ref: ast.TableRef, columns_of: ColumnsOf) -> frozenset
         return None
     name = alias or ref.parts[-1]
     found: set[str] = set()
-    for part in select.walk():
+    for part in nodes(select):
         if _names_otherwise(part) or (isinstance(part, exp.Star) and _is_of(part, select, name)):
             return None
         if isinstance(part, exp.Join) and part.find_ancestor(exp.Select) is select:

@@ -14,6 +14,7 @@ from sqlglot import exp
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql.lambdas import takes_lambda
 from sqlengine.sql.lower_values import fold, position_of
+from sqlengine.sql.nodes import find_all, nodes
 
 _ROWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 """Function of JSON -> (functions of the arrays it goes through, names of its columns; none: the function's own)."""
@@ -27,7 +28,7 @@ for _prefix in ("json", "jsonb"):
 
 def plain_forms(tree: exp.Expr) -> None:
     """Rewrite all of them; the root stays."""
-    for node in list(tree.walk()):
+    for node in nodes(tree):
         rule = _RULES.get(type(node))
         if rule is not None and node.parent is not None:
             rule(node)
@@ -36,7 +37,7 @@ def plain_forms(tree: exp.Expr) -> None:
 def json_arrows(tree: exp.Expr, mark: str) -> None:
     """`f(j -> 'a')`, which is read as a lambda, as an arrow of JSON where f takes no lambda; `mark` stands before
     names of functions."""
-    for found in list(tree.find_all(exp.Lambda)):
+    for found in find_all(tree, exp.Lambda):
         around = found.parent
         names = found.expressions
         if not isinstance(around, exp.Anonymous) or takes_lambda(around.name.removeprefix(mark)) or len(names) != 1:
@@ -152,7 +153,7 @@ def _value_of_alias(item: exp.Expr, table: str, column: str) -> None:
     block = item.find_ancestor(exp.Select)
     if block is None:
         return
-    for found in list(block.find_all(exp.Column)):
+    for found in find_all(block, exp.Column):
         if not found.table and fold(found.this) == table:
             found.set("this", exp.to_identifier(column, quoted=True))
             found.set("table", exp.to_identifier(table, quoted=True))

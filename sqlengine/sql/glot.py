@@ -28,6 +28,7 @@ from sqlengine.sql.lambda_forms import settle_lambda
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.literal_casts import spell_literals
 from sqlengine.sql.lower_values import FILE, position_of
+from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.recursive_items import recursive_items
 from sqlengine.sql.rewrite import rewrite
 from sqlengine.sql.token_edit import matching
@@ -167,7 +168,7 @@ def _parse(tokens: Sequence[Token], text: str, grammar: Grammar) -> exp.Expr:
     _settle(tree, {token.start for token in rewritten if token.kind == STRING})
     if grammar is not _POSTGRES:  # whose calls keep their names, and whose forms are its own business
         return tree
-    for node in list(tree.find_all(exp.Anonymous)):
+    for node in find_all(tree, exp.Anonymous):
         if any(isinstance(a, exp.Lambda) for a in node.expressions):
             settle_lambda(node)
     plain_forms(tree)
@@ -278,7 +279,7 @@ def _may_begin_call(tokens: Sequence[Token], at: int, grammar: Grammar) -> bool:
 def _settle(tree: exp.Expr, strings: set[int]) -> None:
     """Take the marks off function names and the padding out of array indexes, and mark file names."""
     brackets = []
-    for node in tree.walk():
+    for node in nodes(tree):
         if isinstance(node, (exp.Anonymous, exp.Identifier)):
             this = node.args.get("this")
             if isinstance(this, str) and this.startswith(MARK):
@@ -322,7 +323,7 @@ def _settle_group(group: exp.Group) -> None:
         raise NotSupportedError(
             "GROUP BY DISTINCT is not supported",
             hint="write each set once in GROUPING SETS (...)",
-            position=next((at for node in group.walk() if (at := position_of(node)) is not None), None),
+            position=next((at for node in nodes(group) if (at := position_of(node)) is not None), None),
         )
     group.set("all", None)
     for kind in ("rollup", "cube"):

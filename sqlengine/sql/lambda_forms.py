@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from sqlengine.sql.lower_values import fold
+from sqlengine.sql.nodes import find_all
 
 _ITEM = "$item"
 
@@ -48,7 +49,7 @@ def _of_item(function: exp.Expr, fields: Sequence[str]) -> exp.Lambda:
     names = [fold(name) if isinstance(name, exp.Identifier) else name.name for name in function.expressions]
     parts = dict(zip(names, fields, strict=True))
     body = function.this
-    for found in list(body.find_all(exp.Column, exp.Identifier)):
+    for found in find_all(body, exp.Column, exp.Identifier):
         name = found.this if isinstance(found, exp.Column) else found
         alone = isinstance(found, exp.Column) and not found.table or not isinstance(found.parent, (exp.Column, exp.Dot))
         if isinstance(name, exp.Identifier) and alone and fold(name) in parts:

@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlengine.array_text import braces_to_json
 from sqlengine.errors import Error, InvalidText
 from sqlengine.sql.interval import parse_interval
+from sqlengine.sql.nodes import find_all
 
 FROM_TEXT = "from_text"
 """What notes at an array that it was written as a text: such a column is called after its type."""
@@ -22,7 +23,7 @@ _MOMENTS = frozenset((exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNT
 
 def spell_literals(tree: exp.Expr) -> None:
     """Rewrite all of a tree's; the root stays."""
-    for cast in list(tree.find_all(exp.Cast)):
+    for cast in find_all(tree, exp.Cast):
         text = cast.this
         if not isinstance(text, exp.Literal) or not text.is_string or not isinstance(cast.to, exp.DataType):
             continue

@@ -28,6 +28,7 @@ from sqlengine.sql.lower_values import (
     position_of,
     type_name,
 )
+from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.quantified import over_elements, quantifier
 
 DEPTH_MAX = 250
@@ -376,7 +377,7 @@ _HIDDEN = (
 
 def opaque(node: exp.Expr) -> ast.Expr:
     """DuckDB text for an expression without a word; NotSupportedError when the planner must see inside."""
-    for part in node.walk():
+    for part in nodes(node):
         hidden = isinstance(part, exp.Anonymous) and (
             part.name.lower() in AGGREGATES | VOLATILE or part.name.startswith("$")
         )
@@ -385,7 +386,7 @@ def opaque(node: exp.Expr) -> ast.Expr:
             raise NotSupportedError(f"{what} inside {type(node).__name__.lower()} has no incremental form")
     copied = node.copy()
     columns = []
-    for found in copied.find_all(exp.Column):
+    for found in find_all(copied, exp.Column):
         if not isinstance(found.this, exp.Star):
             columns.append(ast.Column(parts_of(found), _first_position(found)))
             _quote_parts(found)
@@ -396,7 +397,7 @@ def opaque(node: exp.Expr) -> ast.Expr:
 def _calls(node: exp.Expr) -> tuple[tuple[str, int], ...]:
     """(name, number of arguments) of the functions it calls, as DuckDB spells them."""
     found = []
-    for part in node.find_all(exp.Func):
+    for part in find_all(node, exp.Func):
         given = [v for value in part.args.values() if value for v in (value if isinstance(value, list) else [value])]
         anonymous = isinstance(part, exp.Anonymous)
         name = part.name if anonymous else part.sql(dialect="duckdb").partition("(")[0]

@@ -11,6 +11,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.lower_expr import Context
 from sqlengine.sql.lower_values import alias_of, fold, position_of
+from sqlengine.sql.nodes import nodes
 
 
 def pivoted(below: ast.Relation, node: exp.Expr, ctx: Context) -> ast.Relation:
@@ -56,7 +57,7 @@ def standard(node: exp.Expr, alias: exp.Expr | None) -> exp.Expr:
 
 def _first_position(node: exp.Expr) -> int | None:
     """Where the first name in an expression stands."""
-    return min((p for part in node.walk() if (p := position_of(part)) is not None), default=None)
+    return min((p for part in nodes(node) if (p := position_of(part)) is not None), default=None)
 
 
 def _choice(item: exp.Expr) -> exp.Expr:

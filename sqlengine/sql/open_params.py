@@ -8,6 +8,7 @@ from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import lower_tree
 from sqlengine.sql.lexer import lex
 from sqlengine.sql.lower_values import parameter
+from sqlengine.sql.nodes import find_all
 from sqlengine.sql.rewrite import parameter_spans
 
 
@@ -28,7 +29,7 @@ def lower_open(query: ast.Query) -> tuple[ast.Select | ast.SetOperation, frozens
 def _lower_open(query: ast.Query) -> tuple[ast.Select | ast.SetOperation, frozenset[int]]:
     tree = query.tree.copy()
     arrays: set[int] = set()
-    for node in list(tree.find_all(exp.Any, exp.All)):
+    for node in find_all(tree, exp.Any, exp.All):
         inner = node.this.unnest() if isinstance(node.this, exp.Paren) else node.this
         element: exp.Expr | None = None
         if isinstance(inner, exp.Cast) and inner.to.this == exp.DType.ARRAY and inner.to.expressions:

@@ -21,6 +21,7 @@ from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import Token, lex
 from sqlengine.sql.literal_casts import moment_text
 from sqlengine.sql.lower_values import parameter, whole
+from sqlengine.sql.nodes import find_all
 from sqlengine.sql.plain_params import filled, template_of
 from sqlengine.sql.rewrite import parameter_spans
 from sqlengine.sql.to_sqlglot import to_tree
@@ -113,7 +114,7 @@ class _Values:
             return query
         first = self.marks if _has_marks(tokens, spans) else 0
         tree = query.tree.copy()
-        for node in list(tree.find_all(exp.Anonymous)):
+        for node in find_all(tree, exp.Anonymous):
             param = parameter(node)
             if param is not None:
                 key = param.key + first if isinstance(param.key, int) else param.key

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.lower_values import fold, parts_of
+from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.pg_params import parameter_kinds
 from sqlengine.sql.pg_types import Columns, Outputs, Typer, element, is_bare, type_name, user_type
 from sqlengine.sql.rewrite_pg import PG_TYPE
@@ -61,7 +62,7 @@ class PgForms:
 
     def wanted(self, tree: exp.Expr) -> bool:
         """Whether a query has anything of PostgreSQL's catalog in it."""
-        return any(self._is_own(node) for node in tree.walk())
+        return any(self._is_own(node) for node in nodes(tree))
 
     def _is_own(self, node: exp.Expr) -> bool:
         if isinstance(node, exp.Table):
@@ -107,7 +108,7 @@ class PgForms:
 
     def _scalars_in_from(self, tree: exp.Expr) -> None:
         """`FROM f(x) AS a`, where f gives one value: one row of one column called a."""
-        for node in list(tree.find_all(exp.Table)):
+        for node in find_all(tree, exp.Table):
             call = node.this
             if isinstance(call, exp.Anonymous) and self.is_scalar(call.name.lower()):
                 alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(call.name.lower()))
@@ -117,7 +118,7 @@ class PgForms:
 
     def _own_oids(self, tree: exp.Expr) -> None:
         """Columns that every table has without showing them: `t.tableoid` is the number of t, `xmin` and its like 0."""
-        for column in list(tree.find_all(exp.Column)):
+        for column in find_all(tree, exp.Column):
             kind = _HIDDEN.get(column.name.lower())
             found = next(self._tables_seen(column), None) if kind is not None else None
             if kind is not None and found is not None:
@@ -143,7 +144,7 @@ class PgForms:
 
     def _tables_of_functions(self, tree: exp.Expr) -> None:
         """`FROM pg_get_keywords()` reads the relation of that name."""
-        for node in tree.find_all(exp.Table):
+        for node in find_all(tree, exp.Table):
             call = node.this
             if isinstance(call, exp.Anonymous) and self.is_system((f"{call.name.lower()}()",)):
                 name = exp.to_identifier(call.name.lower())
@@ -158,7 +159,7 @@ def _typed_nodes(
 ) -> list[tuple[exp.Expr, str | None, list[str | None]]]:
     """(node, its type, the types of what it is made of), innermost first; taken before anything is replaced."""
     found = []
-    for node in tree.walk():
+    for node in nodes(tree):
         if isinstance(node, exp.Anonymous):
             parts = node.expressions
         else:
@@ -363,7 +364,7 @@ def _explode_acl(node: exp.Anonymous, columns: Mapping[str, str]) -> None:
 def _sets_in_from(tree: exp.Expr, functions: Mapping[str, Mapping[str, str]]) -> None:
     """Functions that give rows: aclexplode's are those of the list that another function makes of its argument; of the
     others there is nothing here: no rows, with their columns."""
-    for node in list(tree.find_all(exp.Anonymous)):
+    for node in find_all(tree, exp.Anonymous):
         columns = functions.get(node.name.lower())
         if columns is None:
             continue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from sqlglot import exp
 
 from sqlengine.sql.lower_values import parameter
+from sqlengine.sql.nodes import find_all
 from sqlengine.sql.pg_types import type_name
 
 Known = Mapping[int, str | None]
@@ -19,7 +20,7 @@ def parameter_kinds(tree: exp.Expr, known: Known, argument: Callable[[str, int, 
     `argument(name, count, index)` gives the type of a function's parameter.
     """
     found: dict[int, str] = {}
-    for node in tree.find_all(exp.Anonymous):
+    for node in find_all(tree, exp.Anonymous):
         param = parameter(node)
         if param is not None and isinstance(param.key, int):
             kind = next((k for k in _kinds(node, known, argument) if k is not None), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 
 import pyarrow as pa
 
@@ -15,19 +16,15 @@ from sqlengine.sql import ast
 from sqlengine.sql.lexer import QUERY_STARTS
 
 _NAME = r'(?:[A-Za-z_][A-Za-z_0-9]*|"(?:[^"]|"")+")'
-LITERAL = r"(?:[+-]?\d+(?:\.\d+)?|'(?:[^']|'')*'|NULL|TRUE|FALSE)"
-_ROW = rf"\(\s*{LITERAL}(?:\s*,\s*{LITERAL})*\s*\)"
+_STRING = r"'(?:[^']|'')*'"
+LITERAL = rf"(?:[+-]?\d+(?:\.\d+)?|{_STRING}|NULL|TRUE|FALSE)"
 _HEAD = re.compile(
     rf"\s*INSERT\s+INTO\s+({_NAME}(?:\.{_NAME})*)\s*(?:\(\s*({_NAME}(?:\s*,\s*{_NAME})*)\s*\)\s*)?VALUES\s*(?=\()",
     re.IGNORECASE,
 )
-_ROWS = re.compile(rf"({_ROW}(?:\s*,\s*{_ROW})*)\s*;?\s*", re.IGNORECASE)
 _NAMES = re.compile(_NAME)
-TOKEN = r"('(?:[^']|'')*')|([+-]?\d+(?:\.\d+)?)|(NULL)|(TRUE|FALSE)|(\))"
-"""A literal or the end of a row; by their groups the kinds below."""
-_TOKENS = re.compile(TOKEN, re.IGNORECASE)
-_STRING, _NUMBER, _NULL, _BOOLEAN, _END = range(5)
-Token = tuple[str, ...]
+_TOKENS = re.compile(rf"{_STRING}|[^\s,()]+")
+"""The literals of rows that are known to be rows."""
 _EXACT_DIGITS = 15
 """A number of so many digits is the same double whether it is read as a decimal first or not."""
 
@@ -38,15 +35,16 @@ def plain_insert(text: str) -> ast.Insert | None:
     if head is None:
         return None
     target, columns = _names(head[1]), _names(head[2] or "")
-    found = _ROWS.fullmatch(text, head.end())
-    if found is None or not QUERY_STARTS.isdisjoint(name.upper() for name in (*target, *columns)):
+    if not QUERY_STARTS.isdisjoint(name.upper() for name in (*target, *columns)):
         return None
-    rows = _table(_TOKENS.findall(found[1]))
-    if rows is None:
+    rows = rows_of(text, head.end(), LITERAL)
+    found = _table(*rows) if rows is not None else None
+    if found is None:
         return None
+    listed = text[head.end() :].rstrip().removesuffix(";").rstrip()
     from sqlglot import exp  # heavy, and most texts do not come so far
 
-    query = ast.Query(f"VALUES {found[1]}", exp.Values(expressions=[]), head.end(), rows=rows)
+    query = ast.Query(f"VALUES {listed}", exp.Values(expressions=[]), head.end(), rows=found)
     return ast.Insert(text=text.strip().removesuffix(";"), target=target, columns=columns, query=query)
 
 
@@ -54,47 +52,70 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(n[1:-1].replace('""', '"') if n.startswith('"') else n.lower() for n in _NAMES.findall(text))
 
 
-def _table(tokens: Sequence[Token]) -> pa.Table | None:
-    """The rows; None when they are of different lengths, or a column has values of different kinds."""
-    width = next(at for at, token in enumerate(tokens) if token[_END])
-    step = width + 1
-    if len(tokens) % step or not all(token[_END] for token in tokens[width::step]):
+def rows_of(text: str, start: int, cell: str) -> tuple[list[str], int] | None:
+    """(the cells, a row behind the other; how many a row has) of rows in parentheses that the text ends with; None when
+    it does not, or when they are of different lengths.  `cell`: what a cell looks like."""
+    first = _one_row(cell).match(text, start)
+    if first is None:
         return None
-    columns = [column_of(tokens[at::step]) for at in range(width)]
+    width = len(_TOKENS.findall(first[0]))
+    if _all_rows(cell, width).fullmatch(text, start) is None:
+        return None
+    return _TOKENS.findall(text.rstrip().removesuffix(";"), start), width
+
+
+@cache
+def _one_row(cell: str) -> re.Pattern[str]:
+    return re.compile(rf"\(\s*{cell}(?:\s*,\s*{cell})*\s*\)", re.IGNORECASE)
+
+
+@lru_cache(64)
+def _all_rows(cell: str, width: int) -> re.Pattern[str]:
+    row = rf"\(\s*{cell}(?:\s*,\s*{cell}){{{width - 1}}}\s*\)"
+    return re.compile(rf"{row}(?:\s*,\s*{row})*\s*;?\s*", re.IGNORECASE)
+
+
+def _table(cells: Sequence[str], width: int) -> pa.Table | None:
+    """The rows; None when a column has values of different kinds."""
+    columns = [column_of(cells[at::width]) for at in range(width)]
     if any(column is None for column in columns):
         return None
     return pa.table(columns, names=[f"column{at + 1}" for at in range(width)])
 
 
-def column_of(tokens: Sequence[Token]) -> pa.Array | None:
+def column_of(cells: Sequence[str]) -> pa.Array | None:
     """Literals of one kind as an array; None of several kinds, and of numbers that need a wider type."""
-    for kind, make in _MAKERS:
-        if all(token[kind] or token[_NULL] for token in tokens):
-            return make([token[kind] or None for token in tokens])
-    return None
+    kinds = {_KINDS.get(first, _numbers) for first in {cell[0] for cell in cells}}
+    given: Sequence[str | None] = cells
+    if _nulls in kinds:
+        kinds.remove(_nulls)
+        given = [None if cell[0] in "nN" else cell for cell in cells]
+    if len(kinds) > 1:
+        return None
+    return kinds.pop()(given) if kinds else _nulls(given)
 
 
-def text_array(texts: list[str | None]) -> pa.StringArray:
+def text_array(texts: Sequence[str | None]) -> pa.StringArray:
     """Texts as they are; made by a builder, as pa.array imports pandas where it is installed."""
     builder = pa.lib.StringBuilder()
     builder.append_values(texts)
     return builder.finish()
 
 
-def _strings(texts: list[str | None]) -> pa.Array:
-    return text_array([None if t is None else t[1:-1].replace("''", "'") for t in texts])
+def _strings(cells: Sequence[str | None]) -> pa.Array:
+    return text_array([None if cell is None else cell[1:-1].replace("''", "'") for cell in cells])
 
 
-def _numbers(texts: list[str | None]) -> pa.Array | None:
+def _numbers(cells: Sequence[str | None]) -> pa.Array | None:
     """Whole numbers as integer or bigint; others as numeric of as many digits as they have, None if these are many."""
-    there = [t for t in texts if t is not None]
-    written = text_array([None if t is None else t.lstrip("+") for t in texts])
-    if not any("." in t for t in there):
+    written = text_array([None if cell is None else cell.lstrip("+") for cell in cells])
+    there = [cell.lstrip("+-") for cell in cells if cell is not None]
+    if not any("." in cell for cell in there):
         try:
             return written.cast(pa.int32())
         except pa.ArrowInvalid:
             return _bigints(written)
-    parts = [t.lstrip("+-").partition(".") for t in there]
+    parts = [cell.partition(".") for cell in there]
     scale = max(len(after) for _, _, after in parts)
     whole = max(len(before) for before, _, _ in parts)
     return written.cast(pa.decimal128(whole + scale, scale)) if whole + scale <= _EXACT_DIGITS else None
@@ -107,18 +128,15 @@ def _bigints(written: pa.StringArray) -> pa.Array | None:
         return None
 
 
-def _booleans(texts: list[str | None]) -> pa.Array:
-    return text_array(texts).cast(pa.bool_())
+def _booleans(cells: Sequence[str | None]) -> pa.Array:
+    return text_array(cells).cast(pa.bool_())
 
 
-def _nulls(texts: list[str | None]) -> pa.Array:
-    return pa.nulls(len(texts), pa.string())
+def _nulls(cells: Sequence[str | None]) -> pa.Array:
+    return pa.nulls(len(cells), pa.string())
 
 
-_MAKERS: tuple[tuple[int, Callable[[list[str | None]], pa.Array | None]], ...] = (
-    (_NULL, _nulls),
-    (_STRING, _strings),
-    (_NUMBER, _numbers),
-    (_BOOLEAN, _booleans),
-)
-"""By the kind of all values but NULLs; the first that fits."""
+_KINDS: dict[str, Callable[[Sequence[str | None]], pa.Array | None]] = {
+    "'": _strings, "n": _nulls, "N": _nulls, "t": _booleans, "T": _booleans, "f": _booleans, "F": _booleans,
+}  # fmt: skip
+"""By the first character of a literal; every other begins a number."""

@@ -18,16 +18,15 @@ from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.dialect import POSTGRES, dialect_of
 from sqlengine.sql.lexer import lex
 from sqlengine.sql.literal_casts import moment_text
-from sqlengine.sql.plain_insert import LITERAL, TOKEN, Token, column_of, text_array
+from sqlengine.sql.plain_insert import LITERAL, column_of, rows_of, text_array
 from sqlengine.sql.rewrite import parameter_spans
 from sqlengine.sql.typed import Typed
 
 Key = int | str
 _CELL = rf"(?:{LITERAL}|\$\d+|\?|:[A-Za-z_]\w*)"
-_ROW = rf"\(\s*{_CELL}(?:\s*,\s*{_CELL})*\s*\)"
-_ROWS = re.compile(rf"\s*VALUES\s*({_ROW}(?:\s*,\s*{_ROW})*)\s*", re.IGNORECASE)
-_TOKENS = re.compile(rf"{TOKEN}|(\$\d+|\?|:[A-Za-z_]\w*)", re.IGNORECASE)
-_END, _PARAM = 4, 5
+_HEAD = re.compile(r"\s*VALUES\s*", re.IGNORECASE)
+_PARAMETER = frozenset("$?:")
+"""What a parameter begins with."""
 
 _TEXTS = frozenset(("text", "varchar", "character varying"))
 _MOMENTS = frozenset(("date", "timestamp", "timestamptz", "timestamp with time zone"))
@@ -53,21 +52,18 @@ def template_of(text: str) -> Template | None:
 
 
 def _template(text: str) -> Template | None:
-    found = _ROWS.fullmatch(text) if dialect_of(text)[0].name == POSTGRES else None
-    if found is None:
+    head = _HEAD.match(text) if dialect_of(text)[0].name == POSTGRES else None
+    rows = rows_of(text, head.end(), _CELL) if head is not None else None
+    if rows is None or text.rstrip().endswith(";"):
         return None
-    cells = _TOKENS.findall(found[1])
+    cells, width = rows
     keys = [key for _, _, key in parameter_spans(lex(text))]
-    params = [cell[_PARAM] for cell in cells if cell[_PARAM]]
+    params = [cell for cell in cells if cell[0] in _PARAMETER]
     if not keys or len(params) != len(keys):
         return None
-    width = next(at for at, cell in enumerate(cells) if cell[_END])
-    step = width + 1
-    if len(cells) % step or not all(cell[_END] for cell in cells[width::step]):
-        return None
     coming = iter(keys)
-    keyed = [next(coming) if cell[_PARAM] else None for cell in cells]
-    columns = [_column(cells[at::step], keyed[at::step]) for at in range(width)]
+    keyed = [next(coming) if cell[0] in _PARAMETER else None for cell in cells]
+    columns = [_column(cells[at::width], keyed[at::width]) for at in range(width)]
     if any(column is None for column in columns):
         return None
     return Template(tuple(columns), params.count("?"))
@@ -76,7 +72,7 @@ def _template(text: str) -> Template | None:
 _kept = lru_cache(KEPT_MAX)(_template)
 
 
-def _column(cells: Sequence[Token], keys: Sequence[Key | None]) -> tuple[Key, ...] | pa.Array | None:
+def _column(cells: Sequence[str], keys: Sequence[Key | None]) -> tuple[Key, ...] | pa.Array | None:
     if all(key is not None for key in keys):
         return tuple(key for key in keys if key is not None)
     return column_of(cells) if all(key is None for key in keys) else None

@@ -19,6 +19,7 @@ from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.lower_query import output_name
 from sqlengine.sql.lower_values import alias_of, fold, position_of
 from sqlengine.sql.mutual import ROUNDS_MARK, STEP
+from sqlengine.sql.nodes import find_all
 
 _TAG = "$item"
 _ROWS = "$rows"
@@ -26,7 +27,7 @@ _ROWS = "$rows"
 
 def recursive_items(tree: exp.Expr) -> None:
     """Rewrite every WITH RECURSIVE of a tree in place."""
-    for with_ in list(tree.find_all(exp.With)):
+    for with_ in find_all(tree, exp.With):
         if with_.args.get("recursive"):
             made: list[exp.Expr] = []
             for group in _in_order(with_.expressions):
@@ -38,7 +39,7 @@ def recursive_items(tree: exp.Expr) -> None:
 
 def reads(query: exp.Expr, name: str) -> int:
     """How often a query reads a table of that plain name."""
-    return sum(_is_named(table, name) for table in query.find_all(exp.Table))
+    return sum(_is_named(table, name) for table in find_all(query, exp.Table))
 
 
 def _is_named(table: exp.Table, name: str) -> bool:
@@ -271,7 +272,7 @@ def _types(members: Sequence[_Member]) -> list[exp.Expr]:
             )
         member, step = ready[0]
         typed = step.copy()
-        for table in list(typed.find_all(exp.Table)):
+        for table in find_all(typed, exp.Table):
             other = next((m for m in members if m.name in known and _is_named(table, m.name)), None)
             if other is not None:
                 _replace(table, exp.Subquery(this=known[other.name].copy()), other)
@@ -286,7 +287,7 @@ def _types(members: Sequence[_Member]) -> list[exp.Expr]:
 def _over(step: exp.Expr, whole: str, members: Sequence[_Member]) -> exp.Expr:
     """A step that reads the items out of the group's rows."""
     made = step.copy()
-    for table in list(made.find_all(exp.Table)):
+    for table in find_all(made, exp.Table):
         member = next((m for m in members if _is_named(table, m.name)), None)
         if member is not None:
             _replace(table, exp.Subquery(this=_rows_of(whole, member)), member)

@@ -14,6 +14,7 @@ from sqlengine.sql import ast, deep
 from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_relation import window_arguments
 from sqlengine.sql.lower_values import FILE, STATE, alias_of, fold, parts_of, position_of, state_arguments
+from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
 
 Reference = ast.TableRef | ast.FileRef | ast.FunctionRef
@@ -32,7 +33,7 @@ def named_in(query: ast.Query) -> list[Reference]:
 
 def called_functions(query: ast.Query) -> list[str]:
     """Lower-case names of the functions the query calls, once each; what the views it names call is not looked at."""
-    calls = deep.run(lambda: [call.name.lower() for call in query.tree.find_all(exp.Anonymous)])
+    calls = deep.run(lambda: [call.name.lower() for call in find_all(query.tree, exp.Anonymous)])
     return list(dict.fromkeys(calls))
 
 
@@ -43,13 +44,13 @@ def runs_scripts(query: ast.Query) -> bool:
 
 def reads_changes(query: ast.Query) -> bool:
     """Whether the query itself reads a CHANGELOG; what the views it names read is not looked at."""
-    return deep.run(lambda: any(call.name == CHANGELOG for call in query.tree.find_all(exp.Anonymous)))
+    return deep.run(lambda: any(call.name == CHANGELOG for call in find_all(query.tree, exp.Anonymous)))
 
 
 def find(tree: exp.Expr) -> Iterator[tuple[exp.Expr, Reference]]:
     """(node, reference) of each: the node is the Table, or the Column that names a window function's
     input."""
-    for node in list(tree.walk()):
+    for node in nodes(tree):
         if isinstance(node, exp.Table):
             yield from _of_table(node)
         elif isinstance(node, exp.Unnest) and isinstance(node.parent, (exp.From, exp.Join, exp.Lateral)):

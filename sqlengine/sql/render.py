@@ -21,6 +21,7 @@ from sqlengine.sql.lower_query import output_name, refuse_fetch_options
 from sqlengine.sql.lower_relation import descriptor_column, window_arguments
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.marks import NOW
+from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.pg_forms import PgForms
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
@@ -124,9 +125,9 @@ class _Rendering:
 
     def render(self, tree: exp.Expr) -> str:
         """All steps; `tree` is consumed."""
-        for fetch in tree.find_all(exp.Fetch):
+        for fetch in find_all(tree, exp.Fetch):
             refuse_fetch_options(fetch)
-        for pivot in tree.find_all(exp.Pivot):
+        for pivot in find_all(tree, exp.Pivot):
             name_aggregates(pivot)
         _name_outputs(tree)
         if self.pg_forms is not None:
@@ -189,7 +190,7 @@ class _Rendering:
 
     def _own_times(self, tree: exp.Expr) -> None:
         """`t.$rowtime`, which ksqlDB's WITHIN compares, is the time column of t."""
-        for column in tree.find_all(exp.Column):
+        for column in find_all(tree, exp.Column):
             if column.name != ROWTIME or not column.table:
                 continue
             block = column.find_ancestor(exp.Select)
@@ -202,7 +203,7 @@ class _Rendering:
 
     def _group_dependents(self, tree: exp.Expr) -> None:
         """GROUP BY a primary key, and other columns of its table."""
-        for select in tree.find_all(exp.Select):
+        for select in find_all(tree, exp.Select):
             if select.args.get("group") is None or select.args.get("from_") is None:
                 continue
             tables = []
@@ -221,7 +222,7 @@ class _Rendering:
 
     def _strip_schemas(self, tree: exp.Expr) -> None:
         """`public.t.a` -> `t.a`: the schema went away with the table's name."""
-        for node in tree.find_all(exp.Column):
+        for node in find_all(tree, exp.Column):
             parts = tuple(part.name for part in node.parts)
             if len(parts) > 2 and _of_schema(parts[:-1]) in map(_of_schema, self.replaced):
                 node.set("db", None)
@@ -261,13 +262,13 @@ class _Rendering:
 
     def _windows(self, tree: exp.Expr) -> None:
         """Window table functions innermost first, then grouping window functions."""
-        for node in reversed(list(tree.walk())):
+        for node in reversed(nodes(tree)):
             if isinstance(node, exp.Table) and _is_window(node.this):
                 self._table_function(node)
             elif isinstance(node, exp.Table) and isinstance(node.this, exp.Anonymous) and node.this.name == CHANGELOG:
                 node.set("this", raw(_as_inserted(node.this.expressions[0])))
-        for node in reversed(list(tree.find_all(exp.Select))):
-            if any(call.name.lower() in GROUPING for call in node.find_all(exp.Anonymous)):
+        for node in reversed(find_all(tree, exp.Select)):
+            if any(call.name.lower() in GROUPING for call in find_all(node, exp.Anonymous)):
                 rewrite_grouping(node, self.how.now, self._own_time)
 
     def _table_function(self, node: exp.Table) -> None:
@@ -335,7 +336,7 @@ def _set_alias(node: exp.Expr, name: str) -> None:
 
 def _name_outputs(tree: exp.Expr) -> None:
     """Columns without a name get PostgreSQL's, which DuckDB would name otherwise."""
-    for select in tree.find_all(exp.Select):
+    for select in find_all(tree, exp.Select):
         items = []
         for item in select.expressions:
             name = output_name(item)
@@ -346,7 +347,7 @@ def _name_outputs(tree: exp.Expr) -> None:
 
 def _name_values(tree: exp.Expr) -> exp.Expr:
     """VALUES gets PostgreSQL's column names, and becomes a SELECT where it stands as a query."""
-    for node in list(tree.find_all(exp.Values)):
+    for node in find_all(tree, exp.Values):
         first = node.expressions[0] if node.expressions else None
         width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
         columns = [exp.Identifier(this=f"column{number + 1}", quoted=True) for number in range(width)]
@@ -373,14 +374,14 @@ def _name_values(tree: exp.Expr) -> exp.Expr:
 
 def _quote_names(tree: exp.Expr) -> None:
     """Unquoted names fold to lower case, and every name is quoted: DuckDB keeps what it is given."""
-    for node in tree.find_all(exp.Identifier):
+    for node in find_all(tree, exp.Identifier):
         node.set("this", fold(node))
         node.set("quoted", True)
 
 
 def _unnest_series(tree: exp.Expr) -> None:
     """generate_series in a select list gives rows, for DuckDB a list."""
-    for call in list(tree.find_all(exp.Anonymous)):
+    for call in find_all(tree, exp.Anonymous):
         if call.name.lower() != "generate_series" or isinstance(call.parent, (exp.Table, exp.Lateral)):
             continue
         item: exp.Expr = call
@@ -406,7 +407,7 @@ def _give_rows(select: exp.Select, item: exp.Expr, call: exp.Anonymous) -> None:
 
 def _side_by_side(tree: exp.Expr) -> None:
     """UNNEST of several lists in FROM is several calls in a select list to DuckDB; WITH ORDINALITY is one list more."""
-    for node in list(tree.find_all(exp.Unnest)):
+    for node in find_all(tree, exp.Unnest):
         alias, offset = node.args.get("alias"), node.args.get("offset")
         if len(node.expressions) < 2 or not isinstance(node.parent, (exp.Join, exp.From, exp.Lateral)):
             continue
@@ -422,7 +423,7 @@ def _side_by_side(tree: exp.Expr) -> None:
 
 def _spell_apply(tree: exp.Expr) -> None:
     """CROSS APPLY and OUTER APPLY as joins with LATERAL."""
-    for lateral in list(tree.find_all(exp.Lateral)):
+    for lateral in find_all(tree, exp.Lateral):
         crosses, join = lateral.args.get("cross_apply"), lateral.parent
         if crosses is None or not isinstance(join, exp.Join):
             continue
@@ -436,7 +437,7 @@ def _spell_apply(tree: exp.Expr) -> None:
 
 def _drop_locks(tree: exp.Expr) -> None:
     """FOR UPDATE has no meaning for a snapshot."""
-    for select in tree.find_all(exp.Select):
+    for select in find_all(tree, exp.Select):
         select.set("locks", None)
 
 

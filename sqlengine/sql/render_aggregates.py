@@ -13,6 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError
+from sqlengine.sql.nodes import find_all
 
 Aggregates = Callable[[str], str | None]
 """Lower-case name -> the scalar function over lists that stands for an aggregate, or None."""
@@ -35,7 +36,7 @@ def no_aggregates(name: str) -> str | None:
 
 def spread_aggregates(tree: exp.Expr, aggregates: Aggregates) -> None:
     """Rewrite the calls in place."""
-    for call in list(tree.find_all(exp.Anonymous)):
+    for call in find_all(tree, exp.Anonymous):
         target = aggregates(call.name.lower())
         if target is not None:
             _spread(call, target)

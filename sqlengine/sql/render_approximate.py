@@ -13,13 +13,14 @@ from sqlglot import exp
 from sqlengine.errors import Error, UndefinedFunction
 from sqlengine.sql import approximate
 from sqlengine.sql.lower_values import position_of
+from sqlengine.sql.nodes import find_all
 from sqlengine.sql.render_aggregates import wrap
 
 
 def exact_aggregates(tree: exp.Expr) -> exp.Expr:
     """Rewrite the calls in place; gives the tree back (its root may be new)."""
     holder = exp.Paren(this=tree)
-    for call in list(tree.find_all(exp.Anonymous)):
+    for call in find_all(tree, exp.Anonymous):
         name = call.name.lower()
         name = approximate.ALIASES.get(name, name)
         if name in approximate.NAMES and call.expressions:

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql.lower_pivot import sample_of
+from sqlengine.sql.nodes import find_all
 from sqlengine.sql.render_functions import raw, text
 from sqlengine.sql.sampling import sampled_share
 
@@ -16,7 +17,7 @@ _JOINED = "row(*COLUMNS(*))"
 
 def spell_samples(tree: exp.Expr) -> None:
     """Every repeatable sample of FROM as a subquery, in place."""
-    for node in list(tree.find_all(exp.Table, exp.Subquery)):
+    for node in find_all(tree, exp.Table, exp.Subquery):
         sample = node.args.get("sample")
         if sample is None or sample.args.get("seed") is None:
             continue
@@ -27,7 +28,7 @@ def spell_samples(tree: exp.Expr) -> None:
         share = sampled_share(ROW, seed)
         kept = f"WHERE {share} < {percent / 100!r}" if percent is not None else f"ORDER BY {share} LIMIT {rows}"
         node.replace(exp.Table(this=raw(f"(SELECT * FROM {text(node)} {kept})"), alias=alias))
-    for select in tree.find_all(exp.Select):
+    for select in find_all(tree, exp.Select):
         sample = select.args.get("sample")
         if sample is not None and sample.args.get("seed") is not None:
             _sample_join(select, sample)
@@ -50,9 +51,9 @@ def _sample_join(select: exp.Select, sample: exp.Expr) -> None:
 
 def spell_unpivots(tree: exp.Expr) -> None:
     """`UNPIVOT ((a, b) FOR name IN ((x, y)))`: its lists as they are, names folded already."""
-    for pivot in tree.find_all(exp.Pivot):
+    for pivot in find_all(tree, exp.Pivot):
         if pivot.args.get("unpivot"):
-            for columns in list(pivot.find_all(exp.Tuple)):
+            for columns in find_all(pivot, exp.Tuple):
                 columns.replace(raw(f"({', '.join(text(column) for column in columns.expressions)})"))
 
 
@@ -63,7 +64,7 @@ def type_literals(tree: exp.Expr) -> None:
     """Texts in a column of VALUES take the type that another row states, as PostgreSQL's unknown literals do:
     `VALUES (now()), ('2024-01-01')`. DuckDB combines texts with numbers only.
     """
-    for values in tree.find_all(exp.Values):
+    for values in find_all(tree, exp.Values):
         rows = [row.expressions for row in values.expressions if isinstance(row, exp.Tuple)]
         for column in zip(*rows, strict=False):
             stated = next((found for item in column if (found := _stated_type(item)) is not None), None)

@@ -18,6 +18,7 @@ from sqlengine.errors import Error, NotSupportedError
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.interval import to_text
 from sqlengine.sql.lower_values import interval, position_of
+from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.rewrite import PARAMETER
 from sqlengine.sql.windows import AUXILIARY, GROUPING
 
@@ -73,7 +74,7 @@ class Spelling:
 
 def rewrite_calls(tree: exp.Expr, how: Spelling) -> exp.Expr:
     """Apply every rule below, innermost nodes first; gives the tree back (its root may be new)."""
-    for node in reversed(list(tree.walk())):
+    for node in reversed(nodes(tree)):
         rule = _RULES.get(type(node))
         made = rule(node, how) if rule is not None else node
         if made is not node:
@@ -142,7 +143,7 @@ def _anonymous(node: Any, how: Spelling) -> exp.Expr:
             hint="give values for all parameters",
             position=position_of(node),
         )
-    if not any(isinstance(item, exp.Anonymous) and item.name.lower() in _WINDOWS for item in node.walk()):
+    if not any(isinstance(item, exp.Anonymous) and item.name.lower() in _WINDOWS for item in nodes(node)):
         made = _spelt(node, name, how)
         if made is not node:
             return made
@@ -202,7 +203,7 @@ def _spelt(node: Any, name: str, how: Spelling) -> exp.Expr:
 def spell_rest(tree: exp.Expr, how: Spelling) -> None:
     """Spell the calls around window functions, which had to stay as they were until those were replaced; a window
     function that is left groups nothing and is a plain function."""
-    for node in reversed(list(tree.find_all(exp.Anonymous))):
+    for node in reversed(find_all(tree, exp.Anonymous)):
         made = _spelt(node, node.name.lower(), how)
         if made is not node:
             node.replace(made)

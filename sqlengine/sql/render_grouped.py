@@ -8,6 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from sqlengine.quick_dataclass import dataclass
+from sqlengine.sql.nodes import find_all
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _mentioned(select: exp.Select, table: KeyedTable, tables: Sequence[KeyedTabl
         for part in value if isinstance(value, list) else [value] if value is not None else []:
             if _is_star_of(part, table):
                 found |= set(table.columns)
-            owners = (_owner(column, tables) for column in part.find_all(exp.Column))
+            owners = (_owner(column, tables) for column in find_all(part, exp.Column))
             found |= {owner[1] for owner in owners if owner is not None and owner[0] == table.name}
     return found
 

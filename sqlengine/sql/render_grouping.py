@@ -18,6 +18,7 @@ from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
 from sqlengine.sql.from_sqlglot import Lowering
 from sqlengine.sql.lower_values import position_of
+from sqlengine.sql.nodes import find_all
 from sqlengine.sql.render_functions import raw, text, time_of
 from sqlengine.sql.render_windows import bounds, literal, session_rows, steps
 from sqlengine.sql.token_edit import ROWTIME
@@ -91,7 +92,7 @@ def _spell_out_groups(select: exp.Select) -> None:
         elif isinstance(key, exp.Column) and not key.table and _is_window_call(named.get(key.name)):
             key.replace(named[key.name].copy())
     calls = {str(key.name).lower(): key for key in group.expressions if _is_window_call(key)}
-    for column in list(select.find_all(exp.Column)):
+    for column in find_all(select, exp.Column):
         if column.table in ("window", "session_window") and column.table in calls:
             column.replace(exp.Dot(this=exp.Paren(this=calls[column.table].copy()), expression=column.this))
 
@@ -101,7 +102,7 @@ def _is_window_call(node: exp.Expr | None) -> bool:
 
 
 def _holds_window(node: exp.Expr) -> bool:
-    return any(call.name.lower() in (GROUPING.keys() | AUXILIARY.keys()) for call in node.find_all(exp.Anonymous))
+    return any(call.name.lower() in (GROUPING.keys() | AUXILIARY.keys()) for call in find_all(node, exp.Anonymous))
 
 
 def _calls(select: exp.Select) -> Iterator[exp.Expr]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from sqlengine.sql.literal_casts import array_levels
+from sqlengine.sql.nodes import find_all
 from sqlengine.sql.quantified import over_elements, quantifier
 
 ColumnType = Callable[[exp.Column], str | None]
@@ -64,7 +65,7 @@ _GIVES: dict[str, str] = {
 def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
     """`time - time` -> `time_difference(a, b)`, `interval / number` -> `interval_divide(a, b)`, `array || x` ->
     `array_append(array, x)` and its like, digests of bytes as bytes, moments out of texts; innermost first."""
-    for node in reversed(list(tree.find_all(*_TYPED))):
+    for node in reversed(find_all(tree, *_TYPED)):
         if isinstance(node, exp.Cast):
             _as_deep(node)
             _moment_of_text(node, column_type)
@@ -157,7 +158,7 @@ def _as_json(node: exp.Expr) -> exp.Expr:
 
 def spell_quantified(tree: exp.Expr) -> None:
     """ANY and ALL over arrays as PostgreSQL answers them."""
-    for node in reversed(list(tree.find_all(*_COMPARISONS))):
+    for node in reversed(find_all(tree, *_COMPARISONS)):
         found = quantifier(node.expression)
         if found is None:
             continue

@@ -15,6 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from sqlengine.sql.mutual import ROUNDS_MARK
+from sqlengine.sql.nodes import find_all
 
 ROUND = "$round"
 ROUNDS_MAX = 1000
@@ -49,7 +50,7 @@ SELECT 1"""
 
 def spell_recursion(tree: exp.Expr) -> None:
     """Rewrite such WITH items in place."""
-    for with_ in list(tree.find_all(exp.With)):
+    for with_ in find_all(tree, exp.With):
         if with_.args.get("recursive"):
             items = [made for cte in with_.expressions for made in _spelt(cte)]
             with_.set("expressions", items)
@@ -96,7 +97,7 @@ def _spelt_rounds(cte: exp.CTE) -> list[exp.Expr]:
     made: Any = sqlglot.parse_one(template, dialect="duckdb")
     rounds, answer = made.args["with_"].expressions
     base.args["where"].set("this", exp.Boolean(this=False))
-    for found in list(rounds.find_all(exp.Subquery)):
+    for found in find_all(rounds, exp.Subquery):
         if found.alias in ("base", "step"):
             found.set("this", (base if found.alias == "base" else step).copy())
     columns = [column.copy() for column in cte.args["alias"].args["columns"]]
@@ -137,18 +138,18 @@ def _branches(query: exp.Expr) -> list[exp.Expr]:
 
 
 def _mentions(query: exp.Expr, name: str) -> int:
-    return sum(table.name == name and not table.db for table in query.find_all(exp.Table))
+    return sum(table.name == name and not table.db for table in find_all(query, exp.Table))
 
 
 def _put(item: exp.Expr, place: str, query: exp.Expr) -> None:
     """A query in place of the sub-query of that alias."""
-    found = next(s for s in item.find_all(exp.Subquery) if s.alias == place)
+    found = next(s for s in find_all(item, exp.Subquery) if s.alias == place)
     found.set("this", query)
 
 
 def _put_step(item: exp.Expr, step: exp.Expr, inner: exp.Expr | None) -> None:
     """The step as the second half of the union in `$step`; the WITH items of the whole query before it."""
-    made: Any = next(c for c in item.find_all(exp.CTE) if c.alias == _STEP)
+    made: Any = next(c for c in find_all(item, exp.CTE) if c.alias == _STEP)
     wrapped = step if isinstance(step, exp.Subquery) else exp.Subquery(this=step)
     made.this.set("expression", wrapped)
     if inner is not None:
@@ -159,7 +160,7 @@ def _put_step(item: exp.Expr, step: exp.Expr, inner: exp.Expr | None) -> None:
 
 def _rename(item: exp.Expr, names: dict[str, str]) -> None:
     """Names of the template as names nobody writes, or as the item's own."""
-    for node in item.find_all(exp.Table, exp.TableAlias):
+    for node in find_all(item, exp.Table, exp.TableAlias):
         this = node.this
         if isinstance(this, exp.Identifier) and not this.args.get("quoted") and this.name in names:
             node.set("this", exp.to_identifier(names[this.name], quoted=True))

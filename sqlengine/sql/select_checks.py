@@ -6,19 +6,20 @@ from sqlglot import exp
 
 from sqlengine.errors import DataError, ProgrammingError, WrongObjectType
 from sqlengine.sql.lower_values import position_of
+from sqlengine.sql.nodes import find_all, nodes
 
 
 def check_selects(tree: exp.Expr) -> None:
     """WrongObjectType (42809) for a window function without a window, ProgrammingError (42P10) for places that are not
     in the select list and for DISTINCT ordered by what is not, DataError (2201W, 2201X) for a LIMIT or OFFSET below 0.
     """
-    for select in tree.find_all(exp.Select):
+    for select in find_all(tree, exp.Select):
         _check_places(select)
         _check_distinct(select)
-    for call in tree.find_all(exp.Func):
+    for call in find_all(tree, exp.Func):
         _check_window(call)
     for clause, word, sqlstate in ((exp.Limit, "LIMIT", "2201W"), (exp.Offset, "OFFSET", "2201X")):
-        for found in tree.find_all(clause):
+        for found in find_all(tree, clause):
             count = found.expression
             if isinstance(count, exp.Neg) and isinstance(count.this, exp.Literal) and count.this.this != "0":
                 raise DataError(f"{word} must not be negative", sqlstate=sqlstate)
@@ -68,7 +69,7 @@ def _check_distinct(select: exp.Select) -> None:
         raise ProgrammingError(
             "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
             sqlstate="42P10",
-            position=next((at for node in wanted.walk() if (at := position_of(node)) is not None), None),
+            position=next((at for node in nodes(wanted) if (at := position_of(node)) is not None), None),
         )
 
 

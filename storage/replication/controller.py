@@ -8,8 +8,9 @@ messages carry. The decisions themselves are `election`'s. What must survive a r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from storage.replacing import replace
 from storage.replication import election
 from storage.replication.election import Standing
 from storage.replication.messages import (

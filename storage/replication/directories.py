@@ -9,7 +9,7 @@ Must not know what else is in them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from storage.errors import (
     StorageLocked,
     translated,
 )
+from storage.replacing import replace
 from storage.replication.mirror import MirrorEnv
 from storage.replication.trees import ROOT_ENTRIES, copy_metadata, metadata_error, remove_storage, topics_in
 

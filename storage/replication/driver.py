@@ -13,12 +13,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from storage.env import Env
 from storage.errors import CorruptLog, OffsetOutOfRange, StorageError, translated
 from storage.log.producers import Saved as ProducersSaved
+from storage.replacing import replace
 from storage.replication import controller as control
 from storage.replication import union
 from storage.replication.leader import is_leaving, possible_members

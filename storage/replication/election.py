@@ -9,8 +9,9 @@ Sources: Kafka's ISR; KIP-966 (eligible leader replicas, strict high watermark);
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from storage.replacing import replace
 from storage.replication.messages import NOBODY, Member, Metadata, ProposeIsr, Refusal
 
 

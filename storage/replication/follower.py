@@ -5,8 +5,7 @@ A follower never cuts its log at its own high watermark (which lags behind the l
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from storage.replacing import replace
 from storage.replication import epochs as ep
 from storage.replication.epochs import EpochEnd
 from storage.replication.messages import Diverging, Entry, Fenced, Fetch, Fetched, Stored

@@ -10,8 +10,7 @@ committed what it has: so whoever of them leads next has every record that a cli
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from storage.replacing import replace
 from storage.replication import epochs as ep
 from storage.replication.messages import (
     CONTROLLER,

@@ -8,8 +8,7 @@ same events give the same steps, so that a seeded simulation can play any histor
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from storage.replacing import replace
 from storage.replication import follower, leader, membership
 from storage.replication.messages import (
     Append,

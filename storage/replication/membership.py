@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from storage.replacing import replace
 from storage.replication import follower, leader
 from storage.replication.messages import (
     CONTROLLER,

@@ -8,12 +8,12 @@ one append, before anything else happens (`Driver.run`). Must not know of topics
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from storage.errors import CorruptFile, CorruptLog, DirectoryNeeded, DiskFull, LogFailed, StorageError
 from storage.log.format import FrameHeader
 from storage.log.replica_log import ReplicaLog
+from storage.replacing import replace
 from storage.replication.controller import forgotten
 from storage.replication.driver import CLIENT, READ_BYTES, RETRY_US, UNLIMITED, error_of, together
 from storage.replication.healing import Healing

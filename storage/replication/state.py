@@ -5,8 +5,9 @@ All of it is frozen; the log is known by its offsets and epochs only, its bytes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from storage.replacing import replace
 from storage.replication import epochs as ep
 from storage.replication.epochs import Epochs
 from storage.replication.messages import NOBODY, Entry, Fetched, Integrity, Member, Message, Metadata, Send

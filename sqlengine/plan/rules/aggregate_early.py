@@ -9,7 +9,6 @@ not floating point.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -20,6 +19,7 @@ from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.once import once_a_node
 from sqlengine.quick_dataclass import dataclass
+from storage.replacing import replace
 
 _CALM = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "is_null", "is_not_null"})
 """Functions that never raise: what would not have been joined may be asked too."""

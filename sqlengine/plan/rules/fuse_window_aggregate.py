@@ -10,7 +10,6 @@ Filters on window columns between them move above the aggregate: they only look 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -21,6 +20,7 @@ from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.once import once_a_node
+from storage.replacing import replace
 
 
 @once_a_node

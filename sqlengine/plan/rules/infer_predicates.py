@@ -5,8 +5,6 @@ Only conditions on a single key are passed on, and only to a side whose other ro
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Expr, InputRef, identity, input_columns, remap
 from sqlengine.plan import build, nodes
@@ -15,6 +13,7 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.predicates import cannot_fail
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.once import once_a_node
+from storage.replacing import replace
 
 _TO_RIGHT = ("inner", "left", "semi", "anti")
 _TO_LEFT = ("inner", "right", "semi")

@@ -4,8 +4,6 @@ full join a left one.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlengine.expr.tree import Expr
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import substitute
@@ -13,6 +11,7 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.predicates import rejects_nulls
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.once import once_a_node
+from storage.replacing import replace
 
 _WITHOUT_LEFT = {"right": "inner", "full": "left"}
 """What a join becomes when no row without a left side is wanted."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -14,6 +13,7 @@ from sqlengine.expr.tree import input_columns, remap
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.properties import derive, rebuild
+from storage.replacing import replace
 
 Mapping = dict[int, int]
 Pruned = tuple[Node, Mapping]

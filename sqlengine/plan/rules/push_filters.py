@@ -5,8 +5,6 @@ A filter over a cross join that equates the two sides turns it into an equi-join
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlengine.expr.simplify import conjunction, conjuncts, volatility
 from sqlengine.expr.tree import Call, Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
@@ -14,6 +12,7 @@ from sqlengine.plan.exprs import shift, substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.once import once_a_node
+from storage.replacing import replace
 
 
 @once_a_node

@@ -8,7 +8,6 @@ one that leaves few.  A key that the join equates with a column of its other sid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeGuard
 
 from sqlengine.expr.tree import InputRef, input_columns
@@ -19,6 +18,7 @@ from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.once import once_a_node
 from sqlengine.plan.statistics import RowCount, estimated_rows
 from sqlengine.plan.time_bounds import time_distances
+from storage.replacing import replace
 
 KEEPING = ("semi", "anti")
 

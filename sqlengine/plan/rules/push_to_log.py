@@ -6,8 +6,6 @@ is: the statistics say which batches need not be looked at, not which rows.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from sqlengine.expr.simplify import conjuncts
@@ -17,6 +15,7 @@ from sqlengine.plan.nodes import BatchTest, Node
 from sqlengine.plan.predicates import cannot_fail, plain_column
 from sqlengine.plan.properties import rebuild
 from sqlengine.plan.rules.once import once_a_node
+from storage.replacing import replace
 
 _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 

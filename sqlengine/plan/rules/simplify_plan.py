@@ -4,14 +4,13 @@ nothing, and what reads nothing disappears as far as its answer is known.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlengine.expr.simplify import TRUE, simplify
 from sqlengine.expr.tree import Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.rules.once import once_a_node
+from storage.replacing import replace
 
 
 @once_a_node

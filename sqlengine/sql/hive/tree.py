@@ -14,15 +14,16 @@ from sqlengine import errors
 from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS, joined_rows, selected_rows
 from sqlengine.sql.lower_pivot import ANY_KNOWN
 from sqlengine.sql.lower_values import position_of
+from sqlengine.sql.nodes import find_all
 
 
 def settle(tree: exp.Expr, patterns: bool = False) -> None:
     """Rewrite every SELECT of a tree; `patterns`: quoted names may be regular expressions over columns."""
-    for table in list(tree.find_all(exp.Table, exp.Subquery)):
+    for table in find_all(tree, exp.Table, exp.Subquery):
         _bucket_sample(table)
-    for pivot in tree.find_all(exp.Pivot):
+    for pivot in find_all(tree, exp.Pivot):
         pivot.meta[ANY_KNOWN] = True
-    for select in list(tree.find_all(exp.Select)):
+    for select in find_all(tree, exp.Select):
         if patterns:
             _columns_by_pattern(select)
         _selected_rows(select)
@@ -171,7 +172,7 @@ def _grouping_id(select: exp.Expr, columns: list[exp.Expr]) -> None:
     """GROUPING__ID: a bit a column, the first the highest, 1 where it is not grouped by (Hive since 2.3)."""
     places = [*select.expressions, *(select.args[k] for k in ("having", "order", "qualify") if select.args.get(k))]
     for place in places:
-        for column in list(place.find_all(exp.Column)):
+        for column in find_all(place, exp.Column):
             if column.name.lower() == "grouping__id" and not column.table:
                 made = exp.Anonymous(this="grouping", expressions=[c.copy() for c in columns])
                 named = column is place and place in select.expressions

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from sqlengine.sql.nodes import find_all
+
 UTC = "UTC"
 _PLAIN = "yyyy-MM-dd HH:mm:ss"
 _READERS = ("unix_timestamp", "to_unix_timestamp")
@@ -18,7 +20,7 @@ def in_zone(tree: exp.Expr, zone: str) -> None:
     """Put the zone into the calls that depend on it."""
     if zone == UTC:
         return
-    calls = list(tree.find_all(exp.Anonymous, exp.CurrentTimestamp, exp.CurrentDate))
+    calls = find_all(tree, exp.Anonymous, exp.CurrentTimestamp, exp.CurrentDate)
     for call in reversed(calls):  # those within others first
         made = _zoned(call, exp.Literal.string(zone))
         if made is not None:
