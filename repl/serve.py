@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import sys
-import threading
 from collections.abc import Sequence
 
 from repl.options import Parser
@@ -34,9 +34,7 @@ def serve(argv: Sequence[str]) -> int:
     host, port = _address(parser, options.pg)
     if options.hive is not None:
         _address(parser, options.hive)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    stops = Stops()
     with connect(options.data_dir or ":memory:", replicas=options.replicas or None) as database:
         with database.serve(
             host=host,
@@ -55,9 +53,30 @@ def serve(argv: Sequence[str]) -> int:
                 places.append(f"{options.hive.rpartition(':')[0]}:{server.hive.port} (HiveServer2)")
             sys.stderr.write(f"listening on {', '.join(places)}\n")
             sys.stderr.flush()
-            stopped.wait()
+            stops.wait()
             sys.stderr.write("stopping\n")
     return 0
+
+
+class Stops:
+    """SIGINT and SIGTERM, from when this is made.
+
+    They are heard through a socket: a process that is stopped and continued may be handed a signal on any of its
+    threads, and Python's handlers run on the first alone, which nothing would wake.
+    """
+
+    def __init__(self) -> None:
+        self._heard, told = socket.socketpair()
+        told.setblocking(False)
+        signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        self._told = told
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+
+    def wait(self) -> None:
+        """Until one has come."""
+        while not {signal.SIGINT, signal.SIGTERM} & set(self._heard.recv(100)):
+            pass  # another signal
 
 
 def _parser() -> Parser:

@@ -102,7 +102,7 @@ def test_the_wheel_holds_the_packages_and_their_data(wheel: Path) -> None:
 
 
 def test_without_a_compiler_the_build_succeeds(tmp_path: Path) -> None:
-    most = ("[f-z]*.pyx",)  # each takes its time to be translated, and then fails alike
+    most = ("[e-z]*.pyx",)  # each takes its time to be translated, and then fails alike
     names = zipfile.ZipFile(build(tmp_path, most, CC="false", CXX="false")).namelist()
     assert "sqlengine/kernels/__init__.py" in names
     assert not [name for name in names if name.endswith(".so")]

@@ -150,9 +150,13 @@ class MemoryLimit:
         self._floor = self._resident.own_bytes()
         if self._floor <= self.bytes:
             return True
+        if self._failure is not None:
+            return False
         with self._scheduler.lock:  # to size contents settles them, which ticks do too
-            own = sum(in_memory(query) for query in self._scheduler.queries.values())
-        return self._failure is None and 2 * own <= self.bytes
+            queries = list(self._scheduler.queries.values())
+            if 2 * sum(map(_held, queries)) <= self.bytes:  # what is in files is dear to count
+                return True
+            return 2 * sum(map(in_memory, queries)) <= self.bytes
 
     def _spill(self, roots: Sequence[object]) -> None:
         self._failure = None
@@ -218,10 +222,15 @@ class MemoryLimit:
             self._directory = None
 
 
+def _held(query: ContinuousQuery) -> int:
+    """Bytes of a query's state, wherever they are."""
+    return query.dataflow.state_size()["bytes"] + (0 if query.store is None else query.store.num_bytes)
+
+
 def in_memory(query: ContinuousQuery) -> int:
     """Bytes of a query's state that are not in files."""
-    contents = 0 if query.store is None else query.store.num_bytes - query.store.spilled_bytes
-    return query.dataflow.state_size()["bytes"] - spilled_bytes(query.dataflow.all_operators()) + contents
+    contents = 0 if query.store is None else query.store.spilled_bytes
+    return _held(query) - spilled_bytes(query.dataflow.all_operators()) - contents
 
 
 def told_consumers(queries: Iterable[ContinuousQuery]) -> str:

@@ -166,15 +166,36 @@ def spillable(root: object) -> Iterator[Spillable]:
     todo = [root]
     while todo:
         one = todo.pop()
-        if id(one) in seen:
+        slots = _KNOWN.get(type(one), _KNOWN)
+        if slots is _KNOWN:
+            slots = _KNOWN[type(one)] = _held_by(type(one))
+        if slots is None or id(one) in seen:
             continue
         seen.add(id(one))
-        if hasattr(type(one), "spill"):
+        if slots is _LEAVES:
             yield cast(Spillable, one)
-        elif isinstance(one, (list, tuple, dict)):
-            todo += _inner(one.values() if isinstance(one, dict) else one)
-        elif type(one).__module__.startswith(_OURS):
-            todo += _attributes(one)
+        elif slots is _ITEMS:
+            todo += _inner(one.values() if isinstance(one, dict) else one)  # type: ignore[arg-type]
+        else:
+            todo += getattr(one, "__dict__", {}).values()
+            todo += [getattr(one, name, None) for name in slots]
+
+
+def _held_by(kind: type) -> tuple[str, ...] | None:
+    """The slots of an object of ours, beside its dictionary; _LEAVES and _ITEMS of others; None of what holds nothing
+    that can leave."""
+    if hasattr(kind, "spill"):
+        return _LEAVES
+    if issubclass(kind, (list, tuple, dict)):
+        return _ITEMS
+    if not kind.__module__.startswith(_OURS):
+        return None
+    return tuple(name for base in kind.__mro__ for name in getattr(base, "__slots__", ()))
+
+
+_LEAVES, _ITEMS = ("that leaves",), ("its items",)
+_KNOWN: dict[type, Any] = {}
+"""By class what `_held_by` says: most of what is looked at holds nothing, and is looked at often."""
 
 
 def _inner(items: Collection[object]) -> Iterable[object]:
@@ -182,13 +203,6 @@ def _inner(items: Collection[object]) -> Iterable[object]:
     first = next(iter(items), None)
     holds = isinstance(first, (list, tuple, dict)) or type(first).__module__.startswith(_OURS)
     return items if holds or len(items) < _MANY else ()
-
-
-def _attributes(one: object) -> Iterator[object]:
-    yield from getattr(one, "__dict__", {}).values()
-    for kind in type(one).__mro__:
-        for name in getattr(kind, "__slots__", ()):
-            yield getattr(one, name, None)
 
 
 def spilled_bytes(root: object) -> int:

@@ -285,8 +285,9 @@ def difference(got: Counter[tuple[Any, ...]], want: Counter[tuple[Any, ...]]) ->
     return f"missing [{show(want - got)}], too many [{show(got - want)}]"
 
 
-def check_batch(batch: Batch, path: Path | None = None) -> tuple[list[Failure], dict[int, str]]:
-    """Run a batch tick by tick, then split another way; what failed, and which views are computed again and why."""
+def check_batch(batch: Batch, path: Path | None = None, twice: bool = True) -> tuple[list[Failure], dict[int, str]]:
+    """Run a batch tick by tick, then (`twice`) split another way; what failed, and which views are computed again and
+    why."""
     with small_limits(batch.limits), contextlib.closing(Views(batch)) as views:
         for tick in batch.before:
             views.apply(tick, 1)
@@ -298,7 +299,8 @@ def check_batch(batch: Batch, path: Path | None = None) -> tuple[list[Failure], 
             views.compare(f"after tick {number + 1}", None if last else {c.table for c in tick})
         views.settle()
         views.compare("in the end", ())
-        return [*views.failures, *_another_way(views, path)], views.recomputed
+        again = _another_way(views, path) if twice else []
+        return [*views.failures, *again], views.recomputed
 
 
 def _another_way(first: Views, path: Path | None) -> list[Failure]:

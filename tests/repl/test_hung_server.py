@@ -15,6 +15,7 @@ import pytest
 
 from repl.__main__ import INTERRUPTED
 from tests.repl.real_terminal import Terminal
+from tests.server.process import served
 
 pytestmark = pytest.mark.slow
 
@@ -60,3 +61,13 @@ def test_the_prompt_is_not_held_up(server: tuple[str, int], tmp_path: Path, way:
             assert terminal.exit_status() == (INTERRUPTED if way == "c-c" else 0)
         finally:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_a_server_that_was_stopped_heeds_what_ended_it_meanwhile() -> None:
+    """The signal may go to any thread of a process that is continued; Python's handlers run on one."""
+    with served() as process:
+        os.kill(process.process.pid, signal.SIGSTOP)
+        time.sleep(0.05)
+        os.kill(process.process.pid, signal.SIGTERM)
+        os.kill(process.process.pid, signal.SIGCONT)
+        assert process.process.wait(30) == 0

@@ -61,14 +61,14 @@ def test_what_was_never_asked_is_never_opened() -> None:
 def test_who_leaves_before_the_engine_is_there_leaves_in_order(tmp_path: Path) -> None:
     """A thread that is in native code when the interpreter ends would end the process by a signal."""
     for _ in range(2):
-        with Terminal(state_home=tmp_path) as terminal:
+        with Terminal(state_home=tmp_path, cold=True) as terminal:
             terminal.wait_for("sql>")
             terminal.press("c-d")
             assert terminal.exit_status() == 0
 
 
 def test_who_types_ahead_is_answered(tmp_path: Path) -> None:
-    with Terminal(state_home=tmp_path) as terminal:
+    with Terminal(state_home=tmp_path, cold=True) as terminal:
         terminal.wait_for("sql>")
         terminal.run("SELECT 40 + 2 AS answer;")
         terminal.wait_for("42")
@@ -80,7 +80,7 @@ def test_a_directory_is_opened_behind_the_prompt(tmp_path: Path) -> None:
         database.execute("CREATE TABLE t (a int)")
         database.execute("INSERT INTO t VALUES (7)")
     for typed in ("SELECT a * 6 FROM t;", "SELECT sum(a) FROM t WHERE a > 1;"):
-        with Terminal(str(tmp_path / "data"), state_home=tmp_path) as terminal:
+        with Terminal(str(tmp_path / "data"), state_home=tmp_path, cold=True) as terminal:
             terminal.wait_for("sql>")
             terminal.run(typed)
             terminal.wait_for("(1 row")
@@ -92,13 +92,16 @@ def test_a_directory_that_does_not_open_takes_the_prompt_back(tmp_path: Path) ->
     (tmp_path / "file").write_text("no database")
     with sqlengine.connect(tmp_path / "data"):
         for place, told in (("data", "55006"), ("file/below", "58030")):
-            with Terminal(str(tmp_path / place), state_home=tmp_path) as terminal:
+            with Terminal(str(tmp_path / place), state_home=tmp_path, cold=True) as terminal:
                 terminal.wait_for(told)
                 assert terminal.exit_status() == 1
 
 
 def test_what_is_typed_over_a_directory_that_does_not_open_is_not_run(tmp_path: Path) -> None:
-    with sqlengine.connect(tmp_path / "data"), Terminal(str(tmp_path / "data"), state_home=tmp_path) as terminal:
+    with (
+        sqlengine.connect(tmp_path / "data"),
+        Terminal(str(tmp_path / "data"), state_home=tmp_path, cold=True) as terminal,
+    ):
         terminal.wait_for("sql>")
         terminal.run("SELECT 6 * 7 AS answer;")
         assert terminal.exit_status() == 1
