@@ -24,11 +24,14 @@ class Channel(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tls: Tls | None) -> None:
         self.on_lost: Callable[[], None] | None = None
+        self.at_once: Callable[[bytes], bytes | None] = lambda _data: None
+        """Whoever receives may answer bytes as they come, while it waits for them without a limit of time."""
         self._loop = loop
         self._tls = tls
         self._transport: Any = None
         self._received = bytearray()
         self._waiter: asyncio.Future[None] | None = None
+        self._is_timed = False
         self._drained: asyncio.Future[None] | None = None
         self._is_lost = False
         self._is_paused = False
@@ -43,11 +46,21 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        if self._may_be_answered():
+            answer = self.at_once(data)
+            if answer is not None:
+                self._transport.write(answer)
+                return
         self._received += data
         if len(self._received) > _UNREAD_BYTES_MAX and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
         self.wake()
+
+    def _may_be_answered(self) -> bool:
+        """Whether all that came before has been received and answered, and the answers taken."""
+        is_waited_for = self._waiter is not None and not self._waiter.done() and not self._is_timed
+        return is_waited_for and not self._received and self._drained is None
 
     def eof_received(self) -> bool:
         """The peer sends nothing more: it is taken to be gone."""
@@ -122,6 +135,7 @@ class Channel(asyncio.Protocol):
         """Bytes that have come; b"" when the peer is gone, None when the time has passed or `wake` was called."""
         if not self._received and not self._is_lost:
             self._waiter = self._loop.create_future()
+            self._is_timed = timeout_s is not None
             timer = None if timeout_s is None else self._loop.call_later(timeout_s, self.wake)
             try:
                 await self._waiter

@@ -27,6 +27,11 @@ class Talk(Protocol):
         """All of it; ends when the conversation does."""
         ...
 
+    def at_once(self, data: bytes) -> bytes | None:
+        """The answer to bytes that come while it waits for some, if it can be given without waiting; None: it receives
+        them."""
+        ...
+
     @property
     def is_ending(self) -> bool:
         """Whether it has been ended from outside: the client is told, if it listens."""
@@ -39,6 +44,7 @@ async def drive(talk: Talk, channel: Channel, threads: Executor, patience_s: flo
     talk.wake = lambda: loop.call_soon_threadsafe(channel.wake)
     talk.send_aside = lambda data: loop.call_soon_threadsafe(channel.send_aside, data)
     talk.stop_sending = lambda: loop.call_soon_threadsafe(channel.stop_sending)
+    channel.at_once = talk.at_once
     steps = talk.run()
     answer: Any = None
     error: BaseException | None = None

@@ -21,7 +21,7 @@ import pyarrow as pa
 from sqlengine.delta import Delta, concat, part
 from sqlengine.state.densifier import Densifier
 from sqlengine.state.growable import Growable
-from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.key_index import Column, KeyIndex
 from sqlengine.state.repeated_texts import packed, plain
 from sqlengine.state.row_arena import RowArena
 from sqlengine.state.row_chains import RowChains
@@ -463,11 +463,11 @@ class RowStore:
         positions, rows = self._found(columns, keys)
         return positions, self._arena.take_batch(rows)
 
-    def peek_by(self, columns: tuple[int, ...], key: Sequence[pa.Array], wanted: Sequence[int]) -> list[pa.Array]:
+    def peek_by(self, columns: tuple[int, ...], key: Sequence[Column], wanted: Sequence[int]) -> list[pa.Array]:
         """Some columns of the rows of one key, to be sent and forgotten: they may lie in the store's own memory."""
         return self._arena.peek(self._found(columns, key)[1], wanted)
 
-    def _found(self, columns: tuple[int, ...], keys: Sequence[pa.Array]) -> tuple[Ints, Ints]:
+    def _found(self, columns: tuple[int, ...], keys: Sequence[Column]) -> tuple[Ints, Ints]:
         self.settle()
         if columns == self.key_columns:
             self._need_index()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.key_index import Column, KeyIndex
 from sqlengine.state.row_chains import RowChains
 
 Ints = npt.NDArray[np.int64]
@@ -46,7 +46,7 @@ class SecondaryIndex:
             slots[live] = self._index.insert([c.filter(kept) for c in columns], int(live.sum()))
         self._chains.insert(slots, first_row, self._index.size)
 
-    def find(self, keys: Sequence[pa.Array]) -> tuple[Ints, Ints]:
+    def find(self, keys: Sequence[Column]) -> tuple[Ints, Ints]:
         """(positions in `keys`, rows, some of which may be dead), positions ascending; one array a column."""
         return self._chains.rows(self._index.find(keys))
 

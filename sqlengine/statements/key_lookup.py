@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from sqlengine import sql
@@ -16,9 +17,13 @@ from sqlengine.errors import Error
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.result import Result
 from sqlengine.sql import ast
+from sqlengine.state.key_index import Column
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements.context import Context
 from sqlengine.statements.plain_select import plain_columns
+
+_DIGITS = 19
+"""A number of fewer digits is an int64."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def look_up(lookup: KeyLookup, values: Sequence[str | None], context: Context, i
         return None
     try:
         keys = [_key(values[number], kind) for number, kind in zip(lookup.numbers, lookup.kinds, strict=True)]
-    except (pa.ArrowInvalid, OverflowError):
+    except pa.ArrowInvalid:
         return None
     if context.settings.read_consistency == "strict":
         if not idle_only:
@@ -135,8 +140,9 @@ def look_up(lookup: KeyLookup, values: Sequence[str | None], context: Context, i
     return Result(f"SELECT {count}", schema=lookup.schema, batches=iter((rows,)), row_count=count)
 
 
-def _key(text: str | None, kind: pa.DataType) -> pa.Array:
+def _key(text: str | None, kind: pa.DataType) -> Column:
     """A parameter as one value of the key's type; Arrow's cast takes many times as long as Python's."""
-    if text is not None and text.isascii() and text.isdigit() and pa.types.is_integer(kind):
-        return pa.array([int(text)], kind)
+    if text is not None and len(text) < _DIGITS and text.isascii() and text.isdigit():
+        if pa.types.is_signed_integer(kind) and (value := int(text)) < 1 << kind.bit_width - 1:
+            return np.array([value])
     return pa.array([text], pa.string()).cast(kind)

@@ -49,9 +49,15 @@ class TestHost:
 
 
 class Wire:
-    """`send` bytes, get the messages that answer them; `is_over` once the conversation has ended."""
+    """`send` bytes, get the messages that answer them; `is_over` once the conversation has ended.
 
-    def __init__(self, host: TestHost, peer: Peer | None = None) -> None:
+    `hastens`: what can be answered at once is, as by those who drive conversations; `at_once`: how often it was.
+    """
+
+    def __init__(self, host: TestHost, peer: Peer | None = None, hastens: bool = True) -> None:
+        self.hastens = hastens
+        self.at_once = 0
+        self._is_timed = False
         self.talk = Conversation(host, peer or Peer("127.0.0.1"), 42)
         self.is_over = False
         self.out = bytearray()
@@ -68,7 +74,8 @@ class Wire:
                 match effect:
                     case Send(data):
                         self.out += data
-                    case Receive():
+                    case Receive(timeout_s):
+                        self._is_timed = timeout_s is not None
                         return
                     case Encrypt():
                         answer = self.talk.peer
@@ -83,6 +90,10 @@ class Wire:
 
     def raw(self, data: bytes) -> bytes:
         """Send bytes; the bytes that answer them."""
+        answer = None if self.is_over or self._is_timed or not self.hastens else self.talk.at_once(data)
+        if answer is not None:
+            self.at_once += 1
+            return answer
         if not self.is_over:
             self._advance(data)
         found, self.out = bytes(self.out), bytearray()

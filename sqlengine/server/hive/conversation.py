@@ -68,6 +68,10 @@ class HiveConversation:
 
     # ------------------------------------------------------------ the whole
 
+    def at_once(self, _data: bytes) -> bytes | None:
+        """See Talk: nothing is."""
+        return None
+
     def run(self) -> Steps:
         """All of it; ends when the conversation does."""
         try:

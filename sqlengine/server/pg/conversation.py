@@ -25,7 +25,7 @@ from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.result import Notice
 from sqlengine.server.effects import Gone, Receive, Run, Send, Steps
 from sqlengine.server.peer import Peer
-from sqlengine.server.pg import extended, replies, simple, startup
+from sqlengine.server.pg import at_once, extended, replies, simple, startup
 from sqlengine.server.pg.frames import Frames
 from sqlengine.server.pg.host import Host
 from sqlengine.server.pg.messages import (
@@ -171,6 +171,19 @@ class Conversation:
 
     def _now_us(self) -> int:
         return self.session.context.instance.clock.now_us()
+
+    def at_once(self, data: bytes) -> bytes | None:
+        """The answer to bytes that have come while it waits for some, if it can be given at once; None when they are to
+        be received as ever."""
+        if data[:1] != b"B" or not self._is_at_rest or self._notifications or self._ending is not None:
+            return None
+        if self.frames.pending or self._reported != self._report_state():
+            return None
+        self.session.context.cancelled.clear()
+        found = at_once.answer(self, data)
+        if found is not None:
+            self._query_ended_us = self._now_us()
+        return found
 
     # ------------------------------------------------------------ the whole
 
@@ -381,8 +394,7 @@ class Conversation:
 
     def report(self) -> None:
         """Tell of settings that have changed."""
-        context = self.session.context
-        state = (context.settings.changes, context.role)
+        state = self._report_state()
         if state == self._reported:
             return
         self._reported = state
@@ -390,6 +402,10 @@ class Conversation:
         changed = [(name, value) for name, value in now.items() if self._told.get(name) != value]
         self.emit(*[replies.parameter_status(name, value, self.encoding) for name, value in changed])
         self._told = now
+
+    def _report_state(self) -> tuple[int, object]:
+        context = self.session.context
+        return context.settings.changes, context.role
 
     def fail(self, error: BaseException, text: str | None = None) -> None:
         """Tell of an error; an open transaction takes nothing more."""
