@@ -58,6 +58,13 @@ def run_script(text: str, params: Params, context: Context) -> Iterator[Result]:
         yield run_statement(bind_params(statement, params), context)
 
 
+def run_many(text: str, sets: Sequence[Params], context: Context) -> Result | None:
+    """The rows of an INSERT with each of the sets of values, written together; None when the text is anything else."""
+    statements = parse(text, context)
+    made = sql.bind_rows(statements[0], [given or () for given in sets]) if len(statements) == 1 else None
+    return None if made is None else run_statement(made, context)
+
+
 def parse(text: str, context: Context) -> list[ast.Statement]:
     """text -> statements; guards and syntax errors carry their position in `text`."""
     context.settings.is_remote = context.backend.activity is not None

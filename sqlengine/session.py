@@ -11,7 +11,7 @@ from sqlengine.advance import OnProgress
 from sqlengine.catalog.objects import ColumnInfo
 from sqlengine.catalog.system import LentTable
 from sqlengine.connectors.base import Polled
-from sqlengine.engine import Params, begin, bind_params, parse, run_call, run_script, run_statement
+from sqlengine.engine import Params, begin, bind_params, parse, run_call, run_many, run_script, run_statement
 from sqlengine.errors import InterfaceError, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.result import Notice, Result
 from sqlengine.runtime.instance import Instance
@@ -60,6 +60,13 @@ class Session:
             raise SyntaxError("there is no statement", position=0)
         last.notices = notices
         return last
+
+    def execute_many(self, text: str, sets: Sequence[Params]) -> Result | None:
+        """Run an INSERT with each of the sets of values, all of them or none; None when the text is anything else."""
+        if self.closed:
+            raise InterfaceError("the session is closed")
+        with self._lock:
+            return run_many(text, sets, self.context)
 
     def execute_script(self, text: str, params: Params = None) -> Iterator[Result]:
         """Run statement by statement: the next one when the next result is asked for."""

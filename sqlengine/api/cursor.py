@@ -44,8 +44,15 @@ class Cursor:
         return self
 
     def executemany(self, operation: str, seq_of_parameters: Sequence[Params]) -> Cursor:
-        """Run once per parameter set; the row count is their sum."""
+        """Run once per parameter set; the row count is their sum.  An INSERT of parameters writes the rows of all sets
+        together: all of them or none."""
         self._require_open()
+        self._drop_result()
+        seq_of_parameters = list(seq_of_parameters)
+        written = self._session.execute_many(operation, seq_of_parameters)
+        if written is not None:
+            self._result, self._rows = written, iter(())
+            return self
         total = 0
         for parameters in seq_of_parameters:
             self.execute(operation, parameters)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlengine.sql.column_reads import columns_read
     from sqlengine.sql.glot import has_own_form
     from sqlengine.sql.open_params import lower_open, parameter_count
-    from sqlengine.sql.params import bind_params
+    from sqlengine.sql.params import bind_params, bind_rows
     from sqlengine.sql.pg_forms import PgForms
     from sqlengine.sql.query import lower
     from sqlengine.sql.references import Reference, called_functions, named_in, reads_changes, tables
@@ -54,6 +54,7 @@ _LAZY = {
     "to_duckdb": "render",
     "render_expr": "render",
     "bind_params": "params",
+    "bind_rows": "params",
     "PgForms": "pg_forms",
     "Typed": "typed",
     "lower_open": "open_params",
@@ -94,6 +95,7 @@ __all__ = [
     "Unterminated",
     "accepts",
     "bind_params",
+    "bind_rows",
     "called_functions",
     "columns_read",
     "dialect_after",

@@ -59,6 +59,25 @@ def bind_params(target: Bindable, params: Params) -> Bindable:
     return made
 
 
+def bind_rows(target: ast.Statement, sets: Sequence[Params]) -> ast.Insert | None:
+    """One INSERT of the rows that it would bring with each of the sets of values; None when it is no INSERT of
+    parameters alone, or has to do more than to insert.  Raises as `bind_params`."""
+    if not isinstance(target, ast.Insert) or any(getattr(target, name, None) for name in _TEXT_FIELDS):
+        return None
+    template = template_of(target.query.text)
+    if template is None or not sets:
+        return None
+    values = [_Values(params) for params in sets]
+    made = filled(template, *(one.take for one in values))
+    for one in values:
+        one.check_all_used()
+    return None if made is None else dataclasses.replace(target, query=_of_rows(target.query, *made))
+
+
+def _of_rows(query: ast.Query, rows: Any, casts: tuple[str | None, ...]) -> ast.Query:
+    return dataclasses.replace(query, tree=exp.Values(expressions=[]), rows=rows, casts=casts)
+
+
 def _bind(target: Bindable, values: _Values) -> Bindable:
     if isinstance(target, ast.Query):
         return values.query(target)  # type: ignore[return-value]
@@ -134,8 +153,7 @@ class _Values:
             if isinstance(column, tuple):
                 self.used.update(key + first if isinstance(key, int) else key for key in column)
         self.marks += template.marks
-        rows, casts = made
-        return dataclasses.replace(query, tree=exp.Values(expressions=[]), rows=rows, casts=casts)
+        return _of_rows(query, *made)
 
     def text(self, text: str) -> str:
         """SQL text with its parameters' spans replaced."""
@@ -154,6 +172,11 @@ class _Values:
         """The literal of one value."""
         self.used.add(key)
         return to_tree(to_literal(self._value(key)), lambda column: "")
+
+    def take(self, key: int | str) -> Any:
+        """One value, which is used."""
+        self.used.add(key)
+        return self._value(key)
 
     def _value(self, key: int | str) -> Any:
         if isinstance(self.params, Mapping):

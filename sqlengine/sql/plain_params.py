@@ -78,12 +78,15 @@ def _column(cells: Sequence[str], keys: Sequence[Key | None]) -> tuple[Key, ...]
     return column_of(cells) if all(key is None for key in keys) else None
 
 
-def filled(template: Template, value: Callable[[Key], Any]) -> tuple[pa.Table, tuple[str | None, ...]] | None:
-    """(the rows, the type that each column's texts are to be read as, None where they stay what they are); None when
-    the values of a column are of several kinds, or of one that needs an expression."""
+def filled(template: Template, *values: Callable[[Key], Any]) -> tuple[pa.Table, tuple[str | None, ...]] | None:
+    """(the rows with each of the values, the type that each column's texts are to be read as, None where they stay what
+    they are); None when the values of a column are of several kinds, or of one that needs an expression."""
     columns: list[tuple[pa.Array, str | None]] = []
     for column in template.columns:
-        made = _array([value(key) for key in column]) if isinstance(column, tuple) else (column, None)
+        if isinstance(column, tuple):
+            made = _array([value(key) for value in values for key in column])
+        else:
+            made = pa.concat_arrays([column] * len(values)), None
         if made is None:
             return None
         columns.append(made)

@@ -88,3 +88,44 @@ def test_closed_use_is_refused(db: Database) -> None:
     db.close()
     with pytest.raises(sqlengine.InterfaceError):
         db.execute("SELECT 1")
+
+
+def test_many_rows_are_written_together(db: Database) -> None:
+    cursor = db.cursor()
+    cursor.executemany("INSERT INTO t VALUES (?, 'x', ?), (?, 'y', NULL)", [(10, 1.5, 11), (12, None, 13)])
+    assert cursor.rowcount == 4
+    assert cursor.execute("SELECT id, name, x FROM t WHERE id > 9 ORDER BY id").fetchall() == [
+        (10, "x", 1.5),
+        (11, "y", None),
+        (12, "x", None),
+        (13, "y", None),
+    ]
+    cursor.executemany("INSERT INTO t (x, id) VALUES (:x, :id)", [{"id": 20 + i, "x": i / 2} for i in range(1_000)])
+    assert cursor.rowcount == 1_000
+    assert cursor.execute("SELECT count(*), sum(x) FROM t WHERE id >= 20").fetchall() == [(1_000, 249750.0)]
+
+
+def test_many_rows_are_all_written_or_none(db: Database) -> None:
+    cursor = db.cursor()
+    before = cursor.execute("SELECT count(*) FROM t").fetchall()
+    for sets, sqlstate in (
+        ([(50, "a", 1.0), (51, "b")], "07001"),
+        ([(50, "a", 1.0), (51, "b", 2.0, 3)], "07001"),
+        ([(50, "a", 1.0), (50, "b", 2.0)], "23505"),
+    ):
+        with pytest.raises(sqlengine.Error) as caught:
+            cursor.executemany("INSERT INTO t VALUES (?, ?, ?)", sets)
+        assert caught.value.sqlstate == sqlstate
+        assert cursor.execute("SELECT count(*) FROM t").fetchall() == before
+
+
+def test_many_times_what_is_no_plain_insert(db: Database) -> None:
+    cursor = db.cursor()
+    cursor.executemany("INSERT INTO t VALUES (? + 60, ?, 0.5)", [(1, "a"), (2, "b")])
+    assert cursor.rowcount == 2
+    cursor.executemany("UPDATE t SET name = ? WHERE id = ?", [("c", 61), ("d", 62), ("e", 1_000_000)])
+    assert cursor.rowcount == 2
+    cursor.executemany("INSERT INTO t VALUES (?, ?, 1.0)", [(70, "a"), (71, 5)])  # of two kinds
+    cursor.executemany("INSERT INTO t VALUES (?, ?, 1.0)", [])
+    found = cursor.execute("SELECT id, name FROM t WHERE id > 60 ORDER BY id").fetchall()
+    assert found == [(61, "c"), (62, "d"), (70, "a"), (71, "5")]
