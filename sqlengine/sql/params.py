@@ -67,10 +67,14 @@ def bind_rows(target: ast.Statement, sets: Sequence[Params]) -> ast.Insert | Non
     template = template_of(target.query.text)
     if template is None or not sets:
         return None
-    values = [_Values(params) for params in sets]
-    made = filled(template, *(one.take for one in values))
-    for one in values:
-        one.check_all_used()
+    if all(type(params) in (tuple, list) and len(params) == template.positions for params in sets):
+        places: Any = sets
+        made = filled(template, *(params.__getitem__ for params in places))
+    else:
+        values = [_Values(params) for params in sets]
+        made = filled(template, *(one.take for one in values))
+        for one in values:
+            one.check_all_used()
     return None if made is None else dataclasses.replace(target, query=_of_rows(target.query, *made))
 
 

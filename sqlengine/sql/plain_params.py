@@ -40,10 +40,12 @@ KEPT_MAX, KEPT_TEXT_MAX = 256, 10_000
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`columns`: the parameter of each row, or the literals; `marks`: how many parameters are `?`."""
+    """`columns`: the parameter of each row, or the literals; `marks`: how many parameters are `?`; `positions`: how
+    many values a sequence has of which each is taken, -1 where they are no sequence."""
 
     columns: tuple[tuple[Key, ...] | pa.Array, ...]
     marks: int
+    positions: int
 
 
 def template_of(text: str) -> Template | None:
@@ -66,7 +68,8 @@ def _template(text: str) -> Template | None:
     columns = [_column(cells[at::width], keyed[at::width]) for at in range(width)]
     if any(column is None for column in columns):
         return None
-    return Template(tuple(columns), params.count("?"))
+    is_sequence = set(keys) == set(range(len(set(keys))))
+    return Template(tuple(columns), params.count("?"), len(set(keys)) if is_sequence else -1)
 
 
 _kept = lru_cache(KEPT_MAX)(_template)
