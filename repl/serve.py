@@ -34,8 +34,7 @@ def serve(argv: Sequence[str]) -> int:
     host, port = _address(parser, options.pg)
     if options.hive is not None:
         _address(parser, options.hive)
-    stops = Stops()
-    with connect(options.data_dir or ":memory:", replicas=options.replicas or None) as database:
+    with Stops() as stops, connect(options.data_dir or ":memory:", replicas=options.replicas or None) as database:
         with database.serve(
             host=host,
             port=port,
@@ -59,19 +58,26 @@ def serve(argv: Sequence[str]) -> int:
 
 
 class Stops:
-    """SIGINT and SIGTERM, from when this is made.
+    """SIGINT and SIGTERM, within the block.
 
     They are heard through a socket: a process that is stopped and continued may be handed a signal on any of its
     threads, and Python's handlers run on the first alone, which nothing would wake.
     """
 
     def __init__(self) -> None:
-        self._heard, told = socket.socketpair()
-        told.setblocking(False)
-        signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-        self._told = told
+        self._heard, self._told = socket.socketpair()
+        self._told.setblocking(False)
+
+    def __enter__(self) -> Stops:
+        self._before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        signal.set_wakeup_fd(self._before)
+        self._heard.close()
+        self._told.close()
 
     def wait(self) -> None:
         """Until one has come."""

@@ -50,7 +50,7 @@ class Prompt:
         def press() -> None:
             for key in keys:
                 self._keys.send_text(key)
-                time.sleep(0.6 if key == "\x1b" else 0.05)
+                time.sleep({"\x1b": 0.6, "\t": 0.4}.get(key, 0.05))
 
         if not slowly:
             self._keys.send_text(text + "\x04")
