@@ -108,17 +108,18 @@ def _strings(cells: Sequence[str | None]) -> pa.Array:
 
 def _numbers(cells: Sequence[str | None]) -> pa.Array | None:
     """Whole numbers as integer or bigint; others as numeric of as many digits as they have, None if these are many."""
-    shapes = {(cell.find("."), len(cell), cell[0]) for cell in cells if cell is not None}
-    if any(first == "+" for _, _, first in shapes):
+    all_of_them = "".join(filter(None, cells))
+    if "+" in all_of_them:
         cells = [None if cell is None else cell.lstrip("+") for cell in cells]
     written = text_array(cells)
-    if all(point < 0 for point, _, _ in shapes):
+    if "." not in all_of_them:
         try:
             return written.cast(pa.int32())
         except pa.ArrowInvalid:
             return _bigints(written)
+    shapes = {(cell.find("."), len(cell), cell[0]) for cell in cells if cell is not None}
     scale = max(length - point - 1 for point, length, _ in shapes if point >= 0)
-    whole = max((point if point >= 0 else length) - (first in "+-") for point, length, first in shapes)
+    whole = max((point if point >= 0 else length) - (first == "-") for point, length, first in shapes)
     return written.cast(pa.decimal128(whole + scale, scale)) if whole + scale <= _EXACT_DIGITS else None
 
 
