@@ -191,7 +191,8 @@ def revive(instance: Instance) -> None:
         for query in list(instance.scheduler.queries.values()):
             _as_paused(instance, query)
         for obj in sorted(rest, key=lambda obj: obj.filling):  # those others may read first
-            _restart(instance, obj, checkpoint)
+            # one that only names what is made anew may have state: of use unless ticks have gone on without it
+            _restart(instance, obj, checkpoint if checkpoint.still_current() else checkpoint.without_state())
             if obj.query_id in instance.scheduler.queries:
                 _as_paused(instance, instance.scheduler.queries[obj.query_id])
         after_restart(instance, checkpoint)
