@@ -1,4 +1,4 @@
-"""`replace` of dataclasses as the standard library's, in a quarter of the time.
+"""`replace` of dataclasses as the standard library's, in three fifths of the time (without slots, in three quarters).
 
 Why: states that are values are replaced at every step (storage/replication), plans at every rule; the standard one asks
 each field what it is each time, and goes through `__init__`.  Here a class is asked once, and the fields are copied.

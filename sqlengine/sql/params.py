@@ -22,7 +22,7 @@ from sqlengine.sql.lexer import Token, lex
 from sqlengine.sql.literal_casts import moment_text
 from sqlengine.sql.lower_values import parameter, whole
 from sqlengine.sql.nodes import find_all
-from sqlengine.sql.plain_params import filled, template_of
+from sqlengine.sql.plain_params import Template, filled, template_of
 from sqlengine.sql.rewrite import parameter_spans
 from sqlengine.sql.to_sqlglot import to_tree
 from sqlengine.sql.typed import Typed
@@ -53,8 +53,8 @@ def bind_params(target: Bindable, params: Params) -> Bindable:
     an SQL type.
     """
     values = _Values(params)
-    is_flat = isinstance(target, ast.Insert) and template_of(target.query.text) is not None
-    made = _bind(target, values) if is_flat else deep.run(_bind, target, values)
+    template = template_of(target.query.text) if isinstance(target, ast.Insert) else None
+    made = deep.run(_bind, target, values) if template is None else _statement(target, values, template)
     values.check_all_used()
     return made
 
@@ -63,7 +63,7 @@ def bind_rows(target: ast.Statement, sets: Sequence[Params]) -> ast.Insert | Non
     """One INSERT of the rows that it would bring with each of the sets of values; None when it is no INSERT of
     parameters alone, or has to do more than to insert.  Raises as `bind_params`."""
     if not isinstance(target, ast.Insert) or any(getattr(target, name, None) for name in _TEXT_FIELDS):
-        return None
+        return None  # ON CONFLICT DO UPDATE, too: of two sets with one key the second changes the first's row
     template = template_of(target.query.text)
     if template is None or not sets:
         return None
@@ -85,19 +85,19 @@ def _of_rows(query: ast.Query, rows: Any, casts: tuple[str | None, ...]) -> ast.
 def _bind(target: Bindable, values: _Values) -> Bindable:
     if isinstance(target, ast.Query):
         return values.query(target)  # type: ignore[return-value]
-    return _statement(target, values, is_run=True)
+    return _statement(target, values)
 
 
-def _statement(statement: Any, values: _Values, is_run: bool) -> Any:
-    """`is_run`: not one that another statement explains, which has to have a tree."""
+def _statement(statement: Any, values: _Values, template: Template | None = None) -> Any:
+    """`template`: of an INSERT that is run; one that another statement explains has to have a tree."""
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(statement):
         value = getattr(statement, field.name)
         if isinstance(value, ast.Query):
-            plain = values.rows(value) if is_run and isinstance(statement, ast.Insert) else None
+            plain = values.rows(value, template) if template is not None else None
             changes[field.name] = plain or values.query(value)
         elif field.name == "statement" and isinstance(value, ast.Statement):
-            changes[field.name] = _statement(value, values, is_run=False)
+            changes[field.name] = _statement(value, values)
     for name in _TEXT_FIELDS:
         value = getattr(statement, name, None)
         if value:
@@ -144,11 +144,8 @@ class _Values:
                 node.replace(self.literal(key))
         return dataclasses.replace(query, tree=tree, text=self.text(query.text))
 
-    def rows(self, query: ast.Query) -> ast.Query | None:
-        """The query of an INSERT as the rows it brings, if it is VALUES of parameters and literals."""
-        template = template_of(query.text)
-        if template is None:
-            return None
+    def rows(self, query: ast.Query, template: Template) -> ast.Query | None:
+        """The query of an INSERT as the rows it brings; None when its values need expressions."""
         first = self.marks if template.marks else 0
         made = filled(template, lambda key: self._value(key + first if isinstance(key, int) else key))
         if made is None:

@@ -119,6 +119,13 @@ def test_many_rows_are_all_written_or_none(db: Database) -> None:
         assert cursor.execute("SELECT count(*) FROM t").fetchall() == before
 
 
+@pytest.mark.parametrize(("action", "kept"), [("NOTHING", "a"), ("UPDATE SET name = excluded.name", "b")])
+def test_many_rows_of_one_key(db: Database, action: str, kept: str) -> None:
+    cursor = db.cursor()
+    cursor.executemany(f"INSERT INTO t VALUES (?, ?, ?) ON CONFLICT (id) DO {action}", [(80, "a", 1.0), (80, "b", 2.0)])
+    assert cursor.execute("SELECT name FROM t WHERE id = 80").fetchall() == [(kept,)]
+
+
 def test_many_times_what_is_no_plain_insert(db: Database) -> None:
     cursor = db.cursor()
     cursor.executemany("INSERT INTO t VALUES (? + 60, ?, 0.5)", [(1, "a"), (2, "b")])
