@@ -14,6 +14,7 @@ from sqlengine.errors import InvalidParameter
 from sqlengine.server.address import parse_address
 
 DEFAULT_ADDRESS = "127.0.0.1:5433"
+STOPPING = frozenset((signal.SIGINT, signal.SIGTERM))
 _EPILOG = """\
 examples:
   sqlengine serve ./data                                    on 127.0.0.1:5433, for this machine alone
@@ -69,19 +70,20 @@ class Stops:
         self._told.setblocking(False)
 
     def __enter__(self) -> Stops:
-        self._before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
+        self._socket_before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, lambda *_: None) for number in STOPPING}
         return self
 
     def __exit__(self, *_error: object) -> None:
-        signal.set_wakeup_fd(self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._socket_before)
         self._heard.close()
         self._told.close()
 
     def wait(self) -> None:
         """Until one has come."""
-        while not {signal.SIGINT, signal.SIGTERM} & set(self._heard.recv(100)):
+        while not STOPPING & set(self._heard.recv(100)):
             pass  # another signal
 
 

@@ -39,15 +39,21 @@ class Child:
         assert self._line.recv(1) == b"."
 
 
+def forker(module: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """(the line to it, a process) that forks at each request: `python -m MODULE HANDLE`, HANDLE its end of the line."""
+    line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", module, str(theirs.fileno())]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT, env=environment)
+    theirs.close()
+    return line, process
+
+
 class Nursery:
     """One child at a time."""
 
     def __init__(self) -> None:
-        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", "tests.nursery", str(theirs.fileno())]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT, env=environment)
-        theirs.close()
+        self._line, self._process = forker("tests.nursery")
 
     def child(self, live: Callable[[T, Connection], None], life: T) -> Child:
         """A new process that calls a function of some module with `life` and its end of a connection."""

@@ -38,7 +38,7 @@ def server() -> Iterator[tuple[str, int]]:
 @pytest.mark.parametrize("way", ["c-c", "c-d"])
 def test_the_prompt_is_not_held_up(server: tuple[str, int], tmp_path: Path, way: str) -> None:
     address, pid = server
-    with Terminal(address, state_home=tmp_path) as terminal:
+    with Terminal(address, state_home=tmp_path, cold=True) as terminal:
         terminal.wait_for("sql>")
         terminal.run("CREATE TABLE IF NOT EXISTS orders (id BIGINT PRIMARY KEY, price BIGINT);")
         terminal.wait_for("CREATE TABLE (")

@@ -44,7 +44,7 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_leaves(tmp_path: Path) -> None:
 
 
 def test_keys_typed_while_a_view_closes_are_not_lost(tmp_path: Path) -> None:
-    with Terminal("--no-timing", state_home=tmp_path) as terminal:
+    with Terminal("--no-timing", state_home=tmp_path, cold=True) as terminal:
         terminal.wait_for("sql>")
         for number in range(3):
             terminal.run(NUMBERS)
@@ -62,7 +62,7 @@ def test_the_pager_of_the_configuration(tmp_path: Path) -> None:
     def wait_for(*texts: str) -> None:
         wait_until(lambda: paged.exists() and all(text in paged.read_text() for text in texts), 60.0)
 
-    with Terminal("--config", str(tmp_path / "config.toml"), state_home=tmp_path) as terminal:
+    with Terminal("--config", str(tmp_path / "config.toml"), state_home=tmp_path, cold=True) as terminal:
         terminal.wait_for("sql>")
         terminal.run(NUMBERS)
         terminal.wait_for("(1000 rows, 40 shown")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from repl.__main__ import main
@@ -32,3 +36,26 @@ def test_a_wrong_command_line_ends_with_status_2(
 def test_what_cannot_be_served_is_told(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", *arguments]) == 1
     assert said in capsys.readouterr().err
+
+
+HEARD_ELSEWHERE = """
+import signal, threading, time
+from repl.serve import Stops
+with Stops() as stops:
+    def hear():
+        time.sleep(0.2)  # until the first thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    threading.Thread(target=hear).start()
+    stops.wait()
+"""
+
+
+def test_a_signal_that_another_thread_is_handed_ends_it() -> None:
+    """As happens to a process that is stopped and continued; Python's handlers run on the first thread alone."""
+    subprocess.run([sys.executable, "-c", HEARD_ELSEWHERE], timeout=60, check=True)
+
+
+def test_signals_mean_afterwards_what_they_meant_before() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert main(["serve", "--pg", "0.0.0.0:0"]) == 1
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

@@ -13,12 +13,11 @@ import pickle
 import select
 import signal
 import socket
-import subprocess
 import sys
 import termios
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.nursery import forker
+
 _REQUEST_MAX = 1_000_000
 
 
@@ -26,11 +25,7 @@ class Warm:
     """The process at whose other end this is; it ends with ours."""
 
     def __init__(self) -> None:
-        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", "tests.repl.warm", str(theirs.fileno())]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT, env=environment)
-        theirs.close()
+        self._line, self._process = forker("tests.repl.warm")
         atexit.register(self.close)
 
     def start(self, arguments: list[str], environment: dict[str, str], terminal: int) -> Started:
