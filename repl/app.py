@@ -54,11 +54,13 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
         shell.say(banner(options.data_dir))
     try:
         while True:
-            text = _read(prompt, shell)
-            if text is None:
-                return 0
-            completer.remember(text)
+            if not terminal:
+                shell.keyboard.keep()
             try:
+                text = _read(prompt, shell)
+                if text is None:
+                    return 0
+                completer.remember(text)
                 shell.wait_for(_opened)
                 run_text(shell, text)
             except (Interrupted, KeyboardInterrupt):
@@ -67,6 +69,7 @@ def run_prompt(shell: Shell, options: Options, config: Config = Config(), **term
     except Leave:
         return 0
     finally:
+        shell.keyboard.give_back()
         if keeper is not None:
             keeper.close()
 

@@ -26,7 +26,7 @@ from repl.render.progress import Progress
 from repl.runner import Abandoned, Interrupted, Limits, Outcome, Runner
 from repl.safety import what_it_loses
 from repl.statements import OURS, Statement, read_statements
-from repl.terminal import Output, Screen, file_output, screen_of
+from repl.terminal import Keyboard, Output, Screen, file_output, screen_of
 from repl.variables import substitute, unset
 from repl.worker import Worker
 from sqlengine.advance import Advance
@@ -86,6 +86,7 @@ class Shell:
         self._coming: LastResult | None = None
         self._title = ""
         self.terminal: dict[str, Any] = {}
+        self.keyboard = Keyboard()
         self.confirms = True
         self.read_answer: Callable[[], str] = input
         self.open_session = open_session
@@ -214,7 +215,8 @@ class Shell:
         self._messages.write(f"{question} [y/N] ")
         self._messages.flush()
         try:
-            return self.read_answer().strip().lower() in ("y", "yes")
+            with self.keyboard.given_back():
+                return self.read_answer().strip().lower() in ("y", "yes")
         except (EOFError, KeyboardInterrupt):
             self._messages.write("\n")
             return False
@@ -304,7 +306,8 @@ class Shell:
         """Have the pager's program show a text; FileUnavailable (58P01) where it cannot be run."""
         program = self.display.pager_program
         try:
-            subprocess.run(shlex.split(program), input=text, check=False)
+            with self.keyboard.given_back():
+                subprocess.run(shlex.split(program), input=text, check=False)
         except BrokenPipeError:
             return  # it was left before it had read everything
         except OSError as error:

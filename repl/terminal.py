@@ -5,11 +5,13 @@ Nothing else in this package asks the operating system about the terminal or wri
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+import termios
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,6 +49,48 @@ def screen_of(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Screen
 def has_color(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a terminal is to be coloured: not where NO_COLOR is set or TERM is dumb."""
     return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+class Keyboard:
+    """The terminal keys come from.  `keep` has those typed while a statement runs wait, as they were pressed, for the
+    next prompt.
+
+    Why: a terminal that gathers lines swallows a Ctrl-D nobody reads, edits with its own keys what was begun, and
+    shows keys in the midst of a result.  Ctrl-C stays a signal.  Before `keep`, and where standard input is no
+    terminal, nothing here does anything.
+    """
+
+    def __init__(self) -> None:
+        self._before: list[Any] | None = None
+
+    def keep(self) -> None:
+        """From now on; again after the process was stopped, because shells set the terminal as they like it."""
+        try:
+            modes = termios.tcgetattr(0)
+        except termios.error:
+            return
+        if self._before is None:
+            self._before = list(modes)
+        modes[3] &= ~(termios.ICANON | termios.ECHO)
+        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(0, termios.TCSANOW, modes)
+
+    def give_back(self) -> None:
+        """As it was before `keep`."""
+        if self._before is not None:
+            termios.tcsetattr(0, termios.TCSANOW, self._before)
+            self._before = None
+
+    @contextlib.contextmanager
+    def given_back(self) -> Iterator[None]:
+        """While a program of the user's has it: an editor, a pager."""
+        is_kept = self._before is not None
+        self.give_back()
+        try:
+            yield
+        finally:
+            if is_kept:
+                self.keep()
 
 
 class Output:

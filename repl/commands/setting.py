@@ -56,13 +56,13 @@ def _dialect(shell: Shell, name: str) -> bool:
 def _edit(shell: Shell, path: str) -> bool:
     """Edit what was run last (or a file); it then stands at the prompt, to be run with Enter."""
     if path:
-        _run_editor(os.path.expanduser(path))
+        _run_editor(shell, os.path.expanduser(path))
         return shell.run_file(path)
     with tempfile.TemporaryDirectory() as folder:
         draft = os.path.join(folder, "statement.sql")
         with open(draft, "w", encoding="utf-8") as file:
             file.write(shell.last_text)
-        _run_editor(draft)
+        _run_editor(shell, draft)
         with open(draft, encoding="utf-8") as file:
             text = file.read().strip()
     if not shell.interactive:
@@ -71,10 +71,11 @@ def _edit(shell: Shell, path: str) -> bool:
     return True
 
 
-def _run_editor(path: str) -> None:
+def _run_editor(shell: Shell, path: str) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
-        status = subprocess.run([*shlex.split(editor), path], check=False).returncode
+        with shell.keyboard.given_back():
+            status = subprocess.run([*shlex.split(editor), path], check=False).returncode
     except OSError as error:
         raise FileUnavailable(f'cannot run the editor "{editor}": {(error.strerror or str(error)).lower()}') from None
     if status != 0:

@@ -153,6 +153,11 @@ class Terminal:
                 for _ in range(data.count(b"\x1b[6n")):
                     self._send(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
 
+    @property
+    def handle(self) -> int:
+        """The user's end of the terminal."""
+        return self._process.handle
+
     def exit_status(self) -> int | None:
         """The status the command has ended with; waits for it."""
         end = time.monotonic() + _PATIENCE_S

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,43 @@ def test_progress_is_drawn_and_ctrl_c_cancels_and_ctrl_d_leaves(served: str, tmp
         terminal.wait_for("│ bigint │", "│      0 │")
         terminal.press("c-d")
         assert terminal.exit_status() == 0
+
+
+@pytest.mark.parametrize("place", ["embedded", "remote"])
+def test_keys_typed_while_a_statement_runs_wait_for_the_next_prompt(served: str, tmp_path: Path, place: str) -> None:
+    with Terminal(*([served] if place == "remote" else []), state_home=tmp_path, width=120) as terminal:
+        terminal.wait_for("sql>")
+        terminal.run("SELECT count(*) AS n FROM range(80000) a, range(40000) b;")
+        terminal.wait_for("running, Ctrl-C ends it")
+        terminal.type("SELECT 6 * 9 AS pro")
+        terminal.press("\x7f", "\x7f", "\x7f")
+        terminal.run("answer;")
+        terminal.press("c-d")
+        assert terminal.exit_status() == 0
+        assert " 3200000000 │" in terminal.text and " 54 │" in terminal.text
+        assert "sql> SELECT 6 * 9 AS answer;" in terminal.text  # shown by the prompt, not between the rows
+
+
+def test_programs_of_the_user_and_whoever_comes_after_find_the_terminal_as_it_was(tmp_path: Path) -> None:
+    seen, program = tmp_path / "seen", tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nstty -a < /dev/tty >> {seen}\n")
+    program.chmod(0o755)
+    with Terminal(state_home=tmp_path, environ={"EDITOR": str(program)}) as terminal:
+        before = termios.tcgetattr(terminal.handle)
+        terminal.wait_for("sql>")
+        terminal.run(f"\\pager {program}")
+        terminal.run("SELECT range FROM range(1000);")
+        terminal.run("\\e")
+        terminal.wait(lambda _: seen.exists() and seen.read_text().count(" icanon") == 2)
+        terminal.run("CREATE STREAM s (n INTEGER); INSERT INTO s VALUES (1); DROP STREAM s;")
+        terminal.wait_for("[y/N]")
+        terminal.run("nx\x7f")  # a line is edited here with the keys of the terminal
+        terminal.wait_for("[y/N] n")
+        terminal.press("c-d")
+        assert terminal.exit_status() == 0
+        after = termios.tcgetattr(terminal.handle)
+    assert " -icanon" not in seen.read_text() and " -echo " not in seen.read_text()
+    assert after == before
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24)])
