@@ -191,6 +191,8 @@ def revive(instance: Instance) -> None:
         for query in list(instance.scheduler.queries.values()):
             _as_paused(instance, query)
         for obj in sorted(rest, key=lambda obj: obj.filling):  # those others may read first
+            if obj.name in instance.waiting:
+                continue  # a sink that began anew would write everything twice
             # one that only names what is made anew may have state: of use unless ticks have gone on without it
             _restart(instance, obj, checkpoint if checkpoint.still_current() else checkpoint.without_state())
             if obj.query_id in instance.scheduler.queries:
@@ -227,12 +229,17 @@ def _unrestored(instance: Instance, checkpoint: Checkpoint) -> list[Materialized
 
 
 def _continued(instance: Instance, obj: MaterializedView | Sink, checkpoint: Checkpoint) -> bool:
-    """Whether a view or sink goes on from the checkpoint's state."""
+    """Whether a view or sink goes on from the checkpoint's state; one whose state cannot be read waits."""
     if obj.filling:
         return False
     try:
-        return checkpoint.restore_query(obj, _planned(instance, obj), emit_of(obj))
+        planned = _planned(instance, obj)
     except errors.Error:  # told when it is tried again with the rest
+        return False
+    try:
+        return checkpoint.restore_query(obj, planned, emit_of(obj))
+    except errors.Error as error:
+        instance.waiting[obj.name] = error
         return False
 
 
@@ -250,7 +257,7 @@ def _as_paused(instance: Instance, query: ContinuousQuery, *, resumed: bool = Tr
 
 
 def resume_waiting(instance: Instance) -> None:
-    """Try again what could not be planned: a Python function it needs may be there now.
+    """Try again what could not be planned: a Python function it needs may be there now; not what is damaged.
 
     A checkpoint's state serves as long as nothing was read since; else the view is rebuilt from its topics.
     """
@@ -266,6 +273,8 @@ def _resume_waiting(instance: Instance) -> None:
         assert checkpoint is not None
         fresh = checkpoint.still_current()
         for obj in list(instance.catalog):
+            if isinstance(instance.waiting.get(obj.name), errors.DataCorrupted):
+                continue
             if obj.name in instance.waiting and isinstance(obj, (MaterializedView, Sink)):
                 _restart(instance, obj, checkpoint if fresh else checkpoint.without_state())
                 if obj.query_id in instance.scheduler.queries:

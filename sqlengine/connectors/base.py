@@ -113,8 +113,8 @@ class Sink:
         """What a checkpoint of the present tick keeps of it; JSON-serialisable."""
         return {}
 
-    def checkpointed(self, tick: int) -> None:
-        """A checkpoint of that tick, with the sink's query in it, is durable."""
+    def checkpointed(self, tick: int, note: Mapping[str, int]) -> None:
+        """A checkpoint of that tick, with the sink's query and that note in it, is durable."""
 
     def restore(self, tick: int, note: Mapping[str, int]) -> None:
         """Go on from the checkpoint of that tick, which kept that note; the ticks after it come again."""

@@ -18,6 +18,7 @@ all of it the state of one tick. Written is what has changed since the last chec
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -40,6 +41,7 @@ from sqlengine.runtime.capture import (
     PartFile,
     SectionCapture,
 )
+from sqlengine.runtime.carried import Carried, carried
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery, Held
@@ -122,6 +124,10 @@ class _Writing:
     small: dict[str, pa.Table] = field(default_factory=dict)
     large: dict[str, pa.Table] = field(default_factory=dict)
     left: list[tuple[PartFile, pa.Table]] = field(default_factory=list)
+    carried: dict[str, Carried] = field(default_factory=dict)
+    """By the query, of those on the move."""
+    standing: list[str] = field(default_factory=list)
+    """The queries that are about to move."""
 
 
 class Checkpoints:
@@ -132,6 +138,7 @@ class Checkpoints:
         self._mutex = threading.Lock()
         self._known: WeakKeyDictionary[Changed, Kept] = WeakKeyDictionary()
         self._rests: WeakKeyDictionary[Operator, _Rest] = WeakKeyDictionary()
+        self._carried: dict[str, Carried] = {}
         self._stored: Mapping[str, StoredTable] = {}
         self._number = 0
         self._journal_start = 0
@@ -177,34 +184,62 @@ class Checkpoints:
         """Write one of the newest tick, caught up first; or, with a `pause` (see Copier), of a tick that is there when
         most has been copied. Raises DiskFull, LogFailed; the one before stays then."""
         with self._mutex:
-            self._number += 1
-            clock = self._instance.clock
-            began_us = clock.now_us()
-            rows_max = self._instance.memory.rows_at_once(SLICE_ROWS_MAX)
-            copier = Copier(self._instance.lock, clock, pause, rows_max)
+            return self._write_next(pause)
 
-            def told(tick: int, written: int, error: str | None = None) -> CheckpointFigures:
-                total, now_us, hold_us = (
-                    sum(t.num_bytes for t in self._stored.values()),
-                    clock.now_us(),
-                    copier.longest_hold_us,
-                )
-                figures = CheckpointFigures(
-                    self._number, tick, now_us, now_us - began_us, hold_us, written, total, error
-                )
-                self.past = [*self.past[-PAST_KEPT + 1 :], figures]
-                return figures
-
+    def let_move(self, query: ContinuousQuery) -> tuple[Mapping[str, State], Mapping[str, Any]] | None:
+        """Write one that has where a query stands, which the next ones keep of it, because its state is about to change
+        without the lock. Where it cannot be written there is none until the query runs again. Of one that has moved
+        before and was stopped on the way: (its states as they were where it stood, the watermarks)."""
+        with self._mutex:
+            if self.has_where_it_stood(query) and query.is_moving:
+                return self._as_it_stood(self._carried[query.query_id])
             try:
-                # What is copied under the lock is in memory until it is written: not all state fits.
-                manifest, written = self._write(copier, pause is not None or self._instance.memory.bytes > 0)
-                figures = told(manifest["tick"], written)
-            except Exception as error:
-                told(self._instance.scheduler.tick_number, 0, str(error))
-                raise
+                if self._instance.path is not None and query.kept_positions is not None:
+                    self._write_next(lambda _seconds: None)
+            except StorageError as error:
+                logging.getLogger("sqlengine").warning("a checkpoint could not be written: %s", error)
             with self._instance.lock:
-                self._publish({q: e["transaction"] for q, e in manifest["queries"].items() if "transaction" in e})
+                query.is_moving = True
+        return None
+
+    def has_where_it_stood(self, query: ContinuousQuery) -> bool:
+        """Whether a query that was going on can be put back where it stood."""
+        return not query.is_moving or query.query_id in self._carried
+
+    def _as_it_stood(self, kept: Carried) -> tuple[Mapping[str, State], Mapping[str, Any]]:
+        found = self._instance.storage.snapshots.latest(NAME)
+        assert found is not None, "one has written what is carried"
+        return {step: kept.state(name, found.tables) for step, name in kept.steps.items()}, kept.marks
+
+    def _write_next(self, pause: Callable[[float], object] | None) -> CheckpointFigures:
+        self._number += 1
+        clock = self._instance.clock
+        began_us = clock.now_us()
+        rows_max = self._instance.memory.rows_at_once(SLICE_ROWS_MAX)
+        copier = Copier(self._instance.lock, clock, pause, rows_max)
+
+        def told(tick: int, written: int, error: str | None = None) -> CheckpointFigures:
+            total, now_us, hold_us = (
+                sum(t.num_bytes for t in self._stored.values()),
+                clock.now_us(),
+                copier.longest_hold_us,
+            )
+            figures = CheckpointFigures(
+                self._number, tick, now_us, now_us - began_us, hold_us, written, total, error
+            )
+            self.past = [*self.past[-PAST_KEPT + 1 :], figures]
             return figures
+
+        try:
+            # What is copied under the lock is in memory until it is written: not all state fits.
+            manifest, written = self._write(copier, pause is not None or self._instance.memory.bytes > 0)
+            figures = told(manifest["tick"], written)
+        except Exception as error:
+            told(self._instance.scheduler.tick_number, 0, str(error))
+            raise
+        with self._instance.lock:
+            self._publish({q: e["transaction"] for q, e in manifest["queries"].items() if "transaction" in e})
+        return figures
 
     def _write(self, copier: Copier, ahead: bool) -> tuple[dict[str, Any], int]:
         """(the manifest, the bytes written)."""
@@ -287,6 +322,11 @@ class Checkpoints:
             manifest["states"][name] = {"rest": self._take_rest(writing, name, state)}
         for name, state in states.items():
             manifest["states"][name]["sections"] = self._captures_of(writing, name, state.sections)
+        queries = [self._instance.scheduler.queries[query_id] for query_id in manifest["queries"]]
+        writing.carried = {q.query_id: self._carried[q.query_id] for q in queries if q.is_moving}
+        writing.standing = [q.query_id for q in queries if q.stands is not None and not q.is_moving]
+        for each in writing.carried.values():
+            writing.small.update(each.small)
         return manifest, captures
 
     def _captures_of(self, writing: _Writing, name: str, sections: Sections) -> dict[str, SectionCapture]:
@@ -347,11 +387,14 @@ class Checkpoints:
                 known[capture.section.changed] = capture.kept()
                 state["sections"][key] = capture.kept().stored.to_json()
                 kept |= {part.name for part in capture.parts if part.name in self._stored}
+        for each in writing.carried.values():
+            manifest["states"].update(each.states)
+            kept |= each.stored
         for name in kept:
             writing.writer.keep(name, self._stored[name])
         self._flush_topics(manifest)
         sinks = self._sinks(manifest)
-        for sink in sinks:
+        for sink, _ in sinks:
             sink.sync()
         before, self._stored = self._stored, writing.writer.commit(manifest)
         journal = self._instance.scheduler.journal
@@ -360,8 +403,10 @@ class Checkpoints:
             self._journal_start = manifest["journal"]
         for changed, what in known.items():
             self._known[changed] = what
-        for sink in sinks:
-            sink.checkpointed(manifest["tick"])
+        queries = manifest["queries"]
+        self._carried = writing.carried | {q: carried(queries[q], manifest, writing.small) for q in writing.standing}
+        for sink, note in sinks:
+            sink.checkpointed(manifest["tick"], note)
         self._settle(manifest)
         return sum(table.num_bytes for name, table in self._stored.items() if before.get(name) != table)
 
@@ -383,11 +428,11 @@ class Checkpoints:
                 for log in topic.partitions:
                     log.flush()
 
-    def _sinks(self, manifest: dict[str, Any]) -> list[ConnectorSink]:
-        """Those whose queries are in the manifest."""
+    def _sinks(self, manifest: dict[str, Any]) -> list[tuple[ConnectorSink, Mapping[str, int]]]:
+        """Those whose queries are in the manifest, with what it has noted of them."""
         with self._instance.lock:
             return [
-                output.sink
+                (output.sink, manifest["queries"][query.query_id].get("noted", {}))
                 for query in self._instance.scheduler.queries.values()
                 if query.query_id in manifest["queries"]
                 and isinstance(output := self._instance.outputs.get(query.name), ConnectorOutput)
@@ -463,6 +508,8 @@ class Checkpoints:
             held = query.kept_positions
             if (query.store is None and output is None) or (query.status != "running" and held is None):
                 continue
+            if query.is_moving and query.query_id not in self._carried and not self._is_under_way(query):
+                continue
             entry: dict[str, Any] = {"fingerprint": query.fingerprint}
             if held is not None:
                 entry["held"] = held
@@ -479,15 +526,7 @@ class Checkpoints:
             entry["state"] = owners.setdefault(id(query.dataflow), query.query_id)
             if entry["state"] != query.query_id:
                 continue
-            entry["marks"] = query.dataflow.marks()
-            entry["steps"] = {}
-            for place, step in enumerate(query.dataflow.steps):
-                if step.operator is not None:
-                    name = names.setdefault(id(step.operator), f"query/{query.query_id}/{place}")
-                    entry["steps"][str(place)] = name
-                    if name not in states:
-                        seen = (step.rows_in, step.rows_out, step.batches, step.watermark_us)
-                        states[name] = _State(step.operator.sections(), step.operator, seen)
+            entry["marks"], entry["steps"] = self._steps(query, names, states)
             if query.store is not None:
                 entry["store"] = f"query/{query.query_id}/store"
                 states[entry["store"]] = _State(query.store.sections())
@@ -496,6 +535,27 @@ class Checkpoints:
             if isinstance(output, SubscriptionOutput) and query.query_id in manifest["queries"]:
                 manifest["queries"][query.query_id] |= self._followed(query, output, states, owners)
         return manifest, states
+
+    def _is_under_way(self, query: ContinuousQuery) -> bool:
+        fill = self._instance.fills.get(query.query_id)
+        return fill is not None and fill.status == "backfilling"
+
+    def _steps(
+        self, query: ContinuousQuery, names: dict[int, str], states: dict[str, _State]
+    ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """(the watermarks of a query, the names of its steps' states, which are among `states` then)."""
+        if query.is_moving:
+            if query.query_id not in self._carried:
+                raise StorageError(f'"{query.name}" goes on, and no checkpoint has where it stood')
+            return self._carried[query.query_id].marks, self._carried[query.query_id].steps
+        found: dict[str, str] = {}
+        for place, step in enumerate(query.dataflow.steps):
+            if step.operator is not None:
+                name = found[str(place)] = names.setdefault(id(step.operator), f"query/{query.query_id}/{place}")
+                if name not in states:
+                    seen = (step.rows_in, step.rows_out, step.batches, step.watermark_us)
+                    states[name] = _State(step.operator.sections(), step.operator, seen)
+        return query.dataflow.marks(), found
 
     def _followed(
         self,

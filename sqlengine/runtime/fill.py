@@ -128,6 +128,8 @@ class Fill:
         self.status = "backfilling"
         self.error: Error | None = None
         self.pace = pace
+        self.before: Callable[[], object] | None = None
+        """What must be done before the first step, without the lock."""
         self._scheduler = scheduler
         self._readers = dict(cut.readers)
         self._tap = cut.tap
@@ -177,6 +179,8 @@ class Fill:
     def run(self, check: Callable[[], None] | None, on_progress: OnProgress | None) -> None:
         """All steps that are left; what they or `check` raise ends the fill and is raised."""
         try:
+            if self.before is not None:
+                self.before()
             while not self.step():
                 if on_progress is not None:
                     on_progress(self.progress().advance)

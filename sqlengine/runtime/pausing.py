@@ -7,14 +7,16 @@ query has failed within a tick or what it would read is gone, a view is made ane
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from sqlengine import sql
 from sqlengine.arrow_ipc import from_ipc, to_ipc
 from sqlengine.catalog.objects import MaterializedView, Sink, Subscription, Table
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import Error, ObjectInUse, ObjectNotReady
+from sqlengine.operators.base import State
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.runtime import subscriptions
 from sqlengine.runtime.cut import make_cut
@@ -30,12 +32,15 @@ from sqlengine.runtime.subscription import SubscriptionOutput
 from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.state.row_store import RowStore
 
+if TYPE_CHECKING:
+    from sqlengine.runtime.dataflow import Dataflow
+
 
 def pause(instance: Instance, query: ContinuousQuery) -> None:
     """Stand still from the present tick on; the caller holds the lock.  ObjectNotReady (55000) for one that failed."""
     if query.status == "failed":
         raise ObjectNotReady(f'"{query.name}" has failed', hint="RESUME QUERY tries again")
-    _remember(instance, query, is_paused=True)
+    remember(instance, query, is_paused=True)
     if query.status == "running":
         hold(instance, query)
     query.status = "paused"
@@ -47,7 +52,7 @@ def hold(instance: Instance, query: ContinuousQuery) -> None:
     instance.scheduler.hold(query)
 
 
-def _remember(instance: Instance, query: ContinuousQuery, is_paused: bool) -> None:
+def remember(instance: Instance, query: ContinuousQuery, is_paused: bool) -> None:
     """Have the catalog say whether it is paused."""
     obj = object_of(instance, query.query_id)
     if obj is not None and obj.paused != is_paused:
@@ -62,28 +67,34 @@ def object_of(instance: Instance, query_id: str) -> MaterializedView | Sink | No
 
 def _make_alone(instance: Instance, query: ContinuousQuery) -> None:
     """Have it share neither its dataflow nor parts of it nor its contents with others, who go on."""
-    # Lazy: operators and their kernels are many modules, needed only once a continuous query exists.
-    from sqlengine.runtime.dataflow import Dataflow
-
     flow = query.dataflow
     twins = [q for q in instance.scheduler.queries.values() if q is not query and q.dataflow is flow]
     if not twins and not flow.has_parts:
         return
-    stored = [instance.stored(name) for name in query.sources]
-    trackers = {obj.name: make_tracker(obj, instance.topic_of(obj)) for obj in stored}
-    own = Dataflow(flow.plan, trackers, flow.timeout_us, instance.workers(0))
-    marks = flow.marks()
     # an operator's snapshot may be its very arrays
     states = {
         step: {name: from_ipc(to_ipc(table)) for name, table in operator.snapshot().items()}
         for step, operator in flow.operators().items()
     }
-    own.restore(states, marks)
-    query.dataflow = own
+    query.dataflow = _dataflow(instance, query, states, flow.marks())
     if twins and query.store is not None:
         store = RowStore(query.store.schema, query.store.key_columns)
         store.restore(query.store.snapshot())
         query.store = store
+
+
+def _dataflow(
+    instance: Instance, query: ContinuousQuery, states: Mapping[str, State], marks: Mapping[str, Any]
+) -> Dataflow:
+    """One of a query's own, with a state."""
+    # Lazy: operators and their kernels are many modules, needed only once a continuous query exists.
+    from sqlengine.runtime.dataflow import Dataflow
+
+    stored = [instance.stored(name) for name in query.sources]
+    trackers = {obj.name: make_tracker(obj, instance.topic_of(obj)) for obj in stored}
+    own = Dataflow(query.dataflow.plan, trackers, query.dataflow.timeout_us, instance.workers(0))
+    own.restore(states, dict(marks))
+    return own
 
 
 # ---------------------------------------------------------------- going on
@@ -96,6 +107,8 @@ def resume(instance: Instance, query: ContinuousQuery, pace: Pace) -> Fill:
     """
     if instance.fills.get(query.query_id) is not None:
         raise ObjectInUse(f'"{query.name}" is being brought up to date already', hint="WAIT waits for it")
+    if query.held is None and query.stands is not None and instance.checkpoints.has_where_it_stood(query):
+        instance.scheduler.hold(query, query.stands)  # it was going on, and something ended that
     held = query.held
     gone = None if held is None else _gone(instance, held)
     if held is None or gone is not None:
@@ -108,12 +121,20 @@ def resume(instance: Instance, query: ContinuousQuery, pace: Pace) -> Fill:
         _go_on(instance, query, own, fill.members[0].staged or [])
 
     instance.scheduler.taps.remove(held.tap)
-    query.held = None
+    query.held, query.stands = None, held.positions
     cut = Cut(readers, held.tap.take(), held.tap)
     members = [Member(own, query.query_id, staged=[])]
     fill = Fill(instance.scheduler, members, cut, let_in, pace, history=False)
+    fill.before = lambda: _let_move(instance, query, own)
     instance.fills.add(fill)
     return fill
+
+
+def _let_move(instance: Instance, query: ContinuousQuery, own: ContinuousQuery) -> None:
+    """Have checkpoints keep where a query stands; one that has moved before is put back there. Without the lock."""
+    stood = instance.checkpoints.let_move(query)
+    if stood is not None:
+        query.dataflow = own.dataflow = _dataflow(instance, query, *stood)
 
 
 def _gone(instance: Instance, held: Held) -> str | None:
@@ -128,7 +149,8 @@ def _gone(instance: Instance, held: Held) -> str | None:
 
 def _go_on(instance: Instance, query: ContinuousQuery, own: ContinuousQuery, staged: Sequence[Delta]) -> None:
     """A query has taken in what it had missed: its readers and followers are told in one tick."""
-    _remember(instance, query, is_paused=False)
+    query.stands, query.is_moving = None, False
+    remember(instance, query, is_paused=False)
     change = consolidate(concat(staged))
     deltas = [] if change is None else [change]
     if query.store is not None and change is not None:
@@ -171,7 +193,7 @@ def _begin_anew(instance: Instance, query: ContinuousQuery, pace: Pace, gone: st
         output.sink.clear()
 
     def let_in(fill: Fill) -> None:
-        _remember(instance, query, is_paused=False)
+        remember(instance, query, is_paused=False)
         instance.scheduler.swap({query.query_id: fresh})
         instance.share(fresh)
 
@@ -217,6 +239,7 @@ def soon(instance: Instance, query: ContinuousQuery) -> None:
     """Have a query go on, in the background where it has much to take in; the caller holds the lock."""
     fill = resume(instance, query, Pace())
     if fill.is_short or instance.clock.virtual:
+        fill.before, query.is_moving = None, True  # no checkpoint comes between its steps
         instance.fills.run(fill)
     else:
         instance.fills.run_behind(fill)

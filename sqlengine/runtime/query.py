@@ -106,6 +106,9 @@ class ContinuousQuery:
     last_change_us: int | None = None
     last_change_tick: int = 0
     held: Held | None = None
+    stands: dict[str, list[int]] | None = None
+    """Offsets by source from which it is going on; `is_moving`: its state has begun to change (see Carried)."""
+    is_moving: bool = False
     first_told: int = 0
     """The first tick that its side topics, and unless `first_written` says otherwise its followers, are told of."""
     first_written: int | None = None
@@ -145,8 +148,9 @@ class ContinuousQuery:
     def kept_positions(self) -> dict[str, list[int]] | None:
         """Offsets by source from which its state goes on after a restart; None when it runs with the ticks, or when
         only memory knows what it would miss."""
-        held = self.held
-        return None if held is None or self.upstream else held.positions
+        if self.upstream:
+            return None
+        return self.stands if self.held is None else self.held.positions
 
     def note(self, outcome: Outcome, tick: int, now_us: int) -> list[Delta]:
         """Count a tick; returns the change under the query's own names."""

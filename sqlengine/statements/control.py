@@ -6,7 +6,7 @@ from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, Sink, Subs
 from sqlengine.errors import NotSupportedError, ObjectInUse, QueryCanceled, UndefinedObject, did_you_mean
 from sqlengine.result import Result
 from sqlengine.runtime.fill import Fill
-from sqlengine.runtime.pausing import begin_again, object_of, pause, resume
+from sqlengine.runtime.pausing import begin_again, object_of, pause, remember, resume
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import is_replacement
 from sqlengine.sql import ast
@@ -20,7 +20,7 @@ def control(statement: ast.ControlQuery, context: Context) -> Result:
     fill = None
     with instance.lock:
         name = statement.query_id
-        found = _query(name, context), _fill(name, context)
+        found = query, _ = _query(name, context), _fill(name, context)
         if found == (None, None):
             _refuse_unknown(name, context)
         if statement.action == "cancel":
@@ -31,6 +31,8 @@ def control(statement: ast.ControlQuery, context: Context) -> Result:
             fill = _resume(*found, context)
         background = context.in_background
         if fill is not None and background:
+            if query is not None:
+                remember(instance, query, is_paused=False)
             instance.fills.run_behind(fill)
     if fill is not None and not background:
         instance.fills.run(fill, context.check, context.on_progress)

@@ -450,13 +450,34 @@ def test_rows_wait_for_the_checkpoint_that_makes_them_repeatable(tmp_path: pathl
     sink.write(Moment(6, 0), batch, None)
     assert sink.due_us() is None
     sink.show_due(10**15)
-    sink.checkpointed(4)
+    sink.checkpointed(4, {})
     sink.finish(for_good=False)
     assert read_all(tmp_path) == []
-    sink.checkpointed(5)
+    sink.checkpointed(5, sink.note())
     assert sink.due_us() == 0
     sink.show_due(0)
     assert read_all(tmp_path) == ROWS * 2
+
+
+def test_what_a_checkpoint_speaks_of_is_found_though_it_was_shown_meanwhile(tmp_path: pathlib.Path) -> None:
+    sink = sink_to(tmp_path, roll_interval="0")
+    sink.checkpointed(4, sink.note())
+    sink.write(Moment(5, 0), TABLE.to_batches()[0], None)
+    sink.checkpointed(5, sink.note())
+    note = sink.note()
+    sink.show_due(0)  # while the next one is being written
+    for tick in (6, 7):
+        sink.checkpointed(tick, note)
+        again = sink_to(tmp_path, roll_interval="0")
+        again.restore(tick, note)  # raised "the staged rows are damaged" where the log had been taken away
+        again.write(Moment(5, 0), TABLE.to_batches()[0], None)
+        again.show_due(0)
+        assert read_all(tmp_path) == ROWS
+    folder = next(tmp_path.glob(".staging-*"))
+    assert list(folder.iterdir())
+    for tick in (8, 9):
+        sink.checkpointed(tick, sink.note())
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.parametrize("name", ["o.json", "o.csv", "o.csv.gz", "o.parquet", "o.arrow"])

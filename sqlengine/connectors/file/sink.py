@@ -24,10 +24,22 @@ from sqlengine.connectors.file.partitioning import Partitioning
 from sqlengine.connectors.file.stage import EXTENSION, Frame, Stage, damaged, read_stage
 from sqlengine.connectors.file.writer import FileWriter, check_writable, disk, sync
 from sqlengine.errors import NotSupportedError
+from sqlengine.quick_dataclass import dataclass
 
 _EXTENSIONS = {"gzip": ".gz", "zstd": ".zst"}
 GROUP_ROWS = 1 << 17
 """A file's rows are written in groups of about so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    """`noted`: the names of the stages that it speaks of."""
+
+    tick: int
+    noted: frozenset[str] = frozenset()
+
+
+_NONE = _Checkpoint(-1)
 
 
 class FileSink(Sink):
@@ -53,8 +65,8 @@ class FileSink(Sink):
         """Those with rows, by directory, the oldest first."""
         self._full: dict[str, Stage] = {}
         self._fence = -1
-        self._checkpoints = (-1, -1)
-        """The ticks of the last but one and of the last."""
+        self._checkpoints: tuple[_Checkpoint, _Checkpoint] = (_NONE, _NONE)
+        """The last but one and the last."""
 
     # ------------------------------------------------------------ taking rows
 
@@ -85,7 +97,7 @@ class FileSink(Sink):
 
     @property
     def _is_fenced(self) -> bool:
-        return self._fence > self._checkpoints[1]
+        return self._fence > self._checkpoints[1].tick
 
     def due_us(self) -> int | None:
         """See connectors.base.Sink."""
@@ -208,13 +220,15 @@ class FileSink(Sink):
         with self._lock:
             return {stage.name: stage.told for stage in self._waiting.values()}
 
-    def checkpointed(self, tick: int) -> None:
+    def checkpointed(self, tick: int, note: Mapping[str, int]) -> None:
         """See connectors.base.Sink."""
         with self._lock:
-            before = self._checkpoints = (self._checkpoints[1], tick)
-            # the last but one may serve when the last is damaged: what is shown must be known until then
+            before = self._checkpoints = (self._checkpoints[1], _Checkpoint(tick, frozenset(note)))
+            # the last but one may serve when the last is damaged: what is shown must be known until then, and what
+            # either has noted must be found, though it may have been shown while the last was being written
             for directory, stage in list(self._stages.items()):
-                if not stage.frames and not stage.intent and stage.shown <= before[0]:
+                is_noted = any(stage.name in each.noted for each in before)
+                if not stage.frames and not stage.intent and stage.shown <= before[0].tick and not is_noted:
                     stage.remove()
                     del self._stages[directory]
 
@@ -222,7 +236,7 @@ class FileSink(Sink):
         """See connectors.base.Sink; DataCorrupted (XX001) when rows are gone that were staged."""
         with self._lock, disk(self.options.path):
             self._stages, self._waiting, self._full = {}, {}, {}
-            self._fence, self._checkpoints = -1, (-1, tick)
+            self._fence, self._checkpoints = -1, (_NONE, _Checkpoint(tick, frozenset(note)))
             self._read(note)
             found = [stage for stage in self._stages.values() if stage.frames]
             for stage in sorted(found, key=lambda stage: stage.frames[0].time_us):
