@@ -34,9 +34,7 @@ def ids(db: sqlengine.Database, kind: str, folder: Path) -> Counter[int]:
 
 @pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("kind", list(MADE))
-def test_nothing_is_said_twice(
-    kind: str, background: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_said_twice(kind: str, background: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill, "STEP_ROWS_MAX", 7)
     monkeypatch.setattr(fill, "SWITCH_ROWS_MAX", 3)
     database, folder = tmp_path / "one" / "database", tmp_path / "one" / "files"
