@@ -224,9 +224,7 @@ class Checkpoints:
                 clock.now_us(),
                 copier.longest_hold_us,
             )
-            figures = CheckpointFigures(
-                self._number, tick, now_us, now_us - began_us, hold_us, written, total, error
-            )
+            figures = CheckpointFigures(self._number, tick, now_us, now_us - began_us, hold_us, written, total, error)
             self.past = [*self.past[-PAST_KEPT + 1 :], figures]
             return figures
 
