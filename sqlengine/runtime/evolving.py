@@ -39,7 +39,7 @@ def evolve(instance: Instance, new: Stream | Table, store: RowStore | None) -> N
 
 def settle_topic(instance: Instance, obj: Stream | Table) -> None:
     """The topic takes the columns its object has by now: it did not yet when a crash came between."""
-    if isinstance(obj, Stream) and not (obj.retired and obj.owns_topic):
+    if isinstance(obj, Stream) and not obj.owns_topic:
         return
     topic, wanted = instance.topic_of(obj), topic_schema(obj)
     has_changed = bool(obj.retired) or set(topic.schema.names) < set(wanted.names)

@@ -355,12 +355,15 @@ def alter(node: Node) -> ast.Statement:
         assert leaf is not None
         return ast.SetOwner(kind=kind, name=name, role=ident(role, leaf))
     column = node.node("add_column")
-    if column is not None and kind == "table":
+    if column is not None and kind in ("table", "stream", "source"):
         plain, computed = column.node("column"), column.node("computed")
         made = _column(plain) if plain is not None else _computed(computed)  # type: ignore[arg-type]
-        return ast.AddColumn(table=name, column=made, if_not_exists=column.has("if_not_exists"))
+        kind = "table" if kind == "table" else "stream"
+        return ast.AddColumn(kind=kind, table=name, column=made, if_not_exists=column.has("if_not_exists"))
     if kind == "table" and (change := _alter_table(name, node)) is not None:
         return change
+    if kind in ("stream", "source") and (default := _alter_default("stream", name, node)) is not None:
+        return default
     if kind == "topic" and node.node("repair") is not None:
         return ast.AlterReplicas(topic=name, action="repair")
     replica = node.node("more_replicas") or node.node("fewer_replicas")
@@ -396,7 +399,7 @@ def _alter_table(table: ast.Name, node: Node) -> ast.Statement | None:
         given = found.node("unique")
         assert given is not None
         return ast.AddUnique(table=table, unique=unique(given))
-    added, dropped, changed = node.node("add_check"), node.node("drop_constraint"), node.node("alter_column")
+    added, dropped = node.node("add_check"), node.node("drop_constraint")
     if added is not None:
         check = added.node("check")
         assert check is not None
@@ -405,13 +408,19 @@ def _alter_table(table: ast.Name, node: Node) -> ast.Statement | None:
         leaf = dropped.leaf("IDENT")
         assert leaf is not None
         return ast.DropConstraint(table=table, constraint=ident(dropped, leaf), if_exists=dropped.has("if_exists"))
+    return _alter_default("table", table, node)
+
+
+def _alter_default(kind: str, name: ast.Name, node: Node) -> ast.Statement | None:
+    """ALTER COLUMN ... DEFAULT; None for any other change."""
+    changed = node.node("alter_column")
     if changed is None:
         return None
     leaf, default = changed.leaf("IDENT"), changed.node("default")
     assert leaf is not None
     expr = default.leaf("EXPR") if default is not None else None
     text = expr_text(default, expr) if default is not None and expr is not None else None
-    return ast.SetDefault(table=table, column=ident(changed, leaf), default=text)
+    return ast.SetDefault(kind=kind, table=name, column=ident(changed, leaf), default=text)
 
 
 def _alter_column(kind: str, name: ast.Name, node: Node) -> ast.Statement | None:

@@ -125,9 +125,9 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
     added = next((token.upper for token in tokens[2:] if token.upper in ("ADD", "DROP", "ALTER", "SET")), None)
-    if words[1] == "TABLE" and added == "ADD" and not any(t.upper in _CONSTRAINTS for t in tokens[3:6]):
-        return None
     stored = words[1] in ("TABLE", "STREAM", "SOURCE")
+    if stored and added == "ADD" and not any(t.upper in _CONSTRAINTS for t in tokens[3:6]):
+        return None
     if stored and _changes_columns(words[1], {token.upper for token in tokens}, added):
         return None
     if words[1:3] in (["SYSTEM", "ADD"], ["SYSTEM", "DROP"], ["DEFAULT", "PRIVILEGES"]):

@@ -53,7 +53,7 @@ from sqlengine.statements.drop import drop_object
 def rename_column(statement: ast.RenameColumn, context: Context) -> Result:
     """RENAME COLUMN; DependentObjects (2BP01) names the objects whose queries name the column."""
     with context.instance.lock:
-        obj = _changed(statement, context)
+        obj = altered(statement.name, context)
         if not any(c.name == statement.column for c in obj.columns):
             raise UndefinedColumn(
                 f'column "{statement.column}" does not exist',
@@ -73,13 +73,13 @@ def rename_column(statement: ast.RenameColumn, context: Context) -> Result:
 def drop_column(statement: ast.DropColumn, context: Context) -> Result:
     """DROP COLUMN; DependentObjects (2BP01) names what needs the column, which CASCADE drops as well."""
     with context.instance.lock:
-        obj = _changed(statement, context)
+        obj = altered(statement.name, context)
         if statement.if_exists and not any(c.name == statement.column for c in obj.columns):
             context.notice(f'column "{statement.column}" of relation "{obj.name}" does not exist, skipping')
             return _done(statement)
         old = _column(obj, statement.column)
         _refuse_fixed(obj, old, "drop")
-        _require_own_topic(context, obj, "drop a column of")
+        require_own_topic(context, obj, "drop a column of")
         gone = {old.name, *computed_of(obj, old.name)}
         new = _without(obj, gone)
         uses = own_uses(obj, old.name)
@@ -105,7 +105,7 @@ def set_type(statement: ast.SetType, context: Context) -> Result:
     """
     kind = types.from_sql(statement.type_name, statement.type_position)
     with context.instance.lock:
-        obj = _changed(statement, context)
+        obj = altered(statement.name, context)
         old = _column(obj, statement.column)
         if kind == old.type and statement.using is None:
             return _done(statement)
@@ -126,7 +126,7 @@ def set_type(statement: ast.SetType, context: Context) -> Result:
 def set_not_null(statement: ast.SetNotNull, context: Context) -> Result:
     """SET NOT NULL, which NotNullViolation (23502) refuses where a row has none, and DROP NOT NULL."""
     with context.instance.lock:
-        obj = _changed(statement, context)
+        obj = altered(statement.name, context)
         old = _column(obj, statement.column)
         if old.computed is not None or old.metadata is not None:
             raise InvalidDefinition(f'column "{old.name}" of relation "{obj.name}" is computed')
@@ -145,12 +145,12 @@ def set_not_null(statement: ast.SetNotNull, context: Context) -> Result:
 # ---------------------------------------------------------------- what is there
 
 
-def _changed(statement: ast.AlterColumn, context: Context) -> Stream | Table:
-    """The object that is to be changed, up to date; the caller holds the lock."""
+def altered(name: ast.Name, context: Context) -> Stream | Table:
+    """The object whose columns are to be changed, up to date; the caller holds the lock."""
     if context.transaction:
         raise NotSupportedError("ALTER TABLE cannot follow changes in the same transaction", sqlstate="25001")
     instance = context.instance
-    obj = instance.catalog.get(context.prefer_path(statement.name))
+    obj = instance.catalog.get(context.prefer_path(name))
     if not isinstance(obj, (Stream, Table)):
         raise WrongObjectType(f'"{obj.name}" is not a table or stream', hint="ALTER VIEW ... AS changes a view's query")
     if isinstance(obj, Stream):
@@ -212,7 +212,7 @@ def _refuse_fixed(obj: Stream | Table, column: ColumnInfo, verb: str) -> None:
         raise NotSupportedError(f'cannot {verb} column "{column.name}": {" and ".join(fixed)} depends on it')
 
 
-def _require_own_topic(context: Context, obj: Stream | Table, verb: str) -> None:
+def require_own_topic(context: Context, obj: Stream | Table, verb: str) -> None:
     """NotSupportedError (0A000) unless the topic's records are this object's alone to say what is in them."""
     reason = None
     if isinstance(obj, Stream) and obj.format != "arrow":
@@ -250,7 +250,7 @@ def _require_retypable(
         )
     if isinstance(obj, Table):
         return
-    _require_own_topic(context, obj, "alter the type of a column of")
+    require_own_topic(context, obj, "alter the type of a column of")
     if statement.using is not None or not widens(old.type, kind):
         raise NotSupportedError(
             f'column "{old.name}" of stream "{obj.name}" can only become wider: '

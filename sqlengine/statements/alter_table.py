@@ -1,4 +1,5 @@
-"""ALTER TABLE: columns are added, defaults changed, CHECK constraints added and dropped; no row is written again.
+"""ALTER TABLE: columns are added (to streams as well), defaults changed, CHECK constraints added and dropped; no row is
+written again.
 
 Rows that are there take the default of a new column as it is at that moment.
 """
@@ -14,6 +15,7 @@ from sqlengine.catalog.objects import (
     MaterializedView,
     PlanningInfo,
     Sink,
+    Stream,
     Table,
     View,
     primary_key_name,
@@ -32,7 +34,7 @@ from sqlengine.runtime.evolving import evolve, evolved
 from sqlengine.runtime.planning import Planning, emit_of
 from sqlengine.runtime.stored_expressions import constant
 from sqlengine.sql import ast
-from sqlengine.statements.alter_column import free_stored_name
+from sqlengine.statements.alter_column import altered, free_stored_name, require_own_topic
 from sqlengine.statements.change import check_assigned
 from sqlengine.statements.columns import column_infos
 from sqlengine.statements.constraints import check_infos, check_rows
@@ -42,30 +44,40 @@ from sqlengine.statements.write import table_store
 
 
 def add_column(statement: ast.AddColumn, context: Context) -> Result:
-    """ALTER TABLE ADD COLUMN; DependentObjects (2BP01) where a view selects every column of the table."""
+    """ALTER TABLE and ALTER STREAM ADD COLUMN; DependentObjects (2BP01) where a view selects every column of it."""
     instance, column = context.instance, statement.column
-    if context.transaction:
-        raise NotSupportedError("ALTER TABLE cannot follow changes in the same transaction", sqlstate="25001")
+    done = Result(f"ALTER {statement.kind.upper()}")
     if column.primary_key or column.identity is not None:
         kind = "a primary key" if column.primary_key else "an identity column"
-        raise NotSupportedError(f"{kind} cannot be added to a table that exists", position=column.position)
+        raise NotSupportedError(f"{kind} cannot be added to a {statement.kind} that exists", position=column.position)
     with instance.lock:
-        table = instance.catalog.get_as(Table, context.prefer_path(statement.table))
-        if any(c.name == column.name for c in table.columns):
+        obj = altered(statement.table, context)
+        if any(c.name == column.name for c in obj.columns):
             if statement.if_not_exists:
-                context.notice(f'column "{column.name}" of relation "{table.name}" already exists, skipping')
-                return Result("ALTER TABLE")
-            raise DuplicateColumn(f'column "{column.name}" of relation "{table.name}" already exists')
-        instance.fills.refuse_change(table.name)
-        instance.catch_up(context.check)
-        info = _info(column, table, context)
-        new = replace(table, columns=(*table.columns, info), sql=_with(table, statement))
-        taken = [check.name for check in table.checks]
-        uniques = unique_infos(instance.catalog, new, column.uniques, taken)
-        new = replace(new, indexes=(*table.indexes, *uniques))
-        new = replace(new, checks=(*table.checks, *check_infos(table.name, column.checks, new.columns)))
-        _put(context, table, new)
-    return Result("ALTER TABLE")
+                context.notice(f'column "{column.name}" of relation "{obj.name}" already exists, skipping')
+                return done
+            raise DuplicateColumn(f'column "{column.name}" of relation "{obj.name}" already exists')
+        if isinstance(obj, Stream):
+            _require_stream_takes(obj, column, context)
+        info = _info(column, obj, context)
+        new = replace(obj, columns=(*obj.columns, info), sql=_with(obj, statement))
+        if isinstance(new, Table):
+            taken = [check.name for check in new.checks]
+            uniques = unique_infos(instance.catalog, new, column.uniques, taken)
+            checks = check_infos(new.name, column.checks, new.columns)
+            new = replace(new, indexes=(*new.indexes, *uniques), checks=(*new.checks, *checks))
+        _put(context, obj, new)
+    return done
+
+
+def _require_stream_takes(stream: Stream, column: ast.ColumnDef, context: Context) -> None:
+    """NotSupportedError (0A000) for a column that the stream's records cannot have, or that no stream has."""
+    if column.checks or column.uniques:
+        raise NotSupportedError("a stream's columns have no constraints but NOT NULL", position=column.position)
+    if column.expr is not None or column.metadata is not None:
+        return
+    if stream.format != "json" or "late_topic" in stream.options:  # json: the field may be there already
+        require_own_topic(context, stream, "add a column to")
 
 
 def add_check(statement: ast.AddCheck, context: Context) -> Result:
@@ -115,22 +127,22 @@ def drop_constraint(statement: ast.DropConstraint, context: Context) -> Result:
 
 
 def set_default(statement: ast.SetDefault, context: Context) -> Result:
-    """ALTER TABLE ALTER COLUMN SET DEFAULT and DROP DEFAULT: what later rows have that leave the column out."""
+    """ALTER TABLE and ALTER STREAM ALTER COLUMN SET DEFAULT and DROP DEFAULT: what later rows have that leave the column out."""
     with context.instance.lock:
-        table = _changed(statement.table, context)
-        check_assigned(table, [statement.column])
-        info = next(c for c in table.columns if c.name == statement.column)
+        obj = altered(statement.table, context)
+        check_assigned(obj, [statement.column])
+        info = next(c for c in obj.columns if c.name == statement.column)
         if info.identity is not None:
             raise SyntaxError(
-                f'column "{info.name}" of relation "{table.name}" is an identity column', hint="it has no DEFAULT"
+                f'column "{info.name}" of relation "{obj.name}" is an identity column', hint="it has no DEFAULT"
             )
         base = ast.ColumnDef(info.name, types.to_sql(info.type), default_text=statement.default)
         default = column_infos([base])[0].default
         if default is not None:
             constant(default, info, 1, context.instance.clock.now_us())  # it has a value of the column's type
-        columns = tuple(replace(c, default=default) if c.name == info.name else c for c in table.columns)
-        context.instance.catalog.update(replace(table, columns=columns, sql=_with(table, statement)))
-    return Result("ALTER TABLE")
+        columns = tuple(replace(c, default=default) if c.name == info.name else c for c in obj.columns)
+        context.instance.catalog.update(replace(obj, columns=columns, sql=_with(obj, statement)))
+    return Result(f"ALTER {statement.kind.upper()}")
 
 
 def _changed(name: ast.Name, context: Context) -> Table:
@@ -142,38 +154,45 @@ def _changed(name: ast.Name, context: Context) -> Table:
     return table
 
 
-def _with(table: Table, statement: ast.Statement) -> str:
-    """The text that makes the table, with a change behind it."""
+def _with(table: Stream | Table, statement: ast.Statement) -> str:
+    """The text that makes it, with a change behind it."""
     return f"{table.sql.rstrip().rstrip(';')};\n{statement.text.rstrip().rstrip(';')}"
 
 
-def _info(column: ast.ColumnDef, table: Table, context: Context) -> ColumnInfo:
-    """The catalog's column; its default, as it is now, for the rows that are there."""
-    base = [ast.ColumnDef(c.name, types.to_sql(c.type)) for c in table.stored_columns()]
+def _info(column: ast.ColumnDef, obj: Stream | Table, context: Context) -> ColumnInfo:
+    """The catalog's column; its default, as it is now, for the rows that are there, unless their records say it."""
+    base = [ast.ColumnDef(c.name, types.to_sql(c.type)) for c in obj.stored_columns()]
     info = column_infos([*base, column])[-1]
-    info = replace(info, stored=free_stored_name(table, info.name))
-    if info.default is not None:
+    info = replace(info, stored=free_stored_name(obj, info.name))
+    if info.default is not None and (isinstance(obj, Table) or obj.format == "arrow"):
         now = constant(info.default, info, 1, context.instance.clock.now_us())
         (text,) = pgtext.to_text(now)
         if text is not None:
             quoted = text.replace("'", "''")
             info = replace(info, before=f"CAST('{quoted}' AS {types.to_sql(info.type)})")
-    if info.not_null and info.before is None and info.computed is None and table_store(context, table).num_rows:
+    if info.not_null and info.before is None and info.computed is None and _has_rows(obj, context):
         raise NotNullViolation(
-            f'column "{info.name}" of relation "{table.name}" contains null values', hint="give it a DEFAULT"
+            f'column "{info.name}" of relation "{obj.name}" contains null values', hint="give it a DEFAULT"
         )
     return info
 
 
-def _put(context: Context, old: Table, new: Table) -> None:
-    """Make the table the new one, unless an object that reads it would then have another column, or a row there is
+def _has_rows(obj: Stream | Table, context: Context) -> bool:
+    if isinstance(obj, Table):
+        return bool(table_store(context, obj).num_rows)
+    return any(log.end_offset > log.start_offset for log in context.instance.topic_of(obj).partitions)
+
+
+def _put(context: Context, old: Stream | Table, new: Stream | Table) -> None:
+    """Make it the new one, unless an object that reads it would then have another column, or a row there is
     breaks one of the new checks."""
     instance = context.instance
     store = evolved(instance, new)
-    assert store is not None
-    check_rows(context, replace(new, checks=new.checks[len(old.checks) :]), store.snapshot_table())
-    for unique in new.indexes[len(old.indexes) :]:
-        refuse_duplicates(store, unique)
+    if isinstance(old, Table) and isinstance(new, Table):
+        assert store is not None
+        check_rows(context, replace(new, checks=new.checks[len(old.checks) :]), store.snapshot_table())
+        for unique in new.indexes[len(old.indexes) :]:
+            refuse_duplicates(store, unique)
     now, then = Planning(instance, instance.catalog), Planning(instance, instance.catalog.with_object(new))
     for dependent in instance.catalog.dependents(old.name):
         if _columns(then, dependent) != _columns(now, dependent):

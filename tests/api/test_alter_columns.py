@@ -3,6 +3,7 @@ random histories beside a model of plain Python values."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 from pathlib import Path
@@ -52,8 +53,6 @@ class History:
         changes += [self.restart, self.checkpoint, self.compact]
         if self.kind == "TABLE":
             changes += [self.update, self.delete, self.cast, self.compute]
-        else:
-            changes.remove(self.add)
         self.random.choice(changes)()
 
     def value(self, kind: str) -> Any:
@@ -87,12 +86,12 @@ class History:
             name, kind = self.random.choice(free), self.random.choice(["INT", "TEXT", "BIGINT"])
             default = self.value(kind) if self.random.random() < 0.5 else None
             shown = "" if default is None else f" DEFAULT {default!r}"
-            self.run(f"ALTER TABLE t ADD COLUMN {name} {kind}{shown}")
+            self.run(f"ALTER {self.kind} t ADD COLUMN {name} {kind}{shown}")
             self.model.columns[name] = kind
             for row in self.model.rows.values():
                 row[name] = default
             if default is not None:
-                self.run(f"ALTER TABLE t ALTER {name} DROP DEFAULT")
+                self.run(f"ALTER {self.kind} t ALTER {name} DROP DEFAULT")
 
     def drop(self) -> None:
         if self.model.columns:
@@ -292,3 +291,63 @@ def test_a_crash_between_the_catalog_and_the_topic(tmp_path: Path, kind: str, mo
     with sqlengine.connect(tmp_path) as again:
         again.execute("INSERT INTO t VALUES (3, 4)")
         assert sorted(again.execute("SELECT * FROM t").fetchall()) == [(1, 2), (3, 4)]
+
+
+def test_a_crash_before_a_stream_has_its_new_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    db = sqlengine.connect(tmp_path)
+    db.execute("CREATE STREAM s (a INT); INSERT INTO s VALUES (1)")
+    monkeypatch.setattr(importlib.import_module("sqlengine.statements.alter_table"), "evolve", killed)
+    with pytest.raises(KeyboardInterrupt):
+        db.execute("ALTER STREAM s ADD COLUMN b TEXT DEFAULT 'old'")
+    db.crash()
+    with sqlengine.connect(tmp_path) as again:
+        again.execute("INSERT INTO s VALUES (2, 'new')")
+        assert sorted(again.execute("SELECT * FROM s").fetchall()) == [(1, "old"), (2, "new")]
+
+
+def test_columns_of_streams_that_cannot_be_added(tmp_path: Path) -> None:
+    refused = {
+        "ALTER STREAM s ADD b TEXT CHECK (b <> '')": "0A000",
+        "ALTER STREAM s ADD b TEXT UNIQUE": "0A000",
+        "ALTER STREAM s ADD b BIGINT GENERATED ALWAYS AS IDENTITY": "0A000",
+        "ALTER STREAM s ADD b TEXT NOT NULL": "23502",
+        "ALTER STREAM s ADD b TEXT DEFAULT 1 / 0": "22012",
+        "ALTER STREAM s ADD b nothing": "42704",
+        "ALTER STREAM s ADD a TEXT": "42701",
+        "ALTER STREAM all_of_it ADD b TEXT": "2BP01",
+        "ALTER STREAM copied ADD b TEXT": "0A000",
+        "ALTER STREAM generated ADD b TEXT": "0A000",
+        "ALTER STREAM comma ADD b TEXT": "0A000",
+        "ALTER STREAM shared ADD b TEXT": "0A000",
+        "ALTER STREAM ids ADD b TEXT": "42809",
+        "ALTER STREAM json ADD b TEXT NOT NULL DEFAULT ''": "23502",
+    }
+    with sqlengine.connect() as db:
+        for name in ("s", "all_of_it", "kept"):
+            db.execute(f"CREATE STREAM {name} (a INT); INSERT INTO {name} VALUES (1)")
+        db.execute("CREATE MATERIALIZED VIEW ids AS SELECT a FROM s; CREATE MATERIALIZED VIEW w AS TABLE all_of_it")
+        db.execute("CREATE STREAM copied AS SELECT a FROM s")
+        db.execute("CREATE STREAM generated (a INT) WITH (connector = 'datagen', number_of_rows = 1)")
+        db.execute("CREATE STREAM comma (a INT) WITH (topic = 'comma', format = 'csv')")
+        db.execute("CREATE STREAM shared (a INT) WITH (topic = 'kept')")
+        db.execute("CREATE STREAM json (a INT) WITH (topic = 'json', format = 'json'); INSERT INTO json VALUES (1)")
+        for statement, sqlstate in refused.items():
+            with pytest.raises(sqlengine.Error) as told:
+                db.execute(statement)
+            assert told.value.sqlstate == sqlstate, statement
+            assert db.execute("SELECT * FROM s").fetchall() == [(1,)]
+
+
+def test_a_field_that_json_records_have_already_becomes_a_column() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM wide (a INT, b TEXT) WITH (topic = 'records', format = 'json')")
+        db.execute("CREATE STREAM narrow (a INT) WITH (topic = 'records', format = 'json')")
+        db.execute("INSERT INTO wide VALUES (1, 'there before')")
+        db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM narrow")
+        db.execute("ALTER STREAM narrow ADD b TEXT DEFAULT 'none given'")
+        db.execute("INSERT INTO narrow (a) VALUES (2)")
+        assert db.execute("SELECT * FROM narrow ORDER BY a").fetchall() == [(1, "there before"), (2, "none given")]
+        assert db.execute("SELECT n FROM n").fetchall() == [(2,)]

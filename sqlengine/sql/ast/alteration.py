@@ -8,8 +8,9 @@ from sqlengine.sql.ast.statements import CheckDef, ColumnDef, Name, Statement, U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddColumn(Statement):
-    """ALTER TABLE name ADD [COLUMN] [IF NOT EXISTS] definition."""
+    """ALTER TABLE | STREAM name ADD [COLUMN] [IF NOT EXISTS] definition; `kind`: table or stream, as it is said."""
 
+    kind: str = "table"
     table: Name
     column: ColumnDef
     if_not_exists: bool = False
@@ -54,8 +55,9 @@ class DropConstraint(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetDefault(Statement):
-    """ALTER TABLE name ALTER [COLUMN] column SET DEFAULT expression, or DROP DEFAULT (`default` None)."""
+    """ALTER TABLE | STREAM name ALTER [COLUMN] column SET DEFAULT expression, or DROP DEFAULT (`default` None)."""
 
+    kind: str = "table"
     table: Name
     column: str
     default: str | None

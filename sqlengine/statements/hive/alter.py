@@ -81,7 +81,7 @@ def _alter_other(obj: CatalogObject, statement: ast.AlterFileTable, context: Con
         return rename(ast.Rename(kind=obj.kind, name=statement.name, new_name=change.new_name[-1]), context)
     if change.verb == "set_owner":
         return set_owner(ast.SetOwner(kind=obj.kind, name=statement.name, role=change.text), context)
-    if isinstance(obj, Table) and change.verb == "add_columns":
+    if isinstance(obj, (Stream, Table)) and change.verb == "add_columns":
         for column in change.columns:
             kind = types.to_sql(warehouse.parse_type(column.type_text or "").arrow, types.HIVE_TINYINT)
             made = ast.ColumnDef(name=column.name, type_name=kind, default_text=column.default)
