@@ -127,7 +127,7 @@ def drop_constraint(statement: ast.DropConstraint, context: Context) -> Result:
 
 
 def set_default(statement: ast.SetDefault, context: Context) -> Result:
-    """ALTER TABLE and ALTER STREAM ALTER COLUMN SET DEFAULT and DROP DEFAULT: what later rows have that leave the column out."""
+    """ALTER TABLE and ALTER STREAM SET DEFAULT and DROP DEFAULT: what later rows have that leave the column out."""
     with context.instance.lock:
         obj = altered(statement.table, context)
         check_assigned(obj, [statement.column])
