@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlengine import pgtext, sql, types
+from sqlengine import pgtext, types
 from sqlengine.catalog.objects import (
     CatalogObject,
     ColumnInfo,
     MaterializedView,
-    PlanningInfo,
     Sink,
     Stream,
     Table,
@@ -31,7 +30,7 @@ from sqlengine.errors import (
 )
 from sqlengine.result import Result
 from sqlengine.runtime.evolving import evolve, evolved
-from sqlengine.runtime.planning import Planning, emit_of
+from sqlengine.runtime.planning import Planning
 from sqlengine.runtime.stored_expressions import constant
 from sqlengine.sql import ast
 from sqlengine.statements.alter_column import altered, free_stored_name, require_own_topic
@@ -40,6 +39,7 @@ from sqlengine.statements.columns import column_infos
 from sqlengine.statements.constraints import check_infos, check_rows
 from sqlengine.statements.context import Context
 from sqlengine.statements.indexes import refuse_duplicates, unique_infos, without_index
+from sqlengine.statements.spelled_stars import plan_of, spelt_out
 from sqlengine.statements.write import table_store
 
 
@@ -184,8 +184,8 @@ def _has_rows(obj: Stream | Table, context: Context) -> bool:
 
 
 def _put(context: Context, old: Stream | Table, new: Stream | Table) -> None:
-    """Make it the new one, unless an object that reads it would then have another column, or a row there is
-    breaks one of the new checks."""
+    """Make it the new one, unless an object that reads it would then have another column, or a row that is there breaks
+    one of the new checks."""
     instance = context.instance
     store = evolved(instance, new)
     if isinstance(old, Table) and isinstance(new, Table):
@@ -193,22 +193,33 @@ def _put(context: Context, old: Stream | Table, new: Stream | Table) -> None:
         check_rows(context, replace(new, checks=new.checks[len(old.checks) :]), store.snapshot_table())
         for unique in new.indexes[len(old.indexes) :]:
             refuse_duplicates(store, unique)
-    now, then = Planning(instance, instance.catalog), Planning(instance, instance.catalog.with_object(new))
-    for dependent in instance.catalog.dependents(old.name):
-        if _columns(then, dependent) != _columns(now, dependent):
+    kept = _kept(context, old, new)
+    instance.catalog.change([new, *kept])
+    evolve(instance, new, store)
+    for obj in kept:
+        context.notice(f'the query of {obj.kind} "{obj.name}" names its columns now')
+        if isinstance(obj, (MaterializedView, Sink)) and obj.query_id in instance.scheduler.queries:
+            instance.scheduler.queries[obj.query_id].sql = obj.sql
+
+
+def _kept(context: Context, old: Stream | Table, new: Stream | Table) -> list[CatalogObject]:
+    """What reads the object and is written in another way to keep its columns; DependentObjects (2BP01) where
+    that cannot be."""
+    catalog = context.instance.catalog
+    now, then = Planning(context.instance, catalog), Planning(context.instance, catalog.with_object(new))
+    names, added = [c.name for c in old.columns], new.columns[-1].name
+    kept: list[CatalogObject] = []
+    for dependent in reversed(catalog.dependents(old.name)):  # the nearest first
+        wanted = plan_of(now, dependent)
+        if wanted is None or plan_of(then, dependent) == wanted:
+            continue
+        assert isinstance(dependent, (View, MaterializedView, Sink))
+        made = spelt_out(dependent, names, added, wanted, then)
+        if made is None:
             raise DependentObjects(
                 f'cannot add a column to "{old.name}": {dependent.kind} "{dependent.name}" selects all its columns',
                 hint=f'name the columns in the query of "{dependent.name}", or drop it first',
             )
-    instance.catalog.update(new)
-    evolve(instance, new, store)
-
-
-def _columns(planning: Planning, obj: CatalogObject) -> list[str]:
-    """The columns a query has."""
-    if not isinstance(obj, (View, MaterializedView, Sink)):
-        return []
-    emit, info = ast.Emit(), PlanningInfo()
-    if isinstance(obj, (MaterializedView, Sink)):
-        emit, info = emit_of(obj), obj.planning
-    return list(planning.plan(sql.parse_query(obj.query), emit, info).physical.schema.names)
+        kept.append(made)
+        then = Planning(context.instance, then.catalog.with_object(made))
+    return kept

@@ -80,7 +80,7 @@ def changed_rows(
     return Result(tag, answer, row_count=rows.num_rows)
 
 
-def check_assigned(table: Table, names: Sequence[str]) -> None:
+def check_assigned(table: Stream | Table, names: Sequence[str]) -> None:
     """UndefinedColumn (42703) for a column in SET that the table does not have."""
     known = [c.name for c in table.stored_columns()]
     for name in names:
