@@ -10,7 +10,6 @@ The operator must not order its inputs: rows of a tick may come on either port f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +27,12 @@ from sqlengine.state.arrow_buffers import null_array, validity
 from sqlengine.state.join_side import JoinSide
 from sqlengine.state.key_columns import meeting
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.row_chains import Pairs, by_probe
 from sqlengine.state.section import Sections
 from sqlengine.types import is_exact
 from sqlengine.workers import ALONE, Workers
 
 Ints = npt.NDArray[np.int64]
-Pairs = Iterator[tuple[Ints, Ints]]
 LEFT, RIGHT = 0, 1
 
 
@@ -114,7 +113,7 @@ class JoinOperator(Operator):
         slots = (self._index.insert if at_once else self._index.find)(keys, delta.num_rows)
         found = self._sides[1 - port].probe(slots)
         if pending:
-            found = chain(found, self._sides[1 - port].scan(keys, delta.num_rows, self._workers))
+            found = by_probe(found, self._sides[1 - port].scan(keys, delta.num_rows, self._workers))
         matches = self._match(delta, found, port, now_us, out)
         self._sides[port].add(delta, slots if at_once else None, self._index.size, matches)
         return concat(out)

@@ -5,14 +5,13 @@ The left side is not kept.  Within a tick the right side's changes come first, h
 
 from __future__ import annotations
 
-from itertools import chain
-
 import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Times
 from sqlengine.operators.join import LEFT, RIGHT, JoinOperator
 from sqlengine.plan import nodes
+from sqlengine.state.row_chains import by_probe
 
 
 class LookupJoinOperator(JoinOperator):
@@ -53,7 +52,7 @@ class LookupJoinOperator(JoinOperator):
         pending = right.prepare(self._index, delta.num_rows)
         found = right.probe(self._index.find(keys, delta.num_rows))
         if pending:
-            found = chain(found, right.scan(keys, delta.num_rows))
+            found = by_probe(found, right.scan(keys, delta.num_rows))
         matches = self._match(delta, found, LEFT, now_us, out)
         if matches is not None and (matches <= 0).any():
             out.append(self._alone(delta.filter(pa.array(matches <= 0)), LEFT))

@@ -26,7 +26,7 @@ from sqlengine.runtime.sources import make_store
 from sqlengine.runtime.stored_columns import widened
 from sqlengine.runtime.subscription import SubscriptionOutput
 from sqlengine.runtime.tick_journal import TickRecord, is_internal
-from sqlengine.runtime.topic_output import is_hidden_from, settle_histories
+from sqlengine.runtime.topic_output import TopicOutput, is_hidden_from, settle_histories
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import Sections
@@ -199,6 +199,9 @@ class Checkpoint:
         """The ticks after the checkpoint, as they were."""
         for record in self.records:
             self._instance.scheduler.run_again(record)
+        for output in self._instance.outputs.values():
+            if isinstance(output, TopicOutput):
+                output.told_again()
         if self._manifest["tick"]:
             self._instance.scheduler.resume()
 

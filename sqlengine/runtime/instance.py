@@ -410,7 +410,10 @@ class Instance:
             query = self.build(sink.query_id, sink.name, sink.sql, planned, emit, keep=False)
             output = self.outputs.open(sink, planned.schema)
             if isinstance(output, TopicOutput) and end is not None:
-                output.cut(end)
+                if first_told and not is_hidden and sink.connector == "topic":
+                    output.tell_again(first_told, end)
+                else:
+                    output.cut(end)
                 if is_hidden:
                     query.first_written = 0
                     output.go_on_with_history()

@@ -169,6 +169,10 @@ class SubscriptionOutput(TopicOutput):
         with self._readable():
             super().cut(max(end, self._log.start_offset))
 
+    def tell_again(self, tick: int, end: int) -> None:
+        """Followers know ticks, not offsets: what lies behind is written again."""
+        self.cut(end)
+
     def begin(self, tick: int, now_us: int) -> None:
         """Nothing of earlier ticks is there: the history begins with this one, whose contents are its first snapshot;
         what the follower has acknowledged stays."""

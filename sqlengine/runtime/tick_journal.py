@@ -3,7 +3,7 @@
 Ticks are deterministic: of the same rows, at the same time, with the same state they say the same. So whoever has heard
 of a tick before the process was killed hears nothing else of it afterwards, tick numbers keep their meaning, and what
 queries have written of ticks that were over need not be written again; of the last one, which may be written in part,
-it is taken back (`ends`: how far outputs had come when it began) and written again.
+what is missing is written (`ends`: how far outputs had come when it began).
 
 The records are in a topic of their own, so that they are replicated and recovered like others. When it cannot be
 written there are no more records until the next checkpoint: outputs are then cut to where they are known to have been.

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlengine.delta import Delta
+import numpy as np
+import pyarrow as pa
+
+from sqlengine.delta import Delta, concat
+from sqlengine.operators.consolidate import consolidate
 from storage import Storage, Transaction
 
 HISTORY = "$history:"
@@ -30,14 +34,18 @@ class TopicOutput:
         self._schema = storage.topic(topic).schema
         self._history: Transaction | None = None
         self._is_beginning = False
+        self._again: tuple[int, int] | None = None
 
     def __call__(self, tick: int, now_us: int, delta: Delta | None) -> None:
         """A follower of the query (see runtime/query.py)."""
         if delta is None:
             return
         rows = delta.batch.cast(self._schema)
+        if self._again is not None:
+            rows = self._missing(rows, tick)
         if not self._is_beginning:
-            self._log.append(rows, timestamp_us=now_us)
+            if rows.num_rows:
+                self._log.append(rows, timestamp_us=now_us)
             return
         if self._history is None:
             name = HISTORY + self._storage.topic(self._name).id
@@ -57,6 +65,45 @@ class TopicOutput:
     def cut(self, end: int) -> None:
         """Take away what lies behind an offset: it will be written again."""
         self._storage.truncate(self._log, end)
+
+    def tell_again(self, tick: int, end: int) -> None:
+        """What lies behind an offset is of a tick that comes again. If that says the same rows it stays, because it has
+        been read: rows of one tick may come in another order where there are other threads or another memory limit."""
+        self._again = tick, end
+
+    def told_again(self) -> None:
+        """The tick is over: what lies there and did not come again goes."""
+        if self._again is not None:
+            self.cut(self._again[1])
+            self._again = None
+
+    def _missing(self, rows: pa.RecordBatch, tick: int) -> pa.RecordBatch:
+        """Those rows of the tick that comes again which are not there; all, and the others go, if others are there."""
+        assert self._again is not None
+        (expected, end), self._again = self._again, None
+        there = self._plain_rows(end) if tick == expected else None
+        if there is not None:
+            negative = [Delta(each, np.full(each.num_rows, -1)) for each in there]
+            net = consolidate(concat([Delta(rows), *negative]))
+            if net is None:
+                return rows.slice(0, 0)
+            if (weights := net.weight_array()).min() > 0:
+                return net.batch.take(pa.array(np.repeat(np.arange(net.num_rows), weights)))
+        self.cut(end)
+        return rows
+
+    def _plain_rows(self, offset: int) -> list[pa.RecordBatch] | None:
+        """All that lies behind an offset; None where some of it belongs to a transaction, or cannot be read yet."""
+        found: list[pa.RecordBatch] = []
+        if self._log.high_watermark < self._log.end_offset:
+            return None
+        while offset < self._log.end_offset:
+            for frame in self._log.read(offset, isolation="read_uncommitted"):
+                if frame.transaction is not None:
+                    return None
+                found.append(frame.batch.cast(self._schema))
+                offset = frame.next_offset
+        return found
 
     def close(self) -> None:
         """Let go; a history that no checkpoint may know of has never been there."""

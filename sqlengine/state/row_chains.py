@@ -27,6 +27,31 @@ PAIRS_AT_ONCE = 1 << 20
 """Most (probe, row) pairs handed out in one piece unless a single row has more."""
 
 
+Pairs = Iterator[tuple[Ints, Ints]]
+"""(probe positions, rows) in pieces; all of a position's are in one, positions ascend."""
+
+
+def by_probe(earlier: Pairs, later: Pairs) -> Pairs:
+    """Pairs with the rows that came earlier and those that came later as one: by position, then in arrival order.
+
+    So it makes no difference to the order of what is found which rows are linked already: after a restart others are.
+    """
+    have: list[tuple[Ints, Ints]] = [(NOTHING, NOTHING), (NOTHING, NOTHING)]
+    sources = (earlier, later)
+    while True:
+        for i, source in enumerate(sources):
+            if not len(have[i][0]):
+                have[i] = next(source, (NOTHING, NOTHING))
+        lasts = [probes[-1] for probes, _ in have if len(probes)]
+        if not lasts:
+            return
+        counts = [int(np.searchsorted(probes, min(lasts), side="right")) for probes, _ in have]
+        probes, rows = (np.concatenate([each[k][:n] for each, n in zip(have, counts, strict=True)]) for k in (0, 1))
+        order = np.argsort(probes, kind="stable")
+        yield probes[order], rows[order]
+        have = [(p[n:], r[n:]) for (p, r), n in zip(have, counts, strict=True)]
+
+
 class RowChains:
     """Chains of row ids (0, 1, ... in the order of insertion) per slot."""
 

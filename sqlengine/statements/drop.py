@@ -23,7 +23,7 @@ from sqlengine.catalog.objects import (
     View,
 )
 from sqlengine.catalog.system import SYSTEM_SCHEMA
-from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, UndefinedTable
+from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, WrongObjectType
 from sqlengine.result import Result
 from sqlengine.runtime.file_tables import description_of, overrides_of, remove_empty
 from sqlengine.runtime.outputs import ConnectorOutput
@@ -264,9 +264,11 @@ def comment(statement: ast.Comment, context: Context) -> Result:
     """COMMENT ON kind name IS '...'."""
     instance = context.instance
     with instance.lock:
-        obj = instance.catalog.find(context.prefer_path(statement.name))
+        path = context.prefer_path(statement.name)
+        obj = instance.catalog.find(path)
         if obj is None:
-            raise UndefinedTable(f'{statement.kind} "{object_name(statement.name)}" does not exist')
+            instance.catalog.get(path)  # raises unless the system has it
+            raise WrongObjectType(f'"{object_name(statement.name)}" is a system table')
         instance.catalog.update(obj, comment=statement.comment)
     return Result("COMMENT")
 

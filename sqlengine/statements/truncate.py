@@ -33,7 +33,9 @@ def _truncate_topic(statement: ast.Truncate, context: Context) -> None:
 
 def _truncate_table(statement: ast.Truncate, context: Context) -> None:
     """With its topic; where queries are to follow, or the transaction can be rolled back, row by row as DELETE does."""
-    table = context.instance.catalog.get_as(Table, context.prefer_path(statement.name))
+    path = context.prefer_path(statement.name)
+    context.instance.catalog.get(path)  # where there is nothing PostgreSQL says "relation"
+    table = context.instance.catalog.get_as(Table, path)
     if table.append_only:
         _refuse_if_read(statement, context, [table.name])
     elif context.transaction is not None or _queries_over(context, [table.name]):
