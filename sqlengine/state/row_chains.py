@@ -46,10 +46,14 @@ def by_probe(earlier: Pairs, later: Pairs) -> Pairs:
         if not lasts:
             return
         counts = [int(np.searchsorted(probes, min(lasts), side="right")) for probes, _ in have]
-        probes, rows = (np.concatenate([each[k][:n] for each, n in zip(have, counts, strict=True)]) for k in (0, 1))
+        pieces = [(probes[:n], rows[:n]) for (probes, rows), n in zip(have, counts, strict=True) if n]
+        have = [(probes[n:], rows[n:]) for (probes, rows), n in zip(have, counts, strict=True)]
+        if len(pieces) == 1:
+            yield pieces[0]
+            continue
+        probes, rows = (np.concatenate(column) for column in zip(*pieces, strict=True))
         order = np.argsort(probes, kind="stable")
         yield probes[order], rows[order]
-        have = [(p[n:], r[n:]) for (p, r), n in zip(have, counts, strict=True)]
 
 
 class RowChains:
