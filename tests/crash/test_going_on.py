@@ -60,7 +60,7 @@ def test_nothing_is_said_twice(kind: str, background: bool, tmp_path: Path, monk
         assert ids(db, kind, folder) == Counter(range(2 * ROWS))
     monkeypatch.setattr(fill.Fill, "step", step)
     assert len(copies) > 3
-    for copy in copies:
+    for copy in (copies[0], copies[-1]):
         shutil.rmtree(tmp_path / "one")
         copy.rename(tmp_path / "one")
         with sqlengine.connect(database) as db:
