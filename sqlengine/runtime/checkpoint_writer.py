@@ -191,7 +191,7 @@ class Checkpoints:
         without the lock. Where it cannot be written there is none until the query runs again. Of one that has moved
         before and was stopped on the way: (its states as they were where it stood, the watermarks)."""
         with self._mutex:
-            if self.has_where_it_stood(query) and query.is_moving:
+            if query.is_moving and query.query_id in self._carried:
                 return self._as_it_stood(self._carried[query.query_id])
             try:
                 if self._instance.path is not None and query.kept_positions is not None:

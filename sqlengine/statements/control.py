@@ -20,15 +20,15 @@ def control(statement: ast.ControlQuery, context: Context) -> Result:
     fill = None
     with instance.lock:
         name = statement.query_id
-        found = query, _ = _query(name, context), _fill(name, context)
-        if found == (None, None):
+        query, filling = _query(name, context), _fill(name, context)
+        if query is None and filling is None:
             _refuse_unknown(name, context)
         if statement.action == "cancel":
-            _cancel(*found, context)
+            _cancel(query, filling, context)
         elif statement.action == "pause":
-            _pause(*found, context)
+            _pause(query, filling, context)
         else:
-            fill = _resume(*found, context)
+            fill = _resume(query, filling, context)
         background = context.in_background
         if fill is not None and background:
             if query is not None:

@@ -43,7 +43,8 @@ def spelt_out(
 ) -> View | MaterializedView | Sink | None:
     """The object with a query that has the plan `wanted` also when what it reads, which has columns of these `names`,
     has the one `added` as well; None where no way is found. `then`: planning over the catalog there will be."""
-    if obj.query not in obj.sql:
+    head, found, tail = obj.sql.rpartition(obj.query)
+    if not found:
         return None
     tokens = lex(obj.query)
     stars = [at for at, token in enumerate(tokens) if _may_be_star(tokens, at)]
@@ -51,8 +52,7 @@ def spelt_out(
         return None
     for edits in product(*(_ways(tokens, at, names, added) for at in stars)):
         text = _edited(obj.query, [edit for edit in edits if edit is not None])
-        head, found, tail = obj.sql.rpartition(obj.query)
-        new = replace(obj, query=text, sql=f"{head}{text}{tail}" if found else obj.sql)
+        new = replace(obj, query=text, sql=f"{head}{text}{tail}")
         try:
             if plan_of(then, new) == wanted:
                 return new

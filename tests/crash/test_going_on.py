@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 import sqlengine
+import storage
 from sqlengine.runtime import fill
 from tests.crash.test_left_for_later import copied
 
@@ -20,6 +21,15 @@ MADE = {
     "stream": "CREATE STREAM made AS SELECT id FROM v",
     "view": "CREATE MATERIALIZED VIEW made AS SELECT id, count(*) AS n FROM v GROUP BY id",
 }
+
+
+def paused_with_rows_to_take_in(db: sqlengine.Database, kind: str, folder: Path) -> None:
+    """Half of the rows came before it was paused, half after."""
+    db.execute("CREATE STREAM v (id BIGINT)")
+    db.insert("v", pa.table({"id": range(ROWS)}))
+    db.execute(MADE[kind].format(folder=folder))
+    db.execute("WAIT; CHECKPOINT; PAUSE QUERY made")
+    db.insert("v", pa.table({"id": range(ROWS, 2 * ROWS)}))
 
 
 def ids(db: sqlengine.Database, kind: str, folder: Path) -> Counter[int]:
@@ -50,11 +60,7 @@ def test_nothing_is_said_twice(kind: str, background: bool, tmp_path: Path, monk
         return ended
 
     with sqlengine.connect(database) as db:
-        db.execute("CREATE STREAM v (id BIGINT)")
-        db.insert("v", pa.table({"id": range(ROWS)}))
-        db.execute(MADE[kind].format(folder=folder))
-        db.execute("WAIT; CHECKPOINT; PAUSE QUERY made")
-        db.insert("v", pa.table({"id": range(ROWS, 2 * ROWS)}))
+        paused_with_rows_to_take_in(db, kind, folder)
         monkeypatch.setattr(fill.Fill, "step", stepped)
         db.execute(f"SET background_ddl = {background}; RESUME QUERY made; WAIT; CHECKPOINT")
         assert ids(db, kind, folder) == Counter(range(2 * ROWS))
@@ -88,11 +94,7 @@ def test_going_on_that_was_interrupted_begins_where_it_stood(
         return step(self)
 
     with sqlengine.connect(tmp_path / "one") as db:
-        db.execute("CREATE STREAM v (id BIGINT)")
-        db.insert("v", pa.table({"id": range(ROWS)}))
-        db.execute(MADE[kind].format(folder=folder))
-        db.execute("WAIT; CHECKPOINT; PAUSE QUERY made")
-        db.insert("v", pa.table({"id": range(ROWS, 2 * ROWS)}))
+        paused_with_rows_to_take_in(db, kind, folder)
         monkeypatch.setattr(fill.Fill, "step", stepped)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
@@ -105,3 +107,43 @@ def test_going_on_that_was_interrupted_begins_where_it_stood(
         db.execute("RESUME QUERY made; WAIT; CHECKPOINT")
         assert ids(db, kind, folder) == Counter(range(2 * ROWS))
         db.close()
+
+
+@pytest.mark.parametrize("kind", list(MADE))
+def test_where_no_checkpoint_can_be_written_before_it_moves_there_is_none_until_it_has_gone_on(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fill, "STEP_ROWS_MAX", 7)
+    monkeypatch.setattr(fill, "SWITCH_ROWS_MAX", 3)
+    database, folder = tmp_path / "one" / "database", tmp_path / "one" / "files"
+    step, refused = fill.Fill.step, 0
+
+    def full(*_: object) -> None:
+        raise storage.DiskFull("no space is left")
+
+    def stepped(self: fill.Fill) -> bool:
+        nonlocal refused
+        beginning.undo()  # there is space again
+        ended = step(self)
+        if not ended:
+            with pytest.raises(storage.StorageError, match="no checkpoint has where it stood"):
+                db._instance.checkpoints.save()
+            refused += 1
+            if refused == 2:
+                copied(db, tmp_path / "one", tmp_path / "copy")
+        return ended
+
+    with sqlengine.connect(database, checkpoint_interval_ms=0) as db:
+        paused_with_rows_to_take_in(db, kind, folder)
+        monkeypatch.setattr(fill.Fill, "step", stepped)
+        with pytest.MonkeyPatch.context() as beginning:
+            beginning.setattr(type(db._instance.storage.snapshots), "begin", full)
+            db.execute("RESUME QUERY made")
+        db.execute("CHECKPOINT")
+        assert refused > 3 and ids(db, kind, folder) == Counter(range(2 * ROWS))
+    monkeypatch.setattr(fill.Fill, "step", step)
+    shutil.rmtree(tmp_path / "one")
+    (tmp_path / "copy").rename(tmp_path / "one")
+    with sqlengine.connect(database) as db:
+        db.execute("RESUME QUERY made; WAIT; CHECKPOINT")
+        assert ids(db, kind, folder) == Counter(range(2 * ROWS))
