@@ -30,6 +30,7 @@ def paused_with_rows_to_take_in(db: sqlengine.Database, kind: str, folder: Path)
     db.execute(MADE[kind].format(folder=folder))
     db.execute("WAIT; CHECKPOINT; PAUSE QUERY made")
     db.insert("v", pa.table({"id": range(ROWS, 2 * ROWS)}))
+    db.execute("WAIT")  # rows no tick has read yet are none it has missed
 
 
 def ids(db: sqlengine.Database, kind: str, folder: Path) -> Counter[int]:
