@@ -22,7 +22,7 @@ import pyarrow as pa
 from sqlengine import duck_memory, errors
 from sqlengine.duck_errors import translate_error
 from sqlengine.duck_macros import MACROS
-from sqlengine.reading import UTC, icu_zone, zone_of_now
+from sqlengine.reading import MONTH_FIRST, UTC, icu_zone, order_of_now, zone_of_now
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, storage_type
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ def _cursor(name: str) -> Any:
     if zones.get(name, UTC) != zone:
         cursor.execute(f"SET TimeZone = '{icu_zone(zone)}'")
         zones[name] = zone
+    orders = _local.__dict__.setdefault("orders", {})
+    order = order_of_now()
+    if orders.get(name, MONTH_FIRST) != order:
+        cursor.execute(f"SET VARIABLE date_order = '{order}'")
+        orders[name] = order
     return cursor
 
 

@@ -17,7 +17,6 @@ _OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
 _COMPLEX = "error('a negative number raised to a non-integer power yields a complex result')::DOUBLE"
 _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
 _NO_POWER = f"CASE WHEN a < 0 THEN {_COMPLEX} ELSE {_OUT_OF_POWER} END"
-_ERA_BEHIND_DAY = r"regexp_replace(x::VARCHAR, '^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$', '\1 (BC)\2', 'i')"
 
 MACROS: tuple[str, ...] = (
     *SIZE_MACROS,
@@ -125,18 +124,6 @@ MACROS: tuple[str, ...] = (
     "'\\.0$', ''), '\\.?0*e\\+15$', 'e+15') END WHEN typeof(x) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME "
     "ZONE') THEN "
     "regexp_replace(x::VARCHAR, '^([^ ]*) \\(BC\\)(.*)$', '\\1\\2 BC') ELSE x::VARCHAR END",
-    # Moments before our era, where PostgreSQL's text ends with BC and DuckDB wants the era behind the day.
-    *(
-        f"CREATE MACRO {safe.lower()}{name}_of(x) AS CASE WHEN typeof(x) = 'VARCHAR' AND x::VARCHAR ILIKE '%bc%' "
-        f"THEN {safe}CAST({_ERA_BEHIND_DAY} AS {name}) ELSE {safe}CAST(x AS {name}) END"
-        for name in ("date", "timestamp", "timestamptz")
-        for safe in ("", "TRY_")
-    ),
-    *(
-        f"CREATE MACRO {safe.lower()}time_of(x) AS {safe}CAST(CASE typeof(x) WHEN 'TIMESTAMP WITH TIME ZONE' "
-        "THEN regexp_extract(x::VARCHAR, ' ([0-9:.]+)', 1) ELSE x::VARCHAR END AS TIME)"
-        for safe in ("", "TRY_")
-    ),
     "CREATE MACRO to_timestamp(s) AS CASE typeof(s) WHEN 'VARCHAR' THEN s::VARCHAR::TIMESTAMPTZ "
     "ELSE system.main.to_timestamp(s::DOUBLE) END",
     "CREATE MACRO cardinality(a) AS len(a)",

@@ -71,16 +71,7 @@ def _no_moment(found: re.Match[str]) -> errors.Error:
 
 
 def _no_format(found: re.Match[str]) -> errors.Error:
-    kind, value = found[1].lower(), found[2]
-    hint = (
-        "dates are read with the year first, whatever DateStyle says: YYYY-MM-DD" if _SHORT_DATE.match(value) else None
-    )
-    return errors.InvalidDatetime(f'invalid input syntax for type {kind}: "{value}"', hint=hint)
-
-
-_YEAR_FIRST = "dates are read with the year first, whatever DateStyle says: YYYY-MM-DD"
-_SHORT_DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d")
-"""A date that begins with its day or its month."""
+    return errors.InvalidDatetime(f'invalid input syntax for type {found[1].lower()}: "{found[2]}"')
 
 
 def _no_function(found: re.Match[str]) -> errors.Error:

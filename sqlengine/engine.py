@@ -89,7 +89,8 @@ def run_call(call: Callable[[], Result], statement: ast.Statement, context: Cont
     begin(context)
     try:
         authorize(statement, context)
-        with reading_in(context.settings.timezone):
+        settings = context.settings
+        with reading_in(settings.timezone, settings.text_style.order, context.instance.clock.now_us()):
             result = call()
     except errors.Error as error:
         error.position = named_at(error, statement.text)

@@ -23,6 +23,7 @@ from sqlengine.functions import (
     maps,
     masks,
     math,
+    moments_read,
     named_days,
     number_format,
     operators,

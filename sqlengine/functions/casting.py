@@ -19,9 +19,10 @@ from sqlengine.array_text import braces_to_json
 from sqlengine.decimal_digits import rounded
 from sqlengine.functions.arrays_of import from_int64s, int64s, interval_array, interval_parts, nulls
 from sqlengine.functions.kernel_errors import translate_arrow
-from sqlengine.functions.wrong_text import wrong_text
+from sqlengine.functions.wrong_text import moment_kind, wrong_text
 from sqlengine.functions.zoned import clocks, moments
-from sqlengine.reading import zone_of_now
+from sqlengine.moment_text import all_readable
+from sqlengine.reading import clock_of_now, order_of_now, zone_of_now
 from sqlengine.text_style import TextStyle
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text
 
@@ -294,12 +295,14 @@ def _text_kernels(target: pa.DataType) -> tuple[ArrayKernel | None, ArrayKernel]
     if pa.types.is_boolean(target):
         return None, _boolean_text
     if target in (TIMESTAMP, pa.date32()):
-        return (lambda a: a.cast(target)), _by_duckdb(target, _ERA_BEHIND_DAY)
+        return (lambda a: a.cast(target)), _moment_text(target)
+    if target in (TIMESTAMPTZ, _TIME):
+        return None, _moment_text(target)
     if pa.types.is_binary(target):
         return None, _bytes_text
     if pa.types.is_list(target):
         return None, _list_text(target)
-    return None, _by_duckdb(target, _ERA_BEHIND_DAY if target == TIMESTAMPTZ else "a")
+    return None, _by_duckdb(target)
 
 
 def _list_text(target: pa.DataType) -> ArrayKernel:
@@ -352,12 +355,13 @@ def _bytes_text(a: pa.Array) -> pa.Array:
     return pc.if_else(in_hex, from_hex, a.cast(pa.binary()))
 
 
-_ERA_BEHIND_DAY = r"regexp_replace(a, '^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$', '\1 (BC)\2', 'i')"
-"""DuckDB reads a day before our era where PostgreSQL's text ends with BC."""
+def _moment_text(target: pa.DataType) -> ArrayKernel:
+    plain, kind = _by_duckdb(target), moment_kind(target)
+    return lambda a: plain(all_readable(a, kind, order_of_now(), clock_of_now()))
 
 
-def _by_duckdb(target: pa.DataType, value: str = "a") -> ArrayKernel:
-    text = f"CAST({value} AS {duck.sql_type(target)})"
+def _by_duckdb(target: pa.DataType) -> ArrayKernel:
+    text = f"CAST(a AS {duck.sql_type(target)})"
 
     def kernel(a: pa.Array) -> pa.Array:
         out = duck.evaluate([text], {"a": a}, len(a))[0]

@@ -7,11 +7,13 @@ import re
 import pyarrow as pa
 
 from sqlengine import errors
-from sqlengine.types import to_sql
+from sqlengine.moment_text import readable
+from sqlengine.reading import clock_of_now, order_of_now
+from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, to_sql
 
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-_MOMENT = re.compile(r"\s*(\d{1,7}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{1,2}.*)?|\d{1,2}:\d{1,2}(:\d.*)?)\s*")
+_KINDS = {pa.date32(): "date", pa.time64("us"): "time", TIMESTAMP: "timestamp", TIMESTAMPTZ: "timestamptz"}
 
 
 def wrong_text(value: str, dtype: pa.DataType) -> errors.DataError:
@@ -27,6 +29,22 @@ def wrong_text(value: str, dtype: pa.DataType) -> errors.DataError:
         return errors.InvalidText(f'malformed array literal: "{value}"')
     if not pa.types.is_temporal(dtype):
         return errors.InvalidText(f'invalid input syntax for type {kind}: "{value}"')
-    if _MOMENT.fullmatch(value):
-        return errors.InvalidDatetime(f'date/time field value out of range: "{value}"', sqlstate="22008")
-    return errors.InvalidDatetime(f'invalid input syntax for type {kind}: "{value}"')
+    return (
+        wrong_moment(value, _KINDS[dtype])
+        if dtype in _KINDS
+        else errors.InvalidDatetime(f'invalid input syntax for type {kind}: "{value}"')
+    )
+
+
+def moment_kind(dtype: pa.DataType) -> str:
+    """What a type of moments is called in moment_text.py."""
+    return _KINDS[dtype]
+
+
+def wrong_moment(value: str, kind: str) -> errors.InvalidDatetime:
+    """What is wrong with a text that is no moment of a kind: of moment_text.py, or of the calendar."""
+    try:
+        readable(value, kind, order_of_now(), clock_of_now())
+    except errors.InvalidDatetime as error:
+        return error
+    return errors.InvalidDatetime(f'date/time field value out of range: "{value}"', sqlstate="22008")

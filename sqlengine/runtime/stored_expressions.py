@@ -48,10 +48,10 @@ def value_before(info: ColumnInfo, rows: int) -> pa.Array:
     return constant(info.before, info, rows, 0)
 
 
-@reading_in(UTC)
 def constant(text: str, info: ColumnInfo, rows: int, now_us: int) -> pa.Array:
     """An expression without columns as so many values of a column's type."""
-    expr = bind_over(text, ())
-    evaluate = compile_exprs([expr if expr.type == info.type else Cast(type=info.type, arg=expr)])
-    dummy = pa.RecordBatch.from_arrays([pa.nulls(rows, pa.int8())], names=["$n"])
-    return evaluate(dummy, now_us)[0]
+    with reading_in(UTC, now_us=now_us or None):
+        expr = bind_over(text, ())
+        evaluate = compile_exprs([expr if expr.type == info.type else Cast(type=info.type, arg=expr)])
+        dummy = pa.RecordBatch.from_arrays([pa.nulls(rows, pa.int8())], names=["$n"])
+        return evaluate(dummy, now_us)[0]

@@ -1,5 +1,6 @@
 """Casts of strings whose text PostgreSQL and DuckDB spell differently, in place: arrays in braces, intervals with
-signs, dates before our era.  What is no such text stays, for the cast to refuse it.
+signs, the words `now`, `today`, `tomorrow` and `yesterday`.  What is no such text stays, for the cast to
+read or refuse.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from sqlglot import exp
 
 from sqlengine.array_text import braces_to_json
 from sqlengine.errors import Error, InvalidText
+from sqlengine.moment_text import PRESENT
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.nodes import find_all
 
 FROM_TEXT = "from_text"
 """What notes at an array that it was written as a text: such a column is called after its type."""
-_BEFORE_CHRIST = re.compile(r"^\s*(\d+-\d+-\d+)(.*?)\s+BC\s*$", re.IGNORECASE)
-_MOMENTS = frozenset((exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPTZ))
+_PRESENT = re.compile(rf"\s*({'|'.join(PRESENT)})(?:\s+(?:at\s+)?(\d{{1,2}}:\d{{1,2}}.*?))?\s*", re.IGNORECASE)
 
 
 def spell_literals(tree: exp.Expr) -> None:
@@ -31,8 +32,10 @@ def spell_literals(tree: exp.Expr) -> None:
             _array(cast, text.name)
         elif cast.to.this in _WHOLE and type(cast) is exp.Cast:
             _check_whole(text.name, _WHOLE[cast.to.this])
-        elif cast.to.this == exp.DType.INTERVAL or cast.to.this in _MOMENTS:
-            _scalar(cast, text.name)
+        elif cast.to.this == exp.DType.INTERVAL:
+            _interval(cast, text.name)
+        elif cast.to.this in MOMENT_KINDS:
+            spell_present(cast)
 
 
 _WHOLE = {exp.DType.SMALLINT: "smallint", exp.DType.INT: "integer", exp.DType.BIGINT: "bigint"}
@@ -45,15 +48,45 @@ def _check_whole(text: str, kind: str) -> None:
         raise InvalidText(f'invalid input syntax for type {kind}: "{text}"')
 
 
-def moment_text(text: str) -> str:
-    """The text of a date or timestamp as DuckDB reads it: the era behind the day."""
-    return _BEFORE_CHRIST.sub(r"\1 (BC)\2", text)
+MOMENT_KINDS = {
+    exp.DType.DATE: "date",
+    exp.DType.TIME: "time",
+    exp.DType.TIMESTAMP: "timestamp",
+    exp.DType.TIMESTAMPNTZ: "timestamp",
+    exp.DType.TIMESTAMPTZ: "timestamptz",
+    exp.DType.TIMESTAMPLTZ: "timestamptz",
+}
+"""Types of moments, as moment_text.py calls them."""
 
 
-def _scalar(cast: exp.Cast, text: str) -> None:
-    if cast.to.this in _MOMENTS:
-        cast.set("this", exp.Literal.string(moment_text(text)))
+def spell_present(cast: exp.Cast) -> None:
+    """`'tomorrow 10:00'::timestamp` is an expression of the present time: PostgreSQL reads it once, when it parses, and
+    a view would keep that day."""
+    found = _PRESENT.fullmatch(cast.this.name if cast.this.is_string else "")
+    if found is None:
         return
+    word, clock = found[1].lower(), found[2]
+    if word == "now":
+        if clock is None:
+            cast.set("this", exp.CurrentTimestamp())
+        return
+    kind = MOMENT_KINDS[cast.to.this]
+    if kind == "time" and clock is None:
+        return
+    day: exp.Expr = exp.CurrentDate()
+    if PRESENT[word]:
+        moved = exp.Add if PRESENT[word] > 0 else exp.Sub
+        day = exp.Paren(this=moved(this=day, expression=exp.Literal.number(1)))
+    if clock is None or kind == "date":
+        cast.set("this", day)
+    elif kind == "time":
+        cast.set("this", exp.Literal.string(clock))
+    else:
+        time = exp.Cast(this=exp.Literal.string(clock), to=exp.DataType(this=exp.DType.TIME))
+        cast.set("this", exp.Paren(this=exp.Add(this=day, expression=time)))
+
+
+def _interval(cast: exp.Cast, text: str) -> None:
     try:
         parse_interval(text)
     except Error:

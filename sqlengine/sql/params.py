@@ -19,7 +19,6 @@ from sqlengine.errors import InterfaceError, InvalidText, OutOfRange, Programmin
 from sqlengine.sql import ast, deep
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lexer import Token, lex
-from sqlengine.sql.literal_casts import moment_text
 from sqlengine.sql.lower_values import parameter, whole
 from sqlengine.sql.nodes import find_all
 from sqlengine.sql.plain_params import Template, filled, template_of
@@ -245,8 +244,6 @@ def _typed(value: Typed) -> ast.Expr:
         if value.type_name == "interval" and value.value is not None:
             return parse_interval(value.value)
         text = value.value
-        if text is not None and value.type_name in ("date", "timestamp", "timestamptz"):
-            text = moment_text(text)
         inner = ast.Literal(None, "unknown") if text is None else _text(text)
         if value.type_name == "text" and value.value is not None:
             return inner

@@ -17,7 +17,6 @@ import pyarrow as pa
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.dialect import POSTGRES, dialect_of
 from sqlengine.sql.lexer import lex
-from sqlengine.sql.literal_casts import moment_text
 from sqlengine.sql.plain_insert import LITERAL, column_of, rows_of, text_array
 from sqlengine.sql.rewrite import parameter_spans
 from sqlengine.sql.typed import Typed
@@ -121,7 +120,7 @@ def _typed(values: Sequence[Typed | None]) -> tuple[pa.Array, str | None] | None
         text = None if value is None else value.value
         if isinstance(text, list):
             return None
-        texts.append(moment_text(text) if text is not None and name in _MOMENTS else text)
+        texts.append(text)
     array = _texts(texts)
     return None if array is None else (array, None if name in _TEXTS else name)
 

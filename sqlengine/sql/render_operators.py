@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from sqlengine.sql.literal_casts import array_levels
+from sqlengine.moment_text import is_plain
+from sqlengine.sql.literal_casts import MOMENT_KINDS, array_levels, spell_present
 from sqlengine.sql.nodes import find_all
 from sqlengine.sql.quantified import over_elements, quantifier
 
@@ -65,6 +66,8 @@ _GIVES: dict[str, str] = {
 def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
     """`time - time` -> `time_difference(a, b)`, `interval / number` -> `interval_divide(a, b)`, `array || x` ->
     `array_append(array, x)` and its like, digests of bytes as bytes, moments out of texts; innermost first."""
+    for node in find_all(tree, *_BESIDE_MOMENTS):
+        _moments_compared(node, column_type)
     for node in reversed(find_all(tree, *_TYPED)):
         if isinstance(node, exp.Cast):
             _as_deep(node)
@@ -96,33 +99,66 @@ _JSON_OPERATORS: dict[type[exp.Expr], str] = {
 }
 
 
-_MOMENT_CASTS = {
-    exp.DType.DATE: "date_of",
-    exp.DType.TIME: "time_of",
-    exp.DType.TIMESTAMP: "timestamp_of",
-    exp.DType.TIMESTAMPNTZ: "timestamp_of",
-    exp.DType.TIMESTAMPTZ: "timestamptz_of",
-    exp.DType.TIMESTAMPLTZ: "timestamptz_of",
-}
 _TEXTS = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR)
 
 
 def _moment_of_text(node: exp.Cast, column_type: ColumnType) -> None:
-    """A cast of what is a text, or may be one, to a date or timestamp: PostgreSQL's text ends with BC where DuckDB
-    wants the era behind the day. Texts written out are spelt so already (literal_casts.py). To a time: DuckDB casts no
-    timestamptz to one."""
+    """A cast of what is a text, or may be one, to a moment: PostgreSQL reads more than DuckDB does. To a time: DuckDB
+    casts no timestamptz to one."""
     kind, arg = node.to, node.this
-    name = _MOMENT_CASTS.get(kind.this) if isinstance(kind, exp.DataType) else None
-    if name is None or isinstance(arg, (exp.Literal, exp.Null, exp.Placeholder, exp.Parameter)):
+    name = MOMENT_KINDS.get(kind.this) if isinstance(kind, exp.DataType) else None
+    if name is None or isinstance(arg, (exp.Null, exp.Placeholder, exp.Parameter)):
         return
-    safe = "try_" if isinstance(node, exp.TryCast) else ""
-    if kind.this == exp.DType.TIME:
-        if kind_of(arg, column_type) in (None, "timestamp"):
-            node.replace(exp.Anonymous(this=safe + name, expressions=[arg]))
+    if isinstance(arg, exp.Literal):
+        is_text = arg.is_string and not is_plain(arg.name, name)
+        spell_present(node)  # of a parameter
+        if node.this is not arg:
+            return
+    else:
+        is_cast = isinstance(arg, exp.Cast) and isinstance(arg.to, exp.DataType) and arg.to.this in _TEXTS
+        is_text = is_cast or kind_of(arg, column_type) in (None, "text")
+    if is_text or (name == "time" and kind_of(arg, column_type) == "timestamp"):
+        safe = "try_" if isinstance(node, exp.TryCast) else ""
+        node.replace(exp.Anonymous(this=f"{safe}{name}_of", expressions=[arg]))
+
+
+_BESIDE_MOMENTS = (
+    exp.EQ,
+    exp.NEQ,
+    exp.LT,
+    exp.LTE,
+    exp.GT,
+    exp.GTE,
+    exp.NullSafeEQ,
+    exp.NullSafeNEQ,
+    exp.Between,
+    exp.In,
+)
+
+
+def _moments_compared(node: exp.Expr, column_type: ColumnType) -> None:
+    """Literals beside a moment are of its type, and DuckDB's own cast of them reads less than PostgreSQL's."""
+    sides = [node.args.get(arg) for arg in ("this", "expression", "low", "high")] + node.args.get("expressions", [])
+    strange = [s for s in sides if isinstance(s, exp.Literal) and s.is_string]
+    kind = next(filter(None, (_moment_type(side, column_type) for side in sides)), None) if strange else None
+    if kind is None:
         return
-    is_text = isinstance(arg, exp.Cast) and isinstance(arg.to, exp.DataType) and arg.to.this in _TEXTS
-    if is_text or kind_of(arg, column_type) in (None, "text"):
-        node.replace(exp.Anonymous(this=safe + name, expressions=[arg]))
+    for side in strange:
+        if not is_plain(side.name, MOMENT_KINDS[kind]):
+            made = exp.Cast(this=side.copy(), to=exp.DataType(this=kind))
+            side.replace(made)
+            spell_present(made)
+
+
+def _moment_type(node: exp.Expr | None, column_type: ColumnType) -> exp.DType | None:
+    if isinstance(node, exp.Cast):
+        return node.to.this if node.to.this in MOMENT_KINDS else None
+    if isinstance(node, exp.Column):
+        return _MOMENT_TYPES.get(column_type(node) or "")
+    return exp.DType.DATE if isinstance(node, exp.CurrentDate) else None
+
+
+_MOMENT_TYPES = {name: kind for kind, name in reversed(MOMENT_KINDS.items())}
 
 
 def _as_deep(node: exp.Cast) -> None:

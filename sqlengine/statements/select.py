@@ -15,7 +15,7 @@ from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import Error, NotSupportedError, QueryCanceled
 from sqlengine.plan.nodes import Node
-from sqlengine.reading import zone_of_now
+from sqlengine.reading import order_of_now, zone_of_now
 from sqlengine.result import Result
 from sqlengine.runtime.file_tables import with_all_columns
 from sqlengine.runtime.one_shot import prepare
@@ -128,7 +128,7 @@ def _expanded(context: Context, query: ast.Query) -> Expanded:
     instance = context.instance
     if context.lent or _STATE.search(query.text):
         return instance.expanded(query, context.lent)
-    key = (query.text, instance.catalog.version, instance.functions.version, zone_of_now())
+    key = (query.text, instance.catalog.version, instance.functions.version, zone_of_now(), order_of_now())
     return instance.expansions.get(query.text, key, lambda: instance.expanded(query))
 
 
