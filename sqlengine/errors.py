@@ -284,6 +284,12 @@ class InvalidDatetime(DataError):
     sqlstate = "22007"
 
 
+class InvalidPattern(DataError):
+    """A pattern of to_char, to_number or to_date that contradicts itself."""
+
+    sqlstate = "42601"
+
+
 class BadCopyFormat(DataError):
     """A record that is not of the stated format."""
 

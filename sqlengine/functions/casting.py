@@ -19,10 +19,10 @@ from sqlengine.array_text import braces_to_json
 from sqlengine.decimal_digits import rounded
 from sqlengine.functions.arrays_of import from_int64s, int64s, interval_array, interval_parts, nulls
 from sqlengine.functions.kernel_errors import translate_arrow
+from sqlengine.functions.moments_read import read_moments
 from sqlengine.functions.wrong_text import moment_kind, wrong_text
 from sqlengine.functions.zoned import clocks, moments
-from sqlengine.moment_text import all_readable
-from sqlengine.reading import clock_of_now, order_of_now, zone_of_now
+from sqlengine.reading import zone_of_now
 from sqlengine.text_style import TextStyle
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text
 
@@ -357,7 +357,7 @@ def _bytes_text(a: pa.Array) -> pa.Array:
 
 def _moment_text(target: pa.DataType) -> ArrayKernel:
     plain, kind = _by_duckdb(target), moment_kind(target)
-    return lambda a: plain(all_readable(a, kind, order_of_now(), clock_of_now()))
+    return lambda a: plain(read_moments(a, kind))
 
 
 def _by_duckdb(target: pa.DataType) -> ArrayKernel:

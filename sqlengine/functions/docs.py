@@ -30,6 +30,7 @@ _TITLES = {
     "unix_time": "Unix time",
     "encodings": "Encodings",
     "number_format": "Patterns of numbers",
+    "number_text": "Numbers by patterns",
     "digests": "Digests",
     "urls": "Addresses",
     "array_sets": "Arrays as sets and series",

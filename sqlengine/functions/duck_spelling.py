@@ -20,6 +20,7 @@ from sqlengine.functions import BUILTINS
 from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
 from sqlengine.functions.named_days import trunc_date
 from sqlengine.functions.number_format import number_type
+from sqlengine.functions.number_text import NUMBERS, duck_number_text
 from sqlengine.functions.patterns import name_groups
 from sqlengine.functions.registry import Function
 from sqlengine.functions.time import has_fraction, unit_name
@@ -102,6 +103,13 @@ def _written(moment: str, java: bool = True) -> _Special:
         return "NULL::VARCHAR" if pattern is None else strftime_text(pattern, java, moment.format(args[0]))
 
     return spell
+
+
+def _to_char(name: str, args: Sequence[str]) -> str | None:
+    """A moment, or a number."""
+    of_moment, (value, form) = _written("CAST({} AS TIMESTAMP)", java=False)(name, args), args
+    is_number = f"typeof({value}) IN ({NUMBERS}) OR typeof({value}) LIKE 'DECIMAL%'"
+    return f"CASE WHEN {is_number} THEN {duck_number_text(value, form)} ELSE {of_moment} END"
 
 
 def _read(kind: str, java: bool = False, around: str = "{}") -> _Special:
@@ -219,7 +227,7 @@ def _chosen(name: str, args: Sequence[str]) -> str:
 
 _SPECIAL: dict[tuple[str, int | None], _Special] = {
     ("elt", None): _chosen,
-    ("to_char", 2): _written("CAST({} AS TIMESTAMP)", java=False),
+    ("to_char", 2): _to_char,
     **{(name, 2): _written("CAST({} AS TIMESTAMP)") for name in _JAVA_TEXTS},
     **{("from_unixtime", count): _written("make_timestamp({}::BIGINT * 1000000)") for count in (1, 2)},
     ("timestamptostring", 2): _written("make_timestamp({}::BIGINT * 1000)"),

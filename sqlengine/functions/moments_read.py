@@ -1,6 +1,5 @@
-"""Texts as moments on DuckDB: `date_of(x)` and its like are CASTs that read what PostgreSQL reads (moment_text.py).
-
-What is plain, and every value that is no text, DuckDB casts itself.
+"""Texts as moments, as the thread's statement reads them; and on DuckDB, where `date_of(x)` and its like are CASTs that
+read what PostgreSQL reads (moment_text.py).  What is plain, and every value that is no text, DuckDB casts itself.
 """
 
 from __future__ import annotations
@@ -9,13 +8,19 @@ import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.errors import InvalidDatetime
-from sqlengine.moment_text import PLAIN, readable
+from sqlengine.moment_text import PLAIN, all_readable, readable
+from sqlengine.reading import clock_of_now, order_of_now
 
 _CLOCK = (
     "CASE typeof(x) WHEN 'TIMESTAMP WITH TIME ZONE' THEN regexp_extract(x::VARCHAR, ' ([0-9:.]+)', 1) "
     "ELSE x::VARCHAR END"
 )
 """DuckDB casts no timestamptz to a time."""
+
+
+def read_moments(texts: pa.Array, kind: str) -> pa.Array:
+    """Texts of a kind (date, time, timestamp, timestamptz) as DuckDB reads them; InvalidDatetime for none."""
+    return all_readable(texts, kind, order_of_now(), clock_of_now())
 
 
 def _read(texts: pa.Array, kinds: pa.Array, orders: pa.Array) -> pa.Array:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from sqlengine import duck
-from sqlengine.errors import DataError, InvalidText
+from sqlengine.errors import DataError, InvalidPattern, InvalidText
 from sqlengine.functions.registry import Value, scalar
 from sqlengine.functions.signature import Arg
 from sqlengine.quick_dataclass import dataclass
@@ -34,21 +34,26 @@ class Pattern:
         return any(node in words for node in self.nodes)
 
 
+def nodes_of(form: str) -> tuple[str, ...]:
+    """A pattern's words, as they are written, and what stands between them."""
+    return tuple(_NODE.findall(form))
+
+
 @lru_cache(maxsize=256)
 def pattern(form: str) -> Pattern:
-    """A pattern read; DataError, of 0A000 for RN, V and EEEE, of 42601 for one with two points or more digits than a
-    number has."""
-    nodes = tuple(node.upper() if node.upper() in _KEYWORDS else node for node in _NODE.findall(form))
+    """A pattern read; DataError (0A000) for RN, V and EEEE, InvalidPattern (42601) for one with two points or more
+    digits than a number has."""
+    nodes = tuple(node.upper() if node.upper() in _KEYWORDS else node for node in nodes_of(form))
     refused = next((node for node in nodes if node in ("RN", "V", "EEEE")), None)
     if refused is not None:
         raise DataError(f'"{refused}" is not supported for input', sqlstate="0A000")
     points = [at for at, node in enumerate(nodes) if node in (".", "D")]
     if len(points) > 1:
-        raise DataError("multiple decimal points", sqlstate="42601")
+        raise InvalidPattern("multiple decimal points")
     cut = points[0] if points else len(nodes)
     whole, scale = (sum(node in ("0", "9") for node in part) for part in (nodes[:cut], nodes[cut:]))
     if whole + scale > _DIGITS_MAX:
-        raise DataError(f"a pattern of more than {_DIGITS_MAX} digits", sqlstate="42601")
+        raise InvalidPattern(f"a pattern of more than {_DIGITS_MAX} digits")
     return Pattern(nodes, whole, scale)
 
 

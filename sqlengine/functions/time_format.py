@@ -1,7 +1,7 @@
 """Dates as text and text as dates: to_char (PostgreSQL's patterns), date_format (Java's, as Flink and Hive write them).
 
 A format is cut into pieces once; each piece is one vectorised column of text, joined at the end.  Names of months and
-days are English.  Numbers are not formatted here.
+days are English.  Numbers: number_text.py.
 """
 
 from __future__ import annotations
