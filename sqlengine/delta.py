@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sqlengine.masks import truth
 from sqlengine.quick_dataclass import dataclass
 
 Weights = npt.NDArray[np.int64]
@@ -63,8 +64,7 @@ class Delta:
             return self
         if self.weights is None:
             return Delta(kept)
-        keep = mask.fill_null(False).to_numpy(zero_copy_only=False)
-        return Delta(kept, self.weights[keep])
+        return Delta(kept, self.weights.take(np.flatnonzero(truth(mask))))
 
 
 def part(batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> pa.RecordBatch:

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from sqlengine import pgtext_styles
 from sqlengine.kernels import choose
+from sqlengine.masks import present
 from sqlengine.text_style import TextStyle
 
 if TYPE_CHECKING:
@@ -82,13 +83,13 @@ def _written(made: tuple[Numbers, Numbers], array: pa.Array) -> pa.Array:
     data, offsets = made
     known = None
     if array.null_count:
-        known = pa.py_buffer(np.packbits(array.is_valid().to_numpy(zero_copy_only=False), bitorder="little"))
+        known = pa.py_buffer(np.packbits(present(array), bitorder="little"))
     return pa.Array.from_buffers(pa.string(), len(array), [known, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 
 def _valid(array: pa.Array) -> Numbers | None:
     """uint8: which values are there; None = all."""
-    return array.is_valid().to_numpy(zero_copy_only=False).view(np.uint8) if array.null_count else None
+    return present(array).view(np.uint8) if array.null_count else None
 
 
 def _values(array: pa.Array, dtype: type[np.generic]) -> Numbers:

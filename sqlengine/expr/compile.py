@@ -37,6 +37,8 @@ class Evaluator:
         self.types = tuple(types)
         self.tells_time = any(step.tells_time for step in steps)
         """Whether `now_us` matters."""
+        self.can_raise = any(step.can_raise for step in steps)
+        """Whether a row may be an error."""
 
     def __call__(self, batch: pa.RecordBatch, now_us: int = 0) -> list[pa.Array]:
         """One array per expression, of its declared type and of the batch's length.

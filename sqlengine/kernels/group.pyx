@@ -249,6 +249,18 @@ def improve(int64_t[::1] best, uint8_t[::1] seen, const int64_t[::1] slots, cons
     return better
 
 
+def promising(const int64_t[::1] best, const int64_t[::1] slots, const int64_t[::1] values, bint largest):
+    """int64[...]: the rows, ascending, whose value is strictly better than best[slot]."""
+    cdef Py_ssize_t i, n = slots.shape[0], count = 0
+    rows = np.empty(n, dtype=np.int64)
+    cdef int64_t[::1] out = rows
+    with nogil:
+        for i in range(n):
+            out[count] = i
+            count += values[i] > best[slots[i]] if largest else values[i] < best[slots[i]]
+    return rows[:count]
+
+
 def improve_pair(int64_t[::1] best, int64_t[::1] ties, uint8_t[::1] seen, const int64_t[::1] slots,
                  const int64_t[::1] values, const int64_t[::1] arrivals, const uint8_t[::1] valid, bint largest,
                  bint latest):

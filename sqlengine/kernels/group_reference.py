@@ -161,6 +161,11 @@ def improve(best: Ints, seen: Bytes, slots: Ints, values: Ints, valid: Bytes, la
     return better
 
 
+def promising(best: Ints, slots: Ints, values: Ints, largest: bool) -> Ints:
+    """int64[...]: the rows, ascending, whose value is strictly better than best[slot]."""
+    return np.flatnonzero(values > best[slots] if largest else values < best[slots])
+
+
 def improve_pair(
     best: Ints,
     ties: Ints,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta
+from sqlengine.masks import present
 from sqlengine.state import arrow_buffers as buffers
 from sqlengine.state.key_index import KeyIndex
 
@@ -32,8 +33,8 @@ def differ(old: pa.Array, new: pa.Array) -> Mask:
     other = buffers.fixed(old, kind) != buffers.fixed(new, kind)
     if not old.null_count and not new.null_count:
         return np.asarray(other)
-    was = np.asarray(old.is_valid().to_numpy(zero_copy_only=False))
-    now = np.asarray(new.is_valid().to_numpy(zero_copy_only=False))
+    was = present(old)
+    now = present(new)
     return np.asarray((was != now) | (was & now & other))
 
 

@@ -18,7 +18,9 @@ import pyarrow as pa
 from sqlengine.delta import Delta, concat
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.expr.tree import input_columns, remap
+from sqlengine.masks import truth
 from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.best_pairs import BestPairs
 from sqlengine.operators.room import Room
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
@@ -77,6 +79,9 @@ class JoinOperator(Operator):
         self._inputs = (node.left, node.right)
         self._bounds = (node.left_bound, node.right_bound)
         self._null_safe = node.null_safe
+        self._best = None if node.best is None else BestPairs(node.best)
+        # a condition that may raise is asked of all pairs: who asked for it is told of each that fails
+        self._prunes = self._best is not None and self.errors is not None and not self.errors.can_raise
         self._clear()
 
     def _twins_of(self, port: int) -> dict[int, int]:
@@ -87,6 +92,8 @@ class JoinOperator(Operator):
 
     def _clear(self) -> None:
         """No rows on either side."""
+        if self._best is not None:
+            self._best.forget()
         self._index = KeyIndex(self._keys[LEFT].types)
         self._sides = tuple(
             JoinSide(
@@ -136,6 +143,8 @@ class JoinOperator(Operator):
             if side.worth_compacting():
                 side.compact()
                 self._compact_keys()
+                if self._best is not None:
+                    self._best.forget()
         return change
 
     def _without_null_keys(self, delta: Delta, port: int, out: list[Delta]) -> Delta:
@@ -161,9 +170,13 @@ class JoinOperator(Operator):
         touched: list[tuple[Ints, Ints]] = []
         room = Room("a join")
         for probe, rows in found:
+            if self._prunes:
+                probe, rows = self._wanted(delta.batch, probe, rows, port, before=True)
             if self.errors is not None:
                 kept = self._satisfying(delta.batch, probe, rows, port, now_us)
-                probe, rows = probe[kept], rows[kept]
+                probe, rows = probe.take(kept), rows.take(kept)
+            if self._best is not None:
+                probe, rows = self._wanted(delta.batch, probe, rows, port)
             if not len(probe):
                 continue
             theirs = other.weights(rows)
@@ -180,29 +193,46 @@ class JoinOperator(Operator):
             other.add_matches(rows, by)
         return own_counts
 
+    def _wanted(
+        self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int, *, before: bool = False
+    ) -> tuple[Ints, Ints]:
+        """The pairs without those nobody wants; `before` it is known which satisfy the residual."""
+        best = self._best
+        assert best is not None
+
+        def values(column: int) -> pa.Array:
+            return self._column(batch, probe, rows, port, column)
+
+        if best.side == port:
+            kept = None if before else best.better(probe, batch.num_rows, values, lasting=False)
+        else:
+            held = self._sides[1 - port].arena.num_rows
+            kept = best.promising(rows, held, values) if before else best.better(rows, held, values, lasting=True)
+        return (probe, rows) if kept is None else (probe.take(kept), rows.take(kept))
+
+    def _column(self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int, column: int) -> pa.Array:
+        """A column of the pairs, counted through left and right."""
+        width = len(self._schemas[LEFT])
+        side, own = (LEFT, column) if column < width else (RIGHT, column - width)
+        if side != port:
+            return self._sides[side].arena.take(rows, [own])[0]
+        return batch.column(own) if _is_whole(batch, probe) else batch.column(own).take(pa.array(probe))
+
     def _satisfying(self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int, now_us: int) -> Ints:
         """Positions of the pairs for which the residual is true; pairs for which it raises are reported, left out."""
         assert self.errors is not None
-        width = len(self._schemas[LEFT])
-        arrays = []
-        for column in self._residual_columns:
-            side, own = (LEFT, column) if column < width else (RIGHT, column - width)
-            if side == port:
-                arrays.append(batch.column(own).take(pa.array(probe)))
-            else:
-                arrays.append(self._sides[side].arena.take(rows, [own])[0])
+        arrays = [self._column(batch, probe, rows, port, column) for column in self._residual_columns]
         names = [self._names[c] for c in self._residual_columns]
         pairs = pa.RecordBatch.from_arrays([*arrays, pa.array(np.arange(len(probe)))], names=[*names, "$pair"])
         (mask,), good = self.errors.evaluate(Delta(pairs), now_us)
-        kept = np.asarray(mask.fill_null(False).to_numpy(zero_copy_only=False))
-        return np.asarray(good.batch.column(len(arrays)))[kept]
+        kept = np.flatnonzero(truth(mask))
+        return kept if good.batch is pairs else np.asarray(good.batch.column(len(arrays))).take(kept)
 
     # ------------------------------------------------------------ output
 
     def _joined(self, batch: pa.RecordBatch, probe: Ints, rows: Ints, port: int) -> pa.RecordBatch:
         """The pairs' columns, left then right."""
-        whole = len(probe) == batch.num_rows and bool((probe == np.arange(len(probe))).all())
-        own = batch.columns if whole else batch.take(pa.array(probe)).columns
+        own = batch.columns if _is_whole(batch, probe) else batch.take(pa.array(probe)).columns
         twins = self._twins[1 - port]
         fetched = [c for c in range(len(self._schemas[1 - port])) if c not in twins]
         found = dict(zip(fetched, self._sides[1 - port].arena.take(rows, fetched), strict=True))
@@ -231,7 +261,8 @@ class JoinOperator(Operator):
 
     def state_size(self) -> Mapping[str, int]:
         rows = sum(side.num_rows for side in self._sides)
-        return {"rows": rows, "bytes": sum(side.num_bytes for side in self._sides) + self._index.nbytes}
+        beside = self._index.nbytes + (0 if self._best is None else self._best.nbytes)
+        return {"rows": rows, "bytes": sum(side.num_bytes for side in self._sides) + beside}
 
     def sections(self) -> Sections:
         return self._sides[LEFT].sections("left") | self._sides[RIGHT].sections("right")
@@ -252,6 +283,11 @@ class JoinOperator(Operator):
                 yield
             side.is_restored(state[name].num_rows)
         yield
+
+
+def _is_whole(batch: pa.RecordBatch, probe: Ints) -> bool:
+    """Whether each row of a batch is in one pair, in order."""
+    return len(probe) == batch.num_rows and bool((probe == np.arange(len(probe))).all())
 
 
 def _product(ours: Ints | None, theirs: Ints | None) -> Ints | None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine.kernels import choose
+from sqlengine.masks import truth
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.state.arrow_buffers import plain, validity
 from sqlengine.state.fingerprint import fingerprints
@@ -145,7 +146,7 @@ def _value_codes(column: pa.Array) -> list[Ints]:
     if has_order_codes(column.type):
         return [order_codes(column)]
     if pa.types.is_boolean(column.type):
-        return [np.asarray(column.fill_null(False).to_numpy(zero_copy_only=False)).astype(np.int64)]
+        return [truth(column).astype(np.int64)]
     try:
         ranks = pc.rank(column, sort_keys="ascending", tiebreaker="dense")
     except pa.ArrowNotImplementedError:

@@ -21,6 +21,11 @@ class RowErrors:
         self._evaluator = evaluator
         self._failures: list[Failure] = []
 
+    @property
+    def can_raise(self) -> bool:
+        """Whether there may be any."""
+        return self._evaluator.can_raise
+
     def evaluate(self, delta: Delta, now_us: int) -> tuple[Sequence[pa.Array], Delta]:
         """The expressions' values over the good rows, and the delta of just those rows."""
         try:

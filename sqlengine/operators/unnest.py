@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sqlengine.delta import Delta
 from sqlengine.expr.compile import compile_exprs
+from sqlengine.masks import present
 from sqlengine.operators.base import Operator
 from sqlengine.operators.row_errors import RowErrors
 from sqlengine.plan import nodes
@@ -63,5 +64,5 @@ def _spans(values: pa.Array) -> tuple[Ints, Ints]:
         offsets = lists.offsets.to_numpy().astype(np.int64)
         starts, lengths = offsets[:-1], np.diff(offsets)
     if lists.null_count:
-        lengths = np.where(lists.is_valid().to_numpy(zero_copy_only=False), lengths, 0)
+        lengths = np.where(present(lists), lengths, 0)
     return np.asarray(starts, dtype=np.int64), lengths

@@ -16,11 +16,13 @@ from sqlengine.plan.nodes import AggregateCall, Node, Window
 Annotate = Callable[[Node], str]
 
 
-def explain(node: Node, annotate: Annotate | None = None) -> list[str]:
-    """One line a node, inputs indented below; a sub-plan that occurs again is written once and referred to."""
+def explain(node: Node, annotate: Annotate | None = None, *, with_hints: bool = True) -> list[str]:
+    """One line a node, inputs indented below; a sub-plan that occurs again is written once and referred to.
+
+    `with_hints`: also what changes nothing of what nodes keep."""
     lines: list[str] = []
     numbers: dict[Node, int] = {}
-    _lines(node, 0, lines, numbers, _repeated(node), annotate)
+    _lines(node, 0, lines, numbers, _repeated(node), annotate, with_hints)
     return lines
 
 
@@ -41,7 +43,13 @@ def _repeated(root: Node) -> set[Node]:
 
 
 def _lines(
-    node: Node, depth: int, lines: list[str], numbers: dict[Node, int], repeated: set[Node], annotate: Annotate | None
+    node: Node,
+    depth: int,
+    lines: list[str],
+    numbers: dict[Node, int],
+    repeated: set[Node],
+    annotate: Annotate | None,
+    with_hints: bool,
 ) -> None:
     indent = "  " * depth
     if node in numbers:
@@ -53,12 +61,20 @@ def _lines(
         mark = f" #{numbers[node]}"
     note = annotate(node) if annotate is not None else ""
     extra = f"  ({note})" if note else ""
-    lines.append(f"{indent}{describe(node)}{mark}{extra}")
+    hint = _hint(node) if with_hints else ""
+    lines.append(f"{indent}{describe(node)}{hint}{mark}{extra}")
     for below in node.inputs:
-        _lines(below, depth + 1, lines, numbers, repeated, annotate)
+        _lines(below, depth + 1, lines, numbers, repeated, annotate, with_hints)
     if isinstance(node, (nodes.Iterate, nodes.WorkingTables, nodes.Rounds)):
         lines.append(f"{indent}  step:")
-        _lines(node.step, depth + 2, lines, {}, set(), None)
+        _lines(node.step, depth + 2, lines, {}, set(), None, with_hints)
+
+
+def _hint(node: Node) -> str:
+    if not isinstance(node, nodes.Join) or node.best is None:
+        return ""
+    values = ", ".join(f"{'greatest' if up else 'least'} {node.schema.names[at]}" for at, up in node.best.columns)
+    return f" for the {values} of each {('left', 'right')[node.best.side]} row"
 
 
 def describe(node: Node) -> str:

@@ -9,6 +9,6 @@ from sqlengine.plan.nodes import Node
 
 
 def fingerprint(plan: Node) -> str:
-    """64 hexadecimal digits (SHA-256) of what EXPLAIN says of the plan, and of its schema."""
-    text = "\n".join([*explain(plan), str(plan.schema)])
+    """64 hexadecimal digits (SHA-256) of what EXPLAIN says of the plan without hints, and of its schema."""
+    text = "\n".join([*explain(plan, with_hints=False), str(plan.schema)])
     return hashlib.sha256(text.encode()).hexdigest()

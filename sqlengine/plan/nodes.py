@@ -251,6 +251,15 @@ class SessionAggregate(Unary):
     retention_us: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Of the pairs of each row of a side (0 left, 1 right) only those with the best values of some output columns are
+    wanted: (column, whether the greatest is the best)."""
+
+    side: int
+    columns: tuple[tuple[int, bool], ...]
+
+
 @hashed_once
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join(Node):
@@ -263,6 +272,7 @@ class Join(Node):
     how long a row must be kept: (time column position in that side, microseconds after which the watermark of the
     *other* side lets the row go): row is forgotten when time + microseconds < that watermark (a row that can be taken
     back waits for its own side's watermark too).
+    `best`: the output may lack what this says nobody wants; both inputs are append-only then.
     """
 
     left: Node
@@ -274,6 +284,7 @@ class Join(Node):
     null_safe: bool = False
     left_bound: tuple[int, int] | None = None
     right_bound: tuple[int, int] | None = None
+    best: Best | None = None
 
     @property
     def inputs(self) -> tuple[Node, ...]:

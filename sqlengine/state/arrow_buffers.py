@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.masks import present
 from sqlengine.types import storage_type
 
 Ints = npt.NDArray[np.int64]
@@ -34,7 +35,7 @@ def validity(column: pa.Array) -> Mask | None:
     """bool[n], true where a value is present, or None when no value is NULL."""
     if column.null_count == 0:
         return None
-    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    return present(column)
 
 
 def fixed(column: pa.Array, dtype: str) -> npt.NDArray[Any]:

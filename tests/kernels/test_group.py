@@ -92,7 +92,10 @@ def test_the_two_agree(rows: list[tuple[int, int, bool, int]], largest: bool) ->
     answers = []
     for module in (group, group_reference):
         best, seen = zeros(), zeros(np.uint8)
+        promising = module.promising(best, slots, values, largest)
+        assert promising.tolist() == [i for i, v in enumerate(values) if (v > 0 if largest else v < 0)]
         better = module.improve(best, seen, slots, values, valid, largest)
+        assert not len(valid) or not valid[module.promising(best, slots, values, largest)].any()
         pair = [zeros(), zeros(), zeros(np.uint8)]
         won = module.improve_pair(*pair, slots, values, np.arange(len(slots)), valid, largest, True)
         moments = [zeros(np.float64) for _ in range(5)]

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from sqlengine.masks import present
 from sqlengine.operators.aggregates.base import NO_BYTES, Accumulator, Bytes, Inputs, Ints, Mask, Spec
 from sqlengine.operators.base import State
 from sqlengine.state.multiset import Changes, Multiset
@@ -40,7 +41,7 @@ class Appearances(Inputs):
         values = self.array(column)
         if not values.null_count:
             return NO_BYTES
-        return np.asarray(values.is_valid().to_numpy(zero_copy_only=False)).view(np.uint8)
+        return present(values).view(np.uint8)
 
     def take(self, rows: Ints) -> Inputs:
         columns = [self.array(i).take(pa.array(rows)) for i in range(len(self._source.types))]

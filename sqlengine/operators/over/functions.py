@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.errors import OutOfRange
+from sqlengine.masks import truth
 from sqlengine.operators.over.bounds import Places
 from sqlengine.operators.over.segment_tree import fold
 from sqlengine.plan.nodes import WindowCall
@@ -221,7 +222,7 @@ def _some(call: WindowCall, over: Frames) -> pa.Array:
 
 def truths(over: Frames) -> tuple[Ints, Ints]:
     """How many values of each frame are true, and how many false."""
-    value = np.asarray(over.args[0].fill_null(False).to_numpy(zero_copy_only=False))
+    value = truth(over.args[0])
     valid = valid_rows(over)
     return counted(valid & value, over), counted(valid & ~value, over)
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from sqlengine import duck
 from sqlengine.delta import Delta
 from sqlengine.expr.tree import rename_args
+from sqlengine.masks import truth
 from sqlengine.operators.base import NUMBERS, ChosenKeys, State, numbers_of, of_numbers
 from sqlengine.operators.changes import differ
 from sqlengine.operators.over.bounds import frame_ranges, order_values, places
@@ -127,7 +128,7 @@ class OverOperator(PartitionedOperator):
         lo, hi = frame_ranges(call.frame, at, values)
         kept = None
         if call.filter is not None:
-            kept = np.asarray(columns[call.filter].fill_null(False).to_numpy(zero_copy_only=False))
+            kept = truth(columns[call.filter])
         made = compute(call, Frames(at, lo, hi, [columns[a] for a in call.args], kept))
         return made if made.type == call.type else made.cast(call.type)
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sqlengine.masks import truth
 from sqlengine.operators.base import ChosenKeys
 from sqlengine.operators.over.bounds import Places, frame_ranges, places
 from sqlengine.operators.over.functions import Frames, counted, halves, truths, valid_rows, whole
@@ -173,7 +174,7 @@ class _Call:
     ) -> None:
         self.call, self.number, self.at, self.before, self.state = call, number, at, before, state
         assert call.frame is not None
-        kept = None if call.filter is None else np.asarray(columns[call.filter].fill_null(False).to_numpy(False))
+        kept = None if call.filter is None else truth(columns[call.filter])
         lo, hi = frame_ranges(call.frame, at, None)
         self.over = Frames(at, lo, hi, [columns[a] for a in call.args], kept)
 

@@ -8,6 +8,7 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.rules.aggregate_early import aggregate_early
 from sqlengine.plan.rules.fuse_window_aggregate import fuse_window_aggregate
 from sqlengine.plan.rules.infer_predicates import infer_predicates
+from sqlengine.plan.rules.keep_best_pairs import keep_best_pairs
 from sqlengine.plan.rules.keep_winners import keep_winners
 from sqlengine.plan.rules.order_joins import order_joins
 from sqlengine.plan.rules.outer_to_inner import outer_to_inner
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     aggregate_early,
     prune_columns,
     push_to_log,
+    keep_best_pairs,
 )
 """In the order they are applied; filters are pushed again once more of them are known."""
 

@@ -1,0 +1,80 @@
+"""Greatest and least values over a join: for each row of the side that the groups are of, one pair is enough.
+
+"The highest of the bids that came while an auction was open" (NEXMark query 4) makes millions of pairs and groups them
+by the auction.  Where rows only come, pairs of one auction fall into one group, and of those that come together only
+the best can change it: the join leaves the others out (operators/best_pairs.py).  A join that something else of the
+plan reads as well stays what it is, for it is run once for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from sqlengine.expr.tree import InputRef
+from sqlengine.plan import nodes
+from sqlengine.plan.nodes import Best, Node
+from sqlengine.plan.properties import rebuild
+from sqlengine.plan.rules.once import once_a_node
+from storage.replacing import replace
+
+
+def keep_best_pairs(node: Node) -> Node:
+    """The plan with such joins told what is wanted of their pairs."""
+    made = _marked(node, frozenset())
+    if made is node:
+        return node
+    joins = {below for below in _all(made) if type(below) is nodes.Join}
+    plain = [replace(join, best=None) for join in joins if join.best is not None]
+    read_twice = {join for join in plain if join in joins or plain.count(join) > 1}
+    return _marked(node, frozenset(read_twice)) if read_twice else made
+
+
+def _all(node: Node) -> Iterator[Node]:
+    yield node
+    for below in node.inputs:
+        yield from _all(below)
+
+
+@once_a_node
+def _marked(node: Node, but: frozenset[Node]) -> Node:
+    node = rebuild(node, tuple(_marked(i, but) for i in node.inputs))
+    if not isinstance(node, nodes.GroupAggregate) or not node.keys or not node.aggregates:
+        return node
+    wanted = [(call.args[0], call.function == "max") for call in node.aggregates if _is_extreme(call)]
+    if len(wanted) < len(node.aggregates):
+        return node
+    return rebuild(node, (_below(node.input, node.keys, wanted, but),))
+
+
+def _is_extreme(call: nodes.AggregateCall) -> bool:
+    kind = call.type
+    is_word = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind)
+    return call.function in ("max", "min") and call.filter is None and is_word and not pa.types.is_interval(kind)
+
+
+def _below(node: Node, keys: tuple[int, ...], wanted: list[tuple[int, bool]], but: frozenset[Node]) -> Node:
+    """The input of such groups, its join marked."""
+    if isinstance(node, nodes.Project):
+        columns = {i: e.index for i, e in enumerate(node.exprs) if isinstance(e, InputRef)}
+        if not columns.keys() >= {*keys, *(at for at, _ in wanted)}:
+            return node
+        through = tuple(columns[k] for k in keys), [(columns[at], largest) for at, largest in wanted]
+        return rebuild(node, (_below(node.input, *through, but),))
+    if type(node) is not nodes.Join or node.kind != "inner" or node.best is not None or node in but:
+        return node
+    if not (node.left.append_only and node.right.append_only):
+        return node
+    side = _side(node, keys)
+    return node if side is None else replace(node, best=Best(side, tuple(dict.fromkeys(wanted))))
+
+
+def _side(join: nodes.Join, keys: tuple[int, ...]) -> int | None:
+    """The side all of whose pairs with one row have the same keys: 0 left, 1 right."""
+    width = len(join.left.schema)
+    met = set(join.left_keys) | {width + k for k in join.right_keys}
+    others = [k for k in keys if k not in met]
+    if all(k < width for k in others):
+        return 0
+    return 1 if all(k >= width for k in others) else None
