@@ -165,9 +165,7 @@ def entry(name: str) -> Entry | None:
     functions = BUILTINS.lookup(f"hive${name}") or BUILTINS.lookup(SAME.get(name, name))
     if not functions:
         return Entry(name, (f"{name}(...)",), "")
-    own = SAME.get(name, name)
-    texts = [s.text.removeprefix("hive$") for f in functions for s in f.signatures]
-    texts = [name + text.removeprefix(own) if text.startswith(own + "(") else text for text in texts]
+    texts = [name + s.text[s.text.index("(") :] for f in functions for s in f.signatures]
     return Entry(name, tuple(texts), functions[0].description, functions[0].example)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sqlengine.expr import tree
-from sqlengine.expr.hive.coercion import MOMENTS, is_null, met, to
+from sqlengine.expr.hive.coercion import MOMENTS, STRING, is_null, met, to
 from sqlengine.expr.hive.form_parts import Form, made, wrong
 from sqlengine.types import INTERVAL, is_integer
 
@@ -81,14 +81,15 @@ def _arrays_zip(args: list[tree.Expr]) -> tree.Expr:
 def _map_from_arrays(args: list[tree.Expr]) -> tree.Expr:
     if len(args) != 2 or not all(_is_list(a.type) for a in args):
         raise wrong("map_from_arrays", args, "an array of keys and one of values")
-    return made(pa.map_(args[0].type.value_type, args[1].type.value_type), "hive$map_of_arrays", args)
+    kind = pa.map_(*(met([a.type.value_type]) for a in args))
+    return made(kind, "hive$map_of_arrays", args)
 
 
 def _map_from_entries(args: list[tree.Expr]) -> tree.Expr:
     kind = args[0].type.value_type if len(args) == 1 and _is_list(args[0].type) else pa.null()
     if not pa.types.is_struct(kind) or kind.num_fields != 2:
         raise wrong("map_from_entries", args, "an array of structs of a key and a value")
-    return made(pa.map_(kind.field(0).type, kind.field(1).type), "hive$map_of_entries", args)
+    return made(pa.map_(*(met([kind.field(i).type]) for i in (0, 1))), "hive$map_of_entries", args)
 
 
 def _map_entries(args: list[tree.Expr]) -> tree.Expr:
@@ -102,24 +103,32 @@ def _map_entries(args: list[tree.Expr]) -> tree.Expr:
 def _map_concat(args: list[tree.Expr]) -> tree.Expr:
     if not args:
         return tree.Const(pa.map_(pa.string(), pa.string()), ())
-    if not all(_is_map(a.type) for a in args):
+    if not all(_is_map(a.type) or is_null(a.type) for a in args):
         raise wrong("map_concat", args, "maps")
     kind = met([a.type for a in args])
     return made(kind, "hive$joined_maps", [to(a, kind) for a in args])
 
 
-SPARK_COLLECTIONS: dict[str, Form] = {
+def _known(form: Form) -> Form:
+    """The form, or NULL where a bare NULL stands for the array or the map."""
+    return lambda args: tree.Const(STRING, None) if args and is_null(args[0].type) else form(args)
+
+
+_FORMS: dict[str, Form] = {
     "element_at": _element_at,
     "try_element_at": _element_at,
     "get": _get,
     "array_prepend": _with_element("array_prepend", 1, 2),
     "array_insert": _with_element("array_insert", 2, 3),
     "flatten": _flatten,
-    "sequence": _sequence,
     "arrays_zip": _arrays_zip,
     "map_from_arrays": _map_from_arrays,
     "map_from_entries": _map_from_entries,
     "map_entries": _map_entries,
+}
+SPARK_COLLECTIONS: dict[str, Form] = {
+    **{name: _known(form) for name, form in _FORMS.items()},
+    "sequence": _sequence,
     "map_concat": _map_concat,
 }
 """Forms by Spark's name."""

@@ -74,7 +74,7 @@ def _trying(name: str, op: str) -> Form:
             )
         if op == "/" or any(a.type in MOMENTS or a.type == INTERVAL for a in args):
             return operation(op, *args)
-        a, b = (number(arg) for arg in args)
+        a, b = (to(x, y.type) if is_null(x.type) and is_integer(y.type) else number(x) for x, y in (args, args[::-1]))
         kind = common_type(a.type, b.type)
         if kind is None or not is_integer(kind):
             return operation(op, a, b)

@@ -212,6 +212,7 @@ def _appended(a: pa.Array, x: pa.Array) -> tuple[Ints, pa.Array]:
 
 
 def in_order(a: pa.Array, nulls_last: bool = False) -> tuple[Ints, pa.Array]:
+    """(row of each element, elements) in ascending order row by row."""
     parents, values, _ = flat(a)
     ranks = element_order(values)
     if nulls_last:

@@ -130,6 +130,7 @@ def java_doubles(seed: int, count: int) -> Doubles:
     "the numbers that java.util.Random gives for a seed, in order of the rows of a batch",
     broadcast=True,
     volatility="volatile",
+    aliases=("hive$random",),
 )
 def rand_seeded(seed: pa.Array) -> pa.Array:
     known = pc.unique(seed).drop_null().to_pylist()

@@ -127,7 +127,8 @@ def _read(t: pa.Array, pattern: pa.Array | None = None) -> pa.Array:
 
 to_timestamp = scalar(
     ";".join(f"hive$to_timestamp(t {kind}) -> timestamp" for kind in ("timestamp", "date", "text"))
-    + "; hive$to_timestamp(t text, format text) -> timestamp",
+    + ";"
+    + ";".join(f"hive$to_timestamp(t {kind}, format text) -> timestamp" for kind in ("timestamp", "date", "text")),
     "a text, in a pattern of Java's, as a timestamp; NULL for what is none",
     broadcast=True,
     aliases=("hive$try_to_timestamp",),
@@ -135,7 +136,7 @@ to_timestamp = scalar(
 
 
 @scalar(
-    "hive$to_date(t text, format text) -> date",
+    ";".join(f"hive$to_date(t {kind}, format text) -> date" for kind in ("timestamp", "date", "text")),
     "a text in a pattern of Java's as a date; NULL for what is none",
     broadcast=True,
 )

@@ -167,6 +167,7 @@ substring_index = scalar(
 
 
 def trim_function(name: str, arrow: Callable[..., Value], where: str) -> Function:
+    """A function that takes spaces, or the characters given, off a text's ends."""
     cut = by_options(_TEXT, lambda s, chars: arrow(s, characters=chars) if chars else s)
 
     def kernel(s: Value, chars: Value | None = None) -> Value:

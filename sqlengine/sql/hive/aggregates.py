@@ -160,6 +160,15 @@ def _one_of(name: str) -> Rewrite:
     return rewrite
 
 
+def _beside(call: ast.Call) -> ast.Expr:
+    """`max_by(x, y)`: x of the row of the greatest y, NULL too; ours passes over rows whose x is NULL, but not over a
+    struct of it."""
+    if len(call.args) != 2:
+        raise errors.UndefinedFunction(f"{call.name} takes a value and what it is chosen by", position=call.position)
+    row = replace(call, args=(_hive("struct", call.args[0]), call.args[1]))
+    return _hive("member", row, ast.Literal("col1", "text"))
+
+
 def passes_nulls(args: Sequence[ast.Expr]) -> bool:
     """Whether the second argument of `first(x, true)` and its like says that NULLs are passed over."""
     return len(args) > 1 and isinstance(args[1], ast.Literal) and args[1].value is True
@@ -173,9 +182,10 @@ ONE_OF = {"any_value": "first", "first": "first", "first_value": "first", "last"
 """Aggregates that are one row's value: the name of ours."""
 SPARK_AGGREGATES: dict[str, Rewrite] = {
     **{name: _one_of(ours) for name, ours in ONE_OF.items()},
-    **dict.fromkeys("max_by min_by mode count_if approx_count_distinct bit_and bit_or bit_xor".split(), _same),
+    **dict.fromkeys("mode count_if approx_count_distinct bit_and bit_or bit_xor".split(), _same),
     **dict.fromkeys(("bool_and", "every"), _renamed("bool_and")),
     **dict.fromkeys(("bool_or", "some", "any"), _renamed("bool_or")),
+    **dict.fromkeys(("max_by", "min_by"), _beside),
     "median": _double("median"),
     "approx_percentile": _of_values("approx_percentile_of"),
     "array_agg": _collected(False),
