@@ -165,7 +165,7 @@ def entry(name: str) -> Entry | None:
     functions = BUILTINS.lookup(f"hive${name}") or BUILTINS.lookup(SAME.get(name, name))
     if not functions:
         return Entry(name, (f"{name}(...)",), "")
-    texts = [name + s.text[s.text.index("(") :] for f in functions for s in f.signatures]
+    texts = dict.fromkeys(name + s.text[s.text.index("(") :] for f in functions for s in f.signatures)
     return Entry(name, tuple(texts), functions[0].description, functions[0].example)
 
 

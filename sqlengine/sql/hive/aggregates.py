@@ -182,10 +182,11 @@ ONE_OF = {"any_value": "first", "first": "first", "first_value": "first", "last"
 """Aggregates that are one row's value: the name of ours."""
 SPARK_AGGREGATES: dict[str, Rewrite] = {
     **{name: _one_of(ours) for name, ours in ONE_OF.items()},
-    **dict.fromkeys("mode count_if approx_count_distinct bit_and bit_or bit_xor".split(), _same),
+    **dict.fromkeys("mode approx_count_distinct bit_and bit_or bit_xor".split(), _same),
     **dict.fromkeys(("bool_and", "every"), _renamed("bool_and")),
     **dict.fromkeys(("bool_or", "some", "any"), _renamed("bool_or")),
     **dict.fromkeys(("max_by", "min_by"), _beside),
+    "count_if": lambda call: replace(call, args=tuple(_hive("istrue", arg) for arg in call.args)),
     "median": _double("median"),
     "approx_percentile": _of_values("approx_percentile_of"),
     "array_agg": _collected(False),
