@@ -6,7 +6,7 @@ mean the same in Hive (functions/hive/same.py); arguments are converted by Hive'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -17,16 +17,17 @@ from sqlengine.expr.coerce import as_arg, constant
 from sqlengine.expr.hive import conditions, session
 from sqlengine.expr.hive.coercion import DOUBLE, STRING, is_null, number, to, unified
 from sqlengine.expr.hive.collection_forms import COLLECTION_FORMS
+from sqlengine.expr.hive.form_parts import Form, text_of
 from sqlengine.expr.hive.number_forms import NUMBER_FORMS
 from sqlengine.expr.hive.operators import builtin, operation, whole
+from sqlengine.expr.hive.spark_collections import SPARK_COLLECTIONS
+from sqlengine.expr.hive.spark_forms import SPARK_CASTS, SPARK_FORMS
 from sqlengine.functions import Registry
 from sqlengine.functions.hive.gaps import gap_of
 from sqlengine.functions.hive.same import SAME
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg, Signature
 from sqlengine.types import TIMESTAMP, from_sql, is_numeric, is_text, to_sql
-
-Form = Callable[[list[tree.Expr]], tree.Expr]
 
 
 def call(name: str, args: Sequence[tree.Expr], functions: Registry) -> tree.Expr:
@@ -125,14 +126,9 @@ def _converted(pseudo: str, exact: pa.DataType | None, arg: Arg) -> tuple[pa.Dat
 # ---------------------------------------------------------------- forms
 
 
-def _text_of(expr: tree.Expr) -> str:
-    assert isinstance(expr, tree.Const)
-    return str(expr.value)
-
-
 def _cast(args: list[tree.Expr]) -> tree.Expr:
     """CAST: char and varchar with a length are texts cut to it."""
-    value, name = args[0], _text_of(args[1])
+    value, name = args[0], text_of(args[1])
     base, _, length = name.rstrip(")").partition("(")
     if base in ("char", "varchar") and length.isdigit():
         cut = tree.Call(STRING, "left", (to(value, STRING), tree.Const(pa.int32(), int(length))))
@@ -162,6 +158,7 @@ CASTS: dict[str, pa.DataType] = {
     "udftolong": pa.int64(),
     "udftofloat": pa.float32(),
     "udftodouble": DOUBLE,
+    **SPARK_CASTS,
 }
 """Functions that are casts, and what to."""
 
@@ -212,5 +209,11 @@ FORMS: dict[str, Form] = {
     "concat": _concat,
     **conditions.FORMS,
     **session.FORMS,
+    **SPARK_COLLECTIONS,
+    **SPARK_FORMS,
+    "cardinality": COLLECTION_FORMS["size"],
+    "ifnull": _coalesce,
+    "iff": conditions.FORMS["if"],
+    "equal_null": conditions.FORMS["<=>"],
 }
 """Functions made of other expressions, by Hive's name or one that only lowering writes."""

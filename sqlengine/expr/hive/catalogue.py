@@ -11,11 +11,13 @@ from functools import lru_cache
 
 from sqlengine import errors
 from sqlengine.expr.hive.calls import CASTS, FORMS
+from sqlengine.expr.hive.spark_words import SPARK_WRITTEN
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.hive import HIVE
 from sqlengine.functions.hive.gaps import GAPS, Gap, gap_of
 from sqlengine.functions.hive.hive4 import NAMES
 from sqlengine.functions.hive.same import SAME
+from sqlengine.functions.hive.spark_names import SPARK_NAMES
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.hive.aggregates import AGGREGATES
 from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS
@@ -23,8 +25,8 @@ from sqlengine.types import hive_name
 
 _WINDOWS = "row_number rank dense_rank percent_rank cume_dist ntile lead lag first_value last_value grouping".split()
 _OPERATORS = "= == <> != < <= > >= <=> + - * / % & | ^ ~ !".split()
-_MORE = ("user", "nvl2")
-"""What is here though Hive 4 does not list it."""
+_MORE = ("user", "nvl2", *SPARK_NAMES)
+"""What is here though Hive 4 does not list it: Spark's functions in the main."""
 
 _WRITTEN: dict[str, tuple[str, str]] = {
     "and": ("a and b", "whether both are true"),
@@ -50,6 +52,7 @@ _WRITTEN: dict[str, tuple[str, str]] = {
     "isnotfalse": ("isnotfalse(a)", "whether a is true or NULL"),
     "index": ("index(a, i)", "a[i]: the i-th value of an array counted from 0, the value of a map's key"),
     **{name: (f"{name}(a)", f"CAST(a AS {hive_name(kind)})") for name, kind in CASTS.items()},
+    **SPARK_WRITTEN,
     "concat": ("concat(a, ...)", "texts or binaries joined; NULL when one is NULL"),
     "array": ("array(a, ...)", "an array of values at their common type"),
     "map": ("map(k, v, ...)", "a map of keys and values in turn"),
@@ -162,9 +165,7 @@ def entry(name: str) -> Entry | None:
     functions = BUILTINS.lookup(f"hive${name}") or BUILTINS.lookup(SAME.get(name, name))
     if not functions:
         return Entry(name, (f"{name}(...)",), "")
-    own = SAME.get(name, name)
-    texts = [s.text.removeprefix("hive$") for f in functions for s in f.signatures]
-    texts = [name + text.removeprefix(own) if text.startswith(own + "(") else text for text in texts]
+    texts = dict.fromkeys(name + s.text[s.text.index("(") :] for f in functions for s in f.signatures)
     return Entry(name, tuple(texts), functions[0].description, functions[0].example)
 
 

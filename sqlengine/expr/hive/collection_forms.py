@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.errors import did_you_mean
 from sqlengine.expr import tree
-from sqlengine.expr.coerce import constant
 from sqlengine.expr.hive.coercion import STRING, is_null, met, to, unified
+from sqlengine.expr.hive.form_parts import Form, made, text_of, wrong
 from sqlengine.types import to_sql
-
-Form = Callable[[list[tree.Expr]], tree.Expr]
-
-
-def _made(kind: pa.DataType, name: str, args: Sequence[tree.Expr]) -> tree.Expr:
-    """A call, computed at once where all is constant."""
-    call = tree.Call(kind, name, tuple(args))
-    return constant(call) if args and all(isinstance(a, tree.Const) for a in args) else call
-
-
-def _wrong(name: str, args: Sequence[tree.Expr], wanted: str) -> errors.Error:
-    shown = ", ".join(to_sql(a.type) for a in args)
-    return errors.UndefinedFunction(f"function {name}({shown}) does not exist", hint=f"{name} takes {wanted}")
-
-
-def _text_of(expr: tree.Expr) -> str:
-    assert isinstance(expr, tree.Const)
-    return str(expr.value)
-
 
 # ---------------------------------------------------------------- parts
 
@@ -55,7 +36,7 @@ def _item(args: list[tree.Expr]) -> tree.Expr:
 
 def _member(args: list[tree.Expr]) -> tree.Expr:
     """A struct's field; of an array of structs, the array of that field."""
-    of, name = args[0], _text_of(args[1])
+    of, name = args[0], text_of(args[1])
     inner = of.type.value_type if pa.types.is_list(of.type) else of.type
     if not pa.types.is_struct(inner):
         raise errors.WrongObjectType(f"field {name} asked of type {to_sql(of.type)}, which is not a struct")
@@ -110,41 +91,41 @@ def _sort_array_by(args: list[tree.Expr]) -> tree.Expr:
     kind = args[0].type if args else STRING
     words = [a.value for a in args[1:] if isinstance(a, tree.Const)]
     if not pa.types.is_list(kind) or not pa.types.is_struct(kind.value_type) or not words or len(words) < len(args) - 1:
-        raise _wrong("sort_array_by", args, "an array of structs and names of fields as constants")
+        raise wrong("sort_array_by", args, "an array of structs and names of fields as constants")
     names = words[:-1] if len(words) > 1 and str(words[-1]).upper() in ("ASC", "DESC") else words
     for name in names:
         _place(kind.value_type, str(name))
-    return _made(kind, "hive$sort_array_by_fields", args)
+    return made(kind, "hive$sort_array_by_fields", args)
 
 
 def _array_join(args: list[tree.Expr]) -> tree.Expr:
     if len(args) not in (2, 3) or not pa.types.is_list(args[0].type):
-        raise _wrong("array_join", args, "an array, a separator and what stands for NULL")
+        raise wrong("array_join", args, "an array, a separator and what stands for NULL")
     texts = [to(args[0], pa.list_(STRING)), *(to(a, STRING) for a in args[1:])]
-    return _made(STRING, "hive$array_join", texts)
+    return made(STRING, "hive$array_join", texts)
 
 
 def _of_map(name: str, kind: Callable[[pa.DataType], pa.DataType]) -> Form:
     def form(args: list[tree.Expr]) -> tree.Expr:
         if len(args) != 1 or not pa.types.is_map(args[0].type):
-            raise _wrong(name, args, "a map")
-        return _made(kind(args[0].type), f"hive${name}", args)
+            raise wrong(name, args, "a map")
+        return made(kind(args[0].type), f"hive${name}", args)
 
     return form
 
 
 def _map_contains_key(args: list[tree.Expr]) -> tree.Expr:
     if len(args) != 2 or not pa.types.is_map(args[0].type):
-        raise _wrong("map_contains_key", args, "a map and a key")
-    return _made(pa.bool_(), "hive$map_contains_key", [args[0], to(args[1], args[0].type.key_type)])
+        raise wrong("map_contains_key", args, "a map and a key")
+    return made(pa.bool_(), "hive$map_contains_key", [args[0], to(args[1], args[0].type.key_type)])
 
 
 def _size(args: list[tree.Expr]) -> tree.Expr:
     if len(args) != 1 or not (is_null(args[0].type) or pa.types.is_list(args[0].type) or pa.types.is_map(args[0].type)):
-        raise _wrong("size", args, "an array or a map")
+        raise wrong("size", args, "an array or a map")
     if is_null(args[0].type):
         return tree.Const(pa.int32(), -1)
-    return _made(pa.int32(), "hive$size", args)
+    return made(pa.int32(), "hive$size", args)
 
 
 # ---------------------------------------------------------------- rows
@@ -152,14 +133,14 @@ def _size(args: list[tree.Expr]) -> tree.Expr:
 
 def _explode_rows(args: list[tree.Expr]) -> tree.Expr:
     if len(args) != 1 or not pa.types.is_list(args[0].type):
-        raise _wrong("explode", args, "an array under one name or a map under two")
+        raise wrong("explode", args, "an array under one name or a map under two")
     return args[0]
 
 
 def _rows_of_map(name: str, called: str, numbered: bool) -> Form:
     def form(args: list[tree.Expr]) -> tree.Expr:
         if len(args) != 1 or not pa.types.is_map(args[0].type):
-            raise _wrong(called, args, "a map under this many names")
+            raise wrong(called, args, "a map under this many names")
         kind = args[0].type
         fields = [("key", kind.key_type), ("value", kind.item_type)]
         fields = [("pos", pa.int32()), *fields] if numbered else fields
@@ -170,14 +151,14 @@ def _rows_of_map(name: str, called: str, numbered: bool) -> Form:
 
 def _posexplode_rows(args: list[tree.Expr]) -> tree.Expr:
     if len(args) != 1 or not pa.types.is_list(args[0].type):
-        raise _wrong("posexplode", args, "an array under two names or a map under three")
+        raise wrong("posexplode", args, "an array under two names or a map under three")
     kind = pa.struct([("pos", pa.int32()), ("val", args[0].type.value_type)])
     return tree.Call(pa.list_(kind), "hive$posexplode_rows", (args[0],))
 
 
 def _inline_rows(args: list[tree.Expr]) -> tree.Expr:
     if len(args) != 1 or not pa.types.is_list(args[0].type) or not pa.types.is_struct(args[0].type.value_type):
-        raise _wrong("inline", args, "an array of structs")
+        raise wrong("inline", args, "an array of structs")
     return args[0]
 
 
@@ -212,7 +193,7 @@ def _stack_row(args: list[tree.Expr]) -> tree.Expr:
 def _replicated(args: list[tree.Expr]) -> tree.Expr:
     """`replicate_rows(n, ...)`: n times the row of all its arguments."""
     if len(args) < 2:
-        raise _wrong("replicate_rows", args, "a number and values")
+        raise wrong("replicate_rows", args, "a number and values")
     row = _struct([to(args[0], pa.int64()), *args[1:]])
     return tree.Call(pa.list_(row.type), "hive$repeated", (row, to(args[0], pa.int64())))
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pyarrow as pa
 
 from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.coerce import constant
 from sqlengine.expr.hive.coercion import number, to
+from sqlengine.expr.hive.form_parts import Form
 from sqlengine.expr.hive.operators import operation
 from sqlengine.types import common_type
-
-Form = Callable[[list[tree.Expr]], tree.Expr]
 
 
 def _pmod(args: list[tree.Expr]) -> tree.Expr:

@@ -22,6 +22,13 @@ from sqlengine.functions.hive import (
     patterns,
     rounding,
     row_lists,
+    spark_arrays,
+    spark_maps,
+    spark_math,
+    spark_patterns,
+    spark_sequences,
+    spark_text,
+    spark_times,
     text,
     times,
     urls,
@@ -48,6 +55,13 @@ FAMILIES = (
     digests,
     hashes,
     masks,
+    spark_arrays,
+    spark_maps,
+    spark_math,
+    spark_patterns,
+    spark_sequences,
+    spark_text,
+    spark_times,
 )
 
 HIVE: Registry = collect(FAMILIES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from sqlengine.functions.hive.lists import (
     element_codes,
     element_order,
     flat,
+    map_entries,
     one_of_rows,
     pair_codes,
     relisted,
@@ -132,19 +134,22 @@ array_max = scalar(
 # ---------------------------------------------------------------- arrays made of arrays
 
 
-def _array(
-    name: str, params: str, description: str, choose: Callable[..., tuple[Ints, pa.Array]], *, strict: bool = True
+def array_function(
+    name: str, params: str, description: str, choose: Callable[..., tuple[Ints, pa.Array]], **options: Any
 ) -> Function:
-    """A function whose array is made of chosen elements: `choose` gives (row of each element, elements)."""
+    """A function whose array is made of chosen elements: `choose` gives (row of each element, elements).
+
+    Where it is not strict the first argument alone decides on NULL."""
 
     def make(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
         def kernel(*args: pa.Array) -> pa.Array:
             parents, values = choose(*args)
-            return relisted(parents, values, len(args[0]), result, row_nulls(*(args if strict else args[:1])))
+            decisive = args if options.get("strict", True) else args[:1]
+            return relisted(parents, values, len(args[0]), result, row_nulls(*decisive))
 
         return kernel
 
-    return scalar(f"hive${name}({params}) -> anyarray", description, factory=True, broadcast=True)(make)
+    return scalar(f"hive${name}({params}) -> anyarray", description, factory=True, broadcast=True, **options)(make)
 
 
 def _firsts(parents: Ints, codes: Ints) -> Ints:
@@ -206,7 +211,8 @@ def _appended(a: pa.Array, x: pa.Array) -> tuple[Ints, pa.Array]:
     return parents[order], both.take(pa.array(order))
 
 
-def _sorted(a: pa.Array, nulls_last: bool = False) -> tuple[Ints, pa.Array]:
+def in_order(a: pa.Array, nulls_last: bool = False) -> tuple[Ints, pa.Array]:
+    """(row of each element, elements) in ascending order row by row."""
     parents, values, _ = flat(a)
     ranks = element_order(values)
     if nulls_last:
@@ -215,23 +221,27 @@ def _sorted(a: pa.Array, nulls_last: bool = False) -> tuple[Ints, pa.Array]:
     return parents[order], values.take(pa.array(order))
 
 
-array_distinct = _array("array_distinct", "a anyarray", "each element once, in order of its first place", _distinct)
-array_union = _array("array_union", "a anyarray, b anyarray", "each element of either once", _union)
-array_intersect = _array(
+array_distinct = array_function(
+    "array_distinct", "a anyarray", "each element once, in order of its first place", _distinct
+)
+array_union = array_function("array_union", "a anyarray, b anyarray", "each element of either once", _union)
+array_intersect = array_function(
     "array_intersect", "a anyarray, b anyarray", "each element of both once", lambda a, b: _among(a, b, True)
 )
-array_except = _array(
+array_except = array_function(
     "array_except", "a anyarray, b anyarray", "each element of a once that b has not", lambda a, b: _among(a, b, False)
 )
-array_remove = _array("array_remove", "a anyarray, x anyelement", "the array without an element", _removed)
-array_slice = _array(
+array_remove = array_function("array_remove", "a anyarray, x anyelement", "the array without an element", _removed)
+array_slice = array_function(
     "array_slice", "a anyarray, start integer, n integer", "n elements from a place counted from 0", _slice
 )
-array_append = _array("array_append", "a anyarray, x anyelement", "the array and one more", _appended, strict=False)
-array_sort = _array(
-    "array_sort", "a anyarray", "the elements in ascending order, NULL last (Spark)", lambda a: _sorted(a, True)
+array_append = array_function(
+    "array_append", "a anyarray, x anyelement", "the array and one more", _appended, strict=False
 )
-sort_array = _array("sort_array", "a anyarray", "the elements in ascending order, NULL first", _sorted)
+array_sort = array_function(
+    "array_sort", "a anyarray", "the elements in ascending order, NULL last (Spark)", lambda a: in_order(a, True)
+)
+sort_array = array_function("sort_array", "a anyarray", "the elements in ascending order, NULL first", in_order)
 
 
 @scalar(
@@ -342,10 +352,7 @@ def _lookup(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
 
 def _found(m: pa.MapArray, key: pa.Array) -> tuple[Ints, Ints]:
     """(rows that have their key, its place among all entries)."""
-    counts = np.where(pc.is_valid(m).to_numpy(zero_copy_only=False), np.diff(m.offsets.to_numpy()), 0)
-    parents = np.repeat(np.arange(len(m)), counts)
-    starts = m.offsets.to_numpy()[:-1]
-    places = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(starts, counts)
+    parents, places = map_entries(m)
     names = m.keys.take(pa.array(places, pa.int64()))
     mine, wanted = pair_codes(names, key)
     hit = (mine == wanted[parents]) & pc.is_valid(names).to_numpy(zero_copy_only=False)

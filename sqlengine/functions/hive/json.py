@@ -31,7 +31,7 @@ _LENIENT = json.JSONDecoder(strict=False, parse_constant=_refused)
 _ODD_ESCAPE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|(["\\/bfnrt])|(.))', re.DOTALL)
 
 
-def _loaded(text: str) -> Any:
+def loaded(text: str) -> Any:
     """The value; control characters within texts and any escaped character are let pass, and what follows the value."""
     value, _ = _LENIENT.raw_decode(_ODD_ESCAPE.sub(lambda m: m[2] if m[2] else m[0], text.lstrip(" \t\r\n")))
     return value
@@ -130,7 +130,7 @@ def _object(text: str, path: str) -> str | None:
     if not text or steps is None:
         return None
     try:
-        value = _loaded(text)
+        value = loaded(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, (dict, list)):
@@ -151,7 +151,7 @@ get_json_object = scalar(
 
 def _item(text: str, key: str) -> str | None:
     try:
-        value = _loaded(text)
+        value = loaded(text)
     except (ValueError, RecursionError):
         return None
     return written(value.get(key)) if isinstance(value, dict) else None

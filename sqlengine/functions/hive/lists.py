@@ -19,6 +19,21 @@ def flat(a: pa.ListArray) -> tuple[Ints, pa.Array, Ints]:
     return parents, pc.list_flatten(a), places
 
 
+def map_entries(m: pa.MapArray) -> tuple[Ints, Ints]:
+    """(row of each entry, its place among `m.keys` and `m.items`); NULL maps have none."""
+    starts = m.offsets.to_numpy()
+    counts = np.where(pc.is_valid(m).to_numpy(zero_copy_only=False), np.diff(starts), 0)
+    parents = np.repeat(np.arange(len(m)), counts)
+    within = np.arange(len(parents)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return parents, within + np.repeat(starts[:-1], counts)
+
+
+def offsets_of(parents: Ints, rows: int, unknown: Mask | None = None) -> pa.Array:
+    """Where each row's elements begin, by the ascending rows of the elements; NULL for rows that are unknown."""
+    ends = np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=rows))]).astype(np.int32)
+    return pa.array(ends, mask=None if unknown is None else np.append(unknown, False))
+
+
 def row_nulls(*arrays: pa.Array) -> Mask | None:
     """Where one of the arrays is NULL; None for nowhere."""
     masks = [pc.is_null(a).to_numpy(zero_copy_only=False) for a in arrays if a.null_count]

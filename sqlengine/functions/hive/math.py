@@ -16,7 +16,7 @@ from sqlengine.functions.registry import Function, scalar
 Doubles = np.ndarray
 
 
-def _of(
+def of_doubles(
     name: str,
     function: Callable[..., Doubles],
     description: str,
@@ -61,29 +61,31 @@ def _power(x: Doubles, y: Doubles) -> Doubles:
     return np.where(odd, np.nan, np.power(x, y))
 
 
-ln = _of("ln", np.log, "natural logarithm; NULL of 0 and below", unknown=_not_positive)
-log = _of("log", np.log, "natural logarithm; NULL of 0 and below", unknown=_not_positive)
-log_base = _of(
+ln = of_doubles("ln", np.log, "natural logarithm; NULL of 0 and below", unknown=_not_positive)
+log = of_doubles("log", np.log, "natural logarithm; NULL of 0 and below", unknown=_not_positive)
+log_base = of_doubles(
     "log",
     lambda base, x: np.log(x) / np.log(base),
     "logarithm to a base; NULL of 0 and below, and for bases up to 1",
     args="base x",
     unknown=lambda base, x: (base <= 1.0) | (x <= 0.0),
 )
-log2 = _of("log2", lambda x: np.log(x) / np.log(2.0), "logarithm to base 2; NULL of 0 and below", unknown=_not_positive)
-log10 = _of("log10", np.log10, "logarithm to base 10; NULL of 0 and below", unknown=_not_positive)
-sqrt = _of("sqrt", np.sqrt, "square root; NULL below 0", unknown=lambda x: x < 0.0)
-cbrt = _of("cbrt", _cube_root, "cube root")
-exp = _of("exp", np.exp, "e raised to x")
-power = _of("power", _power, "x raised to y", args="x y", aliases=("hive$pow",))
-sin = _of("sin", np.sin, "sine of radians")
-cos = _of("cos", np.cos, "cosine of radians")
-tan = _of("tan", np.tan, "tangent of radians")
-asin = _of("asin", np.arcsin, "arc sine, in radians; NULL outside -1 to 1", unknown=_outside)
-acos = _of("acos", np.arccos, "arc cosine, in radians; NULL outside -1 to 1", unknown=_outside)
-atan = _of("atan", np.arctan, "arc tangent, in radians")
-degrees = _of("degrees", lambda x: x * (180.0 / np.pi), "radians as degrees")
-radians = _of("radians", lambda x: x * (np.pi / 180.0), "degrees as radians")
+log2 = of_doubles(
+    "log2", lambda x: np.log(x) / np.log(2.0), "logarithm to base 2; NULL of 0 and below", unknown=_not_positive
+)
+log10 = of_doubles("log10", np.log10, "logarithm to base 10; NULL of 0 and below", unknown=_not_positive)
+sqrt = of_doubles("sqrt", np.sqrt, "square root; NULL below 0", unknown=lambda x: x < 0.0)
+cbrt = of_doubles("cbrt", _cube_root, "cube root")
+exp = of_doubles("exp", np.exp, "e raised to x")
+power = of_doubles("power", _power, "x raised to y", args="x y", aliases=("hive$pow",))
+sin = of_doubles("sin", np.sin, "sine of radians")
+cos = of_doubles("cos", np.cos, "cosine of radians")
+tan = of_doubles("tan", np.tan, "tangent of radians")
+asin = of_doubles("asin", np.arcsin, "arc sine, in radians; NULL outside -1 to 1", unknown=_outside)
+acos = of_doubles("acos", np.arccos, "arc cosine, in radians; NULL outside -1 to 1", unknown=_outside)
+atan = of_doubles("atan", np.arctan, "arc tangent, in radians")
+degrees = of_doubles("degrees", lambda x: x * (180.0 / np.pi), "radians as degrees")
+radians = of_doubles("radians", lambda x: x * (np.pi / 180.0), "degrees as radians")
 
 
 @scalar("hive$e() -> double precision", "Euler's number")
@@ -128,6 +130,7 @@ def java_doubles(seed: int, count: int) -> Doubles:
     "the numbers that java.util.Random gives for a seed, in order of the rows of a batch",
     broadcast=True,
     volatility="volatile",
+    aliases=("hive$random",),
 )
 def rand_seeded(seed: pa.Array) -> pa.Array:
     known = pc.unique(seed).drop_null().to_pylist()

@@ -97,6 +97,29 @@ percentile_of = _percentile("percentile_of", _interpolated, "an interpolated per
 percentile_disc_of = _percentile("percentile_disc_of", _discrete, "the value at a percentile of an array, or several")
 
 
+# ---------------------------------------------------------------- moments
+
+
+def _moment(name: str, power: int, of: Any, description: str) -> Function:
+    """A figure of the sums of squares and of another power of the deviations (Spark's CentralMomentAgg)."""
+
+    def kernel(values: pa.ListArray) -> pa.Array:
+        numbers, _, counts = _ordered(values)
+        parents = np.repeat(np.arange(len(values)), counts)
+        with np.errstate(all="ignore"):
+            mean = np.bincount(parents, numbers, len(values)) / counts
+            away = numbers - mean[parents]
+            squares, others = (np.bincount(parents, away**n, len(values)) for n in (2, power))
+            made = of(counts, squares, others)
+        return pa.array(made, mask=(counts == 0) | (squares == 0))
+
+    signature = f"hive${name}(x double precision[]) -> double precision"
+    return scalar(signature, description, broadcast=True, strict=False)(kernel)
+
+
+skewness_of = _moment("skewness_of", 3, lambda n, s, c: np.sqrt(n) * c / np.sqrt(s**3), "the skewness of an array")
+kurtosis_of = _moment("kurtosis_of", 4, lambda n, s, f: n * f / (s * s) - 3.0, "the excess kurtosis of an array")
+
 # ---------------------------------------------------------------- histograms
 
 _BINS = pa.list_(pa.struct([("x", pa.float64()), ("y", pa.float64())]))

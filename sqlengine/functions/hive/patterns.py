@@ -23,7 +23,7 @@ _TEXT, _BOOL = pa.string(), pa.bool_()
 _TEXTS = pa.list_(_TEXT)
 
 
-def _patterned(result: pa.DataType, body: Callable[..., pa.Array]) -> Kernel:
+def patterned(result: pa.DataType, body: Callable[..., pa.Array]) -> Kernel:
     """A kernel of texts and a pattern; `body` takes the texts, the compiled pattern and the other options."""
 
     def soft(s: pa.Array, pattern: str, *options: Any) -> pa.Array:
@@ -115,7 +115,7 @@ def _match_named(name: str) -> Function:
         "whether a Java regular expression matches anywhere; also an operator",
         example=f"{name}('fb', '.*')",
         can_raise=True,
-    )(_patterned(_BOOL, _matches))
+    )(patterned(_BOOL, _matches))
 
 
 rlike, regexp = _match_named("rlike"), _match_named("regexp")
@@ -136,7 +136,7 @@ def _extracted(s: pa.Array, pattern: JavaPattern, group: int) -> pa.Array:
     return per_distinct(_TEXT, one)(s)
 
 
-_extract = _patterned(_TEXT, _extracted)
+_extract = patterned(_TEXT, _extracted)
 regexp_extract = scalar(
     "hive$regexp_extract(s text, pattern text) -> text; hive$regexp_extract(s text, pattern text, idx integer) -> text",
     "a group of the first match, group 1 when none is named; empty when nothing matches, NULL when the group is unused",
@@ -204,7 +204,7 @@ regexp_replace = scalar(
     "every match replaced; $1 stands for group 1, \\$ for the sign itself",
     example="regexp_replace('100-200', '(\\\\d+)', 'num') = 'num-num'",
     can_raise=True,
-)(_patterned(_TEXT, _substituted))
+)(patterned(_TEXT, _substituted))
 
 
 def cut(text: str, pattern: JavaPattern) -> list[str]:
@@ -231,7 +231,7 @@ split = scalar(
     "the pieces between the matches of a regular expression, empty ones too",
     example="split('oneAtwoBthreeC', '[ABC]')[2] = 'three'",
     can_raise=True,
-)(_patterned(_TEXTS, _split))
+)(patterned(_TEXTS, _split))
 
 
 def _to_map(text: str, pairs: str, values: str) -> list[tuple[str, str | None]] | None:

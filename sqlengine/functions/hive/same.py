@@ -4,8 +4,6 @@ from __future__ import annotations
 
 SAME: dict[str, str] = {
     **{name: name for name in "reverse elt octet_length".split()},
-    "rand": "random",
-    "length": "length",
-    "char_length": "length",
-    "character_length": "length",
+    **dict.fromkeys(("rand", "random"), "random"),
+    **dict.fromkeys(("length", "char_length", "character_length", "len"), "length"),
 }

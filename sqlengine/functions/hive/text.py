@@ -166,7 +166,8 @@ substring_index = scalar(
 )(per_distinct(_TEXT, _substring_index))
 
 
-def _trimmed(name: str, arrow: Callable[..., Value], where: str) -> Function:
+def trim_function(name: str, arrow: Callable[..., Value], where: str) -> Function:
+    """A function that takes spaces, or the characters given, off a text's ends."""
     cut = by_options(_TEXT, lambda s, chars: arrow(s, characters=chars) if chars else s)
 
     def kernel(s: Value, chars: Value | None = None) -> Value:
@@ -179,9 +180,9 @@ def _trimmed(name: str, arrow: Callable[..., Value], where: str) -> Function:
     )(kernel)
 
 
-trim = _trimmed("trim", pc.utf8_trim, "at either end")
-ltrim = _trimmed("ltrim", pc.utf8_ltrim, "at the start")
-rtrim = _trimmed("rtrim", pc.utf8_rtrim, "at the end")
+trim = trim_function("trim", pc.utf8_trim, "at either end")
+ltrim = trim_function("ltrim", pc.utf8_ltrim, "at the start")
+rtrim = trim_function("rtrim", pc.utf8_rtrim, "at the end")
 
 
 def _padded(left: bool) -> Callable[..., pa.Array]:

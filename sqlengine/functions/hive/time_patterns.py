@@ -239,8 +239,11 @@ def _shape(letter: str, count: int, adjacent: bool) -> str:
     return rf"\d{{{count},9}}"
 
 
-def read(texts: pa.Array, pattern: str) -> pa.Array:
-    """Timestamps of texts in a pattern; NULL for what does not fit it whole."""
+def read(texts: pa.Array, pattern: str, strict: bool = False) -> pa.Array:
+    """Timestamps of texts in a pattern; NULL for what does not fit it whole.
+
+    `strict`, as Spark reads: days beyond a month's end and 24:00 are wrong, and fields that are not there are those of
+    1970-01-01."""
     reader = _reader(pattern)
     kind = pa.timestamp("us")
     if reader is None or not reader[1]:
@@ -250,8 +253,22 @@ def read(texts: pa.Array, pattern: str) -> pa.Array:
     value: dict[str, Ints] = {}
     for i, (letter, count) in enumerate(reader[1]):
         value[letter] = _value(pc.struct_field(found, f"f{i}"), letter, count)
-    micros, inside = _assembled(value, len(texts))
+    micros, inside = _assembled(_completed(value, len(texts)) if strict else value, len(texts))
+    if strict:
+        at = fields(micros)
+        inside &= (at.day == value.get("d", at.day)) & (value.get("H", 0) < 24) & (at.year == _year_of(value, at.year))
     return pa.array(micros, pa.int64(), mask=~(good & inside)).cast(kind)
+
+
+def _year_of(value: dict[str, Ints], default: Ints) -> Ints:
+    return value.get("u", value.get("y", default))
+
+
+def _completed(value: dict[str, Ints], rows: int) -> dict[str, Ints]:
+    """With the fields that make a date."""
+    one = np.ones(rows, np.int64)
+    out = value if "u" in value or "y" in value else {"y": one * 1970, **value}
+    return out if "D" in value else {"d": one, **({} if "L" in value else {"M": one}), **out}
 
 
 def _value(text: pa.Array, letter: str, count: int) -> Ints:

@@ -33,19 +33,21 @@ def moments(a: pa.Array) -> pa.Array:
     return a if a.type == TIMESTAMP else a.cast(TIMESTAMP)
 
 
-def _ints(a: pa.Array) -> Ints:
+def ints(a: pa.Array) -> Ints:
     """Values as whole numbers, 0 where they are NULL; dates as days, timestamps as microseconds."""
     plain = a.cast(pa.int32()).cast(pa.int64()) if a.type == pa.date32() else a.cast(pa.int64())
     return pc.fill_null(plain, 0).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
-def _dates(days: Ints, mask: Mask | None) -> pa.Array:
+def dates(days: Ints, mask: Mask | None) -> pa.Array:
+    """Days since 1970 as dates; NULL where no date can be."""
     beyond = (days > 2**31 - 1) | (days < -(2**31))
     mask = beyond if mask is None else beyond | mask
     return pa.array(np.where(mask, 0, days).astype(np.int32), pa.int32(), mask=mask).cast(pa.date32())
 
 
-def _stamps(micros: Ints, mask: Mask | None) -> pa.Array:
+def stamps(micros: Ints, mask: Mask | None) -> pa.Array:
+    """Microseconds since 1970 as timestamps."""
     return pa.array(micros, pa.int64(), mask=mask).cast(TIMESTAMP)
 
 
@@ -57,15 +59,19 @@ def _part(name: str, of: Callable[[Ints], Ints], description: str, **options: ob
 
     def kernel(a: pa.Array) -> pa.Array:
         t = moments(a)
-        return pa.array(of(_ints(t)).astype(np.int32), pa.int32(), mask=row_nulls(t))
+        return pa.array(of(ints(t)).astype(np.int32), pa.int32(), mask=row_nulls(t))
 
     signature = ";".join(f"hive${name}(t {kind}) -> integer" for kind in ("date", "timestamp", "text"))
     return scalar(signature, description, broadcast=True, **options)(kernel)  # type: ignore[arg-type]
 
 
+def iso_monday(days: Ints) -> Ints:
+    """The Monday on or before a day, both counted since 1970."""
+    return days - np.mod(days + 3, 7)
+
+
 def _iso_week(micros: Ints) -> Ints:
-    at = fields(micros)
-    thursday = at.days - np.mod(at.weekday + 6, 7) + 3
+    thursday = iso_monday(np.floor_divide(micros, DAY_US)) + 3
     return (fields(thursday * DAY_US).day_of_year - 1) // 7 + 1
 
 
@@ -87,7 +93,7 @@ def _clock(name: str, unit: int, size: int) -> Function:
             times = pc.match_substring_regex(a, r"^\s*\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?\s*$")
             bare = pc.if_else(times, pc.binary_join_element_wise("1970-01-01 ", a, ""), pa.scalar(None, pa.string()))
             t = pc.coalesce(t, text_to_timestamp(bare))
-        return pa.array((np.mod(_ints(t), DAY_US) // unit % size).astype(np.int32), pa.int32(), mask=row_nulls(t))
+        return pa.array((np.mod(ints(t), DAY_US) // unit % size).astype(np.int32), pa.int32(), mask=row_nulls(t))
 
     signature = ";".join(f"hive${name}(t {kind}) -> integer" for kind in ("date", "timestamp", "text"))
     return scalar(signature, f"the {name}", broadcast=True)(kernel)
@@ -108,18 +114,25 @@ def to_date(d: pa.Array) -> pa.Array:
 
 def _shifted(sign: int) -> Kernel:
     def kernel(d: pa.Array, n: pa.Array) -> pa.Array:
-        return _dates(_ints(d) + sign * _ints(n), row_nulls(d, n))
+        return dates(ints(d) + sign * ints(n), row_nulls(d, n))
 
     return kernel
 
 
-date_add = scalar("hive$date_add(d date, n integer) -> date", "n days later", broadcast=True)(_shifted(1))
+date_add = scalar(
+    "hive$date_add(d date, n integer) -> date", "n days later", broadcast=True, aliases=("hive$dateadd",)
+)(_shifted(1))
 date_sub = scalar("hive$date_sub(d date, n integer) -> date", "n days earlier", broadcast=True)(_shifted(-1))
 
 
-@scalar("hive$datediff(later date, earlier date) -> integer", "the days from one date to another", broadcast=True)
+@scalar(
+    "hive$datediff(later date, earlier date) -> integer",
+    "the days from one date to another",
+    broadcast=True,
+    aliases=("hive$date_diff",),
+)
 def datediff(later: pa.Array, earlier: pa.Array) -> pa.Array:
-    return pa.array((_ints(later) - _ints(earlier)).astype(np.int32), pa.int32(), mask=row_nulls(later, earlier))
+    return pa.array((ints(later) - ints(earlier)).astype(np.int32), pa.int32(), mask=row_nulls(later, earlier))
 
 
 def _month_ends(months: Ints) -> tuple[Ints, Ints]:
@@ -141,8 +154,8 @@ def months_later(micros: Ints, n: Ints) -> Ints:
 
 def _add_months(d: pa.Array, n: pa.Array, pattern: pa.Array | None = None) -> pa.Array:
     t = moments(d)
-    moved = _stamps(months_later(_ints(t), _ints(n)), row_nulls(t, n))
-    return formatted(moved, "yyyy-MM-dd") if pattern is None else _by_pattern(moved, pattern, formatted, pa.string())
+    moved = stamps(months_later(ints(t), ints(n)), row_nulls(t, n))
+    return formatted(moved, "yyyy-MM-dd") if pattern is None else by_pattern(moved, pattern, formatted, pa.string())
 
 
 add_months = scalar(
@@ -158,9 +171,9 @@ add_months = scalar(
 
 @scalar("hive$last_day(d date) -> text", "the last day of the month, as text", broadcast=True)
 def last_day(d: pa.Array) -> pa.Array:
-    at = fields(_ints(d) * DAY_US)
+    at = fields(ints(d) * DAY_US)
     first, length = _month_ends((at.year - 1970) * 12 + at.month - 1)
-    return formatted(_stamps((first + length - 1) * DAY_US, row_nulls(d)), "yyyy-MM-dd")
+    return formatted(stamps((first + length - 1) * DAY_US, row_nulls(d)), "yyyy-MM-dd")
 
 
 _WEEKDAYS = "sunday monday tuesday wednesday thursday friday saturday".split()
@@ -172,14 +185,14 @@ def next_day(d: pa.Array, weekday: pa.Array) -> pa.Array:
     names = pa.array(list(_WEEKDAY_OF))
     found = pc.index_in(pc.utf8_lower(weekday), names)
     wanted = pa.array(list(_WEEKDAY_OF.values()), pa.int64()).take(found)
-    days = _ints(d)
-    ahead = np.mod(_ints(wanted) - np.mod(days + 4, 7) - 1, 7) + 1
-    return formatted(_stamps((days + ahead) * DAY_US, row_nulls(d, wanted)), "yyyy-MM-dd")
+    days = ints(d)
+    ahead = np.mod(ints(wanted) - np.mod(days + 4, 7) - 1, 7) + 1
+    return formatted(stamps((days + ahead) * DAY_US, row_nulls(d, wanted)), "yyyy-MM-dd")
 
 
 def _months_between(a: pa.Array, b: pa.Array, round_off: pa.Array | None = None) -> pa.Array:
     one, other = moments(a), moments(b)
-    x, y = fields(_ints(one)), fields(_ints(other))
+    x, y = fields(ints(one)), fields(ints(other))
     whole = (x.year - y.year) * 12 + x.month - y.month
     lengths = [_month_ends((at.year - 1970) * 12 + at.month - 1)[1] for at in (x, y)]
     even = (x.day == y.day) | ((x.day == lengths[0]) & (y.day == lengths[1]))
@@ -224,7 +237,7 @@ def floored(micros: Ints, unit: str) -> Ints:
 
 def _floor(unit: str) -> Function:
     def kernel(t: pa.Array) -> pa.Array:
-        return _stamps(floored(_ints(t), unit), row_nulls(t))
+        return stamps(floored(ints(t), unit), row_nulls(t))
 
     signature = f"hive$floor_{unit}(t timestamp) -> timestamp"
     return scalar(signature, f"the beginning of the {unit}", broadcast=True)(kernel)
@@ -248,9 +261,9 @@ def trunc_date(d: pa.Array, unit: pa.Array) -> pa.Array:
         name = _TRUNC.get(word.lower())
         if name is None:
             return pa.nulls(len(chosen), pa.string())
-        return formatted(_stamps(floored(_ints(chosen), name), row_nulls(chosen)), "yyyy-MM-dd")
+        return formatted(stamps(floored(ints(chosen), name), row_nulls(chosen)), "yyyy-MM-dd")
 
-    return _by_pattern(t, unit, cut, pa.string())
+    return by_pattern(t, unit, cut, pa.string())
 
 
 def _cut(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
@@ -259,7 +272,7 @@ def _cut(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
     def kernel(x: pa.Array, digits: pa.Array | None = None) -> pa.Array:
         if digits is None:
             return _cut_to(x, 0)
-        return _by_pattern(x, digits, _cut_to, result)
+        return by_pattern(x, digits, _cut_to, result)
 
     return kernel
 
@@ -296,18 +309,18 @@ trunc_number = scalar(
 def tumbling_window(t: pa.Array, size: pa.Array, origin: pa.Array | None = None) -> pa.Array:
     months, days, micros = interval_parts(size)
     width = days.astype(np.int64) * DAY_US + micros
-    start = np.zeros(len(t), np.int64) if origin is None else _ints(origin)
+    start = np.zeros(len(t), np.int64) if origin is None else ints(origin)
     wrong = (width <= 0) | (months != 0)
     width = np.where(wrong, 1, width)
-    begins = start + np.floor_divide(_ints(t) - start, width) * width
+    begins = start + np.floor_divide(ints(t) - start, width) * width
     unknown = row_nulls(t, size, *([] if origin is None else [origin]))
-    return _stamps(begins, wrong if unknown is None else wrong | unknown)
+    return stamps(begins, wrong if unknown is None else wrong | unknown)
 
 
 # ---------------------------------------------------------------- text and seconds
 
 
-def _by_pattern(
+def by_pattern(
     a: pa.Array, patterns: pa.Array, function: Callable[[pa.Array, Any], pa.Array], kind: pa.DataType
 ) -> pa.Array:
     """`function(values, pattern)` for the rows of each distinct pattern."""
@@ -327,7 +340,7 @@ def _by_pattern(
     broadcast=True,
 )
 def date_format(d: pa.Array, pattern: pa.Array) -> pa.Array:
-    return _by_pattern(moments(d), pattern, formatted, pa.string())
+    return by_pattern(moments(d), pattern, formatted, pa.string())
 
 
 @scalar(
@@ -336,23 +349,23 @@ def date_format(d: pa.Array, pattern: pa.Array) -> pa.Array:
     broadcast=True,
 )
 def from_unixtime(n: pa.Array, pattern: pa.Array | None = None) -> pa.Array:
-    seconds = _ints(n)
+    seconds = ints(n)
     beyond = np.abs(seconds) > 9_000_000_000_000
     unknown = row_nulls(n)
-    t = _stamps(np.where(beyond, 0, seconds) * 1_000_000, beyond if unknown is None else beyond | unknown)
+    t = stamps(np.where(beyond, 0, seconds) * 1_000_000, beyond if unknown is None else beyond | unknown)
     if pattern is None:
         return formatted(t, _PLAIN)
-    return _by_pattern(t, pattern, formatted, pa.string())
+    return by_pattern(t, pattern, formatted, pa.string())
 
 
 def _seconds(t: pa.Array) -> pa.Array:
-    return pa.array(np.floor_divide(_ints(t), 1_000_000), pa.int64(), mask=row_nulls(t))
+    return pa.array(np.floor_divide(ints(t), 1_000_000), pa.int64(), mask=row_nulls(t))
 
 
 def _unix(t: pa.Array, pattern: pa.Array | None = None) -> pa.Array:
     if pattern is None or not is_text(t.type):
         return _seconds(moments(t))
-    return _seconds(_by_pattern(t, pattern, read, TIMESTAMP))
+    return _seconds(by_pattern(t, pattern, read, TIMESTAMP))
 
 
 to_unix_timestamp = scalar(
@@ -371,7 +384,7 @@ to_unix_timestamp = scalar(
     broadcast=True,
 )
 def to_epoch_milli(t: pa.Array) -> pa.Array:
-    return pa.array(np.floor_divide(_ints(t), 1000), pa.int64(), mask=row_nulls(t))
+    return pa.array(np.floor_divide(ints(t), 1000), pa.int64(), mask=row_nulls(t))
 
 
 @scalar("hive$unix_timestamp() -> bigint", "seconds since 1970 now", context=True, volatility="stable")
@@ -379,7 +392,7 @@ def unix_now(now_us: int) -> pa.Scalar:
     return pa.scalar(now_us // 1_000_000, pa.int64())
 
 
-@scalar("hive$current_date() -> date", "today", context=True, volatility="stable")
+@scalar("hive$current_date() -> date", "today", context=True, volatility="stable", aliases=("hive$curdate",))
 def current_date(now_us: int) -> pa.Scalar:
     return pa.scalar(now_us // DAY_US, pa.int32()).cast(pa.date32())
 
@@ -416,21 +429,21 @@ def _zone(name: str) -> str | int:
 def _from_utc(t: pa.Array, name: object) -> pa.Array:
     zone = _zone(str(name))
     if isinstance(zone, int):
-        return _stamps(_ints(t) + zone * 60_000_000, row_nulls(t))
+        return stamps(ints(t) + zone * 60_000_000, row_nulls(t))
     return pc.local_timestamp(t.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us", zone)))
 
 
 def _to_utc(t: pa.Array, name: object) -> pa.Array:
     zone = _zone(str(name))
     if isinstance(zone, int):
-        return _stamps(_ints(t) - zone * 60_000_000, row_nulls(t))
+        return stamps(ints(t) - zone * 60_000_000, row_nulls(t))
     known = pc.assume_timezone(t, zone, ambiguous="earliest", nonexistent="latest")
     return known.cast(pa.timestamp("us", "UTC")).cast(TIMESTAMP)
 
 
 def _zoned(name: str, function: Callable[[pa.Array, Any], pa.Array], description: str) -> Function:
     def kernel(t: pa.Array, zone: pa.Array) -> pa.Array:
-        return _by_pattern(moments(t), zone, function, TIMESTAMP)
+        return by_pattern(moments(t), zone, function, TIMESTAMP)
 
     signature = ";".join(f"hive${name}(t {kind}, zone text) -> timestamp" for kind in ("timestamp", "text"))
     return scalar(signature, description, broadcast=True)(kernel)

@@ -7,7 +7,7 @@ depend on types and are calls of `hive$...` (expr/hive).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlengine import errors
@@ -134,6 +134,10 @@ def _of_values(name: str) -> Rewrite:
     return rewrite
 
 
+def _moments(name: str) -> Rewrite:
+    return lambda call: _of_values(name)(replace(call, args=tuple(_hive("as_double", arg) for arg in call.args)))
+
+
 def _histogram(call: ast.Call) -> ast.Expr:
     if len(call.args) != 2:
         raise errors.UndefinedFunction("histogram_numeric takes a number and how many bins", position=call.position)
@@ -144,10 +148,52 @@ def _renamed(name: str) -> Rewrite:
     return lambda call: replace(call, name=name)
 
 
+def _one_of(name: str) -> Rewrite:
+    """`first(x[, true])`: a row's value, or with `true` one that is not NULL."""
+
+    def rewrite(call: ast.Call) -> ast.Expr:
+        if not 1 <= len(call.args) <= 2:
+            raise errors.UndefinedFunction(f"{call.name} takes a value and whether to pass over NULL")
+        known = _and(call.filter, ast.IsTest(call.args[0], "null", True)) if passes_nulls(call.args) else call.filter
+        return replace(call, name=name, args=call.args[:1], filter=known)
+
+    return rewrite
+
+
+def _beside(call: ast.Call) -> ast.Expr:
+    """`max_by(x, y)`: x of the row of the greatest y, NULL too; ours passes over rows whose x is NULL, but not over a
+    struct of it."""
+    if len(call.args) != 2:
+        raise errors.UndefinedFunction(f"{call.name} takes a value and what it is chosen by", position=call.position)
+    row = replace(call, args=(_hive("struct", call.args[0]), call.args[1]))
+    return _hive("member", row, ast.Literal("col1", "text"))
+
+
+def passes_nulls(args: Sequence[ast.Expr]) -> bool:
+    """Whether the second argument of `first(x, true)` and its like says that NULLs are passed over."""
+    return len(args) > 1 and isinstance(args[1], ast.Literal) and args[1].value is True
+
+
 def _same(call: ast.Call) -> ast.Expr:
     return call
 
 
+ONE_OF = {"any_value": "first", "first": "first", "first_value": "first", "last": "last", "last_value": "last"}
+"""Aggregates that are one row's value: the name of ours."""
+SPARK_AGGREGATES: dict[str, Rewrite] = {
+    **{name: _one_of(ours) for name, ours in ONE_OF.items()},
+    **dict.fromkeys("mode approx_count_distinct bit_and bit_or bit_xor".split(), _same),
+    **dict.fromkeys(("bool_and", "every"), _renamed("bool_and")),
+    **dict.fromkeys(("bool_or", "some", "any"), _renamed("bool_or")),
+    **dict.fromkeys(("max_by", "min_by"), _beside),
+    "count_if": lambda call: replace(call, args=tuple(_hive("istrue", arg) for arg in call.args)),
+    "median": _double("median"),
+    "approx_percentile": _of_values("approx_percentile_of"),
+    "array_agg": _collected(False),
+    "kurtosis": _moments("kurtosis_of"),
+    "skewness": _moments("skewness_of"),
+}
+"""Those that only Spark has."""
 AGGREGATES: dict[str, Rewrite] = {
     "count": _count,
     "sum": _sum,
@@ -183,6 +229,7 @@ AGGREGATES: dict[str, Rewrite] = {
     "histogram_numeric": _histogram,
     "ngrams": _of_values("ngrams_of"),
     "context_ngrams": _of_values("context_ngrams_of"),
+    **SPARK_AGGREGATES,
 }
 """Hive's aggregates and what becomes of a call."""
 

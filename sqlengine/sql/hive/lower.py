@@ -15,7 +15,7 @@ from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast, lower_calls, lower_expr, lower_query
 from sqlengine.sql.dialect import SPARK
-from sqlengine.sql.hive.aggregates import aggregate_call, aggregated
+from sqlengine.sql.hive.aggregates import ONE_OF, aggregate_call, aggregated, passes_nulls
 from sqlengine.sql.hive.literals import literal
 from sqlengine.sql.hive.rewrite import SIZED
 from sqlengine.sql.hive.script_trees import halves, script_of, transform
@@ -125,6 +125,9 @@ def _call(node: exp.Expr, ctx: Context) -> ast.Expr:
         return lower_calls.RULES[exp.Anonymous](node, ctx)
     if any(isinstance(item, exp.Lambda) for item in node.expressions):
         return ast.Call(f"hive${name}", tuple(ctx.expr(item) for item in node.expressions), position=_position(node))
+    assert isinstance(ctx, HiveLowering)
+    if name == "percentile_approx" and ctx.dialect == SPARK:  # one of the values, not between two as Hive's
+        name = "approx_percentile"
     call = lower_calls.arguments_of(ast.Call(name, (), position=_position(node)), node.expressions, ctx)
     return aggregate_call(call) or replace(call, name=f"hive${name}")
 
@@ -157,7 +160,7 @@ def _position(node: exp.Expr) -> int | None:
 
 
 _PLAIN = frozenset(
-    "row_number rank dense_rank percent_rank cume_dist ntile lead lag first_value last_value nth_value "
+    "row_number rank dense_rank percent_rank cume_dist ntile lead lag nth_value "
     "tumble hop cumulate session window session_window tumble_start tumble_end hop_start hop_end session_start "
     "session_end descriptor proctime named_struct unnest grouping grouping_id columns".split()
 )
@@ -192,7 +195,12 @@ def _own(name: str, *keys: str) -> Rule:
 
 
 def _extract(node: exp.Expr, ctx: Context) -> ast.Expr:
-    return _named(str(node.this.name).lower(), (ctx.expr(node.expression),), node)
+    """Of Hive's EXTRACT a function of the part's name; Spark's knows other words, and fractions of seconds."""
+    assert isinstance(ctx, HiveLowering)
+    part = str(node.this.name).lower()
+    if ctx.dialect == SPARK:
+        return _named("date_part", (ast.Literal(part, "text"), ctx.expr(node.expression)), node)
+    return _named(part, (ctx.expr(node.expression),), node)
 
 
 def _trim(node: exp.Expr, ctx: Context) -> ast.Expr:
@@ -208,14 +216,24 @@ def _over(node: exp.Expr, ctx: Context) -> ast.Expr:
     frame = lower_calls.frame_of(node, ctx)
     called = node.this.this if isinstance(node.this, (exp.IgnoreNulls, exp.RespectNulls)) else node.this
     ignored = isinstance(node.this, exp.IgnoreNulls)
-    made = aggregated(ctx.expr(called), lambda call: replace(call, over=frame))
+    one_of = ONE_OF.get(called.name.lower()) if isinstance(called, exp.Anonymous) else None
+    if one_of is not None and called.expressions:  # first_value(x, true)
+        args = tuple(ctx.expr(item) for item in called.expressions)
+        ignored = ignored or passes_nulls(args)
+        made: ast.Expr = ast.Call(f"{one_of}_value", args[:1], over=frame, position=_position(called))
+    else:
+        made = aggregated(ctx.expr(called), lambda call: replace(call, over=frame))
     if not isinstance(made, ast.Call):
         raise NotSupportedError("OVER after this expression is not supported", position=position_of(node))
-    if made.name in ("first_value", "last_value") and len(made.args) == 2:  # first_value(x, true)
-        flag = made.args[1]
-        ignored = ignored or (isinstance(flag, ast.Literal) and flag.value is True)
-        made = replace(made, args=made.args[:1])
     return replace(made, ignore_nulls=True) if ignored else made
+
+
+def _without_nulls(node: exp.Expr, ctx: Context) -> ast.Expr:
+    """`first(x) IGNORE NULLS` is `first(x, true)`."""
+    called = node.this
+    if not isinstance(called, exp.Anonymous) or called.name.lower() not in ONE_OF or len(called.expressions) != 1:
+        return lower_calls.RULES[exp.IgnoreNulls](node, ctx)
+    return _call(exp.Anonymous(this=called.name, expressions=[*called.expressions, exp.true()]), ctx)
 
 
 def _filter(node: exp.Expr, ctx: Context) -> ast.Expr:
@@ -271,6 +289,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Dot: _field,
     exp.Anonymous: _call,
     exp.Window: _over,
+    exp.IgnoreNulls: _without_nulls,
     exp.Filter: _filter,
     exp.WithinGroup: _within_group,
     exp.Extract: _extract,
@@ -279,6 +298,9 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Substring: _own("substr", "this", "start", "length"),
     exp.StrPosition: _own("locate", "substr", "this", "position"),
     exp.Concat: _adjacent,
+    exp.Overlay: _own("overlay", "this", "expression", "from_", "for_"),
+    exp.GenerateSeries: _own("sequence", "start", "end", "step"),
+    exp.Any: lambda node, ctx: _call(exp.Anonymous(this="bool_or", expressions=[node.this]), ctx),
     exp.Sqrt: _own("sqrt", "this"),
     exp.Cbrt: _own("cbrt", "this"),
     exp.CurrentTimestamp: _own("current_timestamp"),

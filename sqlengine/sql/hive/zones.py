@@ -14,6 +14,9 @@ from sqlengine.sql.nodes import find_all
 UTC = "UTC"
 _PLAIN = "yyyy-MM-dd HH:mm:ss"
 _READERS = ("unix_timestamp", "to_unix_timestamp")
+_COUNTERS = ("unix_seconds", "unix_millis", "unix_micros")
+"""Spark's: from a moment to a number; _COUNTED: back."""
+_COUNTED = ("timestamp_seconds", "timestamp_millis", "timestamp_micros")
 
 
 def in_zone(tree: exp.Expr, zone: str) -> None:
@@ -33,6 +36,14 @@ def _zoned(call: exp.Expr, zone: exp.Expr) -> exp.Expr | None:
     if isinstance(call, exp.CurrentTimestamp):
         return _call("from_utc_timestamp", call.copy(), zone)
     name = call.name.lower()
+    if name == "current_timezone" and not call.expressions:
+        return zone
+    if name == "curdate" and not call.expressions:
+        return _zoned(exp.CurrentDate(), zone)
+    if name in _COUNTED and len(call.expressions) == 1:
+        return _call("from_utc_timestamp", call.copy(), zone)
+    if name in _COUNTERS and len(call.expressions) == 1:
+        return _call(name, _call("to_utc_timestamp", call.expressions[0].copy(), zone))
     if name == "now" and not call.expressions:
         return _call("from_utc_timestamp", exp.CurrentTimestamp(), zone)
     if name == "from_unixtime" and len(call.expressions) in (1, 2):

@@ -1,0 +1,58 @@
+"""What is said of Spark's functions that have no kernel of their own (see catalogue.py)."""
+
+from __future__ import annotations
+
+from sqlengine.expr.hive.spark_forms import SPARK_CASTS
+from sqlengine.types import hive_name
+
+SPARK_WRITTEN: dict[str, tuple[str, str]] = {
+    **{name: (f"{name}(a)", f"CAST(a AS {hive_name(kind) or name})") for name, kind in SPARK_CASTS.items()},
+    "element_at": (
+        "element_at(a, i)",
+        "the i-th element from 1, from the end when negative, or the value of a map's key",
+    ),
+    "try_element_at": ("try_element_at(a, i)", "the same as element_at"),
+    "get": ("get(a, i)", "the i-th element of an array counted from 0; NULL where there is none"),
+    "cardinality": ("cardinality(a)", "how many elements an array or a map has; -1 of NULL"),
+    "flatten": ("flatten(a)", "an array of arrays as one array; NULL when one of them is NULL"),
+    "sequence": (
+        "sequence(start, stop[, step])",
+        "whole numbers, dates or timestamps from one to another, both included",
+    ),
+    "arrays_zip": ("arrays_zip(a, ...)", "an array of structs of the elements at the same places"),
+    "map_from_arrays": ("map_from_arrays(keys, vals)", "a map of an array of keys and one of values"),
+    "map_from_entries": ("map_from_entries(a)", "a map of an array of structs, key and value"),
+    "map_entries": ("map_entries(m)", "the entries of a map as an array of structs, key and value"),
+    "map_concat": ("map_concat(m, ...)", "the entries of all maps as one map"),
+    "ifnull": ("ifnull(a, b)", "a, or b where a is NULL"),
+    "iff": ("iff(condition, a, b)", "a where the condition is true, else b"),
+    "equal_null": ("equal_null(a, b)", "whether two values are equal, NULL being equal to NULL"),
+    "nullifzero": ("nullifzero(a)", "NULL where a is 0, else a"),
+    "zeroifnull": ("zeroifnull(a)", "0 where a is NULL, else a"),
+    "try_add": ("try_add(a, b)", "a + b; NULL where it does not fit"),
+    "try_subtract": ("try_subtract(a, b)", "a - b; NULL where it does not fit"),
+    "try_multiply": ("try_multiply(a, b)", "a * b; NULL where it does not fit"),
+    "try_divide": ("try_divide(a, b)", "a / b; NULL where b is 0"),
+    "date_part": ("date_part(field, a)", "a field of a time or an interval, seconds with their fraction"),
+    "extract": ("extract(field from a)", "in Spark's dialect the same as date_part"),
+    "current_timezone": ("current_timezone()", "the session's time zone"),
+    "any_value": ("any_value(a[, true])", "some row's value; true passes over NULL"),
+    "first": ("first(a[, true])", "the value of the row that arrived first; true passes over NULL"),
+    "last": ("last(a[, true])", "the value of the row that arrived last; true passes over NULL"),
+    "max_by": ("max_by(a, b)", "the value beside the greatest b"),
+    "min_by": ("min_by(a, b)", "the value beside the least b"),
+    "median": ("median(a)", "the middle value, between two interpolated"),
+    "mode": ("mode(a)", "the most frequent value"),
+    **{name: (f"{name}(a)", "whether no value is false") for name in ("bool_and", "every")},
+    **{name: (f"{name}(a)", "whether some value is true") for name in ("bool_or", "some", "any")},
+    "count_if": ("count_if(a)", "in how many rows a is true"),
+    "approx_count_distinct": ("approx_count_distinct(a)", "about how many distinct values there are"),
+    "approx_percentile": ("approx_percentile(a, p[, accuracy])", "the value that a fraction p does not exceed; exact"),
+    "array_agg": ("array_agg(a)", "the values as an array, NULLs left out"),
+    "bit_and": ("bit_and(a)", "the bits that are set in all values"),
+    "bit_or": ("bit_or(a)", "the bits that are set in some value"),
+    "bit_xor": ("bit_xor(a)", "the bits that are set in an odd number of values"),
+    "kurtosis": ("kurtosis(a)", "the excess kurtosis of a population"),
+    "skewness": ("skewness(a)", "the skewness of a population"),
+}
+"""Name -> (how it is written, what it gives)."""
