@@ -97,6 +97,9 @@ class Operator:
         """All rows of its output as of the end of the last tick, or None when it cannot tell from its state."""
         return None
 
+    def want_all(self) -> None:
+        """Leave nothing out of the output from now on, though the plan says that nobody wants it."""
+
     def take_late(self) -> list[pa.RecordBatch]:
         """Rows dropped as late since the last call."""
         return []

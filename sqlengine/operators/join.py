@@ -107,6 +107,9 @@ class JoinOperator(Operator):
             for port in (LEFT, RIGHT)
         )
 
+    def want_all(self) -> None:
+        self._best, self._prunes = None, False
+
     # ------------------------------------------------------------ data
 
     def process(self, delta: Delta, port: int, now_us: int) -> Delta | None:

@@ -7,6 +7,8 @@ columns are Arrow timestamp[us] (with or without zone).
 
 from __future__ import annotations
 
+from dataclasses import field
+
 import pyarrow as pa
 
 from sqlengine.expr.tree import Expr
@@ -272,7 +274,8 @@ class Join(Node):
     how long a row must be kept: (time column position in that side, microseconds after which the watermark of the
     *other* side lets the row go): row is forgotten when time + microseconds < that watermark (a row that can be taken
     back waits for its own side's watermark too).
-    `best`: the output may lack what this says nobody wants; both inputs are append-only then.
+    `best`: the output may lack what this says nobody wants; both inputs are append-only then.  It is no part of what
+    the join is: whoever shares one with somebody who wants more has it keep all (runtime/sharing.py).
     """
 
     left: Node
@@ -284,7 +287,7 @@ class Join(Node):
     null_safe: bool = False
     left_bound: tuple[int, int] | None = None
     right_bound: tuple[int, int] | None = None
-    best: Best | None = None
+    best: Best | None = field(default=None, compare=False)
 
     @property
     def inputs(self) -> tuple[Node, ...]:

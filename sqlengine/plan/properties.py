@@ -38,8 +38,11 @@ def derive(node: N) -> N:
 
 def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:
     """The node over other inputs, properties recomputed."""
-    if inputs == node.inputs:
-        return node
+    return node if inputs == node.inputs else with_inputs(node, inputs)
+
+
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same, also over inputs that are equal to its own."""
     match node:
         case nodes.Join() | nodes.AsofJoin():
             return derive(replace(node, left=inputs[0], right=inputs[1]))

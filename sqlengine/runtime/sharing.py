@@ -41,6 +41,7 @@ def share_parts(flow: Dataflow, running: Sequence[Dataflow], whole: Collection[s
         if holders and is_shareable(node) and set(scanned(node)) <= set(whole):
             for other in holders:
                 if _agree(flow, other, node):
+                    _want_all_of_both(node, other)
                     flow.leave_to(node, other.part(node))
                     return
         for below in node.inputs:
@@ -65,6 +66,16 @@ def _agree(flow: Dataflow, other: Dataflow, node: Node) -> bool:
     return True
 
 
+def _want_all_of_both(node: Node, other: Dataflow) -> None:
+    """Joins below that leave out what nobody wants of them here or there leave out nothing any more."""
+    held = other.step_of(node)
+    if isinstance(node, nodes.Join) and isinstance(held.node, nodes.Join) and node.best != held.node.best:
+        assert held.operator is not None
+        held.operator.want_all()
+    for below in node.inputs:
+        _want_all_of_both(below, other)
+
+
 def adopt_parts(flow: Dataflow, running: Sequence[ContinuousQuery], whole: Collection[str]) -> list[PartBehind]:
     """Leave parts of a dataflow that has seen nothing yet to running queries', where these can tell the part's rows;
     `whole` as in `share_parts`.
@@ -83,6 +94,7 @@ def adopt_parts(flow: Dataflow, running: Sequence[ContinuousQuery], whole: Colle
             for other in others:
                 rows = _present(other, node) if other.dataflow.holds(node) else None
                 if rows is not None:
+                    _want_all_of_both(node, other.dataflow)
                     adopted.append(PartBehind(other.dataflow.part(node), rows))
                     flow.leave_to(node, adopted[-1])
                     return

@@ -8,6 +8,7 @@ plan reads as well stays what it is, for it is run once for both.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -15,37 +16,45 @@ import pyarrow as pa
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Best, Node
-from sqlengine.plan.properties import rebuild
+from sqlengine.plan.properties import with_inputs
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
 
 def keep_best_pairs(node: Node) -> Node:
     """The plan with such joins told what is wanted of their pairs."""
-    made = _marked(node, frozenset())
-    if made is node:
-        return node
-    joins = {below for below in _all(made) if type(below) is nodes.Join}
-    plain = [replace(join, best=None) for join in joins if join.best is not None]
-    read_twice = {join for join in plain if join in joins or plain.count(join) > 1}
-    return _marked(node, frozenset(read_twice)) if read_twice else made
+    return _marked(node, frozenset(_read_twice(node)))
 
 
-def _all(node: Node) -> Iterator[Node]:
-    yield node
-    for below in node.inputs:
-        yield from _all(below)
+def _read_twice(plan: Node) -> Iterator[Node]:
+    """Joins that several nodes read."""
+    readers = Counter(below for node in _distinct(plan, set()) for below in set(node.inputs))
+    return (node for node, count in readers.items() if count > 1 and isinstance(node, nodes.Join))
+
+
+def _distinct(node: Node, seen: set[Node]) -> Iterator[Node]:
+    if node not in seen:
+        seen.add(node)
+        yield node
+        for below in node.inputs:
+            yield from _distinct(below, seen)
 
 
 @once_a_node
 def _marked(node: Node, but: frozenset[Node]) -> Node:
-    node = rebuild(node, tuple(_marked(i, but) for i in node.inputs))
+    node = _over(node, tuple(_marked(i, but) for i in node.inputs))
     if not isinstance(node, nodes.GroupAggregate) or not node.keys or not node.aggregates:
         return node
     wanted = [(call.args[0], call.function == "max") for call in node.aggregates if _is_extreme(call)]
     if len(wanted) < len(node.aggregates):
         return node
-    return rebuild(node, (_below(node.input, node.keys, wanted, but),))
+    return _over(node, (_below(node.input, node.keys, wanted, but),))
+
+
+def _over(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """`rebuild`, which looks whether inputs are equal: joins are, whatever is wanted of them."""
+    same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+    return node if same else with_inputs(node, inputs)
 
 
 def _is_extreme(call: nodes.AggregateCall) -> bool:
@@ -61,7 +70,7 @@ def _below(node: Node, keys: tuple[int, ...], wanted: list[tuple[int, bool]], bu
         if not columns.keys() >= {*keys, *(at for at, _ in wanted)}:
             return node
         through = tuple(columns[k] for k in keys), [(columns[at], largest) for at, largest in wanted]
-        return rebuild(node, (_below(node.input, *through, but),))
+        return _over(node, (_below(node.input, *through, but),))
     if type(node) is not nodes.Join or node.kind != "inner" or node.best is not None or node in but:
         return node
     if not (node.left.append_only and node.right.append_only):
