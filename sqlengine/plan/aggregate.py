@@ -15,7 +15,7 @@ from sqlengine import types
 from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFunction, did_you_mean
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.bind import user_types
-from sqlengine.expr.coerce import cast
+from sqlengine.expr.coerce import boolean, cast
 from sqlengine.expr.dialects import aggregated
 from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.functions.aggregates import AGGREGATES, aggregate
@@ -355,7 +355,7 @@ class Aggregation:
                 kind = pa.list_(kind) if any(isinstance(c, tuple) for c in constants) else kind
         except Error as error:
             raise error.at(call.position) from None
-        flag = None if call.filter is None else self._input(inputs, bind_scalar(call.filter, self.relation))
+        flag = None if call.filter is None else self._input(inputs, self._condition(call.filter))
         order = tuple(
             (
                 self._input(inputs, bind_scalar(o.expr, self.relation)),
@@ -366,6 +366,9 @@ class Aggregation:
         )
         at = tuple(self._input(inputs, b) for b in bound)
         return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants), call.user)
+
+    def _condition(self, expr: ast.Expr) -> Expr:
+        return boolean(bind_scalar(expr, self.relation), "FILTER")
 
     def _value(self, call: ast.Expr, column: ast.Column) -> ast.Expr:
         """What stands for a call above the groups, given its column."""

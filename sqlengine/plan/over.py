@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlengine import duck, types
 from sqlengine.errors import InvalidParameter, UndefinedFunction, WindowingError, WrongObjectType
 from sqlengine.expr.bind import bind as bind_scalar
-from sqlengine.expr.coerce import cast
+from sqlengine.expr.coerce import boolean, cast
 from sqlengine.expr.dialects import aggregated
 from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.functions import BUILTINS
@@ -126,7 +126,7 @@ class _Stack:
         _check_name(call)
         args = [bind_scalar(a, self.relation) for a in call.args]
         args, constants, kind = _typed(call, args)
-        flag = None if call.filter is None else self._column(bind_scalar(call.filter, self.relation))
+        flag = None if call.filter is None else self._column(boolean(bind_scalar(call.filter, self.relation), "FILTER"))
         inner = [(self._column(bind_scalar(o.expr, self.relation)), o) for o in call.order_by]
         columns = [self._column(a) for a in args]
         order_type = self._exprs[order[0][0]].type if len(order) == 1 else None

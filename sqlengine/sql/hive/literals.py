@@ -14,9 +14,10 @@ from sqlengine.types import HIVE_TINYINT
 _SUFFIXES = {"L": ("bigint", 64), "S": ("smallint", 16), "Y": (HIVE_TINYINT, 8)}
 
 
-def literal(node: exp.Expr) -> ast.Expr:
+def literal(node: exp.Expr, *, is_negated: bool = False) -> ast.Expr:
     """`'a'` is STRING, `10` int (bigint, decimal when it does not fit), `1.5` decimal, `1e3` double, and `10L`, `1Y`,
-    `1S`, `1.5BD`, `1.5D`, `1.5F` what the suffix says; OutOfRange (22003) for a number its type cannot hold."""
+    `1S`, `1.5BD`, `1.5D`, `1.5F` what the suffix says; OutOfRange (22003) for a number its type cannot hold;
+    `is_negated`: a minus before it, which is not applied here, is part of it, as in Spark."""
     if node.args.get("is_string"):
         return ast.Literal(str(node.this), "text")
     text = str(node.this)
@@ -24,7 +25,7 @@ def literal(node: exp.Expr) -> ast.Expr:
     if upper.endswith("BD"):
         return _decimal(text[:-2], node)
     if upper[-1] in _SUFFIXES:
-        return _suffixed(int(text[:-1]), *_SUFFIXES[upper[-1]], node)
+        return _suffixed(int(text[:-1]), *_SUFFIXES[upper[-1]], node, is_negated)
     if upper.endswith("F"):  # Spark's
         return ast.Literal(float(text[:-1]), "real")
     if "E" in upper or upper.endswith("D"):
@@ -32,8 +33,8 @@ def literal(node: exp.Expr) -> ast.Expr:
     return whole(int(text)) if text.isdigit() else _decimal(text, node)
 
 
-def _suffixed(value: int, type_name: str, bits: int, node: exp.Expr) -> ast.Literal:
-    if value >= 2 ** (bits - 1):
+def _suffixed(value: int, type_name: str, bits: int, node: exp.Expr, is_negated: bool) -> ast.Literal:
+    if value >= 2 ** (bits - 1) + is_negated:
         raise errors.OutOfRange(f"{value} is out of range of its type", position=position_of(node))
     return ast.Literal(value, type_name)
 

@@ -344,10 +344,11 @@ def _escape(node: exp.Expr, ctx: Context) -> ast.Expr:
 
 
 def _negated(node: exp.Expr, ctx: Context) -> ast.Expr:
+    assert isinstance(ctx, HiveLowering)
     if (
         isinstance(node.this, exp.Literal) and not node.this.is_string and str(node.this.this)[-1:].isalpha()
     ):  # `-8L`: the suffix says the type
-        arg = ctx.expr(node.this)
+        arg = literal(node.this, is_negated=ctx.dialect == SPARK)
         if isinstance(arg, ast.Literal):
             return replace(arg, value=-arg.value)
     made = lower_expr.RULES[exp.Neg](node, ctx)
