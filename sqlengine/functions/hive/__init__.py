@@ -29,6 +29,7 @@ from sqlengine.functions.hive import (
     spark_sequences,
     spark_text,
     spark_times,
+    spark_units,
     text,
     times,
     urls,
@@ -62,6 +63,7 @@ FAMILIES = (
     spark_sequences,
     spark_text,
     spark_times,
+    spark_units,
 )
 
 HIVE: Registry = collect(FAMILIES)

@@ -15,8 +15,9 @@ _FROM = frozenset(("FROM", "JOIN", ",", "("))
 
 
 def spark_forms(tokens: Sequence[Token], text: str) -> list[Token]:
-    """parquet.`path` in FROM as the string 'parquet:path', X'1F' as one token, labels of UNPIVOT as strings."""
-    return _labels(_binaries(_files(tokens, text)), text)
+    """parquet.`path` in FROM as the string 'parquet:path', X'1F' as one token, labels of UNPIVOT and units of time as
+    strings."""
+    return _units(_labels(_binaries(_files(tokens, text)), text))
 
 
 def _files(tokens: Sequence[Token], text: str) -> list[Token]:
@@ -52,6 +53,27 @@ def _binaries(tokens: list[Token]) -> list[Token]:
             out[-1] = Token(HEX, token.value.zfill(len(token.value) + len(token.value) % 2), before.start, token.end)
         else:
             out.append(token)
+    return out
+
+
+_UNITS = frozenset("YEAR QUARTER MONTH WEEK DAY DAYOFYEAR HOUR MINUTE SECOND MILLISECOND MICROSECOND".split())
+_OF_UNITS = {
+    **dict.fromkeys(("DATEADD", "DATE_ADD", "TIMESTAMPADD"), "timestampadd"),
+    **dict.fromkeys(("DATEDIFF", "DATE_DIFF", "TIMESTAMPDIFF"), "timestamp_units"),
+}
+"""Functions that Spark has twice, and what they are called here when their first argument is a unit."""
+
+
+def _units(tokens: list[Token]) -> list[Token]:
+    """`DATEADD(DAY, 1, d)`: the unit is a word of its own."""
+    out = list(tokens)
+    for at in range(len(out) - 3):
+        name, opens, unit, comma = out[at : at + 4]
+        wanted = _OF_UNITS.get(name.upper)
+        if wanted and opens.value == "(" and unit.kind == WORD and unit.upper in _UNITS and comma.value == ",":
+            word = "day" if unit.upper == "DAYOFYEAR" else unit.value.lower()
+            out[at] = Token(WORD, wanted, name.start, name.end)
+            out[at + 2] = Token(STRING, word, unit.start, unit.end)
     return out
 
 
