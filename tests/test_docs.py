@@ -47,7 +47,7 @@ STATEMENT_WORDS = {
     "ControlQuery": "PAUSE", "Rename": "RENAME TO", "Comment": "COMMENT ON", "Wait": "WAIT",
     "AlterColumn": "ALTER [COLUMN] column", "RenameColumn": "RENAME [COLUMN]", "SetType": "[SET DATA] TYPE",
     "AlterReplicas": "SET REPLICAS", "RenameRole": "ALTER ROLE", "GrantRoles": "GRANT", "GrantPrivileges": "GRANT",
-    "AlterRoleSetting": "ALTER ROLE",
+    "AlterRoleSetting": "ALTER ROLE", "Maintain": "VACUUM",
     "SetOwner": "OWNER TO", "SetSessionAuthorization": "AUTHORIZATION",
     "DeclareCursor": "SUBSCRIPTION CURSOR FOR", "CloseCursor": "CLOSE cursor",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from sqlengine.sql.build import (
     Node,
     emit_of,
     expr_text,
+    full_name,
     ident,
     key_text,
     name_of,
@@ -483,6 +484,15 @@ def refresh(node: Node) -> ast.Statement:
 def checkpoint(node: Node) -> ast.Statement:
     """CHECKPOINT."""
     return ast.Checkpoint()
+
+
+def maintain(command: str) -> Callable[[Node], ast.Statement]:
+    """VACUUM [(options)] [FULL] [FREEZE] [VERBOSE] [ANALYZE] [name [(columns)], ...]; ANALYZE likewise."""
+
+    def make(node: Node) -> ast.Statement:
+        return ast.Maintain(command=command, names=tuple(map(full_name, node.nodes("name"))))
+
+    return make
 
 
 def _savepoint(action: str) -> Callable[[Node], ast.Statement]:

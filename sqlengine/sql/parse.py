@@ -291,6 +291,8 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "execute": session.execute,
         "deallocate": session.deallocate,
         "checkpoint": session.checkpoint,
+        "vacuum": session.maintain("VACUUM"),
+        "analyze_names": session.maintain("ANALYZE"),
         **_access_builders(),
     }
 

@@ -45,8 +45,6 @@ _BY_WORDS: dict[str, str] = {
             "DROP EXTENSION",
             "DROP CATALOG",
             "DROP POLICY",
-            "VACUUM",
-            "ANALYZE",
             "REINDEX",
             "CLUSTER",
             "LOCK",

@@ -54,6 +54,7 @@ from sqlengine.statements.select import select
 from sqlengine.statements.session_state import (
     checkpoint,
     discard,
+    maintain,
     refresh,
     reset,
     set_,
@@ -155,6 +156,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Wait: wait,
     ast.Refresh: refresh,
     ast.Checkpoint: checkpoint,
+    ast.Maintain: maintain,
     ast.AddResource: hive_session.add_resource,
     ast.AlterDatabase: hive_databases.alter_database,
     ast.AlterFileTable: hive_alter.alter_table,

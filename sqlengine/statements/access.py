@@ -550,6 +550,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.GrantPrivileges: _nothing,
     ast.GrantRoles: _nothing,
     ast.Insert: _insert,
+    ast.Maintain: _nothing,
     ast.Merge: _merge,
     ast.Prepare: _nothing,
     ast.Print: _print,

@@ -147,6 +147,14 @@ def refresh(statement: ast.Refresh, context: Context) -> Result:
     return Result("REFRESH MATERIALIZED VIEW")
 
 
+def maintain(statement: ast.Maintain, context: Context) -> Result:
+    """VACUUM and ANALYZE: what PostgreSQL's programs send; UndefinedTable (42P01) for what there is not."""
+    for name in statement.names:
+        context.instance.catalog.get(context.prefer_path(name))
+    context.notice(f"{statement.command} has nothing to do: topics are compacted and counted by themselves")
+    return Result(statement.command)
+
+
 def checkpoint(statement: ast.Checkpoint, context: Context) -> Result:
     """CHECKPOINT: the state of everything acknowledged before is saved now."""
     if context.instance.path is None:

@@ -521,6 +521,14 @@ class Checkpoint(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Maintain(Statement):
+    """VACUUM and ANALYZE (`command`) of some objects, or of all."""
+
+    command: str
+    names: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unsupported(Statement):
     """Grammatically known, not there yet: answers 0A000 naming `feature`."""
 
