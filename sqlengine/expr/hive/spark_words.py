@@ -54,5 +54,27 @@ SPARK_WRITTEN: dict[str, tuple[str, str]] = {
     "bit_xor": ("bit_xor(a)", "the bits that are set in an odd number of values"),
     "kurtosis": ("kurtosis(a)", "the excess kurtosis of a population"),
     "skewness": ("skewness(a)", "the skewness of a population"),
+    "transform": (
+        "transform(a, x -> ...)",
+        "what a function makes of each element; (x, i) -> is told its place from 0",
+    ),
+    "filter": ("filter(a, x -> ...)", "the elements for which a condition is true"),
+    "exists": ("exists(a, x -> ...)", "whether a condition is true of an element"),
+    "forall": ("forall(a, x -> ...)", "whether a condition is true of all elements"),
+    **{
+        name: (
+            f"{name}(a, start, (sum, x) -> ...[, sum -> ...])",
+            "what is left of a start and one element after another",
+        )
+        for name in ("aggregate", "reduce")
+    },
+    "zip_with": ("zip_with(a, b, (x, y) -> ...)", "what a function makes of the elements at the same places"),
+    "map_filter": ("map_filter(m, (k, v) -> ...)", "the entries for which a condition is true"),
+    "map_zip_with": (
+        "map_zip_with(m, n, (k, v, w) -> ...)",
+        "what a function makes of the values of each key of either",
+    ),
+    "transform_keys": ("transform_keys(m, (k, v) -> ...)", "a map of what a function makes of keys"),
+    "transform_values": ("transform_values(m, (k, v) -> ...)", "a map of what a function makes of values"),
 }
 """Name -> (how it is written, what it gives)."""

@@ -43,7 +43,7 @@ def _in_month(at: Ints) -> tuple[Ints, Ints]:
 @scalar(
     "hive$timestamp_units(unit text, a timestamp, b timestamp) -> bigint",
     "how many whole units from a to b: Spark's DATEDIFF(MONTH, a, b)",
-    example="timestamp_units('month', timestamp '2024-01-31 00:00:00', timestamp '2024-02-29 00:00:00') = 0",
+    example="timestamp_units('month', '2024-01-31', '2024-02-29') = 0",
     broadcast=True,
     constant_args=(0,),
     check=check_unit,
