@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from sqlengine.errors import InvalidParameter
 from sqlengine.functions.arrays_of import US_PER_DAY, Ints, int64s
 from sqlengine.functions.calendar import month_and_day
 from sqlengine.functions.hive.lists import row_nulls
 from sqlengine.functions.registry import scalar
-from sqlengine.functions.time import check_unit
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _MICROS = {
@@ -45,18 +46,23 @@ def _in_month(at: Ints) -> tuple[Ints, Ints]:
     "how many whole units from a to b: Spark's DATEDIFF(MONTH, a, b)",
     example="timestamp_units('month', '2024-01-31', '2024-02-29') = 0",
     broadcast=True,
-    constant_args=(0,),
-    check=check_unit,
+    can_raise=True,
 )
 def timestamp_units(unit: pa.Array, a: pa.Array, b: pa.Array) -> pa.Array:
-    unknown = row_nulls(unit, a, b)
-    if not len(unit) or unit[0].as_py() is None:
-        return pa.nulls(len(a), pa.int64())
-    word = unit[0].as_py()
     start, end = int64s(a), int64s(b)
+    found = np.zeros(len(a), np.int64)
+    words = unit.dictionary_encode()
+    for code, word in enumerate(words.dictionary.to_pylist()):
+        rows = np.flatnonzero(pc.equal(words.indices, code).fill_null(False))
+        found[rows] = _whole_units(word, start[rows], end[rows])
+    return pa.array(found, pa.int64(), mask=row_nulls(unit, a, b))
+
+
+def _whole_units(word: str, start: Ints, end: Ints) -> Ints:
     if word in _MONTHS:
         count, each = _months(start, end), _MONTHS[word]
-    else:
+    elif word in _MICROS:
         count, each = end - start, _MICROS[word]
-    whole = np.sign(count) * (np.abs(count) // each)
-    return pa.array(whole, pa.int64(), mask=unknown)
+    else:
+        raise InvalidParameter(f'unit "{word}" not recognized')
+    return np.sign(count) * (np.abs(count) // each)  # type: ignore[no-any-return]
