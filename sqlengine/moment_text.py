@@ -100,7 +100,8 @@ class _Reading:
 
     def run(self) -> None:
         """Take all tokens."""
-        at, text = _BETWEEN.match(self.text, 0).end(), self.text  # type: ignore[union-attr]
+        text = self.text.replace("(BC)", "BC")  # as DuckDB writes it
+        at = _BETWEEN.match(text, 0).end()  # type: ignore[union-attr]
         while at < len(text):
             found = _TOKEN.match(text, at)
             if found is None:

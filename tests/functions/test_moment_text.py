@@ -107,6 +107,22 @@ def test_what_is_read_duckdb_reads(pieces: list[str], kind: str) -> None:
     assert answer == by_kernel("MDY", text, kind) and (made == text or answer[0] != "!")
 
 
+def test_selects_say_what_is_wrong_as_kernels_do() -> None:
+    with sqlengine.connect() as db:
+        for text in (
+            "2024-02-30",
+            "13/02/2024",
+            "Jan 32 2024",
+            "2024-01-05 10:00+25 Jan",
+            "2024-01-05 10:00 Foo/Bar",
+            "x",
+        ):
+            for kind in ("date", "timestamp", "timestamptz"):
+                with pytest.raises(DataError) as refused:
+                    db.execute(f"SELECT t::{kind} FROM (VALUES ('{text}')) AS v (t)")
+                assert f"!{refused.value.sqlstate}" == by_kernel("MDY", text, kind), (text, kind)
+
+
 def test_words_of_the_present_are_those_of_the_statement() -> None:
     with sqlengine.connect() as db:
         db.execute("SET timezone = 'Asia/Tokyo'; CREATE TABLE t (d DATE, ts TIMESTAMP, tz TIMESTAMPTZ DEFAULT 'now')")
