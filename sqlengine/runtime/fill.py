@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 
 from sqlengine.advance import Advance, OnProgress
 from sqlengine.delta import Delta
@@ -22,8 +23,12 @@ from sqlengine.runtime.reader import TopicReader
 from sqlengine.runtime.scheduler import Scheduler
 from sqlengine.runtime.tap import Tap
 
-STEP_ROWS_MAX = 1 << 20
-"""Rows of one partition taken in one step: what comes and goes within one is never said."""
+STEP_ROWS_MAX = 1 << 23
+"""Rows taken in one step at most: what comes and goes within one is never said."""
+STEP_ROWS_FIRST = 1 << 21
+STEP_SECONDS = (0.3, 1.5)
+"""A step that took less is followed by one of twice the rows, one that took more by one of half of them: in between a
+fill is shown, canceled and kept to its pace."""
 SWITCH_ROWS_MAX = 1 << 16
 """So few rows are taken in under the lock: everybody else waits for them."""
 ROUNDS_MAX = 8
@@ -142,6 +147,7 @@ class Fill:
         self._began_us = scheduler.clock.now_us()
         self._ended = threading.Event()
         self._paced_rows, self._paced_us = 0, self._began_us
+        self._step_rows = STEP_ROWS_FIRST
         self._waiting_rows = self._waiting()
         self._rows = 0
         self._starts = {name: list(reader.positions) for name, reader in self._readers.items()}
@@ -208,10 +214,19 @@ class Fill:
                     self._switch()
                     return True
         self._require_going()
-        memory = self._scheduler.memory
-        self._advance(memory.rows_at_once(self.pace.step_rows()))
+        memory, started = self._scheduler.memory, perf_counter()
+        self._advance(memory.rows_at_once(min(self._step_rows, self.pace.step_rows())))
         memory.after_step(member.query for member in self.members)
+        self._measure(perf_counter() - started)
         return False
+
+    def _measure(self, seconds: float) -> None:
+        """How many rows the next step takes, after one that took so long."""
+        quick, slow = STEP_SECONDS
+        if seconds < quick:
+            self._step_rows = min(2 * self._step_rows, STEP_ROWS_MAX)
+        elif seconds > slow:
+            self._step_rows = max(self._step_rows // 2, SWITCH_ROWS_MAX)
 
     def end(self, error: Error | None) -> None:
         """Stop for a reason; nothing when it has ended.  Not while the lock's owner waits for the thread that steps."""
