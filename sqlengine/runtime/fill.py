@@ -25,10 +25,9 @@ from sqlengine.runtime.tap import Tap
 
 STEP_ROWS_MAX = 1 << 23
 """Rows taken in one step at most: what comes and goes within one is never said."""
-STEP_ROWS_FIRST = 1 << 21
-STEP_SECONDS = (0.3, 1.5)
-"""A step that took less is followed by one of twice the rows, one that took more by one of half of them: in between a
-fill is shown, canceled and kept to its pace."""
+STEP_ROWS_FIRST = 1 << 18
+STEP_SECONDS = 1.0
+"""How long a step takes, by what the one before has shown: in between a fill is shown and can be canceled."""
 SWITCH_ROWS_MAX = 1 << 16
 """So few rows are taken in under the lock: everybody else waits for them."""
 ROUNDS_MAX = 8
@@ -215,18 +214,16 @@ class Fill:
                     return True
         self._require_going()
         memory, started = self._scheduler.memory, perf_counter()
+        before = self.progress().rows
         self._advance(memory.rows_at_once(min(self._step_rows, self.pace.step_rows())))
         memory.after_step(member.query for member in self.members)
-        self._measure(perf_counter() - started)
+        self._measure(self.progress().rows - before, perf_counter() - started)
         return False
 
-    def _measure(self, seconds: float) -> None:
-        """How many rows the next step takes, after one that took so long."""
-        quick, slow = STEP_SECONDS
-        if seconds < quick:
-            self._step_rows = min(2 * self._step_rows, STEP_ROWS_MAX)
-        elif seconds > slow:
-            self._step_rows = max(self._step_rows // 2, SWITCH_ROWS_MAX)
+    def _measure(self, rows: int, seconds: float) -> None:
+        """How many rows the next step takes, after one that took so long for so many."""
+        wanted = int(rows * STEP_SECONDS / max(seconds, 1e-6))
+        self._step_rows = max(SWITCH_ROWS_MAX, min(wanted, STEP_ROWS_MAX))
 
     def end(self, error: Error | None) -> None:
         """Stop for a reason; nothing when it has ended.  Not while the lock's owner waits for the thread that steps."""
