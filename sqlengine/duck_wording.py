@@ -70,6 +70,16 @@ def _no_moment(found: re.Match[str]) -> errors.Error:
     return errors.InvalidDatetime(f'date/time field value out of range: "{value}"', sqlstate="22008")
 
 
+def _no_day(found: re.Match[str]) -> errors.Error:
+    """What moment_text.py says, whose SQLSTATE and hint DuckDB loses."""
+    hint = 'perhaps you need a different "datestyle" setting' if _SHORT_DATE.match(found[2]) else None
+    return errors.InvalidDatetime(found[1], sqlstate="22008", hint=hint)
+
+
+_SHORT_DATE = re.compile(r"\s*\d{1,2}[./-]\d{1,2}[./-]\d")
+"""A date that begins with its day or its month."""
+
+
 def _no_format(found: re.Match[str]) -> errors.Error:
     return errors.InvalidDatetime(f'invalid input syntax for type {found[1].lower()}: "{found[2]}"')
 
@@ -108,7 +118,7 @@ _RULES = (
     _rule(r"can't be cast because the value is out of range for the destination type (\w+)", _too_large),
     _rule(r"^casting value .* to type (\w+).* failed: value is out of range", _too_large),
     _rule(r"^overflow in \w+ of (\w+)", _too_large),
-    _rule(r'^(date/time field value out of range: ".*")$', _says(errors.InvalidDatetime, r"\1", "22008")),
+    _rule(r'^(date/time field value out of range: "(.*)")$', _no_day),
     _rule(r'^(time zone displacement out of range: ".*")$', _says(errors.InvalidDatetime, r"\1", "22009")),
     _rule(r'^(time zone ".*" not recognized)$', _says(errors.InvalidDatetime, r"\1", "22023")),
     _rule(r'^(date|time|timestamp) field value out of range: "([^"]*)"', _no_moment),

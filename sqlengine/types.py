@@ -303,3 +303,16 @@ _HIVE_NAMES = (
 def hive_name(dtype: pa.DataType) -> str | None:
     """What Hive calls a type without parts; None for one it has no name for."""
     return next((name for applies, name in _HIVE_NAMES if applies(dtype)), None)
+
+
+HIVE_TYPES: dict[str, pa.DataType] = {
+    **{
+        str(hive_name(dtype)): dtype
+        for dtype in (
+            pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string(),
+            pa.binary(), pa.date32(),
+        )
+    },
+    "timestamp": TIMESTAMP,
+}  # fmt: skip
+"""Hive's types without parts by their names."""

@@ -4,6 +4,8 @@ read what PostgreSQL reads (moment_text.py).  What is plain, and every value tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
 from sqlengine import duck
@@ -23,33 +25,30 @@ def read_moments(texts: pa.Array, kind: str) -> pa.Array:
     return all_readable(texts, kind, order_of_now(), clock_of_now())
 
 
-def _read(texts: pa.Array, kinds: pa.Array, orders: pa.Array) -> pa.Array:
-    """Each text as DuckDB reads it."""
-    columns = (texts.to_pylist(), kinds.to_pylist(), orders.to_pylist())
-    read = [None if text is None else readable(text, kind, order) for text, kind, order in zip(*columns, strict=True)]
-    return pa.array(read, pa.string())
+def _readable_or_null(text: str, kind: str, order: str) -> str | None:
+    try:
+        return readable(text, kind, order)
+    except InvalidDatetime:
+        return None
 
 
-def _try_read(texts: pa.Array, kinds: pa.Array, orders: pa.Array) -> pa.Array:
-    """The same, NULL for what is no moment."""
+def _reader(one: Callable[[str, str, str], str | None]) -> Callable[[pa.Array, pa.Array, pa.Array], pa.Array]:
+    """A function of DuckDB: each text, of a kind and in an order, as DuckDB reads it."""
 
-    def one(text: str, kind: str, order: str) -> str | None:
-        try:
-            return readable(text, kind, order)
-        except InvalidDatetime:
-            return None
+    def read(*columns: pa.Array) -> pa.Array:
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        return pa.array([None if text is None else one(text, kind, order) for text, kind, order in rows], pa.string())
 
-    columns = (texts.to_pylist(), kinds.to_pylist(), orders.to_pylist())
-    return pa.array([None if t is None else one(t, k, o) for t, k, o in zip(*columns, strict=True)], pa.string())
+    return read
 
 
 def _is_strange(kind: str) -> str:
     return f"typeof(x) = 'VARCHAR' AND NOT regexp_matches(x::VARCHAR, '{PLAIN[kind]}')"
 
 
-for _safe, _body in (("", _read), ("TRY_", _try_read)):
+for _safe, _one in (("", readable), ("TRY_", _readable_or_null)):
     _name = f"{_safe.lower()}moment_read"
-    duck.at_opening(_name, [pa.string()] * 3, pa.string(), _body)
+    duck.at_opening(_name, [pa.string()] * 3, pa.string(), _reader(_one))
     for _kind in PLAIN:
         _plain = _CLOCK if _kind == "time" else "x"
         duck.macro_at_opening(

@@ -13,23 +13,10 @@ import pyarrow as pa
 from sqlengine import errors
 from sqlengine.errors import DuplicateColumn, InvalidParameter, NotSupportedError, UndefinedObject, did_you_mean
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.types import JSON, TIMESTAMP, TIMESTAMPTZ, UUID, hive_name
+from sqlengine.types import HIVE_TYPES, JSON, TIMESTAMPTZ, UUID, hive_name
 
 LTZ = "timestamp with local time zone"
-_SIMPLE: dict[str, pa.DataType] = {
-    "boolean": pa.bool_(),
-    "tinyint": pa.int8(),
-    "smallint": pa.int16(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "float": pa.float32(),
-    "double": pa.float64(),
-    "string": pa.string(),
-    "binary": pa.binary(),
-    "date": pa.date32(),
-    "timestamp": TIMESTAMP,
-    LTZ: TIMESTAMPTZ,
-}
+_SIMPLE: dict[str, pa.DataType] = {**HIVE_TYPES, LTZ: TIMESTAMPTZ}
 _ALIASES = {
     "integer": "int", "double precision": "double", "dec": "decimal", "numeric": "decimal", "byte": "tinyint",
     "short": "smallint", "long": "bigint", "timestamplocaltz": LTZ, "timestamp_ltz": LTZ, "timestamp_ntz": "timestamp",

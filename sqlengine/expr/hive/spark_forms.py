@@ -9,22 +9,9 @@ from sqlengine.expr import tree
 from sqlengine.expr.hive.coercion import DOUBLE, MOMENTS, STRING, is_null, number, to
 from sqlengine.expr.hive.form_parts import Form, made, wrong
 from sqlengine.expr.hive.operators import operation
-from sqlengine.types import INTERVAL, TIMESTAMP, common_type, is_integer
+from sqlengine.types import HIVE_TYPES, INTERVAL, TIMESTAMP, common_type, is_integer
 
-SPARK_CASTS: dict[str, pa.DataType] = {
-    "boolean": pa.bool_(),
-    "tinyint": pa.int8(),
-    "smallint": pa.int16(),
-    "int": pa.int32(),
-    "bigint": pa.int64(),
-    "float": pa.float32(),
-    "double": DOUBLE,
-    "decimal": pa.decimal128(10, 0),
-    "string": STRING,
-    "binary": pa.binary(),
-    "date": pa.date32(),
-    "timestamp": TIMESTAMP,
-}
+SPARK_CASTS: dict[str, pa.DataType] = {**HIVE_TYPES, "decimal": pa.decimal128(10, 0)}
 """Functions that are casts, and what to."""
 
 

@@ -17,6 +17,7 @@ from sqlengine import errors
 from sqlengine.functions.hive.collections import array_function, in_order
 from sqlengine.functions.hive.lists import (
     Ints,
+    Mask,
     element_order,
     flat,
     one_of_rows,
@@ -39,9 +40,8 @@ def whole_numbers(a: pa.Array) -> Ints:
     return pc.fill_null(a.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
-def check_rows(bad: Any, message: str, *args: pa.Array) -> None:
-    """Raise `message` when a row is bad in which no argument is NULL."""
-    unknown = row_nulls(*args)
+def check_rows(bad: Any, message: str, unknown: Mask | None) -> None:
+    """Raise `message` when a row is bad in which no argument is NULL: `unknown`, see `row_nulls`."""
     if (bad if unknown is None else bad & ~unknown).any():
         raise wrong(message)
 
@@ -66,7 +66,7 @@ def _element_at(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel
         parents, values, _ = flat(a)
         counts = np.bincount(parents, minlength=len(a))
         at = whole_numbers(i)
-        check_rows(at == 0, "places in arrays begin at 1, or at -1 from the end", a, i)
+        check_rows(at == 0, "places in arrays begin at 1, or at -1 from the end", row_nulls(a, i))
         place = np.where(at > 0, at - 1, counts + at)
         rows = np.flatnonzero((place >= 0) & (place < counts) & (at != 0))
         return one_of_rows(values, rows, (np.cumsum(counts) - counts + place)[rows], len(a), result)
@@ -130,8 +130,9 @@ def _repeated(x: pa.Array, n: pa.Array) -> tuple[Ints, pa.Array]:
 def _slice(a: pa.Array, start: pa.Array, length: pa.Array) -> tuple[Ints, pa.Array]:
     parents, values, places = flat(a)
     first, count = whole_numbers(start), whole_numbers(length)
-    check_rows(first == 0, "slice begins at 1, or at -1 from the end", a, start, length)
-    check_rows(count < 0, "the length of a slice must not be negative", a, start, length)
+    unknown = row_nulls(a, start, length)
+    check_rows(first == 0, "slice begins at 1, or at -1 from the end", unknown)
+    check_rows(count < 0, "the length of a slice must not be negative", unknown)
     low = np.where(first > 0, first - 1, np.bincount(parents, minlength=len(a)) + first)
     kept = np.flatnonzero((low >= 0)[parents] & (places >= low[parents]) & (places - low[parents] < count[parents]))
     return parents[kept], values.take(pa.array(kept))
@@ -208,8 +209,8 @@ def _array_insert(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kern
     def kernel(a: pa.Array, i: pa.Array, x: pa.Array) -> pa.Array:
         parents, values, places = flat(a)
         at = whole_numbers(i)
-        check_rows(at == 0, "places in arrays begin at 1, or at -1 from the end", a, i)
         unknown = row_nulls(a, i)
+        check_rows(at == 0, "places in arrays begin at 1, or at -1 from the end", unknown)
         counts = np.bincount(parents, minlength=len(a))
         place = np.where(at > 0, at - 1, counts + at + 1)
         before = np.maximum(-place, 0)

@@ -21,7 +21,7 @@ from sqlengine.functions.hive.lists import (
     relisted,
     row_nulls,
 )
-from sqlengine.functions.hive.spark_arrays import wrong
+from sqlengine.functions.hive.spark_arrays import check_rows, wrong
 from sqlengine.functions.registry import Kernel, scalar
 
 
@@ -47,8 +47,7 @@ def _from_arrays(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kerne
         (parents, names, _), (others, values, _) = flat(keys), flat(items)
         unknown = row_nulls(keys, items)
         odd = np.bincount(parents, minlength=len(keys)) != np.bincount(others, minlength=len(keys))
-        if (odd if unknown is None else odd & ~unknown).any():
-            raise wrong("a map takes as many keys as values")
+        check_rows(odd, "a map takes as many keys as values", unknown)
         if unknown is not None:
             values = values.filter(pa.array(~unknown[others]))
             kept = ~unknown[parents]

@@ -66,10 +66,10 @@ def _bit_at(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
     width = arg_types[0].bit_width
 
     def kernel(x: pa.Array, at: pa.Array) -> pa.Array:
-        places = whole_numbers(at)
-        check_rows((places < 0) | (places >= width), f"bits of this number have places from 0 to {width - 1}", x, at)
+        places, unknown = whole_numbers(at), row_nulls(x, at)
+        check_rows((places < 0) | (places >= width), f"bits of this number have places from 0 to {width - 1}", unknown)
         bits = np.right_shift(whole_numbers(x), np.clip(places, 0, 63)) & 1
-        return pa.array(bits.astype(np.int8), mask=row_nulls(x, at))
+        return pa.array(bits.astype(np.int8), mask=unknown)
 
     return kernel
 

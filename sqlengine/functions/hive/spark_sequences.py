@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine.functions.arrays_of import interval_parts
+from sqlengine.functions.calendar import add_months
 from sqlengine.functions.hive.lists import Ints, Mask, relisted, row_nulls
-from sqlengine.functions.hive.spark_arrays import limited, whole_numbers, wrong
-from sqlengine.functions.hive.time_patterns import DAY_US, fields
+from sqlengine.functions.hive.spark_arrays import check_rows, limited, whole_numbers, wrong
+from sqlengine.functions.hive.time_patterns import DAY_US
 from sqlengine.functions.registry import Kernel, scalar
 
 _SHORT_MONTH_US = 28 * DAY_US
@@ -23,8 +24,7 @@ def _counts(start: Ints, stop: Ints, step: Ints, unknown: Mask | None) -> Ints:
     """How many elements there are at most; an error for a step that leads away from the stop."""
     ahead = (stop > start).astype(np.int64) - (stop < start)
     away = (ahead != 0) & (np.sign(step) != ahead)
-    if (away if unknown is None else away & ~unknown).any():
-        raise wrong("the step of a sequence leads away from its stop")
+    check_rows(away, "the step of a sequence leads away from its stop", unknown)
     span = (np.where(ahead > 0, stop - start, start - stop)).view(np.uint64)  # which may be more than int64 has
     counts = span // np.maximum(np.abs(step).view(np.uint64), np.uint64(1)) + np.uint64(1)
     return limited(counts if unknown is None else np.where(unknown, np.uint64(0), counts)).astype(np.int64)
@@ -58,17 +58,6 @@ numbers = scalar(
 )(_numbers)
 
 
-def _moved(start: Ints, months: Ints, micros: Ints) -> Ints:
-    """Moments so many months and then microseconds later; a day that a month has not is its last."""
-    if not months.any():
-        return start + micros
-    at = fields(start)
-    month = ((at.year - 1970) * 12 + at.month - 1 + months).astype("datetime64[M]")
-    first = month.astype("datetime64[D]").astype(np.int64)
-    length = (month + 1).astype("datetime64[D]").astype(np.int64) - first
-    return (first + np.minimum(at.day, length) - 1) * DAY_US + at.of_day_us + micros
-
-
 def _moments(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
     is_date = pa.types.is_date(result.value_type)
 
@@ -89,7 +78,7 @@ def _moments(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
             raise wrong("the step of a sequence of dates is of whole days")
         around = months * _SHORT_MONTH_US + by
         rows, places = _placed(_counts(first, last, around, unknown))
-        values = _moved(first[rows], months[rows] * places, by[rows] * places)
+        values = add_months(first[rows], months[rows] * places) + by[rows] * places
         inside = np.where(around[rows] >= 0, values <= last[rows], values >= last[rows])
         rows, values = rows[inside], values[inside]
         made = pa.array((values // DAY_US).astype(np.int32)) if is_date else pa.array(values)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine.functions.arrays_of import interval_parts
+from sqlengine.functions.calendar import days_in_month, first_day
 from sqlengine.functions.hive.lists import Ints, row_nulls
 from sqlengine.functions.hive.spark_arrays import whole_numbers
 from sqlengine.functions.hive.time_patterns import DAY_US, DAYS, MONTHS, fields, read
@@ -27,10 +28,8 @@ _MILLION = pa.scalar(Decimal(1_000_000))
 def _days_of(year: Ints, month: Ints, day: Ints) -> tuple[Ints, np.ndarray]:
     """(days since 1970, which are days of the calendar)."""
     good = (np.abs(year) < _LAST_YEAR) & (month >= 1) & (month <= 12)
-    months = (np.where(good, (year - 1970) * 12 + month - 1, 0)).astype("datetime64[M]")
-    first = months.astype("datetime64[D]").astype(np.int64)
-    length = (months + 1).astype("datetime64[D]").astype(np.int64) - first
-    return first + day - 1, good & (day >= 1) & (day <= length)
+    months = np.where(good, (year - 1970) * 12 + month - 1, 0)
+    return first_day(months) + day - 1, good & (day >= 1) & (day <= days_in_month(months))
 
 
 def _masked(good: np.ndarray, *args: pa.Array) -> np.ndarray:
