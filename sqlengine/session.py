@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pyarrow as pa
 
 from sqlengine.advance import OnProgress
-from sqlengine.catalog.objects import ColumnInfo
-from sqlengine.catalog.system import LentTable
+from sqlengine.catalog.system import lent_table
 from sqlengine.connectors.base import Polled
 from sqlengine.engine import Params, begin, bind_params, parse, run_call, run_many, run_script, run_statement
 from sqlengine.errors import InterfaceError, SyntaxError  # noqa: A004 - SQL's word
@@ -170,8 +169,7 @@ class Session:
         with self._lock:
             self.context.lent.pop(name, None)
             if rows is not None:
-                columns = tuple(ColumnInfo(field.name, field.type) for field in rows.schema)
-                self.context.lent[name] = LentTable(name=name, columns=columns, read=lambda: rows)
+                self.context.lent[name] = lent_table(name, rows)
 
     def cancel(self) -> None:
         """End the running statement with QueryCanceled (57014); nothing when none runs."""

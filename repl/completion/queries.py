@@ -118,11 +118,19 @@ def _after_as(scope: Scope) -> tuple[Wanted, ...]:
     return (keywords("MATERIALIZED", "NOT MATERIALIZED"),) if scope.clause == "WITH" else ()
 
 
+def _around_items(word: str) -> tuple[Wanted, ...]:
+    """What a WITH goes on with between its items, and behind them."""
+    if word == "WITH":
+        return (keywords("RECURSIVE"),)
+    changes = ("INSERT INTO", "UPDATE", "DELETE FROM", "MERGE INTO") if word == ")" else ()
+    return (keywords("AS", "SELECT", *changes),) if word != "," else ()
+
+
 def _in_from(scope: Scope, word: str, sources: Sequence[Source]) -> tuple[Wanted, ...] | None:
     if scope.clause == "UNION":
         return (keywords("SELECT", "VALUES", "FROM"),)
     if scope.clause == "WITH":
-        return (keywords("RECURSIVE"),) if word == "WITH" else (keywords("AS", "SELECT"),) if word != "," else ()
+        return _around_items(word)
     if scope.clause == "USING":
         return (Wanted(COLUMN, (), tuple(sources)),) if word in ("(", ",") else None
     if scope.function in _WINDOW_FUNCTIONS and scope.argument == 0 and word in ("(", "TABLE"):

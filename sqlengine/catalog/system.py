@@ -43,6 +43,12 @@ class LentTable(ComputedTable):
     """Rows that the program has lent to one session under a name."""
 
 
+def lent_table(name: str, rows: pa.Table) -> LentTable:
+    """Rows to be read under a name."""
+    columns = tuple(ColumnInfo(field.name, field.type) for field in rows.schema)
+    return LentTable(name=name, columns=columns, read=lambda: rows)
+
+
 def _table(name: str, comment: str, /, **columns: pa.DataType) -> SystemTable:
     infos = tuple(ColumnInfo(column, kind) for column, kind in columns.items())
     return SystemTable(name=f"{SYSTEM_SCHEMA}.{name}", comment=comment, columns=infos)

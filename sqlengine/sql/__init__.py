@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlengine.sql.shell import Accepts, accepts, is_keyword
     from sqlengine.sql.syntax_help import split_alternatives, statement_words, synopsis
     from sqlengine.sql.typed import Typed
+    from sqlengine.sql.under import main_of, query_under
     from sqlengine.sql.windows import grouping_window
 
 _LAZY = {
@@ -42,6 +43,8 @@ _LAZY = {
     "statement_words": "syntax_help",
     "synopsis": "syntax_help",
     "lower": "query",
+    "main_of": "under",
+    "query_under": "under",
     "has_own_form": "glot",
     "Reference": "references",
     "called_functions": "references",
@@ -78,6 +81,12 @@ def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def whole_name(name: str) -> str:
+    """The name of an object of the catalog with its schema, quoted, so that no item of a WITH hides it."""
+    parts = name.split(".")
+    return ".".join(map(quote_identifier, parts if len(parts) > 1 else ["public", *parts]))
+
+
 PgOutputs = Sequence[tuple[str, str | None]]
 """The columns of a catalog query and their types in PostgreSQL's words, None where Arrow's type tells."""
 
@@ -110,6 +119,7 @@ __all__ = [
     "lex_in",
     "lower",
     "lower_open",
+    "main_of",
     "may_switch",
     "parameter_count",
     "parse",
@@ -117,6 +127,7 @@ __all__ = [
     "parse_interval",
     "parse_one",
     "parse_query",
+    "query_under",
     "quote_identifier",
     "reads_changes",
     "named_in",
@@ -127,6 +138,7 @@ __all__ = [
     "statement_words",
     "synopsis",
     "tables",
+    "whole_name",
     "with_name_replaced",
     "to_duckdb",
     "without_passwords",

@@ -61,7 +61,7 @@ def bind_params(target: Bindable, params: Params) -> Bindable:
 def bind_rows(target: ast.Statement, sets: Sequence[Params]) -> ast.Insert | None:
     """One INSERT of the rows that it would bring with each of the sets of values; None when it is no INSERT of
     parameters alone, or has to do more than to insert.  Raises as `bind_params`."""
-    if not isinstance(target, ast.Insert) or any(getattr(target, name, None) for name in _TEXT_FIELDS):
+    if not isinstance(target, ast.Insert) or any(getattr(target, name, None) for name in ("with_text", *_TEXT_FIELDS)):
         return None  # ON CONFLICT DO UPDATE, too: of two sets with one key the second changes the first's row
     template = template_of(target.query.text)
     if template is None or not sets:
@@ -90,6 +90,10 @@ def _bind(target: Bindable, values: _Values) -> Bindable:
 def _statement(statement: Any, values: _Values, template: Template | None = None) -> Any:
     """`template`: of an INSERT that is run; one that another statement explains has to have a tree."""
     changes: dict[str, Any] = {}
+    if isinstance(statement, ast.WithWrites):
+        changes["items"] = tuple(_item(item, values) for item in statement.items)
+    if getattr(statement, "with_text", ""):
+        changes["with_text"] = values.text(statement.with_text)
     for field in dataclasses.fields(statement):
         value = getattr(statement, field.name)
         if isinstance(value, ast.Query):
@@ -102,6 +106,10 @@ def _statement(statement: Any, values: _Values, template: Template | None = None
         if value:
             changes[name] = _texts(value, values)
     return dataclasses.replace(statement, **changes)
+
+
+def _item(item: ast.WithItem, values: _Values) -> ast.WithItem:
+    return dataclasses.replace(item, statement=_statement(item.statement, values))
 
 
 def _texts(value: Any, values: _Values) -> Any:

@@ -22,6 +22,7 @@ from sqlengine.sql.plain_insert import plain_insert
 from sqlengine.sql.scripts import Part, parts
 from sqlengine.sql.statement_sets import without_statement_sets
 from sqlengine.sql.unsupported import unsupported_feature
+from sqlengine.sql.with_clause import refuse_writing_items, with_clause, writes_elsewhere, writes_under_with
 
 if TYPE_CHECKING:
     from sqlengine.sql.build import Node
@@ -108,6 +109,8 @@ def parse_query(text: str) -> ast.Query:
     statement = parse_one(bare)
     if isinstance(statement, ast.SelectStatement) and statement.emit is None:
         return statement.query
+    if isinstance(statement, ast.WithWrites):
+        raise writes_elsewhere(statement.position)
     raise errors.SyntaxError("a query is expected here", position=0)
 
 
@@ -155,6 +158,12 @@ def statements_of(text: str, tokens: list[Token], dialect: Dialect) -> list[ast.
     feature = unsupported_feature(tokens)
     if feature is not None:
         return [ast.Unsupported(feature=feature)]
+    clause = with_clause(tokens) if tokens[0].upper == "WITH" and not dialect.is_hive else None
+    if clause is not None and writes_under_with(clause):
+        from sqlengine.sql.build_with import statement_under  # sqlglot: heavy
+
+        return [statement_under(clause, text, lambda part: statements_of(text, part, dialect))]
+    refuse_writing_items(tokens)
     if tokens[0].upper in QUERY_STARTS or tokens[0].upper == "(":
         from sqlengine.sql.query import make_query  # sqlglot: heavy
 

@@ -37,6 +37,7 @@ from sqlengine.statements.indexes import create_index
 from sqlengine.statements.insert import insert
 from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
+from sqlengine.statements.one_statement import as_one
 from sqlengine.statements.prepared import deallocate, executed, prepare
 from sqlengine.statements.query_cursors import declare_query
 from sqlengine.statements.replicas import alter_replicas, alter_system
@@ -71,6 +72,7 @@ from sqlengine.statements.tables import create_table
 from sqlengine.statements.topics import alter_topic, create_topic
 from sqlengine.statements.truncate import truncate
 from sqlengine.statements.views import alter_query, alter_view, commented_view, create_view
+from sqlengine.statements.with_writes import with_writes
 
 Handler = Callable[[Any, Context], Result]
 
@@ -130,7 +132,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.DeclareQueryCursor: declare_query,
     ast.DeclareCursor: declare,
     ast.DefaultPrivileges: alter_default_privileges,
-    ast.Delete: delete,
+    ast.Delete: as_one(delete),
     ast.Describe: describe,
     ast.Discard: discard,
     ast.Drop: drop,
@@ -138,8 +140,8 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Execute: _execute,
     ast.Explain: explain,
     ast.Fetch: fetch,
-    ast.Insert: insert,
-    ast.Merge: merge,
+    ast.Insert: as_one(insert),
+    ast.Merge: as_one(merge),
     ast.Prepare: prepare,
     ast.Print: print_topic,
     ast.Rename: rename,
@@ -152,8 +154,9 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Transaction: transaction,
     ast.Truncate: truncate,
     ast.Unsupported: _unsupported,
-    ast.Update: update,
+    ast.Update: as_one(update),
     ast.Wait: wait,
+    ast.WithWrites: with_writes,
     ast.Refresh: refresh,
     ast.Checkpoint: checkpoint,
     ast.Maintain: maintain,

@@ -334,10 +334,10 @@ def _insert(statement: ast.Insert, check: Check) -> None:
     values = [*(text for _, text in statement.conflict_set), *statement.returning]
     if statement.conflict is not None or statement.returning:
         keys = map(sql.quote_identifier, statement.conflict_columns)
-        needed["SELECT"] = _read_of_target(check, statement.target, None, [*keys, *values])
+        needed["SELECT"] = _read_of_target(check, statement, None, [*keys, *values])
     check.write(statement.target, needed)
-    check.read(statement.query)
-    _expressions(check, values)
+    check.read(sql.query_under(statement.with_text, statement.query))
+    _expressions(check, statement.with_text, values)
 
 
 def _update(statement: ast.Update, check: Check) -> None:
@@ -346,9 +346,9 @@ def _update(statement: ast.Update, check: Check) -> None:
     needed: dict[str, Collection[str] | None] = {"UPDATE": [name for name, _ in statement.assignments]}
     clauses = ([*values, *statement.returning], statement.from_text, statement.where)
     if reads:
-        needed["SELECT"] = _read_of_target(check, statement.target, statement.alias, *clauses)
+        needed["SELECT"] = _read_of_target(check, statement, statement.alias, *clauses)
     check.write(statement.target, needed)
-    _expressions(check, *clauses)
+    _expressions(check, statement.with_text, *clauses)
 
 
 def _delete(statement: ast.Delete, check: Check) -> None:
@@ -356,31 +356,37 @@ def _delete(statement: ast.Delete, check: Check) -> None:
     needed: dict[str, Collection[str] | None] = {"DELETE": None}
     clauses = (statement.returning, statement.using_text, statement.where)
     if reads:
-        needed["SELECT"] = _read_of_target(check, statement.target, statement.alias, *clauses)
+        needed["SELECT"] = _read_of_target(check, statement, statement.alias, *clauses)
     check.write(statement.target, needed)
-    _expressions(check, *clauses)
+    _expressions(check, statement.with_text, *clauses)
 
 
 def _merge(statement: ast.Merge, check: Check) -> None:
     values = [text for when in statement.whens for text in (*when.values, when.condition) if text is not None]
     clauses = ([*values, *statement.returning], statement.source, statement.condition)
-    needed: dict[str, Collection[str] | None] = {
-        "SELECT": _read_of_target(check, statement.target, statement.alias, *clauses)
-    }
+    needed: dict[str, Collection[str] | None] = {"SELECT": _read_of_target(check, statement, statement.alias, *clauses)}
     for when in statement.whens:
         if (action := when.action.upper()) != "NOTHING":
             known = needed.get(action, ())
             needed[action] = {*known, *when.columns} if known is not None and when.columns else None
     check.write(statement.target, needed)
-    _expressions(check, *clauses)
+    _expressions(check, statement.with_text, *clauses)
 
 
-def _expressions(check: Check, items: Iterable[str], relations: str | None = None, where: str | None = None) -> None:
+def _with_writes(statement: ast.WithWrites, check: Check) -> None:
+    """What each of its parts needs."""
+    for part in (*(item.statement for item in statement.items), sql.main_of(statement)):
+        NEEDS[type(part)](part, check)
+
+
+def _expressions(
+    check: Check, with_text: str, items: Iterable[str], relations: str | None = None, where: str | None = None
+) -> None:
     """To read what the clauses of a statement name: expressions, FROM or USING, WHERE."""
     read = [item for item in items if item.strip() != "*"]
-    if not read and not relations and not where:
+    if not read and not relations and not where and not with_text:
         return
-    text = "SELECT " + ", ".join(["1", *read])
+    text = f"{with_text} SELECT " + ", ".join(["1", *read])
     if relations:
         text += f" FROM {relations}"
     if where:
@@ -390,18 +396,20 @@ def _expressions(check: Check, items: Iterable[str], relations: str | None = Non
 
 def _read_of_target(
     check: Check,
-    target: ast.Name,
+    statement: ast.Insert | ast.Update | ast.Delete | ast.Merge,
     alias: str | None,
     items: Iterable[str],
     relations: str | None = None,
     where: str | None = None,
 ) -> Collection[str] | None:
     """The columns of the target that the clauses of a statement read; None: all, or they do not matter."""
-    found = check.catalog.find(check.context.prefer_path(target))
+    found = check.catalog.find(check.context.prefer_path(statement.target))
     if found is None or not found.column_grants:
         return None
-    named = ".".join(map(sql.quote_identifier, found.name.split(".")))
-    text = f"SELECT {', '.join(['1', *items])} FROM {named}" + (f" AS {sql.quote_identifier(alias)}" if alias else "")
+    named = sql.whole_name(found.name)
+    text = f"{statement.with_text} SELECT {', '.join(['1', *items])} FROM {named}" + (
+        f" AS {sql.quote_identifier(alias)}" if alias else ""
+    )
     text += (f", {relations}" if relations else "") + (f" WHERE {where}" if where else "")
     read = sql.columns_read(sql.parse_query(text), check.columns_of)
     return next((columns for ref, columns in read if check.catalog.find(ref.parts) is found), None)
@@ -482,7 +490,7 @@ def _print(statement: ast.Print, check: Check) -> None:
 
 def _execute(statement: ast.Execute, check: Check) -> None:
     """Its values; what it runs is authorized when they are in place."""
-    _expressions(check, statement.arguments)
+    _expressions(check, "", statement.arguments)
 
 
 def _set(statement: ast.Set | ast.Reset, check: Check) -> None:
@@ -571,6 +579,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Unsupported: _nothing,
     ast.Update: _update,
     ast.Wait: _nothing,
+    ast.WithWrites: _with_writes,
     ast.Refresh: _nothing,
     ast.Listen: _nothing,
     ast.Unlisten: _nothing,

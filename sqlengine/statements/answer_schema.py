@@ -19,7 +19,7 @@ def answer_schema(query: ast.Query, context: Context, *, makes_rows: bool = True
     with context.instance.lock:
         if query.dialect == POSTGRES:
             try:
-                return context.instance.expanded(query).describe()
+                return context.instance.expanded(query, context.lent).describe()
             except OtherDialect:
                 pass
         with session_facts(facts_of(context)):

@@ -23,8 +23,13 @@ from sqlengine.statements import key_values
 from sqlengine.statements.constraints import refuse_given
 from sqlengine.statements.context import Context
 from sqlengine.statements.given_defaults import with_defaults
-from sqlengine.statements.select import run_snapshot
+from sqlengine.statements.one_statement import asks_more, lending
+from sqlengine.statements.own_writes import left_alone
+from sqlengine.statements.select import run_text
 from sqlengine.statements.write import append_changes, existing_rows, first_of_each_key, writable
+
+CHANGED = "$changed"
+"""The name of the rows of a change, for RETURNING."""
 
 
 def update(statement: ast.Update, context: Context) -> Result:
@@ -38,13 +43,13 @@ def update(statement: ast.Update, context: Context) -> Result:
     after = [f"({given[n]})" if n in given else f"{alias}.{duck.quote(n)}" for n in names]
     made = [f"{text} AS {duck.quote('$new_' + n)}" for n, text in zip(names, after, strict=True)]
     with context.instance.lock:
-        both = _matching(context, table, alias, made, statement.from_text, statement.where)
+        both = _matching(context, table, alias, made, statement, statement.from_text)
         old = conformed(table, both.select(range(len(names))))
         new = conformed(table, both.select(range(len(names), 2 * len(names))).rename_columns(names))
         refuse_taken_keys(context, table, old, new)
         weights = np.concatenate([-np.ones(old.num_rows, np.int8), np.ones(new.num_rows, np.int8)])
         append_changes(context, table, pa.concat_tables([old, new]), weights)
-    return changed_rows(context, f"UPDATE {new.num_rows}", table, new, statement.returning, statement.alias)
+    return changed_rows(context, f"UPDATE {new.num_rows}", table, new, statement)
 
 
 def delete(statement: ast.Delete, context: Context) -> Result:
@@ -52,14 +57,14 @@ def delete(statement: ast.Delete, context: Context) -> Result:
     table = changeable(context, statement.target, "delete from")
     alias = duck.quote(statement.alias or last_part(table))
     with context.instance.lock:
-        old = conformed(table, _matching(context, table, alias, [], statement.using_text, statement.where))
+        old = conformed(table, _matching(context, table, alias, [], statement, statement.using_text))
         append_changes(context, table, old, -np.ones(old.num_rows, np.int8))
-    return changed_rows(context, f"DELETE {old.num_rows}", table, old, statement.returning, statement.alias)
+    return changed_rows(context, f"DELETE {old.num_rows}", table, old, statement)
 
 
 def delete_all(context: Context, table: Table) -> None:
     """Remove every row of a table; the caller holds the lock."""
-    old = conformed(table, _matching(context, table, duck.quote(last_part(table)), [], None, None))
+    old = conformed(table, run_text(context, f"SELECT * FROM {spelt(table)}"))
     append_changes(context, table, old, -np.ones(old.num_rows, np.int8))
 
 
@@ -68,16 +73,25 @@ def changed_rows(
     tag: str,
     target: Stream | Table,
     rows: pa.Table,
-    returning: Sequence[str],
-    alias: str | None = None,
+    statement: ast.Insert | ast.Update | ast.Delete | ast.Merge,
 ) -> Result:
     """The result of a change of `rows`, with what RETURNING asks of them."""
-    if not returning:
+    if not statement.returning:
         return Result(tag, row_count=rows.num_rows)
-    text = f"SELECT {', '.join(returning)} FROM {spelt(target)} AS {duck.quote(alias or last_part(target))}"
+    text = text_of_returned(statement, target)
+    if asks_more(statement.returning):
+        with lending(context, {CHANGED: rows}):
+            return Result(tag, run_text(context, text), row_count=rows.num_rows)
     expanded = Expanded(sql.to_duckdb(sql.parse_query(text), lambda ref: "returned"), {})
-    answer = run(expanded, {"returned": rows}, context.instance.clock.now_us())
+    answer = run(expanded, {"returned": rows}, context.now_us)
     return Result(tag, answer, row_count=rows.num_rows)
+
+
+def text_of_returned(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge, target: Stream | Table) -> str:
+    """What RETURNING asks of the rows of a change, as a query of CHANGED."""
+    alias = duck.quote(getattr(statement, "alias", None) or last_part(target))
+    items = ", ".join(statement.returning)
+    return f"{statement.with_text} SELECT {items} FROM {duck.quote(CHANGED)} AS {alias}"
 
 
 def check_assigned(table: Stream | Table, names: Sequence[str]) -> None:
@@ -110,7 +124,12 @@ def changeable(context: Context, name: tuple[str, ...], verb: str) -> Table:
 
 
 def _matching(
-    context: Context, table: Table, alias: str, more: Sequence[str], others: str | None, where: str | None
+    context: Context,
+    table: Table,
+    alias: str,
+    more: Sequence[str],
+    statement: ast.Update | ast.Delete,
+    others: str | None,
 ) -> pa.Table:
     """The table's columns, then `more` expressions, of the rows that meet the condition; each row once.
 
@@ -118,15 +137,17 @@ def _matching(
     """
     names = [c.name for c in table.stored_columns()]
     items = ", ".join([*(f"{alias}.{duck.quote(n)}" for n in names), *more])
-    text = f"SELECT {items} FROM {spelt(table)} AS {alias}"
+    text = f"{statement.with_text} SELECT {items} FROM {spelt(table)} AS {alias}"
     if others:
         text += f", {others}"
-    if where:
-        text += f" WHERE {where}"
-    rows = run_snapshot(context, sql.parse_query(text))
+    if statement.where:
+        text += f" WHERE {statement.where}"
+    rows = run_text(context, text)
     if others and table.primary_key:
         rows = first_of_each_key(rows, table.unique_keys()[0])
-    return rows
+    if context.seen is None:
+        return rows
+    return rows.filter(pa.array(left_alone(context, table, conformed(table, rows.select(range(len(names)))))))
 
 
 def refuse_taken_keys(context: Context, table: Table, old: pa.Table, new: pa.Table) -> None:
@@ -154,4 +175,4 @@ def last_part(target: Stream | Table) -> str:
 
 def spelt(target: Stream | Table) -> str:
     """Its whole name, quoted."""
-    return ".".join(duck.quote(part) for part in target.name.split("."))
+    return sql.whole_name(target.name)

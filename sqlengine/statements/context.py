@@ -50,6 +50,10 @@ class Context:
     settings: Settings
     notices: list[Notice] = field(default_factory=list)
     transaction: list[Pending] | None = None
+    seen: int | None = None
+    """How much of `transaction` queries see while a statement of several parts runs, which has caught up at first."""
+    moment_us: int | None = None
+    """What the time is for all parts of such a statement."""
     savepoints: list[tuple[str, int]] = field(default_factory=list)
     """Names, and how much of `transaction` was there when each was made."""
     has_failed: bool = False
@@ -82,6 +86,16 @@ class Context:
     """Materialized views that CACHE TABLE has made."""
     lent: dict[str, LentTable] = field(default_factory=dict)
     """Rows that queries of this session alone can read, by name."""
+
+    @property
+    def now_us(self) -> int:
+        """The time, the same in all of a statement."""
+        return self.instance.clock.now_us() if self.moment_us is None else self.moment_us
+
+    def catch_up(self) -> None:
+        """What has been acknowledged before a statement is seen by it. The caller holds the lock."""
+        if self.seen is None:
+            self.instance.catch_up(self.check)
 
     def check(self) -> None:
         """QueryCanceled (57014) when the statement was cancelled or ran out of time."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sqlengine import sql
 from sqlengine.catalog.objects import STREAM_QUERY, MaterializedView, PlanningInfo, Sink, Stream
-from sqlengine.errors import InvalidParameter, WrongObjectType
+from sqlengine.errors import InvalidParameter, NotSupportedError, WrongObjectType
 from sqlengine.plan.explain import explain as explain_lines
 from sqlengine.plan.explain import to_dot, to_json
 from sqlengine.plan.pipeline import Planned
@@ -81,6 +81,14 @@ def _query_of(statement: ast.Explain, context: Context) -> tuple[ast.Query, ast.
         return sql.parse_query(f"SELECT * FROM {'.'.join(statement.target)}"), ast.Emit()
     inner = statement.statement
     query = getattr(inner, "query", None)
+    if isinstance(inner, ast.WithWrites):
+        raise NotSupportedError(
+            "EXPLAIN of data-modifying statements in WITH is not supported",
+            hint="explain the queries of its parts",
+            position=inner.position,
+        )
+    if isinstance(inner, ast.Insert):
+        query = sql.query_under(inner.with_text, inner.query)
     if not isinstance(query, ast.Query):
         raise WrongObjectType("EXPLAIN needs a query, a view or a statement with a query")
     return query, getattr(inner, "emit", None) or ast.Emit()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from sqlengine import duck
+from sqlengine import duck, sql
 from sqlengine.catalog.objects import FileTable, IndexInfo, Stream, Table
 from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.functions.casting import cast_kernel
@@ -24,7 +24,9 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import levelled
 from sqlengine.statements.given_defaults import with_defaults, without_defaults
 from sqlengine.statements.hive.rows import refuse_in_transaction, write_files
-from sqlengine.statements.select import run_snapshot
+from sqlengine.statements.one_statement import asks_more, lending
+from sqlengine.statements.own_writes import has_written
+from sqlengine.statements.select import run_snapshot, run_text
 from sqlengine.statements.write import (
     append_changes,
     check_given,
@@ -45,19 +47,20 @@ def insert(statement: ast.Insert, context: Context) -> Result:
         return _into_files(statement, files, context)
     target = writable(context, statement.target)
     statement = without_defaults(context, target, statement)
-    rows = _rows(statement.query, context)
+    rows = _rows(statement, context)
     named = statement.columns or None
     if statement.conflict is not None:
         stored = _upsert(context, target, rows, statement)
     else:
         stored = write_rows(context, target, rows, named)
-    return changed_rows(context, f"INSERT 0 {stored.num_rows}", target, stored, statement.returning)
+    return changed_rows(context, f"INSERT 0 {stored.num_rows}", target, stored, statement)
 
 
-def _rows(query: ast.Query, context: Context) -> pa.Table:
+def _rows(statement: ast.Insert, context: Context) -> pa.Table:
     """What a query answers; of VALUES that were read without a parser, with their texts as the types they are of."""
+    query = statement.query
     if query.rows is None:
-        return run_snapshot(context, query)
+        return run_snapshot(context, sql.query_under(statement.with_text, query))
     given: pa.Table = query.rows
     for at, name in enumerate(query.casts):
         if name is not None:
@@ -71,7 +74,7 @@ def _into_files(statement: ast.Insert, table: FileTable, context: Context) -> Re
     """Into a table of Hive's, whose rows stand for themselves."""
     if statement.conflict is not None or statement.returning:
         raise WrongObjectType(f'table "{table.name}" is over files: INSERT has no ON CONFLICT and no RETURNING there')
-    rows = _rows(statement.query, context)
+    rows = _rows(statement, context)
     return rows_into_files(context, table, rows, statement.columns)
 
 
@@ -92,7 +95,7 @@ def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement:
     check_given(target, rows, statement.columns or None)
     new = conform(rows, target.stored_columns(), statement.columns or None, default_of(context, target), target.name)
     with context.instance.lock:
-        context.instance.catch_up(context.check)
+        context.catch_up()
         if statement.conflict == "nothing":
             kept = _unopposed(context, target, new, keys)
             check_unique(context, target, kept, but=keys)
@@ -105,6 +108,12 @@ def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement:
                 detail=f"row {int(again[0]) + 1} has the key of an earlier one",
             )
         positions, old = existing_rows(context, target, new, keys[0])
+        if has_written(context, target, old):
+            raise WrongObjectType(
+                "ON CONFLICT DO UPDATE command cannot affect row a second time",
+                sqlstate="21000",
+                detail="another part of the statement has written the row",
+            )
         fresh = np.ones(new.num_rows, dtype=bool)
         fresh[positions] = False
         old_table = pa.Table.from_batches([old]).select([c.name for c in target.stored_columns()])
@@ -177,10 +186,25 @@ def _merge(context: Context, table: Table, old: pa.Table, new: pa.Table, stateme
     check_assigned(table, list(assigned))
     items = ", ".join(f"{assigned[n] if n in assigned else 'o.' + duck.quote(n)} AS {duck.quote(n)}" for n in names)
     relation = duck.quote(table.name.rpartition(".")[2])
+    if asks_more(assigned.values()):
+        items = items.replace("o.", relation + ".")
+        return conformed(table, _merged_beside(context, statement.with_text, items, relation, old, new))
     text = (
         f"SELECT {items.replace('o.', relation + '.')} FROM old_rows AS {relation} POSITIONAL JOIN new_rows AS excluded"
     )
     was = stored_names(table.columns)
     whole = {"old_rows": widened(old, table, was), "new_rows": widened(new, table, was)}
-    merged = run(Expanded(text, {}), whole, context.instance.clock.now_us())
+    merged = run(Expanded(text, {}), whole, context.now_us)
     return conformed(table, merged)
+
+
+def _merged_beside(
+    context: Context, with_text: str, items: str, relation: str, old: pa.Table, new: pa.Table
+) -> pa.Table:
+    """The same where expressions read other tables: the pairs are joined by their numbers."""
+    numbers = pa.array(np.arange(old.num_rows))
+    pairs = {"$old": old.append_column("$row", numbers), "$new": new.append_column("$row", numbers)}
+    joined = f'"$old" AS {relation} JOIN "$new" AS excluded ON {relation}."$row" = excluded."$row"'
+    text = f'{with_text} SELECT {items} FROM {joined} ORDER BY {relation}."$row"'
+    with lending(context, pairs):
+        return run_text(context, text)

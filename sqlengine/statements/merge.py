@@ -30,7 +30,8 @@ from sqlengine.statements.change import (
     spelt,
 )
 from sqlengine.statements.context import Context
-from sqlengine.statements.select import run_snapshot
+from sqlengine.statements.own_writes import left_alone
+from sqlengine.statements.select import run_text
 from sqlengine.statements.write import append_changes, default_of
 
 _ROW, _SOURCE, _MARK, _WHEN = '"$row"', '"$source"', '"$mark"', "$when"
@@ -41,13 +42,15 @@ def merge(statement: ast.Merge, context: Context) -> Result:
     table = changeable(context, statement.target, "merge into")
     whens = [_spelt_out(table, when, statement) for when in statement.whens]
     with context.instance.lock:
-        found = run_snapshot(context, sql.parse_query(_question(table, statement, whens)))
+        found = run_text(context, _question(table, statement, whens))
         changes = _changes(context, table, whens, found)
+        if not left_alone(context, table, changes.old).all():
+            raise _second_change()
         refuse_taken_keys(context, table, changes.old, changes.new)
         weights = np.concatenate([-np.ones(changes.old.num_rows, np.int8), np.ones(changes.new.num_rows, np.int8)])
         append_changes(context, table, pa.concat_tables([changes.old, changes.new]), weights)
     tag = f"MERGE {changes.shown.num_rows}"
-    return changed_rows(context, tag, table, changes.shown, statement.returning, statement.alias)
+    return changed_rows(context, tag, table, changes.shown, statement)
 
 
 # ---------------------------------------------------------------- the question
@@ -78,7 +81,7 @@ def _spelt_out(table: Table, when: ast.MergeWhen, statement: ast.Merge) -> ast.M
 
 def _source_name(statement: ast.Merge) -> str:
     """What the source's columns are qualified with, for `SET *` and `INSERT *`."""
-    block = sql.lower(sql.parse_query(f"SELECT * FROM {statement.source}"))
+    block = sql.lower(sql.parse_query(f"{statement.with_text} SELECT * FROM {statement.source}"))
     relation = block.from_ if isinstance(block, ast.Select) else None
     name = getattr(relation, "alias", None) or (relation.parts[-1] if isinstance(relation, ast.TableRef) else None)
     if name is None:
@@ -99,7 +102,7 @@ def _question(table: Table, statement: ast.Merge, whens: Sequence[ast.MergeWhen]
         for name, value in zip(when.columns, when.values, strict=True):
             items.append(f"CASE WHEN ({chosen}) = {i} THEN {value} END AS {duck.quote(f'${i}_{name}')}")
     pairs = f"SELECT {', '.join(items)} FROM {marked} {kind} JOIN {numbered} ON {statement.condition}"
-    return f'SELECT * FROM ({pairs}) AS pairs WHERE "{_WHEN}" IS NOT NULL'
+    return f'{statement.with_text} SELECT * FROM ({pairs}) AS pairs WHERE "{_WHEN}" IS NOT NULL'
 
 
 def _met(when: ast.MergeWhen) -> str:
@@ -149,8 +152,12 @@ def _refuse_second_change(whens: Sequence[ast.MergeWhen], found: pa.Table) -> No
     chosen = found.column(_WHEN).cast(pa.int32())
     rows = found.column("$row").filter(pc.is_in(chosen, value_set=changing))
     if pc.count_distinct(rows).as_py() < len(rows):
-        raise WrongObjectType(
-            "MERGE command cannot affect row a second time",
-            sqlstate="21000",
-            hint="ensure that not more than one source row matches any one target row",
-        )
+        raise _second_change()
+
+
+def _second_change() -> WrongObjectType:
+    return WrongObjectType(
+        "MERGE command cannot affect row a second time",
+        sqlstate="21000",
+        hint="ensure that not more than one source row matches any one target row",
+    )

@@ -7,6 +7,7 @@ session may have been first. Streams only grow: nothing of them needs a check, a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from sqlengine.runtime.stored_columns import StoredColumns, stored_names, widene
 from sqlengine.state.fingerprint import batch_fingerprints
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements import key_values
-from sqlengine.statements.context import Pending
+from sqlengine.statements.context import Context, Pending
 
 Ints = npt.NDArray[np.int64]
 
@@ -74,6 +75,44 @@ def lookup_with(own: Delta, store: RowStore, key: IndexInfo, values: Sequence[pa
     own_at, own_rows = key_values.rows_with(added, key, values)
     kept = rows.filter(pa.array(still))
     return np.concatenate([at[still], own_at]), pa.concat_batches([kept, own_rows])
+
+
+def left_alone(context: Context, table: Table, rows: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which of a table's rows no other part of the same statement has changed; of equal rows, the last ones."""
+    gone = _split_since(context, table)[0]
+    if gone is None or not gone.num_rows:
+        return np.ones(rows.num_rows, dtype=bool)
+    changed = Counter(map(tuple, batch_fingerprints(gone).tolist()))
+    alone = []
+    for row in map(tuple, batch_fingerprints(_under(one_batch(rows), gone.schema)).tolist()):
+        alone.append(changed[row] == 0)
+        changed[row] -= not alone[-1]
+    return np.array(alone, dtype=bool)
+
+
+def has_written(context: Context, table: Table, rows: pa.RecordBatch) -> bool:
+    """Whether another part of the same statement has written one of the rows."""
+    come = _split_since(context, table)[1]
+    return come is not None and bool(_are_among(_under(rows, come.schema), come).any())
+
+
+def _split_since(context: Context, table: Table) -> tuple[pa.RecordBatch | None, pa.RecordBatch | None]:
+    """(rows that went, rows that came) of a table since a statement of several parts began."""
+    if context.seen is None or context.transaction is None:
+        return None, None
+    oid = context.instance.catalog.oid(table.name)
+    batches = [item.batch for item in context.transaction[context.seen :] if item.oid == oid]
+    if not batches:
+        return None, None
+    batch = pa.concat_batches(batches)
+    weights = np.asarray(batch.column(WEIGHT_COLUMN)).astype(np.int64)
+    return _split(Delta(batch.drop_columns([WEIGHT_COLUMN]), weights))
+
+
+def one_batch(rows: pa.Table) -> pa.RecordBatch:
+    """The rows of a table in one batch."""
+    batches = rows.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=rows.schema)
 
 
 def check_commit(pending: Sequence[Pending], table: Table, oid: int, store: RowStore) -> None:

@@ -39,7 +39,7 @@ def run_planned(
         named = {name: instance.catalog.get(tuple(name.split("."))) for name in names}
         files = {name: obj for name, obj in named.items() if isinstance(obj, FileTable)}
         objects: dict[str, CatalogObject] = {name: obj for name, obj in named.items() if name not in files}
-        is_strict = bool(objects) and context.settings.read_consistency == "strict"
+        is_strict = bool(objects) and context.seen is None and context.settings.read_consistency == "strict"
         with instance.one_moment(objects.values(), context.check) if is_strict else nullcontext():
             tick = instance.scheduler.tick_number
             if as_of:
@@ -47,7 +47,7 @@ def run_planned(
                 tables = {name: contents_as_of(instance, obj, tick) for name, obj in objects.items()}
             else:
                 tables = {name: plain_contents(context, obj) for name, obj in objects.items()}
-        now_us = instance.clock.now_us()
+        now_us = context.now_us
     for name, table in files.items():
         instance.warehouse.recover(table.location)
         tables[name] = rows_of_files(table, _needs(every, name, table.name), now_us, context.check)

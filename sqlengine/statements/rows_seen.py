@@ -19,7 +19,7 @@ def plain_contents(context: Context, obj: CatalogObject) -> pa.Table:
 def as_seen(context: Context, obj: CatalogObject, *, packed: bool = False, rows: int | None = None) -> pa.Table:
     """An object's rows; of a table also what the session's open transaction has made of them."""
     if context.transaction and isinstance(obj, Table):
-        own = own_change(context.transaction, obj, context.instance.catalog.oid(obj.name))
+        own = own_change(context.transaction[: context.seen], obj, context.instance.catalog.oid(obj.name))
         if own is not None:
             return rows_with(own, context.instance.contents(obj), obj)
     return context.instance.contents(obj, packed=packed, rows=rows)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sqlengine import sql
 from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, Stream, Table
 from sqlengine.catalog.pg.relations import PgRelation
 from sqlengine.catalog.system import SystemTable
@@ -56,6 +57,15 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
     return run_at(context, query)[0]
 
 
+def run_text(context: Context, text: str) -> pa.Table:
+    """The same of a query that a statement makes of its parts, whose places are none in what was typed."""
+    try:
+        return run_snapshot(context, sql.parse_query(text))
+    except Error as error:
+        error.position = None
+        raise
+
+
 def run_at(
     context: Context,
     query: ast.Query,
@@ -66,7 +76,8 @@ def run_at(
     """(a query's answer, the tick after which all it read was so): as `run_snapshot`, or after an earlier tick, of
     which the text `as_of` is the number or a time; `keeps_oids`: see `snapshot.execute.run`."""
     instance = context.instance
-    if context.settings.read_consistency == "strict":
+    consistency = "latest" if context.seen is not None else context.settings.read_consistency
+    if consistency == "strict":
         level(instance)
     if query.dialect != POSTGRES:
         return _by_operators(context, query, as_of, what)
@@ -83,7 +94,7 @@ def run_at(
         files = {name: obj for name, obj in expanded.inputs.items() if isinstance(obj, FileTable)}
         stored = {name: obj for name, obj in expanded.inputs.items() if name not in files}
         reads = bool(expanded.inputs) or expanded.tick_dependent
-        is_strict = reads and context.settings.read_consistency == "strict"
+        is_strict = reads and consistency == "strict"
         with instance.one_moment(stored.values(), context.check) if is_strict else nullcontext():
             tick = instance.scheduler.tick_number
             plain = plain_select(context, query, expanded)
@@ -93,7 +104,7 @@ def run_at(
             else:
                 rows = plain.rows_needed if plain is not None else None
                 tables = {name: _contents(context, obj, rows) for name, obj in stored.items()}
-        now_us = instance.clock.now_us()
+        now_us = context.now_us
     if files:
         read = read_files(context, files, _plan_of(context, query), now_us)
         tables |= {name: with_all_columns(rows, files[name]) for name, rows in read.items()}
@@ -105,7 +116,14 @@ def run_at(
 
 
 def _by_operators(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) -> tuple[pa.Table, int]:
-    """The same by our own operators, for other dialects."""
+    """The same by our own operators, for other dialects; rows that are lent are DuckDB's alone."""
+    lent = next((ref for ref in sql.tables(query) if len(ref.parts) == 1 and ref.parts[0] in context.lent), None)
+    if lent is not None and context.seen is not None:
+        raise NotSupportedError(
+            "a query of another dialect cannot read what a data-modifying statement in WITH returns",
+            hint="run the statements one after the other between BEGIN and COMMIT",
+            position=lent.position,
+        )
     answers, tick = run_planned(context, [query], as_of, what)
     return next(answers), tick
 

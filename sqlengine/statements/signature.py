@@ -7,7 +7,7 @@ its surroundings makes of it; text where nothing says.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -18,11 +18,14 @@ from sqlengine.catalog.pg.types import parameter_type
 from sqlengine.errors import Error, UndefinedObject
 from sqlengine.expr.parameters import Found, collecting
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.runtime.planning import Planning
 from sqlengine.snapshot.expand import catalog_parameters
 from sqlengine.sql import ast
 from sqlengine.statements.answer_schema import answer_schema
+from sqlengine.statements.change import CHANGED, text_of_returned
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import cursor_of
+from sqlengine.statements.one_statement import asks_more, lending, lending_item
 from sqlengine.statements.prepared import kept
 from sqlengine.statements.subscribe import HEAD
 from sqlengine.statements.write import writable
@@ -63,6 +66,8 @@ def has_rows(statement: ast.Statement, context: Context) -> bool:
     """Whether a statement will answer with rows, as far as its kind tells."""
     if isinstance(statement, (ast.Insert, ast.Update, ast.Delete, ast.Merge)):
         return bool(statement.returning)
+    if isinstance(statement, ast.WithWrites):
+        return has_rows(statement.statement, context)
     if isinstance(statement, ast.Execute):
         return has_rows(kept(context, statement.name).statement, context)
     if isinstance(statement, ast.Fetch):
@@ -82,13 +87,31 @@ def _infer(statement: Any, found: Found, context: Context) -> None:
         _infer_update(statement, found, context)
     elif isinstance(statement, ast.Delete):
         others = f", {statement.using_text}" if statement.using_text else ""
-        _infer_query(f"SELECT 1 FROM {_target(statement)}{others}{_where(statement.where)}", found, context)
+        source = f"{_target(statement, context)}{others}{_where(statement.where)}"
+        _infer_query(f"{statement.with_text} SELECT 1 FROM {source}", found, context)
+    elif isinstance(statement, ast.WithWrites):
+        _infer_parts(statement, found, context)
     elif isinstance(statement, ast.Execute):
         _infer(kept(context, statement.name).statement, found, context)
     elif isinstance(statement, (ast.CopyTo, ast.DeclareQueryCursor)):
         _infer(statement.statement, found, context)
     elif isinstance(getattr(statement, "query", None), ast.Query):
         _infer_tree(statement.query, found, context)
+
+
+def _infer_parts(statement: ast.WithWrites, found: Found, context: Context) -> None:
+    """From each part, which sees what columns those before it have."""
+    with ExitStack() as lent:
+        for item in statement.items:
+            with suppress(Error, Unplannable):
+                _infer(item.statement, found, context)
+            count = max(found, default=-1) + 1
+            values = {
+                str(number + 1): sql.Typed(None, to_sql(found.get(number, pa.string()))) for number in range(count)
+            }
+            with suppress(Error):
+                _lend_shape(item, sql.bind_params(item.statement, values), lent, context)
+        _infer(sql.main_of(statement), found, context)
 
 
 def _infer_query(text: str, found: Found, context: Context) -> None:
@@ -113,9 +136,18 @@ def _infer_tree(query: ast.Query, found: Found, context: Context, target: Sequen
     found |= {n: kind.value_type for n, kind in elements.items() if pa.types.is_list(kind)}
     try:
         with collecting(found):
-            context.instance.planning.bound(_without_limits(tree, found))
+            _planning(context).bound(_without_limits(tree, found))
     finally:
         found |= {n: pa.list_(found[n]) for n in arrays if n in found} | elements
+
+
+def _planning(context: Context) -> Planning:
+    """Planning that knows what is lent to the session."""
+    planning = context.instance.planning
+    catalog = planning.catalog
+    for lent in context.lent.values():
+        catalog = catalog if lent.name in catalog else catalog.with_object(lent)
+    return replace(planning, catalog=catalog)
 
 
 def _outputs(tree: ast.Select | ast.SetOperation) -> list[ast.Expr]:
@@ -150,37 +182,36 @@ def _infer_insert(statement: ast.Insert, found: Found, context: Context) -> None
     target = writable(context, statement.target)
     stored = {c.name: c.type for c in target.stored_columns()}
     names = statement.columns or tuple(stored)
-    _infer_tree(statement.query, found, context, [stored[name] for name in names if name in stored])
+    query = sql.query_under(statement.with_text, statement.query)
+    _infer_tree(query, found, context, [stored[name] for name in names if name in stored])
     if statement.conflict_set:
-        _infer_assignments(statement.conflict_set, stored, f"{_name(statement.target)} AS excluded", "", found, context)
+        source = f"{sql.whole_name(target.name)} AS excluded"
+        _infer_assignments(statement, statement.conflict_set, stored, source, found, context)
 
 
 def _infer_update(statement: ast.Update, found: Found, context: Context) -> None:
     stored = {c.name: c.type for c in writable(context, statement.target).stored_columns()}
-    source = _target(statement) + (f", {statement.from_text}" if statement.from_text else "")
-    _infer_assignments(statement.assignments, stored, source, _where(statement.where), found, context)
+    source = _target(statement, context) + (f", {statement.from_text}" if statement.from_text else "")
+    _infer_assignments(statement, statement.assignments, stored, source + _where(statement.where), found, context)
 
 
 def _infer_assignments(
+    statement: ast.Insert | ast.Update,
     assignments: Sequence[tuple[str, str]],
     stored: dict[str, pa.DataType],
     source: str,
-    where: str,
     found: Found,
     context: Context,
 ) -> None:
     items = ", ".join(text for _, text in assignments)
     kinds = [stored.get(name, pa.string()) for name, _ in assignments]
-    _infer_tree(sql.parse_query(f"SELECT {items} FROM {source}{where}"), found, context, kinds)
+    text = f"{statement.with_text} SELECT {items} FROM {source}"
+    _infer_tree(sql.parse_query(text), found, context, kinds)
 
 
-def _target(statement: ast.Update | ast.Delete) -> str:
+def _target(statement: ast.Update | ast.Delete, context: Context) -> str:
     alias = f" AS {sql.quote_identifier(statement.alias)}" if statement.alias else ""
-    return _name(statement.target) + alias
-
-
-def _name(parts: Sequence[str]) -> str:
-    return ".".join(sql.quote_identifier(part) for part in parts)
+    return sql.whole_name(writable(context, statement.target).name) + alias
 
 
 def _where(text: str | None) -> str:
@@ -205,10 +236,27 @@ def _returned(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge, conte
     if not statement.returning:
         return None
     target = writable(context, statement.target)
-    alias = getattr(statement, "alias", None) or target.name.rpartition(".")[2]
-    text = f"SELECT {', '.join(statement.returning)} FROM {_name(statement.target)} AS {sql.quote_identifier(alias)}"
+    query = sql.parse_query(text_of_returned(statement, target))
     stored = pa.schema([pa.field(c.name, c.type) for c in target.stored_columns()])
-    return duck.describe(sql.to_duckdb(sql.parse_query(text), lambda ref: "returned"), {"returned": stored})
+    if asks_more(statement.returning):
+        with lending(context, {CHANGED: stored.empty_table()}):
+            return answer_schema(query, context)
+    return duck.describe(sql.to_duckdb(query, lambda ref: "returned"), {"returned": stored})
+
+
+def _with_writes(statement: ast.WithWrites, context: Context) -> pa.Schema | None:
+    with ExitStack() as lent:
+        for item in statement.items:
+            _lend_shape(item, item.statement, lent, context)
+        main = sql.main_of(statement)
+        return _DESCRIBE[type(main)](main, context)
+
+
+def _lend_shape(item: ast.WithItem, made: ast.Statement, lent: ExitStack, context: Context) -> None:
+    """Let what stands behind an item of WITH see which columns it has."""
+    schema = _DESCRIBE[type(made)](made, context)
+    if schema is not None:
+        lent.enter_context(lending_item(context, item, schema.empty_table()))
 
 
 def _executed(statement: ast.Execute, context: Context) -> pa.Schema | None:
@@ -224,6 +272,7 @@ _DESCRIBE: dict[type[ast.Statement], Callable[[Any, Context], pa.Schema | None]]
     ast.Update: _returned,
     ast.Delete: _returned,
     ast.Merge: _returned,
+    ast.WithWrites: _with_writes,
     ast.Execute: _executed,
     ast.Fetch: lambda statement, context: None if statement.moves else cursor_of(statement.cursor, context).schema,
 }

@@ -81,7 +81,7 @@ def check_given(target: Stream | Table, rows: pa.Table, named: Sequence[str] | N
 
 def default_of(context: Context, target: Stream | Table) -> Default:
     """What columns that are not named take: the next numbers of an identity, their DEFAULT evaluated now, else NULL."""
-    now_us = context.instance.clock.now_us()
+    now_us = context.now_us
 
     def default(info: ColumnInfo, count: int) -> pa.Array:
         if info.identity is not None and isinstance(target, Table):
@@ -246,7 +246,7 @@ def check_unique(context: Context, table: Table, rows: pa.Table, but: Sequence[I
     if not keys:
         return
     with context.instance.lock:
-        context.instance.catch_up(context.check)
+        context.catch_up()
         for key in keys:
             positions, _ = existing_rows(context, table, rows, key)
             taken = positions if len(positions) else key_values.repeats(rows, key)

@@ -288,7 +288,8 @@ class Truncate(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Insert(Statement):
-    """INSERT INTO target [(columns)] query; `query` covers VALUES too.  `conflict`: None, "nothing", "update"."""
+    """INSERT INTO target [(columns)] query; `query` covers VALUES too.  `conflict`: None, "nothing", "update".
+    `with_text`, here and below: the WITH before the statement, whose items all its queries and expressions see."""
 
     target: Name
     columns: tuple[str, ...]
@@ -297,6 +298,7 @@ class Insert(Statement):
     conflict_columns: tuple[str, ...] = ()
     conflict_set: tuple[tuple[str, str], ...] = ()
     returning: tuple[str, ...] = ()
+    with_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +311,7 @@ class Update(Statement):
     from_text: str | None = None
     alias: str | None = None
     returning: tuple[str, ...] = ()
+    with_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +323,7 @@ class Delete(Statement):
     using_text: str | None = None
     alias: str | None = None
     returning: tuple[str, ...] = ()
+    with_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,6 +350,35 @@ class Merge(Statement):
     condition: str
     whens: tuple[MergeWhen, ...]
     returning: tuple[str, ...] = ()
+    with_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WithItem:
+    """An item of WITH that is run by itself, before what reads it; `is_read`: whether anything does.
+
+    `statement` says what precedes it in its own WITH. What a query answers, or the RETURNING of what changes rows, is
+    read under the name `rows`; `columns`: how many of its columns the item names itself.
+    """
+
+    name: str
+    rows: str
+    columns: int
+    statement: Statement
+    is_read: bool
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithWrites(Statement):
+    """WITH with statements that write among its items: `items` are run each on its own, the first of them first.
+
+    `with_text`: the WITH that a SELECT among its statements is under; those that write have it themselves.
+    """
+
+    items: tuple[WithItem, ...]
+    with_text: str
+    statement: Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from sqlengine.sql.hive.script_tokens import script_forms
 from sqlengine.sql.hive.unsupported import unsupported_in_hive
 from sqlengine.sql.hive.variables import Words
 from sqlengine.sql.lexer import Token
+from sqlengine.sql.with_clause import refuse_writing_items
 
 if TYPE_CHECKING:
     from sqlengine.sql.build import Node
@@ -75,6 +76,7 @@ def hive_statements(text: str, tokens: list[Token], dialect: Dialect) -> list[as
     feature = unsupported_in_hive(tokens)
     if feature is not None:
         return [ast.Unsupported(feature=feature)]
+    refuse_writing_items(tokens)
     if not _may_be_hive(tokens):
         return statements_of(text, tokens, dialect)
     try:
