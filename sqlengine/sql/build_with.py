@@ -147,14 +147,14 @@ def _main(
     """What is behind items of which some change rows."""
     first = tokens[0]
     if first.upper in WRITES:
-        return ast.WithWrites(items=items, with_text="", statement=_changing(above, tokens, text, parse))
+        return ast.With(items=items, with_text="", statement=_changing(above, tokens, text, parse))
     _check(above, first, text)
     (made,) = parse(tokens)
     if not isinstance(made, ast.SelectStatement) or made.emit is not None or made.as_of:
         raise errors.NotSupportedError(
             "a query with EMIT or AS OF cannot have data-modifying statements in WITH", position=first.start
         )
-    return ast.WithWrites(items=items, with_text=above.text, statement=made)
+    return ast.With(items=items, with_text=above.text, statement=made)
 
 
 def _returns(statement: ast.Statement) -> bool:

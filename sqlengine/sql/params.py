@@ -90,7 +90,7 @@ def _bind(target: Bindable, values: _Values) -> Bindable:
 def _statement(statement: Any, values: _Values, template: Template | None = None) -> Any:
     """`template`: of an INSERT that is run; one that another statement explains has to have a tree."""
     changes: dict[str, Any] = {}
-    if isinstance(statement, ast.WithWrites):
+    if isinstance(statement, ast.With):
         changes["items"] = tuple(_item(item, values) for item in statement.items)
     if getattr(statement, "with_text", ""):
         changes["with_text"] = values.text(statement.with_text)

@@ -109,7 +109,7 @@ def parse_query(text: str) -> ast.Query:
     statement = parse_one(bare)
     if isinstance(statement, ast.SelectStatement) and statement.emit is None:
         return statement.query
-    if isinstance(statement, ast.WithWrites):
+    if isinstance(statement, ast.With):
         raise writes_elsewhere(statement.position)
     raise errors.SyntaxError("a query is expected here", position=0)
 

@@ -18,7 +18,7 @@ def query_under(with_text: str, query: ast.Query) -> ast.Query:
     return deep.run(_under, with_text, query) if with_text else query
 
 
-def main_of(statement: ast.WithWrites) -> ast.Statement:
+def main_of(statement: ast.With) -> ast.Statement:
     """The statement behind items that are run before it, which sees them."""
     main = statement.statement
     if isinstance(main, ast.SelectStatement):

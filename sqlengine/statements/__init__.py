@@ -156,7 +156,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Unsupported: _unsupported,
     ast.Update: as_one(update),
     ast.Wait: wait,
-    ast.WithWrites: with_writes,
+    ast.With: with_writes,
     ast.Refresh: refresh,
     ast.Checkpoint: checkpoint,
     ast.Maintain: maintain,

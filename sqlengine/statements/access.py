@@ -373,7 +373,7 @@ def _merge(statement: ast.Merge, check: Check) -> None:
     _expressions(check, statement.with_text, *clauses)
 
 
-def _with_writes(statement: ast.WithWrites, check: Check) -> None:
+def _with_writes(statement: ast.With, check: Check) -> None:
     """What each of its parts needs."""
     for part in (*(item.statement for item in statement.items), sql.main_of(statement)):
         NEEDS[type(part)](part, check)
@@ -579,7 +579,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Unsupported: _nothing,
     ast.Update: _update,
     ast.Wait: _nothing,
-    ast.WithWrites: _with_writes,
+    ast.With: _with_writes,
     ast.Refresh: _nothing,
     ast.Listen: _nothing,
     ast.Unlisten: _nothing,

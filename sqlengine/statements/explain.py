@@ -81,7 +81,7 @@ def _query_of(statement: ast.Explain, context: Context) -> tuple[ast.Query, ast.
         return sql.parse_query(f"SELECT * FROM {'.'.join(statement.target)}"), ast.Emit()
     inner = statement.statement
     query = getattr(inner, "query", None)
-    if isinstance(inner, ast.WithWrites):
+    if isinstance(inner, ast.With):
         raise NotSupportedError(
             "EXPLAIN of data-modifying statements in WITH is not supported",
             hint="explain the queries of its parts",

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine import duck, sql
+from sqlengine.catalog.objects import Table
 from sqlengine.catalog.pg.types import parameter_type
 from sqlengine.errors import Error, UndefinedObject
 from sqlengine.expr.parameters import Found, collecting
@@ -66,7 +67,7 @@ def has_rows(statement: ast.Statement, context: Context) -> bool:
     """Whether a statement will answer with rows, as far as its kind tells."""
     if isinstance(statement, (ast.Insert, ast.Update, ast.Delete, ast.Merge)):
         return bool(statement.returning)
-    if isinstance(statement, ast.WithWrites):
+    if isinstance(statement, ast.With):
         return has_rows(statement.statement, context)
     if isinstance(statement, ast.Execute):
         return has_rows(kept(context, statement.name).statement, context)
@@ -89,7 +90,7 @@ def _infer(statement: Any, found: Found, context: Context) -> None:
         others = f", {statement.using_text}" if statement.using_text else ""
         source = f"{_target(statement, context)}{others}{_where(statement.where)}"
         _infer_query(f"{statement.with_text} SELECT 1 FROM {source}", found, context)
-    elif isinstance(statement, ast.WithWrites):
+    elif isinstance(statement, ast.With):
         _infer_parts(statement, found, context)
     elif isinstance(statement, ast.Execute):
         _infer(kept(context, statement.name).statement, found, context)
@@ -99,7 +100,7 @@ def _infer(statement: Any, found: Found, context: Context) -> None:
         _infer_tree(statement.query, found, context)
 
 
-def _infer_parts(statement: ast.WithWrites, found: Found, context: Context) -> None:
+def _infer_parts(statement: ast.With, found: Found, context: Context) -> None:
     """From each part, which sees what columns those before it have."""
     with ExitStack() as lent:
         for item in statement.items:
@@ -142,11 +143,12 @@ def _infer_tree(query: ast.Query, found: Found, context: Context, target: Sequen
 
 
 def _planning(context: Context) -> Planning:
-    """Planning that knows what is lent to the session."""
+    """Planning that knows what is lent to the session, as tables: what is for a moment only cannot be planned."""
     planning = context.instance.planning
     catalog = planning.catalog
     for lent in context.lent.values():
-        catalog = catalog if lent.name in catalog else catalog.with_object(lent)
+        if lent.name not in catalog:
+            catalog = catalog.with_object(Table(name=lent.name, topic="", columns=lent.columns))
     return replace(planning, catalog=catalog)
 
 
@@ -244,7 +246,7 @@ def _returned(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge, conte
     return duck.describe(sql.to_duckdb(query, lambda ref: "returned"), {"returned": stored})
 
 
-def _with_writes(statement: ast.WithWrites, context: Context) -> pa.Schema | None:
+def _with_writes(statement: ast.With, context: Context) -> pa.Schema | None:
     with ExitStack() as lent:
         for item in statement.items:
             _lend_shape(item, item.statement, lent, context)
@@ -272,7 +274,7 @@ _DESCRIBE: dict[type[ast.Statement], Callable[[Any, Context], pa.Schema | None]]
     ast.Update: _returned,
     ast.Delete: _returned,
     ast.Merge: _returned,
-    ast.WithWrites: _with_writes,
+    ast.With: _with_writes,
     ast.Execute: _executed,
     ast.Fetch: lambda statement, context: None if statement.moves else cursor_of(statement.cursor, context).schema,
 }

@@ -30,7 +30,7 @@ _RUN: dict[type[ast.Statement], Callable[[Any, Context], Result]] = {
 }
 
 
-def with_writes(statement: ast.WithWrites, context: Context) -> Result:
+def with_writes(statement: ast.With, context: Context) -> Result:
     """The items that are read, then the statement itself, then items that nothing reads, each in the order written."""
     with one_statement(context), ExitStack() as lent:
         for item in statement.items:

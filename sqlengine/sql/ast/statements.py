@@ -370,7 +370,7 @@ class WithItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WithWrites(Statement):
+class With(Statement):
     """WITH with statements that write among its items: `items` are run each on its own, the first of them first.
 
     `with_text`: the WITH that a SELECT among its statements is under; those that write have it themselves.
