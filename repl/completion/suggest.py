@@ -32,7 +32,7 @@ from repl.completion.wanted import (
     Wanted,
 )
 from sqlengine.errors import Error
-from sqlengine.sql import Accepts, Token, Unterminated, accepts, lex
+from sqlengine.sql import Accepts, Token, Unterminated, accepts, changes_from, lex
 
 _WORD = re.compile(r"[\w$]*$")
 _REST_OF_WORD = re.compile(r"[\w$]*")
@@ -136,6 +136,7 @@ def _behind(text: str, at: int) -> list[Token]:
 
 def _statement(tokens: Sequence[Token], after: Sequence[Token]) -> tuple[Wanted, ...]:
     """What may follow `tokens`, the beginning of a statement, when `after` comes behind the cursor."""
+    tokens = tokens[changes_from(tokens) :]  # a WITH before a change
     if len(tokens) == 2 and (tokens[0].upper, tokens[1].upper) in _OF_QUERIES:
         return (Wanted(QUERY_ID),)
     accepted = accepts(tokens)

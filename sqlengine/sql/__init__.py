@@ -18,6 +18,7 @@ from sqlengine.sql.redact import without_passwords
 from sqlengine.sql.renaming import with_name_replaced
 from sqlengine.sql.scripts import dialect_after, is_complete, lex_in, may_switch, split
 from sqlengine.sql.token_edit import ROWTIME
+from sqlengine.sql.with_clause import changes_from
 
 if TYPE_CHECKING:
     from sqlengine.sql.column_reads import columns_read
@@ -106,6 +107,7 @@ __all__ = [
     "bind_params",
     "bind_rows",
     "called_functions",
+    "changes_from",
     "columns_read",
     "dialect_after",
     "fill_marks",

@@ -21,7 +21,6 @@ from sqlengine import errors
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.hints import QUERY_KEYWORDS, nearest_keyword
 from sqlengine.sql.lexer import NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token
-from sqlengine.sql.with_clause import changes_from
 
 _KINDS = {QUOTED: "IDENT", STRING: "STRING", NUMBER: "NUMBER", WORD: "IDENT"}
 _OPENERS = frozenset("([{")
@@ -123,8 +122,6 @@ class Accepts(NamedTuple):
 
 def accepts(tokens: Sequence[Token]) -> Accepts | None:
     """What the grammar accepts behind the tokens; None where they are no beginning of a statement."""
-    start = changes_from(tokens)
-    tokens = tokens[start:]
     interactive = _parser().parse_interactive(tokens)  # type: ignore[arg-type]
     try:
         read = list(interactive.iter_parse())
@@ -135,7 +132,7 @@ def accepts(tokens: Sequence[Token]) -> Accepts | None:
     keywords_now = frozenset(word for word, terminal in _terminals().items() if terminal in accepted)
     slots = frozenset(name for name in _SHOWN if name != "$END" and name in accepted)
     if last is not None and last.type in _STRETCHES and last.end_line == len(tokens):
-        return Accepts(keywords_now, slots, last.type, (last.line or 0) + start)
+        return Accepts(keywords_now, slots, last.type, last.line or 0)
     return Accepts(keywords_now, slots)
 
 
