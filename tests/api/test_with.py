@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -285,3 +286,33 @@ def test_returning_reads_other_tables_as_they_were(db: Any) -> None:
     assert sorted(db.execute(text).fetchall()) == [(2, 2, 3), (3, 2, 3)]
     text = "INSERT INTO t VALUES (1, 1) ON CONFLICT (k) DO UPDATE SET a = t.a + (SELECT max(a) FROM u) RETURNING a"
     assert db.execute(text).fetchall() == [(510,)]
+
+
+def test_views_of_other_dialects_do_not_see_returned_rows(db: Any) -> None:
+    db.execute("SET dialect = hive")
+    db.execute("CREATE VIEW theirs AS SELECT k FROM u")
+    db.execute("SET dialect = postgres")
+    with pytest.raises(errors.NotSupportedError, match="a query of another dialect cannot read what"):
+        db.execute("WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d JOIN theirs USING (k)")
+    db.execute("WITH s AS (SELECT k FROM theirs), d AS (DELETE FROM t USING s WHERE t.k = s.k) SELECT 1")
+    assert rows(db, "t") == T[1:]
+
+
+def test_rows_that_sessions_move_are_seen_once_at_any_moment(db: Any) -> None:
+    db.execute("CREATE MATERIALIZED VIEW everything AS SELECT k FROM t UNION ALL SELECT k FROM log")
+    db.execute("INSERT INTO t SELECT i, 0 FROM generate_series(4, 200) AS g(i)")
+
+    def move(rest: int) -> None:
+        session = db.session()
+        for part in range(rest, 20, 2):
+            condition = f"k % 20 = {part}"
+            session.execute(f"WITH m AS (DELETE FROM t WHERE {condition} RETURNING *) INSERT INTO log TABLE m").close()
+
+    movers = [threading.Thread(target=move, args=(rest,)) for rest in (0, 1)]
+    for mover in movers:
+        mover.start()
+    counts = {db.execute("SELECT count(*) FROM everything").fetchall()[0] for _ in range(30)}
+    for mover in movers:
+        mover.join()
+    assert counts == {(200,)}
+    assert db.execute("SELECT count(*), count(DISTINCT k) FROM log").fetchall() == [(200, 200)]
