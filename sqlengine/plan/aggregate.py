@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFunction, did_you_mean
 from sqlengine.expr.bind import bind as bind_scalar
-from sqlengine.expr.bind import user_types
+from sqlengine.expr.bind_user import user_types
 from sqlengine.expr.coerce import boolean, cast
 from sqlengine.expr.dialects import aggregated
 from sqlengine.expr.tree import Const, Expr, InputRef

@@ -232,6 +232,7 @@ def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
 
 
 def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement]]]:
+    from sqlengine.sql import build_functions as functions  # lark: heavy
     from sqlengine.sql import build_indexes as indexes  # lark: heavy
     from sqlengine.sql import build_objects as objects
     from sqlengine.sql import build_session as session
@@ -246,14 +247,14 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "create_sink": objects.create_sink,
         "create_subscription": objects.create_subscription,
         "create_schema": objects.create_schema,
-        "create_function": objects.create_function,
+        "create_function": functions.create_function,
         "alter": objects.alter,
-        "drop": objects.drop,
+        "drop": functions.drop,
         "truncate": objects.truncate,
         "alter_group": objects.alter_group,
         "alter_system": objects.alter_system,
         "drop_group": objects.drop_group,
-        "comment_on": objects.comment_on,
+        "comment_on": functions.comment_on,
         "insert": session.insert,
         "update": session.update,
         "delete": session.delete,
