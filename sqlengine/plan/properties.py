@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlengine.by_class import ByClass
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
+from sqlengine.plan.columns import columns_of, schema_with
 from sqlengine.plan.nodes import WINDOW_COLUMNS, Node
 from storage.replacing import replace
 
@@ -24,7 +25,7 @@ def own_time(node: Node, among: Callable[[int], bool] = lambda column: True) -> 
     """The column that is the rows' own time where a query does not name one: the time of their window, else the first
     event-time column; None when there is none."""
     times = [at for at in node.time_columns if among(at)]
-    windows = [at for at in times if node.schema.field(at).name == WINDOW_COLUMNS[2]]
+    windows = [at for at in times if columns_of(node.schema).names[at] == WINDOW_COLUMNS[2]]
     return windows[-1] if windows else times[0] if times else None
 
 
@@ -372,4 +373,4 @@ _TIMES: ByClass[Callable[[Any], tuple[int, ...]]] = ByClass(
 
 def schema_of(names: list[str], types: list[pa.DataType]) -> pa.Schema:
     """A schema of nullable fields."""
-    return pa.schema([pa.field(n, t) for n, t in zip(names, types, strict=True)])
+    return schema_with(map(pa.field, names, types))

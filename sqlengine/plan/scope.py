@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from sqlengine.errors import AmbiguousColumn, UndefinedColumn, UndefinedTable, did_you_mean
 from sqlengine.expr.tree import InputRef
+from sqlengine.plan.columns import columns_of
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import own_time
 from sqlengine.plan.rewrite import transform
@@ -67,7 +68,9 @@ class Relation:
 
     def at(self, index: int) -> InputRef:
         """A reference by position."""
-        return InputRef(type=self.node.schema.field(index).type, index=index, name=self.columns[index].name)
+        return InputRef(
+            type=columns_of(self.node.schema).fields[index].type, index=index, name=self.columns[index].name
+        )
 
     def _own_time(self, column: ast.Column) -> InputRef:
         table = column.parts[0] if len(column.parts) > 1 else None
@@ -125,7 +128,7 @@ class Relation:
 
 def named(node: Node, table: str | None) -> Relation:
     """A relation whose visible names are its node's."""
-    return Relation(node, tuple(Visible(table, n) for n in node.schema.names))
+    return Relation(node, tuple(Visible(table, n) for n in columns_of(node.schema).names))
 
 
 T = TypeVar("T")

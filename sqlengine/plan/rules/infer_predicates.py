@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Expr, InputRef, identity, input_columns, remap
 from sqlengine.plan import build, nodes
+from sqlengine.plan.columns import columns_of
 from sqlengine.plan.exprs import shift
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.predicates import cannot_fail
@@ -43,10 +44,11 @@ def _both_sides(join: nodes.Join) -> Node:
 
 def _moved(known: list[Expr], pairs: list[tuple[int, int]], source: Node, target: Node) -> list[Expr]:
     """Conditions on a single key of `source` as conditions on the key of `target` that equals it."""
+    fields, others = columns_of(source.schema).fields, columns_of(target.schema).fields
     moved = []
     for part in known:
         for a, b in pairs:
-            same_type = source.schema.field(a).type == target.schema.field(b).type
+            same_type = fields[a].type == others[b].type
             if input_columns(part) == {a} and same_type and cannot_fail(part):
                 moved.append(remap(part, {a: b}))
     return moved
