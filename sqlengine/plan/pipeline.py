@@ -191,10 +191,18 @@ def _streams(plan: Node, catalog: Catalog) -> frozenset[str]:
 
 def scanned(node: Node) -> list[str]:
     """Names of the objects a plan scans, first mention first."""
-    found = [node.source] if isinstance(node, nodes.Scan) else []
-    for below in node.inputs:
-        found += [n for n in scanned(below) if n not in found]
-    return found
+    found: dict[str, None] = {}
+    seen: set[int] = set()
+    todo = [node]
+    while todo:
+        here = todo.pop()
+        if id(here) in seen:
+            continue
+        seen.add(id(here))
+        if isinstance(here, nodes.Scan):
+            found[here.source] = None
+        todo.extend(reversed(here.inputs))
+    return list(found)
 
 
 def is_append_only(obj: object) -> bool:
