@@ -23,7 +23,8 @@ from storage.replacing import replace
 class Remembering:
     """The place of what is found out of an expression once; copies and pickles leave it out."""
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_called", "_columns")
+    _called: frozenset[str]
     _columns: frozenset[int]
 
 
@@ -137,25 +138,37 @@ _CHILDREN: ByClass[Callable[[Any], tuple[Expr, ...]]] = ByClass(
 
 
 def input_columns(expr: Expr) -> frozenset[int]:
-    """The input column positions an expression reads, found once an expression."""
+    """The input column positions an expression reads."""
     try:
         return expr._columns
     except AttributeError:
-        columns = _input_columns(expr)
-        object.__setattr__(expr, "_columns", columns)
-        return columns
+        return _looked_at(expr)._columns
 
 
-def _input_columns(expr: Expr) -> frozenset[int]:
-    found: list[int] = []
+def called(expr: Expr) -> frozenset[str]:
+    """The functions that are called anywhere in an expression, but in the bodies of lambdas."""
+    try:
+        return expr._called
+    except AttributeError:
+        return _looked_at(expr)._called
+
+
+def _looked_at(expr: Expr) -> Expr:
+    """The expression, which knows from now on what it reads and calls."""
+    columns: list[int] = []
+    names: list[str] = []
     todo = [expr]
     while todo:
         node = todo.pop()
         if isinstance(node, InputRef):
-            found.append(node.index)
+            columns.append(node.index)
         else:
             todo += children(node)
-    return frozenset(found)
+            if isinstance(node, Call):
+                names.append(node.function)
+    object.__setattr__(expr, "_columns", frozenset(columns))
+    object.__setattr__(expr, "_called", frozenset(names))
+    return expr
 
 
 def with_children(expr: Expr, kids: Sequence[Expr]) -> Expr:

@@ -18,6 +18,7 @@ from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
 from sqlengine.plan.bind import Binder
 from sqlengine.plan.blame import placed
+from sqlengine.plan.distinct import distinct_nodes
 from sqlengine.plan.hidden_times import with_times, without_times
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.physical import recompute, to_physical
@@ -191,18 +192,7 @@ def _streams(plan: Node, catalog: Catalog) -> frozenset[str]:
 
 def scanned(node: Node) -> list[str]:
     """Names of the objects a plan scans, first mention first."""
-    found: dict[str, None] = {}
-    seen: set[int] = set()
-    todo = [node]
-    while todo:
-        here = todo.pop()
-        if id(here) in seen:
-            continue
-        seen.add(id(here))
-        if isinstance(here, nodes.Scan):
-            found[here.source] = None
-        todo.extend(reversed(here.inputs))
-    return list(found)
+    return list(dict.fromkeys(one.source for one in distinct_nodes(node) if isinstance(one, nodes.Scan)))
 
 
 def is_append_only(obj: object) -> bool:

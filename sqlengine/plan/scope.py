@@ -37,12 +37,33 @@ class Visible:
     virtual: bool = False
 
 
+class _Places:
+    """The place of what a relation knows of its names."""
+
+    __slots__ = ("_places",)
+    _places: dict[str, list[int]]
+
+
 @dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(_Places):
     """A node and the names of its columns, position by position."""
 
     node: Node
     columns: tuple[Visible, ...]
+
+    @property
+    def places(self) -> dict[str, list[int]]:
+        """Where the columns of a name or handle are, whatever their table."""
+        try:
+            return self._places
+        except AttributeError:
+            places: dict[str, list[int]] = {}
+            for at, column in enumerate(self.columns):
+                places.setdefault(column.name, []).append(at)
+                if column.handle is not None and column.handle != column.name:
+                    places.setdefault(column.handle, []).append(at)
+            object.__setattr__(self, "_places", places)
+            return places
 
     def resolve(self, column: ast.Column) -> InputRef:
         """UndefinedColumn (42703), UndefinedTable (42P01) or AmbiguousColumn (42702) when it cannot be."""
@@ -52,11 +73,11 @@ class Relation:
             return self._own_time(column)
         *qualifier, name = column.parts
         table = qualifier[-1] if qualifier else None
-        found = [
-            i
-            for i, c in enumerate(self.columns)
-            if c.name == name and (c.table == table if table is not None else not c.merged) or c.handle == name
-        ]
+        found = []
+        for at in self.places.get(name, ()):
+            c = self.columns[at]
+            if c.name == name and (c.table == table if table is not None else not c.merged) or c.handle == name:
+                found.append(at)
         if len(found) > 1:
             nearest = min(self.columns[i].depth for i in found)
             found = [i for i in found if self.columns[i].depth == nearest]
@@ -166,7 +187,7 @@ def whole_rows(node: T, relation: Relation) -> T:
         if len(expr.parts) != 1:
             return _field(expr, relation)
         name = expr.parts[0]
-        if any(name in (c.name, c.handle) for c in relation.columns):
+        if name in relation.places:
             return None
         own = [(i, c.name) for i, c in enumerate(relation.columns) if c.table == name and c.depth == 0]
         return ast.Row(tuple(ast.Column((f"#{i}",)) for i, _ in own), tuple(n for _, n in own)) if own else None

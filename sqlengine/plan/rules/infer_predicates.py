@@ -56,6 +56,8 @@ def _moved(known: list[Expr], pairs: list[tuple[int, int]], source: Node, target
 
 def _restricted(node: Node, parts: list[Expr]) -> Node:
     """The node where those of the parts hold that are not known to."""
+    if not parts:
+        return node
     have = {identity(p) for p in _known(node)}
     return build.restricted(node, [p for p in parts if identity(p) not in have])
 
