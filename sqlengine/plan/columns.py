@@ -7,11 +7,18 @@ with it; binding and rules ask for every field of every node several times, and 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from weakref import ref as weak
+from weakref import ref
 
 import pyarrow as pa
 
 from sqlengine.expr.tree import InputRef
+
+
+class _Schema(ref[pa.Schema]):
+    """A schema that is forgotten when nobody else has it."""
+
+    __slots__ = ("key",)
+    key: int
 
 
 class Columns:
@@ -20,8 +27,8 @@ class Columns:
     __slots__ = ("_names", "_refs", "_schema", "fields")
 
     def __init__(self, schema: pa.Schema, fields: tuple[pa.Field, ...]) -> None:
-        key = id(schema)
-        self._schema = weak(schema, lambda _: _KNOWN.pop(key, None))
+        self._schema = _Schema(schema, _forget)
+        self._schema.key = id(schema)
         self._names: tuple[str, ...] | None = None
         self._refs: tuple[InputRef, ...] | None = None
         self.fields = fields
@@ -50,6 +57,10 @@ class Columns:
 
 _KNOWN: dict[int, Columns] = {}
 """By the schema's id, which is its own as long as it lives."""
+
+
+def _forget(schema: _Schema) -> None:
+    del _KNOWN[schema.key]
 
 
 def columns_of(schema: pa.Schema) -> Columns:

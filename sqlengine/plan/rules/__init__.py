@@ -19,7 +19,7 @@ from sqlengine.plan.rules.push_filters import push_filters
 from sqlengine.plan.rules.push_semi_joins import KEEPING, push_semi_joins
 from sqlengine.plan.rules.push_to_log import push_to_log
 from sqlengine.plan.rules.simplify_plan import simplify_plan
-from sqlengine.plan.statistics import RowCount
+from sqlengine.plan.statistics import Estimates, RowCount
 
 Rule = Callable[..., Node]
 """From a plan to one that answers the same; those of COUNTING are given row counts too."""
@@ -44,29 +44,39 @@ RULES: tuple[Rule, ...] = (
 COUNTING: tuple[Rule, ...] = (order_joins, push_semi_joins)
 """Rules that choose by the numbers of rows there are."""
 
-ABOUT: dict[Rule, Callable[[Node], bool]] = {
-    outer_to_inner: lambda node: isinstance(node, nodes.Join) and node.kind in ("left", "right", "full"),
-    infer_predicates: lambda node: isinstance(node, nodes.Join),
-    fuse_window_aggregate: lambda node: isinstance(node, nodes.AssignWindow),
-    keep_winners: lambda node: isinstance(node, nodes.WindowAggregate),
-    order_joins: lambda node: isinstance(node, nodes.Join),
-    push_semi_joins: lambda node: isinstance(node, nodes.Join) and node.kind in KEEPING,
-    push_to_log: lambda node: isinstance(node, nodes.Filter),
+ABOUT: dict[Rule, Collection[type | str]] = {
+    outer_to_inner: ("left", "right", "full"),
+    infer_predicates: (nodes.Join,),
+    fuse_window_aggregate: (nodes.AssignWindow,),
+    keep_winners: (nodes.WindowAggregate, nodes.WindowWinners),
+    order_joins: (nodes.Join,),
+    push_semi_joins: KEEPING,
+    push_to_log: (nodes.Filter,),
 }
-"""Of rules that are about few nodes: whether a node is one of them.  A plan without them is as the rule leaves it."""
+"""Of rules that are about few nodes their classes, or kinds of joins: a plan without any is as the rule leaves it."""
 
 
 def optimize(node: Node, rows: RowCount, disabled: Collection[str] = ()) -> Node:
     """The plan after every rule that is not disabled; the output schema never changes."""
+    sizes, schema = Estimates(rows), node.schema
+    seen, kinds = node, _kinds(node)
     for rule in RULES:
-        if rule.__name__ not in disabled and _may_apply(rule, node):
-            schema = node.schema
-            node = rule(node, rows) if rule in COUNTING else rule(node)
-            assert node.schema == schema, f"rule {rule.__name__} changed the schema"
+        if rule.__name__ in disabled:
+            continue
+        if node is not seen:
+            seen, kinds = node, _kinds(node)
+        if kinds.isdisjoint(ABOUT.get(rule, kinds)):
+            continue
+        node = rule(node, sizes) if rule in COUNTING else rule(node)
+        assert node.schema == schema, f"rule {rule.__name__} changed the schema"
     return node
 
 
-def _may_apply(rule: Rule, plan: Node) -> bool:
-    """Whether the plan has what the rule is about; to look costs less than to walk the plan by it."""
-    about = ABOUT.get(rule)
-    return about is None or any(map(about, distinct_nodes(plan)))
+def _kinds(plan: Node) -> set[type | str]:
+    """The classes of a plan's nodes, and the kinds of its joins."""
+    found: set[type | str] = set()
+    for node in distinct_nodes(plan):
+        found.add(node.__class__)
+        if isinstance(node, nodes.Join):
+            found.add(node.kind)
+    return found

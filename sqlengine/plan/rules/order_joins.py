@@ -22,19 +22,19 @@ from sqlengine.plan.exprs import shift, substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import rebuild
 from sqlengine.plan.rules.once import once_a_node
-from sqlengine.plan.statistics import RowCount, distinct, estimated_rows, joined_rows
+from sqlengine.plan.statistics import Estimates, joined_rows
 from sqlengine.plan.time_bounds import time_distances
 from sqlengine.quick_dataclass import dataclass
 
 
 @once_a_node
-def order_joins(node: Node, rows: RowCount) -> Node:
+def order_joins(node: Node, sizes: Estimates) -> Node:
     """The plan with every run of inner joins ordered by the row counts."""
     region = _region(node)
     if region is None or len(region.leaves) < 3:
-        return rebuild(node, tuple(order_joins(i, rows) for i in node.inputs))
-    leaves = [order_joins(leaf, rows) for leaf in region.leaves]
-    return _Ordering(leaves, region, rows).plan(node)
+        return rebuild(node, tuple(order_joins(i, sizes) for i in node.inputs))
+    leaves = [order_joins(leaf, sizes) for leaf in region.leaves]
+    return _Ordering(leaves, region, sizes).plan(node)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ _Cost = tuple[bool, float, int, int]
 class _Ordering:
     """Joins the leaves of one region."""
 
-    def __init__(self, leaves: Sequence[Node], region: _Region, rows: RowCount) -> None:
+    def __init__(self, leaves: Sequence[Node], region: _Region, sizes: Estimates) -> None:
         self._outputs = region.outputs
         self._left = list(region.conditions)
         self._parts: list[_Part] = []
@@ -102,17 +102,17 @@ class _Ordering:
         first, keys = 0, set()
         for number, leaf in enumerate(leaves):
             columns = range(first, first + len(leaf.schema))
-            self._parts.append(_Part(leaf, columns, frozenset(columns), estimated_rows(leaf, rows), number, number))
+            self._parts.append(_Part(leaf, columns, frozenset(columns), sizes.rows(leaf), number, number))
             keys |= {first + c for c in leaf.unique_keys or () if leaf.unique_keys == (c,)}
             first = columns.stop
         self._serial = len(self._parts)
         pairs = [pair for c in self._left if (pair := _equal(c, range(first))) is not None]
-        self._distinct = self._of_leaves({c for pair in pairs for c in pair}, rows)
+        self._distinct = self._of_leaves({c for pair in pairs for c in pair}, sizes)
         self._limit_references(pairs, keys)
 
-    def _of_leaves(self, wanted: Collection[int], rows: RowCount) -> dict[int, float]:
+    def _of_leaves(self, wanted: Collection[int], sizes: Estimates) -> dict[int, float]:
         """How many values there are of those columns."""
-        return {c: distinct(p.node, c - p.columns[0], rows) for p in self._parts for c in p.columns if c in wanted}
+        return {c: sizes.distinct(p.node, c - p.columns[0]) for p in self._parts for c in p.columns if c in wanted}
 
     def _limit_references(self, pairs: Sequence[tuple[int, int]], keys: set[int]) -> None:
         """A column that is equated with a key has no more values than the key."""
