@@ -49,6 +49,15 @@ def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:
     return node if all(map(is_, inputs, node.inputs)) else with_inputs(node, inputs)
 
 
+def over_inputs(node: Node, rule: Callable[..., Node], *same: Any) -> Node:
+    """The node over what a rule makes of its inputs; itself where that is what they were."""
+    inputs = node.inputs
+    if not inputs:
+        return node
+    made = tuple([rule(one, *same) for one in inputs])
+    return node if all(map(is_, made, inputs)) else with_inputs(node, made)
+
+
 def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     """The same, also over its own inputs."""
     return derive(_OVER[node.__class__](node, inputs))
@@ -70,42 +79,62 @@ _OVER: ByClass[Callable[[Any, tuple[Node, ...]], Node]] = ByClass(
 
 
 def _append_only(node: Node) -> bool:
-    return _APPEND_ONLY[node.__class__](node, all(map(attrgetter("append_only"), node.inputs)))
+    return _APPEND_ONLY[node.__class__](node)
 
 
-def _of_groups(node: nodes.GroupAggregate, below: bool) -> bool:
+def _all_below(node: Node) -> bool:
+    return all(one.append_only for one in node.inputs)
+
+
+_BELOW: Callable[[Any], bool] = attrgetter("input.append_only")
+
+
+def _of_groups(node: nodes.GroupAggregate) -> bool:
     # DISTINCT over rows that only come: a group appears once and never changes.
-    return below and bool(node.keys) and (not node.aggregates or _at_once(node.input, node.keys))
+    return node.input.append_only and bool(node.keys) and (not node.aggregates or _at_once(node.input, node.keys))
 
 
-def _of_windows(node: nodes.WindowAggregate, below: bool) -> bool:
+def _of_windows(node: nodes.WindowAggregate) -> bool:
     if node.emit == "changes" and not node.aggregates:
-        return below
+        return node.input.append_only
     return node.emit == "close" and node.lateness_us == 0
 
 
-_APPEND_ONLY: ByClass[Callable[[Any, bool], bool]] = ByClass(
+def _of_top(top: nodes.TopN) -> bool:
+    return top.input.append_only and (_at_once(top.input, top.partition) or _first_comes_first(top))
+
+
+def _of_over(over: nodes.Over) -> bool:
+    return over.input.append_only and (_at_once(over.input, over.partition) or _looks_back(over))
+
+
+def _of_bounds(node: nodes.TemporalFilter) -> bool:
+    return node.input.append_only and all(b.op in ("lt", "le") for b in node.bounds)
+
+
+_APPEND_ONLY: ByClass[Callable[[Any], bool]] = ByClass(
     {
-        Node: lambda node, below: below,
+        Node: _all_below,
+        nodes.Unary: _BELOW,
         nodes.GroupAggregate: _of_groups,
-        nodes.TopN: lambda top, below: below and (_at_once(top.input, top.partition) or _first_comes_first(top)),
-        nodes.Over: lambda over, below: below and (_at_once(over.input, over.partition) or _looks_back(over)),
-        nodes.Recompute: lambda node, below: False,
-        nodes.WorkingTables: lambda node, below: False,
-        nodes.Rounds: lambda node, below: False,
-        nodes.TemporalFilter: lambda node, below: below and all(b.op in ("lt", "le") for b in node.bounds),
+        nodes.TopN: _of_top,
+        nodes.Over: _of_over,
+        nodes.Recompute: lambda node: False,
+        nodes.WorkingTables: lambda node: False,
+        nodes.Rounds: lambda node: False,
+        nodes.TemporalFilter: _of_bounds,
         nodes.WindowAggregate: _of_windows,
-        nodes.WindowWinners: lambda node, below: node.emit == "close" and node.lateness_us == 0,
-        nodes.SessionAggregate: lambda node, below: node.emit == "close" and node.lateness_us == 0,
-        nodes.Join: lambda join, below: below and join.kind in ("inner", "semi"),
-        nodes.LookupJoin: lambda node, below: True,
-        nodes.Versions: lambda node, below: True,
-        nodes.Changelog: lambda node, below: True,
-        nodes.AsofJoin: lambda join, below: join.settle,
-        nodes.ReleaseInOrder: lambda node, below: True,
+        nodes.WindowWinners: lambda node: node.emit == "close" and node.lateness_us == 0,
+        nodes.SessionAggregate: lambda node: node.emit == "close" and node.lateness_us == 0,
+        nodes.Join: lambda join: join.kind in ("inner", "semi") and _all_below(join),
+        nodes.LookupJoin: lambda node: True,
+        nodes.Versions: lambda node: True,
+        nodes.Changelog: lambda node: True,
+        nodes.AsofJoin: lambda join: join.settle,
+        nodes.ReleaseInOrder: lambda node: True,
     }
 )
-"""Whether a node never takes a row back, given whether all its inputs never do."""
+"""Whether a node never takes a row back."""
 
 
 def _at_once(node: Node, keys: tuple[int, ...]) -> bool:

@@ -20,7 +20,7 @@ from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, called, child
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import expressions, shift
 from sqlengine.plan.nodes import Node, TimeBound
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
@@ -50,7 +50,7 @@ def place_temporal_filters(node: Node, written_at: Callable[[], int | None] = la
 
 @once_a_node
 def _placed(node: Node) -> Node:
-    node = rebuild(node, tuple(_placed(i) for i in node.inputs))
+    node = over_inputs(node, _placed)
     if isinstance(node, nodes.Join) and node.residual is not None and calls(node.residual, "now"):
         node = _out_of_condition(node, node.residual)
     if isinstance(node, nodes.Filter) and calls(node.predicate, "now"):

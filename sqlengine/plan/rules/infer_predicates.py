@@ -12,7 +12,7 @@ from sqlengine.plan.columns import columns_of
 from sqlengine.plan.exprs import shift
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.predicates import cannot_fail
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
@@ -23,7 +23,7 @@ _TO_LEFT = ("inner", "right", "semi")
 @once_a_node
 def infer_predicates(node: Node) -> Node:
     """The plan with conditions on join keys on both sides."""
-    node = rebuild(node, tuple(infer_predicates(i) for i in node.inputs))
+    node = over_inputs(node, infer_predicates)
     if isinstance(node, nodes.Join) and not isinstance(node, nodes.LookupJoin):
         return _both_sides(node)
     return node

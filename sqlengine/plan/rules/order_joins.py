@@ -20,7 +20,7 @@ from sqlengine.expr.tree import Call, Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import shift, substitute
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import rebuild
+from sqlengine.plan.properties import over_inputs
 from sqlengine.plan.rules.once import once_a_node
 from sqlengine.plan.statistics import Estimates, joined_rows
 from sqlengine.plan.time_bounds import time_distances
@@ -32,7 +32,7 @@ def order_joins(node: Node, sizes: Estimates) -> Node:
     """The plan with every run of inner joins ordered by the row counts."""
     region = _region(node)
     if region is None or len(region.leaves) < 3:
-        return rebuild(node, tuple(order_joins(i, sizes) for i in node.inputs))
+        return over_inputs(node, order_joins, sizes)
     leaves = [order_joins(leaf, sizes) for leaf in region.leaves]
     return _Ordering(leaves, region, sizes).plan(node)
 

@@ -134,8 +134,10 @@ def _exactly(node: Node, wanted: Iterable[int]) -> Pruned:
     below, mapping = _prune(node, set(kept))
     if not kept:
         return below, mapping
-    cut = build.projected(below, [build.ref(below, mapping[c]) for c in kept], build.names_of(node, kept))
-    return cut, {old: new for new, old in enumerate(kept)}
+    places, names = [mapping[c] for c in kept], build.names_of(node, kept)
+    if places != list(range(len(below.schema))) or names != build.names_of(below, places):
+        below = build.projected(below, [build.ref(below, at) for at in places], names)
+    return below, {old: new for new, old in enumerate(kept)}
 
 
 def _calls(calls: Iterable[AggregateCall], mapping: Mapping) -> tuple[AggregateCall, ...]:

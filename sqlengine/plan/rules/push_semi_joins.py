@@ -14,7 +14,7 @@ from sqlengine.expr.tree import InputRef, input_columns
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import map_refs
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs, rebuild
 from sqlengine.plan.rules.once import once_a_node
 from sqlengine.plan.statistics import Estimates
 from sqlengine.plan.time_bounds import time_distances
@@ -26,7 +26,7 @@ KEEPING = ("semi", "anti")
 @once_a_node
 def push_semi_joins(node: Node, sizes: Estimates) -> Node:
     """The plan with semi and anti joins as low as that makes their input smaller."""
-    node = rebuild(node, tuple(push_semi_joins(i, sizes) for i in node.inputs))
+    node = over_inputs(node, push_semi_joins, sizes)
     if _movable(node) and node.kind in KEEPING:
         return _sunk(node, sizes) or node
     return node

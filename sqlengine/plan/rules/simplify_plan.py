@@ -10,7 +10,7 @@ from sqlengine.expr.simplify import TRUE, simplify
 from sqlengine.expr.tree import Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
@@ -18,7 +18,7 @@ from storage.replacing import replace
 @once_a_node
 def simplify_plan(node: Node) -> Node:
     """The plan with folded expressions and without parts that hold no row."""
-    node = rebuild(node, tuple(simplify_plan(i) for i in node.inputs))
+    node = over_inputs(node, simplify_plan)
     match node:
         case nodes.Filter(input=below, predicate=predicate):
             return _filter(node, below, simplify(predicate))
