@@ -48,24 +48,20 @@ ABOUT: dict[Rule, Collection[type | str]] = {
     outer_to_inner: ("left", "right", "full"),
     infer_predicates: (nodes.Join,),
     fuse_window_aggregate: (nodes.AssignWindow,),
-    keep_winners: (nodes.WindowAggregate, nodes.WindowWinners),
+    keep_winners: (nodes.AssignWindow, nodes.WindowAggregate, nodes.WindowWinners),
     order_joins: (nodes.Join,),
     push_semi_joins: KEEPING,
-    push_to_log: (nodes.Filter,),
 }
-"""Of rules that are about few nodes their classes, or kinds of joins: a plan without any is as the rule leaves it."""
+"""Of rules that are about few nodes their classes, or kinds of joins: a plan without any is as the rule leaves it.  No
+rule makes one of them of anything else."""
 
 
 def optimize(node: Node, rows: RowCount, disabled: Collection[str] = ()) -> Node:
     """The plan after every rule that is not disabled; the output schema never changes."""
     sizes, schema = Estimates(rows), node.schema
-    seen, kinds = node, _kinds(node)
+    kinds = _kinds(node)
     for rule in RULES:
-        if rule.__name__ in disabled:
-            continue
-        if node is not seen:
-            seen, kinds = node, _kinds(node)
-        if kinds.isdisjoint(ABOUT.get(rule, kinds)):
+        if rule.__name__ in disabled or kinds.isdisjoint(ABOUT.get(rule, kinds)):
             continue
         node = rule(node, sizes) if rule in COUNTING else rule(node)
         assert node.schema == schema, f"rule {rule.__name__} changed the schema"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 
-from sqlengine.expr.tree import input_columns, remap
+from sqlengine.expr.tree import Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
 from sqlengine.plan.columns import columns_of, schema_with
 from sqlengine.plan.nodes import AggregateCall, Node
@@ -103,11 +103,21 @@ def _versions(node: nodes.Versions, wanted: set[int]) -> Pruned:
 
 def _project(node: nodes.Project, wanted: set[int]) -> Pruned:
     kept = sorted(wanted) or [0]
-    reads = set().union(*(input_columns(node.exprs[i]) for i in kept))
-    below, mapping = _prune(node.input, reads)
+    below, mapping = _prune(node.input, _read_by([node.exprs[i] for i in kept]))
     exprs = [remap(node.exprs[i], mapping) for i in kept]
     pruned = build.projected(below, exprs, build.names_of(node, kept))
     return pruned, {old: new for new, old in enumerate(kept)}
+
+
+def _read_by(exprs: Iterable[Expr]) -> set[int]:
+    """The columns that any of the expressions reads; most are a column each."""
+    found: set[int] = set()
+    for expr in exprs:
+        if isinstance(expr, InputRef):
+            found.add(expr.index)
+        else:
+            found |= input_columns(expr)
+    return found
 
 
 def _assign(node: nodes.AssignWindow, wanted: set[int]) -> Pruned:
@@ -119,8 +129,7 @@ def _assign(node: nodes.AssignWindow, wanted: set[int]) -> Pruned:
 
 def _unnest(node: nodes.Unnest, wanted: set[int]) -> Pruned:
     base = len(node.input.schema)
-    reads = set().union(*(input_columns(e) for e in node.lists))
-    below, mapping = _exactly(node.input, {c for c in wanted if c < base} | reads)
+    below, mapping = _exactly(node.input, {c for c in wanted if c < base} | _read_by(node.lists))
     added = range(base, len(node.schema))
     schema = _with_own(below, node, added)
     lists = tuple(remap(e, mapping) for e in node.lists)
