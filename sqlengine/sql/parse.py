@@ -21,6 +21,7 @@ from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
 from sqlengine.sql.plain_insert import plain_insert
 from sqlengine.sql.scripts import Part, parts
 from sqlengine.sql.statement_sets import without_statement_sets
+from sqlengine.sql.token_edit import words_of
 from sqlengine.sql.unsupported import unsupported_feature
 
 if TYPE_CHECKING:
@@ -169,15 +170,19 @@ def statements_of(text: str, tokens: list[Token], dialect: Dialect) -> list[ast.
 
 
 _CLAUSE_WORDS = frozenset(("EMIT", "RETURNING"))
+_MOMENTS = frozenset(("TICK", "TIMESTAMP"))
 
 
 def _has_clause_after(tokens: Sequence[Token]) -> bool:
     """Whether a clause of ours may follow the query; only then is the shell grammar needed."""
-    return any(token.upper in _CLAUSE_WORDS or _is_as_of(tokens, at) for at, token in enumerate(tokens))
+    words = words_of(tokens)
+    if words & _CLAUSE_WORDS:
+        return True
+    return bool(words & _MOMENTS) and any(_is_as_of(tokens, at) for at in range(len(tokens)))
 
 
 def _is_as_of(tokens: Sequence[Token], at: int) -> bool:
-    return tokens[at].upper in ("TICK", "TIMESTAMP") and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
+    return tokens[at].upper in _MOMENTS and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
 
 
 def _build(shell: Shell, text: str, dialect: Dialect) -> list[ast.Statement]:
