@@ -34,6 +34,7 @@ from sqlengine.runtime.pausing import begin_again, object_of, output_failed, pau
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import begin_replacement, is_replacement, new_view, out_of_replacement
+from sqlengine.runtime.sql_functions import load_functions
 from sqlengine.runtime.subscription import SubscriptionOutput, remove_topic
 from sqlengine.runtime.subscriptions import after_restart
 from sqlengine.settings import Settings
@@ -174,6 +175,7 @@ def revive(instance: Instance) -> None:
     _drop_unowned_topics(instance)
     checkpoint = instance.checkpoint = load_checkpoint(instance)
     with instance.lock:
+        load_functions(instance)
         checkpoint.settle_histories()
         checkpoint.take_back()
         for obj in instance.catalog:

@@ -74,6 +74,10 @@ REPLACEMENT = "$new"
 """Behind a materialized view's name: the name of what will take its place once it is up to date."""
 
 
+CALL = "()"
+"""Behind a function's name: what the catalog knows it by."""
+
+
 FOLLOWED = "$files"
 """Behind the name of a table over files: the table of its rows that continuous queries read."""
 
@@ -299,12 +303,23 @@ class Subscription(Sink):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlFunction(CatalogObject):
-    """CREATE FUNCTION ... LANGUAGE sql: `body` is an expression over the parameter names."""
+    """CREATE FUNCTION ... LANGUAGE sql: `params` are (name, type), "" where it has no name, `body` an expression over
+    them or SELECT of one; `inputs`: the functions it calls.  `name` ends in (): a relation may be called the same."""
 
     kind: ClassVar[str] = "function"
     params: tuple[tuple[str, str], ...]
     returns: str
     body: str
+    strict: bool = False
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """The name that calls it."""
+        return self.name.removesuffix(CALL)
+
+    def depends_on(self) -> tuple[str, ...]:
+        return self.inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ _SPELLINGS = {
     "value_format": "format",  # ksqlDB, Flink
     "scan_startup_mode": "start",  # Flink, RisingWave
     "scan_watermark_idle_timeout": "idle_timeout",  # Flink
+    "cleanup": "cleanup_policy",  # as `retention` stands for Kafka's retention.ms
 }
 _STARTS = {"earliest-offset": "earliest", "latest-offset": "latest"}
 

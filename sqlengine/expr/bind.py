@@ -17,6 +17,7 @@ from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.bind_duck import duck_call, opaque, refuse_of_session
 from sqlengine.expr.bind_json import json_operator, json_path
+from sqlengine.expr.bind_user import user_call
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
 from sqlengine.expr.dialects import dialect_call, rules
 from sqlengine.expr.higher_order import LambdaScope, Request, bind_higher_order
@@ -26,7 +27,6 @@ from sqlengine.functions import BUILTINS, Registry
 from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg
-from sqlengine.functions.user import UserFunction
 from sqlengine.sql import ast, deep
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, from_sql, is_text, to_sql
 
@@ -430,8 +430,7 @@ class _Binder:
         """A call of one of the database's own functions."""
         if expr.user.function is None:
             raise self.aggregate_error(expr)
-        types = user_types(expr.user, args)
-        return tree.UserCall(expr.user.returns, expr.user.function, tuple(map(cast, args, types)))
+        return user_call(expr.user, args)
 
     def _check_constants(self, function: Function, args: Sequence[tree.Expr]) -> None:
         if function.duck == "" and any(tree.input_columns(args[i]) for i in function.constant_args if i < len(args)):
@@ -506,17 +505,6 @@ class _Binder:
             raise self._no_function("if", args, self.functions.lookup("if"))
         yes, no = unify(args[1:], "IF")
         return tree.Case(no.type, ((boolean(args[0], "IF"), yes),), no)
-
-
-def user_types(user: UserFunction, args: Sequence[tree.Expr]) -> tuple[pa.DataType, ...]:
-    """What the arguments of a call of a database's own function are cast to; UndefinedFunction (42883) otherwise."""
-    match = user.signature.match([as_arg(a) for a in args])
-    if match is None:
-        shown = ", ".join(type_name(a) for a in args)
-        raise errors.UndefinedFunction(
-            f"function {user.name}({shown}) does not exist", hint=f"it is declared as {user.signature.text}"
-        )
-    return user.params
 
 
 def _array_text(expr: tree.Expr) -> bool:

@@ -6,6 +6,8 @@ if) a row reaches it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
 import pyarrow as pa
@@ -23,20 +25,20 @@ _NEGATIONS = {"is_null": "is_not_null", "is_not_null": "is_null"}
 
 def simplify(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
     """An equal expression with constants folded and AND, OR, NOT, CASE reduced."""
-    kids = tree.children(expr)
-    new = [simplify(kid, functions) for kid in kids]
-    if any(a is not b for a, b in zip(kids, new, strict=True)):
-        expr = tree.with_children(expr, new)
-    if isinstance(expr, tree.Call) and expr.function in ("and", "or"):
-        return _logic(expr)
-    if isinstance(expr, tree.Call) and expr.function == "not":
-        return _negation(expr, functions)
-    if isinstance(expr, tree.Case):
+    if isinstance(expr, (tree.InputRef, tree.Const)):
+        return expr
+    expr = tree.with_children(expr, [simplify(kid, functions) for kid in tree.children(expr)])
+    if isinstance(expr, tree.Call):
+        if expr.function in ("and", "or"):
+            return _logic(expr)
+        if expr.function == "not":
+            return _negation(expr, functions)
+        if expr.function in _OPPOSITE and _meets_null(expr.args):
+            return tree.Const(pa.bool_(), None)
+    elif isinstance(expr, tree.Case):
         return _case(expr)
-    if isinstance(expr, tree.Cast) and expr.arg.type == expr.type:
+    elif isinstance(expr, tree.Cast) and expr.arg.type == expr.type:
         return expr.arg
-    if isinstance(expr, tree.Call) and expr.function in _OPPOSITE and _meets_null(expr.args):
-        return tree.Const(pa.bool_(), None)
     return fold(expr, functions)
 
 
@@ -76,7 +78,13 @@ def _logic(expr: tree.Call) -> tree.Expr:
         return neutral
     if len(parts) == 1:
         return parts[0]
-    return _factored(expr, parts) if expr.function == "or" else replace(expr, args=tuple(parts))
+    return _factored(expr, parts) if expr.function == "or" else _over(expr, parts)
+
+
+def _over(expr: tree.Call, args: Sequence[tree.Expr]) -> tree.Call:
+    """The call of other arguments; itself of its own."""
+    same = len(args) == len(expr.args) and all(map(is_, args, expr.args))
+    return expr if same else replace(expr, args=tuple(args))
 
 
 def _factored(expr: tree.Call, alternatives: list[tree.Expr]) -> tree.Expr:
@@ -85,7 +93,7 @@ def _factored(expr: tree.Call, alternatives: list[tree.Expr]) -> tree.Expr:
     keys = [{tree.identity(part) for part in branch} for branch in branches]
     shared = set.intersection(*keys)
     if not shared:
-        return replace(expr, args=tuple(alternatives))
+        return _over(expr, alternatives)
     common = [part for part in branches[0] if tree.identity(part) in shared]
     rests = [conjunction([p for p in branch if tree.identity(p) not in shared]) for branch in branches]
     if all(rest is not None for rest in rests):  # an alternative that asks for nothing more makes the others moot
@@ -127,6 +135,8 @@ def _case(expr: tree.Case) -> tree.Expr:
             default = result
             break
         whens.append((condition, result))
+    if len(whens) == len(expr.whens):
+        return expr
     return replace(expr, whens=tuple(whens), default=default) if whens else default
 
 
@@ -146,18 +156,24 @@ def conjunction(parts: list[tree.Expr]) -> tree.Expr | None:
 
 def volatility(expr: tree.Expr, functions: Registry = BUILTINS) -> str:
     """The worst of all functions below: "immutable", "stable" (now(): constant within a tick) or "volatile"."""
-    order = ("immutable", "stable", "volatile")
-    worst, todo = 0, [expr]
+    worst, todo = "immutable", [expr]
     while todo:
         node = todo.pop()
-        todo.extend(tree.children(node))
+        todo += tree.children(node)
         if isinstance(node, tree.HigherOrder):
-            todo.extend(body for _, body in node.bodies)
-        if isinstance(node, tree.DuckExpr):
-            worst = max(worst, order.index(node.volatility))
-        elif isinstance(node, tree.UserCall):
-            worst = max(worst, order.index(node.function.volatility))
-        elif isinstance(node, tree.Call):
-            found = functions.lookup(node.function)
-            worst = max(worst, *(order.index(f.volatility) for f in found), 0)
-    return order[worst]
+            todo += [body for _, body in node.bodies]
+        for found in _volatilities(node, functions):
+            if found == "volatile":
+                return found
+            if found == "stable":
+                worst = found
+    return worst
+
+
+def _volatilities(node: tree.Expr, functions: Registry) -> Sequence[str]:
+    """Of the functions that an expression itself may call."""
+    if isinstance(node, tree.Call):
+        return [function.volatility for function in functions.lookup(node.function)]
+    if isinstance(node, tree.UserCall):
+        return (node.function.volatility,)
+    return (node.volatility,) if isinstance(node, tree.DuckExpr) else ()

@@ -7,19 +7,29 @@ A node that exists is well typed; binding (`expr/bind.py`) is the only maker.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
+from operator import attrgetter, is_
 from typing import Any
 
 import pyarrow as pa
 
+from sqlengine.by_class import ByClass
 from sqlengine.functions.registry import Function
 from sqlengine.quick_dataclass import dataclass
 from storage.replacing import replace
 
 
+class Remembering:
+    """The place of what is found out of an expression once; copies and pickles leave it out."""
+
+    __slots__ = ("_called", "_columns")
+    _called: frozenset[str]
+    _columns: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True)
-class Expr:
+class Expr(Remembering):
     """Base of all; `type` is the Arrow type of the value."""
 
     type: pa.DataType
@@ -110,30 +120,61 @@ class DuckExpr(Expr):
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct sub-expressions, left to right."""
-    match expr:
-        case Call(args=args) | UserCall(args=args) | DuckExpr(args=args) | HigherOrder(args=args):
-            return args
-        case Cast(arg=arg) | InList(arg=arg):
-            return (arg,)
-        case Case(whens=whens, default=default):
-            return (*(e for pair in whens for e in pair), default)
-    return ()
+    return _CHILDREN[expr.__class__](expr)
 
 
-def input_columns(expr: Expr) -> set[int]:
+_CHILDREN: ByClass[Callable[[Any], tuple[Expr, ...]]] = ByClass(
+    {
+        Expr: lambda leaf: (),
+        Call: attrgetter("args"),
+        UserCall: attrgetter("args"),
+        DuckExpr: attrgetter("args"),
+        HigherOrder: attrgetter("args"),
+        Cast: lambda cast: (cast.arg,),
+        InList: lambda test: (test.arg,),
+        Case: lambda case: (*(e for pair in case.whens for e in pair), case.default),
+    }
+)
+
+
+def input_columns(expr: Expr) -> frozenset[int]:
     """The input column positions an expression reads."""
-    found: set[int] = set()
+    try:
+        return expr._columns
+    except AttributeError:
+        return _looked_at(expr)._columns
+
+
+def called(expr: Expr) -> frozenset[str]:
+    """The functions that are called anywhere in an expression, but in the bodies of lambdas."""
+    try:
+        return expr._called
+    except AttributeError:
+        return _looked_at(expr)._called
+
+
+def _looked_at(expr: Expr) -> Expr:
+    """The expression, which knows from now on what it reads and calls."""
+    columns: list[int] = []
+    names: list[str] = []
     todo = [expr]
     while todo:
         node = todo.pop()
         if isinstance(node, InputRef):
-            found.add(node.index)
-        todo.extend(children(node))
-    return found
+            columns.append(node.index)
+        else:
+            todo += children(node)
+            if isinstance(node, Call):
+                names.append(node.function)
+    object.__setattr__(expr, "_columns", frozenset(columns))
+    object.__setattr__(expr, "_called", frozenset(names))
+    return expr
 
 
 def with_children(expr: Expr, kids: Sequence[Expr]) -> Expr:
-    """The same node over other sub-expressions, given in the order of `children`."""
+    """The same node over other sub-expressions, given in the order of `children`; itself over its own."""
+    if all(map(is_, kids, children(expr))):
+        return expr
     match expr:
         case Call(type=dtype, function=name):
             return Call(dtype, name, tuple(kids))
@@ -152,7 +193,8 @@ def with_children(expr: Expr, kids: Sequence[Expr]) -> Expr:
 def remap(expr: Expr, positions: dict[int, int]) -> Expr:
     """The expression over another input: column i becomes column `positions[i]`."""
     if isinstance(expr, InputRef):
-        return InputRef(expr.type, positions[expr.index], expr.name)
+        place = positions[expr.index]
+        return expr if place == expr.index else InputRef(expr.type, place, expr.name)
     kids = children(expr)
     return with_children(expr, [remap(kid, positions) for kid in kids]) if kids else expr
 

@@ -89,8 +89,21 @@ def typed_answers(name: str, answers: Sequence[Any], kind: pa.DataType) -> pa.Ar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SqlBody:
+    """What a function written in SQL computes: `expr`, bound over its parameters by position (expr/tree.py), of the
+    text `source`.  `uses`: the parameter of each place where one stands.  `at`, of one that asks for now(): the body
+    over arrays of its arguments and, behind them, the time in microseconds since 1970."""
+
+    source: str
+    expr: Any
+    uses: tuple[int, ...]
+    at: Callable[..., pa.Array] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class UserFunction:
-    """One definition: exactly one of `function` and `aggregate` is set; `duck_name` is what DuckDB knows it by."""
+    """One definition: exactly one of `function` and `aggregate` is set; `duck_name` is what DuckDB knows it by; `body`
+    of a function that is written in SQL."""
 
     signature: Signature
     params: tuple[pa.DataType, ...]
@@ -99,6 +112,7 @@ class UserFunction:
     description: str
     function: Function | None = None
     aggregate: UserAggregate | None = None
+    body: SqlBody | None = None
 
     @property
     def name(self) -> str:
@@ -168,6 +182,28 @@ class UserFunctions:
         made = self._typed(body, signature)
         return self._put(replace(made, aggregate=UserAggregate(made.name, None, body)))
 
+    def of_sql(
+        self,
+        name: str,
+        params: Sequence[tuple[str, pa.DataType]],
+        returns: pa.DataType,
+        body: SqlBody,
+        kernel: Callable[..., Any],
+        *,
+        strict: bool,
+        volatility: str,
+    ) -> UserFunction:
+        """A scalar function written in SQL, not yet known (`put`); `kernel`: the body over arrays of arguments."""
+        _refuse_built_in(name)
+        spelt = ", ".join(f"{param} {to_sql(kind)}" for param, kind in params)
+        signature = parse(f"{name}({spelt}) -> {to_sql(returns)}")
+        scalar = python_function(
+            signature, returns, kernel, strict=strict, volatility=volatility, description="function in SQL"
+        )
+        duck_name = f"user_{name}_{next(_serial)}"
+        kinds = tuple(kind for _, kind in params)
+        return UserFunction(signature, kinds, returns, duck_name, scalar.description, function=scalar, body=body)
+
     def _typed(
         self, body: Any, signature: str | None, *, arguments: Any = None, result: Any = None, skip_self: bool = False
     ) -> UserFunction:
@@ -190,10 +226,24 @@ class UserFunctions:
         return UserFunction(parsed, params, returns, f"user_{parsed.name}_{next(_serial)}", description)
 
     def _put(self, made: UserFunction) -> UserFunction:
+        """Of the program."""
+        known = self._by_name.get(made.name)
+        if known is not None and known.body is not None:
+            raise errors.DuplicateFunction(f'function "{made.name}" is written in SQL', hint="DROP FUNCTION first")
+        self.put(made)
+        return made
+
+    def put(self, made: UserFunction) -> None:
+        """Know a definition, in the place of one of its name."""
         with self._lock:
             self._by_name = {**self._by_name, made.name: made}
             self.version += 1
-        return made
+
+    def forget(self, name: str) -> None:
+        """Know no definition of the name."""
+        with self._lock:
+            self._by_name = {known: made for known, made in self._by_name.items() if known != name}
+            self.version += 1
 
 
 def _returned(signature: Signature) -> pa.DataType | None:

@@ -14,12 +14,13 @@ import pyarrow as pa
 from sqlengine import types
 from sqlengine.errors import DatatypeMismatch, Error, GroupingError, UndefinedFunction, did_you_mean
 from sqlengine.expr.bind import bind as bind_scalar
-from sqlengine.expr.bind import user_types
+from sqlengine.expr.bind_user import user_types
 from sqlengine.expr.coerce import boolean, cast
 from sqlengine.expr.dialects import aggregated
 from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.functions.aggregates import AGGREGATES, aggregate
 from sqlengine.plan import build
+from sqlengine.plan.columns import columns_of
 from sqlengine.plan.nodes import AggregateCall, AssignWindow, Filter, Node, Project
 from sqlengine.plan.rewrite import transform, walk
 from sqlengine.plan.scope import Relation, Visible
@@ -195,7 +196,7 @@ class Aggregation:
         written = [set(g.exprs) for g in s.grouping_sets]
         node = self._grouped(below, sets, written, keys, key_at, bound, groupings)
         named_keys = [self._visible(k, f"$g{i}") for i, k in enumerate(keys)]
-        post = Relation(node, (*named_keys, *(Visible(None, n) for n in node.schema.names[len(keys) :])))
+        post = Relation(node, (*named_keys, *(Visible(None, n) for n in columns_of(node.schema).names[len(keys) :])))
         places: dict[ast.Expr, ast.Expr] = {k: ast.Column((f"#{i}",)) for i, k in enumerate(keys)}
         first = len(keys)
         places |= {c: self._value(c, ast.Column((f"#{first + i}",))) for i, c in enumerate(calls)}
@@ -288,7 +289,7 @@ class Aggregation:
             some = calls or [AggregateCall("count", (), pa.int64())]
             node = build.grouped(below, [key_at[i] for i in own], some if not own else calls)
             columns: list[Expr] = [
-                build.ref(node, own.index(i)) if i in shown else Const(below.schema.field(at).type, None)
+                build.ref(node, own.index(i)) if i in shown else Const(columns_of(below.schema).fields[at].type, None)
                 for i, at in enumerate(key_at)
             ]
             columns += [build.ref(node, len(own) + i) for i in range(len(calls))]

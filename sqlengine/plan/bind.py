@@ -29,6 +29,7 @@ from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
 from sqlengine.plan.aggregate_forms import spelt_out
+from sqlengine.plan.columns import schema_with
 from sqlengine.plan.correlation import Domain, is_grouped, padded
 from sqlengine.plan.join import bind_join, join_onto, joined
 from sqlengine.plan.late import slack_us
@@ -185,8 +186,8 @@ class Binder:
         return binder.query(cte.query).under(cte.name, cte.column_aliases)
 
     def _scan(self, obj: CatalogObject, position: int | None) -> nodes.Scan:
-        schema = pa.schema([pa.field(c.name, c.type) for c in obj.columns])
-        names = tuple(schema.names)
+        schema = schema_with(pa.field(c.name, c.type) for c in obj.columns)
+        names = tuple(c.name for c in obj.columns)
         scan = nodes.Scan(schema=schema, source=obj.name, columns=names)
         match obj:
             case Stream(watermark=mark, options=options):

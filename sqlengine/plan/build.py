@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
 from sqlengine.expr.simplify import conjunction
 from sqlengine.expr.tree import Call, Const, Expr, InputRef, children
 from sqlengine.plan import nodes
+from sqlengine.plan.columns import columns_of, schema_with
 from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, schema_of
@@ -18,20 +19,35 @@ from storage.replacing import replace
 
 def ref(node: Node, index: int) -> InputRef:
     """A reference to a column of the node's output."""
-    field = node.schema.field(index)
-    return InputRef(type=field.type, index=index, name=field.name)
+    return columns_of(node.schema).ref(index)
 
 
 def joined_ref(left: Node, right: Node, index: int) -> InputRef:
     """A reference to a column of two nodes side by side."""
     width = len(left.schema)
-    field = left.schema.field(index) if index < width else right.schema.field(index - width)
+    field = columns_of(left.schema).fields[index] if index < width else columns_of(right.schema).fields[index - width]
     return InputRef(type=field.type, index=index, name=field.name)
 
 
 def refs(node: Node) -> list[Expr]:
     """References to all columns."""
-    return [ref(node, i) for i in range(len(node.schema))]
+    return list(columns_of(node.schema).refs)
+
+
+def names_of(node: Node, places: Iterable[int]) -> list[str]:
+    """The names of those columns."""
+    known = columns_of(node.schema).names
+    return [known[at] for at in places]
+
+
+def chosen(node: Node, places: Sequence[int]) -> Node:
+    """Those columns of the node, under their names."""
+    return projected(node, [ref(node, at) for at in places], names_of(node, places))
+
+
+def side_by_side(left: Node, right: Node) -> pa.Schema:
+    """The left's columns, then the right's."""
+    return schema_with((*columns_of(left.schema).fields, *columns_of(right.schema).fields))
 
 
 def filtered(node: Node, predicate: Expr) -> Node:
@@ -47,14 +63,23 @@ def restricted(node: Node, parts: Sequence[Expr]) -> Node:
 
 def projected(node: Node, exprs: Sequence[Expr], names: Sequence[str]) -> Node:
     """One column per expression; consecutive projections collapse, and one that changes nothing disappears."""
-    schema = schema_of(list(names), [e.type for e in exprs])
     if isinstance(node, nodes.Project) and _cheap_to_inline(node.exprs, exprs):
+        types = [e.type for e in exprs]
         exprs = [substitute(e, node.exprs) for e in exprs]
         node = node.input
-    in_place = all(isinstance(e, InputRef) and e.index == i for i, e in enumerate(exprs))
-    if in_place and len(exprs) == len(node.schema) and schema.names == node.schema.names:
+    else:
+        types = None
+    if _in_place(node, exprs) and columns_of(node.schema).names == tuple(names):
         return node
+    schema = schema_of(list(names), types or [e.type for e in exprs])
     return derive(nodes.Project(schema=schema, input=node, exprs=tuple(exprs)))
+
+
+def _in_place(node: Node, exprs: Sequence[Expr]) -> bool:
+    """Whether they are the node's columns, all of them in their places."""
+    if len(exprs) != len(node.schema):
+        return False
+    return all(isinstance(e, InputRef) and e.index == i for i, e in enumerate(exprs))
 
 
 def without_copies(node: Node, visible: int) -> tuple[Node, list[int]]:
@@ -68,8 +93,7 @@ def without_copies(node: Node, visible: int) -> tuple[Node, list[int]]:
         places.append(kept.index(same[0]) if same else len(kept))
         if not same:
             kept.append(at)
-    names = node.schema.names
-    return projected(node.input, [node.exprs[i] for i in kept], [names[i] for i in kept]), places
+    return projected(node.input, [node.exprs[i] for i in kept], names_of(node, kept)), places
 
 
 def _cheap_to_inline(below: Sequence[Expr], above: Sequence[Expr]) -> bool:
@@ -109,16 +133,19 @@ def changelog(node: Node) -> Node:
 
 def grouped(node: Node, keys: Sequence[int], calls: Sequence[nodes.AggregateCall]) -> Node:
     """GROUP BY; output = keys then aggregates, named $g0.. and $a0.."""
-    fields = [pa.field(f"$g{i}", node.schema.field(k).type) for i, k in enumerate(keys)]
+    known = columns_of(node.schema).fields
+    fields = [pa.field(f"$g{i}", known[k].type) for i, k in enumerate(keys)]
     fields += [pa.field(f"$a{i}", c.type) for i, c in enumerate(calls)]
-    return derive(nodes.GroupAggregate(schema=pa.schema(fields), input=node, keys=tuple(keys), aggregates=tuple(calls)))
+    return derive(
+        nodes.GroupAggregate(schema=schema_with(fields), input=node, keys=tuple(keys), aggregates=tuple(calls))
+    )
 
 
 def joined(
     left: Node, right: Node, kind: str, left_keys: Sequence[int], right_keys: Sequence[int], residual: Expr | None
 ) -> Node:
     """Equi-join; output = left columns then right columns, of a semi or anti join the left's only."""
-    schema = left.schema if kind in ("semi", "anti") else pa.schema([*left.schema, *right.schema])
+    schema = left.schema if kind in ("semi", "anti") else side_by_side(left, right)
     return derive(
         nodes.Join(
             schema=schema,
@@ -163,12 +190,12 @@ def top_n(
     rank_name: str | None = None,
 ) -> Node:
     """The first `limit` rows of each partition."""
-    fields = list(node.schema)
+    schema = node.schema
     if rank_name is not None:
-        fields.append(pa.field(rank_name, pa.int64()))
+        schema = schema_with((*columns_of(schema).fields, pa.field(rank_name, pa.int64())))
     return derive(
         nodes.TopN(
-            schema=pa.schema(fields),
+            schema=schema,
             input=node,
             partition=tuple(partition),
             order=tuple(order),

@@ -182,7 +182,7 @@ def joined_laterally(binder: DependentBinder, rel: ast.Join, left: Relation, sub
     kind = "left" if rel.kind == "left" else "inner"
     node = null_safe_join(left.node, right.node, kind, places, range(width, width + len(places)), residual)
     kept = len(left.columns) + width
-    return Relation(build.projected(node, build.refs(node)[:kept], node.schema.names[:kept]), both.columns[:kept])
+    return Relation(build.chosen(node, range(kept)), both.columns[:kept])
 
 
 def _around(relation: Relation) -> Relation:

@@ -198,8 +198,7 @@ def _about_both(rel: ast.Join) -> Iterator[None]:
 
 def _columns_of(relation: Relation, places: Sequence[int]) -> Relation:
     node = relation.node
-    chosen = build.projected(node, [build.ref(node, i) for i in places], [node.schema.names[i] for i in places])
-    return Relation(chosen, tuple(relation.columns[i] for i in places))
+    return Relation(build.chosen(node, places), tuple(relation.columns[i] for i in places))
 
 
 def _with_function(binder: RelationBinder, rel: ast.Join, left: Relation, function: ast.FunctionRef) -> Relation:
@@ -224,7 +223,7 @@ def joined(binder: RelationBinder, rel: ast.Join, left: Relation, right: Relatio
         node = _hash(binder, both, rel, sides, rest)
     if rel.kind in LEFT_ONLY:
         width = sides[0].width
-        kept = build.projected(node, build.refs(node)[:width], node.schema.names[:width])
+        kept = build.chosen(node, range(width))
         return Relation(kept, left.columns)
     made = Relation(_without_extra(node, sides), both.columns)
     return _coalesced(made, left, right) if rel.kind == "full" and (rel.using or rel.natural) else made
@@ -264,9 +263,7 @@ def _swapped(binder: RelationBinder, rel: ast.Join) -> Relation:
     before = binder.relation(rel.left).columns
     first = len(relation.columns) - len(before)
     order = [*range(first, len(relation.columns)), *range(first)]
-    node = build.projected(
-        relation.node, [build.ref(relation.node, i) for i in order], [relation.node.schema.names[i] for i in order]
-    )
+    node = build.chosen(relation.node, order)
     joined = Relation(node, tuple(relation.columns[i] for i in order))
     merged: dict[int, Expr] = {}
     columns = list(joined.columns)
@@ -300,7 +297,7 @@ def _scope_and_conditions(left: Relation, right: Relation, rel: ast.Join) -> tup
     merged = right.columns
     if names:
         merged = tuple(replace(c, merged=c.merged or c.name in names) for c in merged)
-    schema = pa.schema([*left.node.schema, *right.node.schema])
+    schema = build.side_by_side(left.node, right.node)
     times = (*left.node.time_columns, *(c + offset for c in right.node.time_columns))
     placeholder = nodes.Values(schema=schema, rows=(), time_columns=times)
     both = Relation(placeholder, (*left.columns, *merged))
@@ -372,7 +369,7 @@ def _asof(both: Relation, rel: ast.Join, sides: tuple[_Side, _Side], rest: list[
         raise InvalidDefinition("the two times of an ASOF JOIN must have the same type", position=condition.position)
     return derive(
         nodes.AsofJoin(
-            schema=pa.schema([*left.schema, *right.schema]),
+            schema=build.side_by_side(left, right),
             left=left,
             right=right,
             kind="left" if rel.kind == "asof_left" else "inner",
@@ -398,4 +395,4 @@ def _without_extra(node: nodes.Node, sides: tuple[_Side, _Side]) -> nodes.Node:
     kept = [*range(first), *range(first + skipped, first + skipped + second)]
     if len(kept) == len(node.schema):
         return node
-    return build.projected(node, [build.ref(node, i) for i in kept], [node.schema.names[i] for i in kept])
+    return build.chosen(node, kept)

@@ -203,7 +203,7 @@ def _over_guard(node: nodes.LookupJoin | nodes.Unnest, guard: Node, passes_on: b
     else:
         made = derive(replace(node, schema=schema, input=guard))
     order = [*range(width), *range(width + 1, len(schema)), width]
-    return build.projected(made, [build.ref(made, i) for i in order], [schema.names[i] for i in order])
+    return build.chosen(made, order)
 
 
 def in_time(node: Node, column: int, window: nodes.Window | None, lateness_us: int) -> Node | None:

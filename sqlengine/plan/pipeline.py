@@ -5,7 +5,7 @@ lower -> bind -> optimize -> physical
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import field
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
 from sqlengine.plan.bind import Binder
 from sqlengine.plan.blame import placed
+from sqlengine.plan.distinct import distinct_nodes
 from sqlengine.plan.hidden_times import with_times, without_times
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.physical import recompute, to_physical
@@ -130,7 +131,7 @@ def _planned(lowered: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Pl
         raise (placed(error, bound, tree) if closing else error) from None
     physical = stages["physical"]
     rows = {name: planner.rows(name) for name in scanned(physical)}
-    return Planned(physical, stages, streams=_streams(physical, planner.catalog), rows=rows)
+    return Planned(physical, stages, streams=_streams(rows, planner.catalog), rows=rows)
 
 
 def bind_lowered(tree: ast.Select | ast.SetOperation, planner: Planner, closing: bool = False) -> Node:
@@ -181,20 +182,17 @@ def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str)
     node = recompute(branches, text.schema, text.text, reason, text.time_dependent)
     physical = to_physical(node, emit)
     stages = {"bound": node, "logical": node, "physical": physical}
-    return Planned(physical, stages, reason, _streams(physical, planner.catalog))
+    return Planned(physical, stages, reason, _streams(scanned(physical), planner.catalog))
 
 
-def _streams(plan: Node, catalog: Catalog) -> frozenset[str]:
+def _streams(names: Iterable[str], catalog: Catalog) -> frozenset[str]:
     """Those of the scanned objects that are streams."""
-    return frozenset(n for n in scanned(plan) if isinstance(catalog.get(tuple(n.split("."))), Stream))
+    return frozenset(n for n in names if isinstance(catalog.get(tuple(n.split("."))), Stream))
 
 
 def scanned(node: Node) -> list[str]:
     """Names of the objects a plan scans, first mention first."""
-    found = [node.source] if isinstance(node, nodes.Scan) else []
-    for below in node.inputs:
-        found += [n for n in scanned(below) if n not in found]
-    return found
+    return list(dict.fromkeys(one.source for one in distinct_nodes(node) if isinstance(one, nodes.Scan)))
 
 
 def is_append_only(obj: object) -> bool:

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from operator import attrgetter, is_
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from sqlengine.by_class import ByClass
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
+from sqlengine.plan.columns import columns_of, schema_with
 from sqlengine.plan.nodes import WINDOW_COLUMNS, Node
 from storage.replacing import replace
 
@@ -22,68 +25,116 @@ def own_time(node: Node, among: Callable[[int], bool] = lambda column: True) -> 
     """The column that is the rows' own time where a query does not name one: the time of their window, else the first
     event-time column; None when there is none."""
     times = [at for at in node.time_columns if among(at)]
-    windows = [at for at in times if node.schema.field(at).name == WINDOW_COLUMNS[2]]
+    windows = [at for at in times if columns_of(node.schema).names[at] == WINDOW_COLUMNS[2]]
     return windows[-1] if windows else times[0] if times else None
 
 
 def derive(node: N) -> N:
     """The node with its properties recomputed from its inputs (a Scan's are the catalog's and stay)."""
-    if isinstance(node, (nodes.Scan, nodes.Values, nodes.RecursiveRef, nodes.Port)):
+    kind = node.__class__
+    if kind in _GIVEN:
         return node
-    known = _append_only(node), _unique(node), _times(node)
-    if known == (node.append_only, node.unique_keys, node.time_columns):
+    append_only, unique, times = _append_only(node), _UNIQUE[kind](node), _TIMES[kind](node)
+    if append_only is node.append_only and unique == node.unique_keys and times == node.time_columns:
         return node  # as most makers' nodes: a copy costs more than to find out
-    return replace(node, append_only=known[0], unique_keys=known[1], time_columns=known[2])
+    return replace(node, append_only=append_only, unique_keys=unique, time_columns=times)
+
+
+_GIVEN = frozenset((nodes.Scan, nodes.Values, nodes.RecursiveRef, nodes.Port))
+"""Nodes whose properties their makers know."""
 
 
 def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:
     """The node over other inputs, properties recomputed."""
-    return node if inputs == node.inputs else with_inputs(node, inputs)
+    return node if all(map(is_, inputs, node.inputs)) else with_inputs(node, inputs)
+
+
+def over_inputs(node: Node, rule: Callable[..., Node], *same: Any) -> Node:
+    """The node over what a rule makes of its inputs; itself where that is what they were."""
+    inputs = node.inputs
+    if not inputs:
+        return node
+    made = tuple([rule(one, *same) for one in inputs])
+    return node if all(map(is_, made, inputs)) else with_inputs(node, made)
 
 
 def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """The same, also over inputs that are equal to its own."""
-    match node:
-        case nodes.Join() | nodes.AsofJoin():
-            return derive(replace(node, left=inputs[0], right=inputs[1]))
-        case nodes.Recursion():
-            return derive(replace(node, base=inputs[0], step=inputs[1]))
-        case nodes.UnionAll() | nodes.Recompute() | nodes.Iterate() | nodes.WorkingTables() | nodes.Rounds():
-            return derive(replace(node, branches=inputs))
-        case nodes.Unary():
-            return derive(replace(node, input=inputs[0]))
-    return node
+    """The same, also over its own inputs."""
+    return derive(_OVER[node.__class__](node, inputs))
+
+
+_OVER: ByClass[Callable[[Any, tuple[Node, ...]], Node]] = ByClass(
+    {
+        Node: lambda node, inputs: node,
+        nodes.Unary: lambda node, inputs: replace(node, input=inputs[0]),
+        nodes.Recursion: lambda node, inputs: replace(node, base=inputs[0], step=inputs[1]),
+    }
+    | dict.fromkeys((nodes.Join, nodes.AsofJoin), lambda node, inputs: replace(node, left=inputs[0], right=inputs[1]))
+    | dict.fromkeys(
+        (nodes.UnionAll, nodes.Recompute, nodes.Iterate, nodes.WorkingTables, nodes.Rounds),
+        lambda node, inputs: replace(node, branches=inputs),
+    )
+)
+"""A node over other inputs, which each class has in fields of its own; the properties are as they were."""
 
 
 def _append_only(node: Node) -> bool:
-    below = all(i.append_only for i in node.inputs)
-    match node:
-        case nodes.GroupAggregate(aggregates=calls, keys=keys):
-            # DISTINCT over rows that only come: a group appears once and never changes.
-            return below and bool(keys) and (not calls or _at_once(node.input, keys))
-        case nodes.TopN(partition=partition, input=source):
-            return below and (_at_once(source, partition) or _first_comes_first(node))
-        case nodes.Over(partition=partition, input=source):
-            return below and (_at_once(source, partition) or _looks_back(node))
-        case nodes.Recompute() | nodes.WorkingTables() | nodes.Rounds():
-            return False
-        case nodes.TemporalFilter(bounds=bounds):
-            return below and all(b.op in ("lt", "le") for b in bounds)
-        case nodes.WindowWinners(emit="changes"):
-            return False
-        case nodes.WindowAggregate(emit="changes", aggregates=()):
-            return below
-        case nodes.WindowAggregate(emit=emit, lateness_us=late) | nodes.SessionAggregate(emit=emit, lateness_us=late):
-            return emit == "close" and late == 0
-        case nodes.LookupJoin() | nodes.Versions() | nodes.Changelog():
-            return True
-        case nodes.Join(kind=kind):
-            return below and kind in ("inner", "semi")
-        case nodes.AsofJoin(settle=settle):
-            return settle
-        case nodes.ReleaseInOrder():
-            return True
-    return below
+    return _APPEND_ONLY[node.__class__](node)
+
+
+def _all_below(node: Node) -> bool:
+    return all(one.append_only for one in node.inputs)
+
+
+_BELOW: Callable[[Any], bool] = attrgetter("input.append_only")
+
+
+def _of_groups(node: nodes.GroupAggregate) -> bool:
+    # DISTINCT over rows that only come: a group appears once and never changes.
+    return node.input.append_only and bool(node.keys) and (not node.aggregates or _at_once(node.input, node.keys))
+
+
+def _of_windows(node: nodes.WindowAggregate) -> bool:
+    if node.emit == "changes" and not node.aggregates:
+        return node.input.append_only
+    return node.emit == "close" and node.lateness_us == 0
+
+
+def _of_top(top: nodes.TopN) -> bool:
+    return top.input.append_only and (_at_once(top.input, top.partition) or _first_comes_first(top))
+
+
+def _of_over(over: nodes.Over) -> bool:
+    return over.input.append_only and (_at_once(over.input, over.partition) or _looks_back(over))
+
+
+def _of_bounds(node: nodes.TemporalFilter) -> bool:
+    return node.input.append_only and all(b.op in ("lt", "le") for b in node.bounds)
+
+
+_APPEND_ONLY: ByClass[Callable[[Any], bool]] = ByClass(
+    {
+        Node: _all_below,
+        nodes.Unary: _BELOW,
+        nodes.GroupAggregate: _of_groups,
+        nodes.TopN: _of_top,
+        nodes.Over: _of_over,
+        nodes.Recompute: lambda node: False,
+        nodes.WorkingTables: lambda node: False,
+        nodes.Rounds: lambda node: False,
+        nodes.TemporalFilter: _of_bounds,
+        nodes.WindowAggregate: _of_windows,
+        nodes.WindowWinners: lambda node: node.emit == "close" and node.lateness_us == 0,
+        nodes.SessionAggregate: lambda node: node.emit == "close" and node.lateness_us == 0,
+        nodes.Join: lambda join: join.kind in ("inner", "semi") and _all_below(join),
+        nodes.LookupJoin: lambda node: True,
+        nodes.Versions: lambda node: True,
+        nodes.Changelog: lambda node: True,
+        nodes.AsofJoin: lambda join: join.settle,
+        nodes.ReleaseInOrder: lambda node: True,
+    }
+)
+"""Whether a node never takes a row back."""
 
 
 def _at_once(node: Node, keys: tuple[int, ...]) -> bool:
@@ -182,42 +233,87 @@ def _kept_back(call: nodes.WindowCall, place: int) -> nodes.Kept | None:
     return nodes.Kept(rows=int(start.offset)) if call.frame.mode == "rows" else nodes.Kept(groups=int(start.offset))
 
 
-def _unique(node: Node) -> tuple[int, ...] | None:
-    match node:
-        case nodes.Recursion(all=False) | nodes.Iterate(all=False) | nodes.WorkingTables(all=False):
-            return tuple(range(len(node.schema)))
-        case nodes.GroupAggregate(keys=keys):
-            return tuple(range(len(keys)))
-        case nodes.WindowAggregate(keys=keys, window=window) | nodes.SessionAggregate(keys=keys, window=window):
-            return tuple(range(len(keys) + (2 if window.kind == "cumulate" else 1)))
-        case nodes.Changelog():
-            return (len(node.schema) - 1,)
-        case nodes.Project(input=below, exprs=exprs):
-            found = (_through_project(columns, exprs) for columns in _unique_sets(below))
-            return next((columns for columns in found if columns is not None), None)
-        case nodes.AssignWindow(input=below):
-            if below.unique_keys is None:
-                return None
-            start = len(below.schema)
-            return (*below.unique_keys, start, start + 1)
-        case nodes.Unnest(input=below, ordinality=True):
-            return None if below.unique_keys is None else (*below.unique_keys, len(node.schema) - 1)
-        case nodes.LookupJoin(left=left, right=right, right_keys=keys):
-            once = right.unique_keys is not None and set(right.unique_keys) <= set(keys)
-            return left.unique_keys if once else None
-        case nodes.Join(left=left, kind="semi" | "anti"):
-            return left.unique_keys
-        case nodes.Join(kind="inner" | "left" | "right"):
-            return _unique_of_join(node)
-        case nodes.AsofJoin(left=left):
-            return left.unique_keys
-        case nodes.TopN(limit=1, offset=0, function="row_number", partition=partition):
-            return tuple(sorted(set(partition)))
-        case nodes.Filter() | nodes.TemporalFilter() | nodes.TopN() | nodes.Over() | nodes.EmitEvery():
-            return node.inputs[0].unique_keys
-        case nodes.ReleaseInOrder() | nodes.DropLate() | nodes.HoldWatermark():
-            return node.inputs[0].unique_keys
+def _of_set(node: nodes.Recursion | nodes.Iterate | nodes.WorkingTables) -> tuple[int, ...] | None:
+    return None if node.all else tuple(range(len(node.schema)))
+
+
+def _of_window(node: nodes.WindowAggregate | nodes.SessionAggregate) -> tuple[int, ...]:
+    return tuple(range(len(node.keys) + (2 if node.window.kind == "cumulate" else 1)))
+
+
+def _of_project(node: nodes.Project) -> tuple[int, ...] | None:
+    for columns in _unique_sets(node.input):
+        if (found := _through_project(columns, node.exprs)) is not None:
+            return found
     return None
+
+
+def _of_assigned(node: nodes.AssignWindow) -> tuple[int, ...] | None:
+    below, start = node.input.unique_keys, len(node.input.schema)
+    return None if below is None else (*below, start, start + 1)
+
+
+def _of_unnested(node: nodes.Unnest) -> tuple[int, ...] | None:
+    below = node.input.unique_keys
+    return None if below is None or not node.ordinality else (*below, len(node.schema) - 1)
+
+
+def _of_lookup(node: nodes.LookupJoin) -> tuple[int, ...] | None:
+    right = node.right.unique_keys
+    return node.left.unique_keys if right is not None and set(right) <= set(node.right_keys) else None
+
+
+def _of_first(node: nodes.TopN) -> tuple[int, ...] | None:
+    if node.limit == 1 and node.offset == 0 and node.function == "row_number":
+        return tuple(sorted(set(node.partition)))
+    return node.input.unique_keys
+
+
+def _of_join(node: nodes.Join) -> tuple[int, ...] | None:
+    """One side's keys when a row of it meets at most one of the other, else both sides'."""
+    left, right, kind = node.left.unique_keys, node.right.unique_keys, node.kind
+    if kind in ("semi", "anti"):
+        return left
+    if kind == "full":
+        return None
+    width = len(node.left.schema)
+    moved = None if right is None else tuple([k + width for k in right])
+    if left is not None and right is not None and set(right) <= set(node.right_keys) and kind != "right":
+        return left
+    if left is not None and moved is not None and set(left) <= set(node.left_keys) and kind != "left":
+        return moved
+    return None if left is None or moved is None or kind == "right" else (*left, *moved)
+
+
+_BELOW_UNIQUE: Callable[[Any], tuple[int, ...] | None] = attrgetter("input.unique_keys")
+
+_UNIQUE: ByClass[Callable[[Any], tuple[int, ...] | None]] = ByClass(
+    {
+        Node: lambda node: None,
+        nodes.Recursion: _of_set,
+        nodes.Iterate: _of_set,
+        nodes.WorkingTables: _of_set,
+        nodes.GroupAggregate: lambda node: tuple(range(len(node.keys))),
+        nodes.WindowAggregate: _of_window,
+        nodes.SessionAggregate: _of_window,
+        nodes.Changelog: lambda node: (len(node.schema) - 1,),
+        nodes.Project: _of_project,
+        nodes.AssignWindow: _of_assigned,
+        nodes.Unnest: _of_unnested,
+        nodes.LookupJoin: _of_lookup,
+        nodes.Join: _of_join,
+        nodes.AsofJoin: lambda node: node.left.unique_keys,
+        nodes.TopN: _of_first,
+        nodes.Filter: _BELOW_UNIQUE,
+        nodes.TemporalFilter: _BELOW_UNIQUE,
+        nodes.Over: _BELOW_UNIQUE,
+        nodes.EmitEvery: _BELOW_UNIQUE,
+        nodes.ReleaseInOrder: _BELOW_UNIQUE,
+        nodes.DropLate: _BELOW_UNIQUE,
+        nodes.HoldWatermark: _BELOW_UNIQUE,
+    }
+)
+"""The columns that identify a row of a node."""
 
 
 def _unique_sets(node: Node) -> tuple[tuple[int, ...], ...]:
@@ -235,17 +331,6 @@ def _unique_sets(node: Node) -> tuple[tuple[int, ...], ...]:
     return known
 
 
-def _unique_of_join(join: nodes.Join) -> tuple[int, ...] | None:
-    """One side's keys when a row of it meets at most one of the other, else both sides'."""
-    left, right, width = join.left.unique_keys, join.right.unique_keys, len(join.left.schema)
-    moved = None if right is None else tuple(k + width for k in right)
-    if left is not None and right is not None and set(right) <= set(join.right_keys) and join.kind != "right":
-        return left
-    if left is not None and moved is not None and set(left) <= set(join.left_keys) and join.kind != "left":
-        return moved
-    return None if left is None or moved is None or join.kind == "right" else (*left, *moved)
-
-
 def _through_project(columns: tuple[int, ...] | None, exprs: tuple[object, ...]) -> tuple[int, ...] | None:
     """Where each of `columns` went, or None when one of them was not passed on."""
     if columns is None:
@@ -256,36 +341,65 @@ def _through_project(columns: tuple[int, ...] | None, exprs: tuple[object, ...])
     return tuple(places[c] for c in columns)
 
 
-def _times(node: Node) -> tuple[int, ...]:
-    match node:
-        case nodes.Project(input=below, exprs=exprs):
-            return tuple(at for at, e in enumerate(exprs) if isinstance(e, InputRef) and e.index in below.time_columns)
-        case nodes.WindowAggregate(keys=keys, emit="close") | nodes.SessionAggregate(keys=keys, emit="close"):
-            return (len(keys) + 1, len(keys) + 2)
-        case nodes.AssignWindow(input=below, time_column=time):
-            start = len(below.schema)
-            return (*below.time_columns, *((start + 1, start + 2) if time in below.time_columns else ()))
-        case nodes.Filter() | nodes.TemporalFilter() | nodes.DropLate() | nodes.Unnest():
-            return node.inputs[0].time_columns
-        case nodes.ReleaseInOrder() | nodes.HoldWatermark() | nodes.EmitEvery():
-            return node.inputs[0].time_columns
-        case nodes.TopN(input=below) | nodes.Over(input=below):
-            return below.time_columns if _append_only(node) else ()
-        case nodes.Versions(time_column=time):
-            return (time,)
-        case nodes.Changelog(input=below):
-            # What is taken back was there before: its time lies behind the watermark.
-            return below.time_columns if below.append_only else ()
-        case nodes.Join(left=left, kind="semi" | "anti") | nodes.LookupJoin(left=left) | nodes.AsofJoin(left=left):
-            return left.time_columns
-        case nodes.Join(left=left, right=right):
-            return (*left.time_columns, *(c + len(left.schema) for c in right.time_columns))
-        case nodes.UnionAll(branches=branches):
-            shared = set(branches[0].time_columns).intersection(*(b.time_columns for b in branches))
-            return tuple(sorted(shared))
-    return ()
+def _times_of_project(node: nodes.Project) -> tuple[int, ...]:
+    times = node.input.time_columns
+    if not times:
+        return ()
+    return tuple(at for at, e in enumerate(node.exprs) if isinstance(e, InputRef) and e.index in times)
+
+
+def _times_of_windows(node: nodes.WindowAggregate | nodes.SessionAggregate) -> tuple[int, ...]:
+    return (len(node.keys) + 1, len(node.keys) + 2) if node.emit == "close" else ()
+
+
+def _times_of_assigned(node: nodes.AssignWindow) -> tuple[int, ...]:
+    start, times = len(node.input.schema), node.input.time_columns
+    return (*times, *((start + 1, start + 2) if node.time_column in times else ()))
+
+
+def _times_of_join(node: nodes.Join) -> tuple[int, ...]:
+    left, right = node.left.time_columns, node.right.time_columns
+    if node.kind in ("semi", "anti") or not right:
+        return left
+    width = len(node.left.schema)
+    return (*left, *[c + width for c in right])
+
+
+def _times_of_union(node: nodes.UnionAll) -> tuple[int, ...]:
+    first, *others = (branch.time_columns for branch in node.branches)
+    return tuple(sorted(set(first).intersection(*others)))
+
+
+_BELOW_TIMES: Callable[[Any], tuple[int, ...]] = attrgetter("input.time_columns")
+
+_TIMES: ByClass[Callable[[Any], tuple[int, ...]]] = ByClass(
+    {
+        Node: lambda node: (),
+        nodes.Project: _times_of_project,
+        nodes.WindowAggregate: _times_of_windows,
+        nodes.SessionAggregate: _times_of_windows,
+        nodes.AssignWindow: _times_of_assigned,
+        nodes.TopN: lambda node: node.input.time_columns if _append_only(node) else (),
+        nodes.Over: lambda node: node.input.time_columns if _append_only(node) else (),
+        nodes.Versions: lambda node: (node.time_column,),
+        # What is taken back was there before: its time lies behind the watermark.
+        nodes.Changelog: lambda node: node.input.time_columns if node.input.append_only else (),
+        nodes.LookupJoin: lambda node: node.left.time_columns,
+        nodes.AsofJoin: lambda node: node.left.time_columns,
+        nodes.Join: _times_of_join,
+        nodes.UnionAll: _times_of_union,
+        nodes.Filter: _BELOW_TIMES,
+        nodes.TemporalFilter: _BELOW_TIMES,
+        nodes.DropLate: _BELOW_TIMES,
+        nodes.Unnest: _BELOW_TIMES,
+        nodes.ReleaseInOrder: _BELOW_TIMES,
+        nodes.HoldWatermark: _BELOW_TIMES,
+        nodes.EmitEvery: _BELOW_TIMES,
+    }
+)
+"""The columns of a node that hold event time."""
 
 
 def schema_of(names: list[str], types: list[pa.DataType]) -> pa.Schema:
     """A schema of nullable fields."""
-    return pa.schema([pa.field(n, t) for n, t in zip(names, types, strict=True)])
+    return schema_with(map(pa.field, names, types))

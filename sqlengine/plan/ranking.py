@@ -141,7 +141,7 @@ def _ranked(
     rank_at = len(ranked.schema) - 1
     before = _width_before(inner.items, item, visible)
     columns = [*range(before), rank_at, *range(before, visible)]
-    return build.projected(ranked, [build.ref(ranked, c) for c in columns], [ranked.schema.names[c] for c in columns])
+    return build.chosen(ranked, columns)
 
 
 def _width_before(items: tuple[ast.SelectItem, ...], item: ast.SelectItem, visible: int) -> int:
@@ -200,7 +200,7 @@ def limited(bind: Bind, s: ast.Select, partition: Sequence[str] = ()) -> Relatio
     by = [at[relation.resolve(ast.Column((p,))).index] for p in partition]
     order = [_direction(at[_place(p, relation)], o) for p, o in zip(places, s.order_by, strict=True)]
     node = build.top_n(node, by, order, _count(s.limit, "LIMIT"), _count(s.offset, "OFFSET", 0))
-    node = build.projected(node, build.refs(node)[:kept], node.schema.names[:kept])
+    node = build.chosen(node, range(kept))
     return named(node, None)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 from sqlengine.plan.unplannable import Unplannable
@@ -14,19 +15,24 @@ PARTS = (ast.Expr, ast.OrderItem, ast.WindowFrame, ast.FrameClause, ast.FrameBou
 """What expressions stand in."""
 
 
-_known_parts: dict[type, tuple[str, ...]] = {}
+class _Parts(dict[type, tuple[bool, tuple[str, ...]]]):
+    """Class -> whether it is an expression, and the fields in which expressions may be looked for: not those that are
+    texts, numbers or truth values.  Subqueries are not entered: of them it is what stands before IN."""
+
+    def __missing__(self, cls: type) -> tuple[bool, tuple[str, ...]]:
+        names: tuple[str, ...] = ()
+        if cls is ast.Subquery:
+            names = ("arg",)
+        elif issubclass(cls, PARTS):
+            names = tuple(f.name for f in dataclasses.fields(cls) if str(f.type) not in _PLAIN)
+        found = self[cls] = issubclass(cls, ast.Expr), names
+        return found
 
 
-def _parts(kind: type) -> tuple[str, ...]:
-    """The fields of a class that may hold expressions: not those that are texts, numbers or truth values."""
-    found = _known_parts.get(kind)
-    if found is None:
-        found = tuple(f.name for f in dataclasses.fields(kind) if str(f.type) not in _PLAIN)
-        _known_parts[kind] = found
-    return found
-
-
-_PLAIN = frozenset(("str", "bool", "int", "str | None", "int | None", "bool | None", "int | str", "tuple[str, ...]"))
+_PARTS = _Parts()
+_PLAIN = frozenset(
+    ("str", "bool", "int", "Any", "str | None", "int | None", "bool | None", "int | str", "tuple[str, ...]")
+)
 
 
 def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
@@ -34,51 +40,55 @@ def transform(node: Any, fn: Callable[[ast.Expr], ast.Expr | None]) -> Any:
 
     Subqueries are not entered: their names are their own; what stands before IN is not theirs.
     """
-    if isinstance(node, ast.Expr):
+    cls = node.__class__
+    if cls is tuple:
+        items = tuple([transform(item, fn) for item in node])
+        return node if all(map(is_, items, node)) else items
+    is_expr, parts = _PARTS[cls]
+    if is_expr:
         replacement = fn(node)
         if replacement is not None:
             return replacement
-    if isinstance(node, tuple):
-        items = tuple([transform(item, fn) for item in node])
-        return node if all(a is b for a, b in zip(items, node, strict=True)) else items
-    if isinstance(node, ast.Subquery):
-        arg = transform(node.arg, fn)
-        return node if arg is node.arg else replace(node, arg=arg)
-    if isinstance(node, ast.Opaque):
-        columns = transform(node.columns, fn)
-        if columns == node.columns:
-            return node
-        if not all(isinstance(c, ast.Column) for c in columns):
-            raise Unplannable("an expression only DuckDB knows over computed columns")
-        return node.over(columns)
-    if isinstance(node, PARTS):
-        changes = {}
-        for name in _parts(type(node)):
-            old = getattr(node, name)
-            if old is None or old == ():
-                continue
+    if cls is ast.Opaque:
+        return _opaque(node, fn)
+    changes = {}
+    for name in parts:
+        old = getattr(node, name)
+        if old:
             new = transform(old, fn)
             if new is not old:
                 changes[name] = new
-        return replace(node, **changes) if changes else node
-    return node
+    return replace(node, **changes) if changes else node
 
 
-def walk(node: Any) -> Iterator[ast.Expr]:
-    """Every expression in the tree, outermost first; subqueries are yielded, of them only what stands before IN is
+def _opaque(node: ast.Opaque, fn: Callable[[ast.Expr], ast.Expr | None]) -> ast.Opaque:
+    columns = transform(node.columns, fn)
+    if columns == node.columns:
+        return node
+    if not all(isinstance(c, ast.Column) for c in columns):
+        raise Unplannable("an expression only DuckDB knows over computed columns")
+    return node.over(columns)
+
+
+def walk(node: Any) -> list[ast.Expr]:
+    """Every expression in the tree, outermost first; subqueries are among them, of them only what stands before IN is
     entered."""
-    if isinstance(node, ast.Expr):
-        yield node
-    if isinstance(node, tuple):
-        for item in node:
-            yield from walk(item)
-    elif isinstance(node, ast.Subquery):
-        yield from walk(node.arg)
-    elif isinstance(node, PARTS):
-        for name in _parts(type(node)):
-            below = getattr(node, name)
-            if below is not None and below != ():
-                yield from walk(below)
+    found: list[ast.Expr] = []
+    todo = [node]
+    while todo:
+        here = todo.pop()
+        cls = here.__class__
+        if cls is tuple:
+            todo += here[::-1]
+            continue
+        is_expr, parts = _PARTS[cls]
+        if is_expr:
+            found.append(here)
+        for name in reversed(parts):
+            below = getattr(here, name)
+            if below:
+                todo.append(below)
+    return found
 
 
 def contains(node: Any, kind: type[ast.Expr]) -> bool:

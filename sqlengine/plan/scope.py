@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from sqlengine.errors import AmbiguousColumn, UndefinedColumn, UndefinedTable, did_you_mean
 from sqlengine.expr.tree import InputRef
+from sqlengine.plan.columns import columns_of
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import own_time
 from sqlengine.plan.rewrite import transform
@@ -36,12 +37,33 @@ class Visible:
     virtual: bool = False
 
 
+class _Places:
+    """The place of what a relation knows of its names."""
+
+    __slots__ = ("_places",)
+    _places: dict[str, list[int]]
+
+
 @dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(_Places):
     """A node and the names of its columns, position by position."""
 
     node: Node
     columns: tuple[Visible, ...]
+
+    @property
+    def places(self) -> dict[str, list[int]]:
+        """Where the columns of a name or handle are, whatever their table."""
+        try:
+            return self._places
+        except AttributeError:
+            places: dict[str, list[int]] = {}
+            for at, column in enumerate(self.columns):
+                places.setdefault(column.name, []).append(at)
+                if column.handle is not None and column.handle != column.name:
+                    places.setdefault(column.handle, []).append(at)
+            object.__setattr__(self, "_places", places)
+            return places
 
     def resolve(self, column: ast.Column) -> InputRef:
         """UndefinedColumn (42703), UndefinedTable (42P01) or AmbiguousColumn (42702) when it cannot be."""
@@ -51,11 +73,11 @@ class Relation:
             return self._own_time(column)
         *qualifier, name = column.parts
         table = qualifier[-1] if qualifier else None
-        found = [
-            i
-            for i, c in enumerate(self.columns)
-            if c.name == name and (c.table == table if table is not None else not c.merged) or c.handle == name
-        ]
+        found = []
+        for at in self.places.get(name, ()):
+            c = self.columns[at]
+            if c.name == name and (c.table == table if table is not None else not c.merged) or c.handle == name:
+                found.append(at)
         if len(found) > 1:
             nearest = min(self.columns[i].depth for i in found)
             found = [i for i in found if self.columns[i].depth == nearest]
@@ -67,7 +89,9 @@ class Relation:
 
     def at(self, index: int) -> InputRef:
         """A reference by position."""
-        return InputRef(type=self.node.schema.field(index).type, index=index, name=self.columns[index].name)
+        return InputRef(
+            type=columns_of(self.node.schema).fields[index].type, index=index, name=self.columns[index].name
+        )
 
     def _own_time(self, column: ast.Column) -> InputRef:
         table = column.parts[0] if len(column.parts) > 1 else None
@@ -125,7 +149,7 @@ class Relation:
 
 def named(node: Node, table: str | None) -> Relation:
     """A relation whose visible names are its node's."""
-    return Relation(node, tuple(Visible(table, n) for n in node.schema.names))
+    return Relation(node, tuple(Visible(table, n) for n in columns_of(node.schema).names))
 
 
 T = TypeVar("T")
@@ -163,7 +187,7 @@ def whole_rows(node: T, relation: Relation) -> T:
         if len(expr.parts) != 1:
             return _field(expr, relation)
         name = expr.parts[0]
-        if any(name in (c.name, c.handle) for c in relation.columns):
+        if name in relation.places:
             return None
         own = [(i, c.name) for i, c in enumerate(relation.columns) if c.table == name and c.depth == 0]
         return ast.Row(tuple(ast.Column((f"#{i}",)) for i, _ in own), tuple(n for _, n in own)) if own else None

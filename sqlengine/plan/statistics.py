@@ -25,28 +25,57 @@ REPEATED = 0.75
 """Rows to this power: distinct values of a column that does not identify a row."""
 
 
-def estimated_rows(node: Node, rows: RowCount) -> float:
-    """Rows of a node's output, at least 1."""
-    match node:
-        case nodes.Scan(source=source):
-            return float(rows(source)) or UNKNOWN_ROWS
-        case nodes.Values(rows=constant):
-            return max(1.0, float(len(constant)))
-        case nodes.Filter(input=below, predicate=predicate):
-            return max(1.0, estimated_rows(below, rows) * selectivity(conjuncts(predicate)))
-        case nodes.GroupAggregate(keys=()):
-            return 1.0
-        case nodes.GroupAggregate(input=below) | nodes.WindowAggregate(input=below):
-            return max(1.0, estimated_rows(below, rows) ** REPEATED)
-        case nodes.TopN(partition=(), limit=limit, input=below):
-            return min(float(limit), estimated_rows(below, rows))
-        case nodes.Join(kind="inner", left=left, right=right):
-            pairs = zip(node.left_keys, node.right_keys, strict=True)
-            matched = [(distinct(left, a, rows), distinct(right, b, rows)) for a, b in pairs]
-            return joined_rows(estimated_rows(left, rows), estimated_rows(right, rows), matched, 0)
-        case nodes.UnionAll(branches=branches):
-            return sum(estimated_rows(b, rows) for b in branches)
-    return estimated_rows(node.inputs[0], rows) if node.inputs else UNKNOWN_ROWS
+class Estimates:
+    """Of the nodes of one plan and of what rules make of it, each estimated once."""
+
+    def __init__(self, rows: RowCount) -> None:
+        self._counted = rows
+        self._known: dict[int, tuple[Node, float]] = {}
+
+    def rows(self, node: Node) -> float:
+        """Rows of a node's output, at least 1."""
+        known = self._known.get(id(node))
+        if known is None:
+            known = self._known[id(node)] = (node, self._rows(node))  # the node keeps its id
+        return known[1]
+
+    def _rows(self, node: Node) -> float:
+        match node:
+            case nodes.Scan(source=source):
+                return float(self._counted(source)) or UNKNOWN_ROWS
+            case nodes.Values(rows=constant):
+                return max(1.0, float(len(constant)))
+            case nodes.Filter(input=below, predicate=predicate):
+                return max(1.0, self.rows(below) * selectivity(conjuncts(predicate)))
+            case nodes.GroupAggregate(keys=()):
+                return 1.0
+            case nodes.GroupAggregate(input=below) | nodes.WindowAggregate(input=below):
+                return max(1.0, self.rows(below) ** REPEATED)
+            case nodes.TopN(partition=(), limit=limit, input=below):
+                return min(float(limit), self.rows(below))
+            case nodes.Join(kind="inner", left=left, right=right):
+                pairs = zip(node.left_keys, node.right_keys, strict=True)
+                matched = [(self.distinct(left, a), self.distinct(right, b)) for a, b in pairs]
+                return joined_rows(self.rows(left), self.rows(right), matched, 0)
+            case nodes.UnionAll(branches=branches):
+                return sum(map(self.rows, branches))
+        return self.rows(node.inputs[0]) if node.inputs else UNKNOWN_ROWS
+
+    def distinct(self, node: Node, column: int) -> float:
+        """Distinct values of a column before any filter: of what it comes from."""
+        match node:
+            case nodes.Project(input=below, exprs=exprs):
+                expr = exprs[column]
+                return self.distinct(below, expr.index) if isinstance(expr, InputRef) else self._repeated(below)
+            case nodes.Filter(input=below):
+                return self.distinct(below, column)
+            case nodes.Join(left=left, right=right):
+                width = len(left.schema)
+                return self.distinct(left, column) if column < width else self.distinct(right, column - width)
+        return self.rows(node) if node.unique_keys == (column,) else self._repeated(node)
+
+    def _repeated(self, node: Node) -> float:
+        return max(1.0, self.rows(node) ** REPEATED)
 
 
 def joined_rows(left: float, right: float, keys: Sequence[tuple[float, float]], others: int) -> float:
@@ -57,26 +86,6 @@ def joined_rows(left: float, right: float, keys: Sequence[tuple[float, float]], 
         values *= max(a, b)
     values = min(values, max(left, right)) if len(keys) > 1 else values
     return max(1.0, left * right / max(1.0, values) * RANGE**others)
-
-
-def distinct(node: Node, column: int, rows: RowCount) -> float:
-    """Distinct values of a column before any filter: of what it comes from."""
-    match node:
-        case nodes.Project(input=below, exprs=exprs):
-            expr = exprs[column]
-            return distinct(below, expr.index, rows) if isinstance(expr, InputRef) else _repeated(below, rows)
-        case nodes.Filter(input=below):
-            return distinct(below, column, rows)
-        case nodes.Join(left=left, right=right):
-            width = len(left.schema)
-            return distinct(left, column, rows) if column < width else distinct(right, column - width, rows)
-    if node.unique_keys == (column,):
-        return estimated_rows(node, rows)
-    return _repeated(node, rows)
-
-
-def _repeated(node: Node, rows: RowCount) -> float:
-    return max(1.0, estimated_rows(node, rows) ** REPEATED)
 
 
 def selectivity(parts: Sequence[Expr]) -> float:

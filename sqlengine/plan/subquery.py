@@ -552,6 +552,4 @@ def _first_columns(relation: Relation, width: int) -> Relation:
     if len(relation.columns) == width:
         return relation
     node = relation.node
-    return Relation(
-        build.projected(node, build.refs(node)[:width], node.schema.names[:width]), relation.columns[:width]
-    )
+    return Relation(build.chosen(node, range(width)), relation.columns[:width])

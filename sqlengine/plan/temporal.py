@@ -16,11 +16,12 @@ import pyarrow as pa
 
 from sqlengine.errors import InvalidDefinition
 from sqlengine.expr.simplify import conjunction, conjuncts, volatility
-from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, children, input_columns, with_children
+from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, called, children, input_columns, with_children
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import expressions, shift
 from sqlengine.plan.nodes import Node, TimeBound
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
+from sqlengine.plan.rules.once import once_a_node
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.sql import ast
 from sqlengine.types import TIMESTAMPTZ
@@ -47,8 +48,9 @@ def place_temporal_filters(node: Node, written_at: Callable[[], int | None] = la
     return _placed(node)
 
 
+@once_a_node
 def _placed(node: Node) -> Node:
-    node = rebuild(node, tuple(_placed(i) for i in node.inputs))
+    node = over_inputs(node, _placed)
     if isinstance(node, nodes.Join) and node.residual is not None and calls(node.residual, "now"):
         node = _out_of_condition(node, node.residual)
     if isinstance(node, nodes.Filter) and calls(node.predicate, "now"):
@@ -238,4 +240,4 @@ def first_moment(query: object) -> int | None:
 
 def calls(expr: Expr, function: str) -> bool:
     """Whether a function is called anywhere in the expression."""
-    return isinstance(expr, Call) and expr.function == function or any(calls(kid, function) for kid in children(expr))
+    return function in called(expr)

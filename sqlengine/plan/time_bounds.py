@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Call, Const, Expr, InputRef
 from sqlengine.plan import nodes
+from sqlengine.plan.columns import columns_of
 from sqlengine.quick_dataclass import dataclass
 
 DAY_US = 86_400_000_000
@@ -29,10 +30,10 @@ class TimeDistance:
 
 def time_distances(join: nodes.Join) -> list[TimeDistance]:
     """Every pair of timestamp columns a join's keys or residual bound."""
-    width = len(join.left.schema)
+    width, fields = len(join.left.schema), columns_of(join.left.schema).fields
     found: dict[tuple[int, int], tuple[int | None, int | None]] = {}
     for a, b in zip(join.left_keys, join.right_keys, strict=True):
-        if pa.types.is_timestamp(join.left.schema.field(a).type):
+        if pa.types.is_timestamp(fields[a].type):
             found[a, b] = (0, 0)
     for part in conjuncts(join.residual):
         bound = _distance(part, width)

@@ -14,6 +14,7 @@ from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Weights
 from sqlengine.expr.compile import Evaluator
 from sqlengine.formats import Decoder
+from sqlengine.runtime.record_metadata import as_declared
 from sqlengine.runtime.stored_columns import StoredColumns
 from storage import ColumnStatistics, Frame, JoinedFrames, Log, Topic, joined
 
@@ -246,7 +247,7 @@ class TopicReader:
         field = info.metadata or ""
         if field not in source.frame.schema.names:
             return pa.nulls(n, info.type)
-        return self._field(source, field).cast(info.type)
+        return as_declared(self._field(source, field), info.type)
 
     def _timestamps(self, source: SourceBatch) -> pa.Array:
         """When its records were made: what they say themselves, of batches when they were appended."""

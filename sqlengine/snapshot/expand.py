@@ -19,7 +19,7 @@ from sqlengine.functions.duck_spelling import spelling
 from sqlengine.functions.user import UserFunctions
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.snapshot import pg
-from sqlengine.snapshot.user import register
+from sqlengine.snapshot.user import called, register
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.types import to_sql
@@ -207,8 +207,7 @@ class _Expansion:
             raise UndefinedFunction(
                 f"function {name} does not take {len(args)} arguments", hint=f"it is declared as {found.signature.text}"
             )
-        register(found)
-        return f"{found.duck_name}({', '.join(args)})"
+        return called(found, args)
 
     def _aggregate(self, name: str) -> str | None:
         found = self.functions.find(name)

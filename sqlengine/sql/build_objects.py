@@ -13,7 +13,6 @@ from sqlengine.sql.build import (
     Node,
     emit_of,
     expr_text,
-    full_name,
     ident,
     kind_of,
     make_checked,
@@ -308,29 +307,6 @@ def create_schema(node: Node) -> ast.Statement:
     return ast.CreateSchema(**_only(_create(node), "if_not_exists"))
 
 
-def create_function(node: Node) -> ast.Statement:
-    """CREATE FUNCTION ... LANGUAGE sql AS '...'."""
-    values = _only(_create(node), "or_replace")
-    returns, language, body = node.leaf("TYPE"), node.node("language"), node.node("body")
-    if body is None:
-        raise errors.SyntaxError("a function needs a body", hint="AS 'expression'", position=len(node.text))
-    leaf = language.leaf("IDENT") if language is not None else None
-    parameters = node.node("parameters")
-    return ast.CreateFunction(
-        **values,
-        params=tuple(_parameter(item) for item in parameters.nodes("parameter")) if parameters is not None else (),
-        returns=node.text_of(returns) if returns is not None else "",
-        language=ident(language, leaf) if language is not None and leaf is not None else "sql",
-        body=string_of(body) or "",
-    )
-
-
-def _parameter(node: Node) -> tuple[str, str]:
-    leaf, type_leaf = node.leaf("IDENT"), node.leaf("TYPE")
-    assert leaf is not None and type_leaf is not None
-    return ident(node, leaf), node.text_of(type_leaf)
-
-
 # ---------------------------------------------------------------- ALTER, DROP and the rest
 
 
@@ -494,14 +470,6 @@ def _alter_partition(topic: ast.Name, node: Node) -> ast.Statement:
     )
 
 
-def drop(node: Node) -> list[ast.Statement]:
-    """DROP kind name, ...: one statement for each name."""
-    kind = kind_of(node)
-    if_exists, cascade = node.has("if_exists"), node.has("cascade")
-    names = [full_name(name) for name in node.nodes("name")]
-    return [ast.Drop(kind=kind, name=name, if_exists=if_exists, cascade=cascade) for name in names]
-
-
 def alter_group(node: Node) -> ast.Statement:
     """ALTER CONSUMER GROUP name RESET TO place [FOR TOPIC topic]."""
     (place,) = (child for child in node.nodes() if child.rule.startswith("to_"))
@@ -543,8 +511,3 @@ def _group_name(node: Node) -> str:
 def truncate(node: Node) -> ast.Statement:
     """TRUNCATE [TABLE | TOPIC | STREAM] name."""
     return ast.Truncate(kind=kind_of(node) or "table", name=name_of(node))
-
-
-def comment_on(node: Node) -> ast.Statement:
-    """COMMENT ON kind name IS 'text' | NULL."""
-    return ast.Comment(kind=kind_of(node), name=name_of(node), comment=string_of(node))

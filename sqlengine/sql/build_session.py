@@ -18,6 +18,7 @@ from sqlengine.sql.build import (
     full_name,
     ident,
     key_text,
+    kind_of,
     name_of,
     names_of,
     option_pairs,
@@ -330,7 +331,8 @@ def show(node: Node) -> ast.Statement:
     like = node.node("like")
     pattern = string_of(like) if like is not None else None
     if create is not None:
-        return ast.Show(what="create", target=name_of(create), like=pattern)
+        what = "create function" if kind_of(create) == "function" else "create"
+        return ast.Show(what=what, target=name_of(create), like=pattern)
     key, words = node.node("show_key"), node.node("show_words")
     if key is not None:
         return ast.Show(what=key_text(key), target=None, like=None)

@@ -6,7 +6,7 @@ functions of JSON that give rows, which are UNNEST of the arrays they go through
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlglot import exp
@@ -34,10 +34,10 @@ def plain_forms(tree: exp.Expr) -> None:
             rule(node)
 
 
-def json_arrows(tree: exp.Expr, mark: str) -> None:
-    """`f(j -> 'a')`, which is read as a lambda, as an arrow of JSON where f takes no lambda; `mark` stands before
+def json_arrows(lambdas: Sequence[exp.Lambda], mark: str) -> None:
+    """Of what is read as lambdas, `f(j -> 'a')` as an arrow of JSON where f takes no lambda; `mark` stands before
     names of functions."""
-    for found in find_all(tree, exp.Lambda):
+    for found in lambdas:
         around = found.parent
         names = found.expressions
         if not isinstance(around, exp.Anonymous) or takes_lambda(around.name.removeprefix(mark)) or len(names) != 1:

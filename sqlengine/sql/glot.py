@@ -28,7 +28,7 @@ from sqlengine.sql.lambda_forms import settle_lambda
 from sqlengine.sql.lexer import BIT, HEX, NUMBER, OP, QUERY_STARTS, QUOTED, STRING, WORD, Token, lex
 from sqlengine.sql.literal_casts import spell_literals
 from sqlengine.sql.lower_values import FILE, position_of
-from sqlengine.sql.nodes import find_all, nodes
+from sqlengine.sql.nodes import find_all, nodes, of_types
 from sqlengine.sql.recursive_items import recursive_items
 from sqlengine.sql.rewrite import rewrite
 from sqlengine.sql.token_edit import matching
@@ -164,8 +164,11 @@ def _parse(tokens: Sequence[Token], text: str, grammar: Grammar) -> exp.Expr:
     if len(trees) != 1 or trees[0] is None:
         raise errors.SyntaxError("a query is expected here", position=tokens[0].start if tokens else 0)
     tree = trees[0]
-    json_arrows(tree, MARK)
-    _settle(tree, {token.start for token in rewritten if token.kind == STRING})
+    found = nodes(tree)
+    if lambdas := of_types(found, exp.Lambda):
+        json_arrows(lambdas, MARK)
+        found = nodes(tree)
+    _settle(found, {token.start for token in rewritten if token.kind == STRING})
     if grammar is not _POSTGRES:  # whose calls keep their names, and whose forms are its own business
         return tree
     for node in find_all(tree, exp.Anonymous):
@@ -276,10 +279,10 @@ def _may_begin_call(tokens: Sequence[Token], at: int, grammar: Grammar) -> bool:
     return before.value not in ("::", ")")
 
 
-def _settle(tree: exp.Expr, strings: set[int]) -> None:
-    """Take the marks off function names and the padding out of array indexes, and mark file names."""
-    brackets = []
-    for node in nodes(tree):
+def _settle(found: Sequence[exp.Expr], strings: set[int]) -> None:
+    """Take the marks off function names and the padding out of array indexes of a tree, and mark file names."""
+    brackets: list[exp.Bracket] = []
+    for node in found:
         if isinstance(node, (exp.Anonymous, exp.Identifier)):
             this = node.args.get("this")
             if isinstance(this, str) and this.startswith(MARK):

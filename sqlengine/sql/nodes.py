@@ -7,11 +7,14 @@ is still in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from sqlglot import exp
 
 Node = TypeVar("Node", bound=exp.Expr)
+
+_LEAVES = frozenset((str, bool, int, type(None)))
 
 
 def nodes(root: exp.Expr) -> list[exp.Expr]:
@@ -19,13 +22,21 @@ def nodes(root: exp.Expr) -> list[exp.Expr]:
     found = [root]
     for node in found:
         for value in node.args.values():
-            if isinstance(value, exp.Expr):
-                found.append(value)
-            elif value.__class__ is list:
+            kind = value.__class__
+            if kind in _LEAVES:  # as most are
+                continue
+            if kind is list:
                 found += [item for item in value if isinstance(item, exp.Expr)]
+            elif isinstance(value, exp.Expr):
+                found.append(value)
     return found
 
 
 def find_all(root: exp.Expr, *types: type[Node]) -> list[Node]:
     """Those of `nodes` that are of one of the classes."""
-    return [node for node in nodes(root) if isinstance(node, types)]
+    return of_types(nodes(root), *types)
+
+
+def of_types(among: Iterable[exp.Expr], *types: type[Node]) -> list[Node]:
+    """Those of a tree's nodes that are of one of the classes: a tree that nothing changes meanwhile is walked once."""
+    return [node for node in among if isinstance(node, types)]

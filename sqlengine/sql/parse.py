@@ -21,6 +21,7 @@ from sqlengine.sql.lexer import QUERY_STARTS, Piece, Token, lex, pieces
 from sqlengine.sql.plain_insert import plain_insert
 from sqlengine.sql.scripts import Part, parts
 from sqlengine.sql.statement_sets import without_statement_sets
+from sqlengine.sql.token_edit import words_of
 from sqlengine.sql.unsupported import unsupported_feature
 from sqlengine.sql.with_clause import refuse_writing_items, with_clause, writes_elsewhere, writes_under_with
 
@@ -178,15 +179,19 @@ def statements_of(text: str, tokens: list[Token], dialect: Dialect) -> list[ast.
 
 
 _CLAUSE_WORDS = frozenset(("EMIT", "RETURNING"))
+_MOMENTS = frozenset(("TICK", "TIMESTAMP"))
 
 
 def _has_clause_after(tokens: Sequence[Token]) -> bool:
     """Whether a clause of ours may follow the query; only then is the shell grammar needed."""
-    return any(token.upper in _CLAUSE_WORDS or _is_as_of(tokens, at) for at, token in enumerate(tokens))
+    words = words_of(tokens)
+    if words & _CLAUSE_WORDS:
+        return True
+    return bool(words & _MOMENTS) and any(_is_as_of(tokens, at) for at in range(len(tokens)))
 
 
 def _is_as_of(tokens: Sequence[Token], at: int) -> bool:
-    return tokens[at].upper in ("TICK", "TIMESTAMP") and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
+    return tokens[at].upper in _MOMENTS and [token.upper for token in tokens[at - 2 : at]] == ["AS", "OF"]
 
 
 def _build(shell: Shell, text: str, dialect: Dialect) -> list[ast.Statement]:
@@ -241,6 +246,7 @@ def _explain(node: Node, text: str, tokens: list[Token]) -> ast.Statement:
 
 
 def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement]]]:
+    from sqlengine.sql import build_functions as functions  # lark: heavy
     from sqlengine.sql import build_indexes as indexes  # lark: heavy
     from sqlengine.sql import build_objects as objects
     from sqlengine.sql import build_session as session
@@ -255,14 +261,14 @@ def _builders() -> dict[str, Callable[[Node], ast.Statement | list[ast.Statement
         "create_sink": objects.create_sink,
         "create_subscription": objects.create_subscription,
         "create_schema": objects.create_schema,
-        "create_function": objects.create_function,
+        "create_function": functions.create_function,
         "alter": objects.alter,
-        "drop": objects.drop,
+        "drop": functions.drop,
         "truncate": objects.truncate,
         "alter_group": objects.alter_group,
         "alter_system": objects.alter_system,
         "drop_group": objects.drop_group,
-        "comment_on": objects.comment_on,
+        "comment_on": functions.comment_on,
         "insert": session.insert,
         "update": session.update,
         "delete": session.delete,

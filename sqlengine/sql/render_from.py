@@ -45,8 +45,8 @@ def _sample_join(select: exp.Select, sample: exp.Expr) -> None:
     select.set("sample", None)
     kept = raw(f"{sampled_share(_JOINED, seed)} < {percent / 100!r}")
     where = select.args.get("where")
-    below = [] if where is None else [exp.Paren(this=where.this)]
-    select.set("where", exp.Where(this=exp.and_(kept, *below, copy=False) if below else kept))
+    both = kept if where is None else exp.And(this=kept, expression=exp.Paren(this=where.this))
+    select.set("where", exp.Where(this=both))
 
 
 def spell_unpivots(tree: exp.Expr) -> None:

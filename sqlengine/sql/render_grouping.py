@@ -63,7 +63,18 @@ def rewrite_grouping(select: exp.Select, now: str, own_time: Callable[[exp.Expr]
     for use in uses:
         use.node.replace(_value(use.node, start, end, now))
     if not _is_session(first):
-        select.where(raw(f"{text(first.time)} IS NOT NULL"), copy=False)
+        _restrict(select, raw(f"{text(first.time)} IS NOT NULL"))
+
+
+def _restrict(select: exp.Select, condition: exp.Expr) -> None:
+    """A further condition in WHERE; `select.where` of the compiled sqlglot takes no raw text."""
+    where = select.args.get("where")
+    if where is None:
+        select.set("where", exp.Where(this=condition))
+        return
+    first = where.this
+    first = exp.Paren(this=first) if isinstance(first, exp.Connector) else first
+    where.set("this", exp.And(this=first, expression=condition))
 
 
 def no_own_time(position: int | None, joined: str | None = None) -> UndefinedColumn:

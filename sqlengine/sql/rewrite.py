@@ -20,7 +20,7 @@ from sqlengine.sql.rewrite_hive import lateral_views
 from sqlengine.sql.rewrite_ksql import KSQL_KINDS, ksql_window, ksql_within
 from sqlengine.sql.rewrite_pg import TRIGGERS as PG_TRIGGERS
 from sqlengine.sql.rewrite_pg import pg_forms
-from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word
+from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word, words_of
 
 PARAMETER = "$parameter"
 """Function name a parameter is parsed as; its one argument is the text of the key."""
@@ -380,6 +380,8 @@ def _pivot_first(tokens: list[Token]) -> list[Token]:
 
 def _changelogs(tokens: list[Token]) -> list[Token]:
     """`WITH c AS CHANGELOG FROM t` -> `WITH c AS (SELECT * FROM $changelog(t))`; elsewhere it is a column's alias."""
+    if "WITH" not in words_of(tokens):
+        return tokens
     out: list[Token] = []
     copied = 0
     for start, end in _changelog_spans(tokens):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlengine import errors
 from sqlengine.sql.lexer import OP, QUOTED, WORD, Token
@@ -27,6 +27,11 @@ def matching(tokens: Sequence[Token], opener: int) -> int:
             if not stack:
                 return index
     raise errors.SyntaxError(f'"{tokens[opener].value}" is never closed', position=tokens[opener].start)
+
+
+def words_of(tokens: Iterable[Token]) -> set[str]:
+    """The words there are, in upper case: what spells none of a rewrite's words need not be gone through for it."""
+    return {token.value.upper() for token in tokens if token.kind == WORD}
 
 
 def operator(value: str, like: Token) -> Token:

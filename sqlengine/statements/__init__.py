@@ -22,6 +22,7 @@ from sqlengine.statements.default_privileges import alter_default_privileges
 from sqlengine.statements.drop import comment, create_schema, drop, rename
 from sqlengine.statements.explain import explain
 from sqlengine.statements.fixed_moments import with_fixed_moments
+from sqlengine.statements.functions import create_function
 from sqlengine.statements.grants import drop_owned, grant_privileges, reassign_owned, set_owner
 from sqlengine.statements.groups import alter_group, drop_group
 from sqlengine.statements.hive import alter as hive_alter
@@ -77,10 +78,6 @@ from sqlengine.statements.with_writes import with_writes
 Handler = Callable[[Any, Context], Result]
 
 
-def _create_function(statement: ast.CreateFunction, context: Context) -> Result:
-    raise NotSupportedError("CREATE FUNCTION is not supported yet", hint="register Python functions with @db.function")
-
-
 def _unsupported(statement: ast.Unsupported, context: Context) -> Result:
     raise NotSupportedError(f"{statement.feature} is not supported yet", position=0)
 
@@ -119,7 +116,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.ControlQuery: control,
     ast.CopyFrom: copy_from,
     ast.CopyTo: copy_to,
-    ast.CreateFunction: _create_function,
+    ast.CreateFunction: create_function,
     ast.CreateSchema: create_schema,
     ast.CreateSink: create_sink,
     ast.CreateStream: create_stream,

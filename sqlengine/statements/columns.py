@@ -8,19 +8,10 @@ import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.catalog.objects import ColumnInfo, WatermarkInfo
-from sqlengine.errors import DuplicateColumn, InvalidDefinition, UndefinedColumn, did_you_mean
+from sqlengine.errors import DatatypeMismatch, DuplicateColumn, InvalidDefinition, UndefinedColumn, did_you_mean
+from sqlengine.runtime.record_metadata import METADATA_TYPES, converts
 from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
-
-METADATA_TYPES = {
-    "offset": pa.int64(),
-    "partition": pa.int32(),
-    "key": pa.binary(),
-    "timestamp": types.TIMESTAMPTZ,
-    "timestamp_ms": pa.int64(),
-    "headers": pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())])),
-    "topic": pa.string(),
-}
 
 
 def column_infos(columns: Sequence[ast.ColumnDef], key: Sequence[str] = ()) -> tuple[ColumnInfo, ...]:
@@ -46,6 +37,12 @@ def _plain(column: ast.ColumnDef, in_key: bool) -> ColumnInfo:
             position=column.position,
         )
     kind = types.from_sql(column.type_name or "", column.position)
+    if column.metadata is not None and not converts(column.metadata, kind):
+        raise DatatypeMismatch(
+            f'metadata "{column.metadata}" cannot be of type {types.to_sql(kind)}',
+            hint=f"it is {types.to_sql(METADATA_TYPES[column.metadata])}",
+            position=column.position,
+        )
     if column.default_text is not None:
         bind_over(column.default_text, ())
     return ColumnInfo(

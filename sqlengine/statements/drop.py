@@ -23,7 +23,7 @@ from sqlengine.catalog.objects import (
     View,
 )
 from sqlengine.catalog.system import SYSTEM_SCHEMA
-from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, WrongObjectType
+from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, UndefinedFunction, WrongObjectType
 from sqlengine.result import Result
 from sqlengine.runtime.file_tables import description_of, overrides_of, remove_empty
 from sqlengine.runtime.outputs import ConnectorOutput
@@ -31,6 +31,7 @@ from sqlengine.runtime.replacement import replacement_of
 from sqlengine.runtime.subscription import remove_topic
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
+from sqlengine.statements.functions import function_object
 from sqlengine.statements.indexes import drop_index
 from sqlengine.statements.topics import drop_topic, get_topic, topic_names
 
@@ -58,6 +59,8 @@ def drop(statement: ast.Drop, context: Context) -> Result:
             return drop_index(statement, context)
         if statement.kind not in KINDS:
             raise NotSupportedError(f"{tag} is not supported yet")
+        if statement.kind == "function":
+            return _drop_function(statement, context)
         if statement.if_exists and context.instance.catalog.find(statement.name) is None:
             context.notice(f'{statement.kind} "{name}" does not exist, skipping')
             return Result(tag)
@@ -69,6 +72,18 @@ def drop(statement: ast.Drop, context: Context) -> Result:
         obj = found if is_files and found else context.instance.catalog.get_as(KINDS[statement.kind], name_there)
         drop_object(context, obj, statement.cascade)
     return Result(tag)
+
+
+def _drop_function(statement: ast.Drop, context: Context) -> Result:
+    try:
+        obj = function_object(statement.name, statement.arguments, context)
+    except UndefinedFunction as error:
+        if not statement.if_exists:
+            raise
+        context.notice(f"{error.message}, skipping")
+    else:
+        drop_object(context, obj, statement.cascade)
+    return Result("DROP FUNCTION")
 
 
 def is_source_view(context: Context, table: FileTable) -> bool:
@@ -199,6 +214,8 @@ def _let_go(context: Context, obj: CatalogObject) -> None:
             ingest.forget()
         instance.scheduler.sources.pop(obj.name, None)
         instance.identities.pop(obj.name, None)
+    if isinstance(obj, SqlFunction):
+        instance.functions.forget(obj.called)
     if isinstance(obj, FileTable):
         warehouse.drop_table(description_of(obj), overrides_of(obj))
     if isinstance(obj, Namespace):
@@ -220,6 +237,8 @@ def _own_topic(obj: CatalogObject, dropped: Collection[str], context: Context) -
 
 def rename(statement: ast.Rename, context: Context) -> Result:
     """ALTER kind name RENAME TO new: refused while something depends on the name."""
+    if statement.kind == "function":
+        raise NotSupportedError("ALTER FUNCTION is not supported", hint="DROP FUNCTION and CREATE FUNCTION")
     instance = context.instance
     with instance.lock:
         obj = instance.catalog.get(context.prefer_path(statement.name))
@@ -265,7 +284,12 @@ def comment(statement: ast.Comment, context: Context) -> Result:
     instance = context.instance
     with instance.lock:
         path = context.prefer_path(statement.name)
-        obj = instance.catalog.find(path)
+        of_function = statement.kind == "function"
+        obj = (
+            function_object(statement.name, statement.arguments, context)
+            if of_function
+            else instance.catalog.find(path)
+        )
         if obj is None:
             instance.catalog.get(path)  # raises unless the system has it
             raise WrongObjectType(f'"{object_name(statement.name)}" is a system table')

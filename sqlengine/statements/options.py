@@ -22,7 +22,7 @@ def topic_changes(options: dict[str, str]) -> dict[str, Any]:
     """TopicConfig fields from WITH options; InvalidParameter (22023) for unknown names and bad values."""
     changes: dict[str, Any] = {}
     known = {f.name for f in fields(TopicConfig)}
-    for name, text in options.items():
+    for name, text in as_ours(options).items():
         if name not in TOPIC_OPTIONS:
             raise InvalidParameter(f'unrecognized topic option "{name}"', hint=did_you_mean(name, TOPIC_OPTIONS))
         if name == "retention":

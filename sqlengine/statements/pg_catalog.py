@@ -317,9 +317,11 @@ def _user_function(user: UserFunction) -> FunctionFact:
             BY_OID[type_of(user.returns)[0]].name,
         ),
         kind="f" if user.function is not None else "a",
-        volatility="v",
+        volatility="v" if user.body is None or user.function is None else user.function.volatility[0],
         description=user.description,
         oid=oids.USER_FUNCTIONS + zlib.crc32(user.signature.text.encode()) % 2**24,
         schema="public",
-        language="python",
+        strict=user.function is None or user.function.strict,
+        language="python" if user.body is None else "sql",
+        source=None if user.body is None else user.body.source,
     )

@@ -32,6 +32,7 @@ from sqlengine.sql import ast
 from sqlengine.sql.dialect import HIVE_FAMILY
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import SubscriptionRows
+from sqlengine.statements.functions import function_object
 from sqlengine.statements.pg_catalog import setting_text
 from sqlengine.statements.system_rows import system_rows, table_of
 
@@ -111,7 +112,15 @@ def _about(table: pa.Table, name: str) -> pa.Table:
 
 def _create(context: Context, statement: ast.Show) -> pa.Table:
     assert statement.target is not None, "the grammar asks for a name"
-    obj = context.instance.catalog.get(context.prefer_path(statement.target))
+    return _statement_of(context.instance.catalog.get(context.prefer_path(statement.target)))
+
+
+def _create_function(context: Context, statement: ast.Show) -> pa.Table:
+    assert statement.target is not None, "the grammar asks for a name"
+    return _statement_of(function_object(statement.target, None, context))
+
+
+def _statement_of(obj: CatalogObject) -> pa.Table:
     if not obj.sql:
         raise WrongObjectType(f'"{obj.name}" is a {obj.kind}: no statement made it')
     return table_of([("name", TEXT), ("statement", TEXT)], [(obj.name, obj.sql.strip().rstrip(";") + ";")])
@@ -239,6 +248,7 @@ LISTS: dict[str, Listing] = {
     "all": _every_setting,
     "errors": _errors,
     "create": _create,
+    "create function": _create_function,
     "columns": _columns,
     "indexes": _indexes,
     "schemas": _schemas,

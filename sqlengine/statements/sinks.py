@@ -11,6 +11,7 @@ from sqlengine.result import Result
 from sqlengine.sql import ast, parse_query
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
+from sqlengine.statements.envelopes import ENVELOPE, in_envelope
 from sqlengine.statements.followed_files import follow_files
 from sqlengine.statements.making import Making, being_made
 from sqlengine.statements.options import split_options
@@ -36,6 +37,9 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         emit = statement.emit or ast.Emit()
         follow_files(context, query)
         planned = instance.plan(query, emit, context.planning(), context.settings.threads)
+        told = in_envelope(query, options, planned)
+        if told is not query:
+            query, planned = told, instance.plan(told, emit, context.planning(), context.settings.threads)
         sink = Sink(
             name=object_name(statement.name),
             query=query.text,
@@ -82,11 +86,11 @@ def _check(sink: Sink, planned: Planned) -> None:
     kind = connector(sink.connector)
     if kind.sink is None:
         raise NotSupportedError(f"connector {kind.name} cannot be written to")
-    parse_options(kind, {k: v for k, v in sink.options.items() if k not in ("connector", "envelope")})
+    parse_options(kind, {k: v for k, v in sink.options.items() if k not in ("connector", ENVELOPE)})
     if sink.connector == "file" and not planned.physical.append_only:
         raise InvalidDefinition(
             "a file sink needs a query that never takes a row back",
-            hint="use EMIT ON WINDOW CLOSE, or sink a windowed aggregate",
+            hint="use envelope = 'debezium' or 'upsert' to write changes, or EMIT ON WINDOW CLOSE",
         )
 
 

@@ -453,7 +453,8 @@ def _functions(context: Context) -> Rows:
     rows: Rows = [row for row in listing() if row[2] != "operator"]
     for user in context.instance.functions.all():
         kind = "scalar" if user.function is not None else "aggregate"
-        rows.append((user.name, user.signature.text, f"user {kind}", user.description))
+        family = f"user {kind}" if user.body is None else "user sql"
+        rows.append((user.name, user.signature.text, family, user.description))
     return sorted(rows)
 
 

@@ -21,6 +21,7 @@ from sqlengine.statements.answer_schema import answer_schema
 from sqlengine.statements.columns import infos_of_schema
 from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import follow_files
+from sqlengine.statements.functions import functions_of
 from sqlengine.statements.making import Making, being_made
 
 _ALTER = "ALTER "
@@ -221,9 +222,10 @@ def explain_costs(planned: Planned, context: Context) -> None:
 
 
 def direct_inputs(query: ast.Query, context: Context) -> tuple[str, ...]:
-    """Names of the catalog objects a query mentions (views count, not what they read)."""
+    """Names of the catalog objects a query mentions (views count, not what they read), functions in SQL behind them."""
     names = [object_name(context.prefer_path(t.parts)) for t in tables(query)]
-    return tuple(dict.fromkeys(n for n in names if n in context.instance.catalog))
+    there = [n for n in names if n in context.instance.catalog]
+    return tuple(dict.fromkeys([*there, *functions_of(query, context)]))
 
 
 def _columns(schema: pa.Schema, names: tuple[str, ...]) -> tuple[ColumnInfo, ...]:

@@ -56,7 +56,7 @@ def function_definition(function: FunctionFact) -> str:
     head = f"CREATE OR REPLACE FUNCTION {quote_ident(function.schema)}.{quote_ident(function.name)}"
     return (
         f"{head}({arguments(function)})\n RETURNS {result(function)}\n LANGUAGE {function.language}\n"
-        f" {volatility}{strict}\nAS $function${function.name}$function$\n"
+        f" {volatility}{strict}\nAS $function${function.source or function.name}$function$\n"
     )
 
 

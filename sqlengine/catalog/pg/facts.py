@@ -90,6 +90,7 @@ class FunctionFact:
     schema: str = "pg_catalog"
     description: str | None = None
     language: str = "internal"
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlengine.expr.tree import Call, Const, Expr, InputRef, children, input_col
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import map_refs
 from sqlengine.plan.nodes import AggregateCall, Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
 from sqlengine.quick_dataclass import dataclass
 from storage.replacing import replace
@@ -31,7 +31,7 @@ _TOGETHER = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
 @once_a_node
 def aggregate_early(node: Node) -> Node:
     """The plan with every such aggregate split into one below and one above the join."""
-    node = rebuild(node, tuple(aggregate_early(i) for i in node.inputs))
+    node = over_inputs(node, aggregate_early)
     if isinstance(node, nodes.GroupAggregate) and node.aggregates and all(_splits(c) for c in node.aggregates):
         return _split(node) or node
     return node

@@ -18,7 +18,7 @@ from sqlengine.expr.tree import Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
@@ -26,7 +26,7 @@ from storage.replacing import replace
 @once_a_node
 def fuse_window_aggregate(node: Node) -> Node:
     """The plan with every grouped window fused that can be."""
-    node = rebuild(node, tuple(fuse_window_aggregate(i) for i in node.inputs))
+    node = over_inputs(node, fuse_window_aggregate)
     if isinstance(node, nodes.GroupAggregate):
         return _fuse(node) or node
     return node

@@ -8,10 +8,11 @@ from __future__ import annotations
 from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Expr, InputRef, identity, input_columns, remap
 from sqlengine.plan import build, nodes
+from sqlengine.plan.columns import columns_of
 from sqlengine.plan.exprs import shift
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.predicates import cannot_fail
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
@@ -22,7 +23,7 @@ _TO_LEFT = ("inner", "right", "semi")
 @once_a_node
 def infer_predicates(node: Node) -> Node:
     """The plan with conditions on join keys on both sides."""
-    node = rebuild(node, tuple(infer_predicates(i) for i in node.inputs))
+    node = over_inputs(node, infer_predicates)
     if isinstance(node, nodes.Join) and not isinstance(node, nodes.LookupJoin):
         return _both_sides(node)
     return node
@@ -43,10 +44,11 @@ def _both_sides(join: nodes.Join) -> Node:
 
 def _moved(known: list[Expr], pairs: list[tuple[int, int]], source: Node, target: Node) -> list[Expr]:
     """Conditions on a single key of `source` as conditions on the key of `target` that equals it."""
+    fields, others = columns_of(source.schema).fields, columns_of(target.schema).fields
     moved = []
     for part in known:
         for a, b in pairs:
-            same_type = source.schema.field(a).type == target.schema.field(b).type
+            same_type = fields[a].type == others[b].type
             if input_columns(part) == {a} and same_type and cannot_fail(part):
                 moved.append(remap(part, {a: b}))
     return moved
@@ -54,6 +56,8 @@ def _moved(known: list[Expr], pairs: list[tuple[int, int]], source: Node, target
 
 def _restricted(node: Node, parts: list[Expr]) -> Node:
     """The node where those of the parts hold that are not known to."""
+    if not parts:
+        return node
     have = {identity(p) for p in _known(node)}
     return build.restricted(node, [p for p in parts if identity(p) not in have])
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
+from sqlengine.plan.distinct import distinct_nodes
 from sqlengine.plan.nodes import Best, Node
 from sqlengine.plan.properties import with_inputs
 from sqlengine.plan.rules.once import once_a_node
@@ -23,7 +24,16 @@ from storage.replacing import replace
 
 def keep_best_pairs(node: Node) -> Node:
     """The plan with such joins told what is wanted of their pairs."""
+    if not any(_wants_extremes(one) for one in distinct_nodes(node)):
+        return node  # as most plans: which joins are read twice takes longer to find out
     return _marked(node, frozenset(_read_twice(node)))
+
+
+def _wants_extremes(node: Node) -> bool:
+    """Whether it is groups of which nothing but greatest and least values are wanted."""
+    if not isinstance(node, nodes.GroupAggregate) or not node.keys or not node.aggregates:
+        return False
+    return all(map(_is_extreme, node.aggregates))
 
 
 def _read_twice(plan: Node) -> Iterator[Node]:
@@ -43,11 +53,9 @@ def _distinct(node: Node, seen: set[Node]) -> Iterator[Node]:
 @once_a_node
 def _marked(node: Node, but: frozenset[Node]) -> Node:
     node = _over(node, tuple(_marked(i, but) for i in node.inputs))
-    if not isinstance(node, nodes.GroupAggregate) or not node.keys or not node.aggregates:
+    if not isinstance(node, nodes.GroupAggregate) or not _wants_extremes(node):
         return node
-    wanted = [(call.args[0], call.function == "max") for call in node.aggregates if _is_extreme(call)]
-    if len(wanted) < len(node.aggregates):
-        return node
+    wanted = [(call.args[0], call.function == "max") for call in node.aggregates]
     return _over(node, (_below(node.input, node.keys, wanted, but),))
 
 

@@ -16,7 +16,7 @@ from sqlengine.expr.simplify import conjuncts
 from sqlengine.expr.tree import Call, Const, Expr, InputRef
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
 
 _GROWING = {"count": True, "max": True, "min": False}
@@ -26,7 +26,7 @@ _GROWING = {"count": True, "max": True, "min": False}
 @once_a_node
 def keep_winners(node: Node) -> Node:
     """The plan with every such join or rank replaced."""
-    node = rebuild(node, tuple(keep_winners(i) for i in node.inputs))
+    node = over_inputs(node, keep_winners)
     match node:
         case nodes.Join(kind="inner", null_safe=False):
             return _of_join(node) or node

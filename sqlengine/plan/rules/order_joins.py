@@ -10,7 +10,7 @@ Joins that bound how far apart two times are stay as they were written: what the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 import pyarrow as pa
@@ -20,21 +20,21 @@ from sqlengine.expr.tree import Call, Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import shift, substitute
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import rebuild
+from sqlengine.plan.properties import over_inputs
 from sqlengine.plan.rules.once import once_a_node
-from sqlengine.plan.statistics import RowCount, distinct, estimated_rows, joined_rows
+from sqlengine.plan.statistics import Estimates, joined_rows
 from sqlengine.plan.time_bounds import time_distances
 from sqlengine.quick_dataclass import dataclass
 
 
 @once_a_node
-def order_joins(node: Node, rows: RowCount) -> Node:
+def order_joins(node: Node, sizes: Estimates) -> Node:
     """The plan with every run of inner joins ordered by the row counts."""
     region = _region(node)
     if region is None or len(region.leaves) < 3:
-        return rebuild(node, tuple(order_joins(i, rows) for i in node.inputs))
-    leaves = [order_joins(leaf, rows) for leaf in region.leaves]
-    return _Ordering(leaves, region, rows).plan(node)
+        return over_inputs(node, order_joins, sizes)
+    leaves = [order_joins(leaf, sizes) for leaf in region.leaves]
+    return _Ordering(leaves, region, sizes).plan(node)
 
 
 @dataclass(frozen=True)
@@ -77,36 +77,45 @@ def _both(join: nodes.Join, left: _Region, right: _Region) -> _Region:
 
 @dataclass(frozen=True)
 class _Part:
-    """Leaves joined so far: the plan, its columns by their numbers in the region, its rows, the first leaf's number."""
+    """Leaves joined so far: the plan, its columns by their numbers in the region, also as a set, its rows, the first
+    leaf's number; `serial`: no other part's."""
 
     node: Node
-    columns: tuple[int, ...]
+    columns: Sequence[int]
+    has: frozenset[int]
     rows: float
     first: int
+    serial: int
+
+
+_Cost = tuple[bool, float, int, int]
 
 
 class _Ordering:
     """Joins the leaves of one region."""
 
-    def __init__(self, leaves: Sequence[Node], region: _Region, rows: RowCount) -> None:
+    def __init__(self, leaves: Sequence[Node], region: _Region, sizes: Estimates) -> None:
         self._outputs = region.outputs
         self._left = list(region.conditions)
-        self._distinct: list[float] = []
         self._parts: list[_Part] = []
+        self._costs: dict[tuple[int, int], _Cost] = {}
+        first, keys = 0, set()
         for number, leaf in enumerate(leaves):
-            first = len(self._distinct)
-            self._distinct += [distinct(leaf, c, rows) for c in range(len(leaf.schema))]
-            columns = tuple(range(first, len(self._distinct)))
-            self._parts.append(_Part(leaf, columns, estimated_rows(leaf, rows), number))
-        self._limit_references(leaves)
-
-    def _limit_references(self, leaves: Sequence[Node]) -> None:
-        """A column that is equated with a key has no more values than the key."""
-        keys, first = set(), 0
-        for leaf in leaves:
-            keys |= {first + c for c in range(len(leaf.schema)) if leaf.unique_keys == (c,)}
-            first += len(leaf.schema)
+            columns = range(first, first + len(leaf.schema))
+            self._parts.append(_Part(leaf, columns, frozenset(columns), sizes.rows(leaf), number, number))
+            keys |= {first + c for c in leaf.unique_keys or () if leaf.unique_keys == (c,)}
+            first = columns.stop
+        self._serial = len(self._parts)
         pairs = [pair for c in self._left if (pair := _equal(c, range(first))) is not None]
+        self._distinct = self._of_leaves({c for pair in pairs for c in pair}, sizes)
+        self._limit_references(pairs, keys)
+
+    def _of_leaves(self, wanted: Collection[int], sizes: Estimates) -> dict[int, float]:
+        """How many values there are of those columns."""
+        return {c: sizes.distinct(p.node, c - p.columns[0]) for p in self._parts for c in p.columns if c in wanted}
+
+    def _limit_references(self, pairs: Sequence[tuple[int, int]], keys: set[int]) -> None:
+        """A column that is equated with a key has no more values than the key."""
         for _ in pairs:  # as often as a chain of equalities can be long
             for x, y in [*pairs, *((y, x) for x, y in pairs)]:
                 if x in keys and self._distinct[x] < self._distinct[y]:
@@ -123,11 +132,16 @@ class _Ordering:
         places = {c: at for at, c in enumerate(whole.columns)}
         return build.projected(whole.node, [remap(e, places) for e in self._outputs], node.schema.names)
 
-    def _cost(self, a: _Part, b: _Part) -> tuple[bool, float, int, int]:
-        """Least is best: connected pairs first, then few rows, then the order as written."""
-        keys, others = self._between(a, b)
-        apart = not keys and min(a.rows, b.rows) > 1
-        return apart, self._rows(a, b, keys, len(others)), a.first, b.first
+    def _cost(self, a: _Part, b: _Part) -> _Cost:
+        """Least is best: connected pairs first, then few rows, then the order as written.
+
+        It stays what it is as long as there are the two: a condition goes to the join of all that it reads."""
+        known = self._costs.get((a.serial, b.serial))
+        if known is None:
+            keys, others = self._between(a, b)
+            apart = not keys and min(a.rows, b.rows) > 1
+            known = self._costs[a.serial, b.serial] = apart, self._rows(a, b, keys, len(others)), a.first, b.first
+        return known
 
     def _rows(self, a: _Part, b: _Part, keys: Sequence[tuple[int, int]], others: int) -> float:
         return joined_rows(a.rows, b.rows, [(self._distinct[x], self._distinct[y]) for x, y in keys], others)
@@ -135,12 +149,12 @@ class _Ordering:
     def _between(self, a: _Part, b: _Part) -> tuple[list[tuple[int, int]], list[Expr]]:
         """(pairs of equal columns, other conditions) that a join of two parts can decide."""
         keys, others = [], []
+        both = a.has | b.has
         for condition in self._left:
-            columns = input_columns(condition)
-            if not columns <= {*a.columns, *b.columns}:
+            if not input_columns(condition) <= both:
                 continue
-            pair = _equal(condition, a.columns)
-            if pair is None or pair[0] not in a.columns or pair[1] in a.columns:
+            pair = _equal(condition, a.has)
+            if pair is None or pair[0] not in a.has or pair[1] in a.has:
                 others.append(condition)
             else:
                 keys.append(pair)
@@ -154,14 +168,16 @@ class _Ordering:
         on_left, on_right = [places[x] for x, _ in keys], [places[y] - len(a.columns) for _, y in keys]
         residual = [remap(c, places) for c in others]
         node = build.joined(a.node, b.node, "inner", on_left, on_right, conjunction(residual))
-        part = _Part(node, columns, self._rows(a, b, keys, len(others)), min(a.first, b.first))
-        self._left = [c for c in self._left if not input_columns(c) <= set(columns)]
+        count = self._rows(a, b, keys, len(others))
+        part = _Part(node, columns, a.has | b.has, count, min(a.first, b.first), self._serial)
+        self._serial += 1
+        self._left = [c for c in self._left if not input_columns(c) <= part.has]
         self._parts = [p for p in self._parts if p is not a and p is not b]
         self._parts.append(part)
         self._parts.sort(key=lambda p: p.first)
 
 
-def _equal(condition: Expr, first: Sequence[int]) -> tuple[int, int] | None:
+def _equal(condition: Expr, first: Collection[int]) -> tuple[int, int] | None:
     """The two plain columns an equality is of, one that is in `first` before the other."""
     match condition:
         case Call(function="eq", args=(InputRef(index=x, type=t), InputRef(index=y, type=u))) if t == u:

@@ -9,7 +9,7 @@ from sqlengine.plan import nodes
 from sqlengine.plan.exprs import substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.predicates import rejects_nulls
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs, rebuild
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
@@ -23,7 +23,7 @@ def outer_to_inner(node: Node) -> Node:
     """The plan with joins no more outer than what is above them can see."""
     if isinstance(node, nodes.Filter):
         return rebuild(node, (outer_to_inner(_below(node.input, node.predicate)),))
-    return rebuild(node, tuple(outer_to_inner(i) for i in node.inputs))
+    return over_inputs(node, outer_to_inner)
 
 
 def _below(node: Node, predicate: Expr) -> Node:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 
-from sqlengine.expr.tree import input_columns, remap
+from sqlengine.expr.tree import Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
+from sqlengine.plan.columns import columns_of, schema_with
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.properties import derive, rebuild
 from storage.replacing import replace
@@ -50,12 +51,24 @@ def _scan(node: nodes.Scan, wanted: set[int]) -> Pruned:
     keys = node.unique_keys
     return replace(
         node,
-        schema=pa.schema([node.schema.field(i) for i in kept]),
+        schema=_only(node, kept),
         columns=tuple(node.columns[i] for i in kept),
         unique_keys=tuple(mapping[k] for k in keys) if keys and all(k in mapping for k in keys) else None,
         time_columns=tuple(mapping[t] for t in node.time_columns if t in mapping),
         slacks_us=tuple(node.slacks_us[i] for i in kept) if node.slacks_us else (),
     ), mapping
+
+
+def _only(node: Node, kept: Iterable[int]) -> pa.Schema:
+    """The schema of some of a node's columns."""
+    fields = columns_of(node.schema).fields
+    return schema_with(fields[i] for i in kept)
+
+
+def _with_own(below: Node, node: Node, added: Iterable[int]) -> pa.Schema:
+    """The schema of an input and of the columns that the node adds to it."""
+    fields = columns_of(node.schema).fields
+    return schema_with((*columns_of(below.schema).fields, *(fields[i] for i in added)))
 
 
 def _cheapest(schema: pa.Schema) -> int:
@@ -80,7 +93,7 @@ def _versions(node: nodes.Versions, wanted: set[int]) -> Pruned:
     below, mapping = _prune(node.input, (wanted - {flag}) | {*node.keys, node.time_column})
     new = replace(
         node,
-        schema=below.schema.append(node.schema.field(flag)),
+        schema=_with_own(below, node, (flag,)),
         input=below,
         keys=tuple(mapping[k] for k in node.keys),
         time_column=mapping[node.time_column],
@@ -90,11 +103,21 @@ def _versions(node: nodes.Versions, wanted: set[int]) -> Pruned:
 
 def _project(node: nodes.Project, wanted: set[int]) -> Pruned:
     kept = sorted(wanted) or [0]
-    reads = set().union(*(input_columns(node.exprs[i]) for i in kept))
-    below, mapping = _prune(node.input, reads)
+    below, mapping = _prune(node.input, _read_by([node.exprs[i] for i in kept]))
     exprs = [remap(node.exprs[i], mapping) for i in kept]
-    pruned = build.projected(below, exprs, [node.schema.names[i] for i in kept])
+    pruned = build.projected(below, exprs, build.names_of(node, kept))
     return pruned, {old: new for new, old in enumerate(kept)}
+
+
+def _read_by(exprs: Iterable[Expr]) -> set[int]:
+    """The columns that any of the expressions reads; most are a column each."""
+    found: set[int] = set()
+    for expr in exprs:
+        if isinstance(expr, InputRef):
+            found.add(expr.index)
+        else:
+            found |= input_columns(expr)
+    return found
 
 
 def _assign(node: nodes.AssignWindow, wanted: set[int]) -> Pruned:
@@ -106,23 +129,24 @@ def _assign(node: nodes.AssignWindow, wanted: set[int]) -> Pruned:
 
 def _unnest(node: nodes.Unnest, wanted: set[int]) -> Pruned:
     base = len(node.input.schema)
-    reads = set().union(*(input_columns(e) for e in node.lists))
-    below, mapping = _exactly(node.input, {c for c in wanted if c < base} | reads)
+    below, mapping = _exactly(node.input, {c for c in wanted if c < base} | _read_by(node.lists))
     added = range(base, len(node.schema))
-    schema = pa.schema([*below.schema, *(node.schema.field(i) for i in added)])
+    schema = _with_own(below, node, added)
     lists = tuple(remap(e, mapping) for e in node.lists)
     new = derive(replace(node, schema=schema, input=below, lists=lists))
     return new, {**mapping, **{old: len(below.schema) + i for i, old in enumerate(added)}}
 
 
-def _exactly(node: Node, columns: Iterable[int]) -> Pruned:
+def _exactly(node: Node, wanted: Iterable[int]) -> Pruned:
     """The input cut down to just these columns, by a projection if need be."""
-    kept = sorted(set(columns))
+    kept = sorted(set(wanted))
     below, mapping = _prune(node, set(kept))
     if not kept:
         return below, mapping
-    cut = build.projected(below, [build.ref(below, mapping[c]) for c in kept], [node.schema.names[c] for c in kept])
-    return cut, {old: new for new, old in enumerate(kept)}
+    places, names = [mapping[c] for c in kept], build.names_of(node, kept)
+    if places != list(range(len(below.schema))) or names != build.names_of(below, places):
+        below = build.projected(below, [build.ref(below, at) for at in places], names)
+    return below, {old: new for new, old in enumerate(kept)}
 
 
 def _calls(calls: Iterable[AggregateCall], mapping: Mapping) -> tuple[AggregateCall, ...]:
@@ -159,9 +183,9 @@ def _aggregate(node: Aggregate, wanted: set[int]) -> Pruned:
     calls = [node.aggregates[i] for i in kept]
     time = {node.time_column} if not isinstance(node, nodes.GroupAggregate) else set()
     below, mapping = _exactly(node.input, {*node.keys, *time, *_reads(calls)})
-    columns = [*range(first), *(first + i for i in kept)]
+    places = [*range(first), *(first + i for i in kept)]
     changes = {
-        "schema": pa.schema([node.schema.field(c) for c in columns]),
+        "schema": _only(node, places),
         "input": below,
         "keys": tuple(mapping[k] for k in node.keys),
         "aggregates": _calls(calls, mapping),
@@ -170,7 +194,7 @@ def _aggregate(node: Aggregate, wanted: set[int]) -> Pruned:
         changes["time_column"] = mapping[node.time_column]
     if isinstance(node, nodes.WindowWinners):
         changes["best"] = kept.index(best)
-    return derive(replace(node, **changes)), {old: new for new, old in enumerate(columns)}
+    return derive(replace(node, **changes)), {old: new for new, old in enumerate(places)}
 
 
 def _join(node: nodes.Join, wanted: set[int]) -> Pruned:
@@ -182,7 +206,7 @@ def _join(node: nodes.Join, wanted: set[int]) -> Pruned:
     mapping = {**on_left, **{c + width: new + len(left.schema) for c, new in on_right.items()}}
     new = replace(
         node,
-        schema=left.schema if node.kind in ("semi", "anti") else pa.schema([*left.schema, *right.schema]),
+        schema=left.schema if node.kind in ("semi", "anti") else build.side_by_side(left, right),
         left=left,
         right=right,
         left_keys=tuple(on_left[k] for k in node.left_keys),
@@ -203,7 +227,7 @@ def _asof(node: nodes.AsofJoin, wanted: set[int]) -> Pruned:
     new = derive(
         replace(
             node,
-            schema=pa.schema([*left.schema, *right.schema]),
+            schema=build.side_by_side(left, right),
             left=left,
             right=right,
             left_keys=tuple(on_left[k] for k in node.left_keys),
@@ -231,7 +255,7 @@ def _over(node: nodes.Over, wanted: set[int]) -> Pruned:
     below, mapping = _prune(node.input, {c for c in wanted if c < width} | own)
     new = replace(
         node,
-        schema=pa.schema([*below.schema, *(node.schema.field(width + i) for i in kept)]),
+        schema=_with_own(below, node, [width + i for i in kept]),
         input=below,
         partition=tuple(mapping[p] for p in node.partition),
         order=tuple((mapping[c], d, f) for c, d, f in node.order),

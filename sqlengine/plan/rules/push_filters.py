@@ -10,7 +10,7 @@ from sqlengine.expr.tree import Call, Expr, InputRef, input_columns, remap
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import shift, substitute
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs, rebuild
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
@@ -22,7 +22,7 @@ def push_filters(node: Node) -> Node:
         parts = conjuncts(node.predicate)
         fixed = [p for p in parts if volatility(p) == "volatile"]
         return build.restricted(_push(push_filters(node.input), [p for p in parts if p not in fixed]), fixed)
-    return rebuild(node, tuple(push_filters(i) for i in node.inputs))
+    return over_inputs(node, push_filters)
 
 
 def _push(node: Node, parts: list[Expr]) -> Node:

@@ -14,9 +14,9 @@ from sqlengine.expr.tree import InputRef, input_columns
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import map_refs
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs, rebuild
 from sqlengine.plan.rules.once import once_a_node
-from sqlengine.plan.statistics import RowCount, estimated_rows
+from sqlengine.plan.statistics import Estimates
 from sqlengine.plan.time_bounds import time_distances
 from storage.replacing import replace
 
@@ -24,11 +24,11 @@ KEEPING = ("semi", "anti")
 
 
 @once_a_node
-def push_semi_joins(node: Node, rows: RowCount) -> Node:
+def push_semi_joins(node: Node, sizes: Estimates) -> Node:
     """The plan with semi and anti joins as low as that makes their input smaller."""
-    node = rebuild(node, tuple(push_semi_joins(i, rows) for i in node.inputs))
+    node = over_inputs(node, push_semi_joins, sizes)
     if _movable(node) and node.kind in KEEPING:
-        return _sunk(node, rows) or node
+        return _sunk(node, sizes) or node
     return node
 
 
@@ -37,7 +37,7 @@ def _movable(node: Node) -> TypeGuard[nodes.Join]:
     return type(node) is nodes.Join and not time_distances(node)
 
 
-def _sunk(semi: nodes.Join, rows: RowCount) -> Node | None:
+def _sunk(semi: nodes.Join, sizes: Estimates) -> Node | None:
     """What answers the same with the semi join below a join; None when it stays where it is."""
     match semi.left:
         case nodes.Project(input=below, exprs=exprs):
@@ -47,16 +47,16 @@ def _sunk(semi: nodes.Join, rows: RowCount) -> Node | None:
             here = {at: at for at in range(len(below.schema))}
             inside = _moved(semi, below, here, here)
         case nodes.Join(kind="inner" | "left"):
-            return _into_join(semi, semi.left, rows) if _movable(semi.left) else None
+            return _into_join(semi, semi.left, sizes) if _movable(semi.left) else None
         case _:
             return None
-    lower = _sunk(inside, rows) if inside is not None else None
+    lower = _sunk(inside, sizes) if inside is not None else None
     return None if lower is None else rebuild(semi.left, (lower, *semi.left.inputs[1:]))
 
 
-def _into_join(semi: nodes.Join, join: nodes.Join, rows: RowCount) -> Node | None:
+def _into_join(semi: nodes.Join, join: nodes.Join, sizes: Estimates) -> Node | None:
     """The join with the semi join on that of its sides which has the columns and fewer rows than the join."""
-    width, best, made = len(join.left.schema), estimated_rows(join, rows), None
+    width, best, made = len(join.left.schema), sizes.rows(join), None
     equal = dict(zip(join.left_keys, join.right_keys, strict=True))
     back = {right + width: left for left, right in equal.items()}
     left = {at: at for at in range(width)}
@@ -66,8 +66,8 @@ def _into_join(semi: nodes.Join, join: nodes.Join, rows: RowCount) -> Node | Non
         sides.append((join.right, right, {**right, **equal}))
     for at, (side, columns, keys) in enumerate(sides):
         inside = _moved(semi, side, columns, keys if join.kind == "inner" else columns)
-        if inside is not None and (count := estimated_rows(side, rows)) <= best:
-            lower = _sunk(inside, rows) or inside
+        if inside is not None and (count := sizes.rows(side)) <= best:
+            lower = _sunk(inside, sizes) or inside
             best, made = count, rebuild(join, (join.left, lower) if at else (lower, join.right))
     return made
 

@@ -13,7 +13,7 @@ from sqlengine.expr.tree import Call, Const, Expr, InList, InputRef
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import BatchTest, Node
 from sqlengine.plan.predicates import cannot_fail, plain_column
-from sqlengine.plan.properties import rebuild
+from sqlengine.plan.properties import over_inputs, rebuild
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
@@ -23,7 +23,7 @@ _FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 @once_a_node
 def push_to_log(node: Node) -> Node:
     """The plan with the tests of filters right above scans handed to these."""
-    node = rebuild(node, tuple(push_to_log(i) for i in node.inputs))
+    node = over_inputs(node, push_to_log)
     if isinstance(node, nodes.Filter) and isinstance(node.input, nodes.Scan):
         scan = node.input
         if scan.slacks_us or not scan.append_only:

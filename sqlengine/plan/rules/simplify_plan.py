@@ -4,11 +4,13 @@ nothing, and what reads nothing disappears as far as its answer is known.
 
 from __future__ import annotations
 
+from operator import is_
+
 from sqlengine.expr.simplify import TRUE, simplify
 from sqlengine.expr.tree import Const, Expr
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
 from storage.replacing import replace
 
@@ -16,13 +18,14 @@ from storage.replacing import replace
 @once_a_node
 def simplify_plan(node: Node) -> Node:
     """The plan with folded expressions and without parts that hold no row."""
-    node = rebuild(node, tuple(simplify_plan(i) for i in node.inputs))
+    node = over_inputs(node, simplify_plan)
     match node:
         case nodes.Filter(input=below, predicate=predicate):
             return _filter(node, below, simplify(predicate))
         case nodes.Project(input=below, exprs=exprs):
             if not _is_empty(below):
-                return derive(replace(node, exprs=tuple(simplify(e) for e in exprs)))
+                simple = tuple(simplify(e) for e in exprs)
+                return node if all(map(is_, simple, exprs)) else derive(replace(node, exprs=simple))
         case nodes.LookupJoin():
             return node
         case nodes.Join():
@@ -55,7 +58,7 @@ def _filter(node: nodes.Filter, below: Node, predicate: Expr) -> Node:
         return below
     if _holds_never(predicate) or _is_empty(below):
         return _empty(node)
-    return derive(replace(node, predicate=predicate))
+    return node if predicate is node.predicate else derive(replace(node, predicate=predicate))
 
 
 def _join(join: nodes.Join) -> Node:
@@ -74,7 +77,7 @@ def _join(join: nodes.Join) -> Node:
     if join.kind == "left" and (never or no_right):
         nulls = [Const(f.type, None) for f in join.right.schema]
         return build.projected(join.left, [*build.refs(join.left), *nulls], join.schema.names)
-    return derive(replace(join, residual=residual))
+    return join if residual is join.residual else derive(replace(join, residual=residual))
 
 
 def _union(node: nodes.UnionAll, branches: tuple[Node, ...]) -> Node:

@@ -240,7 +240,8 @@ class CreateSchema(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateFunction(Statement):
-    """LANGUAGE sql only over text; `params` are (name, type name)."""
+    """`params`: (name, type); "" of one that is only $1, $2, ...  `body`: an expression, or SELECT of one, as text.
+    `strict`: NULL for any NULL."""
 
     name: Name
     params: tuple[tuple[str, str], ...]
@@ -248,16 +249,19 @@ class CreateFunction(Statement):
     language: str
     body: str
     or_replace: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop(Statement):
-    """`kind`: topic, stream, table, view, materialized view, sink, source, schema, function, index, subscription."""
+    """`kind`: topic, stream, table, view, materialized view, sink, source, schema, function, index, subscription.
+    `arguments`: the types behind a function's name, if they are given."""
 
     kind: str
     name: Name
     if_exists: bool = False
     cascade: bool = False
+    arguments: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,11 +275,12 @@ class Rename(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Statement):
-    """COMMENT ON kind name IS text; None removes it."""
+    """COMMENT ON kind name IS text; None removes it.  `arguments` as of Drop."""
 
     kind: str
     name: Name
     comment: str | None
+    arguments: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from sqlengine.sql.hive.tree import settle
 from sqlengine.sql.hive.zones import in_zone
 from sqlengine.sql.lexer import Token
 from sqlengine.sql.lower_values import FILE
-from sqlengine.sql.nodes import find_all
+from sqlengine.sql.nodes import nodes, of_types
 
 _PUBLIC = "public"
 _CALLABLE = KEYWORD_FUNCTIONS | frozenset("IF ARRAY ISNULL EXPLODE PERCENTILE CUBE FILTER".split())
@@ -43,8 +43,9 @@ def parse_hive(tokens: Sequence[Token], text: str, dialect: Dialect) -> exp.Expr
 
 def _complete_names(tree: exp.Expr, database: str) -> None:
     """Tables without a database are in the session's; `default` is the schema that one begins in."""
-    names = {cte.alias_or_name.lower() for cte in find_all(tree, exp.CTE)}
-    for table in find_all(tree, exp.Table):
+    found = nodes(tree)
+    names = {cte.alias_or_name.lower() for cte in of_types(found, exp.CTE)}
+    for table in of_types(found, exp.Table):
         if not isinstance(table.this, exp.Identifier) or table.this.meta.get(FILE):
             continue
         said = table.args.get("db")

@@ -10,7 +10,7 @@ from itertools import pairwise
 from sqlengine import errors
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
 from sqlengine.sql.rewrite import streaming_forms
-from sqlengine.sql.token_edit import matching, word
+from sqlengine.sql.token_edit import matching, word, words_of
 
 SIZED = "hive_"
 """Begins the names of types with a length: `hive_varchar_3`."""
@@ -20,7 +20,14 @@ _RESPELT = {"==": "=", "!": "NOT"}
 def rewrite(tokens: Sequence[Token]) -> list[Token]:
     """All rewrites: `==`, `!x`, and the window functions and changelogs that our own SQL has as well."""
     _check_dates(tokens)
-    return streaming_forms(_floors(_exists(_lengths([_respelt(token) for token in tokens]))))
+    made, words = [_respelt(token) for token in tokens], words_of(tokens)
+    if words & {"VARCHAR", "CHAR"}:
+        made = _lengths(made)
+    if "EXISTS" in words:
+        made = _exists(made)
+    if "FLOOR" in words:
+        made = _floors(made)
+    return streaming_forms(made)
 
 
 _DAY = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T].*)?\s*")

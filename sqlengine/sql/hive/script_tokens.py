@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sqlengine.sql.lexer import OP, STRING, Token
-from sqlengine.sql.token_edit import CLOSERS, matching, operator, word
+from sqlengine.sql.token_edit import CLOSERS, matching, operator, word, words_of
 
 _BEHIND_COLUMNS = frozenset(
     "FROM WHERE GROUP HAVING ROW RECORDREADER SORT ORDER CLUSTER DISTRIBUTE LIMIT LATERAL UNION INSERT MAP REDUCE "
@@ -18,6 +18,8 @@ def script_forms(tokens: Sequence[Token]) -> list[Token]:
     """`MAP a, b USING` and `REDUCE a, b USING` as `SELECT TRANSFORM(a, b) USING`, and the columns behind AS in
     parentheses."""
     out = list(tokens)
+    if not words_of(tokens) & {"MAP", "REDUCE", "USING"}:
+        return out
     at = 0
     while at < len(out):
         if out[at].upper in ("MAP", "REDUCE") and _begins_select(out, at):

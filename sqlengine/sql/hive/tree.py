@@ -14,16 +14,19 @@ from sqlengine import errors
 from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS, joined_rows, selected_rows
 from sqlengine.sql.lower_pivot import ANY_KNOWN
 from sqlengine.sql.lower_values import position_of
-from sqlengine.sql.nodes import find_all
+from sqlengine.sql.nodes import find_all, nodes, of_types
 
 
 def settle(tree: exp.Expr, patterns: bool = False) -> None:
     """Rewrite every SELECT of a tree; `patterns`: quoted names may be regular expressions over columns."""
-    for table in find_all(tree, exp.Table, exp.Subquery):
+    found = nodes(tree)
+    sampled = [table for table in of_types(found, exp.Table, exp.Subquery) if table.args.get("sample") is not None]
+    for table in sampled:
         _bucket_sample(table)
-    for pivot in find_all(tree, exp.Pivot):
+    found = nodes(tree) if sampled else found
+    for pivot in of_types(found, exp.Pivot):
         pivot.meta[ANY_KNOWN] = True
-    for select in find_all(tree, exp.Select):
+    for select in of_types(found, exp.Select):
         if patterns:
             _columns_by_pattern(select)
         _selected_rows(select)
@@ -89,8 +92,8 @@ def _columns_by_pattern(select: exp.Expr) -> None:
 
 def _bucket_sample(table: exp.Expr) -> None:
     """`t TABLESAMPLE (BUCKET x OUT OF y ON e)`: the rows whose hash is x - 1 modulo y; without ON a random choice."""
-    sample = table.args.get("sample")
-    if sample is None or not sample.args.get("bucket_numerator"):
+    sample = table.args["sample"]
+    if not sample.args.get("bucket_numerator"):
         return
     which, of = sample.args["bucket_numerator"], sample.args["bucket_denominator"]
     if not (which.name.isdigit() and of.name.isdigit() and 1 <= int(which.name) <= int(of.name)):

@@ -81,7 +81,7 @@ def procs(facts: Facts) -> Iterator[dict[str, Any]]:
             "proargtypes": [BY_NAME[a].oid for a in f.arguments],
             "proargnames": list(f.argument_names) or None,
             "proargmodes": ["i"] * (len(f.arguments) - 1) + ["v"] if f.variadic else None,
-            "prosrc": f.name,
+            "prosrc": f.source or f.name,
         }
 
 
