@@ -16,6 +16,7 @@ from sqlengine.catalog.objects import Stream, Table
 from sqlengine.errors import NotNullViolation, UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
+from sqlengine.runtime.stored_columns import stored_names, widened
 from sqlengine.snapshot.execute import run
 from sqlengine.snapshot.expand import Expanded
 from sqlengine.sql import ast
@@ -23,7 +24,7 @@ from sqlengine.statements import key_values
 from sqlengine.statements.constraints import refuse_given
 from sqlengine.statements.context import Context
 from sqlengine.statements.given_defaults import with_defaults
-from sqlengine.statements.one_statement import asks_more, lending
+from sqlengine.statements.one_statement import computes, lending
 from sqlengine.statements.own_writes import left_alone
 from sqlengine.statements.select import run_text
 from sqlengine.statements.write import append_changes, existing_rows, first_of_each_key, writable
@@ -78,8 +79,10 @@ def changed_rows(
     """The result of a change of `rows`, with what RETURNING asks of them."""
     if not statement.returning:
         return Result(tag, row_count=rows.num_rows)
+    if isinstance(target, Table):  # with what is computed of them
+        rows = widened(rows, target, stored_names(target.columns))
     text = text_of_returned(statement, target)
-    if asks_more(statement.returning):
+    if computes(statement.returning):
         with lending(context, {CHANGED: rows}):
             return Result(tag, run_text(context, text), row_count=rows.num_rows)
     expanded = Expanded(sql.to_duckdb(sql.parse_query(text), lambda ref: "returned"), {})

@@ -24,7 +24,7 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import levelled
 from sqlengine.statements.given_defaults import with_defaults, without_defaults
 from sqlengine.statements.hive.rows import refuse_in_transaction, write_files
-from sqlengine.statements.one_statement import asks_more, lending
+from sqlengine.statements.one_statement import computes, lending
 from sqlengine.statements.own_writes import has_written
 from sqlengine.statements.select import run_snapshot, run_text
 from sqlengine.statements.write import (
@@ -184,14 +184,12 @@ def _merge(context: Context, table: Table, old: pa.Table, new: pa.Table, stateme
     assigned = with_defaults(context, table, statement.conflict_set)
     names = [c.name for c in table.stored_columns()]
     check_assigned(table, list(assigned))
-    items = ", ".join(f"{assigned[n] if n in assigned else 'o.' + duck.quote(n)} AS {duck.quote(n)}" for n in names)
     relation = duck.quote(table.name.rpartition(".")[2])
-    if asks_more(assigned.values()):
-        items = items.replace("o.", relation + ".")
+    values = [assigned.get(name, f"{relation}.{duck.quote(name)}") for name in names]
+    items = ", ".join(f"{value} AS {duck.quote(name)}" for name, value in zip(names, values, strict=True))
+    if computes(assigned.values()):
         return conformed(table, _merged_beside(context, statement.with_text, items, relation, old, new))
-    text = (
-        f"SELECT {items.replace('o.', relation + '.')} FROM old_rows AS {relation} POSITIONAL JOIN new_rows AS excluded"
-    )
+    text = f"SELECT {items} FROM old_rows AS {relation} POSITIONAL JOIN new_rows AS excluded"
     was = stored_names(table.columns)
     whole = {"old_rows": widened(old, table, was), "new_rows": widened(new, table, was)}
     merged = run(Expanded(text, {}), whole, context.now_us)
@@ -201,7 +199,7 @@ def _merge(context: Context, table: Table, old: pa.Table, new: pa.Table, stateme
 def _merged_beside(
     context: Context, with_text: str, items: str, relation: str, old: pa.Table, new: pa.Table
 ) -> pa.Table:
-    """The same where expressions read other tables: the pairs are joined by their numbers."""
+    """The same where expressions call functions or read other tables: the pairs are joined by their numbers."""
     numbers = pa.array(np.arange(old.num_rows))
     pairs = {"$old": old.append_column("$row", numbers), "$new": new.append_column("$row", numbers)}
     joined = f'"$old" AS {relation} JOIN "$new" AS excluded ON {relation}."$row" = excluded."$row"'

@@ -26,7 +26,7 @@ from sqlengine.statements.answer_schema import answer_schema
 from sqlengine.statements.change import CHANGED, text_of_returned
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import cursor_of
-from sqlengine.statements.one_statement import asks_more, lending, lending_item
+from sqlengine.statements.one_statement import computes, lending, lending_item
 from sqlengine.statements.prepared import kept
 from sqlengine.statements.subscribe import HEAD
 from sqlengine.statements.write import writable
@@ -239,11 +239,12 @@ def _returned(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge, conte
         return None
     target = writable(context, statement.target)
     query = sql.parse_query(text_of_returned(statement, target))
-    stored = pa.schema([pa.field(c.name, c.type) for c in target.stored_columns()])
-    if asks_more(statement.returning):
-        with lending(context, {CHANGED: stored.empty_table()}):
+    seen = target.columns if isinstance(target, Table) else target.stored_columns()
+    schema = pa.schema([pa.field(c.name, c.type) for c in seen])
+    if computes(statement.returning):
+        with lending(context, {CHANGED: schema.empty_table()}):
             return answer_schema(query, context)
-    return duck.describe(sql.to_duckdb(query, lambda ref: "returned"), {"returned": stored})
+    return duck.describe(sql.to_duckdb(query, lambda ref: "returned"), {"returned": schema})
 
 
 def _with_writes(statement: ast.With, context: Context) -> pa.Schema | None:
