@@ -2,9 +2,9 @@
 
 as_written; row_by_row (every row a batch of its own, a few where there are many); one_batch (inputs wait and go in
 together); restored (checkpoints up to one input, crash behind the next, open again), once for every input boundary in
-the long run; restored_always (checkpoint, crash and open again behind every input, some where there are many); in_shards
-(restored half way, every operator that can be divided divided); in_files (restored half way, all state in files after
-every tick).
+the long run; restored_always (checkpoint, crash and open again behind every input, some where there are many);
+in_shards (restored half way, every operator that can be divided divided); in_files (restored half way, all state in
+files after every tick).
 """
 
 from __future__ import annotations
