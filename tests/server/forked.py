@@ -13,7 +13,9 @@ import os
 import pickle
 import runpy
 import socket
+import subprocess
 import sys
+import tempfile
 from functools import cache
 from typing import TextIO
 
@@ -57,14 +59,32 @@ class Forked:
 
 
 def command(*arguments: str) -> Forked:
-    """`sqlengine` with arguments and the environment of now."""
-    ended, theirs = socket.socketpair()
+    """`sqlengine` with arguments and the environment of now, which reads nothing; its errors are to be read."""
     errors, written = os.pipe()
-    asked = pickle.dumps((arguments, dict(os.environ)))
-    socket.send_fds(_line(), [asked], [theirs.fileno(), written])
-    theirs.close()
+    with open(os.devnull, "r+b", buffering=0) as nothing:
+        forked = _begun(arguments, nothing.fileno(), nothing.fileno(), written, os.fdopen(errors))
     os.close(written)
-    return Forked(int(ended.recv(100)), os.fdopen(errors), ended)
+    return forked
+
+
+def completed(*arguments: str, stdin: str = "", timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    """As subprocess.run has it, of `sqlengine` with arguments, the environment of now and an input."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile("w+") as errors:
+        given.write(stdin.encode())
+        given.seek(0)
+        forked = _begun(arguments, given.fileno(), output.fileno(), errors.fileno(), errors)
+        status = forked.wait(timeout)
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(arguments, status, output.read().decode(), errors.read())
+
+
+def _begun(arguments: tuple[str, ...], given: int, output: int, errors: int, stderr: TextIO) -> Forked:
+    ended, theirs = socket.socketpair()
+    asked = pickle.dumps((arguments, dict(os.environ)))
+    socket.send_fds(_line(), [asked], [theirs.fileno(), given, output, errors])
+    theirs.close()
+    return Forked(int(ended.recv(100)), stderr, ended)
 
 
 @cache
@@ -99,25 +119,26 @@ def _load() -> None:
 def _next(line: socket.socket) -> None:
     """Serve the line; returns in children only, which are to run `sqlengine`."""
     while True:
-        message, handles, _, _ = socket.recv_fds(line, 1_000_000, 2)
+        message, handles, _, _ = socket.recv_fds(line, 1_000_000, 4)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, 0 if not message else os.WNOHANG)[0]:
                 pass
         if not message:
             sys.exit()
-        ended, errors = handles
+        ended, *streams = handles
         if os.fork() == 0:
             line.close()
             _watched(socket.socket(fileno=ended))
-            os.dup2(errors, 2)
-            os.close(errors)
+            for number, stream in enumerate(streams):
+                os.dup2(stream, number)
+                os.close(stream)
             arguments, environment = pickle.loads(message)
             os.environ.clear()
             os.environ.update(environment)
             sys.argv = ["sqlengine", *arguments]
             return
-        os.close(ended)
-        os.close(errors)
+        for handle in handles:
+            os.close(handle)
 
 
 def _watched(ended: socket.socket) -> None:
