@@ -49,7 +49,7 @@ def run(*command: str | Path, folder: Path, **variables: str) -> subprocess.Comp
     )
 
 
-FEW = ("[a-fi-jl-oq-z]*.pyx",)
+FEW = ("[a-fi-z]*.pyx", "ga*.pyx", "hy*.pyx")
 """The kernels that are left out where a few can stand for all; `make` has built all of them, in the same way, when it
 has made the environment that this runs in."""
 
@@ -110,7 +110,7 @@ def test_the_wheel_holds_the_packages_and_their_data(wheel: Path) -> None:
     data = [
         p.relative_to(source).as_posix() for p in (source / "sqlengine").rglob("*") if p.suffix in (".lark", ".pyx")
     ]
-    assert len(data) > 5 and not set(data) - set(names)
+    assert len(data) > 3 and not set(data) - set(names)
     assert any(name.endswith(".so") for name in names)
     assert any(name.endswith("LICENSE") for name in names)
 
