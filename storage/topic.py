@@ -212,9 +212,11 @@ _FIRST_SETTINGS = frozenset(
 
 def _written_settings(config: TopicConfig) -> dict[str, Any]:
     """The settings as a description holds them."""
-    defaults = dataclasses.asdict(TopicConfig(replication_factor=1))
-    settings = dataclasses.asdict(config)
-    return {name: value for name, value in settings.items() if name in _FIRST_SETTINGS or value != defaults[name]}
+    defaults = TopicConfig(replication_factor=1)
+    settings = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    return {
+        name: value for name, value in settings.items() if name in _FIRST_SETTINGS or value != getattr(defaults, name)
+    }
 
 
 def write_description(env: Env, directory: str, description: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.depth import sample
 from tests.nursery import Nursery, nursery
+from tests.scratch import in_memory
 
 pytest_plugins = ["tests.collectors.plugin", "pytester"]
 
@@ -23,6 +25,9 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True, suppress_health_check=_QUIET)
 settings.register_profile("soak", deadline=None, max_examples=1000, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+# Before anything asks where temporary files are. Workers find TMPDIR set.
+_MEMORY = in_memory()
 
 
 class Sampling:
@@ -56,6 +61,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
     gc.enable()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """What failing tests have left is kept up to the next run."""
+    if _MEMORY is not None and exitstatus == 0:
+        session.config.add_cleanup(lambda: shutil.rmtree(_MEMORY, ignore_errors=True))
 
 
 @pytest.fixture(scope="module")

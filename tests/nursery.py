@@ -6,6 +6,7 @@ It has no threads and no open database, so that what it forks is as a new proces
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import runpy
@@ -90,20 +91,24 @@ def run_script(command: tuple[str, ...], told: Connection) -> None:
         raise
 
 
-def _load() -> None:
+def load_engine() -> None:
     """What every child would import and make late, one after the other; nothing of it starts a thread."""
     import duckdb  # noqa: F401
+    import numpy.ma  # noqa: F401
     import pyarrow as pa
+    import sqlglot.dialects.duckdb  # noqa: F401
 
-    import sqlengine.runtime.dataflow  # noqa: F401
-    from sqlengine.sql import build, pg_forms, query, render, shell  # noqa: F401
+    import sqlengine.api.database  # noqa: F401
+    from sqlengine.sql import build, build_objects, pg_forms, query, render, rowtime, shell  # noqa: F401
 
     shell.keywords()  # makes the parser
     pa.array([])  # imports pandas where it is installed
+    gc.collect()
+    gc.freeze()  # else the first collection of each child looks at everything, and copies the pages it is in
 
 
 def _serve(line: socket.socket) -> None:
-    _load()
+    load_engine()
     while True:
         message, handles, _, _ = socket.recv_fds(line, 100_000, 1)
         if not message:

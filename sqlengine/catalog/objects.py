@@ -364,14 +364,24 @@ def kept_columns(new: CatalogObject, old: CatalogObject) -> ColumnGrants:
 def to_json(obj: CatalogObject) -> dict[str, Any]:
     """The JSON form; types as SQL text."""
     lists = {name: getattr(obj, name) for name in ("columns", "retired") if hasattr(obj, name)}
-    none: dict[str, Any] = dict.fromkeys(lists, ())
-    record = dataclasses.asdict(dataclasses.replace(obj, **none))  # asdict copies types, slowly
+    record = {f.name: None if f.name in lists else _plain(getattr(obj, f.name)) for f in dataclasses.fields(obj)}
     record |= {name: [_column_to_json(column) for column in columns] for name, columns in lists.items()}
     for name in _ABSENT_WHEN_EMPTY:
         if not record.get(name, True):
             del record[name]
     record["kind"] = getattr(obj, "stored_kind", obj.kind)
     return record
+
+
+def _plain(value: Any) -> Any:
+    """As dataclasses.asdict has it, which copies every text and number, too."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return dict(value)
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return value
 
 
 _ABSENT_WHEN_EMPTY = ("retired", "indexes", "location", "properties", "statistics", "virtual_columns")

@@ -33,20 +33,20 @@ VIEWS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", ["a", "b"])
 def test_a_killed_engine_comes_back_whole(tmp_path: Path, seed: str, processes: Nursery) -> None:
-    rng = random.Random(seed)
+    rng, path = random.Random(seed), tmp_path / "db"  # the files lie beside it
     acknowledged = -1
     for cycle in range(CYCLES):
-        found = run_until_killed(processes, tmp_path, f"{seed}{cycle}", lines=rng.choice((1, 5, 20, rng.randrange(60))))
+        found = run_until_killed(processes, path, f"{seed}{cycle}", lines=rng.choice((1, 5, 20, rng.randrange(60))))
         acknowledged = max(acknowledged, found)
-        with sqlengine.connect(tmp_path) as db:
+        with sqlengine.connect(path) as db:
             check(db, acknowledged)
             if cycle % 3 == 2:
                 db.execute("DROP MATERIALIZED VIEW ranked")
                 db.execute("CREATE MATERIALIZED VIEW ranked AS SELECT k, c FROM counts ORDER BY c DESC, k LIMIT 3")
             stored = [n for (n,) in db.execute("SELECT n FROM events").fetchall()]
-            filed = numbers_in_files(tmp_path)
+            filed = numbers_in_files(path)
             assert len(set(filed)) == len(filed)
-        assert sorted(numbers_in_files(tmp_path)) == sorted(n for n in stored if n % 3 == 0)
+        assert sorted(numbers_in_files(path)) == sorted(n for n in stored if n % 3 == 0)
 
 
 def numbers_in_files(path: Path) -> list[int]:

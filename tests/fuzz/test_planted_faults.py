@@ -204,6 +204,12 @@ FOUND_BY = {
     "distinct values never leave": 8,
     "what waits for EMIT EVERY is not in the checkpoint": 8,
     "a join counts one match too few": 5,
+    "min and max miss deletions": 4,
+    "sessions a gap apart are one": 3,
+    "a ranking is not filled up again": 3,
+    "an ASOF join does not correct itself": 3,
+    "a join forgets to take back NULL rows": 2,
+    "a full join has no NULL rows on one side": 2,
 }
 """The seed to begin with, where it is not among the first."""
 

@@ -7,8 +7,6 @@ them, [1,2], {"a":1}, {"col1":1}), Java's Double.toString for doubles, BigDecima
 from __future__ import annotations
 
 import datetime
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pyarrow as pa
 
 from repl.terminal import Screen
 from tests.repl.rendering import render
+from tests.server.forked import completed
 
 VALUES = pa.table(
     {
@@ -51,8 +50,6 @@ def test_the_command_prints_it(tmp_path: Path) -> None:
         "SELECT array(1, NULL) AS a, 5/2 AS q;\nSET hive.cli.print.header=true;\n"
         "SELECT named_struct('x', 1) AS s, CAST(NULL AS int) AS n;\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-m", "repl", "--dialect", "hive", "--format", "hive", "-f", str(script)],
-        capture_output=True, text=True, timeout=60, check=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+    run = completed("--dialect", "hive", "--format", "hive", "-f", str(script))
+    assert run.returncode == 0, run.stderr
     assert run.stdout == '[1,null]\t2.5\ns\tn\n{"x":1}\tNULL\n'

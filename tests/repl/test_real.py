@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from repl.__main__ import main
+from tests.server.forked import completed
 
 ROOT = Path(__file__).parents[2]
 SETUP = """
@@ -20,13 +21,10 @@ INSERT INTO orders VALUES (1, 'tea', 2.5), (2, 'milk', 1.25), (3, 'tea', 2.5), (
 """
 
 
-def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "repl", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, cwd=ROOT, timeout=120)
-
-
 def test_select_1() -> None:
-    done = run("-c", "SELECT 1 AS one")
+    """From nothing; the others run in forks of a process that has loaded everything."""
+    command = [sys.executable, "-m", "repl", "-c", "SELECT 1 AS one"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert "│       1 │" in done.stdout and "integer" in done.stdout
 
@@ -34,16 +32,16 @@ def test_select_1() -> None:
 @pytest.mark.slow
 def test_a_data_directory_keeps_what_it_was_given(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
-    first = run(data, stdin=SETUP)
+    first = completed(data, stdin=SETUP)
     assert (first.returncode, first.stdout) == (0, "")
     assert first.stderr.splitlines()[0] == "CREATE STREAM"
     query = "SELECT * FROM per_item ORDER BY item NULLS LAST"
-    second = run(data, "-c", query, "--format", "ndjson")
+    second = completed(data, "-c", query, "--format", "ndjson")
     assert [json.loads(line) for line in second.stdout.splitlines()] == [
         {"item": "milk", "n": 1, "total": 1.25}, {"item": "tea", "n": 2, "total": 5.0},
         {"item": None, "n": 1, "total": 0.1},
     ]  # fmt: skip
-    third = run(data, "-c", query, "--format", "csv")
+    third = completed(data, "-c", query, "--format", "csv")
     assert third.stdout == "item,n,total\nmilk,1,1.25\ntea,2,5\n,1,0.1\n"
 
 
@@ -58,14 +56,14 @@ def test_a_directory_that_is_open_already(tmp_path: Path) -> None:
         holder.stdin.write(b"SELECT 1 AS a;\n")
         holder.stdin.flush()
         assert holder.stdout.readline() == b"a\n"
-        second = run(str(tmp_path), "-c", "SELECT 1")
+        second = completed(str(tmp_path), "-c", "SELECT 1")
         assert second.returncode == 1
         assert second.stderr.startswith("error: ") and "[55006]" in second.stderr.splitlines()[0]
 
 
 @pytest.mark.slow
 def test_following_a_view_until_nothing_comes() -> None:
-    done = run("--quiet", "--format", "ndjson", "-c", SETUP, "-c", "SUBSCRIBE per_item", "--until-idle", "2s")
+    done = completed("--quiet", "--format", "ndjson", "-c", SETUP, "-c", "SUBSCRIBE per_item", "--until-idle", "2s")
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert {(row["op"], row["item"], row["n"]) for row in rows} == {
@@ -76,7 +74,7 @@ def test_following_a_view_until_nothing_comes() -> None:
 def test_mistakes_are_shown_where_they_are(tmp_path: Path) -> None:
     script = tmp_path / "bad.sql"
     script.write_text(SETUP + "SELECT prcie FROM orders; SELECT 1;\n  SELEC 2;\n")
-    done = run("-f", str(script), "--keep-going", "--format", "csv", "--no-header")
+    done = completed("-f", str(script), "--keep-going", "--format", "csv", "--no-header")
     assert (done.returncode, done.stdout) == (1, "1\n")
     assert 'column "prcie" does not exist [42703]\n' in done.stderr
     assert 'hint: did you mean "price"?' in done.stderr
@@ -87,7 +85,7 @@ def test_mistakes_are_shown_where_they_are(tmp_path: Path) -> None:
 def test_types_survive_the_way_to_arrow(tmp_path: Path) -> None:
     path = tmp_path / "out.arrows"
     query = "SELECT 1::bigint AS a, 'x' AS b, 1.5::numeric(10,2) AS c, TIMESTAMP '2024-01-01 12:00:00' AS d"
-    assert run("-c", f"\\format arrow\n\\o {path}\n{query}").returncode == 0
+    assert completed("-c", f"\\format arrow\n\\o {path}\n{query}").returncode == 0
     with path.open("rb") as stream:
         schema = pa.ipc.open_stream(stream).schema
     assert schema.types == [pa.int64(), pa.string(), pa.decimal128(10, 2), pa.timestamp("us")]

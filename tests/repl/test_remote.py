@@ -17,7 +17,7 @@ from repl.remote import RemoteDatabase, RemoteSession
 from sqlengine import connect
 from sqlengine.advance import Advance
 from sqlengine.errors import Error, NotSupportedError, OperationalError
-from tests.repl.test_real import run
+from tests.server.forked import completed
 
 
 @pytest.fixture
@@ -232,8 +232,10 @@ def test_without_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_the_command_over_a_server(address: Any) -> None:
-    done = run(address, "-c", SETUP, "-c", ROWS, "-c", "SELECT a, b FROM s ORDER BY a NULLS LAST", "--format", "csv")
+    done = completed(
+        address, "-c", SETUP, "-c", ROWS, "-c", "SELECT a, b FROM s ORDER BY a NULLS LAST", "--format", "csv"
+    )
     assert (done.returncode, done.stdout) == (0, "a,b\n1,x\n,\n"), done.stderr
-    wrong = run(address, "-c", "SELECT a, bb FROM s")
+    wrong = completed(address, "-c", "SELECT a, bb FROM s")
     assert wrong.returncode == 1 and "line 1:11" in wrong.stderr and "[42703]" in wrong.stderr
-    assert "a,bigint" in run(address, "-c", "\\d s", "--format", "csv").stdout
+    assert "a,bigint" in completed(address, "-c", "\\d s", "--format", "csv").stdout

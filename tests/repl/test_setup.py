@@ -11,7 +11,8 @@ import pytest
 
 from repl.variables import unset
 from tests.repl.conftest import Command
-from tests.repl.test_real import ROOT, run
+from tests.repl.test_real import ROOT
+from tests.server.forked import completed
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def test_errors_point_into_the_text_with_its_variables(sqlengine: Command) -> No
 
 @pytest.mark.parametrize("written", [":unknown", ":'unknown'"])
 def test_a_variable_that_is_not_set_is_named(written: str) -> None:
-    done = run("-c", f"SELECT 1 + {written}")
+    done = completed("-c", f"SELECT 1 + {written}")
     assert 'variable "unknown" is not set' in done.stderr and "-v unknown=VALUE" in done.stderr
 
 
@@ -116,7 +117,7 @@ def test_colours_can_be_left_out(arguments: tuple[str, ...], environ: dict[str, 
 def test_the_whole_of_it_over_the_real_engine(tmp_path: Path) -> None:
     script = tmp_path / "load.sql"
     script.write_text('CREATE TABLE :"name" (a text);\nINSERT INTO :"name" VALUES (:\'value\');\n')
-    done = run(
+    done = completed(
         "-v", "name=Odd name", "-v", "value=x'y", "-f", str(script), "-c", 'SELECT * FROM :"name"', "--format", "csv"
     )
     assert (done.returncode, done.stdout) == (0, "a\nx'y\n"), done.stderr

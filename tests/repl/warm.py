@@ -16,7 +16,7 @@ import socket
 import sys
 import termios
 
-from tests.nursery import forker
+from tests.nursery import forker, load_engine
 
 _REQUEST_MAX = 1_000_000
 
@@ -82,16 +82,13 @@ def _load() -> None:
     from repl.coldstart import keep_pandas_out
 
     keep_pandas_out()
-    import duckdb  # noqa: F401
-
     import repl.app
     import repl.live.fullscreen
     import repl.remote  # noqa: F401
-    import sqlengine.api.database
-    import sqlengine.runtime.dataflow  # noqa: F401
-    from sqlengine.sql import accepts, build, pg_forms, query, render, shell  # noqa: F401
+    from sqlengine.sql import accepts
 
     accepts(())
+    load_engine()
 
 
 def _serve(line: socket.socket) -> None:

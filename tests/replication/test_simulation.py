@@ -40,6 +40,7 @@ def test_a_seed_is_a_history() -> None:
 FOUND_BY = {
     "let-any-incarnation-join": 424,
     "commit-without-the-proposed": 229,
+    "grant-proposals-of-old-versions": 171,
     "cut-at-answers-of-the-past": 166,
     "keep-all-eligible": 33,
     "let-a-leader-go-before-the-others-have-it": 22,
@@ -47,6 +48,8 @@ FOUND_BY = {
     "leave-before-the-others-have-it": 20,
     "append-while-leaving": 18,
     "resign-before-all-is-committed": 14,
+    "commit-below-min_insync": 8,
+    "join-before-catching-up": 7,
 }
 """The seed to begin with, where it is not among the first."""
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.nursery import ROOT
+from tests.server.forked import Forked, command
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Served:
     """A server on a port of the loopback interface, perhaps on another for clients of Hive."""
 
     port: int
-    process: subprocess.Popen[str]
+    process: Forked | subprocess.Popen[str]
     hive_port: int | None = None
 
     @property
@@ -35,13 +36,18 @@ class Served:
 
 
 @contextmanager
-def served(*arguments: str | Path) -> Iterator[Served]:
-    """`sqlengine serve` with arguments, on any free port."""
-    command = [sys.executable, "-m", "repl", "serve", "--pg", "127.0.0.1:0", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+def served(*arguments: str | Path, cold: bool = False) -> Iterator[Served]:
+    """`sqlengine serve` with arguments, on any free port; `cold`: from nothing, which takes two seconds."""
+    line = ("serve", "--pg", "127.0.0.1:0", *map(str, arguments))
+    process: Forked | subprocess.Popen[str]
+    if cold:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        begun = [sys.executable, "-m", "repl", *line]
+        process = subprocess.Popen(begun, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+    else:
+        process = command(*line)
+    assert process.stderr is not None
     try:
-        assert process.stderr is not None
         told = process.stderr.readline()
         found = re.search(r":(\d+)", told)
         assert found is not None, told + process.stderr.read()
@@ -49,6 +55,6 @@ def served(*arguments: str | Path) -> Iterator[Served]:
         yield Served(int(found[1]), process, None if hive is None else int(hive[1]))
     finally:
         if process.poll() is None:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
             process.wait(30)
         process.stderr.close()

@@ -229,7 +229,7 @@ def test_discard_all_leaves_nothing_of_what_was_before(db: sqlengine.Database) -
 
 
 def test_the_command_takes_settings() -> None:
-    with served("-c", "idle_session_timeout=45min", "-c", "search_path=a,b") as server:
+    with served("-c", "idle_session_timeout=45min", "-c", "search_path=a,b", cold=True) as server:
         with psycopg.connect(server.dsn, autocommit=True) as made:
             assert shown(made, "idle_session_timeout") == "45min"
             assert shown(made, "search_path") == "a,b"
