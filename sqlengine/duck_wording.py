@@ -152,6 +152,7 @@ _RULES = (
         errors.DataError, "negative substring length not allowed", "22011")),
     _rule(r'^extract specifier "(.*)" not recognized', _says(
         errors.DataError, r'unit "\1" not recognized', "22023")),
+    _rule(r"^(null values cannot be formatted as an SQL identifier)", _says(errors.DataError, r"\1", "22004")),
     _rule(r"^(unrecognized encoding: .*)", _says(errors.DataError, r"\1", "22023")),
     _rule(r"^invalid input for hex digit: (.)", _says(errors.DataError, r'invalid hexadecimal digit: "\1"', "22023")),
     _rule(r"^invalid hex escape code encountered in string -> blob", _says(

@@ -17,6 +17,7 @@ _TITLES = {
     "math": "Mathematics",
     "angles": "Angles in degrees",
     "strings": "Text",
+    "format_text": "Texts with places",
     "likeness": "Likeness of texts",
     "masks": "Masking",
     "splitting": "Pieces of text",

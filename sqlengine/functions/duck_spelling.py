@@ -207,6 +207,14 @@ def _of_texts(name: str, args: Sequence[str]) -> str:
     return f"{name}({', '.join(arg if constant(arg) is not None else f'text_of({arg})' for arg in args)})"
 
 
+def _in_places(name: str, args: Sequence[str]) -> str | None:
+    """format: the arguments as PostgreSQL prints them."""
+    if not args:
+        return None
+    values = ", ".join(f"shown({arg})" for arg in args[1:])
+    return f"text_format({args[0]}, [{values}]::VARCHAR[])"
+
+
 def _object(name: str, args: Sequence[str]) -> str:
     """json_build_object: keys of any type as texts."""
     if len(args) % 2:
@@ -251,6 +259,7 @@ _SPECIAL: dict[tuple[str, int | None], _Special] = {
     **{(name, 2): _part for name in ("date_part", "extract", "datepart")},
     ("row", None): _row,
     **{(name, None): _object for name in OBJECTS},
+    ("format", None): _in_places,
     ("concat", None): _of_texts,
     ("concat_ws", None): _of_texts,
     ("named_struct", None): _named_struct,
