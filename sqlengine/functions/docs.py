@@ -34,6 +34,7 @@ _TITLES = {
     "number_text": "Numbers by patterns",
     "digests": "Digests",
     "urls": "Addresses",
+    "joined": "Arrays as texts",
     "array_sets": "Arrays as sets and series",
     "conditional": "Choices",
     "arrays": "Arrays, structs, maps",
