@@ -23,6 +23,7 @@ _TITLES = {
     "splitting": "Pieces of text",
     "places": "Places in text",
     "patterns": "Patterns",
+    "nth_matches": "Matches by number",
     "time": "Dates and times",
     "time_arithmetic": "Arithmetic of dates and times",
     "time_format": "Formats of dates and times",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from sqlengine import duck
-from sqlengine.errors import DataError, InvalidParameter, InvalidText
+from sqlengine.errors import DataError, InvalidText
 from sqlengine.functions.registry import scalar
 from sqlengine.functions.shown import TEXT, shown
 from sqlengine.pg_words import quote_ident, quote_text
@@ -28,10 +28,10 @@ class _Formatting:
         if percent:
             return "%"
         if not kind:
-            raise InvalidParameter("unterminated format() type specifier", hint=_HINT)
+            raise DataError("unterminated format() type specifier", hint=_HINT, sqlstate="22023")
         width = self._width(width_number) if star else int(digits or 0)
         if kind not in "sIL":
-            raise InvalidParameter(f'unrecognized format() type specifier "{kind}"', hint=_HINT)
+            raise DataError(f'unrecognized format() type specifier "{kind}"', hint=_HINT, sqlstate="22023")
         text = _WRITERS[kind](self._argument(number))
         return text.ljust(-width) if width < 0 else text.ljust(width) if flags else text.rjust(width)
 
@@ -45,9 +45,9 @@ class _Formatting:
     def _argument(self, number: str | None) -> str | None:
         self.at = self.at + 1 if number is None else int(number)
         if self.at == 0:
-            raise InvalidParameter("format specifies argument 0, but arguments are numbered from 1")
+            raise DataError("format specifies argument 0, but arguments are numbered from 1", sqlstate="22023")
         if self.at > len(self.values):
-            raise InvalidParameter("too few arguments for format()")
+            raise DataError("too few arguments for format()", sqlstate="22023")
         return self.values[self.at - 1]
 
 
