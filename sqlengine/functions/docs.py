@@ -23,6 +23,8 @@ _TITLES = {
     "splitting": "Pieces of text",
     "places": "Places in text",
     "patterns": "Patterns",
+    "sql_regex": "Pieces by patterns",
+    "bytes_parts": "Parts of bytes",
     "nth_matches": "Matches by number",
     "time": "Dates and times",
     "time_arithmetic": "Arithmetic of dates and times",
