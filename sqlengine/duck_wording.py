@@ -158,6 +158,8 @@ _RULES = (
         errors.DataError, r"\1", "22023")),
     _rule(r"^(SQL regular expression may not contain .*)", _says(errors.DataError, r"\1", "2200C")),
     _rule(r"^(index -?\d+ out of valid range, .*)", _says(errors.DataError, r"\1", "2202E")),
+    _rule(r"^(invalid Unicode (?:escape|surrogate).*)", _says(errors.DataError, r"\1", "42601")),
+    _rule(r"^(invalid normalization form: .*)", _says(errors.DataError, r"\1", "22023")),
     _rule(r"^(invalid regular expression: .*)", _says(errors.DataError, r"\1", "2201B")),
     _rule(r"^(unrecognized encoding: .*)", _says(errors.DataError, r"\1", "22023")),
     _rule(r"^invalid input for hex digit: (.)", _says(errors.DataError, r'invalid hexadecimal digit: "\1"', "22023")),

@@ -32,6 +32,7 @@ _TITLES = {
     "time_units": "Units of time",
     "named_days": "Named days",
     "unix_time": "Unix time",
+    "escapes": "Characters by their code",
     "encodings": "Encodings",
     "number_format": "Patterns of numbers",
     "number_text": "Numbers by patterns",
