@@ -152,6 +152,15 @@ _RULES = (
         errors.DataError, "negative substring length not allowed", "22011")),
     _rule(r'^extract specifier "(.*)" not recognized', _says(
         errors.DataError, r'unit "\1" not recognized', "22023")),
+    _rule(r"^(null values cannot be formatted as an SQL identifier)", _says(errors.DataError, r"\1", "22004")),
+    _rule(r'^((?:invalid value for parameter "|invalid regular expression option: |regexp_\w+\(\) does not support|'
+          r"un\w+ format\(\) type|too few arguments for format|format specifies argument 0).*)", _says(
+        errors.DataError, r"\1", "22023")),
+    _rule(r"^(SQL regular expression may not contain .*)", _says(errors.DataError, r"\1", "2200C")),
+    _rule(r"^(index -?\d+ out of valid range, .*)", _says(errors.DataError, r"\1", "2202E")),
+    _rule(r"^(invalid Unicode (?:escape|surrogate).*)", _says(errors.DataError, r"\1", "42601")),
+    _rule(r"^(invalid normalization form: .*)", _says(errors.DataError, r"\1", "22023")),
+    _rule(r"^(invalid regular expression: .*)", _says(errors.DataError, r"\1", "2201B")),
     _rule(r"^(unrecognized encoding: .*)", _says(errors.DataError, r"\1", "22023")),
     _rule(r"^invalid input for hex digit: (.)", _says(errors.DataError, r'invalid hexadecimal digit: "\1"', "22023")),
     _rule(r"^invalid hex escape code encountered in string -> blob", _says(

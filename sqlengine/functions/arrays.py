@@ -213,25 +213,6 @@ array_reverse = declare(
 )
 
 
-@scalar(
-    "array_to_string(a text[], separator text) -> text",
-    "the elements as one text, NULLs left out",
-    aliases=("array_join",),
-    broadcast=True,
-    example="array_to_string(ARRAY['a', 'b'], '-') = 'a-b'",
-    duck="CASE WHEN {0} IS NOT NULL THEN list_reduce(list_prepend('', list_filter({0}, lambda x: x IS NOT NULL)), "
-    "lambda x, y, i: x || CASE WHEN i > 2 THEN {1} ELSE left({1}, 0) END || y) || left({1}, 0) END",
-)
-def array_to_string(a: pa.Array, separator: pa.Array) -> pa.Array:
-    flat, lengths = pc.list_flatten(a), _lengths(a)
-    counts = np.bincount(
-        pc.list_parent_indices(a).to_numpy()[flat.is_valid().to_numpy(zero_copy_only=False)], minlength=len(a)
-    )
-    offsets = pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
-    present = pa.ListArray.from_arrays(offsets, flat.drop_null(), mask=a.is_null() if a.null_count else None)
-    return pc.binary_join(present, separator) if len(lengths) else pa.nulls(0, pa.string())
-
-
 array_overlaps = declare(
     "array_overlaps(a anyarray, b anyarray) -> boolean",
     "whether both have an element in common",

@@ -207,6 +207,19 @@ def _of_texts(name: str, args: Sequence[str]) -> str:
     return f"{name}({', '.join(arg if constant(arg) is not None else f'text_of({arg})' for arg in args)})"
 
 
+def _in_places(name: str, args: Sequence[str]) -> str | None:
+    """format: the arguments as PostgreSQL prints them."""
+    if not args:
+        return None
+    values = ", ".join(f"shown({arg})" for arg in args[1:])
+    return f"text_format({args[0]}, [{values}]::VARCHAR[])"
+
+
+def _replaced_from(name: str, args: Sequence[str]) -> str | None:
+    """regexp_replace(s, p, r, start), told from flags by the text."""
+    return f"regexp_replace_4({', '.join(args)})" if re.fullmatch(r"\(?-?\d+\)?", args[3].strip()) else None
+
+
 def _object(name: str, args: Sequence[str]) -> str:
     """json_build_object: keys of any type as texts."""
     if len(args) % 2:
@@ -245,12 +258,14 @@ _SPECIAL: dict[tuple[str, int | None], _Special] = {
     ("date_trunc", 2): _truncated,
     ("trunc", 2): _truncated_date,
     ("stringtotimestamp", 2): _read("TIMESTAMP", True, "(epoch_us({}) // 1000)"),
+    ("regexp_replace", 4): _replaced_from,
     ("regexp_match", 2): _groups,
     ("num_nulls", None): _count_nulls("IS NULL"),
     ("num_nonnulls", None): _count_nulls("IS NOT NULL"),
     **{(name, 2): _part for name in ("date_part", "extract", "datepart")},
     ("row", None): _row,
     **{(name, None): _object for name in OBJECTS},
+    ("format", None): _in_places,
     ("concat", None): _of_texts,
     ("concat_ws", None): _of_texts,
     ("named_struct", None): _named_struct,

@@ -21,17 +21,19 @@ from_base64 = declare(
 )
 encode = declare(
     "encode(b bytea, form text) -> text",
-    "bytes as text: hex or base64",
+    "bytes as text: hex, base64 or escape",
     example="encode('ab'::bytea, 'hex') = '6162'",
     duck="CASE {1} WHEN 'hex' THEN lower(hex({0}::BLOB)) WHEN 'base64' THEN system.main.to_base64({0}::BLOB) "
+    "WHEN 'escape' THEN bytes_escaped({0}::BLOB) "
     "ELSE error('unrecognized encoding: ' || chr(34) || {1} || chr(34))::VARCHAR END",
     can_raise=True,
 )
 decode = declare(
     "decode(s text, form text) -> bytea",
-    "the bytes that a text in hex or base64 stands for",
+    "the bytes that a text in hex, base64 or escape stands for",
     example="length(decode('6162', 'hex')) = 2",
     duck="CASE {1} WHEN 'hex' THEN unhex({0}) WHEN 'base64' THEN from_base64({0}) "
+    "WHEN 'escape' THEN bytes_unescaped({0}) "
     "ELSE error('unrecognized encoding: ' || chr(34) || {1} || chr(34))::BLOB END",
     can_raise=True,
 )

@@ -78,14 +78,19 @@ def _letters(texts: pa.Array) -> tuple[pa.ListArray, np.ndarray, np.ndarray]:
     return _pieces(pc.utf8_slice_codeunits(spaced, start=0, stop=-1), "\x01")
 
 
+_SPLIT = (
+    "CASE WHEN {0} = '' THEN []::VARCHAR[] WHEN {1} = '' THEN [{0}] "
+    "WHEN {1} IS NULL AND {0} IS NOT NULL THEN string_split({0}, '') ELSE string_split({0}, {1}) END"
+)
+
+
 @scalar(
     "string_to_array(s text, separator text) -> text[]",
     "all pieces as an array",
     example="string_to_array('a,b', ',') = ARRAY['a', 'b']",
     constant_args=(1,),
     strict=False,
-    duck="CASE WHEN {0} = '' THEN []::VARCHAR[] WHEN {1} = '' THEN [{0}] "
-    "WHEN {1} IS NULL AND {0} IS NOT NULL THEN string_split({0}, '') ELSE string_split({0}, {1}) END",
+    duck=_SPLIT,
     aliases=("string_split",),
     factory=True,
 )
@@ -97,6 +102,25 @@ def string_to_array(arg_types: object, result: pa.DataType) -> object:
         return out[0] if isinstance(s, pa.Scalar) else out
 
     return kernel
+
+
+@scalar(
+    "string_to_array(s text, separator text, for_null text) -> text[]",
+    "all pieces as an array, NULL in place of those that are a text",
+    example="string_to_array('a,b', ',', 'b') = ARRAY['a', NULL]",
+    constant_args=(1,),
+    strict=False,
+    broadcast=True,
+    duck=f"list_transform({_SPLIT}, lambda piece_of_it: nullif(piece_of_it, {{2}}))",
+)
+def string_to_array_null(s: pa.Array, separator: pa.Array, for_null: pa.Array) -> pa.Array:
+    lists = _split_all(s, separator[0].as_py() if len(separator) else "")
+    flat = lists.flatten()
+    is_null = pc.fill_null(pc.equal(flat, for_null.take(pc.list_parent_indices(lists))), False)
+    items = pc.if_else(is_null, pa.scalar(None, _TEXT), flat)
+    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, items, mask=lists.is_null() if lists.null_count else None)
 
 
 def _split_all(texts: pa.Array, mark: str | None) -> pa.Array:

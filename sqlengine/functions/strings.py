@@ -356,7 +356,12 @@ chr_ = declare(
     can_raise=True,
     duck="CASE WHEN {0} = 0 THEN error('null character not permitted')::VARCHAR ELSE chr({0}) END",
 )
-to_hex = declare("to_hex(n bigint) -> text", "in hexadecimal", example="to_hex(255) = 'ff'", duck="lower(to_hex({0}))")
+to_hex = declare(
+    "to_hex(n integer) -> text; to_hex(n bigint) -> text",
+    "in hexadecimal, a negative number as its two's complement of 32 or 64 bits",
+    example="to_hex(-1) = 'ffffffff'",
+    duck="right(lower(to_hex({0}::BIGINT)), CASE WHEN typeof({0}) IN ('INTEGER', 'SMALLINT') THEN 8 ELSE 16 END)",
+)
 overlay = declare(
     "overlay(s text, new text, start integer, count integer) -> text; overlay(s text, new text, start integer) -> text",
     "part of a text replaced by position",

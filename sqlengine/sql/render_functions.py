@@ -266,9 +266,14 @@ def _qualified(node: Any, how: Spelling) -> exp.Expr:
 
 
 def _substring(node: Any, how: Spelling) -> exp.Expr:
-    """PostgreSQL's meaning of positions before the first character is that of the macro `substr`."""
+    """PostgreSQL's meaning of positions before the first character is that of the macro `substr`; that of what may be a
+    pattern, of `substring_by`."""
     given = [node.args.get(key) for key in ("this", "start", "length")]
-    return exp.Anonymous(this="substr", expressions=[item for item in given if item is not None])
+    start = given[1].this if isinstance(given[1], exp.Neg) else given[1]
+    is_place = isinstance(start, (exp.Placeholder, exp.Parameter)) or getattr(start, "is_number", False)
+    return exp.Anonymous(
+        this="substr" if is_place else "substring_by", expressions=[item for item in given if item is not None]
+    )
 
 
 # ---------------------------------------------------------------- operators

@@ -79,6 +79,10 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
                 node.set("this", f"{name}_bytes")
             continue
         left = kind_of(node.this, column_type)
+        if isinstance(node, exp.Substring):
+            if left == "bytea":
+                node.replace(_of_bytes(node))
+            continue
         if "json" in (left, kind_of(node.expression, column_type)) and _of_json(node, column_type):
             continue
         if isinstance(node, exp.DPipe):
@@ -90,7 +94,16 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
             node.replace(_call("time_difference", node))
 
 
-_TYPED = (exp.Sub, exp.Div, exp.DPipe, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.Anonymous, exp.Cast)
+_TYPED = (
+    exp.Sub,
+    exp.Div,
+    exp.DPipe,
+    exp.ArrayContainsAll,
+    exp.ArrayContainedBy,
+    exp.Anonymous,
+    exp.Cast,
+    exp.Substring,
+)
 """What depends on the types of its operands."""
 _JSON_OPERATORS: dict[type[exp.Expr], str] = {
     exp.Sub: "json_without",
@@ -203,6 +216,11 @@ def spell_quantified(tree: exp.Expr) -> None:
             over = over.this
         if not isinstance(over, (exp.Query, exp.Subquery)):
             node.replace(exp.Paren(this=over_elements(node, some, over)))
+
+
+def _of_bytes(node: exp.Substring) -> exp.Expr:
+    given = [item for item in (node.this, node.args.get("start"), node.args.get("length")) if item is not None]
+    return exp.Anonymous(this="bytes_from" if len(given) == 2 else "bytes_part", expressions=given)
 
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Like, exp.ILike)

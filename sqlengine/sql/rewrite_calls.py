@@ -1,5 +1,6 @@
 """Calls whose arguments are not expressions, as calls of texts and values: units of time as bare words
-(`TIMESTAMPDIFF(DAY, a, b)`), rounding (`FLOOR(t TO HOUR)`), and SQL's calls of JSON (rewrite_json.py)."""
+(`TIMESTAMPDIFF(DAY, a, b)`), rounding (`FLOOR(t TO HOUR)`), normal forms (`NORMALIZE(s, NFD)`), and SQL's calls of
+JSON (rewrite_json.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ UNIT_FIRST = frozenset(
 )
 """Functions of a unit and two values."""
 ROUNDED = {"FLOOR": "date_trunc", "CEIL": "date_ceil", "CEILING": "date_ceil"}
-TRIGGERS = UNIT_FIRST | ROUNDED.keys() | CALLS
+_FORMS = frozenset(("NFC", "NFD", "NFKC", "NFKD"))
+TRIGGERS = UNIT_FIRST | ROUNDED.keys() | CALLS | {"NORMALIZE"}
 
 
 def special_calls(tokens: list[Token]) -> list[Token]:
@@ -26,6 +28,8 @@ def special_calls(tokens: list[Token]) -> list[Token]:
         inner = out[at + 2 : close]
         if name in UNIT_FIRST:
             out[at + 2 : close] = _unit_as_text(inner)
+        elif name == "NORMALIZE":
+            out[at + 2 : close] = _form_as_text(inner)
         elif name in ROUNDED:
             out[at:close] = _rounded(out[at], out[at + 1], inner)
         else:
@@ -41,6 +45,12 @@ def _unit_as_text(inner: list[Token]) -> list[Token]:
     """`DAY, a, b` -> `'day', a, b`; of two arguments the first is a value like any other."""
     bare = len(inner) > 1 and inner[0].kind == WORD and inner[1].value == ","
     return [_text(inner[0]), *inner[1:]] if bare and len(split_arguments(inner)) == 3 else inner
+
+
+def _form_as_text(inner: list[Token]) -> list[Token]:
+    """`s, NFD` -> `s, 'nfd'`."""
+    is_form = len(inner) > 2 and inner[-2].value == "," and inner[-1].kind == WORD and inner[-1].upper in _FORMS
+    return [*inner[:-1], _text(inner[-1])] if is_form else inner
 
 
 def _rounded(name: Token, opener: Token, inner: list[Token]) -> list[Token]:

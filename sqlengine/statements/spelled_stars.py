@@ -14,8 +14,8 @@ from itertools import product
 
 from sqlengine import sql
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, PlanningInfo, Sink, View
-from sqlengine.catalog.pg.facts import quote_ident
 from sqlengine.errors import Error
+from sqlengine.pg_words import quote_ident
 from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.runtime.planning import Planning, emit_of
 from sqlengine.sql import ast

@@ -18,10 +18,10 @@ from sqlengine.catalog.objects import (
     Table,
     View,
 )
-from sqlengine.catalog.pg.facts import quote_ident
 from sqlengine.catalog.system import SYSTEM_SCHEMA, ComputedTable, SystemTable
 from sqlengine.connectors import CONNECTORS, connector
 from sqlengine.functions import listing
+from sqlengine.pg_words import quote_ident
 from sqlengine.plan.explain import detail
 from sqlengine.runtime.figures import figures, visible_watermark
 from sqlengine.runtime.fill import Fill

@@ -74,6 +74,8 @@ SMALL: dict[tuple[str, int], list[Any]] = {
     ("regexp_replace", 1): ["a", "[bc]+", "(.)/"],
     ("regexp_replace", 2): ["x", "", "<\\0>"],
     ("regexp_replace", 3): ["g"],
+    ("regexp_replace", 4): [0, 1, 2],
+    ("regexp_replace", 5): ["", "i"],
     ("timezone", 0): ["UTC", "Europe/Paris", "America/New_York"],
     ("date_bin", 0): [(0, 0, 900_000_000_000), (0, 1, 0)],
     ("tumble_start", 1): [(0, 0, 900_000_000_000), (0, 7, 0), (1, 0, 0), (3, 0, 0)],
@@ -103,6 +105,16 @@ SMALL: dict[tuple[str, int], list[Any]] = {
     ("like_escape", 2): ["!"],
     ("regexp_count", 1): ["a", "[bc]"],
     ("regexp_substr", 1): ["[a-z]+"],
+    ("regexp_like", 2): ["", "i", "x"],
+    **{(name, 2): [1, 2, 9] for name in ("regexp_count", "regexp_instr", "regexp_substr")},
+    **{(name, 3): [1, 2] for name in ("regexp_instr", "regexp_substr")},
+    ("regexp_count", 3): ["", "i"],
+    ("regexp_instr", 1): ["[a-z]+", "b|(c)"],
+    ("regexp_instr", 4): [0, 1],
+    ("regexp_instr", 5): ["", "i"],
+    ("regexp_instr", 6): [0, 1, 2],
+    ("regexp_substr", 4): ["", "i"],
+    ("regexp_substr", 5): [0, 1, 2],
     ("regexp_split_to_array", 1): [",", "[0-9]"],
     ("similar_to", 1): ["a%", "(a|b)c", "_+"],
     **{
@@ -130,7 +142,8 @@ SMALL: dict[tuple[str, int], list[Any]] = {
     ("trim_array", 1): [0, 1, 2],
     ("sequence", 0): [-2, 0, 3],
     ("sequence", 1): [-2, 0, 5],
-    ("encode", 1): ["hex", "base64"],
+    ("encode", 1): ["hex", "base64", "escape"],
+    ("normalize", 1): ["NFC", "nfkd"],
     ("decode", 0): ["6162", "YWI=", ""],
     ("decode", 1): ["hex", "base64"],
     ("from_base64", 0): ["YWI=", "", "x"],
@@ -198,7 +211,12 @@ def concrete(name: str, r: Random, chosen: dict[str, pa.DataType]) -> pa.DataTyp
 
 def maker(function: Function, index: int, dtype: pa.DataType, text: str) -> Callable[[Random], Any]:
     """How to make values of one parameter."""
-    few = SMALL.get((function.name, index)) or (EASY.get(function.name) if pa.types.is_integer(dtype) else None)
+    few = (
+        [1, 2, 9]
+        if "start integer" in text and dtype == pa.int32() and index == 3 and function.name == "regexp_replace"
+        else None
+    )
+    few = few or SMALL.get((function.name, index)) or (EASY.get(function.name) if pa.types.is_integer(dtype) else None)
     if text.endswith("t time) -> bigint") and function.name == "date_part" and index == 0:
         return lambda r: r.choice(["hour", "minute"])
     if few and isinstance(few[0], tuple) and dtype == INTERVAL:

@@ -6,9 +6,9 @@ from sqlengine.catalog.objects import CheckInfo, MaterializedView, View
 from sqlengine.catalog.pg.facts import (
     FunctionFact,
     Index,
-    quote_ident,
 )
 from sqlengine.catalog.pg.types import BY_NAME, format_type
+from sqlengine.pg_words import quote_ident
 
 
 def query_text(view: View | MaterializedView) -> str:

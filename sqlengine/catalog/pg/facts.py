@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
@@ -28,6 +27,7 @@ from sqlengine.catalog.privileges import Grants
 from sqlengine.catalog.roles import BOOTSTRAP_ID, BOOTSTRAP_NAME, Role, SettingPairs
 from sqlengine.catalog.system import SystemTable
 from sqlengine.errors import UndefinedObject, UndefinedTable
+from sqlengine.pg_words import quote_ident
 from sqlengine.quick_dataclass import dataclass
 
 
@@ -410,23 +410,3 @@ def split_name(text: str) -> list[str]:
             parts.append(text[at:end].strip().lower())
             at = end + 1
     return parts
-
-
-def quote_ident(name: str) -> str:
-    """A name as PostgreSQL writes it: in quotes only where it needs them."""
-    if _PLAIN_NAME.fullmatch(name) and name not in RESERVED:
-        return name
-    return '"' + name.replace('"', '""') + '"'
-
-
-_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*")
-RESERVED = frozenset(
-    "all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation "
-    "column concurrently constraint create cross current_catalog current_date current_role current_schema "
-    "current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch for "
-    "foreign freeze from full grant group having ilike in initially inner intersect into is isnull join lateral "
-    "leading left like limit localtime localtimestamp natural not notnull null offset on only or order outer overlaps "
-    "placing primary references returning right select session_user similar some symmetric table tablesample then to "
-    "trailing true union unique user using variadic verbose when where window with".split()
-)
-"""Words that are no names without quotes."""

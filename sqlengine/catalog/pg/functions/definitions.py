@@ -6,11 +6,12 @@ import re
 
 from sqlengine.catalog.objects import MaterializedView, Table, View
 from sqlengine.catalog.pg import definitions, oids
-from sqlengine.catalog.pg.facts import Facts, quote_ident, split_name
+from sqlengine.catalog.pg.facts import Facts, split_name
 from sqlengine.catalog.pg.functions.registry import pg
 from sqlengine.catalog.pg.rows import classes
 from sqlengine.catalog.pg.rows.procs import functions_by_oid
 from sqlengine.catalog.pg.types import format_type as spelt
+from sqlengine.pg_words import quote_ident, quote_text
 
 
 @pg("format_type(oid, int4) -> text", strict=False)
@@ -170,21 +171,16 @@ def parse_ident(facts: Facts, text: str, strict: bool = True) -> list[str]:
     return split_name(text)
 
 
-@pg("quote_literal(text) -> text")
-def quoted_literal(facts: Facts, text: str) -> str:
+@pg("quotequote_text(text) -> text")
+def quotedquote_text(facts: Facts, text: str) -> str:
     """A text as SQL writes it."""
-    return _literal(text)
+    return quote_text(text)
 
 
 @pg("quote_nullable(text) -> text", strict=False)
 def quoted_nullable(facts: Facts, text: str | None) -> str:
     """A text as SQL writes it, NULL as the word."""
-    return "NULL" if text is None else _literal(text)
-
-
-def _literal(text: str) -> str:
-    plain = text.replace("'", "''")
-    return f"E'{plain}'".replace("\\", "\\\\") if "\\" in text else f"'{plain}'"
+    return "NULL" if text is None else quote_text(text)
 
 
 ARGUMENTS_MAX = 8
@@ -205,7 +201,7 @@ def pg_format(facts: Facts, template: str | None, *arguments: str | None) -> str
         value = arguments[int(number) - 1] if number else next(waiting, None)
         if kind == "I":
             return quote_ident(value or "")
-        return (value or "") if kind == "s" else "NULL" if value is None else _literal(value)
+        return (value or "") if kind == "s" else "NULL" if value is None else quote_text(value)
 
     return _PLACE.sub(written, template)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sqlengine.catalog.pg import oids
-from sqlengine.catalog.pg.facts import Facts, quote_ident, split_name
+from sqlengine.catalog.pg.facts import Facts, split_name
 from sqlengine.catalog.pg.functions.definitions import format_type
 from sqlengine.catalog.pg.functions.registry import pg
 from sqlengine.catalog.pg.rows.procs import all_functions, functions_by_oid
 from sqlengine.catalog.pg.types import BY_NAME, BY_OID, find_type
 from sqlengine.errors import Error, UndefinedFunction, UndefinedObject
+from sqlengine.pg_words import quote_ident
 
 # ---------------------------------------------------------------- reg*
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sqlengine.catalog.pg.facts import RESERVED, Facts
+from sqlengine.catalog.pg.facts import Facts
 from sqlengine.catalog.pg.rows.classes import Row, Rows
+from sqlengine.pg_words import RESERVED
 
 
 def keywords(facts: Facts) -> Iterator[Row]:
