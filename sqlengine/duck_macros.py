@@ -16,6 +16,7 @@ from sqlengine.pg_settings import VERSION_TEXT
 _OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
 _COMPLEX = "error('a negative number raised to a non-integer power yields a complex result')::DOUBLE"
 _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
+_STRING = r'"(?:[^"\\]|\\.)*"'
 _NO_POWER = f"CASE WHEN a < 0 THEN {_COMPLEX} ELSE {_OUT_OF_POWER} END"
 
 MACROS: tuple[str, ...] = (
@@ -106,6 +107,18 @@ MACROS: tuple[str, ...] = (
     "(j, p, v, made) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, made, false, true)",
     "CREATE MACRO json_insert_at(j, p, v) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, false, false), "
     "(j, p, v, behind) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, behind, false)",
+    # What ?, ?| and ?& look at: keys of an object, strings of an array, a string itself.
+    "CREATE MACRO json_strings(j) AS CASE WHEN j IS NOT NULL THEN CASE json_type(j::JSON) WHEN 'OBJECT' THEN "
+    "system.main.json_keys(j::JSON) WHEN 'ARRAY' THEN list_transform(list_filter("
+    "json_extract(j::JSON, '$[*]')::JSON[], lambda strings_e: json_type(strings_e) = 'VARCHAR'), "
+    "lambda strings_e: json_extract_string(strings_e, '$')) "
+    "WHEN 'VARCHAR' THEN [json_extract_string(j::JSON, '$')] ELSE []::VARCHAR[] END END",
+    "CREATE MACRO json_has(j, k) AS list_contains(json_strings(j), k)",
+    # Over the text, at any depth: spaces between tokens, fields that are null, the commas these leave. A string is
+    # always taken whole, so that nothing inside of one is found.
+    f"CREATE MACRO json_without_nulls(j) AS regexp_replace(regexp_replace(regexp_replace(j::JSON::VARCHAR, "
+    f"'({_STRING})|\\s+', '\\1', 'g'), '{_STRING}:null,?|({_STRING})', '\\1', 'g'), "
+    f"'({_STRING})|,(\\}})', '\\1\\2', 'g')::JSON",
     # Whether one, or all, of the values hold, as OR and AND of them.
     "CREATE MACRO any_of(l) AS CASE WHEN list_contains(l, true) THEN true WHEN len(l) = list_count(l) THEN false END",
     "CREATE MACRO all_of(l) AS CASE WHEN list_contains(l, false) THEN false WHEN len(l) = list_count(l) THEN true END",

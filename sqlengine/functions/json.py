@@ -134,16 +134,16 @@ json_pretty = declare(
 )
 json_strip_nulls = declare(
     "json_strip_nulls(j json) -> json",
-    "the JSON without fields that are null",
-    example="(json_strip_nulls('{\"a\": null, \"b\": 1}'::json) ->> 'b') = '1'",
+    "the JSON without fields that are null, at any depth; elements of arrays stay",
+    example='json_strip_nulls(\'[{"a": null, "b": 1}, null]\'::json)::text = \'[{"b":1},null]\'',
     aliases=("jsonb_strip_nulls",),
-    duck="CASE WHEN json_type({0}) = 'OBJECT' THEN json_merge_patch('{{}}', {0}) ELSE {0} END",
+    duck="json_without_nulls({0})",
 )
 has_key = declare(
     "json_has_key(j json, key text) -> boolean",
-    "whether an object has a key",
+    "whether an object has a key, or an array a string",
     example="'{\"a\": 1}'::json ? 'a'",
     operator="?",
     aliases=("json_exists_key", "jsonb_exists"),
-    duck=f"json_exists({{0}}, {_PATH})",
+    duck="json_has({0}, {1})",
 )
