@@ -114,6 +114,18 @@ MACROS: tuple[str, ...] = (
     "lambda strings_e: json_extract_string(strings_e, '$')) "
     "WHEN 'VARCHAR' THEN [json_extract_string(j::JSON, '$')] ELSE []::VARCHAR[] END END",
     "CREATE MACRO json_has(j, k) AS list_contains(json_strings(j), k)",
+    # An object of texts: keys and values side by side, or in turn; arrays of two are keys with their values.
+    "CREATE MACRO json_of_texts(k, v) AS CASE WHEN k IS NULL OR v IS NULL THEN NULL WHEN len(k) <> len(v) THEN "
+    "error('mismatched array dimensions')::JSON WHEN list_count(k) < len(k) THEN "
+    "error('null value not allowed for object key')::JSON ELSE to_json(map_of(k, v)) END",
+    "CREATE MACRO json_of_items(t) AS CASE WHEN len(t) % 2 = 1 THEN "
+    "error('array must have even number of elements')::JSON ELSE json_of_texts(list_slice(t, 1, len(t), 2), "
+    "list_slice(t, 2, len(t), 2)) END",
+    "CREATE MACRO json_of_pairs(j) AS CASE WHEN json_type(j, '$[0]') IS DISTINCT FROM 'ARRAY' THEN "
+    "json_of_items(json_extract_string(j, '$[*]')::VARCHAR[]) WHEN json_array_length(j, '$[0]') <> 2 THEN "
+    "error('array must have two columns')::JSON ELSE json_of_items(json_extract_string(j, '$[*][*]')::VARCHAR[]) END",
+    "CREATE MACRO json_of_two(k, v) AS CASE WHEN typeof(k) LIKE '%[]' THEN json_of_texts(to_json(k)::VARCHAR[], "
+    "to_json(v)::VARCHAR[]) ELSE json_object(text_of(k), v) END",
     # Over the text, at any depth: spaces between tokens, fields that are null, the commas these leave. A string is
     # always taken whole, so that nothing inside of one is found.
     f"CREATE MACRO json_without_nulls(j) AS regexp_replace(regexp_replace(regexp_replace(j::JSON::VARCHAR, "

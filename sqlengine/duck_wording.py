@@ -156,6 +156,9 @@ _RULES = (
     _rule(r"^invalid input for hex digit: (.)", _says(errors.DataError, r'invalid hexadecimal digit: "\1"', "22023")),
     _rule(r"^invalid hex escape code encountered in string -> blob", _says(
         errors.DataError, "invalid hexadecimal digit", "22023")),
+    _rule(r"^(mismatched array dimensions|array must have (?:even number of elements|two columns))", _says(
+        errors.DataError, r"\1", "2202E")),
+    _rule(r"^(null value not allowed for object key)", _says(errors.DataError, r"\1", "22004")),
     _rule(r"^unknown TimeZone '(.*)'", _says(errors.DataError, r'time zone "\1" not recognized', "22023")),
     _rule(r"^invalid escape string", _says(errors.DataError, "invalid escape string", "22025")),
     _rule(r"^missing [)(]: ", _says(

@@ -17,6 +17,9 @@ JSON_PATHS = ("json_extract_path", "jsonb_extract_path", "json_extract_path_text
 OBJECTS = ("json_build_object", "jsonb_build_object", "json_object")
 """Names of the function of keys and values in turn; keys are made texts when it is bound and spelt."""
 
+TWO_ARRAYS = "json_object"
+"""The one of OBJECTS that, of two arrays of texts, is PostgreSQL's function of keys and values."""
+
 
 def odd_arguments(name: str) -> errors.InvalidParameter:
     """22023: a key has no value."""
@@ -115,6 +118,20 @@ build_object = declare(
     aliases=OBJECTS[1:],
     duck="json_object({*})",
     strict=False,
+    can_raise=True,
+)
+object_of_pairs = declare(
+    "jsonb_object(items text[]) -> json; jsonb_object(pairs text[][]) -> json",
+    "an object of keys and values in turn, or of pairs; JSON_OBJECT(items) means the same",
+    example="jsonb_object(ARRAY['a', '1', 'b', NULL])::text = '{\"a\":\"1\",\"b\":null}'",
+    duck="json_of_pairs(to_json({0}))",
+    can_raise=True,
+)
+object_of_texts = declare(
+    "jsonb_object(keys text[], items text[]) -> json",
+    "an object of the keys and values of two arrays; JSON_OBJECT(keys, items) means the same",
+    example="jsonb_object(ARRAY['a', 'b'], ARRAY['1', '2']) ->> 'b' = '2'",
+    duck="json_of_texts({0}, {1})",
     can_raise=True,
 )
 build_array = declare(

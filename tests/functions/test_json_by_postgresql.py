@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import sqlengine
+from sqlengine.errors import DataError
 
 KEYS = {"any": "j ?| k", "all": "j ?& k"}
 
@@ -48,6 +49,10 @@ def answers(call: str, columns: dict[str, str], rows: list[list[str | None]]) ->
         return [[shown(x) for (x,) in db.execute(query).fetchall()] for query in queries]
 
 
+def refused(row: list[str | None]) -> bool:
+    return str(row[-1]).startswith("!")
+
+
 @pytest.mark.parametrize("kind", KEYS)
 def test_strings_among_several(kind: str) -> None:
     rows = cases(kind)
@@ -76,3 +81,44 @@ def test_strip_nulls() -> None:
         for j, answer in rows:
             call = f"json_strip_nulls({literal(j, 'json')})"
             assert shown(db.execute(f"SELECT {call}").fetchall()[0][0]) == read(answer), call
+
+
+OBJECTS = {
+    "two": ("json_object(k, i)", "jsonb_object(k, i)", "CASE WHEN true THEN json_object(k, i) END"),
+    "pairs": ("json_object(k)", "jsonb_object(k)"),
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_objects_of_texts(kind: str) -> None:
+    rows = [row for row in cases(kind) if not refused(row) and "{{" not in str(row[0])]
+    columns = {"k": "TEXT[]", "i": "TEXT[]"} if kind == "two" else {"k": "TEXT[]"}
+    expected = [read(row[-1]) for row in rows]
+    for call in OBJECTS[kind]:
+        assert answers(call, columns, [row[:-1] for row in rows]) == [expected, expected], call
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_objects_of_constants(kind: str) -> None:
+    with sqlengine.connect() as db:
+        for number, row in enumerate(cases(kind)):
+            texts = ", ".join(literal(cell, "text[]").removesuffix("::text[]" if cell else "") for cell in row[:-1])
+            call = f"json_object({texts})"
+            if refused(row):
+                with pytest.raises(DataError) as raised:
+                    db.execute(f"SELECT {call}")
+                assert raised.value.sqlstate == str(row[-1])[1:], call
+                continue
+            db.execute(f"CREATE MATERIALIZED VIEW v{number} AS SELECT {call} AS x")
+            for query in (f"SELECT {call}", f"SELECT x FROM v{number}"):
+                assert shown(db.execute(query).fetchall()[0][0]) == read(row[-1]), query
+
+
+def test_pairs_stay_pairs() -> None:
+    same = ("json_object('a', 1)", "json_object('a': 1)", "json_object('a' VALUE 1)", "json_object(KEY 'a' VALUE 1)")
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (k TEXT, n INT); INSERT INTO t VALUES ('a', 1)")
+        for number, call in enumerate((*same, "json_object(k, n)", "json_object(k VALUE n)")):
+            db.execute(f"CREATE MATERIALIZED VIEW v{number} AS SELECT {call} AS x FROM t")
+            for query in (f"SELECT {call} FROM t", f"SELECT x FROM v{number}"):
+                assert shown(db.execute(query).fetchall()[0][0]) == {"a": 1}, query
