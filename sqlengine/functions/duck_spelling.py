@@ -17,6 +17,7 @@ import pyarrow as pa
 from sqlengine import duck, errors
 from sqlengine.array_text import braces_to_json
 from sqlengine.functions import BUILTINS
+from sqlengine.functions.interval_text import duck_interval_text
 from sqlengine.functions.json import JSON_PATHS, OBJECTS, TWO_ARRAYS, odd_arguments
 from sqlengine.functions.named_days import trunc_date
 from sqlengine.functions.number_format import number_type
@@ -106,10 +107,13 @@ def _written(moment: str, java: bool = True) -> _Special:
 
 
 def _to_char(name: str, args: Sequence[str]) -> str | None:
-    """A moment, or a number."""
+    """A moment, a number, or an interval."""
     of_moment, (value, form) = _written("CAST({} AS TIMESTAMP)", java=False)(name, args), args
     is_number = f"typeof({value}) IN ({NUMBERS}) OR typeof({value}) LIKE 'DECIMAL%'"
-    return f"CASE WHEN {is_number} THEN {duck_number_text(value, form)} ELSE {of_moment} END"
+    return (
+        f"CASE WHEN {is_number} THEN {duck_number_text(value, form)} WHEN typeof({value}) = 'INTERVAL' "
+        f"THEN {duck_interval_text(value, form)} ELSE {of_moment} END"
+    )
 
 
 def _read(kind: str, java: bool = False, around: str = "{}") -> _Special:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from sqlengine.sql.lexer import STRING, WORD, Token
+from sqlengine.sql.named_arguments import NAMED, in_places
 from sqlengine.sql.rewrite_json import CALLS, json_call
 from sqlengine.sql.token_edit import matching, operator, split_arguments, word
 
@@ -12,7 +13,7 @@ UNIT_FIRST = frozenset(
 )
 """Functions of a unit and two values."""
 ROUNDED = {"FLOOR": "date_trunc", "CEIL": "date_ceil", "CEILING": "date_ceil"}
-TRIGGERS = UNIT_FIRST | ROUNDED.keys() | CALLS
+TRIGGERS = UNIT_FIRST | ROUNDED.keys() | CALLS | NAMED.keys()
 
 
 def special_calls(tokens: list[Token]) -> list[Token]:
@@ -26,6 +27,8 @@ def special_calls(tokens: list[Token]) -> list[Token]:
         inner = out[at + 2 : close]
         if name in UNIT_FIRST:
             out[at + 2 : close] = _unit_as_text(inner)
+        elif name in NAMED:
+            out[at + 2 : close] = in_places(out[at], inner)
         elif name in ROUNDED:
             out[at:close] = _rounded(out[at], out[at + 1], inner)
         else:
