@@ -126,6 +126,18 @@ MACROS: tuple[str, ...] = (
     "(j, p, v, made) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, made, false, true)",
     "CREATE MACRO json_insert_at(j, p, v) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, false, false), "
     "(j, p, v, behind) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, behind, false)",
+    # What is left without a place: what held it is made anew without, and put where it was.
+    "CREATE MACRO json_dropped(c, k) AS CASE json_type(c) WHEN 'OBJECT' THEN to_json(map_from_entries(list_filter("
+    "map_entries(c::MAP(VARCHAR, JSON)), lambda drop_e: drop_e.key <> k))) WHEN 'ARRAY' THEN "
+    "CASE WHEN TRY_CAST(k AS BIGINT) IS NULL THEN error('path element is not an integer: \"' || k || '\"')::JSON "
+    "ELSE to_json(list_filter(json_extract(c, '$[*]')::JSON[], lambda drop_e, drop_i: "
+    "drop_i - 1 <> json_place(c, k))) END "
+    "ELSE c END",
+    "CREATE MACRO json_without_path(j, p) AS CASE WHEN j IS NULL OR p IS NULL THEN NULL "
+    "WHEN json_type(j) NOT IN ('OBJECT', 'ARRAY') THEN error('cannot delete path in scalar')::JSON "
+    "WHEN len(p) = 0 THEN j WHEN len(p) = 1 THEN json_dropped(j, p[1]) ELSE coalesce(json_changed(j, p[:len(p) - 1], "
+    "json_dropped(json_at(j, p[:len(p) - 1]), p[len(p)]), false, false, true), j) END",
+    "CREATE MACRO json_delete_at(j, p) AS json_without_path(j::JSON, p::VARCHAR[])",
     # What ?, ?| and ?& look at: keys of an object, strings of an array, a string itself.
     "CREATE MACRO json_strings(j) AS CASE WHEN j IS NOT NULL THEN CASE json_type(j::JSON) WHEN 'OBJECT' THEN "
     "system.main.json_keys(j::JSON) WHEN 'ARRAY' THEN list_transform(list_filter("

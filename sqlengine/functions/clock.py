@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
-
 import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.functions.registry import declare
+from sqlengine.runtime.clock import RealClock
 from sqlengine.types import TIMESTAMPTZ
+
+_CLOCK = RealClock()
 
 
 def _read(rows: pa.Array) -> pa.Array:
     """The clock, for as many rows as are asked for; their values do not count."""
-    return pa.array([time.time_ns() // 1000] * len(rows), pa.int64()).cast(TIMESTAMPTZ)
+    return pa.array([_CLOCK.now_us()] * len(rows), pa.int64()).cast(TIMESTAMPTZ)
 
 
 duck.at_opening("clock_at", [pa.float64()], TIMESTAMPTZ, _read)

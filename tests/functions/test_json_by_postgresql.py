@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import sqlengine
-from sqlengine.errors import DataError
+from sqlengine.errors import DataError, Error
 
 KEYS = {"any": "j ?| k", "all": "j ?& k"}
 
@@ -122,3 +122,18 @@ def test_pairs_stay_pairs() -> None:
             db.execute(f"CREATE MATERIALIZED VIEW v{number} AS SELECT {call} AS x FROM t")
             for query in (f"SELECT {call} FROM t", f"SELECT x FROM v{number}"):
                 assert shown(db.execute(query).fetchall()[0][0]) == {"a": 1}, query
+
+
+def test_deleted() -> None:
+    rows = cases("delete")
+    expected = [read(row[-1]) for row in rows]
+    for call in ("j #- p", "jsonb_delete_path(j, p)"):
+        assert answers(call, {"j": "JSONB", "p": "TEXT[]"}, [row[:-1] for row in rows]) == [expected, expected], call
+    with sqlengine.connect() as db:
+        for j, p, answer in rows:
+            call = f"{literal(j, 'jsonb')} #- {literal(p, 'text[]').removesuffix('::text[]' if p else '')}"
+            assert shown(db.execute(f"SELECT {call}").fetchall()[0][0]) == read(answer), call
+        for call, sqlstate in (("'1'::jsonb #- '{a}'", "22023"), ("'{\"a\": [1]}'::jsonb #- '{a,x}'", "22P02")):
+            with pytest.raises(Error) as raised:
+                db.execute(f"SELECT {call}")
+            assert raised.value.sqlstate == sqlstate
