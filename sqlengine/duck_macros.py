@@ -16,7 +16,27 @@ from sqlengine.pg_settings import VERSION_TEXT
 _OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
 _COMPLEX = "error('a negative number raised to a non-integer power yields a complex result')::DOUBLE"
 _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
+_STRING = r'"(?:[^"\\]|\\.)*"'
 _NO_POWER = f"CASE WHEN a < 0 THEN {_COMPLEX} ELSE {_OUT_OF_POWER} END"
+_PARTS = ("years", "months", "weeks", "days", "hours", "mins", "secs")
+_DAYS = (
+    "to_months((years::BIGINT * 12)::INTEGER)",
+    "to_months(months::INTEGER)",
+    "to_days((weeks::BIGINT * 7)::INTEGER)",
+    "to_days(days::INTEGER)",
+)
+_CLOCK = (
+    "hours::BIGINT * 3600000000",
+    "mins::BIGINT * 60000000",
+    "system.main.round_even(secs::DOUBLE * 1000000, 0)::BIGINT",
+)
+
+
+def _interval_of(count: int) -> str:
+    """make_interval of the first parameters."""
+    clock = " + ".join(("0::BIGINT", *_CLOCK[: max(0, count - len(_DAYS))]))
+    return f"({', '.join(_PARTS[:count])}) AS {' + '.join((*_DAYS[:count], f'interval_clock({clock})'))}"
+
 
 MACROS: tuple[str, ...] = (
     *SIZE_MACROS,
@@ -106,6 +126,46 @@ MACROS: tuple[str, ...] = (
     "(j, p, v, made) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, made, false, true)",
     "CREATE MACRO json_insert_at(j, p, v) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, false, false), "
     "(j, p, v, behind) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, behind, false)",
+    # What is left without a place: what held it is made anew without, and put where it was.
+    "CREATE MACRO json_dropped(c, k) AS CASE json_type(c) WHEN 'OBJECT' THEN to_json(map_from_entries(list_filter("
+    "map_entries(c::MAP(VARCHAR, JSON)), lambda drop_e: drop_e.key <> k))) WHEN 'ARRAY' THEN "
+    "CASE WHEN TRY_CAST(k AS BIGINT) IS NULL THEN error('path element is not an integer: \"' || k || '\"')::JSON "
+    "ELSE to_json(list_filter(json_extract(c, '$[*]')::JSON[], lambda drop_e, drop_i: "
+    "drop_i - 1 <> json_place(c, k))) END "
+    "ELSE c END",
+    "CREATE MACRO json_without_path(j, p) AS CASE WHEN j IS NULL OR p IS NULL THEN NULL "
+    "WHEN json_type(j) NOT IN ('OBJECT', 'ARRAY') THEN error('cannot delete path in scalar')::JSON "
+    "WHEN len(p) = 0 THEN j WHEN len(p) = 1 THEN json_dropped(j, p[1]) ELSE coalesce(json_changed(j, p[:len(p) - 1], "
+    "json_dropped(json_at(j, p[:len(p) - 1]), p[len(p)]), false, false, true), j) END",
+    "CREATE MACRO json_delete_at(j, p) AS json_without_path(j::JSON, p::VARCHAR[])",
+    # What ?, ?| and ?& look at: keys of an object, strings of an array, a string itself.
+    "CREATE MACRO json_strings(j) AS CASE WHEN j IS NOT NULL THEN CASE json_type(j::JSON) WHEN 'OBJECT' THEN "
+    "system.main.json_keys(j::JSON) WHEN 'ARRAY' THEN list_transform(list_filter("
+    "json_extract(j::JSON, '$[*]')::JSON[], lambda strings_e: json_type(strings_e) = 'VARCHAR'), "
+    "lambda strings_e: json_extract_string(strings_e, '$')) "
+    "WHEN 'VARCHAR' THEN [json_extract_string(j::JSON, '$')] ELSE []::VARCHAR[] END END",
+    "CREATE MACRO json_has(j, k) AS list_contains(json_strings(j), k)",
+    # An object of texts: keys and values side by side, or in turn; arrays of two are keys with their values.
+    "CREATE MACRO json_of_texts(k, v) AS CASE WHEN k IS NULL OR v IS NULL THEN NULL WHEN len(k) <> len(v) THEN "
+    "error('mismatched array dimensions')::JSON WHEN list_count(k) < len(k) THEN "
+    "error('null value not allowed for object key')::JSON ELSE to_json(map_of(k, v)) END",
+    "CREATE MACRO json_of_items(t) AS CASE WHEN len(t) % 2 = 1 THEN "
+    "error('array must have even number of elements')::JSON ELSE json_of_texts(list_slice(t, 1, len(t), 2), "
+    "list_slice(t, 2, len(t), 2)) END",
+    "CREATE MACRO json_of_pairs(j) AS CASE WHEN json_type(j, '$[0]') IS DISTINCT FROM 'ARRAY' THEN "
+    "json_of_items(json_extract_string(j, '$[*]')::VARCHAR[]) WHEN json_array_length(j, '$[0]') <> 2 THEN "
+    "error('array must have two columns')::JSON ELSE json_of_items(json_extract_string(j, '$[*][*]')::VARCHAR[]) END",
+    "CREATE MACRO json_of_two(k, v) AS CASE WHEN typeof(k) LIKE '%[]' THEN json_of_texts(to_json(k)::VARCHAR[], "
+    "to_json(v)::VARCHAR[]) ELSE json_object(text_of(k), v) END",
+    # Over the text, at any depth: spaces between tokens, fields that are null, the commas these leave. A string is
+    # always taken whole, so that nothing inside of one is found.
+    f"CREATE MACRO json_without_nulls(j) AS regexp_replace(regexp_replace(regexp_replace(j::JSON::VARCHAR, "
+    f"'({_STRING})|\\s+', '\\1', 'g'), '{_STRING}:null,?|({_STRING})', '\\1', 'g'), "
+    f"'({_STRING})|,(\\}})', '\\1\\2', 'g')::JSON",
+    # What is written of intervals holds nanoseconds.
+    "CREATE MACRO interval_clock(us) AS CASE WHEN abs(us) > 9223372036854775 THEN "
+    "error('interval out of range')::INTERVAL ELSE to_microseconds(us) END",
+    "CREATE MACRO make_interval" + ", ".join(_interval_of(count) for count in range(len(_PARTS) + 1)),
     # Whether one, or all, of the values hold, as OR and AND of them.
     "CREATE MACRO any_of(l) AS CASE WHEN list_contains(l, true) THEN true WHEN len(l) = list_count(l) THEN false END",
     "CREATE MACRO all_of(l) AS CASE WHEN list_contains(l, false) THEN false WHEN len(l) = list_count(l) THEN true END",

@@ -165,6 +165,12 @@ _RULES = (
     _rule(r"^invalid input for hex digit: (.)", _says(errors.DataError, r'invalid hexadecimal digit: "\1"', "22023")),
     _rule(r"^invalid hex escape code encountered in string -> blob", _says(
         errors.DataError, "invalid hexadecimal digit", "22023")),
+    _rule(r"^(mismatched array dimensions|array must have (?:even number of elements|two columns))", _says(
+        errors.DataError, r"\1", "2202E")),
+    _rule(r"^(path element is not an integer: .*)", _says(errors.InvalidText, r"\1")),
+    _rule(r"^(cannot delete path in scalar)", _says(errors.InvalidParameter, r"\1")),
+    _rule(r"^(interval out of range)", _says(errors.OutOfRange, r"\1", "22008")),
+    _rule(r"^(null value not allowed for object key)", _says(errors.DataError, r"\1", "22004")),
     _rule(r"^unknown TimeZone '(.*)'", _says(errors.DataError, r'time zone "\1" not recognized', "22023")),
     _rule(r"^invalid escape string", _says(errors.DataError, "invalid escape string", "22025")),
     _rule(r"^missing [)(]: ", _says(

@@ -24,7 +24,7 @@ from sqlengine.expr.higher_order import LambdaScope, Request, bind_higher_order
 from sqlengine.expr.parameters import stand_in
 from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
-from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
+from sqlengine.functions.json import JSON_PATHS, OBJECTS, TWO_ARRAYS, odd_arguments
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg
 from sqlengine.sql import ast, deep
@@ -394,6 +394,10 @@ class _Binder:
             if len(args) < 2:
                 raise self._no_function(name, args, ())
             return json_path(name, args, self._json_step)
+        if name == TWO_ARRAYS and len(args) == 2 and _of_arrays(args[0]):
+            name = "jsonb_object"
+        if name == "jsonb_object" and len(args) == 1 and _braces(args[0]).startswith("{{"):
+            args = [cast(args[0], pa.list_(pa.list_(pa.string())))]
         if name in OBJECTS:
             if len(args) % 2:
                 raise odd_arguments(name)
@@ -510,6 +514,17 @@ class _Binder:
 def _array_text(expr: tree.Expr) -> bool:
     """Whether a bare literal beside an array stands for an array: NULL, or a text in braces or brackets."""
     return untyped(expr) and not (isinstance(expr, tree.Const) and str(expr.value or "{")[0] not in "{[")
+
+
+def _of_arrays(keys: tree.Expr) -> bool:
+    """Whether JSON_OBJECT(keys, items) is of two arrays."""
+    return pa.types.is_list(keys.type) or _braces(keys).startswith("{")
+
+
+def _braces(expr: tree.Expr) -> str:
+    """A bare literal's text without spaces; of anything else none."""
+    written = isinstance(expr, tree.Const) and untyped(expr) and isinstance(expr.value, str)
+    return expr.value.replace(" ", "") if isinstance(expr, tree.Const) and written else ""
 
 
 def _flat(expr: ast.Expr, op: str) -> list[ast.Expr]:

@@ -17,7 +17,8 @@ import pyarrow as pa
 from sqlengine import duck, errors
 from sqlengine.array_text import braces_to_json
 from sqlengine.functions import BUILTINS
-from sqlengine.functions.json import JSON_PATHS, OBJECTS, odd_arguments
+from sqlengine.functions.interval_text import duck_interval_text
+from sqlengine.functions.json import JSON_PATHS, OBJECTS, TWO_ARRAYS, odd_arguments
 from sqlengine.functions.named_days import trunc_date
 from sqlengine.functions.number_format import number_type
 from sqlengine.functions.number_text import NUMBERS, duck_number_text
@@ -106,10 +107,13 @@ def _written(moment: str, java: bool = True) -> _Special:
 
 
 def _to_char(name: str, args: Sequence[str]) -> str | None:
-    """A moment, or a number."""
+    """A moment, a number, or an interval."""
     of_moment, (value, form) = _written("CAST({} AS TIMESTAMP)", java=False)(name, args), args
     is_number = f"typeof({value}) IN ({NUMBERS}) OR typeof({value}) LIKE 'DECIMAL%'"
-    return f"CASE WHEN {is_number} THEN {duck_number_text(value, form)} ELSE {of_moment} END"
+    return (
+        f"CASE WHEN {is_number} THEN {duck_number_text(value, form)} WHEN typeof({value}) = 'INTERVAL' "
+        f"THEN {duck_interval_text(value, form)} ELSE {of_moment} END"
+    )
 
 
 def _read(kind: str, java: bool = False, around: str = "{}") -> _Special:
@@ -220,13 +224,26 @@ def _replaced_from(name: str, args: Sequence[str]) -> str | None:
     return f"regexp_replace_4({', '.join(args)})" if re.fullmatch(r"\(?-?\d+\)?", args[3].strip()) else None
 
 
-def _object(name: str, args: Sequence[str]) -> str:
+def _object(name: str, args: Sequence[str]) -> str | None:
     """json_build_object: keys of any type as texts."""
     if len(args) % 2:
         raise odd_arguments(name)
+    if name == TWO_ARRAYS and len(args) == 2:
+        key = constant(args[0])
+        if key is None or key.lstrip().startswith("{"):
+            return spelling("jsonb_object", args) if key is not None else f"json_of_two({', '.join(args)})"
     pairs = zip(args[::2], args[1::2], strict=True)
     keyed = ((k if constant(k) is not None else f"text_of({k})", v) for k, v in pairs)
     return f"json_object({', '.join(part for pair in keyed for part in pair)})"
+
+
+def _pairs(name: str, args: Sequence[str]) -> str:
+    """jsonb_object of one array; as a constant it may be one of pairs."""
+    text = constant(args[0])
+    if text is None:
+        return f"json_of_pairs(to_json({args[0]}))"
+    (spelt,) = braces_to_json(pa.array([text])).to_pylist()
+    return f"json_of_pairs({duck.literal(spelt, pa.string())}::JSON)"
 
 
 _JAVA_TEXTS = ("date_format", *date_format.aliases)
@@ -266,6 +283,7 @@ _SPECIAL: dict[tuple[str, int | None], _Special] = {
     ("row", None): _row,
     **{(name, None): _object for name in OBJECTS},
     ("format", None): _in_places,
+    ("jsonb_object", 1): _pairs,
     ("concat", None): _of_texts,
     ("concat_ws", None): _of_texts,
     ("named_struct", None): _named_struct,

@@ -17,6 +17,9 @@ JSON_PATHS = ("json_extract_path", "jsonb_extract_path", "json_extract_path_text
 OBJECTS = ("json_build_object", "jsonb_build_object", "json_object")
 """Names of the function of keys and values in turn; keys are made texts when it is bound and spelt."""
 
+TWO_ARRAYS = "json_object"
+"""The one of OBJECTS that, of two arrays of texts, is PostgreSQL's function of keys and values."""
+
 
 def odd_arguments(name: str) -> errors.InvalidParameter:
     """22023: a key has no value."""
@@ -117,6 +120,20 @@ build_object = declare(
     strict=False,
     can_raise=True,
 )
+object_of_pairs = declare(
+    "jsonb_object(items text[]) -> json; jsonb_object(pairs text[][]) -> json",
+    "an object of keys and values in turn, or of pairs; JSON_OBJECT(items) means the same",
+    example="jsonb_object(ARRAY['a', '1', 'b', NULL])::text = '{\"a\":\"1\",\"b\":null}'",
+    duck="json_of_pairs(to_json({0}))",
+    can_raise=True,
+)
+object_of_texts = declare(
+    "jsonb_object(keys text[], items text[]) -> json",
+    "an object of the keys and values of two arrays; JSON_OBJECT(keys, items) means the same",
+    example="jsonb_object(ARRAY['a', 'b'], ARRAY['1', '2']) ->> 'b' = '2'",
+    duck="json_of_texts({0}, {1})",
+    can_raise=True,
+)
 build_array = declare(
     "json_build_array() -> json; json_build_array(VARIADIC items any) -> json",
     "an array of values of any types",
@@ -134,16 +151,16 @@ json_pretty = declare(
 )
 json_strip_nulls = declare(
     "json_strip_nulls(j json) -> json",
-    "the JSON without fields that are null",
-    example="(json_strip_nulls('{\"a\": null, \"b\": 1}'::json) ->> 'b') = '1'",
+    "the JSON without fields that are null, at any depth; elements of arrays stay",
+    example='json_strip_nulls(\'[{"a": null, "b": 1}, null]\'::json)::text = \'[{"b":1},null]\'',
     aliases=("jsonb_strip_nulls",),
-    duck="CASE WHEN json_type({0}) = 'OBJECT' THEN json_merge_patch('{{}}', {0}) ELSE {0} END",
+    duck="json_without_nulls({0})",
 )
 has_key = declare(
     "json_has_key(j json, key text) -> boolean",
-    "whether an object has a key",
+    "whether an object has a key, or an array a string",
     example="'{\"a\": 1}'::json ? 'a'",
     operator="?",
     aliases=("json_exists_key", "jsonb_exists"),
-    duck=f"json_exists({{0}}, {_PATH})",
+    duck="json_has({0}, {1})",
 )

@@ -123,19 +123,17 @@ without = declare(
 )
 has_any = declare(
     "json_has_any(j json, keys text[]) -> boolean",
-    "whether an object has one of the keys; written j ?| keys",
+    "whether an object has one of the keys, or an array one of the strings; written j ?| keys",
     example="json_has_any('{\"a\": 1}'::json, ARRAY['a', 'b'])",
     aliases=("jsonb_exists_any",),
-    duck=f"CASE WHEN {_OBJECT} THEN list_has_any(system.main.json_keys({{0}}), {{1}}) "
-    "WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN false END",
+    duck="list_has_any(json_strings({0}), list_filter({1}, lambda has_k: has_k IS NOT NULL))",
 )
 has_all = declare(
     "json_has_all(j json, keys text[]) -> boolean",
-    "whether an object has all of the keys; written j ?& keys",
+    "whether an object has all of the keys, or an array all of the strings; written j ?& keys",
     example="json_has_all('{\"a\": 1}'::json, ARRAY['a'])",
     aliases=("jsonb_exists_all",),
-    duck=f"CASE WHEN {_OBJECT} THEN list_has_all(system.main.json_keys({{0}}), {{1}}) "
-    "WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN false END",
+    duck="list_has_all(json_strings({0}), list_filter({1}, lambda has_k: has_k IS NOT NULL))",
 )
 json_exists = declare(
     "json_exists(s text, path text) -> boolean; json_exists(j json, path text) -> boolean",

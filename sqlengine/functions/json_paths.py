@@ -1,4 +1,4 @@
-"""JSON changed at a path: jsonb_set and jsonb_insert of PostgreSQL, a path being an array of keys and places.
+"""JSON changed at a path: jsonb_set, jsonb_insert and #- of PostgreSQL, a path being an array of keys and places.
 
 From the innermost step of the path outwards, each object or array on the way is made anew with what was made before it.
 All is DuckDB's macros (duck_macros.py), see json.py.
@@ -26,6 +26,13 @@ json_insert = declare(
     "stays",
     example="jsonb_insert('{\"a\": [1, 2]}'::json, ARRAY['a', '0'], '7'::json) ->> 'a' = '[7,1,2]'",
     duck="json_insert_at({*})",
+)
+json_delete = declare(
+    "jsonb_delete_path(j json, path text[]) -> json",
+    "a JSON without what is at a path, which may be nothing; written j #- path",
+    example="jsonb_delete_path('{\"a\": [1, 2]}'::json, ARRAY['a', '0'])::text = '{\"a\":[2]}'",
+    duck="json_delete_at({0}, {1})",
+    can_raise=True,
 )
 json_element = declare(
     "jsonb_array_element(j json, i bigint) -> json",

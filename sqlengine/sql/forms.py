@@ -163,6 +163,7 @@ _RULES: dict[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.Is: _is_json,
     exp.JSONBContainsAnyTopKeys: _has_keys("json_has_any"),
     exp.JSONBContainsAllTopKeys: _has_keys("json_has_all"),
+    exp.JSONBDeleteAtPath: _has_keys("jsonb_delete_path"),
     exp.JSONBPathExists: _has_keys("json_exists"),
     exp.Overlaps: _overlaps,
     exp.Anonymous: _called,

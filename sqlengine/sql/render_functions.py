@@ -314,10 +314,7 @@ def _json_path(function: str) -> Callable[[Any, Spelling], exp.Expr]:
 
 def _json_key(node: Any, how: Spelling) -> exp.Expr:
     """`a ? 'k'`."""
-    key = node.expression
-    if not isinstance(key, exp.Literal):
-        raise NotSupportedError("the key of ? must be a constant", position=position_of(key))
-    return exp.Anonymous(this="json_exists", expressions=[node.this, exp.Literal.string(f'$."{key.this}"')])
+    return exp.Anonymous(this="json_has", expressions=[node.this, node.expression])
 
 
 # ---------------------------------------------------------------- literals and types

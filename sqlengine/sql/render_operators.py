@@ -54,7 +54,8 @@ _GIVES: dict[str, str] = {
     "to_timestamp": "timestamp",
     **dict.fromkeys(
         "json_agg json_array_present json_build_array json_build_object json_concat json_object_agg json_present "
-        "json_query json_strip_nulls json_without jsonb_agg jsonb_build_array jsonb_build_object jsonb_object_agg "
+        "json_query json_strip_nulls json_without jsonb_agg jsonb_build_array jsonb_build_object "
+        "jsonb_delete_path jsonb_object jsonb_object_agg "
         "jsonb_strip_nulls parse_json row_to_json to_json to_jsonb try_parse_json".split(),
         "json",
     ),

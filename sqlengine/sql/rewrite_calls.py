@@ -5,6 +5,7 @@ JSON (rewrite_json.py)."""
 from __future__ import annotations
 
 from sqlengine.sql.lexer import STRING, WORD, Token
+from sqlengine.sql.named_arguments import NAMED, in_places
 from sqlengine.sql.rewrite_json import CALLS, json_call
 from sqlengine.sql.token_edit import matching, operator, split_arguments, word
 
@@ -14,7 +15,7 @@ UNIT_FIRST = frozenset(
 """Functions of a unit and two values."""
 ROUNDED = {"FLOOR": "date_trunc", "CEIL": "date_ceil", "CEILING": "date_ceil"}
 _FORMS = frozenset(("NFC", "NFD", "NFKC", "NFKD"))
-TRIGGERS = UNIT_FIRST | ROUNDED.keys() | CALLS | {"NORMALIZE"}
+TRIGGERS = UNIT_FIRST | ROUNDED.keys() | CALLS | NAMED.keys() | {"NORMALIZE"}
 
 
 def special_calls(tokens: list[Token]) -> list[Token]:
@@ -30,6 +31,8 @@ def special_calls(tokens: list[Token]) -> list[Token]:
             out[at + 2 : close] = _unit_as_text(inner)
         elif name == "NORMALIZE":
             out[at + 2 : close] = _form_as_text(inner)
+        elif name in NAMED:
+            out[at + 2 : close] = in_places(out[at], inner)
         elif name in ROUNDED:
             out[at:close] = _rounded(out[at], out[at + 1], inner)
         else:

@@ -25,6 +25,8 @@ _MADE = {
 }
 """(constructor, what becomes of NULL) -> the function that makes it."""
 _OTHERWISE = {"JSON_OBJECT": "NULL", "JSON_ARRAY": "ABSENT", "JSON_OBJECTAGG": "NULL", "JSON_ARRAYAGG": "ABSENT"}
+_OF_ARRAYS = {1: "jsonb_object", 2: "json_object"}
+"""JSON_OBJECT of that many arguments without any of SQL's words may be PostgreSQL's of arrays of texts."""
 _PATHS = frozenset(("JSON_VALUE", "JSON_QUERY", "JSON_EXISTS"))
 CALLS = _OTHERWISE.keys() | _PATHS
 _MODES = ("lax ", "strict ")
@@ -38,6 +40,9 @@ def json_call(name: Token, opener: Token, inner: list[Token], closer: Token) -> 
     if name.upper == "JSON_ARRAY" and not rest:
         nulls = "NULL"
     arguments = _pairs(rest) if name.upper.startswith("JSON_OBJECT") else rest
+    count = len(split_arguments(inner))
+    if name.upper == "JSON_OBJECT" and count in _OF_ARRAYS and [t.value for t in arguments] == [t.value for t in inner]:
+        return [word(_OF_ARRAYS[count], name), opener, *inner, closer]
     made = [word(_MADE[name.upper, nulls], name), opener, *arguments, closer]
     if name.upper == "JSON_OBJECT" and nulls == "ABSENT":
         return [word("json_present", name), opener, *made, closer]

@@ -1,0 +1,55 @@
+"""`make_interval(days => 10)`: arguments given by name, put in their places."""
+
+from __future__ import annotations
+
+from sqlengine import errors
+from sqlengine.functions.interval_make import PARTS
+from sqlengine.sql.lexer import NUMBER, Token
+from sqlengine.sql.token_edit import operator, split_arguments
+
+NAMED: dict[str, tuple[str, ...]] = {"MAKE_INTERVAL": PARTS}
+"""Functions and their parameters, all of which are 0 when they are left out."""
+_ARROWS = ("=>", ":=")
+
+
+def in_places(name: Token, inner: list[Token]) -> list[Token]:
+    """The arguments of such a call in the order of its parameters."""
+    names = NAMED[name.upper]
+    arguments = split_arguments(inner)
+    by_name = [argument[0].value.lower() for argument in arguments if _is_named(argument)]
+    if not by_name:
+        return inner
+    twice = next((key for key in by_name if by_name.count(key) > 1), None)
+    if twice is not None:
+        raise errors.SyntaxError(f'argument name "{twice}" used more than once', position=name.start)
+    given: dict[str, list[Token]] = {}
+    for argument in arguments:
+        key, value = _placed(name, argument, given)
+        given[key] = value
+    last = max(names.index(key) for key in given)
+    out: list[Token] = []
+    for key in names[: last + 1]:
+        out += [operator(",", name)] if out else []
+        out += given.get(key, [Token(NUMBER, "0", name.start, name.end)])
+    return out
+
+
+def _placed(name: Token, argument: list[Token], before: dict[str, list[Token]]) -> tuple[str, list[Token]]:
+    """The parameter an argument is for, and its value."""
+    names, at = NAMED[name.upper], len(before)
+    if not _is_named(argument):
+        if list(before) != list(names[:at]) or at >= len(names) or not argument:
+            raise errors.SyntaxError("positional argument cannot follow named argument", position=name.start)
+        return names[at], argument
+    key = argument[0].value.lower()
+    if key not in names or key in before:
+        raise errors.UndefinedFunction(
+            f"function {name.value} has no {'further ' if key in before else ''}parameter {key}",
+            hint=errors.did_you_mean(key, names),
+            position=argument[0].start,
+        )
+    return key, argument[2:]
+
+
+def _is_named(argument: list[Token]) -> bool:
+    return len(argument) > 2 and argument[1].value in _ARROWS
