@@ -18,7 +18,8 @@ _COMPLEX = "error('a negative number raised to a non-integer power yields a comp
 _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _NO_POWER = f"CASE WHEN a < 0 THEN {_COMPLEX} ELSE {_OUT_OF_POWER} END"
-_PARTS = ("years", "months", "weeks", "days", "hours", "mins", "secs")
+INTERVAL_PARTS = ("years", "months", "weeks", "days", "hours", "mins", "secs")
+"""The parameters of make_interval."""
 _DAYS = (
     "to_months((years::BIGINT * 12)::INTEGER)",
     "to_months(months::INTEGER)",
@@ -35,7 +36,7 @@ _CLOCK = (
 def _interval_of(count: int) -> str:
     """make_interval of the first parameters."""
     clock = " + ".join(("0::BIGINT", *_CLOCK[: max(0, count - len(_DAYS))]))
-    return f"({', '.join(_PARTS[:count])}) AS {' + '.join((*_DAYS[:count], f'interval_clock({clock})'))}"
+    return f"({', '.join(INTERVAL_PARTS[:count])}) AS {' + '.join((*_DAYS[:count], f'interval_clock({clock})'))}"
 
 
 MACROS: tuple[str, ...] = (
@@ -165,7 +166,7 @@ MACROS: tuple[str, ...] = (
     # What is written of intervals holds nanoseconds.
     "CREATE MACRO interval_clock(us) AS CASE WHEN abs(us) > 9223372036854775 THEN "
     "error('interval out of range')::INTERVAL ELSE to_microseconds(us) END",
-    "CREATE MACRO make_interval" + ", ".join(_interval_of(count) for count in range(len(_PARTS) + 1)),
+    "CREATE MACRO make_interval" + ", ".join(_interval_of(count) for count in range(len(INTERVAL_PARTS) + 1)),
     # Whether one, or all, of the values hold, as OR and AND of them.
     "CREATE MACRO any_of(l) AS CASE WHEN list_contains(l, true) THEN true WHEN len(l) = list_count(l) THEN false END",
     "CREATE MACRO all_of(l) AS CASE WHEN list_contains(l, false) THEN false WHEN len(l) = list_count(l) THEN true END",

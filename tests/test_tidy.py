@@ -106,7 +106,7 @@ def test_every_folder_of_code_says_what_it_is() -> None:
 BANNED_CALLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     # pattern of the called name, path prefixes where it is right, what to use instead
     (r"time\.(time|monotonic|perf_counter)(_ns)?",
-     ("storage/env.py", "sqlengine/runtime/clock.py", "repl/"), "the clock that was passed in"),
+     ("storage/env.py", "sqlengine/real_clock.py", "repl/"), "the clock that was passed in"),
     (r"time\.sleep", ("storage/env.py", "repl/"), "waiting on a condition or an event"),
     (r"(datetime\.)?(datetime|date)\.(now|utcnow|today)", ("repl/",), "the clock that was passed in"),
     (r"open|io\.open|os\.open|os\.fdopen",

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.functions.registry import declare
-from sqlengine.runtime.clock import RealClock
+from sqlengine.real_clock import RealClock
 from sqlengine.types import TIMESTAMPTZ
 
 _CLOCK = RealClock()

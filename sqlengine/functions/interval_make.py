@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from sqlengine.duck_macros import INTERVAL_PARTS
 from sqlengine.functions.registry import declare
 
-PARTS = ("years", "months", "weeks", "days", "hours", "mins", "secs")
 """The parameters; any of them may be given by name."""
 
 
 def _signature(count: int) -> str:
-    kinds = (f"{part} {'double precision' if part == 'secs' else 'bigint'}" for part in PARTS[:count])
+    kinds = (f"{part} {'double precision' if part == 'secs' else 'bigint'}" for part in INTERVAL_PARTS[:count])
     return f"make_interval({', '.join(kinds)}) -> interval"
 
 
 make_interval = declare(
-    "; ".join(_signature(count) for count in range(len(PARTS) + 1)),
+    "; ".join(_signature(count) for count in range(len(INTERVAL_PARTS) + 1)),
     "an interval of its parts, which may be given by name: make_interval(days => 10)",
     example="make_interval(1, 2, 3, 4, 5, 6, 7.5) = INTERVAL '1 year 2 months 25 days 05:06:07.5'",
     duck="make_interval({*})",

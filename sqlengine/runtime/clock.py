@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Protocol
 
 
@@ -14,20 +13,6 @@ class Clock(Protocol):
     def now_us(self) -> int:
         """Microseconds since 1970-01-01 UTC."""
         ...
-
-
-class RealClock:
-    """The machine's clock, never going back within a process."""
-
-    virtual = False
-
-    def __init__(self) -> None:
-        self._latest_us = 0
-
-    def now_us(self) -> int:
-        """Wall-clock microseconds."""
-        self._latest_us = max(self._latest_us, time.time_ns() // 1000)
-        return self._latest_us
 
 
 class VirtualClock:

@@ -28,9 +28,10 @@ from sqlengine.functions.user import UserFunctions
 from sqlengine.operators.base import State
 from sqlengine.plan.pipeline import Planned
 from sqlengine.plan.sharing import is_repeatable, unnamed
+from sqlengine.real_clock import RealClock
 from sqlengine.runtime.checkpoint_writer import Checkpoints
 from sqlengine.runtime.checkpointer import Checkpointer
-from sqlengine.runtime.clock import Clock, RealClock
+from sqlengine.runtime.clock import Clock
 from sqlengine.runtime.cut import make_cut, whole_histories
 from sqlengine.runtime.evolving import settle_topic
 from sqlengine.runtime.fill import Fill, Member, Pace

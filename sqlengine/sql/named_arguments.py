@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sqlengine import errors
-from sqlengine.functions.interval_make import PARTS
+from sqlengine.duck_macros import INTERVAL_PARTS
 from sqlengine.sql.lexer import NUMBER, Token
 from sqlengine.sql.token_edit import operator, split_arguments
 
-NAMED: dict[str, tuple[str, ...]] = {"MAKE_INTERVAL": PARTS}
+NAMED: dict[str, tuple[str, ...]] = {"MAKE_INTERVAL": INTERVAL_PARTS}
 """Functions and their parameters, all of which are 0 when they are left out."""
 _ARROWS = ("=>", ":=")
 
