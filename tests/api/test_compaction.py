@@ -136,7 +136,7 @@ def test_a_long_stretch_without_records_ends_no_reading(tmp_path: Path) -> None:
         ("ALTER TOPIC s SET (min_dirty_ratio = 2)", "22023", "min_dirty_ratio"),
         ("ALTER TOPIC s SET (min_dirty_ratio = half)", "22023", "min_dirty_ratio"),
         ("ALTER TOPIC s SET (delete_retention = '1 month')", "22023", "fixed length"),
-        ("ALTER TOPIC s SET (cleanup = 'compact')", "22023", "unrecognized topic option"),
+        ("ALTER TOPIC s SET (cleaning = 'compact')", "22023", "unrecognized topic option"),
         ("ALTER TOPIC two SET (cleanup_policy = 'compact')", "42P17", "no one key"),
     ],
 )
