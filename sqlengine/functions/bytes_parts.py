@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.errors import DataError
-from sqlengine.functions.registry import Kernel, scalar
+from sqlengine.functions.registry import per_row, scalar
 
 _BYTES, _INT = pa.binary(), pa.int32()
-
-
-def _per_row(body: Callable[..., bytes]) -> Kernel:
-    def kernel(*args: pa.Array) -> pa.Array:
-        rows = zip(*(arg.to_pylist() for arg in args), strict=True)
-        return pa.array([None if None in row else body(*row) for row in rows], _BYTES)
-
-    return kernel
 
 
 def _part(data: bytes, start: int, count: int | None = None) -> bytes:
@@ -36,7 +26,7 @@ def _with_byte(data: bytes, place: int, value: int) -> bytes:
     return data[:place] + bytes((value & 0xFF,)) + data[place + 1 :]
 
 
-_parts, _with_bytes = _per_row(_part), _per_row(_with_byte)
+_parts, _with_bytes = per_row(_BYTES, _part), per_row(_BYTES, _with_byte)
 duck.at_opening("bytes_from", [_BYTES, _INT], _BYTES, _parts)
 duck.at_opening("bytes_part", [_BYTES, _INT, _INT], _BYTES, _parts)
 duck.at_opening("bytes_with", [_BYTES, _INT, _INT], _BYTES, _with_bytes)

@@ -5,28 +5,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
 from typing import Literal
 
 import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.errors import DataError, InvalidText
-from sqlengine.functions.registry import Kernel, scalar
+from sqlengine.functions.registry import per_row, scalar
 
 _TEXT, _BYTES = pa.string(), pa.binary()
 _OCTAL = re.compile(rb"\\(?:([0-3][0-7]{2})|(\\)|)")
 _UNICODE = re.compile(r"\\(?:(\\)|([0-9a-fA-F]{4})|\+([0-9a-fA-F]{6})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE = re.compile("[\ud800-\udfff]")
-
-
-def _per_row(result: pa.DataType, body: Callable[..., object]) -> Kernel:
-    def kernel(*args: pa.Array) -> pa.Array:
-        rows = zip(*(arg.to_pylist() for arg in args), strict=True)
-        return pa.array([None if None in row else body(*row) for row in rows], result)
-
-    return kernel
 
 
 def _escaped(data: bytes) -> str:
@@ -44,8 +35,8 @@ def _unescaped(text: str) -> bytes:
     return _OCTAL.sub(one, text.encode())
 
 
-duck.at_opening("bytes_escaped", [_BYTES], _TEXT, _per_row(_TEXT, _escaped))
-duck.at_opening("bytes_unescaped", [_TEXT], _BYTES, _per_row(_BYTES, _unescaped))
+duck.at_opening("bytes_escaped", [_BYTES], _TEXT, per_row(_TEXT, _escaped))
+duck.at_opening("bytes_unescaped", [_TEXT], _BYTES, per_row(_BYTES, _unescaped))
 
 
 def _character(found: re.Match[str]) -> str:
@@ -76,7 +67,7 @@ def _normalized(text: str, form: str = "NFC") -> str:
 
 
 _FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
-_of_escapes, _in_form = _per_row(_TEXT, _unistr), _per_row(_TEXT, _normalized)
+_of_escapes, _in_form = per_row(_TEXT, _unistr), per_row(_TEXT, _normalized)
 duck.at_opening("text_unistr", [_TEXT], _TEXT, _of_escapes)
 duck.at_opening("text_nfc", [_TEXT], _TEXT, _in_form)
 duck.at_opening("text_in_form", [_TEXT, _TEXT], _TEXT, _in_form)

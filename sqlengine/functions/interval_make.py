@@ -5,8 +5,6 @@ from __future__ import annotations
 from sqlengine.duck_macros import INTERVAL_PARTS
 from sqlengine.functions.registry import declare
 
-"""The parameters; any of them may be given by name."""
-
 
 def _signature(count: int) -> str:
     kinds = (f"{part} {'double precision' if part == 'secs' else 'bigint'}" for part in INTERVAL_PARTS[:count])

@@ -14,25 +14,17 @@ import pyarrow as pa
 from sqlengine import duck
 from sqlengine.errors import DataError
 from sqlengine.functions.posix_regex import compiled, matches
-from sqlengine.functions.registry import Function, Kernel, scalar
+from sqlengine.functions.registry import Function, per_row, scalar
 
 _TEXT, _INT, _BOOL = pa.string(), pa.int32(), pa.bool_()
 _TYPES = {"text": _TEXT, "integer": _INT, "boolean": _BOOL}
-
-
-def _per_row(result: pa.DataType, body: Callable[..., object]) -> Kernel:
-    def kernel(*args: pa.Array) -> pa.Array:
-        rows = zip(*(arg.to_pylist() for arg in args), strict=True)
-        return pa.array([None if None in row else body(*row) for row in rows], result)
-
-    return kernel
 
 
 def _known(signature: str, least: int, body: Callable[..., object], description: str, example: str) -> list[Function]:
     """Functions of `least` parameters of a signature, one more, and so on to all."""
     name, params, result = re.fullmatch(r"(\w+)\((.*)\) -> (\w+)", signature).groups()  # type: ignore[union-attr]
     parts = params.split(", ")
-    kernel = _per_row(_TYPES[result], body)
+    kernel = per_row(_TYPES[result], body)
     found = []
     for count in range(least, len(parts) + 1):
         types = [_TYPES[part.split()[1]] for part in parts[:count]]

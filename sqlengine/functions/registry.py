@@ -231,6 +231,16 @@ def _per_row(name: str, body: Callable[..., Any], result: pa.DataType, strict: b
     return kernel
 
 
+def per_row(result: pa.DataType, body: Callable[..., Any]) -> Kernel:
+    """A kernel that calls `body` with Python values row by row; NULL for any NULL, without a call."""
+
+    def kernel(*args: pa.Array) -> pa.Array:
+        rows = zip(*(arg.to_pylist() for arg in args), strict=True)
+        return pa.array([None if None in row else body(*row) for row in rows], result)
+
+    return kernel
+
+
 def user_error(name: str, err: Exception) -> errors.Error:
     """What a user's Python body raised, as a DataError 38000."""
     return errors.DataError(

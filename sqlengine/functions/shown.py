@@ -6,17 +6,15 @@ texts (format, array_to_string) needs PostgreSQL's output.  DuckDB has it as the
 
 from __future__ import annotations
 
-import re
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import duck
 from sqlengine.functions.casting import cast_kernel
 from sqlengine.functions.registry import Value
+from sqlengine.pgtext import join_lists, list_parts, to_text_array
 
 TEXT = pa.string()
-_NEEDS_QUOTES = re.compile(r'[\s"\\{},]|^$|^null$', re.IGNORECASE)
 
 
 def shown(value: Value) -> pa.Array:
@@ -26,8 +24,6 @@ def shown(value: Value) -> pa.Array:
         return pa.nulls(len(array), TEXT)
     if pa.types.is_boolean(array.type):
         return pc.if_else(array, "t", "f")
-    if pa.types.is_list(array.type):
-        return _braces(shown_items(array), pa.types.is_list(array.type.value_type))
     return array if array.type == TEXT else cast_kernel(array.type, TEXT)(array)
 
 
@@ -45,18 +41,10 @@ def _of_flat(lists: pa.ListArray, flat: pa.Array) -> pa.ListArray:
 
 def _braces(lists: pa.Array, are_arrays: bool) -> pa.Array:
     """`{1,NULL,"a b"}` of the elements' texts, which are not quoted when they are arrays themselves."""
-    made = [None if items is None else _one(items, are_arrays) for items in lists.to_pylist()]
-    return pa.array(made, TEXT)
-
-
-def _one(items: list[str | None], are_arrays: bool) -> str:
-    return "{" + ",".join("NULL" if i is None else i if are_arrays else _item(i) for i in items) + "}"
-
-
-def _item(text: str) -> str:
-    if not _NEEDS_QUOTES.search(text):
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if not are_arrays:
+        return to_text_array(lists)
+    joined = join_lists(lists, list_parts(lists)[1].fill_null("NULL"), ",")
+    return pc.binary_join_element_wise("{", joined, "}", "")
 
 
 def shown_as(lists: pa.ListArray, kinds: pa.Array) -> pa.ListArray:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sqlengine import errors
-from sqlengine.sql import ast
+from sqlengine.sql import ast, quote_identifier
 from sqlengine.sql.glot import parse_query
 from sqlengine.sql.lexer import NUMBER, QUOTED, Token
 from sqlengine.sql.token_edit import operator, word
@@ -91,15 +91,11 @@ def _lent(item: Item, text: str) -> _Part:
     """An item that has been run: its rows, under its names; a query has given them their names already."""
     first = item.head[0]
     head = item.head if item.writes else [first, word("AS", first)]
-    spelt = text[first.start : item.head[-1].end] if item.writes else f"{_quoted(item.name)} AS"
+    spelt = text[first.start : item.head[-1].end] if item.writes else f"{quote_identifier(item.name)} AS"
     rows = Token(QUOTED, _rows(item), first.start, first.end)
     read = [word("SELECT", first), operator("*", first), word("FROM", first), rows]
     tokens = [*head, operator("(", first), *read, operator(")", first)]
-    return _Part(item.name, tokens, f"{spelt} (SELECT * FROM {_quoted(_rows(item))})")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return _Part(item.name, tokens, f"{spelt} (SELECT * FROM {quote_identifier(_rows(item))})")
 
 
 # ---------------------------------------------------------------- statements under them
@@ -137,7 +133,7 @@ def _asked(above: _Above, item: Item, text: str) -> ast.Statement:
     first, above = item.head[0], above.with_items([_typed(item, text)])
     read = [word("SELECT", first), operator("*", first), word("FROM", first)]
     tokens = [*above.tokens(first), *read, Token(QUOTED, item.name, first.start, first.end)]
-    spelt = f"{above.text} SELECT * FROM {_quoted(item.name)}"
+    spelt = f"{above.text} SELECT * FROM {quote_identifier(item.name)}"
     return ast.SelectStatement(query=ast.Query(spelt, parse_query(tokens, text), first.start))
 
 

@@ -272,11 +272,11 @@ def test_a_process_killed_with_state_in_files_leaves_none_behind(tmp_path: Path,
         assert db.execute("SELECT * FROM v ORDER BY k").fetchall() == expected
 
 
-BESIDE = 32 << 20
+BESIDE = 48 << 20
 """The limit is so much more than the process takes without state."""
 
 
-@pytest.mark.parametrize(("kind", "rows"), [("group", 470_000), ("join", 200_000)])
+@pytest.mark.parametrize(("kind", "rows"), [("group", 700_000), ("join", 300_000)])
 def test_state_of_four_times_what_the_limit_leaves_for_it(tmp_path: Path, kind: str, rows: int) -> None:
     """In a process of its own, whose memory the system counts.  What is not in files is bounded here; how much of those
     is in memory too the benchmark shows (benchmarks/memory/bench_limit.py), because it hangs on who else works."""
@@ -294,5 +294,5 @@ def test_state_of_four_times_what_the_limit_leaves_for_it(tmp_path: Path, kind: 
     again = json.loads(done.stdout)
     assert again["rows"] == told["rows"]
     if COMPILED and told["base"]:
-        most = (2.5 if kind == "join" else 3.0) * BESIDE
+        most = (2.0 if kind == "join" else 2.5) * BESIDE
         assert again["own"] <= most, "what is restored leaves for files part by part"

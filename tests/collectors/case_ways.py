@@ -1,10 +1,9 @@
 """The ways a stream case is run: pure rewritings of its steps that must not change its final answer.
 
-as_written; row_by_row (every row a batch of its own, a few where there are many); one_batch (inputs wait and go in
-together); restored (checkpoints up to one input, crash behind the next, open again), once for every input boundary in
-the long run; restored_always (checkpoint, crash and open again behind every input, some where there are many);
-in_shards (restored half way, every operator that can be divided divided); in_files (restored half way, all state in
-files after every tick).
+as_written; row_by_row (every row a batch of its own); one_batch (inputs wait and go in together); restored
+(checkpoints up to one input, crash behind the next, open again), once for every input boundary in the long run;
+restored_always (checkpoint, crash and open again behind every input); in_shards (restored half way, every operator that
+can be divided divided); in_files (restored half way, all state in files after every tick).
 """
 
 from __future__ import annotations
@@ -14,12 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from tests.collectors.case_format import Case, Expect, Input, Oracle, Reopen, Sql, Step, Tick
-from tests.depth import DEEP, rounds, sample
+from tests.depth import DEEP
 
-BATCHES_MAX = rounds(24, 1 << 30)
-"""Into so many batches `row_by_row` divides a case, about: one that has more rows has tens of views, too."""
-OPENINGS_MAX = 4
-"""Behind so many inputs `restored_always` opens again what a change must pass; behind all of them in the long run."""
 IN_SHARDS = "in_shards"
 IN_FILES = "in_files"
 _NO_BARRIER = re.compile(
@@ -59,16 +54,13 @@ def without_changes(steps: Iterable[Step]) -> list[Step]:
 
 
 def row_by_row(steps: Iterable[Step]) -> Iterator[Step]:
-    """Every row of every input as a batch of its own, or as few as make BATCHES_MAX; the clock moves first."""
-    listed = list(steps)
-    size = -(-sum(len(step.rows) for step in listed if isinstance(step, Input)) // BATCHES_MAX)
-    for step in listed:
+    """Every row of every input as a batch of its own; the clock moves before the first."""
+    for step in steps:
         if not isinstance(step, Input):
             yield step
             continue
-        for i in range(0, len(step.rows), size):
-            rows, at_text = step.rows[i : i + size], step.at_text if i == 0 else None
-            yield replace(step, rows=rows, line=step.line + 1 + i, at_text=at_text)
+        for i, row in enumerate(step.rows):
+            yield replace(step, rows=(row,), line=step.line + 1 + i, at_text=step.at_text if i == 0 else None)
 
 
 def one_batch(steps: Iterable[Step]) -> Iterator[Step]:
@@ -133,11 +125,9 @@ def restored(steps: Iterable[Step], boundary: int) -> Iterator[Step]:
 
 
 def restored_always(steps: Iterable[Step]) -> Iterator[Step]:
-    """A checkpoint and a crash behind each input, or OPENINGS_MAX of them."""
-    listed = list(steps)
-    chosen = sample([step.line for step in listed if isinstance(step, Input)], OPENINGS_MAX)
-    for step in listed:
+    """A checkpoint and a crash behind each input."""
+    for step in steps:
         yield step
-        if isinstance(step, Input) and step.line in chosen:
+        if isinstance(step, Input):
             yield Reopen(line=step.line, how="checkpoint")
             yield Reopen(line=step.line, how="crash")

@@ -103,10 +103,10 @@ def broken(path: Path, seed: int) -> Iterator[FaultyEnv]:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_failing_each_call_of_an_operation(scratch: Path, operation: str, space: bool) -> None:
     """The n-th call fails, for every n; then the power does, too, and the storage is opened twice."""
-    # In what a change must pass every operation and kind of failure takes each fourth call, beginning with another.
-    nth, failed = rounds(2 * int(space) + OPERATIONS.index(operation) % 2 - 3, 0), True
+    # In what a change must pass one kind of failure takes the odd calls, the other the even ones.
+    nth, failed = rounds(int(space) - 1, 0), True
     while failed:
-        nth += rounds(4, 1)
+        nth += rounds(2, 1)
         with broken(scratch / str(nth), nth) as env:
             known, path = Known(), str(scratch / str(nth) / "data")
             failed = _breaks(env, known, path, operation, nth, errno.ENOSPC if space else errno.EIO)
