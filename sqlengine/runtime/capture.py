@@ -20,24 +20,31 @@ import pyarrow as pa
 
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.clock import Clock
+from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import Positions, Section
-from sqlengine.state.stored_section import Part, StoredSection, as_range, side_by_side, union
+from sqlengine.state.stored_section import Part, StoredSection, as_range, numbers, side_by_side, union
 from storage import SnapshotWriter, TableWriter
 
 Ints = npt.NDArray[np.int64]
 
 SLICE_US = 2_000
 """A slice is to hold the lock for about so long."""
-SLICE_ROWS, SLICE_ROWS_MAX = 1_024, 1 << 20
+SETTLE_US = 6_000
+"""One in which contents take in rows: a wait for the interpreter, which is in it, is to make none of them small."""
+SETTLED_ROWS, SETTLED_ROWS_MAX, SETTLED_BYTES = 512, 65_536, 1 << 20
+"""Rows that wait to be taken into contents: of the first slice, and at most."""
+SETTLED_ROWS_MIN = 256
+"""A slice has so many: each has its own costs."""
+SLICE_ROWS, SLICE_ROWS_MAX = 1_024, 1 << 17
 """Rows of the first slice, when they are small, and at most."""
 SLICE_BYTES = 1 << 20
 """Of the first slice."""
-LEFT_ROWS_MAX, LEFT_BYTES_MAX = 16_384, 4 << 20
+LEFT_ROWS_MAX, LEFT_BYTES_MAX = 8_192, 4 << 20
 """So many changed rows may be left for the last hold of the lock."""
 FEW_ROWS = 64
 """Rows that are so few are taken to be small."""
-WEIGHED_ROWS = 16
-"""So many rows tell how large those of a section are."""
+WEIGHED_PLACES, WEIGHED_ROWS = 4, 4
+"""So many rows at so many places tell how large those of a section are: memory that nobody has used lately is slow."""
 ROUNDS_MAX = 4
 """Changed rows are copied at most so often before the last hold; what changes faster than it is copied ends there."""
 
@@ -108,11 +115,16 @@ class SectionCapture:
 
     def weigh(self, rows: int) -> float:
         """About how many bytes so many rows are; the lock is held."""
+        return rows * self.row_weight() if rows > FEW_ROWS else 0.0
+
+    def row_weight(self) -> float:
+        """About how many bytes a row is; the lock is held."""
         size = self.section.size()
-        if self.row_bytes is None and rows > FEW_ROWS:
-            some = np.unique(np.linspace(0, size - 1, WEIGHED_ROWS).astype(np.int64))
+        if self.row_bytes is None and size > FEW_ROWS:
+            firsts = np.linspace(0, size - WEIGHED_ROWS, WEIGHED_PLACES).astype(np.int64)
+            some = (firsts[:, None] + np.arange(WEIGHED_ROWS)).ravel()
             self.row_bytes = sum(table.nbytes for table in self.section.rows(some).values()) / len(some)
-        return rows * (self.row_bytes or 0.0)
+        return self.row_bytes or 0.0
 
     def next_name(self) -> str:
         """A name that no part of the section has had in this snapshot."""
@@ -137,7 +149,7 @@ class PartFile:
 
     def rows(self, chosen: Positions) -> pa.Table:
         """Some of the rows, copied; the lock is held."""
-        positions = np.asarray(chosen, dtype=np.int64)
+        positions = numbers(chosen)
         tables = self._capture.section.rows(positions)
         self._capture.columns = {name: table.column_names for name, table in tables.items()}
         written = self._range is None or not any(table.num_columns for table in tables.values())
@@ -171,6 +183,8 @@ class Copier:
         self._clock = clock
         self._pause = pause
         self.longest_hold_us = 0
+        self.settled_rows = min(SETTLED_ROWS, rows_max)
+        """So many rows that wait are taken into contents in about the time of a slice."""
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -183,10 +197,23 @@ class Copier:
         if self._pause is not None:
             self._pause(held_us / 1e6)
 
+    def settle(self, store: RowStore) -> None:
+        """Have contents take in what waits, slice by slice."""
+        waiting = True
+        while waiting:
+            with self.hold():
+                began_us = self._clock.now_us()
+                waiting = store.settle_part(self.settled_rows, SETTLED_BYTES)
+                took_us = self._clock.now_us() - began_us
+                if waiting or took_us > SETTLE_US:  # else nothing says how long so many take
+                    rows = min(self._rows_max, SETTLED_ROWS_MAX, _next_slice(self.settled_rows, took_us, SETTLE_US))
+                    self.settled_rows = max(SETTLED_ROWS_MIN, rows)
+
     def copy(self, capture: SectionCapture, writer: SnapshotWriter) -> None:
         """Write what has changed, slice by slice."""
         with self.hold():
-            weight = capture.weigh(capture.left) / max(1, capture.left)
+            weight = capture.row_weight()
+        with self.hold():
             taken = capture.take()
         positions = capture.with_absorbed(taken)
         if not len(positions):
@@ -214,8 +241,8 @@ class Copier:
         return file, file.rows(positions)
 
 
-def _next_slice(rows: int, took_us: int) -> int:
+def _next_slice(rows: int, took_us: int, slice_us: int = SLICE_US) -> int:
     """Larger slices while they are quick, smaller ones when they are slow."""
-    if 2 * took_us < SLICE_US:
+    if 2 * took_us < slice_us:
         return min(SLICE_ROWS_MAX, rows * 2)
-    return max(1, rows // 2) if took_us > SLICE_US else rows
+    return max(1, rows // 2) if took_us > slice_us else rows

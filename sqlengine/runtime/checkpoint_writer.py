@@ -50,6 +50,7 @@ from sqlengine.runtime.subscription import SubscriptionOutput, expire
 from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
+from sqlengine.state.stored_section import StoredSection
 from storage import SnapshotWriter, StorageError, StoredTable
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ FORMAT = 2
 SMALL = "small"
 SMALL_BYTES = 16_384
 """Tables of so many bytes and less have no file of their own."""
-SETTLED_ROWS, SETTLED_BYTES = 8_192, 1 << 20
-"""So many rows that wait to be taken into contents are taken in within one hold of the lock."""
+LEFT_SETTLED_ROWS = 2_048
+"""So many rows that wait to be taken into contents may be left for the last hold of the lock, however slow that is."""
 PAST_KEPT = 100
 """So many checkpoints are told of."""
 
@@ -285,16 +286,15 @@ class Checkpoints:
         for _, output in outputs:
             output.flush()
         for store in stores:
-            waiting = True
-            while waiting:
-                with writing.copier.hold():
-                    waiting = store.settle_part(SETTLED_ROWS, SETTLED_BYTES)
+            writing.copier.settle(store)
 
     def _try_to_end(self, writing: _Writing, is_last: bool) -> tuple[dict[str, Any] | None, list[SectionCapture]]:
         """(the manifest, all copied, or None when that would take long; what to copy then); the lock is held."""
         stores = self._stores()
         waiting = [store.waiting for store in stores]
-        ends = is_last or _is_little(sum(rows for rows, _ in waiting), sum(size for _, size in waiting))
+        settles = sum(size for _, size in waiting) <= LEFT_BYTES_MAX
+        settles = settles and sum(rows for rows, _ in waiting) <= max(LEFT_SETTLED_ROWS, writing.copier.settled_rows)
+        ends = is_last or settles
         if ends:
             for store in stores:
                 store.settle()
@@ -305,9 +305,10 @@ class Checkpoints:
             for capture in self._captures_of(writing, name, state.sections).values()
         ]
         left = {id(capture): capture.left for capture in captures}
-        weight = sum(capture.weigh(left[id(capture)]) for capture in captures)
-        if not is_last and not (ends and _is_little(sum(left.values()), weight)):
-            return None, captures
+        if not is_last:
+            ends = ends and sum(left.values()) <= LEFT_ROWS_MAX
+            if not ends or sum(capture.weigh(left[id(capture)]) for capture in captures) > LEFT_BYTES_MAX:
+                return None, captures
         if self._unpublished():
             prepared = self._prepared()
             manifest, states = self._describe()
@@ -335,8 +336,14 @@ class Checkpoints:
                 known = self._known.get(section.changed)
                 if known is not None and not all(part.name in self._stored for part in known.stored.parts):
                     known = None  # a checkpoint was written meanwhile that had nothing of its query
-                writing.captures[section.changed] = SectionCapture(head, section, known)
+                row_bytes = None if known is None else self._row_bytes(known.stored)
+                writing.captures[section.changed] = SectionCapture(head, section, known, row_bytes=row_bytes)
         return {key: writing.captures[section.changed] for key, section in sections.items()}
+
+    def _row_bytes(self, stored: StoredSection) -> float | None:
+        """About how many bytes a row of a section takes, as it was stored last; None when it had none."""
+        rows = sum(part.size for part in stored.parts)
+        return sum(self._stored[part.name].num_bytes for part in stored.parts) / rows if rows else None
 
     def _take_rest(self, writing: _Writing, name: str, state: _State) -> dict[str, str]:
         """An operator's tables that are in no section: the names they are stored under, "" in that of small ones."""
@@ -574,8 +581,3 @@ class Checkpoints:
         states.setdefault(name, _State(store.sections()))
         names = store.schema.names if view is None else view.plan.schema.names
         return {"of": name, "columns": [names.index(column) for column in output.columns.names]}
-
-
-def _is_little(num_rows: int, num_bytes: float) -> bool:
-    """Whether so much can be copied within one hold of the lock."""
-    return num_rows <= LEFT_ROWS_MAX and num_bytes <= LEFT_BYTES_MAX

@@ -5,7 +5,7 @@ are a list of batches and nothing else; indexes are built when the first deletio
 occurs n times is n physical rows; deleting marks one of them dead, and dead rows are reclaimed when they outnumber
 the living.  A snapshot shares all chunks that did not change with the snapshot before it.  Texts that repeat are packed
 when there is time (`pack`), and read packed by those who can (`scan_table`).
-The store must not see half a tick as contents: deltas wait in `_pending` until something is read or `settle` is called.
+The store must not see half a tick as contents: deltas wait in `_waiting` until something is read or `settle` is called.
 Deltas that are ticks of their own, in which nothing cancels, are taken in by key without a look at whole rows when the
 contents have one: of what waits of a key the first says whether there was a row before, the last whether there is now.
 """
@@ -29,6 +29,7 @@ from sqlengine.state.row_index import RowIndex, net_weights
 from sqlengine.state.secondary_index import SecondaryIndex
 from sqlengine.state.section import Changed, Section, Sections
 from sqlengine.state.spill import Spill, breathe, in_files, spillable, spilled_bytes
+from sqlengine.state.waiting import Waiting
 
 Ints = npt.NDArray[np.int64]
 
@@ -41,8 +42,6 @@ COMPACT_AT = 4_096
 """Fewer dead rows than this are not worth a compaction."""
 RESTORED_BYTES = 16 << 20
 """A checkpoint's rows are taken in in steps of so many bytes, between which they may leave for files."""
-SPANS_MAX = 64
-"""Into more parts than these a delta is not cut: its rows are copied instead."""
 
 
 class RowStore:
@@ -51,9 +50,7 @@ class RowStore:
     def __init__(self, schema: pa.Schema, key_columns: tuple[int, ...] | None) -> None:
         self.schema = schema
         self.key_columns = key_columns
-        self._pending: list[Delta] = []
-        self._sizes: list[int] = []
-        self._pending_rows = self._pending_bytes = 0
+        self._waiting = Waiting()
         self._net = False
         self._densify = Densifier()
         self._spill_to: str | None = None
@@ -81,24 +78,21 @@ class RowStore:
         if not delta.num_rows:
             return
         self._table = None
-        self._net = net and (self._net or not self._pending)
-        self._pending.append(delta)
-        self._sizes.append(delta.batch.nbytes)
-        self._pending_rows += delta.num_rows
-        self._pending_bytes += self._sizes[-1]
+        self._net = net and (self._net or not self._waiting)
+        self._waiting.append(delta)
         limit = PENDING_LIMIT if self._spill_to is None else SPILLED_PENDING_LIMIT
-        if self._pending_rows >= limit or self._pending_bytes >= PENDING_BYTES:
-            self._fold(final=False)
+        if self._waiting.rows >= limit or self._waiting.bytes >= PENDING_BYTES:
+            self._waiting.extend(self._fold(self._waiting.take_all(), final=False))
 
     def settle(self) -> None:
         """The tick ends here: fold its changes in; every deletion must have found its row (asserted)."""
-        if self._pending:
-            self._fold(final=True)
+        if self._waiting:
+            self._fold(self._waiting.take_all(), final=True)
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """Rows, and their bytes, that `settle` would take in."""
-        return self._pending_rows, self._pending_bytes
+        """What `settle` would take in: as many rows as it costs, and bytes."""
+        return self._waiting.cost_rows, self._waiting.bytes
 
     def settle_part(self, rows_max: int, bytes_max: int = PENDING_BYTES) -> bool:
         """`settle` in steps of about so many rows and bytes; False when all is in. Whoever reads in between settles the
@@ -107,62 +101,36 @@ class RowStore:
         What waits for rows of a later step is tried again behind them, so twice as many steps as there are pieces end
         it.
         """
-        if self._pending_rows <= rows_max and self._pending_bytes <= bytes_max:
-            if self._pending:
-                self._fold(final=True, compacts=False)
+        waiting = self._waiting
+        if waiting.cost_rows <= rows_max and waiting.bytes <= bytes_max:
+            if waiting:
+                self._fold(waiting.take_all(), final=True, compacts=False)
             return self._compact_part(rows_max, bytes_max)
         net, by_key = self._net, self._net and self.key_columns is not None
-        head, rest = self._cut(rows_max, bytes_max, by_key)
-        sizes = self._wait(head)
+        head = waiting.take(rows_max, bytes_max, by_key)
         self._net = by_key or (net and len(head) == 1)
-        self._fold(final=False, compacts=False)
-        self._net = by_key or (net and not self._pending)
-        self._wait([*rest, *self._pending], sizes)
-        return bool(self._pending) or self._compact_part(rows_max, bytes_max)
-
-    def _cut(self, rows_max: int, bytes_max: int, by_key: bool) -> tuple[list[Delta], list[Delta]]:
-        """What waits in two: about so many rows and bytes, at least a row, and the rest."""
-        whole, rows, size = 0, self._pending[0].num_rows, self._sizes[0]
-        while rows <= rows_max and size <= bytes_max:
-            whole += 1
-            rows, size = rows + self._pending[whole].num_rows, size + self._sizes[whole]
-        if whole:
-            return self._pending[:whole], self._pending[whole:]
-        first, *rest = _deletions_first(self._pending[0]) if by_key else self._pending[:1]
-        most = max(1, min(rows_max, bytes_max * first.num_rows // max(1, first.batch.nbytes)))
-        if first.num_rows > most:
-            first, rest = first.span(0, most), [first.span(most, first.num_rows), *rest]
-        return [first], [*rest, *self._pending[1:]]
-
-    def _wait(self, deltas: list[Delta], sizes: Mapping[int, int] | None = None) -> Mapping[int, int]:
-        """These wait, and no others; `sizes`: bytes by id of some. Returns those of what waited until now."""
-        before = {id(delta): size for delta, size in zip(self._pending, self._sizes, strict=True)}
-        known = before if sizes is None else sizes
-        self._sizes = [known[id(delta)] if id(delta) in known else delta.batch.nbytes for delta in deltas]
-        self._pending = deltas
-        self._pending_rows = sum(delta.num_rows for delta in deltas)
-        self._pending_bytes = sum(self._sizes)
-        return before
+        late = self._fold(head, final=False, compacts=False)
+        self._net = by_key or (net and not late)
+        waiting.extend(late)
+        return bool(waiting) or self._compact_part(rows_max, bytes_max)
 
     def clear(self) -> None:
         """Remove all rows (TRUNCATE)."""
-        self._wait([])
+        self._waiting = Waiting()
         self._reset()
 
-    def _fold(self, final: bool, compacts: bool = True) -> None:
-        """Apply the net of the pending deltas; what cannot be applied yet stays pending unless `final`. `compacts`:
-        dead rows may be reclaimed."""
-        pending = self._pending
-        self._wait([])
+    def _fold(self, pending: Sequence[Delta], final: bool, compacts: bool = True) -> list[Delta]:
+        """Apply the net of deltas; returns what cannot be applied yet, nothing when it is `final`. `compacts`: dead
+        rows may be reclaimed."""
         if all(d.weights is None for d in pending) and (self.key_columns is None or self._index is None):
             for delta in pending:
                 self._append(delta.batch)
-            return
+            return []
         if self._net and self.key_columns is not None:
             self._fold_by_key(pending)
             if compacts:
                 self._compact_if_worth_it()
-            return
+            return []
         merged = concat(pending)
         assert merged is not None
         if merged.weights is None or (self._net and len(pending) == 1):
@@ -177,9 +145,9 @@ class RowStore:
         early = self._insert(part(merged.batch, come), more, None if prints is None else prints[come])
         waiting = [d for d in (debts, early) if d is not None]
         assert not (final and waiting), f"the contents of a finished tick are not a valid multiset: {waiting[0]}"
-        self._wait(waiting)
         if compacts:
             self._compact_if_worth_it()
+        return waiting
 
     def _fold_by_key(self, pending: Sequence[Delta]) -> None:
         """Apply deltas each of which is net, in their order, to contents with a key."""
@@ -530,18 +498,3 @@ class RowStore:
         self._new, self._died = Changed(), Changed()
         self._new.begin(self._arena.num_rows)
         self._died.begin(self._arena.num_rows if self._dead else 0)
-
-
-def _deletions_first(delta: Delta) -> list[Delta]:
-    """The rows, those that go before those that come; cut without a copy unless the two lie all mixed up."""
-    if delta.weights is None:
-        return [delta]
-    goes = delta.weights < 0
-    cuts = np.flatnonzero(goes[1:] != goes[:-1]) + 1
-    if not len(cuts) or (len(cuts) == 1 and goes[0]):
-        return [delta]
-    if len(cuts) > SPANS_MAX:
-        return [delta.take(np.flatnonzero(goes)), delta.take(np.flatnonzero(~goes))]
-    edges = [0, *cuts.tolist(), delta.num_rows]
-    spans = [delta.span(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
-    return sorted(spans, key=lambda span: bool(span.weight_array()[0] > 0))

@@ -22,24 +22,39 @@ Positions: TypeAlias = "range | Ints"
 """Ascending; a range takes no memory, which whoever holds a lock has no time to fill."""
 
 
+BLOCK = 4_096
+"""So many marks are looked at together."""
+
+
 class Changed:
-    """Which positions have changed since they were taken; those behind the ones there were then have."""
+    """Which positions have changed since they were taken; those behind the ones there were then have.
+
+    A byte a position, and a byte a block of them that has marks: what is asked while others wait costs as much as has
+    changed, not as much as there is.
+    """
 
     def __init__(self) -> None:
         self.generation = 0
         """Another number when a position may hold another row than before: everything is to be taken again."""
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing has been taken."""
         self._known = 0
         self._marks = np.zeros(0, dtype=np.uint8)
+        self._blocks = np.zeros(0, dtype=np.uint8)
 
     def mark(self, positions: Ints) -> None:
         """These (any order, repeats allowed) change."""
         if self._known:
-            self._marks[positions[positions < self._known]] = 1
+            known = positions[positions < self._known]
+            self._marks[known] = 1
+            self._blocks[known // BLOCK] = 1
 
     def renumbered(self) -> None:
         """Rows have moved to other positions, or all are others."""
         self.generation += 1
-        self._known = 0
+        self._forget()
 
     def cut(self, size: int) -> None:
         """The positions from `size` on are gone; others may come there."""
@@ -49,22 +64,30 @@ class Changed:
 
     def take(self, size: int) -> Positions:
         """The positions changed since the last call, of `size` there are now, ascending; all at the first call."""
-        changed = np.flatnonzero(self._marks[: self._known].view(np.bool_))
-        new = range(self._known, size)
+        blocks, new = np.flatnonzero(self._blocks), range(self._known, size)
+        at = np.flatnonzero(self._marked(blocks))
+        changed = blocks[at // BLOCK] * BLOCK + at % BLOCK
         if size > len(self._marks):
-            self._marks = np.zeros(max(size, 2 * len(self._marks)), dtype=np.uint8)
+            places = -(-max(size, 2 * len(self._marks)) // BLOCK)
+            self._marks, self._blocks = np.zeros(places * BLOCK, np.uint8), np.zeros(places, np.uint8)
         else:
             self._marks[changed] = 0
+            self._blocks[blocks] = 0
         self._known = size
         return np.concatenate([changed, np.arange(new.start, new.stop)]) if len(changed) else new
 
+    def _marked(self, blocks: Ints) -> npt.NDArray[np.bool_]:
+        """The marks of blocks, a row each."""
+        return self._marks.view(np.bool_).reshape(-1, BLOCK)[blocks]
+
     def count(self, size: int) -> int:
         """How many `take` would return."""
-        return int(np.count_nonzero(self._marks[: self._known])) + max(0, size - self._known)
+        marked = np.count_nonzero(self._marked(np.flatnonzero(self._blocks)))
+        return int(marked) + max(0, size - self._known)
 
     def begin(self, size: int) -> None:
         """The `size` rows there are have been taken."""
-        self._known = 0
+        self._forget()
         self.take(size)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.delta import Delta
-from sqlengine.state import row_arena, row_store
+from sqlengine.state import row_arena, row_store, waiting
 from sqlengine.state.row_store import RowStore
 from tests.depth import rounds
 
@@ -90,13 +90,17 @@ def test_rows_by_key(ticks: list[list[tuple[int, str | None]]]) -> None:
     st.lists(st.tuples(st.dictionaries(st.integers(0, 9), st.sampled_from([None, "a", "b"])), st.integers(0, 99))),
     st.integers(1, 5),
     st.sampled_from([1, 40, 1 << 20]),
+    st.integers(1, 3),
 )
 @settings(max_examples=rounds(80, 200), deadline=None)
-def test_ticks_by_key(ticks: list[tuple[dict[int, str | None], int]], rows_max: int, bytes_max: int) -> None:
+def test_ticks_by_key(
+    ticks: list[tuple[dict[int, str | None], int]], rows_max: int, bytes_max: int, delta_rows: int
+) -> None:
     """Ticks that wait for one another, each net and in any order, taken in by key, in steps of any size."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_store, "COMPACT_AT", 4)
-        patch.setattr(row_store, "SPANS_MAX", 3)
+        patch.setattr(waiting, "SPANS_MAX", 3)
+        patch.setattr(waiting, "DELTA_ROWS", delta_rows)
         store, expected = RowStore(SCHEMA, (0,)), dict[int, str]()
         for changes, seed in ticks:
             after = {k: v for k, v in (expected | changes).items() if v is not None}
