@@ -17,7 +17,8 @@ from sqlengine.operators.asof_shape import LEFT, RIGHT, AsofShape
 from sqlengine.operators.base import END_OF_TIME, State, Times
 from sqlengine.state.key_index import KeyIndex
 from sqlengine.state.section import Sections
-from sqlengine.state.spill import Spill, in_files, spillable, spilled_bytes
+from sqlengine.state.spill import Spill, spillable, spilled_bytes
+from sqlengine.state.time_queue import TimeQueue
 from sqlengine.state.timed_rows import TimedRows
 
 Ints = npt.NDArray[np.int64]
@@ -26,7 +27,7 @@ TRIM_AT = 16_384
 
 
 class SettledAsof:
-    """Left rows are held as they came; right rows are searchable."""
+    """Left rows are held by their times; right rows are searchable."""
 
     def __init__(self, shape: AsofShape) -> None:
         self._shape = shape
@@ -36,7 +37,7 @@ class SettledAsof:
         """No rows."""
         self._index = KeyIndex(self._shape.key_types)
         self._right = TimedRows(self._shape.schemas[RIGHT], retracting=False)
-        self._held: list[tuple[pa.RecordBatch, int]] = []
+        self._held = TimeQueue(self._shape.schemas[LEFT])
         self._trim_at = TRIM_AT
 
     def take(self, delta: Delta, port: int) -> None:
@@ -55,24 +56,20 @@ class SettledAsof:
         return self._index.insert(self._shape.keys(batch, RIGHT), batch.num_rows), self._shape.times(batch, RIGHT)
 
     def _hold(self, batch: pa.RecordBatch) -> None:
-        if batch.num_rows:
-            self._held.append((batch, int(self._shape.times(batch, LEFT).min())))
+        self._held.add(Delta(batch), self._shape.times(batch, LEFT))
 
     def advance(self, times: Times) -> Delta | None:
         """Release the left rows that are final."""
-        held, self._held = self._held, []
         out: list[Delta] = []
         right_us = times.watermarks_us[RIGHT]
-        for batch, earliest in held:
-            if earliest > right_us:
-                self._held.append((batch, earliest))
-            else:
-                self._hold(self._release(batch, right_us, out))
+        due = self._held.take_due(right_us)
+        if due is not None:
+            self._hold(self._release(due.batch, right_us, out))
         self._trim(times)
         return concat(out)
 
     def _release(self, batch: pa.RecordBatch, right_us: int, out: list[Delta]) -> pa.RecordBatch:
-        """Emit the final rows of a held batch; returns the others."""
+        """Emit those held rows that are final; returns the others."""
         shape = self._shape
         stamps = shape.times(batch, LEFT)
         slots = self._index.find(shape.keys(batch, LEFT), batch.num_rows)
@@ -100,7 +97,7 @@ class SettledAsof:
         """Drop right rows that no left row to come (or held) can be joined with."""
         if self._right.num_rows < self._trim_at:
             return
-        left_us = min([times.watermarks_us[LEFT], *(earliest for _, earliest in self._held)])
+        left_us = self._before_held(times.watermarks_us[LEFT])
         if self._shape.backward:
             self._right.kill(self._right.runs.superseded(min(left_us, times.watermarks_us[RIGHT])))
         else:
@@ -110,40 +107,41 @@ class SettledAsof:
 
     def output_watermark(self, times: Times) -> int:
         """Held back by the held rows."""
-        return min([times.watermark_us, *(earliest for _, earliest in self._held)])
+        return self._before_held(times.watermark_us)
+
+    def _before_held(self, time_us: int) -> int:
+        """Not later than any row that is held."""
+        held_us = self._held.next_us
+        return time_us if held_us is None else min(time_us, held_us)
 
     def state_size(self) -> Mapping[str, int]:
         """Held left rows and right rows."""
-        rows = self._right.num_rows + sum(batch.num_rows for batch, _ in self._held)
-        held = sum(batch.nbytes for batch, _ in self._held)
-        return {"rows": rows, "bytes": held + self._right.num_bytes + self._index.nbytes}
+        size = self._held.num_bytes + self._right.num_bytes + self._index.nbytes
+        return {"rows": self._right.num_rows + self._held.num_rows, "bytes": size}
 
     @property
     def spilled_bytes(self) -> int:
         """Bytes that are in files."""
-        held = sum(batch.nbytes for batch, _ in self._held if in_files(batch))
-        return held + spilled_bytes([self._index, self._right])
+        return spilled_bytes([self._index, self._right, self._held])
 
     def spill(self, to: Spill) -> int:
         """Have rows and what finds them in files (state/spill.py)."""
-        freed = sum(part.spill(to) for part in spillable([self._index, self._right]))
-        leaving = [at for at, (batch, _) in enumerate(self._held) if not in_files(batch) and batch.nbytes >= to.least]
-        for at, batch in zip(leaving, to.batches([self._held[at][0] for at in leaving]), strict=True):
-            self._held[at] = batch, self._held[at][1]
-            freed += batch.nbytes
-        return freed
+        return sum(part.spill(to) for part in spillable([self._index, self._right, self._held]))
 
     def sections(self) -> Sections:
-        """Right rows."""
-        return self._right.sections("right")
+        """Right rows, and the left ones that are held."""
+        return {**self._right.sections("right"), **self._held.sections("left")}
 
     def rest(self) -> State:
-        """Held left rows."""
-        return {"left": pa.Table.from_batches([batch for batch, _ in self._held], schema=self._shape.schemas[LEFT])}
+        """Nothing else."""
+        return {}
 
     def restore(self, state: State) -> None:
-        """Hold the snapshot's rows."""
+        """Hold the snapshot's rows; also of one in which held rows were no sections, but a table of themselves."""
         self._clear()
         self._right.restore(state, "right", self._entries)
+        if "left" not in state:
+            self._held.restore(state, "left")
+            return
         for batch in state["left"].to_batches():
             self._hold(batch)

@@ -14,6 +14,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import State
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.section import Changed, Section, Sections
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -24,6 +25,7 @@ NEVER = int(np.iinfo(np.int64).max)
 COMPACT_ABOVE = 1024
 """Counts that are 0 are kept until there are so many of them and they are the majority."""
 
+ROWS, FOUND = "rows", "found"
 _NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -36,6 +38,7 @@ class FirstRounds:
         self._first = Growable(fill=NEVER)
         self._found = KeyIndex([pa.int64(), pa.int64()])
         self._counts = Growable()
+        self._changed_rows, self._changed_found = Changed(), Changed()
         self._leaving: dict[int, list[Ints]] = {}
         self._homeless = _NOTHING
 
@@ -49,6 +52,8 @@ class FirstRounds:
         self._displace(joins)
         self._first.values[joins] = number
         self._first.values[loses] = NEVER
+        self._changed_rows.mark(joins)
+        self._changed_rows.mark(loses)
         homeless = np.concatenate([self._homeless, loses])
         self._homeless = homeless[self._first.values[homeless] == NEVER]
         gone = np.concatenate([*self._leaving.pop(number, []), loses])
@@ -63,6 +68,7 @@ class FirstRounds:
         places = self._found.insert([slots, np.full(len(slots), number, dtype=np.int64)])
         self._counts.grow(self._found.size)
         np.add.at(self._counts.values, places, found.weight_array())
+        self._changed_found.mark(places)
         return slots
 
     def _has(self, slots: Ints, number: int) -> Mask:
@@ -105,24 +111,42 @@ class FirstRounds:
         self._found = KeyIndex([pa.int64(), pa.int64()])
         self._found.insert([moved[slots], np.ascontiguousarray(numbers)])
         self._counts.replace(counts)
+        self._changed_rows.renumbered()
+        self._changed_found.renumbered()
 
     def size(self) -> tuple[int, int]:
         """Rows and bytes kept."""
         size = self._rows.nbytes + self._first.nbytes + self._found.nbytes + self._counts.nbytes
         return int(np.count_nonzero(self._first.values != NEVER)), size
 
-    def rest(self) -> State:
+    def sections(self) -> Sections:
         """All state, between ticks."""
-        self._forget()
-        rows = self._rows.snapshot().append_column("$first", pa.array(self._first.values.copy()))
-        return {"rows": rows, "found": self._found.snapshot().append_column("$n", pa.array(self._counts.values.copy()))}
+        rows = Section(self._changed_rows, lambda: self._rows.size, self._row_rows)
+        found = Section(self._changed_found, lambda: self._found.size, self._found_rows)
+        return {ROWS: rows, FOUND: found}
+
+    def _row_rows(self, slots: Ints) -> State:
+        return {ROWS: self._rows.rows(slots).append_column("$first", pa.array(self._first.values[slots]))}
+
+    def _found_rows(self, places: Ints) -> State:
+        return {FOUND: self._found.rows(places).append_column("$n", pa.array(self._counts.values[places]))}
+
+    def rest(self) -> State:
+        """Nothing else."""
+        return {}
 
     def restore(self, state: State) -> None:
-        """Replace it."""
-        self._rows.restore(state["rows"])
-        self._first.replace(state["rows"].column("$first").to_numpy())
-        self._found.restore(state["found"])
-        self._counts.replace(state["found"].column("$n").to_numpy())
+        """Hold what the sections had; a table without rows may be missing."""
+        rows, found = (
+            state.get(ROWS, self._row_rows(_NOTHING)[ROWS]),
+            state.get(FOUND, self._found_rows(_NOTHING)[FOUND]),
+        )
+        self._rows.restore(rows)
+        self._first.replace(rows.column("$first").to_numpy())
+        self._found.restore(found)
+        self._counts.replace(found.column("$n").to_numpy())
+        self._changed_rows.begin(self._rows.size)
+        self._changed_found.begin(self._found.size)
 
     def _delta(self, slots: Ints, weight: int) -> Delta:
         batch = pa.RecordBatch.from_arrays(self._rows.columns(slots), schema=self._schema)

@@ -33,12 +33,14 @@ from sqlengine.operators.sub_flow import SubFlow
 from sqlengine.plan import nodes
 from sqlengine.state.growable import Growable
 from sqlengine.state.key_index import KeyIndex
+from sqlengine.state.section import Changed, Section, Sections
 
 Ints = npt.NDArray[np.int64]
 
 ITERATIONS_MAX = 100_000
 """A recursion that is not done by then is taken for one that never ends."""
 
+ROWS = "rows"
 COMPACT_ABOVE = 1024
 """Rows that are gone are kept until there are so many of them and they are the majority."""
 
@@ -54,7 +56,7 @@ class Fixpoint(Protocol):
         """Rows and bytes kept beside the step's."""
         ...
 
-    def rest(self) -> State:
+    def sections(self) -> Sections:
         """All state but the step's."""
         ...
 
@@ -100,8 +102,11 @@ class IterateOperator(Operator):
         below = self._step.state_size()
         return {"rows": rows + below["rows"], "bytes": size + below["bytes"]}
 
+    def sections(self) -> Sections:
+        return {**self._fixpoint.sections(), **self._step.sections()}
+
     def rest(self) -> State:
-        return {**self._fixpoint.rest(), **self._step.rest()}
+        return self._step.rest()
 
     def restore(self, state: State) -> None:
         self._fixpoint.restore(state)
@@ -145,11 +150,11 @@ class _AllRows:
     def size(self) -> tuple[int, int]:
         return 0, 0
 
-    def rest(self) -> State:
+    def sections(self) -> Sections:
         return {}
 
     def restore(self, state: State) -> None:
-        assert not any(name == "rows" for name in state)
+        assert ROWS not in state
 
 
 class _DistinctRows:
@@ -160,6 +165,7 @@ class _DistinctRows:
         self._schema = schema
         self._index = KeyIndex(schema.types)
         self._derivations, self._in_base, self._member = Growable(), Growable(), Growable()
+        self._changed = Changed()
         self._lost: list[Ints] = []
         self._touched: list[Ints] = []
 
@@ -188,6 +194,7 @@ class _DistinctRows:
             array.grow(self._index.size)
         weights = delta.weight_array()
         np.add.at(counts.values, slots, weights)
+        self._changed.mark(slots)
         self._touched.append(slots)
         self._lost.append(slots[weights < 0])
 
@@ -210,6 +217,7 @@ class _DistinctRows:
         """Put rows in or out; returns them with what they were."""
         was = self._member.values[slots].copy()
         self._member.values[slots] = value
+        self._changed.mark(slots)
         return slots, was
 
     def _rows(self, slots: Ints, weight: int) -> Delta:
@@ -237,6 +245,7 @@ class _DistinctRows:
         return (self._member.values == 0) & (self._derivations.values == 0) & (self._in_base.values == 0)
 
     def _forget(self, dead: npt.NDArray[np.bool_]) -> None:
+        self._changed.renumbered()
         self._index.compact(~dead)
         for array in (self._derivations, self._in_base, self._member):
             array.replace(array.values[~dead])
@@ -245,17 +254,20 @@ class _DistinctRows:
         arrays = (self._derivations, self._in_base, self._member)
         return int(self._member.values.sum()), self._index.nbytes + sum(a.nbytes for a in arrays)
 
-    def rest(self) -> State:
-        self._forget(self._dead())
-        table = self._index.snapshot()
+    def sections(self) -> Sections:
+        return {ROWS: Section(self._changed, lambda: self._index.size, self._rows_of)}
+
+    def _rows_of(self, slots: Ints) -> State:
+        table = self._index.rows(slots)
         for name, array in self._counts().items():
-            table = table.append_column(name, pa.array(array.values.copy()))
-        return {"rows": table}
+            table = table.append_column(name, pa.array(array.values[slots]))
+        return {ROWS: table}
 
     def restore(self, state: State) -> None:
-        self._index.restore(state["rows"])
+        self._index.restore(state[ROWS])
         for name, array in self._counts().items():
-            array.replace(state["rows"].column(name).to_numpy())
+            array.replace(state[ROWS].column(name).to_numpy())
+        self._changed.begin(self._index.size)
 
     def _counts(self) -> dict[str, Growable]:
         return {"$derivations": self._derivations, "$base": self._in_base, "$member": self._member}

@@ -16,10 +16,12 @@ from sqlengine import duck
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.sub_flow import within
 from sqlengine.plan import nodes
 from sqlengine.sql.marks import NOW, fill_marks
 from sqlengine.state.arrow_buffers import wrap
 from sqlengine.state.row_store import RowStore
+from sqlengine.state.section import Sections, below
 from sqlengine.types import storage_type
 
 
@@ -67,14 +69,21 @@ class RecomputeOperator(Operator):
         rows = sum(store.num_rows for store in self._inputs) + self._answer.num_rows
         return {"rows": rows, "bytes": sum(store.num_bytes for store in self._inputs) + self._answer.nbytes}
 
+    def sections(self) -> Sections:
+        for store in self._inputs:
+            store.settle()
+        stores = enumerate(self._inputs)
+        return {name: section for i, s in stores for name, section in below(f"in{i}.", s.sections()).items()}
+
     def rest(self) -> State:
-        tables = {f"in{i}": store.snapshot_table() for i, store in enumerate(self._inputs)}
         changed = {"changed": str(int(self._changed))}
-        return {**tables, "answer": self._answer.replace_schema_metadata(changed)}
+        return {"answer": self._answer.replace_schema_metadata(changed)}
 
     def restore(self, state: State) -> None:
+        """Also of what was written before the inputs had sections: their living rows are a table each."""
         for i, store in enumerate(self._inputs):
-            store.restore({"rows": state[f"in{i}"]})
+            whole = state.get(f"in{i}")
+            store.restore(within(state, f"in{i}.") if whole is None else {"rows": whole})
         metadata = state["answer"].schema.metadata or {}
         self._changed = metadata.get(b"changed") != b"0"
         self._answer = _as_declared(state["answer"], self.schema)

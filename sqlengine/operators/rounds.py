@@ -18,8 +18,9 @@ from sqlengine.errors import TooComplex
 from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.row_errors import Failure
-from sqlengine.operators.sub_flow import SubFlow, from_table, negated, to_table, total
+from sqlengine.operators.sub_flow import SubFlow, from_table, negated, to_table, total, within
 from sqlengine.plan import nodes
+from sqlengine.state.section import Sections, below
 
 ROUNDS_MAX = 1000
 """A recursion that is not done by then is taken for one that never ends."""
@@ -75,7 +76,7 @@ class RoundsOperator(Operator):
         changes = [change]
         while (further := self._differences[-1]) is not None and not self._is_last():
             flow = self._make()
-            flow.restore(self._flows[-1].rest())
+            flow.restore(self._flows[-1].snapshot())
             made = flow.change([], further, now_us)
             self._flows.append(flow)
             self._differences.append(made)
@@ -103,6 +104,13 @@ class RoundsOperator(Operator):
         rows = sum(s["rows"] for s in sizes) + sum(d.num_rows for d in kept)
         return {"rows": rows, "bytes": sum(s["bytes"] for s in sizes) + sum(d.batch.nbytes for d in kept)}
 
+    def sections(self) -> Sections:
+        return {
+            name: section
+            for i, flow in enumerate(self._flows)
+            for name, section in below(f"{i}/", flow.sections()).items()
+        }
+
     def rest(self) -> State:
         state: dict[str, pa.Table] = {}
         for i, (flow, difference) in enumerate(zip(self._flows, self._differences, strict=True)):
@@ -115,5 +123,4 @@ class RoundsOperator(Operator):
         self._flows = [self._make() for _ in range(rounds)]
         self._differences = [from_table(state[f"{i}/$difference"]) for i in range(rounds)]
         for i, flow in enumerate(self._flows):
-            head = f"{i}/"
-            flow.restore({name[len(head) :]: table for name, table in state.items() if name.startswith(head)})
+            flow.restore(within(state, f"{i}/"))

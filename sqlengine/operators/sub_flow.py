@@ -11,10 +11,13 @@ from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.row_errors import Failure
 from sqlengine.plan import nodes
+from sqlengine.state.section import Sections, below
 
 Consumer = tuple[int, int]
 """(place of an operator, its input port)."""
 WEIGHT = "$weight"
+SECTION_ROWS = 1_024
+"""Fewer rows than these are copied whole when one of them has changed."""
 
 
 class SubFlow:
@@ -39,11 +42,11 @@ class SubFlow:
         place = self._places[node] = len(self._operators)
         self._operators.append(self._build(node))
         self._consumers.append([])
-        for port, below in enumerate(node.inputs):
-            if isinstance(below, nodes.Port):
-                self._ports.setdefault(below.index, []).append((place, port))
+        for port, read in enumerate(node.inputs):
+            if isinstance(read, nodes.Port):
+                self._ports.setdefault(read.index, []).append((place, port))
             else:
-                self._consumers[self._add(below)].append((place, port))
+                self._consumers[self._add(read)].append((place, port))
         return place
 
     def push(self, port: int, delta: Delta, now_us: int) -> list[Delta]:
@@ -101,15 +104,35 @@ class SubFlow:
         sizes = [operator.state_size() for operator in self._operators]
         return {"rows": sum(s["rows"] for s in sizes), "bytes": sum(s["bytes"] for s in sizes)}
 
+    def sections(self) -> Sections:
+        """All operators' sections of SECTION_ROWS and more, their names numbered: a file each is too much for what is
+        small."""
+        every = (below(f"{i}.", operator.sections()) for i, operator in enumerate(self._operators))
+        return {name: section for each in every for name, section in each.items() if section.size() >= SECTION_ROWS}
+
     def rest(self) -> State:
-        """All operators' tables, their names numbered."""
+        """What is in no section."""
+        found: State = {}
+        for i, operator in enumerate(self._operators):
+            for section in operator.sections().values():
+                if section.size() < SECTION_ROWS:
+                    found |= {f"{i}.{name}": table for name, table in section.whole().items()}
+            found |= {f"{i}.{name}": table for name, table in operator.rest().items()}
+        return found
+
+    def snapshot(self) -> State:
+        """All operators' state."""
         return {f"{i}.{name}": table for i, o in enumerate(self._operators) for name, table in o.snapshot().items()}
 
     def restore(self, state: State) -> None:
         """Replace all operators' state."""
         for i, operator in enumerate(self._operators):
-            head = f"{i}."
-            operator.restore({name[len(head) :]: table for name, table in state.items() if name.startswith(head)})
+            operator.continue_from(within(state, f"{i}."))
+
+
+def within(state: State, head: str) -> State:
+    """The tables whose names begin so, under the rest of their names."""
+    return {name[len(head) :]: table for name, table in state.items() if name.startswith(head)}
 
 
 def total(*deltas: Delta | None) -> Delta | None:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import pyarrow as pa
-
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import TooComplex
 from sqlengine.operators import rounds
@@ -21,8 +19,9 @@ from sqlengine.operators.base import NO_WATERMARK, NUMBERS, Operator, State, Tim
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.first_rounds import FirstRounds
 from sqlengine.operators.row_errors import Failure
-from sqlengine.operators.sub_flow import SubFlow, from_table, negated, to_table, total
+from sqlengine.operators.sub_flow import SubFlow, from_table, negated, to_table, total, within
 from sqlengine.plan import nodes
+from sqlengine.state.section import Sections, below
 
 _EMPTY, _FOUND, _OF_NOTHING = "empty/", "found/", "$of_nothing"
 
@@ -123,7 +122,7 @@ class WorkingTablesOperator(Operator):
                 hint="end it by a condition on a depth or, for graphs with cycles, by UNION instead of UNION ALL",
             )
         flow = self._make()
-        flow.restore(self._empty.rest())
+        flow.restore(self._empty.snapshot())
         self._flows.append(flow)
         self._sizes.append(0)
 
@@ -145,13 +144,18 @@ class WorkingTablesOperator(Operator):
         rows, size = (0, 0) if self._found is None else self._found.size()
         return {"rows": rows + sum(s["rows"] for s in sizes), "bytes": size + sum(s["bytes"] for s in sizes)}
 
+    def _parts(self) -> Mapping[str, SubFlow | FirstRounds]:
+        """What keeps state, and what its tables' names begin with."""
+        flows = {_EMPTY: self._empty, **{f"{i}/": flow for i, flow in enumerate(self._flows)}}
+        return flows if self._found is None else {**flows, _FOUND: self._found}
+
+    def sections(self) -> Sections:
+        parts = self._parts().items()
+        return {name: section for head, part in parts for name, section in below(head, part.sections()).items()}
+
     def rest(self) -> State:
-        state: dict[str, pa.Table] = {}
-        parts = {_EMPTY: self._empty.rest(), **{f"{i}/": flow.rest() for i, flow in enumerate(self._flows)}}
-        if self._found is not None:
-            parts[_FOUND] = self._found.rest()
-        for head, tables in parts.items():
-            state |= {head + name: table for name, table in tables.items()}
+        parts = self._parts().items()
+        state = {head + name: table for head, part in parts for name, table in part.rest().items()}
         sizes = {f"round_{i}": size for i, size in enumerate(self._sizes)}
         return {
             **state,
@@ -164,12 +168,5 @@ class WorkingTablesOperator(Operator):
         self._sizes = [numbers[f"round_{i}"] for i in range(numbers["rounds"])]
         self._flows = [self._make() for _ in self._sizes]
         self._of_nothing = from_table(state[_OF_NOTHING])
-        self._empty.restore(_below(state, _EMPTY))
-        for i, flow in enumerate(self._flows):
-            flow.restore(_below(state, f"{i}/"))
-        if self._found is not None:
-            self._found.restore(_below(state, _FOUND))
-
-
-def _below(state: State, head: str) -> State:
-    return {name[len(head) :]: table for name, table in state.items() if name.startswith(head)}
+        for head, part in self._parts().items():
+            part.restore(within(state, head))

@@ -45,6 +45,7 @@ from sqlengine.runtime.carried import Carried, carried
 from sqlengine.runtime.failures import as_error
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.query import ContinuousQuery, Held
+from sqlengine.runtime.rests import Rest, Rests, Seen
 from sqlengine.runtime.stored_columns import stored_names
 from sqlengine.runtime.subscription import SubscriptionOutput, expire
 from sqlengine.runtime.topic_output import TopicOutput
@@ -59,15 +60,12 @@ if TYPE_CHECKING:
 NAME = "checkpoint"
 FORMAT = 2
 SMALL = "small"
-SMALL_BYTES = 16_384
-"""Tables of so many bytes and less have no file of their own."""
 LEFT_SETTLED_ROWS = 2_048
 """So many rows that wait to be taken into contents may be left for the last hold of the lock, however slow that is."""
+RESTS_AT_ONCE = 16
+"""The rests of so many operators are copied within one hold of the lock."""
 PAST_KEPT = 100
 """So many checkpoints are told of."""
-
-Seen = tuple[int, ...]
-"""What an operator has seen and said, as numbers: while they are the same its state is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +81,6 @@ class CheckpointFigures:
     bytes_written: int
     bytes_total: int
     error: str | None = None
-
-
-@dataclass(slots=True)
-class _Rest:
-    """The tables of an operator that are in no section, as stored."""
-
-    seen: Seen
-    tables: dict[str, str]
-    small: State
 
 
 @dataclass(slots=True)
@@ -120,8 +109,8 @@ class _Writing:
     writer: SnapshotWriter
     copier: Copier
     captures: dict[Changed, SectionCapture] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
-    """Tables to keep of the last snapshot."""
+    names: set[str] = field(default_factory=set)
+    """Tables of operators' rests."""
     small: dict[str, pa.Table] = field(default_factory=dict)
     large: dict[str, pa.Table] = field(default_factory=dict)
     left: list[tuple[PartFile, pa.Table]] = field(default_factory=list)
@@ -138,7 +127,7 @@ class Checkpoints:
         self._instance = instance
         self._mutex = threading.Lock()
         self._known: WeakKeyDictionary[Changed, Kept] = WeakKeyDictionary()
-        self._rests: WeakKeyDictionary[Operator, _Rest] = WeakKeyDictionary()
+        self._rests = Rests()
         self._carried: dict[str, Carried] = {}
         self._stored: Mapping[str, StoredTable] = {}
         self._number = 0
@@ -262,6 +251,7 @@ class Checkpoints:
         for to_go in reversed(range(ROUNDS_MAX + 1 if ahead else 1)):
             if ahead:
                 self._take_in(writing)
+                self._copy_rests(writing)
             with writing.copier.hold():
                 if not ahead:
                     self._instance.scheduler.catch_up()
@@ -287,6 +277,15 @@ class Checkpoints:
             output.flush()
         for store in stores:
             writing.copier.settle(store)
+
+    def _copy_rests(self, writing: _Writing) -> None:
+        """Copy what operators have in no section, some at a time: most is the same in the last hold of the lock."""
+        with writing.copier.hold():
+            states = [(name, state) for name, state in self._describe()[1].items() if state.operator is not None]
+        for first in range(0, len(states), RESTS_AT_ONCE):
+            with writing.copier.hold():
+                for name, state in states[first : first + RESTS_AT_ONCE]:
+                    self._rest(name, state)
 
     def _try_to_end(self, writing: _Writing, is_last: bool) -> tuple[dict[str, Any] | None, list[SectionCapture]]:
         """(the manifest, all copied, or None when that would take long; what to copy then); the lock is held."""
@@ -349,22 +348,16 @@ class Checkpoints:
         """An operator's tables that are in no section: the names they are stored under, "" in that of small ones."""
         if state.operator is None:
             return {}
-        known = self._rests.get(state.operator)
-        if known is None or known.seen != state.seen or not self._has(known, writing):
-            known = self._rests[state.operator] = _Rest(state.seen, {}, {})
-            for key, table in state.operator.rest().items():
-                if table.nbytes <= SMALL_BYTES:
-                    known.small[key] = table
-                else:
-                    stored = known.tables[key] = f"{name}/{key}#{self._number}"
-                    writing.large[stored] = table
-        writing.small.update({f"{name}/{key}": table for key, table in known.small.items()})
-        writing.names.update(dict.fromkeys(known.tables.values(), ""))
-        return {**known.tables, **dict.fromkeys(known.small, "")}
+        rest = self._rest(name, state)
+        writing.large.update(rest.fresh)
+        writing.small.update({f"{name}/{key}": table for key, table in rest.small.items()})
+        writing.names.update(rest.stored.values())
+        return {**rest.stored, **dict.fromkeys(rest.small, "")}
 
-    def _has(self, rest: _Rest, writing: _Writing) -> bool:
-        """Whether all of its tables are stored, or will be."""
-        return all(name in self._stored or name in writing.large for name in rest.tables.values())
+    def _rest(self, name: str, state: _State) -> Rest:
+        """Of an operator's state; the lock is held."""
+        assert state.operator is not None
+        return self._rests.of(state.operator, name, state.seen, self._number, self._stored)
 
     def _write_left(self, writing: _Writing) -> None:
         """What was copied under the lock."""
@@ -386,7 +379,7 @@ class Checkpoints:
     def _commit(self, writing: _Writing, manifest: dict[str, Any]) -> int:
         """Make it the newest; the bytes written for it."""
         known: dict[Changed, Kept] = {}
-        kept = set(writing.names) - set(writing.large)
+        kept = writing.names - set(writing.large)
         for state in manifest["states"].values():
             for key, capture in state["sections"].items():
                 known[capture.section.changed] = capture.kept()
@@ -402,6 +395,7 @@ class Checkpoints:
         for sink, _ in sinks:
             sink.sync()
         before, self._stored = self._stored, writing.writer.commit(manifest)
+        self._rests.written()
         journal = self._instance.scheduler.journal
         if journal is not None:
             journal.forget(self._journal_start)

@@ -18,6 +18,7 @@ from sqlengine.quick_dataclass import dataclass
 
 Ints = npt.NDArray[np.int64]
 NOTHING: Ints = np.empty(0, dtype=np.int64)
+NO_MARKS = np.zeros(0, dtype=np.uint8)
 Positions: TypeAlias = "range | Ints"
 """Ascending; a range takes no memory, which whoever holds a lock has no time to fill."""
 
@@ -41,8 +42,8 @@ class Changed:
     def _forget(self) -> None:
         """Nothing has been taken."""
         self._known = 0
-        self._marks = np.zeros(0, dtype=np.uint8)
-        self._blocks = np.zeros(0, dtype=np.uint8)
+        self._marks = self._blocks = NO_MARKS
+        self._is_marked = False
 
     def mark(self, positions: Ints) -> None:
         """These (any order, repeats allowed) change."""
@@ -50,6 +51,7 @@ class Changed:
             known = positions[positions < self._known]
             self._marks[known] = 1
             self._blocks[known // BLOCK] = 1
+            self._is_marked = True
 
     def renumbered(self) -> None:
         """Rows have moved to other positions, or all are others."""
@@ -64,7 +66,11 @@ class Changed:
 
     def take(self, size: int) -> Positions:
         """The positions changed since the last call, of `size` there are now, ascending; all at the first call."""
-        blocks, new = np.flatnonzero(self._blocks), range(self._known, size)
+        new = range(self._known, size)
+        if not self._is_marked and size <= len(self._marks):
+            self._known = size
+            return new
+        blocks = np.flatnonzero(self._blocks)
         at = np.flatnonzero(self._marked(blocks))
         changed = blocks[at // BLOCK] * BLOCK + at % BLOCK
         if size > len(self._marks):
@@ -73,7 +79,7 @@ class Changed:
         else:
             self._marks[changed] = 0
             self._blocks[blocks] = 0
-        self._known = size
+        self._known, self._is_marked = size, False
         return np.concatenate([changed, np.arange(new.start, new.stop)]) if len(changed) else new
 
     def _marked(self, blocks: Ints) -> npt.NDArray[np.bool_]:
@@ -82,7 +88,7 @@ class Changed:
 
     def count(self, size: int) -> int:
         """How many `take` would return."""
-        marked = np.count_nonzero(self._marked(np.flatnonzero(self._blocks)))
+        marked = np.count_nonzero(self._marked(np.flatnonzero(self._blocks))) if self._is_marked else 0
         return int(marked) + max(0, size - self._known)
 
     def begin(self, size: int) -> None:

@@ -7,6 +7,7 @@ import random
 import pytest
 
 import sqlengine
+from sqlengine.operators import sub_flow
 from tests.depth import rounds
 from tests.differential import small_tables
 
@@ -167,7 +168,8 @@ def test_what_is_on_a_cycle_goes_with_its_last_way_in():
 
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("query", [*QUERIES[:4], *QUERIES[-17:-1:2]])
-def test_it_continues_from_a_checkpoint(tmp_path, query):
+def test_it_continues_from_a_checkpoint(tmp_path, monkeypatch, query):
+    monkeypatch.setattr(sub_flow, "SECTION_ROWS", 2)  # so that most of it is written by what has changed
     rng = random.Random(5)
     with sqlengine.connect(tmp_path) as db:
         small_tables.create(db)
@@ -180,6 +182,7 @@ def test_it_continues_from_a_checkpoint(tmp_path, query):
             for _ in range(5):
                 small_tables.change(db, rng)
                 small_tables.compare(db, [query])
+                db.execute("CHECKPOINT")
 
 
 def test_the_rows_of_a_stream_only_come():
