@@ -34,6 +34,8 @@ COALESCED = (nodes.GroupAggregate, nodes.WindowAggregate, nodes.SessionAggregate
 """Operators for which one large delta is cheaper than several small ones, copying included (those that can be divided
 see to it themselves)."""
 
+FEW_ROWS = 8_192
+"""The greatest time of so few rows is sooner looked for than read from their statistics."""
 NOW_INTERVAL_US = 1_000_000
 """How often a query whose answer changes with now() is run again when nothing else happens."""
 
@@ -218,7 +220,7 @@ class Dataflow:
                     marks = running[id(batch)] = tracker.observe_running(batch.partition, read, now_us)
                     if not marked <= reading and has_late(batch, tracker, marks):
                         reading |= marked
-                elif reading:
+                elif reading and batch.frame.stored_rows < FEW_ROWS:
                     tracker.observe(batch.partition, batch.select(tracker.columns), now_us)
                 else:
                     observe_unread(batch, tracker, now_us)
