@@ -201,7 +201,7 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO as_map(k, v) AS map(k, v)",
     "CREATE MACRO map_from_key_values(k, v) AS map(k, v)",
     "CREATE MACRO map_contains_key(m, k) AS map_contains(m, k)",
-    "CREATE MACRO str_to_map(s, d, e) AS map_from_entries(list_transform(string_split(s, d), lambda p: "
+    "CREATE MACRO str_to_map(s, d := ',', e := '=') AS map_from_entries(list_transform(string_split(s, d), lambda p: "
     "{'k': string_split(p, e)[1], 'v': CASE WHEN contains(p, e) THEN substring(p, strpos(p, e) + length(e)) END}))",
     "CREATE MACRO splittomap(s, d, e) AS map_from_entries(list_transform(list_filter(string_split(s, d), "
     "lambda p: contains(p, e)), lambda p: {'k': string_split(p, e)[1], 'v': substring(p, strpos(p, e) + "

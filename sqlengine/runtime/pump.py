@@ -24,7 +24,7 @@ BRAKE_WAIT_S = 0.01
 """The sleep while a follower has much to read: rows wait in their topics, connectors are not asked for more."""
 
 LINGER_SHARE, LINGER_MAX_US, LINGER_BEHIND_US = 0.5, 1_500, 20_000
-"""When something comes so soon behind a tick, more of it is on its way: what is written to several streams at once.  The
+"""When something comes so soon behind a tick, more is on its way: what is written to several streams at once.  The
 next tick then waits for this share of the time a tick takes, as Nagle's algorithm does for packets (RFC 896): one tick
 instead of two, and the writer is not kept from the interpreter by the first."""
 

@@ -24,7 +24,7 @@ def unique(node: Node, column: str | None = None) -> ast.UniqueDef:
 
 
 def create_index(node: Node) -> ast.Statement:
-    """CREATE [UNIQUE] INDEX ... ON name (columns)."""
+    """CREATE [UNIQUE] INDEX ... ON name (columns) [INCLUDE (columns)] [DISTRIBUTED BY (columns)]."""
     index, method, partial = node.node("index_name"), node.node("index_method"), node.node("partial")
     if method is not None and (leaf := next(method.flat())) and ident(method, leaf) not in _METHODS:
         hint = f"one of: {', '.join(_METHODS)}"
@@ -35,11 +35,13 @@ def create_index(node: Node) -> ast.Statement:
         raise NotSupportedError(
             "an index of some rows only is not supported", hint="leave WHERE out", position=position
         )
+    carried = [(names, leaf) for names in node.nodes("names") for leaf in names.flat()]
     items = [(item, leaf) for item in node.nodes("index_item") if (leaf := item.leaf("EXPR")) is not None]
     return ast.CreateIndex(
         name=name_of(node),
         columns=tuple(_column(item.source(leaf)) for item, leaf in items),
         positions=tuple(leaf.start_pos or 0 for _, leaf in items),
+        carried=tuple((ident(names, leaf), leaf.start_pos or 0) for names, leaf in carried),
         index=ident(index, next(index.flat())) if index is not None else None,
         unique=node.has("is_unique_index"),
         if_not_exists=node.has("if_not_exists"),

@@ -21,7 +21,6 @@ from sqlengine.sql.build import (
     kind_of,
     name_of,
     names_of,
-    option_pairs,
     query_leaf,
     query_of,
     select_all,
@@ -253,12 +252,19 @@ def _forced(force: Node, item: Node) -> tuple[str, str]:
 
 
 def select(node: Node) -> ast.Statement:
-    """A query, followed when it has EMIT, of the past when it has AS OF."""
+    """A query, followed when it has EMIT, as far as a LIMIT behind that; of the past when it has AS OF."""
     query = query_of(node)
     assert query is not None
     emit = emit_of(node, query) if node.has("emit") else None
     as_of, what = _as_of(node)
-    return ast.SelectStatement(query=query, emit=emit, as_of=as_of, as_of_what=what)
+    return ast.SelectStatement(query=query, emit=emit, limit=_limit(node), as_of=as_of, as_of_what=what)
+
+
+def _limit(node: Node) -> int | None:
+    """The number of LIMIT."""
+    found = node.node("limit")
+    leaf = found.leaf("NUMBER") if found is not None else None
+    return whole_number(leaf) if leaf is not None else None
 
 
 def _as_of(node: Node) -> tuple[str, ast.AsOf]:
@@ -271,18 +277,12 @@ def _as_of(node: Node) -> tuple[str, ast.AsOf]:
 
 
 def subscribe(node: Node) -> ast.Statement:
-    """SUBSCRIBE [TO] view | (query) [WITH (...)] [AS OF TICK n | AS OF TIMESTAMP t]."""
+    """SUBSCRIBE [TO] view | (query) [WITH (name [[=] value], ...)] [AS OF TICK n | AS OF TIMESTAMP t]."""
     query = query_of(node)
     if query is None:
         query = select_all(name_of(node), _first(node) or 0)
-    options = node.node("options")
     as_of, what = _as_of(node)
-    return ast.Subscribe(
-        query=query,
-        options=option_pairs(options.node("option_list")) if options is not None else (),
-        as_of=as_of,
-        as_of_what=what,
-    )
+    return ast.Subscribe(query=query, options=_settings(node), as_of=as_of, as_of_what=what)
 
 
 def whole_number(leaf: lark.Token) -> int:
@@ -296,12 +296,10 @@ def whole_number(leaf: lark.Token) -> int:
 def print_topic(node: Node) -> ast.Statement:
     """PRINT 'topic' [FROM BEGINNING] [LIMIT n]."""
     leaf = next(node.flat())
-    limit = node.node("limit")
-    number = limit.leaf("NUMBER") if limit is not None else None
     return ast.Print(
         topic=ident(node, leaf),
         from_beginning=node.has("from_beginning"),
-        limit=whole_number(number) if number is not None else None,
+        limit=_limit(node),
     )
 
 
@@ -352,7 +350,7 @@ _SHOWN = {
 
 
 def describe(node: Node) -> ast.Statement:
-    """DESCRIBE [EXTENDED] name."""
+    """DESCRIBE [EXTENDED] name [EXTENDED]."""
     return ast.Describe(target=name_of(node), extended=node.has("extended"))
 
 

@@ -210,6 +210,6 @@ def _copy_changes(statement: ast.CopyTo, context: Context) -> Result:
         result = subscribe(copied, context)
     else:
         assert isinstance(copied, ast.SelectStatement) and copied.emit is not None
-        result = follow(context, copied.query, copied.emit, snapshot=True)
+        result = follow(context, copied.query, copied.emit, snapshot=True, limit=copied.limit)
     result.tag = "COPY"
     return result

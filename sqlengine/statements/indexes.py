@@ -62,6 +62,8 @@ def create_index(statement: ast.CreateIndex, context: Context) -> Result:
                 return Result("CREATE INDEX")
             raise DuplicateTable(f'relation "{name}" already exists')
         check_columns(obj.columns, statement.columns, statement.positions, stored=statement.unique)
+        for column, position in statement.carried:
+            check_columns(obj.columns, (column,), (position,), stored=False)
         made = IndexInfo(name, statement.columns, statement.unique, serial=_serial(obj.indexes))
         if isinstance(obj, Table) and made.unique:
             context.instance.catch_up(context.check)

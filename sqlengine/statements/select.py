@@ -43,7 +43,7 @@ STORED = (Stream, Table, MaterializedView)
 def select(statement: ast.SelectStatement, context: Context) -> Result:
     """A query on its own."""
     if statement.emit is not None:
-        return follow(context, statement.query, statement.emit, snapshot=True)
+        return follow(context, statement.query, statement.emit, snapshot=True, limit=statement.limit)
     table, tick = run_at(context, statement.query, statement.as_of, statement.as_of_what, context.is_binary)
     return Result(table=table, tick=tick)
 

@@ -232,20 +232,26 @@ def _with_head(columns: pa.Schema, changes: FollowedQuery | Subscriber, ticks: b
     return Followed(pa.schema([*head, *columns]), changes, ticks)
 
 
-def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool) -> Result:
-    """A followed query as an endless result."""
-    return _endless("SELECT", followed_query(context, query, emit, snapshot))
+def follow(context: Context, query: ast.Query, emit: ast.Emit, snapshot: bool, limit: int | None = None) -> Result:
+    """A followed query as a result that is endless, or ends behind `limit` rows of changes."""
+    return _endless("SELECT", followed_query(context, query, emit, snapshot), limit)
 
 
-def _endless(tag: str, source: Followed) -> Result:
+def _endless(tag: str, source: Followed, limit: int | None = None) -> Result:
     def batches() -> Iterator[pa.RecordBatch]:
+        left = limit
         try:
-            while (batch := source.next()) is not None:
+            while left != 0 and (batch := source.next()) is not None:
+                if left is not None:
+                    batch = batch.slice(0, left)
+                    left -= batch.num_rows
                 yield batch
         finally:
             source.close()
 
-    return Result(tag, schema=source.schema, batches=batches(), endless=True, notices=[], on_close=source.close)
+    return Result(
+        tag, schema=source.schema, batches=batches(), endless=limit is None, notices=[], on_close=source.close
+    )
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+
 import sqlengine
 
 
@@ -70,3 +72,29 @@ def test_many_threads() -> None:
             thread.join()
         assert not failures
         assert sorted(db.execute("SELECT * FROM counts").fetchall()) == [(who, 20) for who in range(4)]
+
+
+def test_options_of_subscribe_need_no_value() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE t (k INT PRIMARY KEY)")
+        db.execute("INSERT INTO t VALUES (1)")
+        for options in ("(SNAPSHOT)", "(SNAPSHOT true, PROGRESS)", "(snapshot = true, progress = false)"):
+            first = next(iter(db.execute(f"SUBSCRIBE (SELECT * FROM t) WITH {options}").batches()))
+            assert [row["k"] for row in first.to_pylist()] == [1]
+        with pytest.raises(sqlengine.Error, match='unrecognized option "snapsot"'):
+            db.execute("SUBSCRIBE t WITH (snapsot)")
+
+
+def test_a_followed_query_ends_behind_its_limit() -> None:
+    with sqlengine.connect() as db:
+        db.execute("CREATE STREAM t (k INT)")
+        db.execute("INSERT INTO t VALUES (1), (2)")
+        assert db.execute("SELECT k FROM t EMIT CHANGES LIMIT 1").fetchall() == [("insert", 1)]
+        later = threading.Timer(0.1, lambda: db.execute("INSERT INTO t VALUES (3), (4)"))
+        later.start()
+        assert db.execute("SELECT k FROM t EMIT CHANGES LIMIT 3").fetchall() == [("insert", k) for k in (1, 2, 3)]
+        later.join()
+        assert db.execute("SELECT k FROM t EMIT CHANGES LIMIT 0").fetchall() == []
+        assert db.execute("SHOW QUERIES").fetchall() == []
+        with pytest.raises(sqlengine.Error, match="a whole number is expected"):
+            db.execute("SELECT k FROM t EMIT CHANGES LIMIT 1.5")

@@ -206,6 +206,8 @@ def main() -> int:
     seed = options.first if options.seed is None else options.seed
     with nursery() as processes:
         while True:
+            if options.keep:
+                Path(options.keep).mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix="pipeline", dir=options.keep))
             try:
                 run_pipeline(seed, options.ticks, options.life, folder, processes, tally)

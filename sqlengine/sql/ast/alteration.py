@@ -34,11 +34,13 @@ class AddUnique(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateIndex(Statement):
-    """CREATE [UNIQUE] INDEX [IF NOT EXISTS] [index] ON name (columns), with the columns' places in the text."""
+    """CREATE [UNIQUE] INDEX [IF NOT EXISTS] [index] ON name (columns), with the columns' places in the text; `carried`:
+    the columns, and their places, that it says it has beside them."""
 
     name: Name
     columns: tuple[str, ...]
     positions: tuple[int, ...]
+    carried: tuple[tuple[str, int], ...] = ()
     index: str | None = None
     unique: bool = False
     if_not_exists: bool = False

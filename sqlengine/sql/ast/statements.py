@@ -407,10 +407,12 @@ class CopyTo(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectStatement(Statement):
-    """A query on its own; with `emit` it is followed until cancelled; `as_of`: text behind AS OF TICK or TIMESTAMP."""
+    """A query on its own; with `emit` it is followed until cancelled, or until so many changes have come (`limit`);
+    `as_of`: text behind AS OF TICK or TIMESTAMP."""
 
     query: Query
     emit: Emit | None = None
+    limit: int | None = None
     as_of: str = ""
     as_of_what: AsOf = "tick"
 
