@@ -14,6 +14,7 @@ their Arrow rows at one tick.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -40,7 +41,7 @@ from sqlengine.runtime.subscriptions import after_restart
 from sqlengine.settings import Settings
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
-from sqlengine.sql.named_at import named_at
+from sqlengine.sql.named_at import called_name, named_at
 from sqlengine.statements import carry_out
 from sqlengine.statements.access import authorize
 from sqlengine.statements.context import Context
@@ -85,6 +86,15 @@ def run_statement(statement: ast.Statement, context: Context) -> Result:
     return run_call(lambda: carry_out(statement, context), statement, context)
 
 
+def _suggest_own(error: errors.Error, context: Context) -> None:
+    """A function that nobody knows may be meant for one of the database's own, of which few who say so know."""
+    name = called_name(error) if isinstance(error, errors.UndefinedFunction) else None
+    if name is None or not (error.hint is None or error.hint.startswith(errors.DID_YOU_MEAN)):
+        return
+    own = [user.name for user in context.instance.functions.all()]
+    error.hint = errors.did_you_mean(name, [*own, *re.findall(r'"([^"]+)"', error.hint or "")]) or error.hint
+
+
 def run_call(call: Callable[[], Result], statement: ast.Statement, context: Context) -> Result:
     """What a statement is carried out by, with its errors' positions and its notices."""
     begin(context)
@@ -94,6 +104,7 @@ def run_call(call: Callable[[], Result], statement: ast.Statement, context: Cont
         with reading_in(settings.timezone, settings.text_style.order, context.instance.clock.now_us()):
             result = call()
     except errors.Error as error:
+        _suggest_own(error, context)
         error.position = named_at(error, statement.text)
         if error.position is not None:
             error.position += statement.position

@@ -409,9 +409,12 @@ def nearest(name: str, candidates: Iterable[str], limit: int = 3) -> list[str]:
     return difflib.get_close_matches(name, list(candidates), n=limit, cutoff=0.6)
 
 
+DID_YOU_MEAN = "did you mean "
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     """A hint such as `did you mean "orders" or "order"?`, or None when nothing is near."""
     near = nearest(name, candidates)
     if not near:
         return None
-    return "did you mean " + " or ".join(f'"{n}"' for n in near) + "?"
+    return DID_YOU_MEAN + " or ".join(f'"{n}"' for n in near) + "?"

@@ -39,13 +39,19 @@ def named_at(error: errors.Error, text: str) -> int | None:
     if error.position is not None:
         return error.position
     if isinstance(error, errors.UndefinedFunction):
-        called = _CALLED.search(error.message)
-        return _call(tokens, called[1]) if called is not None else None
+        name = called_name(error)
+        return _call(tokens, name) if name is not None else None
     quoted = _QUOTED.search(error.message) or _QUALIFIED.match(error.message)
     if quoted is None or not isinstance(error, (*_NAMING, *_BY_VALUE)):
         return None
     kinds = ("word", "quoted") if isinstance(error, _NAMING) else ("word", "quoted", "string", "number")
     return _first(tokens, quoted[1].rpartition(".")[2] if isinstance(error, _NAMING) else quoted[1], kinds)
+
+
+def called_name(error: errors.UndefinedFunction) -> str | None:
+    """The function that an error says does not exist."""
+    called = _CALLED.search(error.message)
+    return called[1] if called is not None else None
 
 
 def _first(tokens: Sequence[Token], name: str, kinds: Sequence[str], start: int = 0) -> int | None:

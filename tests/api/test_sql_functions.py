@@ -231,3 +231,11 @@ def test_a_function_of_the_program_without_arguments(db: Database) -> None:
     db.execute("INSERT INTO t VALUES (1), (2)")
     assert rows(db, "SELECT a, seven() FROM t ORDER BY a") == [(1, 7), (2, 7)]
     assert rows(db, "SELECT seven()") == [(7,)]
+
+
+def test_a_misspelt_call_is_told_the_databases_own(db: Database) -> None:
+    db.execute("CREATE FUNCTION taxed(x INT) RETURNS INT LANGUAGE sql AS 'x + 1'")
+    for call, hint in (("taxd(1)", 'did you mean "taxed"'), ("lenght('a')", 'did you mean "length"')):
+        with pytest.raises(sqlengine.Error, match="does not exist") as raised:
+            db.execute(f"SELECT {call}")
+        assert str(raised.value.hint).startswith(hint)
