@@ -282,7 +282,15 @@ def subscribe(node: Node) -> ast.Statement:
     if query is None:
         query = select_all(name_of(node), _first(node) or 0)
     as_of, what = _as_of(node)
-    return ast.Subscribe(query=query, options=_settings(node), as_of=as_of, as_of_what=what)
+    options = tuple(_wish(wish) for wish in node.nodes("wish"))
+    return ast.Subscribe(query=query, options=options, as_of=as_of, as_of_what=what)
+
+
+def _wish(node: Node) -> tuple[str, str]:
+    """(name, value) of an option; one without a value is wished for."""
+    key, value = node.node("option_key"), node.node("option_value")
+    assert key is not None
+    return key_text(key), "true" if value is None else value_text(value)
 
 
 def whole_number(leaf: lark.Token) -> int:

@@ -78,7 +78,7 @@ def test_options_of_subscribe_need_no_value() -> None:
     with sqlengine.connect() as db:
         db.execute("CREATE TABLE t (k INT PRIMARY KEY)")
         db.execute("INSERT INTO t VALUES (1)")
-        for options in ("(SNAPSHOT)", "(SNAPSHOT true, PROGRESS)", "(snapshot = true, progress = false)"):
+        for options in ("(SNAPSHOT)", "(SNAPSHOT true, PROGRESS)", "('snapshot' = true, progress = false)", "()"):
             first = next(iter(db.execute(f"SUBSCRIBE (SELECT * FROM t) WITH {options}").batches()))
             assert [row["k"] for row in first.to_pylist()] == [1]
         with pytest.raises(sqlengine.Error, match='unrecognized option "snapsot"'):

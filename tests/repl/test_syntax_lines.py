@@ -23,10 +23,10 @@ where option_value is 'text' | number | name [. ...] | interval
 COPY {name [(name [, ...])] | ({select | subscribe})} TO {'text' | STDOUT}
     [[WITH] (setting_items) | [WITH] old_setting [...]]
 where select is one of
-    query [EMIT emit_item [emit_item ...]]
+    query [EMIT emit_item [emit_item ...] [LIMIT number]]
   | query {AS OF TICK expression | AS OF TIMESTAMP expression}
 where subscribe is
-    SUBSCRIBE [TO] {name | query} [WITH ([option [, ...]])]
+    SUBSCRIBE [TO] {name | query} [WITH () | WITH (wish_items)]
         [AS OF TICK expression | AS OF TIMESTAMP expression]
 where emit_item is one of
     CHANGES
@@ -35,7 +35,8 @@ where emit_item is one of
   | EVERY interval
   | ALLOWED LATENESS interval
   | TIMEOUT interval
-where option is {name | 'text'} [. ...] = option_value
+where wish_items is
+    {name | 'text'} [. ...] [option_value | = option_value] [, ...]
 """
 MERGE = """
 MERGE INTO name [[AS] name]
