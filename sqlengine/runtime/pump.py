@@ -28,6 +28,9 @@ LINGER_SHARE, LINGER_MAX_US, LINGER_BEHIND_US = 0.5, 1_500, 20_000
 next tick then waits for this share of the time a tick takes, as Nagle's algorithm does for packets (RFC 896): one tick
 instead of two, and the writer is not kept from the interpreter by the first."""
 
+LINGER_PAUSE = 15
+"""So many times there is no waiting behind one in vain: rows that come alone are not to be late for nothing."""
+
 FAULT_WAIT_S = 1.0
 """The sleep after a fault, so that one that stays does not keep a processor busy."""
 
@@ -43,6 +46,7 @@ class Pump:
         self._tick_us = 0.0
         """How long a tick takes, the latest ones above all."""
         self._ticked_us = 0
+        self._not_lingering = 0
         self._thread = threading.Thread(target=self._run, name="sqlengine-pump", daemon=True)
 
     def start(self) -> None:
@@ -78,9 +82,16 @@ class Pump:
                 self._give_back()
 
     def _linger(self) -> None:
-        """Let what comes with what has come come."""
-        if self._scheduler.clock.now_us() - self._ticked_us < LINGER_BEHIND_US:
-            self._stopping.wait(min(LINGER_MAX_US, LINGER_SHARE * self._tick_us) / 1e6)
+        """Let what comes with what has come come, where that has lately been so."""
+        if self._scheduler.clock.now_us() - self._ticked_us >= LINGER_BEHIND_US:
+            return
+        if self._not_lingering:
+            self._not_lingering -= 1
+            return
+        self._wake.clear()
+        self._stopping.wait(min(LINGER_MAX_US, LINGER_SHARE * self._tick_us) / 1e6)
+        if not self._wake.is_set():
+            self._not_lingering = LINGER_PAUSE
 
     def _turn(self) -> float:
         """Do what is due; how many seconds to sleep, 0 when there may be more."""
