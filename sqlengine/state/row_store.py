@@ -12,6 +12,7 @@ contents have one: of what waits of a key the first says whether there was a row
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -40,6 +41,8 @@ SPILLED_PENDING_LIMIT = 4_096
 """When contents are in files: each row may bring in pages of them."""
 COMPACT_AT = 4_096
 """Fewer dead rows than this are not worth a compaction."""
+INDEXED_PER_SETTLED = 16
+"""So many rows get into an index in the time in which one is taken in."""
 RESTORED_BYTES = 16 << 20
 """A checkpoint's rows are taken in in steps of so many bytes, between which they may leave for files."""
 
@@ -62,6 +65,8 @@ class RowStore:
         self._live = Growable(1, np.uint8)
         self._dead = 0
         self._index: KeyIndex | RowIndex | None = None
+        self._indexing: tuple[KeyIndex | RowIndex, RowChains, int] | None = None
+        """An index on its way, and the first row that is not in it."""
         self._chains = RowChains()
         self._secondary: dict[tuple[int, ...], SecondaryIndex] = {}
         self._filtered: dict[int, tuple[pa.RecordBatch, pa.RecordBatch]] = {}
@@ -102,6 +107,8 @@ class RowStore:
         it.
         """
         waiting = self._waiting
+        if waiting and self._wants_index and not self._index_part(INDEXED_PER_SETTLED * rows_max):
+            return True
         if waiting.cost_rows <= rows_max and waiting.bytes <= bytes_max:
             if waiting:
                 self._fold(waiting.take_all(), final=True, compacts=False)
@@ -253,26 +260,46 @@ class RowStore:
 
     def _need_index(self) -> None:
         """Build the index over the rows there are; only the first deletion or look-up pays."""
-        if self._index is not None:
-            return
-        if self.key_columns is None:
-            self._index = RowIndex()
-        else:
-            self._index = KeyIndex([self.schema.field(c).type for c in self.key_columns])
-        self._chains = RowChains()
-        for at, first in enumerate(self._arena.starts[:-1]):
-            chunk = self._arena.plain_chunk(at)
+        while self._index is None:
+            self._index_part(self._arena.num_rows)
+
+    @property
+    def _wants_index(self) -> bool:
+        """Whether there is none, and what waits cannot be taken in without one."""
+        return self._index is None and not self._waiting.only_inserts
+
+    def _index_part(self, rows_max: int) -> bool:
+        """Have so many more rows in the index, which is there when it has all: whether that is so now."""
+        if self._indexing is None:
+            key = [self.schema.field(c).type for c in self.key_columns or ()]
+            self._indexing = (RowIndex() if self.key_columns is None else KeyIndex(key), RowChains(), 0)
+        index, chains, first = self._indexing
+        while first < self._arena.num_rows and rows_max > 0:
+            at = bisect_right(self._arena.starts, first) - 1
+            start = first - self._arena.starts[at]
+            chunk = self._arena.plain_chunk(at).slice(start, rows_max)
             live = self._live.values[first : first + chunk.num_rows] != 0
             slots = np.full(chunk.num_rows, -1, dtype=np.int64)
-            slots[live] = self._slots_of(chunk if live.all() else chunk.filter(pa.array(live)))
-            self._chains.insert(slots, first, self._index.size)
+            slots[live] = self._slots_in(index, chunk if live.all() else chunk.filter(pa.array(live)))
+            chains.insert(slots, first, index.size)
+            first, rows_max = first + chunk.num_rows, rows_max - chunk.num_rows
+        self._indexing = (index, chains, first)
+        if first < self._arena.num_rows:
+            return False
+        self._index, self._chains, self._indexing = index, chains, None
+        return True
+
+    def _slots_in(self, index: KeyIndex | RowIndex, batch: pa.RecordBatch) -> Ints:
+        """Slots of the rows' identities in an index, new ones included."""
+        if isinstance(index, RowIndex):
+            return index.insert(batch)
+        assert self.key_columns is not None
+        return index.insert([batch.column(c) for c in self.key_columns])
 
     def _slots_of(self, batch: pa.RecordBatch) -> Ints:
-        """Slots of the rows' identities, new ones included."""
-        if isinstance(self._index, RowIndex):
-            return self._index.insert(batch)
-        assert self._index is not None and self.key_columns is not None
-        return self._index.insert([batch.column(c) for c in self.key_columns])
+        """`_slots_in` the index."""
+        assert self._index is not None
+        return self._slots_in(self._index, batch)
 
     def _find(self, batch: pa.RecordBatch, prints: Ints | None) -> Ints:
         """Slots of the rows' identities, -1 for unknown ones."""
@@ -315,6 +342,7 @@ class RowStore:
         self._filtered = {}
         for secondary in self._secondary.values():
             secondary.renumber(new_row, kept)
+        self._indexing = None
         if self._index is None:  # restored with dead rows, and nothing was looked up since
             return
         self._chains.renumber_rows(new_row, kept)

@@ -79,6 +79,11 @@ class Waiting:
         """As many rows as taking in everything costs, or fewer."""
         return max(self.rows, DELTA_ROWS * len(self._parts))
 
+    @property
+    def only_inserts(self) -> bool:
+        """Whether nothing is taken back."""
+        return all(part.delta.weights is None for part in self._parts)
+
     def append(self, delta: Delta) -> None:
         """One more, behind all others."""
         part = _Part(delta, None, delta.num_rows, delta.batch.nbytes)

@@ -223,3 +223,24 @@ def test_dead_rows_of_a_restored_store_are_reclaimed_by_insertions_alone(monkeyp
     assert contents(restored) == Counter([(5, "a"), (7, "b")])
     restored.apply(delta([(5, "a")], [-1]))
     assert contents(restored) == Counter([(7, "b")])
+
+
+@pytest.mark.parametrize("key", [(0,), None])
+def test_an_index_is_made_in_steps(key: tuple[int, ...] | None) -> None:
+    """After a restart, by the first deletion; rows come and are read in between."""
+    before = RowStore(SCHEMA, key)
+    before.apply(delta([(n, "a") for n in range(500)]))
+    for reads in (False, True):
+        store = RowStore(SCHEMA, key)
+        store.restore(before.snapshot())
+        store.apply(delta([(3, "a"), (499, "a"), (3, "b")], [-1, -1, 1]), net=True)
+        steps = 0
+        while store.settle_part(2):
+            steps += 1
+            if steps == 4:
+                store.apply(delta([(1000, "z")]), net=True)
+            if steps == 6 and reads:
+                assert contents(store)[(1000, "z")] == 1
+        assert steps > (5 if reads else 500 // 2 // row_store.INDEXED_PER_SETTLED)
+        expected = Counter({(n, "a"): 1 for n in range(500) if n not in (3, 499)}) + Counter([(3, "b"), (1000, "z")])
+        assert contents(store) == expected
