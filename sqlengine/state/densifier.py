@@ -31,6 +31,10 @@ class Densifier:
         self._marks = Growable(-1)
         self._base = 0
 
+    def expect(self, num_slots: int) -> None:
+        """There are so many slots by now; the scratch array grows with them, not all at the first call."""
+        self._marks.grow(num_slots)
+
     def __call__(self, slots: Ints, num_slots: int) -> tuple[Ints, Ints]:
         """(distinct slots in order of first appearance, int64[n] positions among them); slots are below `num_slots`."""
         distinct, local = group.densify(slots, self._marks.grow(num_slots), self._base)

@@ -284,6 +284,7 @@ class RowStore:
             chains.insert(slots, first, index.size)
             first, rows_max = first + chunk.num_rows, rows_max - chunk.num_rows
         self._indexing = (index, chains, first)
+        self._densify.expect(index.size)
         if first < self._arena.num_rows:
             return False
         self._index, self._chains, self._indexing = index, chains, None
