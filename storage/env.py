@@ -241,14 +241,21 @@ class RealEnv:
 
 
 def make_dir(env: Env, path: str) -> None:
-    """Create a directory and its missing parents so that they survive a power failure."""
-    if env.exists(path):
-        return
+    """Create a directory and its missing parents so that they survive a power failure.
+
+    One that is there and empty may be left by a call that failed, or ended, before its name was durable: that is made
+    up for, because nothing is put into it before.
+    """
     parent = path.rpartition("/")[0]
-    if parent:
-        make_dir(env, parent)
-    env.mkdir(path)
-    env.sync_dir(parent or ("/" if path.startswith("/") else "."))
+    holder = parent or ("/" if path.startswith("/") else ".")
+    if not env.exists(path):
+        if parent:
+            make_dir(env, parent)
+        env.mkdir(path)
+        env.sync_dir(holder)
+    elif not env.list(path):
+        with contextlib.suppress(PermissionError):  # it lies in somebody else's, who has made it
+            env.sync_dir(holder)
 
 
 def write_file(env: Env, path: str, pieces: Sequence[Any], *, durable: bool = True) -> None:

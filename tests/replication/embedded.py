@@ -298,7 +298,7 @@ class Machine:
 
     def heal(self) -> None:
         """Disks work again."""
-        for name in list(self.faulty):
+        for name in sorted(self.faulty):
             if self.rng.random() < 0.7:
                 self.disks.disk(name).heal()
                 self.faulty.discard(name)

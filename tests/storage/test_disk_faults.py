@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 import storage
+from storage.env import make_dir
 from storage.faults import FaultyEnv
 from tests.storage.conftest import SCHEMA, numbers, rows
 
@@ -175,3 +176,16 @@ def test_a_file_that_cannot_be_made_large_enough_is_told(scratch: Path, env: Fau
     with storage.Storage.open(path, env=env) as opened:
         log = opened.topic("t").partitions[0]
         assert log.append(rows(log.end_offset, 5)) == (0 if error == errno.EIO else 2000)
+
+
+def test_a_directory_whose_name_could_not_be_made_durable_is_made_so_by_the_next_call(scratch: Path) -> None:
+    for seed in range(8):  # without a sync, about half of them lose it
+        env = FaultyEnv(str(scratch / "trash"), seed=seed)
+        made = scratch / str(seed) / "made"
+        made.parent.mkdir()
+        env.fail("sync_dir")
+        with pytest.raises(OSError, match="Input/output error"):
+            make_dir(env, str(made))
+        make_dir(env, str(made))
+        env.power_loss()
+        assert made.exists()
