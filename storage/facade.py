@@ -137,7 +137,8 @@ class Storage:
         self.producers = ProducerIds(FileJournal(files, f"{path}/producers.journal"))
         self.snapshots = FileSnapshotStore(files, f"{path}/snapshots")
         self._open_coordinators()
-        make_dir(files, self._topics_path)
+        files.mkdir(self._topics_path)  # in all directories, whichever of them had it
+        files.sync_dir(path)
         for entry in files.list(self._topics_path):
             self._open_entry(entry)
         all_there = not self.damaged and all(log.failure is None for log in self._logs())

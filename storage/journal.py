@@ -7,11 +7,12 @@ refused, never dropped: the file may hold the only description of a user's table
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import threading
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.env import Env, File, write_file
 from storage.errors import NO_SPACE, CorruptFile, DiskFull, LogFailed, StorageError
@@ -88,38 +89,14 @@ class FileJournal(Journal):
     def _recover(self) -> list[str]:
         """Read all records; cut a torn last one off."""
         try:
-            texts = self._read_all()
+            contents = _contents(self._file, self._path)
         except CorruptFile:
             self._file.close()
             raise
+        self._end = contents.end
         if self._file.size() > self._end:
             self._file.resize(self._end)
-        return texts
-
-    def _read_all(self) -> list[str]:
-        """The texts of all whole records; CorruptFile if damage is not at the very end."""
-        known = self._durable.load()
-        data = self._file.read(0, self._file.size())
-        texts: list[str] = []
-        while (text := _parse(data, self._end, len(texts))) is not None:
-            texts.append(text)
-            self._end += _padded(_RECORD.size + len(text.encode()))
-        lost = known is not None and self._end < known.position
-        if lost or self._anything_after(data):
-            raise CorruptFile(
-                f'file "{self._path}" is corrupt at position {self._end}', file=self._path, position=self._end
-            )
-        return texts
-
-    def _anything_after(self, data: bytes) -> bool:
-        """Whether a whole record follows the end: appends are synced one by one, so damage before one is no
-        torn tail.
-        """
-        return any(
-            _parse(data, position, None) is not None
-            for position in range(self._end + _ALIGN, len(data), _ALIGN)
-            if data.startswith(_MAGIC, position)
-        )
+        return contents.texts
 
     def append(self, record: dict[str, Any]) -> None:
         """See `Journal.append`."""
@@ -180,6 +157,44 @@ class FileJournal(Journal):
         with self._lock:
             self._file.close()
             self._failure = self._failure or LogFailed(f'"{self._path}" is closed')
+
+
+class Contents(NamedTuple):
+    """What a journal's file has: the records' texts, where the last one ends, and whether a part of another follows."""
+
+    texts: list[str]
+    end: int
+    is_torn: bool
+
+
+def examine(env: Env, path: str) -> Contents:
+    """Read a journal's file, without changing it. CorruptFile if a durable record is damaged, OSError."""
+    with contextlib.closing(env.open(path)) as file:
+        return _contents(file, path)
+
+
+def _contents(file: File, path: str) -> Contents:
+    """All whole records; CorruptFile if damage is not at the very end."""
+    known = DurablePoint(file).load()
+    data = file.read(0, file.size())
+    texts: list[str] = []
+    end = FILE_BYTES
+    while (text := _parse(data, end, len(texts))) is not None:
+        texts.append(text)
+        end += _padded(_RECORD.size + len(text.encode()))
+    is_lost = known is not None and end < known.position
+    if is_lost or _anything_after(data, end):
+        raise CorruptFile(f'file "{path}" is corrupt at position {end}', file=path, position=end)
+    return Contents(texts, end, any(data[end:]))
+
+
+def _anything_after(data: bytes, end: int) -> bool:
+    """Whether a whole record follows the end: appends are synced one by one, so damage before one is no torn tail."""
+    return any(
+        _parse(data, position, None) is not None
+        for position in range(end + _ALIGN, len(data), _ALIGN)
+        if data.startswith(_MAGIC, position)
+    )
 
 
 def _padded(size: int) -> int:

@@ -1,8 +1,8 @@
 """Directories: the directories that a replicated storage lies in: whose they are, which are in use, who has all of it.
 
-Each has a mark (`replicas`, a checked file): the storage's id, its own id, all directories, and which of them were in
-sync at which generation. The generation grows with every change of that set, and the change is durable in all that
-stay before anything else is: so among the directories that are left, those that the newest mark names have everything.
+Each has a mark (`marks`), which says which of them were in sync at which generation. The generation grows with every
+change of that set, and the change is durable in all that stay before anything else is: so among the directories that
+are left, those that the newest mark names have everything.
 Must not know what else is in them.
 """
 
@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
 from uuid import UUID
 
-from storage import checked
 from storage.config import MAX_REPLICAS
-from storage.env import Env, Lock, make_dir, write_file
+from storage.env import Env, Lock, make_dir
 from storage.errors import (
     NO_SPACE,
     CorruptFile,
@@ -30,25 +28,20 @@ from storage.errors import (
     translated,
 )
 from storage.replacing import replace
+from storage.replication.marks import MARK, Mark, load_mark, write_mark
 from storage.replication.mirror import MirrorEnv
-from storage.replication.trees import ROOT_ENTRIES, copy_metadata, metadata_error, remove_storage, topics_in
+from storage.replication.trees import (
+    ROOT_ENTRIES,
+    copy_metadata,
+    journals_in,
+    metadata_error,
+    remove_storage,
+    topics_in,
+)
 
-MARK = "replicas"
 FORMAT = "FORMAT"
 RETRY_US = 1_000_000
 """A directory that was lost is tried again after this time; one that was emptied only in part, after five times it."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What a directory says of itself and the others. `directories`: path by id. next_id: no id from it on was used."""
-
-    storage: str
-    directory: int
-    generation: int
-    in_sync: tuple[int, ...]
-    directories: dict[int, str]
-    next_id: int
 
 
 @dataclass
@@ -455,8 +448,7 @@ def _is_remnant(env: Env, each: _Found, found: list[_Found], newest: Mark) -> bo
     """Whether a directory without a mark is what was left of one of ours when somebody began to delete it: it is where
     ours was, and has no topic that the others have not.
     """
-    marked = [other.path for other in found if other.mark is not None and other.mark.generation == newest.generation]
-    known = set().union(*(topics_in(env, path) for path in marked))
+    known = set().union(*(topics_in(env, path) for path in _complete(found, newest)))
     return each.path in newest.directories.values() and topics_in(env, each.path) <= known
 
 
@@ -530,18 +522,36 @@ def _source(env: Env, made: Directories, found: list[_Found], newest: Mark | Non
     if newest is None:
         complete = sorted(able, key=lambda member: member.path != found[0].path)
     else:
-        current = {each.path for each in found if each.mark is not None and each.mark.generation == newest.generation}
-        complete = [member for member in able if member.path in current and member.id in newest.in_sync]
+        current = _complete(found, newest)
+        complete = [member for member in able if member.path in current]
     if not complete:
         raise next((member.error for member in made.members.values() if member.error is not None), incomplete(able[0]))
-    return max(complete, key=lambda member: completeness(env, member.path))
+    best = max(complete, key=lambda member: completeness(env, member.path))
+    holders = [member.path for member in able if topics_in(env, member.path)]
+    if holders and not env.exists(f"{best.path}/topics"):  # they would be taken for dropped
+        raise DirectoryNeeded(
+            f'directory "{best.path}" has lost its topics',
+            hint=f'remove it to open what "{holders[0]}" has, which may not be all',
+        )
+    return best
 
 
-def completeness(env: Env, path: str) -> tuple[bool, int]:
-    """What makes of directories that should be equal the one to copy from: undamaged, and with the most topics, because
-    those that it has not would be taken for dropped.
+def _complete(found: list[_Found], newest: Mark) -> set[str]:
+    """Paths of the directories that have everything but records: those that the newest mark names.
+
+    The mark of such a directory may be older, if the process ended between the marks of one generation: nothing is
+    changed before all are written. One of generation 0 was being filled.
     """
-    return metadata_error(env, path) is None, len(topics_in(env, path))
+    marks = {each.path: each.mark for each in found if each.mark is not None}
+    return {path for path, mark in marks.items() if mark.directory in newest.in_sync and mark.generation > 0}
+
+
+def completeness(env: Env, path: str) -> tuple[bool, int, bool, int]:
+    """What makes of directories that should be equal the one to copy from: undamaged, and with the most topics, because
+    those that it has not would be taken for dropped, and then of the journals, whose last records, when they are
+    damaged, may be taken for torn ones.
+    """
+    return metadata_error(env, path) is None, len(topics_in(env, path)), *journals_in(env, path)
 
 
 def incomplete(member: Directory) -> DirectoryNeeded:
@@ -567,26 +577,3 @@ def lock_directory(env: Env, path: str) -> Lock:
     except BlockingIOError as error:
         holder = str(error.strerror)
         raise StorageLocked(path, int(holder) if holder.isdigit() else None) from error
-
-
-def write_mark(env: Env, path: str, mark: Mark) -> None:
-    """Write the mark of a directory durably. OSError."""
-    content: dict[str, Any] = {
-        "storage": mark.storage,
-        "directory": mark.directory,
-        "generation": mark.generation,
-        "in_sync": list(mark.in_sync),
-        "directories": {str(number): place for number, place in mark.directories.items()},
-        "next_id": mark.next_id,
-    }
-    write_file(env, f"{path}/{MARK}", [checked.seal_json(content)])
-
-
-def load_mark(env: Env, path: str) -> Mark | None:
-    """The mark of a directory, None if it has none; CorruptFile if it is damaged."""
-    if not env.exists(f"{path}/{MARK}"):
-        return None
-    found = checked.load_json(env, f"{path}/{MARK}")
-    directories = {int(number): place for number, place in found["directories"].items()}
-    in_sync = tuple(found["in_sync"])
-    return Mark(found["storage"], found["directory"], found["generation"], in_sync, directories, found["next_id"])

@@ -218,10 +218,12 @@ class Driver(ABC):
         """Whether all who count have kept that the records before an offset are committed; who cannot is lost. Where
         one replica is enough, whoever leads can tell it by the logs alone.
         """
-        metadata, losses = self.metadata, self._losses
-        if metadata.min_insync == 1:
-            return True
-        errors = [error_of(replica.note_committed, metadata.leader_epoch, offset) for replica in self.counted]
+        return self.metadata.min_insync == 1 or self._note_committed(offset)
+
+    def _note_committed(self, offset: int) -> bool:
+        """Let all who count keep that the records before an offset are committed; whether nobody was lost by that."""
+        epoch, losses = self.metadata.leader_epoch, self._losses
+        errors = [error_of(replica.note_committed, epoch, offset) for replica in self.counted]
         for replica, error in zip(self.counted, errors, strict=True):
             if error is not None and (replica.leads is None or self._has_heir(replica)):
                 self._lose(replica, error)
@@ -315,13 +317,14 @@ class Driver(ABC):
         return replace(petition, isr=isr)
 
     def _is_synced(self, number: int) -> bool:
-        """Sync what a replica has; whether that was possible."""
+        """Sync what a replica has; whether that was possible, and is in a directory that has not vanished."""
         replica = self.replicas.get(number)
         if replica is None or not replica.is_live:
             return False
         replica.log.sync_now()
-        if replica.log.failure is not None:
-            self._lose(replica, replica.log.failure)
+        error = replica.log.failure or error_of(replica.check_present, every_file=True)
+        if error is not None:
+            self._lose(replica, error)
         return replica.is_live
 
     def _decide(self, events: Sequence[Event]) -> None:
@@ -523,10 +526,10 @@ def _stored(read: Read, epoch: int) -> Entry:
     return Entry(read.offset, read.limit - read.offset, epoch, b"")
 
 
-def error_of(work: Callable[..., object], *arguments: object) -> StorageError | None:
+def error_of(work: Callable[..., object], *arguments: object, **options: object) -> StorageError | None:
     """What went wrong with some work, None if it was done."""
     try:
-        work(*arguments)
+        work(*arguments, **options)
     except StorageError as error:
         return error
     return None

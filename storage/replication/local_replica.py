@@ -65,9 +65,14 @@ class LocalReplica:
         """Whether anything was ever appended, or could have been, to a log in the directory."""
         return any(name.endswith(LOG_SUFFIX) for name in self.place.env.list(self.place.directory))
 
+    @property
+    def _has_point(self) -> bool:
+        """Whether the directory has a durable point."""
+        return self.place.env.exists(f"{self.place.directory}/{DURABLE_FILE}")
+
     def records(self) -> int | None:
         """Where the log in the directory ends, None if there is none that can be read."""
-        if not self.place.env.exists(f"{self.place.directory}/{DURABLE_FILE}"):
+        if not self._has_point:
             return None
         log = self.place.open_log(self.place.directory)
         end = log.end_offset if log.failure is None else None
@@ -81,7 +86,7 @@ class LocalReplica:
         written before another replica leads: nothing is changed on disk until then.
         """
         env, directory = self.place.env, self.place.directory
-        has_point = env.exists(f"{directory}/{DURABLE_FILE}")
+        has_point = self._has_point
         is_new = not has_point and not self.has_segments
         with translated(f'directory "{directory}"'):
             if is_new:
@@ -126,13 +131,17 @@ class LocalReplica:
     def open_before_damage(self, settings: Settings) -> None:
         """Begin another life on what is before the first damage. Nothing else of the log is used again."""
         self._release()
+        self._end_before_damage()
+        found = log_state(self.log) if self.log.failure is None else LogState()
+        self._begin(settings, found, Integrity.DAMAGED)
+        self.error = self.log.failure
+
+    def _end_before_damage(self) -> None:
+        """Open a log that is closed as what is before its first damage."""
         env, directory = self.place.env, self.place.directory
         with translated(f'directory "{directory}"'):
             recovery.end_before_damage(env, directory)
         self._log = self.place.open_log(directory)
-        found = log_state(self._log) if self._log.failure is None else LogState()
-        self._begin(settings, found, Integrity.DAMAGED)
-        self.error = self._log.failure
 
     def reopen_state(self, settings: Settings) -> None:
         """Begin another life on the log as it is, because its owner has cut it."""
@@ -190,14 +199,28 @@ class LocalReplica:
         if truncation.start is not None:
             self._begin_at(truncation.start, producers_at(truncation.start))
             return
-        if self.log.failure is not None:  # opened again, what is before a damage can be used
-            self._release()
-            self._log = self.place.open_log(self.place.directory)
         if self.log.failure is not None:
-            self._begin_at(truncation.end, [])
-        elif truncation.end < self.log.end_offset:
+            self._keep_before(truncation.end)
+        if truncation.end < self.log.end_offset:
             self.log.truncate_to(truncation.end)
         self.error = None
+
+    def _keep_before(self, end: int) -> None:
+        """Open a damaged log again as what is before the damage, which is at `end` or behind it. StorageError if less
+        is left: opened once more, the log counts as empty then.
+        """
+        start = self.live.log.start
+        if end == start:
+            self._begin_at(start, [])
+            return
+        self._release()
+        self._log = self.place.open_log(self.place.directory)
+        if self._log.failure is not None:
+            self._end_before_damage()
+        if self._log.failure is not None:
+            raise self._log.failure
+        if self._log.frame_start(self._log.start_offset) > start or self._log.end_offset < end:
+            raise LogFailed(f'directory "{self.place.directory}" has less than was known of it')
 
     def _begin_at(self, start: int, producers: ProducersSaved) -> None:
         """Throw everything away; the next record has the offset `start`."""
@@ -230,9 +253,12 @@ class LocalReplica:
         """Let what is committed be noted anew if the note has been removed."""
         self._note.renew()
 
-    def check_present(self) -> None:
-        """LogFailed if the directory was removed under the open log."""
-        if self.log.failure is None and not self.log.is_there():
+    def check_present(self, *, every_file: bool = False) -> None:
+        """LogFailed if the directory was removed under the open log. every_file: or its durable point alone, without
+        which the log will be taken for damaged when it is opened again.
+        """
+        is_there = self.log.is_there() and (not every_file or self._has_point)
+        if self.log.failure is None and not is_there:
             raise LogFailed(
                 f'directory "{self.place.directory}" has vanished',
                 hint="it is made again and filled by the other replicas",

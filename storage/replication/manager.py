@@ -12,9 +12,10 @@ from storage.errors import StorageError
 from storage.log.format import checksum
 from storage.log.log import TopicContext
 from storage.log.replica_log import ReplicaLog
-from storage.replication.directories import MARK, Directories
+from storage.replication.directories import Directories
 from storage.replication.driver import settings_of
 from storage.replication.local_replica import Place
+from storage.replication.marks import MARK
 from storage.replication.partition import Partition
 from storage.replication.replicated_log import ReplicatedLog
 

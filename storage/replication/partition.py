@@ -199,7 +199,7 @@ class Partition(Healing):
         for replica in list(self.replicas.values()):
             if not replica.is_live or replica.live.uncut:
                 continue
-            error = error_of(replica.check_present) or replica.log.failure
+            error = error_of(replica.check_present, every_file=True) or replica.log.failure
             replica.renew_note()
             if self._locate(replica.id) is None:
                 error = error or LogFailed("the directory is not in use")
@@ -296,7 +296,11 @@ class Partition(Healing):
         return self.require_leader()
 
     def reassign(self, replicas: Sequence[int]) -> None:
-        """Begin to move to other replicas, the preferred leader first. Raises InvalidAssignment."""
+        """Begin to move to other replicas, the preferred leader first. Raises InvalidAssignment.
+
+        Nobody is given up for one that has vanished and is still taken to be in sync.
+        """
+        self._notice()
         self._ask(lambda request: Reassign(CLIENT, request, tuple(replicas)))
 
     def vacate(self, replica: int, others: Sequence[int], count: int) -> bool:
@@ -347,7 +351,9 @@ class Partition(Healing):
         self._controller = forgotten(self._controller, replica)
 
     def set_min_insync(self, number: int) -> None:
-        """Raises InvalidAssignment."""
+        """Raises InvalidAssignment. From the moment that more than one is wanted a note says what is committed."""
+        if number > 1 and not self._unsettled:
+            self._note_committed(self.committed)
         self._ask(lambda request: SetMinInsync(CLIENT, request, number))
 
     def configure(self, settings: Settings) -> None:

@@ -7,10 +7,12 @@ Partitions (directories with a number below a topic) are not copied: their recor
 
 from __future__ import annotations
 
+import contextlib
+
 from storage import checked
 from storage.env import Env, make_dir, read_file, write_file
 from storage.errors import CorruptFile
-from storage.journal import FileJournal
+from storage.journal import Contents, examine
 from storage.topic_files import DESCRIPTION, FORMAT_MARK, SCHEMA_PREFIX, schema_file
 
 JOURNALS = ("meta.journal", "offsets.journal", "producers.journal")
@@ -32,7 +34,9 @@ def metadata_error(env: Env, root: str) -> CorruptFile | None:
             path = f"{root}/{name}"
             if not env.exists(path):
                 return CorruptFile(f'file "{path}" is missing', file=path)
-            FileJournal(env, path).close()
+            examine(env, path)
+        if env.exists(f"{root}/FORMAT") and not env.exists(f"{root}/topics"):
+            return CorruptFile(f'directory "{root}/topics" is missing', file=f"{root}/topics")
         for entry in _topics(env, root):
             for name in _needed_files(env, f"{root}/topics/{entry}"):
                 checked.load(env, f"{root}/topics/{entry}/{name}")
@@ -46,8 +50,11 @@ def metadata_error(env: Env, root: str) -> CorruptFile | None:
 def copy_metadata(env: Env, source: str, target: str) -> None:
     """Make the files in `target` equal to those in `source`, durably; files that are equal are not touched.
 
-    OSError if that fails; what was copied by then stays, and the next time goes on.
+    OSError if that fails; what was copied by then stays, and the next time goes on. A `source` that has lost its topics
+    altogether has not dropped them: FileNotFoundError, before anything is copied.
     """
+    if _topics(env, target) and not env.exists(f"{source}/topics"):
+        raise FileNotFoundError(2, "its topics have vanished", f"{source}/topics")
     for name in ROOT_FILES:
         _copy_small(env, source, target, name)
     for folder in ("snapshots", "topics"):
@@ -131,6 +138,17 @@ def _needed_files(env: Env, directory: str) -> list[str]:
 def topics_in(env: Env, root: str) -> set[str]:
     """Names of the topics' directories in a directory; they say which topic of a name it is."""
     return set(_topics(env, root))
+
+
+def journals_in(env: Env, root: str) -> tuple[bool, int]:
+    """Whether the journals of a directory end with whole records, and how many they have; those that cannot be read
+    have none.
+    """
+    found: list[Contents] = []
+    for name in JOURNALS:
+        with contextlib.suppress(OSError, CorruptFile):
+            found.append(examine(env, f"{root}/{name}"))
+    return not any(contents.is_torn for contents in found), sum(len(contents.texts) for contents in found)
 
 
 def _is_same(env: Env, left: str, right: str) -> bool:

@@ -73,6 +73,7 @@ class Machine:
         log = self.opened.create_topic("t", SCHEMA, config).partitions[0]
         assert isinstance(log, ReplicatedLog)
         self.log = log
+        self.settings = [(log.context.config.replication_factor, self.min_insync)]
         self.observe()
 
     def note(self, text: str) -> None:
@@ -110,6 +111,9 @@ class Machine:
             if log.failure is None and self.shows_all:
                 self.check_after_opening()
             self.history.check_journal(self.opened.meta.replay())
+            config = self.opened.topic("t").config
+            if (config.replication_factor, config.min_insync_replicas) not in self.settings:
+                raise Violation(f"of the settings {self.settings} none is left: {config}")
 
     def check_after_opening(self) -> None:
         """Read everything; where it is in doubt what was lost, damage may be found that can only be repaired later."""
@@ -387,9 +391,11 @@ class Machine:
             return
         self.note(f"  factor {factor} min_insync {least}")
         self.min_insync = max(self.min_insync, least)
+        self.settings.append((factor, least))  # as long as nobody knows what became of it, they may be there or not
         try:
             self.opened.alter_topic("t", replication_factor=factor, min_insync_replicas=least)
             self.min_insync = least
+            self.settings = [(factor, least)]
         except storage.StorageError as error:
             self.note(f"  {error}")
 
@@ -400,6 +406,8 @@ class Machine:
         numbers = sorted(self.replication.directories.members)
         chosen = self.rng.sample(numbers, self.rng.randint(1, len(numbers)))
         self.note(f"  {chosen}")
+        paths = {self.replication.directories.members[number].path for number in chosen}
+        self.safe = {name for name in self.safe if self.path(name) in paths}  # if the process ends behind it
         with self.log.replication.lock:
             try:
                 self.log.replication.reassign(chosen)
@@ -471,6 +479,7 @@ class Machine:
         self.flipped.clear()
         self.opened.alter_topic("t", min_insync_replicas=1)
         self.min_insync = 1
+        self.settings = [(self.log.context.config.replication_factor, 1)]
         self.append()
         self.history.check(self.log)
 

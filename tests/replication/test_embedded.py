@@ -13,7 +13,7 @@ from tests.replication.mutations import Mutation
 
 SEEDS = 250
 SEEDS_PER_TEST = 25
-SEEDS_FOR_MUTATIONS = 100
+SEEDS_FOR_MUTATIONS = 250
 
 
 def told(outcome: Outcome) -> str:
@@ -29,6 +29,25 @@ def test_nothing_acknowledged_is_lost_while_one_directory_is_left(first: int) ->
         assert outcome.violation is None, told(outcome)
     assert sum(outcome.acknowledged for outcome in outcomes) > 5 * SEEDS_PER_TEST, "too little happens"
     assert sum(outcome.failed for outcome in outcomes) > 0, "too little goes wrong"
+
+
+FOUND = {
+    771333: "a directory was made again, its name was not durable",
+    771467: "the process ended between the marks of a generation, and a directory without topics was copied",
+    801730: "a replica that had vanished was left alone",
+    803020: "what was committed was not noted when min_insync_replicas grew",
+    807545: "a log whose middle was missing was begun behind its beginning",
+    810101: "the damaged last record of a journal was taken for a torn one, and the directory was copied",
+    811714: "a durable point had vanished while its replica caught up",
+    816545: "a partition was moved to a directory that had vanished",
+}
+"""Seeds that were violated once, and by what."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_once_does_not_come_back(seed: int) -> None:
+    outcome = run_seed(seed)
+    assert outcome.violation is None, told(outcome)
 
 
 def test_a_seed_is_a_history() -> None:
