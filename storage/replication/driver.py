@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from storage.env import Env
@@ -218,12 +219,10 @@ class Driver(ABC):
         """Whether all who count have kept that the records before an offset are committed; who cannot is lost. Where
         one replica is enough, whoever leads can tell it by the logs alone.
         """
-        return self.metadata.min_insync == 1 or self._note_committed(offset)
-
-    def _note_committed(self, offset: int) -> bool:
-        """Let all who count keep that the records before an offset are committed; whether nobody was lost by that."""
-        epoch, losses = self.metadata.leader_epoch, self._losses
-        errors = [error_of(replica.note_committed, epoch, offset) for replica in self.counted]
+        metadata, losses = self.metadata, self._losses
+        if metadata.min_insync == 1:
+            return True
+        errors = [error_of(replica.note_committed, metadata.leader_epoch, offset) for replica in self.counted]
         for replica, error in zip(self.counted, errors, strict=True):
             if error is not None and (replica.leads is None or self._has_heir(replica)):
                 self._lose(replica, error)
@@ -279,12 +278,19 @@ class Driver(ABC):
         return set(self.metadata.isr) if leader is None or role is None else possible_members(leader.live, role)
 
     def _report_appends(self) -> None:
-        """Tell the protocol of the frames that `store` wrote and of what was synced since it last heard."""
+        """Tell the protocol of the frames that `store` wrote and of what was synced since it last heard.
+
+        Without the leader whose frames they were, those who have them begin another life with them.
+        """
         leader = self._leading
-        if leader is not None and leader.log.end_offset > leader.live.log.end:
+        if leader is None:
+            for replica in list(self.replicas.values()):
+                if replica.is_usable and replica.log.end_offset > replica.live.log.end:
+                    replica.reopen_state(self._settings)
+        elif leader.log.end_offset > leader.live.log.end:
             self._step(leader, Append(CLIENT, 0, leader.log.end_offset - leader.live.log.end, b""))
         for replica in list(self.replicas.values()):
-            if replica.is_live and replica.log.failure is None and not replica.live.uncut:
+            if replica.is_usable:
                 durable = replica.log.durable_offset
                 if durable > replica.live.log.synced:
                     self._step(replica, Synced(durable))
@@ -343,25 +349,29 @@ class Driver(ABC):
         self._mail.extend(out)
 
     def _save(self, saved: control.Saved) -> None:
-        """Keep decisions in all directories; a replica that cannot keep them is lost."""
-        live = [replica for replica in self.replicas.values() if replica.is_live]
-        outcomes = together([lambda r=replica: error_of(self._keep, r, saved) for replica in live], self._workers)  # type: ignore[misc]
-        for replica, error in zip(live, outcomes, strict=True):
-            if error is not None:
-                self._lose(replica, error)
+        """Keep decisions in all directories; a replica that cannot keep them is lost.
 
-    def _keep(self, replica: LocalReplica, saved: control.Saved) -> None:
-        """Keep decisions in the directory of a replica. One that they call in sync must be able to tell what is
-        committed from then on, should it be the only one left; if it cannot, it is lost, but not for good: its life is
-        kept all the same. Raises StorageError.
+        Those that they call in sync must be able to tell what is committed from then on, should only one of them be
+        left, and note it before anybody keeps the decisions. Who cannot is lost, but not for good: its life is kept.
         """
-        metadata, error = saved.metadata, None
-        if metadata.min_insync > 1 and replica.id in metadata.isr and not replica.live.uncut:
-            offset = max(self.committed, replica.live.high_watermark)
-            error = error_of(replica.note_committed, metadata.leader_epoch, offset, True)
-        replica.save(saved)
-        if error is not None:
-            raise error
+        live = [replica for replica in self.replicas.values() if replica.is_live]
+        metadata, failed = saved.metadata, {}
+        if metadata.min_insync > 1:
+            members = [replica for replica in live if replica.id in metadata.isr and not replica.live.uncut]
+            failed = self._done_by(members, lambda replica: self._note_for(replica, metadata))
+        for replica, error in (self._done_by(live, lambda replica: replica.save(saved)) | failed).items():
+            self._lose(replica, error)
+
+    def _done_by(
+        self, replicas: Sequence[LocalReplica], work: Callable[[LocalReplica], None]
+    ) -> dict[LocalReplica, StorageError]:
+        """Let replicas do something at the same time; who could not, and why."""
+        outcomes = together([partial(error_of, work, replica) for replica in replicas], self._workers)
+        return {replica: error for replica, error in zip(replicas, outcomes, strict=True) if error is not None}
+
+    def _note_for(self, replica: LocalReplica, metadata: Metadata) -> None:
+        """Let a replica keep what is committed, durably. Raises StorageError."""
+        replica.note_committed(metadata.leader_epoch, max(self.committed, replica.live.high_watermark), sync=True)
 
     def _forget_committed(self) -> None:
         """What was committed is what the leader knows of, because an unclean election has given up the rest."""

@@ -155,6 +155,11 @@ class LocalReplica:
         return self.state is not None
 
     @property
+    def is_usable(self) -> bool:
+        """Whether it takes part with a log that can be written."""
+        return self.is_live and self.log.failure is None and not self.live.uncut
+
+    @property
     def live(self) -> Replica:
         """The protocol state of a replica that takes part."""
         assert self.state is not None

@@ -351,9 +351,7 @@ class Partition(Healing):
         self._controller = forgotten(self._controller, replica)
 
     def set_min_insync(self, number: int) -> None:
-        """Raises InvalidAssignment. From the moment that more than one is wanted a note says what is committed."""
-        if number > 1 and not self._unsettled:
-            self._note_committed(self.committed)
+        """Raises InvalidAssignment."""
         self._ask(lambda request: SetMinInsync(CLIENT, request, number))
 
     def configure(self, settings: Settings) -> None:

@@ -619,3 +619,22 @@ def test_all_directories_of_a_new_storage_have_the_same_from_the_beginning(tmp_p
         assert isinstance(opened._replication, Replication)
         opened._replication.tend()
         assert [(each.in_use, each.error) for each in opened.directories()] == [(True, None)] * 2
+
+
+def test_frames_that_a_lost_leader_did_not_report_belong_to_its_epoch(tmp_path: Path) -> None:
+    with without_threads(), connect(tmp_path, ("a", "b")) as opened:
+        log = topic(opened)
+        assert isinstance(log, ReplicatedLog)
+        fill(log, 2)
+        partition = log.replication
+        partition.run()
+        for size in (10, 20):
+            log.write(rows(log.end_offset, size))
+        assert partition.leader is not None
+        partition._lose(partition.leader, storage.LogFailed("as if its disk failed"))
+        partition.try_again()
+        settle(opened, lambda: not partition.tend(1 << 20) and whole(opened))
+        fill(log, 2)
+        assert numbers(log) == list(range(70))
+        epochs = [replica.log.epoch_starts() for replica in partition.replicas.values()]
+        assert [[(1, 0), (2, 50)]] * 2 == [list(map(tuple, each)) for each in epochs]
