@@ -63,6 +63,11 @@ class ReplicaLog(FileLog):
         """Whether the file that appends go to still has its name: a file that was removed can be written for ever."""
         return bool(self._segments) and self._env.exists(self._active.path)
 
+    def has_every_file(self) -> bool:
+        """Whether the durable point and all segments still have their names."""
+        paths = [f"{self._directory}/{recovery.DURABLE_FILE}", *(segment.path for segment in list(self._segments))]
+        return self.is_there() and all(map(self._env.exists, paths))
+
     # --- writing ---
 
     def repeated(self, producer: BatchId | None, records: int) -> int | None:

@@ -96,7 +96,9 @@ class LocalReplica:
             raise log.failure
         self._log = log
         found = LogState()
-        if log.failure is None:
+        # Without its durable point nothing tells whether a log began where it begins now: it counts as empty.
+        is_cut = not has_point and not is_new and log.start_offset > 0
+        if log.failure is None and not is_cut:
             with contextlib.suppress(CorruptFile):  # it has become the log's failure
                 found = log_state(log)
         kept = self.kept()
@@ -155,6 +157,13 @@ class LocalReplica:
         return self.state is not None
 
     @property
+    def has_more_than_counts(self) -> bool:
+        """Whether there are records in a log that is damaged, or may lack its beginning."""
+        return isinstance(self.log.failure, CorruptFile) or (
+            self.live.uncut and self.log.end_offset > self.live.log.end
+        )
+
+    @property
     def is_usable(self) -> bool:
         """Whether it takes part with a log that can be written."""
         return self.is_live and self.log.failure is None and not self.live.uncut
@@ -204,15 +213,15 @@ class LocalReplica:
         if truncation.start is not None:
             self._begin_at(truncation.start, producers_at(truncation.start))
             return
-        if self.log.failure is not None:
+        if self.log.failure is not None or truncation.end < self.log.start_offset:
             self._keep_before(truncation.end)
         if truncation.end < self.log.end_offset:
             self.log.truncate_to(truncation.end)
         self.error = None
 
     def _keep_before(self, end: int) -> None:
-        """Open a damaged log again as what is before the damage, which is at `end` or behind it. StorageError if less
-        is left: opened once more, the log counts as empty then.
+        """Open a log that is damaged, or may lack its beginning, again as what is before that, which goes to `end` at
+        least. StorageError if less is left: opened once more, the log counts as empty then.
         """
         start = self.live.log.start
         if end == start:
@@ -259,10 +268,10 @@ class LocalReplica:
         self._note.renew()
 
     def check_present(self, *, every_file: bool = False) -> None:
-        """LogFailed if the directory was removed under the open log. every_file: or its durable point alone, without
-        which the log will be taken for damaged when it is opened again.
+        """LogFailed if the directory was removed under the open log. every_file: or any of its segments, or the durable
+        point, without which the log will be taken for damaged when it is opened again.
         """
-        is_there = self.log.is_there() and (not every_file or self._has_point)
+        is_there = self.log.has_every_file() if every_file else self.log.is_there()
         if self.log.failure is None and not is_there:
             raise LogFailed(
                 f'directory "{self.place.directory}" has vanished',

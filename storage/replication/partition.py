@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from storage.errors import CorruptFile, CorruptLog, DirectoryNeeded, DiskFull, LogFailed, StorageError
+from storage.errors import CorruptLog, DirectoryNeeded, DiskFull, LogFailed, StorageError
 from storage.log.format import FrameHeader
 from storage.log.replica_log import ReplicaLog
 from storage.replacing import replace
@@ -285,7 +285,7 @@ class Partition(Healing):
             return self.require_leader()
         self._expel_missing()
         for replica in list(self.replicas.values()):
-            if replica.is_live and isinstance(replica.log.failure, CorruptFile) and not self.writers:
+            if replica.is_live and replica.has_more_than_counts and not self.writers:
                 error = error_of(replica.open_before_damage, self._settings)
                 if error is not None:
                     self._lose(replica, error)
