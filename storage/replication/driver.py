@@ -353,13 +353,23 @@ class Driver(ABC):
 
         Those that they call in sync must be able to tell what is committed from then on, should only one of them be
         left, and note it before anybody keeps the decisions. Who cannot is lost, but not for good: its life is kept.
+        A life is kept by the replica itself before others know of it, who would take it for an old copy otherwise.
         """
         live = [replica for replica in self.replicas.values() if replica.is_live]
         metadata, failed = saved.metadata, {}
         if metadata.min_insync > 1:
             members = [replica for replica in live if replica.id in metadata.isr and not replica.live.uncut]
             failed = self._done_by(members, lambda replica: self._note_for(replica, metadata))
-        for replica, error in (self._done_by(live, lambda replica: replica.save(saved)) | failed).items():
+        reborn = [replica for replica in live if replica.kept_life != replica.live.life]
+        unkept = self._done_by(reborn, lambda replica: replica.save(saved))
+        if unkept:
+            for replica in unkept:
+                known = replace(self._controller.of(replica.id), life=replica.kept_life)
+                self._controller = self._controller.knowing(known)
+            saved, reborn = control.saved(self._controller), []
+        others = [replica for replica in live if replica not in reborn and replica not in unkept]
+        failed |= unkept | self._done_by(others, lambda replica: replica.save(saved))
+        for replica, error in failed.items():
             self._lose(replica, error)
 
     def _done_by(

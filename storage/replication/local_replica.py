@@ -39,7 +39,9 @@ class Place:
 
 
 class LocalReplica:
-    """A replica that works (`state` is not None), or one that does not (`error` says why, `lost_us` since when)."""
+    """A replica that works (`state` is not None), or one that does not (`error` says why, `lost_us` since when).
+    `kept_life`: the life that its directory tells of.
+    """
 
     def __init__(self, place: Place) -> None:
         self.id = place.id
@@ -48,6 +50,7 @@ class LocalReplica:
         self._note = CommittedNote(place.env, place.directory)
         self._log: ReplicaLog | None = None
         self.state: Replica | None = None
+        self.kept_life = NO_LIFE
         self.error: StorageError | None = None
         self.lost_us = 0
 
@@ -102,6 +105,7 @@ class LocalReplica:
             with contextlib.suppress(CorruptFile):  # it has become the log's failure
                 found = log_state(log)
         kept = self.kept()
+        self.kept_life = NO_LIFE if kept is None else kept.life
         self._begin(settings, found, _integrity(log, settings, kept, known, is_missing=not has_point))
         self.error = log.failure
 
@@ -258,6 +262,7 @@ class LocalReplica:
         kept = Kept(saved, self.live.life, self.live.integrity, closed)
         with translated(f'directory "{self.place.directory}"'):
             self._file.save(kept)
+        self.kept_life = kept.life
 
     def note_committed(self, epoch: int, offset: int, sync: bool = False) -> None:
         """Keep that records before `offset` are committed in the log of the leader of `epoch`. Raises StorageError."""
