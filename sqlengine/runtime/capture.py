@@ -212,7 +212,8 @@ class Copier:
     def copy(self, capture: SectionCapture, writer: SnapshotWriter) -> None:
         """Write what has changed, slice by slice."""
         with self.hold():
-            weight = capture.row_weight()
+            weight, size = capture.row_weight(), capture.section.size()
+        capture.section.changed.make_room(size)
         with self.hold():
             taken = capture.take()
         positions = capture.with_absorbed(taken)

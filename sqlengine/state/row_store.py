@@ -43,6 +43,8 @@ COMPACT_AT = 4_096
 """Fewer dead rows than this are not worth a compaction."""
 INDEXED_PER_SETTLED = 16
 """So many rows get into an index in the time in which one is taken in."""
+FOUND_WITHOUT_INDEX, SEARCHES_MAX = 64, 4
+"""Rows are looked for without an index so many times at most, and when there are so many times as many as change."""
 RESTORED_BYTES = 16 << 20
 """A checkpoint's rows are taken in in steps of so many bytes, between which they may leave for files."""
 
@@ -72,6 +74,7 @@ class RowStore:
         self._filtered: dict[int, tuple[pa.RecordBatch, pa.RecordBatch]] = {}
         self._table: pa.Table | None = None
         self._new, self._died = Changed(), Changed()
+        self._searches = 0
 
     # ------------------------------------------------------------ changes
 
@@ -92,7 +95,10 @@ class RowStore:
     def settle(self) -> None:
         """The tick ends here: fold its changes in; every deletion must have found its row (asserted)."""
         if self._waiting:
-            self._fold(self._waiting.take_all(), final=True)
+            if self._finds_without_index():
+                self._fold_without_index(self._waiting.take_all())
+            else:
+                self._fold(self._waiting.take_all(), final=True)
 
     @property
     def waiting(self) -> tuple[int, int]:
@@ -155,6 +161,32 @@ class RowStore:
         if compacts:
             self._compact_if_worth_it()
         return waiting
+
+    def _finds_without_index(self) -> bool:
+        """Whether to look through all rows for those of a few keys: an index, which restored contents have not, takes
+        as long as doing so several times, and whoever opens a large database waits for it with the first answer.
+        """
+        few = FOUND_WITHOUT_INDEX * self._waiting.rows <= self._arena.num_rows and self._searches < SEARCHES_MAX
+        return few and self.key_columns is not None and self._wants_index and self._indexing is None
+
+    def _fold_without_index(self, pending: Sequence[Delta]) -> None:
+        """`_fold` by an index of the keys that are named, which is forgotten again."""
+        self._searches += 1
+        assert self.key_columns is not None
+        index, chains = KeyIndex([self.schema.field(c).type for c in self.key_columns]), RowChains()
+        for delta in pending:
+            self._slots_in(index, delta.batch)
+        for at, first in enumerate(self._arena.starts[: len(self._arena.chunks)]):
+            chunk = self._arena.plain_chunk(at)
+            slots = index.find([chunk.column(c) for c in self.key_columns])
+            slots[self._live.values[first : first + chunk.num_rows] == 0] = -1
+            if (slots >= 0).any():
+                chains.insert(slots, first, index.size)
+        self._index, self._chains, self._indexing = index, chains, None
+        try:
+            self._fold(pending, final=True)
+        finally:
+            self._index, self._chains = None, RowChains()
 
     def _fold_by_key(self, pending: Sequence[Delta]) -> None:
         """Apply deltas each of which is net, in their order, to contents with a key."""

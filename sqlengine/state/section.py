@@ -17,6 +17,7 @@ import pyarrow as pa
 from sqlengine.quick_dataclass import dataclass
 
 Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
 NOTHING: Ints = np.empty(0, dtype=np.int64)
 NO_MARKS = np.zeros(0, dtype=np.uint8)
 Positions: TypeAlias = "range | Ints"
@@ -25,6 +26,8 @@ Positions: TypeAlias = "range | Ints"
 
 BLOCK = 4_096
 """So many marks are looked at together."""
+TOUCHED_BYTES = 1 << 17
+"""So many fresh bytes are written to at once."""
 
 
 class Changed:
@@ -43,6 +46,7 @@ class Changed:
         """Nothing has been taken."""
         self._known = 0
         self._marks = self._blocks = NO_MARKS
+        self._room: tuple[Bytes, Bytes] = NO_MARKS, NO_MARKS
         self._is_marked = False
 
     def mark(self, positions: Ints) -> None:
@@ -74,13 +78,27 @@ class Changed:
         at = np.flatnonzero(self._marked(blocks))
         changed = blocks[at // BLOCK] * BLOCK + at % BLOCK
         if size > len(self._marks):
-            places = -(-max(size, 2 * len(self._marks)) // BLOCK)
-            self._marks, self._blocks = np.zeros(places * BLOCK, np.uint8), np.zeros(places, np.uint8)
+            self._marks, self._blocks = self._room if size <= len(self._room[0]) else self._more_room(size)
+            self._room = NO_MARKS, NO_MARKS
         else:
             self._marks[changed] = 0
             self._blocks[blocks] = 0
         self._known, self._is_marked = size, False
         return np.concatenate([changed, np.arange(new.start, new.stop)]) if len(changed) else new
+
+    def make_room(self, size: int) -> None:
+        """Have the memory that `take` of so many positions, or some more, needs: each page of it takes time to get.
+        To be called when nobody waits, by one at a time.
+        """
+        if size > len(self._marks):
+            marks, blocks = self._more_room(size + size // 8)
+            for first in range(0, len(marks), TOUCHED_BYTES):
+                marks[first : first + TOUCHED_BYTES] = 0
+            self._room = marks, blocks
+
+    def _more_room(self, size: int) -> tuple[Bytes, Bytes]:
+        places = -(-max(size, 2 * len(self._marks)) // BLOCK)
+        return np.zeros(places * BLOCK, np.uint8), np.zeros(places, np.uint8)
 
     def _marked(self, blocks: Ints) -> npt.NDArray[np.bool_]:
         """The marks of blocks, a row each."""

@@ -244,3 +244,58 @@ def test_an_index_is_made_in_steps(key: tuple[int, ...] | None) -> None:
         assert steps > (5 if reads else 500 // 2 // row_store.INDEXED_PER_SETTLED)
         expected = Counter({(n, "a"): 1 for n in range(500) if n not in (3, 499)}) + Counter([(3, "b"), (1000, "z")])
         assert contents(store) == expected
+
+
+CHANGED = st.dictionaries(st.integers(0, 24), st.sampled_from([None, "a", "b"]), max_size=4)
+
+
+@given(
+    st.sets(st.integers(0, 19), min_size=1),
+    st.lists(st.tuples(CHANGED, st.sampled_from(["", "read", "part"])), max_size=8),
+    st.booleans(),
+)
+@settings(max_examples=rounds(60, 200), deadline=None)
+def test_rows_of_a_few_keys_are_found_without_an_index(
+    keys: set[int], ticks: list[tuple[dict[int, str | None], str]], net: bool
+) -> None:
+    """None as a value deletes; a read is served by a search, and steps make an index meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_store, "FOUND_WITHOUT_INDEX", 0)
+        patch.setattr(row_arena, "FULL_CHUNK", 5)
+        patch.setattr(row_store, "COMPACT_AT", 4)
+        patch.setattr(row_store, "INDEXED_PER_SETTLED", 1)
+        expected: dict[int, str] = dict.fromkeys(sorted(keys), "old")
+        before = RowStore(SCHEMA, (0,))
+        before.apply(delta(list(expected.items())))
+        store = RowStore(SCHEMA, (0,))
+        store.restore(before.snapshot())
+        for changed, then in ticks:
+            entries: list[tuple[Row, int]] = []
+            for key, value in changed.items():
+                entries += [((key, expected[key]), -1)] if key in expected else []
+                expected.pop(key, None)
+                if value is not None:
+                    expected[key] = value
+                    entries.append(((key, value), 1))
+            rows, weights = [row for row, _ in entries], [weight for _, weight in entries]
+            store.apply(delta(rows, weights), net=net)
+            if then == "read":
+                assert contents(store) == Counter(expected.items())
+            elif then == "part":
+                store.settle_part(3)
+        assert contents(store) == Counter(expected.items())
+        positions, found = store.lookup([pa.array(range(25))])
+        assert dict(zip(found.column(0).to_pylist(), found.column(1).to_pylist(), strict=True)) == expected
+        assert positions.tolist() == sorted(expected)
+
+
+def test_after_some_searches_an_index_is_made() -> None:
+    before = RowStore(SCHEMA, (0,))
+    before.apply(delta([(key, "old") for key in range(1000)]))
+    store = RowStore(SCHEMA, (0,))
+    store.restore(before.snapshot())
+    for key in range(row_store.SEARCHES_MAX + 1):
+        assert store._index is None
+        store.apply(delta([(key, "old"), (key, "new")], [-1, 1]), net=True)
+        assert contents(store)[key, "new"] == 1
+    assert store._index is not None

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sqlengine.delta import Delta
+from sqlengine.state import section as section_module
 from sqlengine.state.multiset import Multiset
 from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import Changed, Section, Sections
@@ -204,3 +205,21 @@ def test_rows_without_columns_are_counted() -> None:
     disk.tables["p"] = side_by_side(section.rows(positions), positions, True)
     stored = StoredSection(3, (Part("p", range(3)),), {"rows": []})
     assert put_together(stored, disk.tables)["rows"].num_rows == 3
+
+
+SOME = st.lists(st.integers(0, 299), max_size=5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), SOME, st.integers(-1, 400)), max_size=8))
+def test_room_made_before_changes_nothing(steps: list[tuple[int, list[int], int]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(section_module, "BLOCK", 8)
+        patch.setattr(section_module, "TOUCHED_BYTES", 5)
+        plain, roomy = Changed(), Changed()
+        for size, marked, room in steps:
+            for changed in (plain, roomy):
+                changed.mark(np.array(marked, dtype=np.int64))
+            if room >= 0:
+                roomy.make_room(room)
+            assert roomy.count(size) == plain.count(size)
+            assert list(roomy.take(size)) == list(plain.take(size))
