@@ -19,7 +19,7 @@ from storage.replication.state import LogState
 from tests.replication.disks import Disks
 from tests.replication.no_threads import without_threads
 from tests.storage.conftest import SCHEMA, numbers, rows
-from tests.storage.test_replicas import connect, fill, settle, topic
+from tests.storage.replicated import connect, fill, settle, topic
 
 LOG = LogState(start=10, end=100, synced=100, epochs=(EpochStart(2, 10), EpochStart(5, 60)))
 

@@ -20,7 +20,7 @@ from storage.env import File
 from storage.replication.manager import Replication
 from tests.depth import rounds
 from tests.storage.conftest import SCHEMA, QuickEnv, numbers, rows
-from tests.storage.test_replicas import NAMES, connect, fill, settle, topic, whole
+from tests.storage.replicated import NAMES, connect, fill, settle, topic, whole
 
 ROOT = Path(__file__).resolve().parents[2]
 CYCLES = int(os.environ.get("SQLENGINE_CRASH_CYCLES", "6"))

@@ -17,7 +17,7 @@ from storage.log.format import unpack_header
 from storage.replication import union
 from tests.depth import rounds
 from tests.storage.conftest import numbers, rows
-from tests.storage.test_replicas import NAMES, connect, fill, settle, topic
+from tests.storage.replicated import NAMES, connect, fill, settle, topic
 
 RECORDS = 200
 
