@@ -360,7 +360,7 @@ class Driver(ABC):
         if metadata.min_insync > 1:
             members = [replica for replica in live if replica.id in metadata.isr and not replica.live.uncut]
             failed = self._done_by(members, lambda replica: self._note_for(replica, metadata))
-        reborn = [replica for replica in live if replica.kept_life != replica.live.life]
+        reborn = [each for each in live if each.kept_life != each.live.life and each.is_registered(saved)]
         unkept = self._done_by(reborn, lambda replica: replica.save(saved))
         if unkept:
             for replica in unkept:

@@ -258,11 +258,19 @@ class LocalReplica:
         self.log.store_raw(entry.payload)
 
     def save(self, saved: Saved, *, closed: bool = False) -> None:
-        """Keep the controller's decisions beside the log, durably. Raises StorageError."""
-        kept = Kept(saved, self.live.life, self.live.integrity, closed)
+        """Keep the controller's decisions beside the log, durably. Raises StorageError.
+
+        A life is kept once it is registered: with decisions that do not know it, it would pass for an old copy's.
+        """
+        is_known = self.kept_life == NO_LIFE or self.is_registered(saved)
+        kept = Kept(saved, self.live.life if is_known else self.kept_life, self.live.integrity, closed)
         with translated(f'directory "{self.place.directory}"'):
             self._file.save(kept)
         self.kept_life = kept.life
+
+    def is_registered(self, saved: Saved) -> bool:
+        """Whether decisions know its life."""
+        return any((known.replica, known.life) == (self.id, self.live.life) for known in saved.registrations)
 
     def note_committed(self, epoch: int, offset: int, sync: bool = False) -> None:
         """Keep that records before `offset` are committed in the log of the leader of `epoch`. Raises StorageError."""

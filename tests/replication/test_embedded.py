@@ -37,6 +37,7 @@ FOUND = {
     801730: "a replica that had vanished was left alone",
     803020: "what was committed was not noted when min_insync_replicas grew",
     807545: "a log whose middle was missing was begun behind its beginning",
+    3004803: "the life of a replica was kept before it was registered",
     2003399: "the life of a replica was kept by all but itself",
     2001992: "the first segment had vanished while its replica caught up",
     810101: "the damaged last record of a journal was taken for a torn one, and the directory was copied",
