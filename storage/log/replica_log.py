@@ -65,8 +65,9 @@ class ReplicaLog(FileLog):
 
     def has_every_file(self) -> bool:
         """Whether the durable point and all segments still have their names."""
-        paths = [f"{self._directory}/{recovery.DURABLE_FILE}", *(segment.path for segment in list(self._segments))]
-        return self.is_there() and all(map(self._env.exists, paths))
+        segments = list(self._segments)
+        paths = [f"{self._directory}/{recovery.DURABLE_FILE}", *(segment.path for segment in segments)]
+        return bool(segments) and all(map(self._env.exists, paths))
 
     # --- writing ---
 

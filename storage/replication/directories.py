@@ -32,9 +32,8 @@ from storage.replication.marks import MARK, Mark, load_mark, write_mark
 from storage.replication.mirror import MirrorEnv
 from storage.replication.trees import (
     ROOT_ENTRIES,
+    completeness,
     copy_metadata,
-    journals_in,
-    metadata_error,
     remove_storage,
     topics_in,
 )
@@ -527,13 +526,19 @@ def _source(env: Env, made: Directories, found: list[_Found], newest: Mark | Non
     if not complete:
         raise next((member.error for member in made.members.values() if member.error is not None), incomplete(able[0]))
     best = max(complete, key=lambda member: completeness(env, member.path))
-    holders = [member.path for member in able if topics_in(env, member.path)]
-    if holders and not env.exists(f"{best.path}/topics"):  # they would be taken for dropped
+    if not env.exists(f"{best.path}/topics"):  # those of the others would be taken for dropped
+        _require_no_topics(env, best, able)
+    return best
+
+
+def _require_no_topics(env: Env, lacking: Directory, members: list[Directory]) -> None:
+    """DirectoryNeeded for a directory that has lost its topics, if another has some."""
+    holders = [member.path for member in members if topics_in(env, member.path)]
+    if holders:
         raise DirectoryNeeded(
-            f'directory "{best.path}" has lost its topics',
+            f'directory "{lacking.path}" has lost its topics',
             hint=f'remove it to open what "{holders[0]}" has, which may not be all',
         )
-    return best
 
 
 def _complete(found: list[_Found], newest: Mark) -> set[str]:
@@ -544,14 +549,6 @@ def _complete(found: list[_Found], newest: Mark) -> set[str]:
     """
     marks = {each.path: each.mark for each in found if each.mark is not None}
     return {path for path, mark in marks.items() if mark.directory in newest.in_sync and mark.generation > 0}
-
-
-def completeness(env: Env, path: str) -> tuple[bool, int, bool, int]:
-    """What makes of directories that should be equal the one to copy from: undamaged, and with the most topics, because
-    those that it has not would be taken for dropped, and then of the journals, whose last records, when they are
-    damaged, may be taken for torn ones.
-    """
-    return metadata_error(env, path) is None, len(topics_in(env, path)), *journals_in(env, path)
 
 
 def incomplete(member: Directory) -> DirectoryNeeded:

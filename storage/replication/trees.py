@@ -7,8 +7,6 @@ Partitions (directories with a number below a topic) are not copied: their recor
 
 from __future__ import annotations
 
-import contextlib
-
 from storage import checked
 from storage.env import Env, make_dir, read_file, write_file
 from storage.errors import CorruptFile
@@ -23,28 +21,37 @@ _MANIFEST = "manifest.json"
 _COPY_BYTES = 1 << 24
 
 
-def metadata_error(env: Env, root: str) -> CorruptFile | None:
-    """The first damage to the format mark, a journal, a topic's description or a schema in a directory, None if they
-    are whole.
+def completeness(env: Env, root: str) -> tuple[bool, int, bool, int]:
+    """What makes of directories that should be equal the one to copy from.
+
+    Undamaged: the format mark, the journals, the topics' descriptions and schemas. With the most topics, because those
+    that it has not would be taken for dropped. Then with journals that end with whole records, and with the most of
+    them: a last record that is damaged may be taken for a torn one.
     """
+    journals = [_journal(env, f"{root}/{name}") for name in JOURNALS]
+    read = [contents for contents in journals if contents is not None]
+    is_undamaged = len(read) == len(journals) and _is_readable(env, root)
+    is_torn, records = any(contents.is_torn for contents in read), sum(len(contents.texts) for contents in read)
+    return is_undamaged, len(topics_in(env, root)), not is_torn, records
+
+
+def _journal(env: Env, path: str) -> Contents | None:
+    """What a journal has, None if it is missing or damaged or cannot be read."""
     try:
-        if env.exists(f"{root}/FORMAT") and read_file(env, f"{root}/FORMAT") != FORMAT_MARK:
-            return CorruptFile(f'file "{root}/FORMAT" is of another version or damaged', file=f"{root}/FORMAT")
-        for name in JOURNALS:
-            path = f"{root}/{name}"
-            if not env.exists(path):
-                return CorruptFile(f'file "{path}" is missing', file=path)
-            examine(env, path)
-        if env.exists(f"{root}/FORMAT") and not env.exists(f"{root}/topics"):
-            return CorruptFile(f'directory "{root}/topics" is missing', file=f"{root}/topics")
+        return examine(env, path)
+    except (CorruptFile, OSError):
+        return None
+
+
+def _is_readable(env: Env, root: str) -> bool:
+    """Whether the format mark, the topics' descriptions and the schemas are there and undamaged."""
+    try:
         for entry in _topics(env, root):
             for name in _needed_files(env, f"{root}/topics/{entry}"):
                 checked.load(env, f"{root}/topics/{entry}/{name}")
-    except CorruptFile as error:
-        return error
-    except OSError as error:
-        return CorruptFile(f'directory "{root}" cannot be read: {error.strerror}', file=root)
-    return None
+        return not env.exists(f"{root}/FORMAT") or read_file(env, f"{root}/FORMAT") == FORMAT_MARK
+    except (CorruptFile, OSError):
+        return False
 
 
 def copy_metadata(env: Env, source: str, target: str) -> None:
@@ -138,17 +145,6 @@ def _needed_files(env: Env, directory: str) -> list[str]:
 def topics_in(env: Env, root: str) -> set[str]:
     """Names of the topics' directories in a directory; they say which topic of a name it is."""
     return set(_topics(env, root))
-
-
-def journals_in(env: Env, root: str) -> tuple[bool, int]:
-    """Whether the journals of a directory end with whole records, and how many they have; those that cannot be read
-    have none.
-    """
-    found: list[Contents] = []
-    for name in JOURNALS:
-        with contextlib.suppress(OSError, CorruptFile):
-            found.append(examine(env, f"{root}/{name}"))
-    return not any(contents.is_torn for contents in found), sum(len(contents.texts) for contents in found)
 
 
 def _is_same(env: Env, left: str, right: str) -> bool:

@@ -72,16 +72,20 @@ def test_a_directory_that_has_lost_its_topics_does_not_drop_those_of_others(tmp_
         assert numbers(opened.topic("t").partitions[0]) == list(range(30))
 
 
+def damage_last_record(journal: Path) -> None:
+    """Change a bit of it; how far the journal was durable is not known, as a power failure may leave it."""
+    data = bytearray(journal.read_bytes())
+    data[: durable_point.FILE_BYTES] = bytes(durable_point.FILE_BYTES)
+    data[len(data.rstrip(b"\0")) - 1] ^= 1
+    journal.write_bytes(data)
+
+
 def test_the_damaged_last_record_of_a_journal_is_not_taken_for_a_torn_one(tmp_path: Path) -> None:
     with connect(tmp_path, ("a", "b")) as opened:
         topic(opened)
         for number in range(3):
             opened.meta.append({"number": number})
-    journal = tmp_path / "a" / "meta.journal"
-    data = bytearray(journal.read_bytes())
-    data[: durable_point.FILE_BYTES] = bytes(durable_point.FILE_BYTES)  # as a power failure may leave it
-    data[len(data.rstrip(b"\0")) - 1] ^= 1
-    journal.write_bytes(data)
+    damage_last_record(tmp_path / "a" / "meta.journal")
     with connect(tmp_path, ("a", "b")) as opened:
         assert opened.meta.replay() == [{"number": number} for number in range(3)]
 
@@ -147,3 +151,95 @@ def test_frames_that_a_lost_leader_did_not_report_belong_to_its_epoch(tmp_path: 
         assert numbers(log) == list(range(70))
         epochs = [replica.log.epoch_starts() for replica in partition.replicas.values()]
         assert [[(1, 0), (2, 50)]] * 2 == [list(map(tuple, each)) for each in epochs]
+
+
+def test_of_two_damages_that_look_like_torn_records_none_costs_what_was_acknowledged(tmp_path: Path) -> None:
+    """One directory has a record that the end of the process kept from the other, and a damaged one besides."""
+    with connect(tmp_path, ("a", "b")) as opened:
+        topic(opened)
+        opened.offsets.commit("g", {("t", 0): 77})
+        meta = (tmp_path / "b" / "meta.journal").read_bytes()
+        opened.meta.append({"not": "acknowledged"})
+    (tmp_path / "b" / "meta.journal").write_bytes(meta)
+    damage_last_record(tmp_path / "a" / "offsets.journal")
+    with connect(tmp_path, ("a", "b")) as opened:
+        assert opened.offsets.fetch("g") == {("t", 0): 77}
+
+
+def test_a_directory_that_comes_back_keeps_its_topics_when_the_one_in_use_has_lost_them(tmp_path: Path) -> None:
+    with without_threads(), connect(tmp_path, ("a", "b")) as opened:
+        fill(topic(opened), 3)
+        assert isinstance(opened._replication, Replication)
+        directories = opened._replication.directories
+        assert directories.files.lose(str(tmp_path / "b"), OSError(5, "as if its disk failed"))
+        shutil.rmtree(tmp_path / "a" / "topics")
+        directories.try_again()
+        opened._replication.tend()
+        assert [each.in_use for each in opened.directories()] == [True, False]
+        assert list((tmp_path / "b").glob("topics/t-*/0/*.log"))
+    shutil.rmtree(tmp_path / "a")
+    with connect(tmp_path, ("b",)) as opened:
+        assert numbers(opened.topic("t").partitions[0]) == list(range(30))
+
+
+@pytest.mark.parametrize("file", ["durable", "00000000000000000000.log", ""])
+def test_a_replica_without_all_its_files_does_not_join(tmp_path: Path, file: str) -> None:
+    with without_threads(), connect(tmp_path, ("a", "b")) as opened:
+        log = topic(opened, segment_bytes=4096)
+        assert isinstance(log, ReplicatedLog)
+        fill(log, 20)
+        assert log.segment_count > 2
+        partition = log.replication
+        follower = 1 - partition.metadata.leader
+        (directory,) = (tmp_path / "ab"[follower]).glob("topics/t-*/0")
+        (directory / file).unlink() if file else shutil.rmtree(directory)
+        assert not partition._is_synced(follower)
+        assert not partition.is_live(follower)
+
+
+@pytest.mark.parametrize(("durability", "missing", "told"), [("os", 1, 2), ("os", 2, 2), ("group", -1, -1)])
+def test_a_log_whose_middle_is_missing_keeps_its_beginning_or_is_filled_anew(
+    tmp_path: Path, durability: str, missing: int, told: int
+) -> None:
+    """The protocol hears of damage at a segment; that, or the one before, has no file any more. The last one is the one
+    that the durable point names.
+    """
+    with without_threads(), connect(tmp_path, ("a", "b")) as opened:
+        log = topic(opened, durability=durability, segment_bytes=4096)
+        assert isinstance(log, ReplicatedLog)
+        fill(log, 30)
+        partition = log.replication
+        partition.run()
+        follower = partition.replicas[1 - partition.metadata.leader]
+        files = sorted((tmp_path / "ab"[follower.id]).glob("topics/t-*/0/*.log"))
+        files[missing].unlink()
+        error = storage.CorruptLog("frame is missing", file=str(files[told]), position=0, offset=int(files[told].stem))
+        follower.log._failure = error
+        assert partition._found_damage(follower, error)
+        partition.run()
+        partition.try_again()
+        settle(opened, lambda: not partition.tend(1 << 20) and whole(opened))
+        assert follower.id in partition.metadata.isr
+        leader = partition.metadata.leader
+        assert partition.replicas[1 - leader].log.start_offset == 0
+        fill(log, 1)
+    shutil.rmtree(tmp_path / "ab"[leader])
+    with connect(tmp_path, ("a", "b")) as opened:
+        assert numbers(opened.topic("t").partitions[0]) == list(range(310))
+
+
+def test_what_is_left_without_a_durable_point_is_there_after_an_unclean_election(tmp_path: Path) -> None:
+    with connect(tmp_path, ("a", "b")) as opened:
+        log = topic(opened, segment_bytes=4096)
+        fill(log, 30)
+        log.delete_before(100)
+        start = log.start_offset
+        assert 0 < start <= 100
+    next((tmp_path / "a").glob("topics/t-*/0/durable")).unlink()
+    shutil.rmtree(tmp_path / "b")
+    with without_threads(), connect(tmp_path, ("a", "b")) as opened:
+        log = opened.topic("t").partitions[0]
+        assert log.failure is not None
+        opened.elect_unclean("t", 0)
+        assert numbers(log)[-200:] == list(range(100, 300))
+        fill(log, 1)
