@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -22,8 +22,9 @@ from storage.log.producers import Saved as ProducersSaved
 from storage.replacing import replace
 from storage.replication import controller as control
 from storage.replication import union
+from storage.replication.bystanders import Bystanders
 from storage.replication.leader import is_leaving, possible_members
-from storage.replication.local_replica import LocalReplica, Place
+from storage.replication.local_replica import LocalReplica, Locate
 from storage.replication.messages import (
     CONTROLLER,
     NOBODY,
@@ -50,9 +51,6 @@ RETRY_US = 1_000_000
 UNLIMITED = 1 << 62
 READ_BYTES = 1 << 20
 
-Locate = Callable[[int], Place | None]
-"""The place of a replica by its id, None if its directory cannot be used now."""
-
 
 def settings_of(durability: str) -> Settings:
     """The protocol's settings for a topic: times are steps of the driver."""
@@ -73,7 +71,9 @@ class Driver(ABC):
     Every method is to be called with `lock` held.
     """
 
-    def __init__(self, env: Env, locate: Locate, workers: ThreadPoolExecutor, name: str) -> None:
+    def __init__(
+        self, env: Env, locate: Locate, in_use: Callable[[], Collection[int]], workers: ThreadPoolExecutor, name: str
+    ) -> None:
         self.lock = threading.RLock()
         self.name = name
         self.writers: tuple[LocalReplica, ...] = ()
@@ -82,6 +82,7 @@ class Driver(ABC):
         self.replicas: dict[int, LocalReplica] = {}
         self._env = env
         self._locate = locate
+        self._bystanders = Bystanders(env, locate, in_use)
         self._workers = workers
         self._controller: control.Controller
         self._settings: Settings
@@ -125,6 +126,8 @@ class Driver(ABC):
         registrations = {known.replica: known for known in known.registrations} if known else {}
         for replica in self.metadata.replicas:
             self._open_replica(replica, registrations.get(replica))
+        # Logs that are to be deleted, because the partition has moved away from them.
+        self.replicas |= {n: r for n, r in found.items() if n not in self.metadata.replicas and r.has_segments}
         if kept:
             self._put_together()
         self._start()
@@ -371,6 +374,15 @@ class Driver(ABC):
         failed |= unkept | self._done_by(others, lambda replica: replica.save(saved))
         for replica, error in failed.items():
             self._lose(replica, error)
+        self._tell_bystanders(saved)
+
+    def _tell_bystanders(self, saved: control.Saved) -> None:
+        """Keep decisions where no replica takes part, once one of those in sync has kept them: nobody else could go on
+        with them.
+        """
+        taking_part = {replica.id for replica in self.replicas.values() if replica.is_live}
+        if not taking_part.isdisjoint(saved.metadata.isr):
+            self._bystanders.tell(saved, taking_part)
 
     def _done_by(
         self, replicas: Sequence[LocalReplica], work: Callable[[LocalReplica], None]

@@ -7,15 +7,14 @@ cut, what the others have there is read: if no single one is whole, the log is p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from storage.env import Env
 from storage.errors import CorruptFile, CorruptLog, LogFailed, StorageError, translated
 from storage.replication import election, union
-from storage.replication.controller import NO_LIFE
-from storage.replication.driver import READ_BYTES, UNLIMITED, Driver, Locate, error_of
-from storage.replication.local_replica import LocalReplica, new_life
+from storage.replication.driver import READ_BYTES, UNLIMITED, Driver, error_of
+from storage.replication.local_replica import LocalReplica, Locate, is_current, new_life
 from storage.replication.messages import Damaged
 
 
@@ -24,8 +23,10 @@ class Healing(Driver):
     them, and nothing is changed before another replica is there or somebody decides.
     """
 
-    def __init__(self, env: Env, locate: Locate, workers: ThreadPoolExecutor, name: str) -> None:
-        super().__init__(env, locate, workers, name)
+    def __init__(
+        self, env: Env, locate: Locate, in_use: Callable[[], Collection[int]], workers: ThreadPoolExecutor, name: str
+    ) -> None:
+        super().__init__(env, locate, in_use, workers, name)
         self.lacking: tuple[int, int] | None = None
         self.is_held = False
         self._in_vain: frozenset[int] = frozenset()  # replicas that were put together, and something was lacking
@@ -76,8 +77,8 @@ class Healing(Driver):
 
     def _is_current(self, replica: LocalReplica) -> bool:
         """Whether a directory is the one that was last opened as this replica, and no older copy of it."""
-        kept, known = replica.kept(), self._controller.of(replica.id)
-        return kept is not None and known.life in (NO_LIFE, kept.life)
+        kept = replica.kept()
+        return kept is not None and is_current(kept, self._controller.of(replica.id))
 
     def _go_on_with_the_beginning(self) -> None:
         """Let the records lead that come before those that no in-sync replica has whole. Raises StorageError."""

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from storage.env import Env
+from storage.env import Env, make_dir
 from storage.errors import CorruptFile, LogFailed, StorageError, translated
 from storage.log import recovery
 from storage.log.producers import Saved as ProducersSaved
@@ -21,7 +21,17 @@ from storage.replication.committed_note import COMMITTED_FILE, CommittedNote
 from storage.replication.controller import NO_LIFE, Registration, Saved
 from storage.replication.epochs import EpochStart
 from storage.replication.messages import Entry, Event, Integrity
-from storage.replication.state import Following, Leading, LogState, Ready, Replica, Settings, Truncation, opened
+from storage.replication.state import (
+    UNREGISTERED,
+    Following,
+    Leading,
+    LogState,
+    Ready,
+    Replica,
+    Settings,
+    Truncation,
+    opened,
+)
 from storage.replication.state_file import STATE_FILE, Kept, StateFile
 
 _KEPT_FILES = (STATE_FILE, COMMITTED_FILE)
@@ -36,6 +46,10 @@ class Place:
     env: Env
     directory: str
     open_log: Callable[[str], ReplicaLog]
+
+
+Locate = Callable[[int], Place | None]
+"""The place of a replica by its id, None if its directory cannot be used now."""
 
 
 class LocalReplica:
@@ -320,12 +334,29 @@ class LocalReplica:
             self.save(saved, closed=True)
         self.state = None
 
-    def delete(self) -> None:
-        """Remove the log: the partition has moved away. OSError is translated."""
+    def delete(self, saved: Saved) -> None:
+        """Remove the log, because the partition has moved away; that is all that is kept, durably, before anything is
+        removed. Raises StorageError.
+        """
         self._release()
         self.state = None
-        with translated(f'directory "{self.place.directory}"'):
-            self.place.env.remove(self.place.directory)
+        stand_by(self.place, saved)
+        env, directory = self.place.env, self.place.directory
+        with translated(f'directory "{directory}"'):
+            for name in env.list(directory):
+                if name != STATE_FILE:
+                    env.remove(f"{directory}/{name}")
+
+
+def stand_by(place: Place, saved: Saved) -> None:
+    """Keep decisions in a directory in which the partition has no replica, durably. Raises StorageError."""
+    env, directory = place.env, place.directory
+    with translated(f'directory "{directory}"'):
+        if not env.exists(directory) and env.exists(directory.rpartition("/")[0]):
+            make_dir(env, directory)
+        file = StateFile(env, directory)
+        file.load()
+        file.save(Kept(saved, NO_LIFE, Integrity.INTACT, closed=False))
 
 
 def new_life(env: Env) -> int:
@@ -340,19 +371,28 @@ def log_state(log: ReplicaLog) -> LogState:
     return LogState(start, log.end_offset, max(log.durable_offset, start), epochs)
 
 
+def is_current(kept: Kept, known: Registration) -> bool:
+    """Whether a directory is the one that was last opened as this replica, and no older copy of it: it tells of the
+    life that is registered; or of a later one that nobody else kept, because its own note was thought to have failed.
+    """
+    if known.life in (NO_LIFE, kept.life):
+        return True
+    own = (r.incarnation for r in kept.saved.registrations if (r.replica, r.life) == (known.replica, kept.life))
+    return max(own, default=UNREGISTERED) >= known.incarnation
+
+
 def _integrity(
     log: ReplicaLog, settings: Settings, kept: Kept | None, known: Registration | None, *, is_missing: bool
 ) -> Integrity:
     """What is to be said of a log that is opened: see `messages.Integrity`. is_missing: of its durable point.
 
-    Another life than the one that was registered last means that somebody put an older copy of the directory there, or
-    that a crash came between the two notes: then all that counts is what is compared with the leader.
+    Of what may be an older copy of the directory all that counts is what is compared with the leader.
     """
     if log.failure is not None:
         return Integrity.DAMAGED
     if known is None:
         return Integrity.INTACT
-    if is_missing or kept is None or (known.life != NO_LIFE and kept.life != known.life):
+    if is_missing or kept is None or not is_current(kept, known):
         return Integrity.DAMAGED
     if not settings.commit_synced and not kept.closed:
         return max(kept.integrity, Integrity.TAIL)

@@ -78,7 +78,8 @@ class Replication:
                 return None
             return Place(replica, self._env, path + below, lambda place: ReplicaLog(context, number, place))
 
-        partition = Partition(self._env, locate, self._workers, f'partition {number} of topic "{context.name}"')
+        name = f'partition {number} of topic "{context.name}"'
+        partition = Partition(self._env, locate, lambda: self.directories.usable, self._workers, name)
         config = context.config
         with partition.lock:
             partition.open(

@@ -14,7 +14,7 @@ from storage.errors import CorruptLog, DirectoryNeeded, DiskFull, LogFailed, Sto
 from storage.log.format import FrameHeader
 from storage.log.replica_log import ReplicaLog
 from storage.replacing import replace
-from storage.replication.controller import forgotten
+from storage.replication import controller as control
 from storage.replication.driver import CLIENT, READ_BYTES, RETRY_US, UNLIMITED, error_of, together
 from storage.replication.healing import Healing
 from storage.replication.local_replica import LocalReplica
@@ -165,6 +165,7 @@ class Partition(Healing):
         if self.is_held:
             return False
         self._notice()
+        self._tell_bystanders(control.saved(self._controller))
         if self.is_whole:
             return self._verify(budget)
         now_us = self._env.now_us()
@@ -245,9 +246,10 @@ class Partition(Healing):
             replica.log.sync_now()
             if replica.log.failure is not None:
                 return
+        saved = control.saved(self._controller)
         for number in departed:
             replica = self.replicas.pop(number)
-            error = error_of(replica.delete)
+            error = error_of(replica.delete, saved)
             if error is not None:
                 replica.error = error
 
@@ -348,7 +350,7 @@ class Partition(Healing):
 
     def forget(self, replica: int) -> None:
         """Keep nothing of a replica whose directory is no longer the storage's."""
-        self._controller = forgotten(self._controller, replica)
+        self._controller = control.forgotten(self._controller, replica)
 
     def set_min_insync(self, number: int) -> None:
         """Raises InvalidAssignment."""

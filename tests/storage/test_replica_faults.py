@@ -12,6 +12,7 @@ from storage.log import durable_point
 from storage.replacing import replace
 from storage.replication.manager import Replication
 from storage.replication.marks import load_mark, write_mark
+from storage.replication.partition import NoReplica
 from storage.replication.replicated_log import ReplicatedLog
 from tests.replication.no_threads import without_threads
 from tests.storage.conftest import SCHEMA, QuickEnv, numbers, rows
@@ -243,3 +244,69 @@ def test_what_is_left_without_a_durable_point_is_there_after_an_unclean_election
         opened.elect_unclean("t", 0)
         assert numbers(log)[-200:] == list(range(100, 300))
         fill(log, 1)
+
+
+def alone_on(opened: storage.Storage, name: str) -> storage.Log:
+    """The partition, moved to one directory of the storage; the others have nothing of its records any more."""
+    log = opened.topic("t").partitions[0]
+    path = next(each.path for each in opened.directories() if each.path.endswith(f"/{name}"))
+    opened.assign_replicas("t", 0, [path])
+    settle(opened, lambda: [r.directory for r in opened.replicas()] == [path] and whole(opened))
+    return log
+
+
+def logs_in(directory: Path) -> list[str]:
+    """The files of partition 0 of the topic."""
+    return sorted(each.name for each in (directory / "topics").glob("*/0/*"))
+
+
+def test_directories_without_replicas_know_that_the_records_are_elsewhere(tmp_path: Path) -> None:
+    with connect(tmp_path) as opened:
+        fill(topic(opened, replication_factor=1), 3)
+        alone_on(opened, "c")
+        fill(alone_on(opened, "a"), 2)
+        settle(opened, lambda: logs_in(tmp_path / "c") == ["replication"])
+    shutil.rmtree(tmp_path / "a")
+    with connect(tmp_path) as opened:  # c has had the partition, b never: neither takes an empty log for all of it
+        (log,) = opened.topic("t").partitions
+        assert isinstance(log.failure, NoReplica)
+        with pytest.raises(NoReplica, match="no in-sync replica of partition 0"):
+            log.append(rows(0, 1))
+        opened.elect_unclean("t", 0)
+        assert numbers(log) == []
+
+
+def test_a_directory_that_never_had_records_knows_where_they_are(tmp_path: Path) -> None:
+    with connect(tmp_path) as opened:
+        fill(topic(opened, replication_factor=1), 3)
+        (holder,) = opened.replicas()
+        first, other = (tmp_path / name for name in NAMES if name != Path(holder.directory).name)
+        assert "replication" in logs_in(first) and "replication" in logs_in(other)
+        shutil.rmtree(other)
+        settle(opened, lambda: whole(opened) and "replication" in logs_in(other))
+    shutil.rmtree(holder.directory)
+    shutil.rmtree(first)
+    with connect(tmp_path) as opened:
+        assert isinstance(opened.topic("t").partitions[0].failure, NoReplica)
+
+
+def test_the_log_of_a_replica_that_was_away_when_the_partition_moved_is_deleted(tmp_path: Path) -> None:
+    with connect(tmp_path) as opened:
+        fill(topic(opened, replication_factor=2), 3)
+        held = {Path(each.directory).name for each in opened.replicas()}
+    (free,) = set(NAMES) - held
+    away = sorted(held - {"a"})[0]
+    (tmp_path / away).rename(tmp_path / "away")
+    (tmp_path / away).write_text("in the way")
+    with connect(tmp_path) as opened:
+        rest = sorted(held - {away})
+        paths = [str(tmp_path / name) for name in (*rest, free)]
+        opened.assign_replicas("t", 0, paths)
+        settle(opened, lambda: sorted(r.directory for r in opened.replicas() if r.in_sync) == sorted(paths))
+        fill(opened.topic("t").partitions[0], 2)
+    (tmp_path / away).unlink()
+    (tmp_path / "away").rename(tmp_path / away)
+    assert "replication" in logs_in(tmp_path / away) != ["replication"]
+    with connect(tmp_path) as opened:
+        settle(opened, lambda: logs_in(tmp_path / away) == ["replication"])
+        assert numbers(opened.topic("t").partitions[0]) == list(range(50))
