@@ -392,11 +392,13 @@ class SessionAggregateOperator(Operator):
             self._aggregates.compact(keep, moved)
         used = np.zeros(self._keys.size, dtype=bool)
         used[self._sessions["key"][: self._sessions.size]] = True
-        if self._rows is None and not used.all():
+        if not used.all():
             self._new_keys.renumbered()
             moved = self._keys.compact(used)
             own = self._sessions["key"][: self._sessions.size]
             own[:] = moved[own]
+            if self._rows is not None:
+                self._rows.compact(moved)
         self._relink()
 
     def _relink(self) -> None:

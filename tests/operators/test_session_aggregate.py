@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlengine.delta import Delta
+from sqlengine.operators.aggregates import aggregate_set
 from sqlengine.operators.base import END_OF_TIME, NO_WATERMARK, Operator
 from sqlengine.operators.session_aggregate import SessionAggregateOperator
 from sqlengine.plan.nodes import WINDOW_COLUMNS, AggregateCall, SessionAggregate, Window
@@ -83,12 +85,14 @@ def test_equals_duckdb(
     operator: Operator = SessionAggregateOperator(node)
     contents = Contents()
     restart = data.draw(st.integers(0, 4))
-    for i, (start, stop) in enumerate(data.draw(splits(len(events)))):
-        contents.add(operator.process(delta_of(events[start:stop]), 0, 0))
-        contents.add(operator.advance(times(NO_WATERMARK)))
-        if i == restart:
-            operator = restarted(operator, SessionAggregateOperator(node))
-    contents.add(operator.advance(times(END_OF_TIME)))
+    compacts_at = data.draw(st.sampled_from([0, aggregate_set.COMPACT_ABOVE]))
+    with mock.patch.object(aggregate_set, "COMPACT_ABOVE", compacts_at):
+        for i, (start, stop) in enumerate(data.draw(splits(len(events)))):
+            contents.add(operator.process(delta_of(events[start:stop]), 0, 0))
+            contents.add(operator.advance(times(NO_WATERMARK)))
+            if i == restart:
+                operator = restarted(operator, SessionAggregateOperator(node))
+        contents.add(operator.advance(times(END_OF_TIME)))
     assert contents.rows == expected(keys, [s for _, s in CALLS[family]], gap, finals(events))
     assert not operator.take_late()
 
@@ -157,5 +161,6 @@ def test_closed_sessions_are_forgotten(append_only: bool) -> None:
         seen += 0 if out is None else sum(out.batch.column("a0").to_pylist())
         assert operator.state_size()["rows"] < 6_000
         assert operator.state_size()["bytes"] < 8_000_000
+        assert operator.sections()["keys"].size() < 6_000
     out = operator.advance(times(END_OF_TIME))
     assert out is not None and seen + sum(out.batch.column("a0").to_pylist()) == 60_000
