@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import pyarrow as pa
-
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import TooComplex
 from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
+from sqlengine.operators.difference import Difference
 from sqlengine.operators.row_errors import Failure
-from sqlengine.operators.sub_flow import SubFlow, from_table, negated, to_table, total, within
+from sqlengine.operators.sub_flow import SubFlow, negated, total, within
 from sqlengine.plan import nodes
 from sqlengine.state.section import Sections, below
 
+_DIFFERENCE = "$difference"
 ROUNDS_MAX = 1000
 """A recursion that is not done by then is taken for one that never ends."""
 
@@ -33,12 +33,16 @@ class RoundsOperator(Operator):
         self.schema = node.schema
         self._node, self._build = node, build
         self._flows = [self._make()]
-        self._differences: list[Delta | None] = [None]
+        self._differences = [self._difference(0)]
         self._pending: list[list[Delta]] = [[] for _ in node.branches]
 
     def _make(self) -> SubFlow:
         """The step's operators for one more round."""
         return SubFlow(self._node.step, self._build)
+
+    def _difference(self, at: int) -> Difference:
+        """That of round `at` from the one before, empty."""
+        return Difference(self.schema, f"{at}/{_DIFFERENCE}")
 
     @property
     def errors(self) -> RoundsOperator:
@@ -72,16 +76,17 @@ class RoundsOperator(Operator):
             before, change = change, flow.change(outer, change, now_us)
             if i == 0:
                 change = total(*first, change)
-            self._differences[i] = total(self._differences[i], change, negated(before))
+            self._differences[i].add(change, negated(before))
         changes = [change]
-        while (further := self._differences[-1]) is not None and not self._is_last():
+        while self._differences[-1] and not self._is_last():
             flow = self._make()
             flow.restore(self._flows[-1].snapshot())
-            made = flow.change([], further, now_us)
+            made = flow.change([], self._differences[-1].whole(), now_us)
             self._flows.append(flow)
-            self._differences.append(made)
+            self._differences.append(self._difference(len(self._differences)))
+            self._differences[-1].add(made)
             changes.append(made)
-        settled = next((i for i, d in enumerate(self._differences, 1) if d is None), len(self._flows))
+        settled = next((i for i, d in enumerate(self._differences, 1) if not d), len(self._flows))
         self._flows, self._differences = self._flows[:settled], self._differences[:settled]
         return total(*changes)
 
@@ -100,27 +105,25 @@ class RoundsOperator(Operator):
 
     def state_size(self) -> Mapping[str, int]:
         sizes = [flow.state_size() for flow in self._flows]
-        kept = [d for d in self._differences if d is not None]
-        rows = sum(s["rows"] for s in sizes) + sum(d.num_rows for d in kept)
-        return {"rows": rows, "bytes": sum(s["bytes"] for s in sizes) + sum(d.batch.nbytes for d in kept)}
+        rows = sum(s["rows"] for s in sizes) + sum(d.rows for d in self._differences)
+        return {"rows": rows, "bytes": sum(s["bytes"] for s in sizes) + sum(d.nbytes for d in self._differences)}
 
     def sections(self) -> Sections:
-        return {
-            name: section
-            for i, flow in enumerate(self._flows)
-            for name, section in below(f"{i}/", flow.sections()).items()
-        }
+        sections: Sections = {}
+        for i, (flow, difference) in enumerate(zip(self._flows, self._differences, strict=True)):
+            sections |= below(f"{i}/", flow.sections()) | difference.sections()
+        return sections
 
     def rest(self) -> State:
-        state: dict[str, pa.Table] = {}
+        state: State = {}
         for i, (flow, difference) in enumerate(zip(self._flows, self._differences, strict=True)):
-            state |= {f"{i}/{name}": table for name, table in flow.rest().items()}
-            state[f"{i}/$difference"] = to_table(difference, self.schema)
+            state |= {f"{i}/{name}": table for name, table in flow.rest().items()} | difference.rest()
         return state
 
     def restore(self, state: State) -> None:
-        rounds = sum(name.endswith("/$difference") for name in state)
+        rounds = sum(name.endswith(f"/{_DIFFERENCE}") for name in state)
         self._flows = [self._make() for _ in range(rounds)]
-        self._differences = [from_table(state[f"{i}/$difference"]) for i in range(rounds)]
-        for i, flow in enumerate(self._flows):
+        self._differences = [self._difference(i) for i in range(rounds)]
+        for i, (flow, difference) in enumerate(zip(self._flows, self._differences, strict=True)):
             flow.restore(within(state, f"{i}/"))
+            difference.restore(state[f"{i}/{_DIFFERENCE}"])
