@@ -130,11 +130,16 @@ def functions_page() -> str:
 
 
 def hive_functions_page() -> str:
-    """Every function of Hive 4: how it is written and what it gives, or why it is not there."""
+    """Every function of Hive 4 and of Spark: how it is written and what it gives, or why it is not there."""
     from sqlengine.expr.hive import catalogue  # lazy: only this page needs Hive's dialect
+    from sqlengine.functions.hive.gaps import SPARK_GAPS  # lazy: the same
 
     here = [entry for name in catalogue.names() if (entry := catalogue.entry(name)) is not None]
-    gone = [entry for name in catalogue.NAMES if (entry := catalogue.entry(name)) is not None and entry.gap is not None]
+    gone = [
+        entry
+        for name in (*catalogue.NAMES, *SPARK_GAPS)
+        if (entry := catalogue.entry(name)) is not None and entry.gap is not None
+    ]
     rows = [
         ("<br>".join(f"`{text}`" for text in e.signatures), e.words, f"`{e.example}`" if e.example else "")
         for e in here

@@ -122,10 +122,12 @@ class OneShot:
         now_us: int,
         workers: Workers = ALONE,
         check: Callable[[], None] | None = None,
+        watch: Callable[[Dataflow], None] | None = None,
     ) -> pa.Table:
         """The answer over the rows of its sources by name; raises what an expression raises on a row.
 
-        `check` is called every now and then, and raises when the statement is cancelled."""
+        `check` is called every now and then, and raises when the statement is cancelled; `watch` is given the operators
+        when they have done their work."""
         flow = Dataflow(self.plan, {}, workers=workers, check=check)
         feeds = {
             name: Feed(deltas=[Delta(b) for b in rows.to_batches()], watermark_us=_END_OF_TIME)
@@ -134,12 +136,16 @@ class OneShot:
         deltas = flow.tick(feeds, now_us, history=True)
         if flow.failures:
             raise flow.failures[0][1]
+        if watch is not None:
+            watch(flow)
         table = _rows(deltas, self.plan.schema)
         if self.sort:
             table = table.take(_sorted(table, self.sort))
         return table.select(list(range(self.width)))
 
 
+_VIRTUAL_WORDS = (*(column.name for column in VIRTUAL), "input_file_name")
+"""What a text has that asks for virtual columns: their names, and Spark's function of one."""
 _MADE = re.compile(r"\busing\b|\b(?:" + "|".join(FORMATS) + r")\s*\.", re.IGNORECASE)
 """What a text has that asks for rows to be made; most have not."""
 
@@ -153,7 +159,7 @@ def prepare(query: ast.Query, planning: Planning, *, makes_rows: bool = True) ->
 def _prepared(tree: Lowered, text: str, planning: Planning, makes_rows: bool = True) -> OneShot:
     tree, found = taken_out(tree) if makes_rows and _MADE.search(text) else (tree, [])
     made = tuple(_made(one, text, planning) for one in found)
-    names_virtual = any(column.name in text.lower() for column in VIRTUAL)
+    names_virtual = any(word in text.lower() for word in _VIRTUAL_WORDS)
     ordered, order = _with_order(tree)
     now = RowsOfNow(planning.catalog, virtual=names_virtual, made=made)
     timeless = replace(planning, catalog=now)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ from sqlengine.catalog.objects import CatalogObject, FileTable
 from sqlengine.expr.session_facts import SessionFacts, session_facts
 from sqlengine.pg_settings import HIVE_VERSION_TEXT
 from sqlengine.plan.nodes import Node
+from sqlengine.runtime.dataflow import Dataflow
 from sqlengine.runtime.file_tables import Needs, needs_of, rows_of_files
 from sqlengine.runtime.made_rows import Made
 from sqlengine.runtime.named_files import rows_of_named
@@ -23,11 +24,18 @@ from sqlengine.statements.hive.transform import may_run_scripts, run_transform
 from sqlengine.statements.past import tick_of
 from sqlengine.statements.rows_seen import plain_contents
 
+Watch = Callable[[Dataflow], None]
+
 
 def run_planned(
-    context: Context, queries: Sequence[ast.Query], as_of: str = "", what: ast.AsOf = "tick"
+    context: Context,
+    queries: Sequence[ast.Query],
+    as_of: str = "",
+    what: ast.AsOf = "tick",
+    watch: Watch | None = None,
 ) -> tuple[Iterator[pa.Table], int]:
-    """(the answers one by one, the tick after which all they read was so); `as_of`: as of `select.run_at`."""
+    """(the answers one by one, the tick after which all they read was so); `as_of`: as of `select.run_at`; `watch` is
+    given the operators of each query when they have done their work."""
     instance = context.instance
     with instance.lock:
         with session_facts(facts_of(context)):
@@ -51,19 +59,24 @@ def run_planned(
     for name, table in files.items():
         instance.warehouse.recover(table.location)
         tables[name] = rows_of_files(table, _needs(every, name, table.name), now_us, context.check)
-    return _answers(context, planned, tables, now_us), tick
+    return _answers(context, planned, tables, now_us, watch), tick
 
 
 def _answers(
-    context: Context, planned: Sequence[OneShot], tables: Mapping[str, pa.Table], now_us: int
+    context: Context, planned: Sequence[OneShot], tables: Mapping[str, pa.Table], now_us: int, watch: Watch | None
 ) -> Iterator[pa.Table]:
     known: dict[Made, pa.Table] = {}
     for one in planned:
-        yield _run(context, one, tables, known, now_us)
+        yield _run(context, one, tables, known, now_us, watch)
 
 
 def _run(
-    context: Context, plan: OneShot, tables: Mapping[str, pa.Table], known: dict[Made, pa.Table], now_us: int
+    context: Context,
+    plan: OneShot,
+    tables: Mapping[str, pa.Table],
+    known: dict[Made, pa.Table],
+    now_us: int,
+    watch: Watch | None = None,
 ) -> pa.Table:
     """One answer; `known`: relations that were made before in the same statement."""
     inputs = {name: tables[name] for name in plan.sources}
@@ -72,7 +85,7 @@ def _run(
             known[made.relation] = _make(context, made, tables, known, now_us)
         inputs[made.name] = known[made.relation]
     context.check()
-    answer = plan.run(inputs, now_us, context.instance.workers(0), context.check)
+    answer = plan.run(inputs, now_us, context.instance.workers(0), context.check, watch)
     context.check()
     return answer
 

@@ -16,6 +16,7 @@ What others call:
 - `changes` tells which files have come and gone since somebody looked.
 """
 
+from sqlengine.hive_types import HiveType, from_arrow, parse_type
 from sqlengine.warehouse.avro_files import avro_columns
 from sqlengine.warehouse.changes import Changes, DataFile, changes
 from sqlengine.warehouse.commit import recover
@@ -31,7 +32,6 @@ from sqlengine.warehouse.description import (
 from sqlengine.warehouse.description_json import from_json, to_json
 from sqlengine.warehouse.exports import Exported, export_table, import_table, read_export
 from sqlengine.warehouse.file_schemas import WHOLE_LINES, describe_files, partitions_below
-from sqlengine.warehouse.hive_types import HiveType, from_arrow, parse_type
 from sqlengine.warehouse.layout import (
     NO_OVERRIDES,
     FileInfo,

@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.errors import DataCorrupted, DatatypeMismatch, InvalidParameter, NotSupportedError
+from sqlengine.hive_types import LTZ, HiveType, from_arrow
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
 from sqlengine.warehouse.casting import as_hive
 from sqlengine.warehouse.columnar import open_file
 from sqlengine.warehouse.description import Column, ColumnText, TableDescription
-from sqlengine.warehouse.hive_types import LTZ, HiveType, from_arrow
 
 ROWS = 10_000
 Schema = Any

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from sqlengine.decimal_digits import rounded
 from sqlengine.errors import DatatypeMismatch
+from sqlengine.hive_types import LTZ, HiveType
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
-from sqlengine.warehouse.hive_types import LTZ, HiveType
 from sqlengine.warehouse.text_values import fit_text, parse
 from sqlengine.warehouse.value_texts import to_texts
 

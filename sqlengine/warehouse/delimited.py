@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from sqlengine.formats.base import Mask, null_mask
 from sqlengine.formats.records import Bytes, Offsets, Spans, spans_of
+from sqlengine.hive_types import HiveType
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.description import RowFormat
-from sqlengine.warehouse.hive_types import HiveType
 from sqlengine.warehouse.lines import line_ends
 from sqlengine.warehouse.text_values import parse
 

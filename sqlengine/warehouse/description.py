@@ -19,8 +19,8 @@ from sqlengine.errors import (
     UndefinedColumn,
     did_you_mean,
 )
+from sqlengine.hive_types import STRING, HiveType, parse_type
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.warehouse.hive_types import STRING, HiveType, parse_type
 from sqlengine.warehouse.serdes import (
     AVRO,
     CSV,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlengine.hive_types import parse_type
 from sqlengine.warehouse.description import Column, TableDescription, check
-from sqlengine.warehouse.hive_types import parse_type
 
 
 def to_json(description: TableDescription) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from sqlengine.errors import DataCorrupted, NotSupportedError, UndefinedObject, did_you_mean
+from sqlengine.hive_types import from_arrow
 from sqlengine.warehouse.columnar import open_file
 from sqlengine.warehouse.description import TableDescription, describe
-from sqlengine.warehouse.hive_types import from_arrow
 from sqlengine.warehouse.layout import data_files, parse_partition_name
 from sqlengine.warehouse.lines import read_chunks
 from sqlengine.warehouse.spark_csv import csv_properties, split_line

@@ -19,9 +19,9 @@ import pyarrow as pa
 from sqlengine.errors import DatatypeMismatch, InvalidParameter
 from sqlengine.formats.base import true_mask
 from sqlengine.formats.partition_names import NULL, escaped, unescaped
+from sqlengine.hive_types import HiveType
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.description import TableDescription
-from sqlengine.warehouse.hive_types import HiveType
 from sqlengine.warehouse.text_values import parse
 
 Values = tuple[str | None, ...]

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from sqlengine.formats.records import Bytes
 from sqlengine.formats.text import too_wide
+from sqlengine.hive_types import HiveType
 from sqlengine.warehouse.description import Column, RowFormat
-from sqlengine.warehouse.hive_types import HiveType
 from sqlengine.warehouse.text_values import fit_text, parse
 
 _REFUSALS_MAX = 3

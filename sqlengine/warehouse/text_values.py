@@ -17,8 +17,8 @@ from sqlengine import duck
 from sqlengine.formats.base import Mask, null_mask, true_mask
 from sqlengine.formats.records import as_binary, as_text, spans_of
 from sqlengine.formats.text import convert_text
+from sqlengine.hive_types import LTZ, HiveType
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ
-from sqlengine.warehouse.hive_types import LTZ, HiveType
 
 _INTEGER = r"^[+-]?[0-9]+$"
 _FLOAT = r"^[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[fFdD]?)$"

@@ -392,6 +392,27 @@ def test_types_and_functions(thrift: ThriftClient) -> None:
     assert all(row[2].startswith("concat") for row in functions)
 
 
+def test_functions_are_those_of_the_sessions_dialect(thrift: ThriftClient) -> None:
+    """As SHOW FUNCTIONS: Hive's names, aggregates and functions that give rows among them, and none of our own."""
+    session = thrift.session()
+    thrift.operation(session, "SET dialect = 'postgres'")
+    assert _function_names(thrift, session, "date_bin") == ["date_bin"]
+    assert _function_names(thrift, session, "posexplode") == []
+    thrift.operation(session, "SET dialect = 'hive'")
+    shown = [row[0] for row in thrift.rows(thrift.operation(session, "SHOW FUNCTIONS LIKE 'p%'"))]
+    assert _function_names(thrift, session, "p%") == shown
+    assert {"posexplode", "percentile", "pmod"} <= set(shown)
+    assert _function_names(thrift, session, "date_bin") == []
+    request = thrift.types.TGetFunctionsReq(session, None, None, "posexplode")
+    ((_, _, name, words, *_),) = thrift.rows(thrift.call.GetFunctions(request).operationHandle)
+    assert (name, words) == ("posexplode", "as explode, with places counted from 0")
+
+
+def _function_names(thrift: ThriftClient, session: Any, pattern: str) -> list[str]:
+    request = thrift.types.TGetFunctionsReq(session, None, None, pattern)
+    return [row[2] for row in thrift.rows(thrift.call.GetFunctions(request).operationHandle)]
+
+
 def test_what_a_role_may_not_use_is_not_shown(hive: HiveServed) -> None:
     hive.database.execute("CREATE ROLE ann LOGIN; GRANT SELECT ON t TO ann")
     client = thrift_client(hive.port)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import sqlengine
 from sqlengine import errors
 from sqlengine.expr.hive import catalogue
-from sqlengine.functions.hive.gaps import GAPS
+from sqlengine.functions.hive.gaps import GAPS, SPARK_GAPS
 from sqlengine.functions.hive.hive4 import NAMES
 
 
@@ -24,8 +28,26 @@ def test_what_is_there_is_described() -> None:
 
 
 def test_gaps_are_names_of_hive() -> None:
-    """Of Hive 4, or of Hive 2, whose bitmaps are gone."""
-    assert [name for name in GAPS if name not in NAMES and not name.startswith("ewah_bitmap")] == []
+    """Of Hive 4, of Hive 2, whose bitmaps are gone, or of Spark."""
+    assert [n for n in GAPS if n not in NAMES and n not in SPARK_GAPS and not n.startswith("ewah_bitmap")] == []
+    assert [name for name in SPARK_GAPS if name in catalogue.names()] == []
+
+
+def test_every_name_of_spark_is_there_or_says_why_not() -> None:
+    lines = Path(__file__).with_name("spark_3_5_names.txt").read_text().splitlines()
+    names = " ".join(line for line in lines if not line.startswith("#")).split()
+    assert len(names) > 400
+    assert [name for name in names if catalogue.entry(name) is None and name != "||"] == []
+
+
+@pytest.mark.parametrize("name", SPARK_GAPS)
+def test_gaps_are_told_to_who_calls_them(name: str) -> None:
+    with (
+        sqlengine.connect(":memory:", dialect="spark") as database,
+        pytest.raises(errors.NotSupportedError, match=re.escape(name)) as raised,
+    ):
+        database.execute(f"SELECT {name}('a', 'b')")
+    assert SPARK_GAPS[name].reason in str(raised.value)
 
 
 def test_the_families_are_there() -> None:

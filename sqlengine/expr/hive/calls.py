@@ -17,11 +17,13 @@ from sqlengine.expr.coerce import as_arg, constant
 from sqlengine.expr.hive import conditions, session
 from sqlengine.expr.hive.coercion import DOUBLE, STRING, is_null, number, to, unified
 from sqlengine.expr.hive.collection_forms import COLLECTION_FORMS
-from sqlengine.expr.hive.form_parts import Form, text_of
+from sqlengine.expr.hive.form_parts import Form, text_of, wrong
 from sqlengine.expr.hive.number_forms import NUMBER_FORMS
 from sqlengine.expr.hive.operators import builtin, operation, whole
 from sqlengine.expr.hive.spark_collections import SPARK_COLLECTIONS
 from sqlengine.expr.hive.spark_forms import SPARK_CASTS, SPARK_FORMS
+from sqlengine.expr.hive.spark_json_forms import HIVE_JSON, SPARK_JSON
+from sqlengine.expr.hive.spark_more_forms import SPARK_MORE, joined_arrays
 from sqlengine.functions import Registry
 from sqlengine.functions.hive.gaps import gap_of
 from sqlengine.functions.hive.same import SAME
@@ -171,6 +173,8 @@ def _mean(args: list[tree.Expr]) -> tree.Expr:
     """sum / count as avg gives it: of decimals with four digits more (GenericUDAFAverage).
 
     The sum has ten more than its values; that of values with more than 28 has as many as there are."""
+    if len(args) != 2:
+        raise wrong("mean", args, "nothing in Hive's dialect; in Spark's it is avg")
     total, count = args
     if pa.types.is_decimal(total.type):
         precision, scale = total.type.precision, min(total.type.scale + 4, 38)
@@ -187,9 +191,11 @@ def _coalesce(args: list[tree.Expr]) -> tree.Expr:
 
 
 def _concat(args: list[tree.Expr]) -> tree.Expr:
-    """Texts, NULL when one is NULL; of binaries a binary."""
+    """Texts, NULL when one is NULL; of binaries a binary, of arrays an array."""
     if not args:
         return tree.Const(STRING, "")
+    if any(pa.types.is_list(arg.type) for arg in args):
+        return joined_arrays(args)
     made = to(args[0], STRING)
     for arg in args[1:]:
         made = operation("||", made, arg)
@@ -211,8 +217,14 @@ FORMS: dict[str, Form] = {
     **session.FORMS,
     **SPARK_COLLECTIONS,
     **SPARK_FORMS,
+    **SPARK_JSON,
+    **HIVE_JSON,
     "cardinality": COLLECTION_FORMS["size"],
+    **SPARK_MORE,
     "ifnull": _coalesce,
+    "mod": conditions.FORMS["%"],
+    "format_string": conditions.FORMS["printf"],
+    "datepart": SPARK_FORMS["date_part"],
     "iff": conditions.FORMS["if"],
     "equal_null": conditions.FORMS["<=>"],
 }

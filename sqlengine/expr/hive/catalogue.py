@@ -59,6 +59,7 @@ _WRITTEN: dict[str, tuple[str, str]] = {
     "named_struct": ("named_struct(name, a, ...)", "a struct of names and values in turn"),
     "struct": ("struct(a, ...)", "a struct of values, its fields called col1, col2, ..."),
     "sort_array_by": ("sort_array_by(a, field, ...[, 'desc'])", "an array of structs ordered by fields"),
+    "json_read": ("json_read(j, type)", "a JSON text as a value of a type; an error when it is none"),
     "typeof": ("typeof(a)", "the name of the value's type"),
     "current_user": ("current_user()", "the role whose privileges the session has"),
     "user": ("user()", "the role whose privileges the session has"),

@@ -187,7 +187,9 @@ def _as_text(arg: tree.Expr, what: str) -> tree.Expr:
 
 
 def _concat_ws(args: list[tree.Expr]) -> tree.Expr:
-    _count("concat_ws", args, 2)
+    _count("concat_ws", args, 1)
+    if len(args) == 1:  # nothing to join
+        args = [args[0], tree.Const(pa.list_(STRING), ())]
     parts = [to(a, pa.list_(STRING)) if pa.types.is_list(a.type) else _as_text(a, "concat_ws") for a in args[1:]]
     made = tree.Call(STRING, "hive$concat_ws", (_as_text(args[0], "concat_ws"), *parts))
     return constant(made) if all(isinstance(a, tree.Const) for a in made.args) else made

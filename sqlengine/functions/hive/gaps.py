@@ -44,11 +44,39 @@ GAPS: dict[str, Gap] = {
     **dict.fromkeys(PLACES, _PLACE),
     "surrogate_key": Gap("never", "it numbers rows by the writes of Hive's ACID tables; uuid() names rows"),
     "matchpath": Gap("notimpl", "patterns of rows are not matched"),
-    "json_read": Gap("notimpl", "get_json_object and json_tuple read JSON"),
     **dict.fromkeys(("create_union", "extract_union"), Gap("notimpl", "UNIONTYPE is not a type here")),
     **dict.fromkeys(("bloom_filter", "in_bloom_filter"), Gap("never", "Hive's optimizer puts it into its own plans")),
 }
 """Name -> gap."""
+_FILES = Gap("notimpl", "CREATE TABLE ... USING csv reads and writes such lines")
+_VARIANT = Gap("notimpl", "VARIANT is not a type here; from_json and get_json_object read JSON")
+_XML = Gap("notimpl", "xpath and its like read XML")
+SPARK_GAPS: dict[str, Gap] = {
+    **dict.fromkeys(("from_csv", "to_csv", "schema_of_csv"), _FILES),
+    **dict.fromkeys(("from_xml", "to_xml", "schema_of_xml"), _XML),
+    **dict.fromkeys(
+        "parse_json try_parse_json is_variant_null variant_get try_variant_get schema_of_variant "
+        "schema_of_variant_agg to_variant_object variant_explode variant_explode_outer".split(),
+        _VARIANT,
+    ),
+    **dict.fromkeys(
+        ("hll_sketch_agg", "hll_sketch_estimate", "hll_union", "hll_union_agg", "count_min_sketch"), _SKETCH
+    ),
+    **dict.fromkeys(
+        ("from_avro", "to_avro", "from_protobuf", "to_protobuf"), Gap("notimpl", "streams and tables have formats")
+    ),
+    **dict.fromkeys(
+        ("input_file_block_start", "input_file_block_length"),
+        Gap("never", "files are not read in blocks; BLOCK__OFFSET__INSIDE__FILE says where a row begins"),
+    ),
+    "window_time": Gap("notimpl", "window_end less a microsecond is that time"),
+    "try_aes_decrypt": Gap("notimpl", "aes_decrypt gives NULL for what cannot be decrypted"),
+    "sql_keywords": Gap("never", "it tells of Spark's own parser; pg_get_keywords() tells of this one"),
+    "range": Gap("notimpl", "explode(sequence(start, stop)) gives the numbers as rows"),
+    "try_reflect": _JAVA,
+}
+"""Name -> gap, of what Spark has and Hive has not."""
+GAPS |= SPARK_GAPS
 _UNWRITTEN = Gap("notimpl", "it is not written yet")
 
 

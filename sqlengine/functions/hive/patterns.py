@@ -78,6 +78,28 @@ like = scalar(
 )(by_options(_BOOL, _like))
 
 
+def _spark_like(s: pa.Array, pattern: str) -> pa.Array:
+    if "\\" not in pattern:
+        return _like(s, pattern)
+    pieces = re.findall(r"\\[%_\\]|.", pattern, re.DOTALL)
+    if "\\" in pieces:
+        raise errors.DataError(
+            f"invalid escape in the pattern of LIKE: {pattern}",
+            sqlstate="22025",
+            hint="a backslash stands before %, _ or another backslash",
+        )
+    words = {"%": ".*", "_": "."}
+    core = "".join(words.get(piece) or re.escape(piece[-1]) for piece in pieces)
+    return pc.match_substring_regex(s, pattern=rf"(?s)^{core}\z")
+
+
+spark_like = scalar(
+    "hive$spark_like(s text, pattern text) -> boolean",
+    "LIKE of the dialect spark: a backslash before %, _ and itself makes them plain",
+    can_raise=True,
+)(by_options(_BOOL, _spark_like))
+
+
 def _escaped(s: pa.Array, pattern: str, escape: str) -> pa.Array:
     if len(escape) != 1:
         return pa.nulls(len(s), _BOOL)
@@ -232,6 +254,32 @@ split = scalar(
     example="split('oneAtwoBthreeC', '[ABC]')[2] = 'three'",
     can_raise=True,
 )(patterned(_TEXTS, _split))
+
+
+def _split_up_to(s: pa.Array, pattern: JavaPattern, limit: int) -> pa.Array:
+    if limit <= 0:
+        return _split(s, pattern)
+
+    def pieces(text: str) -> list[str]:
+        out: list[str] = []
+        start = 0
+        for match in pattern.python.finditer(text):
+            if len(out) == limit - 1:
+                break
+            if match.end():
+                out.append(text[start : match.start()])
+                start = match.end()
+        return [*out, text[start:]]
+
+    return per_distinct(_TEXTS, pieces)(s)
+
+
+split_up_to = scalar(
+    "hive$split(s text, pattern text, most integer) -> text[]",
+    "the pieces between the matches of a regular expression, so many at most where the number is above 0",
+    example="split('oneAtwoBthreeC', '[ABC]', 2)[1] = 'twoBthreeC'",
+    can_raise=True,
+)(patterned(_TEXTS, _split_up_to))
 
 
 def _to_map(text: str, pairs: str, values: str) -> list[tuple[str, str | None]] | None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import errors
+from sqlengine.catalog.verifier import unguessable
 from sqlengine.functions.hive.collections import array_function, in_order
 from sqlengine.functions.hive.lists import (
     Ints,
@@ -26,6 +27,7 @@ from sqlengine.functions.hive.lists import (
     row_nulls,
 )
 from sqlengine.functions.registry import Kernel, scalar
+from sqlengine.pgtext import list_parts
 
 _MOST_MADE = 2**25
 
@@ -263,3 +265,29 @@ arrays_zip = scalar(
     factory=True,
     broadcast=True,
 )(_arrays_zip)
+
+
+# ---------------------------------------------------------------- order
+
+
+def _in_order(array: pa.ListArray, keys: Ints) -> pa.Array:
+    """The arrays with the elements of each in the order of keys."""
+    offsets, values = list_parts(array)
+    starts = offsets.to_numpy(zero_copy_only=False).astype(np.int64)
+    owner = np.repeat(np.arange(len(array)), np.diff(starts))
+    order = np.lexsort((keys, owner))
+    mask = array.is_null() if array.null_count else None
+    return pa.ListArray.from_arrays(offsets.cast(pa.int32()), values.take(pa.array(order)), type=array.type, mask=mask)
+
+
+@scalar("hive$reversed_array(a any) -> any", "the elements from the last to the first", broadcast=True)
+def reversed_array(a: pa.ListArray) -> pa.Array:
+    count = len(list_parts(a)[1])
+    return _in_order(a, -np.arange(count))
+
+
+@scalar("hive$shuffled_array(a any) -> any", "the elements in random order", broadcast=True, volatility="volatile")
+def shuffled_array(a: pa.ListArray) -> pa.Array:
+    count = len(list_parts(a)[1])
+    drawn = np.frombuffer(unguessable(8 * count), dtype=np.int64)
+    return _in_order(a, drawn)

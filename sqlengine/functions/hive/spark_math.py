@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.catalog.verifier import unguessable
 from sqlengine.functions.hive.lists import row_nulls
 from sqlengine.functions.hive.math import of_doubles
 from sqlengine.functions.hive.spark_arrays import check_rows, whole_numbers
@@ -28,6 +29,9 @@ csc = of_doubles("csc", lambda x: 1.0 / np.sin(x), "cosecant of radians")
 atan2 = of_doubles(
     "atan2", lambda y, x: np.arctan2(y + 0.0, x + 0.0), "the angle in radians from the x axis to a point", args="y x"
 )
+spark_acos = of_doubles("spark_acos", np.arccos, "arc cosine, in radians; NaN outside -1 to 1")
+spark_asin = of_doubles("spark_asin", np.arcsin, "arc sine, in radians; NaN outside -1 to 1")
+spark_sqrt = of_doubles("spark_sqrt", np.sqrt, "square root; NaN below 0")
 log1p = of_doubles("log1p", np.log1p, "natural logarithm of 1 + x; NULL of -1 and below", unknown=lambda x: x <= -1.0)
 expm1 = of_doubles("expm1", np.expm1, "e raised to x, less 1")
 hypot = of_doubles("hypot", np.hypot, "the root of a squared and b squared", args="a b")
@@ -130,3 +134,16 @@ def _checked(
 whole_sum = _checked("whole_sum", _sum, "the sum")
 whole_difference = _checked("whole_difference", _difference, "the difference")
 whole_product = _checked("whole_product", _product, "the product")
+
+
+@scalar(
+    "hive$normal_of(rows integer) -> double precision",
+    "a random number of the standard normal distribution for each row",
+    broadcast=True,
+    volatility="volatile",
+)
+def normal_of(rows: pa.Array) -> pa.Array:
+    """Box and Muller's transformation of two uniform numbers."""
+    drawn = np.frombuffer(unguessable(16 * len(rows)), dtype=np.uint64).reshape(2, len(rows))
+    first, second = ((drawn >> np.uint64(11)) + 0.5) / 2.0**53
+    return pa.array(np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second))

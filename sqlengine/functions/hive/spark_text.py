@@ -105,7 +105,7 @@ def _encoded(s: str) -> str:
     return quote_plus(s, safe="*").replace("~", "%7E")
 
 
-def _decoded(s: str) -> str:
+def decoded_url(s: str) -> str:
     """java.net.URLDecoder; what is no UTF-8 is U+FFFD."""
     at = s.find("%")
     while at >= 0:
@@ -126,7 +126,7 @@ url_decode = scalar(
     "a text in application/x-www-form-urlencoded as it was",
     example="url_decode('https%3A%2F%2Fspark.apache.org') = 'https://spark.apache.org'",
     can_raise=True,
-)(per_distinct(_TEXT, _decoded))
+)(per_distinct(_TEXT, decoded_url))
 
 
 def _array_length(s: str) -> int | None:

@@ -130,7 +130,7 @@ to_timestamp = scalar(
     + ";".join(f"hive$to_timestamp(t {kind}, format text) -> timestamp" for kind in ("timestamp", "date", "text")),
     "a text, in a pattern of Java's, as a timestamp; NULL for what is none",
     broadcast=True,
-    aliases=("hive$try_to_timestamp",),
+    aliases=("hive$try_to_timestamp", "hive$to_timestamp_ltz", "hive$to_timestamp_ntz"),
 )(_read)
 
 

@@ -93,6 +93,7 @@ def _characters() -> pa.Array:
     "the character of a code from 0 to 255 (the low 16 bits modulo 256); empty of a negative one",
     example="chr('65') = 'A'",
     broadcast=True,
+    aliases=("hive$char",),
 )
 def chr_(n: pa.Array) -> pa.Array:
     codes = pc.fill_null(n, 0).to_numpy(zero_copy_only=False)
@@ -360,6 +361,18 @@ levenshtein = scalar(
     "edits of one character from one text to the other",
     example="levenshtein('kitten', 'sitting') = 3",
 )(per_distinct(_INT, edits))
+
+
+def _edits_within(a: str, b: str, most: int) -> int:
+    found = edits(a, b)
+    return found if found <= most else -1
+
+
+levenshtein_within = scalar(
+    "hive$levenshtein(a text, b text, most integer) -> integer",
+    "edits from one text to the other, -1 when they are more than a number",
+    example="levenshtein('kitten', 'sitting', 2) = -1",
+)(per_distinct(_INT, _edits_within))
 soundex = scalar(
     "hive$soundex(s text) -> text",
     "a letter and three digits that names of the same sound share; NULL when there are letters beyond A to Z",

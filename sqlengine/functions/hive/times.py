@@ -249,6 +249,24 @@ _TRUNC = {"month": "month", "mon": "month", "mm": "month", "year": "year", "yyyy
 _TRUNC |= {"quarter": "quarter", "q": "quarter"}
 
 
+_SPARK_TRUNC = {**_TRUNC, "week": "week"}
+
+
+@scalar(
+    ";".join(f"hive$spark_trunc(d {kind}, unit text) -> date" for kind in ("date", "timestamp", "text")),
+    "Spark's trunc(): the first day of the week, month, quarter or year; the dialect spark calls it trunc",
+    broadcast=True,
+)
+def spark_trunc(d: pa.Array, unit: pa.Array) -> pa.Array:
+    def cut(chosen: pa.Array, word: str) -> pa.Array:
+        name = None if word.lower() == "q" else _SPARK_TRUNC.get(word.lower())
+        if name is None:
+            return pa.nulls(len(chosen), pa.date32())
+        return dates(np.floor_divide(floored(ints(chosen), name), DAY_US), row_nulls(chosen))
+
+    return by_pattern(moments(d), unit, cut, pa.date32())
+
+
 @scalar(
     ";".join(f"hive$trunc(d {kind}, unit text) -> text" for kind in ("date", "timestamp", "text")),
     "the first day of the month (MM), quarter (Q) or year (YYYY), as text",

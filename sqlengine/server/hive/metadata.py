@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from sqlengine.catalog.system import SYSTEM_SCHEMA, SYSTEM_TABLES
 from sqlengine.functions import BUILTINS, aggregates
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.hive.types import HIVE_TYPES, STRING, column_size, decimal_digits, hive_type, type_name
+from sqlengine.sql.dialect import HIVE_FAMILY
 from sqlengine.statements.context import Context
 
 DEFAULT_DATABASE = "default"
@@ -236,11 +238,20 @@ def functions(context: Context, name: str | None) -> pa.Table:
 
 
 def _described(context: Context) -> Iterator[tuple[str, str]]:
-    """Names of functions and what they do."""
-    for name in BUILTINS.names():
-        yield name, BUILTINS.lookup(name)[0].description
+    """Names of functions and what they do, of the session's dialect."""
+    if context.settings.dialect in HIVE_FAMILY:
+        catalogue = import_module("sqlengine.expr.hive.catalogue")  # only who speaks Hive pays for it
+        for name in catalogue.names():
+            yield name, catalogue.entry(name).words
+    else:
+        yield from _our_own()
     for user in context.instance.functions.all():
         yield user.name, "a function of the program"
+
+
+def _our_own() -> Iterator[tuple[str, str]]:
+    for name in BUILTINS.names():
+        yield name, BUILTINS.lookup(name)[0].description
     for name in aggregates.names():
         found = aggregates.aggregate(name)
         if found is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from sqlengine.hive_types import from_arrow
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.server.hive.thrift import I32, LIST, MAP, STRUCT, field, i32, listed, mapped, number, string, struct
-from sqlengine.warehouse.hive_types import from_arrow
 
 V6, V8, V11 = 5, 7, 10
 """TProtocolVersion: V6 brought columns, V8 intervals, V11 times with a zone."""

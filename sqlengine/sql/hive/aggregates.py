@@ -60,6 +60,8 @@ def _and(left: ast.Expr | None, right: ast.Expr) -> ast.Expr:
 
 def _avg(call: ast.Call) -> ast.Expr:
     """Of decimals a decimal, of all else a double."""
+    if len(call.args) != 1:
+        raise errors.UndefinedFunction(f"{call.name} takes one number", position=call.position)
     numbers = tuple(_hive("number", arg) for arg in call.args)
     return _hive(
         "mean", replace(call, name="sum", args=numbers, rules="hive"), replace(call, name="count", args=numbers)
@@ -186,6 +188,7 @@ SPARK_AGGREGATES: dict[str, Rewrite] = {
     **dict.fromkeys(("bool_and", "every"), _renamed("bool_and")),
     **dict.fromkeys(("bool_or", "some", "any"), _renamed("bool_or")),
     **dict.fromkeys(("max_by", "min_by"), _beside),
+    **dict.fromkeys(("mean", "try_avg"), _avg),
     "count_if": lambda call: replace(call, args=tuple(_hive("istrue", arg) for arg in call.args)),
     "median": _double("median"),
     "approx_percentile": _of_values("approx_percentile_of"),

@@ -19,6 +19,7 @@ from sqlengine.sql.hive.aggregates import ONE_OF, aggregate_call, aggregated, pa
 from sqlengine.sql.hive.literals import literal
 from sqlengine.sql.hive.rewrite import SIZED
 from sqlengine.sql.hive.script_trees import halves, script_of, transform
+from sqlengine.sql.hive.spark_calls import SPARK_CALLS, SPARK_MADE
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.lower_expr import OPERATORS, Context, Rule
 from sqlengine.sql.lower_values import fold, position_of, type_name
@@ -41,11 +42,20 @@ def _binary(node: exp.Expr, ctx: Context) -> ast.Expr:
     if (found := quantifier(node.expression)) is not None:
         return _quantified(node, *found, ctx)
     left, right = ctx.expr(node.this), ctx.expr(node.expression)
+    assert isinstance(ctx, HiveLowering)
+    if isinstance(node, exp.Like) and ctx.dialect == SPARK:
+        return _spark_like(node, left, right)
     if isinstance(node, exp.Like) and position_of(node) is not None:  # a call like(s, pattern), read as SQLite's
         left, right = right, left
     position = position_of(node) or position_of(node.this)
     folded = lower_expr.folded_interval(_OPERATORS[type(node)], left, right)
     made = folded or ast.Binary(_OPERATORS[type(node)], left, right, position, RULES_NAME)
+    return ast.Unary("not", made) if node.args.get("negate") else made
+
+
+def _spark_like(node: exp.Expr, text: ast.Expr, pattern: ast.Expr) -> ast.Expr:
+    """A backslash in the pattern takes the meaning of itself too, not of % and _ only as in Hive."""
+    made = _named("spark_like", (text, pattern), node)
     return ast.Unary("not", made) if node.args.get("negate") else made
 
 
@@ -126,10 +136,29 @@ def _call(node: exp.Expr, ctx: Context) -> ast.Expr:
     if any(isinstance(item, exp.Lambda) for item in node.expressions):
         return ast.Call(f"hive${name}", tuple(ctx.expr(item) for item in node.expressions), position=_position(node))
     assert isinstance(ctx, HiveLowering)
-    if name == "percentile_approx" and ctx.dialect == SPARK:  # one of the values, not between two as Hive's
-        name = "approx_percentile"
+    if ctx.dialect == SPARK and name == "struct":
+        return _spark_struct(node, ctx)
+    if ctx.dialect == SPARK:
+        name = SPARK_CALLS.get(name, name)
     call = lower_calls.arguments_of(ast.Call(name, (), position=_position(node)), node.expressions, ctx)
+    if name in SPARK_MADE:
+        return SPARK_MADE[name](call)
     return aggregate_call(call) or replace(call, name=f"hive${name}")
+
+
+def _spark_struct(node: exp.Expr, ctx: Context) -> ast.Expr:
+    """`struct(a, b + 1 AS c, 2)`: fields have the names of columns, those given, or col1, col2, ... by their places."""
+    if not node.expressions:
+        raise errors.UndefinedFunction("struct takes at least one value", position=_position(node))
+    names: list[str] = []
+    values: list[ast.Expr] = []
+    for place, item in enumerate(node.expressions, 1):
+        value = item.this if isinstance(item, exp.Alias) else item
+        named = isinstance(item, (exp.Alias, exp.Column, exp.Dot))
+        name = fold(item.args["alias"]) if isinstance(item, exp.Alias) else item.name.lower()
+        names.append(name if named else f"col{place}")
+        values.append(ctx.expr(value))
+    return ast.Row(tuple(values), tuple(names))
 
 
 def _lambda(node: exp.Expr, ctx: Context) -> ast.Expr:
@@ -271,6 +300,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     **lower_calls.RULES,
     **dict.fromkeys(_OPERATORS, _binary),
     exp.Literal: lambda node, ctx: literal(node),
+    exp.Localtimestamp: _own("current_timestamp"),
     exp.CurrentSchema: lambda node, ctx: _named("current_schema", (), node),
     exp.Column: _column,
     exp.Identifier: lambda node, ctx: _column(exp.Column(this=node), ctx),

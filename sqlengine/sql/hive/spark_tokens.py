@@ -17,7 +17,16 @@ _FROM = frozenset(("FROM", "JOIN", ",", "("))
 def spark_forms(tokens: Sequence[Token], text: str) -> list[Token]:
     """parquet.`path` in FROM as the string 'parquet:path', X'1F' as one token, labels of UNPIVOT and units of time as
     strings."""
-    return _units(_labels(_binaries(_files(tokens, text)), text))
+    return _units(_labels(_binaries(_files(_substr(tokens), text)), text))
+
+
+def _substr(tokens: Sequence[Token]) -> list[Token]:
+    """`substr(s FROM n FOR m)` under the name that may be written so."""
+    opens = (token.value for token in [*tokens[1:], None] if token is not None)
+    return [
+        Token(WORD, "substring", token.start, token.end) if token.upper == "SUBSTR" and opened == "(" else token
+        for token, opened in zip(tokens, [*opens, ""], strict=True)
+    ]
 
 
 def _files(tokens: Sequence[Token], text: str) -> list[Token]:
@@ -47,7 +56,7 @@ def _binaries(tokens: list[Token]) -> list[Token]:
     out: list[Token] = []
     for token in tokens:
         before = out[-1] if out else None
-        if before is not None and before.upper == "X" and before.end == token.start and token.kind == STRING:
+        if before is not None and before.upper == "X" and token.kind == STRING:
             if not re.fullmatch(r"[0-9a-fA-F]*", token.value):
                 raise errors.InvalidText(f"invalid binary literal: X'{token.value}'", position=before.start)
             out[-1] = Token(HEX, token.value.zfill(len(token.value) + len(token.value) % 2), before.start, token.end)

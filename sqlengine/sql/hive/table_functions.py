@@ -16,6 +16,9 @@ TABLE_FUNCTIONS = (
     "explode",
     "posexplode",
     "inline",
+    "explode_outer",
+    "posexplode_outer",
+    "inline_outer",
     "stack",
     "json_tuple",
     "parse_url_tuple",
@@ -23,6 +26,14 @@ TABLE_FUNCTIONS = (
     "get_splits",
 )
 """Functions that give rows."""
+
+
+_OUTER = "_outer"
+
+
+def is_outer(call: exp.Expr) -> bool:
+    """Whether a function gives a row of NULLs where it would give none."""
+    return call.name.lower().endswith(_OUTER)
 
 
 def joined_rows(lateral: exp.Expr) -> exp.Join:
@@ -38,7 +49,7 @@ def joined_rows(lateral: exp.Expr) -> exp.Join:
         )
     names = [fold(column) for column in (alias.args.get("columns") or [])] if alias is not None else []
     table = fold(alias.this) if alias is not None and alias.this is not None else f"${call.name.lower()}"
-    outer = bool(lateral.args.get("outer"))
+    outer = bool(lateral.args.get("outer")) or is_outer(call)
     rows = rows_of(call, names, table)
     if outer:
         return exp.Join(this=rows, side="LEFT", on=exp.true())
@@ -64,7 +75,7 @@ def _names_of(rows: exp.Expr) -> list[str]:
 
 def rows_of(call: exp.Expr, names: list[str], table: str) -> exp.Expr:
     """The item of FROM that a call is, its columns under the names given (or Hive's own ones)."""
-    name = call.name.lower()
+    name = call.name.lower().removesuffix(_OUTER)
     args = [argument.copy() for argument in call.expressions]
     if name == "explode":
         if len(names) == 2:

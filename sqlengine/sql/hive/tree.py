@@ -11,7 +11,7 @@ import re
 from sqlglot import exp
 
 from sqlengine import errors
-from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS, joined_rows, selected_rows
+from sqlengine.sql.hive.table_functions import TABLE_FUNCTIONS, is_outer, joined_rows, selected_rows
 from sqlengine.sql.lower_pivot import ANY_KNOWN
 from sqlengine.sql.lower_values import position_of
 from sqlengine.sql.nodes import find_all, nodes, of_types
@@ -52,13 +52,17 @@ def _selected_rows(select: exp.Expr) -> None:
     aliases = item.expressions if isinstance(item, exp.Aliases) else [a for a in [item.args.get("alias")] if a]
     rows, columns = selected_rows(call, aliases)
     select.set("expressions", columns)
-    if select.args.get("from_") is None:
+    if select.args.get("from_") is None and not is_outer(call):
         select.set("from_", exp.From(this=rows))
         return
+    if select.args.get("from_") is None:
+        one = exp.select(exp.alias_(exp.Literal.number(1), "$one", quoted=True))
+        select.set("from_", exp.From(this=one.subquery("$one")))
     laterals = select.args.get("laterals") or []
     select.set("joins", [*(select.args.get("joins") or []), *(joined_rows(lateral) for lateral in laterals)])
     select.set("laterals", None)
-    select.append("joins", exp.Join(this=rows, kind="CROSS"))
+    joined = {"side": "LEFT", "on": exp.true()} if is_outer(call) else {"kind": "CROSS"}
+    select.append("joins", exp.Join(this=rows, **joined))
 
 
 def _table_function(item: exp.Expr) -> exp.Expr | None:
@@ -175,6 +179,9 @@ def _grouping_id(select: exp.Expr, columns: list[exp.Expr]) -> None:
     """GROUPING__ID: a bit a column, the first the highest, 1 where it is not grouped by (Hive since 2.3)."""
     places = [*select.expressions, *(select.args[k] for k in ("having", "order", "qualify") if select.args.get(k))]
     for place in places:
+        for call in find_all(place, exp.Anonymous):
+            if call.name.lower() == "grouping_id" and not call.expressions:  # Spark's, of all that is grouped by
+                call.set("expressions", [c.copy() for c in columns])
         for column in find_all(place, exp.Column):
             if column.name.lower() == "grouping__id" and not column.table:
                 made = exp.Anonymous(this="grouping", expressions=[c.copy() for c in columns])

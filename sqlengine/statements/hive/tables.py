@@ -139,6 +139,8 @@ def _declared(statement: ast.CreateFileTable, context: Context, answer: pa.Schem
     for column in statement.columns:
         if column.default is not None:
             bind_over(column.default, ())
+    if statement.num_buckets:
+        context.notice("rows are not placed by CLUSTERED BY: it is kept, and files are written as without it")
     table = FileTable(
         name=object_name(statement.name),
         columns=column_infos(description, statement.columns),

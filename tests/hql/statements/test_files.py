@@ -451,3 +451,14 @@ def test_views_over_a_table_that_was_dropped_outlive_a_restart(tmp_path: Path) -
             again.execute("SELECT * FROM v")
         again.execute("CREATE TABLE t AS SELECT 4 AS a")
         assert rows(again, "SELECT * FROM v") == [(5,)]
+
+
+def test_buckets_are_kept_and_a_notice_says_that_rows_are_not_placed_by_them(db: sqlengine.Database) -> None:
+    done = db.execute("CREATE TABLE bucketed (a INT, b STRING) CLUSTERED BY (a) SORTED BY (b DESC) INTO 4 BUCKETS")
+    assert [str(notice) for notice in done.notices] == [
+        "rows are not placed by CLUSTERED BY: it is kept, and files are written as without it"
+    ]
+    assert "INTO 4 BUCKETS" in [line for (line,) in db.execute("SHOW CREATE TABLE bucketed").fetchall()]
+    db.execute("INSERT INTO bucketed VALUES (1, 'x'), (2, 'y')")
+    assert db.execute("SELECT a FROM bucketed ORDER BY a").fetchall() == [(1,), (2,)]
+    assert not db.execute("CREATE TABLE plain (a INT)").notices

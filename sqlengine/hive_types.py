@@ -72,13 +72,15 @@ class HiveType:
 STRING = HiveType("string")
 
 
-def parse_type(text: str) -> HiveType:
+def parse_type(text: str, *, as_spark: bool = False) -> HiveType:
     """The type of a Hive type text; names of fields come out in lower case.
+
+    `as_spark`: they keep their case, the `:` behind them may be left out, and NOT NULL may stand behind their types.
 
     Raises SyntaxError (42601), UndefinedObject (42704) with the nearest names, NotSupportedError (0A000) for uniontype
     and intervals, InvalidParameter (22023) for lengths and digits out of range, DuplicateColumn (42701).
     """
-    reader = _Reader(text)
+    reader = _Reader(text, as_spark)
     found = reader.type()
     reader.finish()
     return found
@@ -87,8 +89,9 @@ def parse_type(text: str) -> HiveType:
 class _Reader:
     """Goes through the words of one type text."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, as_spark: bool) -> None:
         self._text = text
+        self._as_spark = as_spark
         self._words = list(self._split(text))
         self._at = 0
 
@@ -137,8 +140,10 @@ class _Reader:
         while True:
             label = {"array": ["element"], "map": ["key", "value"]}.get(name, [])
             if name == "struct":
-                key = _unquoted(self._next()).lower()
-                self._expect(":")
+                key = _unquoted(self._next())
+                key = key if self._as_spark else key.lower()
+                if not self._as_spark or self._peek() == ":":
+                    self._expect(":")
             else:
                 if len(fields) == len(label):
                     raise self._unexpected()
@@ -146,6 +151,8 @@ class _Reader:
             if any(key == known for known, _ in fields):
                 raise DuplicateColumn(f'field "{key}" is there twice in "{self._text}"')
             fields.append((key, self.type()))
+            if self._as_spark and [word.lower() for word in self._words[self._at : self._at + 2]] == ["not", "null"]:
+                self._at += 2
             if self._peek().lower() == "comment":
                 self._at += 2
             if self._peek() != ",":
