@@ -290,6 +290,12 @@ class InvalidPattern(DataError):
     sqlstate = "42601"
 
 
+class SkipFailed(DataError):
+    """AFTER MATCH SKIP TO a row that a match does not have (2202K), or to its first (2202L)."""
+
+    sqlstate = "2202K"
+
+
 class BadCopyFormat(DataError):
     """A record that is not of the stated format."""
 

@@ -17,6 +17,7 @@ from sqlengine.operators.hold_watermark import HoldWatermarkOperator
 from sqlengine.operators.iterate import IterateOperator
 from sqlengine.operators.join import JoinOperator
 from sqlengine.operators.lookup_join import LookupJoinOperator
+from sqlengine.operators.match.operator import MatchOperator
 from sqlengine.operators.over.operator import OverOperator
 from sqlengine.operators.project import ProjectOperator
 from sqlengine.operators.recompute import RecomputeOperator
@@ -36,6 +37,7 @@ from sqlengine.operators.window_aggregate import WindowAggregateOperator
 from sqlengine.operators.window_winners import WindowWinnersOperator
 from sqlengine.operators.working_tables import WorkingTablesOperator
 from sqlengine.plan import nodes
+from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.sharding import calls_program, shard_keys
 from sqlengine.workers import Workers
 
@@ -51,6 +53,7 @@ BUILDERS: dict[type[nodes.Node], Callable[[Any], Operator]] = {
     nodes.Iterate: lambda node: IterateOperator(node, build_operator),
     nodes.Join: JoinOperator,
     nodes.LookupJoin: LookupJoinOperator,
+    MatchRecognize: MatchOperator,
     nodes.Over: OverOperator,
     nodes.Project: ProjectOperator,
     nodes.Recompute: RecomputeOperator,

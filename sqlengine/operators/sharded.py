@@ -11,11 +11,13 @@ It must not know what the operators do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, State, Times
+from sqlengine.operators.row_errors import Failure
 from sqlengine.state.section import Sections, below
 from sqlengine.state.shards import Places, balanced, deal, in_shard
 from sqlengine.workers import Workers
@@ -26,6 +28,17 @@ SHARD = "shard"
 """States of several shards are called shard0/..., shard1/...; that of one has no such head."""
 PLACES = "shards"
 """Beside them: the shard of each bucket of keys. Checkpoints of before have none: the hash alone says the shard."""
+
+
+class _Failures:
+    """As RowErrors, of several operators."""
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self._parts = parts
+
+    def take(self) -> list[Failure]:
+        """The failures since the last call."""
+        return [failure for part in self._parts for failure in part.take()]
 
 
 class Sharded(Operator):
@@ -135,6 +148,12 @@ class Sharded(Operator):
         if self._within_tick or self._arrived or any(part is None for part in parts):
             return None
         return [delta for part in parts if part is not None for delta in part]
+
+    @property
+    def errors(self) -> _Failures | None:
+        """The rows on which an expression raised, in any shard; None where operators know no such rows."""
+        parts = [errors for shard in self._shards if (errors := getattr(shard, "errors", None)) is not None]
+        return _Failures(parts) if parts else None
 
     def take_late(self) -> list[pa.RecordBatch]:
         return [rows for shard in self._shards for rows in shard.take_late()]

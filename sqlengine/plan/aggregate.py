@@ -6,6 +6,7 @@ expression to "$g0", ... and every aggregate call to "$a0", ...; a column that i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field
 from typing import TypeVar
 
@@ -367,6 +368,12 @@ class Aggregation:
         )
         at = tuple(self._input(inputs, b) for b in bound)
         return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants), call.user)
+
+    def single(self, inputs: list[Expr], call: ast.Call) -> tuple[AggregateCall, Callable[[ast.Column], ast.Expr]]:
+        """One call on its own, over `inputs`, to which its arguments are added; and what stands for it above, given its
+        column."""
+        bound = self._call(inputs, call)
+        return bound, lambda column: self._value(call, column)
 
     def _condition(self, expr: ast.Expr) -> Expr:
         return boolean(bind_scalar(expr, self.relation), "FILTER")

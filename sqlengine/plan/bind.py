@@ -33,6 +33,7 @@ from sqlengine.plan.columns import schema_with
 from sqlengine.plan.correlation import Domain, is_grouped, padded
 from sqlengine.plan.join import bind_join, join_onto, joined
 from sqlengine.plan.late import slack_us
+from sqlengine.plan.match import match_relation
 from sqlengine.plan.over import over_windows
 from sqlengine.plan.pivot import pivot, unpivot
 from sqlengine.plan.ranking import Bind, first_of_each, limited, order_output, qualified, ranked_subquery
@@ -107,6 +108,8 @@ class Binder:
                 return self.within(None).query(query).under(alias or "", names)
             case ast.WindowRef():
                 return self._window(rel)
+            case ast.MatchRef(input=read, alias=alias, column_aliases=names):
+                return match_relation(self.within(None).relation(read), rel).under(alias, names)
             case ast.FunctionRef():
                 return unnested(ONE_ROW, rel)
             case ast.ChangelogRef(input=read):

@@ -11,6 +11,8 @@ import pyarrow as pa
 from sqlengine.expr.text import to_text
 from sqlengine.expr.tree import rename_args
 from sqlengine.plan import nodes, sketches
+from sqlengine.plan.match_node import MatchRecognize
+from sqlengine.plan.match_text import match_text
 from sqlengine.plan.nodes import AggregateCall, Node, Window
 
 Annotate = Callable[[Node], str]
@@ -120,6 +122,8 @@ def detail(node: Node) -> str:
             return _top_n(node) + _forgets(node)
         case nodes.Over():
             return _over(node) + _forgets(node)
+        case MatchRecognize():
+            return match_text(node) + _forgets(node)
         case nodes.ReleaseInOrder(time_column=time):
             return f"by {node.schema.names[time]}"
         case nodes.HoldWatermark(hold_us=hold):
@@ -176,7 +180,7 @@ def _forgets(node: Node) -> str:
     match node:
         case nodes.GroupAggregate(forget=nodes.Forget() as forget) | nodes.TopN(forget=nodes.Forget() as forget):
             return " until " + _passed(node.input.schema.names[forget.column], forget.slack_us)
-        case nodes.Over(forget=nodes.Forget() as forget):
+        case nodes.Over(forget=nodes.Forget() as forget) | MatchRecognize(forget=nodes.Forget() as forget):
             return " until " + _passed(node.input.schema.names[forget.column], forget.slack_us)
         case nodes.WindowAggregate(retention_us=int(kept)) | nodes.SessionAggregate(retention_us=int(kept)):
             return " until " + _passed(nodes.WINDOW_COLUMNS[1], kept)

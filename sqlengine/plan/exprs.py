@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sqlengine.expr.tree import Expr, InputRef, children, with_children
 from sqlengine.plan import nodes
+from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.nodes import Node
 
 
@@ -40,6 +41,8 @@ def expressions(node: Node) -> tuple[Expr, ...]:
             return tuple(b.row for b in bounds)
         case nodes.Values(rows=rows):
             return tuple(e for row in rows for e in row)
+        case MatchRecognize(defines=defines, measures=measures):
+            return (*(d for d in defines if d is not None), *measures)
         case nodes.Join(residual=residual) if residual is not None:
             return (residual,)
     return ()

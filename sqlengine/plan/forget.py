@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlengine.errors import InvalidDefinition
 from sqlengine.plan import nodes
 from sqlengine.plan.late import guarded, in_time, slack_us
+from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.nodes import Forget, Node
 from sqlengine.plan.properties import derive, rebuild
 from sqlengine.plan.time_bounds import TimeDistance, time_distances
@@ -20,6 +21,7 @@ ENDLESS = 1 << 62
 """How long a side keeps its rows that has no bound."""
 
 Windowed = nodes.WindowAggregate | nodes.SessionAggregate
+Keyed = nodes.GroupAggregate | nodes.TopN | nodes.Over | MatchRecognize
 
 
 def forgetful(node: Node, lateness_us: int, closing: bool) -> Node:
@@ -33,7 +35,14 @@ def forgetful(node: Node, lateness_us: int, closing: bool) -> Node:
             return node
         case nodes.Join():
             return _bounded(node, lateness_us)
-        case nodes.GroupAggregate(keys=keys) | nodes.TopN(partition=keys) | nodes.Over(partition=keys):
+        case MatchRecognize(closing=True):
+            return node
+        case (
+            nodes.GroupAggregate(keys=keys)
+            | nodes.TopN(partition=keys)
+            | nodes.Over(partition=keys)
+            | MatchRecognize(partition=keys)
+        ):
             return _by_time(node, keys, lateness_us)
         case nodes.AsofJoin() if closing and lateness_us == 0:
             return _settled(node)
@@ -75,7 +84,7 @@ def _retained(node: Windowed, lateness_us: int) -> Node:
     return derive(replace(node, input=below, lateness_us=lateness_us, retention_us=kept))
 
 
-def _by_time(node: nodes.GroupAggregate | nodes.TopN | nodes.Over, keys: tuple[int, ...], lateness_us: int) -> Node:
+def _by_time(node: Keyed, keys: tuple[int, ...], lateness_us: int) -> Node:
     """Groups or partitions of a time: no row of theirs comes once the watermark has passed it."""
     found: list[tuple[int, int, Node]] = []
     for key in keys:

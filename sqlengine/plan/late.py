@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import map_refs
+from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive, rebuild
+from sqlengine.plan.properties import derive, match_times, rebuild
 from sqlengine.plan.truncation import cut_down
 from storage.replacing import replace
 
@@ -58,6 +59,8 @@ def slack_us(node: Node, column: int, window: nodes.Window | None = None) -> int
         case nodes.TopN(append_only=True, input=below) | nodes.Over(append_only=True, input=below):
             # What is never taken back is said when it comes.
             return slack_us(below, column, window) if column < len(below.schema) else None
+        case MatchRecognize():
+            return _of_matches(node, column)
         case nodes.GroupAggregate(append_only=True, input=below, keys=keys):
             return slack_us(below, keys[column], window) if column < len(keys) else None
         case nodes.GroupAggregate(keys=keys, forget=nodes.Forget() as forget):
@@ -77,6 +80,15 @@ def slack_us(node: Node, column: int, window: nodes.Window | None = None) -> int
         case nodes.AsofJoin(settle=True, left=left):
             return slack_us(left, column, window) if column < len(left.schema) else None
     return None
+
+
+def _of_matches(node: MatchRecognize, column: int) -> int | None:
+    """A match is told when the watermark has passed its first row by no more than it may be long."""
+    of_input = dict(match_times(node)).get(column)
+    below = None if of_input is None or not node.append_only else slack_us(node.input, of_input)
+    if below is None or not node.closing:
+        return below
+    return None if node.within_us is None or of_input != node.order[0][0] else below + node.within_us
 
 
 def _of_released(node: nodes.Project, time: int, column: int, window: nodes.Window | None) -> int | None:

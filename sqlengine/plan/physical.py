@@ -13,6 +13,7 @@ from sqlengine.plan import nodes
 from sqlengine.plan.forget import forgetful, without_bound
 from sqlengine.plan.late import in_time, slack_us
 from sqlengine.plan.look_ahead import distance, told_later
+from sqlengine.plan.match_node import END, MatchRecognize
 from sqlengine.plan.nodes import Forget, Node
 from sqlengine.plan.properties import derive, kept_back, looks_back, rebuild
 from sqlengine.plan.recursion import cut_recursion
@@ -51,6 +52,8 @@ def _final(node: Node, lateness_us: int) -> Node:
     windowed = _any_window(node)
     node = forgetful(node, lateness_us, closing=True)
     _check_lookups(node)
+    if _tells_matches(node):
+        return node
     if windowed and (node.append_only or lateness_us):
         return node
     released = _released(node, lateness_us)
@@ -67,6 +70,13 @@ def _final(node: Node, lateness_us: int) -> Node:
         "EMIT ON WINDOW CLOSE needs rows that are final at some time, and these can change for ever",
         hint="group or partition by a window or a time, or bound how far apart the times of joined rows are",
     )
+
+
+def _tells_matches(node: Node) -> bool:
+    """Whether the rows are those of matches, which are told as soon as no row to come can change them."""
+    if isinstance(node, (nodes.Project, nodes.Filter)):
+        return _tells_matches(node.input)
+    return isinstance(node, MatchRecognize) and node.closing
 
 
 def _check_lookups(node: Node) -> None:
@@ -114,6 +124,14 @@ def _by_time(node: Node, ahead: bool) -> Node:
             ordered = _in_order(below, time) if back or (ahead and distance(node) is not None) else None
             if ordered is not None:
                 return _kept_short(rebuild(node, (ordered,)) if back else told_later(node, ordered))
+        case MatchRecognize(order=((time, False, _), *_), input=below, program=program):
+            ordered = _in_order(below, time)
+            if ordered is not None and END in program.ops:
+                raise InvalidDefinition(
+                    "EMIT ON WINDOW CLOSE is not possible with $ in a pattern: no row of a stream is the last",
+                    hint="leave $ out, or EMIT ON WINDOW CLOSE",
+                )
+            return node if ordered is None else derive(replace(node, input=ordered, closing=True))
     return node
 
 

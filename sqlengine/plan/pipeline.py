@@ -172,6 +172,11 @@ def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str)
             f"EMIT ON WINDOW CLOSE is not supported with {reason}",
             hint="put the windowed part into a materialized view of its own and read that",
         )
+    if sql.matches_rows(query):
+        raise NotSupportedError(
+            f"{reason} is not supported in a query with MATCH_RECOGNIZE",
+            hint="put MATCH_RECOGNIZE into a materialized view of its own and read that",
+        )
     text = planner.expand(query)
     if text.changes:
         raise NotSupportedError(f"AS CHANGELOG cannot be read with {reason}, which has no incremental operator")

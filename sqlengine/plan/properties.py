@@ -15,6 +15,7 @@ from sqlengine.by_class import ByClass
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
 from sqlengine.plan.columns import columns_of, schema_with
+from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.nodes import WINDOW_COLUMNS, Node
 from storage.replacing import replace
 
@@ -108,6 +109,11 @@ def _of_over(over: nodes.Over) -> bool:
     return over.input.append_only and (_at_once(over.input, over.partition) or _looks_back(over))
 
 
+def _of_matches(node: MatchRecognize) -> bool:
+    # Windows that close bring all rows of a partition in one tick.
+    return node.closing or (node.input.append_only and _at_once(node.input, node.partition))
+
+
 def _of_bounds(node: nodes.TemporalFilter) -> bool:
     return node.input.append_only and all(b.op in ("lt", "le") for b in node.bounds)
 
@@ -119,6 +125,7 @@ _APPEND_ONLY: ByClass[Callable[[Any], bool]] = ByClass(
         nodes.GroupAggregate: _of_groups,
         nodes.TopN: _of_top,
         nodes.Over: _of_over,
+        MatchRecognize: _of_matches,
         nodes.Recompute: lambda node: False,
         nodes.WorkingTables: lambda node: False,
         nodes.Rounds: lambda node: False,
@@ -341,6 +348,16 @@ def _through_project(columns: tuple[int, ...] | None, exprs: tuple[object, ...])
     return tuple(places[c] for c in columns)
 
 
+def match_times(node: MatchRecognize) -> list[tuple[int, int]]:
+    """The columns of matches that are a time of one of their rows: (column, the input's column)."""
+    found = [(at, c) for at, c in enumerate(node.carried) if node.all_rows or c in node.partition]
+    for at, measure in enumerate(node.measures):
+        slot = node.slots[measure.index] if isinstance(measure, InputRef) else None
+        if slot is not None and slot.kind == "row" and slot.step == 0:
+            found.append((len(node.carried) + at, slot.column))
+    return [(at, c) for at, c in found if c in node.input.time_columns]
+
+
 def _times_of_project(node: nodes.Project) -> tuple[int, ...]:
     times = node.input.time_columns
     if not times:
@@ -381,6 +398,7 @@ _TIMES: ByClass[Callable[[Any], tuple[int, ...]]] = ByClass(
         nodes.AssignWindow: _times_of_assigned,
         nodes.TopN: lambda node: node.input.time_columns if _append_only(node) else (),
         nodes.Over: lambda node: node.input.time_columns if _append_only(node) else (),
+        MatchRecognize: lambda node: tuple(at for at, _ in match_times(node)) if _append_only(node) else (),
         nodes.Versions: lambda node: (node.time_column,),
         # What is taken back was there before: its time lies behind the watermark.
         nodes.Changelog: lambda node: node.input.time_columns if node.input.append_only else (),

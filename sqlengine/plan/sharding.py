@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlengine.expr.tree import Expr, InputRef, UserCall, children
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import expressions
+from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.nodes import Node
 
 
@@ -21,7 +22,7 @@ def shard_keys(node: Node) -> tuple[int, ...]:
             return keys
         case nodes.TopN(partition=partition) if not node.input.append_only:
             return partition  # one over rows that only come copies winners alone; dealing all rows out costs more
-        case nodes.Over(partition=partition):
+        case nodes.Over(partition=partition) | MatchRecognize(partition=partition):
             return partition
     return ()
 
@@ -38,6 +39,8 @@ def calls_program(node: Node) -> bool:
     match node:
         case nodes.GroupAggregate() | nodes.WindowAggregate() | nodes.SessionAggregate():
             return any(call.user is not None for call in node.aggregates)
+        case MatchRecognize(slots=slots) if any(s.call is not None and s.call.user is not None for s in slots):
+            return True
     return any(_calls_program(e) for e in expressions(node))
 
 

@@ -9,6 +9,7 @@ from sqlengine.expr.tree import Call, DuckExpr, Expr, InputRef, UserCall, childr
 from sqlengine.functions import BUILTINS
 from sqlengine.plan import nodes
 from sqlengine.plan.exprs import expressions
+from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.nodes import Node
 from storage.replacing import replace
 
@@ -44,6 +45,7 @@ STATEFUL = (
     nodes.AsofJoin,
     nodes.TopN,
     nodes.Over,
+    MatchRecognize,
     nodes.Iterate,
     nodes.WorkingTables,
     nodes.Rounds,

@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from sqlengine.expr.tree import InputRef
 from sqlengine.plan import nodes
+from sqlengine.plan.match_node import BEGIN, MatchRecognize
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.sketches import sketch_of
 from sqlengine.plan.time_bounds import time_distances
@@ -108,6 +109,8 @@ class StateAnalysis:
                 return self._of_windows(node)
             case nodes.TopN() | nodes.Over():
                 return self._of_ranking(node)
+            case MatchRecognize():
+                return self._of_matches(node)
             case nodes.TemporalFilter():
                 return _bounded("the condition on now()")
             case nodes.ReleaseInOrder(time_column=time):
@@ -192,6 +195,18 @@ class StateAnalysis:
             return self.contents_of(node)
         return self.contents_of(node.input)
 
+    def _of_matches(self, node: MatchRecognize) -> Size:
+        """Rows that a match may still reach; and of each partition those that later matches look back at."""
+        if node.forget is not None:
+            return _watermark(node.input, node.forget.column)
+        if not node.closing:
+            return self.contents_of(node.input)
+        if node.within_us is None and not node.is_bounded:
+            return self.contents_of(node.input)
+        if node.within_us is None or node.behind or node.counts or BEGIN in node.program.ops:
+            return self._distinct(node.input, node.partition) if node.partition else _bounded("a few rows")
+        return _watermark(node.input, node.order[0][0])
+
     def _values(self, below: Node, keys: tuple[int, ...], calls: tuple[AggregateCall, ...]) -> Size:
         """What aggregates keep beside one value a group."""
         size = Size()
@@ -237,6 +252,13 @@ def how_to_bound(node: Node, streams: Collection[str]) -> str:
                     "'1 hour') and EMIT ON WINDOW CLOSE or EMIT CHANGES ALLOWED LATENESS INTERVAL '1 hour'; " + newest
                 )
             return "FOR SYSTEM_TIME AS OF PROCTIME() keeps no row that waits for the table to change; " + newest
+        case MatchRecognize(closing=True):
+            return "WITHIN INTERVAL '1 hour' behind the pattern says how long a match may be open; " + newest
+        case MatchRecognize():
+            return (
+                "EMIT ON WINDOW CLOSE, with WITHIN INTERVAL '1 hour' behind the pattern, keeps what a match may still"
+                " reach; " + newest
+            )
         case nodes.AsofJoin():
             return "EMIT ON WINDOW CLOSE lets go of what the watermark has passed; " + newest
     return "group by windows and EMIT ON WINDOW CLOSE; " + newest

@@ -19,6 +19,7 @@ from sqlengine.expr.simplify import conjunction, conjuncts, volatility
 from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, called, children, input_columns, with_children
 from sqlengine.plan import build, nodes
 from sqlengine.plan.exprs import expressions, shift
+from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.nodes import Node, TimeBound
 from sqlengine.plan.properties import derive, over_inputs
 from sqlengine.plan.rules.once import once_a_node
@@ -57,7 +58,10 @@ def _placed(node: Node) -> Node:
         node = _split(node)
     elif any(calls(e, "now") for e in expressions(node)):
         raise Unplannable("now() outside a comparison with a column")
-    if not all(i.append_only for i in node.inputs):
+    if isinstance(node, MatchRecognize):  # which asks again what it asked before
+        if any(calls(e, "proctime") or volatility(e) == "volatile" for e in expressions(node)):
+            raise Unplannable("proctime() or a volatile function over what a match is asked for")
+    elif not all(i.append_only for i in node.inputs):
         if any(calls(e, "proctime") for e in expressions(node)):
             raise Unplannable("proctime() over rows that are taken back")
         if any(volatility(e) == "volatile" for e in expressions(node)):

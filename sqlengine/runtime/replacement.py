@@ -35,9 +35,12 @@ from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.cut import make_cut
 from sqlengine.runtime.fill import Fill, Member, Pace
 from sqlengine.runtime.instance import Instance
+from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.planning import Planning, emit_of
 from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.subscriptions import follow_replaced
+from sqlengine.snapshot.expand import OwnOperators
+from sqlengine.sql import ast
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,19 @@ def consequences(instance: Instance, new: View | NewView) -> list[NewView]:
     return anew
 
 
+def _columns_of(planning: Planning, query: ast.Query) -> pa.Schema:
+    """What a plain view's query answers with."""
+    try:
+        return planning.expanded(query).describe()
+    except OwnOperators:
+        return prepare(query, planning).schema
+
+
 def _as_it_will_be(instance: Instance, obj: CatalogObject, ahead: Planning, changed: Collection[str]) -> NewView | None:
     """What becomes of an object over changed ones: a new view, or None when it goes on; raises when it cannot."""
     if isinstance(obj, View):
         query = sql.parse_query(obj.query)
-        _require_prefix(instance.expanded(query).describe(), ahead.expanded(query).describe())
+        _require_prefix(_columns_of(instance.planning, query), _columns_of(ahead, query))
         return None
     assert isinstance(obj, (MaterializedView, Sink))
     query, emit = sql.parse_query(obj.query), emit_of(obj)

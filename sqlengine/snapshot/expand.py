@@ -86,8 +86,9 @@ def declared_time(obj: CatalogObject) -> str | None:
     return mark.column if mark is not None else None
 
 
-class OtherDialect(Exception):
-    """A view in the query is written in a dialect that DuckDB has no text for: our own operators answer."""
+class OwnOperators(NotSupportedError):
+    """A part of the query (a view in another dialect, MATCH_RECOGNIZE) is nothing that DuckDB has a text for: our own
+    operators answer."""
 
 
 @dataclass
@@ -110,7 +111,7 @@ class _Expansion:
         if isinstance(obj, View):
             query = sql.parse_query(obj.query)
             if query.dialect != POSTGRES:
-                raise OtherDialect(obj.name)
+                raise OwnOperators(f'the view "{obj.name}" is in the dialect {query.dialect}', position=ref.position)
             columns = ", ".join(duck.quote(c.name) for c in obj.columns)
             return f"(SELECT * FROM ({self.render(query)}) AS v({columns}))"
         if not isinstance(obj, (Stream, Table, FileTable, MaterializedView, SystemTable, PgRelation)):
@@ -124,6 +125,10 @@ class _Expansion:
     def render(self, query: ast.Query) -> str:
         """The query's DuckDB text."""
         self.changes = self.changes or sql.reads_changes(query)
+        if sql.matches_rows(query):
+            raise OwnOperators(
+                "MATCH_RECOGNIZE is not supported here", hint="create a materialized view of it, and read that"
+            )
         forms = self.forms()
         wanted = forms.wanted(query.tree)
         text = sql.to_duckdb(

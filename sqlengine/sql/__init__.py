@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlengine.sql.params import bind_params, bind_rows
     from sqlengine.sql.pg_forms import PgForms
     from sqlengine.sql.query import lower
-    from sqlengine.sql.references import Reference, called_functions, named_in, reads_changes, tables
+    from sqlengine.sql.references import Reference, called_functions, matches_rows, named_in, reads_changes, tables
     from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.sampling import sampled_share
     from sqlengine.sql.shell import Accepts, accepts, is_keyword
@@ -50,6 +50,7 @@ _LAZY = {
     "Reference": "references",
     "called_functions": "references",
     "columns_read": "column_reads",
+    "matches_rows": "references",
     "reads_changes": "references",
     "runs_scripts": "references",
     "named_in": "references",
@@ -131,6 +132,7 @@ __all__ = [
     "parse_query",
     "query_under",
     "quote_identifier",
+    "matches_rows",
     "reads_changes",
     "named_in",
     "render_expr",

@@ -11,6 +11,7 @@ from sqlengine import errors
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.lower_expr import Context
+from sqlengine.sql.lower_match import is_match, match_parts
 from sqlengine.sql.lower_pivot import pivoted, sampled, standard
 from sqlengine.sql.lower_values import FILE, STATE, alias_of, fold, parts_of, position_of, state_arguments
 from sqlengine.sql.rewrite import CHANGELOG, PARTITION, WINDOW_FUNCTIONS
@@ -94,6 +95,10 @@ def _function(
         return window(node, alias, ctx)
     if isinstance(node, exp.Anonymous) and node.name == CHANGELOG:
         return ast.ChangelogRef(_input(node.expressions[0], ctx))
+    if is_match(node):
+        return ast.MatchRef(
+            _input(node.expressions[0], ctx), alias=alias, column_aliases=columns, **match_parts(node, ctx)
+        )
     if not isinstance(node, (exp.Anonymous, exp.Unnest)):
         raise NotSupportedError(
             f"{type(node).__name__.lower()} in FROM has no incremental form", position=position_of(node)

@@ -16,6 +16,8 @@ from sqlengine.sql.lower_relation import window_arguments
 from sqlengine.sql.lower_values import FILE, STATE, alias_of, fold, parts_of, position_of, state_arguments
 from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
+from sqlengine.sql.rewrite_match import MATCH
+from sqlengine.sql.rewrite_match import WORD_OF_IT as MATCH_RECOGNIZE
 
 Reference = ast.TableRef | ast.FileRef | ast.FunctionRef
 
@@ -45,6 +47,13 @@ def runs_scripts(query: ast.Query) -> bool:
 def reads_changes(query: ast.Query) -> bool:
     """Whether the query itself reads a CHANGELOG; what the views it names read is not looked at."""
     return deep.run(lambda: any(call.name == CHANGELOG for call in find_all(query.tree, exp.Anonymous)))
+
+
+def matches_rows(query: ast.Query) -> bool:
+    """Whether the query itself has a MATCH_RECOGNIZE."""
+    if MATCH_RECOGNIZE not in query.text.upper():
+        return False
+    return deep.run(lambda: any(call.name == MATCH for call in find_all(query.tree, exp.Anonymous)))
 
 
 def find(tree: exp.Expr) -> Iterator[tuple[exp.Expr, Reference]]:

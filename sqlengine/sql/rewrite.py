@@ -18,6 +18,8 @@ from sqlengine.sql.mutual import mutual_recursions
 from sqlengine.sql.rewrite_calls import TRIGGERS, special_calls
 from sqlengine.sql.rewrite_hive import lateral_views
 from sqlengine.sql.rewrite_ksql import KSQL_KINDS, ksql_window, ksql_within
+from sqlengine.sql.rewrite_match import WORD_OF_IT as MATCH_RECOGNIZE
+from sqlengine.sql.rewrite_match import match_clauses, pattern_stretches
 from sqlengine.sql.rewrite_pg import TRIGGERS as PG_TRIGGERS
 from sqlengine.sql.rewrite_pg import pg_forms
 from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word, words_of
@@ -39,6 +41,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
     """All rewrites, each only when its trigger word is there."""
     result = list(tokens)
     words = {token.upper for token in tokens}
+    if MATCH_RECOGNIZE in words:
+        result = match_clauses(result)
     if words & PG_TRIGGERS:
         result = pg_forms(result)
     if words & {"?", "$", ":"}:
@@ -148,8 +152,9 @@ def parameter_spans(tokens: Sequence[Token]) -> list[tuple[int, int, int | str]]
     spans: list[tuple[int, int, int | str]] = []
     brackets: list[str] = []
     marks = 0
+    patterns = pattern_stretches(tokens)
     for at, token in enumerate(tokens):
-        if token.kind != OP:
+        if token.kind != OP or any(first <= at < end for first, end in patterns):
             continue
         if token.value in CLOSERS:
             brackets.append(token.value)

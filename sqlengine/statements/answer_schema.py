@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sqlengine.expr.session_facts import session_facts
 from sqlengine.runtime.one_shot import prepare
-from sqlengine.snapshot.expand import OtherDialect
+from sqlengine.snapshot.expand import OwnOperators
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
@@ -20,7 +20,7 @@ def answer_schema(query: ast.Query, context: Context, *, makes_rows: bool = True
         if query.dialect == POSTGRES:
             try:
                 return context.instance.expanded(query, context.lent).describe()
-            except OtherDialect:
+            except OwnOperators:
                 pass
         with session_facts(facts_of(context)):
             return prepare(query, context.instance.planning, makes_rows=makes_rows).schema

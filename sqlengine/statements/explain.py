@@ -57,7 +57,8 @@ def explain(statement: ast.Explain, context: Context) -> Result:
 def _is_answered_once(statement: ast.Explain, query: ast.Query) -> bool:
     """Whether it is a SELECT that our own operators answer once, not a query that is followed."""
     inner = statement.statement
-    return isinstance(inner, ast.SelectStatement) and inner.emit is None and query.dialect != POSTGRES
+    own = query.dialect != POSTGRES or sql.matches_rows(query)
+    return isinstance(inner, ast.SelectStatement) and inner.emit is None and own
 
 
 def _options(statement: ast.Explain) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from sqlengine.runtime.file_tables import with_all_columns
 from sqlengine.runtime.one_shot import prepare
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.snapshot.execute import run
-from sqlengine.snapshot.expand import Expanded, OtherDialect
+from sqlengine.snapshot.expand import Expanded, OwnOperators
 from sqlengine.snapshot.pg import NOBODY
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
@@ -84,7 +84,7 @@ def run_at(
     with instance.lock:
         try:
             expanded = _expanded(context, query)
-        except OtherDialect:
+        except OwnOperators:
             return _by_operators(context, query, as_of, what)
         if expanded.changes:
             raise NotSupportedError(
@@ -116,11 +116,12 @@ def run_at(
 
 
 def _by_operators(context: Context, query: ast.Query, as_of: str, what: ast.AsOf) -> tuple[pa.Table, int]:
-    """The same by our own operators, for other dialects; rows that are lent are DuckDB's alone."""
+    """The same by our own operators, for what DuckDB has no text for; rows that are lent are DuckDB's alone."""
     lent = next((ref for ref in sql.tables(query) if len(ref.parts) == 1 and ref.parts[0] in context.lent), None)
     if lent is not None and context.seen is not None:
         raise NotSupportedError(
-            "a query of another dialect cannot read what a data-modifying statement in WITH returns",
+            "a query of another dialect, or with MATCH_RECOGNIZE, cannot read what a data-modifying statement in WITH"
+            " returns",
             hint="run the statements one after the other between BEGIN and COMMIT",
             position=lent.position,
         )

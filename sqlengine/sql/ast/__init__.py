@@ -10,4 +10,5 @@ from sqlengine.sql.ast.cursors import *  # noqa: F403
 from sqlengine.sql.ast.expressions import *  # noqa: F403
 from sqlengine.sql.ast.hive import *  # noqa: F403
 from sqlengine.sql.ast.queries import *  # noqa: F403
+from sqlengine.sql.ast.row_patterns import *  # noqa: F403
 from sqlengine.sql.ast.statements import *  # noqa: F403
