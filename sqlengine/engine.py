@@ -319,5 +319,5 @@ def restart_query(instance: Instance, obj: MaterializedView | Sink, checkpoint: 
 
 
 def _planned(instance: Instance, obj: MaterializedView | Sink) -> Planned:
-    planned = instance.plan(sql.parse_query(obj.query), emit_of(obj), obj.planning)
+    planned = instance.planning.plan_again(obj)
     return planned.renamed([c.name for c in obj.columns]) if isinstance(obj, MaterializedView) else planned

@@ -272,6 +272,12 @@ class OutOfRange(DataError):
     sqlstate = "22003"
 
 
+class StringTooLong(DataError):
+    """A text has more characters than its column's VARCHAR(n) or CHAR(n)."""
+
+    sqlstate = "22001"
+
+
 class DivisionByZero(DataError):
     """A division by zero."""
 

@@ -18,6 +18,7 @@ from sqlengine.catalog.privileges import Access, ColumnGrants, Grant, Grants
 from sqlengine.catalog.roles import BOOTSTRAP_ID
 from sqlengine.errors import UndefinedObject
 from sqlengine.quick_dataclass import dataclass
+from sqlengine.text_limits import TextLimit, limit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class ColumnInfo:
     `stored`: what its values are called in the topic and in checkpoints, if that is not `name`; no other column of the
     object is ever called so there. `before`: what rows from before the column have in it, text of an expression
     (None: NULL) over `reads`: pairs of what the expression calls a column and what that is called in the topic.
+    `limit`: of a text declared VARCHAR(n) or CHAR(n).
     """
 
     name: str
@@ -40,6 +42,12 @@ class ColumnInfo:
     before: str | None = None
     stored: str | None = None
     reads: tuple[tuple[str, str], ...] = ()
+    limit: TextLimit | None = None
+
+    @property
+    def type_text(self) -> str:
+        """The type as SHOW and DESCRIBE print it."""
+        return types.to_sql(self.type) if self.limit is None else self.limit.sql
 
     @property
     def stored_name(self) -> str:
@@ -58,13 +66,15 @@ class CheckInfo:
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
     """A secondary index by some columns. `unique`: no two rows have the same values, NULL aside; `constraint`: UNIQUE
-    declared it, not CREATE INDEX; `serial`: its number among the object's indexes, for its oid."""
+    declared it, not CREATE INDEX; `serial`: its number among the object's indexes, for its oid; `nulls_equal`: of NULLS
+    NOT DISTINCT."""
 
     name: str
     columns: tuple[str, ...]
     unique: bool = False
     constraint: bool = False
     serial: int = 0
+    nulls_equal: bool = False
 
 
 STREAM_QUERY = "$query"
@@ -145,6 +155,8 @@ class Stream(CatalogObject):
 class Table(CatalogObject):
     """Mutable; its topic is its changelog.  Without a primary key a hidden row id stands in.
 
+    `key_name`: of the primary key, None for PostgreSQL's; `key_added`: it was declared when the table was there
+    already, so that rows are kept and written as those of a table without one: its history may have a key twice.
     `identity_next`: no number from here on has been given out to a row; `retired`: as of a stream; `virtual_columns`:
     so many of the last columns are no part of a row (only of what stands for a table of files in a plan).
     """
@@ -152,6 +164,8 @@ class Table(CatalogObject):
     kind: ClassVar[str] = "table"
     topic: str
     primary_key: tuple[str, ...] = ()
+    key_name: str | None = None
+    key_added: bool = False
     append_only: bool = False
     watermark: WatermarkInfo | None = None
     options: dict[str, str] = field(default_factory=dict)
@@ -170,7 +184,12 @@ class Table(CatalogObject):
         found = tuple(index for index in self.indexes if index.unique)
         if not self.primary_key:
             return found
-        return (IndexInfo(primary_key_name(self.name), self.primary_key, True, True, -1), *found)
+        return (IndexInfo(primary_key_name(self), self.primary_key, True, True, -1), *found)
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """The columns by which its rows are kept and written; () for whole rows."""
+        return () if self.key_added else self.primary_key
 
 
 HiveColumns = tuple[tuple[str, str, str], ...]
@@ -232,11 +251,16 @@ class EmitInfo:
 class PlanningInfo:
     """What a plan depended on besides its query and the objects it reads: the rows these had, and the rules left out.
 
-    Kept, because the plan must be the same when the database is opened again: state fits no other.
+    Kept, because the plan must be the same when the database is opened again: state fits no other. `names` and `texts`
+    are what it was made of before columns were renamed: by object the names of its columns by their stored ones, and
+    the queries of views, the own one under "" (catalog/seen.py); `keys`: the primary keys of tables then.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     disabled_rules: str = ""
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,9 +374,9 @@ def indexes_of(obj: CatalogObject) -> tuple[IndexInfo, ...]:
     return obj.indexes if isinstance(obj, (Table, MaterializedView)) else ()
 
 
-def primary_key_name(table: str) -> str:
-    """What the primary key of a table of that name, schema and all, is called."""
-    return f"{table.rpartition('.')[2]}_pkey"
+def primary_key_name(table: Table) -> str:
+    """What the primary key of a table is called, or would be."""
+    return table.key_name or f"{table.name.rpartition('.')[2]}_pkey"
 
 
 def kept_columns(new: CatalogObject, old: CatalogObject) -> ColumnGrants:
@@ -366,9 +390,16 @@ def to_json(obj: CatalogObject) -> dict[str, Any]:
     lists = {name: getattr(obj, name) for name in ("columns", "retired") if hasattr(obj, name)}
     record = {f.name: None if f.name in lists else _plain(getattr(obj, f.name)) for f in dataclasses.fields(obj)}
     record |= {name: [_column_to_json(column) for column in columns] for name, columns in lists.items()}
+    for index in record.get("indexes") or ():
+        if not index["nulls_equal"]:
+            del index["nulls_equal"]
     for name in _ABSENT_WHEN_EMPTY:
         if not record.get(name, True):
             del record[name]
+    planning = record.get("planning")
+    for name in ("names", "texts", "keys"):
+        if planning is not None and not planning[name]:
+            del planning[name]
     record["kind"] = getattr(obj, "stored_kind", obj.kind)
     return record
 
@@ -384,7 +415,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
-_ABSENT_WHEN_EMPTY = ("retired", "indexes", "location", "properties", "statistics", "virtual_columns")
+_ABSENT_WHEN_EMPTY = (
+    "key_name",
+    "key_added",
+    "retired",
+    "indexes",
+    "location",
+    "properties",
+    "statistics",
+    "virtual_columns",
+)
 """Fields that came later: where they say nothing, versions that do not know them can go on."""
 
 
@@ -392,7 +432,8 @@ def _column_to_json(info: ColumnInfo) -> dict[str, Any]:
     record = {f.name: getattr(info, f.name) for f in dataclasses.fields(info)} | {"type": types.to_sql(info.type)}
     if not _is_spelt(info.type):
         record["arrow"] = base64.b64encode(pa.schema([("", info.type)]).serialize()).decode()
-    for name in ("stored", "reads"):
+    record["limit"] = None if info.limit is None else info.limit.sql
+    for name in ("stored", "reads", "limit"):
         if not record[name]:
             del record[name]
     return record
@@ -414,7 +455,8 @@ def _column_from_json(record: dict[str, Any]) -> ColumnInfo:
         kind = types.from_sql(record["type"])
     else:
         kind = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(arrow))).field(0).type
-    return ColumnInfo(**{**fields, "type": kind, "reads": reads})
+    limit = limit_of(record["limit"]) if record.get("limit") else None
+    return ColumnInfo(**{**fields, "type": kind, "reads": reads, "limit": limit})
 
 
 def from_json(record: dict[str, Any]) -> CatalogObject:

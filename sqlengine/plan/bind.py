@@ -191,7 +191,7 @@ class Binder:
     def _scan(self, obj: CatalogObject, position: int | None) -> nodes.Scan:
         schema = schema_with(pa.field(c.name, c.type) for c in obj.columns)
         names = tuple(c.name for c in obj.columns)
-        scan = nodes.Scan(schema=schema, source=obj.name, columns=names)
+        scan = nodes.Scan(schema=schema, source=obj.name, columns=tuple(c.stored_name for c in obj.columns))
         match obj:
             case Stream(watermark=mark, options=options):
                 times: tuple[int, ...] = (names.index(mark.column),) if mark else ()

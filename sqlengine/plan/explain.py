@@ -91,8 +91,9 @@ def detail(node: Node) -> str:
     """What the node does, without its name."""
     match node:
         case nodes.Scan(source=source, columns=columns, pushed=pushed):
-            tests = " AND ".join(_test(test, node.schema) for test in pushed)
-            return f"{source} [{', '.join(columns)}]" + (f" pushed: {tests}" if tests else "")
+            names = dict(zip(columns, node.schema.names, strict=False))  # as the query knows them
+            tests = " AND ".join(_test(test, names[test.column], node.schema) for test in pushed)
+            return f"{source} [{', '.join(names.values())}]" + (f" pushed: {tests}" if tests else "")
         case nodes.Values(rows=rows):
             return f"{len(rows)} rows"
         case nodes.Filter(predicate=predicate):
@@ -141,15 +142,15 @@ def detail(node: Node) -> str:
     return ""
 
 
-def _test(test: nodes.BatchTest, schema: pa.Schema) -> str:
+def _test(test: nodes.BatchTest, column: str, schema: pa.Schema) -> str:
     """What batches are left out by."""
     if not test.values:
-        return f"{test.column} {test.op.replace('_', ' ').upper()}"
-    kind = schema.field(test.column).type
+        return f"{column} {test.op.replace('_', ' ').upper()}"
+    kind = schema.field(column).type
     stamps = pa.types.is_temporal(kind)
     values = [str(pa.scalar(v, pa.int64()).cast(_storage(kind)).cast(kind)) if stamps else repr(v) for v in test.values]
     sign = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}[test.op]
-    return f"{test.column} {sign} {values[0]}" if len(values) == 1 else f"{test.column} IN ({', '.join(values)})"
+    return f"{column} {sign} {values[0]}" if len(values) == 1 else f"{column} IN ({', '.join(values)})"
 
 
 def _storage(kind: pa.DataType) -> pa.DataType:

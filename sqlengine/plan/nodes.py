@@ -61,8 +61,8 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class BatchTest:
-    """`column op value` (eq, lt, le, gt, ge; eq of several values: any of them), is_null or is_not_null; values are as
-    a column stores them, times and dates as whole numbers."""
+    """`column op value` (eq, lt, le, gt, ge; eq of several values: any of them), is_null or is_not_null; the column by
+    its stored name, values as a column stores them, times and dates as whole numbers."""
 
     column: str
     op: str
@@ -74,7 +74,8 @@ class BatchTest:
 class Scan(Node):
     """Rows of a catalog object (stream, table, materialized view).
 
-    `columns` are the object's column names read (pruned).  `watermark_column`: append an int64 column "$watermark": the
+    `columns` are the stored names of the object's columns that are read (pruned), which renaming does not change; the
+    schema has the names the query knows.  `watermark_column`: append an int64 column "$watermark": the
     watermark of the row's own partition *before* this row, in microseconds (int64 minimum when none yet); a row's
     lateness thereby depends on the order in its partition alone and not on how rows were batched.
     `whole`: every column is read, because late rows go to a topic with all of them.  `slacks_us`: of a view, how far

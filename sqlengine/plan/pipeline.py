@@ -163,6 +163,13 @@ def _after_binding(bound: Node, emit: ast.Emit, planner: Planner, now_at: Callab
     return {"logical": optimized, "physical": to_physical(told, emit)}
 
 
+def _stored(catalog: Catalog, source: str, schema: pa.Schema) -> tuple[str, ...]:
+    """The stored names of some columns of an object."""
+    obj = catalog.find(tuple(source.split(".")))
+    stored = {} if obj is None else {c.name: c.stored_name for c in obj.columns}
+    return tuple(stored.get(name, name) for name in schema.names)
+
+
 def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str) -> Planned:
     """Every input scanned whole, the query run again when one changes."""
     if query.dialect != POSTGRES:
@@ -181,7 +188,7 @@ def _recomputed(query: ast.Query, emit: ast.Emit, planner: Planner, reason: str)
     if text.changes:
         raise NotSupportedError(f"AS CHANGELOG cannot be read with {reason}, which has no incremental operator")
     branches = tuple(
-        nodes.Scan(schema=schema, source=name, columns=tuple(schema.names), append_only=append_only)
+        nodes.Scan(schema=schema, source=name, columns=_stored(planner.catalog, name, schema), append_only=append_only)
         for name, schema, append_only in text.inputs
     )
     node = recompute(branches, text.schema, text.text, reason, text.time_dependent)

@@ -74,7 +74,7 @@ def _is_arrival(left: Relation, moment: ast.Column, catalog: Catalog) -> bool:
     if not isinstance(node, nodes.Scan):
         return False
     obj = catalog.get(tuple(node.source.split(".")))
-    info = next(c for c in obj.columns if c.name == node.columns[at])
+    info = next(c for c in obj.columns if c.stored_name == node.columns[at])
     return (info.computed or "").replace(" ", "").lower() == "proctime()"
 
 

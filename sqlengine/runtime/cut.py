@@ -38,7 +38,8 @@ def make_cut(instance: Instance, queries: Sequence[ContinuousQuery], snapshot: b
         obj = instance.stored(name)
         source = instance.scheduler.sources[name]
         if source.store is not None and obj.watermark is None:
-            contents[name] = Feed(deltas=_as_deltas(source.store.snapshot_table()) if snapshot else [])
+            rows = _as_deltas(source.store.snapshot_table()) if snapshot else []
+            contents[name] = Feed(deltas=rows, names=source.reader.renamed)
             schemas[name] = source.store.schema
         else:
             readers[name] = instance.reader(obj, None if snapshot else source.reader.positions)

@@ -19,6 +19,7 @@ from sqlengine.operators.base import NO_WATERMARK, Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.temporal_filter import TemporalFilterOperator
 from sqlengine.plan import nodes
+from sqlengine.plan.columns import columns_of
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.sharding import is_spreadable, shard_keys
 from sqlengine.quick_dataclass import dataclass
@@ -236,13 +237,14 @@ class Dataflow:
 
     def _scan(self, place: int, node: nodes.Scan, feed: Feed, before: dict[int, np.ndarray]) -> None:
         step = self.steps[place]
-        step.output = [Delta(d.batch.select(list(node.columns)), d.weights) for d in feed.deltas if d.num_rows]
+        columns = [feed.names.get(name, name) for name in node.columns]
+        step.output = [Delta(_called(d.batch.select(columns), node), d.weights) for d in feed.deltas if d.num_rows]
         transaction = None
         for source in feed.batches:
             if (place, id(source)) not in self._reading:
                 step.skipped += 1
                 continue
-            batch = source.select(node.columns)
+            batch = _called(source.select(node.columns), node)
             if node.watermark_column:
                 arrays = [*batch.columns, pa.array(before[id(source)])]
                 batch = pa.RecordBatch.from_arrays(arrays, schema=node.schema)
@@ -478,6 +480,12 @@ def _pieces(deltas: list[Delta], count: int) -> list[Delta]:
         return deltas
     parts = -(-count // len(deltas))
     return [piece for delta in deltas for piece in delta.pieces(parts)]
+
+
+def _called(batch: pa.RecordBatch, scan: nodes.Scan) -> pa.RecordBatch:
+    """A scan's columns under the names that its query knows."""
+    names = columns_of(scan.schema).names[: len(scan.columns)]
+    return batch if tuple(batch.schema.names) == names else batch.rename_columns(list(names))
 
 
 def _span_us(node: Node) -> int:

@@ -42,6 +42,6 @@ def settle_topic(instance: Instance, obj: Stream | Table) -> None:
     if isinstance(obj, Stream) and not obj.owns_topic:
         return
     topic, wanted = instance.topic_of(obj), topic_schema(obj)
-    has_changed = bool(obj.retired) or set(topic.schema.names) < set(wanted.names)
+    has_changed = bool(obj.retired) or set(topic.schema.names) != set(wanted.names)
     if not topic.is_bytes and has_changed and topic.schema != wanted:
         topic.evolve(wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from itertools import zip_longest
 from typing import Protocol, TypeVar
 
@@ -17,11 +18,13 @@ memory that was used a moment ago."""
 
 @dataclass(slots=True)
 class Feed:
-    """What one source brings to a tick: batches of a topic, or deltas of another view with its watermark."""
+    """What one source brings to a tick: batches of a topic, or deltas of a table's contents or of another view with its
+    watermark; `names`: of the deltas' columns, by their stored names where these differ."""
 
     batches: Sequence[SourceBatch] = ()
     deltas: Sequence[Delta] = ()
     watermark_us: int | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def pieces(feeds: Mapping[str, Feed]) -> Iterator[dict[str, Feed]]:
@@ -35,7 +38,7 @@ def _pieces(feed: Feed) -> Iterator[Feed]:
     for batches in _groups(feed.batches):
         yield Feed(batches=batches)
     for deltas in _groups(feed.deltas):
-        yield Feed(deltas=deltas)
+        yield Feed(deltas=deltas, names=feed.names)
 
 
 class _Rows(Protocol):

@@ -290,7 +290,8 @@ class Fill:
         self._goals = self._positions()
         for name, taken in self._tap.take().items():
             waiting = self._feeds[name].deltas if name in self._feeds else ()
-            self._feeds[name] = Feed(deltas=[*waiting, *taken.deltas], watermark_us=taken.watermark_us)
+            deltas = [*waiting, *taken.deltas]
+            self._feeds[name] = Feed(deltas=deltas, watermark_us=taken.watermark_us, names=taken.names)
             self._watermarks[name] = taken.watermark_us
         self._waiting_rows = self._waiting()
 

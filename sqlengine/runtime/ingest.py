@@ -11,15 +11,18 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import field
 
+import numpy as np
 import pyarrow as pa
 
 from sqlengine.catalog.objects import Stream
 from sqlengine.catalog.options import STREAM_OPTIONS, TOPIC_OPTIONS
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import BadRecord, Position, Reader, Source
-from sqlengine.errors import Error
+from sqlengine.errors import Error, StringTooLong
+from sqlengine.formats.base import Decoded
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.runtime.failures import as_error
+from sqlengine.runtime.limited_rows import within_limits
 from sqlengine.runtime.side_topics import SideTopics
 from storage import Log, Storage, StorageError, deal, partitions_by_key
 
@@ -148,7 +151,8 @@ class Ingest:
         part.bad = polled.bad
         if polled.batch is not None and polled.batch.num_rows:
             self.rows += polled.batch.num_rows
-            part.rows = self._dealt(polled.batch)
+            batch, part.bad = self._within_limits(polled.batch, part.bad)
+            part.rows = self._dealt(batch)
         return self._write(part, now_us) or moved
 
     def _write(self, part: _Part, now_us: int) -> bool:
@@ -162,6 +166,18 @@ class Ingest:
             log.append(batch, timestamp_us=now_us)
             del part.rows[0]
         return moved
+
+    def _within_limits(
+        self, batch: pa.RecordBatch, bad: Sequence[BadRecord]
+    ) -> tuple[pa.RecordBatch, Sequence[BadRecord]]:
+        """The rows whose texts are not too long for their columns, and behind the bad records those that are."""
+        infos = [info for info in self.stream.stored_columns() if info.limit is not None]
+        if not infos:
+            return batch, bad
+        places = np.arange(batch.num_rows)
+        kept, longer = within_limits(Decoded(batch, places), infos)
+        rows = [(json.dumps(batch.slice(at, 1).to_pylist()[0], default=str), why) for at, why in longer]
+        return kept.batch, [*bad, *(BadRecord(row.encode(), why, StringTooLong.sqlstate) for row, why in rows)]
 
     def _dealt(self, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:
         """Which partition of the topic gets which rows."""

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlengine import sql
 from sqlengine.arrow_ipc import from_ipc, to_ipc
 from sqlengine.catalog.objects import MaterializedView, Sink, Subscription, Table
 from sqlengine.delta import Delta, concat
@@ -180,7 +179,7 @@ def _begin_anew(instance: Instance, query: ContinuousQuery, pace: Pace, gone: st
             hint="drop it and create it again to begin with what there is",
         )
     instance.scheduler.catch_up()
-    planned = instance.plan(sql.parse_query(obj.query), emit_of(obj), obj.planning)
+    planned = instance.planning.plan_again(obj)
     if isinstance(obj, MaterializedView):
         planned = planned.renamed([c.name for c in obj.columns])
     is_view = isinstance(obj, MaterializedView)
@@ -266,8 +265,7 @@ def try_again(instance: Instance, query: ContinuousQuery) -> None:
 
 def begin_again(instance: Instance, obj: MaterializedView | Sink, *, behind: bool) -> None:
     """Run the query of an object that has no state, from the beginning of what it reads."""
-    emit = emit_of(obj)
-    planned = instance.plan(sql.parse_query(obj.query), emit, obj.planning)
+    emit, planned = emit_of(obj), instance.planning.plan_again(obj)
     started = (lambda: instance.filled([obj])) if obj.filling else None
     pace = Pace(rate_limit(obj.options) or 0) if behind else None
     if isinstance(obj, Subscription):

@@ -20,6 +20,7 @@ from sqlengine.catalog.objects import (
     Table,
     View,
 )
+from sqlengine.catalog.seen import as_seen, planned_text
 from sqlengine.errors import NotSupportedError
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned, Planner, RecomputeText, bind_lowered, is_append_only, plan_query
@@ -44,7 +45,12 @@ class Planning:
 
     def plan(self, query: ast.Query, emit: ast.Emit, planning: PlanningInfo, threads: int = 0) -> Planned:
         """Plan a continuous query; what `planning` has no row count of is counted now."""
-        return replace(plan_query(query, emit, self.planner(planning)), threads=threads)
+        seen = replace(self, catalog=as_seen(self.catalog, planning))
+        return replace(plan_query(query, emit, seen.planner(planning)), threads=threads)
+
+    def plan_again(self, obj: MaterializedView | Sink) -> Planned:
+        """The plan of a view or sink as it was made."""
+        return self.plan(sql.parse_query(planned_text(obj)), emit_of(obj), obj.planning)
 
     def planner(self, planning: PlanningInfo) -> Planner:
         """What planning needs to know; what `planning` has no row count of is counted now."""

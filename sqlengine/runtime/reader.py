@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,12 @@ import pyarrow.compute as pc
 from sqlengine.catalog.objects import ColumnInfo, Stream, Table
 from sqlengine.connectors.base import BadRecord
 from sqlengine.delta import Weights
+from sqlengine.errors import StringTooLong
 from sqlengine.expr.compile import Evaluator
 from sqlengine.formats import Decoder
+from sqlengine.runtime.limited_rows import within_limits
 from sqlengine.runtime.record_metadata import as_declared
-from sqlengine.runtime.stored_columns import StoredColumns
+from sqlengine.runtime.stored_columns import StoredColumns, names_by_stored
 from storage import ColumnStatistics, Frame, JoinedFrames, Log, Topic, joined
 
 WEIGHT_COLUMN = "$weight"
@@ -69,11 +72,11 @@ class SourceBatch:
         return self.num_rows == self.frame.stored_rows
 
     def statistics(self) -> dict[str, ColumnStatistics]:
-        """Bounds of stored columns over the whole frame; {} where there are none."""
+        """Bounds of stored columns, by their stored names, over the whole frame; {} where there are none."""
         if self._statistics is None:
             found = self.frame.statistics if self._as_stored else {}
-            names = ((n, self._reader.stored.stored_name(n)) for n in self._reader.stored_order) if found else ()
-            self._statistics = {name: found[stored] for name, stored in names if stored in found}
+            stored = map(self._reader.stored.stored_name, self._reader.stored_order) if found else ()
+            self._statistics = {name: found[name] for name in stored if name in found}
         return self._statistics
 
     def offsets(self) -> np.ndarray:
@@ -88,8 +91,10 @@ class SourceBatch:
             self._visible = self._reader.complete(self, self._load(self._reader.stored_order))
         return self._visible
 
-    def select(self, names: Sequence[str]) -> pa.RecordBatch:
-        """Some columns of the object; no copy for stored ones."""
+    def select(self, stored: Sequence[str]) -> pa.RecordBatch:
+        """Some columns of the object by their stored names, as they are called now; no copy for stored ones."""
+        renamed = self._reader.renamed
+        names = [renamed.get(name, name) for name in stored] if renamed else stored
         if self._visible is None and all(n in self._reader.stored_names for n in names):
             return self._load(names)
         return self.visible().select(list(names))
@@ -123,6 +128,7 @@ class TopicReader:
         self.stored = StoredColumns(obj)
         self.stored_order = self.stored.names
         self.stored_names = frozenset(self.stored_order)
+        self.renamed = names_by_stored(obj.columns)
         self._schema = pa.schema([pa.field(c.name, c.type) for c in obj.columns])
         self._is_table = isinstance(obj, Table)
         self._joins = not self._is_table and not (computed is not None and computed.tells_time)
@@ -192,13 +198,12 @@ class TopicReader:
                 self, partition, frame.record_count, load, offsets, frame, None, weights, self._keeps_statistics
             )
         raws = frame.column("value")
-        decoded = self._decoder.decode(raws)
-        if decoded.bad:
+        decoded, longer = within_limits(self._decoder.decode(raws), self.obj.stored_columns())
+        if decoded.bad or longer:
             all_offsets = frame.offsets()
-            self._on_bad(
-                partition,
-                [(int(all_offsets[i]), BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad],
-            )
+            bad = [(i, BadRecord(raws[i].as_py() or b"", reason)) for i, reason in decoded.bad]
+            bad += [(i, BadRecord(raws[i].as_py(), reason, StringTooLong.sqlstate)) for i, reason in longer]
+            self._on_bad(partition, [(int(all_offsets[i]), record) for i, record in sorted(bad, key=itemgetter(0))])
         places = np.asarray(decoded.rows, dtype=np.int64)
         return SourceBatch(
             self,

@@ -27,6 +27,7 @@ from sqlengine.catalog.objects import (
     indexes_of,
     kept_columns,
 )
+from sqlengine.catalog.seen import unseen
 from sqlengine.errors import DependentObjects, Error, InvalidDefinition, NotSupportedError, ObjectInUse, ObjectNotReady
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
@@ -111,9 +112,10 @@ def _as_it_will_be(instance: Instance, obj: CatalogObject, ahead: Planning, chan
         _require_prefix(_columns_of(instance.planning, query), _columns_of(ahead, query))
         return None
     assert isinstance(obj, (MaterializedView, Sink))
-    query, emit = sql.parse_query(obj.query), emit_of(obj)
-    now = instance.plan(query, emit, obj.planning)
-    then = ahead.plan(query, emit, obj.planning)
+    now = instance.planning.plan_again(obj)
+    anew = replace(obj, planning=unseen(obj.planning))
+    has_texts = not any(isinstance(ahead.catalog.get(tuple(name.split("."))), View) for name in changed)
+    then = ahead.plan_again(obj if has_texts else anew)  # of the texts it was made of, unless one is another now
     _require_prefix(now.schema, then.schema)
     more = [ColumnInfo(f.name, f.type) for f in list(then.schema)[len(now.schema) :]]
     columns = (*obj.columns, *more)
@@ -126,8 +128,10 @@ def _as_it_will_be(instance: Instance, obj: CatalogObject, ahead: Planning, chan
         return None
     if isinstance(obj, Sink):
         raise NotSupportedError("what it has written cannot be taken back")
+    if anew.planning is not obj.planning:
+        then = ahead.plan_again(anew).renamed([c.name for c in columns])
     rows = {**obj.planning.rows, **then.rows}
-    planning = replace(obj.planning, rows=rows)
+    planning = replace(anew.planning, rows=rows)
     view = replace(obj, columns=columns, query_id=instance.next_id("q"), planning=planning)
     return NewView(view, then)
 

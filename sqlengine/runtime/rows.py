@@ -14,6 +14,7 @@ from sqlengine.errors import (
     DuplicateColumn,
     NotNullViolation,
     OutOfRange,
+    StringTooLong,
     UndefinedColumn,
     did_you_mean,
 )
@@ -31,7 +32,7 @@ def conform(
 
     `named`: the target column of each of the rows' columns (None: by position when INSERT had no list).  Columns not
     named take their default, else NULL.  Raises UndefinedColumn, DuplicateColumn, DatatypeMismatch, InvalidText,
-    InvalidDatetime, OutOfRange, NotNullViolation (23502).
+    InvalidDatetime, OutOfRange, StringTooLong (22001), NotNullViolation (23502).
     """
     targets = list(named) if named is not None else [c.name for c in columns][: rows.num_columns]
     known = {c.name: c for c in columns}
@@ -49,7 +50,7 @@ def conform(
         column = given.get(info.name)
         if column is None:
             column = pa.chunked_array([default(info, rows.num_rows)])
-        arrays.append(required(cast_column(column, info), info, relation))
+        arrays.append(required(limited(cast_column(column, info), info), info, relation))
     return pa.table(arrays, schema=pa.schema([pa.field(c.name, c.type) for c in columns]))
 
 
@@ -66,6 +67,16 @@ def check_columns(names: Sequence[str], known: Collection[str], relation: str) -
 
 def _bare(relation: str) -> str:
     return relation.rpartition(".")[2]
+
+
+def limited(column: pa.ChunkedArray, info: ColumnInfo) -> pa.ChunkedArray:
+    """The column as a VARCHAR(n) or CHAR(n) keeps it, where it is one; StringTooLong (22001) names it."""
+    if info.limit is None:
+        return column
+    try:
+        return info.limit.stored(column)
+    except StringTooLong as error:
+        raise StringTooLong(error.message, detail=f'column "{info.name}"') from None
 
 
 def required(column: pa.ChunkedArray, info: ColumnInfo, relation: str) -> pa.ChunkedArray:

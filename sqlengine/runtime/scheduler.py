@@ -62,14 +62,15 @@ class Source:
         """Keep a table's contents up to date with its changelog; returns what queries get of these batches."""
         if self.store is None:
             return Feed(batches=batches)
+        names = self.reader.renamed
         deltas = [Delta(batch.visible(), batch.weights) for batch in batches]
-        feed = Feed(batches=batches)
+        feed = Feed(batches=batches, names=names)
         if deltas and self.reader.found_gaps:
             deltas = [latest_change(self.store, deltas)]
-            feed = Feed(deltas=deltas)
+            feed = Feed(deltas=deltas, names=names)
         if self.correction is not None:
             deltas, self.correction = [self.correction, *deltas], None
-            feed = Feed(deltas=deltas)
+            feed = Feed(deltas=deltas, names=names)
         for delta in deltas:
             self.store.apply(delta)
         self._keep_unread()

@@ -65,7 +65,7 @@ def topic_schema(obj: Relational) -> pa.Schema:
 def make_store(obj: Table) -> RowStore:
     """An empty store for a table's contents."""
     schema = pa.schema([pa.field(c.name, c.type) for c in obj.columns])
-    keys = tuple(schema.names.index(k) for k in obj.primary_key) or None
+    keys = tuple(schema.names.index(k) for k in obj.row_key) or None
     return RowStore(schema, keys)
 
 
@@ -94,7 +94,7 @@ def make_tracker(obj: Relational, topic: Topic) -> WatermarkTracker:
 
     stored = delayed is not None and columns[delayed[0]] in obj.stored_columns()
     delay_us = delayed[1] if delayed is not None and stored else None
-    return WatermarkTracker(values, idle, lambda: len(topic.partitions), [c.name for c in columns], delay_us)
+    return WatermarkTracker(values, idle, lambda: len(topic.partitions), [c.stored_name for c in columns], delay_us)
 
 
 def _column_and_delay(expr: Expr) -> tuple[int, int] | None:

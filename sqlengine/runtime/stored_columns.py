@@ -80,6 +80,11 @@ def stored_names(columns: Sequence[ColumnInfo]) -> dict[str, str]:
     return {c.name: c.stored_name for c in columns if c.stored_name != c.name}
 
 
+def names_by_stored(columns: Sequence[ColumnInfo]) -> dict[str, str]:
+    """The inverse of `stored_names`."""
+    return {c.stored_name: c.name for c in columns if c.stored_name != c.name}
+
+
 def widened(rows: pa.Table, obj: Table, was: Mapping[str, str], *, strict: bool = False) -> pa.Table:
     """Contents of a table in an earlier state as rows of its present columns; `was`: as `stored_names` of the
     earlier ones. Computed columns are computed again. Raises as `StoredColumns.select`."""

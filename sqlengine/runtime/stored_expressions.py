@@ -36,7 +36,8 @@ def computed_evaluator(obj: Stream | Table) -> Evaluator | None:
     base = [c for c in obj.columns if c.computed is None]
     exprs: list[Expr] = []
     for info in computed:
-        expr = bind_over(info.computed or "", base)
+        text = info.computed or ""
+        expr = bind_over(text if info.limit is None else f"CAST(({text}) AS {info.limit.sql})", base)
         exprs.append(expr if expr.type == info.type else Cast(type=info.type, arg=expr))
     return compile_exprs(exprs)
 

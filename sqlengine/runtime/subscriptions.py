@@ -15,7 +15,6 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from sqlengine import sql
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, Subscription, Table
 from sqlengine.delta import Delta, concat
 from sqlengine.errors import DataCorrupted, Error, HistoryGone, NotSupportedError, ObjectNotReady
@@ -157,8 +156,7 @@ def follow_replaced(instance: Instance, planning: Planning, changed: Collection[
         running = instance.scheduler.queries.get(subscription.query_id)
         if running is None or running.status != "running" or subscription.of not in changed:
             continue
-        emit = emit_of(subscription)
-        planned = planning.plan(sql.parse_query(subscription.query), emit, subscription.planning)
+        emit, planned = emit_of(subscription), planning.plan_again(subscription)
         if planned.physical == running.plan:
             continue
         fresh = instance.build(running.query_id, running.name, running.sql, planned, emit, keep=False)

@@ -25,6 +25,7 @@ class Tap:
         self.parts = tuple(parts)
         self._changes = {name: HeldRows(schema) for name, schema in inputs.items()}
         self._watermarks: dict[str, int | None] = {}
+        self._names: dict[str, Mapping[str, str]] = {}
 
     @property
     def held(self) -> list[HeldRows]:
@@ -43,7 +44,7 @@ class Tap:
             feed = feeds[name]
             for delta in (*feed.deltas, *(Delta(b.visible(), b.weights) for b in feed.batches)):
                 held.add(delta)
-            self._watermarks[name] = feed.watermark_us
+            self._watermarks[name], self._names[name] = feed.watermark_us, feed.names
         for part in self.parts:
             part.record(feeds, now_us)
 
@@ -53,4 +54,7 @@ class Tap:
             part.take_over()
         watermarks, self._watermarks = self._watermarks, {}
         kept = {name: self._changes[name].take() for name in watermarks}
-        return {n: Feed(deltas=[] if d is None else [d], watermark_us=watermarks[n]) for n, d in kept.items()}
+        return {
+            n: Feed(deltas=[] if d is None else [d], watermark_us=watermarks[n], names=self._names[n])
+            for n, d in kept.items()
+        }

@@ -21,7 +21,7 @@ class WatermarkTracker:
 
     `idle_timeout_us`: a partition without records for so long (one that never had any: so long after the first record
     of another) is left out of the minimum until it has some again; None = it holds for ever.
-    `partitions` tells how many there are now; `columns` are the names of those `values` reads, in its order;
+    `partitions` tells how many there are now; `columns` are the stored names of those `values` reads, in its order;
     `delay_us`: the values are the first column's less so much, None when they are anything else.
     """
 

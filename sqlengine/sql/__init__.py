@@ -22,6 +22,7 @@ from sqlengine.sql.with_clause import changes_from
 
 if TYPE_CHECKING:
     from sqlengine.sql.column_reads import columns_read
+    from sqlengine.sql.column_rename import Renaming, with_new_name, with_old_names
     from sqlengine.sql.glot import has_own_form
     from sqlengine.sql.open_params import lower_open, parameter_count
     from sqlengine.sql.params import bind_params, bind_rows
@@ -51,6 +52,9 @@ _LAZY = {
     "called_functions": "references",
     "columns_read": "column_reads",
     "matches_rows": "references",
+    "Renaming": "column_rename",
+    "with_new_name": "column_rename",
+    "with_old_names": "column_rename",
     "reads_changes": "references",
     "runs_scripts": "references",
     "named_in": "references",
@@ -99,6 +103,7 @@ __all__ = [
     "PgOutputs",
     "ROWTIME",
     "Reference",
+    "Renaming",
     "STATEMENT",
     "TICK",
     "Token",
@@ -144,6 +149,8 @@ __all__ = [
     "tables",
     "whole_name",
     "with_name_replaced",
+    "with_new_name",
+    "with_old_names",
     "to_duckdb",
     "without_passwords",
 ]

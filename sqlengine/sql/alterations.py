@@ -11,7 +11,15 @@ from sqlengine.sql.lexer import Token
 
 Parse = Callable[[list[Token]], list[ast.Statement]]
 _OPEN, _CLOSE = frozenset("(["), frozenset(")]")
-_OF_A_LIST = (ast.AddColumn, ast.AddCheck, ast.AddUnique, ast.DropConstraint, ast.SetDefault, ast.SetNotNull)
+_OF_A_LIST = (
+    ast.AddColumn,
+    ast.AddCheck,
+    ast.AddUnique,
+    ast.AddPrimaryKey,
+    ast.DropConstraint,
+    ast.SetDefault,
+    ast.SetNotNull,
+)
 
 
 def alterations(text: str, tokens: Sequence[Token], parse: Parse) -> ast.AlterTable | None:

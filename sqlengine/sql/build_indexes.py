@@ -15,12 +15,25 @@ _NULLS = frozenset([(), ("NULLS", "FIRST"), ("NULLS", "LAST")])
 
 def unique(node: Node, column: str | None = None) -> ast.UniqueDef:
     """[CONSTRAINT name] UNIQUE (columns), or UNIQUE behind a column."""
-    named = node.node("constraint")
-    leaf = named.leaf("IDENT") if named is not None else None
-    name = ident(named, leaf) if named is not None and leaf is not None else None
     found = node.node("names")
     position = next(found.flat()).start_pos if found is not None else None
-    return ast.UniqueDef(name, names_of(node) if column is None else (column,), position)
+    columns = names_of(node) if column is None else (column,)
+    return ast.UniqueDef(constraint_name(node), columns, position, node.has("nulls_not_distinct"))
+
+
+def constraint_name(node: Node) -> str | None:
+    """The name of CONSTRAINT name before a constraint; None where there is none."""
+    named = node.node("constraint")
+    leaf = named.leaf("IDENT") if named is not None else None
+    return ident(named, leaf) if named is not None and leaf is not None else None
+
+
+def add_primary_key(table: ast.Name, node: Node) -> ast.Statement:
+    """ALTER TABLE ... ADD [CONSTRAINT name] PRIMARY KEY (columns)."""
+    names = node.node("names")
+    assert names is not None
+    positions = tuple(leaf.start_pos or 0 for leaf in names.flat())
+    return ast.AddPrimaryKey(table=table, columns=names_of(node), positions=positions, constraint=constraint_name(node))
 
 
 def create_index(node: Node) -> ast.Statement:
@@ -44,6 +57,7 @@ def create_index(node: Node) -> ast.Statement:
         carried=tuple((ident(names, leaf), leaf.start_pos or 0) for names, leaf in carried),
         index=ident(index, next(index.flat())) if index is not None else None,
         unique=node.has("is_unique_index"),
+        nulls_equal=node.has("nulls_not_distinct"),
         if_not_exists=node.has("if_not_exists"),
     )
 

@@ -23,7 +23,7 @@ from sqlengine.sql.build import (
     query_of,
     string_of,
 )
-from sqlengine.sql.build_indexes import unique
+from sqlengine.sql.build_indexes import add_primary_key, constraint_name, unique
 from sqlengine.sql.rowtime import timed_by_option
 
 # ---------------------------------------------------------------- columns
@@ -35,6 +35,7 @@ def _columns(node: Node) -> dict[str, Any]:
     columns: list[ast.ColumnDef] = []
     watermark: ast.WatermarkDef | None = None
     key: tuple[str, ...] = ()
+    key_name: str | None = None
     checks: list[ast.CheckDef] = []
     uniques: list[ast.UniqueDef] = []
     for item in listed.nodes() if listed is not None else ():
@@ -43,7 +44,7 @@ def _columns(node: Node) -> dict[str, Any]:
                 raise errors.SyntaxError("WATERMARK FOR is given twice", position=watermark.position)
             watermark = _watermark(item)
         elif item.rule == "primary_key":
-            key = names_of(item)
+            key, key_name = names_of(item), constraint_name(item)
         elif item.rule == "check":
             checks.append(_check(item))
         elif item.rule == "unique":
@@ -61,6 +62,7 @@ def _columns(node: Node) -> dict[str, Any]:
         "columns": tuple(columns),
         "watermark": watermark,
         "primary_key": key or inline,
+        "key_name": key_name,
         "checks": tuple(checks),
         "uniques": tuple(uniques),
     }
@@ -204,6 +206,7 @@ def create_stream(node: Node) -> ast.Statement:
         raise NotSupportedError("a stream has no UNIQUE constraints", hint="CREATE TABLE has")
     if any(column.identity for column in values["columns"]):
         raise NotSupportedError("a stream has no identity columns", hint="METADATA gives each row's offset")
+    values.pop("key_name")
     if values.pop("primary_key"):
         raise errors.SyntaxError(
             "a stream has no primary key",
@@ -370,11 +373,15 @@ def alter(node: Node) -> ast.Statement:
 
 
 def _alter_table(table: ast.Name, node: Node) -> ast.Statement | None:
-    """ADD CHECK, ADD UNIQUE, DROP CONSTRAINT, ALTER COLUMN ... DEFAULT; None for any other change."""
+    """ADD CHECK, ADD UNIQUE, ADD PRIMARY KEY, DROP CONSTRAINT, ALTER COLUMN ... DEFAULT; None for any other change."""
     if (found := node.node("add_unique")) is not None:
         given = found.node("unique")
         assert given is not None
         return ast.AddUnique(table=table, unique=unique(given))
+    if (found := node.node("add_primary_key")) is not None:
+        given = found.node("primary_key")
+        assert given is not None
+        return add_primary_key(table, given)
     added, dropped = node.node("add_check"), node.node("drop_constraint")
     if added is not None:
         check = added.node("check")

@@ -30,6 +30,7 @@ from sqlengine.sql.lower_values import (
 )
 from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.quantified import over_elements, quantifier
+from sqlengine.text_limits import limit_of
 
 DEPTH_MAX = 250
 """Deepest chain of one operator that is passed on; later stages recurse over it within Python's default
@@ -241,7 +242,13 @@ def _case(node: exp.Expr, ctx: Context) -> ast.Expr:
 def _cast(node: exp.Expr, ctx: Context) -> ast.Expr:
     if node.args.get("format") or node.args.get("default"):
         return opaque(node)
-    return ast.Cast(ctx.expr(node.this), type_name(node.args["to"]), isinstance(node, exp.TryCast))
+    name = type_name(node.args["to"])
+    made = ast.Cast(ctx.expr(node.this), name, isinstance(node, exp.TryCast))
+    limit = limit_of(name, position_of(node.this))
+    if limit is None:
+        return made
+    cut = ast.Call("left", (made, ast.Literal(limit.length, "integer")))
+    return ast.Call("rtrim", (cut,)) if limit.fixed else cut
 
 
 # ---------------------------------------------------------------- columns and values

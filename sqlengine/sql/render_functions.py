@@ -21,6 +21,7 @@ from sqlengine.sql.lower_values import interval, position_of
 from sqlengine.sql.nodes import find_all, nodes
 from sqlengine.sql.rewrite import PARAMETER
 from sqlengine.sql.windows import AUXILIARY, GROUPING
+from sqlengine.text_limits import limit_of
 
 AGGREGATE_NAMES: dict[str, str] = {
     "every": "bool_and",
@@ -331,16 +332,13 @@ _PLAIN_TYPES = (
     exp.DType.TIMESTAMP,
     exp.DType.TIMESTAMPTZ,
     exp.DType.TIMESTAMPLTZ,
-    exp.DType.VARCHAR,
-    exp.DType.CHAR,
     exp.DType.TIME,
     exp.DType.VARBINARY,
 )
 
 
 def _type(node: Any, how: Spelling) -> exp.Expr:
-    """Types as types.py reads them: precisions of time and lengths of text are not kept, NUMERIC is
-    numeric(38,9)."""
+    """Types as types.py reads them: precisions of time are not kept, NUMERIC is numeric(38,9)."""
     kind = node.this
     if kind in _PLAIN_TYPES:
         node.set("expressions", [])
@@ -370,9 +368,18 @@ def _cast(cast: exp.Cast, how: Spelling) -> exp.Expr:
     if binary and _HEX_BYTES.fullmatch(text):
         return raw(f"unhex('{text[2:]}')")
     plain = isinstance(arg, (exp.Literal, exp.Null, exp.Placeholder))
-    if kind.this in _TEXTS and type(cast) is exp.Cast and not plain:
-        return exp.Anonymous(this="text_of", expressions=[arg])
-    return cast
+    limit = limit_of(kind.sql(dialect="postgres")) if kind.this in (*_TEXTS, exp.DType.CHAR) else None
+    if limit is not None:
+        cut = exp.Anonymous(this="left", expressions=[_as_text(cast, plain), exp.Literal.number(limit.length)])
+        return exp.Anonymous(this="rtrim", expressions=[cut, raw("' '")]) if limit.fixed else cut
+    return _as_text(cast, plain) if kind.this in _TEXTS else cast
+
+
+def _as_text(cast: exp.Cast, plain: bool) -> exp.Expr:
+    """A value as PostgreSQL's text of it."""
+    if type(cast) is exp.Cast and not plain:
+        return exp.Anonymous(this="text_of", expressions=[cast.this])
+    return exp.Cast(this=cast.this, to=exp.DataType(this=exp.DType.TEXT)) if type(cast) is exp.Cast else cast
 
 
 _NULL_SKIPPING = frozenset(("lag", "lead", "first_value", "last_value", "nth_value"))

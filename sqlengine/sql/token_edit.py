@@ -67,6 +67,13 @@ def split_arguments(tokens: Sequence[Token], separators: Sequence[str] = (",",))
     return parts if parts != [[]] else []
 
 
+def edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
+    """A text with each (start, end, what is there then) replaced."""
+    for start, end, instead in sorted(edits, reverse=True):
+        text = text[:start] + instead + text[end:]
+    return text
+
+
 def _new_argument(tokens: Sequence[Token], at: int) -> bool:
     """After PARTITION BY, the next real argument is DESCRIPTOR(...), an interval or a named one."""
     if at >= len(tokens):

@@ -109,9 +109,9 @@ _OTHER_CHANGES = frozenset(("STATISTICS", "STORAGE", "COMPRESSION", "GENERATED",
 
 
 def _changes_columns(kind: str, words: set[str], verb: str | None) -> bool:
-    """DROP COLUMN, ALTER COLUMN of tables and streams; of tables ADD CHECK, ADD UNIQUE and DROP CONSTRAINT as well."""
+    """DROP COLUMN, ALTER COLUMN of tables and streams; of tables what adds and drops constraints as well."""
     if verb == "ADD":
-        return kind == "TABLE" and bool({"CHECK", "UNIQUE"} & words)
+        return kind == "TABLE" and bool({"CHECK", "UNIQUE", "PRIMARY"} & words)
     return verb == "DROP" or (verb == "ALTER" and not _OTHER_CHANGES & words)
 
 

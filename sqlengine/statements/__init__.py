@@ -9,7 +9,7 @@ from sqlengine.errors import NotSupportedError
 from sqlengine.result import Result
 from sqlengine.sql import ast
 from sqlengine.statements.access import authorize
-from sqlengine.statements.alter_column import drop_column, rename_column, set_not_null, set_type
+from sqlengine.statements.alter_column import drop_column, set_not_null, set_type
 from sqlengine.statements.alter_table import add_check, add_column, add_unique, drop_constraint, set_default
 from sqlengine.statements.alterations import alter_table
 from sqlengine.statements.change import delete, update
@@ -40,7 +40,9 @@ from sqlengine.statements.inspect import assert_, print_topic
 from sqlengine.statements.merge import merge
 from sqlengine.statements.one_statement import as_one
 from sqlengine.statements.prepared import deallocate, executed, prepare
+from sqlengine.statements.primary_key import add_primary_key
 from sqlengine.statements.query_cursors import declare_query
+from sqlengine.statements.rename_column import rename_column
 from sqlengine.statements.replicas import alter_replicas, alter_system
 from sqlengine.statements.role_settings import alter_role_setting
 from sqlengine.statements.roles import (
@@ -92,6 +94,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Acknowledge: acknowledge,
     ast.AddCheck: add_check,
     ast.AddColumn: add_column,
+    ast.AddPrimaryKey: add_primary_key,
     ast.AddUnique: add_unique,
     ast.CreateIndex: create_index,
     ast.DropColumn: drop_column,

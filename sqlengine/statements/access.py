@@ -308,14 +308,21 @@ def _drop(statement: ast.Drop, check: Check) -> None:
     if statement.kind == "topic":
         check.topic_owner(object_name(statement.name))
     elif statement.kind == "index":
-        found = find_index(check.context, statement.name)
-        if found is not None:
-            check.owned(tuple(found[0].name.split(".")))
+        _of_index(statement, check)
     else:
         check.owned(statement.name)
 
 
+def _of_index(statement: ast.Drop | ast.Rename, check: Check) -> None:
+    """To own what the index is on."""
+    found = find_index(check.context, statement.name)
+    if found is not None:
+        check.owned(tuple(found[0].name.split(".")))
+
+
 def _rename(statement: ast.Rename, check: Check) -> None:
+    if statement.kind == "index":
+        return _of_index(statement, check)
     check.owned(statement.name)
     check.create_in(check.context.prefer_path(statement.name))
 
@@ -507,6 +514,7 @@ NEEDS: dict[type[ast.Statement], Need] = {
     ast.Acknowledge: _follow,
     ast.AddCheck: _owned("table"),
     ast.AddColumn: _owned("table"),
+    ast.AddPrimaryKey: _owned("table"),
     ast.AddUnique: _owned("table"),
     ast.CreateIndex: _owned(),
     ast.DropColumn: _owned(),

@@ -1,4 +1,4 @@
-"""ALTER TABLE and ALTER STREAM of one column: RENAME, DROP, TYPE, SET and DROP NOT NULL; no row is written again.
+"""ALTER TABLE and ALTER STREAM of one column: DROP, TYPE, SET and DROP NOT NULL; no row is written again.
 
 The catalog's object changes and says how older rows are read (catalog/objects.py, runtime/stored_columns.py). What
 reads the column is not rewritten: it is named in a refusal, or dropped where CASCADE says so.
@@ -12,13 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine import sql, types
+from sqlengine import types
 from sqlengine.catalog.objects import STREAM_QUERY, CatalogObject, ColumnInfo, Sink, Stream, Table
 from sqlengine.duck import quote
 from sqlengine.errors import (
     DatatypeMismatch,
     DependentObjects,
-    DuplicateColumn,
     Error,
     InvalidDefinition,
     NotNullViolation,
@@ -33,12 +32,12 @@ from sqlengine.expr.tree import Expr, input_columns
 from sqlengine.functions.casting import assignable, widens
 from sqlengine.result import Result
 from sqlengine.runtime.evolving import evolve, evolved
+from sqlengine.runtime.rows import limited
 from sqlengine.runtime.stored_expressions import bind_over, constant
 from sqlengine.sql import ast
 from sqlengine.statements.column_use import (
     computed_of,
     constraints_of,
-    key_option,
     own_uses,
     readers,
     refuse_running,
@@ -48,26 +47,7 @@ from sqlengine.statements.column_use import (
 from sqlengine.statements.compaction import reads_topic
 from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_object
-
-
-def rename_column(statement: ast.RenameColumn, context: Context) -> Result:
-    """RENAME COLUMN; DependentObjects (2BP01) names the objects whose queries name the column."""
-    with context.instance.lock:
-        obj = altered(statement.name, context)
-        if not any(c.name == statement.column for c in obj.columns):
-            raise UndefinedColumn(
-                f'column "{statement.column}" does not exist',
-                hint=did_you_mean(statement.column, [c.name for c in obj.columns]),
-            )
-        old, new_name = _column(obj, statement.column), statement.new_name
-        if any(c.name == new_name for c in obj.columns):
-            raise DuplicateColumn(f'column "{new_name}" of relation "{obj.name}" already exists')
-        timed = any(use.startswith("the watermark") for use in own_uses(obj, old.name))
-        new = _renamed(obj, old, new_name)
-        _refuse_readers(context, obj, old, readers(context, new), "rename")
-        refuse_running(context, obj, [old.name], timed=timed)
-        _put(context, obj, new, statement)
-    return _done(statement)
+from sqlengine.text_limits import TextLimit, limit_of
 
 
 def drop_column(statement: ast.DropColumn, context: Context) -> Result:
@@ -76,8 +56,8 @@ def drop_column(statement: ast.DropColumn, context: Context) -> Result:
         obj = altered(statement.name, context)
         if statement.if_exists and not any(c.name == statement.column for c in obj.columns):
             context.notice(f'column "{statement.column}" of relation "{obj.name}" does not exist, skipping')
-            return _done(statement)
-        old = _column(obj, statement.column)
+            return done(statement)
+        old = column_of(obj, statement.column)
         _refuse_fixed(obj, old, "drop")
         require_own_topic(context, obj, "drop a column of")
         gone = {old.name, *computed_of(obj, old.name)}
@@ -93,8 +73,8 @@ def drop_column(statement: ast.DropColumn, context: Context) -> Result:
             if reader.name in context.instance.catalog:
                 context.notice(f"drop cascades to {shown(reader)}")
                 drop_object(context, context.instance.catalog.get(_whole(reader)), cascade=True)
-        _put(context, obj, new, statement)
-    return _done(statement)
+        put(context, obj, new, statement)
+    return done(statement)
 
 
 def set_type(statement: ast.SetType, context: Context) -> Result:
@@ -104,13 +84,19 @@ def set_type(statement: ast.SetType, context: Context) -> Result:
     NotSupportedError (0A000) naming what needs the column as it is.
     """
     kind = types.from_sql(statement.type_name, statement.type_position)
+    limit = limit_of(statement.type_name, statement.type_position)
     with context.instance.lock:
         obj = altered(statement.name, context)
-        old = _column(obj, statement.column)
-        if kind == old.type and statement.using is None:
-            return _done(statement)
+        old = column_of(obj, statement.column)
+        if kind == old.type and statement.using is None and _fits(context, obj, old, limit):
+            if limit != old.limit:
+                put(context, obj, with_column(obj, old, replace(old, limit=limit)), statement)
+            return done(statement)
         _require_retypable(context, obj, old, kind, statement)
-        new = _retyped(obj, old, kind, statement, context)
+        new = _retyped(obj, old, kind, None, statement, context)
+        if limit is not None and (store := evolved(context.instance, new)) is not None:
+            limited(store.snapshot_table().column(old.name), replace(old, limit=limit))
+            new = _retyped(obj, old, kind, limit, statement, context)
         over = [shown(o) for o in readers(context, new)]
         if over:
             raise NotSupportedError(
@@ -119,15 +105,33 @@ def set_type(statement: ast.SetType, context: Context) -> Result:
                 hint="drop them first",
             )
         refuse_running(context, obj, [old.name])
-        _put(context, obj, new, statement)
-    return _done(statement)
+        put(context, obj, new, statement)
+    return done(statement)
+
+
+def _fits(context: Context, obj: Stream | Table, old: ColumnInfo, limit: TextLimit | None) -> bool:
+    """Whether all texts of a column stay as they are under another limit. StringTooLong (22001), or NotSupportedError
+    (0A000) of a stream, where one is too long."""
+    was = old.limit
+    if limit is None or limit == was:
+        return True
+    if was is not None and was.length <= limit.length and (was.fixed or not limit.fixed):
+        return True
+    if isinstance(obj, Stream):
+        raise NotSupportedError(
+            f'column "{old.name}" of stream "{obj.name}" can only become wider: '
+            f"{old.type_text} cannot become {limit.sql}",
+            hint="a stream's rows stay as they are; a view over it can cast",
+        )
+    texts = context.instance.contents(obj).column(old.name)
+    return old.computed is not None or limited(texts, replace(old, limit=limit)).equals(texts)
 
 
 def set_not_null(statement: ast.SetNotNull, context: Context) -> Result:
     """SET NOT NULL, which NotNullViolation (23502) refuses where a row has none, and DROP NOT NULL."""
     with context.instance.lock:
         obj = altered(statement.name, context)
-        old = _column(obj, statement.column)
+        old = column_of(obj, statement.column)
         if old.computed is not None or old.metadata is not None:
             raise InvalidDefinition(f'column "{old.name}" of relation "{obj.name}" is computed')
         if not statement.not_null and (isinstance(obj, Table) and old.name in obj.primary_key):
@@ -138,8 +142,8 @@ def set_not_null(statement: ast.SetNotNull, context: Context) -> Result:
             )
         if statement.not_null and not old.not_null and _has_null(context, obj, old.name):
             raise NotNullViolation(f'column "{old.name}" of relation "{obj.name}" contains null values')
-        _put(context, obj, _with_column(obj, old, replace(old, not_null=statement.not_null)), statement)
-    return _done(statement)
+        put(context, obj, with_column(obj, old, replace(old, not_null=statement.not_null)), statement)
+    return done(statement)
 
 
 # ---------------------------------------------------------------- what is there
@@ -163,7 +167,8 @@ def altered(name: ast.Name, context: Context) -> Stream | Table:
     return obj
 
 
-def _column(obj: Stream | Table, name: str) -> ColumnInfo:
+def column_of(obj: Stream | Table, name: str) -> ColumnInfo:
+    """A column by its name; UndefinedColumn (42703) with the nearest names."""
     found = next((c for c in obj.columns if c.name == name), None)
     if found is None:
         hint = did_you_mean(name, [c.name for c in obj.columns])
@@ -175,7 +180,8 @@ def _has_null(context: Context, obj: Stream | Table, name: str) -> bool:
     return bool(context.instance.contents(obj).column(name).null_count)
 
 
-def _done(statement: ast.AlterColumn) -> Result:
+def done(statement: ast.AlterColumn) -> Result:
+    """What the statement answers."""
     return Result(f"ALTER {statement.kind.upper()}")
 
 
@@ -187,21 +193,13 @@ def _whole(reader: CatalogObject) -> tuple[str, ...]:
 # ---------------------------------------------------------------- refusals
 
 
-def _refuse_readers(
-    context: Context, obj: Stream | Table, column: ColumnInfo, over: Sequence[CatalogObject], verb: str
-) -> None:
-    if isinstance(obj, Stream) and "late_topic" in obj.options:
-        raise NotSupportedError(f'columns of stream "{obj.name}" cannot be altered: its late_topic has the same')
-    _refuse_users(obj, column, [shown(o) for o in over], verb)
-
-
-def _refuse_users(obj: Stream | Table, column: ColumnInfo, users: Sequence[str], verb: str = "drop") -> None:
+def _refuse_users(obj: Stream | Table, column: ColumnInfo, users: Sequence[str]) -> None:
     if users:
         name = f"column {column.name} of {obj.kind} {obj.name}"
         raise DependentObjects(
-            f"cannot {verb} {name} because other objects depend on it",
+            f"cannot drop {name} because other objects depend on it",
             detail="\n".join(f"{user} depends on {name}" for user in users),
-            hint="use DROP ... CASCADE to drop the dependent objects too" if verb == "drop" else "drop them first",
+            hint="use DROP ... CASCADE to drop the dependent objects too",
         )
 
 
@@ -262,8 +260,15 @@ def _require_retypable(
 # ---------------------------------------------------------------- the new object
 
 
-def _put(context: Context, old: Stream | Table, new: Stream | Table, statement: ast.Statement) -> None:
-    """Make the object the new one: first what may fail, then the catalog, then what is running."""
+def put(
+    context: Context,
+    old: Stream | Table,
+    new: Stream | Table,
+    statement: ast.Statement,
+    changed: Sequence[CatalogObject] = (),
+) -> None:
+    """Make the object the new one, and others that are changed with it: first what may fail, then the catalog, then
+    what is running."""
     instance = context.instance
     text = f"{old.sql.rstrip().rstrip(';')};\n{statement.text.rstrip().rstrip(';')}"
     new = replace(new, sql=text)
@@ -273,48 +278,13 @@ def _put(context: Context, old: Stream | Table, new: Stream | Table, statement: 
         fresh = made.not_null and made.stored_name not in known
         if fresh and store is not None and store.snapshot_table().column(made.name).null_count:
             raise NotNullViolation(f'column "{made.name}" of relation "{new.name}" contains null values')
-    instance.catalog.update(new)
+    instance.catalog.change([new, *changed])
     evolve(instance, new, store)
 
 
-def _with_column(obj: Stream | Table, old: ColumnInfo, new: ColumnInfo) -> Stream | Table:
+def with_column(obj: Stream | Table, old: ColumnInfo, new: ColumnInfo) -> Stream | Table:
+    """The object with a column in another's place."""
     return replace(obj, columns=tuple(new if c.name == old.name else c for c in obj.columns))
-
-
-def _renamed(obj: Stream | Table, old: ColumnInfo, name: str) -> Stream | Table:
-    """The object with a column under another name, wherever it says it."""
-    new = replace(old, name=name, stored=old.stored_name if old.stored_name != name else None)
-    columns = _with_column(obj, old, new).columns
-
-    def text(expr: str, what: str) -> str:
-        renamed = sql.with_name_replaced(expr, old.name, name)
-        try:
-            if bind_over(renamed, columns) == bind_over(expr, obj.columns):
-                return renamed
-        except Error:
-            pass
-        raise NotSupportedError(f'cannot rename column "{old.name}": {what} cannot be written with its new name')
-
-    made = [None if c.computed is None else text(c.computed, f'column "{c.name}"') for c in columns]
-    columns = tuple(replace(c, computed=expr) for c, expr in zip(columns, made, strict=True))
-    grants = tuple((name if column == old.name else column, held) for column, held in obj.column_grants)
-    changes: dict[str, Any] = {"columns": columns, "column_grants": grants}
-    mark = obj.watermark
-    if mark is not None:
-        column = name if mark.column == old.name else mark.column
-        changes["watermark"] = replace(mark, column=column, expr=text(mark.expr, "the watermark"))
-    if isinstance(obj, Table):
-        checks = [replace(c, expr=text(c.expr, f'constraint "{c.name}"')) for c in obj.checks]
-        key = tuple(name if column == old.name else column for column in obj.primary_key)
-        changes["indexes"] = tuple(
-            replace(i, columns=tuple(name if column == old.name else column for column in i.columns))
-            for i in obj.indexes
-        )
-        return replace(obj, **changes, checks=tuple(checks), primary_key=key)
-    if old.name in key_option(obj):
-        key_names = [name if column == old.name else column for column in key_option(obj)]
-        changes["options"] = {**obj.options, "key": ",".join(key_names)}
-    return replace(obj, **changes)
 
 
 def _without(obj: Stream | Table, gone: set[str]) -> Stream | Table:
@@ -341,7 +311,12 @@ def retired_column(info: ColumnInfo) -> ColumnInfo:
 
 
 def _retyped(
-    obj: Stream | Table, old: ColumnInfo, kind: pa.DataType, statement: ast.SetType, context: Context
+    obj: Stream | Table,
+    old: ColumnInfo,
+    kind: pa.DataType,
+    limit: TextLimit | None,
+    statement: ast.SetType,
+    context: Context,
 ) -> Stream | Table:
     """The object with a column of another type: a new one for the log, made of the old one where rows lack it."""
     base = [c for c in obj.columns if c.computed is None and c.metadata is None]
@@ -356,12 +331,13 @@ def _retyped(
     info = replace(
         old,
         type=kind,
-        before=f"CAST({text} AS {types.to_sql(kind)})",
+        limit=limit,
+        before=f"CAST({text} AS {types.to_sql(kind) if limit is None else limit.sql})",
         reads=tuple((base[at].name, base[at].stored_name) for at in used),
         stored=free_stored_name(obj, old.name),
         default=_default_as(old, kind, context),
     )
-    new = _with_column(obj, old, info)
+    new = with_column(obj, old, info)
     return replace(new, retired=(*obj.retired, retired_column(old)))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
+
 from sqlengine import pgtext, types
 from sqlengine.catalog.objects import (
     CatalogObject,
@@ -31,6 +33,7 @@ from sqlengine.errors import (
 from sqlengine.result import Result
 from sqlengine.runtime.evolving import evolve, evolved
 from sqlengine.runtime.planning import Planning
+from sqlengine.runtime.rows import limited
 from sqlengine.runtime.stored_expressions import constant
 from sqlengine.sql import ast
 from sqlengine.statements.alter_column import altered, free_stored_name, require_own_topic
@@ -39,6 +42,7 @@ from sqlengine.statements.columns import column_infos
 from sqlengine.statements.constraints import check_infos, check_rows
 from sqlengine.statements.context import Context
 from sqlengine.statements.indexes import refuse_duplicates, unique_infos, without_index
+from sqlengine.statements.primary_key import drop_primary_key
 from sqlengine.statements.spelled_stars import plan_of, spelt_out
 from sqlengine.statements.write import table_store
 
@@ -114,8 +118,8 @@ def drop_constraint(statement: ast.DropConstraint, context: Context) -> Result:
                 return Result("ALTER TABLE")
         left = tuple(check for check in table.checks if check.name != statement.constraint)
         if len(left) == len(table.checks):
-            if table.primary_key and statement.constraint == primary_key_name(table.name):
-                raise NotSupportedError("the primary key of a table cannot be dropped")
+            if table.primary_key and statement.constraint == primary_key_name(table):
+                return drop_primary_key(statement, table, context)
             message = f'constraint "{statement.constraint}" of relation "{table.name}" does not exist'
             if not statement.if_exists:
                 names = [*(check.name for check in table.checks), *(i.name for i in table.indexes if i.constraint)]
@@ -166,7 +170,7 @@ def _info(column: ast.ColumnDef, obj: Stream | Table, context: Context) -> Colum
     info = replace(info, stored=free_stored_name(obj, info.name))
     if info.default is not None and (isinstance(obj, Table) or obj.format == "arrow"):
         now = constant(info.default, info, 1, context.instance.clock.now_us())
-        (text,) = pgtext.to_text(now)
+        (text,) = pgtext.to_text(limited(pa.chunked_array([now]), info).combine_chunks())
         if text is not None:
             quoted = text.replace("'", "''")
             info = replace(info, before=f"CAST('{quoted}' AS {types.to_sql(info.type)})")

@@ -16,11 +16,13 @@ from sqlengine.state.row_store import RowStore
 from sqlengine.statements.alter_column import drop_column, set_not_null, set_type
 from sqlengine.statements.alter_table import add_check, add_column, add_unique, drop_constraint, set_default
 from sqlengine.statements.context import Context
+from sqlengine.statements.primary_key import add_primary_key
 from sqlengine.statements.write import table_store
 
 _ACTIONS: Mapping[type[ast.Statement], Callable[[Any, Context], Result]] = {
     ast.AddCheck: add_check,
     ast.AddColumn: add_column,
+    ast.AddPrimaryKey: add_primary_key,
     ast.AddUnique: add_unique,
     ast.DropColumn: drop_column,
     ast.DropConstraint: drop_constraint,

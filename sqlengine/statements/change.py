@@ -147,7 +147,7 @@ def _matching(
         text += f" WHERE {statement.where}"
     rows = run_text(context, text)
     if others and table.primary_key:
-        rows = first_of_each_key(rows, table.unique_keys()[0])
+        rows = first_of_each_key(rows, table.unique_keys()[0], table)
     if context.seen is None:
         return rows
     return rows.filter(pa.array(left_alone(context, table, conformed(table, rows.select(range(len(names)))))))
@@ -157,15 +157,15 @@ def refuse_taken_keys(context: Context, table: Table, old: pa.Table, new: pa.Tab
     """UniqueViolation (23505) if a row of `new` has the value of another in a unique key, or that of one in the table
     that is not in `old`."""
     for key in table.unique_keys():
-        names = list(key.columns)
-        if old.select(names).equals(new.select(names)):
+        before, after = (key_values.columns_of(rows, key, table) for rows in (old, new))
+        if all(one.equals(other) for one, other in zip(before, after, strict=True)):
             continue
-        if len(again := key_values.repeats(new, key)):
+        if len(again := key_values.repeats(new, key, table)):
             raise key_values.violation(table, key, new, int(again[0]))
         positions, _ = existing_rows(context, table, new, key)
         if len(positions):
-            _, values = key_values.key_values(new.take(pa.array(positions)), key)
-            _, left = key_values.key_values(old, key)
+            _, values = key_values.key_values(new.take(pa.array(positions)), key, table)
+            _, left = key_values.key_values(old, key, table)
             taken = np.flatnonzero(key_values.not_among(values, left))
             if len(taken):
                 raise key_values.violation(table, key, new, int(positions[taken[0]]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from sqlengine import sql
+from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import (
     STREAM_QUERY,
     CatalogObject,
@@ -16,6 +17,7 @@ from sqlengine.catalog.objects import (
     View,
     indexes_of,
 )
+from sqlengine.catalog.seen import unseen
 from sqlengine.errors import Error, ObjectInUse
 from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
@@ -35,18 +37,30 @@ def readers(context: Context, new: Stream | Table) -> list[CatalogObject]:
     catalog = context.instance.catalog
     now, then = Planning(context.instance, catalog), Planning(context.instance, catalog.with_object(new))
     over = [o for o in catalog.dependents(new.name) if isinstance(o, (View, MaterializedView, Sink))]
-    return [obj for obj in over if _plan(obj, now) is None or _plan(obj, now) != _plan(obj, then)]
+    return [obj for obj in over if plan_of(obj, now) is None or plan_of(obj, now) != plan_of(obj, then)]
 
 
-def _plan(obj: View | MaterializedView | Sink, planning: Planning) -> Node | None:
+def plan_of(obj: View | MaterializedView | Sink, planning: Planning) -> Node | None:
     """The plan of an object's query; None when it has none."""
     emit, info = ast.Emit(), PlanningInfo()
     if isinstance(obj, (MaterializedView, Sink)):
-        emit, info = emit_of(obj), obj.planning
+        emit, info = emit_of(obj), unseen(obj.planning)
     try:
         return planning.plan(sql.parse_query(obj.query), emit, info).physical
     except Error:
         return None
+
+
+def read_by(catalog: Catalog, reader: CatalogObject) -> list[CatalogObject]:
+    """What a reader's plan is made of: streams, tables and plain views."""
+    found: dict[str, CatalogObject] = {}
+    todo = list(reader.depends_on())
+    while todo:
+        obj = catalog.find(tuple(todo.pop().split(".")))
+        if isinstance(obj, (View, Stream, Table)) and obj.name not in found:
+            found[obj.name] = obj
+            todo += obj.depends_on()
+    return list(found.values())
 
 
 def shown(obj: CatalogObject) -> str:
@@ -62,16 +76,15 @@ def refuse_running(
     columns: Collection[str],
     *,
     but: Sequence[CatalogObject] = (),
-    timed: bool = False,
 ) -> None:
-    """ObjectInUse (55006) while a query reads one of the columns, those of the objects `but` left aside; `timed`: while
-    any query reads the object, for all of them follow its time."""
+    """ObjectInUse (55006) while a query reads one of the columns, those of the objects `but` left aside."""
     going = {getattr(o, "query_id", "") for o in but}
     for query in context.instance.scheduler.queries.values():
         if query.query_id in going:
             continue
         scans = [scan for scan in _scans(query.plan) if scan.source == obj.name]
-        if any(timed or scan.whole or set(columns) & set(scan.columns) for scan in scans):
+        stored = {c.stored_name for c in obj.columns if c.name in columns}
+        if any(scan.whole or stored & set(scan.columns) for scan in scans):
             raise ObjectInUse(
                 f'cannot alter {obj.kind} "{obj.name}" because query {query.query_id} ("{query.name}") is reading it',
                 hint="end the query first",

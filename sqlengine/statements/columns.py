@@ -12,6 +12,7 @@ from sqlengine.errors import DatatypeMismatch, DuplicateColumn, InvalidDefinitio
 from sqlengine.runtime.record_metadata import METADATA_TYPES, converts
 from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
+from sqlengine.text_limits import limit_of
 
 
 def column_infos(columns: Sequence[ast.ColumnDef], key: Sequence[str] = ()) -> tuple[ColumnInfo, ...]:
@@ -52,6 +53,7 @@ def _plain(column: ast.ColumnDef, in_key: bool) -> ColumnInfo:
         metadata=column.metadata,
         default=column.default_text,
         identity=_identity(column, kind),
+        limit=limit_of(column.type_name or "", column.position),
     )
 
 
@@ -72,7 +74,7 @@ def _computed(column: ast.ColumnDef, base: Sequence[ColumnInfo]) -> ColumnInfo:
     kind = bind_over(text, base).type
     if column.type_name:
         kind = types.from_sql(column.type_name, column.position)
-    return ColumnInfo(column.name, kind, computed=text)
+    return ColumnInfo(column.name, kind, computed=text, limit=limit_of(column.type_name or "", column.position))
 
 
 def watermark_info(mark: ast.WatermarkDef | None) -> WatermarkInfo | None:

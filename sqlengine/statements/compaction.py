@@ -23,6 +23,11 @@ def key_of(obj: Stream | Table, context: Context) -> dict[str, Any]:
             raise InvalidDefinition(
                 f'table "{obj.name}" has no primary key to compact by', hint="declare a PRIMARY KEY, or use retention"
             )
+        if obj.key_added:
+            raise InvalidDefinition(
+                f'table "{obj.name}" cannot be compacted by a primary key that was added when it had been written',
+                hint="copy the rows into a table that is made with the key",
+            )
         if obj.watermark is not None:
             raise NotSupportedError(
                 f'table "{obj.name}" has a watermark: its changelog is the history that FOR SYSTEM_TIME AS OF reads',

@@ -12,6 +12,7 @@ from sqlengine.catalog.objects import CheckInfo, ColumnInfo, Table
 from sqlengine.errors import CheckViolation, DatatypeMismatch, DuplicateObject, ProgrammingError
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.reading import UTC, reading_in
+from sqlengine.runtime.rows import limited
 from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
@@ -50,10 +51,14 @@ def _free_name(table: str, column: str | None, taken: set[str]) -> str:
 
 @reading_in(UTC)
 def check_rows(context: Context, table: Table, rows: pa.Table) -> None:
-    """CheckViolation (23514) when a constraint is false of a row; NULL lets it pass."""
-    if not table.checks or not rows.num_rows:
-        return
+    """CheckViolation (23514) when a constraint is false of a row; NULL lets it pass. StringTooLong (22001) as of
+    `conform`, for what is computed."""
     base = list(table.stored_columns())
+    if not rows.num_rows:
+        return
+    _check_computed(context, rows, table, base)
+    if not table.checks:
+        return
     evaluate = compile_exprs([bind_over(check.expr, base) for check in table.checks])
     for batch in rows.select([c.name for c in base]).to_batches():
         for check, holds in zip(table.checks, evaluate(batch, context.instance.clock.now_us()), strict=True):
@@ -65,6 +70,17 @@ def check_rows(context: Context, table: Table, rows: pa.Table) -> None:
                     f'new row for relation "{table.name}" violates check constraint "{check.name}"',
                     detail=f"failing row contains ({shown})",
                 )
+
+
+def _check_computed(context: Context, rows: pa.Table, table: Table, base: Sequence[ColumnInfo]) -> None:
+    """StringTooLong (22001) for a computed VARCHAR(n) of a row that has more characters."""
+    infos = [c for c in table.columns if c.computed is not None and c.limit is not None]
+    if not infos:
+        return
+    evaluate = compile_exprs([bind_over(f"CAST(({info.computed}) AS text)", base) for info in infos])
+    for batch in rows.select([c.name for c in base]).to_batches():
+        for info, texts in zip(infos, evaluate(batch, context.instance.clock.now_us()), strict=True):
+            limited(pa.chunked_array([texts]), info)
 
 
 def refuse_given(table: Table, names: Sequence[str]) -> None:

@@ -171,6 +171,8 @@ def _write_all(context: Context, target: Stream | Table, spool: Spool) -> None:
         return
     with context.instance.lock:  # no other session's row of a key comes between
         keys = list(dict.fromkeys(name for key in target.unique_keys() for name in key.columns))
+        stored = [c.name for c in target.stored_columns()]
+        keys = keys if set(keys) <= set(stored) else stored  # what is computed may need any
         check_unique(context, target, pa.Table.from_batches([batch.select(keys) for batch in spool.batches()]))
         flush(context, pending)
 

@@ -32,7 +32,7 @@ from sqlengine.runtime.subscription import remove_topic
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.functions import function_object
-from sqlengine.statements.indexes import drop_index
+from sqlengine.statements.indexes import drop_index, rename_index
 from sqlengine.statements.topics import drop_topic, get_topic, topic_names
 
 KINDS: dict[str, type[CatalogObject]] = {
@@ -241,6 +241,8 @@ def rename(statement: ast.Rename, context: Context) -> Result:
         raise NotSupportedError("ALTER FUNCTION is not supported", hint="DROP FUNCTION and CREATE FUNCTION")
     instance = context.instance
     with instance.lock:
+        if statement.kind == "index":
+            return rename_index(statement, context)
         obj = instance.catalog.get(context.prefer_path(statement.name))
         schema, dot, _ = obj.name.rpartition(".")
         new_name = f"{schema}{dot}{statement.new_name}"

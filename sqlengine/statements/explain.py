@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sqlengine import sql
 from sqlengine.catalog.objects import STREAM_QUERY, FileTable, MaterializedView, PlanningInfo, Sink, Stream
+from sqlengine.catalog.seen import planned_text
 from sqlengine.errors import InvalidParameter, NotSupportedError, WrongObjectType
 from sqlengine.plan.explain import explain as explain_lines
 from sqlengine.plan.explain import to_dot, to_json
@@ -80,7 +81,8 @@ def _query_of(statement: ast.Explain, context: Context) -> tuple[ast.Query, ast.
         obj = context.instance.catalog.get(context.prefer_path(statement.target))
         if isinstance(obj, (MaterializedView, Sink)):
             info = obj.emit
-            return sql.parse_query(obj.query), ast.Emit(info.mode, info.every_us, info.lateness_us, info.timeout_us)
+            text = obj.query if context.settings.disabled_rules else planned_text(obj)
+            return sql.parse_query(text), ast.Emit(info.mode, info.every_us, info.lateness_us, info.timeout_us)
         return sql.parse_query(f"SELECT * FROM {'.'.join(statement.target)}"), ast.Emit()
     inner = statement.statement
     query = getattr(inner, "query", None)

@@ -1,4 +1,4 @@
-"""CREATE INDEX, DROP INDEX and UNIQUE constraints: what the catalog keeps of them, and rows that forbid one.
+"""CREATE, ALTER and DROP INDEX and UNIQUE constraints: what the catalog keeps of them, and rows that forbid one.
 
 The index itself is made by the first look-up that wants it (state/row_store.py); nothing of it is written to disk.
 """
@@ -22,6 +22,7 @@ from sqlengine.errors import (
     DependentObjects,
     DuplicateColumn,
     DuplicateTable,
+    InvalidDefinition,
     NotSupportedError,
     UndefinedColumn,
     UndefinedObject,
@@ -29,7 +30,9 @@ from sqlengine.errors import (
     WrongObjectType,
     did_you_mean,
 )
+from sqlengine.expr.simplify import volatility
 from sqlengine.result import Result
+from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
 from sqlengine.state.row_store import RowStore
 from sqlengine.statements import key_values
@@ -56,7 +59,7 @@ def create_index(statement: ast.CreateIndex, context: Context) -> Result:
                 hint="its query says which rows there are; leave UNIQUE out",
             )
         name = statement.index or free_name(catalog, obj, statement.columns, "idx")
-        if _is_taken(catalog, obj, name):
+        if is_taken(catalog, obj, name):
             if statement.if_not_exists and statement.index is not None:
                 context.notice(f'relation "{name}" already exists, skipping')
                 return Result("CREATE INDEX")
@@ -64,7 +67,8 @@ def create_index(statement: ast.CreateIndex, context: Context) -> Result:
         check_columns(obj.columns, statement.columns, statement.positions, stored=statement.unique)
         for column, position in statement.carried:
             check_columns(obj.columns, (column,), (position,), stored=False)
-        made = IndexInfo(name, statement.columns, statement.unique, serial=_serial(obj.indexes))
+        serial = _serial(obj.indexes)
+        made = IndexInfo(name, statement.columns, statement.unique, serial=serial, nulls_equal=statement.nulls_equal)
         if isinstance(obj, Table) and made.unique:
             context.instance.catch_up(context.check)
             refuse_duplicates(table_store(context, obj), made)
@@ -125,9 +129,9 @@ def unique_infos(
         check_columns(table.columns, unique.columns, position, stored=True)
         table = replace(table, indexes=tuple(made))
         name = unique.name or free_name(catalog, table, unique.columns, "key")
-        if _is_taken(catalog, table, name) or name in taken:
+        if is_taken(catalog, table, name) or name in taken:
             raise DuplicateTable(f'relation "{name}" already exists', position=unique.position)
-        made.append(IndexInfo(name, unique.columns, True, True, _serial(made)))
+        made.append(IndexInfo(name, unique.columns, True, True, _serial(made), unique.nulls_equal))
     return tuple(made[had:])
 
 
@@ -136,18 +140,17 @@ def refuse_duplicates(store: RowStore, key: IndexInfo) -> None:
     rows = store.snapshot_table().select(list(key.columns))
     again = key_values.repeats(rows, key)
     if len(again):
-        values = ", ".join(str(rows.column(name)[int(again[0])].as_py()) for name in key.columns)
         raise UniqueViolation(
             f'could not create unique index "{key.name}"',
-            detail=f"key ({', '.join(key.columns)})=({values}) is duplicated",
+            detail=f"key {key_values.shown(rows, key, int(again[0]))} is duplicated",
         )
 
 
 def check_columns(
     columns: Sequence[ColumnInfo], names: Sequence[str], positions: Sequence[int], *, stored: bool
 ) -> None:
-    """UndefinedColumn (42703) or DuplicateColumn (42701) for columns an index cannot have; NotSupportedError (0A000)
-    for a computed one of a UNIQUE index, which is `stored`."""
+    """UndefinedColumn (42703) or DuplicateColumn (42701) for columns an index cannot have; InvalidDefinition (42P17)
+    for a computed one of a UNIQUE index (`stored`) that may be another the next time."""
     known = {c.name: c for c in columns}
     for number, name in enumerate(names):
         position = positions[number] if positions else None
@@ -155,8 +158,13 @@ def check_columns(
             raise UndefinedColumn(f'column "{name}" does not exist', hint=did_you_mean(name, known), position=position)
         if name in names[:number]:
             raise DuplicateColumn(f'column "{name}" appears twice in the index', position=position)
-        if stored and known[name].computed is not None:
-            raise NotSupportedError(f'computed column "{name}" cannot be UNIQUE', position=position)
+        computed = known[name].computed
+        base = [c for c in columns if c.computed is None]
+        if stored and computed is not None and volatility(bind_over(computed, base)) != "immutable":
+            raise InvalidDefinition(
+                f'computed column "{name}" cannot be UNIQUE: it must be the same for the same row at any time',
+                position=position,
+            )
 
 
 # ---------------------------------------------------------------- names
@@ -169,10 +177,34 @@ def all_indexes(catalog: Catalog) -> Iterator[Owned]:
             yield obj, index
 
 
+def rename_index(statement: ast.Rename, context: Context) -> Result:
+    """ALTER INDEX name RENAME TO new, of a constraint's index with the constraint; DuplicateTable (42P07)."""
+    catalog = context.instance.catalog
+    found = find_index(context, statement.name)
+    if found is None:
+        names = [index.name for _, index in all_indexes(catalog)]
+        raise UndefinedObject(
+            f'index "{object_name(statement.name)}" does not exist', hint=did_you_mean(statement.name[-1], names)
+        )
+    obj, index = found
+    new_name = statement.new_name
+    checks = obj.checks if isinstance(obj, Table) else ()
+    if is_taken(catalog, obj, new_name) or (index.constraint and any(check.name == new_name for check in checks)):
+        raise DuplicateTable(f'relation "{new_name}" already exists')
+    if index in indexes_of(obj):
+        left = tuple(replace(other, name=new_name) if other is index else other for other in indexes_of(obj))
+        catalog.update(obj, indexes=left)
+    else:
+        catalog.update(obj, key_name=new_name)
+    return Result("ALTER INDEX")
+
+
 def find_index(context: Context, name: ast.Name) -> Owned | None:
-    """The secondary index of a name, and what it is on: in the schema named, else in those of the search path."""
+    """The index of a name, and what it is on: in the schema named, else in those of the search path."""
     schemas = [name[-2]] if len(name) > 1 else [s.strip() for s in context.settings.search_path.split(",")]
-    found = {(_schema(obj), index.name): (obj, index) for obj, index in all_indexes(context.instance.catalog)}
+    catalog = context.instance.catalog
+    keys = [(obj, obj.unique_keys()[0]) for obj in catalog if isinstance(obj, Table) and obj.primary_key]
+    found = {(_schema(obj), index.name): (obj, index) for obj, index in (*all_indexes(catalog), *keys)}
     return next((found[schema, name[-1]] for schema in schemas if (schema, name[-1]) in found), None)
 
 
@@ -181,17 +213,17 @@ def free_name(catalog: Catalog, obj: CatalogObject, columns: Sequence[str], suff
     plain = "_".join([obj.name.rpartition(".")[2], *columns, suffix])
     number = 0
     name = plain
-    while _is_taken(catalog, obj, name):
+    while is_taken(catalog, obj, name):
         number += 1
         name = f"{plain}{number}"
     return name
 
 
-def _is_taken(catalog: Catalog, obj: CatalogObject, name: str) -> bool:
+def is_taken(catalog: Catalog, obj: CatalogObject, name: str) -> bool:
     """Whether a relation or index in the object's schema is called so."""
     schema = _schema(obj)
     others = [obj, *(o for o in catalog if o.name != obj.name and _schema(o) == schema)]
-    keys = {primary_key_name(o.name) for o in others if isinstance(o, Table) and o.primary_key}
+    keys = {primary_key_name(o) for o in others if isinstance(o, Table) and o.primary_key}
     names = {o.name.rpartition(".")[2] for o in others} | keys
     return name in names or any(index.name == name for o in others for index in indexes_of(o))
 

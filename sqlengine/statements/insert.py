@@ -87,7 +87,7 @@ def rows_into_files(context: Context, table: FileTable, rows: pa.Table, named: S
 
 def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement: ast.Insert) -> pa.Table:
     """ON CONFLICT: rows whose key exists are skipped, or replace the old row's columns; the rows written."""
-    names = [column.name for column in target.stored_columns()]
+    names = [column.name for column in target.columns]
     if (unknown := next((name for name in statement.conflict_columns if name not in names), None)) is not None:
         raise UndefinedColumn(f'column "{unknown}" does not exist', hint=did_you_mean(unknown, names))
     keys = _arbiters(target, statement)
@@ -101,7 +101,7 @@ def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement:
             check_unique(context, target, kept, but=keys)
             append_changes(context, target, kept, None)
             return kept
-        if len(again := key_values.repeats(new, keys[0])):
+        if len(again := key_values.repeats(new, keys[0], target)):
             raise WrongObjectType(
                 "ON CONFLICT DO UPDATE command cannot affect row a second time",
                 sqlstate="21000",
@@ -154,18 +154,18 @@ def _unopposed(context: Context, table: Table, new: pa.Table, keys: Sequence[Ind
         fresh[existing_rows(context, table, new, key)[0]] = False
     new = new.filter(pa.array(fresh))
     if len(keys) == 1:
-        return first_of_each_key(new, keys[0])
-    if not any(len(key_values.repeats(new, key)) for key in keys):
+        return first_of_each_key(new, keys[0], table)
+    if not any(len(key_values.repeats(new, key, table)) for key in keys):
         return new
-    return new.filter(pa.array(_first_by_all(new, keys)))
+    return new.filter(pa.array(_first_by_all(new, keys, table)))
 
 
-def _first_by_all(rows: pa.Table, keys: Sequence[IndexInfo]) -> list[bool]:
+def _first_by_all(rows: pa.Table, keys: Sequence[IndexInfo], table: Table) -> list[bool]:
     """Which rows come in when each is refused that has a key of one that came in before: a row that is refused refuses
     no other, so this goes from one to the next."""
     slots = np.full((rows.num_rows, len(keys)), -1, dtype=np.int64)
     for number, key in enumerate(keys):
-        at, values = key_values.key_values(rows, key)
+        at, values = key_values.key_values(rows, key, table)
         slots[at, number] = KeyIndex([v.type for v in values]).insert(values, len(at))
     seen: list[set[int]] = [set() for _ in keys]
     comes = []

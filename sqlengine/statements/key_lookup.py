@@ -75,6 +75,8 @@ def _of(tree: ast.Select | ast.SetOperation, context: Context) -> KeyLookup | No
     indexes = [tuple(names.index(column) for column in index.columns) for index in obj.indexes]
     if store.key_columns is not None:
         indexes.insert(0, store.key_columns)
+    elif isinstance(obj, Table) and obj.primary_key:
+        indexes.insert(0, tuple(names.index(column) for column in obj.primary_key))
     at = next((i for i in indexes if max(i) < len(names) and {names[c] for c in i} == set(keys)), None)
     if at is None:
         return None

@@ -64,17 +64,22 @@ def rows_with(own: Delta, contents: pa.Table, table: Table) -> pa.Table:
     return widened(rows, table, stored_names(table.columns))
 
 
-def lookup_with(own: Delta, store: RowStore, key: IndexInfo, values: Sequence[pa.Array]) -> tuple[Ints, pa.RecordBatch]:
+def lookup_with(
+    own: Delta, store: RowStore, key: IndexInfo, table: Table, values: Sequence[pa.Array]
+) -> tuple[Ints, pa.RecordBatch]:
     """(positions in `values`, rows) of those the transaction sees, as `RowStore.lookup_by` of the committed ones."""
     gone, come = _split(own)
     at, rows = key_values.rows_with(store, key, values)
     rows = _under(rows, come.schema)
     still = ~_are_among(rows, gone)
-    added = RowStore(come.schema, None)
-    added.apply(Delta(come))
-    own_at, own_rows = key_values.rows_with(added, key, values)
+    numbers = pa.array(np.arange(come.num_rows))
+    columns = key_values.columns_of(come, key, table)
+    keyed = pa.RecordBatch.from_arrays([*columns, numbers], names=[*key.columns, "$row"])
+    added = RowStore(keyed.schema, None)
+    added.apply(Delta(keyed))
+    own_at, found = key_values.rows_with(added, key, values)
     kept = rows.filter(pa.array(still))
-    return np.concatenate([at[still], own_at]), pa.concat_batches([kept, own_rows])
+    return np.concatenate([at[still], own_at]), pa.concat_batches([kept, come.take(found.column("$row"))])
 
 
 def left_alone(context: Context, table: Table, rows: pa.Table) -> npt.NDArray[np.bool_]:
@@ -123,18 +128,18 @@ def check_commit(pending: Sequence[Pending], table: Table, oid: int, store: RowS
     if own is None:
         return
     gone, come = _split(own)
-    if not table.primary_key:
+    if not table.row_key:
         base = [Delta(_under(batch, own.batch.schema)) for batch in store.snapshot_table().to_batches()]
         found = consolidate(concat([*base, own]))
         if found is not None and int(found.weight_array().min()) < 0:
             raise _overtaken(table)
     for key in table.unique_keys():
         if key.columns == table.primary_key:
-            _, there = key_values.rows_with(store, key, key_values.key_values(gone, key)[1])
+            _, there = key_values.rows_with(store, key, key_values.key_values(gone, key, table)[1])
             if not _are_among(gone, _under(there, gone.schema)).all():
                 raise _overtaken(table)
-        _, taken = key_values.rows_with(store, key, key_values.key_values(come, key)[1])
-        if len(key_values.repeats(come, key)) or not _are_among(_under(taken, gone.schema), gone).all():
+        _, taken = key_values.rows_with(store, key, key_values.key_values(come, key, table)[1])
+        if len(key_values.repeats(come, key, table)) or not _are_among(_under(taken, gone.schema), gone).all():
             raise UniqueViolation(
                 f'duplicate key value violates unique constraint "{key.name}"',
                 detail="a row of the transaction has the key of another",

@@ -16,6 +16,7 @@ from sqlengine.runtime.file_tables import Needs, needs_of, rows_of_files
 from sqlengine.runtime.made_rows import Made
 from sqlengine.runtime.named_files import rows_of_named
 from sqlengine.runtime.one_shot import MadePlan, OneShot, prepare
+from sqlengine.runtime.stored_columns import stored_names
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
@@ -52,14 +53,20 @@ def run_planned(
             tick = instance.scheduler.tick_number
             if as_of:
                 tick = tick_of(context, what, as_of, objects.values())
-                tables = {name: contents_as_of(instance, obj, tick) for name, obj in objects.items()}
+                tables = {name: _stored(contents_as_of(instance, obj, tick), obj) for name, obj in objects.items()}
             else:
-                tables = {name: plain_contents(context, obj) for name, obj in objects.items()}
+                tables = {name: _stored(plain_contents(context, obj), obj) for name, obj in objects.items()}
         now_us = context.now_us
     for name, table in files.items():
         instance.warehouse.recover(table.location)
         tables[name] = rows_of_files(table, _needs(every, name, table.name), now_us, context.check)
     return _answers(context, planned, tables, now_us, watch), tick
+
+
+def _stored(rows: pa.Table, obj: CatalogObject) -> pa.Table:
+    """An object's rows with their columns under the names by which plans read them."""
+    stored = stored_names(obj.columns)
+    return rows.rename_columns([stored.get(name, name) for name in rows.column_names]) if stored else rows
 
 
 def _answers(

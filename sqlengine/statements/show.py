@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sqlengine import types
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import (
     CatalogObject,
@@ -173,7 +172,7 @@ def _described(obj: CatalogObject) -> list[tuple[Any, ...]]:
     return [
         (
             c.name,
-            types.to_sql(c.type),
+            c.type_text,
             not c.not_null,
             f"AS {c.computed}"
             if c.computed

@@ -30,7 +30,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         if query is None:
             assert statement.from_name is not None
             instance.catalog.get(context.prefer_path(statement.from_name))
-            query = parse_query("SELECT * FROM " + ".".join(f'"{p}"' for p in statement.from_name))
+            query = parse_query(sink_query(statement.from_name))
         options = dict(statement.options)
         if "connector" not in options:
             raise InvalidParameter("a sink needs a connector", hint="WITH (connector = 'file', path = ...)")
@@ -62,6 +62,11 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         _start(sink, planned, emit, making)
     context.instance.checkpoints.save()
     return Result("CREATE SINK")
+
+
+def sink_query(name: ast.Name) -> str:
+    """The query of CREATE SINK ... FROM name."""
+    return "SELECT * FROM " + ".".join(f'"{part}"' for part in name)
 
 
 def _start(sink: Sink, planned: Planned, emit: ast.Emit, making: Making) -> None:

@@ -14,12 +14,14 @@ from itertools import product
 
 from sqlengine import sql
 from sqlengine.catalog.objects import CatalogObject, MaterializedView, PlanningInfo, Sink, View
+from sqlengine.catalog.seen import unseen
 from sqlengine.errors import Error
 from sqlengine.pg_words import quote_ident
 from sqlengine.plan.fingerprint import fingerprint
 from sqlengine.runtime.planning import Planning, emit_of
 from sqlengine.sql import ast
 from sqlengine.sql.lexer import QUOTED, WORD, Token, lex
+from sqlengine.sql.token_edit import edited
 
 STARS_MAX = 4
 """So many stars of one query are tried in every way."""
@@ -34,7 +36,7 @@ def plan_of(planning: Planning, obj: CatalogObject) -> str | None:
         return None
     emit, info = ast.Emit(), PlanningInfo()
     if isinstance(obj, (MaterializedView, Sink)):
-        emit, info = emit_of(obj), obj.planning
+        emit, info = emit_of(obj), unseen(obj.planning)
     return fingerprint(planning.plan(sql.parse_query(obj.query), emit, info).physical)
 
 
@@ -51,7 +53,7 @@ def spelt_out(
     if not stars or len(stars) > STARS_MAX:
         return None
     for edits in product(*(_ways(tokens, at, names, added) for at in stars)):
-        text = _edited(obj.query, [edit for edit in edits if edit is not None])
+        text = edited(obj.query, [edit for edit in edits if edit is not None])
         new = replace(obj, query=text, sql=f"{head}{text}{tail}")
         try:
             if plan_of(then, new) == wanted:
@@ -61,21 +63,43 @@ def spelt_out(
     return None
 
 
+def with_stars_spelt(text: str, names: Sequence[str]) -> Iterator[str]:
+    """The text with stars replaced by these names: all of them, then each alone."""
+    tokens = lex(text)
+    stars = [at for at in range(len(tokens)) if _may_be_star(tokens, at)]
+    edits = [_named(tokens, at, names) for at in stars]
+    if edits and len(edits) <= STARS_MAX:
+        yield edited(text, edits)
+        if len(edits) > 1:
+            yield from (edited(text, [edit]) for edit in edits)
+
+
 def _may_be_star(tokens: Sequence[Token], at: int) -> bool:
     return tokens[at].upper == "*" and at > 0 and tokens[at - 1].upper in _BEFORE
 
 
 def _ways(tokens: Sequence[Token], at: int, names: Sequence[str], added: str) -> Iterator[_Edit | None]:
     """What may stand in the place of a star, with its EXCEPT if it has one."""
-    start, end, owner = tokens[at].start, tokens[at].end, ""
-    if tokens[at - 1].upper == "." and at > 1:
-        start, owner = tokens[at - 2].start, quote_ident(tokens[at - 2].value) + "."
     yield None
+    start, end, spelt = _named(tokens, at, names)
+    yield start, end, spelt
+    without = ", ".join(quote_ident(name) for name in [*_left_out(tokens, at), added])
+    yield start, end, f"{_owner(tokens, at)[1]}* EXCEPT ({without})"
+
+
+def _named(tokens: Sequence[Token], at: int, names: Sequence[str]) -> _Edit:
+    """The names in the place of a star, but for those its EXCEPT has."""
+    start, owner = _owner(tokens, at)
     without = _left_out(tokens, at)
-    if without:
-        end = tokens[at + 2 + 2 * len(without)].end
-    yield start, end, ", ".join(owner + quote_ident(name) for name in names if name not in without)
-    yield start, end, f"{owner}* EXCEPT ({', '.join(quote_ident(name) for name in [*without, added])})"
+    end = tokens[at + 2 + 2 * len(without)].end if without else tokens[at].end
+    return start, end, ", ".join(owner + quote_ident(name) for name in names if name not in without)
+
+
+def _owner(tokens: Sequence[Token], at: int) -> tuple[int, str]:
+    """Where a star begins with the name before it, and that name with its dot."""
+    if tokens[at - 1].upper == "." and at > 1:
+        return tokens[at - 2].start, quote_ident(tokens[at - 2].value) + "."
+    return tokens[at].start, ""
 
 
 def _left_out(tokens: Sequence[Token], at: int) -> list[str]:
@@ -90,9 +114,3 @@ def _left_out(tokens: Sequence[Token], at: int) -> list[str]:
         if tokens[place + 1].upper == ")":
             break
     return found
-
-
-def _edited(text: str, edits: Sequence[_Edit]) -> str:
-    for start, end, instead in sorted(edits, reverse=True):
-        text = text[:start] + instead + text[end:]
-    return text

@@ -89,6 +89,7 @@ def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None
         topic=topic_name(context, name, stream_options),
         columns=columns,
         primary_key=key,
+        key_name=statement.key_name,
         sql=statement.text,
         append_only=statement.append_only,
         watermark=watermark_info(statement.watermark),

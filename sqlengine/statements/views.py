@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import ColumnInfo, EmitInfo, MaterializedView, View
+from sqlengine.catalog.seen import unseen
 from sqlengine.errors import InvalidDefinition, InvalidParameter, ObjectInUse
 from sqlengine.plan.explain import describe
 from sqlengine.plan.pipeline import Planned
@@ -100,7 +101,8 @@ def _replace(old: MaterializedView, view: MaterializedView, planned: Planned, co
     with instance.lock:
         running = instance.scheduler.queries.get(old.query_id)
         if running is not None and running.plan == new.planned.physical:
-            same = replace(view, query_id=old.query_id, planning=old.planning, comment=old.comment, paused=old.paused)
+            planning = unseen(old.planning)
+            same = replace(view, query_id=old.query_id, planning=planning, comment=old.comment, paused=old.paused)
             instance.catalog.change([same])
             return
         if (other := instance.fills.by_name(view.name)) is not None:

@@ -194,7 +194,7 @@ def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> 
     """The batch split over the topic's partitions: by key, else whole batches in turn."""
     topic = context.instance.topic_of(target)
     logs = topic.partitions
-    key = target.options.get("key") if isinstance(target, Stream) else ",".join(target.primary_key) or None
+    key = target.options.get("key") if isinstance(target, Stream) else ",".join(target.row_key) or None
     encoded = encoded_rows(context, target, batch, key)
     if len(logs) == 1:
         return [(logs[0], encoded)]
@@ -232,10 +232,10 @@ def existing_rows(
 ) -> tuple[npt.NDArray[np.int64], pa.RecordBatch]:
     """Positions of `rows` whose value of a unique key is already in the table as the transaction sees it, and the rows
     that have it there."""
-    at, values = key_values.key_values(rows, key)
+    at, values = key_values.key_values(rows, key, table)
     own = own_change(context.transaction or (), table, context.instance.catalog.oid(table.name))
     store = table_store(context, table)
-    found = key_values.rows_with(store, key, values) if own is None else lookup_with(own, store, key, values)
+    found = key_values.rows_with(store, key, values) if own is None else lookup_with(own, store, key, table, values)
     return at[found[0]], found[1]
 
 
@@ -249,13 +249,13 @@ def check_unique(context: Context, table: Table, rows: pa.Table, but: Sequence[I
         context.catch_up()
         for key in keys:
             positions, _ = existing_rows(context, table, rows, key)
-            taken = positions if len(positions) else key_values.repeats(rows, key)
+            taken = positions if len(positions) else key_values.repeats(rows, key, table)
             if len(taken):
                 raise key_values.violation(table, key, rows, int(taken[0]))
 
 
-def first_of_each_key(rows: pa.Table, key: IndexInfo) -> pa.Table:
+def first_of_each_key(rows: pa.Table, key: IndexInfo, table: Table) -> pa.Table:
     """The rows whose value of a key did not occur earlier among them, in order."""
     first = np.ones(rows.num_rows, dtype=bool)
-    first[key_values.repeats(rows, key)] = False
+    first[key_values.repeats(rows, key, table)] = False
     return rows.filter(pa.array(first))

@@ -25,7 +25,8 @@ def index_definition(index: Index) -> str:
     """CREATE INDEX for an index, a primary key's too."""
     name, on = quote_ident(index.name), f"{quote_ident(index.on.schema)}.{quote_ident(index.on.name)}"
     unique = "UNIQUE " if index.unique else ""
-    return f"CREATE {unique}INDEX {name} ON {on} USING btree {key_columns(index)}"
+    nulls = " NULLS NOT DISTINCT" if index.nulls_equal else ""
+    return f"CREATE {unique}INDEX {name} ON {on} USING btree {key_columns(index)}{nulls}"
 
 
 def check_definition(check: CheckInfo) -> str:

@@ -19,6 +19,7 @@ from sqlengine.catalog.objects import (
     Table,
     View,
     indexes_of,
+    primary_key_name,
 )
 from sqlengine.catalog.pg import oids
 from sqlengine.catalog.pg.locks import AdvisoryLocks
@@ -155,6 +156,7 @@ class Index:
     unique: bool
     primary: bool
     constraint: int | None
+    nulls_equal: bool = False
 
     @property
     def numbers(self) -> list[int]:
@@ -167,11 +169,15 @@ def indexes_on(relation: Relation) -> list[Index]:
     """The primary key's index, then the secondary ones."""
     found, oid = [], relation.oid
     if isinstance(relation.obj, Table) and relation.obj.primary_key:
-        name = oids.key_name(relation.name)
+        name = primary_key_name(relation.obj)
         found.append(Index(oids.index(oid), relation, name, relation.obj.primary_key, True, True, oids.key(oid)))
     for i in indexes_of(relation.obj):
         constraint = oids.unique(oid, i.serial) if i.constraint else None
-        found.append(Index(oids.secondary(oid, i.serial), relation, i.name, i.columns, i.unique, False, constraint))
+        found.append(
+            Index(
+                oids.secondary(oid, i.serial), relation, i.name, i.columns, i.unique, False, constraint, i.nulls_equal
+            )
+        )
     return found
 
 

@@ -66,8 +66,3 @@ def sequence(relation: int) -> int:
 def default(relation: int, attnum: int) -> int:
     """A column's default."""
     return relation + 1024 + attnum
-
-
-def key_name(table: str) -> str:
-    """What the primary key of a table is called."""
-    return f"{table}_pkey"

@@ -6,6 +6,7 @@ character offset into the statement's text.  A Query keeps the foreign tree in `
 
 from sqlengine.sql.ast.access import *  # noqa: F403 (the vocabulary in one place; each name is written once)
 from sqlengine.sql.ast.alteration import *  # noqa: F403
+from sqlengine.sql.ast.constraints import *  # noqa: F403
 from sqlengine.sql.ast.cursors import *  # noqa: F403
 from sqlengine.sql.ast.expressions import *  # noqa: F403
 from sqlengine.sql.ast.hive import *  # noqa: F403

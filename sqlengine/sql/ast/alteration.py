@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.sql.ast.statements import CheckDef, ColumnDef, Name, Statement, UniqueDef
+from sqlengine.sql.ast.constraints import CheckDef, UniqueDef
+from sqlengine.sql.ast.statements import ColumnDef, Name, Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,16 @@ class AddUnique(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddPrimaryKey(Statement):
+    """ALTER TABLE name ADD [CONSTRAINT constraint] PRIMARY KEY (columns), with the columns' places in the text."""
+
+    table: Name
+    columns: tuple[str, ...]
+    positions: tuple[int, ...]
+    constraint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateIndex(Statement):
     """CREATE [UNIQUE] INDEX [IF NOT EXISTS] [index] ON name (columns), with the columns' places in the text; `carried`:
     the columns, and their places, that it says it has beside them."""
@@ -43,6 +54,7 @@ class CreateIndex(Statement):
     carried: tuple[tuple[str, int], ...] = ()
     index: str | None = None
     unique: bool = False
+    nulls_equal: bool = False
     if_not_exists: bool = False
 
 

@@ -6,6 +6,7 @@ import typing
 from dataclasses import field
 
 from sqlengine.quick_dataclass import dataclass
+from sqlengine.sql.ast.constraints import CheckDef, UniqueDef
 from sqlengine.sql.ast.expressions import Expr
 from sqlengine.sql.ast.queries import Query
 
@@ -37,25 +38,6 @@ class Emit:
     every_us: int | None = None
     lateness_us: int | None = None
     timeout_us: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckDef:
-    """CHECK (expr): `name` None where no CONSTRAINT names it, `column` where it stands behind one."""
-
-    name: str | None
-    expr_text: str
-    position: int | None = None
-    column: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UniqueDef:
-    """UNIQUE (columns): `name` None where no CONSTRAINT names it."""
-
-    name: str | None
-    columns: tuple[str, ...]
-    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +175,7 @@ class CreateTable(Statement):
     name: Name
     columns: tuple[ColumnDef, ...] = ()
     primary_key: tuple[str, ...] = ()
+    key_name: str | None = None
     checks: tuple[CheckDef, ...] = ()
     uniques: tuple[UniqueDef, ...] = ()
     watermark: WatermarkDef | None = None

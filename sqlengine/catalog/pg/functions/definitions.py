@@ -58,7 +58,8 @@ def pg_get_constraintdef(facts: Facts, constraint: int, pretty: bool = False) ->
     """The clause of a constraint."""
     for index in facts.indexes.values():
         if constraint == index.constraint:
-            return f"{'PRIMARY KEY' if index.primary else 'UNIQUE'} {definitions.key_columns(index)}"
+            nulls = " NULLS NOT DISTINCT" if index.nulls_equal else ""
+            return f"{'PRIMARY KEY' if index.primary else 'UNIQUE'}{nulls} {definitions.key_columns(index)}"
     for relation in facts.user_relations:
         if isinstance(relation.obj, Table):
             for number, check in enumerate(relation.obj.checks):

@@ -188,7 +188,10 @@ def column_type(relation: Relation, number: int) -> tuple[PgType, int]:
     if isinstance(relation.obj, PgRelation):
         name = relation.obj.pg_types[number - 1]
         return BY_NAME["_" + name[:-2] if name.endswith("[]") else name], -1
-    oid, typmod = type_of(relation.columns[number - 1].type)
+    column = relation.columns[number - 1]
+    if column.limit is not None:
+        return BY_NAME["bpchar" if column.limit.fixed else "varchar"], column.limit.length + 4
+    oid, typmod = type_of(column.type)
     return BY_OID[oid], typmod
 
 

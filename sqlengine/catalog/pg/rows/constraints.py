@@ -42,6 +42,7 @@ def indexes(facts: Facts) -> Iterator[Row]:
             "indnatts": len(numbers),
             "indnkeyatts": len(numbers),
             "indisunique": index.unique,
+            "indnullsnotdistinct": index.nulls_equal,
             "indisprimary": index.primary,
             "indimmediate": True,
             "indisvalid": True,

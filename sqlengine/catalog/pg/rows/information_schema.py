@@ -129,6 +129,8 @@ _BITS: dict[str, tuple[int, int, int | None]] = {
     "float8": (53, 2, None),
 }
 """Precision, its radix, and scale."""
+_OCTETS_MAX = 4
+"""Bytes of a character in UTF-8."""
 _FRACTIONS = frozenset(("time", "timetz", "timestamp", "timestamptz", "interval"))
 
 
@@ -136,9 +138,12 @@ def _type(kind: PgType, typmod: int) -> Row:
     precision: tuple[int | None, int | None, int | None] = _BITS.get(kind.name, (None, None, None))
     if kind.name == "numeric":
         precision = ((typmod - 4) >> 16, 10, (typmod - 4) & 0x7FF) if typmod > 0 else (None, 10, None)
+    length = typmod - 4 if kind.name in ("varchar", "bpchar") and typmod > 0 else None
+    octets = None if length is None else length * _OCTETS_MAX
     return {
         "data_type": "ARRAY" if kind.category == "A" else format_type(kind.oid, -1),
-        "character_octet_length": 2**30 if kind.name in ("text", "varchar") else None,
+        "character_maximum_length": length,
+        "character_octet_length": 2**30 if octets is None and kind.name in ("text", "varchar") else octets,
         "numeric_precision": precision[0],
         "numeric_precision_radix": precision[1],
         "numeric_scale": precision[2],
