@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from sqlengine import duck_memory, errors
-from sqlengine.duck_errors import translate_error
+from sqlengine.duck_errors import remember, translate_error
 from sqlengine.duck_macros import MACROS
 from sqlengine.reading import MONTH_FIRST, UTC, icu_zone, order_of_now, zone_of_now
 from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, storage_type
@@ -141,7 +141,11 @@ def _received(
     def call(*columns: pa.ChunkedArray) -> pa.Array:
         arrays = [pa.concat_arrays(c.chunks) if c.num_chunks else pa.array([], c.type) for c in columns]
         mine = [a if a.type == p else _as_type(a, p) for a, p in zip(arrays, params, strict=True)]
-        answer = body(*mine)
+        try:
+            answer = body(*mine)
+        except errors.Error as err:
+            remember(err)
+            raise
         storage = storage_type(returns)
         return answer.storage.cast(storage) if isinstance(answer, pa.ExtensionArray) else answer.cast(storage)
 

@@ -58,6 +58,25 @@ _BY_CLASS: tuple[tuple[str, type[errors.Error]], ...] = (
 )
 
 
+_raised: dict[tuple[str, str], errors.Error] = {}
+_RAISED_MAX = 256
+
+
+def remember(err: errors.Error) -> None:
+    """An error of ours that a function raises within DuckDB, which passes on its class and message alone."""
+    if len(_raised) >= _RAISED_MAX:
+        _raised.clear()
+    _raised[type(err).__name__, err.message] = err
+
+
+def _as_raised(kind: str, message: str) -> errors.Error | None:
+    """Such an error with its SQLSTATE, detail and hint."""
+    found = _raised.get((kind, message))
+    if found is None:
+        return None
+    return type(found)(found.message, detail=found.detail, hint=found.hint, sqlstate=found.sqlstate)
+
+
 def translate_error(err: Exception) -> errors.Error:
     """One of our errors with SQLSTATE for a `duckdb.Error`; message without DuckDB's prefix and source excerpt.
 
@@ -68,6 +87,8 @@ def translate_error(err: Exception) -> errors.Error:
     failed = _USER_CODE.search(str(err))
     if failed is not None:
         raised, message = failed.groups()
+        if raised and (exactly := _as_raised(raised, message.strip())) is not None:
+            return exactly
         if raised and (known := reworded(message.strip())) is not None:
             return known
         kind = getattr(errors, raised or "", None)  # what the engine's own functions raise; a program's, DataError

@@ -168,7 +168,10 @@ _RULES = (
     _rule(r"^(mismatched array dimensions|array must have (?:even number of elements|two columns))", _says(
         errors.DataError, r"\1", "2202E")),
     _rule(r"^(path element is not an integer: .*)", _says(errors.InvalidText, r"\1")),
-    _rule(r"^(cannot delete path in scalar)", _says(errors.InvalidParameter, r"\1")),
+    _rule(r"^(cannot delete path in scalar)", _says(errors.DataError, r"\1", "22023")),
+    _rule(r"^(dimension values cannot be null)", _says(errors.DataError, r"\1", "22004")),
+    _rule(r"^(array_fill takes several dimensions .*)", _says(errors.DataError, r"\1", "0A000")),
+    _rule(r"^(element takes an array of one element)", _says(errors.DataError, r"\1", "21000")),
     _rule(r"^(interval out of range)", _says(errors.OutOfRange, r"\1", "22008")),
     _rule(r"^(null value not allowed for object key)", _says(errors.DataError, r"\1", "22004")),
     _rule(r"^unknown TimeZone '(.*)'", _says(errors.DataError, r'time zone "\1" not recognized', "22023")),

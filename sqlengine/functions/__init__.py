@@ -25,6 +25,7 @@ from sqlengine.functions import (
     joined,
     json,
     json_changes,
+    json_path_calls,
     json_paths,
     likeness,
     maps,
@@ -38,6 +39,7 @@ from sqlengine.functions import (
     patterns,
     places,
     splitting,
+    sql_json,
     sql_regex,
     strings,
     time,
@@ -86,6 +88,8 @@ FAMILIES = (
     json,
     json_changes,
     json_paths,
+    json_path_calls,
+    sql_json,
 )
 
 

@@ -68,6 +68,42 @@ array_or_empty = scalar(
 )(lambda a: pc.coalesce(a, pa.scalar([], a.type)))
 
 
+element = declare(
+    "element(a anyarray) -> anyelement",
+    "the only element; NULL of an empty array, an error of one with several (Flink)",
+    example="element(ARRAY[7]) = 7",
+    can_raise=True,
+    duck="CASE WHEN len({0}) > 1 THEN error('element takes an array of one element') ELSE {0}[1] END",
+)
+array_sort_by = declare(
+    "array_sort(a anyarray, ascending boolean) -> anyarray",
+    "the elements in order, NULLs first where it ascends and last where it does not (Flink)",
+    example="array_sort(ARRAY[1, 3, NULL], false) = ARRAY[3, 1, NULL]",
+    duck="CASE WHEN {1} THEN list_sort({0}, 'ASC', 'NULLS FIRST') "
+    "WHEN NOT {1} THEN list_sort({0}, 'DESC', 'NULLS LAST') END",
+)
+array_sort_nulls = declare(
+    "array_sort(a anyarray, ascending boolean, nulls_first boolean) -> anyarray",
+    "the elements in order, NULLs where it says (Flink)",
+    example="array_sort(ARRAY[1, 3, NULL], false, true) = ARRAY[NULL, 3, 1]",
+    duck="CASE WHEN {1} AND {2} THEN list_sort({0}, 'ASC', 'NULLS FIRST') "
+    "WHEN {1} AND NOT {2} THEN list_sort({0}, 'ASC', 'NULLS LAST') "
+    "WHEN NOT {1} AND {2} THEN list_sort({0}, 'DESC', 'NULLS FIRST') "
+    "WHEN NOT {1} AND NOT {2} THEN list_sort({0}, 'DESC', 'NULLS LAST') END",
+)
+array_fill = declare(
+    "array_fill(x anyelement, dims integer[]) -> anyarray",
+    "an array of as many copies of a value as it says; of several dimensions where they are written out",
+    example="array_fill(7, ARRAY[3]) = ARRAY[7, 7, 7]",
+    strict=False,
+    can_raise=True,
+    duck="CASE WHEN {1}[1] IS NULL THEN error('dimension values cannot be null') "
+    "WHEN {1}[1] NOT BETWEEN 0 AND 134217727 THEN error('array size exceeds the maximum allowed (134217727)') "
+    "WHEN len({1}) <> 1 THEN error('array_fill takes several dimensions as ARRAY[...] only') "
+    "ELSE list_transform(range({1}[1]), lambda fill_at: {0}) END",
+)
+
+
 def _array_kernel(arg_types: Sequence[pa.DataType], result: pa.DataType) -> Kernel:
     """Interleave n columns of one type into arrays of n elements."""
 

@@ -43,11 +43,20 @@ def spelling(name: str, args: Sequence[str]) -> str | None:
     overloads = _overloads(name, len(args))
     if not overloads:
         return None
+    _check(overloads[0], args)
     typed = [_typed(arg, overloads, i) for i, arg in enumerate(args)]
     templates = {f.duck for f in overloads}
     if len(templates) == 1 and None not in templates and "" not in templates:
         return overloads[0].duck_text(typed)
     return None if typed == list(args) else f"{name}({', '.join(typed)})"
+
+
+def _check(function: Function, args: Sequence[str]) -> None:
+    """Raises where a constant is wrong for every row."""
+    if function.check is not None:
+        value = constant(args[function.constant_args[0]])
+        if value is not None:
+            function.check(value)
 
 
 @lru_cache(maxsize=1024)

@@ -72,6 +72,49 @@ duck.at_opening("text_unistr", [_TEXT], _TEXT, _of_escapes)
 duck.at_opening("text_nfc", [_TEXT], _TEXT, _in_form)
 duck.at_opening("text_in_form", [_TEXT, _TEXT], _TEXT, _in_form)
 
+_UTF16 = {"utf-16": "utf-16-be"}
+
+
+def _encoded(text: str, charset: str) -> bytes:
+    """As Java has it: UTF-16 begins with its mark, the high byte first; what a set lacks is a question mark."""
+    name = charset.lower()
+    mark = b"\xfe\xff" if name in _UTF16 else b""
+    return mark + text.encode(_UTF16.get(name, _known(name)), "replace")
+
+
+def _decoded(data: bytes, charset: str) -> str:
+    """As Java has it: UTF-16 without a mark has the high byte first; what is no character is the sign for it."""
+    name = charset.lower()
+    if name in _UTF16:
+        return data.decode("utf-16" if data[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-16-be", "replace")
+    return data.decode(_known(name), "replace")
+
+
+def _known(name: str) -> str:
+    if name not in ("us-ascii", "iso-8859-1", "utf-8", "utf-16", "utf-16be", "utf-16le"):
+        raise DataError(f'unrecognized encoding: "{name}"', sqlstate="22023")
+    return name
+
+
+_encodes, _decodes = per_row(_BYTES, _encoded), per_row(_TEXT, _decoded)
+duck.at_opening("text_in_charset", [_TEXT, _TEXT], _BYTES, _encodes)
+duck.at_opening("text_of_charset", [_BYTES, _TEXT], _TEXT, _decodes)
+charset_encode = scalar(
+    "charset_encode(s text, charset text) -> bytea",
+    "the bytes of a text in one of Java's character sets; encode(s, 'UTF-8') and its like mean this (Flink)",
+    example="encode(encode('é', 'UTF-16BE'), 'hex') = '00e9'",
+    broadcast=True,
+    can_raise=True,
+    duck="text_in_charset({0}, {1})",
+)(_encodes)
+charset_decode = scalar(
+    "charset_decode(b bytea, charset text) -> text",
+    "the text that bytes are in one of Java's character sets; decode(b, 'UTF-8') and its like mean this (Flink)",
+    example="decode(encode('é', 'UTF-8'), 'ISO-8859-1') = 'Ã©'",
+    broadcast=True,
+    can_raise=True,
+    duck="text_of_charset({0}::BLOB, {1})",
+)(_decodes)
 unistr = scalar(
     "unistr(s text) -> text",
     "the text with \\XXXX, \\+XXXXXX, \\uXXXX and \\UXXXXXXXX as the characters of these code points",

@@ -57,21 +57,20 @@ get_item_text = declare(
     example="('[1, 2]'::json ->> 1) = '2'",
     duck="json_extract_string({0}, '$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']')",
 )
-json_value = declare(
-    "json_value(j text, path text) -> text; json_value(j json, path text) -> text",
-    "what a JSON path leads to, as text",
-    example="json_value('{\"a\": [7]}', '$.a[0]') = '7'",
+json_extract_string = declare(
+    "json_extract_string(j text, path text) -> text; json_extract_string(j json, path text) -> text",
+    "what one of DuckDB's JSON paths leads to, as text; json_value(j, path) is the SQL standard's",
+    example="json_extract_string('{\"a\": [7]}', '$.a[0]') = '7'",
+    aliases=("get_json_object", "extractjsonfield"),
     duck="json_extract_string({0}, {1})",
-    aliases=("json_extract_string", "get_json_object", "extractjsonfield"),
     can_raise=True,
 )
-json_query = declare(
-    "json_query(j text, path text) -> json; json_query(j json, path text) -> json",
-    "what a JSON path leads to",
-    example="json_query('{\"a\": [7]}', '$.a') IS NOT NULL",
+json_extract = declare(
+    "json_extract(j text, path text) -> json; json_extract(j json, path text) -> json",
+    "what one of DuckDB's JSON paths leads to; json_query(j, path) is the SQL standard's",
+    example="json_extract('{\"a\": [7]}', '$.a') IS NOT NULL",
     duck="json_extract({0}, {1})",
     can_raise=True,
-    aliases=("json_extract",),
 )
 json_array_length = declare(
     "json_array_length(j json) -> integer",

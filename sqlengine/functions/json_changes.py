@@ -135,14 +135,6 @@ has_all = declare(
     aliases=("jsonb_exists_all",),
     duck="list_has_all(json_strings({0}), list_filter({1}, lambda has_k: has_k IS NOT NULL))",
 )
-json_exists = declare(
-    "json_exists(s text, path text) -> boolean; json_exists(j json, path text) -> boolean",
-    "whether a JSON path leads to something",
-    example="json_exists('{\"a\": null}', '$.a')",
-    can_raise=True,
-    aliases=("jsonb_path_exists",),
-    duck="system.main.json_exists({0}, {1})",
-)
 json_array_contains = declare(
     "json_array_contains(j json, item any) -> boolean",
     "whether an array has an element equal to a value (ksqlDB)",
@@ -179,7 +171,7 @@ json_present = declare(
 )
 json_wrapped = declare(
     "json_wrapped(j json) -> json",
-    "an array with the value as its element; JSON_QUERY(... WITH WRAPPER) means this",
+    "an array with the value as its element",
     example="json_array_length(json_wrapped('1'::json)) = 1",
     duck="CASE WHEN {0} IS NOT NULL THEN to_json([{0}]) END",
 )

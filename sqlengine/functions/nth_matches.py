@@ -17,12 +17,12 @@ from sqlengine.functions.posix_regex import compiled, matches
 from sqlengine.functions.registry import Function, per_row, scalar
 
 _TEXT, _INT, _BOOL = pa.string(), pa.int32(), pa.bool_()
-_TYPES = {"text": _TEXT, "integer": _INT, "boolean": _BOOL}
+_TYPES = {"text": _TEXT, "integer": _INT, "boolean": _BOOL, "text[][]": pa.list_(pa.list_(_TEXT))}
 
 
 def _known(signature: str, least: int, body: Callable[..., object], description: str, example: str) -> list[Function]:
     """Functions of `least` parameters of a signature, one more, and so on to all."""
-    name, params, result = re.fullmatch(r"(\w+)\((.*)\) -> (\w+)", signature).groups()  # type: ignore[union-attr]
+    name, params, result = re.fullmatch(r"(\w+)\((.*)\) -> (.+)", signature).groups()  # type: ignore[union-attr]
     parts = params.split(", ")
     kernel = per_row(_TYPES[result], body)
     found = []
@@ -52,6 +52,13 @@ def _found(text: str, pattern: re.Pattern[str], start: int, n: int, group: int) 
     if match is None or group > pattern.groups or match.start(group) < 0:
         return None
     return match.span(group)
+
+
+def _groups(text: str, pattern: str, flags: str = "") -> list[list[str | None]]:
+    """The groups of the first match, or of every one with `g`; the match itself, without groups."""
+    found = matches(text, compiled(pattern, flags.replace("g", ""), "regexp_matches"), 1)
+    chosen = found if "g" in flags else islice(found, 1)
+    return [list(match.groups()) if match.re.groups else [match[0]] for match in chosen]
 
 
 def _like(text: str, pattern: str, flags: str) -> bool:
@@ -133,4 +140,11 @@ regexp_replace_from, regexp_replace_nth, regexp_replace_flags = _known(
     _replaced,
     "the N-th match from a position on replaced, every one for N = 0; \\1 stands for group 1, \\& for the whole",
     "regexp_replace('abab', 'b', 'x', 1, 2) = 'abax'",
+)
+regexp_matches_all, regexp_matches_flags = _known(
+    "regexp_matches_all(s text, pattern text, flags text) -> text[][]",
+    2,
+    _groups,
+    "the groups of the first match, of every one with the flag g; regexp_matches(s, pattern, 'g') gives them as rows",
+    "(regexp_matches_all('ab1cb2', '(b)([0-9])'))[1] = ARRAY['b', '1']",
 )

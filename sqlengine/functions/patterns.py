@@ -130,7 +130,7 @@ regexp_like = _regex(
     False,
     "regexp_matches({0}, {1})",
     "regexp_like('abc', '^a')",
-    aliases=("regexp_matches",),
+    aliases=("regexp_matches", "regexp"),
 )
 similar_to = declare(
     "similar_to(s text, pattern text) -> boolean",

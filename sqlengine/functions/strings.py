@@ -347,6 +347,8 @@ translate = declare(
     "translate(s text, from_chars text, to_chars text) -> text",
     "characters replaced one for one",
     example="translate('abc', 'ab', 'x') = 'xc'",
+    aliases=("translate3",),
+    duck="translate({0}, {1}, {2})",
 )
 ascii_ = declare("ascii(s text) -> integer", "code point of the first character", example="ascii('a') = 97")
 chr_ = declare(

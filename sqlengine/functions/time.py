@@ -429,6 +429,15 @@ def epoch_ms(t: Value) -> Value:
     return pc.divide(t.cast(pa.int64()), pa.scalar(1000))
 
 
+to_timestamp_ltz_ms = declare(
+    "to_timestamp_ltz(n bigint) -> timestamptz",
+    "milliseconds since 1970 (Flink)",
+    example="to_timestamp_ltz(1000) = to_timestamp(1)",
+    can_raise=True,
+    duck="TIMESTAMPTZ '1970-01-01 00:00:00+00' + to_milliseconds({0})",
+)
+
+
 @scalar(
     "to_timestamp_ltz(n bigint, digits integer) -> timestamptz",
     "the moment n seconds (digits 0) or milliseconds (digits 3) after 1970 (Flink)",

@@ -69,6 +69,14 @@ parse_url = declare(
     example=f"parse_url({_EXAMPLE}, 'HOST') = 'example.org'",
     duck="CASE {1} " + " ".join(f"WHEN '{name}' THEN {text}" for name, text in _PARTS.items()) + " END",
 )
+_KEY = "'(?:^|&)' || regexp_escape({2}) || '=([^&]*)'"
+parse_url_key = declare(
+    "parse_url(address text, part text, key text) -> text",
+    "a parameter of an address's QUERY, NULL without it (Flink, Hive)",
+    example=f"parse_url({_EXAMPLE}, 'QUERY', 'k') = 'v'",
+    duck=f"CASE WHEN {{1}} = 'QUERY' AND system.main.regexp_matches({_PARTS['QUERY']}, {_KEY}) "
+    f"THEN system.main.regexp_extract({_PARTS['QUERY']}, {_KEY}, 1) END",
+)
 encode = declare(
     "url_encode(s text) -> text",
     "the text with every byte but letters, digits and - _ . ~ as % and two digits",

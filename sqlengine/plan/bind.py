@@ -414,6 +414,17 @@ def _matching_columns(pattern: str, expr: ast.Expr, relation: Relation) -> list[
     return [ast.SelectItem(ast.Column((f"#{i}",)), c.name) for i, c in chosen]
 
 
+def _fields(star: ast.Star, relation: Relation) -> list[ast.SelectItem] | None:
+    """`(column).*`: the fields of a column of rows, where no table has the name."""
+    if not star.table or any(c.table == star.table for c in relation.columns):
+        return None
+    found = [i for i, c in enumerate(relation.columns) if c.name == star.table and c.depth == 0 and not c.merged]
+    if len(found) != 1 or not pa.types.is_struct(dtype := relation.node.schema.field(found[0]).type):
+        return None
+    whole = ast.Column((f"#{found[0]}",))
+    return [ast.SelectItem(ast.FieldAccess(whole, field.name), field.name) for field in dtype]
+
+
 def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tuple[ast.SelectItem, ...]:
     """Each `*` becomes the columns it stands for."""
     out: list[ast.SelectItem] = []
@@ -425,6 +436,9 @@ def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tupl
             out.append(item)
             continue
         star = item.expr
+        if (fields := _fields(star, relation)) is not None:
+            out += fields
+            continue
         replaced = dict(star.replace)
         chosen = [
             (i, c)

@@ -12,9 +12,11 @@ from typing import Any
 from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError
+from sqlengine.sql.hypothetical import hypothetical
 from sqlengine.sql.lambdas import takes_lambda
 from sqlengine.sql.lower_values import fold, position_of
 from sqlengine.sql.nodes import find_all, nodes
+from sqlengine.sql.ties import with_ties
 
 _ROWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 """Function of JSON -> (functions of the arrays it goes through, names of its columns; none: the function's own)."""
@@ -24,6 +26,10 @@ for _prefix in ("json", "jsonb"):
     _ROWS[f"{_prefix}_object_keys"] = (("json_keys",), ())
     _ROWS[f"{_prefix}_each"] = (("json_keys", "json_values"), ("key", "value"))
     _ROWS[f"{_prefix}_each_text"] = (("json_keys", "json_values_text"), ("key", "value"))
+_ROWS["jsonb_path_query"] = (("jsonb_path_items",), ())
+_ROWS["regexp_matches"] = (("regexp_matches_all",), ())
+_ARGUMENTS = {"jsonb_path_query": (2, 3, 4), "regexp_matches": (2, 3)}
+"""How many arguments such a function has, where not one."""
 
 
 def plain_forms(tree: exp.Expr) -> None:
@@ -74,6 +80,25 @@ def _has_keys(name: str) -> Callable[[exp.Expr], None]:
     return rule
 
 
+def _leads_to_something(node: exp.Expr) -> None:
+    """`j @? path`: errors in the document's shape make it NULL."""
+    silent = (exp.Literal.string("{}"), exp.Boolean(this=True))
+    node.replace(call("jsonb_path_exists", node.this, node.expression, *silent))
+
+
+def _matches_path(node: exp.Expr) -> None:
+    """`j @@ path`, whose sides sqlglot has the other way round."""
+    silent = (exp.Literal.string("{}"), exp.Boolean(this=True))
+    node.replace(call("jsonb_path_match", node.expressions[0], node.this, *silent))
+
+
+def _as_path(node: exp.Expr) -> None:
+    """`x::jsonpath`."""
+    kind = node.args["to"]
+    if str(kind.args.get("kind")).lower() == "jsonpath":
+        node.replace(call("jsonpath", node.this))
+
+
 def _overlaps(node: exp.Expr) -> None:
     """Each pair in order, (start, end) or (start, length); a moment counts as part of itself."""
     sides = [side.expressions if isinstance(side, exp.Tuple) else [] for side in (node.this, node.expression)]
@@ -94,12 +119,54 @@ def _span(side: list[exp.Expr]) -> list[exp.Expr]:
 def _called(node: exp.Expr) -> None:
     """A plain call: of a function that gives rows, of the aggregate `some`, of unix_timestamp without a moment."""
     name = node.name.lower()
-    if name in _ROWS:
+    if name in _ROWS and (name != "regexp_matches" or _gives_matches(node)):
         _as_rows(node, name)
+    elif name == "array_fill":
+        _filled(node)
+    elif name in _CHARSET_CALLS:
+        _by_charset(node, name)
+    elif name == "map_union" and len(node.expressions) > 2:
+        first, *others = node.expressions
+        for other in others[:-1]:
+            first = call("map_union", first, other)
+        node.set("expressions", [first, others[-1]])
     elif name == "some" and len(node.expressions) == 1 and not _is_compared_with(node):
         node.set("this", "bool_or")
     elif name == "unix_timestamp" and not node.expressions:
         node.set("expressions", [call("now")])
+
+
+_CHARSET_CALLS = {"encode": "charset_encode", "decode": "charset_decode"}
+CHARSETS = frozenset(("US-ASCII", "ISO-8859-1", "UTF-8", "UTF-16BE", "UTF-16LE", "UTF-16"))
+"""What Flink's ENCODE and DECODE know; PostgreSQL's of these names take hex, base64 and escape."""
+
+
+def _by_charset(node: exp.Expr, name: str) -> None:
+    form = node.expressions[1] if len(node.expressions) == 2 else None
+    if isinstance(form, exp.Literal) and form.is_string and form.name.upper() in CHARSETS:
+        node.set("this", _CHARSET_CALLS[name])
+
+
+def _gives_matches(node: exp.Expr) -> bool:
+    """Whether regexp_matches is PostgreSQL's, a row for each match, not DuckDB's condition: in FROM, or with `g`."""
+    in_from = isinstance(node.parent, (exp.Table, exp.Lateral)) and node.parent.this is node
+    flags = node.expressions[2] if len(node.expressions) == 3 else None
+    return in_from or (isinstance(flags, exp.Literal) and flags.is_string and "g" in flags.name)
+
+
+def _filled(node: exp.Expr) -> None:
+    """array_fill with its dimensions written out: an array of one dimension after the other."""
+    given = node.expressions
+    if len(given) < 2 or not isinstance(given[1], exp.Array):
+        return
+    if len(given) == 3:
+        bounds = given[2].expressions if isinstance(given[2], exp.Array) else []
+        if len(bounds) != len(given[1].expressions) or any(b.name != "1" for b in bounds):
+            raise NotSupportedError("arrays begin with 1 here: array_fill with other bounds is not supported")
+    value = given[0]
+    for size in reversed(given[1].expressions):
+        value = call("array_fill", value.copy(), exp.Array(expressions=[size.copy()]))
+    node.set("expressions", value.expressions)
 
 
 def _is_compared_with(node: exp.Expr) -> bool:
@@ -112,9 +179,9 @@ def _is_compared_with(node: exp.Expr) -> bool:
 
 def _as_rows(node: exp.Expr, name: str) -> None:
     functions, columns = _ROWS[name]
-    if len(node.expressions) != 1:
+    if len(node.expressions) not in _ARGUMENTS.get(name, (1,)):
         return
-    lists = [call(function, node.expressions[0].copy()) for function in functions]
+    lists = [call(function, *(given.copy() for given in node.expressions)) for function in functions]
     above = node.parent
     if isinstance(above, (exp.Table, exp.Lateral)) and above.this is node:
         _in_from(above, lists, columns or (name,), name)
@@ -164,7 +231,11 @@ _RULES: dict[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.JSONBContainsAnyTopKeys: _has_keys("json_has_any"),
     exp.JSONBContainsAllTopKeys: _has_keys("json_has_all"),
     exp.JSONBDeleteAtPath: _has_keys("jsonb_delete_path"),
-    exp.JSONBPathExists: _has_keys("json_exists"),
+    exp.JSONBPathExists: _leads_to_something,
+    exp.MatchAgainst: _matches_path,
+    exp.Cast: _as_path,
     exp.Overlaps: _overlaps,
+    exp.WithinGroup: hypothetical,
+    exp.Fetch: with_ties,
     exp.Anonymous: _called,
 }

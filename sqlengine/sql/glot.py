@@ -52,7 +52,7 @@ own."""
 KEYWORD_FUNCTIONS = frozenset(
     "LEFT RIGHT REPLACE ROW WINDOW FORMAT FIRST RANGE LIST MAP STRUCT TRUNCATE INSERT DATE TIME TIMESTAMP "
     "TIMESTAMPTZ TEXT "
-    "CHAR JSON JSONB UUID NAME YEAR SESSION NEXT GLOB XOR".split()
+    "CHAR JSON JSONB UUID NAME YEAR SESSION NEXT GLOB XOR REGEXP".split()
 )
 """Keywords of sqlglot that name a function when an opening parenthesis follows."""
 _INCOMPLETE = frozenset(("BY", ","))

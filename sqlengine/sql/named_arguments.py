@@ -1,14 +1,25 @@
-"""`make_interval(days => 10)`: arguments given by name, put in their places."""
+"""`make_interval(days => 10)`, `jsonb_path_query(j, path, silent => true)`: arguments given by name, put in their
+places."""
 
 from __future__ import annotations
 
 from sqlengine import errors
 from sqlengine.duck_macros import INTERVAL_PARTS
-from sqlengine.sql.lexer import NUMBER, Token
+from sqlengine.sql.lexer import NUMBER, STRING, WORD, Token
 from sqlengine.sql.token_edit import operator, split_arguments
 
-NAMED: dict[str, tuple[str, ...]] = {"MAKE_INTERVAL": INTERVAL_PARTS}
-"""Functions and their parameters, all of which are 0 when they are left out."""
+_PATH_PARTS = ("target", "path", "vars", "silent")
+NAMED: dict[str, tuple[str, ...]] = {
+    "MAKE_INTERVAL": INTERVAL_PARTS,
+    **{f"JSONB_PATH_{name}": _PATH_PARTS for name in ("EXISTS", "MATCH", "QUERY", "QUERY_ARRAY", "QUERY_FIRST")},
+}
+"""Functions and their parameters."""
+_LEFT_OUT: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(INTERVAL_PARTS, (NUMBER, "0")),
+    "vars": (STRING, "{}"),
+    "silent": (WORD, "false"),
+}
+"""What a parameter is that is left out; one that is not here must be given."""
 _ARROWS = ("=>", ":=")
 
 
@@ -30,8 +41,14 @@ def in_places(name: Token, inner: list[Token]) -> list[Token]:
     out: list[Token] = []
     for key in names[: last + 1]:
         out += [operator(",", name)] if out else []
-        out += given.get(key, [Token(NUMBER, "0", name.start, name.end)])
+        out += given[key] if key in given else [_left_out(name, key)]
     return out
+
+
+def _left_out(name: Token, key: str) -> Token:
+    if key not in _LEFT_OUT:
+        raise errors.UndefinedFunction(f"function {name.value} needs its parameter {key}", position=name.start)
+    return Token(*_LEFT_OUT[key], name.start, name.end)
 
 
 def _placed(name: Token, argument: list[Token], before: dict[str, list[Token]]) -> tuple[str, list[Token]]:

@@ -221,12 +221,15 @@ class _Rendering:
         remember(self.types, table, self.columns(ref))
 
     def _strip_schemas(self, tree: exp.Expr) -> None:
-        """`public.t.a` -> `t.a`: the schema went away with the table's name."""
+        """`public.t.a` -> `t.a`: the schema went away with the table's name.  `t.c.*` is then a row's fields."""
         for node in find_all(tree, exp.Column):
             parts = tuple(part.name for part in node.parts)
             if len(parts) > 2 and _of_schema(parts[:-1]) in map(_of_schema, self.replaced):
                 node.set("db", None)
                 node.set("catalog", None)
+            elif isinstance(node.this, exp.Star) and len(parts) == 3:
+                column = exp.Column(this=node.args["table"].copy(), table=node.args["db"].copy())
+                node.replace(raw(f"unnest({text(column)})"))
 
     def _time_travel(self, tree: exp.Expr) -> None:
         """FOR SYSTEM_TIME AS OF x -> an ASOF join on the table's time; AS OF PROCTIME() -> the table as it

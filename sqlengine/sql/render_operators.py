@@ -55,11 +55,13 @@ _GIVES: dict[str, str] = {
     **dict.fromkeys(
         "json_agg json_array_present json_build_array json_build_object json_concat json_object_agg json_present "
         "json_query json_strip_nulls json_without jsonb_agg jsonb_build_array jsonb_build_object "
-        "jsonb_delete_path jsonb_object jsonb_object_agg "
+        "json_extract jsonb_delete_path jsonb_object jsonb_object_agg jsonb_path_query_array jsonb_path_query_first "
         "jsonb_strip_nulls parse_json row_to_json to_json to_jsonb try_parse_json".split(),
         "json",
     ),
-    **dict.fromkeys("convert_to decode digest from_base64 hmac to_bytes unbase64 unhex".split(), "bytea"),
+    **dict.fromkeys(
+        "charset_encode convert_to decode digest from_base64 hmac to_bytes unbase64 unhex".split(), "bytea"
+    ),
     **{f"{name}_bytes": "bytea" for name in _DIGESTS},
 }
 

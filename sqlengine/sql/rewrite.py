@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from sqlengine import errors
 from sqlengine.sql.interval import parse_interval
+from sqlengine.sql.json_table import json_tables
 from sqlengine.sql.lambdas import takes_lambda
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
 from sqlengine.sql.mutual import mutual_recursions
@@ -47,6 +48,9 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = pg_forms(result)
     if words & {"?", "$", ":"}:
         result = _parameters(result)
+    if "JSON_TABLE" in words:
+        result = json_tables(result)
+        words |= {token.upper for token in result}
     if words & TRIGGERS:
         result = special_calls(result)
     if "=>" in words:
@@ -81,6 +85,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _row_types(result)
     if "MAP" in words:
         result = _map_literals(result)
+    if "*" in words and "(" in words:
+        result = _fields_of(result)
     if words & {"[", "MAP"}:
         result = _bare_arrays(_indexes(result))
     return result
@@ -89,6 +95,32 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
 def streaming_forms(tokens: list[Token]) -> list[Token]:
     """Of the rewrites those that every dialect needs: changelogs in WITH, and window table functions."""
     return _table_functions(_changelogs(tokens))
+
+
+def _fields_of(tokens: list[Token]) -> list[Token]:
+    """`(t.c).*` -> `t.c.*`: all fields of a column."""
+    out: list[Token] = []
+    for token in tokens:
+        out.append(token)
+        closes = token.value == "*" and len(out) > 4 and out[-2].value == "." and out[-3].value == ")"
+        opener = next((i for i in range(len(out) - 4, max(-1, len(out) - 10), -1) if out[i].value == "("), None)
+        if (
+            not closes
+            or opener is None
+            or (opener and out[opener - 1].kind in (WORD, QUOTED) and _is_call(out, opener))
+        ):
+            continue
+        inner = out[opener + 1 : -3]
+        names = inner[::2]
+        if all(t.kind in (WORD, QUOTED) for t in names) and all(t.value == "." for t in inner[1::2]) and len(inner) % 2:
+            out[opener:] = [*inner, *out[-2:]]
+    return out
+
+
+def _is_call(tokens: Sequence[Token], opener: int) -> bool:
+    """Whether a name before a parenthesis is that of a function."""
+    before = tokens[opener - 1]
+    return before.kind == QUOTED or before.upper not in ("SELECT", "DISTINCT", "ALL", "RETURNING")
 
 
 _LITERAL_TYPES = frozenset(("DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ"))

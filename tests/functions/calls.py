@@ -12,9 +12,14 @@ import pyarrow as pa
 from sqlengine.expr import tree
 from sqlengine.functions import Function
 from sqlengine.functions.signature import Arg, Signature
-from sqlengine.types import INTERVAL, TIMESTAMP, TIMESTAMPTZ, UUID, from_sql
+from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, from_sql
 from tests.functions.values import column, value_of
 
+JSON_PATHS = (
+    *(f"jsonb_path_{name}" for name in ("exists", "match", "items", "query_array", "query_first")),
+    *("json_value", "json_value_state", "json_query", "json_query_state", "json_query_text", "json_exists"),
+)
+"""Functions of a document, a path, variables and more."""
 PSEUDO: dict[str, list[pa.DataType]] = {
     "anynumber": [pa.int16(), pa.int32(), pa.int64(), pa.float64()],
     "anyint": [pa.int16(), pa.int32(), pa.int64()],
@@ -98,8 +103,18 @@ SMALL: dict[tuple[str, int], list[Any]] = {
     ("make_date", 0): [1900, 2024],
     ("make_date", 1): [1, 2, 12],
     ("make_date", 2): [1, 28],
-    ("json_value", 1): ["$.a", "$[0]"],
-    ("json_query", 1): ["$.a", "$[0]"],
+    **{(name, 1): ["$.a", "$[0]"] for name in ("json_extract_string", "json_extract")},
+    **{(name, 1): ["$.a", "$[*] ? (@ > 1)", "strict $[0]", "$.**.type()"] for name in JSON_PATHS},
+    **{(name, 2): ["{}", '{"x": 1}'] for name in JSON_PATHS},
+    **{(name, 3): ["never", "always", "several"] for name in ("json_query", "json_query_state", "json_query_text")},
+    **{(name, at): ["null", "error"] for name in ("json_query", "json_query_text") for at in (4, 5)},
+    **{("json_value", at): ["null", "error"] for at in (3, 4)},
+    ("json_exists", 3): ["true", "false", "unknown", "error"],
+    ("array_fill", 1): [[0], [2], [3]],
+    **{(name, 1): ["UTF-8", "US-ASCII", "UTF-16", "utf-16le"] for name in ("charset_encode", "charset_decode")},
+    ("regexp_matches_all", 1): ["a|(b)", "([a-z])([0-9])?"],
+    ("regexp_matches_all", 2): ["", "g", "gi"],
+    ("jsonpath", 0): ["$.a", "strict $[*] ? (@.b == 1 || exists(@.c))", "-$.x + 1"],
     ("json_get", 1): ["a", "c d"],
     ("json_get_text", 1): ["a", "c d"],
     ("like_escape", 2): ["!"],
@@ -221,7 +236,11 @@ def maker(function: Function, index: int, dtype: pa.DataType, text: str) -> Call
         return lambda r: r.choice(["hour", "minute"])
     if few and isinstance(few[0], tuple) and dtype == INTERVAL:
         return lambda r: pa.MonthDayNano(r.choice(few))
-    if few and isinstance(few[0], str) == pa.types.is_string(dtype) and not isinstance(few[0], tuple):
+    if (
+        few
+        and isinstance(few[0], str) == (pa.types.is_string(dtype) or dtype == JSON)
+        and not isinstance(few[0], tuple)
+    ):
         return lambda r: r.choice(few)
     if dtype == INTERVAL and "timestamptz" in text:  # DuckDB subtracts the clock part before it adds months
         return lambda r: pa.MonthDayNano([0, r.randint(-400, 400), r.randint(-(10**11), 10**11) * 1000])
