@@ -184,9 +184,18 @@ MACROS: tuple[str, ...] = (
     "regexp_replace(regexp_replace(regexp_replace(x::VARCHAR, '^(-?[0-9])([0-9]{15})\\.0$', '\\1.\\2e+15'), "
     "'\\.0$', ''), '\\.?0*e\\+15$', 'e+15') END WHEN typeof(x) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME "
     "ZONE') THEN "
-    "regexp_replace(x::VARCHAR, '^([^ ]*) \\(BC\\)(.*)$', '\\1\\2 BC') ELSE x::VARCHAR END",
+    "regexp_replace(x::VARCHAR, '^([^ ]*) \\(BC\\)(.*)$', '\\1\\2 BC') "
+    "WHEN typeof(x) = 'INTERVAL' THEN interval_text(x::VARCHAR) ELSE x::VARCHAR END",
+    # Of DuckDB's text of an interval: mons, plurals of all but 1, a plus behind a field that is negative.
+    "CREATE MACRO interval_text(s) AS regexp_replace(regexp_replace(regexp_replace(s, 'month', 'mon', 'g'), "
+    "'-1 (year|mon|day)( |$)', '-1 \\1s\\2', 'g'), '(-[0-9]+ [a-z]+) ([0-9])', '\\1 +\\2', 'g')",
     "CREATE MACRO to_timestamp(s) AS CASE typeof(s) WHEN 'VARCHAR' THEN s::VARCHAR::TIMESTAMPTZ "
     "ELSE system.main.to_timestamp(s::DOUBLE) END",
+    # What is compared with mz_now(): milliseconds, no later than in the year 9999, or a moment.
+    "CREATE MACRO mz_moment(x) AS CASE WHEN typeof(x) IN ('SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'FLOAT', "
+    "'DOUBLE') OR starts_with(typeof(x), 'DECIMAL') THEN system.main.to_timestamp("
+    "least(try_cast(x::VARCHAR AS DOUBLE), 253402300799999 + 0 * try_cast(x::VARCHAR AS DOUBLE)) / 1000) "
+    "ELSE x::VARCHAR::TIMESTAMPTZ END",
     "CREATE MACRO cardinality(a) AS len(a)",
     # A map of keys and values side by side; a key that comes again takes the later value.
     "CREATE MACRO map_of(k, v) AS CASE WHEN k IS NOT NULL THEN map_from_entries(list_filter("

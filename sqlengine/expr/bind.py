@@ -21,6 +21,7 @@ from sqlengine.expr.bind_user import user_call
 from sqlengine.expr.coerce import as_arg, boolean, cast, coerce, type_name, unify, untyped
 from sqlengine.expr.dialects import dialect_call, rules
 from sqlengine.expr.higher_order import LambdaScope, Request, bind_higher_order
+from sqlengine.expr.mz_now import operands
 from sqlengine.expr.parameters import stand_in
 from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
@@ -174,14 +175,13 @@ class _Binder:
 
     def binary(self, expr: ast.Binary) -> tree.Expr:
         if expr.op in ("and", "or"):
-            parts = [self._condition(part, expr.op) for part in _flat(expr, expr.op)]
-            return tree.Call(pa.bool_(), expr.op, tuple(parts))
+            return tree.Call(pa.bool_(), expr.op, tuple(self._condition(p, expr.op) for p in _flat(expr, expr.op)))
         if expr.op in _NEGATED:
             positive = ast.Binary(_NEGATED[expr.op], expr.left, expr.right, expr.position)
             return tree.Call(pa.bool_(), "not", (self.binary(positive),))
         if isinstance(expr.left, ast.Row) and isinstance(expr.right, ast.Row) and expr.op in ("=", "<>"):
             return self._rows(expr.op, expr.left, expr.right)
-        left, right = self.bind(expr.left), self.bind(expr.right)
+        left, right = operands(expr.left, expr.right, self.bind)
         try:
             if expr.rules:
                 return rules(expr.rules).operation(expr.op, left, right)

@@ -86,6 +86,29 @@ array_repeat = declare(
     duck="CASE WHEN {1} IS NOT NULL THEN list_transform(range(array_length_checked({1})), lambda i: {0}) END",
     can_raise=True,
 )
+array_fill = declare(
+    "array_fill(item anyelement, lengths integer[]) -> anyarray",
+    "an array of one element so many times; arrays of one dimension only",
+    example="array_fill('a', ARRAY[2]) = ARRAY['a', 'a']",
+    strict=False,
+    duck="CASE WHEN {1} IS NULL OR {1}[1] IS NULL THEN error('dimension array or low bound array cannot be null') "
+    "WHEN len({1}) = 1 THEN list_transform(range(array_length_checked({1}[1])), lambda i: {0}) "
+    "ELSE error('array_fill makes arrays of one dimension') END",
+    can_raise=True,
+)
+_PLACES = "list_transform(range(CASE WHEN {1} = 1 THEN len({0}) ELSE 0 END), lambda i: CAST(%s AS INTEGER))"
+array_subscripts = declare(
+    "array_subscripts(a anyarray, dimension integer) -> integer[]",
+    "the places of an array, none of another dimension than 1; generate_subscripts(a, 1) gives them as rows",
+    example="array_subscripts(ARRAY['a', 'b'], 1) = ARRAY[1, 2]",
+    duck=_PLACES % "i + 1",
+)
+array_subscripts_reverse = declare(
+    "array_subscripts(a anyarray, dimension integer, reverse boolean) -> integer[]",
+    "the same from the last to the first, where `reverse` says so",
+    example="array_subscripts(ARRAY['a', 'b'], 1, true) = ARRAY[2, 1]",
+    duck=_PLACES % "CASE WHEN {2} THEN len({0}) - i ELSE i + 1 END",
+)
 element_at = declare(
     "element_at(a anyarray, i bigint) -> anyelement",
     "the i-th element, from the end when negative; NULL beyond the ends",

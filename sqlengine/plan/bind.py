@@ -34,6 +34,7 @@ from sqlengine.plan.correlation import Domain, is_grouped, padded
 from sqlengine.plan.join import bind_join, join_onto, joined
 from sqlengine.plan.late import slack_us
 from sqlengine.plan.match import match_relation
+from sqlengine.plan.outer_aggregates import beside_groups, lifted
 from sqlengine.plan.over import over_windows
 from sqlengine.plan.pivot import pivot, unpivot
 from sqlengine.plan.ranking import Bind, first_of_each, limited, order_output, qualified, ranked_subquery
@@ -43,7 +44,7 @@ from sqlengine.plan.sample import sample
 from sqlengine.plan.scope import Relation, Visible, named, whole_rows
 from sqlengine.plan.set_operations import bind_set_operation
 from sqlengine.plan.subquery import COUNTS, Subqueries
-from sqlengine.plan.unify import coerce, meet
+from sqlengine.plan.unify import coerce, met
 from sqlengine.plan.unnest import ONE_ROW, items_unnested, unnested
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.window import to_window, window_relation
@@ -241,7 +242,7 @@ class Binder:
     def _values(self, rel: ast.ValuesRef) -> Relation:
         nothing = ONE_ROW
         rows = [[bind_scalar(e, nothing) for e in row] for row in rel.rows]
-        merged = [meet([row[i].type for row in rows], rel.rules) for i in range(len(rows[0]))]
+        merged = [met([row[i] for row in rows], rel.rules) for i in range(len(rows[0]))]
         names = [*rel.column_aliases, *(f"column{i + 1}" for i in range(len(rel.column_aliases), len(merged)))]
         schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
         cast = tuple(tuple(coerce(e, t, rel.rules) for e, t in zip(row, merged, strict=True)) for row in rows)
@@ -317,7 +318,7 @@ class Binder:
             relation = Subqueries(free).restricted(relation, whole_rows(s.where, relation), "WHERE")
         s = replace(s, items=_expand_stars(s.items, relation))
         s = replace(s, items=whole_rows(s.items, relation), group_by=whole_rows(s.group_by, relation))
-        s = replace(s, having=whole_rows(s.having, relation))
+        s = lifted(free, replace(s, having=whole_rows(s.having, relation)), relation)
         if s.group_by == (ast.Star(),):
             s = replace(s, group_by=tuple(i.expr for i in s.items if not has_aggregates((i,))))
         grouped = is_grouped(s)
@@ -334,12 +335,14 @@ class Binder:
         over the groups."""
         relation, s = group_windows(relation, s)
         only = self.domain if self.domain is not None and self.domain.is_only_key(s) else None
-        if s.having is None or not (contains(s.having, ast.Subquery) or only):
-            relation, placed = Aggregation(relation, s).bind()
-            return (relation if only is None else _with_empty(only, relation)), placed
-        with_having = replace(s, items=(*s.items, ast.SelectItem(s.having, "$having")), having=None)
-        relation, placed = Aggregation(relation, with_having).bind()
+        apart = s.having is not None and (only is not None or contains(s.having, ast.Subquery))
+        if apart and s.having is not None:
+            s = replace(s, items=(*s.items, ast.SelectItem(s.having, "$having")), having=None)
+        relation, placed = Aggregation(relation, s).bind()
         relation = relation if only is None else _with_empty(only, relation)
+        relation, placed = beside_groups(self, relation, placed)
+        if not apart:
+            return relation, placed
         condition = placed.items[-1].expr
         relation = Subqueries(self.within(None), grouped=True).restricted(relation, condition, "HAVING")
         return relation, replace(placed, items=placed.items[:-1])

@@ -23,7 +23,7 @@ from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import conjoin, transform
 from sqlengine.plan.scope import HIDDEN, Relation, Visible
-from sqlengine.plan.unify import coerce, meet
+from sqlengine.plan.unify import coerce, met
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
@@ -204,7 +204,7 @@ def is_dependent_values(values: ast.ValuesRef, left: Relation) -> bool:
 def joined_values(binder: DependentBinder, rel: ast.Join, left: Relation, values: ast.ValuesRef) -> Relation:
     """Each row of `left` with the rows of a VALUES list over its columns."""
     bound = [[bind_scalar(e, left) for e in row] for row in values.rows]
-    merged = [meet([row[i].type for row in bound]) for i in range(len(bound[0]))]
+    merged = [met([row[i] for row in bound]) for i in range(len(bound[0]))]
     names = [*values.column_aliases, *(f"column{i + 1}" for i in range(len(values.column_aliases), len(merged)))]
     branches = []
     for row in bound:

@@ -11,6 +11,7 @@ from sqlengine.errors import InvalidParameter, SyntaxError  # noqa: A004 - SQL's
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Const
 from sqlengine.plan import build, nodes
+from sqlengine.plan.aggregate import is_aggregate
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.rewrite import conjoin, conjuncts, contains, transform, walk
 from sqlengine.plan.scope import Relation, named
@@ -41,7 +42,7 @@ def qualified(s: ast.Select) -> ast.Select:
     computed = {i.name for i in s.items if not _is_column_of_that_name(i)}
 
     def hide(e: ast.Expr) -> ast.Expr | None:
-        if isinstance(e, ast.Column) and not (len(e.parts) == 1 and e.parts[0] in computed):
+        if is_aggregate(e) or isinstance(e, ast.Column) and not (len(e.parts) == 1 and e.parts[0] in computed):
             names.setdefault(e, f"$column{len(names)}")
         return ast.Column((names[e],)) if e in names else e if isinstance(e, ast.Column) else None
 
@@ -89,11 +90,30 @@ def first_of_each(s: ast.Select) -> ast.Select:
     order = tuple(replace(o, expr=meant(o.expr)) for o in s.order_by)
     if any(o.expr not in partition for o in order[: len(partition)]):
         raise SyntaxError("SELECT DISTINCT ON expressions must match initial ORDER BY expressions", sqlstate="42P10")
+    if any(isinstance(e, ast.Call) and e.over is not None for e in walk((partition, order))):
+        return first_of_each(_windows_below(s, partition, order))
     rest = tuple(o for o in order if o.expr not in partition)
     first = ast.Call("row_number", (), over=ast.WindowFrame(partition, rest))
     condition = ast.Binary("<=", first, ast.Literal(1, "integer"))
     qualify = condition if s.qualify is None else ast.Binary("and", s.qualify, condition)
     return replace(s, distinct_on=(), qualify=qualify)
+
+
+def _windows_below(s: ast.Select, keys: tuple[ast.Expr, ...], order: tuple[ast.OrderItem, ...]) -> ast.Select:
+    """DISTINCT ON of window functions: over a subquery that has them, and all it is ordered by, as hidden columns."""
+    names: dict[ast.Expr, str] = {}
+    for expr in (*keys, *(o.expr for o in order)):
+        names.setdefault(expr, f"$first{len(names)}")
+    hidden = tuple(ast.SelectItem(expr, name) for expr, name in names.items())
+    inner = replace(s, items=(*s.items, *hidden), distinct_on=(), order_by=(), limit=None, offset=None, ctes=())
+    return ast.Select(
+        items=(ast.SelectItem(ast.Star(except_=tuple(names.values())), "*"),),
+        from_=ast.SubqueryRef(inner, "$distinct"),
+        distinct_on=tuple(ast.Column((names[key],)) for key in keys),
+        order_by=tuple(replace(o, expr=ast.Column((names[o.expr],))) for o in order),
+        limit=s.limit,
+        offset=s.offset,
+    )
 
 
 def ranked_subquery(bind: Bind, binder: QueryBinder, s: ast.Select) -> tuple[ast.Select, Relation] | None:

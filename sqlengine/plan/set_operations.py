@@ -11,12 +11,13 @@ from typing import Protocol
 import pyarrow as pa
 
 from sqlengine.errors import DuplicateColumn, SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.expr.coerce import untyped
 from sqlengine.expr.tree import Call, Const, Expr, InputRef
 from sqlengine.plan import build, nodes
 from sqlengine.plan.nodes import AggregateCall, Node
 from sqlengine.plan.properties import derive
 from sqlengine.plan.scope import Relation, named
-from sqlengine.plan.unify import meet
+from sqlengine.plan.unify import coerce, meet
 from sqlengine.sql import ast
 
 
@@ -35,8 +36,10 @@ def bind_set_operation(binder: QueryBinder, op: ast.SetOperation) -> Relation:
         left, right = _by_name(left, right)
     if len(left.columns) != len(right.columns):
         raise SyntaxError(f"each {op.op.upper()} query must have the same number of columns")
-    pairs = zip(known_types(left.node), known_types(right.node), strict=True)
-    merged = [meet(pair, op.rules) for pair in pairs]
+    known = [known_types(side.node, texts=not op.rules) for side in (left, right)]
+    merged = [meet(pair, op.rules) for pair in zip(*known, strict=True)]
+    for side in () if op.rules else (left, right):
+        _check_literals(side.node, merged)
     names = [c.name for c in left.columns]
     schema = pa.schema([pa.field(n, t) for n, t in zip(names, merged, strict=True)])
     sides = [build.cast_to(side.node, schema, op.rules) for side in (left, right)]
@@ -46,24 +49,41 @@ def bind_set_operation(binder: QueryBinder, op: ast.SetOperation) -> Relation:
     return named(both if op.all else build.renamed(build.grouped(both, range(len(names)), ()), names), None)
 
 
-def known_types(node: Node) -> list[pa.DataType]:
-    """The types of a query's columns; those that are NULL in each of its rows have none yet."""
-    return [pa.null() if _is_null(node, i) else field.type for i, field in enumerate(node.schema)]
+def known_types(node: Node, *, texts: bool = True) -> list[pa.DataType]:
+    """The types of a query's columns; those that are a literal in each of its rows, NULL or one of `texts`, have none
+    yet."""
+    kinds = list(node.schema.types)
+    for column, kind in enumerate(kinds):
+        found = _literals(node, column) if pa.types.is_string(kind) else []
+        if found and (texts or all(const.value is None for const in found)):
+            kinds[column] = pa.null()
+    return kinds
 
 
-def _is_null(node: Node, column: int) -> bool:
-    """Whether a column is the literal NULL, which is text where nothing else is known."""
+def _literals(node: Node, column: int) -> list[Const]:
+    """The literals that a column consists of, where those are all of it and text where nothing else is known."""
     match node:
         case nodes.UnionAll(branches=branches):
-            return all(_is_null(branch, column) for branch in branches)
+            found = [_literals(branch, column) for branch in branches]
+            return [const for some in found for const in some] if all(found) else []
         case nodes.GroupAggregate(input=below, keys=keys) if column < len(keys):
-            return _is_null(below, keys[column])
+            return _literals(below, keys[column])
+        case nodes.Values(rows=rows):
+            cells = [row[column] for row in rows]
+            return [c for c in cells if isinstance(c, Const)] if cells and all(map(untyped, cells)) else []
         case nodes.Project(input=below, exprs=exprs):
             expr = exprs[column]
             if isinstance(expr, InputRef):
-                return _is_null(below, expr.index)
-            return isinstance(expr, Const) and expr.value is None and pa.types.is_string(expr.type)
-    return False
+                return _literals(below, expr.index)
+            return [expr] if isinstance(expr, Const) and untyped(expr) else []
+    return []
+
+
+def _check_literals(node: Node, kinds: list[pa.DataType]) -> None:
+    """InvalidText (22P02) for a literal that is no value of the type that its column takes."""
+    for column, kind in enumerate(kinds):
+        for const in _literals(node, column) if not pa.types.is_string(kind) else ():
+            coerce(const, kind)
 
 
 def _by_name(left: Relation, right: Relation) -> tuple[Relation, Relation]:

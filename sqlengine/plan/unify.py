@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sqlengine import types
 from sqlengine.errors import DatatypeMismatch
+from sqlengine.expr.coerce import cast, untyped
 from sqlengine.expr.dialects import rules
 from sqlengine.expr.parameters import note
 from sqlengine.expr.tree import Cast, Const, Expr
@@ -28,6 +29,13 @@ def meet(kinds: Sequence[pa.DataType], dialect: str = "") -> pa.DataType:
     return pa.string() if pa.types.is_null(merged) else merged
 
 
+def met(exprs: Sequence[Expr], dialect: str = "") -> pa.DataType:
+    """The same of expressions, of which literals like 'x' take the others' type."""
+    if dialect:
+        return meet([e.type for e in exprs], dialect)
+    return meet([pa.null() if untyped(e) else e.type for e in exprs])
+
+
 def coerce(expr: Expr, kind: pa.DataType, dialect: str = "") -> Expr:
     """The expression as a value of the type; NULL is a NULL of it."""
     if expr.type == kind:
@@ -37,4 +45,6 @@ def coerce(expr: Expr, kind: pa.DataType, dialect: str = "") -> Expr:
     if isinstance(expr, Const) and expr.value is None:
         note(expr, kind)
         return Const(type=kind, value=None)
+    if untyped(expr):
+        return cast(expr, kind)
     return Cast(type=kind, arg=expr)

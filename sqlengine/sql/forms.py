@@ -1,35 +1,22 @@
 """Forms that sqlglot reads into classes of their own, or not at all, as the plain calls that mean the same, in place.
 
 `x IS JSON OBJECT`, `j ?| keys`, `(a, b) OVERLAPS (c, d)`, `some(x)`, arrows of JSON among arguments, and PostgreSQL's
-functions of JSON that give rows, which are UNNEST of the arrays they go through.
+functions of JSON, texts and arrays that give rows, which are UNNEST of the arrays they go through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError
 from sqlengine.sql.hypothetical import hypothetical
 from sqlengine.sql.lambdas import takes_lambda
-from sqlengine.sql.lower_values import fold, position_of
-from sqlengine.sql.nodes import find_all, nodes
+from sqlengine.sql.lower_values import position_of
+from sqlengine.sql.nodes import nodes
+from sqlengine.sql.row_functions import ROWS, as_rows, call, rows_from
 from sqlengine.sql.ties import with_ties
-
-_ROWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-"""Function of JSON -> (functions of the arrays it goes through, names of its columns; none: the function's own)."""
-for _prefix in ("json", "jsonb"):
-    _ROWS[f"{_prefix}_array_elements"] = (("json_elements",), ("value",))
-    _ROWS[f"{_prefix}_array_elements_text"] = (("json_elements_text",), ("value",))
-    _ROWS[f"{_prefix}_object_keys"] = (("json_keys",), ())
-    _ROWS[f"{_prefix}_each"] = (("json_keys", "json_values"), ("key", "value"))
-    _ROWS[f"{_prefix}_each_text"] = (("json_keys", "json_values_text"), ("key", "value"))
-_ROWS["jsonb_path_query"] = (("jsonb_path_items",), ())
-_ROWS["regexp_matches"] = (("regexp_matches_all",), ())
-_ARGUMENTS = {"jsonb_path_query": (2, 3, 4), "regexp_matches": (2, 3)}
-"""How many arguments such a function has, where not one."""
 
 
 def plain_forms(tree: exp.Expr) -> None:
@@ -57,11 +44,6 @@ def json_arrows(lambdas: Sequence[exp.Lambda], mark: str) -> None:
         else:
             first.replace(arrow)
             found.replace(found.this)
-
-
-def call(name: str, *arguments: Any) -> exp.Anonymous:
-    """A plain call."""
-    return exp.Anonymous(this=name, expressions=list(arguments))
 
 
 def _is_json(node: exp.Expr) -> None:
@@ -99,6 +81,24 @@ def _as_path(node: exp.Expr) -> None:
         node.replace(call("jsonpath", node.this))
 
 
+def _path_as_text(node: exp.Expr) -> None:
+    """`j #> ARRAY['a', '0']` and `j #> '{a,0}'::text[]` as `j #> '{a,0}'`; with NULL for a key there is nothing."""
+    path = node.expression
+    if isinstance(path, exp.Cast) and path.to.this == exp.DType.ARRAY:
+        path = path.this
+    if isinstance(path, exp.Array):
+        if any(isinstance(key, exp.Null) for key in path.expressions):
+            kind = exp.DType.TEXT if isinstance(node, exp.JSONBExtractScalar) else exp.DType.JSONB
+            node.replace(exp.Cast(this=exp.Null(), to=exp.DataType(this=kind)))
+            return
+        keys = [key.name for key in path.expressions if isinstance(key, exp.Literal) and key.is_string]
+        if len(keys) < len(path.expressions) or any(set(key) & set('{},"\\ ') or not key for key in keys):
+            return
+        path = exp.Literal.string("{" + ",".join(keys) + "}")
+    if isinstance(path, exp.Literal):
+        node.set("expression", path)
+
+
 def _overlaps(node: exp.Expr) -> None:
     """Each pair in order, (start, end) or (start, length); a moment counts as part of itself."""
     sides = [side.expressions if isinstance(side, exp.Tuple) else [] for side in (node.this, node.expression)]
@@ -119,8 +119,8 @@ def _span(side: list[exp.Expr]) -> list[exp.Expr]:
 def _called(node: exp.Expr) -> None:
     """A plain call: of a function that gives rows, of the aggregate `some`, of unix_timestamp without a moment."""
     name = node.name.lower()
-    if name in _ROWS and (name != "regexp_matches" or _gives_matches(node)):
-        _as_rows(node, name)
+    if name in ROWS and (name != "regexp_matches" or _gives_matches(node)):
+        as_rows(node, name)
     elif name == "array_fill":
         _filled(node)
     elif name in _CHARSET_CALLS:
@@ -174,58 +174,6 @@ def _is_compared_with(node: exp.Expr) -> bool:
     return isinstance(node.parent, (exp.Predicate, exp.Binary)) and node.arg_key == "expression"
 
 
-# ---------------------------------------------------------------- functions of JSON that give rows
-
-
-def _as_rows(node: exp.Expr, name: str) -> None:
-    functions, columns = _ROWS[name]
-    if len(node.expressions) not in _ARGUMENTS.get(name, (1,)):
-        return
-    lists = [call(function, *(given.copy() for given in node.expressions)) for function in functions]
-    above = node.parent
-    if isinstance(above, (exp.Table, exp.Lateral)) and above.this is node:
-        _in_from(above, lists, columns or (name,), name)
-    elif len(lists) > 1:
-        raise NotSupportedError(
-            f"{name} in a select list is not supported",
-            hint=f"write it in FROM: FROM t, {name}(t.j)",
-            position=position_of(node),
-        )
-    else:
-        made = exp.Explode(this=lists[0])
-        named = isinstance(above, exp.Select) and node.arg_key == "expressions"
-        node.replace(exp.Alias(this=made, alias=exp.to_identifier(name, quoted=True)) if named else made)
-
-
-def _in_from(item: exp.Expr, lists: list[exp.Anonymous], columns: tuple[str, ...], name: str) -> None:
-    """FROM f(j) [WITH ORDINALITY] [AS a [(b, ...)]] as UNNEST of its arrays under the names f's columns have."""
-    alias = item.args.get("alias")
-    table = alias.this if alias is not None and alias.this is not None else exp.to_identifier(name, quoted=True)
-    given = [c.copy() for c in (alias.args.get("columns") or ())] if alias is not None else []
-    single = len(lists) == 1 and not given
-    if single and columns == (name,) and alias is not None and alias.this is not None:
-        columns = (fold(table),)
-    ordinality = bool(item.args.get("ordinality"))
-    names = [*columns, "ordinality"] if ordinality else list(columns)
-    names_made = [*given, *(exp.to_identifier(n, quoted=True) for n in names[len(given) :])]
-    if single and fold(table) != columns[0]:
-        _value_of_alias(item, fold(table), columns[0])
-    offset = names_made.pop() if ordinality else None
-    made = exp.Unnest(expressions=lists, alias=exp.TableAlias(this=table.copy(), columns=names_made), offset=offset)
-    item.replace(made)
-
-
-def _value_of_alias(item: exp.Expr, table: str, column: str) -> None:
-    """The alias of such a function by itself is its value: `e ->> 'a'` of `jsonb_array_elements(t.j) AS e`."""
-    block = item.find_ancestor(exp.Select)
-    if block is None:
-        return
-    for found in find_all(block, exp.Column):
-        if not found.table and fold(found.this) == table:
-            found.set("this", exp.to_identifier(column, quoted=True))
-            found.set("table", exp.to_identifier(table, quoted=True))
-
-
 _RULES: dict[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.Is: _is_json,
     exp.JSONBContainsAnyTopKeys: _has_keys("json_has_any"),
@@ -234,8 +182,11 @@ _RULES: dict[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.JSONBPathExists: _leads_to_something,
     exp.MatchAgainst: _matches_path,
     exp.Cast: _as_path,
+    exp.JSONBExtract: _path_as_text,
+    exp.JSONBExtractScalar: _path_as_text,
     exp.Overlaps: _overlaps,
     exp.WithinGroup: hypothetical,
     exp.Fetch: with_ties,
     exp.Anonymous: _called,
+    exp.Unnest: rows_from,
 }

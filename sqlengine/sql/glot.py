@@ -276,7 +276,18 @@ def _may_begin_call(tokens: Sequence[Token], at: int, grammar: Grammar) -> bool:
         return is_word or upper in _BEFORE_EXPRESSION
     if before.value == "*" and tokens[at].upper == "REPLACE":
         return at > 1 and tokens[at - 2].upper not in ("SELECT", ",", ".", "DISTINCT", "ALL")
-    return before.value not in ("::", ")")
+    return before.value != "::" and (before.value != ")" or _ends_distinct_on(tokens, at - 1))
+
+
+def _ends_distinct_on(tokens: Sequence[Token], closer: int) -> bool:
+    """Whether a parenthesis closes the keys of `SELECT DISTINCT ON (...)`, which the select list follows."""
+    depth = 0
+    for at in range(closer, 1, -1):
+        if tokens[at].kind == OP:
+            depth += (tokens[at].value == ")") - (tokens[at].value == "(")
+        if depth == 0:
+            return tokens[at - 1].upper == "ON" and tokens[at - 2].upper == "DISTINCT"
+    return False
 
 
 def _settle(found: Sequence[exp.Expr], strings: set[int]) -> None:

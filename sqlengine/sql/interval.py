@@ -1,8 +1,8 @@
 """Interval text -> months, days, microseconds, as PostgreSQL reads it; the one place that knows its units.
 
-Accepts `5 minutes`, `1 month 2 days 03:00:00`, `-1 day`, `1.5 hours`, `1-2` (years-months), ISO `P1Y2DT3H`,
-and a bare number with the unit of `INTERVAL '10' SECOND`.  Months and days stay calendar units; they are
-never turned into seconds.
+Accepts `5 minutes`, `1 month 2 days 03:00:00`, `-1 day`, `1.5 hours`, `1-2` (years-months), ISO `P1Y2DT3H`, a bare
+number with the unit of `INTERVAL '10' SECOND`, and one before hours, which is days: `7 05:04:03`.  Months and days stay
+calendar units; they are never turned into seconds.
 """
 
 from __future__ import annotations
@@ -65,14 +65,15 @@ _LIMIT = 2**31
 
 
 def parse_interval(text: str, unit: str | None = None, position: int | None = None) -> Interval:
-    """The interval `text` spells; `unit` is the trailing word of `INTERVAL '10' SECOND`, for numbers without
-    a unit.
+    """The interval `text` spells; `unit` is what follows `INTERVAL '10'`, for numbers without a unit: `second`, or
+    `minute to second`, by which 5:04 is minutes, too.
 
     Raises InvalidDatetime (22007).
     """
     body = text.strip()
     try:
-        parsed = _parse(body, _unit_name(unit) if unit else None)
+        first, *last = map(_unit_name, unit.lower().split(" to ")) if unit else ("",)
+        parsed = _parse(body, (last or [first])[0] or "second", bool(last) and first == "minute")
     except (KeyError, ArithmeticError, ValueError):
         parsed = None
     if parsed is None or not (-_LIMIT <= parsed.months < _LIMIT and -_LIMIT <= parsed.days < _LIMIT):
@@ -84,41 +85,47 @@ def parse_interval(text: str, unit: str | None = None, position: int | None = No
     return parsed
 
 
-def _parse(body: str, default: str | None) -> Interval | None:
+def _parse(body: str, default: str, minutes_first: bool) -> Interval | None:
+    """`default` is the unit of a number that has none, and nothing behind it that says which."""
     iso = _ISO.fullmatch(body)
     if iso is not None:
         return _sum([(number, name) for number, name in zip(iso.groups(), _ISO_UNITS, strict=True) if number])
     ago = body.lower().endswith("ago")
     body = body[:-3] if ago else body
-    parts: list[tuple[str, str]] = []
+    found: list[re.Match[str]] = []
     at = 0
     while at < len(body):
-        found = _PART.match(body, at)
-        if found is None or found.end() == at:
+        part = _PART.match(body, at)
+        if part is None or part.end() == at:
             return None
-        parts += _terms(found, default)
-        at = found.end()
-    if not parts:
+        found.append(part)
+        at = part.end()
+    if not found:
         return None
-    total = _sum(parts)
+    terms: list[tuple[str, str]] = []
+    for part in reversed(found):
+        mine = _terms(part, default, minutes_first)
+        terms += mine
+        if mine[0][1] == "hour" and not part["unit"]:
+            default = "day"
+    total = _sum(terms)
     return negate(total) if ago else total
 
 
-def _terms(found: re.Match[str], default: str | None) -> list[tuple[str, str]]:
+def _terms(found: re.Match[str], default: str, minutes_first: bool) -> list[tuple[str, str]]:
     """(number, unit) pairs of one part."""
     if found["hours"] is not None:
-        sign, seconds = found["sign"] or "", found["seconds"] or "0"
-        return [
-            (sign + found["hours"], "hour"),
-            (sign + found["minutes"], "minute"),
-            (sign + seconds, "second"),
-        ]
+        sign = found["sign"] or ""
+        numbers, units = [found["hours"], found["minutes"], found["seconds"] or "0"], ("hour", "minute", "second")
+        if minutes_first and found["seconds"] is None:
+            numbers = ["0", *numbers[:2]]
+        return [(sign + number, name) for number, name in zip(numbers, units, strict=True)]
     if found["years"] is not None:
         sign = found["ysign"] or ""
         return [(sign + found["years"], "year"), (sign + found["months"], "month")]
     if found["unit"]:
         return [(found["number"], _unit_name(found["unit"]))]
-    return [(found["number"], default or "second")]
+    return [(found["number"], default)]
 
 
 def _unit_name(word: str) -> str:

@@ -94,13 +94,33 @@ def _interval(cast: exp.Cast, text: str) -> None:
     cast.set("this", exp.Interval(this=exp.Literal.string(text)))
 
 
-def _array(cast: exp.Cast, text: str) -> None:
+def array_of_text(text: str, like: exp.Expr) -> exp.Array | None:
+    """`{1,2}` as an array whose elements are literals as `like` is, an element of another; None for another text."""
+    items = _in_braces(text)
+    if items is None or _depth(items) > 1:
+        return None
+    numbers = isinstance(like, exp.Literal) and not like.is_string
+    literal = exp.Literal.number if numbers and all(i is None or _NUMBER.fullmatch(str(i)) for i in items) else None
+    made = literal or exp.Literal.string
+    return exp.Array(expressions=[exp.Null() if i is None else made(str(i)) for i in items])
+
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
+def _in_braces(text: str) -> list[object] | None:
+    """The elements of an array as PostgreSQL writes it; None for another text."""
     found = braces_to_json(pa.array([text]))[0].as_py()
     try:
         items = json.loads(found) if found is not text and text.lstrip().startswith("{") else None
     except ValueError:
-        return
-    if isinstance(items, list):
+        return None
+    return items if isinstance(items, list) else None
+
+
+def _array(cast: exp.Cast, text: str) -> None:
+    items = _in_braces(text)
+    if items is not None:
         element = cast.to.expressions[0]
         deep = _depth(items) - array_levels(cast.to)
         for _ in range(deep):

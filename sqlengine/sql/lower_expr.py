@@ -213,6 +213,8 @@ def _is(node: exp.Expr, ctx: Context) -> ast.Expr:
 def _between(node: exp.Expr, ctx: Context) -> ast.Expr:
     low, high = ctx.expr(node.args["low"]), ctx.expr(node.args["high"])
     arg = ctx.expr(node.this)
+    if any(isinstance(e, ast.Call) and e.name == "mz_now" for e in (arg, low, high)):  # compared one by one
+        return ast.Binary("and", ast.Binary(">=", arg, low), ast.Binary("<=", arg, high))
     plain = ast.Between(arg, low, high)
     return ast.Binary("or", plain, ast.Between(arg, high, low)) if node.args.get("symmetric") else plain
 
@@ -242,8 +244,10 @@ def _case(node: exp.Expr, ctx: Context) -> ast.Expr:
 def _cast(node: exp.Expr, ctx: Context) -> ast.Expr:
     if node.args.get("format") or node.args.get("default"):
         return opaque(node)
+    empty = isinstance(node.this, exp.Array) and not node.this.expressions  # of which only the cast knows a type
+    arg = ast.Literal("{}", "text") if empty else ctx.expr(node.this)
     name = type_name(node.args["to"])
-    made = ast.Cast(ctx.expr(node.this), name, isinstance(node, exp.TryCast))
+    made = ast.Cast(arg, name, isinstance(node, exp.TryCast))
     limit = limit_of(name, position_of(node.this))
     if limit is None:
         return made

@@ -116,11 +116,19 @@ def _unnest(node: exp.Expr, ctx: Context) -> ast.Relation:
 
 
 def _subquery(node: exp.Expr, ctx: Context) -> ast.Relation:
-    if isinstance(node.this, exp.Table):  # parentheses around a table or join
-        return relation(node.this, ctx)
+    if isinstance(node.this, exp.Table) or node.this.args.get("joins") and isinstance(node.this, exp.Subquery):
+        return _in_parentheses(relation(node.this, ctx), *alias_of(node))
     if isinstance(node.this, exp.Pivot):
         return pivoted(relation(node.this.this, ctx), standard(node.this, node.args.get("alias")), ctx)
     return ast.SubqueryRef(ctx.query(node.this), *alias_of(node))
+
+
+def _in_parentheses(inner: ast.Relation, alias: str | None, columns: tuple[str, ...]) -> ast.Relation:
+    """A table or join in parentheses; a name behind them hides those inside."""
+    if alias is None:
+        return inner
+    every = ast.SelectItem(ast.Star(), "*")
+    return ast.SubqueryRef(ast.Select((every,), inner), alias, columns)
 
 
 def _values(node: exp.Expr, ctx: Context) -> ast.Relation:

@@ -160,10 +160,8 @@ def interval(node: exp.Expr) -> ast.Interval | None:
 def _unit_text(unit: exp.Expr | None, node: exp.Expr) -> str | None:
     if unit is None:
         return None
-    if isinstance(
-        unit, exp.IntervalSpan
-    ):  # '1-2' YEAR TO MONTH: the text itself says it; a bare number is the last unit
-        return str(unit.expression.this)
+    if isinstance(unit, exp.IntervalSpan):
+        return f"{unit.this.this} to {unit.expression.this}"
     if not isinstance(unit, exp.Var):
         raise NotSupportedError("this spelling of INTERVAL is not supported", position=position_of(node.this))
     return str(unit.this)

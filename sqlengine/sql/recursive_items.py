@@ -119,6 +119,8 @@ def _in_order(items: Sequence[exp.Expr]) -> list[list[exp.Expr]]:
     below = [[j for j, name in enumerate(names) if reads(item.this, name)] for item in items]
     if not any(j > i for i, found in enumerate(below) for j in found):
         return [[item] for item in items]
+    if all(_step_of(item) is not None for item in items):
+        _late_items(below)
     groups: list[list[exp.Expr]] = []
     number: dict[int, int] = {}
     lowest: dict[int, int] = {}
@@ -142,6 +144,31 @@ def _in_order(items: Sequence[exp.Expr]) -> list[list[exp.Expr]]:
         if i not in number:
             visit(i)
     return groups
+
+
+def _late_items(below: list[list[int]]) -> None:
+    """Of WITH MUTUALLY RECURSIVE: what an item that recurs reads of one behind it are the rows of the round before, so
+    that one is made in the same rounds, as if it read the other."""
+    changed = True
+    while changed:
+        late = [
+            (i, j) for i, found in enumerate(below) for j in found if j > i and i not in below[j] and _recurs(below, i)
+        ]
+        for i, j in late:
+            below[j].append(i)
+        changed = bool(late)
+
+
+def _recurs(below: list[list[int]], item: int) -> bool:
+    """Whether an item reads itself, in however many steps."""
+    seen: set[int] = set()
+    todo = list(below[item])
+    while todo:
+        at = todo.pop()
+        if at not in seen:
+            seen.add(at)
+            todo += below[at]
+    return item in seen
 
 
 # ---------------------------------------------------------------- items that read each other

@@ -26,7 +26,7 @@ from sqlengine.sql.pg_forms import PgForms
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_approximate import exact_aggregates
-from sqlengine.sql.render_from import spell_samples, spell_unpivots, type_literals
+from sqlengine.sql.render_from import spell_samples, spell_unpivots, type_literals, type_unions
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
 from sqlengine.sql.render_grouped import KeyedTable, group_dependents
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
@@ -141,6 +141,7 @@ class _Rendering:
         self._own_times(tree)
         self._group_dependents(tree)
         self._strip_schemas(tree)
+        type_unions(tree, lambda column: self.types.get((column.table, column.name)))
         learn_kinds(tree, self.types, lambda e, kinds: kind_of(e, lambda c: kinds.get((c.table, c.name))))
         check_selects(tree)
         spell_recursion(tree)

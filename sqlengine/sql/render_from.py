@@ -3,9 +3,12 @@ takes another sample), and the columns of UNPIVOT, which are no rows of values."
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from sqlglot import exp
 
 from sqlengine.errors import NotSupportedError
+from sqlengine.sql.literal_casts import array_of_text
 from sqlengine.sql.lower_pivot import sample_of
 from sqlengine.sql.nodes import find_all
 from sqlengine.sql.render_functions import raw, text
@@ -57,22 +60,68 @@ def spell_unpivots(tree: exp.Expr) -> None:
                 columns.replace(raw(f"({', '.join(text(column) for column in columns.expressions)})"))
 
 
+def type_unions(tree: exp.Expr, column_type: Callable[[exp.Column], str | None]) -> None:
+    """The same of the queries of a UNION, INTERSECT or EXCEPT: `SELECT id FROM t UNION SELECT '3'`."""
+    for operation in find_all(tree, exp.SetOperation):
+        if isinstance(operation.parent, exp.SetOperation) or operation.args.get("by_name"):
+            continue
+        columns = zip(*(select.expressions for select in _branches(operation)), strict=False)
+        for column in columns:
+            items = [item.this if isinstance(item, exp.Alias) else item for item in column]
+            stated = next((found for item in items if (found := _known_type(item, column_type)) is not None), None)
+            if stated is not None:
+                _cast_all([item for item in items if isinstance(item, exp.Literal) and item.is_string], stated)
+
+
+def _cast_all(items: Iterable[exp.Expr], kind: exp.DataType) -> None:
+    for item in items:
+        item.replace(exp.Cast(this=item.copy(), to=kind.copy()))
+
+
+def _branches(query: exp.Expr) -> list[exp.Select]:
+    """The blocks that a set operation is made of; none where one of them is something else."""
+    found, todo = [], [query]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, exp.SetOperation):
+            todo += [part.expression, part.this]
+        elif isinstance(part, exp.Subquery):
+            todo.append(part.this)
+        elif not isinstance(part, exp.Select) or any(item.find(exp.Star) for item in part.expressions):
+            return []
+        else:
+            found.append(part)
+    return found
+
+
+def _known_type(item: exp.Expr, column_type: Callable[[exp.Column], str | None]) -> exp.DataType | None:
+    """The type of an item that is not text: one it states, a whole number's, or its column's."""
+    if isinstance(item, exp.Literal) and not item.is_string and str(item.this).isdigit():
+        return exp.DataType.build("INTEGER" if int(str(item.this)) < 2**31 else "BIGINT")
+    if isinstance(item, exp.Column):
+        named = column_type(item)
+        plain = named in ("smallint", "integer", "bigint", "double precision", "date", "timestamp", "timestamptz")
+        return exp.DataType.build(named, dialect="postgres") if plain and named is not None else None
+    return _stated_type(item)
+
+
 _MOMENTS = {"now": "TIMESTAMPTZ", "localtimestamp": "TIMESTAMP", "transaction_timestamp": "TIMESTAMPTZ"}
 
 
 def type_literals(tree: exp.Expr) -> None:
     """Texts in a column of VALUES take the type that another row states, as PostgreSQL's unknown literals do:
-    `VALUES (now()), ('2024-01-01')`. DuckDB combines texts with numbers only.
+    `VALUES (now()), ('2024-01-01')`, `VALUES (ARRAY[1]), ('{}')`. DuckDB combines texts with numbers only.
     """
     for values in find_all(tree, exp.Values):
         rows = [row.expressions for row in values.expressions if isinstance(row, exp.Tuple)]
         for column in zip(*rows, strict=False):
             stated = next((found for item in column if (found := _stated_type(item)) is not None), None)
-            if stated is None:
-                continue
-            for item in column:
-                if isinstance(item, exp.Literal) and item.is_string:
-                    item.replace(exp.Cast(this=item.copy(), to=stated.copy()))
+            texts = [item for item in column if isinstance(item, exp.Literal) and item.is_string]
+            if stated is not None:
+                _cast_all(texts, stated)
+            arrays = [item for item in column if isinstance(item, exp.Array) and item.expressions]
+            for item in texts if stated is None and arrays else ():
+                item.replace(array_of_text(item.name, arrays[0].expressions[0]) or item)
 
 
 def _stated_type(item: exp.Expr) -> exp.DataType | None:

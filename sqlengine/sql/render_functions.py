@@ -382,6 +382,15 @@ def _as_text(cast: exp.Cast, plain: bool) -> exp.Expr:
     return exp.Cast(this=cast.this, to=exp.DataType(this=exp.DType.TEXT)) if type(cast) is exp.Cast else cast
 
 
+def _whole_number(node: Any, how: Spelling) -> exp.Expr:
+    """A whole number beyond bigint is numeric; DuckDB would make it HUGEINT. The least bigint is one more, negated."""
+    digits = "" if node.is_string else str(node.this)
+    least = isinstance(node.parent, exp.Neg) and digits == str(2**63)
+    if not digits.isdigit() or not 2**63 <= int(digits) < 10**38 or least:
+        return node  # type: ignore[no-any-return]
+    return raw(f"CAST('{digits}' AS DECIMAL(38, 0))")
+
+
 _NULL_SKIPPING = frozenset(("lag", "lead", "first_value", "last_value", "nth_value"))
 
 
@@ -398,6 +407,7 @@ def _ignore_nulls(node: exp.Expr, how: Spelling) -> exp.Expr:
 
 _RULES: dict[type[exp.Expr], Callable[[Any, Spelling], exp.Expr]] = {
     exp.Cast: _cast,
+    exp.Literal: _whole_number,
     **dict.fromkeys(_TIME_NODES, _moment),
     exp.Anonymous: _anonymous,
     exp.Distinct: _distinct,

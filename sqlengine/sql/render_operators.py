@@ -71,6 +71,9 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
     `array_append(array, x)` and its like, digests of bytes as bytes, moments out of texts; innermost first."""
     for node in find_all(tree, *_BESIDE_MOMENTS):
         _moments_compared(node, column_type)
+    for call in find_all(tree, exp.Anonymous):
+        if call.name.lower() == "mz_now":
+            _beside_mz_now(call, column_type)
     for node in reversed(find_all(tree, *_TYPED)):
         if isinstance(node, exp.Cast):
             _as_deep(node)
@@ -95,6 +98,17 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
             node.replace(_call("interval_divide", node))
         elif isinstance(node, exp.Sub) and left == "time" == kind_of(node.expression, column_type):
             node.replace(_call("time_difference", node))
+
+
+def _beside_mz_now(call: exp.Anonymous, column_type: ColumnType) -> None:
+    """What `mz_now()` is compared with may be a number of milliseconds."""
+    around = call.parent
+    if not isinstance(around, (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between)):
+        return
+    for key in ("this", "expression", "low", "high"):
+        other = around.args.get(key)
+        if isinstance(other, exp.Expr) and other is not call and kind_of(other, column_type) not in _MOMENTS:
+            other.replace(exp.Anonymous(this="mz_moment", expressions=[other.copy()]))
 
 
 _TYPED = (

@@ -49,8 +49,8 @@ SELECT 1"""
 
 
 def spell_recursion(tree: exp.Expr) -> None:
-    """Rewrite such WITH items in place."""
-    for with_ in find_all(tree, exp.With):
+    """Rewrite such WITH items in place, the innermost first: those around are made of copies."""
+    for with_ in reversed(find_all(tree, exp.With)):
         if with_.args.get("recursive"):
             items = [made for cte in with_.expressions for made in _spelt(cte)]
             with_.set("expressions", items)

@@ -23,6 +23,7 @@ from sqlengine.sql.rewrite_match import WORD_OF_IT as MATCH_RECOGNIZE
 from sqlengine.sql.rewrite_match import match_clauses, pattern_stretches
 from sqlengine.sql.rewrite_pg import TRIGGERS as PG_TRIGGERS
 from sqlengine.sql.rewrite_pg import pg_forms
+from sqlengine.sql.rewrite_rows import SET_WORDS, rows_from_tokens, values_combined, without_size_hints
 from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word, words_of
 
 PARAMETER = "$parameter"
@@ -73,6 +74,12 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _pivot_first(result)
     if "MINUS" in words:
         result = _minus(result)
+    if "GROUP" in words and words & {"OPTIONS", "OPTION"}:
+        result = without_size_hints(result)
+    if {"ROWS", "FROM"} <= words:
+        result = rows_from_tokens(result)
+    if "VALUES" in words and words & SET_WORDS:
+        result = values_combined(result)
     if {"LATERAL", "VIEW"} <= words:
         result = lateral_views(result)
     if {"WITHIN", "JOIN"} <= words:
@@ -141,15 +148,20 @@ def _typed_literals(tokens: list[Token]) -> list[Token]:
     return out
 
 
+_INTERVAL_FIELDS = frozenset(("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"))
 _AMOUNT = re.compile(r"[+-]?\d+(\.\d+)?\s*[a-zA-Z]+")
 
 
 def _interval_texts(tokens: list[Token]) -> list[Token]:
-    """`INTERVAL '10 days 00:00:01'` -> the same in units: behind one amount with a unit sqlglot reads nothing more."""
+    """`INTERVAL '10 days 00:00:01'` -> the same in units: behind one amount with a unit sqlglot reads nothing more, and
+    the word behind a text without units it takes for one: `INTERVAL '00:00:01' PRECEDING`."""
     out: list[Token] = []
     for at, token in enumerate(tokens):
         is_text = token.kind == STRING and at > 0 and tokens[at - 1].upper == "INTERVAL"
-        out.append(_in_units(token) if is_text and len(_AMOUNT.findall(token.value)) == 1 else token)
+        amounts = len(_AMOUNT.findall(token.value)) if is_text else 0
+        followed = at + 1 < len(tokens) and tokens[at + 1].upper in _INTERVAL_FIELDS
+        clock = is_text and not amounts and ":" in token.value and not followed
+        out.append(_in_units(token) if amounts == 1 or clock else token)
     return out
 
 
