@@ -53,10 +53,10 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO octet_length(s) AS CASE typeof(s) WHEN 'BLOB' THEN system.main.octet_length(s::BLOB) "
     "ELSE strlen(s::VARCHAR) END::INTEGER",
     "CREATE MACRO btrim(s) AS trim(s), (s, c) AS trim(s, c)",
-    "CREATE MACRO substr(s, p) AS CASE WHEN p > 0 THEN substring(s, p::BIGINT) ELSE s END, "
+    "CREATE MACRO substr(s, p) AS CASE WHEN p > 0 THEN substring(s, p::BIGINT) WHEN p <= 0 THEN s END, "
     "(s, p, n) AS CASE WHEN n < 0 THEN error('negative substring length not allowed')::VARCHAR "
     "WHEN p > 0 THEN substring(s, p::BIGINT, n::BIGINT) "
-    "ELSE substring(s, 1, greatest(0, n::BIGINT + p::BIGINT - 1)) END",
+    "WHEN n + p IS NOT NULL THEN substring(s, 1, greatest(0, n::BIGINT + p::BIGINT - 1)) END",
     "CREATE MACRO initcap(s) AS list_aggregate(list_transform(regexp_extract_all(s, '[\\pL\\pN]+|[^\\pL\\pN]+'), "
     "lambda w: upper(w[1]) || lower(w[2:])), 'string_agg', '')",
     # What clients ask of PostgreSQL before they speak to it.
@@ -189,6 +189,12 @@ MACROS: tuple[str, ...] = (
     # Of DuckDB's text of an interval: mons, plurals of all but 1, a plus behind a field that is negative.
     "CREATE MACRO interval_text(s) AS regexp_replace(regexp_replace(regexp_replace(s, 'month', 'mon', 'g'), "
     "'-1 (year|mon|day)( |$)', '-1 \\1s\\2', 'g'), '(-[0-9]+ [a-z]+) ([0-9])', '\\1 +\\2', 'g')",
+    # Centuries and millennia begin with the years 1, 101, ..., 1001; DuckDB's with 0, 100, ..., 1000.
+    "CREATE MACRO era_years(u) AS CASE WHEN lower(u) IN ('century', 'centuries', 'cent', 'c') THEN 100 "
+    "WHEN lower(u) IN ('millennium', 'millennia', 'mil', 'mils') THEN 1000 END",
+    "CREATE MACRO date_trunc_era(u, t) AS CASE WHEN era_years(u) IS NULL THEN date_trunc(u, t) "
+    "ELSE date_trunc('year', t) - to_years((((date_part('year', t) - 1) % era_years(u) + era_years(u)) % "
+    "era_years(u))::INTEGER) END",
     "CREATE MACRO to_timestamp(s) AS CASE typeof(s) WHEN 'VARCHAR' THEN s::VARCHAR::TIMESTAMPTZ "
     "ELSE system.main.to_timestamp(s::DOUBLE) END",
     # What is compared with mz_now(): milliseconds, no later than in the year 9999, or a moment.
@@ -196,7 +202,12 @@ MACROS: tuple[str, ...] = (
     "'DOUBLE') OR starts_with(typeof(x), 'DECIMAL') THEN system.main.to_timestamp("
     "least(try_cast(x::VARCHAR AS DOUBLE), 253402300799999 + 0 * try_cast(x::VARCHAR AS DOUBLE)) / 1000) "
     "ELSE x::VARCHAR::TIMESTAMPTZ END",
-    "CREATE MACRO cardinality(a) AS len(a)",
+    # How many dimensions an array has, and how many elements: in one of them, and in all.
+    "CREATE MACRO array_levels(a) AS len(regexp_extract(typeof(a), '(\\[\\])*$')) // 2",
+    "CREATE MACRO array_size_at(a, n) AS CASE WHEN n = 1 THEN len(a) WHEN n > 1 AND n <= array_levels(a) THEN "
+    "json_array_length(to_json(a), '$' || repeat('[0]', n::BIGINT - 1))::BIGINT END",
+    "CREATE MACRO cardinality(a) AS CASE WHEN array_levels(a) > 1 THEN CASE WHEN a IS NOT NULL THEN "
+    "len(json_extract(to_json(a), '$' || repeat('[*]', array_levels(a)))) END ELSE len(a) END::INTEGER",
     # A map of keys and values side by side; a key that comes again takes the later value.
     "CREATE MACRO map_of(k, v) AS CASE WHEN k IS NOT NULL THEN map_from_entries(list_filter("
     "list_transform(k, lambda x, i: {'k': x, 'v': v[i], 'last': NOT list_contains(k[i + 1:], x)}), "

@@ -46,6 +46,7 @@ from sqlengine.statements import carry_out
 from sqlengine.statements.access import authorize
 from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import level
+from sqlengine.statements.search_path import on_path
 
 Params = Sequence[Any] | Mapping[str, Any] | None
 
@@ -83,7 +84,8 @@ def bind_params(statement: ast.Statement, params: Params) -> ast.Statement:
 
 def run_statement(statement: ast.Statement, context: Context) -> Result:
     """Statement -> result; errors of every layer come out as errors.Error with a position in the script."""
-    return run_call(lambda: carry_out(statement, context), statement, context)
+    found = on_path(statement, context)
+    return run_call(lambda: carry_out(found, context), found, context)
 
 
 def _suggest_own(error: errors.Error, context: Context) -> None:

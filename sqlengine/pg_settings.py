@@ -55,12 +55,27 @@ HIVE_VERSION_TEXT = "4.0.0 (sqlengine)"
 """What version() answers in Hive's dialect: the version whose meaning it has."""
 
 _ALIASES = {"time_zone": "timezone"}
+_PLANNING_ELSEWHERE = frozenset(
+    "rw_implicit_flush background_ddl streaming_parallelism streaming_max_parallelism streaming_parallelism_for_table "
+    "streaming_parallelism_for_materialized_view streaming_parallelism_for_sink streaming_parallelism_for_source "
+    "streaming_parallelism_for_index batch_parallelism query_mode create_compaction_group_for_mv sink_decouple "
+    "streaming_use_arrangement_backfill streaming_use_snapshot_backfill streaming_use_shared_source "
+    "streaming_join_encoding_optimized_for streaming_over_window_cache_policy streaming_enable_unaligned_join "
+    "streaming_separate_consecutive_join streaming_force_filter_inside_join enable_join_ordering "
+    "streaming_enable_delta_join streaming_enable_bushy_join batch_enable_sort_agg batch_enable_lookup_join "
+    "enable_two_phase_agg force_two_phase_agg enable_share_plan force_split_distinct_agg enable_index_selection "
+    "rw_enable_join_ordering rw_streaming_enable_delta_join rw_streaming_enable_bushy_join rw_batch_enable_sort_agg "
+    "rw_batch_enable_lookup_join rw_enable_two_phase_agg rw_force_two_phase_agg rw_enable_share_plan "
+    "rw_force_split_distinct_agg rw_enable_index_selection rw_streaming_over_window_cache_policy "
+    "backfill_rate_limit source_rate_limit dml_rate_limit sink_rate_limit bypass_cluster_limits".split()
+)
+"""RisingWave's settings of how a query is planned and spread, which change no answer: kept like those of programs."""
 
 
 def pg_setting(name: str) -> PgSetting | None:
     """PostgreSQL's setting of a name in any case; of a name with a dot, which programs make up, one of that name."""
     found = PG_SETTINGS.get(_ALIASES.get(name.lower(), name.lower()))
-    if found is None and "." in name.strip("."):
+    if found is None and ("." in name.strip(".") or name.lower() in _PLANNING_ELSEWHERE):
         return PgSetting(name.lower(), "", "", "Customized Options", "user", "string", "", "", ())
     return found
 

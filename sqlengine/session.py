@@ -21,6 +21,7 @@ from sqlengine.statements.copy import copy_defaults, copy_pieces, copy_schema
 from sqlengine.statements.drop import drop_temporary
 from sqlengine.statements.key_lookup import KeyLookup, key_lookup, look_up
 from sqlengine.statements.pg_catalog import setting_text
+from sqlengine.statements.search_path import on_path
 from sqlengine.statements.signature import described, parameter_types
 
 
@@ -96,12 +97,12 @@ class Session:
     ) -> tuple[pa.DataType, ...]:
         """The types of a statement's `$1`, `$2`, ..., where `declared` does not say."""
         with self._lock:
-            return parameter_types(statement, declared, self.context)
+            return parameter_types(on_path(statement, self.context), declared, self.context)
 
     def described(self, statement: ast.Statement, parameters: Sequence[pa.DataType]) -> pa.Schema | None:
         """The columns a statement would answer with; None without rows."""
         with self._lock:
-            return described(statement, parameters, self.context)
+            return described(on_path(statement, self.context), parameters, self.context)
 
     def copy_schema(self, statement: ast.CopyFrom) -> pa.Schema:
         """The columns COPY ... FROM STDIN fills; the statement begins, and its rows are on their way."""

@@ -43,6 +43,7 @@ class ColumnInfo:
     stored: str | None = None
     reads: tuple[tuple[str, str], ...] = ()
     limit: TextLimit | None = None
+    comment: str | None = None
 
     @property
     def type_text(self) -> str:
@@ -433,7 +434,7 @@ def _column_to_json(info: ColumnInfo) -> dict[str, Any]:
     if not _is_spelt(info.type):
         record["arrow"] = base64.b64encode(pa.schema([("", info.type)]).serialize()).decode()
     record["limit"] = None if info.limit is None else info.limit.sql
-    for name in ("stored", "reads", "limit"):
+    for name in ("stored", "reads", "limit", "comment"):
         if not record[name]:
             del record[name]
     return record

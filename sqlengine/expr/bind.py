@@ -488,21 +488,6 @@ class _Binder:
         kept = args[0].type if not untyped(args[0]) else made.type
         return cast(made, kept)
 
-    def concat(self, args: list[tree.Expr]) -> tree.Expr:
-        """Values of any types, as texts."""
-        return self._of_texts("concat", args)
-
-    def concat_ws(self, args: list[tree.Expr]) -> tree.Expr:
-        """The same behind a separator."""
-        return self._of_texts("concat_ws", args)
-
-    def _of_texts(self, name: str, args: list[tree.Expr]) -> tree.Expr:
-        texts = [cast(arg, pa.string()) for arg in args]
-        found = self.functions.resolve(name, [as_arg(t) for t in texts])
-        if found is None:
-            raise self._no_function(name, args, self.functions.lookup(name))
-        return self.call_of(found, name, texts)
-
     def if_(self, args: list[tree.Expr]) -> tree.Expr:
         """CASE WHEN condition THEN a ELSE b END."""
         if len(args) != 3:
@@ -593,8 +578,6 @@ _SPECIAL: dict[str, Callable[[_Binder, list[tree.Expr]], tree.Expr]] = {
     "ifnull": _Binder.coalesce,
     "nvl": _Binder.coalesce,
     "nullif": _Binder.nullif,
-    "concat": _Binder.concat,
-    "concat_ws": _Binder.concat_ws,
     "if": _Binder.if_,
     "iff": _Binder.if_,
 }

@@ -62,13 +62,13 @@ array_lower = declare(
     "array_lower(a anyarray, dimension integer) -> integer",
     "1, the place of the first element; NULL of an empty array",
     example="array_lower(ARRAY[7], 1) = 1",
-    duck="CASE WHEN {1} = 1 AND len({0}) > 0 THEN 1 END::INTEGER",
+    duck="CASE WHEN array_size_at({0}, {1}) > 0 THEN 1 END::INTEGER",
 )
 array_upper = declare(
     "array_upper(a anyarray, dimension integer) -> integer",
     "the place of the last element; NULL of an empty array",
     example="array_upper(ARRAY[7, 8], 1) = 2",
-    duck="CASE WHEN {1} = 1 AND len({0}) > 0 THEN len({0}) END::INTEGER",
+    duck="nullif(array_size_at({0}, {1}), 0)::INTEGER",
 )
 trim_array = declare(
     "trim_array(a anyarray, count integer) -> anyarray",
@@ -138,13 +138,14 @@ array_avg = declare(
 )
 array_ndims = declare(
     "array_ndims(a anyarray) -> integer",
-    "1, the number of dimensions; NULL of an empty array",
-    example="array_ndims(ARRAY[7]) = 1",
-    duck="CASE WHEN len({0}) > 0 THEN 1 END::INTEGER",
+    "the number of dimensions; NULL of an empty array",
+    example="array_ndims(ARRAY[ARRAY[7]]) = 2",
+    duck="CASE WHEN len({0}) > 0 THEN array_levels({0}) END::INTEGER",
 )
 array_dims = declare(
     "array_dims(a anyarray) -> text",
     "the places as text; NULL of an empty array",
     example="array_dims(ARRAY[7, 8]) = '[1:2]'",
-    duck="CASE WHEN len({0}) > 0 THEN '[1:' || len({0}) || ']' END",
+    duck="CASE WHEN len({0}) > 0 THEN array_to_string(list_transform(range(1, array_levels({0}) + 1), "
+    "lambda d: '[1:' || array_size_at({0}, d) || ']'), '') END",
 )

@@ -17,15 +17,8 @@ def _lengths(a: pa.Array) -> np.ndarray:
     return np.diff(a.offsets.to_numpy()).astype(np.int64)
 
 
-@scalar(
-    "array_get(a anyarray, i bigint) -> anyelement",
-    "the i-th element, NULL beyond the ends",
-    example="(ARRAY[10, 20])[2] = 20",
-    operator="[]",
-    duck="{0}[CASE WHEN {1} > 0 THEN {1} END]",
-    broadcast=True,
-)
-def array_get(a: pa.Array, i: pa.Array) -> pa.Array:
+def _elements_at(a: pa.Array, i: pa.Array) -> pa.Array:
+    """The element at place i of each array, NULL beyond the ends."""
     index = pc.fill_null(i, 0).to_numpy(zero_copy_only=False)
     inside = (index >= 1) & (index <= _lengths(a))
     missing = nulls(a, i)
@@ -36,27 +29,63 @@ def array_get(a: pa.Array, i: pa.Array) -> pa.Array:
     return a.values.take(rows) if len(a.values) else pa.nulls(len(a), a.type.value_type)
 
 
+array_get = scalar(
+    "array_get(a anyarray, i bigint) -> anyelement",
+    "the i-th element, NULL beyond the ends",
+    example="(ARRAY[10, 20])[2] = 20",
+    operator="[]",
+    duck="{0}[CASE WHEN {1} > 0 THEN {1} END]",
+    broadcast=True,
+)(_elements_at)
+
+
 @scalar(
     "array_length(a anyarray, dimension integer) -> integer",
-    "how many elements; NULL for an empty array",
+    "how many elements a dimension has; NULL for an empty array and for a dimension that is not there",
     example="array_length(ARRAY[1, 2], 1) = 2",
     constant_args=(1,),
-    duck="nullif(len({0}), 0)::INTEGER",
+    duck="nullif(array_size_at({0}, {1}), 0)::INTEGER",
+    broadcast=True,
 )
-def array_length(a: Value, dimension: Value) -> Value:
-    if dimension.as_py() != 1:
-        return pa.scalar(None, pa.int32())
+def array_length(a: pa.Array, dimension: pa.Array) -> Value:
+    levels = dimension[0].as_py() if len(dimension) else None
+    first = pa.array(np.ones(len(a), np.int64))
+    while levels is not None and levels > 1 and pa.types.is_list(a.type):
+        a, levels = _elements_at(a, first), levels - 1
+    if levels != 1 or not pa.types.is_list(a.type):
+        return pa.nulls(len(a), pa.int32())
     size = pc.list_value_length(a)
     return pc.if_else(pc.equal(size, 0), pa.scalar(None, pa.int32()), size)
 
 
-cardinality = scalar(
-    "cardinality(a anyarray) -> integer; array_length(a anyarray) -> integer",
+array_size = scalar(
+    "array_length(a anyarray) -> integer",
     "how many elements, 0 for an empty array",
-    example="cardinality(ARRAY[1, 2]) = 2",
+    example="array_length(ARRAY[1, 2]) = 2",
     aliases=("len", "array_size", "size"),
     duck="len({0})::INTEGER",
 )(lambda a: pc.list_value_length(a))
+
+
+@scalar(
+    "cardinality(a anyarray) -> integer",
+    "how many elements, those of all dimensions together; 0 for an empty array",
+    example="cardinality(ARRAY[ARRAY[1, 2], ARRAY[3, 4]]) = 4",
+    broadcast=True,
+)
+def cardinality(a: pa.Array) -> pa.Array:
+    missing = nulls(a)
+    return pa.array(_elements(a).astype(np.int32), mask=missing)
+
+
+def _elements(a: pa.Array) -> np.ndarray:
+    """How many elements that are no arrays each array has, 0 for NULL."""
+    sizes = pc.fill_null(pc.list_value_length(a), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if not pa.types.is_list(a.type.value_type):
+        return sizes
+    up_to = np.concatenate(([0], np.cumsum(_elements(a.flatten()))))
+    edges = np.concatenate(([0], np.cumsum(sizes)))
+    return np.asarray(up_to[edges[1:]] - up_to[edges[:-1]])
 
 
 array_or_empty = scalar(

@@ -168,13 +168,17 @@ def _part(name: str, args: Sequence[str]) -> str | None:
 
 def _truncated(name: str, args: Sequence[str]) -> str | None:
     """date_trunc to centuries and millennia, which begin with the years 1, 101, ..., 1001 (0, 100, ... there)."""
-    years = {"century": 100, "millennium": 1000}.get(unit_name(constant(args[0]) or ""))
-    if years is None:
+    unit, moment = args[0], args[1]
+    named = constant(unit)
+    is_era = named is None or unit_name(named) in ("century", "millennium")
+    if len(args) == 3:
+        name = "date_trunc_era" if is_era else "date_trunc"
+        return f"timezone({args[2]}, {name}({unit}, timezone({args[2]}, {moment}::TIMESTAMPTZ)))"
+    if not is_era:
         return None
-    before = f"to_years((((date_part('year', {args[1]}) - 1) % {years} + {years}) % {years})::INTEGER)"
     return (
-        f"CASE typeof({args[1]}) WHEN 'INTERVAL' THEN date_trunc({args[0]}, {args[1]}) "
-        f"ELSE date_trunc('year', {args[1]}) - {before} END"
+        f"CASE typeof({moment}) WHEN 'INTERVAL' THEN date_trunc({unit}, {moment}) "
+        f"ELSE date_trunc_era({unit}, {moment}) END"
     )
 
 
@@ -216,8 +220,8 @@ def _named_struct(name: str, args: Sequence[str]) -> str:
 
 
 def _of_texts(name: str, args: Sequence[str]) -> str:
-    """concat and concat_ws: numbers as casts write them."""
-    return f"{name}({', '.join(arg if constant(arg) is not None else f'text_of({arg})' for arg in args)})"
+    """concat and concat_ws: the arguments as PostgreSQL prints them."""
+    return f"{name}({', '.join(arg if constant(arg) is not None else f'shown({arg})' for arg in args)})"
 
 
 def _in_places(name: str, args: Sequence[str]) -> str | None:
@@ -282,6 +286,7 @@ _SPECIAL: dict[tuple[str, int | None], _Special] = {
         for name in ("unix_timestamp", "to_unix_timestamp")
     },
     ("date_trunc", 2): _truncated,
+    ("date_trunc", 3): _truncated,
     ("trunc", 2): _truncated_date,
     ("stringtotimestamp", 2): _read("TIMESTAMP", True, "(epoch_us({}) // 1000)"),
     ("regexp_replace", 4): _replaced_from,

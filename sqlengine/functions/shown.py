@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import duck
+from sqlengine.array_text import braces_to_json
 from sqlengine.functions.casting import cast_kernel
 from sqlengine.functions.registry import Value
 from sqlengine.pgtext import join_lists, list_parts, to_text_array
@@ -69,4 +70,9 @@ duck.macro_at_opening(
     "CREATE MACRO shown(x) AS CASE WHEN typeof(x) LIKE '%[]' THEN shown_lists(x::VARCHAR[], typeof(x)) "
     "WHEN typeof(x) = 'BOOLEAN' THEN left(x::VARCHAR, 1) "
     "WHEN typeof(x) = 'BLOB' THEN '\\x' || lower(hex(x::BLOB)) ELSE text_of(x) END"
+)
+duck.at_opening("array_items", [TEXT], TEXT, braces_to_json)
+duck.macro_at_opening(
+    "CREATE MACRO cast_text(x) AS CASE WHEN typeof(x) LIKE '%[]' OR typeof(x) = 'BLOB' THEN shown(x) "
+    "ELSE text_of(x) END"
 )

@@ -18,6 +18,7 @@ from sqlengine.duck_sizes import TEXT_CHARACTERS_MAX, TEXT_TOO_LARGE
 from sqlengine.functions.arrays_of import nulls, text_buffers
 from sqlengine.functions.registry import Function, Value, declare, scalar
 from sqlengine.functions.repeated import repeated
+from sqlengine.functions.shown import shown
 
 _TEXT = pa.string()
 
@@ -75,24 +76,28 @@ def concat_op(a: Value, b: Value) -> Value:
 
 
 @scalar(
-    "concat(VARIADIC parts text) -> text",
-    "all arguments as one text, NULLs left out",
+    "concat(VARIADIC parts any) -> text",
+    "all arguments, as they are printed, as one text, NULLs left out",
     example="concat('a', NULL, 'b') = 'ab'",
     strict=False,
 )
 def concat(*parts: Value) -> Value:
-    return pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement="")
+    return pc.binary_join_element_wise(*map(_printed, parts), "", null_handling="replace", null_replacement="")
+
+
+def _printed(value: Value) -> Value:
+    return shown(value)[0] if isinstance(value, pa.Scalar) else shown(value)
 
 
 @scalar(
-    "concat_ws(separator text, VARIADIC parts text) -> text",
-    "arguments with a separator between, NULLs left out",
+    "concat_ws(separator text, VARIADIC parts any) -> text",
+    "arguments, as they are printed, with a separator between, NULLs left out",
     example="concat_ws('-', 'a', NULL, 'b') = 'a-b'",
     strict=False,
 )
 def concat_ws(separator: Value, *parts: Value) -> Value:
-    joined = parts[0]
-    for part in parts[1:]:  # Arrow's own null_handling="skip" loses rows in which nothing is left to join
+    joined, *others = map(_printed, parts)
+    for part in others:  # Arrow's own null_handling="skip" loses rows in which nothing is left to join
         both = pc.binary_join_element_wise(joined, separator, part, "")
         joined = pc.coalesce(both, joined, part)
     return pc.if_else(pc.is_valid(separator), pc.coalesce(joined, pa.scalar("")), _null_text())

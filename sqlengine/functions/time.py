@@ -306,13 +306,14 @@ date_trunc = scalar(
     can_raise=True,
     check=check_unit,
     example="date_trunc('hour', timestamp '2024-01-01 05:06') = timestamp '2024-01-01 05:00'",
+    duck="date_trunc_era({0}, {1})",
 )(_trunc_kernel)
 date_trunc_zone = declare(
     "date_trunc(unit text, t timestamptz, zone text) -> timestamptz",
     "the start of the unit a moment is in by the clocks of a zone",
     example="date_trunc('day', timestamptz '2024-01-01 23:30+00', 'Europe/Paris') = timestamptz '2024-01-01 23:00+00'",
     can_raise=True,
-    duck="timezone({2}, date_trunc({0}, timezone({2}, {1}::TIMESTAMPTZ)))",
+    duck="timezone({2}, date_trunc_era({0}, timezone({2}, {1}::TIMESTAMPTZ)))",
 )
 date_trunc_interval = declare(
     "date_trunc(unit text, t interval) -> interval",

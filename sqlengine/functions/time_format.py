@@ -54,13 +54,9 @@ _PG: dict[str, str] = {
     "IW": "%V",
     "ID": "%u",
     "Q": "<q>",
-    "yyyy": "%Y",
-    "mm": "%m",
-    "dd": "%d",
-    "hh24": "%H",
-    "mi": "%M",
-    "ss": "%S",
 }
+_PG.update({word.lower(): field for word, field in _PG.items() if word.isupper() and word.lower() not in _PG})
+"""Patterns of numbers may be written in small letters, too; the letters of the others say how names are written."""
 _JAVA: dict[str, str] = {
     "yyyy": "%Y",
     "uuuu": "%Y",

@@ -7,7 +7,7 @@ recompute-and-diff.  User errors (unknown names, wrong types) are ordinary error
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 
 import pyarrow as pa
@@ -27,7 +27,7 @@ from sqlengine.errors import (
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Expr
 from sqlengine.plan import build, nodes
-from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates
+from sqlengine.plan.aggregate import Aggregation, group_windows, has_aggregates, is_aggregate
 from sqlengine.plan.aggregate_forms import spelt_out
 from sqlengine.plan.columns import schema_with
 from sqlengine.plan.correlation import Domain, is_grouped, padded
@@ -39,7 +39,7 @@ from sqlengine.plan.over import over_windows
 from sqlengine.plan.pivot import pivot, unpivot
 from sqlengine.plan.ranking import Bind, first_of_each, limited, order_output, qualified, ranked_subquery
 from sqlengine.plan.recursion import bind_recursion, mentions
-from sqlengine.plan.rewrite import contains
+from sqlengine.plan.rewrite import contains, walk
 from sqlengine.plan.sample import sample
 from sqlengine.plan.scope import Relation, Visible, named, whole_rows
 from sqlengine.plan.set_operations import bind_set_operation
@@ -47,9 +47,11 @@ from sqlengine.plan.subquery import COUNTS, Subqueries
 from sqlengine.plan.unify import coerce, met
 from sqlengine.plan.unnest import ONE_ROW, items_unnested, unnested
 from sqlengine.plan.unplannable import Unplannable
+from sqlengine.plan.using_first import in_order, merged_names
 from sqlengine.plan.window import to_window, window_relation
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql import ast
+from sqlengine.types import to_sql
 from storage.replacing import replace
 
 QueryText = Callable[[str], ast.Select | ast.SetOperation]
@@ -316,7 +318,7 @@ class Binder:
         free = self.within(None)
         if s.where is not None:
             relation = Subqueries(free).restricted(relation, whole_rows(s.where, relation), "WHERE")
-        s = replace(s, items=_expand_stars(s.items, relation))
+        s = replace(s, items=_expand_stars(s.items, relation, merged_names(s.from_)))
         s = replace(s, items=whole_rows(s.items, relation), group_by=whole_rows(s.group_by, relation))
         s = lifted(free, replace(s, having=whole_rows(s.having, relation)), relation)
         if s.group_by == (ast.Star(),):
@@ -428,12 +430,29 @@ def _fields(star: ast.Star, relation: Relation) -> list[ast.SelectItem] | None:
     return [ast.SelectItem(ast.FieldAccess(whole, field.name), field.name) for field in dtype]
 
 
-def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tuple[ast.SelectItem, ...]:
-    """Each `*` becomes the columns it stands for."""
+def _fields_of(of: ast.Expr, relation: Relation) -> list[ast.SelectItem]:
+    """The fields of a struct, each by its name; Unplannable where only a later step knows the struct's type."""
+    of = whole_rows(of, relation)
+    computed = any(isinstance(e, ast.Call) and e.over is not None for e in walk(of))
+    if computed or contains(of, ast.Subquery) or any(is_aggregate(e) for e in walk(of)):
+        raise Unplannable("the fields of what is not a column are not known before it is computed")
+    kind = bind_scalar(of, relation).type
+    if not pa.types.is_struct(kind):
+        raise WrongObjectType(f"column notation .* applied to type {to_sql(kind)}, which is not a composite type")
+    return [ast.SelectItem(ast.FieldAccess(of, field.name), field.name) for field in kind]
+
+
+def _expand_stars(
+    items: tuple[ast.SelectItem, ...], relation: Relation, merged: Sequence[str]
+) -> tuple[ast.SelectItem, ...]:
+    """Each `*` becomes the columns it stands for, of which those of the names `merged` come first."""
     out: list[ast.SelectItem] = []
     for item in items:
         if (pattern := _columns_pattern(item.expr)) is not None:
             out += _matching_columns(pattern, item.expr, relation)
+            continue
+        if isinstance(item.expr, ast.FieldsOf):
+            out += _fields_of(item.expr.arg, relation)
             continue
         if not isinstance(item.expr, ast.Star):
             out.append(item)
@@ -451,6 +470,8 @@ def _expand_stars(items: tuple[ast.SelectItem, ...], relation: Relation) -> tupl
             and c.name not in star.except_
             and (c.table == star.table if star.table else not c.merged)
         ]
+        if not star.table and merged:
+            chosen = in_order(chosen, merged)
         if star.table and not any(c.table == star.table for c in relation.columns):
             relation.resolve(ast.Column((star.table, "*")))
         out += [ast.SelectItem(replaced.get(c.name, ast.Column((f"#{i}",))), c.name) for i, c in chosen]

@@ -25,7 +25,8 @@ def sketch_of(call: AggregateCall, kinds: Sequence[pa.DataType], append_only: bo
     if call.function in approximate.DISTINCT_COUNTS:
         return "hyperloglog"
     if call.function in approximate.QUANTILES:
-        return "t-digest" if _has_means(types.storage_type(kinds[0])) else ""
+        exact = approximate.quantiles_of(call.function, call.constants).accuracy is None
+        return "t-digest" if not exact and _has_means(types.storage_type(kinds[0])) else ""
     return "misra-gries"
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlengine.sql.references import Reference, called_functions, matches_rows, named_in, reads_changes, tables
     from sqlengine.sql.render import render_expr, to_duckdb
     from sqlengine.sql.sampling import sampled_share
+    from sqlengine.sql.schema_names import with_schemas
     from sqlengine.sql.shell import Accepts, accepts, is_keyword
     from sqlengine.sql.syntax_help import split_alternatives, statement_words, synopsis
     from sqlengine.sql.typed import Typed
@@ -59,6 +60,7 @@ _LAZY = {
     "runs_scripts": "references",
     "named_in": "references",
     "sampled_share": "sampling",
+    "with_schemas": "schema_names",
     "tables": "references",
     "to_duckdb": "render",
     "render_expr": "render",
@@ -97,6 +99,7 @@ PgOutputs = Sequence[tuple[str, str | None]]
 """The columns of a catalog query and their types in PostgreSQL's words, None where Arrow's type tells."""
 
 __all__ = [
+    "with_schemas",
     "Accepts",
     "NOW",
     "PgForms",

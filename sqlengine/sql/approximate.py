@@ -35,11 +35,12 @@ Constants = Sequence[object]
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """`listed`: several fractions were asked for and the answer is a list."""
+    """`listed`: several fractions were asked for and the answer is a list; `accuracy` None: the values themselves
+    answer."""
 
     fractions: tuple[float, ...]
     listed: bool
-    accuracy: int
+    accuracy: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,20 @@ def precision_of(name: str, constants: Constants) -> int:
 
 def quantiles_of(name: str, constants: Constants) -> Quantiles:
     """The fractions of approx_quantile(x, fraction or ARRAY of them [, accuracy]); InvalidParameter (22023) outside
-    0..1 and 1..10000."""
+    0..1 and 1..10000.
+
+    An accuracy below 1 is RisingWave's: how far from the right value the answer may be, in proportion to it.  A digest
+    promises places, not values, so the answer is then the right one.
+    """
     if not constants:
         raise InvalidParameter(f"{name} needs a fraction", hint=f"for example {name}(x, 0.5), or (x, ARRAY[0.1, 0.9])")
     given = constants[0]
     listed = isinstance(given, tuple)
     fractions = tuple(_fraction(name, f) for f in (given if isinstance(given, tuple) else (given,)))
-    accuracy = DEFAULT_ACCURACY if len(constants) < 2 else _whole(name, constants[1], "accuracy", 1, MOST_ACCURACY)
+    accuracy: int | None = DEFAULT_ACCURACY
+    if len(constants) > 1:
+        is_share = 0 < _number(name, constants[1], "accuracy") < 1
+        accuracy = None if is_share else _whole(name, constants[1], "accuracy", 1, MOST_ACCURACY)
     return Quantiles(fractions, listed, accuracy)
 
 

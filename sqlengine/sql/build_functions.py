@@ -70,7 +70,12 @@ def comment_on(node: Node) -> ast.Statement:
     kind, named = kind_of(node), node.node("named")
     assert named is not None
     name, arguments = _named(named, kind)
-    return ast.Comment(kind=kind, name=name, arguments=arguments, comment=string_of(node))
+    text = string_of(node) or None
+    if kind != "column":
+        return ast.Comment(kind=kind, name=name, arguments=arguments, comment=text)
+    if len(name) == 1:
+        raise errors.SyntaxError("column name must be qualified", hint="COMMENT ON COLUMN table.column IS ...")
+    return ast.Comment(kind=kind, name=name[:-1], column=name[-1], comment=text)
 
 
 def _named(node: Node, kind: str) -> tuple[ast.Name, tuple[str, ...] | None]:

@@ -164,6 +164,7 @@ _CLAUSES: dict[str, Callable[[Node, str], dict[str, Any]]] = {
     },
     "is_required": lambda clause, name: {"not_null": True},
     "is_plain": lambda clause, name: {},
+    "remark": lambda clause, name: {"comment": string_of(clause) or None},
     "default": _default,
     "metadata": _metadata,
     "generated": _generated,
@@ -246,11 +247,13 @@ def create_table(node: Node) -> ast.Statement:
     if not values["primary_key"]:
         values["primary_key"] = tuple(c.name for c in values["columns"] if c.stream_key)
     query, emit = _as_query(node)
-    options = options_of(node)
+    append_only, options = _appended_only(options_of(node))
+    aliases = names_of(node)
     if query is not None and emit is not None:
         return ast.CreateView(
             name=values["name"],
             query=query,
+            column_aliases=aliases,
             emit=emit,
             options=options,
             materialized=True,
@@ -261,18 +264,31 @@ def create_table(node: Node) -> ast.Statement:
         raise NotSupportedError(
             "CREATE TABLE with columns and a query is not supported", hint="name the columns in the query"
         )
-    return ast.CreateTable(**values, append_only=node.has("append_only"), options=options, query=query)
+    append_only = append_only or node.has("append_only")
+    return ast.CreateTable(**values, append_only=append_only, options=options, query=query, column_aliases=aliases)
+
+
+def _appended_only(options: ast.Options) -> tuple[bool, ast.Options]:
+    """Whether RisingWave's option `appendonly` says APPEND ONLY, and the other options."""
+    said = dict(options).get("appendonly", "false").lower()
+    if said not in ("true", "false"):
+        raise errors.InvalidParameter(f'appendonly is true or false, not "{said}"')
+    return said == "true", tuple(pair for pair in options if pair[0] != "appendonly")
 
 
 def create_view(node: Node) -> ast.Statement:
-    """CREATE [MATERIALIZED] VIEW; a temporary view is a plain one."""
+    """CREATE [MATERIALIZED] VIEW; a temporary view is a plain one.  EMIT stands before AS (RisingWave) or behind."""
     values = _create(node)
     values.pop("temporary")
     query, emit = _as_query(node)
     assert query is not None
-    materialized = node.has("materialized")
-    if not materialized and node.node("as_query").has("emit"):  # type: ignore[union-attr]
+    materialized, late = node.has("materialized"), node.node("as_query").has("emit")  # type: ignore[union-attr]
+    if not materialized and (late or node.has("emit")):
         raise _no_emit()
+    if node.has("emit"):
+        if late:
+            raise errors.SyntaxError("EMIT is given twice", position=query.position)
+        emit = emit_of(node, query)
     return ast.CreateView(
         **values,
         query=query,

@@ -27,6 +27,7 @@ from sqlengine.sql.build import (
     string_of,
     value_text,
 )
+from sqlengine.sql.build_assignments import assignments
 from sqlengine.sql.interval import SECOND_US, parse_interval
 from sqlengine.sql.lexer import lex
 from sqlengine.sql.query import make_query
@@ -46,23 +47,8 @@ def insert(node: Node) -> ast.Statement:
     if conflict is not None:
         values["conflict"] = "nothing" if conflict.has("nothing") else "update"
         values["conflict_columns"] = names_of(conflict)
-        values["conflict_set"] = _assignments(conflict)
+        values["conflict_set"] = assignments(conflict)
     return ast.Insert(target=name_of(node), columns=names_of(node), query=query, returning=_returning(node), **values)
-
-
-def _assignments(node: Node) -> tuple[tuple[str, str], ...]:
-    listed = node.node("assignments")
-    if listed is None:
-        return ()
-    made = []
-    for item in listed.spread():
-        leaf, expr = item.leaf("IDENT"), item.leaf("EXPR")
-        assert leaf is not None and expr is not None
-        made.append((ident(item, leaf), expr_text(item, expr)))
-    repeated = {name for name, _ in made if [n for n, _ in made].count(name) > 1}
-    if repeated:
-        raise errors.SyntaxError(f'multiple assignments to same column "{min(repeated)}"', position=_first(listed))
-    return tuple(made)
 
 
 def _first(node: Node) -> int | None:
@@ -110,7 +96,7 @@ def update(node: Node) -> ast.Statement:
     """UPDATE target SET ... [FROM ...] [WHERE ...] [RETURNING ...]."""
     return ast.Update(
         target=name_of(node),
-        assignments=_assignments(node),
+        assignments=assignments(node),
         where=_where(node),
         from_text=_relations(node, "relations_from"),
         alias=_alias(node),
@@ -169,7 +155,7 @@ def _merge_when(node: Node) -> ast.MergeWhen:
     columns: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     if action == "update":
-        assigned = _assignments(done)
+        assigned = assignments(done)
         columns, values = tuple(name for name, _ in assigned), tuple(text for _, text in assigned)
     given = done.node("merge_values")
     if given is not None:
@@ -337,7 +323,8 @@ def show(node: Node) -> ast.Statement:
     like = node.node("like")
     pattern = string_of(like) if like is not None else None
     if create is not None:
-        what = "create function" if kind_of(create) == "function" else "create"
+        kind = kind_of(create)
+        what = f"create {kind}" if kind in ("function", "index") else "create"
         return ast.Show(what=what, target=name_of(create), like=pattern)
     key, words = node.node("show_key"), node.node("show_words")
     if key is not None:

@@ -15,6 +15,7 @@ from sqlengine.sql.hypothetical import hypothetical
 from sqlengine.sql.lambdas import takes_lambda
 from sqlengine.sql.lower_values import position_of
 from sqlengine.sql.nodes import nodes
+from sqlengine.sql.quantified import quantifier
 from sqlengine.sql.row_functions import ROWS, as_rows, call, rows_from
 from sqlengine.sql.ties import with_ties
 
@@ -174,6 +175,16 @@ def _is_compared_with(node: exp.Expr) -> bool:
     return isinstance(node.parent, (exp.Predicate, exp.Binary)) and node.arg_key == "expression"
 
 
+def _not_like_some(node: exp.Expr) -> None:
+    """`x NOT LIKE ANY (a)`: not all match.  sqlglot notes NOT at the comparison, which belongs to each element."""
+    found = quantifier(node.expression)
+    if found is None or not node.args.get("negate"):
+        return
+    some, over = found
+    matches = type(node)(this=node.this, expression=(exp.All if some else exp.Any)(this=over))
+    node.replace(exp.Paren(this=exp.Not(this=exp.Paren(this=matches))))
+
+
 _RULES: dict[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.Is: _is_json,
     exp.JSONBContainsAnyTopKeys: _has_keys("json_has_any"),
@@ -187,6 +198,8 @@ _RULES: dict[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.Overlaps: _overlaps,
     exp.WithinGroup: hypothetical,
     exp.Fetch: with_ties,
+    exp.Like: _not_like_some,
+    exp.ILike: _not_like_some,
     exp.Anonymous: _called,
     exp.Unnest: rows_from,
 }

@@ -332,6 +332,8 @@ def _dot(node: exp.Expr, ctx: Context) -> ast.Expr:
     member = node.expression
     if isinstance(member, (exp.Anonymous, exp.Func)) and isinstance(node.this, (exp.Identifier, exp.Column, exp.Dot)):
         return ctx.expr(member)
+    if isinstance(member, exp.Star) and isinstance(node.parent, exp.Select) and node.arg_key == "expressions":
+        return ast.FieldsOf(ctx.expr(node.this))
     if not isinstance(member, exp.Identifier):
         return opaque(node)
     return ast.FieldAccess(ctx.expr(node.this), fold(member))

@@ -194,6 +194,8 @@ def output_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return "?column?" if node.name.startswith("$") else node.name.lower()
     if isinstance(node, exp.Dot):
+        if isinstance(node.expression, exp.Star):
+            return "*"
         return output_name(node.expression) if isinstance(node.expression, exp.Func) else fold(node.expression)
     if isinstance(node, exp.Subquery):
         inner_query = node.this

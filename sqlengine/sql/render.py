@@ -32,6 +32,7 @@ from sqlengine.sql.render_grouped import KeyedTable, group_dependents
 from sqlengine.sql.render_grouping import no_own_time, rewrite_grouping
 from sqlengine.sql.render_operators import kind_of, rewrite_operators, spell_quantified
 from sqlengine.sql.render_recursion import spell_recursion
+from sqlengine.sql.render_stars import merged_first
 from sqlengine.sql.render_windows import windowed
 from sqlengine.sql.rewrite import CHANGELOG, WINDOW_FUNCTIONS
 from sqlengine.sql.select_checks import check_selects
@@ -139,6 +140,7 @@ class _Rendering:
         _quote_names(tree)
         spell_unpivots(tree)
         self._own_times(tree)
+        merged_first(tree, self._columns_of)
         self._group_dependents(tree)
         self._strip_schemas(tree)
         type_unions(tree, lambda column: self.types.get((column.table, column.name)))
@@ -183,6 +185,14 @@ class _Rendering:
         wrapped = exp.Table(this=made, alias=exp.TableAlias(this=exp.Identifier(this=ref.parts[-1], quoted=True)))
         self.base[id(wrapped)] = ref
         node.replace(wrapped)
+
+    def _columns_of(self, node: exp.Expr) -> list[str] | None:
+        """The columns of a base table in FROM under the names they have there."""
+        ref = self.base.get(id(node))
+        if ref is None:
+            return None
+        names = list(self.columns(ref))
+        return [*ref.column_aliases, *names[len(ref.column_aliases) :]] if names else None
 
     def _own_time(self, node: exp.Expr) -> str | None:
         """The time column of a relation in FROM: asked for only where a window does not name one."""

@@ -260,9 +260,11 @@ def _within_group(node: Any, how: Spelling) -> exp.Expr:
 
 
 def _qualified(node: Any, how: Spelling) -> exp.Expr:
-    """`pg_catalog.f(x)` -> `f(x)`."""
+    """`pg_catalog.f(x)` -> `f(x)`, `(struct).*` -> its fields."""
     if isinstance(node.expression, (exp.Anonymous, exp.Func)) and isinstance(node.this, (exp.Identifier, exp.Column)):
         return node.expression  # type: ignore[no-any-return]
+    if isinstance(node.expression, exp.Star):  # DuckDB unnests a struct to a column for each field
+        return exp.Explode(this=node.this)
     return node  # type: ignore[no-any-return]
 
 
@@ -378,7 +380,7 @@ def _cast(cast: exp.Cast, how: Spelling) -> exp.Expr:
 def _as_text(cast: exp.Cast, plain: bool) -> exp.Expr:
     """A value as PostgreSQL's text of it."""
     if type(cast) is exp.Cast and not plain:
-        return exp.Anonymous(this="text_of", expressions=[cast.this])
+        return exp.Anonymous(this="cast_text", expressions=[cast.this])
     return exp.Cast(this=cast.this, to=exp.DataType(this=exp.DType.TEXT)) if type(cast) is exp.Cast else cast
 
 

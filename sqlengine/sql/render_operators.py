@@ -78,6 +78,7 @@ def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
         if isinstance(node, exp.Cast):
             _as_deep(node)
             _moment_of_text(node, column_type)
+            _list_of_text(node, column_type)
             continue
         if isinstance(node, exp.Anonymous):
             name = node.name.lower()
@@ -145,11 +146,28 @@ def _moment_of_text(node: exp.Cast, column_type: ColumnType) -> None:
         if node.this is not arg:
             return
     else:
-        is_cast = isinstance(arg, exp.Cast) and isinstance(arg.to, exp.DataType) and arg.to.this in _TEXTS
-        is_text = is_cast or kind_of(arg, column_type) in (None, "text")
+        is_text = _is_cast_to_text(arg) or kind_of(arg, column_type) in (None, "text")
     if is_text or (name == "time" and kind_of(arg, column_type) == "timestamp"):
         safe = "try_" if isinstance(node, exp.TryCast) else ""
         node.replace(exp.Anonymous(this=f"{safe}{name}_of", expressions=[arg]))
+
+
+def _list_of_text(node: exp.Cast, column_type: ColumnType) -> None:
+    """A cast to an array of what is a text, or may be: DuckDB reads no braces."""
+    arg = node.this.unnest()
+    if not array_levels(node.to) or isinstance(arg, (exp.Literal, exp.Null, exp.Array, exp.Placeholder)):
+        return
+    is_text = _is_cast_to_text(arg)
+    if not is_text and kind_of(arg, column_type) not in (None, "text"):
+        return
+    items = exp.Anonymous(this="array_items", expressions=[exp.Cast(this=arg.copy(), to=exp.DataType.build("text"))])
+    read = type(node)(this=exp.Cast(this=items, to=exp.DataType.build("json")), to=node.to.copy())
+    kind = exp.EQ(this=exp.Anonymous(this="typeof", expressions=[arg.copy()]), expression=exp.Literal.string("VARCHAR"))
+    node.replace(read if is_text else exp.Case(ifs=[exp.If(this=kind, true=read)], default=node.copy()))
+
+
+def _is_cast_to_text(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Cast) and isinstance(node.to, exp.DataType) and node.to.this in _TEXTS
 
 
 _BESIDE_MOMENTS = (

@@ -54,6 +54,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         words |= {token.upper for token in result}
     if words & TRIGGERS:
         result = special_calls(result)
+    if "|" in words:
+        result = _closures(result)
     if "=>" in words:
         result = _lambdas(result)
     if "INTERVAL" in words:
@@ -274,6 +276,34 @@ def _lambdas(tokens: list[Token]) -> list[Token]:
         arrow = token.kind == OP and token.value == "=>"
         out.append(operator("->", token) if arrow and around and takes_lambda(around[-1]) else token)
     return out
+
+
+def _closures(tokens: list[Token]) -> list[Token]:
+    """`transform(a, |x| x + 1)` (RisingWave) -> `transform(a, x -> x + 1)`; no operand begins with a bar."""
+    out: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        closer = _closing_bar(tokens, at) if at and tokens[at - 1].value == "," and tokens[at].value == "|" else None
+        if closer is None:
+            out.append(tokens[at])
+            at += 1
+            continue
+        names, first = tokens[at + 1 : closer], tokens[at]
+        out += names if len(names) == 1 else [operator("(", first), *names, operator(")", first)]
+        out.append(operator("->", tokens[closer]))
+        at = closer + 1
+    return out
+
+
+def _closing_bar(tokens: Sequence[Token], opener: int) -> int | None:
+    """The bar behind the names of a closure; None where there are none."""
+    for at in range(opener + 1, len(tokens)):
+        token, is_name = tokens[at], (at - opener) % 2 == 1
+        if is_name and token.kind not in (WORD, QUOTED):
+            return None
+        if not is_name and token.value != ",":
+            return at if token.kind == OP and token.value == "|" else None
+    return None
 
 
 def _row_types(tokens: list[Token]) -> list[Token]:

@@ -308,21 +308,22 @@ def _drop(statement: ast.Drop, check: Check) -> None:
     if statement.kind == "topic":
         check.topic_owner(object_name(statement.name))
     elif statement.kind == "index":
-        _of_index(statement, check)
+        _own_indexed(statement.name, check)
     else:
         check.owned(statement.name)
 
 
-def _of_index(statement: ast.Drop | ast.Rename, check: Check) -> None:
-    """To own what the index is on."""
-    found = find_index(check.context, statement.name)
+def _own_indexed(index: ast.Name, check: Check) -> None:
+    """To own what an index is on."""
+    found = find_index(check.context, index)
     if found is not None:
         check.owned(tuple(found[0].name.split(".")))
 
 
 def _rename(statement: ast.Rename, check: Check) -> None:
     if statement.kind == "index":
-        return _of_index(statement, check)
+        _own_indexed(statement.name, check)
+        return
     check.owned(statement.name)
     check.create_in(check.context.prefer_path(statement.name))
 

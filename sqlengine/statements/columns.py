@@ -54,6 +54,7 @@ def _plain(column: ast.ColumnDef, in_key: bool) -> ColumnInfo:
         default=column.default_text,
         identity=_identity(column, kind),
         limit=limit_of(column.type_name or "", column.position),
+        comment=column.comment,
     )
 
 
@@ -74,7 +75,13 @@ def _computed(column: ast.ColumnDef, base: Sequence[ColumnInfo]) -> ColumnInfo:
     kind = bind_over(text, base).type
     if column.type_name:
         kind = types.from_sql(column.type_name, column.position)
-    return ColumnInfo(column.name, kind, computed=text, limit=limit_of(column.type_name or "", column.position))
+    return ColumnInfo(
+        column.name,
+        kind,
+        computed=text,
+        limit=limit_of(column.type_name or "", column.position),
+        comment=column.comment,
+    )
 
 
 def watermark_info(mark: ast.WatermarkDef | None) -> WatermarkInfo | None:

@@ -159,10 +159,19 @@ class Context:
         """A name as the catalog knows it under the session's search path."""
         if len(name) > 1:
             return name
-        for schema in (s.strip() for s in self.settings.search_path.split(",")):
-            if schema != "public" and f"{schema}.{name[0]}" in self.instance.catalog:
+        catalog = self.instance.catalog
+        for schema in self.schemas_searched():
+            if schema == "public" and name[0] in catalog:
+                return name
+            if f"{schema}.{name[0]}" in catalog:
                 return (schema, name[0])
         return name
+
+    def schemas_searched(self) -> list[str]:
+        """The schemas of the search path in order, whether or not they exist; `$user` is the role's name."""
+        named = (part.strip().strip('"') for part in self.settings.search_path.split(","))
+        roles = self.instance.catalog.roles
+        return [roles.name_of(self.role.current) if name == "$user" else name for name in named]
 
     def owned(self, obj: T, replaced: CatalogObject | None = None) -> T:
         """A new object with its owner: the session's current role; or owner and grants of the one it replaces."""

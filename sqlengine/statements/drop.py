@@ -12,6 +12,7 @@ from sqlengine.catalog.objects import (
     REPLACEMENT,
     STREAM_QUERY,
     CatalogObject,
+    ColumnInfo,
     FileTable,
     MaterializedView,
     Namespace,
@@ -23,7 +24,15 @@ from sqlengine.catalog.objects import (
     View,
 )
 from sqlengine.catalog.system import SYSTEM_SCHEMA
-from sqlengine.errors import DependentObjects, DuplicateTable, NotSupportedError, UndefinedFunction, WrongObjectType
+from sqlengine.errors import (
+    DependentObjects,
+    DuplicateTable,
+    NotSupportedError,
+    UndefinedColumn,
+    UndefinedFunction,
+    WrongObjectType,
+    did_you_mean,
+)
 from sqlengine.result import Result
 from sqlengine.runtime.file_tables import description_of, overrides_of, remove_empty
 from sqlengine.runtime.outputs import ConnectorOutput
@@ -295,8 +304,21 @@ def comment(statement: ast.Comment, context: Context) -> Result:
         if obj is None:
             instance.catalog.get(path)  # raises unless the system has it
             raise WrongObjectType(f'"{object_name(statement.name)}" is a system table')
-        instance.catalog.update(obj, comment=statement.comment)
+        if statement.column is None:
+            instance.catalog.update(obj, comment=statement.comment)
+        else:
+            instance.catalog.update(obj, columns=_with_comment(obj, statement.column, statement.comment))
     return Result("COMMENT")
+
+
+def _with_comment(obj: CatalogObject, column: str, text: str | None) -> tuple[ColumnInfo, ...]:
+    """The columns with a comment on one of them."""
+    names = [c.name for c in obj.columns]
+    if column not in names:
+        raise UndefinedColumn(
+            f'column "{column}" of relation "{obj.name}" does not exist', hint=did_you_mean(column, names)
+        )
+    return tuple(replace(c, comment=text) if c.name == column else c for c in obj.columns)
 
 
 def create_schema(statement: ast.CreateSchema, context: Context) -> Result:

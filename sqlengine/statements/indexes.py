@@ -97,6 +97,15 @@ def drop_index(statement: ast.Drop, context: Context) -> Result:
     return Result("DROP INDEX")
 
 
+def existing_index(context: Context, name: ast.Name) -> Owned:
+    """The index of a name and what it is on; UndefinedObject (42704) with the nearest names."""
+    found = find_index(context, name)
+    if found is None:
+        names = [index.name for _, index in all_indexes(context.instance.catalog)]
+        raise UndefinedObject(f'index "{object_name(name)}" does not exist', hint=did_you_mean(name[-1], names))
+    return found
+
+
 def without_index(context: Context, obj: CatalogObject, index: IndexInfo, **changes: object) -> None:
     """Forget an index, in the catalog and where it is kept; `changes`: fields of the object to be changed as well."""
     left = tuple(other for other in indexes_of(obj) if other is not index)
@@ -180,13 +189,7 @@ def all_indexes(catalog: Catalog) -> Iterator[Owned]:
 def rename_index(statement: ast.Rename, context: Context) -> Result:
     """ALTER INDEX name RENAME TO new, of a constraint's index with the constraint; DuplicateTable (42P07)."""
     catalog = context.instance.catalog
-    found = find_index(context, statement.name)
-    if found is None:
-        names = [index.name for _, index in all_indexes(catalog)]
-        raise UndefinedObject(
-            f'index "{object_name(statement.name)}" does not exist', hint=did_you_mean(statement.name[-1], names)
-        )
-    obj, index = found
+    obj, index = existing_index(context, statement.name)
     new_name = statement.new_name
     checks = obj.checks if isinstance(obj, Table) else ()
     if is_taken(catalog, obj, new_name) or (index.constraint and any(check.name == new_name for check in checks)):

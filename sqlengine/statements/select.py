@@ -33,6 +33,7 @@ from sqlengine.statements.pg_catalog import pg_answers, pg_rows
 from sqlengine.statements.plain_select import plain_select, rows_of_columns
 from sqlengine.statements.planned_select import read_files, run_planned
 from sqlengine.statements.rows_seen import as_seen
+from sqlengine.statements.search_path import qualified
 from sqlengine.statements.subscribe import follow
 from sqlengine.statements.system_rows import system_rows
 
@@ -60,7 +61,7 @@ def run_snapshot(context: Context, query: ast.Query) -> pa.Table:
 def run_text(context: Context, text: str) -> pa.Table:
     """The same of a query that a statement makes of its parts, whose places are none in what was typed."""
     try:
-        return run_snapshot(context, sql.parse_query(text))
+        return run_snapshot(context, qualified(sql.parse_query(text), context))
     except Error as error:
         error.position = None
         raise

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import (
     CatalogObject,
+    ColumnInfo,
     MaterializedView,
     Sink,
     Stream,
@@ -25,6 +26,7 @@ from sqlengine.catalog.objects import (
 from sqlengine.catalog.system import SYSTEM_SCHEMA, SYSTEM_TABLES
 from sqlengine.errors import UndefinedObject, WrongObjectType, did_you_mean
 from sqlengine.pg_settings import PG_SETTINGS
+from sqlengine.pg_words import quote_ident, quote_text
 from sqlengine.result import Result
 from sqlengine.settings import is_setting, setting_help, setting_names, shown_name
 from sqlengine.sql import ast
@@ -32,6 +34,7 @@ from sqlengine.sql.dialect import HIVE_FAMILY
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import SubscriptionRows
 from sqlengine.statements.functions import function_object
+from sqlengine.statements.indexes import existing_index
 from sqlengine.statements.pg_catalog import setting_text
 from sqlengine.statements.system_rows import system_rows, table_of
 
@@ -119,6 +122,15 @@ def _create_function(context: Context, statement: ast.Show) -> pa.Table:
     return _statement_of(function_object(statement.target, None, context))
 
 
+def _create_index(context: Context, statement: ast.Show) -> pa.Table:
+    assert statement.target is not None, "the grammar asks for a name"
+    obj, index = existing_index(context, statement.target)
+    on, columns = obj.name.split("."), ", ".join(map(quote_ident, index.columns))
+    unique = "UNIQUE " if index.unique else ""
+    made = f"CREATE {unique}INDEX {quote_ident(index.name)} ON {'.'.join(map(quote_ident, on))} ({columns});"
+    return table_of([("name", TEXT), ("statement", TEXT)], [(".".join([*on[:-1], index.name]), made)])
+
+
 def _statement_of(obj: CatalogObject) -> pa.Table:
     if not obj.sql:
         raise WrongObjectType(f'"{obj.name}" is a {obj.kind}: no statement made it')
@@ -174,16 +186,18 @@ def _described(obj: CatalogObject) -> list[tuple[Any, ...]]:
             c.name,
             c.type_text,
             not c.not_null,
-            f"AS {c.computed}"
-            if c.computed
-            else f"METADATA {c.metadata}"
-            if c.metadata
-            else f"DEFAULT {c.default}"
-            if c.default
-            else None,
+            _extra(c),
         )
         for c in obj.columns
     ]
+
+
+def _extra(column: ColumnInfo) -> str | None:
+    """What a column is made of where a row does not say it, and the comment on it."""
+    words = (("AS", column.computed), ("METADATA", column.metadata), ("DEFAULT", column.default))
+    made = next((f"{word} {text}" for word, text in words if text), None)
+    remark = None if column.comment is None else f"COMMENT {quote_text(column.comment)}"
+    return " ".join(filter(None, (made, remark))) or None
 
 
 def describe(statement: ast.Describe, context: Context) -> Result:
@@ -248,6 +262,7 @@ LISTS: dict[str, Listing] = {
     "errors": _errors,
     "create": _create,
     "create function": _create_function,
+    "create index": _create_index,
     "columns": _columns,
     "indexes": _indexes,
     "schemas": _schemas,

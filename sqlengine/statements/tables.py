@@ -8,7 +8,13 @@ import pyarrow as pa
 
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import Table
-from sqlengine.errors import InvalidDefinition, InvalidParameter, NotSupportedError, did_you_mean
+from sqlengine.errors import (
+    InvalidDefinition,
+    InvalidParameter,
+    NotSupportedError,
+    SyntaxError,  # noqa: A004 - SQL's word
+    did_you_mean,
+)
 from sqlengine.result import Result
 from sqlengine.runtime.sources import check_watermark, topic_schema
 from sqlengine.sql import ast
@@ -29,7 +35,7 @@ def create_table(statement: ast.CreateTable, context: Context) -> Result:
     instance = context.instance
     if dict(statement.options).get("connector", "topic") != "topic":
         return create_stream(_as_stream(statement), context)
-    rows = run_snapshot(context, statement.query) if statement.query is not None else None
+    rows = _copied(statement, context)
     with instance.lock:
         existing = instance.catalog.find(statement.name)
         if existing is not None and statement.if_not_exists:
@@ -47,6 +53,16 @@ def create_table(statement: ast.CreateTable, context: Context) -> Result:
         return Result("CREATE TABLE")
     count = write_rows(context, table, rows, None).num_rows
     return Result(f"SELECT {count}", row_count=count)
+
+
+def _copied(statement: ast.CreateTable, context: Context) -> pa.Table | None:
+    """The rows of AS query, under the names the statement gives them; None without a query."""
+    if statement.query is None:
+        return None
+    rows, names = run_snapshot(context, statement.query), statement.column_aliases
+    if len(names) > rows.num_columns:
+        raise SyntaxError("too many column names were specified", position=statement.query.position)
+    return rows.rename_columns([*names, *rows.column_names[len(names) :]])
 
 
 def _as_stream(statement: ast.CreateTable) -> ast.CreateStream:

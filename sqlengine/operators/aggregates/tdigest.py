@@ -51,6 +51,7 @@ class TDigest(BlockAccumulator):
         self._column = spec.call.args[0]
         self._asked = quantiles_of(spec.call.function, spec.call.constants)
         self._descending = bool(spec.call.order_by and spec.call.order_by[0][1])
+        assert self._asked.accuracy is not None, "a share of the value is asked of the values themselves"
         self._compression = float(math.ceil(math.pi * self._asked.accuracy))
         self._top = max(_LEAST_TOP, 1 + math.ceil(math.log2(2 * self._compression)))
         self._strange = Strange(self) if self._floating else None

@@ -272,6 +272,13 @@ class Star(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class FieldsOf(Expr):
+    """`(struct).*` in a select list: each field a column."""
+
+    arg: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Subquery(Expr):
     """`kind`: "scalar", "array", "exists", "in", "any", "all"; `arg` and `op` for in/any/all; `rules` as of Binary."""
 

@@ -59,6 +59,7 @@ class ColumnDef:
     uniques: tuple[UniqueDef, ...] = ()
     stream_key: bool = False
     position: int | None = None
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class CreateStream(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable(Statement):
-    """CREATE TABLE (keyed or not, mutable) or CREATE TABLE AS."""
+    """CREATE TABLE (keyed or not, mutable) or CREATE TABLE AS, whose columns `column_aliases` may rename."""
 
     name: Name
     columns: tuple[ColumnDef, ...] = ()
@@ -182,6 +183,7 @@ class CreateTable(Statement):
     append_only: bool = False
     options: Options = ()
     query: Query | None = None
+    column_aliases: tuple[str, ...] = ()
     if_not_exists: bool = False
     or_replace: bool = False
     temporary: bool = False
@@ -258,12 +260,13 @@ class Rename(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Statement):
-    """COMMENT ON kind name IS text; None removes it.  `arguments` as of Drop."""
+    """COMMENT ON kind name IS text; None removes it.  `arguments` as of Drop; `column`: of `name`, if it is on one."""
 
     kind: str
     name: Name
     comment: str | None
     arguments: tuple[str, ...] | None = None
+    column: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

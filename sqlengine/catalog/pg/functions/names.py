@@ -74,12 +74,20 @@ def reg_out(facts: Facts, kind: str, oid: int) -> str:
 @pg("type_named(text) -> regtype")
 def type_named(facts: Facts, name: str) -> int:
     """The type that the executor, or the catalog, knows by a name."""
-    plain = name.partition("(")[0].lower()
+    plain = name.partition("(")[0].lower().strip('"').removesuffix("[]").rstrip("[]")
     found = find_type(_EXECUTORS_NAMES.get(plain, plain) + ("[]" if name.endswith("[]") else ""))
     return found.oid if found is not None else BY_NAME["json"].oid
 
 
-_EXECUTORS_NAMES = {"varchar": "text", "blob": "bytea", "uinteger": "oid", "hugeint": "bigint", "tinyint": "smallint"}
+_EXECUTORS_NAMES = {
+    "varchar": "text",
+    "blob": "bytea",
+    "uinteger": "oid",
+    "hugeint": "bigint",
+    "tinyint": "smallint",
+    "struct": "record",
+    "null": "unknown",
+}
 
 
 def _or_null(kind: str, facts: Facts, text: str) -> int | None:

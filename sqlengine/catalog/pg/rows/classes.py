@@ -281,6 +281,9 @@ def descriptions(facts: Facts) -> Iterator[Row]:
     for relation in facts.relations:
         if relation.obj.comment:
             yield {"objoid": relation.oid, "classoid": CLASS_OID, "objsubid": 0, "description": relation.obj.comment}
+        for number, column in enumerate(relation.columns, 1):
+            if column.comment:
+                yield {"objoid": relation.oid, "classoid": CLASS_OID, "objsubid": number, "description": column.comment}
     for obj in facts.objects:
         if obj.kind == "schema" and obj.comment:
             yield {
