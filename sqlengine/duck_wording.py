@@ -169,6 +169,7 @@ _RULES = (
         errors.DataError, r"\1", "2202E")),
     _rule(r"^(path element is not an integer: .*)", _says(errors.InvalidText, r"\1")),
     _rule(r"^(cannot delete path in scalar)", _says(errors.DataError, r"\1", "22023")),
+    _rule(r"^(dimension array or low bound array cannot be null)", _says(errors.DataError, r"\1", "22004")),
     _rule(r"^(dimension values cannot be null)", _says(errors.DataError, r"\1", "22004")),
     _rule(r"^(array_fill takes several dimensions .*)", _says(errors.DataError, r"\1", "0A000")),
     _rule(r"^(element takes an array of one element)", _says(errors.DataError, r"\1", "21000")),

@@ -86,16 +86,6 @@ array_repeat = declare(
     duck="CASE WHEN {1} IS NOT NULL THEN list_transform(range(array_length_checked({1})), lambda i: {0}) END",
     can_raise=True,
 )
-array_fill = declare(
-    "array_fill(item anyelement, lengths integer[]) -> anyarray",
-    "an array of one element so many times; arrays of one dimension only",
-    example="array_fill('a', ARRAY[2]) = ARRAY['a', 'a']",
-    strict=False,
-    duck="CASE WHEN {1} IS NULL OR {1}[1] IS NULL THEN error('dimension array or low bound array cannot be null') "
-    "WHEN len({1}) = 1 THEN list_transform(range(array_length_checked({1}[1])), lambda i: {0}) "
-    "ELSE error('array_fill makes arrays of one dimension') END",
-    can_raise=True,
-)
 _PLACES = "list_transform(range(CASE WHEN {1} = 1 THEN len({0}) ELSE 0 END), lambda i: CAST(%s AS INTEGER))"
 array_subscripts = declare(
     "array_subscripts(a anyarray, dimension integer) -> integer[]",

@@ -126,7 +126,8 @@ array_fill = declare(
     example="array_fill(7, ARRAY[3]) = ARRAY[7, 7, 7]",
     strict=False,
     can_raise=True,
-    duck="CASE WHEN {1}[1] IS NULL THEN error('dimension values cannot be null') "
+    duck="CASE WHEN {1} IS NULL THEN error('dimension array or low bound array cannot be null') "
+    "WHEN {1}[1] IS NULL THEN error('dimension values cannot be null') "
     "WHEN {1}[1] NOT BETWEEN 0 AND 134217727 THEN error('array size exceeds the maximum allowed (134217727)') "
     "WHEN len({1}) <> 1 THEN error('array_fill takes several dimensions as ARRAY[...] only') "
     "ELSE list_transform(range({1}[1]), lambda fill_at: {0}) END",

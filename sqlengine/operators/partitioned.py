@@ -7,15 +7,21 @@ A subclass sets `_rows` when it is cleared, and says what a tick's net change ch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sqlengine.delta import Delta, concat
 from sqlengine.operators.base import Operator, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.forgetting import Forgetting
+from sqlengine.operators.ranking import OrderKey, Sorted, sort_rows
 from sqlengine.plan.nodes import Forget
 from sqlengine.state.ranked_rows import RankedRows
+
+Ints = npt.NDArray[np.int64]
 
 
 class PartitionedOperator(Operator, ABC):
@@ -76,6 +82,19 @@ class PartitionedOperator(Operator, ABC):
         self._rows.forget(living[self._forgetting.gone(times)])
         self._compact()
         self._forgetting.looked(self._entries())
+
+    def _sorted(
+        self, rows: Ints, order: Sequence[OrderKey], ties: Sequence[int]
+    ) -> tuple[Ints, Sorted, list[pa.Array]]:
+        """The rows sorted by partition, ORDER BY and `ties`, how, and their columns."""
+        taken = self._rows.arena.take(rows)
+
+        def take(column: int, at: Ints | None) -> pa.Array:
+            return taken[column] if at is None else taken[column].take(pa.array(at))
+
+        by = sort_rows(self._rows.slots.values[rows], order, ties, take)
+        at = pa.array(by.order)
+        return rows[by.order], by, [column.take(at) for column in taken]
 
     def take_late(self) -> list[pa.RecordBatch]:
         return self._forgetting.take_late()

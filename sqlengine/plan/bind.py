@@ -419,15 +419,10 @@ def _matching_columns(pattern: str, expr: ast.Expr, relation: Relation) -> list[
     return [ast.SelectItem(ast.Column((f"#{i}",)), c.name) for i, c in chosen]
 
 
-def _fields(star: ast.Star, relation: Relation) -> list[ast.SelectItem] | None:
-    """`(column).*`: the fields of a column of rows, where no table has the name."""
-    if not star.table or any(c.table == star.table for c in relation.columns):
-        return None
-    found = [i for i, c in enumerate(relation.columns) if c.name == star.table and c.depth == 0 and not c.merged]
-    if len(found) != 1 or not pa.types.is_struct(dtype := relation.node.schema.field(found[0]).type):
-        return None
-    whole = ast.Column((f"#{found[0]}",))
-    return [ast.SelectItem(ast.FieldAccess(whole, field.name), field.name) for field in dtype]
+def _is_column(name: str, relation: Relation) -> bool:
+    """Whether `(name).*` is of a column of structs: no table has the name."""
+    tables = {c.table for c in relation.columns}
+    return name not in tables and any(c.name == name and c.depth == 0 for c in relation.columns)
 
 
 def _fields_of(of: ast.Expr, relation: Relation) -> list[ast.SelectItem]:
@@ -458,8 +453,8 @@ def _expand_stars(
             out.append(item)
             continue
         star = item.expr
-        if (fields := _fields(star, relation)) is not None:
-            out += fields
+        if star.table is not None and _is_column(star.table, relation):
+            out += _fields_of(ast.Column((star.table,)), relation)
             continue
         replaced = dict(star.replace)
         chosen = [

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from sqlengine import errors
 from sqlengine.sql.interval import parse_interval
 from sqlengine.sql.json_table import json_tables
-from sqlengine.sql.lambdas import takes_lambda
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
 from sqlengine.sql.mutual import mutual_recursions
 from sqlengine.sql.rewrite_calls import TRIGGERS, special_calls
 from sqlengine.sql.rewrite_hive import lateral_views
 from sqlengine.sql.rewrite_ksql import KSQL_KINDS, ksql_window, ksql_within
+from sqlengine.sql.rewrite_lambdas import closures, lambda_arrows
 from sqlengine.sql.rewrite_match import WORD_OF_IT as MATCH_RECOGNIZE
 from sqlengine.sql.rewrite_match import match_clauses, pattern_stretches
 from sqlengine.sql.rewrite_pg import TRIGGERS as PG_TRIGGERS
@@ -55,9 +55,9 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
     if words & TRIGGERS:
         result = special_calls(result)
     if "|" in words:
-        result = _closures(result)
+        result = closures(result)
     if "=>" in words:
-        result = _lambdas(result)
+        result = lambda_arrows(result)
     if "INTERVAL" in words:
         result = _interval_texts(result)
     if "::" in words and words & _LITERAL_TYPES:
@@ -262,48 +262,6 @@ def _json_keys(tokens: list[Token]) -> list[Token]:
         else:
             out.append(token)
     return out
-
-
-def _lambdas(tokens: list[Token]) -> list[Token]:
-    """`transform(a, x => x + 1)` (ksqlDB) -> `transform(a, x -> x + 1)`; elsewhere `=>` names an argument."""
-    out: list[Token] = []
-    around: list[str] = []
-    for at, token in enumerate(tokens):
-        if token.kind == OP and token.value in CLOSERS:
-            around.append(tokens[at - 1].value if at and token.value == "(" and tokens[at - 1].kind == WORD else "")
-        elif token.kind == OP and token.value in ")]}" and around:
-            around.pop()
-        arrow = token.kind == OP and token.value == "=>"
-        out.append(operator("->", token) if arrow and around and takes_lambda(around[-1]) else token)
-    return out
-
-
-def _closures(tokens: list[Token]) -> list[Token]:
-    """`transform(a, |x| x + 1)` (RisingWave) -> `transform(a, x -> x + 1)`; no operand begins with a bar."""
-    out: list[Token] = []
-    at = 0
-    while at < len(tokens):
-        closer = _closing_bar(tokens, at) if at and tokens[at - 1].value == "," and tokens[at].value == "|" else None
-        if closer is None:
-            out.append(tokens[at])
-            at += 1
-            continue
-        names, first = tokens[at + 1 : closer], tokens[at]
-        out += names if len(names) == 1 else [operator("(", first), *names, operator(")", first)]
-        out.append(operator("->", tokens[closer]))
-        at = closer + 1
-    return out
-
-
-def _closing_bar(tokens: Sequence[Token], opener: int) -> int | None:
-    """The bar behind the names of a closure; None where there are none."""
-    for at in range(opener + 1, len(tokens)):
-        token, is_name = tokens[at], (at - opener) % 2 == 1
-        if is_name and token.kind not in (WORD, QUOTED):
-            return None
-        if not is_name and token.value != ",":
-            return at if token.kind == OP and token.value == "|" else None
-    return None
 
 
 def _row_types(tokens: list[Token]) -> list[Token]:

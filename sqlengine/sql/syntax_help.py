@@ -19,7 +19,7 @@ _SLOTS = {
 }  # fmt: skip
 _OWN_WORD = frozenset(("name", "number", "interval", "role"))
 """Rules that are told by their name alone."""
-_APART = frozenset(("option", "option_value"))
+_APART = frozenset(("option", "option_value", "assignment"))
 """Short ones that are told below all the same, as they come up often."""
 _LONGEST_INLINE = 60
 _WORDS_MAX = 5

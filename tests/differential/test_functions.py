@@ -137,7 +137,7 @@ def outcome(text: str, row: pa.RecordBatch) -> Any:
 @pytest.mark.sampled(100)
 @pytest.mark.parametrize(
     "function",
-    [f for f in BUILTINS.functions() if f.name not in NOT_COMPARED],
+    [f for f in BUILTINS.functions() if f.name not in NOT_COMPARED and f.volatility != "volatile"],
     ids=lambda f: f"{f.name}-{f.signatures[0].text.replace(' ', '')}",
 )
 def test_view_and_snapshot_agree(function: Function) -> None:
@@ -159,6 +159,9 @@ def test_view_and_snapshot_agree(function: Function) -> None:
         mine = [next(values) if fine else errors.DataError for fine in good.to_pylist()]
         try:
             theirs = plain(snapshot(text, batch))
+        except errors.NotSupportedError as refused:  # a view takes what changes from row to row, too
+            assert "must be a constant" in str(refused)
+            return
         except errors.DataError:
             theirs = [outcome(text, batch.slice(i, 1)) for i in range(batch.num_rows)]
         for i, (a, b) in enumerate(zip(mine, theirs, strict=True)):

@@ -51,7 +51,7 @@ LOOSE = frozenset({"div"})
 
 
 def compared(function: Function) -> bool:
-    return function.duck != "" and function.name not in OWN_MEANING
+    return function.duck != "" and function.name not in OWN_MEANING and function.volatility != "volatile"
 
 
 FUNCTIONS = [f for f in BUILTINS.functions() if compared(f)]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import sqlengine
-from sqlengine.errors import Error, NotSupportedError
+from sqlengine.errors import Error, NotSupportedError, TooComplex
+from sqlengine.operators.match import attempts
 
 STREAM = "CREATE STREAM ticker (symbol TEXT, ts TIMESTAMP, price INT, WATERMARK FOR ts AS ts)"
 VIEW = "CREATE MATERIALIZED VIEW {} AS SELECT * FROM ticker MATCH_RECOGNIZE (PARTITION BY symbol ORDER BY ts {}) {}"
@@ -72,3 +73,12 @@ def test_numbers_and_open_matches_survive_a_restart(tmp_path: Path) -> None:
     with sqlengine.connect(tmp_path / "data") as db:
         db.execute("INSERT INTO ticker VALUES ('a', '2024-01-05', 2), ('a', '2024-01-06', 0), ('a', '2024-01-07', 0)")
         assert db.execute("SELECT n, rows FROM v ORDER BY n").fetchall() == [(1, 2), (2, 3)]
+
+
+def test_conditions_that_make_every_path_a_different_one_end_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "STEPS_MAX", 5_000)
+    pattern = "PATTERN ((A | B)+ C) DEFINE A AS COUNT(*) < 100, C AS COUNT(A.*) = 1000"
+    with sqlengine.connect() as db:
+        db.execute("CREATE TABLE many AS SELECT i AS id FROM range(60) AS r(i)")
+        with pytest.raises(TooComplex, match="was not found in 5000 steps"):
+            db.execute(f"SELECT * FROM many MATCH_RECOGNIZE (ORDER BY id MEASURES COUNT(*) AS n {pattern})").fetchall()

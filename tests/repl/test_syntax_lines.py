@@ -47,11 +47,12 @@ where merge_when is
     WHEN {MATCHED | NOT MATCHED [BY TARGET] | NOT MATCHED BY SOURCE}
         [AND condition]
         THEN
-            {  UPDATE SET name = expression [, ...]
+            {  UPDATE SET assignment [, ...]
              | UPDATE SET *
              | DELETE
              | merge_insert
              | DO NOTHING}
+where assignment is {name | (name [, ...])} = expression
 where merge_insert is one of
     INSERT [(name [, ...])] VALUES (expression [, ...])
   | INSERT *

@@ -11,7 +11,6 @@ from sqlengine.functions.jsonpath.failures import Unsuppressed, error
 from sqlengine.functions.jsonpath.items import read
 from sqlengine.functions.jsonpath.state import Run, State
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.sql.jsonpath.parse import parse_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,8 @@ class Ready:
 @lru_cache(maxsize=1024)
 def ready(text: str) -> Ready:
     """A path by its text; raises as parse_path does, DataError (2201B) for a wrong pattern, and TooComplex."""
+    from sqlengine.sql.jsonpath.parse import parse_path  # lark: heavy
+
     try:
         path = parse_path(text)
         return Ready(Compiler(not path.strict).run(path.body), not path.strict)

@@ -35,7 +35,7 @@ from sqlengine.operators.match.answers import Answers
 from sqlengine.operators.match.finder import Finder
 from sqlengine.operators.match.rows import Matches, Rows, in_matches
 from sqlengine.operators.partitioned import PartitionedOperator
-from sqlengine.operators.ranking import Sorted, sort_rows
+from sqlengine.operators.ranking import Sorted
 from sqlengine.operators.row_errors import Failure
 from sqlengine.plan.match_node import BEGIN, MatchRecognize
 from sqlengine.state.arrow_buffers import plain, validity
@@ -152,11 +152,11 @@ class MatchOperator(PartitionedOperator):
         _, before = self._rows.buffers.get(touched)
         anew = np.unique(self._rows.slots.values[removed])
         candidates = np.concatenate([before[self._rows.alive(before)], new])
-        order, by, columns = self._sorted(self._begun_anew(candidates, anew))
+        order, by, columns = self._sorted(self._begun_anew(candidates, anew), self._node.order, self._ties)
         late = self._displaced(order, by)
         if len(late):
             anew = np.union1d(anew, late)
-            order, by, columns = self._sorted(self._begun_anew(candidates, anew))
+            order, by, columns = self._sorted(self._begun_anew(candidates, anew), self._node.order, self._ties)
         rows = self._as_rows(order, by, columns)
         matches, frontiers, failure = self._finder.find(rows, self._limits(rows), self._now_us)
         self._check(failure)
@@ -175,17 +175,6 @@ class MatchOperator(PartitionedOperator):
         self._marked.mark(every)
         others = rows[~np.isin(self._rows.slots.values[rows], partitions)]
         return np.concatenate([others, every])
-
-    def _sorted(self, rows: Ints) -> tuple[Ints, Sorted, list[pa.Array]]:
-        """The rows sorted by partition and ORDER BY, how, and their columns."""
-        taken = dict(zip(range(len(self._input)), self._rows.arena.take(rows), strict=True))
-
-        def take(column: int, at: Ints | None) -> pa.Array:
-            return taken[column] if at is None else taken[column].take(pa.array(at))
-
-        by = sort_rows(self._rows.slots.values[rows], self._node.order, self._ties, take)
-        at = pa.array(by.order)
-        return rows[by.order], by, [taken[c].take(at) for c in range(len(self._input))]
 
     def _displaced(self, order: Ints, by: Sorted) -> Ints:
         """The partitions in which a new row stands before others."""

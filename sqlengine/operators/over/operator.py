@@ -24,7 +24,7 @@ from sqlengine.operators.over.functions import Frames, compute
 from sqlengine.operators.over.kept import needed, tail
 from sqlengine.operators.over.running import RUNNING, Running
 from sqlengine.operators.partitioned import PartitionedOperator
-from sqlengine.operators.ranking import Sorted, sort_rows
+from sqlengine.operators.ranking import Sorted
 from sqlengine.plan import nodes
 from sqlengine.state.ranked_rows import ROWS, RankedRows, living_of
 from sqlengine.state.row_arena import RowArena
@@ -63,24 +63,13 @@ class OverOperator(PartitionedOperator):
     def _change(self, delta: Delta) -> Delta | None:
         removed, new = self._rows.apply(delta, self._node.partition)
         touched = self._rows.partitions_of(np.concatenate([removed, new]))
-        rows, by, columns = self._sorted(self._rows.of_partitions(touched))
+        rows, by, columns = self._sorted(self._rows.of_partitions(touched), self._node.order, self._ties)
         out = self._replaced(removed, rows, self._answered(rows, by, columns))
         if self._node.keeps is not None:
             self._rows.kill(rows[~needed(self._node.keeps, by, columns[self._node.order[0][0]])])
         return out
 
     # ------------------------------------------------------------ values
-
-    def _sorted(self, rows: Ints) -> tuple[Ints, Sorted, list[pa.Array]]:
-        """The rows sorted by partition and ORDER BY, how, and their columns."""
-        taken = dict(zip(range(len(self._input)), self._rows.arena.take(rows), strict=True))
-
-        def take(column: int, at: Ints | None) -> pa.Array:
-            return taken[column] if at is None else taken[column].take(pa.array(at))
-
-        by = sort_rows(self._rows.slots.values[rows], self._node.order, self._ties, take)
-        at = pa.array(by.order)
-        return rows[by.order], by, [taken[c].take(at) for c in range(len(self._input))]
 
     def _answered(self, rows: Ints, by: Sorted, columns: list[pa.Array]) -> list[pa.Array]:
         """Each call's value for sorted rows."""

@@ -42,9 +42,8 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDef:
-    """One column of CREATE STREAM/TABLE.  `expr` = computed column; `metadata` = "offset", "partition", "key",
-    "timestamp", "headers", "topic"; `type_name` None for computed columns; `identity` "always" or "by default";
-    `stream_key`: marked KEY alone."""
+    """A column of CREATE STREAM/TABLE.  `expr` of a computed one, whose `type_name` may be None; `metadata`: "offset",
+    "key", ...; `identity`: "always" or "by default"; `stream_key`: marked KEY alone."""
 
     name: str
     type_name: str | None
@@ -362,8 +361,7 @@ class WithItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class With(Statement):
-    """WITH with statements that write among its items: `items` are run each on its own, the first of them first.
-
+    """WITH with statements that write among its items: `items` are run each on its own, the first of them first;
     `with_text`: the WITH that a SELECT among its statements is under; those that write have it themselves.
     """
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from sqlengine.sql.jsonpath import nodes
-from sqlengine.sql.jsonpath.parse import parse_path
 
 _ORDER = {"||": 0, "&&": 1, "+": 3, "-": 3, "*": 4, "/": 4, "%": 4}
 _COMPARED, _SIGNED, _HIGHEST = 2, 5, 6
@@ -15,6 +14,8 @@ _COMPARED, _SIGNED, _HIGHEST = 2, 5, 6
 
 def shown_path(text: str) -> str:
     """The canonical text of a path; raises as parse_path does."""
+    from sqlengine.sql.jsonpath.parse import parse_path  # lark: heavy
+
     path = parse_path(text)
     return ("strict " if path.strict else "") + _shown(path.body, parentheses=True)
 
