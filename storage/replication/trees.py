@@ -100,6 +100,7 @@ def _copy_topics(env: Env, source: str, target: str) -> None:
             env.remove(f"{there}/{stray}")
         for name in names:
             _copy_small(env, here, there, name)
+        env.sync_dir(there)  # a file that is equal may have got its name without that being durable
     env.sync_dir(f"{target}/topics")
 
 
