@@ -44,6 +44,7 @@ class ReplicatedLog(Log):
         self._closed = False
         self._settled: dict[tuple[int, int], bool] = {}
         self._last: ReplicaLog | None = None
+        self._durable_offset = 0
         self._moved()
 
     def _moved(self) -> None:
@@ -85,9 +86,14 @@ class ReplicatedLog(Log):
 
     @property
     def durable_offset(self) -> int:
-        """See `Log.durable_offset`: in all replicas that count."""
-        counted = self.replication.counted
-        return min((replica.log.durable_offset for replica in counted), default=self.replication.committed)
+        """See `Log.durable_offset`: in all replicas that count; while nobody leads, as far as was known before. What is
+        committed is durable, but for durability `os`.
+        """
+        counted, committed = self.replication.counted, self.replication.committed
+        if counted:
+            self._durable_offset = min(replica.log.durable_offset for replica in counted)
+            return self._durable_offset
+        return committed if self.context.config.durability != "os" else min(self._durable_offset, committed)
 
     @property
     def high_watermark(self) -> int:

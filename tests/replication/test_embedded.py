@@ -43,6 +43,7 @@ FOUND = {
     810101: "the damaged last record of a journal was taken for a torn one, and the directory was copied",
     811714: "a durable point had vanished while its replica caught up",
     816545: "a partition was moved to a directory that had vanished",
+    6003299: "while nobody led, what was committed under durability os was called durable",
     6000650: "the settings of a topic were equal in a directory that came back, and their file's name was not durable",
     5000803: "the only replica had kept its life although that seemed to fail, and was taken for an old copy",
     3004942: "a directory that was lost when the partition moved away from it came back, and was told nothing",
