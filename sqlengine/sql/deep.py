@@ -4,10 +4,6 @@ caller's.
 The caller may itself be deep in recursion, and sqlglot needs about twenty frames per parenthesis.  The worker
 is shared by all sessions (parsing holds the interpreter lock anyway) and is made again after a fork.  It must
 run nothing that waits.
-
-The limit of recursion is the whole interpreter's, and CPython 3.11 sets it for all threads without the lock under which
-threads begin: one that begins at that moment may be left with a depth that no call fits in.  So it is not raised and
-lowered with each call, but stays raised for a while.
 """
 
 from __future__ import annotations
@@ -26,8 +22,6 @@ T = TypeVar("T")
 
 STACK_BYTES = 256 * 1024 * 1024
 RECURSION_LIMIT = 60_000
-RAISED_S = 0.5
-"""The limit stays raised so long behind the last call."""
 _FALLBACK_STACKS = (STACK_BYTES, 64 * 1024 * 1024, 16 * 1024 * 1024)
 
 
@@ -44,12 +38,11 @@ class _Job:
 
 
 class _Worker:
-    """The thread and its queue. `usual_limit`: that of recursion while it is raised, else None."""
+    """The thread and its queue."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self.usual_limit: int | None = None
         self.thread = self._start()
 
     def _start(self) -> threading.Thread:
@@ -67,21 +60,7 @@ class _Worker:
 
     def _serve(self) -> None:
         while True:
-            try:
-                job = self.jobs.get(timeout=None if self.usual_limit is None else RAISED_S)
-            except queue.Empty:
-                self.lower_limit()
-                continue
-            if self.usual_limit is None:
-                self.usual_limit = sys.getrecursionlimit()
-                sys.setrecursionlimit(max(self.usual_limit, RECURSION_LIMIT))
-            _run(job)
-
-    def lower_limit(self) -> None:
-        """Have the usual limit again, unless somebody has set another one meanwhile."""
-        usual, self.usual_limit = self.usual_limit, None
-        if usual is not None and sys.getrecursionlimit() == max(usual, RECURSION_LIMIT):
-            sys.setrecursionlimit(usual)
+            _run(self.jobs.get())
 
     def alive(self) -> bool:
         """False in a forked child and after the interpreter took the thread down."""
@@ -89,11 +68,14 @@ class _Worker:
 
 
 def _run(job: _Job) -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
         job.value = job.call()
     except BaseException as err:  # noqa: BLE001 - handed to the caller, who raises it
         job.error = err
     finally:
+        sys.setrecursionlimit(limit)
         job.done.set()
 
 
@@ -124,7 +106,5 @@ def _current() -> _Worker:
     global _worker
     with _lock:
         if _worker is None or not _worker.alive():
-            if _worker is not None:
-                _worker.lower_limit()  # a fork has copied it as it was
             _worker = _Worker()
         return _worker
