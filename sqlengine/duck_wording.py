@@ -156,6 +156,7 @@ _RULES = (
     _rule(r'^((?:invalid value for parameter "|invalid regular expression option: |regexp_\w+\(\) does not support|'
           r"un\w+ format\(\) type|too few arguments for format|format specifies argument 0).*)", _says(
         errors.DataError, r"\1", "22023")),
+    _rule(r"^(argument \w+ of \w+ must be a constant)", _says(errors.NotSupportedError, r"\1")),
     _rule(r"^(SQL regular expression may not contain .*)", _says(errors.DataError, r"\1", "2200C")),
     _rule(r"^(index -?\d+ out of valid range, .*)", _says(errors.DataError, r"\1", "2202E")),
     _rule(r"^(invalid Unicode (?:escape|surrogate).*)", _says(errors.DataError, r"\1", "42601")),

@@ -93,6 +93,7 @@ def constant(arg: str) -> str | None:
 # ---------------------------------------------------------------- calls that no template can spell
 
 _Special = Callable[[str, Sequence[str]], str | None]
+_NOT_CONSTANT = "argument {} of {} must be a constant"
 
 
 def _format(name: str, arg: str, parameter: str) -> str | None:
@@ -101,7 +102,7 @@ def _format(name: str, arg: str, parameter: str) -> str | None:
         return None
     found = constant(arg)
     if found is None:
-        raise errors.NotSupportedError(f"argument {parameter} of {name} must be a constant")
+        raise errors.NotSupportedError(_NOT_CONSTANT.format(parameter, name))
     return found
 
 
@@ -116,8 +117,12 @@ def _written(moment: str, java: bool = True) -> _Special:
 
 
 def _to_char(name: str, args: Sequence[str]) -> str | None:
-    """A moment, a number, or an interval."""
-    of_moment, (value, form) = _written("CAST({} AS TIMESTAMP)", java=False)(name, args), args
+    """A moment, a number, or an interval, which alone may have another pattern in each row."""
+    value, form = args
+    if form.strip().upper() != "NULL" and constant(form) is None:
+        refused = f"error('{_NOT_CONSTANT.format('format', name)}')"
+        return f"CASE WHEN typeof({value}) = 'INTERVAL' THEN {duck_interval_text(value, form)} ELSE {refused} END"
+    of_moment = _written("CAST({} AS TIMESTAMP)", java=False)(name, args)
     is_number = f"typeof({value}) IN ({NUMBERS}) OR typeof({value}) LIKE 'DECIMAL%'"
     return (
         f"CASE WHEN {is_number} THEN {duck_number_text(value, form)} WHEN typeof({value}) = 'INTERVAL' "

@@ -1,12 +1,13 @@
 """The SQL standard's calls of paths into JSON: JSON_VALUE, JSON_QUERY and JSON_EXISTS (PostgreSQL 17, Flink).
 
-Their clauses are words of the call; sql/rewrite_json.py makes arguments of them.  `on_empty` and `on_error` say what
+Their clauses are words of the call; sql/json_path_clauses.py makes arguments of them.  `on_empty` and `on_error` say what
 becomes of a path that leads to nothing, and of one that fails: `null`, `error`, for JSON_QUERY also `[]` and `{}`, for
 JSON_EXISTS `true`, `false` and `unknown`.  A DEFAULT is chosen by what the `_state` functions say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -86,6 +87,8 @@ def _query(
     wrapper: str = "never",
     on_empty: str = "null",
     on_error: str = "null",
+    *,
+    write: Callable[[Any], str] = written,
 ) -> str | None:
     try:
         found = _wrapped(made, document, given, wrapper)
@@ -96,30 +99,20 @@ def _query(
             raise
         return None if on_error == "null" else on_error
     if found is not EMPTY:
-        return written(found)
+        return write(found)
     if on_empty == "error":
         raise _empty()
     return None if on_empty == "null" else on_empty
 
 
-def _query_text(
-    made: Ready,
-    document: Any,
-    given: dict[str, Any],
-    wrapper: str = "never",
-    on_empty: str = "null",
-    on_error: str = "null",
-) -> str | None:
+def _bare(found: Any) -> str:
+    """A single text without its quotes."""
+    return found if isinstance(found, str) else written(found)
+
+
+def _query_text(made: Ready, document: Any, given: dict[str, Any], *clauses: str) -> str | None:
     """As JSON_QUERY, but of a single text without its quotes."""
-    try:
-        found = _wrapped(made, document, given, wrapper)
-    except Unsuppressed:
-        raise
-    except DataError:
-        found = EMPTY
-    if isinstance(found, str):
-        return found
-    return _query(made, document, given, wrapper, on_empty, on_error)
+    return _query(made, document, given, *clauses, write=_bare)
 
 
 def _query_state(made: Ready, document: Any, given: dict[str, Any], wrapper: str = "never") -> str:

@@ -13,11 +13,8 @@ from storage.env import Env
 from storage.errors import StorageError, translated
 from storage.replacing import replace
 from storage.replication.controller import Saved
-from storage.replication.local_replica import Locate, Place, stand_by
+from storage.replication.local_replica import RETRY_US, Locate, Place, stand_by
 from storage.replication.state_file import STATE_FILE, StateFile
-
-RETRY_US = 1_000_000
-"""A directory that could not keep decisions is tried again after this time."""
 
 
 class Bystanders:
@@ -67,7 +64,7 @@ def tell(place: Place, saved: Saved) -> None:
     """Keep decisions in a directory whose replica does not take part, durably. Raises StorageError.
 
     What it says of its replica stays as it was, if the partition still has one there: it is to be opened again. One
-    that was lost with all it said, or says something else than is known of it, is left as it is.
+    that was lost with all it said is left as it is, so that it is not taken for one that may have records.
     """
     if place.id not in saved.metadata.replicas:
         stand_by(place, saved)
@@ -75,5 +72,5 @@ def tell(place: Place, saved: Saved) -> None:
     file = StateFile(place.env, place.directory)
     with translated(f'directory "{place.directory}"'):
         kept = file.load()
-        if kept is not None and any((r.replica, r.life) == (place.id, kept.life) for r in saved.registrations):
+        if kept is not None:
             file.save(replace(kept, saved=saved))

@@ -46,8 +46,6 @@ from storage.replication.state import Leading, Read, Settings
 
 CLIENT = -2
 STEP_MS = 400
-RETRY_US = 1_000_000
-"""A replica that was lost is tried again after this time."""
 UNLIMITED = 1 << 62
 READ_BYTES = 1 << 20
 

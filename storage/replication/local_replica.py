@@ -34,6 +34,8 @@ from storage.replication.state import (
 )
 from storage.replication.state_file import STATE_FILE, Kept, StateFile
 
+RETRY_US = 1_000_000
+"""A replica that was lost, or a directory that could not keep decisions, is tried again after this time."""
 _KEPT_FILES = (STATE_FILE, COMMITTED_FILE)
 """What stays in the directory when the log in it is replaced."""
 
@@ -334,13 +336,10 @@ class LocalReplica:
             self.save(saved, closed=True)
         self.state = None
 
-    def delete(self, saved: Saved) -> None:
-        """Remove the log, because the partition has moved away; that is all that is kept, durably, before anything is
-        removed. Raises StorageError.
-        """
+    def delete(self) -> None:
+        """Remove the log, because the partition has moved away, of which its state tells. Raises StorageError."""
         self._release()
         self.state = None
-        stand_by(self.place, saved)
         env, directory = self.place.env, self.place.directory
         with translated(f'directory "{directory}"'):
             for name in env.list(directory):

@@ -15,9 +15,9 @@ from storage.log.format import FrameHeader
 from storage.log.replica_log import ReplicaLog
 from storage.replacing import replace
 from storage.replication import controller as control
-from storage.replication.driver import CLIENT, READ_BYTES, RETRY_US, UNLIMITED, error_of, together
+from storage.replication.driver import CLIENT, READ_BYTES, UNLIMITED, error_of, together
 from storage.replication.healing import Healing
-from storage.replication.local_replica import LocalReplica
+from storage.replication.local_replica import RETRY_US, LocalReplica
 from storage.replication.messages import (
     ElectUnclean,
     Fetched,
@@ -246,10 +246,9 @@ class Partition(Healing):
             replica.log.sync_now()
             if replica.log.failure is not None:
                 return
-        saved = control.saved(self._controller)
         for number in departed:
             replica = self.replicas.pop(number)
-            error = error_of(replica.delete, saved)
+            error = error_of(replica.delete)
             if error is not None:
                 replica.error = error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from storage.replication.manager import Replication
 from storage.replication.marks import load_mark, write_mark
 from storage.replication.partition import NoReplica
 from storage.replication.replicated_log import ReplicatedLog
+from storage.replication.state_file import Kept, StateFile
 from tests.replication.no_threads import without_threads
 from tests.storage.conftest import SCHEMA, QuickEnv, numbers, rows
 from tests.storage.replicated import NAMES, connect, fill, settle, topic, whole
@@ -288,6 +290,48 @@ def test_a_directory_that_never_had_records_knows_where_they_are(tmp_path: Path)
     shutil.rmtree(first)
     with connect(tmp_path) as opened:
         assert isinstance(opened.topic("t").partitions[0].failure, NoReplica)
+
+
+def test_a_replica_that_was_lost_is_told_in_a_directory_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanished(**options: object) -> None:
+        raise storage.LogFailed("its disk failed once")
+
+    with without_threads(), connect(tmp_path / "now", ("a", "b")) as opened:
+        log = topic(opened)
+        assert isinstance(log, ReplicatedLog)
+        fill(log, 3)
+        other = 1 - log.replication.metadata.leader
+        monkeypatch.setattr(log.replication.replicas[other], "check_present", vanished)
+        fill(log, 3)
+        assert all(each.in_use for each in opened.directories())
+        shutil.copytree(tmp_path / "now", tmp_path / "later")  # as a crash would leave it
+        monkeypatch.undo()
+    shutil.rmtree(tmp_path / "now")
+    (tmp_path / "later").rename(tmp_path / "now")
+    shutil.rmtree(tmp_path / "now" / "ab"[1 - other])
+    with connect(tmp_path / "now", ("a", "b")) as opened:  # it lacks records, and knows it
+        assert isinstance(opened.topic("t").partitions[0].failure, NoReplica)
+
+
+def test_others_know_nothing_of_a_partition_whose_only_replica_could_not_keep_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, broken = StateFile.save, list[str]()
+
+    def fails(file: StateFile, kept: Kept) -> None:
+        broken[:] = broken or [file._directory]
+        if file._directory in broken:
+            raise OSError(errno.EIO, "Input/output error")
+        save(file, kept)
+
+    with without_threads(), connect(tmp_path, ("a", "b")) as opened:
+        monkeypatch.setattr(StateFile, "save", fails)
+        assert topic(opened, replication_factor=1).failure is not None
+        monkeypatch.undo()
+    with connect(tmp_path, ("a", "b")) as opened:  # it would wait for ever for a replica that has never begun
+        (log,) = opened.topic("t").partitions
+        fill(log, 2)
+        assert numbers(log) == list(range(20))
 
 
 def test_the_log_of_a_replica_that_was_away_when_the_partition_moved_is_deleted(tmp_path: Path) -> None:
