@@ -6,11 +6,13 @@ Without a C compiler or Cython the install still succeeds: the extension is `opt
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 KERNELS = Path(__file__).resolve().parent / "sqlengine" / "kernels"
 
@@ -35,10 +37,24 @@ def kernel_extensions() -> list[Extension]:
         )
         for path in sources
     ]
-    made = list(cythonize(extensions, language_level=3, quiet=True))
+    made = list(cythonize(extensions, nthreads=_translators(), language_level=3, quiet=True))
     for extension in made:
         extension.optional = True  # cythonize makes new objects and forgets it
     return made
 
 
-setup(ext_modules=kernel_extensions())
+def _translators() -> int:
+    """How many processes translate side by side: those that are not forked would run this file again."""
+    return os.cpu_count() or 1 if multiprocessing.get_start_method() == "fork" else 0
+
+
+class ParallelBuild(build_ext):
+    """Compiles as many kernels at a time as there are processors, unless told otherwise."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count() or 1
+
+
+setup(ext_modules=kernel_extensions(), cmdclass={"build_ext": ParallelBuild})

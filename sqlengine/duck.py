@@ -115,8 +115,8 @@ _functions: dict[str, Callable[[Any], object]] = {}
 _built_in: list[Callable[[Any], object]] = []
 
 
-def macro_at_opening(statement: str) -> None:
-    """A macro made of functions told to `at_opening`."""
+def run_at_opening(statement: str) -> None:
+    """A statement DuckDB is to begin with: a macro made of functions told to `at_opening`, or a setting."""
     _at_opening(lambda root: root.execute(statement))
 
 
@@ -536,7 +536,7 @@ __all__ = [
     "evaluate",
     "function_kind",
     "literal",
-    "macro_at_opening",
+    "run_at_opening",
     "normalise",
     "quote",
     "sql_type",

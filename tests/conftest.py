@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.depth import sample
+from sqlengine import duck
+from tests.depth import DEEP, sample
 from tests.nursery import Nursery, nursery
 from tests.scratch import in_memory
 
@@ -67,6 +68,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """What failing tests have left is kept up to the next run."""
     if _MEMORY is not None and exitstatus == 0:
         session.config.add_cleanup(lambda: shutil.rmtree(_MEMORY, ignore_errors=True))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """DuckDB's own threads cost more than they bring on tables of a few rows. Processes of their own and the long run
+    have them."""
+    if not DEEP:
+        duck.run_at_opening("SET threads = 1")
 
 
 @pytest.fixture(scope="module")

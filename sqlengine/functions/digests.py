@@ -70,9 +70,9 @@ _known("sha2", (pa.binary(), pa.int32()), pa.string(), _sha2_texts)
 _known("digest", (pa.binary(), pa.string()), pa.binary(), _digests)
 _known("hmac", (pa.binary(), pa.binary(), pa.string()), pa.binary(), _hmacs)
 for _bits in (224, 256, 384, 512):
-    duck.macro_at_opening(f"CREATE MACRO sha{_bits}{BYTES}(b) AS kernel_digest(b::BLOB, 'sha{_bits}')")
+    duck.run_at_opening(f"CREATE MACRO sha{_bits}{BYTES}(b) AS kernel_digest(b::BLOB, 'sha{_bits}')")
     if _bits != 256:
-        duck.macro_at_opening(f"CREATE MACRO sha{_bits}(s) AS kernel_sha2({_AS_BYTES.format('s')}, {_bits})")
+        duck.run_at_opening(f"CREATE MACRO sha{_bits}(s) AS kernel_sha2({_AS_BYTES.format('s')}, {_bits})")
 
 
 def _of_text(bits: int, first: str) -> Function:

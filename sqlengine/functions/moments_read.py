@@ -51,7 +51,7 @@ for _safe, _one in (("", readable), ("TRY_", _readable_or_null)):
     duck.at_opening(_name, [pa.string()] * 3, pa.string(), _reader(_one))
     for _kind in PLAIN:
         _plain = _CLOCK if _kind == "time" else "x"
-        duck.macro_at_opening(
+        duck.run_at_opening(
             f"CREATE MACRO {_safe.lower()}{_kind}_of(x) AS CASE WHEN {_is_strange(_kind)} THEN {_safe}CAST({_name}("
             f"x::VARCHAR, '{_kind}', coalesce(getvariable('date_order')::VARCHAR, 'MDY')) AS {_kind}) "
             f"ELSE {_safe}CAST({_plain} AS {_kind}) END"

@@ -66,13 +66,13 @@ def _shown_lists(lists: pa.Array, kinds: pa.Array) -> pa.Array:
 
 
 duck.at_opening("shown_lists", [pa.list_(TEXT), TEXT], TEXT, _shown_lists)
-duck.macro_at_opening(
+duck.run_at_opening(
     "CREATE MACRO shown(x) AS CASE WHEN typeof(x) LIKE '%[]' THEN shown_lists(x::VARCHAR[], typeof(x)) "
     "WHEN typeof(x) = 'BOOLEAN' THEN left(x::VARCHAR, 1) "
     "WHEN typeof(x) = 'BLOB' THEN '\\x' || lower(hex(x::BLOB)) ELSE text_of(x) END"
 )
 duck.at_opening("array_items", [TEXT], TEXT, braces_to_json)
-duck.macro_at_opening(
+duck.run_at_opening(
     "CREATE MACRO cast_text(x) AS CASE WHEN typeof(x) LIKE '%[]' OR typeof(x) = 'BLOB' THEN shown(x) "
     "ELSE text_of(x) END"
 )

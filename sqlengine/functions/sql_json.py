@@ -1,8 +1,8 @@
 """The SQL standard's calls of paths into JSON: JSON_VALUE, JSON_QUERY and JSON_EXISTS (PostgreSQL 17, Flink).
 
-Their clauses are words of the call; sql/json_path_clauses.py makes arguments of them.  `on_empty` and `on_error` say what
-becomes of a path that leads to nothing, and of one that fails: `null`, `error`, for JSON_QUERY also `[]` and `{}`, for
-JSON_EXISTS `true`, `false` and `unknown`.  A DEFAULT is chosen by what the `_state` functions say.
+Their clauses are words of the call; sql/json_path_clauses.py makes arguments of them.  `on_empty` and `on_error` say
+what becomes of a path that leads to nothing, and of one that fails: `null`, `error`, for JSON_QUERY also `[]` and `{}`,
+for JSON_EXISTS `true`, `false` and `unknown`.  A DEFAULT is chosen by what the `_state` functions say.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _quick(name: str, ask: kernels.Ask, result: pa.DataType, macro: str) -> str:
     """DuckDB text of a call without clauses: a path of plain keys is DuckDB's own business, as long as what is on the
     way is no array, which lax paths go into, and the answer no number whose digits DuckDB would round."""
     slowly = kernels.for_duckdb(name, ask, result, ()).format("d", "p")
-    duck.macro_at_opening(f"CREATE MACRO {name}_of(d, p) AS {macro.format(plain=_PLAIN, slowly=slowly)}")
+    duck.run_at_opening(f"CREATE MACRO {name}_of(d, p) AS {macro.format(plain=_PLAIN, slowly=slowly)}")
     return f"{name}_of({{0}}::JSON, {{1}})"
 
 

@@ -94,7 +94,7 @@ def _by_sql(texts: pa.Array, patterns: pa.Array, escapes: pa.Array) -> pa.Array:
 
 duck.at_opening("substring_posix", [_TEXT] * 2, _TEXT, _by_posix)
 duck.at_opening("substring_sql", [_TEXT] * 3, _TEXT, _by_sql)
-duck.macro_at_opening(
+duck.run_at_opening(
     "CREATE MACRO substring_by(s, p) AS CASE WHEN typeof(p) = 'VARCHAR' THEN substring_posix(s, p::VARCHAR) "
     "ELSE substr(s, TRY_CAST(p AS BIGINT)) END, (s, p, n) AS CASE WHEN typeof(p) = 'VARCHAR' "
     "THEN substring_sql(s, p::VARCHAR, n::VARCHAR) ELSE substr(s, TRY_CAST(p AS BIGINT), TRY_CAST(n AS BIGINT)) END"

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from sqlengine import duck
 from tests.depth import rounds
 from tests.fuzz.check import TICKS_MAX, Batch, Failure, check_batch, make_batch
 from tests.fuzz.shrink import shrunk
@@ -24,12 +23,6 @@ from tests.fuzz.shrink import shrunk
 CASES = int(os.environ.get("SQLENGINE_RANDOM_CASES", "2000"))
 FIRST_SEED = int(os.environ.get("SQLENGINE_RANDOM_SEED", "1"))
 QUERIES_PER_BATCH = 20
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """DuckDB's own threads cost more than they bring on tables of a few rows."""
-    duck.connection().execute("SET threads = 1")
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + CASES // QUERIES_PER_BATCH))

@@ -8,6 +8,7 @@ from repl.completion.scope import scope_at
 from repl.completion.suggest import suggest
 from repl.completion.wanted import Place
 from sqlengine.sql import lex
+from tests.depth import rounds
 from tests.markdown_blocks import blocks
 from tests.source_tree import ROOT
 
@@ -228,7 +229,7 @@ def test_every_prefix_of_two_hundred_statements() -> None:
     assert len(texts) >= 200
     for text in texts[:: len(texts) // 200]:
         for cursor in range(len(text) + 1):
-            place = suggest(text, cursor)
-            assert 0 <= place.start <= cursor and text[place.start : cursor] == place.word
             alone = suggest(text[:cursor], cursor)
-            assert alone.word == place.word
+            assert 0 <= alone.start <= cursor and text[alone.start : cursor] == alone.word
+            if cursor % rounds(8, 1) == 0:
+                assert suggest(text, cursor).word == alone.word, "what stands behind the cursor changes nothing"
