@@ -87,58 +87,17 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO truncate(x) AS trunc(x), (x, n) AS trunc(x, n)",
     "CREATE MACRO mode_of(h) AS most_frequent(h, 1)[1]",
     "CREATE MACRO mode_of_list(l) AS mode_of(list_aggr(l, 'histogram'))",
-    # JSON at a path of keys and places: one step, the way to a place, what is there replaced, and all steps from the
-    # innermost on (see functions/json_paths.py).  TRY_CAST, because a lambda takes all branches of a CASE; what stands
-    # in another lambda has names of its own there.
+    # JSON changed at a path: functions/json_spliced.py. A lambda takes all branches of a CASE: hence TRY_CAST.
     "CREATE MACRO json_step(c, k) AS CASE json_type(c) WHEN 'ARRAY' THEN list_extract(json_extract(c, '$[*]'), "
     "CASE WHEN "
     "k LIKE '-%' THEN TRY_CAST(k AS BIGINT) ELSE TRY_CAST(k AS BIGINT) + 1 END) WHEN 'OBJECT' THEN element_at(c::MAP("
     "VARCHAR, JSON), k)[1] END",
-    "CREATE MACRO json_at(j, p) AS list_reduce(list_transform(p, lambda x: to_json(x)), "
-    "lambda c, k: json_step(c, k->>'$'), j)",
-    "CREATE MACRO json_place(c, k) AS CASE WHEN TRY_CAST(k AS BIGINT) < 0 THEN TRY_CAST(k AS BIGINT) + "
-    "json_array_length(c)::BIGINT ELSE TRY_CAST(k AS BIGINT) END",
-    "CREATE MACRO json_put(c, k, v, made) AS CASE WHEN v IS NULL OR c IS NULL THEN c WHEN json_type(c) = "
-    "'OBJECT' THEN "
-    "CASE WHEN made OR list_contains(system.main.json_keys(c), k) THEN to_json(map_concat(c::MAP(VARCHAR, "
-    "JSON), map([k], "
-    "[v]))) ELSE c END WHEN json_type(c) <> 'ARRAY' OR TRY_CAST(k AS BIGINT) IS NULL THEN c "
-    "WHEN json_place(c, k) BETWEEN 0 AND json_array_length(c)::BIGINT - 1 THEN "
-    "to_json(list_transform(json_extract(c, "
-    "'$[*]'), lambda put_e, put_i: CASE WHEN put_i - 1 = json_place(c, k) THEN v ELSE put_e END)) WHEN NOT made "
-    "THEN c "
-    "WHEN json_place(c, k) < 0 THEN to_json(list_prepend(v, json_extract(c, '$[*]'))) "
-    "ELSE to_json(list_append(json_extract(c, '$[*]'), v)) END",
-    "CREATE MACRO json_squeeze(c, k, v, behind) AS CASE WHEN c IS NULL THEN c WHEN json_type(c) = 'OBJECT' THEN "
-    "CASE WHEN list_contains("
-    "system.main.json_keys(c), k) THEN c ELSE to_json(map_concat(c::MAP(VARCHAR, JSON), map([k], [v]))) END "
-    "WHEN json_type(c) <> 'ARRAY' OR TRY_CAST(k AS BIGINT) IS NULL THEN c "
-    "ELSE to_json(list_concat(list_concat(json_extract(c, '$[*]')[:greatest(0, json_place(c, k) + "
-    "behind::BIGINT)], [v]), "
-    "json_extract(c, '$[*]')[greatest(0, json_place(c, k) + behind::BIGINT) + 1:])) END",
-    "CREATE MACRO json_changed(j, p, v, made, behind, put) AS CASE WHEN j IS NULL OR p IS NULL OR v IS NULL OR "
-    "made IS "
-    "NULL OR behind IS NULL THEN NULL WHEN len(p) = 0 THEN j ELSE list_reduce(list_transform(range(len(p), 0, -1), "
-    "lambda i: to_json(i)), lambda acc, i: CASE WHEN put OR i::BIGINT < len(p) THEN json_put(json_at(j, "
-    "p[:i::BIGINT - 1]), "
-    "p[i::BIGINT], acc, made) ELSE json_squeeze(json_at(j, p[:i::BIGINT - 1]), p[i::BIGINT], acc, behind) END, "
-    "v) END",
-    "CREATE MACRO json_set_at(j, p, v) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, false, true), "
-    "(j, p, v, made) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, made, false, true)",
-    "CREATE MACRO json_insert_at(j, p, v) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, false, false), "
-    "(j, p, v, behind) AS json_changed(j::JSON, p::VARCHAR[], v::JSON, true, behind, false)",
-    # What is left without a place: what held it is made anew without, and put where it was.
-    "CREATE MACRO json_dropped(c, k) AS CASE json_type(c) WHEN 'OBJECT' THEN to_json(map_from_entries(list_filter("
-    "map_entries(c::MAP(VARCHAR, JSON)), lambda drop_e: drop_e.key <> k))) WHEN 'ARRAY' THEN "
-    "CASE WHEN TRY_CAST(k AS BIGINT) IS NULL THEN error('path element is not an integer: \"' || k || '\"')::JSON "
-    "ELSE to_json(list_filter(json_extract(c, '$[*]')::JSON[], lambda drop_e, drop_i: "
-    "drop_i - 1 <> json_place(c, k))) END "
-    "ELSE c END",
-    "CREATE MACRO json_without_path(j, p) AS CASE WHEN j IS NULL OR p IS NULL THEN NULL "
-    "WHEN json_type(j) NOT IN ('OBJECT', 'ARRAY') THEN error('cannot delete path in scalar')::JSON "
-    "WHEN len(p) = 0 THEN j WHEN len(p) = 1 THEN json_dropped(j, p[1]) ELSE coalesce(json_changed(j, p[:len(p) - 1], "
-    "json_dropped(json_at(j, p[:len(p) - 1]), p[len(p)]), false, false, true), j) END",
-    "CREATE MACRO json_delete_at(j, p) AS json_without_path(j::JSON, p::VARCHAR[])",
+    "CREATE MACRO json_set_at(j, p, v) AS kernel_json_set(j::JSON::VARCHAR, p::VARCHAR[], v::JSON::VARCHAR, "
+    "true)::JSON, (j, p, v, made) AS kernel_json_set(j::JSON::VARCHAR, p::VARCHAR[], v::JSON::VARCHAR, made)::JSON",
+    "CREATE MACRO json_insert_at(j, p, v) AS kernel_json_insert(j::JSON::VARCHAR, p::VARCHAR[], v::JSON::VARCHAR, "
+    "false)::JSON, (j, p, v, behind) AS kernel_json_insert(j::JSON::VARCHAR, p::VARCHAR[], v::JSON::VARCHAR, "
+    "behind)::JSON",
+    "CREATE MACRO json_delete_at(j, p) AS kernel_json_delete(j::JSON::VARCHAR, p::VARCHAR[])::JSON",
     # What ?, ?| and ?& look at: keys of an object, strings of an array, a string itself.
     "CREATE MACRO json_strings(j) AS CASE WHEN j IS NOT NULL THEN CASE json_type(j::JSON) WHEN 'OBJECT' THEN "
     "system.main.json_keys(j::JSON) WHEN 'ARRAY' THEN list_transform(list_filter("

@@ -1,12 +1,21 @@
 """JSON changed at a path: jsonb_set, jsonb_insert and #- of PostgreSQL, a path being an array of keys and places.
 
-From the innermost step of the path outwards, each object or array on the way is made anew with what was made before it.
-All is DuckDB's macros (duck_macros.py), see json.py.
+What is done to the texts is in json_spliced.py; DuckDB knows it by macros (duck_macros.py), see json.py.
 """
 
 from __future__ import annotations
 
-from sqlengine.functions.registry import declare
+import pyarrow as pa
+
+from sqlengine import duck
+from sqlengine.functions import json_spliced
+from sqlengine.functions.registry import declare, per_row
+
+_TEXT, _STEPS, _FLAG = pa.string(), pa.list_(pa.string()), pa.bool_()
+
+duck.at_opening("kernel_json_set", (_TEXT, _STEPS, _TEXT, _FLAG), _TEXT, per_row(_TEXT, json_spliced.with_value))
+duck.at_opening("kernel_json_insert", (_TEXT, _STEPS, _TEXT, _FLAG), _TEXT, per_row(_TEXT, json_spliced.with_inserted))
+duck.at_opening("kernel_json_delete", (_TEXT, _STEPS), _TEXT, per_row(_TEXT, json_spliced.without))
 
 json_set = declare(
     "jsonb_set(j json, path text[], value json) -> json; jsonb_set(j json, path text[], value json, create "
