@@ -249,7 +249,9 @@ array_cat = declare(
     "both arrays joined (also written ||)",
     strict=False,
     example="ARRAY[1] || ARRAY[2] = ARRAY[1, 2]",
-    duck="CASE WHEN {0} IS NOT NULL OR {1} IS NOT NULL THEN list_concat({0}, {1}) END",
+    # Each side is spelt once: chains of || would double with every link.
+    duck="list_transform([{{'a': {0}, 'b': {1}}}], lambda two: CASE WHEN two.a IS NOT NULL OR two.b IS NOT NULL "
+    "THEN list_concat(two.a, two.b) END)[1]",
     aliases=("array_concat",),
 )
 array_remove = declare(

@@ -17,7 +17,8 @@ def _not(kind: str, what: str) -> str:
     return f"error('cannot {what} of a JSON value that is not an {kind}')"
 
 
-_FIELDS = "CAST({0} AS MAP(VARCHAR, JSON))"
+_FIELDS_OF = "CAST({} AS MAP(VARCHAR, JSON))"
+_FIELDS = _FIELDS_OF.format("{0}")
 
 
 def _as_list(of: str) -> str:
@@ -103,9 +104,12 @@ concat = declare(
     operator="||",
     example="('{\"a\": 1}'::json || '{\"b\": 2}'::json) ->> 'b' = '2'",
     aliases=("json_concat", "jsonb_concat"),
-    duck=f"CASE WHEN {_OBJECT} AND {_OBJECT.replace('{0}', '{1}')} "
-    f"THEN to_json(map_concat({_FIELDS}, {_FIELDS.replace('{0}', '{1}')})) "
-    f"WHEN {{0}} IS NOT NULL AND {{1}} IS NOT NULL THEN to_json(list_concat({_as_list('{0}')}, {_as_list('{1}')})) END",
+    # Each side is spelt once: chains of || would grow sixfold with every link. A lambda takes all branches of a CASE.
+    duck="list_transform([{{'a': {0}, 'b': {1}}}], lambda two: "
+    "CASE WHEN json_type(two.a) = 'OBJECT' AND json_type(two.b) = 'OBJECT' "
+    f"THEN to_json(map_concat(TRY_{_FIELDS_OF.format('two.a')}, TRY_{_FIELDS_OF.format('two.b')})) "
+    "WHEN two.a IS NOT NULL AND two.b IS NOT NULL "
+    f"THEN to_json(list_concat({_as_list('two.a')}, {_as_list('two.b')})) END)[1]",
 )
 without = declare(
     "subtract(j json, key text) -> json; subtract(j json, i bigint) -> json",

@@ -40,7 +40,7 @@ class Renaming:
 
 def with_new_name(query: ast.Query, renaming: Renaming) -> str | None:
     """The query's text with the new name; None where a place is not found in it."""
-    return deep.run(_Rewriting(query, renaming).text)
+    return deep.run(lambda: _Rewriting(query, renaming).text())
 
 
 def with_old_names(query: ast.Query, renaming: Renaming, old_names: Sequence[str]) -> str | None:

@@ -4,6 +4,11 @@ caller's.
 The caller may itself be deep in recursion, and sqlglot needs about twenty frames per parenthesis.  The worker
 is shared by all sessions (parsing holds the interpreter lock anyway) and is made again after a fork.  It must
 run nothing that waits.
+
+What is not deep, which is nearly all there is, runs under the interpreter's own limit of recursion.  Only what fails by
+it is run once more under a higher one, because CPython (3.11 at least) reads the limit twice when it makes the state of
+a thread, and a library's thread that begins between a change and the next is left without depth.  So a call must be one
+that can be made again: it may change nothing that outlives it.
 """
 
 from __future__ import annotations
@@ -68,6 +73,16 @@ class _Worker:
 
 
 def _run(job: _Job) -> None:
+    try:
+        job.value = job.call()
+    except RecursionError:
+        _run_deeply(job)
+    except BaseException as err:  # noqa: BLE001 - handed to the caller, who raises it
+        job.error = err
+    job.done.set()
+
+
+def _run_deeply(job: _Job) -> None:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
@@ -76,7 +91,6 @@ def _run(job: _Job) -> None:
         job.error = err
     finally:
         sys.setrecursionlimit(limit)
-        job.done.set()
 
 
 _lock = threading.Lock()
@@ -84,8 +98,8 @@ _worker: _Worker | None = None
 
 
 def run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """`call(*args, **kwargs)` on the large stack; its exceptions come back, RecursionError as TooComplex
-    (54001)."""
+    """`call(*args, **kwargs)` on the large stack, once more if it is deep; its exceptions come back, RecursionError as
+    TooComplex (54001)."""
     worker = _current()
     if threading.current_thread() is worker.thread:
         return call(*args, **kwargs)

@@ -51,9 +51,11 @@ def bind_params(target: Bindable, params: Params) -> Bindable:
     Raises ProgrammingError (07001) when values are missing or left over, InterfaceError for a value without
     an SQL type.
     """
-    values = _Values(params)
     template = template_of(target.query.text) if isinstance(target, ast.Insert) else None
-    made = deep.run(_bind, target, values) if template is None else _statement(target, values, template)
+    if template is None:
+        return deep.run(_bound, target, params)
+    values = _Values(params)
+    made = _statement(target, values, template)
     values.check_all_used()
     return made
 
@@ -81,10 +83,11 @@ def _of_rows(query: ast.Query, rows: Any, casts: tuple[str | None, ...]) -> ast.
     return dataclasses.replace(query, tree=exp.Values(expressions=[]), rows=rows, casts=casts)
 
 
-def _bind(target: Bindable, values: _Values) -> Bindable:
-    if isinstance(target, ast.Query):
-        return values.query(target)  # type: ignore[return-value]
-    return _statement(target, values)
+def _bound(target: Bindable, params: Params) -> Bindable:
+    values = _Values(params)
+    made = values.query(target) if isinstance(target, ast.Query) else _statement(target, values)
+    values.check_all_used()
+    return made  # type: ignore[return-value]
 
 
 def _statement(statement: Any, values: _Values, template: Template | None = None) -> Any:

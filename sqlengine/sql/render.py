@@ -83,7 +83,7 @@ def to_duckdb(
     columns' SQL types, for operators that depend on them; `primary_key` its key's columns;
     `functions` gives DuckDB text for calls that DuckDB knows under another name, `aggregates` a scalar function over
     lists for aggregates that it does not know; `pg_forms` is for queries of PostgreSQL's catalog.  The connection runs
-    with     `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
+    with `integer_division` and `error_on_division_by_zero`.  Raises NotSupportedError for what DuckDB cannot say.
     """
     how = _Rendering(relation, Spelling(now, functions), time_column, columns, primary_key, aggregates, pg_forms)
     return deep.run(lambda: how.render(query.tree.copy()))

@@ -307,18 +307,17 @@ def kind_of(node: Any, column_type: ColumnType) -> str | None:
             name = node.name.lower()
             first = node.expressions[0] if node.expressions else None
             return kind_of(first, column_type) if name in _LIKE_FIRST else _GIVES.get(name)
-        case exp.DPipe() | exp.Sub() if kind_of(node.this, column_type) == "json":
-            return "json"
-        case exp.DPipe():
-            return (
-                "array" if "array" in (kind_of(node.this, column_type), kind_of(node.expression, column_type)) else None
-            )
-        case exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
+        case exp.DPipe() | exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
+            # Each side once: they may be chains themselves.
             return _of_operator(node, kind_of(node.this, column_type), kind_of(node.expression, column_type))
     return None
 
 
 def _of_operator(node: exp.Expr, left: str | None, right: str | None) -> str | None:
+    if isinstance(node, (exp.DPipe, exp.Sub)) and left == "json":
+        return "json"
+    if isinstance(node, exp.DPipe):
+        return "array" if "array" in (left, right) else None
     if isinstance(node, (exp.Mul, exp.Div)):
         return "interval" if "interval" in (left, right) else None
     if isinstance(node, exp.Sub) and left in _MOMENTS and right in _MOMENTS:
