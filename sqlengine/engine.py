@@ -46,6 +46,8 @@ from sqlengine.statements import carry_out
 from sqlengine.statements.access import authorize
 from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import level
+from sqlengine.statements.into_table import TableMover
+from sqlengine.statements.row_expiry import RowExpiry
 from sqlengine.statements.search_path import on_path
 
 Params = Sequence[Any] | Mapping[str, Any] | None
@@ -159,6 +161,7 @@ def open_instance(
         raise from_storage(error) from error
     instance.scheduler.on_output_failure = partial(output_failed, instance)
     instance.poll_files = partial(level, instance)
+    instance.scheduler.movers = [TableMover(instance), RowExpiry(instance)]
     try:
         revive(instance)
         _save_beginnings(instance)

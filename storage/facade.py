@@ -283,13 +283,15 @@ class Storage:
 
     # --- records ---
 
-    def append_many(self, batches: Sequence[tuple[Log, pa.RecordBatch]]) -> list[int]:
-        """Append to several partitions and wait once; returns the base offsets.
+    def append_many(
+        self, batches: Sequence[tuple[Log, pa.RecordBatch]], *, timestamp_us: int | None = None
+    ) -> list[int]:
+        """Append to several partitions and wait once; returns the base offsets. `timestamp_us`: as of `Log.append`.
 
         Every record is durable when this returns. It is not a `transaction`: if a batch is refused, those
         before it stay.
         """
-        bases = [log.write(batch) for log, batch in batches]
+        bases = [log.write(batch, timestamp_us=timestamp_us) for log, batch in batches]
         self.wait_durable(log for log, _ in batches)
         for (log, batch), base in zip(batches, bases, strict=True):
             log.acknowledge(base + batch.num_rows)

@@ -48,7 +48,7 @@ STATEMENT_WORDS = {
     "AlterColumn": "ALTER [COLUMN] column", "RenameColumn": "RENAME [COLUMN]", "SetType": "[SET DATA] TYPE",
     "AlterReplicas": "SET REPLICAS", "RenameRole": "ALTER ROLE", "GrantRoles": "GRANT", "GrantPrivileges": "GRANT",
     "AlterRoleSetting": "ALTER ROLE", "Maintain": "VACUUM",
-    "SetOwner": "OWNER TO", "SetSessionAuthorization": "AUTHORIZATION",
+    "SetOwner": "OWNER TO", "SetTableOptions": "ALTER TABLE name SET", "SetSessionAuthorization": "AUTHORIZATION",
     "DeclareCursor": "SUBSCRIPTION CURSOR FOR", "CloseCursor": "CLOSE cursor",
 }  # fmt: skip
 """Where the words of a class's name are not the statement's own."""

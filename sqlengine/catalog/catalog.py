@@ -12,7 +12,13 @@ from sqlengine.catalog.objects import (
     STREAM_QUERY,
     CatalogObject,
     FileTable,
+    MaterializedView,
     Namespace,
+    Sink,
+    Stream,
+    Table,
+    TableSink,
+    View,
     from_json,
     grants_from_json,
     to_json,
@@ -277,6 +283,28 @@ class Catalog:
         for obj in self:
             visit(obj)
         return list(ordered.values())
+
+    def way(self, start: str, names: Collection[str]) -> list[str]:
+        """How rows of an object come to one of `names`, through views, streams AS and sinks into tables: the names of
+        all that they come through, ends included; [] where they do not."""
+        ways = {name: [name] for name in names}
+        todo = list(ways)
+        while todo and start not in ways:
+            name = todo.pop()
+            for above in self._feeds(name):
+                if above not in ways:
+                    ways[above] = [above, *ways[name]]
+                    todo.append(above)
+        return ways.get(start, [])
+
+    def _feeds(self, name: str) -> list[str]:
+        """The names of what an object gets its rows from."""
+        obj = self._objects.get(name)
+        if isinstance(obj, Table):
+            return [o.name for o in self._objects.values() if isinstance(o, TableSink) and o.into == name]
+        if isinstance(obj, Stream):
+            return [name + STREAM_QUERY] if name + STREAM_QUERY in self._objects else []
+        return list(obj.inputs) if isinstance(obj, (View, MaterializedView, Sink)) else []
 
     def dependents(self, name: str) -> list[CatalogObject]:
         """Everything that reads `name`, directly or not, nearest last: the order to drop in is this list's.  Who reads

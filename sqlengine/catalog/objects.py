@@ -327,6 +327,28 @@ class Subscription(Sink):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableSink(Sink):
+    """A sink whose changes go into a table, by way of a topic of the engine's own.
+
+    `into`: the table's name; `targets`: its columns that are written, by their stored names, in the order of the
+    query's; `inserts_only`: rows that the query takes back stay.
+    """
+
+    stored_kind: ClassVar[str] = "table sink"
+    into: str
+    targets: tuple[str, ...]
+    inserts_only: bool = False
+
+    @property
+    def topic(self) -> str:
+        """Where its changes wait."""
+        return self.options["topic"]
+
+    def depends_on(self) -> tuple[str, ...]:
+        return (*self.inputs, self.into)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SqlFunction(CatalogObject):
     """CREATE FUNCTION ... LANGUAGE sql: `params` are (name, type), "" where it has no name, `body` an expression over
     them or SELECT of one; `inputs`: the functions it calls.  `name` ends in (): a relation may be called the same."""
@@ -364,6 +386,7 @@ OBJECT_TYPES: tuple[type[CatalogObject], ...] = (
     MaterializedView,
     Sink,
     Subscription,
+    TableSink,
     SqlFunction,
     Namespace,
 )
@@ -479,7 +502,7 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
         fields["planning"] = PlanningInfo(**fields["planning"])
     if "params" in fields:
         fields["params"] = tuple(tuple(p) for p in fields["params"])
-    for name in ("primary_key", "inputs", "bucket_columns"):
+    for name in ("primary_key", "inputs", "bucket_columns", "targets"):
         if name in fields:
             fields[name] = tuple(fields[name])
     for name in ("hive_columns", "partition_columns", "hidden"):

@@ -198,7 +198,15 @@ _TABLES = (
         status=TEXT,
         error=TEXT,
     ),
-    _table("sinks", "sinks", name=TEXT, connector=TEXT, query_id=TEXT, guarantee=TEXT),
+    _table(
+        "sinks",
+        "sinks; target: the table that one writes into",
+        name=TEXT,
+        connector=TEXT,
+        query_id=TEXT,
+        guarantee=TEXT,
+        target=TEXT,
+    ),
     _table(
         "queries",
         "queries of views, sinks, streams AS and followers; figures since the database was opened; status: running, "

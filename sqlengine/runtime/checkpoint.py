@@ -257,7 +257,9 @@ def load_checkpoint(instance: Instance) -> Checkpoint:
     replaced = set()
     for name, known in manifest["sources"].items():
         topic = topics.get(known["topic"])
-        if topic is None or known.get("topic_id", topic.id) != topic.id:
+        obj = instance.catalog.find(tuple(name.split(".")))
+        other = isinstance(obj, (Stream, Table)) and obj.topic != known["topic"]
+        if topic is None or other or known.get("topic_id", topic.id) != topic.id:
             replaced.add(name)
         elif any(p > log.end_offset for p, log in zip(known["positions"], topic.partitions, strict=False)):
             return Checkpoint(instance, EMPTY, {})

@@ -48,6 +48,7 @@ from sqlengine.runtime.query import ContinuousQuery, Held
 from sqlengine.runtime.rests import Rest, Rests, Seen
 from sqlengine.runtime.stored_columns import stored_names
 from sqlengine.runtime.subscription import SubscriptionOutput, expire
+from sqlengine.runtime.table_output import TableOutput
 from sqlengine.runtime.topic_output import TopicOutput
 from sqlengine.state.row_store import RowStore
 from sqlengine.state.section import NOTHING, Changed, Section, Sections
@@ -410,12 +411,15 @@ class Checkpoints:
         return sum(table.num_bytes for name, table in self._stored.items() if before.get(name) != table)
 
     def _settle(self, manifest: dict[str, Any]) -> None:
-        """Subscriptions may let go of what only the checkpoint before needed."""
+        """Subscriptions and sinks into tables may let go of what only the checkpoint before needed."""
         for query_id, entry in manifest["queries"].items():
             query = self._instance.scheduler.queries.get(query_id)
             output = None if query is None else self._instance.outputs.get(query.name)
             if isinstance(output, SubscriptionOutput):
                 output.settled, output.is_new = entry["end"], False
+            elif isinstance(output, TableOutput):
+                with self._instance.lock:
+                    output.checkpointed(entry["end"])
         with self._instance.lock:
             expire(self._instance.outputs.values(), self._instance.clock.now_us(), settled=False)
 

@@ -9,21 +9,18 @@ from typing import Literal
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import STREAM_QUERY, Sink, Subscription
+from sqlengine.catalog.objects import STREAM_QUERY, Sink, Subscription, TableSink
 from sqlengine.connectors import connector, parse_options
 from sqlengine.connectors.base import Moment
 from sqlengine.connectors.base import Sink as ConnectorSink
 from sqlengine.delta import Delta
 from sqlengine.errors import Error
-from sqlengine.runtime.failures import as_error
+from sqlengine.runtime.failures import RETRY_AFTER_MAX_US, RETRY_AFTER_US, as_error
 from sqlengine.runtime.scheduler import Scheduler
 from sqlengine.runtime.subscription import SubscriptionOutput
+from sqlengine.runtime.table_output import TableOutput
 from sqlengine.runtime.topic_output import TopicOutput
 from storage import Storage
-
-RETRY_AFTER_US = 1_000_000
-"""The wait after an output has failed; it doubles with every other failure, up to RETRY_AFTER_MAX_US."""
-RETRY_AFTER_MAX_US = 60_000_000
 
 Keep = Literal["all", "shown", "nothing", "none"]
 
@@ -99,6 +96,9 @@ class Outputs(dict[str, TopicOutput | ConnectorOutput]):
             before.discard()
         if isinstance(sink, Subscription):
             output = SubscriptionOutput(self._storage, sink)
+        elif isinstance(sink, TableSink):
+            output = TableOutput(self._storage, sink, self._scheduler.is_repeatable, self._is_durable)
+            self._scheduler.derived.add(sink.into)
         elif sink.connector == "topic":
             output = TopicOutput(self._storage, sink.options["topic"])
             self._scheduler.derived.add(sink.name.removesuffix(STREAM_QUERY))
@@ -117,7 +117,9 @@ class Outputs(dict[str, TopicOutput | ConnectorOutput]):
             output.discard()
         self.pop(name, None)
         self._scheduler.timers.pop(name, None)
-        self._scheduler.derived.discard(name.removesuffix(STREAM_QUERY))
+        written = output.sink.into if isinstance(output, TableOutput) else name.removesuffix(STREAM_QUERY)
+        if not self.into(written):
+            self._scheduler.derived.discard(written)
         if isinstance(output, ConnectorOutput):
             try:
                 if keep == "none":
@@ -132,6 +134,14 @@ class Outputs(dict[str, TopicOutput | ConnectorOutput]):
     def unpublished(self) -> dict[str, TopicOutput]:
         """Those with a history that is not seen yet."""
         return {n: o for n, o in self.items() if isinstance(o, TopicOutput) and o.is_unpublished}
+
+    def into(self, table: str) -> list[TableOutput]:
+        """Those that write into a table."""
+        return [each for each in self.into_tables() if each.sink.into == table]
+
+    def into_tables(self) -> list[TableOutput]:
+        """Those that write into tables."""
+        return [output for output in self.values() if isinstance(output, TableOutput)]
 
     def ends(self) -> dict[str, int]:
         """The ends of the topics that queries write to, of those that are at work."""

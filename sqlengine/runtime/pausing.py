@@ -19,11 +19,11 @@ from sqlengine.operators.base import State
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.runtime import subscriptions
 from sqlengine.runtime.cut import make_cut
-from sqlengine.runtime.failures import as_error
+from sqlengine.runtime.failures import RETRY_AFTER_MAX_US, RETRY_AFTER_US, as_error
 from sqlengine.runtime.feed import Feed
 from sqlengine.runtime.fill import Cut, Fill, Member, Pace, rate_limit
 from sqlengine.runtime.instance import Instance
-from sqlengine.runtime.outputs import RETRY_AFTER_MAX_US, RETRY_AFTER_US, ConnectorOutput
+from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.planning import emit_of
 from sqlengine.runtime.query import ContinuousQuery, Held
 from sqlengine.runtime.sources import make_tracker

@@ -65,7 +65,7 @@ def consequences(instance: Instance, new: View | NewView) -> list[NewView]:
     """
     obj = new if isinstance(new, View) else new.view
     over = [o for o in instance.catalog.dependents(obj.name) if not o.name.endswith(REPLACEMENT)]
-    if {obj.name, *(o.name for o in over)} & set(obj.depends_on()):
+    if {obj.name, *(o.name for o in over)} & set(obj.depends_on()) or instance.catalog.way(obj.name, obj.depends_on()):
         raise InvalidDefinition(f'{obj.kind} "{obj.name}" would read itself')
     plans = {} if isinstance(new, View) else {obj.name: new.planned.physical}
     ahead = Planning(instance, instance.catalog.with_object(obj), plans)

@@ -46,6 +46,22 @@ class Timer(Protocol):
         ...
 
 
+class Mover(Protocol):
+    """Writes into tables between ticks: what sinks have said, what of rows whose time is over."""
+
+    def due_us(self) -> int | None:
+        """When there is something to do that no rows announce; None = not by itself."""
+        ...
+
+    def waits(self) -> bool:
+        """Whether there is something."""
+        ...
+
+    def move(self, now_us: int) -> bool:
+        """Do what can be done; whether tables have got anything. Never raises."""
+        ...
+
+
 class Source:
     """A stream or table being read: its shared reader and, for a table, its contents."""
 
@@ -84,8 +100,8 @@ class Source:
 
 
 class Scheduler:
-    """All sources and continuous queries of one database.  `derived`: streams whose rows ticks write; `cut`: up to
-    where partitions may be read, as of one moment.
+    """All sources and continuous queries of one database.  `derived`: streams and tables whose rows ticks write; `cut`:
+    up to where partitions may be read, as of one moment.
     """
 
     def __init__(self, clock: Clock, cut: Callable[[Sequence[Log]], list[int]]) -> None:
@@ -102,6 +118,7 @@ class Scheduler:
         self.feeders: list[Callable[[int], bool]] = []
         self.timers: dict[str, Timer] = {}
         """By the name of the sink."""
+        self.movers: list[Mover] = []
         self.brakes: list[Callable[[int], bool]] = []
         """Asked, with the time, whether ticks that no statement needs are to wait."""
         self.derived: set[str] = set()
@@ -124,6 +141,7 @@ class Scheduler:
             fed = [feeder(now_us) for feeder in list(self.feeders)]
             for timer in list(self.timers.values()):
                 timer.show_due(now_us)
+            self._move(now_us)
             ends = self._ends()
             polled = {name: found for name in self.sources if (found := self._poll(name, ends[name])) is not None}
             if not polled and not self._time_due(now_us):
@@ -131,7 +149,12 @@ class Scheduler:
             self.tick_number += 1
             recorded = self._note(now_us, {name: self.sources[name].reader.positions for name in polled})
             self._run(polled, now_us, repeatable=recorded)
+            self._move(now_us)
             return True
+
+    def _move(self, now_us: int) -> None:
+        for mover in self.movers:
+            mover.move(now_us)
 
     def _run(self, polled: Mapping[str, Sequence[SourceBatch]], now_us: int, *, repeatable: bool) -> None:
         """The tick of the present number, of these rows."""
@@ -218,7 +241,8 @@ class Scheduler:
     def is_up_to_date(self) -> bool:
         """Whether a tick would have nothing to do; the caller holds the lock."""
         due = self._wakeup_us is not None and self.clock.now_us() >= self._wakeup_us
-        return not due and not self.feeders and self.is_at(self._ends())
+        moves = any(mover.waits() for mover in self.movers)
+        return not due and not moves and not self.feeders and self.is_at(self._ends())
 
     def is_at(self, ends: Mapping[str, Sequence[int]]) -> bool:
         """Whether all sources that can be read have been, up to these ends."""
@@ -279,7 +303,8 @@ class Scheduler:
             flows = {id(q.dataflow): q.dataflow for q in self.queries.values() if q.status == "running"}
             times = [t for flow in flows.values() if (t := flow.next_wakeup_us()) is not None]
             self._wakeup_us = min(times, default=None)
-            times += [t for timer in self.timers.values() if (t := timer.due_us()) is not None]
+            others: list[Timer | Mover] = [*self.timers.values(), *self.movers]
+            times += [t for other in others if (t := other.due_us()) is not None]
             return min(times, default=None)
 
     def catch_up(self, deadline: Callable[[], None] | None = None) -> None:

@@ -21,7 +21,7 @@ from sqlengine.delta import Delta, concat
 from sqlengine.errors import DataCorrupted, Error, HistoryGone, ObjectInUse, UndefinedObject
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.runtime.topic_output import TopicOutput
+from sqlengine.runtime.topic_output import TABLE_TOPIC, TopicOutput
 from storage import CorruptFile, Log, OffsetOutOfRange, Storage, StorageError, TopicConfig, TopicNotFound
 
 HEAD = pa.schema(
@@ -35,6 +35,8 @@ HEAD = pa.schema(
 """Before the view's columns, which go by their number: `$is_last` of the last row of its tick."""
 TOPIC = "$subscription:"
 """How the topics' names begin."""
+_OWN = (TOPIC, TABLE_TOPIC)
+"""How those begin of all topics that somebody takes on, and commits how far."""
 READ_ROWS_MAX = 1 << 16
 """Rows of one reading of the topic."""
 _HINT = "drop the subscription and create it again"
@@ -85,18 +87,18 @@ def make_topic(storage: Storage, subscription: Subscription) -> None:
 
 
 def remove_topic(storage: Storage, name: str) -> None:
-    """Drop a topic, if there is one, and if it is of a subscription forget how far its follower was; the files of one
-    whose description is damaged stay."""
+    """Drop a topic, if there is one, and if it is of a subscription or a sink forget how far its follower was; the
+    files of one whose description is damaged stay."""
     if name in {topic.name for topic in storage.topics()}:
         storage.drop_topic(name)
-    if name.startswith(TOPIC) and name in storage.offsets.groups():
+    if name.startswith(_OWN) and name in storage.offsets.groups():
         storage.offsets.delete(name)
 
 
 def spread_topics(storage: Storage, directories: int) -> None:
-    """Have replicas of all topics of subscriptions in so many of the storage's directories."""
+    """Have replicas of all topics of subscriptions and of sinks into tables in so many of the storage's directories."""
     for topic in storage.topics():
-        if topic.name.startswith(TOPIC):
+        if topic.name.startswith(_OWN):
             storage.alter_topic(topic.name, replication_factor=max(1, directories))
 
 

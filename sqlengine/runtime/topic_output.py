@@ -13,6 +13,8 @@ from storage import Storage, Transaction
 
 HISTORY = "$history:"
 """How the names of the transactions begin in which histories are written; the topic's id follows."""
+TABLE_TOPIC = "$sink:"
+"""How the names begin of the topics of sinks into tables."""
 _TIMEOUT_MS = 1 << 50
 """However long it takes to read a history, nobody else ends its transaction."""
 

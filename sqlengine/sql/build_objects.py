@@ -300,17 +300,15 @@ def create_view(node: Node) -> ast.Statement:
 
 
 def create_sink(node: Node) -> ast.Statement:
-    """CREATE SINK FROM a view or AS a query."""
+    """CREATE SINK [INTO a table] FROM a view or AS a query."""
     values = _only(_create(node), "if_not_exists")
-    source = node.node("from_name")
+    source, into = node.node("from_name"), node.node("into_table")
     query, emit = _as_query(node)
-    return ast.CreateSink(
-        **values,
-        from_name=name_of(source) if source is not None else None,
-        query=query,
-        emit=emit,
-        options=options_of(node),
-    )
+    values |= {"from_name": name_of(source) if source is not None else None, "query": query, "emit": emit}
+    if into is not None:
+        into_columns = names_of(into)
+        return ast.CreateSinkInto(**values, into=name_of(into), into_columns=into_columns, options=options_of(node))
+    return ast.CreateSink(**values, options=options_of(node))
 
 
 def create_subscription(node: Node) -> ast.Statement:
@@ -330,8 +328,8 @@ def create_schema(node: Node) -> ast.Statement:
 
 
 def alter(node: Node) -> ast.Statement:
-    """ALTER ... AS query | RENAME TO | OWNER TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n; ALTER MATERIALIZED VIEW
-    and ALTER SUBSCRIPTION ... SET (...).
+    """ALTER ... AS query | RENAME TO | SET SCHEMA | SWAP WITH | OWNER TO; ALTER TOPIC ... SET (...) | ADD PARTITIONS n;
+    ALTER TABLE, ALTER MATERIALIZED VIEW and ALTER SUBSCRIPTION ... SET (...).
     """
     kind, name = kind_of(node), name_of(node)
     if node.node("as_query") is not None:
@@ -341,6 +339,12 @@ def alter(node: Node) -> ast.Statement:
         leaf = rename.leaf("IDENT")
         assert leaf is not None
         return ast.Rename(kind=kind, name=name, new_name=ident(rename, leaf))
+    if (swap := node.node("swap")) is not None:
+        return ast.SwapWith(kind=kind, name=name, other=name_of(swap))
+    if (moved := node.node("set_schema")) is not None:
+        leaf = moved.leaf("IDENT")
+        assert leaf is not None
+        return ast.SetSchema(kind=kind, name=name, schema=ident(moved, leaf))
     if kind in ("table", "stream", "source") and (change := _alter_column(kind, name, node)) is not None:
         return change
     owner = node.node("set_owner")
@@ -371,6 +375,8 @@ def alter(node: Node) -> ast.Statement:
     options = () if changed is None else option_pairs(changed.node("option_list") or changed)
     if kind == "materialized view" and changed is not None:
         return ast.AlterMaterializedView(name=name, options=options)
+    if kind == "table" and changed is not None:
+        return ast.SetTableOptions(name=name, options=options)
     if kind == "subscription" and changed is not None:
         return ast.AlterSubscription(name=name, options=options)
     if kind != "topic" or column is not None:

@@ -116,9 +116,9 @@ def _changes_columns(kind: str, words: set[str], verb: str | None) -> bool:
 
 
 def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
-    """ALTER has RENAME and OWNER for everything, AS for views, SET for topics, materialized views and subscriptions,
-    ADD PARTITIONS for topics, RESET for consumer groups, ADD and DROP for SYSTEM, options for roles, and DEFAULT
-    PRIVILEGES.
+    """ALTER has RENAME and OWNER for everything, AS for views, SET for topics, tables, materialized views and
+    subscriptions, ADD PARTITIONS for topics, RESET for consumer groups, ADD and DROP for SYSTEM, options for roles,
+    and DEFAULT PRIVILEGES.
     """
     if len(words) < 2 or words[1] in ("TOPIC", "CONSUMER", "") or any(token.upper == "RENAME" for token in tokens):
         return None
@@ -137,9 +137,13 @@ def _alter(words: list[str], tokens: Sequence[Token]) -> str | None:
     kind = "MATERIALIZED VIEW" if words[1] == "MATERIALIZED" else words[1]
     verbs = ("ADD", "DROP", "ALTER", "SET", "RESET", "OWNER", "SWAP", "AS")
     verb = next((token.upper for token in tokens[2:] if token.upper in verbs), None)
-    if verb == "OWNER" or (verb == "AS" and kind in ("VIEW", "MATERIALIZED VIEW")):
+    if (
+        verb in ("OWNER", "SWAP")
+        or "SCHEMA" in (token.upper for token in tokens[2:])
+        or (verb == "AS" and kind in ("VIEW", "MATERIALIZED VIEW"))
+    ):
         return None
-    has_options = words[1] in ("MATERIALIZED", "SUBSCRIPTION")
+    has_options = words[1] in ("MATERIALIZED", "SUBSCRIPTION", "TABLE")
     if has_options and verb == "SET" and not _OTHER_SETTINGS & {token.upper for token in tokens}:
         return None
     return f"ALTER {kind} ... {verb}" if verb is not None else None

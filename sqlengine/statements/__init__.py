@@ -19,7 +19,7 @@ from sqlengine.statements.control import control
 from sqlengine.statements.copy import copy_from, copy_to
 from sqlengine.statements.cursors import close, declare, fetch
 from sqlengine.statements.default_privileges import alter_default_privileges
-from sqlengine.statements.drop import comment, create_schema, drop, rename
+from sqlengine.statements.drop import comment, create_schema, drop
 from sqlengine.statements.explain import explain
 from sqlengine.statements.fixed_moments import with_fixed_moments
 from sqlengine.statements.functions import create_function
@@ -43,6 +43,7 @@ from sqlengine.statements.prepared import deallocate, executed, prepare
 from sqlengine.statements.primary_key import add_primary_key
 from sqlengine.statements.query_cursors import declare_query
 from sqlengine.statements.rename_column import rename_column
+from sqlengine.statements.renaming import rename, set_schema, swap_with
 from sqlengine.statements.replicas import alter_replicas, alter_system
 from sqlengine.statements.role_settings import alter_role_setting
 from sqlengine.statements.roles import (
@@ -71,7 +72,8 @@ from sqlengine.statements.sinks import create_sink
 from sqlengine.statements.streams import create_stream
 from sqlengine.statements.subscribe import subscribe
 from sqlengine.statements.subscriptions import acknowledge, alter_subscription, create_subscription
-from sqlengine.statements.tables import create_table
+from sqlengine.statements.table_sinks import create_table_sink
+from sqlengine.statements.tables import alter_options, create_table
 from sqlengine.statements.topics import alter_topic, create_topic
 from sqlengine.statements.truncate import truncate
 from sqlengine.statements.views import alter_query, alter_view, commented_view, create_view
@@ -110,6 +112,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.AlterTopic: alter_topic,
     ast.AlterSubscription: alter_subscription,
     ast.AlterMaterializedView: alter_view,
+    ast.SetTableOptions: alter_options,
     ast.AlterView: alter_query,
     ast.Assert: assert_,
     ast.Listen: listen,
@@ -122,6 +125,7 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.CreateFunction: create_function,
     ast.CreateSchema: create_schema,
     ast.CreateSink: create_sink,
+    ast.CreateSinkInto: create_table_sink,
     ast.CreateStream: create_stream,
     ast.CreateSubscription: create_subscription,
     ast.CreateTable: create_table,
@@ -145,6 +149,8 @@ HANDLERS: dict[type[ast.Statement], Handler] = {
     ast.Prepare: prepare,
     ast.Print: print_topic,
     ast.Rename: rename,
+    ast.SetSchema: set_schema,
+    ast.SwapWith: swap_with,
     ast.Reset: reset,
     ast.SelectStatement: select,
     ast.Set: set_,

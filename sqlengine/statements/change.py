@@ -6,13 +6,13 @@ table's changelog.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from sqlengine import duck, sql
-from sqlengine.catalog.objects import Stream, Table
+from sqlengine.catalog.objects import IndexInfo, Stream, Table
 from sqlengine.errors import NotNullViolation, UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.result import Result
 from sqlengine.runtime.rows import conform
@@ -26,11 +26,9 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.given_defaults import with_defaults
 from sqlengine.statements.one_statement import computes, lending
 from sqlengine.statements.own_writes import left_alone
+from sqlengine.statements.returned import CHANGED, Beside, beside, with_beside
 from sqlengine.statements.select import run_text
 from sqlengine.statements.write import append_changes, existing_rows, first_of_each_key, writable
-
-CHANGED = "$changed"
-"""The name of the rows of a change, for RETURNING."""
 
 
 def update(statement: ast.Update, context: Context) -> Result:
@@ -44,13 +42,15 @@ def update(statement: ast.Update, context: Context) -> Result:
     after = [f"({given[n]})" if n in given else f"{alias}.{duck.quote(n)}" for n in names]
     made = [f"{text} AS {duck.quote('$new_' + n)}" for n, text in zip(names, after, strict=True)]
     with context.instance.lock:
+        others = _others(context, table, statement, statement.from_text)
+        made += [item for other in others for item in other.items()]
         both = _matching(context, table, alias, made, statement, statement.from_text)
         old = conformed(table, both.select(range(len(names))))
         new = conformed(table, both.select(range(len(names), 2 * len(names))).rename_columns(names))
         refuse_taken_keys(context, table, old, new)
         weights = np.concatenate([-np.ones(old.num_rows, np.int8), np.ones(new.num_rows, np.int8)])
         append_changes(context, table, pa.concat_tables([old, new]), weights)
-    return changed_rows(context, f"UPDATE {new.num_rows}", table, new, statement)
+    return changed_rows(context, f"UPDATE {new.num_rows}", table, new, statement, {o: o.of(both) for o in others})
 
 
 def delete(statement: ast.Delete, context: Context) -> Result:
@@ -58,14 +58,25 @@ def delete(statement: ast.Delete, context: Context) -> Result:
     table = changeable(context, statement.target, "delete from")
     alias = duck.quote(statement.alias or last_part(table))
     with context.instance.lock:
-        old = conformed(table, _matching(context, table, alias, [], statement, statement.using_text))
+        others = _others(context, table, statement, statement.using_text)
+        items = [item for other in others for item in other.items()]
+        found = _matching(context, table, alias, items, statement, statement.using_text)
+        old = conformed(table, found.select(range(len(table.stored_columns()))))
         append_changes(context, table, old, -np.ones(old.num_rows, np.int8))
-    return changed_rows(context, f"DELETE {old.num_rows}", table, old, statement)
+    return changed_rows(context, f"DELETE {old.num_rows}", table, old, statement, {o: o.of(found) for o in others})
+
+
+def _others(
+    context: Context, table: Table, statement: ast.Update | ast.Delete, relations: str | None
+) -> Sequence[Beside]:
+    """What RETURNING sees beside the rows of the table."""
+    return beside(context, statement, table, relations) if relations and statement.returning else ()
 
 
 def delete_all(context: Context, table: Table) -> None:
     """Remove every row of a table; the caller holds the lock."""
-    old = conformed(table, run_text(context, f"SELECT * FROM {spelt(table)}"))
+    names = ", ".join(duck.quote(c.name) for c in table.stored_columns())
+    old = conformed(table, run_text(context, f"SELECT {names} FROM {spelt(table)}"))
     append_changes(context, table, old, -np.ones(old.num_rows, np.int8))
 
 
@@ -75,12 +86,16 @@ def changed_rows(
     target: Stream | Table,
     rows: pa.Table,
     statement: ast.Insert | ast.Update | ast.Delete | ast.Merge,
+    others: Mapping[Beside, pa.Table] | None = None,
 ) -> Result:
-    """The result of a change of `rows`, with what RETURNING asks of them."""
+    """The result of a change of `rows`, with what RETURNING asks of them; `others`: what it sees beside each."""
     if not statement.returning:
         return Result(tag, row_count=rows.num_rows)
     if isinstance(target, Table):  # with what is computed of them
         rows = widened(rows, target, stored_names(target.columns))
+        if others and not isinstance(statement, ast.Insert):
+            answer = with_beside(context, statement, target, rows, others)
+            return Result(tag, answer, row_count=rows.num_rows)
     text = text_of_returned(statement, target)
     if computes(statement.returning):
         with lending(context, {CHANGED: rows}):
@@ -154,21 +169,29 @@ def _matching(
 
 
 def refuse_taken_keys(context: Context, table: Table, old: pa.Table, new: pa.Table) -> None:
-    """UniqueViolation (23505) if a row of `new` has the value of another in a unique key, or that of one in the table
-    that is not in `old`."""
+    """UniqueViolation (23505) as of `taken_key`."""
+    found = taken_key(context, table, old, new)
+    if found is not None:
+        raise key_values.violation(table, found[0], new, found[1])
+
+
+def taken_key(context: Context, table: Table, old: pa.Table, new: pa.Table) -> tuple[IndexInfo, int] | None:
+    """(a unique key, the position of a row of `new` that has the value of another in it, or that of one in the table
+    that is not in `old`)."""
     for key in table.unique_keys():
         before, after = (key_values.columns_of(rows, key, table) for rows in (old, new))
         if all(one.equals(other) for one, other in zip(before, after, strict=True)):
             continue
         if len(again := key_values.repeats(new, key, table)):
-            raise key_values.violation(table, key, new, int(again[0]))
+            return key, int(again[0])
         positions, _ = existing_rows(context, table, new, key)
         if len(positions):
             _, values = key_values.key_values(new.take(pa.array(positions)), key, table)
             _, left = key_values.key_values(old, key, table)
             taken = np.flatnonzero(key_values.not_among(values, left))
             if len(taken):
-                raise key_values.violation(table, key, new, int(positions[taken[0]]))
+                return key, int(positions[taken[0]])
+    return None
 
 
 def last_part(target: Stream | Table) -> str:

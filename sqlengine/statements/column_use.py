@@ -14,6 +14,7 @@ from sqlengine.catalog.objects import (
     Sink,
     Stream,
     Table,
+    TableSink,
     View,
     indexes_of,
 )
@@ -28,8 +29,8 @@ from sqlengine.statements.context import Context
 
 
 def readers(context: Context, new: Stream | Table) -> list[CatalogObject]:
-    """The objects over a stream or table whose queries would mean something else, or nothing, were it `new`; nearest
-    last. The caller holds the lock.
+    """The objects over a stream or table whose queries would mean something else, or nothing, were it `new`, and the
+    sinks that write a column which it would not have as it is; nearest last. The caller holds the lock.
 
     They are planned as things are and as they would be: whatever way a query comes by a column (`*`, a natural join, a
     name that was another table's alone), it shows in the plan.
@@ -37,7 +38,20 @@ def readers(context: Context, new: Stream | Table) -> list[CatalogObject]:
     catalog = context.instance.catalog
     now, then = Planning(context.instance, catalog), Planning(context.instance, catalog.with_object(new))
     over = [o for o in catalog.dependents(new.name) if isinstance(o, (View, MaterializedView, Sink))]
-    return [obj for obj in over if plan_of(obj, now) is None or plan_of(obj, now) != plan_of(obj, then)]
+    return [
+        obj
+        for obj in over
+        if _writes_other(obj, catalog, new) or plan_of(obj, now) is None or plan_of(obj, now) != plan_of(obj, then)
+    ]
+
+
+def _writes_other(obj: CatalogObject, catalog: Catalog, new: Stream | Table) -> bool:
+    """Whether it is a sink that writes a column which `new` does not have, or has with another type."""
+    if not isinstance(obj, TableSink) or obj.into != new.name:
+        return False
+    now = {c.stored_name: c.type for c in catalog.get(tuple(new.name.split("."))).columns}
+    then = {c.stored_name: c.type for c in new.columns}
+    return any(then.get(target) != now[target] for target in obj.targets)
 
 
 def plan_of(obj: View | MaterializedView | Sink, planning: Planning) -> Node | None:

@@ -1,4 +1,4 @@
-"""DROP, RENAME, COMMENT, CREATE SCHEMA."""
+"""DROP, COMMENT, CREATE SCHEMA."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from sqlengine.catalog.objects import (
     Stream,
     Subscription,
     Table,
+    TableSink,
     View,
 )
 from sqlengine.catalog.system import SYSTEM_SCHEMA
@@ -38,10 +39,12 @@ from sqlengine.runtime.file_tables import description_of, overrides_of, remove_e
 from sqlengine.runtime.outputs import ConnectorOutput
 from sqlengine.runtime.replacement import replacement_of
 from sqlengine.runtime.subscription import remove_topic
+from sqlengine.runtime.table_output import TableOutput
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.functions import function_object
-from sqlengine.statements.indexes import drop_index, rename_index
+from sqlengine.statements.indexes import drop_index
+from sqlengine.statements.row_expiry import forget
 from sqlengine.statements.topics import drop_topic, get_topic, topic_names
 
 KINDS: dict[str, type[CatalogObject]] = {
@@ -182,7 +185,7 @@ def _drop_together(context: Context, objects: list[CatalogObject], topic: str | 
     if topic is not None:
         topics[topic] = None
     _release_sinks(context, whole.values())
-    kept = [obj.topic for obj in whole.values() if isinstance(obj, Subscription)]
+    kept = [obj.topic for obj in whole.values() if isinstance(obj, (Subscription, TableSink))]
     instance.catalog.change((), list(whole), [*topics, *kept])
     for obj in whole.values():
         _let_go(context, obj)
@@ -201,10 +204,14 @@ def _parts(obj: CatalogObject, context: Context) -> list[CatalogObject]:
 def _release_sinks(context: Context, objects: Collection[CatalogObject]) -> None:
     """Have sinks show what they hold back, and end them."""
     instance = context.instance
-    if any(isinstance(instance.outputs.get(obj.name), ConnectorOutput) for obj in objects):
+    outputs = {obj.name: instance.outputs.get(obj.name) for obj in objects}
+    for output in outputs.values():
+        if isinstance(output, TableOutput):
+            output.let_all_go()
+    if any(isinstance(output, (ConnectorOutput, TableOutput)) for output in outputs.values()):
         instance.scheduler.catch_up(context.check)  # what was acknowledged before leaves with the rest
     for obj in objects:
-        if isinstance(obj, Sink) and isinstance(instance.outputs.get(obj.name), ConnectorOutput):
+        if isinstance(obj, Sink) and isinstance(outputs[obj.name], ConnectorOutput):
             instance.stop_query(obj.query_id)
             instance.release_sink(obj.name, "nothing")
 
@@ -223,6 +230,8 @@ def _let_go(context: Context, obj: CatalogObject) -> None:
             ingest.forget()
         instance.scheduler.sources.pop(obj.name, None)
         instance.identities.pop(obj.name, None)
+    if isinstance(obj, Table):
+        forget(instance, obj.topic)
     if isinstance(obj, SqlFunction):
         instance.functions.forget(obj.called)
     if isinstance(obj, FileTable):
@@ -230,7 +239,7 @@ def _let_go(context: Context, obj: CatalogObject) -> None:
     if isinstance(obj, Namespace):
         stated = obj.location or warehouse.database_location(instance.warehouse.location, obj.name)
         remove_empty(stated)
-    if isinstance(obj, Subscription):
+    if isinstance(obj, (Subscription, TableSink)):
         remove_topic(instance.storage, obj.topic)
         instance.catalog.forget_unowned(obj.topic)
 
@@ -242,52 +251,6 @@ def _own_topic(obj: CatalogObject, dropped: Collection[str], context: Context) -
     others = [o for o in context.instance.catalog if isinstance(o, (Stream, Table)) and o.name not in dropped]
     is_shared = any(o.topic == obj.topic for o in others)
     return obj.topic if getattr(obj, "owns_topic", True) and not is_shared else None
-
-
-def rename(statement: ast.Rename, context: Context) -> Result:
-    """ALTER kind name RENAME TO new: refused while something depends on the name."""
-    if statement.kind == "function":
-        raise NotSupportedError("ALTER FUNCTION is not supported", hint="DROP FUNCTION and CREATE FUNCTION")
-    instance = context.instance
-    with instance.lock:
-        if statement.kind == "index":
-            return rename_index(statement, context)
-        obj = instance.catalog.get(context.prefer_path(statement.name))
-        schema, dot, _ = obj.name.rpartition(".")
-        new_name = f"{schema}{dot}{statement.new_name}"
-        if new_name in instance.catalog:
-            raise DuplicateTable(f'relation "{new_name}" already exists')
-        instance.catalog.refuse_if_needed(obj.name, obj.kind, "rename")
-        instance.fills.refuse_change(obj.name)
-        if obj.name in instance.ingests:
-            raise DependentObjects(f'cannot rename "{obj.name}" while its connector feeds it')
-        renamed = {new_name: obj}
-        written = instance.catalog.find(tuple((obj.name + STREAM_QUERY).split(".")))
-        if written is not None:
-            renamed[new_name + STREAM_QUERY] = written
-        queries = {n: instance.query_of(o) for n, o in renamed.items() if isinstance(o, (MaterializedView, Sink))}
-        instance.catalog.rename({old.name: replace(old, name=name) for name, old in renamed.items()})
-        for name, query in queries.items():
-            query.name = name
-        for name, old in renamed.items():
-            _rename(context, old, name)
-    return Result(f"ALTER {statement.kind.upper()}")
-
-
-def _rename(context: Context, obj: CatalogObject, new_name: str) -> None:
-    """Have what runs for an object go by its new name."""
-    instance = context.instance
-    if obj.name in instance.scheduler.sources:
-        instance.scheduler.sources[new_name] = instance.scheduler.sources.pop(obj.name)
-    if obj.name in instance.identities:
-        instance.identities[new_name] = instance.identities.pop(obj.name)
-    if obj.name in instance.outputs:
-        instance.outputs[new_name] = instance.outputs.pop(obj.name)
-    if obj.name in instance.scheduler.timers:
-        instance.scheduler.timers[new_name] = instance.scheduler.timers.pop(obj.name)
-    if obj.name in instance.scheduler.derived:
-        instance.scheduler.derived.remove(obj.name)
-        instance.scheduler.derived.add(new_name)
 
 
 def comment(statement: ast.Comment, context: Context) -> Result:

@@ -48,7 +48,7 @@ from sqlengine.errors import (
 )
 from sqlengine.result import Result
 from sqlengine.sql import ast
-from sqlengine.statements.access import denied
+from sqlengine.statements.check import denied
 from sqlengine.statements.context import Context
 from sqlengine.statements.default_privileges import forget_role
 from sqlengine.statements.drop import KINDS, drop, drop_object

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,6 +32,7 @@ from sqlengine.statements.change import (
 )
 from sqlengine.statements.context import Context
 from sqlengine.statements.own_writes import left_alone
+from sqlengine.statements.returned import Beside, beside
 from sqlengine.statements.select import run_text
 from sqlengine.statements.write import append_changes, default_of
 
@@ -42,7 +44,8 @@ def merge(statement: ast.Merge, context: Context) -> Result:
     table = changeable(context, statement.target, "merge into")
     whens = [_spelt_out(table, when, statement) for when in statement.whens]
     with context.instance.lock:
-        found = run_text(context, _question(table, statement, whens))
+        others = beside(context, statement, table, statement.source) if statement.returning else []
+        found = run_text(context, _question(table, statement, whens, others))
         changes = _changes(context, table, whens, found)
         if not left_alone(context, table, changes.old).all():
             raise _second_change()
@@ -50,7 +53,8 @@ def merge(statement: ast.Merge, context: Context) -> Result:
         weights = np.concatenate([-np.ones(changes.old.num_rows, np.int8), np.ones(changes.new.num_rows, np.int8)])
         append_changes(context, table, pa.concat_tables([changes.old, changes.new]), weights)
     tag = f"MERGE {changes.shown.num_rows}"
-    return changed_rows(context, tag, table, changes.shown, statement)
+    pairs = found.take(pa.array(changes.pairs))
+    return changed_rows(context, tag, table, changes.shown, statement, {o: o.of(pairs) for o in others})
 
 
 # ---------------------------------------------------------------- the question
@@ -89,8 +93,9 @@ def _source_name(statement: ast.Merge) -> str:
     return duck.quote(str(name))
 
 
-def _question(table: Table, statement: ast.Merge, whens: Sequence[ast.MergeWhen]) -> str:
-    """Of each pair of rows that a WHEN acts on: the target's columns and row number, the WHEN, what it gives."""
+def _question(table: Table, statement: ast.Merge, whens: Sequence[ast.MergeWhen], others: Sequence[Beside]) -> str:
+    """Of each pair of rows that a WHEN acts on: the target's columns and row number, the WHEN, what it gives, and what
+    RETURNING sees of the source."""
     alias = _alias_of(table, statement)
     numbered = f"(SELECT *, row_number() OVER () AS {_ROW} FROM {spelt(table)}) AS {alias}"
     marked = f"(SELECT true AS {_SOURCE}) AS {_MARK} CROSS JOIN {statement.source}"
@@ -101,6 +106,7 @@ def _question(table: Table, statement: ast.Merge, whens: Sequence[ast.MergeWhen]
     for i, when in enumerate(whens):
         for name, value in zip(when.columns, when.values, strict=True):
             items.append(f"CASE WHEN ({chosen}) = {i} THEN {value} END AS {duck.quote(f'${i}_{name}')}")
+    items += [item for other in others for item in other.items()]
     pairs = f"SELECT {', '.join(items)} FROM {marked} {kind} JOIN {numbered} ON {statement.condition}"
     return f'{statement.with_text} SELECT * FROM ({pairs}) AS pairs WHERE "{_WHEN}" IS NOT NULL'
 
@@ -120,11 +126,13 @@ def _met(when: ast.MergeWhen) -> str:
 
 @dataclass(frozen=True)
 class _Changes:
-    """Rows of the target: `old` go and `new` come; `shown` is what RETURNING sees, deleted rows as they were."""
+    """Rows of the target: `old` go and `new` come; `shown` is what RETURNING sees, deleted rows as they were, `pairs`
+    the places of the pairs that it is made of."""
 
     old: pa.Table
     new: pa.Table
     shown: pa.Table
+    pairs: npt.NDArray[np.int64]
 
 
 def _changes(context: Context, table: Table, whens: Sequence[ast.MergeWhen], found: pa.Table) -> _Changes:
@@ -132,9 +140,13 @@ def _changes(context: Context, table: Table, whens: Sequence[ast.MergeWhen], fou
     names = [c.name for c in table.stored_columns()]
     _refuse_second_change(whens, found)
     nothing = conformed(table, found.slice(0, 0).select([f"$old_{n}" for n in names]).rename_columns(names))
-    old, new, shown = [nothing], [nothing], [nothing]
+    old, new, shown, pairs = [nothing], [nothing], [nothing], [np.zeros(0, np.int64)]
+    chosen = np.asarray(found.column(_WHEN))
     for i, when in enumerate(whens):
-        rows = found.filter(pc.equal(found.column(_WHEN), i))
+        at = np.flatnonzero(chosen == i)
+        rows = found.take(pa.array(at))
+        if when.action != "nothing":
+            pairs.append(at)
         if when.action in ("update", "delete"):
             old.append(conformed(table, rows.select([f"$old_{n}" for n in names]).rename_columns(names)))
         if when.action == "delete":
@@ -143,7 +155,8 @@ def _changes(context: Context, table: Table, whens: Sequence[ast.MergeWhen], fou
             given = rows.select([f"${i}_{n}" for n in when.columns]).rename_columns(list(when.columns))
             new.append(conform(given, table.stored_columns(), when.columns, default_of(context, table), table.name))
             shown.append(new[-1])
-    return _Changes(*(pa.concat_tables(parts) for parts in (old, new, shown)))
+    old_rows, new_rows, shown_rows = (pa.concat_tables(parts) for parts in (old, new, shown))
+    return _Changes(old_rows, new_rows, shown_rows, np.concatenate(pairs))
 
 
 def _refuse_second_change(whens: Sequence[ast.MergeWhen], found: pa.Table) -> None:

@@ -15,9 +15,9 @@ from sqlengine.catalog.system import lent_table
 from sqlengine.errors import InvalidDefinition
 from sqlengine.result import Result
 from sqlengine.sql import ast
-from sqlengine.statements.context import Context
+from sqlengine.statements.context import Context, Pending
 from sqlengine.statements.followed_files import level
-from sqlengine.statements.write import commit
+from sqlengine.statements.write import commit, flush
 
 Handler = Callable[[Any, Context], Result]
 
@@ -99,13 +99,29 @@ def computes(texts: Iterable[str]) -> bool:
 
 
 def as_one(handler: Handler) -> Handler:
-    """A handler of statements that change rows, for which RETURNING and ON CONFLICT read what was there before."""
+    """A handler of statements that change rows, for which RETURNING and ON CONFLICT read what was there before, and
+    which change nothing where RETURNING fails."""
 
     def run(statement: Any, context: Context) -> Result:
         texts = [*statement.returning, *(text for _, text in getattr(statement, "conflict_set", ()))]
         if not asks_more(texts):
-            return handler(statement, context)
+            return _answered_first(handler, statement, context) if statement.returning else handler(statement, context)
         with one_statement(context):
             return handler(statement, context)
 
     return run
+
+
+def _answered_first(handler: Handler, statement: Any, context: Context) -> Result:
+    """What a handler writes waits until it has answered; nobody changes what it has seen meanwhile."""
+    if context.transaction is not None:
+        return handler(statement, context)
+    pending: list[Pending] = []
+    with context.instance.lock:
+        context.transaction = pending
+        try:
+            result = handler(statement, context)
+        finally:
+            context.transaction = None
+        flush(context, pending)
+    return result

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlengine.catalog.objects import CatalogObject, IndexInfo, MaterializedView, Sink, Table, primary_key_name
+from sqlengine.catalog.objects import (
+    CatalogObject,
+    IndexInfo,
+    MaterializedView,
+    Sink,
+    Table,
+    TableSink,
+    primary_key_name,
+)
 from sqlengine.catalog.seen import with_seen
 from sqlengine.errors import (
     DependentObjects,
@@ -90,7 +98,9 @@ def _table(name: ast.Name, context: Context) -> Table:
 
 
 def _counts_on_key(reader: MaterializedView | Sink, table: Table, now: Planning, then: Planning) -> bool:
-    """Whether its plan was made with the key and would be another one without it."""
+    """Whether its plan was made with the key and would be another one without it, or it writes by the key."""
+    if isinstance(reader, TableSink) and reader.into == table.name:
+        return True
     if reader.planning.names and table.name not in reader.planning.keys:
         return now.plan_again(reader).physical != then.plan_again(reader).physical
     return plan_of(reader, now) != plan_of(reader, then)

@@ -20,6 +20,7 @@ from sqlengine.catalog.objects import (
     Stream,
     Subscription,
     Table,
+    TableSink,
     View,
     indexes_of,
 )
@@ -226,7 +227,12 @@ def _facts(obj: CatalogObject) -> dict[str, Any]:
         unique = "unique, " if index.unique else ""
         facts[f"index {index.name}"] = f"{unique}({', '.join(index.columns)})"
     if isinstance(obj, (View, MaterializedView, Sink)):
-        facts |= {"query": obj.query, "reads": ", ".join(obj.depends_on())}
+        reads = obj.inputs
+        facts |= {
+            "writes": obj.into if isinstance(obj, TableSink) else None,
+            "query": obj.query,
+            "reads": ", ".join(reads),
+        }
     return facts
 
 

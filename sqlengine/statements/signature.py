@@ -23,11 +23,12 @@ from sqlengine.runtime.planning import Planning
 from sqlengine.snapshot.expand import catalog_parameters
 from sqlengine.sql import ast
 from sqlengine.statements.answer_schema import answer_schema
-from sqlengine.statements.change import CHANGED, text_of_returned
+from sqlengine.statements.change import text_of_returned
 from sqlengine.statements.context import Context
 from sqlengine.statements.cursors import cursor_of
 from sqlengine.statements.one_statement import computes, lending, lending_item
 from sqlengine.statements.prepared import kept
+from sqlengine.statements.returned import CHANGED, beside, schema_beside
 from sqlengine.statements.subscribe import HEAD
 from sqlengine.statements.write import writable
 from sqlengine.types import from_sql, to_sql
@@ -238,6 +239,10 @@ def _returned(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge, conte
     if not statement.returning:
         return None
     target = writable(context, statement.target)
+    relations = _relations(statement)
+    if relations and isinstance(target, Table) and not isinstance(statement, ast.Insert):
+        if others := beside(context, statement, target, relations):
+            return schema_beside(context, statement, target, others)
     query = sql.parse_query(text_of_returned(statement, target))
     seen = target.columns if isinstance(target, Table) else target.stored_columns()
     schema = pa.schema([pa.field(c.name, c.type) for c in seen])
@@ -245,6 +250,14 @@ def _returned(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge, conte
         with lending(context, {CHANGED: schema.empty_table()}):
             return answer_schema(query, context)
     return duck.describe(sql.to_duckdb(query, lambda ref: "returned"), {"returned": schema})
+
+
+def _relations(statement: ast.Insert | ast.Update | ast.Delete | ast.Merge) -> str | None:
+    if isinstance(statement, ast.Merge):
+        return statement.source
+    if isinstance(statement, ast.Update):
+        return statement.from_text
+    return statement.using_text if isinstance(statement, ast.Delete) else None
 
 
 def _with_writes(statement: ast.With, context: Context) -> pa.Schema | None:

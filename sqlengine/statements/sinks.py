@@ -26,11 +26,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         if statement.if_not_exists and instance.catalog.find(statement.name) is not None:
             context.notice(f'relation "{object_name(statement.name)}" already exists, skipping')
             return Result("CREATE SINK")
-        query = statement.query
-        if query is None:
-            assert statement.from_name is not None
-            instance.catalog.get(context.prefer_path(statement.from_name))
-            query = parse_query(sink_query(statement.from_name))
+        query = query_of(statement, context)
         options = dict(statement.options)
         if "connector" not in options:
             raise InvalidParameter("a sink needs a connector", hint="WITH (connector = 'file', path = ...)")
@@ -48,7 +44,7 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
             connector=options["connector"].lower(),
             options=options,
             columns=infos_of_schema(planned.schema),
-            emit=_emit_info(emit),
+            emit=emit_info(emit),
             planning=context.planning(planned),
             inputs=direct_inputs(query, context),
             created_us=instance.clock.now_us(),
@@ -59,9 +55,18 @@ def create_sink(statement: ast.CreateSink, context: Context) -> Result:
         _check(sink, planned)
         explain_costs(planned, context)
     with being_made(context, (sink,), undo=lambda: instance.release_sink(sink.name, "none")) as making:
-        _start(sink, planned, emit, making)
+        start(sink, planned, emit, making)
     context.instance.checkpoints.save()
     return Result("CREATE SINK")
+
+
+def query_of(statement: ast.CreateSink, context: Context) -> ast.Query:
+    """The query of a sink, FROM an object as well; UndefinedTable (42P01) when there is none of that name."""
+    if statement.query is not None:
+        return statement.query
+    assert statement.from_name is not None
+    context.instance.catalog.get(context.prefer_path(statement.from_name))
+    return parse_query(sink_query(statement.from_name))
 
 
 def sink_query(name: ast.Name) -> str:
@@ -69,7 +74,8 @@ def sink_query(name: ast.Name) -> str:
     return "SELECT * FROM " + ".".join(f'"{part}"' for part in name)
 
 
-def _start(sink: Sink, planned: Planned, emit: ast.Emit, making: Making) -> None:
+def start(sink: Sink, planned: Planned, emit: ast.Emit, making: Making) -> None:
+    """Run a sink's query as the session of a statement wants it; the caller holds no lock."""
     context = making.context
     context.instance.start_sink(
         sink,
@@ -83,7 +89,8 @@ def _start(sink: Sink, planned: Planned, emit: ast.Emit, making: Making) -> None
     )
 
 
-def _emit_info(emit: ast.Emit) -> EmitInfo:
+def emit_info(emit: ast.Emit) -> EmitInfo:
+    """When a query speaks, as the catalog keeps it."""
     return EmitInfo(mode=emit.mode, every_us=emit.every_us, lateness_us=emit.lateness_us, timeout_us=emit.timeout_us)
 
 
@@ -133,7 +140,7 @@ def declare_stream_query(
         sql=statement.text,
         options={"topic": stream.topic},
         columns=stream.columns,
-        emit=_emit_info(emit),
+        emit=emit_info(emit),
         planning=context.planning(planned),
         inputs=direct_inputs(statement.query, context),
         created_us=instance.clock.now_us(),
@@ -161,7 +168,7 @@ def start_stream_query(made: tuple[Stream, Sink, Planned], emit: ast.Emit, conte
             drop_topic(context, stream.topic)
 
     with being_made(context, (stream, sink), undo) as making:
-        _start(sink, planned, emit, making)
+        start(sink, planned, emit, making)
         context.instance.checkpoints.save()
         query = context.instance.scheduler.queries.get(sink.query_id)
         if query is not None and query.status == "failed" and query.error is not None:

@@ -16,6 +16,7 @@ from sqlengine.catalog.objects import (
     Stream,
     Subscription,
     Table,
+    TableSink,
     View,
 )
 from sqlengine.catalog.system import SYSTEM_SCHEMA, ComputedTable, SystemTable
@@ -31,6 +32,7 @@ from sqlengine.runtime.query import ContinuousQuery
 from sqlengine.runtime.replacement import is_replacement
 from sqlengine.runtime.subscription import SubscriptionOutput
 from sqlengine.runtime.subscriptions import subscriptions
+from sqlengine.runtime.table_output import TableOutput
 from sqlengine.runtime.tick_journal import is_internal
 from sqlengine.settings import setting_help, setting_names
 from sqlengine.statements.context import Context
@@ -147,7 +149,7 @@ def _directories(context: Context) -> Rows:
 
 
 def _consumer_groups(context: Context) -> Rows:
-    return list(context.instance.storage.groups.describe())
+    return [row for row in context.instance.storage.groups.describe() if not is_internal(row[0])]
 
 
 def _transactions(context: Context) -> Rows:
@@ -222,9 +224,10 @@ def _sinks(context: Context) -> Rows:
     return [
         (
             s.name,
-            s.connector,
+            "table" if isinstance(s, TableSink) else s.connector,
             s.query_id,
             "exactly once" if s.connector == "topic" else connector(s.connector).guarantee,
+            s.into if isinstance(s, TableSink) else None,
         )
         for s in _objects(context, Sink)
         if isinstance(s, Sink) and not isinstance(s, Subscription)
@@ -304,7 +307,7 @@ def _queries(context: Context) -> Rows:
 def _complaint(context: Context, query: ContinuousQuery) -> str | None:
     """Why a query stands still, or why what its sink holds back cannot be shown."""
     output = context.instance.outputs.get(query.name)
-    error = query.error or (output.failure if isinstance(output, ConnectorOutput) else None)
+    error = query.error or (output.failure if isinstance(output, (ConnectorOutput, TableOutput)) else None)
     return error.message if error else None
 
 

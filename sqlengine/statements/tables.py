@@ -24,6 +24,7 @@ from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_object
 from sqlengine.statements.indexes import unique_infos
 from sqlengine.statements.options import split_options
+from sqlengine.statements.row_expiry import TTL, check_ttl
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.streams import create_stream
 from sqlengine.statements.topics import keep_topic_owner, make_topic, topic_name
@@ -53,6 +54,24 @@ def create_table(statement: ast.CreateTable, context: Context) -> Result:
         return Result("CREATE TABLE")
     count = write_rows(context, table, rows, None).num_rows
     return Result(f"SELECT {count}", row_count=count)
+
+
+def alter_options(statement: ast.SetTableOptions, context: Context) -> Result:
+    """ALTER TABLE name SET (ttl = ...)."""
+    instance = context.instance
+    with instance.lock:
+        table = instance.catalog.get_as(Table, context.prefer_path(statement.name))
+        for option, text in statement.options:
+            if option != TTL:
+                raise InvalidParameter(
+                    f'option "{option}" of a table cannot be changed',
+                    hint=f"{TTL} can; ALTER TOPIC changes its topic's",
+                )
+            table = replace(table, options={**table.options, TTL: text})
+        check_ttl(table)
+        instance.catalog.update(table)
+    instance.pump.wake()
+    return Result("ALTER TABLE")
 
 
 def _copied(statement: ast.CreateTable, context: Context) -> pa.Table | None:
@@ -93,10 +112,11 @@ def _as_stream(statement: ast.CreateTable) -> ast.CreateStream:
 def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None) -> Table:
     name = object_name(statement.name)
     topic_options, stream_options, rest = split_options(dict(statement.options))
+    own = {TTL: rest.pop(TTL)} if TTL in rest else {}
     if rest:
         wrong = next(iter(rest))
         raise InvalidParameter(
-            f'unrecognized table option "{wrong}"', hint=did_you_mean(wrong, ("topic", "partitions"))
+            f'unrecognized table option "{wrong}"', hint=did_you_mean(wrong, ("topic", "partitions", TTL))
         )
     key = statement.primary_key or tuple(c.name for c in statement.columns if c.primary_key)
     columns = column_infos(statement.columns, key) if rows is None else infos_of_schema(rows.schema)
@@ -109,11 +129,12 @@ def _declare(statement: ast.CreateTable, context: Context, rows: pa.Table | None
         sql=statement.text,
         append_only=statement.append_only,
         watermark=watermark_info(statement.watermark),
-        options={**topic_options, **stream_options},
+        options={**topic_options, **stream_options, **own},
         checks=check_infos(name, statement.checks, columns),
         created_us=context.instance.clock.now_us(),
     )
     check_watermark(table)
+    check_ttl(table)
     if sum(c.identity is not None for c in columns) > 1:
         raise InvalidDefinition("a table has at most one identity column")
     if name in context.instance.catalog:

@@ -136,21 +136,26 @@ def flush(context: Context, pending: Iterable[Pending]) -> None:
 
     One batch for one partition is one frame, which is so by itself; more than that is a transaction of the log.
     """
-    append_all(context, (write for item in pending for write in _placed(context, item.target, item.batch)))
+    append_all(context, (write for item in pending for write in placed(context, item.target, item.batch)))
 
 
 def append_all(context: Context, writes: Iterator[tuple[Log, pa.RecordBatch]]) -> None:
     """The same with what each partition takes."""
-    storage = context.instance.storage
+    storage, stamp = context.instance.storage, stamp_of(context)
     first = list(islice(writes, 2))
     if len(first) == 1:
-        storage.append_many(first)
+        storage.append_many(first, timestamp_us=stamp)
     elif first:
         with storage.transaction(timeout_ms=_COMMIT_TIMEOUT_MS) as transaction:
             for log, batch in chain(first, writes):
-                transaction.write(log, batch)
+                transaction.write(log, batch, timestamp_us=stamp)
     if first:
         context.instance.pump.wake()
+
+
+def stamp_of(context: Context) -> int | None:
+    """When what is written now was appended; None where the log's own clock says the same."""
+    return context.instance.clock.now_us() if context.instance.clock.virtual else None
 
 
 def commit(context: Context, pending: Sequence[Pending]) -> None:
@@ -190,7 +195,7 @@ def _allow(context: Context, item: Pending) -> None:
         required(rows.column(info.name), info, item.target.name)
 
 
-def _placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:
+def placed(context: Context, target: Stream | Table, batch: pa.RecordBatch) -> list[tuple[Log, pa.RecordBatch]]:
     """The batch split over the topic's partitions: by key, else whole batches in turn."""
     topic = context.instance.topic_of(target)
     logs = topic.partitions

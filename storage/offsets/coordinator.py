@@ -145,12 +145,15 @@ class GroupCoordinator:
             group, {(each.topic, each.partition): offset for each, offset in positions.items()}, allowed=allowed
         )
 
-    def commit_check(self, who: GroupMember, positions: Mapping[TopicPartition, int]) -> Callable[[], None]:
+    def commit_check(
+        self, who: GroupMember, positions: Mapping[TopicPartition, int], *, reserved: bool = False
+    ) -> Callable[[], None]:
         """What raises, now or later, unless `who` may commit the positions; itself raises TopicNotFound and
-        OffsetOutOfRange.
+        OffsetOutOfRange. `reserved`: the group may have a reserved name.
         """
         group, member = who
-        check_group_name(group)
+        if not reserved:
+            check_group_name(group)
         for each, offset in positions.items():
             self._check_position(each, offset)
 

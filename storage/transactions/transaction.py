@@ -155,9 +155,12 @@ class Transaction:
                 raise
             return base
 
-    def commit_offsets(self, group: str | GroupMember, positions: Mapping[tuple[str, int], int]) -> None:
+    def commit_offsets(
+        self, group: str | GroupMember, positions: Mapping[tuple[str, int], int], *, reserved: bool = False
+    ) -> None:
         """Commit the offsets of next records to read, by (topic, partition), with the transaction: what was read and
-        what was made of it then count together. `group`: a name, or `Consumer.group_member`.
+        what was made of it then count together. `group`: a name, or `Consumer.group_member`; `reserved`: the name may
+        be one that no consumer can have.
 
         Raises MemberFenced, GroupInUse, TopicNotFound, OffsetOutOfRange; the first two also at the commit.
         """
@@ -166,7 +169,7 @@ class Transaction:
         state = self._state
         with state.lock:
             self._require_open()
-            allowed = self._coordinator.groups.commit_check(who, chosen)
+            allowed = self._coordinator.groups.commit_check(who, chosen, reserved=reserved)
             allowed()
             if chosen:
                 record = group_record(who.group, {(each.topic, each.partition): at for each, at in chosen.items()})

@@ -15,7 +15,8 @@ from sqlengine.catalog.pg.relations import PG_TABLE_FUNCTIONS
 from sqlengine.catalog.privileges import PRIVILEGES
 from sqlengine.session import Session
 from sqlengine.statements import HANDLERS
-from sqlengine.statements.access import NEEDS, TABLE_FUNCTIONS
+from sqlengine.statements.access import NEEDS
+from sqlengine.statements.check import TABLE_FUNCTIONS
 from tests.access.sessions import refusal, session_of, unauthorized
 
 SCHEMA = """

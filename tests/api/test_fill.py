@@ -234,7 +234,7 @@ def test_its_speed_is_an_option_that_can_be_altered() -> None:
         with pytest.raises(Error, match="invalid value for option"):
             db.execute(create.format("w", "'many'"))
         with pytest.raises(Error, match="ALTER MATERIALIZED VIEW ... SET is not supported yet"):
-            db.execute("ALTER MATERIALIZED VIEW v SET SCHEMA other")
+            db.execute("ALTER MATERIALIZED VIEW v SET TABLESPACE other")
         assert rows(db, "SELECT name FROM system.views") == [("v",)]
 
 

@@ -58,7 +58,7 @@ def test_parameters_in_all_places() -> None:
         db.execute("INSERT INTO t VALUES (1, 1), (2, 2)")
         result = db.execute(
             "MERGE INTO t USING (SELECT ? AS k) AS s ON t.k = s.k + ? WHEN MATCHED AND t.v < ? THEN UPDATE SET v = ? "
-            "WHEN NOT MATCHED THEN INSERT VALUES (s.k, ?) RETURNING k, v + ?",
+            "WHEN NOT MATCHED THEN INSERT VALUES (s.k, ?) RETURNING t.k, t.v + ?",
             [1, 1, 9, 40, 50, 2],
         )
         assert result.fetchall() == [(2, 42)]

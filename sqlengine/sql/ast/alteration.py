@@ -1,10 +1,10 @@
-"""ALTER TABLE and ALTER STREAM: what changes columns and constraints; CREATE INDEX."""
+"""ALTER: what changes columns, constraints, options and names of objects; CREATE INDEX."""
 
 from __future__ import annotations
 
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.sql.ast.constraints import CheckDef, UniqueDef
-from sqlengine.sql.ast.statements import ColumnDef, Name, Statement
+from sqlengine.sql.ast.statements import ColumnDef, Name, Options, Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,3 +124,38 @@ class AlterTable(Statement):
 
     name: Name
     actions: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTableOptions(Statement):
+    """ALTER TABLE ... SET (...)."""
+
+    name: Name
+    options: Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rename(Statement):
+    """ALTER kind name RENAME TO new_name."""
+
+    kind: str
+    name: Name
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSchema(Statement):
+    """ALTER kind name SET SCHEMA schema."""
+
+    kind: str
+    name: Name
+    schema: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwapWith(Statement):
+    """ALTER kind name SWAP WITH other."""
+
+    kind: str
+    name: Name
+    other: Name

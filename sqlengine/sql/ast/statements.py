@@ -215,6 +215,14 @@ class CreateSink(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSinkInto(CreateSink):
+    """CREATE SINK INTO a table; `into_columns`: which of its columns are written, () for the first."""
+
+    into: Name
+    into_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSchema(Statement):
     """CREATE SCHEMA | DATABASE."""
 
@@ -246,15 +254,6 @@ class Drop(Statement):
     if_exists: bool = False
     cascade: bool = False
     arguments: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rename(Statement):
-    """ALTER kind name RENAME TO new_name."""
-
-    kind: str
-    name: Name
-    new_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

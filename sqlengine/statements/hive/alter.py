@@ -25,7 +25,6 @@ from sqlengine.runtime.file_tables import description_of, overrides_of
 from sqlengine.sql import ast
 from sqlengine.statements.alter_table import add_column
 from sqlengine.statements.context import Context
-from sqlengine.statements.drop import rename
 from sqlengine.statements.followed_files import forget, is_followed, levelled
 from sqlengine.statements.grants import set_owner
 from sqlengine.statements.hive.found import (
@@ -41,6 +40,7 @@ from sqlengine.statements.hive.found import (
     table_location,
 )
 from sqlengine.statements.hive.kafka import alter_kafka_table, is_kafka_table
+from sqlengine.statements.renaming import rename
 from sqlengine.warehouse import Partition
 
 Change = Callable[[FileTable, ast.AlterFileTable, Context], FileTable]

@@ -16,12 +16,12 @@ from sqlengine.statements.hive.found import is_inside, local_path
 
 
 class Asking(Protocol):
-    """The part of access.Check this file needs."""
+    """The part of check.Check this file needs."""
 
     context: Context
     authority: Any
 
-    def create_in(self, name: ast.Name) -> None: ...  # noqa: D102 - as in access.Check
+    def create_in(self, name: ast.Name) -> None: ...  # noqa: D102 - as in check.Check
     def owned(self, name: ast.Name) -> None: ...  # noqa: D102
     def named(self, name: ast.Name) -> CatalogObject | None: ...  # noqa: D102
     def privilege(self, target: Target, privilege: str) -> None: ...  # noqa: D102
