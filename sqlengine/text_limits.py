@@ -53,6 +53,38 @@ class TextLimit:
             return texts
         return pc.utf8_slice_codeunits(texts, 0, self.length)
 
+    def padded(self, texts: Texts) -> Texts:
+        """The values of a CHAR(n) as Hive shows them: filled up with blanks."""
+        return pc.utf8_rpad(texts, self.length, " ")
+
+    @property
+    def hive(self) -> str:
+        """The type as Hive spells it."""
+        return f"{'char' if self.fixed else 'varchar'}({self.length})"
+
+
+_KEY = b"text_limit"
+
+
+def with_limit(field: pa.Field, limit: TextLimit | None) -> pa.Field:
+    """The field of an answer, saying what its texts are limited to."""
+    return field if limit is None else field.with_metadata({_KEY: limit.sql.encode()})
+
+
+def limit_in(field: pa.Field) -> TextLimit | None:
+    """What `with_limit` has noted."""
+    noted = (field.metadata or {}).get(_KEY)
+    return None if noted is None else limit_of(noted.decode())
+
+
+def as_shown(table: pa.Table) -> pa.Table:
+    """An answer whose values of CHAR(n) are filled up with blanks."""
+    for at, field in enumerate(table.schema):
+        limit = limit_in(field)
+        if limit is not None and limit.fixed:
+            table = table.set_column(at, field, limit.padded(table.column(at)))
+    return table
+
 
 def limit_of(type_name: str, position: int | None = None) -> TextLimit | None:
     """What a type's name limits texts to; None of other types. CHAR alone is CHAR(1).

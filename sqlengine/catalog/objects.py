@@ -196,6 +196,9 @@ class Table(CatalogObject):
 HiveColumns = tuple[tuple[str, str, str], ...]
 """Name, Hive's type text, comment."""
 PartitionValues = tuple[str | None, ...]
+PartitionFormat = tuple[PartitionValues, str, str, tuple[tuple[str, str], ...]]
+"""A partition's values, the file format, the SerDe's class or "", and the SerDe's properties."""
+Skewed = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], bool]
 """A partition's values as texts, None for NULL."""
 
 
@@ -204,7 +207,9 @@ class FileTable(CatalogObject):
     """A table of Hive's: rows in files below `location`, as `hive_columns` and `partition_columns` say;
     `columns` are both.
 
-    `file_format`: a word of STORED AS; `serde`: the class of ROW FORMAT SERDE or "". `located`: partitions that are not
+    `sort_columns`: (name, whether descending) of SORTED BY; `skewed`: of SKEWED BY, its columns, the rows of values,
+    and whether STORED AS DIRECTORIES was said. `file_format`: a word of STORED AS; `serde`: the class of ROW FORMAT
+    SERDE or "". `formats`: of partitions whose files are stored in another way. `located`: partitions that are not
     where their values say; `hidden`: partitions on disk that were dropped. `statistics`: of ANALYZE TABLE, by what was
     counted, as texts.
     """
@@ -221,6 +226,9 @@ class FileTable(CatalogObject):
     is_external: bool = False
     bucket_columns: tuple[str, ...] = ()
     num_buckets: int = 0
+    sort_columns: tuple[tuple[str, bool], ...] = ()
+    skewed: Skewed | None = None
+    formats: tuple[PartitionFormat, ...] = ()
     located: tuple[tuple[PartitionValues, str], ...] = ()
     hidden: tuple[PartitionValues, ...] = ()
     statistics: dict[str, str] = field(default_factory=dict)
@@ -448,6 +456,9 @@ _ABSENT_WHEN_EMPTY = (
     "properties",
     "statistics",
     "virtual_columns",
+    "sort_columns",
+    "skewed",
+    "formats",
 )
 """Fields that came later: where they say nothing, versions that do not know them can go on."""
 
@@ -505,7 +516,15 @@ def from_json(record: dict[str, Any]) -> CatalogObject:
     for name in ("primary_key", "inputs", "bucket_columns", "targets"):
         if name in fields:
             fields[name] = tuple(fields[name])
-    for name in ("hive_columns", "partition_columns", "hidden"):
+    if fields.get("skewed"):
+        names, rows, as_directories = fields["skewed"]
+        fields["skewed"] = (tuple(names), tuple(tuple(row) for row in rows), as_directories)
+    if "formats" in fields:
+        fields["formats"] = tuple(
+            (tuple(values), stored, serde, tuple((key, value) for key, value in pairs))
+            for values, stored, serde, pairs in fields["formats"]
+        )
+    for name in ("hive_columns", "partition_columns", "hidden", "sort_columns"):
         if name in fields:
             fields[name] = tuple(tuple(each) for each in fields[name])
     if "located" in fields:

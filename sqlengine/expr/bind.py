@@ -360,7 +360,8 @@ class _Binder:
         return tree.Call(pa.list_(items[0].type), "array", tuple(items))
 
     def row(self, expr: ast.Row) -> tree.Expr:
-        items = [cast(i, pa.string()) if pa.types.is_null(i.type) else i for i in self.bind_all(expr.items)]
+        bound = self.bind_all(expr.items)  # Hive's structs keep fields of no type until they meet others
+        items = [cast(i, pa.string()) if pa.types.is_null(i.type) and not expr.rules else i for i in bound]
         names = expr.names or tuple(f"f{i + 1}" for i in range(len(items)))
         dtype = pa.struct([pa.field(n, i.type) for n, i in zip(names, items, strict=True)])
         return tree.Call(dtype, "row", tuple(items))

@@ -7,6 +7,7 @@ if) a row reaches it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import is_
 from typing import Any
 
@@ -49,12 +50,14 @@ def _meets_null(args: tuple[tree.Expr, ...]) -> bool:
 
 
 def fold(expr: tree.Expr, functions: Registry = BUILTINS) -> tree.Expr:
-    """A Const when every leaf is one and nothing is volatile or fails; else the expression itself."""
+    """A Const when every leaf is one and nothing is volatile or fails; else the expression itself.
+
+    A value made CHAR(n) stays a call, which tells its length (plan/text_types.py)."""
     kids = tree.children(expr)
     foldable = kids or isinstance(expr, (tree.Call, tree.UserCall))
     if not foldable or not all(isinstance(kid, tree.Const) for kid in kids):
         return expr
-    if volatility(expr, functions) != "immutable":
+    if volatility(expr, functions) != "immutable" or (isinstance(expr, tree.Call) and expr.function == "hive$cut_char"):
         return expr
     try:
         return constant(expr, functions)
@@ -156,6 +159,17 @@ def conjunction(parts: list[tree.Expr]) -> tree.Expr | None:
 
 def volatility(expr: tree.Expr, functions: Registry = BUILTINS) -> str:
     """The worst of all functions below: "immutable", "stable" (now(): constant within a tick) or "volatile"."""
+    if functions is not BUILTINS:
+        return _volatility(expr, functions)
+    try:
+        return expr._volatility
+    except AttributeError:
+        found = _volatility(expr, functions)
+        object.__setattr__(expr, "_volatility", found)
+        return found
+
+
+def _volatility(expr: tree.Expr, functions: Registry) -> str:
     worst, todo = "immutable", [expr]
     while todo:
         node = todo.pop()
@@ -170,9 +184,16 @@ def volatility(expr: tree.Expr, functions: Registry = BUILTINS) -> str:
     return worst
 
 
+@lru_cache(maxsize=4096)
+def _of_builtin(name: str) -> tuple[str, ...]:
+    return tuple({function.volatility for function in BUILTINS.lookup(name)})
+
+
 def _volatilities(node: tree.Expr, functions: Registry) -> Sequence[str]:
     """Of the functions that an expression itself may call."""
     if isinstance(node, tree.Call):
+        if functions is BUILTINS:
+            return _of_builtin(node.function)
         return [function.volatility for function in functions.lookup(node.function)]
     if isinstance(node, tree.UserCall):
         return (node.function.volatility,)

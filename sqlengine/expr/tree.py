@@ -23,9 +23,10 @@ from storage.replacing import replace
 class Remembering:
     """The place of what is found out of an expression once; copies and pickles leave it out."""
 
-    __slots__ = ("_called", "_columns")
+    __slots__ = ("_called", "_columns", "_volatility")
     _called: frozenset[str]
     _columns: frozenset[int]
+    _volatility: str
 
 
 @dataclass(frozen=True, slots=True)

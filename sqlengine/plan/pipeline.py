@@ -25,6 +25,7 @@ from sqlengine.plan.physical import recompute, to_physical
 from sqlengine.plan.rules import optimize
 from sqlengine.plan.statistics import RowCount
 from sqlengine.plan.temporal import first_moment, place_temporal_filters
+from sqlengine.plan.text_types import Limits, blanks_ignored, has_limits, limits_of
 from sqlengine.plan.unplannable import Unplannable
 from sqlengine.plan.user_functions import mark_user_functions
 from sqlengine.plan.views_as_streams import views_as_streams
@@ -32,6 +33,7 @@ from sqlengine.quick_dataclass import dataclass
 from sqlengine.reading import UTC, reading_in
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
+from sqlengine.text_limits import TextLimit, with_limit
 from storage.replacing import replace
 
 
@@ -64,12 +66,23 @@ class Planner:
         obj = self.catalog.get(tuple(name.split(".")))
         return self.view_plan(obj) if isinstance(obj, MaterializedView) else None
 
+    def is_limited(self, name: str) -> bool:
+        """Whether an object has columns that are CHAR(n) or VARCHAR(n)."""
+        obj = self.catalog.find(tuple(name.split(".")))
+        return obj is not None and any(c.limit is not None for c in obj.columns)
+
+    def text_limit(self, name: str, column: str) -> TextLimit | None:
+        """What the texts of an object's column, by its stored name, are limited to."""
+        obj = self.catalog.find(tuple(name.split(".")))
+        return None if obj is None else next((c.limit for c in obj.columns if c.stored_name == column), None)
+
 
 @dataclass(frozen=True)
 class Planned:
     """`stages`: name -> plan, in order; `reason` names what has no incremental operator, None when all has one;
     `streams`: the scanned objects whose rows come for ever; `threads` it may run on, 0 = as many as the database's
-    queries do; `rows`: the row counts the plan was chosen by."""
+    queries do; `rows`: the row counts the plan was chosen by; `limits` of the columns of texts, () where
+    there are none or the query's dialect has no such types."""
 
     physical: Node
     stages: dict[str, Node] = field(default_factory=dict)
@@ -77,11 +90,19 @@ class Planned:
     streams: frozenset[str] = frozenset()
     threads: int = 0
     rows: dict[str, int] = field(default_factory=dict)
+    limits: Limits = ()
 
     @property
     def schema(self) -> pa.Schema:
         """The output's schema."""
         return self.physical.schema
+
+    @property
+    def shown(self) -> pa.Schema:
+        """The output's schema, in which fields of CHAR(n) and VARCHAR(n) say so (`text_limits.limit_in`)."""
+        if not self.limits:
+            return self.schema
+        return pa.schema([with_limit(f, limit) for f, limit in zip(self.schema, self.limits, strict=True)])
 
     def renamed(self, names: list[str]) -> Planned:
         """The same plan with other output names."""
@@ -109,29 +130,37 @@ def plan_query(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
 
 
 @reading_in(UTC)
-def plan_lowered(tree: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Planner) -> Planned:
+def plan_lowered(
+    tree: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Planner, dialect: str = POSTGRES
+) -> Planned:
     """Plan a query as plain data; NotSupportedError (0A000) for what no incremental operator does."""
     try:
-        return _planned(tree, emit, planner)
+        return _planned(tree, emit, planner, dialect)
     except Unplannable as gap:
         raise NotSupportedError(f"{gap.reason} is not supported here") from None
 
 
 def _incremental(query: ast.Query, emit: ast.Emit, planner: Planner) -> Planned:
-    return _planned(sql.lower(query), emit, planner)
+    return _planned(sql.lower(query), emit, planner, query.dialect)
 
 
-def _planned(lowered: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Planner) -> Planned:
+def _planned(lowered: ast.Select | ast.SetOperation, emit: ast.Emit, planner: Planner, dialect: str) -> Planned:
     closing = emit.mode == "final"
     tree = mark_user_functions(lowered, planner.functions)
     bound = bind_lowered(tree, planner, closing)
+    limits: Limits = ()
+    if dialect != POSTGRES and has_limits(bound, planner.is_limited):
+        bound = blanks_ignored(bound, planner.text_limit)
+        limits = limits_of(bound, planner.text_limit)
     try:
         stages = _stages(bound, emit, planner, lambda: first_moment(tree))
     except InvalidDefinition as error:
         raise (placed(error, bound, tree) if closing else error) from None
     physical = stages["physical"]
     rows = {name: planner.rows(name) for name in scanned(physical)}
-    return Planned(physical, stages, streams=_streams(rows, planner.catalog), rows=rows)
+    return Planned(
+        physical, stages, streams=_streams(rows, planner.catalog), rows=rows, limits=limits if any(limits) else ()
+    )
 
 
 def bind_lowered(tree: ast.Select | ast.SetOperation, planner: Planner, closing: bool = False) -> Node:

@@ -18,6 +18,7 @@ from sqlengine.errors import InvalidDefinition
 from sqlengine.expr.simplify import conjunction, conjuncts, volatility
 from sqlengine.expr.tree import Call, Cast, Const, Expr, InputRef, called, children, input_columns, with_children
 from sqlengine.plan import build, nodes
+from sqlengine.plan.distinct import distinct_nodes
 from sqlengine.plan.exprs import expressions, shift
 from sqlengine.plan.match_node import MatchRecognize
 from sqlengine.plan.nodes import Node, TimeBound
@@ -30,6 +31,7 @@ from storage.replacing import replace
 
 MOMENTS = frozenset("now current_timestamp current_date current_time localtime localtimestamp".split())
 """Functions of the time of the statement."""
+_TIMES = frozenset(("now", "proctime"))
 ALTERNATIVES_MAX = 4
 """Conditions on now() under one OR; each doubles the filters that rows go through."""
 _OPPOSITES = {"lt": ("ge",), "le": ("gt",), "gt": ("le",), "ge": ("lt",), "eq": ("lt", "gt")}
@@ -46,7 +48,12 @@ def place_temporal_filters(node: Node, written_at: Callable[[], int | None] = la
             " now(), and a SELECT from the view may have it",
             position=written_at(),
         )
-    return _placed(node)
+    return _placed(node) if any(_tells_time(e) for one in distinct_nodes(node) for e in expressions(one)) else node
+
+
+def _tells_time(expr: Expr) -> bool:
+    """Whether an expression may be another for the same row."""
+    return not _TIMES.isdisjoint(called(expr)) or volatility(expr) == "volatile"
 
 
 @once_a_node

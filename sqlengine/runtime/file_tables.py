@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sqlengine import warehouse
-from sqlengine.catalog.objects import ColumnInfo, FileTable
+from sqlengine.catalog.objects import ColumnInfo, FileTable, PartitionValues
 from sqlengine.errors import DataError
 from sqlengine.expr.compile import compile_exprs
 from sqlengine.expr.simplify import conjuncts
@@ -19,6 +19,7 @@ from sqlengine.plan import nodes
 from sqlengine.plan.nodes import Node
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse import BLOCK_OFFSET, FILE_NAME, Overrides, TableDescription
+from storage.replacing import replace
 
 VIRTUAL = (ColumnInfo(FILE_NAME, pa.string()), ColumnInfo(BLOCK_OFFSET, pa.int64()))
 """Columns that queries may name of every such table, and that `*` leaves out."""
@@ -45,7 +46,16 @@ def description_of(table: FileTable) -> TableDescription:
 
 def overrides_of(table: FileTable) -> Overrides:
     """What the catalog knows of partitions that the directories do not tell."""
-    return Overrides(dict(table.located), frozenset(table.hidden))
+    own = {values: description_of(as_stored(table, values)) for values, *_ in table.formats}
+    return Overrides(dict(table.located), frozenset(table.hidden), own)
+
+
+def as_stored(table: FileTable, values: PartitionValues) -> FileTable:
+    """The table as the files of one partition are stored."""
+    for known, file_format, serde, properties in table.formats:
+        if known == values:
+            return replace(table, file_format=file_format, serde=serde, serde_properties=dict(properties))
+    return table
 
 
 def remove_empty(directory: str) -> None:

@@ -43,7 +43,7 @@ from sqlengine.runtime.outputs import ConnectorOutput, Keep, Outputs
 from sqlengine.runtime.planning import Planning
 from sqlengine.runtime.pump import Pump
 from sqlengine.runtime.query import ContinuousQuery
-from sqlengine.runtime.reader import TopicReader, read_all, start_positions
+from sqlengine.runtime.reader import Confined, TopicReader, read_all, start_positions
 from sqlengine.runtime.scheduler import Scheduler
 from sqlengine.runtime.sharing import share_parts
 from sqlengine.runtime.side_topics import SideTopics
@@ -523,11 +523,14 @@ class Instance:
         finally:
             self._moment = {}
 
-    def contents(self, obj: CatalogObject, *, packed: bool = False, rows: int | None = None) -> pa.Table:
+    def contents(
+        self, obj: CatalogObject, *, packed: bool = False, rows: int | None = None, confined: Confined | None = None
+    ) -> pa.Table:
         """The rows of a stream, table or view at the newest tick; the caller holds the lock.
 
         packed: texts that repeat may be dictionaries, which DuckDB reads as they are.
         rows: no more of the first rows than so many are needed; a stream is not read further.
+        confined: moves a stream's reader to where it is to begin, and says where to end.
         """
         if isinstance(obj, MaterializedView):
             query = self.query_of(obj)
@@ -552,7 +555,7 @@ class Instance:
         if source is not None and source.store is not None:
             return source.store.scan_table() if packed else source.store.snapshot_table()
         until = source.reader.positions if source is not None else self._moment.get(obj.name)
-        return read_all(self.reader(obj), until, rows)
+        return read_all(self.reader(obj), until, rows, confined)
 
     def close(self, *, orderly: bool = True) -> None:
         """Stop the pump, close connectors and storage; idempotent. What sinks hold back is shown if it is `orderly`."""

@@ -113,8 +113,8 @@ class OneShot:
 
     @property
     def schema(self) -> pa.Schema:
-        """The answer's schema."""
-        return pa.schema(list(self.plan.schema)[: self.width])
+        """The answer's schema; fields of CHAR(n) and VARCHAR(n) say so (`text_limits.limit_in`)."""
+        return pa.schema(list(self.planned.shown)[: self.width])
 
     def run(
         self,
@@ -141,7 +141,8 @@ class OneShot:
         table = _rows(deltas, self.plan.schema)
         if self.sort:
             table = table.take(_sorted(table, self.sort))
-        return table.select(list(range(self.width)))
+        answer = table.select(list(range(self.width)))
+        return pa.Table.from_arrays(answer.columns, schema=self.schema) if self.planned.limits else answer
 
 
 _VIRTUAL_WORDS = (*(column.name for column in VIRTUAL), "input_file_name")
@@ -153,17 +154,17 @@ _MADE = re.compile(r"\busing\b|\b(?:" + "|".join(FORMATS) + r")\s*\.", re.IGNORE
 def prepare(query: ast.Query, planning: Planning, *, makes_rows: bool = True) -> OneShot:
     """Plan a query to be answered once; `makes_rows` False: as a view has to be planned, for which no rows are made
     beforehand.  Raises NotSupportedError (0A000) for what no operator can do."""
-    return _prepared(sql.lower(query), query.text, planning, makes_rows)
+    return _prepared(sql.lower(query), query.text, query.dialect, planning, makes_rows)
 
 
-def _prepared(tree: Lowered, text: str, planning: Planning, makes_rows: bool = True) -> OneShot:
+def _prepared(tree: Lowered, text: str, dialect: str, planning: Planning, makes_rows: bool = True) -> OneShot:
     tree, found = taken_out(tree) if makes_rows and _MADE.search(text) else (tree, [])
-    made = tuple(_made(one, text, planning) for one in found)
+    made = tuple(_made(one, text, dialect, planning) for one in found)
     names_virtual = any(word in text.lower() for word in _VIRTUAL_WORDS)
     ordered, order = _with_order(tree)
     now = RowsOfNow(planning.catalog, virtual=names_virtual, made=made)
     timeless = replace(planning, catalog=now)  # type: ignore[arg-type]
-    planned = plan_lowered(ordered, ast.Emit(), timeless.planner(PlanningInfo()))
+    planned = plan_lowered(ordered, ast.Emit(), timeless.planner(PlanningInfo()), dialect)
     hidden = len(ordered.items) - len(tree.items) if isinstance(tree, ast.Select) else 0
     width = len(planned.schema) - hidden
     sort = tuple(_place(item, planned.schema, width) for item in order)
@@ -171,11 +172,11 @@ def _prepared(tree: Lowered, text: str, planning: Planning, makes_rows: bool = T
     return OneShot(planned, sort, width, tuple(name for name in planned.sources() if name not in names), made)
 
 
-def _made(found: Found, text: str, planning: Planning) -> MadePlan:
+def _made(found: Found, text: str, dialect: str, planning: Planning) -> MadePlan:
     relation = found.relation
     if isinstance(relation, ast.FileRef):
         return MadePlan(found.name, relation, columns_of_files(relation.path))
-    given = _prepared(given_rows(relation, found.ctes), text, planning)
+    given = _prepared(given_rows(relation, found.ctes), text, dialect, planning)
     written = written_rows(relation)
     return MadePlan(found.name, relation, tuple(ColumnInfo(f.name, f.type) for f in written.schema), given)
 

@@ -134,6 +134,11 @@ class TopicReader:
         self._joins = not self._is_table and not (computed is not None and computed.tells_time)
         self._keeps_statistics = all(log.keeps_statistics for log in topic.partitions)
 
+    @property
+    def reads_records(self) -> bool:
+        """Whether the topic holds records as bytes, of which each has a time of its own."""
+        return self._decoder is not None
+
     def ends(self) -> list[int]:
         """The offset after the last record of each partition that is committed and not behind an open transaction.
 
@@ -322,11 +327,21 @@ def _offsets(text: str) -> Mapping[int, int]:
     return {int(p): int(o) for p, o in pairs}
 
 
-def read_all(reader: TopicReader, until: Sequence[int] | None, rows_needed: int | None = None) -> pa.Table:
+Confined = Callable[[TopicReader, Sequence[int]], list[int]]
+"""Moves a reader to the first records that are wanted, and gives the offsets behind the last ones of each partition."""
+
+
+def read_all(
+    reader: TopicReader,
+    until: Sequence[int] | None,
+    rows_needed: int | None = None,
+    confined: Confined | None = None,
+) -> pa.Table:
     """Everything a reader sees up to `until`, or at least so many of the first rows, as one table without copies of
-    stored columns."""
+    stored columns; `confined` moves the reader to where it is to begin, and says where to end."""
     batches: list[SourceBatch] = []
     ends = list(until) if until is not None else reader.ends()
+    ends = ends if confined is None else confined(reader, ends)
     max_rows = POLL_ROWS_MAX if rows_needed is None else max(1, min(rows_needed, POLL_ROWS_MAX))
     while not reader.at_end(ends) and (rows_needed is None or reader.rows_read < rows_needed):
         found = reader.poll(max_rows, ends)

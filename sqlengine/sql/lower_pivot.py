@@ -168,6 +168,9 @@ def _unpivot(below: ast.Relation, node: exp.Expr, ctx: Context) -> ast.UnpivotRe
 
 def sampled(below: ast.Relation, node: exp.Expr) -> ast.SampleRef:
     """A relation under TABLESAMPLE."""
+    if node.args.get("bucket_numerator"):
+        which, of = (int(node.args[key].name) for key in ("bucket_numerator", "bucket_denominator"))
+        return ast.SampleRef(below, None, None, bucket=(which, of))
     return ast.SampleRef(below, *sample_of(node))
 
 

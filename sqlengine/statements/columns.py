@@ -12,7 +12,7 @@ from sqlengine.errors import DatatypeMismatch, DuplicateColumn, InvalidDefinitio
 from sqlengine.runtime.record_metadata import METADATA_TYPES, converts
 from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
-from sqlengine.text_limits import limit_of
+from sqlengine.text_limits import limit_in, limit_of
 
 
 def column_infos(columns: Sequence[ast.ColumnDef], key: Sequence[str] = ()) -> tuple[ColumnInfo, ...]:
@@ -96,4 +96,4 @@ def infos_of_schema(schema: pa.Schema) -> tuple[ColumnInfo, ...]:
         if name in seen:
             raise DuplicateColumn(f'column "{name}" specified more than once', hint="give one of them an alias")
         seen.add(name)
-    return tuple(ColumnInfo(f.name, f.type) for f in schema)
+    return tuple(ColumnInfo(f.name, f.type, limit=limit_in(f)) for f in schema)

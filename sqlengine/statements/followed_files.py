@@ -61,7 +61,7 @@ def _beside(instance: Instance, table: FileTable) -> Table | None:
 
 def _add(context: Context, table: FileTable) -> None:
     instance = context.instance
-    columns = (*(ColumnInfo(c.name, c.type) for c in table.columns), ColumnInfo(_FILE, pa.string()))
+    columns = (*(ColumnInfo(c.name, c.type, limit=c.limit) for c in table.columns), ColumnInfo(_FILE, pa.string()))
     name = table.name + FOLLOWED
     made = Table(name=name, topic=name, columns=columns, owner=table.owner, created_us=instance.clock.now_us())
     make_topic(context, made, topic_schema(made), {})
@@ -142,10 +142,12 @@ def _rows(
     """The rows of files, each with its file; one that goes away meanwhile is left for the next time."""
     keys = [column.name for column in description.partition_columns]
     schema = pa.schema([*((c.name, c.type) for c in table.columns), (_FILE, pa.string())])
+    overrides = overrides_of(table)
     for name, file in files:
         values = warehouse.typed_values(description, [file.partition]) if keys else None
+        stored = overrides.describing(description, file.partition.values)
         try:
-            batches = [unpadded(b, description) for b in warehouse.read(file.file.path, description)]
+            batches = [unpadded(b, stored) for b in warehouse.read(file.file.path, stored)]
         except FileUnavailable:
             continue
         for batch in batches:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 
 import pyarrow as pa
 
-from sqlengine.catalog.objects import CatalogObject, FileTable
+from sqlengine.catalog.objects import CatalogObject, FileTable, Stream
 from sqlengine.expr.session_facts import SessionFacts, session_facts
 from sqlengine.pg_settings import HIVE_VERSION_TEXT
 from sqlengine.plan.nodes import Node
@@ -15,7 +16,9 @@ from sqlengine.runtime.dataflow import Dataflow
 from sqlengine.runtime.file_tables import Needs, needs_of, rows_of_files
 from sqlengine.runtime.made_rows import Made
 from sqlengine.runtime.named_files import rows_of_named
+from sqlengine.runtime.offset_spans import confine, spans_of
 from sqlengine.runtime.one_shot import MadePlan, OneShot, prepare
+from sqlengine.runtime.reader import Confined
 from sqlengine.runtime.stored_columns import stored_names
 from sqlengine.runtime.subscriptions import contents_as_of
 from sqlengine.sql import ast
@@ -55,12 +58,22 @@ def run_planned(
                 tick = tick_of(context, what, as_of, objects.values())
                 tables = {name: _stored(contents_as_of(instance, obj, tick), obj) for name, obj in objects.items()}
             else:
-                tables = {name: _stored(plain_contents(context, obj), obj) for name, obj in objects.items()}
+                tables = {
+                    name: _stored(plain_contents(context, obj, _confined(every, obj)), obj)
+                    for name, obj in objects.items()
+                }
         now_us = context.now_us
     for name, table in files.items():
         instance.warehouse.recover(table.location)
         tables[name] = rows_of_files(table, _needs(every, name, table.name), now_us, context.check)
     return _answers(context, planned, tables, now_us, watch), tick
+
+
+def _confined(every: Sequence[OneShot], obj: CatalogObject) -> Confined | None:
+    """Where to read a stream, when the queries want some of its records only."""
+    plans = [one.plan for one in every if obj.name in one.sources]
+    spans = spans_of(plans, obj) if isinstance(obj, Stream) else ()
+    return partial(confine, spans=spans) if spans else None
 
 
 def _stored(rows: pa.Table, obj: CatalogObject) -> pa.Table:

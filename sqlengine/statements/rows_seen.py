@@ -6,14 +6,17 @@ import pyarrow as pa
 
 from sqlengine.catalog.objects import CatalogObject, Table
 from sqlengine.catalog.system import SystemTable
+from sqlengine.runtime.reader import Confined
 from sqlengine.statements.context import Context
 from sqlengine.statements.own_writes import own_change, rows_with
 from sqlengine.statements.system_rows import system_rows
 
 
-def plain_contents(context: Context, obj: CatalogObject) -> pa.Table:
-    """An object's rows, no text of them as a dictionary."""
-    return system_rows(context, obj) if isinstance(obj, SystemTable) else as_seen(context, obj)
+def plain_contents(context: Context, obj: CatalogObject, confined: Confined | None = None) -> pa.Table:
+    """An object's rows, no text of them as a dictionary; `confined`: as of `Instance.contents`."""
+    if isinstance(obj, SystemTable):
+        return system_rows(context, obj)
+    return context.instance.contents(obj, confined=confined) if confined else as_seen(context, obj)
 
 
 def as_seen(context: Context, obj: CatalogObject, *, packed: bool = False, rows: int | None = None) -> pa.Table:

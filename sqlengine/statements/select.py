@@ -36,6 +36,7 @@ from sqlengine.statements.rows_seen import as_seen
 from sqlengine.statements.search_path import qualified
 from sqlengine.statements.subscribe import follow
 from sqlengine.statements.system_rows import system_rows
+from sqlengine.text_limits import as_shown
 
 STORED = (Stream, Table, MaterializedView)
 """Objects that have rows of their own."""
@@ -46,7 +47,7 @@ def select(statement: ast.SelectStatement, context: Context) -> Result:
     if statement.emit is not None:
         return follow(context, statement.query, statement.emit, snapshot=True, limit=statement.limit)
     table, tick = run_at(context, statement.query, statement.as_of, statement.as_of_what, context.is_binary)
-    return Result(table=table, tick=tick)
+    return Result(table=as_shown(table), tick=tick)
 
 
 def _prints_names(position: int) -> bool:

@@ -131,7 +131,7 @@ def _planned(statement: ast.CreateView, context: Context) -> tuple[MaterializedV
         name=object_name(statement.name),
         query=statement.query.text,
         sql=statement.text,
-        columns=_columns(planned.schema, statement.column_aliases),
+        columns=_columns(planned.shown, statement.column_aliases),
         query_id=instance.next_id("q"),
         inputs=direct_inputs(statement.query, context),
         emit=EmitInfo(mode=emit.mode, every_us=emit.every_us, lateness_us=emit.lateness_us, timeout_us=emit.timeout_us),

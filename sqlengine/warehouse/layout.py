@@ -41,10 +41,15 @@ class Partition:
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """`located`: directories of partitions that are not where their names say; `hidden`: partitions that are on disk
-    but not part of the table."""
+    but not part of the table; `formats`: what partitions are like whose files are not stored as the table says."""
 
     located: Mapping[Values, str] = field(default_factory=dict)
     hidden: frozenset[Values] = frozenset()
+    formats: Mapping[Values, TableDescription] = field(default_factory=dict)
+
+    def describing(self, description: TableDescription, values: Values) -> TableDescription:
+        """The table as the files of one partition are stored."""
+        return self.formats.get(values, description)
 
 
 NO_OVERRIDES = Overrides()

@@ -77,7 +77,7 @@ def load_data(
         )
     sources = source_files(path)
     for source in sources:
-        _check_format(source.path, description)
+        _check_format(source.path, overrides.describing(description, tuple(fixed.values())))
     target = partition_at(description, tuple(fixed.values()), overrides)
     with Commit(description.location, env) as commit, disk(description.location):
         kept = [s.path for s in sources if is_local or not commit.same_device(s.path, target.location)]

@@ -46,9 +46,11 @@ class _Open:
 
 @dataclass(slots=True)
 class _Target:
-    """One partition: its directory, rows that wait, the file they go to, and what has been written."""
+    """One partition: its directory, how its files are stored, rows that wait, the file they go to, and what has been
+    written."""
 
     directory: str
+    stored: TableDescription
     pending: list[pa.Table] = field(default_factory=list)
     current: _Open | None = None
     files: int = 0
@@ -56,13 +58,15 @@ class _Target:
 
 
 class PartitionRows:
-    """Writes rows of one statement; a context. `directory_of`: where the files of a partition belong."""
+    """Writes rows of one statement; a context. `directory_of`: where the files of a partition belong; `stored_as`: how
+    they are stored."""
 
     def __init__(
         self,
         commit: Commit,
         description: TableDescription,
         directory_of: Callable[[Values], str],
+        stored_as: Callable[[Values], TableDescription],
         *,
         compression: str = "",
         file_bytes: int = FILE_BYTES,
@@ -71,8 +75,9 @@ class PartitionRows:
         self._commit = commit
         self._description = description
         self._directory_of = directory_of
-        self._codec = codec_of(description, compression)
-        self._extension = extension(description, self._codec)
+        self._stored_as = stored_as
+        self._compression = compression
+        codec_of(description, compression)  # a codec that is none is told also where there are no rows
         self._file_bytes = file_bytes
         self._held_bytes = held_bytes
         self._held = 0
@@ -85,7 +90,7 @@ class PartitionRows:
     def target(self, values: Values) -> _Target:
         """The partition of these values."""
         if values not in self.targets:
-            self.targets[values] = _Target(self._directory_of(values))
+            self.targets[values] = _Target(self._directory_of(values), self._stored_as(values))
         return self.targets[values]
 
     # ------------------------------------------------------------ taking rows
@@ -167,10 +172,11 @@ class PartitionRows:
 
     def _open(self, target: _Target) -> None:
         if target.current is None:
-            name = f"part-{self._commit.id}-{target.files:05d}{self._extension}"
+            codec = codec_of(target.stored, self._compression)
+            name = f"part-{self._commit.id}-{target.files:05d}{extension(target.stored, codec)}"
             sink = Sink(self._commit.env, self._commit.new_file(target.directory, name))
             try:
-                target.current = _Open(sink, open_writer(sink, self._description, self._codec))
+                target.current = _Open(sink, open_writer(sink, target.stored, codec))
             except BaseException:
                 sink.discard()
                 raise

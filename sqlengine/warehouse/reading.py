@@ -91,7 +91,8 @@ def read_table(
             files = [(p, f.path) for p in found for f in data_files(p.location, has_subdirectories=has_subdirectories)]
         for partition, path in files:
             with view.opening(path) as actual:
-                batches = _with_partition(description, names, partition, actual, path)
+                stored = overrides.describing(description, partition.values)
+                batches = _with_partition(stored, names, partition, actual, path)
                 first = next(batches, None)
             if first is not None:
                 yield first

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.warehouse.columnar import open_file
 from sqlengine.warehouse.description import TableDescription
-from sqlengine.warehouse.layout import Partition, Values, data_files
+from sqlengine.warehouse.layout import NO_OVERRIDES, Overrides, Partition, Values, data_files
 from sqlengine.warehouse.reading import read
 from sqlengine.warehouse.serdes import ORC, PARQUET
 from sqlengine.warehouse.visibility import shown
@@ -23,7 +23,11 @@ class Statistics:
 
 
 def statistics(
-    description: TableDescription, partitions: Sequence[Partition], *, counts_rows: bool = True
+    description: TableDescription,
+    partitions: Sequence[Partition],
+    *,
+    counts_rows: bool = True,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> dict[Values, Statistics]:
     """Of each partition, all as of one moment. Rows of Parquet and ORC files are known without reading them."""
     found: dict[Values, Statistics] = {}
@@ -36,7 +40,7 @@ def statistics(
                 rows = 0
                 for info in infos:
                     with view.opening(info.path) as actual:
-                        rows += count_rows(actual, description)
+                        rows += count_rows(actual, overrides.describing(description, values))
             found[values] = Statistics(len(infos), sum(info.size for info in infos), rows)
     return found
 

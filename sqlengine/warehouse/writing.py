@@ -89,6 +89,7 @@ def write_rows(
             commit,
             description,
             lambda values: partition_at(description, values, overrides).location,
+            lambda values: overrides.describing(description, values),
             compression=compression,
             file_bytes=file_bytes,
             held_bytes=held_bytes,

@@ -20,6 +20,7 @@ from sqlengine.expr.hive.collection_forms import COLLECTION_FORMS
 from sqlengine.expr.hive.form_parts import Form, text_of, wrong
 from sqlengine.expr.hive.number_forms import NUMBER_FORMS
 from sqlengine.expr.hive.operators import builtin, operation, whole
+from sqlengine.expr.hive.spark_aes_forms import SPARK_AES
 from sqlengine.expr.hive.spark_collections import SPARK_COLLECTIONS
 from sqlengine.expr.hive.spark_forms import SPARK_CASTS, SPARK_FORMS
 from sqlengine.expr.hive.spark_json_forms import HIVE_JSON, SPARK_JSON
@@ -133,9 +134,7 @@ def _cast(args: list[tree.Expr]) -> tree.Expr:
     value, name = args[0], text_of(args[1])
     base, _, length = name.rstrip(")").partition("(")
     if base in ("char", "varchar") and length.isdigit():
-        cut = tree.Call(STRING, "left", (to(value, STRING), tree.Const(pa.int32(), int(length))))
-        made: tree.Expr = tree.Call(STRING, "rtrim", (cut,)) if base == "char" else cut
-        return constant(made) if isinstance(value, tree.Const) else made
+        return tree.Call(STRING, f"hive$cut_{base}", (to(value, STRING), tree.Const(pa.int32(), int(length))))
     if name in ("decimal", "dec", "numeric"):
         return to(value, pa.decimal128(10, 0))
     return to(value, from_sql(name))
@@ -220,6 +219,7 @@ FORMS: dict[str, Form] = {
     **SPARK_JSON,
     **HIVE_JSON,
     "cardinality": COLLECTION_FORMS["size"],
+    **SPARK_AES,
     **SPARK_MORE,
     "ifnull": _coalesce,
     "mod": conditions.FORMS["%"],

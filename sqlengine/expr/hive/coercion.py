@@ -72,7 +72,7 @@ def compared_as(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
             return DOUBLE
         if pa.types.is_binary(one) and is_text(other):
             return STRING
-    return common_type(a, b)
+    return common_type(a, b) or _meeting_nested(a, b)
 
 
 def meeting(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
@@ -93,6 +93,8 @@ def _meeting_nested(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
         inner = meeting(a.value_type, b.value_type)
         return None if inner is None else pa.list_(inner)
     if pa.types.is_map(a) and pa.types.is_map(b):
+        if is_null(a.item_type) or is_null(b.item_type):  # `map()`, of which the keys have no type either
+            return b if is_null(a.item_type) else a
         key, item = meeting(a.key_type, b.key_type), meeting(a.item_type, b.item_type)
         return None if key is None or item is None else pa.map_(key, item)
     if pa.types.is_struct(a) and pa.types.is_struct(b) and a.num_fields == b.num_fields:

@@ -71,7 +71,7 @@ def _map(args: list[tree.Expr]) -> tree.Expr:
     if len(args) % 2:
         raise errors.UndefinedFunction("map takes keys and values in turn")
     if not args:
-        return tree.Const(pa.map_(STRING, STRING), ())
+        return tree.Const(pa.map_(STRING, pa.null()), ())
     keys, values = _array(args[::2]), _array(args[1::2])
     kind = pa.map_(keys.type.value_type, values.type.value_type)
     return tree.Call(kind, "hive$make_map", (keys, values))
@@ -81,9 +81,8 @@ def _struct(args: list[tree.Expr]) -> tree.Expr:
     """`struct(a, b)`: fields col1, col2, ..."""
     if not args:
         raise errors.UndefinedFunction("struct takes at least one value")
-    items = [to(a, STRING) if is_null(a.type) else a for a in args]
-    kind = pa.struct([(f"col{i + 1}", a.type) for i, a in enumerate(items)])
-    return tree.Call(kind, "row", tuple(items))
+    kind = pa.struct([(f"col{i + 1}", a.type) for i, a in enumerate(args)])
+    return tree.Call(kind, "row", tuple(args))
 
 
 def _sort_array_by(args: list[tree.Expr]) -> tree.Expr:

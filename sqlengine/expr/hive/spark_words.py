@@ -73,6 +73,10 @@ SPARK_WRITTEN: dict[str, tuple[str, str]] = {
     "shuffle": ("shuffle(a)", "the elements in random order"),
     "randn": ("randn()", "a random number of the standard normal distribution"),
     "convert_timezone": ("convert_timezone([zone, ]zone, t)", "a timestamp of one zone's clock (UTC) by another's"),
+    "try_aes_decrypt": (
+        "try_aes_decrypt(b, key[, mode[, padding[, aad]]])",
+        "decrypted by AES (GCM unless stated); NULL where that cannot be done",
+    ),
     "datepart": ("datepart(field, a)", "the same as date_part"),
     "localtimestamp": ("localtimestamp()", "this moment in the session's zone"),
     **{

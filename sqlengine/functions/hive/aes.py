@@ -87,7 +87,8 @@ def _mixed(state: Bytes, factors: tuple[int, int, int, int]) -> Bytes:
     return out.reshape(-1, BLOCK)
 
 
-def _encrypted(blocks: Bytes, key: bytes) -> Bytes:
+def encrypt_blocks(blocks: Bytes, key: bytes) -> Bytes:
+    """Each of the blocks, uint8[n, 16], encrypted."""
     keys = _round_keys(key)
     state = blocks ^ keys[0]
     for one in keys[1:-1]:
@@ -95,7 +96,8 @@ def _encrypted(blocks: Bytes, key: bytes) -> Bytes:
     return _BOX[state][:, _SHIFT] ^ keys[-1]  # type: ignore[no-any-return]
 
 
-def _decrypted(blocks: Bytes, key: bytes) -> Bytes:
+def decrypt_blocks(blocks: Bytes, key: bytes) -> Bytes:
+    """Each of the blocks, uint8[n, 16], decrypted."""
     keys = _round_keys(key)
     state = blocks ^ keys[-1]
     for one in keys[-2:0:-1]:
@@ -109,13 +111,13 @@ def encrypt(data: bytes, key: bytes) -> bytes | None:
         return None
     fill = BLOCK - len(data) % BLOCK
     padded = np.frombuffer(data + bytes([fill]) * fill, dtype=np.uint8).reshape(-1, BLOCK)
-    return _encrypted(padded, key).tobytes()
+    return encrypt_blocks(padded, key).tobytes()
 
 
 def decrypt(data: bytes, key: bytes) -> bytes | None:
     """The data decrypted; None for a key of another length, or when the data was not encrypted with it."""
     if len(key) not in KEY_BYTES or not data or len(data) % BLOCK:
         return None
-    plain = _decrypted(np.frombuffer(data, dtype=np.uint8).reshape(-1, BLOCK), key).tobytes()
+    plain = decrypt_blocks(np.frombuffer(data, dtype=np.uint8).reshape(-1, BLOCK), key).tobytes()
     fill = plain[-1]
     return plain[:-fill] if 1 <= fill <= BLOCK and plain.endswith(bytes([fill]) * fill) else None

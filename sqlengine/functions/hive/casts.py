@@ -19,7 +19,7 @@ from sqlengine.decimal_digits import cut, declared
 from sqlengine.functions.casting import ArrayKernel
 from sqlengine.functions.hive.decimals import fitted, widened
 from sqlengine.functions.hive.java_text import double_text
-from sqlengine.functions.registry import Kernel, scalar
+from sqlengine.functions.registry import Kernel, Value, scalar
 from sqlengine.types import TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text, to_sql
 
 _WHOLE = r"^\s*(?P<whole>[+-]?\d+)(?:\.\d*)?\s*$"
@@ -355,3 +355,16 @@ def timestamp_text(a: pa.Array) -> pa.Array:
     """`yyyy-MM-dd HH:mm:ss[.f]` without zeros behind the fraction."""
     text = pc.strftime(a.cast(TIMESTAMP), "%Y-%m-%d %H:%M:%S") if len(a) else pa.nulls(0, pa.string())
     return pc.replace_substring_regex(pc.replace_substring_regex(text, r"(\.\d*?)0+$", r"\1"), r"\.$", "")
+
+
+# ---------------------------------------------------------------- texts of limited length
+
+
+@scalar("hive$cut_char(s text, n integer) -> text", "CAST(s AS char(n)): without blanks at the end", constant_args=(1,))
+def cut_char(s: Value, n: Value) -> Value:
+    return pc.utf8_rtrim(pc.utf8_slice_codeunits(s, 0, n.as_py()), characters=" ")
+
+
+@scalar("hive$cut_varchar(s text, n integer) -> text", "CAST(s AS varchar(n))", constant_args=(1,))
+def cut_varchar(s: Value, n: Value) -> Value:
+    return pc.utf8_slice_codeunits(s, 0, n.as_py())

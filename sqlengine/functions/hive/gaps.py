@@ -70,7 +70,6 @@ SPARK_GAPS: dict[str, Gap] = {
         Gap("never", "files are not read in blocks; BLOCK__OFFSET__INSIDE__FILE says where a row begins"),
     ),
     "window_time": Gap("notimpl", "window_end less a microsecond is that time"),
-    "try_aes_decrypt": Gap("notimpl", "aes_decrypt gives NULL for what cannot be decrypted"),
     "sql_keywords": Gap("never", "it tells of Spark's own parser; pg_get_keywords() tells of this one"),
     "range": Gap("notimpl", "explode(sequence(start, stop)) gives the numbers as rows"),
     "try_reflect": _JAVA,

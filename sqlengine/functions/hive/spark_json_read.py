@@ -11,7 +11,6 @@ import base64
 import binascii
 import math
 from collections.abc import Callable, Sequence
-from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -232,7 +231,7 @@ def _moment(kind: pa.DataType, options: Options) -> Reader:
     def read(value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool) and not is_date and abs(value) < _SECONDS_MAX:
             return value * 1_000_000
-        found: date | int | None = None
+        found: int | None = None
         if isinstance(value, str):
             found = day_of(value, pattern) if is_date else moment_of(value, pattern)
         if found is None:

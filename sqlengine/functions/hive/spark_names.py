@@ -19,8 +19,8 @@ randn random reduce regexp_count regexp_extract_all regexp_instr regexp_like reg
 sec sequence session_window shuffle signum sinh skewness slice smallint some spark_partition_id split_part startswith
 string string_agg tanh timestamp timestamp_micros timestamp_millis timestamp_seconds timestampadd tinyint to_binary
 to_char to_json to_number to_timestamp to_timestamp_ltz to_timestamp_ntz to_varchar transform transform_keys
-transform_values try_add try_avg try_divide try_element_at try_mod try_multiply try_subtract try_sum try_to_binary
-try_to_number try_to_timestamp try_url_decode unix_date unix_micros unix_millis unix_seconds url_decode url_encode
-weekday window xxhash64 zeroifnull zip_with
+transform_values try_add try_aes_decrypt try_avg try_divide try_element_at try_mod try_multiply try_subtract try_sum
+try_to_binary try_to_number try_to_timestamp try_url_decode unix_date unix_micros unix_millis unix_seconds
+url_decode url_encode weekday window xxhash64 zeroifnull zip_with
 """.split()
 )

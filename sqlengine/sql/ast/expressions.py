@@ -256,10 +256,11 @@ class ArrayLiteral(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Row(Expr):
-    """`(a, b)` or `ROW(a, b)`; names when given (`struct(a := 1)`)."""
+    """`(a, b)` or `ROW(a, b)`; names when given (`struct(a := 1)`). `rules`: the dialect whose typing counts."""
 
     items: tuple[Expr, ...]
     names: tuple[str, ...] = ()
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)

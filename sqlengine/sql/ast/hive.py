@@ -66,6 +66,24 @@ class AlterDatabase(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Buckets:
+    """CLUSTERED BY (columns) SORTED BY (sorted) INTO number BUCKETS; `sorted`: names and whether descending."""
+
+    columns: tuple[str, ...] = ()
+    sorted: tuple[tuple[str, bool], ...] = ()
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skewed:
+    """SKEWED BY (columns) ON (rows) [STORED AS DIRECTORIES]; values as texts."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    as_directories: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateFileTable(Statement):
     """CREATE TABLE as Hive says it. `words`: external, temporary, transactional, managed; `query`: of AS SELECT;
     `like`: a table, `like_file`: (format, path) whose columns it takes; `source`: USING, in place of a layout."""
@@ -80,8 +98,8 @@ class CreateFileTable(Statement):
     layout: FileLayout = FileLayout()
     location: str = ""
     properties: Options = ()
-    bucket_columns: tuple[str, ...] = ()
-    num_buckets: int = 0
+    buckets: Buckets = Buckets()
+    skewed: Skewed | None = None
     query: Query | None = None
     like: Name | None = None
     like_file: tuple[str, str] | None = None
@@ -112,7 +130,8 @@ class TableChange:
     properties: Options = ()
     layout: FileLayout = FileLayout()
     text: str = ""
-    buckets: int = 0
+    buckets: Buckets = Buckets()
+    skewed: Skewed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,12 +169,14 @@ class UnpivotRef(Relation):
 
 @dataclass(frozen=True, slots=True)
 class SampleRef(Relation):
-    """`input TABLESAMPLE`: `percent` of the rows, or so many `rows`, chosen by a hash of the row and the seed."""
+    """`input TABLESAMPLE`: `percent` of the rows, or so many `rows`, chosen by a hash of the row and the seed;
+    `bucket`: (which, of how many) by the columns the table is clustered by."""
 
     input: Relation
     percent: float | None
     rows: int | None
     seed: int = 0
+    bucket: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import Any
 import lark
 
 from sqlengine import errors
-from sqlengine.errors import NotSupportedError
 from sqlengine.sql import ast
 from sqlengine.sql.build import Node, expr_text, full_name, ident, query_leaf, string_of
 from sqlengine.sql.dialect import DEFAULT_DATABASE
@@ -100,16 +99,21 @@ def _spec(spec: Node) -> ast.PartitionTest:
 
 
 def _constant(spec: Node) -> str | None:
-    for child in spec.nodes():
+    return next(iter(_constants(spec)), None)
+
+
+def _constants(node: Node) -> Iterator[str]:
+    """The texts of the constants of a node, NULL left out."""
+    for child in node.nodes():
         if child.rule == "constant":
             if child.has("true_word") or child.has("false_word"):
-                return "true" if child.has("true_word") else "false"
+                yield "true" if child.has("true_word") else "false"
+                continue
             leaf = next(leaf for leaf in child.flat() if leaf.type in ("STRING", "NUMBER"))
             token = child.tokens[leaf.line or 0]
-            return token.value if token.kind == STRING else token.value.rstrip("LSYDBlsydb")
+            yield token.value if token.kind == STRING else token.value.rstrip("LSYDBlsydb")
         if child.rule == "negative":
-            return "-" + str(child.leaf("NUMBER")).rstrip("LSYDBlsydb")
-    return None
+            yield "-" + str(child.leaf("NUMBER")).rstrip("LSYDBlsydb")
 
 
 # ---------------------------------------------------------------- columns and layout
@@ -245,17 +249,38 @@ def create_table(node: Node) -> ast.Statement:
     partitioned = node.node("partitioned")
     named = tuple(_partition_column(c) for c in _partition_columns(partitioned))
     given, partitions = partitioned_by_names(columns_of(node), named)
-    bucketed = node.node("clustered")
     return ast.CreateFileTable(
         **_table_head(node),
         columns=given,
         partition_columns=partitions,
         primary_key=_table_key(node) or tuple(column.name for column in given if column.primary_key),
-        bucket_columns=idents(bucketed.node("names")) if bucketed is not None else (),
-        num_buckets=int(str(bucketed.leaf("NUMBER"))) if bucketed is not None else 0,
+        buckets=_buckets(node.node("clustered")),
+        skewed=_skewed(node, any(first_ident(c) == "directories" for c in node.nodes("stored_as") if c.leaf("IDENT"))),
         query=None if query_node is None else only_query(query_node),
         source=source_of(node),
     )
+
+
+def _buckets(node: Node | None) -> ast.Buckets:
+    """What CLUSTERED BY says."""
+    if node is None:
+        return ast.Buckets()
+    by = tuple((first_ident(item), item.has("descending")) for item in node.nodes("sort_column"))
+    return ast.Buckets(columns=idents(node.node("names")), sorted=by, number=_number_of(node))
+
+
+def _number_of(node: Node) -> int:
+    return int(str(node.leaf("NUMBER")))
+
+
+def _skewed(node: Node, as_directories: bool) -> ast.Skewed | None:
+    """What SKEWED BY says."""
+    found = node.node("skewed")
+    if found is None:
+        return None
+    columns = idents(found.node("names"))
+    rows = tuple(tuple(_constants(item)) for item in found.nodes("skew_value"))
+    return ast.Skewed(columns=columns, rows=rows, as_directories=as_directories)
 
 
 def partitioned_by_names(
@@ -394,12 +419,7 @@ def alter_table(node: Node) -> ast.Statement:
 
 def change_of(form: Node) -> ast.TableChange:
     """The change a form asks for."""
-    made = ast.TableChange(verb=form.rule, **_said(form))
-    if form.rule == "clustered":
-        raise NotSupportedError(
-            "ALTER TABLE ... CLUSTERED BY is not supported", hint="rows are not placed by buckets here"
-        )
-    return made
+    return ast.TableChange(verb=form.rule, **_said(form))
 
 
 def _said(form: Node) -> dict[str, Any]:
@@ -416,6 +436,12 @@ def _said(form: Node) -> dict[str, Any]:
             if form.rule == "set_serde"
             else ast.FileLayout(**format_of(form))
         )
+    elif form.rule == "clustered":
+        said["buckets"] = _buckets(form)
+    elif form.rule == "buckets":
+        said["buckets"] = ast.Buckets(number=_number_of(form))
+    elif form.rule == "skewed_by":
+        said["skewed"] = _skewed(form, form.leaf("IDENT") is not None and first_ident(form) == "directories")
     elif form.rule in ("add_columns", "replace_columns"):
         said["columns"] = columns_of(form)
     elif form.rule == "change_column":

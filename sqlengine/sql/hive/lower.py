@@ -132,7 +132,8 @@ def _call(node: exp.Expr, ctx: Context) -> ast.Expr:
         condition, *values = (ctx.expr(item) for item in node.expressions)
         return ast.Case(None, ((condition, values[0]),), values[1] if len(values) > 1 else None, RULES_NAME)
     if name in _PLAIN:
-        return lower_calls.RULES[exp.Anonymous](node, ctx)
+        plain = lower_calls.RULES[exp.Anonymous](node, ctx)
+        return replace(plain, rules=RULES_NAME) if isinstance(plain, ast.Row) else plain
     if any(isinstance(item, exp.Lambda) for item in node.expressions):
         return ast.Call(f"hive${name}", tuple(ctx.expr(item) for item in node.expressions), position=_position(node))
     assert isinstance(ctx, HiveLowering)
@@ -158,7 +159,7 @@ def _spark_struct(node: exp.Expr, ctx: Context) -> ast.Expr:
         name = fold(item.args["alias"]) if isinstance(item, exp.Alias) else item.name.lower()
         names.append(name if named else f"col{place}")
         values.append(ctx.expr(value))
-    return ast.Row(tuple(values), tuple(names))
+    return ast.Row(tuple(values), tuple(names), RULES_NAME)
 
 
 def _lambda(node: exp.Expr, ctx: Context) -> ast.Expr:

@@ -9,7 +9,10 @@ from sqlengine import errors
 from sqlengine.sql import ast
 
 SPARK_CALLS: dict[str, str] = {
-    **{name: f"spark_{name}" for name in ("acos", "asin", "hash", "lpad", "mask", "rpad", "sqrt", "trunc")},
+    **{
+        name: f"spark_{name}"
+        for name in ("acos", "aes_decrypt", "aes_encrypt", "asin", "hash", "lpad", "mask", "rpad", "sqrt", "trunc")
+    },
     "percentile_approx": "approx_percentile",
     **dict.fromkeys(("std", "stddev"), "stddev_samp"),
     "variance": "var_samp",

@@ -95,7 +95,8 @@ def _columns_by_pattern(select: exp.Expr) -> None:
 
 
 def _bucket_sample(table: exp.Expr) -> None:
-    """`t TABLESAMPLE (BUCKET x OUT OF y ON e)`: the rows whose hash is x - 1 modulo y; without ON a random choice."""
+    """`t TABLESAMPLE (BUCKET x OUT OF y ON e)`: the rows whose hash is x - 1 modulo y, as buckets of version 2 have
+    them; without ON by the columns the table is clustered by, which binding knows."""
     sample = table.args["sample"]
     if not sample.args.get("bucket_numerator"):
         return
@@ -103,13 +104,12 @@ def _bucket_sample(table: exp.Expr) -> None:
     if not (which.name.isdigit() and of.name.isdigit() and 1 <= int(which.name) <= int(of.name)):
         raise errors.SyntaxError("TABLESAMPLE (BUCKET x OUT OF y) takes 1 <= x <= y", position=position_of(which))
     by = sample.args.get("bucket_field")
+    if by is None:
+        return
     table.set("sample", None)
     alias = table.args.get("alias")
-    if by is None:
-        share = exp.Literal.number(100 / int(of.name))
-        table.set("sample", exp.TableSample(percent=share, seed=exp.Literal.number(which.name)))
-        return
-    hashed = exp.Anonymous(this="hash", expressions=[by.copy()])
+    values = by.expressions if isinstance(by, exp.Tuple) else [by]
+    hashed = exp.Anonymous(this="murmur_hash", expressions=[value.copy() for value in values])
     kept = exp.BitwiseAnd(this=hashed, expression=exp.Literal.number(2**31 - 1))
     chosen = exp.EQ(this=exp.Mod(this=kept, expression=of.copy()), expression=exp.Literal.number(int(which.name) - 1))
     inner = table.copy()

@@ -21,23 +21,26 @@ from sqlengine.errors import (
     did_you_mean,
 )
 from sqlengine.result import Result
-from sqlengine.runtime.file_tables import description_of, overrides_of
+from sqlengine.runtime.file_tables import as_stored, description_of, overrides_of
 from sqlengine.sql import ast
 from sqlengine.statements.alter_table import add_column
 from sqlengine.statements.context import Context
 from sqlengine.statements.followed_files import forget, is_followed, levelled
 from sqlengine.statements.grants import set_owner
+from sqlengine.statements.hive.clustering import reclustered
 from sqlengine.statements.hive.found import (
     any_object,
     check_columns,
     column_infos,
     database,
     file_table,
+    format_of_partition,
     local_path,
     partitions_of,
     redefined,
     spelt_values,
     table_location,
+    with_format,
 )
 from sqlengine.statements.hive.kafka import alter_kafka_table, is_kafka_table
 from sqlengine.statements.renaming import rename
@@ -58,7 +61,7 @@ def alter_table(statement: ast.AlterFileTable, context: Context) -> Result:
         if statement.partition is not None and change.verb not in _OF_PARTITION:
             raise NotSupportedError(
                 f"ALTER TABLE ... PARTITION ... {change.verb.replace('_', ' ').upper()} is not supported",
-                hint="all partitions have the columns, properties and files of their table",
+                hint="all partitions have the columns and properties of their table",
             )
         if change.verb in _RESHAPING and is_followed(context, table):
             _refuse_dependents(table, context)
@@ -213,24 +216,37 @@ def _unset_properties(table: FileTable, statement: ast.AlterFileTable, context: 
     return redefined(table, properties={k: v for k, v in table.properties.items() if k not in names})
 
 
-def _set_serde(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
-    given = dict(statement.change.properties)
-    return redefined(table, serde=statement.change.layout.serde, serde_properties={**table.serde_properties, **given})
+def _set_storage(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
+    """Another SerDe, file format or properties of the SerDe: of one partition, or of the table and the partitions to
+    come; those there are stay as they are, because their files do (as in Hive's partition_wise_fileformat.q)."""
+    if statement.partition is None:
+        there = [partition.values for partition in partitions_of(table)] if table.partition_columns else []
+        kept = tuple(format_of_partition(table, values) for values in there)
+        return replace(_restored(table, statement.change), formats=kept)
+    values = spelt_values(table, statement.partition)
+    if values not in [partition.values for partition in partitions_of(table)]:
+        raise UndefinedObject(f'partition "{_partition_name(table, values)}" of table "{table.name}" does not exist')
+    changed = _restored(as_stored(table, values), statement.change)
+    return with_format(table, values, format_of_partition(replace(changed, formats=()), values))
 
 
-def _set_serde_properties(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
-    return redefined(table, serde_properties={**table.serde_properties, **dict(statement.change.properties)})
-
-
-def _unset_serde_properties(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
-    names = {name for name, _ in statement.change.properties}
-    return redefined(table, serde_properties={k: v for k, v in table.serde_properties.items() if k not in names})
-
-
-def _set_format(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
-    layout = statement.change.layout
+def _restored(table: FileTable, change: ast.TableChange) -> FileTable:
+    """The table with its files stored as the change says."""
+    given, layout = dict(change.properties), change.layout
+    match change.verb:
+        case "set_serde":
+            return redefined(table, serde=layout.serde, serde_properties={**table.serde_properties, **given})
+        case "set_serde_properties":
+            return redefined(table, serde_properties={**table.serde_properties, **given})
+        case "unset_serde_properties":
+            left = {key: value for key, value in table.serde_properties.items() if key not in given}
+            return redefined(table, serde_properties=left)
     stored = warehouse.stored_by_classes(layout.input_format) if layout.input_format else None
     return redefined(table, file_format=(stored or warehouse.stored_as(layout.file_format)).name, serde="")
+
+
+def _recluster(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
+    return reclustered(table, statement.change)
 
 
 def _set_location(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
@@ -285,7 +301,7 @@ def _add_partitions(table: FileTable, statement: ast.AlterFileTable, context: Co
             raise DuplicateObject(f'partition "{_partition_name(table, values)}" of table "{table.name}" exists')
         added.append((values, location))
     for values, location in added:
-        table = replace(table, hidden=_shown(table, values))
+        table = replace(with_format(table, values, None), hidden=_shown(table, values))
         if location:
             table = replace(table, located=_located(table, values, local_path(location)))
         warehouse.add_partition(description_of(table), values, overrides_of(table))
@@ -306,7 +322,8 @@ def _drop_partitions(table: FileTable, statement: ast.AlterFileTable, context: C
     warehouse.drop_partitions(description, list(gone.values()))
     stays = [p.values for p in gone.values() if table.is_external and p.values not in dict(table.located)]
     located = tuple((values, place) for values, place in table.located if values not in gone)
-    return replace(table, located=located, hidden=(*table.hidden, *stays))
+    formats = tuple(known for known in table.formats if known[0] not in gone)
+    return replace(table, located=located, hidden=(*table.hidden, *stays), formats=formats)
 
 
 def _rename_partition(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
@@ -315,16 +332,18 @@ def _rename_partition(table: FileTable, statement: ast.AlterFileTable, context: 
         raise InvalidDefinition("which partition is to be renamed?", hint="PARTITION (...) RENAME TO PARTITION (...)")
     old, new = spelt_values(table, statement.partition), spelt_values(table, new_spec)
     place = dict(table.located).get(old)
+    own = next((known for known in table.formats if known[0] == old), None)
+    renamed = with_format(with_format(table, old, None), new, None if own is None else (new, *own[1:]))
     if place is not None or table.is_external:
         known = {partition.values: partition for partition in partitions_of(table)}
         if old not in known:
             raise UndefinedObject(f'partition "{_partition_name(table, old)}" of table "{table.name}" does not exist')
         if new in known:
             raise DuplicateObject(f'partition "{_partition_name(table, new)}" of table "{table.name}" exists')
-        moved = replace(table, located=_located(table, old, None), hidden=(*_shown(table, new), old))
+        moved = replace(renamed, located=_located(table, old, None), hidden=(*_shown(table, new), old))
         return replace(moved, located=_located(moved, new, known[old].location))
     warehouse.rename_partition(description_of(table), old, new, overrides_of(table))
-    return table
+    return renamed
 
 
 def _exchange(table: FileTable, statement: ast.AlterFileTable, context: Context) -> FileTable:
@@ -332,6 +351,8 @@ def _exchange(table: FileTable, statement: ast.AlterFileTable, context: Context)
     source = file_table(context, statement.change.new_name, "take partitions of")
     ((spec, _),) = statement.change.partitions
     moved = partitions_of(source, spec)
+    if any(values == partition.values for partition in moved for values, *_ in source.formats):
+        raise NotSupportedError(f'a partition of "{source.name}" is stored in another way than the table')
     warehouse.exchange_partitions(description_of(source), description_of(table), moved, overrides_of(table))
     return table
 
@@ -347,10 +368,8 @@ _CHANGES: dict[str, Change] = {
     "change_column": _change_column,
     "set_properties": _set_properties,
     "unset_properties": _unset_properties,
-    "set_serde": _set_serde,
-    "set_serde_properties": _set_serde_properties,
-    "unset_serde_properties": _unset_serde_properties,
-    "set_format": _set_format,
+    **dict.fromkeys(("set_serde", "set_serde_properties", "unset_serde_properties", "set_format"), _set_storage),
+    **dict.fromkeys(("clustered", "buckets", "not_clustered", "not_sorted", "skewed_by", "not_skewed"), _recluster),
     "set_location": _set_location,
     "set_owner": _owner,
     "unneeded": _nothing,
@@ -361,7 +380,10 @@ _CHANGES: dict[str, Change] = {
     "rename_partition": _rename_partition,
     "exchange": _exchange,
 }
-_OF_PARTITION = frozenset(("rename_partition", "set_location", "unneeded"))
+_OF_PARTITION = frozenset((
+    "rename_partition", "set_location", "unneeded", "set_serde", "set_serde_properties", "unset_serde_properties",
+    "set_format",
+))  # fmt: skip
 """What one partition can have changed."""
 _RESHAPING = frozenset((
     "rename_to", "add_columns", "replace_columns", "change_column", "set_properties", "unset_properties", "set_serde",

@@ -12,6 +12,7 @@ from sqlengine import warehouse
 from sqlengine.catalog.objects import CatalogObject, FileTable, MaterializedView, Stream, View
 from sqlengine.errors import UndefinedColumn, WrongObjectType, did_you_mean
 from sqlengine.result import Result
+from sqlengine.runtime.file_tables import as_stored
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import SPARK, dialect_of
 from sqlengine.statements.context import Context
@@ -22,7 +23,7 @@ from sqlengine.statements.hive.found import (
     database_shown,
     one_partition,
     partition_prefix,
-    type_of_arrow,
+    type_of_column,
 )
 from sqlengine.statements.hive.kafka import HANDLER, is_kafka_table, kafka_properties
 
@@ -67,7 +68,7 @@ def hive_columns(obj: CatalogObject) -> list[tuple[str, str, str]]:
     """Name, Hive type, comment of every column of whatever has columns."""
     if isinstance(obj, FileTable):
         return [*obj.hive_columns, *obj.partition_columns]
-    return [(column.name, str(type_of_arrow(column.type)), "") for column in obj.columns]
+    return [(column.name, type_of_column(column), "") for column in obj.columns]
 
 
 def _columns(obj: CatalogObject) -> Iterable[Line]:
@@ -122,7 +123,7 @@ def _details(obj: CatalogObject, context: Context, spec: ast.PartitionSpec | Non
     elif counted:
         lines += _pairs("Partition Parameters:", counted)
     if isinstance(obj, FileTable):
-        lines += _storage(obj)
+        lines += _storage(obj if spec is None else as_stored(obj, one_partition(obj, spec).values))
     if isinstance(obj, (View, MaterializedView)):
         lines += [
             ("", None, None),
@@ -165,11 +166,25 @@ def _storage(table: FileTable) -> list[Line]:
         ("Compressed:", "No"),
         ("Num Buckets:", str(table.num_buckets or -1)),
         ("Bucket Columns:", f"[{', '.join(table.bucket_columns)}]"),
-        ("Sort Columns:", "[]"),
+        (
+            "Sort Columns:",
+            f"[{', '.join(f'Order(col:{c}, order:{0 if down else 1})' for c, down in table.sort_columns)}]",
+        ),
+        *_skewed(table),
     )
     lines: list[Line] = [("", None, None), ("# Storage Information", None, None)]
     lines += [(key, value, None) for key, value in facts]
     return lines + (_pairs("Storage Desc Params:", table.serde_properties) if table.serde_properties else [])
+
+
+def _skewed(table: FileTable) -> Iterable[tuple[str, str]]:
+    if table.skewed is None:
+        return
+    names, rows, as_directories = table.skewed
+    if as_directories:
+        yield "Stored As SubDirectories:", "Yes"
+    yield "Skewed Columns:", f"[{', '.join(names)}]"
+    yield "Skewed Values:", f"[{', '.join('[' + ', '.join(row) + ']' for row in rows)}]"
 
 
 # ---------------------------------------------------------------- databases, functions

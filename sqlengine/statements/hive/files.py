@@ -11,7 +11,14 @@ import pyarrow.compute as pc
 from sqlengine import warehouse
 from sqlengine.catalog.catalog import object_name
 from sqlengine.catalog.objects import FileTable, Table
-from sqlengine.errors import DuplicateTable, InvalidDefinition, UndefinedColumn, WrongObjectType, did_you_mean
+from sqlengine.errors import (
+    DuplicateTable,
+    InvalidDefinition,
+    NotSupportedError,
+    UndefinedColumn,
+    WrongObjectType,
+    did_you_mean,
+)
 from sqlengine.result import Result
 from sqlengine.runtime.file_tables import Needs, description_of, overrides_of, rows_of_files
 from sqlengine.sql import ast
@@ -105,7 +112,9 @@ def analyze(statement: ast.Analyze, context: Context) -> Result:
             raise WrongObjectType(f'"{found.name}" is a {found.kind}: there is nothing to count')
         return Result("ANALYZE")
     table = file_table(context, statement.name, "analyze")
-    counted = warehouse.statistics(description_of(table), partitions_of(table, statement.partition))
+    counted = warehouse.statistics(
+        description_of(table), partitions_of(table, statement.partition), overrides=overrides_of(table)
+    )
     made = _counts(list(counted.values()))
     if table.partition_columns:
         made["numPartitions"] = str(len(counted))
@@ -161,6 +170,11 @@ def export(statement: ast.Export, context: Context) -> Result:
     with context.instance.lock:
         table = file_table(context, statement.name, "export")
     path = local_path(statement.path)
+    if table.formats:
+        raise NotSupportedError(
+            f'partitions of "{table.name}" are stored in several ways, of which an export can have one',
+            hint="CREATE TABLE ... AS SELECT makes a table that can be exported",
+        )
     warehouse.export_table(description_of(table), path, partitions_of(table, statement.partition))
     return Result("EXPORT")
 
@@ -196,7 +210,7 @@ def import_(statement: ast.Import, context: Context) -> Result:
 
 def _as_table(table: FileTable, exported: warehouse.Exported) -> FileTable:
     """The table as it was exported, to look for partitions in."""
-    return replace(table, location=exported.description.location, located=(), hidden=())
+    return replace(table, location=exported.description.location, located=(), hidden=(), formats=())
 
 
 def _made(statement: ast.Import, context: Context, exported: warehouse.Exported, name: ast.Name) -> FileTable:

@@ -12,7 +12,16 @@ import pyarrow as pa
 
 from sqlengine import warehouse
 from sqlengine.catalog.catalog import DEFAULT_SCHEMA, object_name
-from sqlengine.catalog.objects import CatalogObject, ColumnInfo, FileTable, HiveColumns, Namespace, Table
+from sqlengine.catalog.objects import (
+    CatalogObject,
+    ColumnInfo,
+    FileTable,
+    HiveColumns,
+    Namespace,
+    PartitionFormat,
+    PartitionValues,
+    Table,
+)
 from sqlengine.errors import (
     InvalidDefinition,
     InvalidParameter,
@@ -21,10 +30,11 @@ from sqlengine.errors import (
     WrongObjectType,
     did_you_mean,
 )
-from sqlengine.runtime.file_tables import description_of, overrides_of
+from sqlengine.runtime.file_tables import as_stored, description_of, overrides_of
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import DEFAULT_DATABASE
 from sqlengine.statements.context import Context
+from sqlengine.text_limits import limit_in, limit_of
 from sqlengine.warehouse import Column, HiveType, Partition, TableDescription
 from sqlengine.warehouse.writing import static_values
 
@@ -118,6 +128,7 @@ def column_infos(description: TableDescription, said: Iterable[ast.HiveColumn] =
                 column.type.arrow,
                 not_null=given is not None and given.not_null,
                 default=None if given is None else given.default,
+                limit=limit_of(str(column.type)),
             )
         )
     return tuple(made)
@@ -134,7 +145,8 @@ def redefined(table: FileTable, **changes: Any) -> FileTable:
     description = description_of(changed)
     known = {column.name: column for column in table.columns}
     columns = tuple(
-        replace(known[info.name], type=info.type) if info.name in known else info for info in column_infos(description)
+        replace(known[info.name], type=info.type, limit=info.limit) if info.name in known else info
+        for info in column_infos(description)
     )
     return replace(
         changed,
@@ -145,12 +157,36 @@ def redefined(table: FileTable, **changes: Any) -> FileTable:
 
 
 def type_of_arrow(kind: pa.DataType) -> HiveType:
-    """The Hive type of a column of a query's answer."""
+    """The Hive type of values of an Arrow type."""
     found: HiveType = warehouse.from_arrow(kind)
     return found
 
 
+def type_of_field(field: pa.Field) -> str:
+    """The Hive type of a column of a query's answer, as text."""
+    limit = limit_in(field)
+    return str(type_of_arrow(field.type)) if limit is None else limit.hive
+
+
+def type_of_column(column: ColumnInfo) -> str:
+    """The Hive type of a column of what is no table over files, as text."""
+    return str(type_of_arrow(column.type)) if column.limit is None else column.limit.hive
+
+
 # ---------------------------------------------------------------- partitions
+
+
+def format_of_partition(table: FileTable, values: PartitionValues) -> PartitionFormat:
+    """How the files of a partition are stored."""
+    stored = as_stored(table, values)
+    return values, stored.file_format, stored.serde, tuple(stored.serde_properties.items())
+
+
+def with_format(table: FileTable, values: PartitionValues, own: PartitionFormat | None) -> FileTable:
+    """The table with a partition that is stored in a way of its own, or (None) as the table says."""
+    others = tuple(known for known in table.formats if known[0] != values)
+    return replace(table, formats=others if own is None else (*others, own))
+
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,

@@ -28,7 +28,7 @@ from sqlengine.statements.hive.found import (
     partitions_of,
     spelt_values,
     stated_values,
-    type_of_arrow,
+    type_of_field,
 )
 from sqlengine.statements.hive.kafka import is_kafka_table, write_records
 from sqlengine.statements.hive.rows import cast_to, refuse_in_transaction, write_files
@@ -145,7 +145,13 @@ def _write_own(context: Context, target: ast.InsertTarget, obj: Stream | Table, 
     casts = compile_exprs([cast_to(plain, i, info) for i, info in enumerate(infos)])
     schema = pa.schema([(info.name, info.type) for info in infos])
     batches = [
-        pa.RecordBatch.from_arrays(casts(batch, context.instance.clock.now_us()), schema=schema)
+        pa.RecordBatch.from_arrays(
+            [
+                values if info.limit is None else info.limit.cut(values)
+                for info, values in zip(infos, casts(batch, context.instance.clock.now_us()), strict=True)
+            ],
+            schema=schema,
+        )
         for batch in plain.to_batches()
     ]
     written = pa.Table.from_batches(batches, schema)
@@ -161,9 +167,9 @@ def _write_directory(target: ast.InsertTarget, rows: pa.Table) -> int:
     path = local_path(target.directory or "")
     description = warehouse.describe(
         "directory",
-        [(f"_col{i}", str(type_of_arrow(field.type)), "") for i, field in enumerate(rows.schema)]
+        [(f"_col{i}", type_of_field(field), "") for i, field in enumerate(rows.schema)]
         if len(set(rows.schema.names)) < rows.num_columns
-        else [(field.name, str(type_of_arrow(field.type)), "") for field in rows.schema],
+        else [(field.name, type_of_field(field), "") for field in rows.schema],
         path,
         file_format=stored or "textfile",
         serde_class=layout.serde,

@@ -107,7 +107,7 @@ def _check_form(statement: ast.CreateFileTable) -> None:
         raise InvalidDefinition("a table STORED BY KafkaStorageHandler is EXTERNAL", hint="CREATE EXTERNAL TABLE")
     wrong = {
         "PARTITIONED BY": statement.partition_columns,
-        "CLUSTERED BY": statement.bucket_columns,
+        "CLUSTERED BY": statement.buckets.columns,
         "PRIMARY KEY": statement.primary_key,
         "LOCATION": statement.location,
         "LIKE": statement.like or statement.like_file,

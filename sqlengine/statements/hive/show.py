@@ -207,8 +207,15 @@ def create_text(table: FileTable) -> list[str]:
     if table.partition_columns:
         lines += ["PARTITIONED BY ( ", *_column_lines(table, table.partition_columns)]
     if table.num_buckets:
-        columns = ["CLUSTERED BY ( ", *_closed([f"  {column}" for column in table.bucket_columns])]
-        lines += [*columns, f"INTO {table.num_buckets} BUCKETS"]
+        lines += ["CLUSTERED BY ( ", *_closed([f"  `{column}`" for column in table.bucket_columns], ") ")]
+        by = [f"  {column} {'DESC' if is_descending else 'ASC'}" for column, is_descending in table.sort_columns]
+        lines += ["SORTED BY ( ", *_closed(by, ") ")] if by else []
+        lines.append(f"INTO {table.num_buckets} BUCKETS")
+    if table.skewed is not None:
+        names, rows, as_directories = table.skewed
+        values = ",".join("(" + ",".join(_quoted(value) for value in row) + ")" for row in rows)
+        lines += [f"SKEWED BY ({','.join(names)})", f"  ON ({values})"]
+        lines += ["  STORED AS DIRECTORIES"] if as_directories else []
     lines += ["ROW FORMAT SERDE ", f"  {_quoted(table.serde or stored.serde_class)} "]
     if table.serde_properties:
         lines += ["WITH SERDEPROPERTIES ( ", *_pair_lines(table.serde_properties)]
@@ -237,9 +244,9 @@ def _pair_lines(pairs: dict[str, str]) -> list[str]:
     return _closed([f"  {_quoted(key)}={_quoted(pairs[key])}" for key in sorted(pairs)])
 
 
-def _closed(lines: list[str]) -> list[str]:
+def _closed(lines: list[str], end: str = ")") -> list[str]:
     """The items of a list, with commas and the closing parenthesis."""
-    return [line + (", " if at + 1 < len(lines) else ")") for at, line in enumerate(lines)]
+    return [line + (", " if at + 1 < len(lines) else end) for at, line in enumerate(lines)]
 
 
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}

@@ -27,6 +27,7 @@ from sqlengine.runtime.stored_expressions import bind_over
 from sqlengine.sql import ast
 from sqlengine.statements.context import Context
 from sqlengine.statements.drop import drop_alone, drop_object
+from sqlengine.statements.hive.clustering import check_clustering, skewed_as_kept
 from sqlengine.statements.hive.found import (
     any_object,
     column_infos,
@@ -34,13 +35,15 @@ from sqlengine.statements.hive.found import (
     local_path,
     table_location,
     texts,
-    type_of_arrow,
+    type_of_column,
+    type_of_field,
 )
 from sqlengine.statements.hive.kafka import create_kafka_table, is_kafka_table
 from sqlengine.statements.hive.rows import write_files
 from sqlengine.statements.hive.spark import with_source
 from sqlengine.statements.select import run_snapshot
 from sqlengine.statements.tables import create_table as create_own_table
+from sqlengine.text_limits import limit_of
 from sqlengine.warehouse.columnar import open_file
 
 ColumnText = tuple[str, str, str]
@@ -133,13 +136,13 @@ def _declared(statement: ast.CreateFileTable, context: Context, answer: pa.Schem
         properties=dict(statement.properties),
         is_external="external" in statement.words,
         comment=statement.comment,
-        bucket_columns=statement.bucket_columns,
-        num_buckets=statement.num_buckets,
+        bucket_columns=statement.buckets.columns,
+        num_buckets=statement.buckets.number,
     )
     for column in statement.columns:
         if column.default is not None:
             bind_over(column.default, ())
-    if statement.num_buckets:
+    if statement.buckets.number:
         context.notice("rows are not placed by CLUSTERED BY: it is kept, and files are written as without it")
     table = FileTable(
         name=object_name(statement.name),
@@ -157,7 +160,10 @@ def _declared(statement: ast.CreateFileTable, context: Context, answer: pa.Schem
         is_external=description.is_external,
         bucket_columns=description.bucket_columns,
         num_buckets=description.num_buckets,
+        sort_columns=statement.buckets.sorted,
+        skewed=skewed_as_kept(statement.skewed),
     )
+    check_clustering(table)
     return context.owned(table)
 
 
@@ -173,7 +179,7 @@ def _columns(statement: ast.CreateFileTable, answer: pa.Schema | None) -> tuple[
     for name in answer.names:
         if answer.names.count(name) > 1:
             raise DuplicateColumn(f'column "{name}" specified more than once', hint="give one of them an alias")
-    found = [(field.name.lower(), str(type_of_arrow(field.type)), "") for field in answer]
+    found = [(field.name.lower(), type_of_field(field), "") for field in answer]
     if not statement.partition_columns or statement.like_file is not None:
         return found, [_text(column) for column in statement.partition_columns]
     wanted = [column.name for column in statement.partition_columns]
@@ -224,7 +230,14 @@ def _like(statement: ast.CreateFileTable, context: Context) -> FileTable:
     }
     if isinstance(source, FileTable):
         copied = replace(
-            source, **made, properties=dict(statement.properties), located=(), hidden=(), statistics={}, grants=None
+            source,
+            **made,
+            properties=dict(statement.properties),
+            located=(),
+            hidden=(),
+            formats=(),
+            statistics={},
+            grants=None,
         )
         if layout != ast.FileLayout():
             stated = warehouse.stored_as(layout.file_format) if layout.file_format else None
@@ -237,8 +250,7 @@ def _like(statement: ast.CreateFileTable, context: Context) -> FileTable:
         description_of(copied)
         return context.owned(copied)
     columns = tuple(
-        ast.HiveColumn(column.name, str(type_of_arrow(column.type)), not_null=column.not_null)
-        for column in source.columns
+        ast.HiveColumn(column.name, type_of_column(column), not_null=column.not_null) for column in source.columns
     )
     return _declared(replace(statement, like=None, columns=columns), context, None)
 
@@ -258,7 +270,7 @@ def _create_keyed(statement: ast.CreateFileTable, context: Context) -> Result:
     definitions = tuple(
         ast.ColumnDef(
             name=column.name,
-            type_name=types.to_sql(warehouse.parse_type(_text(column)[1]).arrow, types.HIVE_TINYINT),
+            type_name=_own_type(_text(column)[1]),
             not_null=column.not_null or column.name in statement.primary_key,
             default_text=column.default,
             position=column.position,
@@ -280,6 +292,12 @@ def _create_keyed(statement: ast.CreateFileTable, context: Context) -> Result:
             catalog = context.instance.catalog
             catalog.update(catalog.get_as(Table, statement.name), comment=statement.comment)
     return result
+
+
+def _own_type(text: str) -> str:
+    """Hive's type as one of our own SQL."""
+    limit = limit_of(text)
+    return types.to_sql(warehouse.parse_type(text).arrow, types.HIVE_TINYINT) if limit is None else limit.sql
 
 
 # ---------------------------------------------------------------- dropping

@@ -130,19 +130,31 @@ def test_tables_are_there_after_a_restart(tmp_path: Path) -> None:
     opened = opened_at(tmp_path)
     opened.execute(
         "CREATE TABLE t (a TINYINT, v VARCHAR(3) DEFAULT 'd', m MAP<STRING, ARRAY<INT>>)"
-        " PARTITIONED BY (p DECIMAL(4,1)) STORED AS ORC TBLPROPERTIES ('k' = 'v')"
+        " PARTITIONED BY (p DECIMAL(4,1)) CLUSTERED BY (a) SORTED BY (v DESC, a) INTO 3 BUCKETS STORED AS ORC"
+        " TBLPROPERTIES ('k' = 'v')"
     )
     opened.execute("INSERT INTO t SELECT 300, 'abcdef', map('k', array(1, 2)), 1.5")
     opened.execute(f"ALTER TABLE t ADD PARTITION (p = 2) LOCATION '{tmp_path / 'away'}'")
+    opened.execute("ALTER TABLE t PARTITION (p = 2) SET FILEFORMAT TEXTFILE")
+    opened.execute("INSERT INTO t PARTITION (p = 2) SELECT 1, 'b', map()")
+    opened.execute("ALTER TABLE t SKEWED BY (a, v) ON ((1, 'x'), (2, 'y')) STORED AS DIRECTORIES")
     opened.execute("CREATE DATABASE d WITH DBPROPERTIES ('x' = 'y'); CREATE TABLE d.u AS SELECT a FROM t")
     said = [rows(opened, text) for text in TOLD]
     opened.close()
     opened = opened_at(tmp_path)
     assert [rows(opened, text) for text in TOLD] == said
-    assert rows(opened, "SELECT a, v, m['k'] FROM t") == [(44, "abc", [1, 2])]
+    assert rows(opened, "SELECT a, v, m['k'] FROM t") == [(1, "b", None), (44, "abc", [1, 2])]
+    assert [row[0] for row in opened.execute("SHOW CREATE TABLE t").fetchall()][6:15] == CLUSTERED
+    told = {row[0]: row[1] for row in opened.execute("DESCRIBE FORMATTED t").fetchall()}
+    assert told["Sort Columns:"] == "[Order(col:v, order:0), Order(col:a, order:1)]"
+    assert (told["Skewed Columns:"], told["Skewed Values:"]) == ("[a, v]", "[[1, x], [2, y]]")
     opened.close()
 
 
+CLUSTERED = [  # as show_create_table_alter.q.out and Hive's getSkewedInfo have them
+    "CLUSTERED BY ( ", "  `a`) ", "SORTED BY ( ", "  v DESC, ", "  a ASC) ", "INTO 3 BUCKETS", "SKEWED BY (a,v)",
+    "  ON (('1','x'),('2','y'))", "  STORED AS DIRECTORIES",
+]  # fmt: skip
 TOLD = (
     "DESCRIBE t", "SHOW CREATE TABLE t", "SELECT * FROM t", "SHOW PARTITIONS t", "SELECT * FROM d.u",
     "DESCRIBE DATABASE EXTENDED d", "SHOW TABLES IN d",
@@ -154,7 +166,7 @@ def test_what_show_create_says_makes_the_same_table(db: sqlengine.Database, tmp_
         r"CREATE TABLE t (a INT COMMENT 'it\'s', `odd name` STRING) COMMENT 'c'"
         r" PARTITIONED BY (ds STRING COMMENT 'day')"
         r" ROW FORMAT DELIMITED FIELDS TERMINATED BY '\001' ESCAPED BY '\\' NULL DEFINED AS ''"
-        " STORED AS TEXTFILE"
+        " CLUSTERED BY (a) SORTED BY (a DESC) INTO 2 BUCKETS SKEWED BY (a) ON (1, 2) STORED AS TEXTFILE"
         " TBLPROPERTIES ('skip.header.line.count' = '1')"
     )
     said = rows(db, "SHOW CREATE TABLE t")

@@ -14,6 +14,7 @@ import pytest
 import sqlengine
 import storage
 from sqlengine.errors import InsufficientPrivilege, NotSupportedError
+from sqlengine.runtime.reader import TopicReader
 from storage import BYTES_SCHEMA, partitions_by_key
 from tests.access.sessions import session_of
 
@@ -53,6 +54,51 @@ def test_records_of_programs_are_rows_in_which_views_follow(tmp_path: Path) -> N
         assert sorted(db.execute("SELECT * FROM pages").fetchall()) == expected
         assert db.execute("SELECT count(*) FROM wiki WHERE __timestamp >= 1700000000900").fetchall() == [(400,)]
         assert db.execute("SHOW TBLPROPERTIES wiki").fetchall()[1] == ("kafka.topic", "wiki")
+
+
+EXACTLY = (
+    "__offset >= 300", "__offset BETWEEN 10 AND 19", "__offset = 5 AND __partition = 1", "5 > __offset", "__offset < 0",
+    "__partition IN (0, 1) AND __offset < 100", "__partition = 7", "__offset > 599", "__timestamp >= 1700000001200",
+)  # fmt: skip
+"""Conditions for which no other records are read than those that are wanted."""
+ABOUT = {"__offset IN (7, 9)": 9, "__timestamp > 1700000001199 AND __offset < 400": 200}
+"""At most so many are read."""
+WHOLLY = (
+    "__offset >= 300 OR added = 1", "__offset > 2.5", "added < 10", "__timestamp <= 1700000000100",
+    "__offset IS NOT NULL", "__offset = added",
+)  # fmt: skip
+
+
+def test_conditions_on_offsets_and_times_say_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what may be wanted is read, and the rows are those of a condition that the log is not asked."""
+    read: list[int] = []
+    poll = TopicReader.poll
+
+    def counted(self: TopicReader, *args: Any) -> Any:
+        found = poll(self, *args)
+        read.extend(batch.num_rows for batch in found)
+        return found
+
+    with sqlengine.connect(dialect="hive") as db:
+        db.execute(f"CREATE TOPIC wiki WITH (partitions = {PARTITIONS})")
+        db.execute(CREATE)
+        with storage.Producer(db.storage) as producer:
+            producer.send("wiki", pa.Table.from_batches([records(1000)]), key="key").result()
+        monkeypatch.setattr(TopicReader, "poll", counted)
+        for condition in (*EXACTLY, *ABOUT, *WHOLLY):
+            asked = "SELECT __partition, __offset, page, added FROM wiki WHERE "
+            read.clear()
+            found = sorted(db.execute(asked + condition).fetchall())
+            most = ABOUT.get(condition, len(found) if condition in EXACTLY else 1000)
+            assert sum(read) <= most, condition
+            for name in ("__offset", "__partition", "__timestamp"):
+                condition = condition.replace(name, f"({name} + 0)")
+            read.clear()
+            assert sorted(db.execute(asked + condition).fetchall()) == found
+            assert sum(read) == 1000
+        halves = "SELECT 1 FROM wiki WHERE __offset < 5 UNION ALL SELECT 1 FROM wiki WHERE __offset > 7"
+        rest = "SELECT count(*) FROM wiki WHERE __offset + 0 NOT BETWEEN 5 AND 7"
+        assert db.execute(f"SELECT count(*) FROM ({halves}) u").fetchall() == db.execute(rest).fetchall()
 
 
 def by_duckdb(sent: pa.RecordBatch, placed: Any) -> list[tuple[Any, ...]]:
