@@ -25,10 +25,16 @@ def learn_kinds(tree: exp.Expr, kinds: Kinds, kind_of: KindOf) -> None:
 
 
 def remember(kinds: Kinds, table: str, columns: Mapping[str, str | None]) -> None:
-    """A table's columns under its name and under none; None where two tables disagree."""
+    """A table's columns under its name and under none; None where two tables disagree, "array" where they do in the
+    elements of arrays."""
     for name, kind in columns.items():
         for key in ((table, name), ("", name)):
-            kinds[key] = kind if kinds.get(key, kind) == kind else None
+            known = kinds.get(key, kind)
+            kinds[key] = kind if known == kind else "array" if _is_array(known) and _is_array(kind) else None
+
+
+def _is_array(kind: str | None) -> bool:
+    return kind is not None and (kind == "array" or kind.endswith("[]"))
 
 
 class _Learner:

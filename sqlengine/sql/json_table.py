@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sqlengine.errors import DuplicateAlias, SyntaxError  # noqa: A004 - SQL's word
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.sql.hints import QUERY_KEYWORDS
+from sqlengine.sql.hints import QUERY_KEYWORDS, nearest_keyword
 from sqlengine.sql.json_path_clauses import Clauses, ValueOf, read_clauses
 from sqlengine.sql.lexer import NUMBER, OP, QUOTED, STRING, WORD, Token
 from sqlengine.sql.token_edit import matching, operator, split_arguments, word
@@ -158,6 +158,7 @@ class _Table:
         kind, rest = definition[:end], definition[end:]
         if not kind:
             raise SyntaxError(f'column "{like.value}" needs a type', position=like.start)
+        _refuse_text_in_type(kind)
         exists = bool(rest) and rest[0].upper == "EXISTS"
         as_json = [t.upper for t in rest[:2]] == ["FORMAT", "JSON"]
         rest = rest[1:] if exists else rest[2:] if as_json else rest
@@ -204,6 +205,15 @@ class _Table:
 
     def _open(self, tokens: Sequence[Token]) -> list[Token]:
         return [operator("(", self.name), *tokens, operator(")", self.name)]
+
+
+def _refuse_text_in_type(kind: list[Token]) -> None:
+    """SyntaxError (42601) for `INT pth '$.a'`: no type ends in a text."""
+    if len(kind) > 2 and kind[-1].kind == STRING:
+        wrong = kind[-2]
+        meant = nearest_keyword(wrong.value, ("PATH",))
+        hint = f"did you mean {meant}?" if meant else "a column's path is written name type PATH '$.key'"
+        raise SyntaxError(f'syntax error at or near "{wrong.value}"', hint=hint, position=wrong.start)
 
 
 def _type_end(definition: list[Token]) -> int:

@@ -96,7 +96,7 @@ def _interval(cast: exp.Cast, text: str) -> None:
 
 def array_of_text(text: str, like: exp.Expr) -> exp.Array | None:
     """`{1,2}` as an array whose elements are literals as `like` is, an element of another; None for another text."""
-    items = _in_braces(text)
+    items = in_braces(text)
     if items is None or _depth(items) > 1:
         return None
     numbers = isinstance(like, exp.Literal) and not like.is_string
@@ -108,7 +108,7 @@ def array_of_text(text: str, like: exp.Expr) -> exp.Array | None:
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-def _in_braces(text: str) -> list[object] | None:
+def in_braces(text: str) -> list[object] | None:
     """The elements of an array as PostgreSQL writes it; None for another text."""
     found = braces_to_json(pa.array([text]))[0].as_py()
     try:
@@ -119,7 +119,7 @@ def _in_braces(text: str) -> list[object] | None:
 
 
 def _array(cast: exp.Cast, text: str) -> None:
-    items = _in_braces(text)
+    items = in_braces(text)
     if items is not None:
         element = cast.to.expressions[0]
         deep = _depth(items) - array_levels(cast.to)

@@ -261,7 +261,7 @@ def _cast(node: exp.Expr, ctx: Context) -> ast.Expr:
 def column(node: exp.Expr, ctx: Context) -> ast.Expr:
     """`a`, `t.a`, `s.t.a`, or `t.*`."""
     if isinstance(node.this, exp.Star):
-        return ast.Star(parts_of(node)[-1])
+        return replace(star(node.this, ctx), table=parts_of(node)[-1])
     return ast.Column(parts_of(node), _first_position(node))
 
 
@@ -272,7 +272,7 @@ def _first_position(node: exp.Expr) -> int | None:
     return None
 
 
-def star(node: exp.Expr, ctx: Context) -> ast.Expr:
+def star(node: exp.Expr, ctx: Context) -> ast.Star:
     """`*` with EXCEPT/EXCLUDE and REPLACE."""
     if node.args.get("rename") or node.args.get("ilike"):
         raise NotSupportedError("RENAME of a star's columns has no incremental form")

@@ -26,6 +26,8 @@ from sqlengine.sql.pg_forms import PgForms
 from sqlengine.sql.references import find
 from sqlengine.sql.render_aggregates import Aggregates, no_aggregates, spread_aggregates
 from sqlengine.sql.render_approximate import exact_aggregates
+from sqlengine.sql.render_array_texts import spell_array_texts
+from sqlengine.sql.render_branches import guard_branches
 from sqlengine.sql.render_from import spell_samples, spell_unpivots, type_literals, type_unions
 from sqlengine.sql.render_functions import Functions, Spelling, as_written, raw, rewrite_calls, spell_rest, text
 from sqlengine.sql.render_grouped import KeyedTable, group_dependents
@@ -146,6 +148,8 @@ class _Rendering:
         type_unions(tree, lambda column: self.types.get((column.table, column.name)))
         learn_kinds(tree, self.types, lambda e, kinds: kind_of(e, lambda c: kinds.get((c.table, c.name))))
         check_selects(tree)
+        spell_array_texts(tree, lambda column: self.types.get((column.table, column.name)))
+        guard_branches(tree)
         spell_recursion(tree)
         tree = exact_aggregates(tree)
         spread_aggregates(tree, self.aggregates)

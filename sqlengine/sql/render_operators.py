@@ -69,7 +69,7 @@ _GIVES: dict[str, str] = {
 def rewrite_operators(tree: exp.Expr, column_type: ColumnType) -> None:
     """`time - time` -> `time_difference(a, b)`, `interval / number` -> `interval_divide(a, b)`, `array || x` ->
     `array_append(array, x)` and its like, digests of bytes as bytes, moments out of texts; innermost first."""
-    for node in find_all(tree, *_BESIDE_MOMENTS):
+    for node in find_all(tree, *COMPARED):
         _moments_compared(node, column_type)
     for call in find_all(tree, exp.Anonymous):
         if call.name.lower() == "mz_now":
@@ -170,7 +170,7 @@ def _is_cast_to_text(node: exp.Expr) -> bool:
     return isinstance(node, exp.Cast) and isinstance(node.to, exp.DataType) and node.to.this in _TEXTS
 
 
-_BESIDE_MOMENTS = (
+COMPARED = (
     exp.EQ,
     exp.NEQ,
     exp.LT,

@@ -23,7 +23,9 @@ from sqlengine.sql.rewrite_match import WORD_OF_IT as MATCH_RECOGNIZE
 from sqlengine.sql.rewrite_match import match_clauses, pattern_stretches
 from sqlengine.sql.rewrite_pg import TRIGGERS as PG_TRIGGERS
 from sqlengine.sql.rewrite_pg import pg_forms
-from sqlengine.sql.rewrite_rows import SET_WORDS, rows_from_tokens, values_combined, without_size_hints
+from sqlengine.sql.rewrite_rows import SET_WORDS, rows_from_tokens, values_combined, values_named, without_size_hints
+from sqlengine.sql.search_cycle import WORDS_OF_IT as SEARCH_OR_CYCLE
+from sqlengine.sql.search_cycle import search_and_cycle
 from sqlengine.sql.token_edit import CLOSERS, call, matching, operator, split_arguments, word, words_of
 
 PARAMETER = "$parameter"
@@ -68,6 +70,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = _asof_joins(result)
     if {"WITH", "MUTUALLY", "RECURSIVE"} <= words:
         result = mutual_recursions(result)
+    if "WITH" in words and words & SEARCH_OR_CYCLE:
+        result = search_and_cycle(result)
     if {"WITH", "CHANGELOG"} <= words:
         result = _changelogs(result)
     if "TOP" in words:
@@ -82,6 +86,8 @@ def rewrite(tokens: Sequence[Token]) -> list[Token]:
         result = rows_from_tokens(result)
     if "VALUES" in words and words & SET_WORDS:
         result = values_combined(result)
+    if "VALUES" in words:
+        result = values_named(result)
     if {"LATERAL", "VIEW"} <= words:
         result = lateral_views(result)
     if {"WITHIN", "JOIN"} <= words:

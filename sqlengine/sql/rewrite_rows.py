@@ -5,7 +5,7 @@ Materialize's hints of how large groups are.
 from __future__ import annotations
 
 from sqlengine import errors
-from sqlengine.sql.lexer import NUMBER, Token
+from sqlengine.sql.lexer import NUMBER, QUOTED, WORD, Token
 from sqlengine.sql.token_edit import call, matching, operator, split_arguments, word
 
 ROWS_FROM = "$rows_from"
@@ -48,6 +48,25 @@ def values_combined(tokens: list[Token]) -> list[Token]:
                 wrapped = [*every, *tokens[at:end], operator(")", tokens[end - 1])]
                 return [*out, *wrapped, *values_combined(tokens[end:])]
         out.append(token)
+    return out
+
+
+def values_named(tokens: list[Token]) -> list[Token]:
+    """`((VALUES (1)) v (x) JOIN ...)` -> `((SELECT * FROM (VALUES (1))) v (x) JOIN ...)`: of these in parentheses
+    sqlglot makes a table, which nothing else reads."""
+    out: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        token = tokens[at]
+        out.append(token)
+        at += 1
+        if token.value == "(" and [t.upper for t in tokens[at : at + 2]] == ["(", "VALUES"]:
+            close = matching(tokens, at)
+            if close + 1 < len(tokens) and tokens[close + 1].kind in (WORD, QUOTED):
+                every = [word("SELECT", token), operator("*", token), word("FROM", token)]
+                end = tokens[close]
+                out += [tokens[at], *every, *tokens[at : close + 1], operator(")", end)]
+                at = close + 1
     return out
 
 

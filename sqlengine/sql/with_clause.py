@@ -24,12 +24,14 @@ _HINT = "run the statements one after the other between BEGIN and COMMIT: nobody
 
 
 class Item(NamedTuple):
-    """An item: `name`; `head`: the tokens up to AS; `body`: those in its parentheses; `whole`: all of them."""
+    """An item: `name`; `head`: the tokens up to AS; `body`: those in its parentheses; `whole`: all of them;
+    `tail`: SEARCH and CYCLE."""
 
     name: str
     head: list[Token]
     body: list[Token]
     whole: list[Token]
+    tail: list[Token]
 
     @property
     def columns(self) -> int:
@@ -153,9 +155,10 @@ def _item(tokens: Sequence[Token], at: int, end: int) -> Item:
     head = list(tokens[at:opened])
     while head[-1].upper != "AS":
         head.pop()
-    body = list(tokens[opened + 1 : matching(tokens, opened)])
+    close = matching(tokens, opened)
+    body, tail = list(tokens[opened + 1 : close]), list(tokens[close + 1 : end])
     first = head[0]
-    return Item(first.value.lower() if first.kind == WORD else first.value, head, body, list(tokens[at:end]))
+    return Item(first.value.lower() if first.kind == WORD else first.value, head, body, list(tokens[at:end]), tail)
 
 
 def _body_start(tokens: Sequence[Token], at: int) -> int | None:

@@ -50,3 +50,12 @@ def assert_incremental(query: str) -> None:
         create(db)
         plan = str(db.execute(f"EXPLAIN {query} EMIT CHANGES").fetchall())
         assert "maintained incrementally" in plan and "Recompute" not in plan, plan
+
+
+def of_both(db: sqlengine.Database, query: str) -> list[tuple]:
+    """The rows of a query, which are those of a view of it."""
+    rows = db.execute(query).fetchall()
+    db.execute(f"CREATE MATERIALIZED VIEW of_it AS {query.partition(' ORDER BY ')[0]}")
+    assert sorted(map(repr, db.execute("SELECT * FROM of_it").fetchall())) == sorted(map(repr, rows)), query
+    db.execute("DROP MATERIALIZED VIEW of_it")
+    return rows
