@@ -23,7 +23,17 @@ from sqlengine import duck_memory, errors
 from sqlengine.duck_errors import remember, translate_error
 from sqlengine.duck_macros import MACROS
 from sqlengine.reading import MONTH_FIRST, UTC, icu_zone, order_of_now, zone_of_now
-from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, storage_type
+from sqlengine.types import (
+    INTERVAL,
+    JSON,
+    JSONB,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    UUID,
+    has_jsonb,
+    storage_type,
+    without_jsonb,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -268,6 +278,7 @@ _SQL_TYPES: dict[pa.DataType, str] = {
     INTERVAL: "INTERVAL",
     UUID: "UUID",
     JSON: "JSON",
+    JSONB: "JSON",
     pa.null(): "VARCHAR",
 }
 
@@ -386,6 +397,17 @@ _NARROW: dict[pa.DataType, pa.DataType] = {
 }
 
 
+def lent(table: pa.Table) -> pa.Table:
+    """A table as DuckDB is given it, which knows json only: jsonb as json, without a copy."""
+    if not any(has_jsonb(field.type) for field in table.schema):
+        return table
+    columns = [
+        pa.chunked_array([_convert(c, without_jsonb(column.type)) for c in column.chunks], without_jsonb(column.type))
+        for column in table.columns
+    ]
+    return pa.table(columns, names=table.column_names)
+
+
 def _our_type(dtype: pa.DataType) -> pa.DataType:
     if isinstance(dtype, pa.OpaqueType):
         return pa.int64() if dtype.type_name in ("hugeint", "uhugeint") else _no_counterpart(dtype.type_name)
@@ -411,10 +433,12 @@ def _no_counterpart(name: str) -> pa.DataType:
 
 
 def _convert(array: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """`array` as `wanted`; both came from `_our_type`, so only physical differences are left."""
+    """`array` as `wanted`; both came from `_our_type` or `lent`, so only physical differences are left."""
     dtype = array.type
     if dtype == wanted:
         return array
+    if dtype == JSONB:
+        return pa.ExtensionArray.from_storage(JSON, array.storage)
     if isinstance(dtype, pa.OpaqueType):
         return _hugeint(array, signed=dtype.type_name == "hugeint")
     if isinstance(dtype, pa.Bool8Type):
@@ -459,7 +483,8 @@ def describe(sql: str, tables: Mapping[str, pa.Schema]) -> pa.Schema:
     cursor = _private()
     try:
         for name, schema in tables.items():
-            cursor.register(name, schema.empty_table())
+            none = [pa.nulls(0, without_jsonb(kind)) for kind in schema.types]
+            cursor.register(name, pa.table(none, names=schema.names))
         relation = cursor.sql(sql)
         fields = [pa.field(n, type_of(t)) for n, t in zip(relation.columns, relation.types, strict=True)]
     except duckdb.Error as err:
@@ -490,7 +515,7 @@ def _projected(expressions: Sequence[str], columns: Mapping[str, pa.Array]) -> l
     import duckdb  # heavy, loaded by connection() anyway
 
     try:
-        relation = _private().from_arrow(pa.table(list(columns.values()), names=list(columns)))
+        relation = _private().from_arrow(lent(pa.table(list(columns.values()), names=list(columns))))
         named = ", ".join(f"({text}) AS c{i}" for i, text in enumerate(expressions))
         made = relation.project(named)
         if not len(next(iter(columns.values()))):
@@ -535,6 +560,7 @@ __all__ = [
     "describe",
     "evaluate",
     "function_kind",
+    "lent",
     "literal",
     "run_at_opening",
     "normalise",

@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlengine import errors
 from sqlengine.errors import DuplicateColumn, InvalidParameter, NotSupportedError, UndefinedObject, did_you_mean
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.types import HIVE_TYPES, JSON, TIMESTAMPTZ, UUID, hive_name
+from sqlengine.types import HIVE_TYPES, TIMESTAMPTZ, UUID, hive_name, is_json
 
 LTZ = "timestamp with local time zone"
 _SIMPLE: dict[str, pa.DataType] = {**HIVE_TYPES, LTZ: TIMESTAMPTZ}
@@ -227,7 +227,7 @@ def _length(name: str, arguments: tuple[int, ...]) -> tuple[int]:
 
 def from_arrow(dtype: pa.DataType) -> HiveType:
     """The Hive type that holds values of an Arrow type; NotSupportedError (0A000) when there is none."""
-    if dtype == JSON or dtype == UUID or pa.types.is_null(dtype):
+    if is_json(dtype) or dtype == UUID or pa.types.is_null(dtype):
         return STRING
     if pa.types.is_dictionary(dtype):
         return from_arrow(dtype.value_type)

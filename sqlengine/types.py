@@ -20,6 +20,27 @@ JSON = pa.json_(pa.string())
 UUID = pa.uuid()
 
 
+class JsonbType(pa.ExtensionType):
+    """jsonb: text in its canonical form (json_canonical.py), so that equal values are equal texts."""
+
+    def __init__(self) -> None:
+        super().__init__(pa.string(), "sqlengine.jsonb")
+
+    def __hash__(self) -> int:
+        return hash(self.extension_name)
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage_type: pa.DataType, serialized: bytes) -> JsonbType:
+        return cls()
+
+
+JSONB = JsonbType()
+pa.register_extension_type(JSONB)
+
+
 @dataclass(frozen=True, slots=True)
 class TypeRow:
     """One row of the table: `sql` is PostgreSQL's name, `aliases` what else we accept."""
@@ -61,7 +82,8 @@ TYPES: tuple[TypeRow, ...] = (
     ),
     TypeRow("interval", INTERVAL, 1186, "string"),
     TypeRow("uuid", UUID, 2950, "string"),
-    TypeRow("json", JSON, 114, "string", ("jsonb", "variant")),
+    TypeRow("json", JSON, 114, "string", ("variant",)),
+    TypeRow("jsonb", JSONB, 3802, "string"),
 )
 
 _BY_NAME: dict[str, TypeRow] = {name: row for row in TYPES for name in (row.sql, *row.aliases)}
@@ -222,6 +244,29 @@ def storage_type(dtype: pa.DataType) -> pa.DataType:
     return dtype.storage_type if isinstance(dtype, pa.BaseExtensionType) else dtype
 
 
+def is_json(dtype: pa.DataType) -> bool:
+    """True for json and jsonb."""
+    return isinstance(dtype, pa.BaseExtensionType) and dtype in (JSON, JSONB)
+
+
+def has_jsonb(dtype: pa.DataType) -> bool:
+    """Whether values of a type are, or have parts that are, jsonb."""
+    if pa.types.is_nested(dtype):
+        return any(has_jsonb(dtype.field(i).type) for i in range(dtype.num_fields))
+    return dtype == JSONB
+
+
+def without_jsonb(dtype: pa.DataType) -> pa.DataType:
+    """The type with json wherever it has jsonb."""
+    if not has_jsonb(dtype):
+        return dtype
+    if pa.types.is_struct(dtype):
+        return pa.struct([field.with_type(without_jsonb(field.type)) for field in dtype])
+    if pa.types.is_map(dtype):
+        return pa.map_(without_jsonb(dtype.key_type), without_jsonb(dtype.item_type))
+    return pa.list_(without_jsonb(dtype.value_type)) if pa.types.is_list(dtype) else JSON
+
+
 def is_integer(dtype: pa.DataType) -> bool:
     """True for any whole-number type."""
     return bool(pa.types.is_integer(dtype))
@@ -262,7 +307,7 @@ def common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
         return TIMESTAMP
     if TIMESTAMPTZ in pair and pair & {pa.date32(), TIMESTAMP}:
         return TIMESTAMPTZ
-    return None
+    return JSONB if pair == {JSON, JSONB} else None
 
 
 def _common_number(left: pa.DataType, right: pa.DataType) -> pa.DataType:

@@ -151,6 +151,11 @@ class Stream(CatalogObject):
         """The columns that are in the topic's records."""
         return tuple(c for c in self.columns if c.computed is None and c.metadata is None)
 
+    @property
+    def key_columns(self) -> frozenset[str]:
+        """The columns of unique keys, of which a stream has none."""
+        return frozenset()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(CatalogObject):
@@ -186,6 +191,11 @@ class Table(CatalogObject):
         if not self.primary_key:
             return found
         return (IndexInfo(primary_key_name(self), self.primary_key, True, True, -1), *found)
+
+    @property
+    def key_columns(self) -> frozenset[str]:
+        """The columns of its unique keys."""
+        return frozenset(name for key in self.unique_keys() for name in key.columns)
 
     @property
     def row_key(self) -> tuple[str, ...]:

@@ -25,11 +25,11 @@ from sqlengine.expr.mz_now import operands
 from sqlengine.expr.parameters import stand_in
 from sqlengine.expr.simplify import simplify
 from sqlengine.functions import BUILTINS, Registry
-from sqlengine.functions.json import JSON_PATHS, OBJECTS, TWO_ARRAYS, odd_arguments
+from sqlengine.functions.json import ARRAYS_AS_JSON, JSON_PATHS, OBJECTS, TWO_ARRAYS, odd_arguments
 from sqlengine.functions.registry import Function, Resolved
 from sqlengine.functions.signature import Arg
 from sqlengine.sql import ast, deep
-from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, from_sql, is_text, to_sql
+from sqlengine.types import INTERVAL, JSON, JSONB, TIMESTAMP, TIMESTAMPTZ, from_sql, has_jsonb, is_json, is_text, to_sql
 
 
 class Scope(Protocol):
@@ -245,8 +245,11 @@ class _Binder:
                 else ("array_append" if lists[0] else "array_prepend")
             )
             return self.operator("||", name, [left, right], position)
-        if JSON in (left.type, right.type) and all(e.type == JSON or as_arg(e).literal for e in (left, right)):
-            return self.operator("||", "concat_op", [cast(e, JSON) for e in (left, right)], position)
+        if any(map(is_json, (left.type, right.type))) and all(
+            is_json(e.type) or as_arg(e).literal for e in (left, right)
+        ):
+            kind = JSONB if JSONB in (left.type, right.type) else JSON
+            return self.operator("||", "concat_op", [cast(e, kind) for e in (left, right)], position)
         if is_text(left.type) or is_text(right.type):
             return self.operator("||", "concat_op", [cast(e, pa.string()) for e in (left, right)], position)
         if left.type == pa.binary() and right.type == pa.binary():
@@ -290,7 +293,11 @@ class _Binder:
         unified = rules(expr.rules).unified if expr.rules else unify
         arg, *items = unified([self.bind(expr.arg), *self.bind_all(expr.items)], "IN")
         constants = [i for i in items if isinstance(i, tree.Const)]
-        if len(constants) == len(items) and not pa.types.is_nested(arg.type) and arg.type not in (INTERVAL, JSON):
+        if (
+            len(constants) == len(items)
+            and not pa.types.is_nested(arg.type)
+            and arg.type not in (INTERVAL, JSON, JSONB)
+        ):
             return tree.InList(pa.bool_(), arg, tuple(constants), expr.negated)
         return self._in_by_comparing(expr)
 
@@ -345,7 +352,7 @@ class _Binder:
             return tree.Call(arg.type.value_type, "array_get", (arg, coerce(index, pa.int64())))
         if pa.types.is_map(arg.type):
             return tree.Call(arg.type.item_type, "map_get", (arg, coerce(index, arg.type.key_type)))
-        if arg.type == JSON:
+        if is_json(arg.type):
             return self.operator("->", "json_get", [arg, index], None)
         if pa.types.is_struct(arg.type) and isinstance(expr.index, ast.Literal) and isinstance(expr.index.value, str):
             return self.field(ast.FieldAccess(expr.arg, expr.index.value))
@@ -396,19 +403,24 @@ class _Binder:
                 raise self._no_function(name, args, ())
             return json_path(name, args, self._json_step)
         if name == TWO_ARRAYS and len(args) == 2 and _of_arrays(args[0]):
-            name = "jsonb_object"
-        if name == "jsonb_object" and len(args) == 1 and _braces(args[0]).startswith("{{"):
+            name = ARRAYS_AS_JSON
+        if name in (ARRAYS_AS_JSON, "jsonb_object") and len(args) == 1 and _braces(args[0]).startswith("{{"):
             args = [cast(args[0], pa.list_(pa.list_(pa.string())))]
         if name in OBJECTS:
             if len(args) % 2:
                 raise odd_arguments(name)
             args = [arg if i % 2 else cast(arg, pa.string()) for i, arg in enumerate(args)]
+        if name == "pg_typeof" and len(args) == 1 and has_jsonb(args[0].type):  # for DuckDB it is json
+            return tree.Const(pa.string(), to_sql(args[0].type))
         if (other := dialect_call(name)) is not None:
             return other[0].call(other[1], args, self.functions)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(self, args)
-        found = self.functions.resolve(name, [as_arg(a) for a in args])
+        infos = [as_arg(a) for a in args]
+        found = self.functions.resolve(name, infos)
+        if name.startswith("jsonb_") and found is not None and found.arg_types[:1] == (JSON,) and infos[0].literal:
+            found = self.functions.resolve(name, [Arg(JSONB), *infos[1:]]) or found
         if found is not None:
             self._check_constants(found.function, args)
             self._check_value(found.function, args)
@@ -454,7 +466,7 @@ class _Binder:
         if name in _TYPE_CALLS and len(args) == 1:
             return cast(args[0], from_sql(name))
         known = [f for f in self.functions.lookup(name) if f.called(name)]
-        nested = any(pa.types.is_nested(a.type) or a.type == JSON for a in args)
+        nested = any(pa.types.is_nested(a.type) or is_json(a.type) for a in args)
         if not known or nested:
             made = duck_call(name, args, self.clause)
             if made is not None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlengine import errors
 from sqlengine.expr import tree
 from sqlengine.expr.coerce import type_name
-from sqlengine.types import JSON
+from sqlengine.types import is_json
 
 Step = Callable[[str, tree.Expr, tree.Expr], tree.Expr]
 """A call of a function of JSON and a key, by its name."""
@@ -17,7 +17,7 @@ Step = Callable[[str, tree.Expr, tree.Expr], tree.Expr]
 
 def json_operator(op: str, left: tree.Expr, right: tree.Expr, position: int | None, step: Step) -> tree.Expr:
     """`j #> '{a,b}'`: the keys one after the other."""
-    if left.type != JSON or not isinstance(right, tree.Const) or not isinstance(right.value, str):
+    if not is_json(left.type) or not isinstance(right, tree.Const) or not isinstance(right.value, str):
         raise errors.UndefinedFunction(
             f"operator does not exist: {type_name(left)} {op} {type_name(right)}",
             position=position,

@@ -22,7 +22,7 @@ from sqlengine.functions.kernel_errors import translate_arrow
 from sqlengine.functions.registry import Function, Value
 from sqlengine.functions.signature import Arg
 from sqlengine.functions.time_arithmetic import scalar_array
-from sqlengine.types import storage_type
+from sqlengine.types import has_jsonb, storage_type
 
 _FILTER = pc.get_function("array_filter")
 # Made without pa.scalar and pa.array, which import pandas where it is installed.
@@ -138,7 +138,7 @@ class InputStep(Step):
 class CallStep(Step):
     """A kernel over the values of the arguments."""
 
-    __slots__ = ("args", "broadcast", "kernel")
+    __slots__ = ("args", "broadcast", "kernel", "retypes")
 
     def __init__(
         self,
@@ -154,15 +154,17 @@ class CallStep(Step):
         self.kernel = kernel
         self.args = tuple(args)
         self.broadcast = broadcast
+        self.retypes = has_jsonb(dtype)
 
     def compute(self, frame: Frame) -> Value:
         values = [arg.value(frame) for arg in self.args]
         if self.broadcast:
             values = [as_array(v, frame.rows, v.type) for v in values]
         try:
-            return self.kernel(*values)
+            made = self.kernel(*values)
         except pa.ArrowException as err:
             raise translate_arrow(err, self.type) from err
+        return as_array(made, frame.rows, self.type) if self.retypes and made.type != self.type else made
 
 
 class NowStep(Step):

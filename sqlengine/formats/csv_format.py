@@ -37,7 +37,7 @@ from sqlengine.formats.options import option
 from sqlengine.formats.records import as_binary, joined, spans_of, surrounded, valid_utf8
 from sqlengine.formats.text import check_supported, convert_text, read_exactly
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.types import JSON
+from sqlengine.types import is_json
 
 _MARKER_BYTE = b"\x1f"
 _MARKER = "\x1fmarker"
@@ -315,13 +315,13 @@ def field_values(text: pa.StringArray, dtype: pa.DataType) -> Converted:
     """Fields' texts as values of any of our types; arrays also in braces."""
     if pa.types.is_list(dtype):
         text = braces_to_json(text)
-    if dtype == JSON or pa.types.is_nested(dtype):
+    if is_json(dtype) or pa.types.is_nested(dtype):
         return _from_json(text, dtype)
     return convert_text(text, dtype)
 
 
 def _check(dtype: pa.DataType) -> None:
-    if dtype == JSON or pa.types.is_nested(dtype):
+    if is_json(dtype) or pa.types.is_nested(dtype):
         check_type(dtype)
     else:
         check_supported(dtype)

@@ -14,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sqlengine.errors import DataError
 from sqlengine.formats.base import Converted, Mask, null_mask
 from sqlengine.formats.json_structure import Parts, elements, members
 from sqlengine.formats.json_syntax import read_objects
 from sqlengine.formats.records import as_text, spans_of, surrounded
 from sqlengine.formats.text import cast_each, check_supported, convert_text
-from sqlengine.types import JSON, TIMESTAMP
+from sqlengine.json_canonical import canonical
+from sqlengine.types import JSON, JSONB, TIMESTAMP, is_json
 
 _QUOTE, _BRACE, _BRACKET = ord('"'), ord("{"), ord("[")
 
@@ -29,6 +31,8 @@ def convert(texts: pa.BinaryArray, dtype: pa.DataType) -> Converted:
     texts = pc.if_else(pc.equal(texts, pa.scalar(b"null", pa.binary())), pa.scalar(None, pa.binary()), texts)
     if dtype == JSON:
         return Converted(as_text(texts).cast(JSON), np.zeros(len(texts), dtype=bool))
+    if dtype == JSONB:
+        return canonical_values(as_text(texts))
     if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
         return _convert_list(texts, dtype)
     if pa.types.is_struct(dtype):
@@ -38,9 +42,22 @@ def convert(texts: pa.BinaryArray, dtype: pa.DataType) -> Converted:
     return _convert_scalar(texts, dtype)
 
 
+def canonical_values(texts: pa.StringArray) -> Converted:
+    """Each text of JSON as jsonb; bad is what has none: \\u0000, half of a surrogate pair, a number too large."""
+    made: list[str | None] = []
+    bad = np.zeros(len(texts), dtype=bool)
+    for at, text in enumerate(texts.to_pylist()):
+        try:
+            made.append(None if text is None else canonical(text))
+        except DataError:
+            bad[at] = True
+            made.append(None)
+    return Converted(pa.ExtensionArray.from_storage(JSONB, pa.array(made, pa.string())), bad)
+
+
 def check_type(dtype: pa.DataType) -> None:
     """Raise NotSupportedError (0A000) for a type (or one inside it) that JSON cannot carry here."""
-    if dtype == JSON:
+    if is_json(dtype):
         return
     if pa.types.is_nested(dtype):
         for index in range(dtype.num_fields):

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 from sqlengine.errors import InvalidParameter
 from sqlengine.formats.base import Decoded, batch_of, null_mask
 from sqlengine.formats.json_syntax import malformed_mask
+from sqlengine.formats.json_values import canonical_values
 from sqlengine.formats.records import as_binary, as_text, spans_of, surrounded, valid_utf8
-from sqlengine.types import JSON, is_text
+from sqlengine.types import JSONB, is_json, is_text
 
 
 class RawDecoder:
@@ -28,7 +29,7 @@ class RawDecoder:
         good = valid_utf8(records)
         reason = "invalid byte sequence for encoding UTF8"
         bad = {int(i): reason for i in np.flatnonzero(~good)}
-        if dtype == JSON:
+        if is_json(dtype):
             wrapped = surrounded(pc.if_else(pa.array(good), records, b"null"), b'{"v":', b"}")
             empty = (spans_of(records).trimmed().first() == 0) & ~null_mask(records)
             wrong = (malformed_mask(wrapped) | empty) & good & ~null_mask(records)
@@ -36,6 +37,11 @@ class RawDecoder:
             good &= ~wrong
         rows = np.flatnonzero(good)
         text = as_text(records.take(pa.array(rows)))
+        if dtype == JSONB:
+            made = canonical_values(text)
+            bad |= {int(i): "malformed JSON" for i in rows[made.bad]}
+            rows = rows[~made.bad]
+            text = made.values.storage.filter(pa.array(~made.bad))
         return Decoded(batch_of(self.schema, [text.cast(dtype)], len(rows)), rows, sorted(bad.items()))
 
 
@@ -48,13 +54,13 @@ class RawEncoder:
     def encode(self, batch: pa.RecordBatch) -> pa.BinaryArray:
         """See formats.base.Encoder."""
         column = batch.column(0)
-        return (column.storage if column.type == JSON else column).cast(pa.binary())
+        return (column.storage if is_json(column.type) else column).cast(pa.binary())
 
 
 def one_column(schema: pa.Schema) -> pa.Schema:
     """The schema itself, if it fits: one column of text, bytea or JSON; InvalidParameter (22023) else."""
     fits = len(schema) == 1 and (
-        is_text(schema.field(0).type) or pa.types.is_binary(schema.field(0).type) or schema.field(0).type == JSON
+        is_text(schema.field(0).type) or pa.types.is_binary(schema.field(0).type) or is_json(schema.field(0).type)
     )
     if not fits:
         raise InvalidParameter("format raw needs exactly one column of type text, bytea or json")

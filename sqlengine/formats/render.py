@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from sqlengine.formats.base import true_mask
 from sqlengine.pgtext import join_lists, list_parts, to_text_array
-from sqlengine.types import JSON
+from sqlengine.types import is_json
 
 _NEEDS_ESCAPE = r'[\x00-\x1f"\\]'
 _ESCAPES = [("\\", "\\\\"), ('"', '\\"')] + [(chr(c), json.dumps(chr(c))[1:-1]) for c in range(32)]
@@ -41,7 +41,7 @@ def to_json(values: pa.Array) -> pa.StringArray:
     if pa.types.is_boolean(dtype):
         return pc.coalesce(values.cast(pa.string()), _NULL)
     text = to_text(values)
-    if dtype == JSON or pa.types.is_integer(dtype) or pa.types.is_decimal(dtype):
+    if is_json(dtype) or pa.types.is_integer(dtype) or pa.types.is_decimal(dtype):
         return pc.coalesce(text, _NULL)
     if pa.types.is_floating(dtype):
         finite = pc.is_finite(values)

@@ -27,6 +27,8 @@ from sqlengine.functions import (
     json_changes,
     json_path_calls,
     json_paths,
+    jsonb,
+    jsonb_made,
     likeness,
     maps,
     masks,
@@ -88,6 +90,8 @@ FAMILIES = (
     json,
     json_changes,
     json_paths,
+    jsonb,
+    jsonb_made,
     json_path_calls,
     sql_json,
 )

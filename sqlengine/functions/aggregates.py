@@ -43,8 +43,8 @@ class AggregateFunction:
                 f"function {self.name}({word}{spelt}) does not exist",
                 hint=f"the arguments are {self.name}({self.arguments})",
             )
-        if isinstance(arg_types[0] if arg_types else None, pa.BaseExtensionType) and found == kinds[0]:
-            return arg_types[0]
+        if isinstance(arg_types[0] if arg_types else None, pa.BaseExtensionType):
+            return {kinds[0]: arg_types[0], pa.list_(kinds[0]): pa.list_(arg_types[0])}.get(found, found)
         return found
 
 

@@ -8,7 +8,7 @@ by row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +22,22 @@ from sqlengine.functions.kernel_errors import translate_arrow
 from sqlengine.functions.moments_read import read_moments
 from sqlengine.functions.wrong_text import moment_kind, wrong_text
 from sqlengine.functions.zoned import clocks, moments
+from sqlengine.json_canonical import canonical_texts
 from sqlengine.reading import zone_of_now
 from sqlengine.text_style import TextStyle
-from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, is_integer, is_numeric, is_text
+from sqlengine.types import (
+    INTERVAL,
+    JSON,
+    JSONB,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    has_jsonb,
+    is_integer,
+    is_json,
+    is_numeric,
+    is_text,
+    without_jsonb,
+)
 
 ArrayKernel = Callable[[pa.Array], pa.Array]
 _MOMENTS = frozenset({pa.date32(), TIMESTAMP, TIMESTAMPTZ})
@@ -40,10 +53,12 @@ def castable(source: pa.DataType, target: pa.DataType) -> bool:
     if pa.types.is_struct(source) and pa.types.is_struct(target):
         pairs = zip(source, target, strict=False)
         return source.num_fields == target.num_fields and all(castable(a.type, b.type) for a, b in pairs)
+    if is_json(source) and is_json(target):
+        return True
     if pa.types.is_boolean(source) or pa.types.is_boolean(target):
-        return is_integer(source) or is_integer(target) or source == JSON
+        return is_integer(source) or is_integer(target) or is_json(source)
     if is_numeric(target):
-        return is_numeric(source) or source == JSON
+        return is_numeric(source) or is_json(source)
     pair = (source, target)
     return (source in _MOMENTS and target in _MOMENTS) or pair in _PAIRS or (source, None) in _PAIRS
 
@@ -61,7 +76,9 @@ def assignable(source: pa.DataType, target: pa.DataType) -> bool:
         return assignable(source.value_type, target.value_type)
     if is_text(target):
         return not pa.types.is_nested(source)
-    written = is_text(source) or source == JSON or pa.types.is_boolean(source) or pa.types.is_boolean(target)
+    if is_json(source) and is_json(target):
+        return True
+    written = is_text(source) or is_json(source) or pa.types.is_boolean(source) or pa.types.is_boolean(target)
     return not written and not pa.types.is_nested(source) and castable(source, target)
 
 
@@ -101,7 +118,7 @@ def can_raise(source: pa.DataType, target: pa.DataType) -> bool:
         return False
     if source in _MOMENTS and target in _MOMENTS:
         return source == pa.date32()
-    return True
+    return (source, target) != (JSONB, JSON)
 
 
 def _translating(plain: ArrayKernel, target: pa.DataType) -> ArrayKernel:
@@ -112,6 +129,17 @@ def _translating(plain: ArrayKernel, target: pa.DataType) -> ArrayKernel:
             raise translate_arrow(err, target) from err
 
     return kernel
+
+
+def retyped(table: pa.Table, wanted: Sequence[pa.DataType]) -> pa.Table:
+    """DuckDB's answer with its columns of json as jsonb where it is wanted."""
+    columns = []
+    for column, kind in zip(table.columns, wanted, strict=True):
+        if has_jsonb(kind) and column.type == without_jsonb(kind):
+            kernel = cast_kernel(column.type, kind)
+            column = pa.chunked_array([kernel(chunk) for chunk in column.chunks], kind)
+        columns.append(column)
+    return pa.table(columns, names=table.column_names)
 
 
 def _null_bad(kernel: ArrayKernel, array: pa.Array, target: pa.DataType) -> pa.Array:
@@ -135,7 +163,9 @@ def _kernel(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
         return _to_text(source)
     if is_text(source):
         return _from_text(target)
-    if source == JSON:
+    if source == JSONB and target == JSON:
+        return lambda a: pa.ExtensionArray.from_storage(JSON, a.storage)
+    if is_json(source):
         return lambda a: _from_text(target)(a.storage)
     if pa.types.is_list(source):
         return _lists(source, target)
@@ -258,7 +288,7 @@ def _structs(source: pa.DataType, target: pa.DataType) -> ArrayKernel:
 def _to_text(source: pa.DataType) -> ArrayKernel:
     if is_text(source):
         return lambda a: a.cast(pa.string())
-    if source == JSON:
+    if is_json(source):
         return lambda a: a.storage.cast(pa.string())
     if pa.types.is_boolean(source):
         return lambda a: a.cast(pa.string())
@@ -269,6 +299,8 @@ def _to_text(source: pa.DataType) -> ArrayKernel:
 
 def _from_text(target: pa.DataType) -> ArrayKernel:
     """Text to a value: quickly when every text is plain, else with blanks and other spellings allowed."""
+    if target == JSONB:
+        return lambda a: pa.ExtensionArray.from_storage(JSONB, canonical_texts(a))
     quick, thorough = _text_kernels(target)
 
     def kernel(a: pa.Array) -> pa.Array:
@@ -313,7 +345,7 @@ def _list_text(target: pa.DataType) -> ArrayKernel:
         in_braces = pc.fill_null(pc.match_substring_regex(a, pattern=r"^\s*\{"), False)
         if not pc.any(in_braces).as_py():
             return in_brackets(a)
-        out = duck.evaluate([from_json], {"a": braces_to_json(a.filter(in_braces))}, len(a))[0].cast(target)
+        out = _retyped(duck.evaluate([from_json], {"a": braces_to_json(a.filter(in_braces))}, len(a))[0], target)
         rest = in_brackets(a.filter(pc.invert(in_braces)))
         braced = in_braces.to_numpy(zero_copy_only=False)
         place = np.where(braced, np.cumsum(braced) - 1, len(out) + np.cumsum(~braced) - 1)
@@ -364,10 +396,16 @@ def _by_duckdb(target: pa.DataType) -> ArrayKernel:
     text = f"CAST(a AS {duck.sql_type(target)})"
 
     def kernel(a: pa.Array) -> pa.Array:
-        out = duck.evaluate([text], {"a": a}, len(a))[0]
-        return out if out.type == target else out.cast(target)
+        return _retyped(duck.evaluate([text], {"a": a}, len(a))[0], target)
 
     return kernel
+
+
+def _retyped(made: pa.Array, target: pa.DataType) -> pa.Array:
+    """DuckDB's values as ours; for it jsonb is json."""
+    if made.type == target:
+        return made
+    return _kernel(made.type, target)(made) if has_jsonb(target) else made.cast(target)
 
 
 def _bad_text(kernel: ArrayKernel, a: pa.Array, target: pa.DataType) -> errors.Error:

@@ -49,6 +49,8 @@ _TITLES = {
     "json": "JSON",
     "json_changes": "JSON taken apart and put together",
     "json_paths": "JSON changed at a path",
+    "jsonb": "jsonb",
+    "jsonb_made": "jsonb made of other values",
     "json_path_calls": "JSON searched by paths",
     "sql_json": "JSON searched by paths, as the SQL standard has it",
 }

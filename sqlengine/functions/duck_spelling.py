@@ -18,7 +18,7 @@ from sqlengine import duck, errors
 from sqlengine.array_text import braces_to_json
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.interval_text import duck_interval_text
-from sqlengine.functions.json import JSON_PATHS, OBJECTS, TWO_ARRAYS, odd_arguments
+from sqlengine.functions.json import ARRAYS_AS_JSON, JSON_PATHS, OBJECTS, TWO_ARRAYS, odd_arguments
 from sqlengine.functions.named_days import trunc_date
 from sqlengine.functions.number_format import number_type
 from sqlengine.functions.number_text import NUMBERS, duck_number_text
@@ -249,7 +249,7 @@ def _object(name: str, args: Sequence[str]) -> str | None:
     if name == TWO_ARRAYS and len(args) == 2:
         key = constant(args[0])
         if key is None or key.lstrip().startswith("{"):
-            return spelling("jsonb_object", args) if key is not None else f"json_of_two({', '.join(args)})"
+            return spelling(ARRAYS_AS_JSON, args) if key is not None else f"json_of_two({', '.join(args)})"
     pairs = zip(args[::2], args[1::2], strict=True)
     keyed = ((k if constant(k) is not None else f"text_of({k})", v) for k, v in pairs)
     return f"json_object({', '.join(part for pair in keyed for part in pair)})"
@@ -302,7 +302,7 @@ _SPECIAL: dict[tuple[str, int | None], _Special] = {
     ("row", None): _row,
     **{(name, None): _object for name in OBJECTS},
     ("format", None): _in_places,
-    ("jsonb_object", 1): _pairs,
+    **{(name, 1): _pairs for name in (ARRAYS_AS_JSON, "jsonb_object")},
     ("concat", None): _of_texts,
     ("concat_ws", None): _of_texts,
     ("named_struct", None): _named_struct,

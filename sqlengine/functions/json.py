@@ -7,7 +7,7 @@ from 0.
 from __future__ import annotations
 
 from sqlengine import errors
-from sqlengine.functions.registry import declare
+from sqlengine.functions.registry import Function, declare
 
 _PATH = "'$.' || '\"' || replace({1}, '\"', '\\\"') || '\"'"
 
@@ -16,6 +16,9 @@ JSON_PATHS = ("json_extract_path", "jsonb_extract_path", "json_extract_path_text
 
 OBJECTS = ("json_build_object", "jsonb_build_object", "json_object")
 """Names of the function of keys and values in turn; keys are made texts when it is bound and spelt."""
+
+ARRAYS_AS_JSON = "json_of_arrays"
+"""What JSON_OBJECT is of arrays of texts; jsonb_object is the same as jsonb."""
 
 TWO_ARRAYS = "json_object"
 """The one of OBJECTS that, of two arrays of texts, is PostgreSQL's function of keys and values."""
@@ -100,7 +103,7 @@ to_json = declare(
     "to_json(x any) -> json",
     "any value as JSON",
     example="to_json(1) ->> '$' IS NULL",
-    aliases=("to_jsonb", "row_to_json", "json_scalar"),
+    aliases=("row_to_json", "json_scalar"),
     duck="to_json({0})",
 )
 json_text = declare(
@@ -114,30 +117,38 @@ build_object = declare(
     "json_build_object() -> json; json_build_object(VARIADIC keys_and_values any) -> json",
     "an object of keys and values in turn; JSON_OBJECT(KEY k VALUE v, ...) means the same",
     example="json_build_object('a', 1, 'b', NULL) ->> 'a' = '1'",
-    aliases=OBJECTS[1:],
+    aliases=OBJECTS[2:],
     duck="json_object({*})",
     strict=False,
     can_raise=True,
 )
-object_of_pairs = declare(
-    "jsonb_object(items text[]) -> json; jsonb_object(pairs text[][]) -> json",
-    "an object of keys and values in turn, or of pairs; JSON_OBJECT(items) means the same",
-    example="jsonb_object(ARRAY['a', '1', 'b', NULL])::text = '{\"a\":\"1\",\"b\":null}'",
-    duck="json_of_pairs(to_json({0}))",
-    can_raise=True,
-)
-object_of_texts = declare(
-    "jsonb_object(keys text[], items text[]) -> json",
-    "an object of the keys and values of two arrays; JSON_OBJECT(keys, items) means the same",
-    example="jsonb_object(ARRAY['a', 'b'], ARRAY['1', '2']) ->> 'b' = '2'",
-    duck="json_of_texts({0}, {1})",
-    can_raise=True,
-)
+
+
+def _of_arrays(name: str, kind: str, example: str) -> tuple[Function, Function]:
+    """The function of one array, and of two."""
+    pairs = declare(
+        f"{name}(items text[]) -> {kind}; {name}(pairs text[][]) -> {kind}",
+        f"an object of keys and values in turn, or of pairs, as {kind}; JSON_OBJECT(items) means json's",
+        example=f"{name}(ARRAY['a', '1', 'b', NULL])::text = '{example}'",
+        duck="json_of_pairs(to_json({0}))",
+        can_raise=True,
+    )
+    texts = declare(
+        f"{name}(keys text[], items text[]) -> {kind}",
+        f"an object of the keys and values of two arrays, as {kind}; JSON_OBJECT(keys, items) means json's",
+        example=f"{name}(ARRAY['a', 'b'], ARRAY['1', '2']) ->> 'b' = '2'",
+        duck="json_of_texts({0}, {1})",
+        can_raise=True,
+    )
+    return pairs, texts
+
+
+json_of_pairs, json_of_texts = _of_arrays(ARRAYS_AS_JSON, "json", '{"a":"1","b":null}')
+jsonb_of_pairs, jsonb_of_texts = _of_arrays("jsonb_object", "jsonb", '{"a": "1", "b": null}')
 build_array = declare(
     "json_build_array() -> json; json_build_array(VARIADIC items any) -> json",
     "an array of values of any types",
     example="json_array_length(json_build_array(1, 'a', NULL)) = 3",
-    aliases=("jsonb_build_array",),
     duck="json_array({*})",
     strict=False,
 )

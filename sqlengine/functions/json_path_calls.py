@@ -40,9 +40,10 @@ def _declared(
     made = []
     for count in range(len(_MORE) + 1):
         params = ", ".join(("j json", "path text", *(text for text, _ in _MORE[:count])))
+        of_jsonb = f"{name}({params}) -> {kind}".replace("j json", "j jsonb", 1).replace("-> json", "-> jsonb")
         made.append(
             scalar(
-                f"{name}({params}) -> {kind}",
+                f"{name}({params}) -> {kind}; {of_jsonb}",
                 words + ("", "; with variables", "; with variables, and silent about errors in its shape")[count],
                 example=example.format(("", ", '{\"x\": 1}'", ", '{\"x\": 1}', true")[count]),
                 constant_args=(1,),
@@ -70,7 +71,7 @@ items, items_with, items_silent = _declared(
 )  # fmt: skip
 array, array_with, array_silent = _declared(
     "jsonb_path_query_array", _array, JSON, "json", "all that a path leads to, as one array of JSON",
-    """jsonb_path_query_array('{{"a": [1, 2]}}', '-$.a'{})::text = '[-1,-2]'""",
+    """jsonb_path_query_array('{{"a": [1, 2]}}', '-$.a'{})::text = '[-1, -2]'""",
 )  # fmt: skip
 first, first_with, first_silent = _declared(
     "jsonb_path_query_first", _first, JSON, "json", "the first that a path leads to, or NULL",

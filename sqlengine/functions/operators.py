@@ -19,7 +19,8 @@ from sqlengine.functions.arrays_of import interval_order
 from sqlengine.functions.casting import decimal_to_float
 from sqlengine.functions.registry import Function, Kernel, Value, declare, scalar
 from sqlengine.functions.signature import Arg
-from sqlengine.types import INTERVAL
+from sqlengine.json_canonical import normal_texts, order_keys
+from sqlengine.types import INTERVAL, JSONB
 
 _call: Callable[[str], Any] = pc.get_function
 
@@ -307,6 +308,9 @@ def _compare_factory(name: str) -> Callable[[Sequence[pa.DataType], pa.DataType]
         dtype = arg_types[0]
         if pa.types.is_floating(dtype):
             return _compare_floats(name)
+        if dtype == JSONB:
+            key = _jsonb_texts(normal_texts if name in ("eq", "ne") else order_keys)
+            return lambda a, b: arrow.call([key(a), key(b)])
         if dtype == INTERVAL:
             return lambda a, b: arrow.call([_interval_key(a), _interval_key(b)])
         if isinstance(dtype, pa.BaseExtensionType):
@@ -327,6 +331,17 @@ def _interval_key(value: Value) -> Value:
     if isinstance(value, pa.Scalar):
         return interval_order(pa.array([value.as_py()], INTERVAL))[0]
     return interval_order(value)
+
+
+def _jsonb_texts(make: Callable[[pa.Array], pa.Array]) -> Callable[[Value], Value]:
+    """What two columns of jsonb, or constants, are compared by."""
+
+    def key(value: Value) -> Value:
+        if not isinstance(value, pa.Scalar):
+            return make(value.storage)
+        return make(pa.array([value.as_py()], pa.string()))[0]
+
+    return key
 
 
 def _storage(value: Value) -> Value:

@@ -18,11 +18,13 @@ import pyarrow as pa
 
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.types import (
+    JSON,
     TIMESTAMP,
     TIMESTAMPTZ,
     common_type,
     from_sql,
     is_integer,
+    is_json,
     is_numeric,
     is_text,
     split_top_level,
@@ -188,6 +190,8 @@ def _promotion(source: pa.DataType, target: pa.DataType) -> int | None:
         if low == high:
             return 1
         return high - low if high > low else None
+    if is_json(source) and is_json(target):
+        return 1 if target == JSON else 2
     moments = [pa.date32(), TIMESTAMP, TIMESTAMPTZ]
     if source in moments and target in moments:
         gap = moments.index(target) - moments.index(source)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from sqlengine import duck
 from sqlengine.delta import Delta, concat
+from sqlengine.functions.casting import retyped
 from sqlengine.operators.base import Operator, State, Times
 from sqlengine.operators.consolidate import consolidate
 from sqlengine.operators.sub_flow import within
@@ -56,14 +57,14 @@ class RecomputeOperator(Operator):
         text = fill_marks(self._sql, {NOW: duck.now_literal(now_us)})
         try:
             for name, table in tables.items():
-                connection.register(name, table)
+                connection.register(name, duck.lent(table))
             answer = connection.sql(text).to_arrow_table()
         except Exception as error:
             raise duck.translated(error) from error
         finally:
             for name in tables:
                 connection.unregister(name)
-        return _as_declared(duck.normalise(answer), self.schema)
+        return _as_declared(retyped(duck.normalise(answer), self.schema.types), self.schema)
 
     def state_size(self) -> Mapping[str, int]:
         rows = sum(store.num_rows for store in self._inputs) + self._answer.num_rows

@@ -22,6 +22,7 @@ from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.functions.aggregates import AGGREGATES, aggregate
 from sqlengine.plan import build
 from sqlengine.plan.columns import columns_of
+from sqlengine.plan.comparable import normal, ordered
 from sqlengine.plan.nodes import AggregateCall, AssignWindow, Filter, Node, Project
 from sqlengine.plan.rewrite import transform, walk
 from sqlengine.plan.scope import Relation, Visible
@@ -360,13 +361,13 @@ class Aggregation:
         flag = None if call.filter is None else self._input(inputs, self._condition(call.filter))
         order = tuple(
             (
-                self._input(inputs, bind_scalar(o.expr, self.relation)),
+                self._input(inputs, ordered(bind_scalar(o.expr, self.relation))),
                 o.descending,
                 o.nulls_first if o.nulls_first is not None else o.descending,
             )
             for o in (*call.order_by, *call.within_group)
         )
-        at = tuple(self._input(inputs, b) for b in bound)
+        at = tuple(self._input(inputs, normal(b) if call.distinct else b) for b in bound)
         return AggregateCall(call.name, at, kind, call.distinct, flag, order, tuple(constants), call.user)
 
     def single(self, inputs: list[Expr], call: ast.Call) -> tuple[AggregateCall, Callable[[ast.Column], ast.Expr]]:

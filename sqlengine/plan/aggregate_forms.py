@@ -93,10 +93,10 @@ def _form(expr: ast.Expr) -> ast.Expr | None:
         plain = replace(call, name=name.removesuffix(STRICT))
         return _form(_of_present(plain, plain.args[-1]))
     if name in JSON_LISTS and len(call.args) == 1:
-        return ast.Call("to_json", (replace(call, name="array_agg"),))
+        return ast.Call(_maker(name), (replace(call, name="array_agg"),))
     if name in JSON_MAPS and len(call.args) == 2:
         keys, values = (replace(call, name="array_agg", args=(a,)) for a in (_text(call.args[0]), call.args[1]))
-        return ast.Call("to_json", (ast.Call("map_of", (keys, values)),))
+        return ast.Call(_maker(name), (ast.Call("map_of", (keys, values)),))
     if name == "map_agg" and len(call.args) == 2:
         return ast.Call("map_of", tuple(replace(call, name="array_agg", args=(a,)) for a in call.args))
     if name in REGRESSIONS and len(call.args) == 2 and not call.distinct:
@@ -108,6 +108,11 @@ def _form(expr: ast.Expr) -> ast.Expr | None:
     if aggregate(name) is None and _is_duck_aggregate(name) and call.args:
         return _over_list(call)
     return call if call != expr else None
+
+
+def _maker(name: str) -> str:
+    """What makes json, or jsonb, of an aggregate's values."""
+    return "to_jsonb" if name.startswith("jsonb") else "to_json"
 
 
 def _over_form(call: ast.Call) -> ast.Expr | None:

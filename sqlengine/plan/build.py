@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from sqlengine.expr.simplify import conjunction
 from sqlengine.expr.tree import Call, Const, Expr, InputRef, children
-from sqlengine.plan import nodes
+from sqlengine.plan import comparable, nodes
 from sqlengine.plan.columns import columns_of, schema_with
-from sqlengine.plan.exprs import substitute
+from sqlengine.plan.exprs import map_refs, substitute
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.properties import derive, schema_of
 from sqlengine.plan.unify import coerce
@@ -133,6 +133,8 @@ def changelog(node: Node) -> Node:
 
 def grouped(node: Node, keys: Sequence[int], calls: Sequence[nodes.AggregateCall]) -> Node:
     """GROUP BY; output = keys then aggregates, named $g0.. and $a0.."""
+    if comparable.any_of(node.schema.types, keys):
+        node, keys = _with_more(node, [comparable.normal(ref(node, k)) for k in keys])
     known = columns_of(node.schema).fields
     fields = [pa.field(f"$g{i}", known[k].type) for i, k in enumerate(keys)]
     fields += [pa.field(f"$a{i}", c.type) for i, c in enumerate(calls)]
@@ -142,9 +144,18 @@ def grouped(node: Node, keys: Sequence[int], calls: Sequence[nodes.AggregateCall
 
 
 def joined(
-    left: Node, right: Node, kind: str, left_keys: Sequence[int], right_keys: Sequence[int], residual: Expr | None
+    left: Node,
+    right: Node,
+    kind: str,
+    left_keys: Sequence[int],
+    right_keys: Sequence[int],
+    residual: Expr | None,
+    null_safe: bool = False,
 ) -> Node:
-    """Equi-join; output = left columns then right columns, of a semi or anti join the left's only."""
+    """Equi-join; output = left columns then right columns, of a semi or anti join the left's only; `null_safe`: NULLs
+    among the keys are equal."""
+    if comparable.any_of(left.schema.types, left_keys) or comparable.any_of(right.schema.types, right_keys):
+        return _joined_by_keys(left, right, kind, left_keys, right_keys, residual, null_safe)
     schema = left.schema if kind in ("semi", "anti") else side_by_side(left, right)
     return derive(
         nodes.Join(
@@ -155,8 +166,48 @@ def joined(
             left_keys=tuple(left_keys),
             right_keys=tuple(right_keys),
             residual=residual,
+            null_safe=null_safe,
         )
     )
+
+
+def _joined_by_keys(
+    left: Node,
+    right: Node,
+    kind: str,
+    left_keys: Sequence[int],
+    right_keys: Sequence[int],
+    residual: Expr | None,
+    null_safe: bool,
+) -> Node:
+    """The join by what the values of its keys are equal by, without those columns."""
+    widths = len(left.schema), len(right.schema)
+    left, left_keys = _with_more(left, [comparable.key(ref(left, k)) for k in left_keys])
+    right, right_keys = _with_more(right, [comparable.key(ref(right, k)) for k in right_keys])
+    more = len(left.schema) - widths[0]
+    if residual is not None and more:
+        residual = map_refs(
+            residual, lambda r: r if r.index < widths[0] else InputRef(type=r.type, index=r.index + more, name=r.name)
+        )
+    made = joined(left, right, kind, left_keys, right_keys, residual, null_safe)
+    places = list(range(widths[0]))
+    if kind not in ("semi", "anti"):
+        places += range(len(left.schema), len(left.schema) + widths[1])
+    return chosen(made, places)
+
+
+def _with_more(node: Node, exprs: Sequence[Expr]) -> tuple[Node, list[int]]:
+    """The node with those expressions among its columns, and where they are."""
+    columns = refs(node)
+    places = []
+    for expr in exprs:
+        if isinstance(expr, InputRef):
+            places.append(expr.index)
+            continue
+        places.append(len(columns))
+        columns.append(expr)
+    more = [f"$k{i}" for i in range(len(node.schema), len(columns))]
+    return projected(node, columns, [*node.schema.names, *more]), places
 
 
 def or_zero(expr: Expr) -> Expr:
@@ -190,6 +241,13 @@ def top_n(
     rank_name: str | None = None,
 ) -> Node:
     """The first `limit` rows of each partition."""
+    if comparable.any_of(node.schema.types, [*partition, *(at for at, _, _ in order)]):
+        width = len(node.schema)
+        node, partition = _with_more(node, [comparable.key(ref(node, k)) for k in partition])
+        node, places = _with_more(node, [comparable.ordered(ref(node, at)) for at, _, _ in order])
+        order = [(at, descending, first) for at, (_, descending, first) in zip(places, order, strict=True)]
+        made = top_n(node, partition, order, limit, offset, function, rank_name)
+        return chosen(made, [*range(width), *range(len(node.schema), len(made.schema))])
     schema = node.schema
     if rank_name is not None:
         schema = schema_with((*columns_of(schema).fields, pa.field(rank_name, pa.int64())))

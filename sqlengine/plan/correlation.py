@@ -16,11 +16,10 @@ from typing import Any, Protocol
 from sqlengine.errors import Error
 from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.tree import Expr
-from sqlengine.plan import build, nodes
+from sqlengine.plan import build
 from sqlengine.plan.aggregate import has_aggregates
 from sqlengine.plan.lateral_rows import rows_beside
 from sqlengine.plan.nodes import Node
-from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import conjoin, transform
 from sqlengine.plan.scope import HIDDEN, Relation, Visible
 from sqlengine.plan.unify import coerce, met
@@ -255,9 +254,7 @@ def null_safe_join(
     residual: Expr | None,
 ) -> Node:
     """A join whose keys are equal when both are NULL."""
-    node = build.joined(left, right, kind, left_keys, right_keys, residual)
-    assert isinstance(node, nodes.Join)
-    return derive(replace(node, null_safe=bool(left_keys)))
+    return build.joined(left, right, kind, left_keys, right_keys, residual, null_safe=bool(left_keys))
 
 
 def padded(domain: Domain, groups: Relation, counts: Sequence[int]) -> Relation:

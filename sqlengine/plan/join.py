@@ -21,6 +21,7 @@ from sqlengine.expr.bind import bind as bind_scalar
 from sqlengine.expr.dialects import rules
 from sqlengine.expr.tree import Call, Expr, InputRef, input_columns
 from sqlengine.plan import build, nodes
+from sqlengine.plan.comparable import key
 from sqlengine.plan.correlation import (
     DependentBinder,
     is_dependent,
@@ -322,7 +323,7 @@ def _take_key(condition: ast.Expr, both: Relation, sides: tuple[_Side, _Side]) -
             hint="cast one of the two sides",
         )
     for side, expr in zip(sides, (a, b), strict=True):
-        side.keys.append(side.add_key(coerce(expr, common, condition.rules)))
+        side.keys.append(side.add_key(key(coerce(expr, common, condition.rules))))
     return True
 
 

@@ -20,6 +20,7 @@ from sqlengine.expr.tree import Const, Expr, InputRef
 from sqlengine.functions import BUILTINS
 from sqlengine.functions.aggregates import aggregate
 from sqlengine.plan import build, nodes
+from sqlengine.plan.comparable import key, ordered
 from sqlengine.plan.frame import frame_of
 from sqlengine.plan.properties import derive
 from sqlengine.plan.rewrite import transform, walk
@@ -95,10 +96,10 @@ class _Stack:
         """The relation with hidden columns and one column a call, named $w<first>, ..."""
         window = calls[0].over
         assert window is not None
-        partition = tuple(self._column(bind_scalar(e, self.relation)) for e in window.partition_by)
+        partition = tuple(self._column(key(bind_scalar(e, self.relation))) for e in window.partition_by)
         order = tuple(
             (
-                self._column(bind_scalar(o.expr, self.relation)),
+                self._column(ordered(bind_scalar(o.expr, self.relation))),
                 o.descending,
                 o.nulls_first if o.nulls_first is not None else o.descending,
             )

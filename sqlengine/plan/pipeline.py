@@ -5,7 +5,7 @@ lower -> bind -> optimize -> physical
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import field
 
 import pyarrow as pa
@@ -14,6 +14,8 @@ from sqlengine import sql
 from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import FileTable, MaterializedView, Stream, Table
 from sqlengine.errors import InvalidDefinition, NotSupportedError
+from sqlengine.expr.tree import Cast, Expr
+from sqlengine.functions.casting import castable
 from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
 from sqlengine.plan.bind import Binder
@@ -109,6 +111,16 @@ class Planned:
         if names == self.schema.names:
             return self
         return replace(self, physical=build.renamed(self.physical, names))
+
+    def declared(self, types: Sequence[pa.DataType]) -> Planned:
+        """The same plan with its first columns in those types: what is jsonb now was json in older directories."""
+        if all(have == wanted for have, wanted in zip(self.schema.types, types, strict=False)):
+            return self
+        columns: list[Expr] = [
+            Cast(types[i], ref) if i < len(types) and ref.type != types[i] and castable(ref.type, types[i]) else ref
+            for i, ref in enumerate(build.refs(self.physical))
+        ]
+        return replace(self, physical=build.projected(self.physical, columns, self.schema.names))
 
     def sources(self) -> list[str]:
         """Names of the objects the plan scans."""

@@ -21,6 +21,7 @@ from sqlengine.catalog.objects import CatalogObject, ColumnInfo, FileTable, Plan
 from sqlengine.catalog.system import SystemTable
 from sqlengine.delta import Delta
 from sqlengine.errors import DatatypeMismatch, SyntaxError  # noqa: A004 - SQL's word
+from sqlengine.json_canonical import order_keys
 from sqlengine.plan.nodes import Node
 from sqlengine.plan.pipeline import Planned, plan_lowered
 from sqlengine.quick_dataclass import dataclass
@@ -32,6 +33,7 @@ from sqlengine.runtime.named_files import FORMATS, columns_of_files
 from sqlengine.runtime.planning import Planning
 from sqlengine.runtime.script_rows import written_rows
 from sqlengine.sql import ast
+from sqlengine.types import JSONB
 from sqlengine.workers import ALONE, Workers
 
 _END_OF_TIME = np.iinfo(np.int64).max
@@ -189,7 +191,7 @@ def _with_order(
 ) -> tuple[Any, list[tuple[int | str, bool, bool]]]:
     """The query with what it is ordered by among its columns, and (place or name, descending, nulls first) of each.
 
-    ORDER BY stays where a LIMIT needs it."""
+    ORDER BY stays where a LIMIT or DISTINCT ON needs it."""
     order: list[tuple[int | str, bool, bool]] = []
     hidden: list[ast.SelectItem] = []
     names = [i.name for i in tree.items] if isinstance(tree, ast.Select) else None
@@ -203,7 +205,8 @@ def _with_order(
             place = f"{_HIDDEN}{len(hidden)}"
             hidden.append(ast.SelectItem(item.expr, place))
         order.append((place, item.descending, bool(item.nulls_first)))
-    bare = tree if tree.limit is not None or tree.offset is not None else replace(tree, order_by=())
+    is_needed = tree.limit is not None or tree.offset is not None or isinstance(tree, ast.Select) and tree.distinct_on
+    bare = tree if is_needed else replace(tree, order_by=())
     if hidden and isinstance(bare, ast.Select):
         bare = replace(bare, items=(*bare.items, *hidden))
     return bare, order
@@ -240,6 +243,8 @@ def _sorted(table: pa.Table, sort: Sequence[tuple[int, bool, bool]]) -> pa.Array
         column = table.column(place)
         if pa.types.is_nested(column.type):
             raise DatatypeMismatch(f"rows cannot be ordered by {table.schema.names[place]}: it is nested")
+        if column.type == JSONB:
+            column = pa.chunked_array([order_keys(c.storage) for c in column.chunks], pa.binary())
         if isinstance(column.type, pa.BaseExtensionType):
             column = pa.chunked_array([c.storage for c in column.chunks], column.type.storage_type)
         nulls = pc.is_null(column).cast(pa.int8())

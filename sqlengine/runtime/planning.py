@@ -49,8 +49,9 @@ class Planning:
         return replace(plan_query(query, emit, seen.planner(planning)), threads=threads)
 
     def plan_again(self, obj: MaterializedView | Sink) -> Planned:
-        """The plan of a view or sink as it was made."""
-        return self.plan(sql.parse_query(planned_text(obj)), emit_of(obj), obj.planning)
+        """The plan of a view or sink as it was made; a view's columns keep the types that they had then."""
+        planned = self.plan(sql.parse_query(planned_text(obj)), emit_of(obj), obj.planning)
+        return planned.declared([c.type for c in obj.columns]) if isinstance(obj, MaterializedView) else planned
 
     def planner(self, planning: PlanningInfo) -> Planner:
         """What planning needs to know; what `planning` has no row count of is counted now."""

@@ -20,18 +20,25 @@ from sqlengine.errors import (
 )
 from sqlengine.functions.casting import cast_kernel, castable
 from sqlengine.functions.from_arrow import aligned
+from sqlengine.json_canonical import normal_texts
 
 Default = Callable[[ColumnInfo, int], pa.Array]
 """A column's DEFAULT for n rows."""
 
 
 def conform(
-    rows: pa.Table, columns: Sequence[ColumnInfo], named: Sequence[str] | None, default: Default, relation: str
+    rows: pa.Table,
+    columns: Sequence[ColumnInfo],
+    named: Sequence[str] | None,
+    default: Default,
+    relation: str,
+    keys: Collection[str] = (),
 ) -> pa.Table:
     """`rows` as a table of exactly `columns` of a relation, in their order and types.
 
     `named`: the target column of each of the rows' columns (None: by position when INSERT had no list).  Columns not
-    named take their default, else NULL.  Raises UndefinedColumn, DuplicateColumn, DatatypeMismatch, InvalidText,
+    named take their default, else NULL.  `keys`: columns of unique keys, in which equal values are to be the same, as
+    they are in all types but jsonb.  Raises UndefinedColumn, DuplicateColumn, DatatypeMismatch, InvalidText,
     InvalidDatetime, OutOfRange, StringTooLong (22001), NotNullViolation (23502).
     """
     targets = list(named) if named is not None else [c.name for c in columns][: rows.num_columns]
@@ -50,8 +57,14 @@ def conform(
         column = given.get(info.name)
         if column is None:
             column = pa.chunked_array([default(info, rows.num_rows)])
-        arrays.append(required(limited(cast_column(column, info), info), info, relation))
+        made = required(limited(cast_column(column, info), info), info, relation)
+        arrays.append(_normal(made) if info.type == types.JSONB and info.name in keys else made)
     return pa.table(arrays, schema=pa.schema([pa.field(c.name, c.type) for c in columns]))
+
+
+def _normal(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    chunks = [pa.ExtensionArray.from_storage(types.JSONB, normal_texts(chunk.storage)) for chunk in column.chunks]
+    return pa.chunked_array(chunks, types.JSONB)
 
 
 def check_columns(names: Sequence[str], known: Collection[str], relation: str) -> None:

@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from sqlengine import duck, sql
 from sqlengine.errors import Error
+from sqlengine.functions.casting import retyped
 from sqlengine.snapshot import pg
 from sqlengine.snapshot.expand import Expanded, typed
+from sqlengine.snapshot.jsonb import as_jsonb
 
 _BY_ARRIVAL = re.compile(r"\b(?:first|last|list|array_agg|string_agg|any_value)\(", re.IGNORECASE)
 """Aggregates whose answer depends on the order of rows.  DuckDB reads the batches of a table side by side, so that
@@ -45,11 +47,13 @@ def run(
     try:
         for name, table in tables.items():
             names[name] = name
-            connection.register(name, table.combine_chunks() if ordered else table)
+            connection.register(name, duck.lent(table.combine_chunks() if ordered else table))
         if on_start is not None:
             on_start(connection)
         answer = connection.sql(text).to_arrow_table()
         table = duck.normalise(answer)
+        if expanded.only_jsonb:
+            table = retyped(table, [as_jsonb(column.type) for column in table.columns])
     except Error:  # it has been cancelled before it began
         raise
     except Exception as error:

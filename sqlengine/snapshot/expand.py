@@ -19,6 +19,7 @@ from sqlengine.functions.duck_spelling import spelling
 from sqlengine.functions.user import UserFunctions
 from sqlengine.quick_dataclass import dataclass
 from sqlengine.snapshot import pg
+from sqlengine.snapshot.jsonb import as_jsonb, asks_of_json, asks_of_jsonb
 from sqlengine.snapshot.user import called, register
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
@@ -29,7 +30,8 @@ from sqlengine.types import to_sql
 class Expanded:
     """`text`: DuckDB SQL; `inputs`: the table name in the text -> the object it stands for; `changes`: it reads a
     CHANGELOG, which has no rows at one moment; `of_session`: it asks who is asking (snapshot/pg.py); `pg_types`: the
-    columns' types in PostgreSQL's words where Arrow's do not tell, empty when PostgreSQL's catalog is not read."""
+    columns' types in PostgreSQL's words where Arrow's do not tell, empty when PostgreSQL's catalog is not read;
+    `jsonb`: it asks of jsonb, `only_jsonb`: and of no json (snapshot/jsonb.py)."""
 
     text: str
     inputs: dict[str, CatalogObject]
@@ -37,6 +39,8 @@ class Expanded:
     changes: bool = False
     of_session: bool = False
     pg_types: tuple[str | None, ...] = ()
+    jsonb: bool = False
+    only_jsonb: bool = False
 
     @property
     def tick_dependent(self) -> bool:
@@ -51,6 +55,8 @@ class Expanded:
         """The answer's schema; binding errors of DuckDB come out as ours."""
         text = sql.fill_marks(self.text, _SAMPLES)
         schema = duck.describe(text, self.schemas())
+        if self.only_jsonb:
+            schema = pa.schema([f.with_type(as_jsonb(f.type)) for f in schema])
         return typed(schema, self.pg_types) if len(self.pg_types) == len(schema) else schema
 
 
@@ -103,6 +109,7 @@ class _Expansion:
     changes: bool = False
     of_session: bool = False
     outputs: sql.PgOutputs = ()
+    texts: list[str] = field(default_factory=list)
     lent: Mapping[str, CatalogObject] = field(default_factory=dict)
 
     def relation(self, ref: ast.TableRef) -> str:
@@ -125,6 +132,7 @@ class _Expansion:
     def render(self, query: ast.Query) -> str:
         """The query's DuckDB text."""
         self.changes = self.changes or sql.reads_changes(query)
+        self.texts.append(query.text)
         if sql.matches_rows(query):
             raise OwnOperators(
                 "MATCH_RECOGNIZE is not supported here", hint="create a materialized view of it, and read that"
@@ -259,6 +267,9 @@ def expand(
     expansion = _Expansion(catalog, functions, "in", time_column, state_table, lent=lent or {})
     text = expansion.render(query)
     kinds = tuple(kind for _, kind in expansion.outputs)
+    read = tuple(expansion.inputs.values())
+    named = all(kind in (None, "regtype") for kind in kinds)  # by pg_typeof, which our own operators know, too
+    jsonb = named and asks_of_jsonb(expansion.texts, read)
     return Expanded(
         text,
         expansion.inputs,
@@ -266,4 +277,6 @@ def expand(
         expansion.changes,
         expansion.of_session or any(map(pg.prints, kinds)),
         kinds,
+        jsonb,
+        jsonb and not asks_of_json(expansion.texts, read),
     )

@@ -302,7 +302,7 @@ def kind_of(node: Any, column_type: ColumnType) -> str | None:
             named = column_type(node)
             if named is not None and named.endswith("[]"):
                 return "array"
-            return "timestamp" if named == "timestamptz" else named
+            return {"timestamptz": "timestamp", "jsonb": "json"}.get(named or "", named)
         case exp.Anonymous():
             name = node.name.lower()
             first = node.expressions[0] if node.expressions else None

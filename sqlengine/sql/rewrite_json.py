@@ -25,7 +25,7 @@ _MADE = {
 }
 """(constructor, what becomes of NULL) -> the function that makes it."""
 _OTHERWISE = {"JSON_OBJECT": "NULL", "JSON_ARRAY": "ABSENT", "JSON_OBJECTAGG": "NULL", "JSON_ARRAYAGG": "ABSENT"}
-_OF_ARRAYS = {1: "jsonb_object", 2: "json_object"}
+_OF_ARRAYS = {1: "json_of_arrays", 2: "json_object"}
 """JSON_OBJECT of that many arguments without any of SQL's words may be PostgreSQL's of arrays of texts."""
 CALLS = _OTHERWISE.keys() | PATHS
 

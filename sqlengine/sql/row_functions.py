@@ -46,6 +46,9 @@ def as_rows(node: exp.Expr, name: str) -> None:
     if len(node.expressions) not in _ARGUMENTS.get(name, (1,)) and name not in _MORE_ARGUMENTS:
         return
     above, arguments = node.parent, node.expressions
+    if name.startswith("jsonb_") and isinstance(arguments[0], exp.Literal):
+        arguments[0].replace(exp.Cast(this=arguments[0].copy(), to=exp.DataType.build("jsonb", dialect="postgres")))
+        arguments = node.expressions
     lists = [call(function, *(a if len(functions) == 1 else a.copy() for a in arguments)) for function in functions]
     if isinstance(above, (exp.Table, exp.Lateral)) and above.this is node:
         _in_from(above, lists, columns or (name,), name)

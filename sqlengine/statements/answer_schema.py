@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from sqlengine.errors import NotSupportedError
 from sqlengine.expr.session_facts import session_facts
 from sqlengine.runtime.one_shot import prepare
-from sqlengine.snapshot.expand import OwnOperators
+from sqlengine.snapshot.expand import Expanded, OwnOperators
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.statements.context import Context
@@ -19,8 +20,21 @@ def answer_schema(query: ast.Query, context: Context, *, makes_rows: bool = True
     with context.instance.lock:
         if query.dialect == POSTGRES:
             try:
-                return context.instance.expanded(query, context.lent).describe()
+                expanded = context.instance.expanded(query, context.lent)
             except OwnOperators:
                 pass
+            else:
+                return _of_jsonb(query, context, expanded) or expanded.describe()
         with session_facts(facts_of(context)):
             return prepare(query, context.instance.planning, makes_rows=makes_rows).schema
+
+
+def _of_jsonb(query: ast.Query, context: Context, expanded: Expanded) -> pa.Schema | None:
+    """The columns of a query that asks of jsonb; None where DuckDB answers it (statements/select.py)."""
+    if not expanded.jsonb or context.lent:
+        return None
+    try:
+        with session_facts(facts_of(context)):
+            return prepare(query, context.instance.planning).schema
+    except NotSupportedError:
+        return None

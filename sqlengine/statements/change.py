@@ -128,7 +128,7 @@ def conformed(table: Table, rows: pa.Table) -> pa.Table:
     def no_default(info: object, count: int) -> pa.Array:
         raise NotNullViolation("a column is missing")
 
-    return conform(rows, table.stored_columns(), None, no_default, table.name)
+    return conform(rows, table.stored_columns(), None, no_default, table.name, table.key_columns)
 
 
 def changeable(context: Context, name: tuple[str, ...], verb: str) -> Table:

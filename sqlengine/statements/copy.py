@@ -144,9 +144,8 @@ def _rows(context: Context, target: Stream | Table, polled: Polled, names: list[
     batch = polled.batch
     if batch is None or not batch.num_rows:
         return None
-    return conform(
-        pa.Table.from_batches([batch]), target.stored_columns(), names, default_of(context, target), target.name
-    )
+    rows, default = pa.Table.from_batches([batch]), default_of(context, target)
+    return conform(rows, target.stored_columns(), names, default, target.name, target.key_columns)
 
 
 def _write(context: Context, target: Stream | Table, rows: pa.Table) -> None:

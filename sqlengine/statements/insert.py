@@ -93,7 +93,8 @@ def _upsert(context: Context, target: Stream | Table, rows: pa.Table, statement:
     keys = _arbiters(target, statement)
     assert isinstance(target, Table)
     check_given(target, rows, statement.columns or None)
-    new = conform(rows, target.stored_columns(), statement.columns or None, default_of(context, target), target.name)
+    given, default = statement.columns or None, default_of(context, target)
+    new = conform(rows, target.stored_columns(), given, default, target.name, target.key_columns)
     with context.instance.lock:
         context.catch_up()
         if statement.conflict == "nothing":

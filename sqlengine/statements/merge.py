@@ -153,7 +153,8 @@ def _changes(context: Context, table: Table, whens: Sequence[ast.MergeWhen], fou
             shown.append(old[-1])
         if when.action in ("update", "insert"):
             given = rows.select([f"${i}_{n}" for n in when.columns]).rename_columns(list(when.columns))
-            new.append(conform(given, table.stored_columns(), when.columns, default_of(context, table), table.name))
+            default = default_of(context, table)
+            new.append(conform(given, table.stored_columns(), when.columns, default, table.name, table.key_columns))
             shown.append(new[-1])
     old_rows, new_rows, shown_rows = (pa.concat_tables(parts) for parts in (old, new, shown))
     return _Changes(old_rows, new_rows, shown_rows, np.concatenate(pairs))

@@ -62,7 +62,7 @@ def writable(context: Context, name: tuple[str, ...], verb: str = "insert into")
 def write_rows(context: Context, target: Stream | Table, rows: pa.Table, named: Sequence[str] | None) -> pa.Table:
     """Conform, then append (or keep for COMMIT); returns the rows as they are stored."""
     check_given(target, rows, named)
-    stored = conform(rows, target.stored_columns(), named, default_of(context, target), target.name)
+    stored = conform(rows, target.stored_columns(), named, default_of(context, target), target.name, target.key_columns)
     if isinstance(target, Table):
         with context.instance.lock:  # no other session's row of that key comes between
             check_unique(context, target, stored)

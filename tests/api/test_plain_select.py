@@ -13,7 +13,7 @@ import sqlengine
 
 TYPES = (
     "id BIGINT PRIMARY KEY, a SMALLINT, b INT, c REAL, d DOUBLE PRECISION, e NUMERIC(20, 4), f BOOLEAN, g TEXT,"
-    " h BYTEA, i DATE, j TIME, k TIMESTAMP, l TIMESTAMPTZ, m INTERVAL, n UUID, o JSONB, p INT[],"
+    " h BYTEA, i DATE, j TIME, k TIMESTAMP, l TIMESTAMPTZ, m INTERVAL, n UUID, o JSON, p INT[],"
     " q STRUCT(x INT, y TEXT), r MAP(TEXT, INT)"
 )
 ROW = (

@@ -19,7 +19,6 @@ OTHERWISE = {
     "duckdb": dict.fromkeys(("a materialized view", "what there is", "a query"), SCALED),
     "ibis": {
         **dict.fromkeys(("schema of totals", "written out", "a view"), SCALED),
-        "schema of items": "jsonb is json here",
     },
     "jdbc": {"columns of a result": SCALED},
 }

@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.types import storage_type
+from sqlengine.functions.casting import cast_kernel
+from sqlengine.types import JSONB, is_json, storage_type
 from tests.collectors.case_format import Input
 from tests.collectors.executor import EMPTY, NULL
 from tests.collectors.slt_format import FormatError
@@ -62,8 +63,9 @@ def typed_array(values: Sequence[Any], dtype: pa.DataType) -> pa.Array:
     plain = storage_type(dtype)
     if isinstance(dtype, pa.UuidType):
         return pa.array([None if v is None else uuid.UUID(v).bytes for v in values], plain).cast(dtype)
-    if isinstance(dtype, pa.JsonType):
-        return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], plain).cast(dtype)
+    if is_json(dtype):
+        texts = pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], plain)
+        return cast_kernel(plain, dtype)(texts) if dtype == JSONB else texts.cast(dtype)
     if pa.types.is_nested(plain):
         return pa.array([json.loads(v) if isinstance(v, str) else v for v in values], plain)
     if pa.types.is_binary(plain):

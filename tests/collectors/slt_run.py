@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from sqlengine.types import storage_type
+from sqlengine.types import JsonbType, storage_type
 from tests.collectors.executor import Answer, Executor, Failure, row_lines
 from tests.collectors.slt_format import Record
 
 _LETTERS: tuple[tuple[str, Callable[[pa.DataType], bool]], ...] = (
-    ("J", lambda t: isinstance(t, pa.JsonType)),
+    ("J", lambda t: isinstance(t, (pa.JsonType, JsonbType))),
     ("U", lambda t: isinstance(t, pa.UuidType)),
     ("B", pa.types.is_boolean),
     ("I", pa.types.is_integer),

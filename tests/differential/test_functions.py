@@ -31,6 +31,7 @@ from tests.functions.calls import equal, make_call, plain
 EXAMPLES = sorted({f.example for f in BUILTINS.functions() if f.example})
 INFIX = {name: op for op, name in reversed(OPERATORS.items())} | {"concat_op": "||"}
 NOT_COMPARED = {
+    "json_table_rows": "paths and nested columns that fit one another; see functions/test_sql_json_by_postgresql.py",
     "rand_integer": "a new number at each call",
     "json_build_object": "takes keys and values in turn; its example is compared",
     "json_has_key": "? takes a constant; its example is compared",
@@ -126,6 +127,11 @@ def snapshot(text: str, batch: pa.RecordBatch) -> pa.Array:
         cursor.unregister("parity_in")
 
 
+def of_jsonb(function: Function) -> bool:
+    """Whether it is answered by our own operators in a SELECT, too: for DuckDB jsonb is json."""
+    return "jsonb" in function.signatures[0].text.partition("(")[2]
+
+
 def outcome(text: str, row: pa.RecordBatch) -> Any:
     """The snapshot's value of one row, or that it is an error."""
     try:
@@ -137,7 +143,7 @@ def outcome(text: str, row: pa.RecordBatch) -> Any:
 @pytest.mark.sampled(100)
 @pytest.mark.parametrize(
     "function",
-    [f for f in BUILTINS.functions() if f.name not in NOT_COMPARED and f.volatility != "volatile"],
+    [f for f in BUILTINS.functions() if f.name not in NOT_COMPARED and f.volatility != "volatile" and not of_jsonb(f)],
     ids=lambda f: f"{f.name}-{f.signatures[0].text.replace(' ', '')}",
 )
 def test_view_and_snapshot_agree(function: Function) -> None:

@@ -348,7 +348,7 @@ PUBLISHED = {
     "sind(30) + cosd(60) + tand(45) + acosd(0.5)": 62.0,
     "json_typeof(NULL::json) IS NULL": True,
     "map_agg(k, v ORDER BY v)": [("a", 2), ("b", 3)],
-    "jsonb_object_agg(k, v ORDER BY v)": '{"a":2,"b":3}',
+    "jsonb_object_agg(k, v ORDER BY v)": '{"a": 2, "b": 3}',
 }
 
 

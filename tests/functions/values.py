@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID
+from sqlengine.types import INTERVAL, JSON, JSONB, TIMESTAMP, TIMESTAMPTZ, UUID
 
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, float("nan"), float("inf"), float("-inf"), 1e300, 1e-300, 0.1]
 LETTERS = "abcABC xyz,/%_.é☃𝄞0123"
@@ -42,6 +42,7 @@ MOMENTS = [
     datetime.datetime(1900, 3, 1),
     datetime.datetime(2024, 1, 31, 1, 2, 3, 456),
 ]
+JSONBS = ['{"a": 1.50}', '{"a": {"b": [1, 2]}, "c d": "x"}', "[1, 2, 3]", "null", '"text"', "12", "true", "[]"]
 JSONS = ['{"a": 1}', '{"a": {"b": [1, 2]}, "c d": "x"}', "[1, 2, 3]", "null", '"text"', "12", "true", "[]"]
 DAY = datetime.timedelta(days=1)
 
@@ -105,6 +106,7 @@ _BY_TYPE: dict[pa.DataType, Callable[[Random], Any]] = {
     INTERVAL: _interval,
     UUID: lambda r: r.choice([bytes(16), b"\xff" * 16, r.randbytes(16)]),
     JSON: lambda r: r.choice(JSONS),
+    JSONB: lambda r: r.choice(JSONBS),
 }
 
 

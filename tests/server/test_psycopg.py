@@ -315,3 +315,24 @@ def test_temporary_tables_go_with_their_session(server: Served, connection: Any)
         if connection.execute("SELECT to_regclass('passing')").fetchone() == (None,):
             return
     pytest.fail("a temporary table is still there")
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_jsonb_is_told_from_json(connection: Any, binary: bool) -> None:
+    """Their oids, the version before jsonb's bytes, and copies in binary."""
+    from psycopg.types.json import Json, Jsonb
+
+    table, mark = f"documents_{int(binary)}", "%b" if binary else "%t"
+    connection.execute(f"CREATE TABLE {table} (id INT PRIMARY KEY, j JSONB, k JSON)")
+    given = {"b": 1, "a": [1.5]}
+    connection.execute(f"INSERT INTO {table} VALUES (1, {mark}, {mark})", (Jsonb(given), Json(given)))
+    with connection.cursor(binary=binary) as cursor:
+        cursor.execute(f"SELECT j, k, ARRAY[j] FROM {table} WHERE j = {mark}", (Jsonb({"a": [1.50], "b": 1.0}),))
+        assert [column.type_code for column in cursor.description] == [3802, 114, 3807]
+        raw = cursor.pgresult.get_value(0, 0)
+        assert raw == (b"\x01" if binary else b"") + b'{"a": [1.5], "b": 1}'
+        assert cursor.fetchall() == [(given, given, [given])]
+        with cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int4", "jsonb", "json"])
+            copy.write_row((2, Jsonb({"z": 1, "y": 2}), Json([])))
+    assert connection.execute(f"SELECT j::text FROM {table} WHERE id = 2").fetchall() == [('{"y": 2, "z": 1}',)]

@@ -16,7 +16,7 @@ from sqlengine.formats.base import null_mask
 from sqlengine.formats.options import option, parse
 from sqlengine.formats.text import convert_text
 from sqlengine.quick_dataclass import dataclass
-from sqlengine.types import JSON, TIMESTAMP, to_sql
+from sqlengine.types import JSONB, TIMESTAMP, is_json, to_sql
 
 _LETTERS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 _DAY_MS = 86_400_000
@@ -224,9 +224,9 @@ def _random(name: str, dtype: pa.DataType, options: FieldOptions, start: int, gi
         return lambda rows: _texts(rows, options, start).cast(dtype)
     if isinstance(dtype, pa.UuidType):
         return lambda rows: _uuids(rows, start).cast(dtype)
-    if dtype == JSON:
-        inner = _random_integers(name, pa.int64(), options, start)
-        return lambda rows: pc.binary_join_element_wise('{"value":', inner(rows).cast(pa.string()), "}", "").cast(JSON)
+    if is_json(dtype):
+        inner, before = _random_integers(name, pa.int64(), options, start), f'{{"value":{" " * (dtype == JSONB)}'
+        return lambda rows: pc.binary_join_element_wise(before, inner(rows).cast(pa.string()), "}", "").cast(dtype)
     if pa.types.is_struct(dtype):
         return _structs(name, dtype, given, seed)
     if pa.types.is_list(dtype):

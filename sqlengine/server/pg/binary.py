@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sqlengine.errors import NotSupportedError
 from sqlengine.formats.render import to_json
@@ -20,9 +21,11 @@ from sqlengine.server.cells import Bytes, Cells, Ints, elements, fixed, joined, 
 from sqlengine.server.pg.oids import type_oid
 from sqlengine.state.arrow_buffers import fixed as values_of
 from sqlengine.state.arrow_buffers import plain
+from sqlengine.types import JSONB
 
 DAYS_TO_2000 = 10_957
 US_TO_2000 = DAYS_TO_2000 * 86_400_000_000
+_JSONB_VERSION = b"\x01"
 _FOREVER = (-(2**63), -(2**63) + 1, 2**63 - 1)
 """Microseconds that stand for -infinity (both) and infinity, and are told as they are."""
 
@@ -32,6 +35,8 @@ def binary_cells(array: pa.Array) -> Cells:
     if isinstance(array.type, pa.UuidType):
         return _fixed_bytes(array.storage)
     dtype = array.type
+    if dtype == JSONB:
+        return jsonb_cells(array.storage)
     if isinstance(dtype, pa.BaseExtensionType):
         return texts(array.storage)
     array = plain(array)
@@ -39,6 +44,11 @@ def binary_cells(array: pa.Array) -> Cells:
         if matches(array.type):
             return make(array)
     return texts(to_text_array(array))
+
+
+def jsonb_cells(array: pa.Array) -> Cells:
+    """Texts, or their bytes, behind the number of jsonb's version."""
+    return texts(pc.binary_join_element_wise(pa.scalar(_JSONB_VERSION), array.cast(pa.binary()), pa.scalar(b"")))
 
 
 def _number(kind: str) -> Callable[[pa.Array], Cells]:

@@ -14,11 +14,11 @@ from sqlengine.formats.render import to_json
 from sqlengine.pg_encodings import UTF8, Encoding
 from sqlengine.pgtext import PLAIN, list_parts, to_text_array
 from sqlengine.server.cells import Cells, fixed, mask, rows, texts
-from sqlengine.server.pg.binary import binary_cells, list_cells
+from sqlengine.server.pg.binary import binary_cells, jsonb_cells, list_cells
 from sqlengine.server.pg.oids import ADDRESSES, CIDR, NUMBERED, VECTORS, column, element_oid, type_oid
 from sqlengine.server.pg.replies import BINARY, TEXT, message
 from sqlengine.text_style import TextStyle
-from sqlengine.types import JSON
+from sqlengine.types import JSON, JSONB
 
 _COUNT, _LENGTH = struct.Struct("!H"), struct.Struct("!I")
 _NULL = b"\xff" * 4
@@ -130,6 +130,8 @@ def _address(value: str | None, oid: int) -> bytes | None:
 
 def _converted(array: pa.Array, encoding: Encoding) -> Cells | None:
     """A column of text, or of arrays of it, in another encoding; None of any other."""
+    if array.type == JSONB:
+        return jsonb_cells(encoding.encoded(array.storage))
     if _is_text(array.type):
         return texts(encoding.encoded(text(array, PLAIN)))
     if pa.types.is_list(array.type) and _is_text(array.type.value_type):

@@ -33,7 +33,7 @@ ADDRESSES = frozenset((CIDR, 869))
 
 _BY_OID: dict[int, pa.DataType] = {row.pg_oid: row.arrow for row in TYPES}
 _BY_OID |= {BY_NAME[name].oid: pa.string() for name in _TEXTS}
-_BY_OID |= {JSONB: _BY_OID[JSON], BY_NAME["oid"].oid: pa.int64(), BY_NAME["xid"].oid: pa.int64()}
+_BY_OID |= {BY_NAME["oid"].oid: pa.int64(), BY_NAME["xid"].oid: pa.int64()}
 
 
 def array_oid(element: int) -> int:

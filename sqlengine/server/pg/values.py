@@ -24,7 +24,7 @@ from sqlengine.server.pg.messages import Reader
 from sqlengine.server.pg.oids import NUMBERED
 from sqlengine.server.pg.replies import BINARY
 from sqlengine.sql import Typed
-from sqlengine.types import INTERVAL, JSON, TIMESTAMP, TIMESTAMPTZ, UUID, to_sql
+from sqlengine.types import INTERVAL, TIMESTAMP, TIMESTAMPTZ, UUID, is_json, to_sql
 
 JSONB = 3802
 """Its binary form begins with a version, 1."""
@@ -59,7 +59,7 @@ def from_binary(data: bytes, kind: pa.DataType, oid: int, encoding: Encoding = U
     """The text of a binary value, of an array a list of its elements."""
     if pa.types.is_list(kind):
         return _array(Reader(data, encoding), kind.value_type, encoding)
-    if kind == JSON:
+    if is_json(kind):
         return encoding.decode(data[1:] if oid == JSONB and data[:1] == b"\x01" else data)
     read = _whole if oid in NUMBERED else _READERS.get(_key(kind))
     if read is None:

@@ -26,7 +26,7 @@ OPERATOR_CLASSES: dict[str, tuple[int, int, str]] = {
     "interval": (10029, 1982, "interval_ops"),
     "uuid": (10067, 2968, "uuid_ops"),
     "oid": (1981, 1989, "oid_ops"),
-    "json": (10091, 4033, "jsonb_ops"),
+    "jsonb": (10091, 4033, "jsonb_ops"),
 }
 """Type -> oid, family and name of the btree operator class that its keys are ordered by."""
 

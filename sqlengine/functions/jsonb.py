@@ -1,0 +1,411 @@
+"""jsonb taken apart, compared and changed: the overloads of JSON's operators and functions whose answer is jsonb.
+
+Each works on the values that the canonical texts stand for (json_canonical.py) and writes its answer in that form, so
+no digit of a number is lost on the way.  Only `->>` leaves plain cases to DuckDB, because views ask it of every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from sqlengine import duck
+from sqlengine.errors import DataError, InvalidText
+from sqlengine.functions import json, json_changes, json_paths
+from sqlengine.functions.registry import Function, Kernel, declare, scalar
+from sqlengine.json_canonical import (
+    normal_texts,
+    order_keys,
+    plain_text,
+    same_number,
+    sorted_object,
+    stored_value,
+    text_of,
+)
+from sqlengine.types import JSONB
+
+_TEXTS = pa.list_(pa.string())
+
+
+def _kernel(body: Callable[..., Any], result: pa.DataType) -> Kernel:
+    """A kernel over values: jsonb comes and goes as what its text stands for."""
+
+    def kernel(*columns: pa.Array) -> pa.Array:
+        values = [_values(column) for column in columns]
+        rows = zip(*values, strict=True)
+        return _array([None if any(v is None for v in row) else body(*map(_opened, row)) for row in rows], result)
+
+    return kernel
+
+
+class _Stored(str):
+    """A canonical text that stands for its value."""
+
+    __slots__ = ()
+
+
+def _values(column: pa.Array) -> list[Any]:
+    if column.type == JSONB:
+        return [None if text is None else _Stored(text) for text in column.storage.to_pylist()]
+    return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def _opened(value: Any) -> Any:
+    return stored_value(value) if type(value) is _Stored else value
+
+
+def _array(answers: list[Any], result: pa.DataType) -> pa.Array:
+    if result == JSONB:
+        return pa.ExtensionArray.from_storage(JSONB, pa.array(answers, pa.string()))
+    if pa.types.is_list(result) and result.value_type == JSONB:
+        lists = pa.array(answers, _TEXTS)
+        values = pa.ExtensionArray.from_storage(JSONB, lists.values)
+        return pa.ListArray.from_arrays(lists.offsets, values, mask=lists.is_null() if lists.null_count else None)
+    return pa.array(answers, result)
+
+
+def _of_jsonb(like: Function, signature: str, body: Callable[..., Any], result: pa.DataType, example: str) -> Function:
+    """The overload of a function of JSON; DuckDB's text stays its own, for queries that DuckDB runs."""
+    return scalar(
+        signature,
+        like.description,
+        example=example,
+        operator=like.operator,
+        aliases=like.aliases,
+        duck=like.duck,
+        broadcast=True,
+        can_raise=True,
+    )(_kernel(body, result))
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _get(value: Any, key: Any) -> str | None:
+    found = _part(value, key)
+    return None if found is _NOTHING else text_of(found)
+
+
+_NOTHING = object()
+
+
+def _part(value: Any, key: Any) -> Any:
+    """What is under a key of an object, or at a place of an array."""
+    if isinstance(key, str):
+        return value.get(key, _NOTHING) if isinstance(value, dict) else _NOTHING
+    if isinstance(value, list) and -len(value) <= key < len(value):
+        return value[key]
+    return _NOTHING
+
+
+def _get_text(value: Any, key: Any) -> str | None:
+    found = _part(value, key)
+    return None if found is _NOTHING else plain_text(found)
+
+
+def _text_at(name: str, key: pa.DataType, path: str) -> str:
+    """DuckDB text of `->>`: what is a text, true or a number that a double keeps is DuckDB's own business."""
+    exact = _kernel(_get_text, pa.string())
+    duck.at_opening(name, [JSONB, key], pa.string(), exact)
+    return (
+        "CASE WHEN regexp_matches({0}::VARCHAR, '[0-9]{{16}}|0[.]0000|[.][0-9]*0([^0-9]|$)') "
+        f"OR json_type({{0}}, {path}) IN ('OBJECT', 'ARRAY') "
+        f"THEN {name}({{0}}, {{1}}) ELSE json_extract_string({{0}}, {path}) END"
+    )
+
+
+_PATH = "'$.' || '\"' || replace({1}, '\"', '\\\"') || '\"'"
+_PLACE = "'$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']'"
+get_key = _of_jsonb(
+    json.get_key, "json_get(j jsonb, key text) -> jsonb", _get, JSONB,
+    "('{\"a\": {\"b\": 1.50}}'::jsonb -> 'a')::text = '{\"b\": 1.50}'",
+)  # fmt: skip
+get_item = _of_jsonb(
+    json.get_item, "json_get(j jsonb, i bigint) -> jsonb", _get, JSONB, "('[1, [2,3]]'::jsonb -> -1)::text = '[2, 3]'"
+)
+get_key_text = declare(
+    "json_get_text(j jsonb, key text) -> text",
+    json.get_key_text.description,
+    operator="->>",
+    example="('{\"a\": [1,2]}'::jsonb ->> 'a') = '[1, 2]'",
+    duck=_text_at("jsonb_text_of_key", pa.string(), _PATH),
+)
+get_item_text = declare(
+    "json_get_text(j jsonb, i bigint) -> text",
+    json.get_item_text.description,
+    operator="->>",
+    example="('[1, [2,3]]'::jsonb ->> 1) = '[2, 3]'",
+    duck=_text_at("jsonb_text_of_item", pa.int64(), _PLACE),
+)
+element = _of_jsonb(
+    json_paths.json_element, "jsonb_array_element(j jsonb, i bigint) -> jsonb", _get, JSONB,
+    "jsonb_array_element('[1, 2]'::jsonb, -1) = '2'",
+)  # fmt: skip
+
+
+def _wrong(message: str) -> DataError:
+    return DataError(message, sqlstate="22023")
+
+
+def _not(kind: str, what: str) -> DataError:
+    return _wrong(f"cannot {what} of a JSON value that is not an {kind}")
+
+
+def _elements(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise _not("array", "extract elements")
+    return value
+
+
+def _fields(value: Any) -> list[Any]:
+    if not isinstance(value, dict):
+        raise _not("object", "take values")
+    return list(value.values())
+
+
+elements = _of_jsonb(
+    json_changes.json_elements, "json_elements(j jsonb) -> jsonb[]",
+    lambda value: [text_of(item) for item in _elements(value)], pa.list_(JSONB),
+    "cardinality(json_elements('[1, 2]'::jsonb)) = 2",
+)  # fmt: skip
+elements_text = _of_jsonb(
+    json_changes.json_elements_text, "json_elements_text(j jsonb) -> text[]",
+    lambda value: [plain_text(item) for item in _elements(value)], _TEXTS,
+    "json_elements_text('[[1,2], \"a\"]'::jsonb) = ARRAY['[1, 2]', 'a']",
+)  # fmt: skip
+values = _of_jsonb(
+    json_changes.json_values, "json_values(j jsonb) -> jsonb[]",
+    lambda value: [text_of(item) for item in _fields(value)], pa.list_(JSONB),
+    "cardinality(json_values('{\"a\": 1, \"b\": 2}'::jsonb)) = 2",
+)  # fmt: skip
+values_text = _of_jsonb(
+    json_changes.json_values_text, "json_values_text(j jsonb) -> text[]",
+    lambda value: [plain_text(item) for item in _fields(value)], _TEXTS,
+    "json_values_text('{\"a\": [1,2]}'::jsonb) = ARRAY['[1, 2]']",
+)  # fmt: skip
+
+# ---------------------------------------------------------------- comparison
+
+
+def _includes(whole: Any, part: Any) -> bool:
+    """PostgreSQL's containment: an array holds what each of the other's elements is held by, in any order and number;
+    at the top an array also holds an element that stands alone."""
+    if isinstance(whole, list) and not isinstance(part, (list, dict)):
+        return any(_same(item, part) for item in whole)
+    return _holds(whole, part)
+
+
+def _holds(whole: Any, part: Any) -> bool:
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(key in whole and _holds(whole[key], item) for key, item in part.items())
+    if isinstance(whole, list) and isinstance(part, list):
+        return all(any(_holds(item, wanted) for item in whole) for wanted in part)
+    return _same(whole, part)
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Whether two scalars are one value; to Python true is 1."""
+    if isinstance(left, (dict, list)) or isinstance(right, (dict, list)):
+        return False
+    if type(left) in _NUMBERS and type(right) in _NUMBERS:
+        return same_number(left, right)
+    return type(left) is type(right) and bool(left == right)
+
+
+_NUMBERS = frozenset((int, float, Decimal))
+
+
+contains = _of_jsonb(
+    json_changes.contains, "array_includes(j jsonb, part jsonb) -> boolean", _includes, pa.bool_(),
+    '\'{"a": [1, 2], "b": 3}\'::jsonb @> \'{"a": [2.0]}\'::jsonb',
+)  # fmt: skip
+
+
+@scalar(
+    "jsonb_normal(j jsonb) -> jsonb",
+    "the value without zeros behind the points of numbers that say nothing, as groups and DISTINCT answer with it",
+    example="jsonb_normal('[1.10, 2.0]')::text = '[1.1, 2]'",
+    broadcast=True,
+)
+def jsonb_normal(values: pa.Array) -> pa.Array:
+    return pa.ExtensionArray.from_storage(JSONB, normal_texts(values.storage))
+
+
+@scalar(
+    "jsonb_key(j jsonb) -> text",
+    "a text that is equal where the values are, by which they are joined",
+    example="jsonb_key('1.0') = jsonb_key('1')",
+    broadcast=True,
+)
+def jsonb_key(values: pa.Array) -> pa.Array:
+    return normal_texts(values.storage)
+
+
+@scalar(
+    "jsonb_order(j jsonb) -> bytea",
+    "bytes that sort as the values do: null, texts, numbers, false, true, arrays, objects",
+    example="jsonb_order('10') > jsonb_order('9.5')",
+    broadcast=True,
+)
+def jsonb_order(values: pa.Array) -> pa.Array:
+    return order_keys(values.storage)
+
+
+# ---------------------------------------------------------------- changes
+
+
+def _joined(left: Any, right: Any) -> str:
+    if isinstance(left, dict) and isinstance(right, dict):
+        return text_of(sorted_object({**left, **right}))
+    return text_of([*_as_list(left), *_as_list(right)])
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+concat = _of_jsonb(
+    json_changes.concat, "concat_op(a jsonb, b jsonb) -> jsonb", _joined, JSONB,
+    '(\'{"b": 1}\'::jsonb || \'{"a": 2}\'::jsonb)::text = \'{"a": 2, "b": 1}\'',
+)  # fmt: skip
+
+
+def _without(value: Any, key: Any) -> str:
+    """Without a key or a text, without each of several, or without an element."""
+    if not isinstance(value, (dict, list)):
+        raise _wrong("cannot delete from scalar")
+    if isinstance(key, int):
+        if isinstance(value, dict):
+            raise _wrong("cannot delete from object using integer index")
+        at = key + len(value) if key < 0 else key
+        return text_of([item for place, item in enumerate(value) if place != at])
+    gone = {key} if isinstance(key, str) else {item for item in key if item is not None}
+    if isinstance(value, dict):
+        return text_of({name: item for name, item in value.items() if name not in gone})
+    return text_of([item for item in value if not (isinstance(item, str) and item in gone)])
+
+
+_WITHOUT = (
+    ("key text", "('{\"a\": 1, \"b\": 2}'::jsonb - 'a')::text = '{\"b\": 2}'"),
+    ("i bigint", "('[1, 2]'::jsonb - -1)::text = '[1]'"),
+    ("keys text[]", "('{\"a\": 1, \"b\": 2}'::jsonb - ARRAY['a', 'b'])::text = '{}'"),
+)
+without_key, without_item, without_keys = (
+    _of_jsonb(json_changes.without, f"subtract(j jsonb, {what}) -> jsonb", _without, JSONB, example)
+    for what, example in _WITHOUT
+)
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _stripped(item) for key, item in value.items() if item is not None}
+    return [_stripped(item) for item in value] if isinstance(value, list) else value
+
+
+strip_nulls = _of_jsonb(
+    json.json_strip_nulls, "json_strip_nulls(j jsonb) -> jsonb", lambda value: text_of(_stripped(value)), JSONB,
+    'json_strip_nulls(\'[{"a": null, "b": 1}, null]\'::jsonb)::text = \'[{"b": 1}, null]\'',
+)  # fmt: skip
+
+
+def _place(value: list[Any], step: str) -> int | None:
+    """A step of a path as a place in an array, below 0 if it is before its beginning; None of another text."""
+    try:
+        found = int(step)
+    except ValueError:
+        return None
+    return found + len(value) if found < 0 else found
+
+
+_Change = Callable[[Any, Any], None]
+"""What is done to an object and a key, or an array and a place."""
+
+
+def _changed(value: Any, path: list[str | None], change: _Change, strict: bool = False) -> str:
+    """The value with that object or array changed which the last step of a path is a key or a place of; unchanged where
+    there is none.  `strict`: what is no number for a place is an error (22P02)."""
+    inner: Any = value
+    for at, step in enumerate(path):
+        if step is None or not isinstance(inner, (dict, list)):
+            break
+        place: Any = _place(inner, step) if isinstance(inner, list) else step
+        if place is None and strict:
+            raise InvalidText(f'path element at position {at + 1} is not an integer: "{step}"')
+        if place is None:
+            break
+        if at == len(path) - 1:
+            change(inner, place)
+        elif isinstance(inner, list):
+            inner = inner[place] if 0 <= place < len(inner) else None
+        else:
+            inner = inner.get(place)
+    return text_of(value)
+
+
+def _set(value: Any, path: list[str | None], new: Any, create: bool = True) -> str:
+    def change(inner: Any, place: Any) -> None:
+        if isinstance(inner, dict):
+            _put(inner, place, new, create or place in inner)
+        elif 0 <= place < len(inner):
+            inner[place] = new
+        elif create:
+            inner.insert(0 if place < 0 else len(inner), new)
+
+    return _changed(value, path, change) if path else text_of(value)
+
+
+def _put(inner: dict[str, Any], key: str, new: Any, wanted: bool) -> None:
+    if wanted:
+        made = sorted_object({**inner, key: new})
+        inner.clear()
+        inner.update(made)
+
+
+def _insert(value: Any, path: list[str | None], new: Any, after: bool = False) -> str:
+    def change(inner: Any, place: Any) -> None:
+        if isinstance(inner, list):
+            inner.insert(max(0, place + after), new)
+        else:
+            _put(inner, place, new, place not in inner)
+
+    return _changed(value, path, change)
+
+
+def _delete(value: Any, path: list[str | None]) -> str:
+    if not isinstance(value, (dict, list)):
+        raise _wrong("cannot delete path in scalar")
+
+    def change(inner: Any, place: Any) -> None:
+        if isinstance(inner, dict):
+            inner.pop(place, None)
+        elif 0 <= place < len(inner):
+            del inner[place]
+
+    return _changed(value, path, change, strict=True)
+
+
+def _at_path(like: Function, body: Callable[..., Any], more: str, example: str) -> Function:
+    name = like.name
+    plain = f"{name}(j jsonb, path text[]{more.partition(';')[0]}) -> jsonb"
+    further = more.partition(";")[2]
+    whole = f"{plain}; {name}(j jsonb, path text[]{further}) -> jsonb" if further else plain
+    return _of_jsonb(like, whole, body, JSONB, example)
+
+
+set_at = _at_path(
+    json_paths.json_set, _set, ", value jsonb;, value jsonb, create boolean",
+    "jsonb_set('{\"a\": [1, 2]}'::jsonb, ARRAY['a', '0'], '7'::jsonb) ->> 'a' = '[7, 2]'",
+)  # fmt: skip
+insert_at = _at_path(
+    json_paths.json_insert, _insert, ", value jsonb;, value jsonb, after boolean",
+    "jsonb_insert('{\"a\": [1, 2]}'::jsonb, ARRAY['a', '0'], '7'::jsonb) ->> 'a' = '[7, 1, 2]'",
+)  # fmt: skip
+delete_at = _at_path(
+    json_paths.json_delete,
+    _delete,
+    "",
+    "jsonb_delete_path('{\"a\": [1, 2]}'::jsonb, ARRAY['a', '0'])::text = '{\"a\": [2]}'",
+)
