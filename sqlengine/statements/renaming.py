@@ -83,7 +83,10 @@ def _require_kind(kind: str, kinds: tuple[str, ...], action: str) -> None:
 
 
 def _give_names(context: Context, names: Mapping[str, str]) -> None:
-    """Have objects go by other names, in one step; the lock is held. DependentObjects (2BP01), DuplicateTable (42P07)."""
+    """Have objects go by other names, in one step; the lock is held.
+
+    Raises DependentObjects (2BP01), DuplicateTable (42P07).
+    """
     instance = context.instance
     whole: dict[str, str] = {}
     objects: dict[str, CatalogObject] = {}
