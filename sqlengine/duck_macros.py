@@ -87,7 +87,7 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO truncate(x) AS trunc(x), (x, n) AS trunc(x, n)",
     "CREATE MACRO mode_of(h) AS most_frequent(h, 1)[1]",
     "CREATE MACRO mode_of_list(l) AS mode_of(list_aggr(l, 'histogram'))",
-    # JSON changed at a path: functions/json_spliced.py. A lambda takes all branches of a CASE: hence TRY_CAST.
+    # JSON changed at a path: functions/json_paths.py. A lambda takes all branches of a CASE: hence TRY_CAST.
     "CREATE MACRO json_step(c, k) AS CASE json_type(c) WHEN 'ARRAY' THEN list_extract(json_extract(c, '$[*]'), "
     "CASE WHEN "
     "k LIKE '-%' THEN TRY_CAST(k AS BIGINT) ELSE TRY_CAST(k AS BIGINT) + 1 END) WHEN 'OBJECT' THEN element_at(c::MAP("

@@ -1,21 +1,40 @@
 """JSON changed at a path: jsonb_set, jsonb_insert and #- of PostgreSQL, a path being an array of keys and places.
 
-What is done to the texts is in json_spliced.py; DuckDB knows it by macros (duck_macros.py), see json.py.
+What is done is in json_at_path.py; DuckDB knows it by macros (duck_macros.py), see json.py.  The answer is written as
+jsonb is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pyarrow as pa
 
-from sqlengine import duck
-from sqlengine.functions import json_spliced
+from sqlengine import duck, json_at_path
+from sqlengine.errors import DataError
 from sqlengine.functions.registry import declare, per_row
+from sqlengine.json_canonical import value_of
 
 _TEXT, _STEPS, _FLAG = pa.string(), pa.list_(pa.string()), pa.bool_()
 
-duck.at_opening("kernel_json_set", (_TEXT, _STEPS, _TEXT, _FLAG), _TEXT, per_row(_TEXT, json_spliced.with_value))
-duck.at_opening("kernel_json_insert", (_TEXT, _STEPS, _TEXT, _FLAG), _TEXT, per_row(_TEXT, json_spliced.with_inserted))
-duck.at_opening("kernel_json_delete", (_TEXT, _STEPS), _TEXT, per_row(_TEXT, json_spliced.without))
+
+def _known(name: str, params: tuple[pa.DataType, ...], body: Callable[..., str]) -> None:
+    """The function of texts of JSON, for DuckDB; which of them are paths or flags is plain by their types."""
+
+    def of_texts(text: str, path: list[str | None], value: str | None = None, *flags: bool) -> str:
+        try:
+            opened: list[Any] = [] if value is None else [value_of(value)]
+            return body(value_of(text), path, *opened, *flags)
+        except RecursionError:
+            raise DataError("json is nested too deeply", sqlstate="54001") from None
+
+    duck.at_opening(name, params, _TEXT, per_row(_TEXT, of_texts))
+
+
+_known("kernel_json_set", (_TEXT, _STEPS, _TEXT, _FLAG), json_at_path.with_value)
+_known("kernel_json_insert", (_TEXT, _STEPS, _TEXT, _FLAG), json_at_path.with_inserted)
+_known("kernel_json_delete", (_TEXT, _STEPS), json_at_path.without)
 
 json_set = declare(
     "jsonb_set(j json, path text[], value json) -> json; jsonb_set(j json, path text[], value json, create "
@@ -39,7 +58,7 @@ json_insert = declare(
 json_delete = declare(
     "jsonb_delete_path(j json, path text[]) -> json",
     "a JSON without what is at a path, which may be nothing; written j #- path",
-    example="jsonb_delete_path('{\"a\": [1, 2]}'::json, ARRAY['a', '0'])::text = '{\"a\":[2]}'",
+    example="jsonb_delete_path('{\"a\": [1, 2]}'::json, ARRAY['a', '0'])::text = '{\"a\": [2]}'",
     duck="json_delete_at({0}, {1})",
     can_raise=True,
 )

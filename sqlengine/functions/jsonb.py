@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sqlengine import duck
-from sqlengine.errors import DataError, InvalidText
+from sqlengine import duck, json_at_path
+from sqlengine.errors import DataError
 from sqlengine.functions import json, json_changes, json_paths
 from sqlengine.functions.registry import Function, Kernel, declare, scalar
 from sqlengine.json_canonical import (
@@ -311,82 +311,6 @@ strip_nulls = _of_jsonb(
 )  # fmt: skip
 
 
-def _place(value: list[Any], step: str) -> int | None:
-    """A step of a path as a place in an array, below 0 if it is before its beginning; None of another text."""
-    try:
-        found = int(step)
-    except ValueError:
-        return None
-    return found + len(value) if found < 0 else found
-
-
-_Change = Callable[[Any, Any], None]
-"""What is done to an object and a key, or an array and a place."""
-
-
-def _changed(value: Any, path: list[str | None], change: _Change, strict: bool = False) -> str:
-    """The value with that object or array changed which the last step of a path is a key or a place of; unchanged where
-    there is none.  `strict`: what is no number for a place is an error (22P02)."""
-    inner: Any = value
-    for at, step in enumerate(path):
-        if step is None or not isinstance(inner, (dict, list)):
-            break
-        place: Any = _place(inner, step) if isinstance(inner, list) else step
-        if place is None and strict:
-            raise InvalidText(f'path element at position {at + 1} is not an integer: "{step}"')
-        if place is None:
-            break
-        if at == len(path) - 1:
-            change(inner, place)
-        elif isinstance(inner, list):
-            inner = inner[place] if 0 <= place < len(inner) else None
-        else:
-            inner = inner.get(place)
-    return text_of(value)
-
-
-def _set(value: Any, path: list[str | None], new: Any, create: bool = True) -> str:
-    def change(inner: Any, place: Any) -> None:
-        if isinstance(inner, dict):
-            _put(inner, place, new, create or place in inner)
-        elif 0 <= place < len(inner):
-            inner[place] = new
-        elif create:
-            inner.insert(0 if place < 0 else len(inner), new)
-
-    return _changed(value, path, change) if path else text_of(value)
-
-
-def _put(inner: dict[str, Any], key: str, new: Any, wanted: bool) -> None:
-    if wanted:
-        made = sorted_object({**inner, key: new})
-        inner.clear()
-        inner.update(made)
-
-
-def _insert(value: Any, path: list[str | None], new: Any, after: bool = False) -> str:
-    def change(inner: Any, place: Any) -> None:
-        if isinstance(inner, list):
-            inner.insert(max(0, place + after), new)
-        else:
-            _put(inner, place, new, place not in inner)
-
-    return _changed(value, path, change)
-
-
-def _delete(value: Any, path: list[str | None]) -> str:
-    if not isinstance(value, (dict, list)):
-        raise _wrong("cannot delete path in scalar")
-
-    def change(inner: Any, place: Any) -> None:
-        if isinstance(inner, dict):
-            inner.pop(place, None)
-        elif 0 <= place < len(inner):
-            del inner[place]
-
-    return _changed(value, path, change, strict=True)
-
-
 def _at_path(like: Function, body: Callable[..., Any], more: str, example: str) -> Function:
     name = like.name
     plain = f"{name}(j jsonb, path text[]{more.partition(';')[0]}) -> jsonb"
@@ -396,16 +320,16 @@ def _at_path(like: Function, body: Callable[..., Any], more: str, example: str) 
 
 
 set_at = _at_path(
-    json_paths.json_set, _set, ", value jsonb;, value jsonb, create boolean",
+    json_paths.json_set, json_at_path.with_value, ", value jsonb;, value jsonb, create boolean",
     "jsonb_set('{\"a\": [1, 2]}'::jsonb, ARRAY['a', '0'], '7'::jsonb) ->> 'a' = '[7, 2]'",
 )  # fmt: skip
 insert_at = _at_path(
-    json_paths.json_insert, _insert, ", value jsonb;, value jsonb, after boolean",
+    json_paths.json_insert, json_at_path.with_inserted, ", value jsonb;, value jsonb, after boolean",
     "jsonb_insert('{\"a\": [1, 2]}'::jsonb, ARRAY['a', '0'], '7'::jsonb) ->> 'a' = '[7, 1, 2]'",
 )  # fmt: skip
 delete_at = _at_path(
     json_paths.json_delete,
-    _delete,
+    json_at_path.without,
     "",
     "jsonb_delete_path('{\"a\": [1, 2]}'::jsonb, ARRAY['a', '0'])::text = '{\"a\": [2]}'",
 )

@@ -33,13 +33,13 @@ def test_the_documented_answers(call, answer):
 
 
 def with_value(target: object, path: list[str], value: object, create: bool) -> object:
-    """PostgreSQL's rules, without its errors for places that are no numbers."""
+    """PostgreSQL's rules; ValueError for a place that is no number."""
     step, rest = path[0], path[1:]
     if isinstance(target, dict):
         if rest:
             return {k: with_value(v, rest, value, create) if k == step else v for k, v in target.items()}
         return {**target, step: value} if create or step in target else target
-    if isinstance(target, list) and step.lstrip("-").isdigit():
+    if isinstance(target, list):
         place = int(step) + (len(target) if step.startswith("-") else 0)
         if 0 <= place < len(target):
             made = with_value(target[place], rest, value, create) if rest else value
@@ -65,12 +65,24 @@ def test_random_changes_are_those_of_plain_python():
         db.execute("CREATE MATERIALIZED VIEW w AS SELECT id, jsonb_set(j, p, v, made) AS j FROM t")
         expected = []
         for number in range(rounds(30, 300)):
-            target, value, made = anything(rng, 3), anything(rng, 1), rng.random() < 0.6
-            path = [rng.choice(["a", "b", 'c"d', "0", "1", "-1", "7"]) for _ in range(rng.randint(1, 3))]
-            db.execute(
-                "INSERT INTO t VALUES (?, ?, ?, ?, ?)", (number, json.dumps(target), path, json.dumps(value), made)
-            )
-            expected.append(with_value(target, path, value, made))
+            target, value, made = [anything(rng, 2), anything(rng, 2)], anything(rng, 1), rng.random() < 0.6
+            path = [
+                rng.choice(["0", "-1", "7"]),
+                *rng.choices(["a", "b", 'c"d', "0", "1", "-1", "7"], k=rng.randrange(3)),
+            ]
+            row = (number, json.dumps(target), path, json.dumps(value), made)
+            try:
+                answer = with_value(target, path, value, made)
+            except ValueError:
+                with pytest.raises(sqlengine.DataError) as refused:
+                    db.execute(
+                        "SELECT jsonb_set(j, p, v, m) FROM (VALUES (?, ?::jsonb, ?, ?::jsonb, ?)) AS t (i, j, p, v, m)",
+                        row,
+                    )
+                assert refused.value.sqlstate == "22P02"
+                continue
+            db.execute("INSERT INTO t VALUES (?, ?, ?, ?, ?)", row)
+            expected.append(answer)
         for query in ("SELECT j FROM w ORDER BY id", "SELECT jsonb_set(j, p, v, made) FROM t ORDER BY id"):
             assert [json.loads(j) for (j,) in db.execute(query).fetchall()] == expected
 
