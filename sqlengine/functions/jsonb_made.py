@@ -19,7 +19,7 @@ from sqlengine.json_canonical import canonical_texts
 from sqlengine.pgtext import join_lists, list_parts, to_text_array
 from sqlengine.types import JSONB, is_json
 
-_NULL = pa.scalar("null")
+_NULL = "null"
 
 
 def _text(array: pa.Array) -> pa.Array:

@@ -15,7 +15,6 @@ from sqlengine.catalog.catalog import Catalog
 from sqlengine.catalog.objects import FileTable, MaterializedView, Stream, Table
 from sqlengine.errors import InvalidDefinition, NotSupportedError
 from sqlengine.expr.tree import Cast, Expr
-from sqlengine.functions.casting import castable
 from sqlengine.functions.user import UserFunctions
 from sqlengine.plan import build, nodes
 from sqlengine.plan.bind import Binder
@@ -36,6 +35,7 @@ from sqlengine.reading import UTC, reading_in
 from sqlengine.sql import ast
 from sqlengine.sql.dialect import POSTGRES
 from sqlengine.text_limits import TextLimit, with_limit
+from sqlengine.types import JSON, JSONB
 from storage.replacing import replace
 
 
@@ -79,6 +79,12 @@ class Planner:
         return None if obj is None else next((c.limit for c in obj.columns if c.stored_name == column), None)
 
 
+def _was_json(now: pa.DataType, before: pa.DataType) -> bool:
+    if pa.types.is_list(now) and pa.types.is_list(before):
+        return _was_json(now.value_type, before.value_type)
+    return bool(now == JSONB and before == JSON)
+
+
 @dataclass(frozen=True)
 class Planned:
     """`stages`: name -> plan, in order; `reason` names what has no incremental operator, None when all has one;
@@ -113,11 +119,12 @@ class Planned:
         return replace(self, physical=build.renamed(self.physical, names))
 
     def declared(self, types: Sequence[pa.DataType]) -> Planned:
-        """The same plan with its first columns in those types: what is jsonb now was json in older directories."""
-        if all(have == wanted for have, wanted in zip(self.schema.types, types, strict=False)):
+        """The same plan with those of its first columns as json that are declared so: what is jsonb now was json in
+        older directories."""
+        if not any(_was_json(have, wanted) for have, wanted in zip(self.schema.types, types, strict=False)):
             return self
         columns: list[Expr] = [
-            Cast(types[i], ref) if i < len(types) and ref.type != types[i] and castable(ref.type, types[i]) else ref
+            Cast(types[i], ref) if i < len(types) and _was_json(ref.type, types[i]) else ref
             for i, ref in enumerate(build.refs(self.physical))
         ]
         return replace(self, physical=build.projected(self.physical, columns, self.schema.names))

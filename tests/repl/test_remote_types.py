@@ -33,6 +33,7 @@ VALUES = {
     "interval": ["'1 year -2 months 3 days -04:05:06.5'", "'100 hours'", "'0 days'", "'-1 day'"],
     "uuid": ["'12345678-1234-1234-1234-123456789abc'"],
     "json": ["""'{"a": [1, 2.50, null], "b": "x y"}'""", "'3'", "'\"x\"'"],
+    "jsonb": ["""'{"b": [1, 2.50, null], "a": "x y"}'""", "'3'", "'\"x\"'"],
     "integer[]": ["ARRAY[1, NULL, 3]", "ARRAY[]::integer[]"],
     "text[]": ["""ARRAY['a b', 'NULL', NULL, '', 'x"y', 'c,d', '{e}']"""],
     "date[]": ["ARRAY[DATE '2024-01-01', NULL]"],
