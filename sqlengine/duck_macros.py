@@ -13,6 +13,13 @@ from __future__ import annotations
 from sqlengine.duck_sizes import SIZE_MACROS
 from sqlengine.pg_settings import VERSION_TEXT
 
+
+def json_key_path(key: str) -> str:
+    """DuckDB text of the path to a field, given that of its name; no path of `$` leads to a field without one."""
+    escaped = f"replace(replace({key}, '\\', '\\\\'), '\"', '\\\"')"
+    return f"CASE WHEN {key} = '' THEN '/' ELSE '$.\"' || {escaped} || '\"' END"
+
+
 _OUT_OF_RANGE = "error('input is out of range')::DOUBLE"
 _COMPLEX = "error('a negative number raised to a non-integer power yields a complex result')::DOUBLE"
 _OUT_OF_POWER = "error('a power of this base is undefined or out of range')::DOUBLE"
@@ -201,9 +208,9 @@ MACROS: tuple[str, ...] = (
     "CREATE MACRO interval_divide(a, b) AS a * (1.0::DOUBLE / b)",
     # The arrows of JSON: keys are names, never paths.
     *(
-        f"CREATE MACRO {name}(j, k) AS {function}(j, CASE typeof(k) WHEN 'VARCHAR' THEN '$.' || '\"' || "
-        "replace(k::VARCHAR, '\"', '\\\"') || '\"' ELSE '$[' || CASE WHEN starts_with(k::VARCHAR, '-') THEN '#' "
-        "ELSE '' END || k || ']' END)"
+        f"CREATE MACRO {name}(j, k) AS {function}(j, CASE typeof(k) WHEN 'VARCHAR' "
+        f"THEN {json_key_path('k::VARCHAR')} "
+        "ELSE '$[' || CASE WHEN starts_with(k::VARCHAR, '-') THEN '#' ELSE '' END || k || ']' END)"
         for name, function in (("json_get", "json_extract"), ("json_get_text", "json_extract_string"))
     ),
     # Last, for the macros above use DuckDB's while they are made.

@@ -206,10 +206,11 @@ class Table(CatalogObject):
 HiveColumns = tuple[tuple[str, str, str], ...]
 """Name, Hive's type text, comment."""
 PartitionValues = tuple[str | None, ...]
+"""A partition's values as texts, None for NULL."""
 PartitionFormat = tuple[PartitionValues, str, str, tuple[tuple[str, str], ...]]
 """A partition's values, the file format, the SerDe's class or "", and the SerDe's properties."""
 Skewed = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], bool]
-"""A partition's values as texts, None for NULL."""
+"""Columns, the rows of their values that many rows have, and whether each is to have a directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

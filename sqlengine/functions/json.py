@@ -7,9 +7,13 @@ from 0.
 from __future__ import annotations
 
 from sqlengine import errors
+from sqlengine.duck_macros import json_key_path
 from sqlengine.functions.registry import Function, declare
 
-_PATH = "'$.' || '\"' || replace({1}, '\"', '\\\"') || '\"'"
+KEY_PATH = json_key_path("{1}")
+"""DuckDB text of the path to the field that the second argument names."""
+PLACE_PATH = "'$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']'"
+"""Of the element that the second argument counts to."""
 
 JSON_PATHS = ("json_extract_path", "jsonb_extract_path", "json_extract_path_text", "jsonb_extract_path_text")
 """PostgreSQL's functions of a JSON and any number of keys; binding and spelling make arrows of them."""
@@ -37,28 +41,28 @@ get_key = declare(
     "a field of an object",
     operator="->",
     example="('{\"a\": {\"b\": 1}}'::json -> 'a' ->> 'b') = '1'",
-    duck=f"json_extract({{0}}, {_PATH})",
+    duck=f"json_extract({{0}}, {KEY_PATH})",
 )
 get_item = declare(
     "json_get(j json, i bigint) -> json",
     "an element of an array, from the end when negative",
     operator="->",
     example="('[1, 2]'::json -> 1) ->> 0 IS NULL",
-    duck="json_extract({0}, '$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']')",
+    duck=f"json_extract({{0}}, {PLACE_PATH})",
 )
 get_key_text = declare(
     "json_get_text(j json, key text) -> text",
     "a field of an object as text",
     operator="->>",
     example="('{\"a\": \"x\"}'::json ->> 'a') = 'x'",
-    duck=f"json_extract_string({{0}}, {_PATH})",
+    duck=f"json_extract_string({{0}}, {KEY_PATH})",
 )
 get_item_text = declare(
     "json_get_text(j json, i bigint) -> text",
     "an element of an array as text",
     operator="->>",
     example="('[1, 2]'::json ->> 1) = '2'",
-    duck="json_extract_string({0}, '$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']')",
+    duck=f"json_extract_string({{0}}, {PLACE_PATH})",
 )
 json_extract_string = declare(
     "json_extract_string(j text, path text) -> text; json_extract_string(j json, path text) -> text",

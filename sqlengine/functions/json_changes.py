@@ -5,11 +5,11 @@ Objects keep their keys' order; a key that comes again takes the later value.  A
 
 from __future__ import annotations
 
+from sqlengine.duck_macros import json_key_path
 from sqlengine.functions.registry import declare
 
 _OBJECT = "json_type({0}) = 'OBJECT'"
 _ARRAY = "json_type({0}) = 'ARRAY'"
-_PATH = "'$.' || '\"' || replace({key}, '\"', '\\\"') || '\"'"
 
 
 def _not(kind: str, what: str) -> str:
@@ -81,7 +81,7 @@ json_records = declare(
     example="map_access(json_records('{\"a\": 1}'::json), 'a') = '1'",
     can_raise=True,
     duck=f"CASE WHEN {_OBJECT} THEN map_from_entries(list_transform(system.main.json_keys({{0}}), lambda k: "
-    f"{{{{'k': k, 'v': json_extract_string({{0}}, {_PATH.format(key='k')})}}}})) END",
+    f"{{{{'k': k, 'v': json_extract_string({{0}}, {json_key_path('k')})}}}})) END",
 )
 json_length = declare(
     "json_length(j json) -> integer",

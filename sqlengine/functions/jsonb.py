@@ -1,22 +1,25 @@
 """jsonb taken apart, compared and changed: the overloads of JSON's operators and functions whose answer is jsonb.
 
 Each works on the values that the canonical texts stand for (json_canonical.py) and writes its answer in that form, so
-no digit of a number is lost on the way.  Only `->>` leaves plain cases to DuckDB, because views ask it of every row.
+no digit of a number is lost on the way.  `->` and `->>` leave plain cases to DuckDB, because they are asked of every
+row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sqlengine import duck, json_at_path
 from sqlengine.errors import DataError
 from sqlengine.functions import json, json_changes, json_paths
 from sqlengine.functions.registry import Function, Kernel, declare, scalar
 from sqlengine.json_canonical import (
+    normal,
     normal_texts,
     order_keys,
     plain_text,
@@ -68,6 +71,11 @@ def _array(answers: list[Any], result: pa.DataType) -> pa.Array:
 
 
 def _of_jsonb(like: Function, signature: str, body: Callable[..., Any], result: pa.DataType, example: str) -> Function:
+    """The overload of a function of JSON, by its body over values."""
+    return _overload(like, signature, _kernel(body, result), example)
+
+
+def _overload(like: Function, signature: str, kernel: Kernel, example: str) -> Function:
     """The overload of a function of JSON; DuckDB's text stays its own, for queries that DuckDB runs."""
     return scalar(
         signature,
@@ -78,7 +86,7 @@ def _of_jsonb(like: Function, signature: str, body: Callable[..., Any], result: 
         duck=like.duck,
         broadcast=True,
         can_raise=True,
-    )(_kernel(body, result))
+    )(kernel)
 
 
 # ---------------------------------------------------------------- parts
@@ -106,39 +114,67 @@ def _get_text(value: Any, key: Any) -> str | None:
     return None if found is _NOTHING else plain_text(found)
 
 
+_INEXACT = r"[0-9]{16}|0[.]0000|[.][0-9]*0([^0-9]|$)|[\\]u"
+"""Texts in which DuckDB may write a number or an escape in another way."""
+_SPACED = r"""rtrim(regexp_replace(x, '((?:"(?:[^"\\]|\\.)*"|[^",:])*)([,:]|$)', '\1\2 ', 'g'), ' ')"""
+"""DuckDB text: the canonical one of a JSON text without blanks."""
+_FEW = 200
+"""For so many rows a query of DuckDB's costs more than it brings."""
+
+
+def _part_at(path: str) -> Kernel:
+    """The kernel of `->`: what holds nothing inexact is DuckDB's own business."""
+    exact = _kernel(_get, JSONB)
+    part = f"json_extract(a, {path.replace('{1}', 'b')})::VARCHAR"
+    spaced = f"CASE WHEN starts_with(x, '{{') OR starts_with(x, '[') THEN {_SPACED} ELSE x END"
+    text = f"list_transform([{part}], lambda x: {spaced})[1]"
+
+    def kernel(docs: pa.Array, keys: pa.Array) -> pa.Array:
+        if len(docs) <= _FEW:
+            return exact(docs, keys)
+        made = duck.evaluate([text], {"a": docs, "b": keys}, len(docs))[0]
+        inexact = pc.fill_null(pc.match_substring_regex(docs.storage, _INEXACT), False)
+        if inexact.true_count:
+            made = pc.replace_with_mask(made, inexact, exact(docs.filter(inexact), keys.filter(inexact)).storage)
+        return pa.ExtensionArray.from_storage(JSONB, made)
+
+    return kernel
+
+
 def _text_at(name: str, key: pa.DataType, path: str) -> str:
     """DuckDB text of `->>`: what is a text, true or a number that a double keeps is DuckDB's own business."""
     exact = _kernel(_get_text, pa.string())
     duck.at_opening(name, [JSONB, key], pa.string(), exact)
     return (
-        "CASE WHEN regexp_matches({0}::VARCHAR, '[0-9]{{16}}|0[.]0000|[.][0-9]*0([^0-9]|$)') "
+        f"CASE WHEN regexp_matches({{0}}::VARCHAR, '{_INEXACT.replace('{', '{{').replace('}', '}}')}') "
         f"OR json_type({{0}}, {path}) IN ('OBJECT', 'ARRAY') "
         f"THEN {name}({{0}}, {{1}}) ELSE json_extract_string({{0}}, {path}) END"
     )
 
 
-_PATH = "'$.' || '\"' || replace({1}, '\"', '\\\"') || '\"'"
-_PLACE = "'$[' || CASE WHEN {1} < 0 THEN '#' ELSE '' END || {1} || ']'"
-get_key = _of_jsonb(
-    json.get_key, "json_get(j jsonb, key text) -> jsonb", _get, JSONB,
+get_key = _overload(
+    json.get_key, "json_get(j jsonb, key text) -> jsonb", _part_at(json.KEY_PATH),
     "('{\"a\": {\"b\": 1.50}}'::jsonb -> 'a')::text = '{\"b\": 1.50}'",
 )  # fmt: skip
-get_item = _of_jsonb(
-    json.get_item, "json_get(j jsonb, i bigint) -> jsonb", _get, JSONB, "('[1, [2,3]]'::jsonb -> -1)::text = '[2, 3]'"
+get_item = _overload(
+    json.get_item,
+    "json_get(j jsonb, i bigint) -> jsonb",
+    _part_at(json.PLACE_PATH),
+    "('[1, [2,3]]'::jsonb -> -1)::text = '[2, 3]'",
 )
 get_key_text = declare(
     "json_get_text(j jsonb, key text) -> text",
     json.get_key_text.description,
     operator="->>",
     example="('{\"a\": [1,2]}'::jsonb ->> 'a') = '[1, 2]'",
-    duck=_text_at("jsonb_text_of_key", pa.string(), _PATH),
+    duck=_text_at("jsonb_text_of_key", pa.string(), json.KEY_PATH),
 )
 get_item_text = declare(
     "json_get_text(j jsonb, i bigint) -> text",
     json.get_item_text.description,
     operator="->>",
     example="('[1, [2,3]]'::jsonb ->> 1) = '[2, 3]'",
-    duck=_text_at("jsonb_text_of_item", pa.int64(), _PLACE),
+    duck=_text_at("jsonb_text_of_item", pa.int64(), json.PLACE_PATH),
 )
 element = _of_jsonb(
     json_paths.json_element, "jsonb_array_element(j jsonb, i bigint) -> jsonb", _get, JSONB,
@@ -166,26 +202,28 @@ def _fields(value: Any) -> list[Any]:
     return list(value.values())
 
 
-elements = _of_jsonb(
-    json_changes.json_elements, "json_elements(j jsonb) -> jsonb[]",
-    lambda value: [text_of(item) for item in _elements(value)], pa.list_(JSONB),
-    "cardinality(json_elements('[1, 2]'::jsonb)) = 2",
-)  # fmt: skip
-elements_text = _of_jsonb(
-    json_changes.json_elements_text, "json_elements_text(j jsonb) -> text[]",
-    lambda value: [plain_text(item) for item in _elements(value)], _TEXTS,
-    "json_elements_text('[[1,2], \"a\"]'::jsonb) = ARRAY['[1, 2]', 'a']",
-)  # fmt: skip
-values = _of_jsonb(
-    json_changes.json_values, "json_values(j jsonb) -> jsonb[]",
-    lambda value: [text_of(item) for item in _fields(value)], pa.list_(JSONB),
-    "cardinality(json_values('{\"a\": 1, \"b\": 2}'::jsonb)) = 2",
-)  # fmt: skip
-values_text = _of_jsonb(
-    json_changes.json_values_text, "json_values_text(j jsonb) -> text[]",
-    lambda value: [plain_text(item) for item in _fields(value)], _TEXTS,
-    "json_values_text('{\"a\": [1,2]}'::jsonb) = ARRAY['[1, 2]']",
-)  # fmt: skip
+def _all_of(like: Function, parts: Callable[[Any], list[Any]], example: str) -> Function:
+    """The function that gives all elements, or all values, as an array of jsonb or of texts."""
+    as_text = like.name.endswith("_text")
+    written = plain_text if as_text else text_of
+    result = _TEXTS if as_text else pa.list_(JSONB)
+    signature = f"{like.name}(j jsonb) -> {'text' if as_text else 'jsonb'}[]"
+    return _of_jsonb(like, signature, lambda value: [written(part) for part in parts(value)], result, example)
+
+
+elements, elements_text, values, values_text = (
+    _all_of(like, parts, example)
+    for like, parts, example in (
+        (json_changes.json_elements, _elements, "cardinality(json_elements('[1, 2]'::jsonb)) = 2"),
+        (
+            json_changes.json_elements_text,
+            _elements,
+            "json_elements_text('[[1,2], \"a\"]'::jsonb) = ARRAY['[1, 2]', 'a']",
+        ),
+        (json_changes.json_values, _fields, 'cardinality(json_values(\'{"a": 1, "b": 2}\'::jsonb)) = 2'),
+        (json_changes.json_values_text, _fields, "json_values_text('{\"a\": [1,2]}'::jsonb) = ARRAY['[1, 2]']"),
+    )
+)
 
 # ---------------------------------------------------------------- comparison
 
@@ -218,8 +256,37 @@ def _same(left: Any, right: Any) -> bool:
 _NUMBERS = frozenset((int, float, Decimal))
 
 
-contains = _of_jsonb(
-    json_changes.contains, "array_includes(j jsonb, part jsonb) -> boolean", _includes, pa.bool_(),
+_exactly_includes = _kernel(_includes, pa.bool_())
+
+
+def _includes_all(whole: pa.Array, part: pa.Array) -> pa.Array:
+    """The kernel of `@>`: of many rows and one part, only those are read whose texts have all its names and values."""
+    if len(whole) <= _FEW or not part[0].is_valid or not pc.all(pc.equal(part.storage, part.storage[0])).as_py():
+        return _exactly_includes(whole, part)
+    maybe = whole.is_valid()
+    for piece in _pieces(stored_value(part.storage[0].as_py())):
+        maybe = pc.and_kleene(maybe, pc.match_substring(whole.storage, piece))
+    maybe = pc.fill_null(maybe, False)
+    found = _exactly_includes(whole.filter(maybe), part.filter(maybe))
+    none = pc.if_else(whole.is_valid(), False, pa.scalar(None, pa.bool_()))
+    return pc.replace_with_mask(none, maybe, found)
+
+
+def _pieces(part: Any, name: str = "") -> Iterator[str]:
+    """Texts that are in the canonical text of whatever includes a value: its scalars, behind the names they have; of
+    numbers the digits that all of one value begin with."""
+    if isinstance(part, dict):
+        for key, item in part.items():
+            yield from _pieces(item, f"{text_of(key)}: ")
+    elif isinstance(part, list):
+        for item in part:
+            yield from _pieces(item)
+    else:
+        yield name + normal(text_of(part))
+
+
+contains = _overload(
+    json_changes.contains, "array_includes(j jsonb, part jsonb) -> boolean", _includes_all,
     '\'{"a": [1, 2], "b": 3}\'::jsonb @> \'{"a": [2.0]}\'::jsonb',
 )  # fmt: skip
 

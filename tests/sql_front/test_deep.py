@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 
 import pytest
 
@@ -58,28 +57,6 @@ def test_parameters_are_counted_anew_when_a_statement_is_bound_once_more() -> No
     (statement,) = sql.parse(f"UPDATE t SET a = {nested}, b = ? WHERE c = ?")
     bound = sql.bind_params(statement, (1, "x", 3))
     assert "'x'" in bound.assignments[1][1] and "3" in bound.where
-
-
-def test_threads_that_begin_while_statements_are_read_have_all_their_depth() -> None:
-    failed: list[BaseException] = []
-
-    def down(depth: int) -> None:
-        if depth:
-            down(depth - 1)
-
-    def work() -> None:
-        try:
-            down(400)
-        except RecursionError as error:
-            failed.append(error)
-
-    with sqlengine.connect() as db:
-        for number in range(200):
-            thread = threading.Thread(target=work)
-            thread.start()
-            db.execute(f"SELECT {number} + 1")
-            thread.join()
-    assert not failed
 
 
 @pytest.mark.parametrize(("column", "first"), [("b", "x"), ("l", 7), ("d", "0.5"), ("j", "[1")])
